@@ -1,0 +1,1 @@
+"""Axes, parameters, units, errors and paths: what every other layer stands on."""

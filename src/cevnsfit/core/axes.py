@@ -1,0 +1,96 @@
+"""Named binned axes, in internal units (MeV, s, photoelectrons)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import AxisError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+AXIS_UNITS: Final = {
+    "t_recoil": "keVnr",
+    "e_ee": "keVee",
+    "pe": "PE",
+    "f90": "1",
+    "time": "us",
+}
+"""Unit in which people read each axis; files may use any unit of the same dimension."""
+
+DISPLAY_SCALE: Final = {"keVnr": 1e-3, "keVee": 1e-3, "PE": 1.0, "1": 1.0, "us": 1e-6}
+"""Internal value of one display unit (MeV, photoelectron, s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One binned axis.
+
+    Attributes
+    ----------
+    name
+        One of `AXIS_UNITS`.
+    edges
+        Strictly increasing bin edges in internal units (MeV, PE, s), length nbins + 1.
+    """
+
+    name: str
+    edges: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if self.name not in AXIS_UNITS:
+            message = f"unknown axis '{self.name}'; known: {', '.join(AXIS_UNITS)}"
+            raise AxisError(message)
+        if len(self.edges) < 2 or not np.all(np.diff(self.edges) > 0):
+            message = f"axis {self.name}: edges must be at least two and strictly increasing"
+            raise AxisError(message)
+
+    @property
+    def nbins(self) -> int:
+        """Return the number of bins."""
+        return len(self.edges) - 1
+
+    @property
+    def unit(self) -> str:
+        """Return the unit in which people read this axis."""
+        return AXIS_UNITS[self.name]
+
+    @property
+    def display_edges(self) -> NDArray[np.float64]:
+        """Return the edges in `unit`, rounded to 12 digits so that 1e-6 s reads 1 us."""
+        scaled = np.asarray(self.edges) / DISPLAY_SCALE[self.unit]
+        return np.array([float(f"{edge:.12g}") for edge in scaled])
+
+
+def nest(fine: NDArray[np.float64], coarse: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the 0/1 matrix that sums fine bins into coarse ones.
+
+    Parameters
+    ----------
+    fine
+        Fine edges, shape (m + 1,).
+    coarse
+        Coarse edges, shape (n + 1,), each of which must be a fine edge.
+
+    Returns
+    -------
+    Shape (n, m); fine bins outside the coarse range are dropped.
+
+    Raises
+    ------
+    AxisError
+        If a coarse edge cuts through a fine bin or lies outside the fine range.
+    """
+    tolerance = 1e-9 * float(np.max(np.abs(fine)))
+    positions = np.abs(fine[None, :] - coarse[:, None]).argmin(axis=1)
+    off = np.abs(fine[positions] - coarse) > tolerance
+    if off.any():
+        bad = ", ".join(f"{edge:g}" for edge in coarse[off])
+        message = f"edges {bad} are not edges of the table (which runs from {fine[0]:g} to {fine[-1]:g})"
+        raise AxisError(message)
+    index = np.arange(len(fine) - 1)
+    inside = (index >= positions[:-1, None]) & (index < positions[1:, None])
+    return inside.astype(np.float64)

@@ -1,0 +1,140 @@
+"""Parameters by name at the boundary, vectors inside."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+ParameterKind = Literal["polynomial", "shape", "nuisance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a likelihood.
+
+    Attributes
+    ----------
+    name
+        Dotted name for what belongs to one experiment, plain name for what is shared.
+    kind
+        "polynomial": the expected counts are a polynomial in it (couplings);
+        "shape": a new value rebuilds the templates (mass, radius);
+        "nuisance": a systematic or a background normalisation.
+    default, lower, upper
+        Value and closed domain, in `unit`.
+    unit
+        Unit of the values, as text ("1" when dimensionless).
+    scale
+        "log" when a scan of it is naturally logarithmic.
+    constrained
+        True for a unit-normal constraint term (theta - a)^2 in -2 ln L, a = 0 for the real data.
+    description
+        One line for people.
+    """
+
+    name: str
+    kind: ParameterKind
+    default: float
+    lower: float = -math.inf
+    upper: float = math.inf
+    unit: str = "1"
+    scale: Literal["linear", "log"] = "linear"
+    constrained: bool = False
+    description: str = ""
+
+    def checked(self, value: float) -> float:
+        """Return `value` when it lies in the domain.
+
+        Raises
+        ------
+        DomainError
+            If it is not finite or lies outside [lower, upper].
+        """
+        if not math.isfinite(value) or not self.lower <= value <= self.upper:
+            unit = "" if self.unit == "1" else f" {self.unit}"
+            message = f"{self.name} = {value:g} is outside its domain [{self.lower:g}, {self.upper:g}]{unit}"
+            raise DomainError(message)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSet:
+    """An ordered set of parameters: the only map between names and indices."""
+
+    parameters: tuple[Parameter, ...]
+
+    def __post_init__(self) -> None:
+        seen: dict[str, Parameter] = {}
+        for parameter in self.parameters:
+            if parameter.name in seen:
+                message = f"parameter '{parameter.name}' is listed twice"
+                raise CevnsfitError(message)
+            seen[parameter.name] = parameter
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self.parameters)
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    def __contains__(self, name: object) -> bool:
+        return any(parameter.name == name for parameter in self.parameters)
+
+    def __getitem__(self, name: str) -> Parameter:
+        return self.parameters[self.index(name)]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names in order."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    def index(self, name: str) -> int:
+        """Return the position of `name`; UnknownNameError lists the near matches."""
+        for position, parameter in enumerate(self.parameters):
+            if parameter.name == name:
+                return position
+        raise UnknownNameError("parameter", name, self.names)
+
+    def of_kind(self, *kinds: ParameterKind) -> ParameterSet:
+        """Return the parameters of the given kinds, in the same order."""
+        return ParameterSet(tuple(p for p in self.parameters if p.kind in kinds))
+
+    def defaults(self) -> NDArray[np.float64]:
+        """Return the default values, shape (n,)."""
+        return np.array([parameter.default for parameter in self.parameters], dtype=np.float64)
+
+    def vector(self, values: Mapping[str, float]) -> NDArray[np.float64]:
+        """Return the defaults with `values` put in by name, shape (n,), each checked against its domain."""
+        theta = self.defaults()
+        for name, value in values.items():
+            position = self.index(name)
+            theta[position] = self.parameters[position].checked(float(value))
+        return theta
+
+
+def merge(sets: Iterable[Iterable[Parameter]]) -> ParameterSet:
+    """Return the union of several sets; the same name is the same parameter.
+
+    Raises
+    ------
+    CevnsfitError
+        If two definitions of one name differ.
+    """
+    merged: dict[str, Parameter] = {}
+    for parameters in sets:
+        for parameter in parameters:
+            known = merged.setdefault(parameter.name, parameter)
+            if known != parameter:
+                message = f"parameter '{parameter.name}' is defined twice differently: {known} and {parameter}"
+                raise CevnsfitError(message)
+    return ParameterSet(tuple(merged.values()))

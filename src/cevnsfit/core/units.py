@@ -1,0 +1,109 @@
+"""Text with units to internal numbers (MeV, cm, g, s); used where files are read, nowhere else."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, Final
+
+from cevnsfit.core.errors import CevnsfitError
+
+if TYPE_CHECKING:
+    import pint
+
+_DEFINITIONS: Final = (
+    "milli- = 1e-3 = m-",
+    "micro- = 1e-6 = u- = µ-",
+    "nano- = 1e-9 = n-",
+    "centi- = 1e-2 = c-",
+    "kilo- = 1e3 = k-",
+    "mega- = 1e6 = M-",
+    "giga- = 1e9 = G-",
+    "femto- = 1e-15 = f-",
+    "eV = [energy]",
+    "eVee = [electron_equivalent_energy]",
+    "eVnr = [nuclear_recoil_energy]",
+    "PE = [photoelectron]",
+    "meter = [length] = m",
+    "gram = [mass] = g",
+    "tonne = 1e6 * gram = t",
+    "second = [time] = s",
+    "hour = 3600 * second = h",
+    "watt = [power] = W",
+    "Hz = 1 / second",
+    "POT = [protons_on_target]",
+    "percent = 0.01",
+)
+
+INTERNAL: Final = {
+    "energy": "MeV",
+    "e_ee": "MeVee",
+    "t_recoil": "MeVnr",
+    "pe": "PE",
+    "length": "cm",
+    "mass": "g",
+    "time": "s",
+    "number": "",
+}
+"""Internal unit of each kind of quantity."""
+
+
+class UnitError(CevnsfitError):
+    """A quantity has no unit, an unknown one, or one of the wrong dimension."""
+
+
+@functools.cache
+def _registry() -> pint.UnitRegistry[float]:
+    import pint
+
+    registry: pint.UnitRegistry[float] = pint.UnitRegistry(None, cache_folder=None)
+    for definition in _DEFINITIONS:
+        registry.define(definition)
+    return registry
+
+
+def split(text: str) -> tuple[float, str]:
+    """Return number and unit text of "19.3 m" or "0.05 / us"; a bare number has the unit ""."""
+    number, _, unit = text.strip().replace("%", " percent").partition(" ")
+    try:
+        value = float(number)
+    except ValueError:
+        message = f"'{text}' does not start with a number; write for example '19.3 m'"
+        raise UnitError(message) from None
+    unit = unit.strip()
+    return value, f"1 {unit}" if unit.startswith("/") else unit
+
+
+def parse(text: str | float, unit: str) -> float:
+    """Return the value of `text` in `unit`.
+
+    Parameters
+    ----------
+    text
+        A number with a unit ("19.3 m", "0.00078 / keVnr", "10 %"); a bare number only when `unit` is "".
+    unit
+        The unit to convert to, for example "cm" or "MeVee / MeVnr**2".
+
+    Raises
+    ------
+    UnitError
+        If the unit is missing, unknown or of another dimension; keVee, keVnr and PE never mix.
+    """
+    import pint
+
+    value, given = (float(text), "") if isinstance(text, int | float) else split(text)
+    if not math.isfinite(value):
+        message = f"'{text}' is not a finite number"
+        raise UnitError(message)
+    if given == unit:
+        return value
+    if not given:
+        message = f"{value:g} has no unit; it should be convertible to {unit}, for example '{value:g} {unit}'"
+        raise UnitError(message)
+    registry = _registry()
+    try:
+        return float(registry.Quantity(value, given).to(unit if unit else "dimensionless").magnitude)
+    except (pint.UndefinedUnitError, pint.DimensionalityError, pint.errors.DefinitionSyntaxError) as error:
+        wanted = unit if unit else "no unit"
+        message = f"'{text}': {error}; wanted {wanted}"
+        raise UnitError(message) from None
