@@ -92,5 +92,5 @@ def nest(fine: NDArray[np.float64], coarse: NDArray[np.float64]) -> NDArray[np.f
         message = f"edges {bad} are not edges of the table (which runs from {fine[0]:g} to {fine[-1]:g})"
         raise AxisError(message)
     index = np.arange(len(fine) - 1)
-    inside = (index >= positions[:-1, None]) & (index < positions[1:, None])
+    inside: NDArray[np.bool_] = (index >= positions[:-1, None]) & (index < positions[1:, None])
     return inside.astype(np.float64)

@@ -1,0 +1,42 @@
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+OUT ?= out
+DEMO := $(BIN)/cevnsfit scan coherent-csi-2021 coherent-lar-2020 --model lmu-ltau \
+	--grid mass=1:1000:60:log --grid g=1e-5:1e-1:120:log --each -o $(OUT)
+
+.PHONY: demo test test-full bench clean
+
+test test-full bench: export OMP_NUM_THREADS := 1
+test test-full bench: export OPENBLAS_NUM_THREADS := 1
+
+demo: $(VENV)/.installed
+	$(DEMO)
+
+test: $(VENV)/.installed-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy src
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -n 2 -m "not slow"
+
+test-full: $(VENV)/.installed-test
+	$(BIN)/pytest -q -m slow
+
+bench: $(VENV)/.installed-test
+	$(BIN)/pytest -q --benchmark-only benchmarks
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+
+$(VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one with make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(INSTALL) ".[test]"
+	@touch $@
