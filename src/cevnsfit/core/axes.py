@@ -94,3 +94,29 @@ def nest(fine: NDArray[np.float64], coarse: NDArray[np.float64]) -> NDArray[np.f
     index = np.arange(len(fine) - 1)
     inside: NDArray[np.bool_] = (index >= positions[:-1, None]) & (index < positions[1:, None])
     return inside.astype(np.float64)
+
+
+def overlap(fine: NDArray[np.float64], coarse: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the fraction of each fine bin that lies in each coarse bin.
+
+    Parameters
+    ----------
+    fine, coarse
+        Edges, shapes (m + 1,) and (n + 1,).
+
+    Returns
+    -------
+    Shape (n, m).
+
+    Raises
+    ------
+    AxisError
+        If the coarse bins reach beyond the fine ones.
+    """
+    tolerance = 1e-9 * float(np.max(np.abs(fine)))
+    if coarse[0] < fine[0] - tolerance or coarse[-1] > fine[-1] + tolerance:
+        message = f"bins from {coarse[0]:g} to {coarse[-1]:g} reach beyond the table, which runs from {fine[0]:g} to {fine[-1]:g}"
+        raise AxisError(message)
+    low = np.maximum(fine[:-1], coarse[:-1, None])
+    high = np.minimum(fine[1:], coarse[1:, None])
+    return np.asarray(np.clip(high - low, 0.0, None) / np.diff(fine))

@@ -38,6 +38,8 @@ class Parameter:
         "log" when a scan of it is naturally logarithmic.
     constrained
         True for a unit-normal constraint term (theta - a)^2 in -2 ln L, a = 0 for the real data.
+    fixed
+        True when it is held at its value unless someone asks for it to float (options such as the sign of a loop).
     description
         One line for people.
     """
@@ -50,6 +52,7 @@ class Parameter:
     unit: str = "1"
     scale: Literal["linear", "log"] = "linear"
     constrained: bool = False
+    fixed: bool = False
     description: str = ""
 
     def checked(self, value: float) -> float:

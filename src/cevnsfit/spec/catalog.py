@@ -1,0 +1,42 @@
+"""Which experiments exist: the shipped folders, those of plug-ins, and any folder by path."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final
+
+from cevnsfit.core.errors import UnknownNameError
+from cevnsfit.core.paths import data_root
+
+ENTRY_POINTS: Final = "cevnsfit.experiments"
+
+
+def experiment_names() -> tuple[str, ...]:
+    """Return the names of the shipped experiments and of those that installed plug-ins add, sorted."""
+    return tuple(sorted(_folders()))
+
+
+def _folders() -> dict[str, Path]:
+    shipped = {path.parent.name: path.parent for path in (data_root() / "experiments").glob("*/experiment.yaml")}
+    added = {entry.name: Path(str(entry.load())) for entry in entry_points(group=ENTRY_POINTS)}
+    return {**added, **shipped}
+
+
+def resolve(name: str | Path) -> Path:
+    """Return the folder of a shipped name or of a path.
+
+    Raises
+    ------
+    UnknownNameError
+        If neither exists; the message lists the nearest names.
+    """
+    folders = _folders()
+    if isinstance(name, str) and name in folders:
+        return folders[name]
+    path = Path(name)
+    if path.is_dir():
+        return path
+    if path.name == "experiment.yaml" and path.is_file():
+        return path.parent
+    raise UnknownNameError("experiment", str(name), folders)

@@ -1,0 +1,179 @@
+"""What a schema cannot say: names that must exist, axes that must agree, counts that must be counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
+from cevnsfit.spec.schema import (
+    Background,
+    ExperimentSpec,
+    Normalisation,
+    ProductShape,
+    TableColumn,
+    TableFactor,
+    TemplateVariant,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from cevnsfit.core.axes import Axis
+    from cevnsfit.spec.tables import Table
+    from cevnsfit.spec.yaml_source import YamlSource
+
+SIGNAL = "cevns"
+ENERGY_AXES = ("t_recoil", "e_ee", "pe")
+_Finding = tuple[tuple[str | int, ...], str]
+
+
+def check_experiment(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table], source: YamlSource) -> list[Problem]:
+    """Return every inconsistency between the fields of a description and its tables."""
+    findings = [
+        *_check_axes(spec),
+        *_check_names(spec),
+        *_check_counts(spec, axes, tables),
+        *_check_shapes(spec, axes, tables),
+        *_check_signal(spec, axes, tables),
+    ]
+    return [Problem(source.name, source.line(loc), ".".join(str(part) for part in loc), text) for loc, text in findings]
+
+
+def _check_axes(spec: ExperimentSpec) -> Iterator[_Finding]:
+    names = list(spec.axes)
+    energy = [name for name in names if name in ENERGY_AXES]
+    if len(energy) != 1 or names[0] not in ENERGY_AXES:
+        yield ("axes",), f"the first axis must be the one energy axis ({', '.join(ENERGY_AXES)})"
+    if "time" in names and names[-1] != "time":
+        yield ("axes", "time"), "time must be the last axis"
+    if "time" in names and spec.source.arrival is None:
+        yield ("source", "arrival"), "a time axis needs an arrival-time model"
+    for name in names:
+        if name not in (*ENERGY_AXES, "time") and name not in spec.auxiliary:
+            yield ("axes", name), "this axis needs an entry in 'auxiliary' that says P(axis | energy)"
+    for name, entry in spec.auxiliary.items():
+        if name not in names:
+            yield ("auxiliary", name), f"'{name}' is not one of the axes ({', '.join(names)})"
+        elif energy and entry.given != energy[0]:
+            yield ("auxiliary", name, "given"), f"must be the energy axis '{energy[0]}'"
+
+
+def _check_names(spec: ExperimentSpec) -> Iterator[_Finding]:
+    components = (SIGNAL, *spec.backgrounds, *spec.control_region)
+    for name in (*spec.backgrounds, *spec.control_region):
+        if name == SIGNAL:
+            yield ("backgrounds", name), f"'{SIGNAL}' is the signal"
+    if len(spec.control_region) > 1:
+        yield ("control_region",), "one background can be measured in a control region"
+    for name, systematic in spec.systematics.items():
+        named = systematic.components if isinstance(systematic, Normalisation) else ()
+        if isinstance(systematic, TemplateVariant):
+            named = (systematic.component,)
+        for component in named:
+            if component not in components:
+                yield ("systematics", name), str(UnknownNameError("component", component, components))
+        if f"{name.removesuffix('_norm')}" in spec.backgrounds and name.endswith("_norm"):
+            yield ("systematics", name), "this name is taken by the count of that background"
+    if spec.released is not None:
+        for name in spec.released.counts:
+            if name not in spec.backgrounds:
+                yield ("released", "counts", name), str(UnknownNameError("background", name, spec.backgrounds))
+
+
+def _column(
+    loc: tuple[str | int, ...], ref: TableColumn, tables: Mapping[str, Table], use: Callable[[Table], np.ndarray], *, positive: bool = True
+) -> Iterator[_Finding]:
+    table = tables.get(ref.table)
+    if table is None:
+        return
+    try:
+        values = use(table)
+    except CevnsfitError as error:
+        yield loc, f"{ref.table}: {error}"
+        return
+    if positive and np.any(values < 0):
+        yield loc, f"{ref.table}: column '{ref.column}' has {int(np.sum(values < 0))} negative entries"
+    elif positive and not np.any(values > 0):
+        yield loc, f"{ref.table}: column '{ref.column}' is zero in the whole window"
+
+
+def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table]) -> Iterator[_Finding]:
+    counted: list[tuple[tuple[str | int, ...], TableColumn]] = []
+    if spec.observed is not None:
+        counted.append((("observed",), spec.observed))
+    counted += [(("control_region", name), entry) for name, entry in spec.control_region.items()]
+    counted += [(("backgrounds", name, "count"), entry.count) for name, entry in spec.backgrounds.items() if entry.count.kind == "counted"]
+    for loc, ref in counted:
+        yield from _column(loc, ref, tables, lambda table, ref=ref: table.on(axes, ref.column))  # type: ignore[misc]
+        table = tables.get(ref.table)
+        if table is not None and ref.column in table.columns and not np.all(table.columns[ref.column] == np.round(table.columns[ref.column])):
+            yield loc, f"{ref.table}: column '{ref.column}' must hold whole counts"
+
+
+def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table]) -> Iterator[_Finding]:
+    for name, background in spec.backgrounds.items():
+        loc = ("backgrounds", name, "shape")
+        if isinstance(background.shape, ProductShape):
+            yield from _check_product(loc, background, axes, tables)
+        else:
+            ref = background.shape
+            yield from _column(loc, ref, tables, lambda table, ref=ref: table.on(axes, ref.column))  # type: ignore[misc]
+        if background.count.kind == "absolute" and background.count.per_gwh and spec.source.exposure_gwh is None:
+            yield ("source", "exposure_gwh"), f"background '{name}' is per GWh, so the exposure in GWh is needed"
+    for name, systematic in spec.systematics.items():
+        if not isinstance(systematic, TemplateVariant):
+            continue
+        for side in ("nominal", "up", "down"):
+            column = getattr(systematic, side)
+            if column is not None:
+                ref = TableColumn(table=systematic.table, column=column)
+                yield from _column(("systematics", name, side), ref, tables, lambda table, ref=ref: table.on(axes, ref.column))  # type: ignore[misc]
+
+
+def _check_product(
+    loc: tuple[str | int, ...], background: Background, axes: Sequence[Axis], tables: Mapping[str, Table]
+) -> Iterator[_Finding]:
+    assert isinstance(background.shape, ProductShape)
+    factors = background.shape.factors
+    names = [axis.name for axis in axes]
+    if set(factors) != set(names):
+        yield (*loc, "factors"), f"needs one factor for each axis ({', '.join(names)})"
+    for axis in axes:
+        factor = factors.get(axis.name)
+        if isinstance(factor, TableFactor):
+            yield from _column(
+                (*loc, "factors", axis.name), factor, tables, lambda table, axis=axis, factor=factor: table.on([axis], factor.column, split=True)  # type: ignore[misc]
+            )
+        elif factor is not None and factor.kind == "exponential" and axis.name != "time":
+            yield (*loc, "factors", axis.name), "an exponential is a shape in time"
+
+
+def _check_signal(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table]) -> Iterator[_Finding]:
+    by_name = {axis.name: axis for axis in axes}
+    for name, entry in spec.auxiliary.items():
+        if name in by_name and entry.given in by_name:
+            pair = (by_name[entry.given], by_name[name])
+            yield from _column(("auxiliary", name), entry, tables, lambda table, entry=entry, pair=pair: table.on(pair, entry.column))  # type: ignore[misc]
+    if spec.released is not None:
+        ref = spec.released.signal
+        yield from _column(("released", "signal"), ref, tables, lambda table: table.on(axes, ref.column))
+    arrival = spec.source.arrival
+    if arrival is not None and arrival.kind == "table" and "time" in by_name:
+        for column in (arrival.prompt, arrival.delayed):
+            ref = TableColumn(table=arrival.table, column=column)
+            time = by_name["time"]
+            yield from _column(("source", "arrival"), ref, tables, lambda table, ref=ref, time=time: table.on([time], ref.column))  # type: ignore[misc]
+    for name, stage in spec.response.items():
+        if stage.kind in {"table-efficiency", "table-quenching"}:
+            yield from _column(("response", name), stage, tables, lambda table, stage=stage: _curve(table, stage))  # type: ignore[arg-type, misc]
+
+
+def _curve(table: Table, stage: TableColumn) -> np.ndarray:
+    axis = getattr(stage, "axis", "t_recoil")
+    x = table.values(axis)
+    if not np.all(np.diff(x) > 0):
+        message = f"column '{axis}' must increase"
+        raise CevnsfitError(message)
+    return table.values(stage.column)

@@ -1,0 +1,173 @@
+"""YAML text with line numbers, and overrides of its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
+from cevnsfit.core.units import UnitError, split
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BYTES: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class YamlSource:
+    """A parsed YAML mapping that still knows its lines.
+
+    Attributes
+    ----------
+    name
+        The file as people know it.
+    data
+        The parsed mapping (ruamel round-trip objects).
+    """
+
+    name: str
+    data: Mapping[str, Any]
+
+    def line(self, path: Sequence[str | int]) -> int | None:
+        """Return the line (from 1) of the deepest part of `path` that exists, or None."""
+        node: Any = self.data
+        line: int | None = None
+        for key in path:
+            if isinstance(node, Mapping) and key in node:
+                line = _position(node, key, line)
+                node = node[key]
+            elif isinstance(node, Sequence) and not isinstance(node, str) and isinstance(key, int) and key < len(node):
+                line = _position(node, key, line)
+                node = node[key]
+        return line
+
+    def field(self, path: Sequence[str | int]) -> str:
+        """Return the dotted field of a pydantic location, without the tags of its unions."""
+        node: Any = self.data
+        parts: list[str] = []
+        for position, key in enumerate(path):
+            last = position == len(path) - 1
+            if isinstance(node, Mapping) and isinstance(key, str) and key not in node and not last and node.get("kind") == key:
+                continue
+            parts.append(str(key))
+            node = node[key] if _holds(node, key) else None
+        return ".".join(parts)
+
+
+def _holds(node: object, key: str | int) -> bool:
+    if isinstance(node, Mapping):
+        return key in node
+    return isinstance(node, Sequence) and not isinstance(node, str) and isinstance(key, int) and key < len(node)
+
+
+def _position(node: Any, key: str | int, fallback: int | None) -> int | None:  # noqa: ANN401 (ruamel node)
+    marks = getattr(node, "lc", None)
+    if marks is None or marks.data is None or key not in marks.data:
+        return fallback
+    return int(marks.data[key][0]) + 1
+
+
+def read_yaml(path: Path) -> YamlSource:
+    """Return the YAML mapping in `path`.
+
+    Raises
+    ------
+    SpecError
+        If the file is missing, too large, not YAML, repeats a key, uses aliases or is not a mapping.
+    """
+    name = str(path)
+    if not path.is_file():
+        raise SpecError([Problem(name, None, "", "no such file")])
+    if path.stat().st_size > MAX_BYTES:
+        raise SpecError([Problem(name, None, "", f"larger than {MAX_BYTES // 1000} kB")])
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise SpecError([Problem(name, None, "", "not a text file in UTF-8")]) from None
+    return YamlSource(name, _parse(text, name))
+
+
+def _parse(text: str, name: str) -> Mapping[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.events import AliasEvent
+
+    yaml = YAML()
+    try:
+        for event in yaml.parse(text):
+            if isinstance(event, AliasEvent):
+                raise SpecError([Problem(name, event.start_mark.line + 1, "", f"aliases (*{event.anchor}) are not allowed; write the value out")])
+        data = yaml.load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark if error.problem_mark is not None else error.context_mark
+        line = None if mark is None else mark.line + 1
+        what = (error.problem or str(error)).splitlines()[0]
+        raise SpecError([Problem(name, line, "", f"not valid YAML: {what}")]) from None
+    except RecursionError:
+        raise SpecError([Problem(name, None, "", "nested too deeply")]) from None
+    if not isinstance(data, Mapping):
+        raise SpecError([Problem(name, 1, "", "the file must be a mapping of fields")])
+    return data
+
+
+def parse_value(text: str) -> Any:  # noqa: ANN401 (any YAML value)
+    """Return the YAML value of the text after `PATH=`; 1e-4 is a number, "19.3 m" a text."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        return text
+
+
+def override(data: Mapping[str, Any], path: str, value: object) -> None:
+    """Put `value` at the dotted `path` of a mapping that the caller owns.
+
+    A bare number takes the unit of the text that it replaces, so that `source.distance=23` means 23 m where the file says "19.3 m".
+
+    Raises
+    ------
+    UnknownNameError
+        If a part of the path names no field.
+    """
+    *parents, last = path.split(".")
+    node: Any = data
+    for part in parents:
+        node = _child(node, part, path)
+    key: Any = last
+    if isinstance(node, list):
+        key = _index(node, last, path)
+    elif not isinstance(node, dict):
+        message = f"'{path}': '{'.'.join(parents)}' has no fields"
+        raise CevnsfitError(message)
+    old = node[key] if isinstance(node, list) or key in node else None
+    node[key] = _with_unit(value, old)
+
+
+def _child(node: Any, part: str, path: str) -> Any:  # noqa: ANN401 (nested raw YAML)
+    if isinstance(node, list):
+        return node[_index(node, part, path)]
+    if not isinstance(node, dict) or part not in node:
+        known = node if isinstance(node, dict) else ()
+        raise UnknownNameError(f"field in '{path}'", part, [str(key) for key in known])
+    return node[part]
+
+
+def _index(node: list[Any], part: str, path: str) -> int:
+    if not part.isdigit() or int(part) >= len(node):
+        message = f"'{path}': '{part}' is not an index of a list of {len(node)}"
+        raise CevnsfitError(message)
+    return int(part)
+
+
+def _with_unit(value: object, old: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isinstance(old, str):
+        return value
+    try:
+        _, unit = split(old)
+    except UnitError:
+        return value
+    return f"{value!r} {unit}" if unit else value
