@@ -1,0 +1,79 @@
+"""Electron-equivalent energy of a nuclear recoil, E_ee = QF(T) T, in MeV; never negative."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cevnsfit.core.errors import DomainError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+
+def constant(t: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
+    """Return E_ee = factor T [MeV], shape of `t`.
+
+    Parameters
+    ----------
+    t
+        Recoil energy [MeV].
+    factor
+        Quenching factor, for example 0.0878 for CsI (1708.01294).
+    """
+    return np.maximum(factor * t, 0.0)
+
+
+def linear(t: NDArray[np.float64], constant: float, slope: float) -> NDArray[np.float64]:
+    """Return E_ee = (constant + slope T) T [MeV], shape of `t`.
+
+    Parameters
+    ----------
+    t
+        Recoil energy [MeV].
+    constant
+        Quenching factor at T = 0.
+    slope
+        Its slope [1/MeV], for example 0.78 for liquid argon (2003.10630).
+    """
+    return np.maximum((constant + slope * t) * t, 0.0)
+
+
+def polynomial(t: NDArray[np.float64], coefficients: Sequence[float]) -> NDArray[np.float64]:
+    """Return E_ee = sum_n c_n T^n [MeV], n = 1, 2, ..., shape of `t`.
+
+    Parameters
+    ----------
+    t
+        Recoil energy [MeV].
+    coefficients
+        c_1, c_2, ... [MeV^(1 - n)].
+    """
+    return np.maximum(np.polynomial.polynomial.polyval(t, [0.0, *coefficients]), 0.0)
+
+
+def table(t: NDArray[np.float64], energies: ArrayLike, factors: ArrayLike) -> NDArray[np.float64]:
+    """Return E_ee = QF(T) T [MeV], QF linear between the points and flat beyond them, shape of `t`.
+
+    Parameters
+    ----------
+    t
+        Recoil energy [MeV].
+    energies
+        Strictly increasing recoil energies of the points [MeV].
+    factors
+        Quenching factors at the points.
+
+    Raises
+    ------
+    DomainError
+        If the energies do not increase.
+    """
+    points = np.asarray(energies, dtype=np.float64)
+    if not np.all(np.diff(points) > 0):
+        message = "quenching table: the recoil energies must be strictly increasing"
+        raise DomainError(message)
+    return np.maximum(np.interp(t, points, np.asarray(factors, dtype=np.float64)) * t, 0.0)

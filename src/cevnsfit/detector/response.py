@@ -1,0 +1,245 @@
+"""Stages of a detector, composed to one matrix: reconstructed bin from true recoil energy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import optimize
+
+from cevnsfit.core.axes import nest
+from cevnsfit.core.errors import AxisError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Function = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+FINE_BINS: Final = 16
+"""Fine bins in an analysis bin when a smearing names no grid."""
+
+T_MAX: Final = 1.0
+"""End of the range in which kinks are looked for [MeV of recoil energy]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A deterministic change of axis, such as quenching or a light yield.
+
+    Attributes
+    ----------
+    input, output
+        Axis names.
+    function
+        Output value of each input value, both in internal units.
+    kinks
+        Input values at which the function is not smooth.
+    """
+
+    input: str
+    output: str
+    function: Function
+    kinks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """An efficiency: on the true value before the smearing, at the centres of the fine bins after it.
+
+    Attributes
+    ----------
+    axis
+        Axis name.
+    function
+        Efficiency as a function of the axis value in internal units.
+    kinks
+        Values at which the function is not smooth.
+    """
+
+    axis: str
+    function: Function
+    kinks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Smear:
+    """A resolution; at most one in a chain, the last stage but for weights.
+
+    Attributes
+    ----------
+    input, output
+        Axis names of the mean and of the reconstructed value.
+    probabilities
+        (mean, shape (nodes,); edges, shape (nbins + 1,)) to probabilities, shape (nbins, nodes).
+    integer
+        True when the reconstructed value is a count: the fine bins are then [k, k + 1).
+    """
+
+    input: str
+    output: str
+    probabilities: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    integer: bool = False
+
+
+Stage = Map | Weight | Smear
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """A detector as a matrix.
+
+    Attributes
+    ----------
+    axis
+        Name of the reconstructed axis.
+    edges
+        Bin edges in internal units, shape (nbins + 1,).
+    matrix
+        Probability that a recoil at a node is reconstructed in a bin, shape (nbins, nodes).
+    """
+
+    axis: str
+    edges: NDArray[np.float64]
+    matrix: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """A half-composed chain: node values and weights, then fine bins and a matrix."""
+
+    axis: str
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    grid: NDArray[np.float64] | None = None
+
+
+def compose(
+    stages: Sequence[Stage],
+    axis: str,
+    edges: NDArray[np.float64],
+    t: NDArray[np.float64],
+    grid_edges: NDArray[np.float64] | None = None,
+) -> Response:
+    """Return the response of a chain of stages.
+
+    Parameters
+    ----------
+    stages
+        From the recoil energy ("t_recoil") to the reconstructed axis.
+    axis
+        The reconstructed axis; the chain must end on it.
+    edges
+        Its analysis edges in internal units, shape (nbins + 1,). Without smearing a value belongs to [low, high).
+    t
+        Recoil energies of the nodes [MeV], shape (nodes,).
+    grid_edges
+        Fine bins of the smearing, in which later weights are evaluated; the analysis edges must be among them.
+        By default whole numbers for counts, `FINE_BINS` in an analysis bin otherwise.
+
+    Raises
+    ------
+    AxisError
+        If a stage does not start on the axis on which the one before it ends, or the grids do not nest.
+    """
+    nodes = np.asarray(t, dtype=np.float64)
+    bounds = np.asarray(edges, dtype=np.float64)
+    chain = _Chain("t_recoil", nodes, np.ones_like(nodes))
+    for stage in stages:
+        chain = _apply(chain, stage, bounds, grid_edges)
+    _check(axis, chain.axis, "the analysis")
+    if chain.grid is None:
+        inside = (chain.values >= bounds[:-1, None]) & (chain.values < bounds[1:, None])
+        matrix = inside * chain.weights
+    else:
+        matrix = nest(chain.grid, bounds) @ chain.weights
+    return Response(axis, bounds, matrix)
+
+
+def kinks(stages: Sequence[Stage], edges: NDArray[np.float64], t_max: float = T_MAX) -> NDArray[np.float64]:
+    """Return the recoil energies at which the composed response is not smooth, increasing, in MeV.
+
+    These are the pre-images of the kinks of maps and weights on the true axes and, when nothing is smeared, of
+    the analysis edges: end points for the panels of an integration over the recoil energy.
+
+    Parameters
+    ----------
+    stages
+        As for `compose`.
+    edges
+        Analysis edges in internal units, shape (nbins + 1,).
+    t_max
+        Recoil energies above it are left out [MeV].
+    """
+    maps: list[Map] = []
+    found: list[float] = []
+    for stage in stages:
+        if isinstance(stage, Smear):
+            break
+        for value in stage.kinks:
+            found += _preimages(maps, value, t_max)
+        if isinstance(stage, Map):
+            maps.append(stage)
+    else:
+        for edge in edges:
+            found += _preimages(maps, float(edge), t_max)
+    return np.unique(np.asarray(found, dtype=np.float64))
+
+
+def _apply(chain: _Chain, stage: Stage, edges: NDArray[np.float64], grid_edges: NDArray[np.float64] | None) -> _Chain:
+    """Return the chain with one more stage."""
+    match stage:
+        case Weight():
+            _check(stage.axis, chain.axis, "a weight")
+            factors = stage.function(chain.values)
+            return replace(chain, weights=chain.weights * (factors if chain.grid is None else factors[:, None]))
+        case Map():
+            _check(stage.input, chain.axis, f"the map to '{stage.output}'")
+            _check_unsmeared(chain, f"the map to '{stage.output}'")
+            return replace(chain, axis=stage.output, values=stage.function(chain.values))
+        case Smear():
+            _check(stage.input, chain.axis, f"the smearing of '{stage.output}'")
+            _check_unsmeared(chain, f"the smearing of '{stage.output}'")
+            grid = _fine(edges, integer=stage.integer) if grid_edges is None else np.asarray(grid_edges, dtype=np.float64)
+            weights = stage.probabilities(chain.values, grid) * chain.weights
+            return _Chain(stage.output, (grid[1:] + grid[:-1]) / 2, weights, grid)
+
+
+def _check(wanted: str, current: str, who: str) -> None:
+    if wanted != current:
+        message = f"{who} acts on the axis '{wanted}', but the response is on '{current}' there"
+        raise AxisError(message)
+
+
+def _check_unsmeared(chain: _Chain, who: str) -> None:
+    if chain.grid is not None:
+        message = f"{who} follows a smearing to '{chain.axis}'; only weights on '{chain.axis}' can"
+        raise AxisError(message)
+
+
+def _fine(edges: NDArray[np.float64], *, integer: bool) -> NDArray[np.float64]:
+    """Return the default grid of a smearing into analysis bins."""
+    if integer:
+        return np.arange(np.floor(edges[0]), np.ceil(edges[-1]) + 1.0)
+    fractions = np.arange(FINE_BINS) / FINE_BINS
+    inner = edges[:-1, None] + np.diff(edges)[:, None] * fractions
+    return np.append(inner.ravel(), edges[-1])
+
+
+def _preimages(maps: Sequence[Map], value: float, t_max: float) -> list[float]:
+    """Return every recoil energy in (0, t_max] that the maps send through `value`."""
+
+    def distance(t: NDArray[np.float64]) -> NDArray[np.float64]:
+        x = t
+        for stage in maps:
+            x = stage.function(x)
+        return x - value
+
+    grid = np.concatenate([[0.0], np.geomspace(1e-9 * t_max, t_max, 500)])
+    below = distance(grid) < 0
+    brackets = np.flatnonzero(below[1:] != below[:-1])
+    return [
+        float(optimize.brentq(lambda t: float(distance(np.array([t]))[0]), grid[i], grid[i + 1], xtol=1e-15, rtol=1e-13)) for i in brackets
+    ]
