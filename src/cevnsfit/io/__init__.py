@@ -1,0 +1,1 @@
+"""Formats in and out: tables, official releases, stored results, exports."""

@@ -1,0 +1,197 @@
+"""Reading released text files: what is expected is declared, everything that differs is reported."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cevnsfit.core.errors import Problem, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from cevnsfit.io.tables import Table
+
+LARGEST_FILE: Final = 1_000_000
+"""Bytes; the largest file of the three releases has 70 kB."""
+
+LARGEST_VALUE: Final = 1e9
+"""No number of a release comes near it."""
+
+PROBLEMS_PER_FILE: Final = 5
+"""A file that is wrong from the start does not fill the report."""
+
+Arrays = Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedFile:
+    """What one released file must hold: rows of numbers, separated by blanks or commas.
+
+    Attributes
+    ----------
+    name
+        File name.
+    columns
+        Names of the columns.
+    grid
+        Bin centres of the first columns; the rows run over them in C order. Without a grid every column is a value.
+    rows
+        Number of rows of a file without grid; None when any positive number is right.
+    lowest
+        Smallest allowed value.
+    whole
+        True when the values are whole numbers.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    grid: tuple[tuple[float, ...], ...] = ()
+    rows: int | None = None
+    lowest: float = 0.0
+    whole: bool = False
+
+    @property
+    def nrows(self) -> int | None:
+        """Return the number of rows that must be there, or None."""
+        return math.prod(len(centres) for centres in self.grid) if self.grid else self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An official release.
+
+    Attributes
+    ----------
+    files
+        The released files that are read.
+    tables
+        Function from the contents of these files, shape (rows, columns) by file name, to tables by file name.
+    """
+
+    files: tuple[ReleasedFile, ...]
+    tables: Callable[[Arrays], dict[str, Table]]
+
+
+def read_files(source: Path, files: Sequence[ReleasedFile]) -> dict[str, NDArray[np.float64]]:
+    """Return the contents of released files by file name, shape (rows, columns).
+
+    Raises
+    ------
+    SpecError
+        With all problems of all files: missing, too large, not numbers, out of range, off the grid.
+    """
+    if not source.is_dir():
+        raise SpecError([Problem(str(source), None, "", "is not a folder; expected the folder of the released files")])
+    arrays: dict[str, NDArray[np.float64]] = {}
+    problems: list[Problem] = []
+    for layout in files:
+        path = source / layout.name
+        try:
+            text = _text(path, layout)
+        except ValueError as error:
+            problems.append(Problem(str(path), None, "", str(error)))
+            continue
+        rows, found = _rows(str(path), text, layout)
+        found = found if found else _grid_problems(str(path), rows, layout)
+        problems.extend(found[:PROBLEMS_PER_FILE])
+        if not found:
+            arrays[layout.name] = np.array([values for _, values in rows], dtype=np.float64)
+    if problems:
+        raise SpecError(problems)
+    return arrays
+
+
+def _text(path: Path, layout: ReleasedFile) -> str:
+    """Return the text of a file; ValueError says what is wrong with it."""
+    wanted = f"expected the released file with the columns {', '.join(layout.columns)}"
+    if not path.is_file():
+        message = f"is missing; {wanted}"
+        raise ValueError(message)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        message = f"cannot be read ({error.strerror}); {wanted}"
+        raise ValueError(message) from None
+    if len(content) > LARGEST_FILE:
+        message = f"is larger than {LARGEST_FILE} bytes; {wanted}"
+        raise ValueError(message)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        message = f"is not text; {wanted}"
+        raise ValueError(message) from None
+
+
+def _rows(file: str, text: str, layout: ReleasedFile) -> tuple[list[tuple[int, list[float]]], list[Problem]]:
+    """Return the rows of numbers with their line numbers, and what is wrong with them; one title line may come first."""
+    rows: list[tuple[int, list[float]]] = []
+    problems: list[Problem] = []
+    first = True
+    for line, content in enumerate(text.split("\n"), start=1):
+        fields = [] if content.lstrip().startswith("#") else content.replace(",", " ").split()
+        if not fields:
+            continue
+        values = [_number(field) for field in fields]
+        title = first and all(value is None for value in values)
+        first = False
+        if title:
+            continue
+        if len(values) != len(layout.columns):
+            message = f"{len(values)} values where {len(layout.columns)} were expected ({', '.join(layout.columns)})"
+            problems.append(Problem(file, line, "", message))
+            continue
+        problems.extend(_value_problems(file, line, values, layout))
+        rows.append((line, [math.nan if value is None else value for value in values]))
+    return rows, problems
+
+
+def _number(field: str) -> float | None:
+    """Return the number that `field` spells in plain ASCII, or None."""
+    if not field.isascii() or "_" in field:
+        return None
+    try:
+        return float(field)
+    except ValueError:
+        return None
+
+
+def _value_problems(file: str, line: int, values: Sequence[float | None], layout: ReleasedFile) -> list[Problem]:
+    problems = []
+    for position, (column, value) in enumerate(zip(layout.columns, values, strict=True)):
+        is_value = position >= len(layout.grid)
+        message = ""
+        if value is None:
+            message = "is not a number"
+        elif not abs(value) <= LARGEST_VALUE:
+            message = f"is {value:g}; expected a finite number below {LARGEST_VALUE:g}"
+        elif is_value and value < layout.lowest:
+            message = f"is {value:g}; expected at least {layout.lowest:g}"
+        elif is_value and layout.whole and value != math.floor(value):
+            message = f"is {value:g}; expected a whole number"
+        if message:
+            problems.append(Problem(file, line, column, message))
+    return problems
+
+
+def _grid_problems(file: str, rows: Sequence[tuple[int, list[float]]], layout: ReleasedFile) -> list[Problem]:
+    """Return the first place where the rows leave the grid, or a wrong number of rows."""
+    for (line, values), centres in zip(rows, product(*layout.grid) if layout.grid else (), strict=False):
+        given = values[: len(layout.grid)]
+        if not np.allclose(given, centres, rtol=0.0, atol=1e-6):
+            wanted = ", ".join(f"{name} {centre:g}" for name, centre in zip(layout.columns, centres, strict=False))
+            message = f"the grid is incomplete or out of order: {', '.join(f'{value:g}' for value in given)} where {wanted} was expected"
+            return [Problem(file, line, "", message)]
+    wanted_rows = layout.nrows
+    if not rows or (wanted_rows is not None and len(rows) != wanted_rows):
+        expected = "at least one was" if wanted_rows is None else f"{wanted_rows} were"
+        return [Problem(file, None, "", f"holds {len(rows)} rows of numbers; {expected} expected")]
+    return []

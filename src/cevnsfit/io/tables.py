@@ -1,0 +1,97 @@
+"""Writing the project's tables: comment lines, one header row of `name [unit]`, then numbers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.core.axes import AXIS_UNITS
+from cevnsfit.core.errors import AxisError, DomainError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_HEADER: Final = re.compile(r"[A-Za-z]\w* \[[^\[\],\s]+(?: [^\[\],\s]+)*\]", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table before it is written.
+
+    Attributes
+    ----------
+    comments
+        Lines of text: title, source, how it was made.
+    columns
+        Values by header `name [unit]`, each of shape (rows,).
+    """
+
+    comments: tuple[str, ...]
+    columns: Mapping[str, NDArray[np.float64]]
+
+
+def bin_columns(axes: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns `AXIS_low [unit]` and `AXIS_high [unit]` of all bins, in C order of the axes.
+
+    Parameters
+    ----------
+    axes
+        Bin edges by axis name, in the unit of `AXIS_UNITS`, each of shape (bins + 1,).
+
+    Raises
+    ------
+    UnknownNameError
+        If an axis is not one of `AXIS_UNITS`.
+    """
+    for name in axes:
+        if name not in AXIS_UNITS:
+            raise UnknownNameError("axis", name, AXIS_UNITS)
+    index = np.indices([len(edges) - 1 for edges in axes.values()])
+    columns = {}
+    for position, (name, edges) in enumerate(axes.items()):
+        columns[f"{name}_low [{AXIS_UNITS[name]}]"] = edges[:-1][index[position].ravel()]
+        columns[f"{name}_high [{AXIS_UNITS[name]}]"] = edges[1:][index[position].ravel()]
+    return columns
+
+
+def write_table(path: Path, comments: Sequence[str], columns: Mapping[str, NDArray[np.float64]]) -> None:
+    """Write a CSV table; the same content gives the same bytes on every system.
+
+    Parameters
+    ----------
+    path
+        The file to write; an existing one is replaced.
+    comments
+        Text of the comment lines, without the leading `#`.
+    columns
+        Values by header `name [unit]`, each of shape (rows,); written with up to ten significant digits.
+
+    Raises
+    ------
+    DomainError
+        If a header is not `name [unit]`, or a value is not finite.
+    AxisError
+        If there is no column, or the columns are not one-dimensional and of one length.
+    """
+    for header, values in columns.items():
+        if _HEADER.fullmatch(header) is None:
+            message = f"table header '{header}' is not of the form 'name [unit]'"
+            raise DomainError(message)
+        if not np.all(np.isfinite(values)):
+            message = f"column '{header}' holds values that are not finite"
+            raise DomainError(message)
+    shapes = {np.shape(values) for values in columns.values()}
+    if len(shapes) != 1 or any(len(shape) != 1 for shape in shapes):
+        message = f"{path.name}: the columns must be one-dimensional and of one length; their shapes are {sorted(shapes)}"
+        raise AxisError(message)
+    lines = [f"# {line}".rstrip() for comment in comments for line in comment.splitlines()]
+    lines.append(",".join(columns))
+    # adding zero turns -0 into 0
+    lines.extend(",".join(f"{value + 0.0:.10g}" for value in row) for row in zip(*columns.values(), strict=True))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")

@@ -1,0 +1,193 @@
+"""Released text files to tables: what is wrong is reported at once, what is right is written as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.errors import AxisError, DomainError, SpecError, UnknownNameError
+from cevnsfit.io.releases import RELEASES, import_release
+from cevnsfit.io.releases.lar_2020 import f90_given_energy
+from cevnsfit.io.releases.reading import PROBLEMS_PER_FILE, ReleasedFile, read_files
+from cevnsfit.io.tables import bin_columns, write_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COUNTS = ReleasedFile("counts.txt", ("pe", "time", "counts"), grid=((1.0, 3.0), (0.25, 0.75)), whole=True)
+SHAPE = ReleasedFile("shape.txt", ("time", "probability"), grid=((0.25, 0.75),))
+EVENTS = ReleasedFile("events.txt", ("pe", "time"))
+COEFFICIENTS = ReleasedFile("coefficients.txt", ("a", "b"), rows=2, lowest=-1e6)
+LAYOUTS = (COUNTS, SHAPE, EVENTS, COEFFICIENTS)
+
+GOOD = {
+    "counts.txt": "PE,time,Counts\n1.0, 0.25, 4\n1.0, 0.75, 0\n3.0, 0.25, 2\n3.0, 0.75, 1\n",
+    "shape.txt": "# time, probability\r\n0.25 0.4\r\n0.75 0.6\r\n\r\n",
+    "events.txt": "9.5 0.375\n",
+    "coefficients.txt": "# nominal\n1 -2\n\n# up\n1 -3\n",
+}
+
+
+def release(folder: Path, **changed: str | None) -> Path:
+    """Return a folder with the good files, those named (without ending) replaced or, for None, left out."""
+    for name, text in GOOD.items():
+        content = changed.get(name.removesuffix(".txt"), text)
+        if content is not None:
+            (folder / name).write_bytes(content.encode())
+    return folder
+
+
+def problems_of(folder: Path) -> list[str]:
+    with pytest.raises(SpecError) as caught:
+        read_files(folder, LAYOUTS)
+    return [str(problem).removeprefix(f"{folder}/") for problem in caught.value.problems]
+
+
+def test_good_files_are_read_with_titles_comments_commas_and_blank_lines(tmp_path: Path) -> None:
+    arrays = read_files(release(tmp_path), LAYOUTS)
+    assert arrays["counts.txt"][:, 2].tolist() == [4, 0, 2, 1]
+    assert arrays["shape.txt"].tolist() == [[0.25, 0.4], [0.75, 0.6]]
+    assert arrays["events.txt"].tolist() == [[9.5, 0.375]]
+    assert arrays["coefficients.txt"][:, 1].tolist() == [-2, -3]
+
+
+def test_all_problems_of_all_files_come_at_once(tmp_path: Path) -> None:
+    folder = release(
+        tmp_path,
+        counts="1.0, 0.25, 4\n1.0, 0.75, -1\n3.0, 0.25, 1.5\n3.0, 0.75, x\n",
+        shape="0.25 nan\n0.75\n",
+        events=None,
+        coefficients="1 inf\n1 1_0\n",
+    )
+    assert problems_of(folder) == [
+        "counts.txt:2: counts: is -1; expected at least 0",
+        "counts.txt:3: counts: is 1.5; expected a whole number",
+        "counts.txt:4: counts: is not a number",
+        "shape.txt:1: probability: is nan; expected a finite number below 1e+09",
+        "shape.txt:2: 1 values where 2 were expected (time, probability)",
+        "events.txt: is missing; expected the released file with the columns pe, time",
+        "coefficients.txt:1: b: is inf; expected a finite number below 1e+09",
+        "coefficients.txt:2: b: is not a number",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.25 1\n", "holds 1 rows of numbers; 2 were expected"),
+        ("0.25 1\n0.75 0\n0.75 0\n", "holds 3 rows of numbers; 2 were expected"),
+        ("", "holds 0 rows of numbers; 2 were expected"),
+        ("title time\nother title\n0.25 1\n0.75 0\n", ":2: time: is not a number"),
+        ("nan nan\n0.75 0\n", ":1: time: is nan"),
+        ("0.75 0\n0.25 1\n", ":1: the grid is incomplete or out of order: 0.75 where time 0.25 was expected"),
+        ("0.25 1\n1.25 0\n", ":2: the grid is incomplete or out of order: 1.25 where time 0.75 was expected"),
+        ("0.25 1e300\n0.75 0\n", ":1: probability: is 1e+300; expected a finite number"),
+        ("0.25 \u0661\n0.75 0\n", ":1: probability: is not a number"),
+        pytest.param("#" * 1_000_001, "is larger than 1000000 bytes", id="too large"),
+    ],
+)
+def test_a_bad_file_is_refused_with_the_reason(tmp_path: Path, text: str, expected: str) -> None:
+    assert expected in problems_of(release(tmp_path, shape=text))[0]
+
+
+def test_an_event_list_needs_an_event(tmp_path: Path) -> None:
+    assert problems_of(release(tmp_path, events="# nothing\n")) == ["events.txt: holds 0 rows of numbers; at least one was expected"]
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    release(tmp_path)
+    (tmp_path / "shape.txt").write_bytes(b"\xff\xfe\x00")
+    assert "is not text" in problems_of(tmp_path)[0]
+
+
+def test_a_hopeless_file_does_not_fill_the_report(tmp_path: Path) -> None:
+    assert len(problems_of(release(tmp_path, events="-1 -1\n" * 1000))) == PROBLEMS_PER_FILE
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_an_empty_folder_lists_every_missing_file_and_nothing_is_written(tmp_path: Path, name: str) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    with pytest.raises(SpecError) as caught:
+        import_release(name, source, target)
+    assert len(caught.value.problems) == len(RELEASES[name].files)
+    assert not target.exists()
+
+
+def test_a_missing_folder_is_one_problem(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="is not a folder"):
+        import_release("coherent-csi-2017", tmp_path / "nowhere", tmp_path)
+
+
+def test_an_unknown_release_names_the_near_ones(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown release 'coherent-csi-2018'; did you mean .*coherent-csi-2017"):
+        import_release("coherent-csi-2018", tmp_path, tmp_path)
+
+
+def synthetic_csi_2021(folder: Path, events: str) -> Path:
+    def lines(first: float, step: float, count: int) -> str:
+        return "".join(f"{first + step * k:.3f} 1\n" for k in range(count))
+
+    for name in ("dataBeamOnC.txt", "dataBeamOnAC.txt"):
+        (folder / name).write_text(events)
+    for name in ("brnPE.txt", "ninPE.txt"):
+        (folder / name).write_text(lines(0.5, 1.0, 250))
+    for name in ("brnTrec.txt", "ninTrec.txt"):
+        (folder / name).write_text(lines(-0.245, 0.01, 650))
+    (folder / "effCoefficients.txt").write_text("1 2 3 4\n" * 3)
+    (folder / "scintRespCoefficients.txt").write_text("1 2 3 -4\n" * 5)
+    return folder
+
+
+def test_events_on_an_edge_belong_to_the_upper_bin_and_those_outside_are_counted(tmp_path: Path) -> None:
+    events = "8 0.375\n7.99999 0.374\n0 0\n249.9 5.999\n250 1\n10 6\n"
+    paths = import_release("coherent-csi-2021", synthetic_csi_2021(tmp_path, events), tmp_path / "tables")
+    text = next(path for path in paths if path.name == "events.csv").read_text()
+    filled = [line for line in text.splitlines()[4:] if line.endswith("1,1")]
+    assert filled == ["0,1,0,0.125,1,1", "7,8,0.25,0.375,1,1", "8,9,0.375,0.5,1,1", "249,250,5.875,6,1,1"]
+    assert "left out: coincident 2, anticoincident 2" in text
+
+
+def test_f90_of_thin_energy_bins_is_that_of_the_last_populated_one() -> None:
+    template = np.zeros((4, 2, 3))
+    template[0, 0], template[0, 1] = 1.0, 3.0
+    template[1, 0], template[1, 1] = 2.0, 2.0
+    template[2, 0] = 0.01
+    assert f90_given_energy(template).tolist() == [[0.25, 0.75], [0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]
+    with pytest.raises(DomainError, match="no energy bin holds"):
+        f90_given_energy(template[2:])
+
+
+def test_bin_columns_run_in_c_order() -> None:
+    columns = bin_columns({"pe": np.array([0.0, 2.0, 4.0]), "time": np.array([0.0, 0.5, 1.0])})
+    assert list(columns) == ["pe_low [PE]", "pe_high [PE]", "time_low [us]", "time_high [us]"]
+    assert columns["pe_low [PE]"].tolist() == [0, 0, 2, 2]
+    assert columns["time_high [us]"].tolist() == [0.5, 1, 0.5, 1]
+    with pytest.raises(UnknownNameError, match="unknown axis 'energy'"):
+        bin_columns({"energy": np.array([0.0, 1.0])})
+
+
+def test_a_table_is_written_in_the_format_of_the_project(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_table(path, ["Title.", "two\nlines"], {"e_ee [keVee]": np.array([0.1 + 0.2, 1e-7]), "efficiency [1]": np.array([-0.0, 1.0])})
+    assert path.read_bytes() == b"# Title.\n# two\n# lines\ne_ee [keVee],efficiency [1]\n0.3,0\n1e-07,1\n"
+
+
+@pytest.mark.parametrize("header", ["counts", "counts[1]", "counts [1],x [1]", "counts [1]\n", "2x [1]", "counts []"])
+def test_a_header_without_name_and_unit_is_refused(tmp_path: Path, header: str) -> None:
+    with pytest.raises(DomainError, match="is not of the form"):
+        write_table(tmp_path / "table.csv", [], {header: np.array([1.0])})
+    assert not (tmp_path / "table.csv").exists()
+
+
+def test_columns_that_do_not_match_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AxisError, match="of one length"):
+        write_table(tmp_path / "table.csv", [], {"a [1]": np.zeros(2), "b [1]": np.zeros(3)})
+    with pytest.raises(AxisError, match="one-dimensional"):
+        write_table(tmp_path / "table.csv", [], {"a [1]": np.zeros((2, 2))})
+    with pytest.raises(AxisError):
+        write_table(tmp_path / "table.csv", [], {})
+    with pytest.raises(DomainError, match="not finite"):
+        write_table(tmp_path / "table.csv", [], {"a [1]": np.array([np.nan])})
