@@ -100,8 +100,9 @@ def gamma(mean: NDArray[np.float64], shape: ArrayLike, edges: NDArray[np.float64
     if not np.all(power > 0):
         message = f"the shape of a gamma distribution must be positive, not {np.min(power):g}"
         raise DomainError(message)
-    positive = np.maximum(edges, 0.0)[:, None]
-    below = special.gammainc(power, positive * (power / np.where(mean > 0, mean, 1.0)))
+    with np.errstate(over="ignore"):  # a mean of 1e-308 is as good as zero
+        scaled = np.maximum(edges, 0.0)[:, None] * power / np.where(mean > 0, mean, 1.0)
+    below = special.gammainc(power, scaled)
     return np.diff(np.where(mean > 0, below, edges[:, None] > 0), axis=0)
 
 
