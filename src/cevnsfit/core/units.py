@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.errors import CevnsfitError
@@ -46,6 +47,10 @@ INTERNAL: Final = {
     "number": "",
 }
 """Internal unit of each kind of quantity."""
+
+
+_MALFORMED: Final = (ArithmeticError, AssertionError, TypeError, ValueError, TokenError)
+"""What pint raises for text such as "m /", "( m" or "m + s"."""
 
 
 class UnitError(CevnsfitError):
@@ -101,9 +106,11 @@ def parse(text: str | float, unit: str) -> float:
         message = f"{value:g} has no unit; it should be convertible to {unit}, for example '{value:g} {unit}'"
         raise UnitError(message)
     registry = _registry()
+    wanted = unit if unit else "no unit"
     try:
         return float(registry.Quantity(value, given).to(unit if unit else "dimensionless").magnitude)
-    except (pint.UndefinedUnitError, pint.DimensionalityError, pint.errors.DefinitionSyntaxError) as error:
-        wanted = unit if unit else "no unit"
+    except pint.PintError as error:
         message = f"'{text}': {error}; wanted {wanted}"
-        raise UnitError(message) from None
+    except _MALFORMED:
+        message = f"'{text}': '{given}' is not a unit; wanted {wanted}"
+    raise UnitError(message)

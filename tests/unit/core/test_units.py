@@ -1,0 +1,92 @@
+"""Text with units to internal numbers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.units import INTERNAL, UnitError, parse, split
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [
+        ("19.3 m", "cm", 1930.0),
+        ("14.57 kg", "g", 14570.0),
+        ("7 t", "g", 7e6),
+        ("0.52 us", "s", 0.52e-6),
+        ("0.52 µs", "s", 0.52e-6),
+        ("440 ns", "s", 440e-9),
+        ("5 keVnr", "MeVnr", 5e-3),
+        ("13.348 PE / keVee", "PE / MeVee", 13348.0),
+        ("0.00078 / keVnr", "1 / MeVnr", 0.78),
+        ("0.0494 / us", "1 / s", 0.0494e6),
+        ("10 %", "", 0.1),
+        ("10%", "", 0.1),
+        ("5 fm", "cm", 5e-13),
+        ("1.5 MeVee / MeVnr**2", "MeVee / MeVnr**2", 1.5),
+        ("1e-4", "", 1e-4),
+        (0.25, "", 0.25),
+        (3, "", 3.0),
+        ("3.198e23 POT", "POT", 3.198e23),
+        ("5000 h", "s", 1.8e7),
+        ("1.4 MW", "W", 1.4e6),
+    ],
+)
+def test_quantities(text: str | float, unit: str, value: float) -> None:
+    assert parse(text, unit) == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize("wanted", ["MeV", "MeVee", "MeVnr", "PE"])
+@pytest.mark.parametrize("given_unit", ["keV", "keVee", "keVnr", "PE"])
+def test_the_four_energies_never_mix(given_unit: str, wanted: str) -> None:
+    if given_unit.replace("k", "M") == wanted:
+        assert parse(f"2 {given_unit}", wanted) == pytest.approx(2 if wanted == "PE" else 2e-3)
+        return
+    with pytest.raises(UnitError, match=f"2 {given_unit}.*wanted {wanted}"):
+        parse(f"2 {given_unit}", wanted)
+
+
+@pytest.mark.parametrize("text", [19.3, "19.30"])
+def test_a_bare_number_is_an_error_that_shows_the_remedy(text: str | float) -> None:
+    with pytest.raises(UnitError, match=r"has no unit.*'19\.3 cm'"):
+        parse(text, "cm")
+
+
+def test_a_unit_on_a_pure_number_is_an_error() -> None:
+    with pytest.raises(UnitError, match="wanted no unit"):
+        parse("0.0878 keVee", "")
+
+
+@pytest.mark.parametrize("text", ["m 19.3", "", "nineteen m", "% 5"])
+def test_text_without_a_number_in_front(text: str) -> None:
+    with pytest.raises(UnitError, match="does not start with a number"):
+        parse(text, "cm")
+
+
+@pytest.mark.parametrize("text", ["19.3 parsecs", "19.3 m /", "19.3 ( m", "1 m + s", "1 kg m", "1 2", "1 m / 0"])
+def test_unknown_or_malformed_units(text: str) -> None:
+    with pytest.raises(UnitError, match="wanted cm"):
+        parse(text, "cm")
+
+
+@pytest.mark.parametrize("text", ["nan m", "inf m", float("nan")])
+def test_what_is_not_finite(text: str | float) -> None:
+    with pytest.raises(UnitError, match="not a finite number"):
+        parse(text, "cm")
+
+
+def test_split_makes_an_inverse_unit_readable() -> None:
+    assert split("0.05 / us") == (0.05, "1 / us")
+    assert split(" 3 ") == (3.0, "")
+
+
+def test_a_unit_error_is_one_of_ours() -> None:
+    assert issubclass(UnitError, CevnsfitError)
+
+
+@given(value=st.floats(1e-30, 1e30), unit=st.sampled_from([unit for unit in INTERNAL.values() if unit]))
+def test_internal_units_pass_unchanged(value: float, unit: str) -> None:
+    assert parse(f"{value!r} {unit}", unit) == value
