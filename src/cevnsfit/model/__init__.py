@@ -1,0 +1,1 @@
+"""Where a description, the physics and a detector meet and become templates."""

@@ -1,0 +1,148 @@
+"""Background templates of one experiment and the parameters of their counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cevnsfit.core.parameters import Parameter
+from cevnsfit.detector import timing
+from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, excursion
+from cevnsfit.model.stages import detector_stages, reconstructed_efficiency
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.core.axes import Axis
+    from cevnsfit.spec import schema
+    from cevnsfit.spec.load import Experiment
+    from cevnsfit.spec.tables import Table
+
+Row = tuple[Factors, "NDArray[np.float64]"]
+
+
+def background_rows(experiment: Experiment, counts: Mapping[str, schema.Count], *, excursions: bool) -> tuple[list[Row], list[Parameter]]:
+    """Return the rows of all backgrounds, templates over all bins, and their parameters.
+
+    Parameters
+    ----------
+    experiment
+        The description.
+    counts
+        The prior of each background's count.
+    excursions
+        Whether the released shape excursions are parameters.
+    """
+    rows: list[Row] = []
+    parameters: list[Parameter] = []
+    for name, background in experiment.spec.backgrounds.items():
+        template, mean, sigma = _normalised(experiment, background, counts[name])
+        norms = {n: s.sigma for n, s in _on(experiment, name, "normalisation") if s.kind == "normalisation"} if excursions else {}
+        parameter = _count_parameter(f"{experiment.name}.{name}_norm", counts[name], mean, sigma)
+        parameters.append(parameter)
+        powers = {} if parameter.constrained else {parameter.name: 1}
+        rows.append((Factors(name, powers, norms), template))
+        if parameter.constrained:
+            rows.append((Factors(name, powers, norms, (parameter.name, LINEAR)), template * (sigma / mean)))
+        if excursions:
+            rows += list(_excursions(experiment, name, template, powers, norms))
+    return rows, parameters
+
+
+def _count_parameter(name: str, count: schema.Count, mean: float, sigma: float) -> Parameter:
+    if count.kind == "free":
+        return Parameter(name, "nuisance", 1.0, 0.0, 100.0, description=f"factor on {mean:g} expected counts")
+    return Parameter(
+        name, "nuisance", 0.0, max(-10.0, -mean / sigma), 10.0, constrained=True, description=f"count {mean:.6g} +- {sigma:.4g}, in units of the error"
+    )
+
+
+def _on(experiment: Experiment, component: str, kind: str) -> Iterator[tuple[str, schema.Systematic]]:
+    """Yield (parameter name, systematic) of the enabled systematics of one kind on a component."""
+    for key, systematic in experiment.spec.systematics.items():
+        if not systematic.enabled or systematic.kind != kind:
+            continue
+        named = systematic.components if systematic.kind == "normalisation" else (getattr(systematic, "component", None),)
+        if component in named:
+            yield experiment.spec.parameter_name(key), systematic
+
+
+def _excursions(
+    experiment: Experiment, name: str, template: NDArray[np.float64], powers: Mapping[str, int], norms: Mapping[str, float]
+) -> Iterator[Row]:
+    for parameter, systematic in _on(experiment, name, "template"):
+        assert systematic.kind == "template"
+        table = experiment.tables[systematic.table]
+        up = _scaled(table, experiment.axes, systematic.up, template.sum())
+        down = 2.0 * template - up if systematic.down is None else _scaled(table, experiment.axes, systematic.down, template.sum())
+        odd, even = excursion(template, up, down)
+        yield Factors(name, powers, norms, (parameter, LINEAR)), odd
+        if systematic.down is not None:
+            yield Factors(name, powers, norms, (parameter, QUADRATIC)), even
+
+
+def _scaled(table: Table, axes: tuple[Axis, ...], column: str, total: float) -> NDArray[np.float64]:
+    values = table.on(axes, column).ravel()
+    return values * (total / values.sum())
+
+
+def _normalised(experiment: Experiment, background: schema.Background, count: schema.Count) -> tuple[NDArray[np.float64], float, float]:
+    """Return the template over all bins in counts, its sum and the error of that."""
+    shape = _shape(experiment, background.shape)
+    match count.kind:
+        case "gaussian":
+            mean, sigma = count.mean, count.sigma
+        case "counted":
+            number = float(experiment.tables[count.table].on(experiment.axes, count.column).sum())
+            mean, sigma = number / count.ratio, np.sqrt(number) / count.ratio
+        case "absolute":
+            exposure = experiment.spec.source.exposure_gwh if count.per_gwh else 1.0
+            assert exposure is not None
+            mean = float(shape.sum()) * exposure
+            sigma = mean * count.sigma
+        case "free":
+            mean, sigma = count.mean, np.inf
+    return shape * (mean / shape.sum()), mean, float(sigma)
+
+
+def _shape(experiment: Experiment, shape: schema.Shape) -> NDArray[np.float64]:
+    if shape.kind == "joint":
+        return experiment.tables[shape.table].on(experiment.axes, shape.column).ravel()
+    product = np.ones(1)
+    for axis in experiment.axes:
+        product = np.outer(product, _factor(experiment, axis, shape.factors[axis.name])).ravel()
+    return product
+
+
+def _factor(experiment: Experiment, axis: Axis, factor: schema.Factor) -> NDArray[np.float64]:
+    edges = np.asarray(axis.edges)
+    match factor.kind:
+        case "uniform":
+            return np.diff(edges)
+        case "exponential":
+            return timing.bin_probabilities(lambda t: np.exp(-factor.rate * t), edges)
+        case "table":
+            table = experiment.tables[factor.table]
+            if factor.efficiency:
+                return _seen(experiment, axis, table, factor.column)
+            return table.on((axis,), factor.column, split=True)
+    raise AssertionError(factor)
+
+
+def _seen(experiment: Experiment, axis: Axis, table: Table, column: str) -> NDArray[np.float64]:
+    """Return a tabulated shape times the detector's efficiency at the centres of the table's own bins."""
+    from cevnsfit.core.axes import overlap
+
+    own = next(entry for entry in table.axes if entry.name == axis.name)
+    fine = np.asarray(own.edges)
+    centres = (fine[1:] + fine[:-1]) / 2.0
+    values = table.on((own,), column)
+    loss = experiment.spec.time_efficiency
+    if axis.name == "time":
+        factors = np.ones_like(centres) if loss is None else timing.exponential_efficiency(centres, loss.start, loss.rate)
+    else:
+        factors = reconstructed_efficiency(detector_stages(experiment.spec.response, experiment.tables), centres)
+    return np.asarray(overlap(fine, np.asarray(axis.edges)) @ (values * factors))

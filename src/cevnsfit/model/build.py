@@ -1,0 +1,261 @@
+"""Experiments and a signal model to a likelihood; the only place where description, physics and detector meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError, OverlapError
+from cevnsfit.core.parameters import Parameter, merge
+from cevnsfit.model.backgrounds import background_rows
+from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients
+from cevnsfit.model.signal import Signal, charges, contract, fold_signal
+from cevnsfit.physics.interactions import signal_model
+from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
+from cevnsfit.stats.likelihood import Likelihood
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.physics.interactions.terms import Monomial, SignalModel, Term
+    from cevnsfit.spec.load import Experiment
+
+SIGNAL: Final = "cevns"
+RELEASED: Final = "released-templates"
+SignalSystematics = Literal["profile", "shapes", "hold"]
+"""What is done with the signal's systematics: all profiled, shapes profiled and rates held, all held."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """One experiment with one signal model, ready to give templates at any value of the shape parameters.
+
+    Attributes
+    ----------
+    experiment
+        The description.
+    signal
+        The folded signal; None when the released template stands in for it.
+    prepared
+        For each target, the model's terms as a function of the shape parameters.
+    monomials
+        Monomials of the signal in the couplings.
+    mix
+        Signal rows per monomial as combinations of the response variants, shape (rows, variants).
+    ratios
+        Further signal rows per monomial: the nominal counts times these, shape (rows, bins).
+    fixed
+        Templates that no shape parameter changes, shape (rows, bins).
+    coefficients
+        The rule A(theta) for all rows: signal rows (row-major over rows, monomials), then the fixed ones.
+    components
+        Component of each row.
+    """
+
+    experiment: Experiment
+    signal: Signal | None
+    prepared: tuple[Callable[[Mapping[str, float]], tuple[Term, ...]], ...]
+    monomials: tuple[Monomial, ...]
+    mix: NDArray[np.float64]
+    ratios: NDArray[np.float64]
+    fixed: NDArray[np.float64]
+    coefficients: Coefficients
+    components: tuple[str, ...]
+
+
+def build_likelihood(
+    experiments: Sequence[Experiment], model: str, *, signal_systematics: SignalSystematics | None = None, allow_overlap: bool = False
+) -> Likelihood:
+    """Return the likelihood of one or more experiments for a named signal model.
+
+    Parameters
+    ----------
+    experiments
+        From `load_experiment`.
+    model
+        Name of a signal model, see `cevnsfit models`.
+    signal_systematics
+        What happens to the signal's systematics; by default "hold" for `signal-strength`, which measures the signal in units of
+        its nominal prediction, and "profile" for every other model.
+    allow_overlap
+        Combine experiments even if they share events.
+
+    Raises
+    ------
+    OverlapError
+        If two of the experiments share events.
+    UnknownNameError
+        If there is no such model.
+    """
+    check_overlaps(experiments, allow_overlap=allow_overlap)
+    treatment: SignalSystematics = "hold" if model == "signal-strength" else "profile"
+    if signal_systematics is not None:
+        treatment = signal_systematics
+    if model == RELEASED:
+        built = [_released(experiment) for experiment in experiments]
+    else:
+        physics = signal_model(model)
+        built = [_build(experiment, physics, treatment) for experiment in experiments]
+    models = tuple(entry for entry, _ in built)
+    parameters = merge(parameters for _, parameters in built)
+    return Likelihood(parameters, lambda shape: tuple(channel(entry, shape) for entry in models))
+
+
+def check_overlaps(experiments: Sequence[Experiment], *, allow_overlap: bool = False) -> None:
+    """Raise OverlapError if two experiments share events, and CevnsfitError if one is given twice."""
+    names = [experiment.name for experiment in experiments]
+    for position, experiment in enumerate(experiments):
+        if experiment.name in names[:position]:
+            message = f"experiment '{experiment.name}' is given twice"
+            raise CevnsfitError(message)
+        for other in experiments[:position]:
+            shared = other.name in experiment.spec.overlaps or experiment.name in other.spec.overlaps
+            if shared and not allow_overlap:
+                message = f"{other.name} and {experiment.name} share events and cannot be combined (--allow-overlap to do it anyway)"
+                raise OverlapError(message)
+
+
+def channel(model: Model, shape: Mapping[str, float]) -> Channel:
+    """Return the channel of one experiment at values of the shape parameters."""
+    experiment = model.experiment
+    templates = np.concatenate([signal_templates(model, shape), model.fixed]) if model.signal is not None else model.fixed
+    observed = None
+    if experiment.spec.observed is not None:
+        observed = experiment.tables[experiment.spec.observed.table].on(experiment.axes, experiment.spec.observed.column).ravel()
+    return Channel(
+        name=experiment.name,
+        templates=templates,
+        coefficients=model.coefficients,
+        components=model.components,
+        observed=observed,
+        control=_control(experiment),
+        shape=tuple(axis.nbins for axis in experiment.axes),
+    )
+
+
+def _control(experiment: Experiment) -> ControlRegion | None:
+    for entry in experiment.spec.control_region.values():
+        return ControlRegion(experiment.tables[entry.table].on(experiment.axes, entry.column).ravel(), entry.ratio)
+    return None
+
+
+def signal_templates(model: Model, shape: Mapping[str, float]) -> NDArray[np.float64]:
+    """Return the signal rows at values of the shape parameters, shape (rows * monomials, bins)."""
+    assert model.signal is not None
+    monomials, q = charges(model.signal, [terms(shape) for terms in model.prepared])
+    assert monomials == model.monomials
+    counts = contract(model.signal, q)
+    counts = counts.reshape(*counts.shape[:2], -1)
+    mixed = np.tensordot(model.mix, counts, axes=(1, 0))
+    scaled = model.ratios[:, None, :] * counts[0]
+    return np.asarray(np.concatenate([mixed, scaled]).reshape(-1, counts.shape[-1]))
+
+
+def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystematics) -> tuple[Model, list[Parameter]]:
+    signal = fold_signal(experiment)
+    prepared = tuple(physics.prepare(target) for target in signal.targets)
+    defaults = {parameter.name: parameter.default for parameter in physics.parameters if parameter.kind == "shape"}
+    monomials, _ = charges(signal, [terms(defaults) for terms in prepared])
+    mix, ratios, rows, systematics = _signal_rows(experiment, signal, treatment)
+    factors = [
+        Factors(SIGNAL, dict(monomial), row.norms, row.excursion) for row in rows for monomial in monomials
+    ]
+    backgrounds, counts = background_rows(experiment, {n: b.count for n, b in experiment.spec.backgrounds.items()}, excursions=True)
+    factors += [row for row, _ in backgrounds]
+    nb = int(np.prod([axis.nbins for axis in experiment.axes]))
+    fixed = np.array([template for _, template in backgrounds]).reshape(-1, nb)
+    parameters = [*physics.parameters, *systematics, *counts, *_background_nuisances(experiment, systematics)]
+    components = tuple(row.component for row in factors)
+    return Model(experiment, signal, prepared, monomials, mix, ratios, fixed, coefficients(factors), components), parameters
+
+
+def _signal_rows(
+    experiment: Experiment, signal: Signal, treatment: SignalSystematics
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[Factors], list[Parameter]]:
+    """Return mix, ratios, the factors of each row, and the signal's nuisance parameters."""
+    spec = experiment.spec
+    variant = {name: row for name, row in zip(signal.variants, np.eye(len(signal.variants)), strict=True)}
+    nominal = variant["nominal"]
+    parameters: list[Parameter] = []
+    norms: dict[str, float] = {}
+    mix: list[tuple[NDArray[np.float64], tuple[str, int] | None]] = [(nominal, None)]
+    ratios: list[tuple[NDArray[np.float64], tuple[str, int]]] = []
+    for key, systematic in spec.systematics.items():
+        if not systematic.enabled or not _on_signal(systematic):
+            continue
+        name = spec.parameter_name(key)
+        held = treatment == "hold" or (treatment == "shapes" and systematic.kind == "normalisation")
+        parameters.append(_nuisance(name, systematic, held=held))
+        if systematic.kind == "normalisation":
+            norms[name] = systematic.sigma
+        elif systematic.kind == "template":
+            ratios += _ratios(experiment, name, systematic)
+        else:
+            up, down = variant[f"{key}:up"], variant[f"{key}:down"]
+            mix += [((up - down) / 2.0, (name, LINEAR)), ((up + down - 2.0 * nominal) / 16.0, (name, QUADRATIC))]
+    rows = [Factors(SIGNAL, {}, norms, excursion) for _, excursion in (*mix, *ratios)]
+    nb = int(np.prod([axis.nbins for axis in experiment.axes]))
+    return np.array([row for row, _ in mix]), np.array([row for row, _ in ratios]).reshape(-1, nb), rows, parameters
+
+
+def _on_signal(systematic: object) -> bool:
+    components = getattr(systematic, "components", (getattr(systematic, "component", SIGNAL),))
+    return SIGNAL in components
+
+
+def _nuisance(name: str, systematic: object, *, held: bool) -> Parameter:
+    kind, sigma = getattr(systematic, "kind", ""), getattr(systematic, "sigma", None)
+    about = getattr(systematic, "description", "") or (f"{kind} of {sigma:.3g}" if isinstance(sigma, float) else kind)
+    return Parameter(name, "nuisance", 0.0, -10.0, 10.0, constrained=True, fixed=held, description=about)
+
+
+def _ratios(experiment: Experiment, name: str, systematic: object) -> list[tuple[NDArray[np.float64], tuple[str, int]]]:
+    """Return the rows of a released excursion of the signal, as ratios to the released nominal template, renormalised to it."""
+    from cevnsfit.spec.schema import TemplateVariant
+
+    assert isinstance(systematic, TemplateVariant)
+    table = experiment.tables[systematic.table]
+    nominal = table.on(experiment.axes, systematic.nominal).ravel()
+
+    def ratio(column: str) -> NDArray[np.float64]:
+        values = table.on(experiment.axes, column).ravel()
+        values = values * (nominal.sum() / values.sum())
+        quotient = np.divide(values, nominal, out=np.ones_like(nominal), where=nominal > 0)
+        return np.clip(quotient, 1.0 - systematic.limit, 1.0 + systematic.limit)
+
+    up = ratio(systematic.up)
+    if systematic.down is None:
+        return [(up - 1.0, (name, LINEAR))]
+    down = ratio(systematic.down)
+    return [((up - down) / 2.0, (name, LINEAR)), ((up + down - 2.0) / 16.0, (name, QUADRATIC))]
+
+
+def _background_nuisances(experiment: Experiment, known: Sequence[Parameter]) -> list[Parameter]:
+    """Return the parameters of the systematics that act on backgrounds alone."""
+    names = {parameter.name for parameter in known}
+    return [
+        _nuisance(experiment.spec.parameter_name(key), systematic, held=False)
+        for key, systematic in experiment.spec.systematics.items()
+        if systematic.enabled and not _on_signal(systematic) and experiment.spec.parameter_name(key) not in names
+    ]
+
+
+def _released(experiment: Experiment) -> tuple[Model, list[Parameter]]:
+    """Return the model of the released templates: their signal times `signal_strength`, and the background counts."""
+    released = experiment.spec.released
+    if released is None:
+        message = f"{experiment.name} has no released signal template; 'released-templates' needs the section 'released'"
+        raise CevnsfitError(message)
+    strength = signal_model("signal-strength").parameters[0]
+    template = experiment.tables[released.signal.table].on(experiment.axes, released.signal.column).ravel()
+    counts = {name: released.counts.get(name, background.count) for name, background in experiment.spec.backgrounds.items()}
+    rows, parameters = background_rows(experiment, counts, excursions=False)
+    factors = [Factors(SIGNAL, {strength.name: 1}, {}), *(row for row, _ in rows)]
+    fixed = np.array([template, *(values for _, values in rows)])
+    none = np.zeros((0, 0))
+    components = tuple(row.component for row in factors)
+    return Model(experiment, None, (), (), none, none, fixed, coefficients(factors), components), [strength, *parameters]

@@ -1,0 +1,70 @@
+"""Rows of a channel: a constant template and the factors that multiply it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.stats.channel import Coefficients
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+LINEAR: Final = 1
+QUADRATIC: Final = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Factors:
+    """What multiplies one template.
+
+    Attributes
+    ----------
+    component
+        The component that the template belongs to.
+    powers
+        Monomial in the polynomial parameters, by name.
+    norms
+        Log-normal factors: relative error by parameter name.
+    excursion
+        Parameter of a shape excursion and its kind, `LINEAR` for a or `QUADRATIC` for q(a); None for a nominal template.
+    """
+
+    component: str
+    powers: Mapping[str, int]
+    norms: Mapping[str, float]
+    excursion: tuple[str, int] | None = None
+
+
+def coefficients(factors: Sequence[Factors]) -> Coefficients:
+    """Return the rule A_m(theta) for rows with these factors; local parameters in order of appearance."""
+    names: dict[str, int] = {}
+    for row in factors:
+        excursion = () if row.excursion is None else (row.excursion[0],)
+        for name in (*row.powers, *row.norms, *excursion):
+            names.setdefault(name, len(names))
+    shape = (len(factors), len(names))
+    powers = np.zeros(shape, dtype=np.int64)
+    sigma = np.zeros(shape)
+    index = np.full(len(factors), -1, dtype=np.int64)
+    kind = np.zeros(len(factors), dtype=np.int64)
+    for m, row in enumerate(factors):
+        for name, power in row.powers.items():
+            powers[m, names[name]] = power
+        for name, value in row.norms.items():
+            sigma[m, names[name]] = value
+        if row.excursion is not None:
+            index[m], kind[m] = names[row.excursion[0]], row.excursion[1]
+    return Coefficients(tuple(names), powers, 1.0 + sigma, 1.0 / (1.0 + sigma), index, kind)
+
+
+def excursion(nominal: NDArray[np.float64], up: NDArray[np.float64], down: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the two constant templates of interpolation code 4p.
+
+    nominal + a U + q(a) V passes through `up` at a = 1 and `down` at a = -1: U = (up - down)/2, V = (up + down - 2 nominal)/16.
+    """
+    return (up - down) / 2.0, (up + down - 2.0 * nominal) / 16.0
