@@ -1,0 +1,1 @@
+"""Nuclei, form factors, weak couplings, neutrino sources, cross sections and signal models."""
