@@ -1,0 +1,241 @@
+"""Neutrino spectra and proton pulses of pion-decay-at-rest sources."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+from scipy.special import erfcx, ndtr
+
+from cevnsfit.core.errors import AxisError, CevnsfitError, DomainError, UnknownNameError
+from cevnsfit.physics.constants import MUON_LIFETIME, MUON_MASS, PION_LIFETIME, PION_MASS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+FLAVOURS: Final = ("nu_mu", "nubar_mu", "nu_e")
+"""Neutrinos from pi+ decay at rest: the prompt line, then the two of the muon decay."""
+
+_LEPTONS: Final[Mapping[str, str]] = {f"{nu}_{lepton}": lepton for nu in ("nu", "nubar") for lepton in ("e", "mu", "tau")}
+
+
+def lepton_flavour(flavour: str) -> str:
+    """Return the lepton flavour that couples to a source flavour: "mu" for "nubar_mu"."""
+    if flavour not in _LEPTONS:
+        kind = "neutrino flavour"
+        raise UnknownNameError(kind, flavour, _LEPTONS)
+    return _LEPTONS[flavour]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of a continuum, polynomial in the neutrino energy.
+
+    Attributes
+    ----------
+    low, high
+        Ends in MeV.
+    coefficients
+        c_0, c_1, ... of sum_k c_k E^k in MeV^-(k + 1).
+    """
+
+    low: float
+    high: float
+    coefficients: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.low < self.high < math.inf or not all(map(math.isfinite, self.coefficients)):
+            message = f"a segment from {self.low:g} to {self.high:g} MeV is not a piece of a spectrum"
+            raise DomainError(message)
+
+    def density(self, energy: ArrayLike) -> NDArray[np.float64]:
+        """Return the polynomial at `energy` [MeV], in 1/MeV, whatever the ends."""
+        return np.asarray(np.polynomial.polynomial.polyval(np.asarray(energy, dtype=np.float64), self.coefficients))
+
+    @property
+    def integral(self) -> float:
+        """Return the integral between the ends."""
+        primitive = np.polynomial.polynomial.polyint(self.coefficients)
+        ends = np.polynomial.polynomial.polyval([self.low, self.high], primitive)
+        return float(ends[1] - ends[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """A neutrino spectrum normalised to one neutrino: lines and a piecewise polynomial continuum.
+
+    Attributes
+    ----------
+    lines
+        Pairs (energy [MeV], weight).
+    segments
+        Pieces of the continuum.
+    """
+
+    lines: tuple[tuple[float, float], ...] = ()
+    segments: tuple[Segment, ...] = ()
+
+    def __post_init__(self) -> None:
+        total = sum(weight for _, weight in self.lines) + sum(segment.integral for segment in self.segments)
+        if not math.isclose(total, 1.0, rel_tol=1e-9):
+            message = f"a spectrum holds one neutrino, this one integrates to {total:.12g}"
+            raise CevnsfitError(message)
+
+    @property
+    def end(self) -> float:
+        """Return the largest energy in MeV."""
+        return max([energy for energy, _ in self.lines] + [segment.high for segment in self.segments])
+
+    def density(self, energy: ArrayLike) -> NDArray[np.float64]:
+        """Return the continuum (without the lines) at `energy` [MeV], in 1/MeV."""
+        values = np.asarray(energy, dtype=np.float64)
+        total = np.zeros_like(values)
+        for segment in self.segments:
+            inside = (values >= segment.low) & (values < segment.high)
+            total = total + np.where(inside, segment.density(values), 0.0)
+        return total
+
+    def mean(self) -> float:
+        """Return the mean energy in MeV."""
+        moments = [Segment(s.low, s.high, (0.0, *s.coefficients)).integral for s in self.segments]
+        return sum(energy * weight for energy, weight in self.lines) + sum(moments)
+
+
+def histogram(edges: ArrayLike, contents: ArrayLike) -> Spectrum:
+    """Return the spectrum of a binned flux, flat inside each bin, scaled to one neutrino.
+
+    Parameters
+    ----------
+    edges
+        Energy edges in MeV, shape (n + 1,).
+    contents
+        Neutrinos in each bin, shape (n,), in any normalisation.
+
+    Raises
+    ------
+    AxisError
+        If the shapes differ or the edges do not increase.
+    DomainError
+        If a bin is negative or all are empty.
+    """
+    bounds, counts = np.asarray(edges, dtype=np.float64), np.asarray(contents, dtype=np.float64)
+    if bounds.shape != (counts.size + 1,) or not np.all(np.diff(bounds) > 0.0):
+        message = f"a flux of {counts.size} bins needs {counts.size + 1} increasing edges, got {bounds.size}"
+        raise AxisError(message)
+    if not (np.all(np.isfinite(counts)) and np.all(counts >= 0.0) and counts.sum() > 0.0):
+        message = "a flux holds no negative bins, and at least one that is not empty"
+        raise DomainError(message)
+    densities = counts / counts.sum() / np.diff(bounds)
+    bins = zip(bounds[:-1], bounds[1:], densities, strict=True)
+    return Spectrum(segments=tuple(Segment(float(low), float(high), (float(d),)) for low, high, d in bins if d > 0.0))
+
+
+def pion_decay_at_rest() -> Mapping[str, Spectrum]:
+    """Return the spectra of pi+ -> mu+ nu_mu, mu+ -> e+ nu_e nubar_mu at rest, one neutrino of each flavour.
+
+    The line lies at (m_pi^2 - m_mu^2)/(2 m_pi) = 29.79 MeV. With x = E/m_mu < 1/2 (Michel spectra, m_e = 0)
+
+        nu_e: (192/m_mu) x^2 (1/2 - x);    nubar_mu: (64/m_mu) x^2 (3/4 - x).
+
+    References
+    ----------
+    PDG 2024, review of muon decay parameters (rho = delta = 3/4); COHERENT, arXiv:1804.09459.
+    """
+    line = (PION_MASS**2 - MUON_MASS**2) / (2.0 * PION_MASS)
+    m, end = MUON_MASS, MUON_MASS / 2.0
+    nubar_mu = Segment(0.0, end, (0.0, 0.0, 48.0 / m**3, -64.0 / m**4))
+    nu_e = Segment(0.0, end, (0.0, 0.0, 96.0 / m**3, -192.0 / m**4))
+    return {"nu_mu": Spectrum(lines=((line, 1.0),)), "nubar_mu": Spectrum(segments=(nubar_mu,)), "nu_e": Spectrum(segments=(nu_e,))}
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Time profile of the protons on the target, and of the neutrinos that follow.
+
+    Prompt neutrinos come with exp(-t/tau_pi) after the protons, delayed ones with a further exp(-t/tau_mu).
+
+    Attributes
+    ----------
+    kind
+        "gaussian" or "rectangle".
+    weights
+        Fraction in each component; they sum to 1.
+    means
+        Centres in s.
+    widths
+        Standard deviations of Gaussians, full widths of rectangles, in s.
+    """
+
+    kind: Literal["gaussian", "rectangle"]
+    weights: tuple[float, ...]
+    means: tuple[float, ...]
+    widths: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.weights) == len(self.means) == len(self.widths) > 0:
+            message = f"a pulse needs as many weights as means and widths, got {len(self.weights)}, {len(self.means)}, {len(self.widths)}"
+            raise CevnsfitError(message)
+        if min(self.widths) <= 0.0 or min(self.weights) < 0.0 or not math.isclose(sum(self.weights), 1.0, rel_tol=1e-9):
+            message = f"a pulse needs positive widths and weights that sum to 1, got widths {self.widths} s, weights {self.weights}"
+            raise DomainError(message)
+
+    def mean(self) -> float:
+        """Return the mean time of the protons in s."""
+        return sum(weight * mean for weight, mean in zip(self.weights, self.means, strict=True))
+
+    def cdf(self, t: ArrayLike) -> NDArray[np.float64]:
+        """Return the fraction of the protons that came before `t` [s], in the shape of `t`."""
+        return self._sum(t, None)
+
+    def prompt_cdf(self, t: ArrayLike) -> NDArray[np.float64]:
+        """Return the fraction of the prompt neutrinos that came before `t` [s], in the shape of `t`."""
+        return np.maximum(self.cdf(t) - self._sum(t, PION_LIFETIME), 0.0)
+
+    def delayed_cdf(self, t: ArrayLike) -> NDArray[np.float64]:
+        """Return the fraction of the delayed neutrinos that came before `t` [s], in the shape of `t`."""
+        slow, fast = MUON_LIFETIME * self._sum(t, MUON_LIFETIME), PION_LIFETIME * self._sum(t, PION_LIFETIME)
+        return np.maximum(self.cdf(t) - (slow - fast) / (MUON_LIFETIME - PION_LIFETIME), 0.0)
+
+    def prompt_density(self, t: ArrayLike) -> NDArray[np.float64]:
+        """Return the arrival-time density of the prompt neutrinos in 1/s, in the shape of `t` [s]."""
+        return self._sum(t, PION_LIFETIME) / PION_LIFETIME
+
+    def delayed_density(self, t: ArrayLike) -> NDArray[np.float64]:
+        """Return the arrival-time density of the delayed neutrinos in 1/s, in the shape of `t` [s]."""
+        difference = self._sum(t, MUON_LIFETIME) - self._sum(t, PION_LIFETIME)
+        return np.maximum(difference, 0.0) / (MUON_LIFETIME - PION_LIFETIME)
+
+    def _sum(self, t: ArrayLike, lifetime: float | None) -> NDArray[np.float64]:
+        """Return sum_i w_i D_i(t), D the integral of the pulse up to t, each proton weighted with exp(-(t - t')/lifetime)."""
+        time = np.asarray(t, dtype=np.float64)
+        total = np.zeros_like(time)
+        for weight, mean, width in zip(self.weights, self.means, self.widths, strict=True):
+            if self.kind == "gaussian":
+                total = total + weight * _gaussian((time - mean) / width, width, lifetime)
+            else:
+                total = total + weight * _rectangle(time - mean + width / 2.0, width, lifetime)
+        return total
+
+
+def _gaussian(z: NDArray[np.float64], sigma: float, lifetime: float | None) -> NDArray[np.float64]:
+    """Return exp(r^2/2 - r z) Phi(z - r) with r = sigma/lifetime, without overflow (Phi(z) for no lifetime)."""
+    if lifetime is None:
+        return np.asarray(ndtr(z))
+    r = sigma / lifetime
+    late = z > r
+    tail = np.exp(-r * (np.where(late, z, r) - r / 2.0)) * ndtr(z - r)
+    early = 0.5 * np.exp(-0.5 * z**2) * erfcx(np.where(late, 0.0, r - z) / math.sqrt(2.0))
+    return np.asarray(np.where(late, tail, early))
+
+
+def _rectangle(elapsed: NDArray[np.float64], width: float, lifetime: float | None) -> NDArray[np.float64]:
+    """Return the same for protons that come evenly in [0, width], at `elapsed` after the first."""
+    inside = np.clip(elapsed, 0.0, width)
+    if lifetime is None:
+        return np.asarray(inside / width)
+    after = np.maximum(elapsed - width, 0.0)
+    return np.asarray(-lifetime / width * np.exp(-after / lifetime) * np.expm1(-inside / lifetime))

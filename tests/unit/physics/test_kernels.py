@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import quad
+
+from cevnsfit.core.errors import DomainError, UnknownNameError
+from cevnsfit.physics.kernels import KERNELS, e_min, fold, named_kernel, recoil_nodes, t_max, vector
+from cevnsfit.physics.sources import histogram, pion_decay_at_rest
+
+ARGON = 37215.53
+
+
+@given(energy=st.floats(0.1, 300.0), mass=st.floats(500.0, 2e5), fraction=st.floats(1e-6, 1.0))
+def test_vector_kernel_lies_between_zero_and_one(energy: float, mass: float, fraction: float) -> None:
+    t = fraction * t_max(energy, mass)
+    assert -1e-12 <= vector(np.float64(energy), t, mass) <= 1.0
+    assert vector(np.float64(energy), t_max(energy, mass), mass) == pytest.approx(0.0, abs=1e-12)
+
+
+@given(energy=st.floats(0.1, 300.0), mass=st.floats(0.5, 2e5))
+def test_least_energy_is_the_inverse_of_largest_recoil(energy: float, mass: float) -> None:
+    assert e_min(t_max(energy, mass), mass) == pytest.approx(energy, rel=1e-9)
+
+
+def test_line_is_zero_above_its_end() -> None:
+    line = pion_decay_at_rest()["nu_mu"]
+    end = float(t_max(line.end, ARGON))
+    values = fold(KERNELS["vector"], line, ARGON, [end * 0.999, end * 1.001])
+    assert values[0] > 0.0
+    assert values[1] == 0.0
+
+
+@pytest.mark.parametrize("flavour", ["nubar_mu", "nu_e"])
+def test_fold_of_muon_decay_is_exact(flavour: str) -> None:
+    spectrum = pion_decay_at_rest()[flavour]
+    t = np.array([1e-4, 0.01, 0.1, 0.14])
+    values = fold(KERNELS["vector"], spectrum, ARGON, t)
+    for recoil, value in zip(t, values, strict=True):
+        low = float(e_min(recoil, ARGON))
+        expected = quad(lambda e, r=recoil: float(spectrum.density(e) * vector(e, r, ARGON)), low, spectrum.end, epsrel=1e-12)[0]
+        assert value == pytest.approx(KERNELS["vector"].prefactor(ARGON) * expected, rel=1e-10)
+    assert fold(KERNELS["vector"], spectrum, ARGON, t, order=3) == pytest.approx(values, rel=1e-12)
+
+
+def test_fold_of_a_fine_histogram_is_that_of_the_curve() -> None:
+    curve = pion_decay_at_rest()["nu_e"]
+    edges = np.linspace(0.0, curve.end, 401)
+    contents = curve.density((edges[1:] + edges[:-1]) / 2.0)
+    t = np.array([0.005, 0.05, 0.1])
+    kernel = KERNELS["vector"]
+    assert fold(kernel, histogram(edges, contents), ARGON, t) == pytest.approx(fold(kernel, curve, ARGON, t), rel=1e-3)
+
+
+@pytest.mark.parametrize("flavour", ["nu_mu", "nu_e"])
+def test_weight_multiplies_the_flux(flavour: str) -> None:
+    spectrum = pion_decay_at_rest()[flavour]
+    kernel, t = KERNELS["vector"], np.array([0.001, 0.02])
+    halved = fold(kernel, spectrum, ARGON, t, weight=lambda energy: np.full_like(energy, 0.5))
+    assert halved == pytest.approx(0.5 * fold(kernel, spectrum, ARGON, t))
+    varying = fold(kernel, spectrum, ARGON, t, weight=lambda energy: 1.0 - np.exp(-energy))
+    assert np.all((varying < 2.0 * halved) & (varying > 1.9 * halved))
+
+
+def test_fold_refuses_zero_recoil() -> None:
+    with pytest.raises(DomainError, match="positive"):
+        fold(KERNELS["vector"], pion_decay_at_rest()["nu_e"], ARGON, [0.0, 0.1])
+
+
+def test_nodes_have_edges_at_ends_and_kinks() -> None:
+    spectra = pion_decay_at_rest()
+    last = float(t_max(spectra["nu_e"].end, ARGON))
+    t, w = recoil_nodes(ARGON, spectra.values(), kinks=(0.025, 0.0501, 5.0, -1.0))
+    assert np.all(np.diff(t) > 0.0)
+    assert np.all(w > 0.0)
+    assert 100 <= t.size <= 150
+    assert w.sum() == pytest.approx(last, rel=1e-13)
+    for edge in (0.025, 0.0501, float(t_max(spectra["nu_mu"].end, ARGON))):
+        assert w[t < edge].sum() == pytest.approx(edge, rel=1e-12)
+
+
+def test_a_kink_at_an_end_makes_no_empty_panel() -> None:
+    spectra = pion_decay_at_rest()
+    last = float(t_max(spectra["nu_e"].end, ARGON))
+    t, w = recoil_nodes(ARGON, spectra.values(), kinks=(last * (1 - 1e-13), last))
+    assert t.size == recoil_nodes(ARGON, spectra.values())[0].size
+    assert w.sum() == pytest.approx(last, rel=1e-9)
+
+
+@pytest.mark.parametrize("mass", [1.0, 10.0])
+def test_nodes_resolve_light_propagators(mass: float) -> None:
+    spectrum = pion_decay_at_rest()["nubar_mu"]
+
+    def integral(**options: int) -> float:
+        t, w = recoil_nodes(ARGON, pion_decay_at_rest().values(), **options)
+        return float(w @ (fold(KERNELS["vector"], spectrum, ARGON, t) / (2.0 * ARGON * t + mass**2) ** 2))
+
+    assert integral() == pytest.approx(integral(panels=14, order=40), rel=1e-8)
+
+
+def test_unknown_kernel() -> None:
+    with pytest.raises(UnknownNameError, match="vector"):
+        named_kernel("vectors")
