@@ -1,0 +1,73 @@
+"""Cross sections of a signal model: differential, and averaged over a spectrum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cevnsfit.physics.interactions.terms import SignalModel, Target, evaluate, squared, target_at
+from cevnsfit.physics.kernels import fold, named_kernel, recoil_nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.physics.sources import Spectrum
+
+
+def differential_cross_section(
+    model: SignalModel, target: Target, flavour: str, spectrum: Spectrum, values: Mapping[str, float] | None = None
+) -> NDArray[np.float64]:
+    """Return dsigma/dT on a nucleus, averaged over a spectrum (a line for one energy), in cm^2/MeV.
+
+    Parameters
+    ----------
+    model
+        The signal model.
+    target
+        The nuclide at recoil nodes.
+    flavour
+        Lepton flavour "e", "mu" or "tau".
+    spectrum
+        Spectrum of the neutrinos.
+    values
+        Values of parameters of the model that are not at their defaults.
+
+    Returns
+    -------
+    The shape of the nodes.
+    """
+    given = {} if values is None else values
+    couplings = {p.name: p.checked(given.get(p.name, p.default)) for p in model.parameters}
+    total = np.zeros_like(target.t)
+    for (lepton, kind, kernel), polynomial in squared(model.prepare(target)(model.shapes(given))).items():
+        if lepton == flavour and kind == "nucleus":
+            total = total + fold(named_kernel(kernel), spectrum, target.nuclide.mass, target.t) * evaluate(polynomial, couplings)
+    return total
+
+
+def flux_averaged_cross_section(
+    model: SignalModel,
+    target: Target,
+    flavour: str,
+    spectrum: Spectrum,
+    values: Mapping[str, float] | None = None,
+    *,
+    kinks: Iterable[float] = (),
+) -> float:
+    """Return the cross section on a nucleus integrated over the recoil, averaged over a spectrum, in cm^2.
+
+    The nuclide, couplings and form factor are those of `target`; its nodes are replaced by those that suit the spectrum.
+
+    Parameters
+    ----------
+    model, target, flavour, spectrum, values
+        As in `differential_cross_section`.
+    kinks
+        Further panel edges in MeV, see `kernels.recoil_nodes`.
+    """
+    t, weights = recoil_nodes(target.nuclide.mass, (spectrum,), kinks)
+    suited = target_at(target.nuclide, t, target.couplings, target.form_factor)
+    return float(weights @ differential_cross_section(model, suited, flavour, spectrum, values))

@@ -1,0 +1,207 @@
+"""What an interaction is: amplitudes that are polynomials in the couplings, over recoil nodes.
+
+A model sees a nuclide at recoil nodes (`Target`) and returns terms. The amplitudes of all terms of one
+(flavour, target, kernel, group) add and are squared; groups add after squaring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cevnsfit.core.errors import CevnsfitError
+
+if TYPE_CHECKING:
+    from cevnsfit.core.parameters import Parameter
+    from cevnsfit.physics.couplings import WeakCouplings
+    from cevnsfit.physics.form_factors import FormFactor
+    from cevnsfit.physics.nuclei import Nuclide
+
+Monomial = tuple[tuple[str, int], ...]
+"""A product of powers of parameters, sorted pairs (name, power); () is 1."""
+
+Polynomial = Mapping[Monomial, NDArray[np.float64]]
+"""A polynomial whose coefficients are vectors over the recoil nodes."""
+
+Channel = tuple[str, str, str]
+"""(lepton flavour, target, kernel): what selects the flux, the response and the energy integral."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One contribution to a cross section.
+
+    Attributes
+    ----------
+    flavour
+        Lepton flavour "e", "mu" or "tau" of the neutrino.
+    target
+        "nucleus" or "electron": which response applies.
+    kernel
+        Name of K(E, T) in `physics.kernels`.
+    charge
+        The amplitude.
+    group
+        Amplitudes interfere inside a group only.
+    factor
+        A monomial that multiplies the square; the same for all terms of a group.
+    """
+
+    flavour: str
+    target: Literal["nucleus", "electron"]
+    kernel: str
+    charge: Polynomial
+    group: str = "vector"
+    factor: Monomial = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A nuclide seen at recoil nodes.
+
+    Attributes
+    ----------
+    nuclide
+        The nuclide.
+    t
+        Recoil energies in MeV, shape (n,).
+    q2
+        Squared momentum transfer 2 M T + T^2 in MeV^2, shape (n,).
+    zf, nf
+        Z F_Z(q2) and N F_N(q2), shape (n,).
+    couplings
+        Standard Model couplings.
+    form_factor
+        The form factor, for models that change a radius.
+    """
+
+    nuclide: Nuclide
+    t: NDArray[np.float64]
+    q2: NDArray[np.float64]
+    zf: NDArray[np.float64]
+    nf: NDArray[np.float64]
+    couplings: WeakCouplings
+    form_factor: FormFactor
+
+    def neutrons(self, r_n: float) -> NDArray[np.float64]:
+        """Return N F_N at the nodes for a neutron radius `r_n` in cm."""
+        if self.nuclide.N == 0:
+            return np.zeros_like(self.t)
+        return self.nuclide.N * self.form_factor(np.sqrt(self.q2), r_n, self.nuclide.A)
+
+
+Shapes = Mapping[str, float]
+"""Values of the shape parameters of a model."""
+
+PreparedModel = Callable[[Shapes], tuple[Term, ...]]
+"""The terms at the nodes of one target, as a function of the shape parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalModel:
+    """A signal model.
+
+    Attributes
+    ----------
+    name, title
+        Name in the registry, and one for plots.
+    lagrangian
+        What the couplings multiply, as text.
+    parameters
+        Polynomial parameters appear as monomials in the terms, shape parameters are arguments of the prepared function.
+    prepare
+        Does what does not depend on any parameter for one target, and returns the function that gives the terms.
+    references
+        Papers.
+    label
+        A caveat that goes on every plot and table, for example "CEvNS only".
+    """
+
+    name: str
+    title: str
+    lagrangian: str
+    parameters: tuple[Parameter, ...]
+    prepare: Callable[[Target], PreparedModel]
+    references: tuple[str, ...] = ()
+    label: str = field(default="")
+
+    def shapes(self, values: Mapping[str, float] | None = None) -> dict[str, float]:
+        """Return the shape parameters, those not in `values` at their defaults; other names are ignored."""
+        given = {} if values is None else values
+        return {p.name: p.checked(given.get(p.name, p.default)) for p in self.parameters if p.kind == "shape"}
+
+
+def target_at(nuclide: Nuclide, t: ArrayLike, couplings: WeakCouplings, form_factor: FormFactor) -> Target:
+    """Return the nuclide at recoil energies `t` [MeV], shape (n,), with its form factors."""
+    recoil = np.asarray(t, dtype=np.float64)
+    q2 = recoil * (2.0 * nuclide.mass + recoil)
+    zf = nuclide.Z * form_factor(np.sqrt(q2), nuclide.r_p, nuclide.A)
+    bare = Target(nuclide, recoil, q2, zf, np.zeros_like(recoil), couplings, form_factor)
+    return Target(nuclide, recoil, q2, zf, bare.neutrons(nuclide.r_n), couplings, form_factor)
+
+
+def sm_charge(target: Target, flavour: str) -> NDArray[np.float64]:
+    """Return Q_SM = g_V^p(flavour) Z F_Z + g_V^n N F_N at the nodes, shape (n,)."""
+    return target.couplings.proton[flavour] * target.zf + target.couplings.neutron * target.nf
+
+
+def multiply(a: Monomial, b: Monomial) -> Monomial:
+    """Return the product of two monomials."""
+    powers = dict(a)
+    for name, power in b:
+        powers[name] = powers.get(name, 0) + power
+    return tuple(sorted(powers.items()))
+
+
+def squared(terms: Iterable[Term]) -> dict[Channel, dict[Monomial, NDArray[np.float64]]]:
+    """Return |Q|^2 of each channel as a polynomial over the nodes.
+
+    Parameters
+    ----------
+    terms
+        The terms of a model on one target.
+
+    Returns
+    -------
+    For each (flavour, target, kernel) the sum over groups of factor * (sum of the amplitudes)^2.
+
+    Raises
+    ------
+    CevnsfitError
+        If terms of one group have different factors.
+    """
+    amplitudes: dict[tuple[Channel, str], dict[Monomial, NDArray[np.float64]]] = {}
+    factors: dict[tuple[Channel, str], Monomial] = {}
+    for term in terms:
+        key: tuple[Channel, str] = ((term.flavour, term.target, term.kernel), term.group)
+        if factors.setdefault(key, term.factor) != term.factor:
+            message = f"terms of the group {key} have different factors, {factors[key]} and {term.factor}; give them different groups"
+            raise CevnsfitError(message)
+        _add(amplitudes.setdefault(key, {}), term.charge)
+    total: dict[Channel, dict[Monomial, NDArray[np.float64]]] = {}
+    for group, amplitude in amplitudes.items():
+        _add(total.setdefault(group[0], {}), _square(amplitude, factors[group]))
+    return total
+
+
+def evaluate(polynomial: Polynomial, values: Mapping[str, float]) -> NDArray[np.float64]:
+    """Return a polynomial at values of its parameters, shape (n,)."""
+    parts = [np.prod([values[name] ** power for name, power in monomial]) * vector for monomial, vector in polynomial.items()]
+    return np.asarray(np.sum(parts, axis=0))
+
+
+def _add(total: dict[Monomial, NDArray[np.float64]], part: Polynomial) -> None:
+    for monomial, vector in part.items():
+        total[monomial] = total[monomial] + vector if monomial in total else vector
+
+
+def _square(amplitude: Polynomial, factor: Monomial) -> dict[Monomial, NDArray[np.float64]]:
+    square: dict[Monomial, NDArray[np.float64]] = {}
+    for a, first in amplitude.items():
+        for b, second in amplitude.items():
+            _add(square, {multiply(factor, multiply(a, b)): first * second})
+    return square

@@ -1,0 +1,188 @@
+r"""Light vector mediators, coupled to quarks at tree level or through a lepton loop.
+
+The coupling g is normalised by
+
+    L = g Z'_mu [ q_nu nubar gamma^mu P_L nu + q_q qbar gamma^mu q ],
+
+that is, g multiplies the full vector current of a charge 1; public codes differ by a factor 2 in g^2. With the
+Standard Model in the form L = -sqrt2 G_F g_V (nubar gamma^mu P_L nu)(fbar gamma_mu f), exchange of the mediator at a
+spacelike momentum transfer, L_eff = -g^2 q_nu q_f/(q^2 + M^2) (nubar gamma^mu P_L nu)(fbar gamma_mu f), is the shift
+
+    Q -> Q + g^2 q_nu / (sqrt2 G_F (q^2 + M^2)) [ (2 q_u + q_d) Z F_Z + (q_u + 2 q_d) N F_N ].
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.core.parameters import Parameter
+from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, MUON_MASS, TAU_MASS
+from cevnsfit.physics.couplings import LEPTONS
+from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, Shapes, SignalModel, Target, Term, sm_charge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+_LAGRANGIAN: Final = "L = g Z'_mu [q_nu nubar gamma^mu P_L nu + q_q qbar gamma^mu q]"
+_MASSES: Final[Mapping[str, float]] = {"e": ELECTRON_MASS, "mu": MUON_MASS, "tau": TAU_MASS}
+_CEVNS_ONLY: Final = "CEvNS only"
+_CADEDDU: Final = "M. Cadeddu et al., JHEP 01 (2021) 116, arXiv:2008.05022"
+_BANERJEE: Final = "H. Banerjee, B. Dutta and S. Roy, arXiv:2103.10196"
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """Charges of a tree-level mediator.
+
+    Attributes
+    ----------
+    quark
+        q_u = q_d.
+    neutrino
+        q_nu of the e, mu and tau flavours, those of the charged leptons too.
+    """
+
+    quark: float
+    neutrino: tuple[float, float, float]
+
+
+_TREE: Final[Mapping[str, tuple[str, Charges]]] = {
+    "universal": ("universal Z'", Charges(1.0, (1.0, 1.0, 1.0))),
+    "b-l": ("B-L", Charges(1.0 / 3.0, (-1.0, -1.0, -1.0))),
+    "b-3l-e": ("B-3L_e", Charges(1.0 / 3.0, (-3.0, 0.0, 0.0))),
+    "b-3l-mu": ("B-3L_mu", Charges(1.0 / 3.0, (0.0, -3.0, 0.0))),
+    "b-3l-tau": ("B-3L_tau", Charges(1.0 / 3.0, (0.0, 0.0, -3.0))),
+    "b-2l-e-l-mu": ("B-2L_e-L_mu", Charges(1.0 / 3.0, (-2.0, -1.0, 0.0))),
+    "b-y-l-mu-l-tau": ("B_y+L_mu+L_tau", Charges(1.0 / 3.0, (0.0, 1.0, 1.0))),
+}
+_LOOP: Final[Mapping[str, tuple[str, str, str]]] = {
+    "lmu-ltau": ("L_mu-L_tau", "mu", "tau"),
+    "le-lmu": ("L_e-L_mu", "e", "mu"),
+    "le-ltau": ("L_e-L_tau", "e", "tau"),
+}
+
+
+def models() -> tuple[SignalModel, ...]:
+    """Return the models of this family."""
+    tree = [tree_mediator(name, title, charges) for name, (title, charges) in _TREE.items()]
+    return (*tree, *(loop_mediator(name, title, first, second) for name, (title, first, second) in _LOOP.items()))
+
+
+def tree_mediator(name: str, title: str, charges: Charges) -> SignalModel:
+    """Return a mediator with tree-level couplings to quarks."""
+
+    def prepare(target: Target) -> PreparedModel:
+        nucleus = charges.quark * 3.0 * (target.zf + target.nf) / (math.sqrt(2.0) * FERMI_CONSTANT)
+        couplings = {flavour: q * nucleus for flavour, q in zip(LEPTONS, charges.neutrino, strict=True) if q != 0.0}
+        return _exchange(target, couplings)
+
+    label = _CEVNS_ONLY if charges.neutrino[0] != 0.0 else ""
+    return SignalModel(name, title, _LAGRANGIAN, (_g(), _mass()), prepare, (_CADEDDU,), label)
+
+
+def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel:
+    r"""Return a mediator of L_first - L_second, which reaches the nucleus through its mixing with the photon.
+
+    The vacuum polarisation between two vector currents with charges a_l, b_l of a Dirac lepton l is
+    Pi(q^2) = (1/2 pi^2) sum_l a_l b_l integral_0^1 dx x(1-x) [ln(m_l^2 + x(1-x) q^2) + divergence], spacelike q^2 > 0 (the
+    sign is that of QED, whose charge grows with q^2). With a_l = e Q_l = -e and b_l = +g, -g for the two flavours the
+    divergence cancels, and
+
+        Pi = (e g/2 pi^2) eps(q^2),   eps = integral_0^1 dx x(1-x) ln[(m_second^2 + x(1-x) q^2)/(m_first^2 + x(1-x) q^2)].
+
+    In Z' -> photon -> proton the factor q^2 of the transverse Pi^{mu nu} cancels the photon propagator, so the proton gets
+    the charge q_p g = e Pi, q_p = (2 alpha/pi) eps. In the tree-level shift of Q this gives
+
+        Q_first -> Q_first + sqrt2 alpha g^2/(pi G_F) eps(q^2)/(q^2 + M^2) Z F_Z,   Q_second the opposite,
+
+    which has the sign opposite to Q_SM < 0 for the first (lighter) flavour: destructive at small g. `loop_sign` multiplies eps,
+    for other conventions and for a kinetic mixing of the opposite sign.
+
+    Charged scalars contribute a quarter of a Dirac fermion each: with two sleptons a flavour, all heavy compared with q,
+    eps -> eps + (1/24) sum_i ln(m_stau_i^2/m_smuon_i^2), the sum being the parameter `slepton_log` of L_mu - L_tau.
+    """
+    supersymmetric = name == "lmu-ltau"
+    options = (_loop_sign(), _slepton_log()) if supersymmetric else (_loop_sign(),)
+
+    def prepare(target: Target) -> PreparedModel:
+        scale = math.sqrt(2.0) * FINE_STRUCTURE / (math.pi * FERMI_CONSTANT) * target.zf
+        loop = scale * loop_function(target.q2, _MASSES[first], _MASSES[second])
+
+        def terms(shapes: Shapes) -> tuple[Term, ...]:
+            sleptons = shapes["slepton_log"] / 24.0 * scale if supersymmetric else 0.0
+            strength = shapes["loop_sign"] * (loop + sleptons)
+            return _exchange(target, {first: strength, second: -strength})(shapes)
+
+        return terms
+
+    label = _CEVNS_ONLY if first == "e" else ""
+    lagrangian = f"L = g Z'_mu [q_l lbar gamma^mu l + q_l nubar_l gamma^mu P_L nu_l], q = +1 ({first}), -1 ({second})"
+    return SignalModel(name, title, lagrangian, (_g(), _mass(), *options), prepare, (_BANERJEE, _CADEDDU), label)
+
+
+def loop_function(q2: ArrayLike, mass: float, other_mass: float) -> NDArray[np.float64]:
+    """Return eps(q2) = integral_0^1 dx x(1-x) ln[(other^2 + x(1-x) q2)/(mass^2 + x(1-x) q2)].
+
+    Parameters
+    ----------
+    q2
+        Spacelike momentum transfer squared in MeV^2, not negative, any shape.
+    mass, other_mass
+        Masses of the two leptons in MeV.
+
+    Returns
+    -------
+    The shape of `q2`; ln(other^2/mass^2)/6 at q2 = 0.
+    """
+    momentum = np.asarray(q2, dtype=np.float64)
+    light, heavy = _polarisation(momentum / mass**2), _polarisation(momentum / other_mass**2)
+    return math.log(other_mass / mass) / 3.0 + heavy - light
+
+
+def _polarisation(r: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return integral_0^1 dx x(1-x) ln(1 + x(1-x) r) for r >= 0 (Uehling; a series below r = 1/2)."""
+    small = r < 0.5
+    n = np.arange(1, 25)
+    beta = np.cumprod((n + 1.0) ** 2 / ((2.0 * n + 2.0) * (2.0 * n + 3.0))) / 6.0  # B(n + 2, n + 2)
+    series = np.polynomial.polynomial.polyval(np.where(small, r, 0.0), [0.0, *(-((-1.0) ** n) * beta / n)])
+    safe = np.where(small, 1.0, r)
+    root = np.sqrt(1.0 + 4.0 / safe)
+    closed = (-5.0 / 3.0 + 4.0 / safe + (1.0 - 2.0 / safe) * root * 2.0 * np.arcsinh(0.5 * np.sqrt(safe))) / 6.0
+    return np.where(small, series, closed)
+
+
+def _exchange(target: Target, couplings: Mapping[str, NDArray[np.float64]]) -> PreparedModel:
+    """Return Q_SM + g^2 coupling/(q^2 + M^2) for each flavour, Q_SM alone for those without a coupling."""
+    standard = {flavour: sm_charge(target, flavour) for flavour in LEPTONS}
+
+    def terms(shapes: Shapes) -> tuple[Term, ...]:
+        propagator = 1.0 / (target.q2 + shapes["mass"] ** 2)
+        charges: dict[str, dict[Monomial, NDArray[np.float64]]] = {flavour: {(): charge} for flavour, charge in standard.items()}
+        for flavour, coupling in couplings.items():
+            charges[flavour][("g", 2),] = coupling * propagator
+        return tuple(Term(flavour, "nucleus", "vector", charge) for flavour, charge in charges.items())
+
+    return terms
+
+
+def _g() -> Parameter:
+    return Parameter("g", "polynomial", 0.0, 0.0, 1.0, scale="log", description="coupling of the mediator")
+
+
+def _mass() -> Parameter:
+    return Parameter("mass", "shape", 10.0, 1e-3, 1e7, unit="MeV", scale="log", description="mass of the mediator")
+
+
+def _loop_sign() -> Parameter:
+    return Parameter("loop_sign", "shape", 1.0, -1.0, 1.0, fixed=True, description="factor of the lepton loop, +1 as derived")
+
+
+def _slepton_log() -> Parameter:
+    text = "sum over the two mass states of ln(m_stau^2/m_smuon^2)"
+    return Parameter("slepton_log", "shape", 0.0, -100.0, 100.0, fixed=True, description=text)

@@ -1,0 +1,156 @@
+"""Limits and invariants of the signal models."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from cevnsfit.physics.constants import FERMI_CONSTANT, FINE_STRUCTURE, FM, SIN2_THETA_W
+from cevnsfit.physics.couplings import COUPLING_SETS, LEPTONS, tree_level
+from cevnsfit.physics.form_factors import FORM_FACTORS
+from cevnsfit.physics.interactions import Target, model_names, signal_model, sm_charge, squared, target_at
+from cevnsfit.physics.interactions.terms import evaluate
+from cevnsfit.physics.kernels import recoil_nodes
+from cevnsfit.physics.nuclei import composition
+from cevnsfit.physics.sources import pion_decay_at_rest
+
+TREE = {
+    "universal": (1.0, (1, 1, 1)),
+    "b-l": (1 / 3, (-1, -1, -1)),
+    "b-3l-e": (1 / 3, (-3, 0, 0)),
+    "b-3l-mu": (1 / 3, (0, -3, 0)),
+    "b-3l-tau": (1 / 3, (0, 0, -3)),
+    "b-2l-e-l-mu": (1 / 3, (-2, -1, 0)),
+    "b-y-l-mu-l-tau": (1 / 3, (0, 1, 1)),
+}
+LOOP = ["lmu-ltau", "le-lmu", "le-ltau"]
+
+
+def caesium(couplings: str = "default") -> Target:
+    nuclide = composition("Cs")[0][0]
+    t, _ = recoil_nodes(nuclide.mass, pion_decay_at_rest().values())
+    return target_at(nuclide, t, COUPLING_SETS[couplings], FORM_FACTORS["helm"])
+
+
+def charges2(name: str, target: Target, values: dict[str, float] | None = None) -> dict[str, np.ndarray]:
+    model = signal_model(name)
+    given = {} if values is None else values
+    couplings = {p.name: given.get(p.name, p.default) for p in model.parameters}
+    polynomials = squared(model.prepare(target)(model.shapes(given)))
+    return {flavour: evaluate(polynomial, couplings) for (flavour, _, _), polynomial in polynomials.items()}
+
+
+@pytest.mark.parametrize("name", [name for name in model_names() if name != "neutron-radius"])
+def test_standard_model_limit(name: str) -> None:
+    target = caesium()
+    found = charges2(name, target)
+    assert set(found) == set(LEPTONS)
+    for flavour in LEPTONS:
+        assert found[flavour] == pytest.approx(sm_charge(target, flavour) ** 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", TREE)
+@pytest.mark.parametrize("mass", [1.0, 40.0, 3000.0])
+def test_tree_level_charges(name: str, mass: float) -> None:
+    quark, neutrino = TREE[name]
+    target, g = caesium(), 2e-4
+    nucleus = 3.0 * quark * (target.zf + target.nf) / (math.sqrt(2) * FERMI_CONSTANT * (target.q2 + mass**2))
+    found = charges2(name, target, {"g": g, "mass": mass})
+    for flavour, q in zip(LEPTONS, neutrino, strict=True):
+        assert found[flavour] == pytest.approx((sm_charge(target, flavour) + g**2 * q * nucleus) ** 2, rel=1e-12)
+
+
+def test_heavy_mediator_is_a_contact_interaction() -> None:
+    target, g, mass = caesium(), 0.5, 1e6
+    eps = g**2 / (math.sqrt(2) * FERMI_CONSTANT * mass**2)
+    expected = (sm_charge(target, "mu") + 3.0 * eps * (target.zf + target.nf)) ** 2
+    assert charges2("universal", target, {"g": g, "mass": mass})["mu"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_light_mediator_goes_as_inverse_momentum() -> None:
+    target = caesium()
+    hard = target.q2 > 0.01
+    light, lighter = (charges2("universal", target, {"g": 1e-5, "mass": mass})["mu"] for mass in (1e-3, 2e-3))
+    assert hard.sum() > 90
+    assert light[hard] == pytest.approx(lighter[hard], rel=2e-3)
+
+
+@pytest.mark.parametrize("name", [*TREE, *LOOP])
+def test_rate_is_even_polynomial_of_degree_four_in_g(name: str) -> None:
+    target, values = caesium(), {"mass": 25.0}
+    g2 = np.array([1.0, 2.0, 3.0]) * 1e-8
+    samples = [charges2(name, target, {**values, "g": math.sqrt(x)}) for x in g2]
+    for flavour in LEPTONS:
+        coefficients = np.polynomial.polynomial.polyfit(g2 / 1e-8, np.array([s[flavour] for s in samples]), 2)
+        predicted = np.polynomial.polynomial.polyval(7.0, coefficients)
+        assert predicted == pytest.approx(charges2(name, target, {**values, "g": math.sqrt(7e-8)})[flavour], rel=1e-8)
+
+
+def test_loop_of_lmu_ltau_is_destructive_for_muon_neutrinos_and_absent_for_electrons() -> None:
+    target = caesium()
+    values = {"g": 3e-4, "mass": 50.0}
+    found = charges2("lmu-ltau", target, values)
+    assert np.all(found["mu"] < sm_charge(target, "mu") ** 2)
+    assert np.all(found["tau"] > sm_charge(target, "tau") ** 2)
+    assert found["e"] == pytest.approx(sm_charge(target, "e") ** 2)
+    flipped = charges2("lmu-ltau", target, {**values, "loop_sign": -1.0})
+    assert np.all(flipped["mu"] > sm_charge(target, "mu") ** 2)
+
+
+def test_loop_strength_at_vanishing_momentum() -> None:
+    nuclide = composition("Cs")[0][0]
+    target = target_at(nuclide, [1e-9], COUPLING_SETS["default"], FORM_FACTORS["helm"])
+    g, mass = 1e-3, 100.0
+    shift = math.sqrt(2) * FINE_STRUCTURE * g**2 / (math.pi * FERMI_CONSTANT * mass**2) * 0.940797 * 55
+    expected = (sm_charge(target, "mu") + shift) ** 2
+    assert charges2("lmu-ltau", target, {"g": g, "mass": mass})["mu"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_sleptons_add_a_quarter_of_a_fermion_each() -> None:
+    target = caesium()
+    values = {"g": 1e-3, "mass": 30.0}
+    # four scalars of the masses of one Dirac fermion make up the fermion; two sleptons with ln(m_tau^2/m_mu^2) make half of it
+    log = 2.0 * 2.0 * math.log(1776.93 / 105.6583755)
+    scale = math.sqrt(2) * FINE_STRUCTURE * 1e-6 / (math.pi * FERMI_CONSTANT) * target.zf / (target.q2 + 900.0)
+    plain = np.sqrt(charges2("lmu-ltau", target, values)["tau"])
+    added = np.sqrt(charges2("lmu-ltau", target, {**values, "slepton_log": log})["tau"])
+    assert added - plain == pytest.approx(0.5 * 0.940810 * scale, rel=1e-4)
+
+
+@pytest.mark.parametrize(("name", "first", "second"), [("lmu-ltau", "mu", "tau"), ("le-lmu", "e", "mu"), ("le-ltau", "e", "tau")])
+def test_loop_moves_the_two_flavours_oppositely(name: str, first: str, second: str) -> None:
+    target = caesium()
+    model = signal_model(name)
+    charges = {term.flavour: term.charge for term in model.prepare(target)(model.shapes())}
+    g2 = (("g", 2),)
+    assert charges[first][g2] == pytest.approx(-charges[second][g2])
+    assert np.all(charges[first][g2] > 0.0)
+    assert sum(g2 in charge for charge in charges.values()) == 2
+
+
+def test_signal_strength_scales_the_rate() -> None:
+    target = caesium()
+    for strength in (-1.5, 0.0, 2.0):
+        found = charges2("signal-strength", target, {"signal_strength": strength})
+        assert found["mu"] == pytest.approx(strength * sm_charge(target, "mu") ** 2)
+
+
+def test_weak_mixing_angle_on_tree_level_couplings_is_the_tree_level_formula() -> None:
+    target = caesium("tree")
+    for s in (0.18, SIN2_THETA_W, 0.3):
+        expected = tree_level(s).proton["mu"] * target.zf + tree_level(s).neutron * target.nf
+        assert charges2("weak-mixing-angle", target, {"sin2_theta_w": s})["mu"] == pytest.approx(expected**2, rel=1e-10)
+
+
+def test_neutron_radius_at_the_radius_of_the_nuclide_is_the_standard_model() -> None:
+    target = caesium()
+    found = charges2("neutron-radius", target, {"r_n": target.nuclide.r_n / FM})
+    assert found["e"] == pytest.approx(sm_charge(target, "e") ** 2, rel=1e-12)
+
+
+def test_a_larger_neutron_radius_lowers_the_rate() -> None:
+    target = caesium()
+    small, large = (charges2("neutron-radius", target, {"r_n": radius})["mu"] for radius in (4.5, 5.5))
+    assert np.all(large < small)
