@@ -1,0 +1,1 @@
+"""Fits, batched profiles, grids, intervals and contours; knows no file."""

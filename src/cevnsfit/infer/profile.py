@@ -1,0 +1,346 @@
+"""Batched profile: the minimum over the floating parameters at many points together.
+
+A projected Newton method with a trust region, on chunks of points. Each round evaluates one trial of every point in the chunk; accepted
+points get a new Hessian, refused ones a smaller region; finished points make room for waiting ones. The Hessian is exact (Gauss-Newton plus
+the second derivatives of the amplitudes). What does not converge goes to iminuit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.infer.results import ProfileResult
+from cevnsfit.stats.engine import Problem, bind, evaluate_problem, hessian, impossible_points
+from cevnsfit.stats.joint import observed_data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.stats.engine import Evaluation
+    from cevnsfit.stats.joint import Data, Joint
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+CHUNK: Final = 128
+"""Points that are iterated together."""
+
+TOLERANCE: Final = 1e-8
+"""Estimated distance to the minimum at which a point is done."""
+
+FAR: Final = 100.0
+"""Distance from the best point beyond which a relative `FAR_TOLERANCE` is enough."""
+
+FAR_TOLERANCE: Final = 1e-4
+"""Estimated distance to the minimum, relative to the distance from the best point, beyond `FAR`."""
+
+MAX_ROUNDS: Final = 120
+"""Evaluations of one point before it goes to iminuit."""
+
+FIRST_RADIUS: Final = 10.0
+"""First radius of the trust region, in standard deviations of the constraints."""
+
+MIN_RADIUS: Final = 1e-9
+"""Smallest radius before a point goes to iminuit."""
+
+
+@dataclass(slots=True, eq=False)
+class _State:
+    """Running state of P points; arrays are updated in place."""
+
+    theta: Floats
+    value: Floats
+    gradient: Floats
+    matrix: Floats
+    step: Floats
+    radius: Floats
+    coarse: Bools
+    edm: Floats
+    rounds: Ints
+    status: NDArray[np.int8]
+
+
+_RUNNING: Final = 0
+_DONE: Final = 1
+_FAILED: Final = 2
+
+
+def floating_indices(joint: Joint, fixed: Sequence[str], floating: Sequence[str] | None) -> Ints:
+    """Return the indices of the parameters that float.
+
+    They are `floating` when given, else all that are neither in `fixed` nor held by default (`Parameter.fixed`).
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is not a parameter.
+    """
+    held = {joint.parameters.index(name) for name in fixed}
+    if floating is not None:
+        chosen = [joint.parameters.index(name) for name in floating]
+    else:
+        chosen = [index for index, parameter in enumerate(joint.parameters) if not parameter.fixed]
+    return np.array(sorted(set(chosen) - held), dtype=np.int64)
+
+
+def profile(
+    joint: Joint,
+    fixed: Mapping[str, NDArray[np.float64]],
+    *,
+    data: Data | None = None,
+    start: NDArray[np.float64] | None = None,
+    floating: Sequence[str] | None = None,
+) -> ProfileResult:
+    """Return -2 ln lambda minimised over the floating parameters at P points.
+
+    It agrees with a polished iminuit fit to 1e-6 up to 100 above the best point of the batch, and to a relative 1e-3 of the distance
+    beyond. A local method: where a coupling floats, the minimum belongs to its start, which must not be the stationary point 0.
+
+    Parameters
+    ----------
+    joint
+        The joint likelihood.
+    fixed
+        Values of held parameters, scalars or shape (P,).
+    data
+        A data set, or a batch of P of them; the observed one by default.
+    start
+        Starting values of all parameters, shape (n,) or (P, n); the defaults by default. `fixed` goes over it.
+    floating
+        Names that float; by default all that are not fixed.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is not a parameter.
+    """
+    data = observed_data(joint) if data is None else data
+    theta = _start(joint, fixed, data, start)
+    problem = bind(joint, data, floating_indices(joint, tuple(fixed), floating))
+    lower = np.array([joint.parameters.parameters[index].lower for index in problem.floating])
+    upper = np.array([joint.parameters.parameters[index].upper for index in problem.floating])
+    theta[:, problem.floating] = np.clip(theta[:, problem.floating], lower, upper)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        state = _minimise(problem, theta, lower, upper)
+        fallbacks = np.flatnonzero(state.status != _DONE)
+        for row in fallbacks:
+            _polish(problem, state, int(row), lower, upper)
+        invalid = impossible_points(problem, state.theta, np.arange(len(theta)))
+    converged = (state.status == _DONE) & ~invalid
+    return ProfileResult(np.where(invalid, np.inf, state.value), state.theta, state.edm, converged, state.rounds, len(fallbacks))
+
+
+def _start(joint: Joint, fixed: Mapping[str, Floats], data: Data, start: Floats | None) -> Floats:
+    """Return starting values of all parameters, shape (P, n)."""
+    theta = joint.parameters.defaults() if start is None else np.asarray(start, dtype=np.float64)
+    sizes = [len(np.atleast_1d(values)) for values in fixed.values()]
+    sizes += [theta.shape[0]] if theta.ndim == 2 else []
+    sizes += [] if data.size is None else [data.size]
+    theta = np.broadcast_to(theta, (max(sizes, default=1), len(joint.parameters))).copy()
+    for name, values in fixed.items():
+        theta[:, joint.parameters.index(name)] = values
+    return theta
+
+
+def _minimise(problem: Problem, theta: Floats, lower: Floats, upper: Floats) -> _State:
+    """Return the state of all points after the rounds; theta (P, n) is updated in place."""
+    count, size = len(theta), len(problem.floating)
+    state = _State(
+        theta=theta,
+        value=np.full(count, np.inf),
+        gradient=np.zeros((count, size)),
+        matrix=np.zeros((count, size, size)),
+        step=np.zeros((count, size)),
+        radius=np.full(count, FIRST_RADIUS),
+        coarse=np.zeros(count, dtype=np.bool_),
+        edm=np.full(count, np.inf),
+        rounds=np.zeros(count, dtype=np.int64),
+        status=np.zeros(count, dtype=np.int8),
+    )
+    shared = problem.aux.ndim == 1 and all(channel.counts.ndim == 1 for channel in problem.channels)
+    working, waiting = np.arange(min(CHUNK, count)), CHUNK
+    best = np.inf
+    while working.size:
+        _round(problem, state, working, lower, upper)
+        finite = state.value[working]
+        best = min(best, float(np.min(finite[np.isfinite(finite)], initial=np.inf))) if shared else best
+        _judge(state, working, best)
+        working = working[state.status[working] == _RUNNING]
+        fresh = np.arange(waiting, min(waiting + CHUNK - working.size, count))
+        waiting += fresh.size
+        working = np.concatenate([working, fresh])
+    return state
+
+
+def _round(problem: Problem, state: _State, working: Ints, lower: Floats, upper: Floats) -> None:
+    """Evaluate one trial of every working point; accept it with a new Hessian, or shrink its trust region; then set the next steps."""
+    here = state.theta[np.ix_(working, problem.floating)]
+    moved = np.clip(here + state.step[working], lower, upper)
+    trial = state.theta[working]
+    trial[:, problem.floating] = moved
+    evaluation = evaluate_problem(problem, trial, working)
+    state.rounds[working] += 1
+    finite = np.isfinite(evaluation.value) & np.isfinite(evaluation.gradient).all(axis=1)
+    first = ~np.isfinite(state.value[working])
+    state.status[working[first & ~finite]] = _FAILED
+    accepted = finite & (first | _accept(problem, state, working, evaluation.value, moved - here))
+    chosen = np.flatnonzero(accepted)
+    if chosen.size:
+        rows = working[chosen]
+        state.theta[rows] = trial[chosen]
+        state.value[rows] = evaluation.value[chosen]
+        state.gradient[rows] = evaluation.gradient[chosen]
+        first_part, second_part = hessian(problem, evaluation, chosen, rows)
+        state.matrix[rows] = first_part + second_part
+    _new_step(problem, state, working[state.status[working] == _RUNNING], (lower, upper))
+
+
+def _accept(problem: Problem, state: _State, working: Ints, value: Floats, move: Floats) -> Bools:
+    """Return whether trial values are good enough, shape (P,), and adapt the radii; `move` is the step after the bounds."""
+    old, gradient = np.where(np.isfinite(state.value[working]), state.value[working], np.inf), state.gradient[working]
+    curved = np.einsum("pij,pj->pi", state.matrix[working], move)
+    predicted = np.einsum("pi,pi->p", gradient + 0.5 * curved, move)
+    gain = value - old
+    small = 1e-12 * (1 + np.abs(old))
+    ratio = np.where(predicted < 0, gain / np.where(predicted < 0, predicted, -1.0), np.where(gain < 0, 0.5, -1.0))
+    accepted = (gain <= 1e-4 * np.minimum(predicted, 0.0)) & (ratio > 0) | (np.abs(gain) <= small) & (predicted > -small)
+    length = np.sqrt(np.einsum("pi,pi->p", move * move, _metric(problem, state.matrix[working]) ** 2))
+    radius = state.radius[working]
+    radius = np.where((ratio > 0.75) & (length > 0.8 * radius), 2.5 * radius, radius)
+    radius = np.where(accepted, np.where(ratio < 0.25, np.minimum(0.5 * length, radius), radius), 0.25 * np.minimum(length, radius))
+    started = np.isfinite(state.value[working])
+    state.radius[working] = np.where(started, radius, state.radius[working])
+    state.status[working[started & (radius < MIN_RADIUS)]] = _FAILED
+    return accepted
+
+
+def _metric(problem: Problem, matrix: Floats) -> Floats:
+    """Return 1 over the natural size of each floating parameter, shape (P, n): 1 when constrained, else from the curvature."""
+    diagonal = np.abs(np.einsum("pii->pi", matrix))
+    natural = np.sqrt(np.where(diagonal > 0, diagonal / 2, 1.0))
+    return np.where(problem.constrained[problem.floating], 1.0, natural)
+
+
+def _new_step(problem: Problem, state: _State, rows: Ints, bounds: tuple[Floats, Floats]) -> None:
+    """Set step and estimated distance to the minimum of some points.
+
+    Points whose counts are far off move their multiplicative parameters first (no bin can turn negative): the step is stretched, since one
+    Newton step lowers an exponential by just a factor e.
+    """
+    if not rows.size:
+        return
+    beginning = rows[state.rounds[rows] == 1]
+    _step(problem, state, rows, bounds)
+    state.coarse[beginning] = state.edm[beginning] > FAR
+    coarse = rows[state.coarse[rows]]
+    if coarse.size and problem.multiplicative.any():
+        _step(problem, state, coarse, bounds)
+        fine = state.edm[coarse] < 1 + 0.01 * state.value[coarse]
+        state.coarse[coarse[fine]] = False
+        state.radius[coarse[fine]] = FIRST_RADIUS
+        _step(problem, state, coarse[fine], bounds)
+        state.step[coarse[~fine]] *= np.maximum(1.0, 0.8*np.log(state.value[coarse[~fine]] / problem.total))[:, None]
+
+
+def _step(problem: Problem, state: _State, rows: Ints, bounds: tuple[Floats, Floats]) -> None:
+    """Set the step within the trust region and the estimated distance to the minimum of some points."""
+    here, gradient, matrix = state.theta[np.ix_(rows, problem.floating)], state.gradient[rows], state.matrix[rows]
+    stuck = ((here <= bounds[0]) & (gradient > 0)) | ((here >= bounds[1]) & (gradient < 0))
+    stuck |= state.coarse[rows, None] & ~problem.multiplicative
+    step = _newton(matrix, gradient, stuck)
+    outward = ((here <= bounds[0]) & (step < 0)) | ((here >= bounds[1]) & (step > 0))
+    if outward.any():
+        stuck |= outward
+        step = _newton(matrix, gradient, stuck)
+    edm = -0.5 * np.einsum("pi,pi->p", step, gradient)
+    metric = _metric(problem, matrix)
+    bent = np.any((np.einsum("pii->pi", matrix) < 0) & ~stuck, axis=1) | ~(edm >= 0)
+    long = np.einsum("pi,pi->p", step * step, metric**2) > state.radius[rows] ** 2
+    far = np.flatnonzero(bent | long)
+    if far.size:
+        step[far] = _trust_region(matrix[far], gradient[far], stuck[far], metric[far], state.radius[rows[far]])
+    state.edm[rows] = np.where(bent, np.inf, edm)
+    state.step[rows] = step
+
+
+def _newton(matrix: Floats, gradient: Floats, stuck: Bools) -> Floats:
+    """Return -H^-1 g with the stuck parameters left out, shape (P, n); scaled to unit diagonal, parameters without effect stay."""
+    diagonal = np.abs(np.einsum("pii->pi", matrix))
+    scale = np.where((diagonal > 0) & ~stuck, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 0.0)
+    scaled = matrix * scale[:, :, None] * scale[:, None, :]
+    place = np.arange(gradient.shape[1])
+    scaled[:, place, place] += np.where(scale > 0, 1e-12, 1.0)
+    step: Floats = -scale * np.linalg.solve(scaled, (gradient * scale)[:, :, None])[:, :, 0]
+    return step
+
+
+def _trust_region(matrix: Floats, gradient: Floats, stuck: Bools, metric: Floats, radius: Floats) -> Floats:
+    """Return the minimiser of the quadratic model within a radius, shape (P, n), also where the matrix is indefinite.
+
+    In the eigenvectors of the scaled matrix the step is -c/(e + d); the damping d solves |step| = radius.
+
+    References
+    ----------
+    Moré and Sorensen, SIAM J. Sci. Stat. Comput. 4 (1983) 553, eqs. 3.1-3.4.
+    """
+    scale = np.where(stuck, 0.0, 1 / metric)
+    scaled = matrix * scale[:, :, None] * scale[:, None, :]
+    values, vectors = np.linalg.eigh(scaled)
+    pull = np.einsum("pji,pj->pi", vectors, gradient * scale)
+    floor = 1e-9 * np.maximum(np.abs(values).max(axis=1), 1e-300)
+    damping = np.maximum(-values[:, 0], 0.0) + floor
+    for _ in range(12):
+        shifted = values + damping[:, None]
+        length = np.linalg.norm(pull / shifted, axis=1)
+        slope = np.einsum("pi,pi->p", pull**2, shifted**-3.0)
+        change = length**2 / np.where(slope > 0, slope, 1.0) * (length / radius - 1)
+        damping = np.where(length > radius, damping + change, damping)
+    step: Floats = -scale * np.einsum("pij,pj->pi", vectors, pull / (values + damping[:, None]))
+    return step
+
+
+def _judge(state: _State, working: Ints, best: float) -> None:
+    """Mark converged points done and points out of rounds failed."""
+    running = working[state.status[working] == _RUNNING]
+    distance = state.value[running] - best
+    tolerance = np.where(distance > FAR, np.maximum(FAR_TOLERANCE * distance, TOLERANCE), TOLERANCE)
+    tolerance = np.maximum(tolerance, 1e-12 * np.abs(state.value[running]))
+    done = (state.edm[running] <= tolerance) & (state.edm[running] >= 0)
+    state.status[running[done]] = _DONE
+    state.status[running[~done & (state.rounds[running] >= MAX_ROUNDS)]] = _FAILED
+
+
+def _polish(problem: Problem, state: _State, row: int, lower: Floats, upper: Floats) -> None:
+    """Minimise one point with iminuit and put the outcome into the state."""
+    from iminuit import Minuit
+
+    rows = np.array([row])
+
+    def place(values: Floats) -> Floats:
+        theta = state.theta[rows].copy()
+        theta[0, problem.floating] = values
+        return theta
+
+    def value(values: Floats) -> float:
+        return float(evaluate_problem(problem, place(values), rows).value[0])
+
+    def gradient(values: Floats) -> Floats:
+        return evaluate_problem(problem, place(values), rows).gradient[0]
+
+    minuit = Minuit(value, state.theta[row, problem.floating], grad=gradient)
+    minuit.errordef = Minuit.LEAST_SQUARES
+    minuit.limits = list(zip(lower, upper, strict=True))
+    minuit.tol = 1e-4
+    minuit.strategy = 1
+    minuit.migrad(ncall=20_000, iterate=3)
+    if minuit.fval is not None and np.isfinite(minuit.fval) and minuit.fval <= state.value[row] + 1e-9:
+        state.theta[row, problem.floating] = np.array(minuit.values)
+        state.value[row] = minuit.fval
+        state.edm[row] = minuit.fmin.edm
+        state.status[row] = _DONE if minuit.valid else _FAILED

@@ -1,0 +1,90 @@
+"""Frozen results of fits and profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProfileResult:
+    """-2 ln lambda minimised over the floating parameters at P points.
+
+    Attributes
+    ----------
+    nll2
+        -2 ln lambda, shape (P,); inf where the model expects nothing in a bin with events.
+    theta
+        All parameters of the joint likelihood at the minimum, shape (P, n).
+    edm
+        Estimated distance to the minimum in -2 ln lambda, shape (P,).
+    converged
+        Whether the point is a valid minimum, shape (P,).
+    iterations
+        Evaluations of the likelihood spent on each point, shape (P,).
+    fallbacks
+        Number of points that were handed to iminuit.
+    """
+
+    nll2: NDArray[np.float64]
+    theta: NDArray[np.float64]
+    edm: NDArray[np.float64]
+    converged: NDArray[np.bool_]
+    iterations: NDArray[np.int64]
+    fallbacks: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitResult:
+    """The best fit of a likelihood.
+
+    Attributes
+    ----------
+    valid
+        Whether the minimum can be trusted.
+    reason
+        Why not, or remarks on MINOS; empty when there is nothing to say.
+    nll2
+        -2 ln lambda (saturated) at the minimum, constraints included.
+    values
+        Every parameter at the minimum, the held ones included.
+    errors
+        Hesse errors of the floating parameters (NaN where there is none).
+    lower, upper
+        Ends of the 68.3 % profile interval, absolute; NaN where not found, the limit of the domain where the interval reaches it.
+    floating
+        Names in the order of `correlation`.
+    correlation
+        Hesse correlation matrix of the floating parameters.
+    ndof
+        Number of bins minus unconstrained floating parameters.
+    at_limit
+        Floating parameters that sit at an end of their domain.
+    held
+        Parameters that would float but have no effect on this likelihood; they are held.
+    n_starts
+        Starting points that were tried.
+    n_minima
+        Distinct local minima found from them.
+    """
+
+    valid: bool
+    reason: str
+    nll2: float
+    values: Mapping[str, float]
+    errors: Mapping[str, float]
+    lower: Mapping[str, float]
+    upper: Mapping[str, float]
+    floating: tuple[str, ...]
+    correlation: NDArray[np.float64]
+    ndof: int
+    at_limit: tuple[str, ...]
+    held: tuple[str, ...]
+    n_starts: int
+    n_minima: int

@@ -1,0 +1,1 @@
+"""Channels, their Poisson likelihood with constraints, and data sets; nothing of experiments."""

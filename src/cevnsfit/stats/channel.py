@@ -1,0 +1,132 @@
+"""A channel: constant templates, the rule of their coefficients, and what was counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.stats.rule import compile_rule, evaluate, jacobian
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coefficients:
+    """The rule A_m(theta) = prod theta^powers x prod code4(theta; hi, lo) x h(theta[shape_index]).
+
+    Attributes
+    ----------
+    parameters
+        Names of the n local parameters.
+    powers
+        Monomial powers, integers >= 0, shape (M, n).
+    norm_hi, norm_lo
+        Positive normsys factors at +1 and -1, shape (M, n); (1, 1) is none.
+    shape_index
+        Local index of the shape excursion's nuisance or -1, shape (M,).
+    shape_kind
+        0: h = 1, 1: h = a, 2: h = q(a), shape (M,).
+    """
+
+    parameters: tuple[str, ...]
+    powers: NDArray[np.int64]
+    norm_hi: NDArray[np.float64]
+    norm_lo: NDArray[np.float64]
+    shape_index: NDArray[np.int64]
+    shape_kind: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        rows, n = len(self.shape_index), len(self.parameters)
+        if any(item.shape != (rows, n) for item in (self.powers, self.norm_hi, self.norm_lo)) or self.shape_kind.shape != (rows,):
+            message = f"coefficients of {rows} templates over {n} parameters have inconsistent shapes"
+            raise CevnsfitError(message)
+        if np.any(self.powers < 0) or np.any(self.norm_hi <= 0) or np.any(self.norm_lo <= 0):
+            message = "coefficients need powers >= 0 and positive normsys factors"
+            raise CevnsfitError(message)
+        if not np.isin(self.shape_kind, (0, 1, 2)).all() or np.any((self.shape_kind > 0) & ~((self.shape_index >= 0) & (self.shape_index < n))):
+            message = "shape_kind must be 0, 1 or 2, and a shape needs the index of a local parameter"
+            raise CevnsfitError(message)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ControlRegion:
+    """Counts m ~ Poisson(ratio x b) that measure a background b in each bin.
+
+    Attributes
+    ----------
+    counts
+        m, shape (nb,).
+    ratio
+        Exposure of the control region over that of the signal region, > 0.
+    """
+
+    counts: NDArray[np.float64]
+    ratio: float
+
+    def __post_init__(self) -> None:
+        if not self.ratio > 0 or np.any(self.counts < 0):
+            message = "a control region needs ratio > 0 and counts >= 0"
+            raise CevnsfitError(message)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Channel:
+    """Expected counts sum_m A_m(theta) B_m in the bins of one channel, and the observed ones.
+
+    Attributes
+    ----------
+    name
+        Name of the channel.
+    templates
+        B, counts, shape (M, nb); may be negative.
+    coefficients
+        The rule A.
+    components
+        Component ("cevns", "brn", ...) of each template, length M.
+    observed
+        Counts, shape (nb,), or None.
+    control
+        Control region that measures one more background, or None.
+    shape
+        Lengths of the axes; nb is their product, in C order.
+    """
+
+    name: str
+    templates: NDArray[np.float64]
+    coefficients: Coefficients
+    components: tuple[str, ...]
+    observed: NDArray[np.float64] | None
+    control: ControlRegion | None
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        rows, bins = self.templates.shape
+        if len(self.coefficients.shape_index) != rows or len(self.components) != rows or int(np.prod(self.shape)) != bins:
+            message = f"channel {self.name}: templates {self.templates.shape}, coefficients, components and shape {self.shape} disagree"
+            raise CevnsfitError(message)
+        counts = [] if self.observed is None else [self.observed]
+        counts += [] if self.control is None else [self.control.counts]
+        if any(item.shape != (bins,) or not np.all(item >= 0) for item in counts):
+            message = f"channel {self.name}: counts must be {bins} numbers >= 0"
+            raise CevnsfitError(message)
+        if not np.isfinite(self.templates).all():
+            message = f"channel {self.name}: templates must be finite"
+            raise CevnsfitError(message)
+
+
+def amplitudes(coefficients: Coefficients, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return A, shape (P, M), at local parameters theta of shape (P, n)."""
+    return evaluate(compile_rule(coefficients, np.empty(0, dtype=np.int64)), theta).amplitudes
+
+
+def amplitudes_and_jacobian(
+    coefficients: Coefficients, theta: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return A of shape (P, M) and dA/dtheta of shape (P, M, n), at local parameters theta of shape (P, n)."""
+    rule = compile_rule(coefficients, np.arange(len(coefficients.parameters)))
+    terms = evaluate(rule, theta)
+    return terms.amplitudes, jacobian(rule, terms).transpose(0, 2, 1)

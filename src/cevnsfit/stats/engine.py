@@ -1,0 +1,286 @@
+"""The engine: -2 ln lambda of a joint likelihood bound to data, with gradient and Hessian for chunks of points.
+
+Expected counts and gradients are matrix products with the templates. The Hessian is J^T G J + sum_m (df/dA_m) d2A_m with
+G_mn = sum_bin w B_m B_n for all points of the chunk in one product of the bin weights with the pairwise products of the templates, or, where
+templates are many and parameters few, with the Jacobian of the counts built point by point. G is computed in single precision (1e-6 relative),
+which a minimiser does not feel; values and gradients are double.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from cevnsfit.stats.poisson import impossible, on_off, on_off_weight, poisson, poisson_weight, saturated
+from cevnsfit.stats.rule import compile_rule, curvature, evaluate, jacobian, pull_back, select
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cevnsfit.stats.channel import Channel
+    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.poisson import OnOff
+    from cevnsfit.stats.rule import Rule, Terms
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+MAX_PAIR_NUMBERS: Final = 16_000_000
+"""Largest table of template products (64 MB)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundChannel:
+    """A channel with its data, for K distinct templates in the bins that need a logarithm.
+
+    `merge` (M, K) adds up proportional templates; `dropped` (K,) holds the sums over the empty bins, where -2 ln lambda is just 2 mu.
+    `target` places the local floating parameters among all floating ones.
+    """
+
+    rule: Rule
+    local: Ints
+    target: Ints
+    merge: Floats
+    templates: Floats
+    dropped: Floats
+    counts: Floats
+    control: Floats | None
+    ratio: float
+    constant: Floats
+    active: Ints
+    pairs: NDArray[np.float32] | None
+    pair_of: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """A joint likelihood bound to data and to the floating parameters (indices, n_f of them).
+
+    `multiplicative` marks the constrained ones that only scale templates; `total` is the number of events (largest of a batch).
+    """
+
+    channels: tuple[BoundChannel, ...]
+    floating: Ints
+    constrained: NDArray[np.bool_]
+    aux: Floats
+    multiplicative: NDArray[np.bool_]
+    total: float
+
+
+class Piece(NamedTuple):
+    """One channel of an evaluation: terms, slopes df/dA (P, M), expected counts, and on/off pieces or None."""
+
+    terms: Terms
+    slope: Floats
+    mu: Floats
+    pieces: OnOff | None
+
+
+class Evaluation(NamedTuple):
+    """-2 ln lambda (P,), its gradient in the floating parameters (P, n_f), and what the Hessian needs."""
+
+    value: Floats
+    gradient: Floats
+    pieces: tuple[Piece, ...]
+
+
+def _rows(item: Floats, rows: Ints) -> Floats:
+    """Return the data of some points; data without a leading axis are shared."""
+    return item[rows] if item.ndim == 2 else item
+
+
+def _merge(templates: Floats) -> tuple[Floats, Floats]:
+    """Return merge (M, K) and templates (K, nb) with B = merge @ templates, proportional rows merged, largest entry 1."""
+    distinct: dict[bytes, int] = {}
+    rows: list[Floats] = []
+    entries: list[tuple[int, int, float]] = []
+    for m, row in enumerate(templates):
+        peak = row[np.argmax(np.abs(row))] if row.size else 0.0
+        if peak == 0:
+            continue
+        scaled = row / peak
+        key = (np.round(scaled, 10) + 0.0).tobytes()
+        if key not in distinct or not np.allclose(rows[distinct[key]], scaled, rtol=1e-12, atol=0):
+            distinct[key] = len(rows)
+            rows.append(scaled)
+        entries.append((m, distinct[key], peak))
+    merge = np.zeros((len(templates), len(rows)))
+    for m, k, peak in entries:
+        merge[m, k] = peak
+    return merge, np.array(rows).reshape(len(rows), templates.shape[1])
+
+
+def _active(rule: Rule, merge: Floats) -> Ints:
+    """Return the merged templates whose amplitude depends on a floating parameter."""
+    groups = np.zeros(rule.n_groups, dtype=np.bool_)
+    groups[rule.slope_places % rule.n_groups] = True
+    groups[rule.monomials.first_places % rule.n_groups] = True
+    moving = groups[rule.group]
+    moving[rule.shape_rows] = True
+    result: Ints = np.flatnonzero(np.any(merge[moving] != 0, axis=0))
+    return result
+
+
+def _pairs(templates: Floats, active: Ints, parameters: int) -> tuple[NDArray[np.float32] | None, Ints]:
+    """Return products (pairs, nb) of active templates and the pair of each (m, n), or None where per-point Jacobians are cheaper."""
+    size, bins = len(active), templates.shape[1]
+    upper = np.triu_indices(size)
+    pair_of = np.zeros((size, size), dtype=np.int64)
+    pair_of[upper] = np.arange(len(upper[0]))
+    pair_of = np.maximum(pair_of, pair_of.T)
+    by_pairs, by_jacobian = len(upper[0]) / 2, parameters * size + 2 * parameters**2
+    if by_pairs > by_jacobian or len(upper[0]) * bins > MAX_PAIR_NUMBERS:
+        return None, pair_of
+    chosen = templates[active].astype(np.float32)
+    return chosen[upper[0]] * chosen[upper[1]], pair_of
+
+
+def _bind_channel(channel: Channel, local: Ints, counts: Floats, control: Floats | None, floating: Ints) -> BoundChannel:
+    """Return the channel with its data, prepared for derivatives in `floating`."""
+    place = {int(index): position for position, index in enumerate(floating)}
+    columns = np.array([column for column, index in enumerate(local) if int(index) in place], dtype=np.int64)
+    rule = compile_rule(channel.coefficients, columns)
+    merge, templates = _merge(channel.templates)
+    constant = saturated(counts)
+    dropped = np.zeros(len(templates))
+    ratio = 1.0
+    if channel.control is not None and control is not None:
+        constant = constant + saturated(control)
+        ratio = channel.control.ratio
+    elif counts.ndim == 1:
+        kept = counts > 0
+        dropped = templates[:, ~kept].sum(axis=1)
+        templates, counts = np.ascontiguousarray(templates[:, kept]), counts[kept]
+    active = _active(rule, merge)
+    pairs, pair_of = _pairs(templates, active, len(columns))
+    target = np.array([place[int(local[column])] for column in columns], dtype=np.int64)
+    return BoundChannel(rule, local, target, merge, templates, dropped, counts, control, ratio, constant, active, pairs, pair_of)
+
+
+def bind(joint: Joint, data: Data, floating: Ints) -> Problem:
+    """Return the likelihood bound to data, for derivatives with respect to the parameters with indices `floating`."""
+    channels = tuple(
+        _bind_channel(channel, local, counts, control, floating)
+        for channel, local, counts, control in zip(joint.channels, joint.local, data.counts, data.control, strict=True)
+    )
+    floating = np.asarray(floating, dtype=np.int64)
+    multiplicative = joint.constrained[floating]
+    for channel in channels:
+        multiplicative[channel.target[channel.rule.shape_columns]] = False
+    total = sum(float(np.max(counts.sum(axis=-1))) for counts in data.counts)
+    return Problem(channels, floating, joint.constrained, data.aux, multiplicative, max(total, 1.0))
+
+
+def _evaluate_channel(channel: BoundChannel, theta: Floats, rows: Ints) -> tuple[Floats, Floats, Piece]:
+    """Return value (P,), gradient (P, n local floating) and the piece of one channel."""
+    terms = evaluate(channel.rule, theta[:, channel.local])
+    factors = terms.amplitudes @ channel.merge
+    mu = factors @ channel.templates
+    counts = _rows(channel.counts, rows)
+    pieces = None
+    if channel.control is None:
+        value, bin_slope = poisson(mu, counts)
+        value += 2 * (factors @ channel.dropped)
+    else:
+        pieces = on_off(mu, counts, _rows(channel.control, rows), channel.ratio)
+        value, bin_slope, mu = pieces.value, pieces.slope, pieces.total
+    value = value + (channel.constant[rows] if channel.constant.ndim else channel.constant)
+    slope = (bin_slope @ channel.templates.T + 2 * channel.dropped) @ channel.merge.T
+    return value, pull_back(channel.rule, terms, slope), Piece(terms, slope, mu, pieces)
+
+
+def evaluate_problem(problem: Problem, theta: Floats, rows: Ints) -> Evaluation:
+    """Return -2 ln lambda and its gradient.
+
+    Parameters
+    ----------
+    problem
+        From `bind`.
+    theta
+        All parameters, shape (P, n).
+    rows
+        Which data set of a batch each point belongs to, shape (P,); not used for single data sets.
+    """
+    pull = np.where(problem.constrained, theta - _rows(problem.aux, rows), 0.0)
+    value = np.einsum("pi,pi->p", pull, pull)
+    gradient = 2 * pull[:, problem.floating]
+    pieces = []
+    for channel in problem.channels:
+        part, slope, piece = _evaluate_channel(channel, theta, rows)
+        value = value + part
+        gradient[:, channel.target] += slope
+        pieces.append(piece)
+    return Evaluation(value, gradient, tuple(pieces))
+
+
+def _weights(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> Floats:
+    """Return the curvature in the expected counts, shape (P, nb)."""
+    counts = _rows(channel.counts, rows)
+    if channel.control is None or piece.pieces is None:
+        return poisson_weight(piece.mu[chosen], counts)
+    pieces = type(piece.pieces)(*(item[chosen] for item in piece.pieces))
+    return on_off_weight(pieces, counts, _rows(channel.control, rows))
+
+
+def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> tuple[Floats, Floats]:
+    """Return the Gauss-Newton Hessian (P, n, n) in the local floating parameters and the part from second derivatives."""
+    terms = select(piece.terms, chosen)
+    slopes = jacobian(channel.rule, terms)
+    count, n, m = slopes.shape
+    slopes = (slopes.reshape(count * n, m) @ channel.merge[:, channel.active]).reshape(count, n, len(channel.active))
+    weights = _weights(channel, piece, chosen, rows)
+    if channel.pairs is None:
+        counts = (slopes.reshape(count * n, -1) @ channel.templates[channel.active]).reshape(count, n, -1)
+        gauss_newton = (counts * weights[:, None, :]) @ counts.transpose(0, 2, 1)
+    else:
+        products = weights.astype(np.float32) @ channel.pairs.T
+        gauss_newton = slopes @ products[:, channel.pair_of].astype(np.float64) @ slopes.transpose(0, 2, 1)
+    return gauss_newton, curvature(channel.rule, terms, piece.slope[chosen])
+
+
+def hessian(problem: Problem, evaluation: Evaluation, chosen: Ints, rows: Ints) -> tuple[Floats, Floats]:
+    """Return the Gauss-Newton Hessian and the part from second derivatives of the amplitudes, each (P, n_f, n_f).
+
+    Their sum is the exact Hessian. `chosen` are the positions in the evaluation, `rows` their data sets.
+    """
+    size = len(problem.floating)
+    gauss_newton = np.zeros((len(chosen), size, size))
+    second = np.zeros_like(gauss_newton)
+    diagonal = np.arange(size)
+    gauss_newton[:, diagonal, diagonal] += 2.0 * problem.constrained[problem.floating]
+    for channel, piece in zip(problem.channels, evaluation.pieces, strict=True):
+        first_part, second_part = _channel_hessian(channel, piece, chosen, rows)
+        place = (slice(None), channel.target[:, None], channel.target)
+        gauss_newton[place] += first_part
+        second[place] += second_part
+    return gauss_newton, second
+
+
+def impossible_points(problem: Problem, theta: Floats, rows: Ints) -> NDArray[np.bool_]:
+    """Return whether a point expects nothing in a bin with events, shape (P,); theta has shape (P, n)."""
+    result = np.zeros(len(theta), dtype=np.bool_)
+    for channel in problem.channels:
+        if channel.control is None:
+            mu = evaluate(channel.rule, theta[:, channel.local]).amplitudes @ channel.merge @ channel.templates
+            result |= impossible(mu, _rows(channel.counts, rows))
+    return result
+
+
+def nll2(joint: Joint, theta: Floats, data: Data) -> Floats:
+    """Return -2 ln lambda with the constraint terms, shape (P,), at theta of shape (P, n)."""
+    return evaluate_problem(bind(joint, data, np.empty(0, dtype=np.int64)), theta, np.arange(len(theta))).value
+
+
+def nll2_gradient(joint: Joint, theta: Floats, data: Data) -> tuple[Floats, Floats]:
+    """Return -2 ln lambda (P,) and its gradient (P, n) at theta of shape (P, n)."""
+    evaluation = evaluate_problem(bind(joint, data, np.arange(len(joint.parameters))), theta, np.arange(len(theta)))
+    return evaluation.value, evaluation.gradient
+
+
+def gauss_newton(joint: Joint, theta: Floats, data: Data) -> tuple[Floats, Floats, Floats]:
+    """Return -2 ln lambda (P,), its gradient (P, n) and its Gauss-Newton Hessian (P, n, n) at theta of shape (P, n)."""
+    problem, rows = bind(joint, data, np.arange(len(joint.parameters))), np.arange(len(theta))
+    evaluation = evaluate_problem(problem, theta, rows)
+    return evaluation.value, evaluation.gradient, hessian(problem, evaluation, rows, rows)[0]

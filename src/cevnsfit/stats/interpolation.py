@@ -1,0 +1,110 @@
+"""HistFactory interpolation: code 4 for normalisations, code 4p for shapes, with two derivatives.
+
+References
+----------
+Cranmer, Lewis, Moneta, Shibata, Verkerke, CERN-OPEN-2012-016, section 4.1; the polynomials are those of pyhf `code4` and `code4p`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+class Derivatives(NamedTuple):
+    """A function with its first and second derivative, arrays of one shape."""
+
+    value: NDArray[np.float64]
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+
+
+def code4_polynomial(hi: ArrayLike, lo: ArrayLike) -> NDArray[np.float64]:
+    """Return the coefficients of a, ..., a^6 of code 4 inside |a| < 1.
+
+    They join hi^a (a > 1) and lo^-a (a < -1) with equal value, first and second derivative at a = -1 and 1.
+
+    Parameters
+    ----------
+    hi, lo
+        Factors at a = +1 and a = -1, positive, shape (...).
+
+    Returns
+    -------
+    Shape (..., 6).
+    """
+    hi, lo = np.asarray(hi, dtype=np.float64), np.asarray(lo, dtype=np.float64)
+    log_hi, log_lo = np.log(hi), np.log(lo)
+    even0, odd0 = (hi + lo) / 2, (hi - lo) / 2
+    even1, odd1 = (hi * log_hi - lo * log_lo) / 2, (hi * log_hi + lo * log_lo) / 2
+    even2, odd2 = (hi * log_hi**2 + lo * log_lo**2) / 2, (hi * log_hi**2 - lo * log_lo**2) / 2
+    return np.stack(
+        [
+            (15 * odd0 - 7 * even1 + odd2) / 8,
+            (24 * (even0 - 1) - 9 * odd1 + even2) / 8,
+            (-5 * odd0 + 5 * even1 - odd2) / 4,
+            (12 * (1 - even0) + 7 * odd1 - even2) / 4,
+            (3 * odd0 - 3 * even1 + odd2) / 8,
+            (8 * (even0 - 1) - 5 * odd1 + even2) / 8,
+        ],
+        axis=-1,
+    )
+
+
+def code4_from(a: NDArray[np.float64], polynomial: NDArray[np.float64], logs: NDArray[np.float64]) -> Derivatives:
+    """Return code 4 with derivatives from prepared coefficients.
+
+    Parameters
+    ----------
+    a
+        Nuisances, shape (P, k).
+    polynomial
+        From `code4_polynomial`, shape (k, 6).
+    logs
+        ln hi and ln lo, shape (k, 2).
+    """
+    c1, c2, c3, c4, c5, c6 = polynomial.T
+    value = 1 + a * (c1 + a * (c2 + a * (c3 + a * (c4 + a * (c5 + a * c6)))))
+    first = c1 + a * (2 * c2 + a * (3 * c3 + a * (4 * c4 + a * (5 * c5 + a * (6 * c6)))))
+    second = 2 * c2 + a * (6 * c3 + a * (12 * c4 + a * (20 * c5 + a * (30 * c6))))
+    outside = np.abs(a) >= 1
+    if outside.any():
+        rate = np.where(a > 0, logs[:, 0], -logs[:, 1])[outside]
+        power = np.exp(rate * a[outside])
+        value[outside], first[outside], second[outside] = power, rate * power, rate**2 * power
+    return Derivatives(value, first, second)
+
+
+def code4(a: ArrayLike, hi: ArrayLike, lo: ArrayLike) -> Derivatives:
+    """Return the normsys factor of code 4 and its derivatives with respect to a.
+
+    Parameters
+    ----------
+    a, hi, lo
+        Nuisance and the factors at a = +1 and -1; they broadcast.
+    """
+    a, hi, lo = np.broadcast_arrays(*(np.asarray(item, dtype=np.float64) for item in (a, hi, lo)))
+    polynomial = code4_polynomial(hi.ravel(), lo.ravel())
+    logs = np.log(np.stack([hi.ravel(), lo.ravel()], axis=1))
+    flat = code4_from(a.reshape(1, -1), polynomial, logs)
+    return Derivatives(*(item.reshape(a.shape) for item in flat))
+
+
+def code4p(a: ArrayLike) -> Derivatives:
+    """Return q(a) of code 4p and its derivatives: a^2 (15 - 10 a^2 + 3 a^4) for |a| < 1, 8 |a| beyond.
+
+    The shape (up, down) around a nominal template then is a U + q(a) V with U = (up - down)/2 and
+    V = (up + down - 2 nominal)/16.
+    """
+    a = np.asarray(a, dtype=np.float64)
+    square = a * a
+    inside = square < 1
+    return Derivatives(
+        np.where(inside, square * (15 - square * (10 - 3 * square)), 8 * np.abs(a)),
+        np.where(inside, a * (30 - square * (40 - 18 * square)), 8 * np.sign(a)),
+        np.where(inside, 30 - square * (120 - 90 * square), 0.0),
+    )

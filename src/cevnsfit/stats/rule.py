@@ -1,0 +1,252 @@
+"""Compiled coefficient rules: amplitudes, Jacobian and second derivatives of many points at once.
+
+Rows share their work: a row is F_u(theta) h(theta) with few distinct products F_u = monomial x normsys factors. Derivatives
+of monomials are monomials (no division, exact at zero couplings); those of the positive normsys factors use ratios f'/f.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cevnsfit.stats.interpolation import code4_from, code4_polynomial, code4p
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cevnsfit.stats.channel import Coefficients
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Monomials:
+    """Monomials of U products with their derivatives: row `rows[k]` of `exponents` times `coefficients[k]` goes to place `places[k]`."""
+
+    parameters: Ints
+    exponents: Ints
+    value_rows: Ints
+    first_rows: Ints
+    first_coefficients: Floats
+    first_places: Ints
+    second_rows: Ints
+    second_coefficients: Floats
+    second_places: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """Coefficients compiled for derivatives with respect to the local parameters `floating` (n of them)."""
+
+    floating: Ints
+    group: Ints
+    n_groups: int
+    monomials: Monomials
+    factor_parameters: Ints
+    factor_polynomials: Floats
+    factor_logs: Floats
+    factor_products: Ints
+    slope_factors: Ints
+    slope_places: Ints
+    shape_parameters: Ints
+    shape_source: Ints
+    shape_rows: Ints
+    shape_columns: Ints
+    membership: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """What one evaluation leaves for the derivatives; P points, M rows, U products, n floating parameters."""
+
+    amplitudes: Floats
+    products: Floats
+    product_slopes: Floats
+    factors: Floats
+    ratios: Floats
+    ratio_slopes: Floats
+    powers: Floats
+    shape: Floats
+    shape_first: Floats
+    shape_second: Floats
+
+
+def _compile_monomials(powers: Ints, column: dict[int, int]) -> Monomials:
+    """Return the monomials of powers (U, n_local) and their derivatives in the floating columns."""
+    groups, size = len(powers), len(column)
+    index: dict[tuple[int, ...], int] = {}
+
+    def row(exponents: Ints) -> int:
+        return index.setdefault(tuple(int(item) for item in exponents), len(index))
+
+    values = [row(item) for item in powers]
+    first: list[tuple[int, float, int]] = []
+    second: list[tuple[int, float, int]] = []
+    for u, exponents in enumerate(powers):
+        for i, column_i in column.items():
+            if exponents[i] == 0:
+                continue
+            lowered = exponents.copy()
+            lowered[i] -= 1
+            first.append((row(lowered), float(exponents[i]), column_i * groups + u))
+            for j, column_j in column.items():
+                if lowered[j] > 0:
+                    twice = lowered.copy()
+                    twice[j] -= 1
+                    place = (column_i * size + column_j) * groups + u
+                    second.append((row(twice), float(exponents[i] * lowered[j]), place))
+    table = np.array(list(index), dtype=np.int64).reshape(len(index), powers.shape[1])
+    used = np.flatnonzero(table.any(axis=0))
+
+    def split(entries: list[tuple[int, float, int]]) -> tuple[Ints, Floats, Ints]:
+        array = np.array(entries, dtype=np.float64).reshape(-1, 3)
+        return array[:, 0].astype(np.int64), array[:, 1], array[:, 2].astype(np.int64)
+
+    return Monomials(used, table[:, used], np.array(values, dtype=np.int64), *split(first), *split(second))
+
+
+def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
+    """Return the rule prepared for derivatives with respect to the local parameters `floating`."""
+    n = len(coefficients.parameters)
+    key = np.concatenate([coefficients.powers, coefficients.norm_hi, coefficients.norm_lo], axis=1)
+    unique, group = np.unique(key, axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    powers, hi, lo = unique[:, :n].astype(np.int64), unique[:, n : 2 * n], unique[:, 2 * n :]
+    column = {int(local): position for position, local in enumerate(floating)}
+    factors: dict[tuple[int, float, float], int] = {}
+    members: list[list[int]] = [[] for _ in unique]
+    slopes: list[tuple[int, int]] = []
+    for u, i in zip(*np.nonzero((hi != 1) | (lo != 1)), strict=True):
+        factor = factors.setdefault((int(i), hi[u, i], lo[u, i]), len(factors))
+        members[u].append(factor)
+        if i in column:
+            slopes.append((factor, column[int(i)] * len(unique) + int(u)))
+    depth = max((len(item) for item in members), default=0)
+    padded = np.array([item + [len(factors)] * (depth - len(item)) for item in members], dtype=np.int64).reshape(len(unique), depth)
+    table = np.array(list(factors), dtype=np.float64).reshape(-1, 3)
+    slope_table = np.array(slopes, dtype=np.int64).reshape(-1, 2)
+    kind, index = coefficients.shape_kind, coefficients.shape_index
+    shapes, position = np.unique(index[kind > 0], return_inverse=True)
+    source = np.zeros(len(kind), dtype=np.int64)
+    source[kind > 0] = 1 + position.reshape(-1) + len(shapes) * (kind[kind > 0] - 1)
+    rows = np.flatnonzero((kind > 0) & np.isin(index, floating))
+    columns = np.array([column[int(index[row])] for row in rows], dtype=np.int64)
+    return Rule(
+        floating=np.asarray(floating, dtype=np.int64),
+        group=group,
+        n_groups=len(unique),
+        monomials=_compile_monomials(powers, column),
+        factor_parameters=table[:, 0].astype(np.int64),
+        factor_polynomials=code4_polynomial(table[:, 1], table[:, 2]),
+        factor_logs=np.log(table[:, 1:]),
+        factor_products=padded.T.copy(),
+        slope_factors=slope_table[:, 0],
+        slope_places=slope_table[:, 1],
+        shape_parameters=shapes,
+        shape_source=source,
+        shape_rows=rows,
+        shape_columns=columns,
+        membership=(group[:, None] == np.arange(len(unique))).astype(np.float64),
+    )
+
+
+def _power_products(monomials: Monomials, theta: Floats) -> Floats:
+    """Return every monomial in the table, shape (P, rows)."""
+    result = np.ones((len(theta), len(monomials.exponents)))
+    for column, parameter in enumerate(monomials.parameters):
+        exponents = monomials.exponents[:, column]
+        powers = np.ones((len(theta), int(exponents.max(initial=0)) + 1))
+        np.cumprod(np.repeat(theta[:, parameter, None], powers.shape[1] - 1, axis=1), axis=1, out=powers[:, 1:])
+        result *= powers[:, exponents]
+    return result
+
+
+def _scatter(values: Floats, places: Ints, shape: tuple[int, ...]) -> Floats:
+    """Return zeros of shape (P, *shape) with values (P, k) put at the flat places (k,)."""
+    result = np.zeros((len(values), int(np.prod(shape))))
+    result[:, places] = values
+    return result.reshape(len(values), *shape)
+
+
+def evaluate(rule: Rule, theta: Floats) -> Terms:
+    """Return amplitudes (P, M) and what the derivatives need, at local parameters theta of shape (P, n_local)."""
+    count, size = len(theta), (len(rule.floating), rule.n_groups)
+    normsys = code4_from(theta[:, rule.factor_parameters], rule.factor_polynomials, rule.factor_logs)
+    extended = np.concatenate([normsys.value, np.ones((count, 1))], axis=1)
+    factors = np.ones((count, rule.n_groups))
+    for members in rule.factor_products:
+        factors *= extended[:, members]
+    monomials = rule.monomials
+    powers = _power_products(monomials, theta)
+    products = powers[:, monomials.value_rows] * factors
+    ratio = normsys.first / normsys.value
+    ratios = _scatter(ratio[:, rule.slope_factors], rule.slope_places, size)
+    bend = (normsys.second / normsys.value - ratio * ratio)[:, rule.slope_factors]
+    slopes = ratios * products[:, None, :]
+    if len(monomials.first_rows):
+        raised = _scatter(powers[:, monomials.first_rows] * monomials.first_coefficients, monomials.first_places, size)
+        slopes += raised * factors[:, None, :]
+    nuisance = theta[:, rule.shape_parameters]
+    quadratic = code4p(nuisance)
+    one, zero, flat = np.ones((count, 1)), np.zeros((count, 1)), np.zeros_like(nuisance)
+    shape = np.concatenate([one, nuisance, quadratic.value], axis=1)[:, rule.shape_source]
+    first = np.concatenate([zero, flat + 1, quadratic.first], axis=1)[:, rule.shape_source[rule.shape_rows]]
+    second = np.concatenate([zero, flat, quadratic.second], axis=1)[:, rule.shape_source[rule.shape_rows]]
+    return Terms(products[:, rule.group] * shape, products, slopes, factors, ratios, bend, powers, shape, first, second)
+
+
+def select(terms: Terms, rows: Ints) -> Terms:
+    """Return the terms of some of the points."""
+    return Terms(*(getattr(terms, name)[rows] for name in Terms.__slots__))
+
+
+def jacobian(rule: Rule, terms: Terms) -> Floats:
+    """Return dA_m/dtheta_i of the floating parameters, shape (P, n, M)."""
+    result = terms.product_slopes[:, :, rule.group] * terms.shape[:, None, :]
+    result[:, rule.shape_columns, rule.shape_rows] += terms.products[:, rule.group[rule.shape_rows]] * terms.shape_first
+    return result
+
+
+def _shape_sums(rule: Rule, terms: Terms, slope: Floats) -> Floats:
+    """Return sum over the rows of product u and shape parameter i of slope x h', shape (P, n, U)."""
+    weighted = slope[:, rule.shape_rows] * terms.shape_first
+    result = np.zeros((len(slope), len(rule.floating) * rule.n_groups))
+    places = rule.shape_columns * rule.n_groups + rule.group[rule.shape_rows]
+    for row, place in enumerate(places):
+        result[:, place] += weighted[:, row]
+    return result.reshape(len(slope), len(rule.floating), rule.n_groups)
+
+
+def pull_back(rule: Rule, terms: Terms, slope: Floats) -> Floats:
+    """Return the gradient (P, n) from slope = df/dA of shape (P, M)."""
+    by_group = (slope * terms.shape) @ rule.membership
+    sums = _shape_sums(rule, terms, slope)
+    gradient: Floats = np.einsum("piu,pu->pi", terms.product_slopes, by_group) + np.einsum("piu,pu->pi", sums, terms.products)
+    return gradient
+
+
+def curvature(rule: Rule, terms: Terms, slope: Floats) -> Floats:
+    """Return sum_m slope_m d2A_m/dtheta_i dtheta_j, shape (P, n, n), from slope = df/dA of shape (P, M)."""
+    count, n = len(slope), len(rule.floating)
+    by_group = (slope * terms.shape) @ rule.membership
+    sums = _shape_sums(rule, terms, slope)
+    scaled = terms.ratios * by_group[:, None, :]
+    half = terms.product_slopes @ sums.transpose(0, 2, 1)
+    half += (terms.product_slopes - 0.5 * terms.ratios * terms.products[:, None, :]) @ scaled.transpose(0, 2, 1)
+    result = half + half.transpose(0, 2, 1)
+    diagonal = np.zeros((count, n))
+    bend = terms.ratio_slopes * (by_group * terms.products)[:, rule.slope_places % rule.n_groups]
+    for entry, place in enumerate(rule.slope_places // rule.n_groups):
+        diagonal[:, place] += bend[:, entry]
+    bow = slope[:, rule.shape_rows] * terms.shape_second * terms.products[:, rule.group[rule.shape_rows]]
+    for entry, place in enumerate(rule.shape_columns):
+        diagonal[:, place] += bow[:, entry]
+    result[:, np.arange(n), np.arange(n)] += diagonal
+    monomials = rule.monomials
+    if len(monomials.second_rows):
+        twice = _scatter(terms.powers[:, monomials.second_rows] * monomials.second_coefficients, monomials.second_places, (n, n, rule.n_groups))
+        result += np.einsum("piju,pu->pij", twice, terms.factors * by_group)
+    return result
