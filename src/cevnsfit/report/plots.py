@@ -1,0 +1,363 @@
+"""Exclusion plots: regions in a plane of two parameters, bands and curves on top."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import AxisError
+from cevnsfit.report.spectra import spectra_figure
+from cevnsfit.report.style import BAND, MODELS, PALETTE, SIGNAL, axis_label, line_style, new_figure, save_figure, style, wrapped
+from cevnsfit.report.zoom import narrow_window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.path import Path
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.planes import Plane, PlaneAxis, Region
+    from cevnsfit.report.zoom import Window
+
+    Entry = tuple[Plane, Sequence[Region], str]
+    Curve = tuple[str, NDArray[np.float64]]
+
+__all__ = ["Band", "draw_band", "draw_best_fit", "draw_curves", "draw_exclusion", "exclusion_figure", "save_figure", "spectra_figure"]
+
+_FILL: Final = 0.24
+_CURVE_STYLES: Final = ((0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 3)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Band:
+    """A band in a plane, for example the couplings that explain (g-2) of the muon.
+
+    Attributes
+    ----------
+    x
+        Values of the first parameter, shape (n,).
+    low, high
+        Ends of the band in the second parameter, shape (n,); 0 for a band without lower end.
+    label
+        What it is and its reference (experiment and theory): it is printed.
+    """
+
+    x: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    label: str
+
+
+def draw_exclusion(ax: Axes, plane: Plane, regions: Sequence[Region], *, colour: str, label: str, filled: bool) -> list[Artist]:
+    """Draw the excluded regions of one result and return the artists.
+
+    Boundaries are solid at 90 % and dashed at 95 % confidence level, one line for each branch, thin enough to keep a narrow
+    allowed band between two of them open. The first artist carries the label.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on; they take scales and limits of `plane`.
+    plane, regions
+        The plane, and its regions at one or more confidence levels.
+    colour, label
+        Colour and name of the result.
+    filled
+        Whether the excluded regions are filled lightly, the more so the higher the confidence level.
+    """
+    _frame(ax, plane)
+    artists: list[Artist] = []
+    for region in sorted(regions, key=lambda each: each.cl):
+        if filled:
+            artists += _fills(ax, region, colour)
+        width = 0.8 if filled else 1.0
+        for branch in region.branches:
+            artists += ax.plot(*branch.T, color=colour, linestyle=line_style(region.cl), linewidth=width, zorder=3 if filled else 4)
+    if artists:
+        artists[0].set_label(label)
+    return artists
+
+
+def draw_band(
+    ax: Axes, x: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], *, label: str, colour: str
+) -> list[Artist]:
+    """Draw a band between two curves and return the artist; `label` is expected to name the reference.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on, limits set; a lower end of 0 reaches their lower edge.
+    x, low, high
+        Values of the first parameter and ends of the band in the second, shape (n,) each.
+    label, colour
+        Name and colour.
+    """
+    bottom = np.fmax(low, min(ax.get_ylim())) if ax.get_yscale() == "log" else low
+    shown = np.isfinite(high) & (high > bottom)
+    band = ax.fill_between(
+        x, bottom, np.where(shown, high, bottom), where=shown, color=colour, alpha=0.45, linewidth=0, zorder=2.5, label=label
+    )
+    return [band]
+
+
+def draw_curves(ax: Axes, curves: Sequence[Curve]) -> list[Artist]:
+    """Draw other results as dark grey lines and return the artists.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    curves
+        Label and points, shape (n, 2), of each curve.
+    """
+    artists: list[Artist] = []
+    for index, (label, points) in enumerate(curves):
+        dashes = _CURVE_STYLES[index % len(_CURVE_STYLES)]
+        artists += ax.plot(*np.asarray(points).T, color="0.35", linestyle=dashes, linewidth=1.3, zorder=3.5, label=label)
+    return artists
+
+
+def draw_best_fit(ax: Axes, plane: Plane, *, colour: str) -> list[Artist]:
+    """Mark the best fit with a star, or with an arrow head at the edge when it lies outside the plane; return the artist."""
+    if plane.x.name not in plane.best or plane.y.name not in plane.best:
+        return []
+    point = (plane.best[plane.x.name], plane.best[plane.y.name])
+    (x, x_side), (y, y_side) = _inside(point[0], plane.x), _inside(point[1], plane.y)
+    marker = {-1: "v", 1: "^"}.get(y_side, {-1: "<", 1: ">"}.get(x_side, "*"))
+    size = 13 if marker == "*" else 9
+    return list(
+        ax.plot([x], [y], marker, color=colour, markersize=size, markeredgecolor="white", markeredgewidth=0.8, zorder=6, clip_on=False)
+    )
+
+
+def exclusion_figure(
+    entries: Sequence[Entry],
+    *,
+    band: Band | None = None,
+    curves: Sequence[Curve] = (),
+    title: str | None = None,
+    method: str = "profile likelihood, Wilks",
+    notes: Sequence[str] = (),
+) -> Figure:
+    """Return an exclusion plot of several results in one plane.
+
+    Parameters
+    ----------
+    entries
+        Plane, regions and label of each result; a combination of experiments, or a single entry, is drawn filled, others as lines.
+    band, curves
+        A band and other results to draw on top.
+    title
+        Title of the plot.
+    method
+        How the thresholds were found; it is printed.
+    notes
+        Further lines to print: Lagrangian, choices, references.
+
+    Returns
+    -------
+    The figure; an allowed band too narrow to be seen well in the plane is shown magnified beside it, for its result alone.
+
+    Raises
+    ------
+    AxisError
+        If there is no entry, or the planes differ in their parameters.
+    """
+    _check(entries)
+    first = entries[0][0]
+    results = _styled(entries)
+    with style():
+        figure = new_figure(9.8, 5.9)
+        left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2.35, 1.0])[0]
+        ax = left.add_subplot()
+        handles = _draw_plane(ax, results, band, curves)
+        ax.set_xlabel(axis_label(first.x.name, first.x.unit))
+        ax.set_ylabel(axis_label(first.y.name, first.y.unit))
+        if title is not None:
+            ax.set_title(title, loc="left")
+        beside = _draw_legend(right, handles)
+        below = _draw_caption(figure, [*_information(entries, method), *notes], [plane.caveat for plane, _, _ in entries])
+        plot = max(5.4, beside + 3.0)
+        figure.set_size_inches(9.8, plot + below)
+        for result, window in _windows(results)[:1]:
+            top = max(beside + 0.4, plot - 3.3)
+            inset = right.add_subplot(right.add_gridspec(2, 1, height_ratios=[top, plot - top])[1, 0])
+            _draw_plane(inset, [replace(result, filled=True)], band, curves)
+            _zoom(ax, inset, window, result.entry[2])
+    return figure
+
+
+def _check(entries: Sequence[Entry]) -> None:
+    """Raise AxisError unless all entries lie in one plane."""
+    planes = {(plane.x.name, plane.x.unit, plane.y.name, plane.y.unit) for plane, _, _ in entries}
+    if len(planes) != 1:
+        found = "; ".join(f"{x} [{x_unit}], {y} [{y_unit}]" for x, x_unit, y, y_unit in sorted(planes))
+        message = f"an exclusion plot needs results in one plane, here are {len(planes)}: {found}"
+        raise AxisError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Styled:
+    """A result and how it is drawn."""
+
+    entry: Entry
+    colour: str
+    filled: bool
+
+
+def _styled(entries: Sequence[Entry]) -> list[_Styled]:
+    """Return the results, filled ones first; each takes the next colour of the palette."""
+    filled = [len(entries) == 1 or len(plane.experiments) > 1 for plane, _, _ in entries]
+    order = sorted(range(len(entries)), key=lambda index: not filled[index])
+    return [_Styled(entries[index], PALETTE[rank % len(PALETTE)], filled[index]) for rank, index in enumerate(order)]
+
+
+def _draw_result(ax: Axes, result: _Styled) -> Artist:
+    """Draw one result and return its handle for the legend."""
+    from matplotlib.colors import to_rgba
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    (plane, regions, label), colour = result.entry, result.colour
+    draw_exclusion(ax, plane, regions, colour=colour, label=label, filled=result.filled)
+    draw_best_fit(ax, plane, colour=colour)
+    points = np.argwhere(~plane.valid)
+    ax.plot(plane.x.values[points[:, 0]], plane.y.values[points[:, 1]], "x", color=colour, markersize=2.5, markeredgewidth=0.6, zorder=2)
+    text = f"{label}{_extent(regions, filled=result.filled)}"
+    if result.filled:
+        return Patch(facecolor=to_rgba(colour, 1.5 * _FILL), edgecolor=colour, linewidth=0.8, label=text)
+    return Line2D([], [], color=colour, linewidth=1.4, label=text)
+
+
+def _extent(regions: Sequence[Region], *, filled: bool) -> str:
+    """Return what the legend adds to a label: what is filled, or why there is no line."""
+    if not any(region.excluded for region in regions):
+        return " (nothing excluded)"
+    if not any(region.branches for region in regions):
+        return " (everything excluded)"
+    return ", excluded" if filled else ""
+
+
+def _level_handles(entries: Sequence[Entry]) -> list[Artist]:
+    from matplotlib.lines import Line2D
+
+    levels = sorted({region.cl for _, regions, _ in entries for region in regions})
+    return [Line2D([], [], color="black", linestyle=line_style(cl), linewidth=1.2, label=f"{100 * cl:g} % CL") for cl in levels]
+
+
+def _best_handles(entries: Sequence[Entry]) -> list[Artist]:
+    from matplotlib.lines import Line2D
+
+    shown = [plane for plane, _, _ in entries if plane.x.name in plane.best and plane.y.name in plane.best]
+    sides = [abs(_inside(p.best[p.x.name], p.x)[1]) + abs(_inside(p.best[p.y.name], p.y)[1]) for p in shown]
+    kinds = [("*", 12, "best fit", 0 in sides), ("v", 8, "best fit beyond the axis", any(sides))]
+    return [Line2D([], [], color="0.25", marker=m, markersize=s, linestyle="none", label=text) for m, s, text, used in kinds if used]
+
+
+def _draw_plane(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Curve]) -> list[Artist]:
+    """Draw everything that lies in the plane and return the handles for the legend."""
+    entries = [result.entry for result in results]
+    handles = [_draw_result(ax, result) for result in results]
+    extra = draw_curves(ax, curves)
+    if band is not None:
+        extra += draw_band(ax, band.x, band.low, band.high, label=band.label, colour=BAND)
+    _frame(ax, entries[0][0])
+    return [*handles, *_level_handles(entries), *extra, *_best_handles(entries)]
+
+
+def _windows(results: Sequence[_Styled]) -> list[tuple[_Styled, Window]]:
+    """Return the results with a narrow allowed band and the window around it."""
+    found = [(result, narrow_window(result.entry[0], result.entry[1])) for result in results]
+    return [(result, window) for result, window in found if window is not None]
+
+
+def _zoom(ax: Axes, inset: Axes, window: Window, label: str) -> None:
+    """Limit `inset` to the window and draw its frame on `ax`."""
+    from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullLocator
+
+    low, high, bottom, top = window
+    inset.set_xlim(low, high)
+    inset.set_ylim(bottom, top)
+    inset.set_title(f"narrow allowed band\n{wrapped(label, 34)}", fontsize=11)
+    inset.tick_params(labelsize=10)
+    for axis in (inset.xaxis, inset.yaxis):
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        axis.set_major_formatter(FormatStrFormatter("%g"))
+        axis.set_minor_locator(NullLocator())
+    for line in inset.lines:
+        line.set_clip_on(True)
+    ax.indicate_inset((low, bottom, high - low, top - bottom), edgecolor="black", alpha=1.0, linewidth=0.8, zorder=5)
+
+
+def _draw_legend(part: SubFigure, handles: Sequence[Artist]) -> float:
+    """Draw the legend in the upper corner and return the height that it needs, in inches."""
+    labels = [wrapped(str(handle.get_label())) for handle in handles]
+    part.legend(list(handles), labels, loc="upper left", labelspacing=0.6)
+    return 0.3 + 0.25 * sum(label.count("\n") + 1 for label in labels)
+
+
+def _information(entries: Sequence[Entry], method: str) -> list[str]:
+    """Return what a reader must know of the results: model, method, thresholds, failures."""
+    models = dict.fromkeys(MODELS.get(plane.model, plane.model) for plane, _, _ in entries)
+    levels = sorted({(region.cl, region.dof, region.threshold) for _, regions, _ in entries for region in regions})
+    thresholds = ", ".join(rf"{threshold:.2f} ({100 * cl:g} % CL, {dof} dof)" for cl, dof, threshold in levels)
+    failed = sum(int(np.count_nonzero(~plane.valid)) for plane, _, _ in entries)
+    failures = [f"Crosses: {failed} points without a valid minimum"] if failed else []
+    return [rf"{', '.join(models)}; {method}; $-2\,\Delta\,\ln\lambda$ = {thresholds}", *failures]
+
+
+def _draw_caption(figure: Figure, lines: Sequence[str], caveats: Sequence[str]) -> float:
+    """Print lines and caveats below the plot, the caveats in a colour of their own; return the height that they need, in inches."""
+    from matplotlib.lines import Line2D
+
+    warnings = [caveat for caveat in dict.fromkeys(caveats) if caveat]
+    texts = [*warnings, *lines]
+    blanks = [Line2D([], [], linestyle="none") for _ in texts]
+    printed = [wrapped(text, 120) for text in texts]
+    spaces = {"handlelength": 0.0, "handletextpad": 0.0, "labelspacing": 0.3, "borderpad": 0.0}
+    legend = figure.legend(blanks, printed, loc="outside lower left", fontsize=11, **spaces)
+    for text in legend.get_texts()[: len(warnings)]:
+        text.set(color=SIGNAL, fontweight="bold", fontsize=13)
+    return 0.1 + 0.23 * sum(text.count("\n") + 1 for text in printed)
+
+
+def _frame(ax: Axes, plane: Plane) -> None:
+    """Give `ax` the scales and limits of the plane."""
+    ax.set_xscale(plane.x.scale)
+    ax.set_yscale(plane.y.scale)
+    ax.set_xlim(plane.x.values[0], plane.x.values[-1])
+    ax.set_ylim(plane.y.values[0], plane.y.values[-1])
+
+
+def _inside(value: float, axis: PlaneAxis) -> tuple[float, int]:
+    """Return the value moved to the nearer end of the axis where it lies outside, and the side (-1, 0, 1) on which it lies."""
+    low, high = float(axis.values[0]), float(axis.values[-1])
+    return min(max(value, low), high), int(value > high) - int(value < low)
+
+
+def _fills(ax: Axes, region: Region, colour: str) -> list[Artist]:
+    from matplotlib.colors import to_rgba
+    from matplotlib.patches import PathPatch
+
+    patches = [
+        PathPatch(_path(rings), facecolor=to_rgba(colour, _FILL), edgecolor="none", linewidth=0, zorder=1) for rings in region.excluded
+    ]
+    return [ax.add_patch(patch) for patch in patches]
+
+
+def _path(rings: Sequence[NDArray[np.float64]]) -> Path:
+    """Return the path of a polygon: outer ring anticlockwise, holes clockwise, so that holes stay empty."""
+    from matplotlib.path import Path
+
+    paths = []
+    for index, ring in enumerate(rings):
+        x, y = ring.T
+        area = float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+        turned = ring if (area > 0.0) == (index == 0) else ring[::-1]
+        paths.append(Path(np.vstack([turned, turned[:1]]), closed=True))
+    return Path.make_compound_path(*paths)

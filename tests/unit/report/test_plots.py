@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.patches import PathPatch
+
+from cevnsfit.core.errors import AxisError
+from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_curves, draw_exclusion, exclusion_figure, save_figure
+from cevnsfit.report.style import new_figure
+from cevnsfit.report.zoom import narrow_window
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cevnsfit.infer.planes import Plane, Region
+
+
+@pytest.fixture
+def ax() -> Axes:
+    return new_figure(5.0, 4.0).add_subplot()
+
+
+def texts(figure: Figure) -> str:
+    legends = [*figure.legends, *(legend for part in figure.subfigs for legend in part.legends)]
+    return "\n".join(text.get_text() for legend in legends for text in legend.get_texts())
+
+
+def test_every_branch_is_a_line_solid_at_90_and_dashed_at_95(ax: Axes, plane: Plane, regions: list[Region]) -> None:
+    artists = draw_exclusion(ax, plane, regions, colour="#0072B2", label="both", filled=False)
+    assert [line.get_linestyle() for line in ax.lines] == ["-", "-", "--", "--"]
+    assert artists == list(ax.lines)
+    np.testing.assert_array_equal(ax.lines[1].get_xydata(), regions[1].branches[1])
+    assert ax.get_legend_handles_labels()[1] == ["both"]
+
+
+def test_filled_regions_leave_the_narrow_band_open(plane: Plane, regions: list[Region]) -> None:
+    ax = new_figure(6.0, 12.0).add_subplot()
+    draw_exclusion(ax, plane, regions, colour="#0072B2", label="both", filled=True)
+    patches = [patch for patch in ax.patches if isinstance(patch, PathPatch)]
+    assert len(patches) == 2
+    figure = ax.get_figure()
+    assert figure is not None
+    figure.canvas.draw()
+    image = np.asarray(figure.canvas.buffer_rgba())
+    column, row = ax.transData.transform((600.0, 0.042)).astype(int)
+    inside = image[image.shape[0] - 1 - row, column, :3]
+    column, row = ax.transData.transform((600.0, 0.060)).astype(int)
+    outside = image[image.shape[0] - 1 - row, column, :3]
+    assert inside.min() > 230
+    assert outside.min() < 200
+
+
+def test_scales_and_limits_come_from_the_axes_of_the_plane(ax: Axes, plane: Plane, regions: list[Region]) -> None:
+    linear = replace(plane, x=replace(plane.x, scale="linear"))
+    draw_exclusion(ax, linear, regions, colour="k", label="", filled=False)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
+    assert ax.get_xlim() == pytest.approx((1.0, 1000.0))
+    assert ax.get_ylim() == pytest.approx((1e-5, 1e-1))
+
+
+def test_band_without_lower_end_reaches_the_axis(ax: Axes) -> None:
+    ax.set(xscale="log", yscale="log", xlim=(1.0, 100.0), ylim=(1e-5, 1e-1))
+    x = np.array([1.0, 10.0, 100.0])
+    (band,) = draw_band(ax, x, np.zeros(3), np.full(3, 1e-3), label="(g-2), theory 2025", colour="orange")
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((1e-5, 1e-3))
+    assert band.get_label() == "(g-2), theory 2025"
+
+
+def test_curves_have_styles_of_their_own(ax: Axes) -> None:
+    points = np.array([[1.0, 1e-3], [10.0, 2e-3]])
+    first, second = draw_curves(ax, [("CCFR", points), ("Borexino", 2.0 * points)])
+    assert (first.get_label(), second.get_label()) == ("CCFR", "Borexino")
+    assert first.get_linestyle() == second.get_linestyle() == "--"
+    assert first._dash_pattern != second._dash_pattern
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), points)
+
+
+@pytest.mark.parametrize(("g", "marker", "height"), [(7e-4, "*", 7e-4), (0.0, "v", 1e-5), (0.5, "^", 0.1)])
+def test_best_fit_outside_the_plane_is_marked_at_its_edge(ax: Axes, plane: Plane, g: float, marker: str, height: float) -> None:
+    draw_best_fit(ax, replace(plane, best={"mass": 30.0, "g": g}), colour="k")
+    (line,) = ax.lines
+    assert line.get_marker() == marker
+    np.testing.assert_allclose(line.get_xydata(), [[30.0, height]])
+
+
+def test_figure_says_what_it_shows(plane: Plane, regions: list[Region]) -> None:
+    band = Band(np.array([1.0, 1e3]), np.array([3e-4, 1e-2]), np.array([5e-4, 2e-2]), "muon g-2: average 2025, theory 2020")
+    figure = exclusion_figure([(plane, regions, "CsI + LAr")], band=band, title="Light mediator", notes=["L = g Z' J"])
+    printed = texts(figure).replace("\n", " ")
+    for wanted in (
+        "CEvNS only",
+        "Wilks",
+        "4.61 (90 % CL, 2 dof)",
+        "5.99 (95 % CL",
+        r"$L_\mu - L_\tau$",
+        "CsI + LAr, excluded",
+        "L = g Z' J",
+    ):
+        assert wanted in printed
+    assert "muon g-2: average 2025, theory 2020" in printed
+    assert "2 points without a valid minimum" in printed
+    ax = figure.subfigs[0].axes[0]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$m_{Z'}$ [MeV]", "$g_{Z'}$")
+    assert ax.get_title(loc="left") == "Light mediator"
+
+
+def test_no_caveat_no_failure_no_word_of_them(plane: Plane, regions: list[Region]) -> None:
+    clean = replace(plane, caveat="", valid=np.ones_like(plane.valid))
+    printed = texts(exclusion_figure([(clean, regions, "both")]))
+    assert "CEvNS only" not in printed
+    assert "without a valid minimum" not in printed
+
+
+def test_combination_is_filled_and_single_experiments_are_lines(plane: Plane, regions: list[Region]) -> None:
+    single = replace(plane, experiments=("coherent-csi-2021",))
+    figure = exclusion_figure([(single, regions, "CsI"), (plane, regions, "both")])
+    ax = figure.subfigs[0].axes[0]
+    patches = [patch for patch in ax.patches if isinstance(patch, PathPatch)]
+    assert {patch.get_facecolor()[:3] for patch in patches} == {to_rgba("#0072B2")[:3]}
+    dashed = {line.get_color() for line in ax.lines if line.get_linestyle() == "--"}
+    assert dashed == {"#0072B2", "#D55E00"}
+
+
+def test_result_without_limit_says_so(plane: Plane, regions: list[Region]) -> None:
+    empty = [replace(region, excluded=(), branches=(), columns=(((0.0, 1.0),),) * 31) for region in regions]
+    assert "nothing excluded" in texts(exclusion_figure([(plane, empty, "weak")])).replace("\n", " ")
+
+
+def test_result_that_excludes_everything_says_so(plane: Plane, regions: list[Region]) -> None:
+    full = [replace(region, branches=(), columns=((),) * 31) for region in regions]
+    single = replace(plane, experiments=("coherent-csi-2021",))
+    assert "strong (everything excluded)" in texts(exclusion_figure([(plane, regions, "both"), (single, full, "strong")])).replace(
+        "\n", " "
+    )
+
+
+def test_narrow_band_is_magnified_for_its_result_alone(plane: Plane, regions: list[Region]) -> None:
+    single = replace(plane, experiments=("coherent-csi-2021",))
+    figure = exclusion_figure([(single, regions, "CsI"), (plane, regions, "both")])
+    (inset,) = figure.subfigs[1].axes
+    low, high = inset.get_ylim()
+    assert low < 0.07 * 0.97 < 0.07 * 1.03 < high
+    assert low > 0.02
+    assert inset.get_xlim()[1] == pytest.approx(1000.0)
+    assert "both" in inset.get_title()
+    assert {line.get_color() for line in inset.lines} == {"#0072B2"}
+
+
+def test_wide_regions_need_no_magnified_view(plane: Plane, regions: list[Region]) -> None:
+    wide = [replace(region, columns=tuple(column[:1] for column in region.columns)) for region in regions]
+    tips = [replace(region, columns=(*(column[:1] for column in region.columns[:-2]), *region.columns[-2:])) for region in regions]
+    assert narrow_window(plane, wide) is None
+    assert narrow_window(plane, tips) is None
+    assert exclusion_figure([(plane, wide, "both")]).subfigs[1].axes == []
+
+
+def test_results_of_different_planes_do_not_mix(plane: Plane, regions: list[Region]) -> None:
+    other = replace(plane, x=replace(plane.x, unit="GeV"))
+    with pytest.raises(AxisError, match=r"mass \[GeV\].*mass \[MeV\]"):
+        exclusion_figure([(plane, regions, "a"), (other, regions, "b")])
+    with pytest.raises(AxisError, match="here are 0"):
+        exclusion_figure([])
+
+
+@pytest.mark.parametrize(("suffix", "head"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_files_are_written(tmp_path: Path, plane: Plane, regions: list[Region], suffix: str, head: bytes) -> None:
+    path = save_figure(exclusion_figure([(plane, regions, "both")]), tmp_path / "new" / f"plane.{suffix}")
+    assert path.read_bytes().startswith(head)
+
+
+def test_texts_neither_overlap_nor_leave_the_figure(plane: Plane, regions: list[Region]) -> None:
+    single = replace(plane, experiments=("coherent-csi-2021",), best={"mass": 30.0, "g": 0.0})
+    points = np.array([[1.0, 1e-3], [1e3, 2e-3]])
+    curves = [(f"published limit number {index} (2020)", points) for index in range(6)]
+    figure = exclusion_figure([(plane, regions, "CsI + LAr"), (single, regions, "CsI")], curves=curves, notes=["a note " * 40])
+    figure.canvas.draw()
+    legend = figure.subfigs[1].legends[0].get_window_extent()
+    inset = figure.subfigs[1].axes[0].get_tightbbox()
+    caption = figure.legends[0].get_window_extent()
+    plot = figure.subfigs[0].axes[0].get_tightbbox()
+    assert legend.y0 > inset.y1
+    assert caption.y1 < min(inset.y0, plot.y0)
+    for box in (legend, inset, caption, plot):
+        assert figure.bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0
+        assert box.y1 <= figure.bbox.y1
+
+
+def test_matplotlib_is_imported_late_and_pyplot_never() -> None:
+    code = (
+        "import sys, cevnsfit.report.plots, cevnsfit.report.tables\n"
+        "assert 'matplotlib' not in sys.modules and 'rich' not in sys.modules\n"
+        "from cevnsfit.report.style import new_figure, save_figure, style\n"
+        "with style(): new_figure(3, 2).add_subplot()\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path), "MPLCONFIGDIR": "/nonexistent"})
