@@ -182,10 +182,10 @@ def exclusion_figure(
             ax.set_title(title, loc="left")
         beside = _draw_legend(right, handles)
         below = _draw_caption(figure, [*_information(entries, method), *notes], [plane.caveat for plane, _, _ in entries])
-        plot = max(5.4, beside + 3.0)
+        plot = max(5.4, beside + 3.5)
         figure.set_size_inches(9.8, plot + below)
         for result, window in _windows(results)[:1]:
-            top = max(beside + 0.4, plot - 3.3)
+            top = max(beside + 0.8, plot - 3.3)
             inset = right.add_subplot(right.add_gridspec(2, 1, height_ratios=[top, plot - top])[1, 0])
             _draw_plane(inset, [replace(result, filled=True)], band, curves)
             _zoom(ax, inset, window, result.entry[2])
