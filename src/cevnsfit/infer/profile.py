@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.engine import Evaluation
     from cevnsfit.stats.joint import Data, Joint
 
     Floats = NDArray[np.float64]
@@ -217,14 +216,16 @@ def _accept(problem: Problem, state: _State, working: Ints, value: Floats, move:
     started = np.isfinite(state.value[working])
     state.radius[working] = np.where(started, radius, state.radius[working])
     state.status[working[started & (radius < MIN_RADIUS)]] = _FAILED
-    return accepted
+    result: Bools = accepted
+    return result
 
 
 def _metric(problem: Problem, matrix: Floats) -> Floats:
     """Return 1 over the natural size of each floating parameter, shape (P, n): 1 when constrained, else from the curvature."""
     diagonal = np.abs(np.einsum("pii->pi", matrix))
     natural = np.sqrt(np.where(diagonal > 0, diagonal / 2, 1.0))
-    return np.where(problem.constrained[problem.floating], 1.0, natural)
+    result: Floats = np.where(problem.constrained[problem.floating], 1.0, natural)
+    return result
 
 
 def _new_step(problem: Problem, state: _State, rows: Ints, bounds: tuple[Floats, Floats]) -> None:
@@ -245,7 +246,7 @@ def _new_step(problem: Problem, state: _State, rows: Ints, bounds: tuple[Floats,
         state.coarse[coarse[fine]] = False
         state.radius[coarse[fine]] = FIRST_RADIUS
         _step(problem, state, coarse[fine], bounds)
-        state.step[coarse[~fine]] *= np.maximum(1.0, 0.8*np.log(state.value[coarse[~fine]] / problem.total))[:, None]
+        state.step[coarse[~fine]] *= np.maximum(1.0, 0.8 * np.log(state.value[coarse[~fine]] / problem.total))[:, None]
 
 
 def _step(problem: Problem, state: _State, rows: Ints, bounds: tuple[Floats, Floats]) -> None:

@@ -47,7 +47,9 @@ class Coefficients:
         if np.any(self.powers < 0) or np.any(self.norm_hi <= 0) or np.any(self.norm_lo <= 0):
             message = "coefficients need powers >= 0 and positive normsys factors"
             raise CevnsfitError(message)
-        if not np.isin(self.shape_kind, (0, 1, 2)).all() or np.any((self.shape_kind > 0) & ~((self.shape_index >= 0) & (self.shape_index < n))):
+        if not np.isin(self.shape_kind, (0, 1, 2)).all() or np.any(
+            (self.shape_kind > 0) & ~((self.shape_index >= 0) & (self.shape_index < n))
+        ):
             message = "shape_kind must be 0, 1 or 2, and a shape needs the index of a local parameter"
             raise CevnsfitError(message)
 
@@ -123,9 +125,7 @@ def amplitudes(coefficients: Coefficients, theta: NDArray[np.float64]) -> NDArra
     return evaluate(compile_rule(coefficients, np.empty(0, dtype=np.int64)), theta).amplitudes
 
 
-def amplitudes_and_jacobian(
-    coefficients: Coefficients, theta: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def amplitudes_and_jacobian(coefficients: Coefficients, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return A of shape (P, M) and dA/dtheta of shape (P, M, n), at local parameters theta of shape (P, n)."""
     rule = compile_rule(coefficients, np.arange(len(coefficients.parameters)))
     terms = evaluate(rule, theta)

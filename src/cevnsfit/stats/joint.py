@@ -137,7 +137,8 @@ def expected_totals(joint: Joint, theta: Floats) -> tuple[Floats, ...]:
     """Return for each channel the expected counts of all templates, shape (P, nb), at theta (P, n); a measured background is not in them."""
     theta = np.atleast_2d(theta)
     return tuple(
-        amplitudes(channel.coefficients, theta[:, local]) @ channel.templates for channel, local in zip(joint.channels, joint.local, strict=True)
+        amplitudes(channel.coefficients, theta[:, local]) @ channel.templates
+        for channel, local in zip(joint.channels, joint.local, strict=True)
     )
 
 

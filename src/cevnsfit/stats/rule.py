@@ -247,6 +247,8 @@ def curvature(rule: Rule, terms: Terms, slope: Floats) -> Floats:
     result[:, np.arange(n), np.arange(n)] += diagonal
     monomials = rule.monomials
     if len(monomials.second_rows):
-        twice = _scatter(terms.powers[:, monomials.second_rows] * monomials.second_coefficients, monomials.second_places, (n, n, rule.n_groups))
+        twice = _scatter(
+            terms.powers[:, monomials.second_rows] * monomials.second_coefficients, monomials.second_places, (n, n, rule.n_groups)
+        )
         result += np.einsum("piju,pu->pij", twice, terms.factors * by_group)
     return result

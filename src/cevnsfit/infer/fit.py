@@ -1,0 +1,309 @@
+"""The best fit: starts in every basin, a batched profile to choose among them, iminuit to finish, MINOS for the errors.
+
+Shape parameters float in the same iminuit call; their gradient comes from central differences of -2 ln lambda between joint likelihoods
+rebuilt at shifted values. Those with scale "log" are fitted as logarithms.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.objective import Objective, from_internal, internal_domain, to_internal
+from cevnsfit.infer.profile import profile
+from cevnsfit.infer.results import FitResult
+from cevnsfit.infer.starts import Candidate, Search, search
+from cevnsfit.stats.joint import observed_data
+from cevnsfit.stats.likelihood import Likelihood
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from iminuit import Minuit
+    from numpy.typing import NDArray
+
+    from cevnsfit.core.parameters import ParameterSet
+    from cevnsfit.stats.joint import Data, Joint
+
+POLISHED: Final = 3
+"""Local minima that iminuit finishes."""
+
+WITHIN: Final = 10.0
+"""Only local minima this close to the best in -2 ln lambda are finished."""
+
+
+def fit(
+    target: Joint | Likelihood,
+    *,
+    fixed: Mapping[str, float] | None = None,
+    floating: Iterable[str] = (),
+    starts: NDArray[np.float64] | None = None,
+    data: Data | None = None,
+    minos: Iterable[str] | None = None,
+) -> FitResult:
+    """Return the global best fit with profile errors.
+
+    Parameters
+    ----------
+    target
+        A joint likelihood, or a likelihood whose shape parameters float too.
+    fixed
+        Values of parameters to hold.
+    floating
+        Names to float although they are held by default (`Parameter.fixed`).
+    starts
+        Starting points, shape (S, n), in the order of `target.parameters`; chosen from the templates by default.
+    data
+        The data set; the observed one by default.
+    minos
+        Names that get profile errors; all floating ones by default.
+
+    Raises
+    ------
+    UnknownNameError, DomainError
+        If a name is not a parameter, or a value is outside its domain.
+    """
+    fixed = {} if fixed is None else dict(fixed)
+    parameters = target.parameters
+    held = dict(zip(parameters.names, parameters.vector(fixed).tolist(), strict=True))
+    wanted = _wanted(parameters, fixed, tuple(floating))
+    if data is None:
+        shape = {p.name: held[p.name] for p in parameters if p.kind == "shape"}
+        data = observed_data(target.at(shape) if isinstance(target, Likelihood) else target)
+    found = search(target, data, held, wanted, starts)
+    names = tuple(name for name in wanted if name not in found.without_effect)
+    objective = Objective(target, data, names, held)
+    best = _best(objective, found)
+    asked = names if minos is None else tuple(name for name in minos if parameters[name].name in names)
+    return _describe(objective, best, found, asked)
+
+
+def _wanted(parameters: ParameterSet, fixed: Mapping[str, float], floating: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names that float."""
+    both = [name for name in floating if parameters[name].name in fixed]
+    if both:
+        message = f"{both[0]} cannot be both fixed and floating"
+        raise CevnsfitError(message)
+    return tuple(p.name for p in parameters if p.name not in fixed and (not p.fixed or p.name in floating))
+
+
+def _minuit(objective: Objective, candidate: Candidate) -> Minuit:
+    """Return iminuit at a local minimum; parameters that the batched profile left exactly at a limit are held there."""
+    from iminuit import Minuit
+
+    start = [to_internal(p, candidate.values[p.name]) for p in objective.parameters]
+    smooth = all(p.kind != "shape" for p in objective.parameters)
+    minuit = Minuit(
+        objective.value, np.array(start), grad=objective.gradient, hessian=objective.hessian if smooth else None, name=objective.names
+    )
+    minuit.errordef = Minuit.LEAST_SQUARES
+    minuit.throw_nan = True
+    minuit.tol = 1e-4
+    minuit.limits = [internal_domain(p) for p in objective.parameters]
+    minuit.fixed = [p.kind != "shape" and candidate.values[p.name] in (p.lower, p.upper) for p in objective.parameters]
+    return minuit
+
+
+def _snapped(objective: Objective, candidate: Candidate) -> Candidate:
+    """Return the candidate with parameters that are within 1e-3 of their error of a limit put on it, where that is no worse."""
+    x = np.array([to_internal(p, candidate.values[p.name]) for p in objective.parameters])
+    matrix = objective.hessian(x) if all(p.kind != "shape" for p in objective.parameters) else np.eye(len(x))
+    values = dict(candidate.values)
+    for index, parameter in enumerate(objective.parameters):
+        if parameter.kind == "shape" or not matrix[index, index] > 0:
+            continue
+        margin = 1e-3 / math.sqrt(matrix[index, index] / 2)
+        for limit in (parameter.lower, parameter.upper):
+            moved = np.where(np.arange(len(x)) == index, limit, x)
+            if abs(x[index] - limit) < margin and objective.value(moved) <= objective.value(x) + 1e-8:
+                x, values = moved, values | {parameter.name: limit}
+    return Candidate(objective.value(x), values, candidate.converged)
+
+
+def _migrad(minuit: Minuit) -> str:
+    """Minimise and return why it failed, or an empty string."""
+    if all(minuit.fixed):
+        return ""
+    try:
+        minuit.migrad(ncall=50_000, iterate=5)
+    except RuntimeError as error:
+        return f"MIGRAD stopped: {error}"
+    if minuit.valid:
+        return ""
+    return "MIGRAD did not converge" + (" (call limit)" if minuit.fmin is not None and minuit.fmin.has_reached_call_limit else "")
+
+
+def _best(objective: Objective, found: Search) -> tuple[Minuit, str]:
+    """Return iminuit at the lowest of the finished minima, and why it is not valid."""
+    near = [item for item in found.candidates if item.nll2 <= found.candidates[0].nll2 + WITHIN][:POLISHED]
+    finished = []
+    for candidate in near if near else found.candidates[:1]:
+        minuit = _minuit(objective, _snapped(objective, candidate))
+        reason = _migrad(minuit)
+        finished.append((objective.value(np.array(minuit.values)), reason, minuit))
+    best = min(finished, key=lambda item: (bool(item[1]), item[0]))
+    lowest = min(item[0] for item in finished)
+    reason = best[1]
+    if not reason and lowest < best[0] - 1e-3:
+        reason = "a lower point exists where MIGRAD did not converge"
+    return best[2], reason
+
+
+def _describe(objective: Objective, best: tuple[Minuit, str], found: Search, minos: tuple[str, ...]) -> FitResult:
+    """Return the result with errors and correlations."""
+    minuit, reason = best
+    remarks = [reason] if reason else []
+    x = np.array(minuit.values)
+    nll2 = objective.value(x)
+    if objective.impossible(x):
+        remarks.append("the model expects nothing in a bin with events")
+    if not math.isfinite(nll2):
+        remarks.append("-2 ln lambda is not finite")
+    valid = not remarks
+    errors, correlation = _hesse(minuit, objective)
+    lower, upper, notes = _intervals(objective, minuit, minos, valid=valid)
+    values = objective.values(x)
+    unconstrained = sum(not p.constrained for p in objective.parameters)
+    at_limit = tuple(p.name for p, value in zip(objective.parameters, x, strict=True) if _at_limit(objective, minuit, p.name, value))
+    joint, _ = objective.problem(values)
+    return FitResult(
+        valid=valid,
+        reason="; ".join([*remarks, *notes]),
+        nll2=nll2,
+        values=values,
+        errors=errors,
+        lower=lower,
+        upper=upper,
+        floating=objective.names,
+        correlation=correlation,
+        ndof=joint.nbins - unconstrained,
+        at_limit=at_limit,
+        held=found.without_effect,
+        n_starts=found.n_starts,
+        n_minima=sum(item.converged for item in found.candidates),
+    )
+
+
+def _at_limit(objective: Objective, minuit: Minuit, name: str, value: float) -> bool:
+    """Return whether a parameter sits at an end of its domain, within 1e-3 of its error."""
+    if minuit.fixed[name]:
+        return True
+    low, high = internal_domain(objective.target.parameters[name])
+    margin = 1e-3 * minuit.errors[name]
+    return bool(value - low < margin or high - value < margin)
+
+
+def _hesse(minuit: Minuit, objective: Objective) -> tuple[dict[str, float], NDArray[np.float64]]:
+    """Return Hesse errors by name and the correlation matrix; NaN for parameters held at a limit."""
+    size = len(objective.names)
+    errors, correlation = dict.fromkeys(objective.names, math.nan), np.full((size, size), np.nan)
+    if not all(minuit.fixed):
+        minuit.hesse()
+    if minuit.covariance is None:
+        return errors, correlation
+    covariance = np.array(minuit.covariance)
+    sigma = np.sqrt(np.diag(covariance))
+    sigma[np.array(minuit.fixed)] = np.nan
+    with np.errstate(invalid="ignore"):
+        correlation = covariance / sigma / sigma[:, None]
+    for parameter, width, value in zip(objective.parameters, sigma, minuit.values, strict=True):
+        log = parameter.kind == "shape" and parameter.scale == "log"
+        errors[parameter.name] = float(width * math.exp(value) if log else width)
+    return errors, correlation
+
+
+def _intervals(
+    objective: Objective, minuit: Minuit, names: tuple[str, ...], *, valid: bool
+) -> tuple[dict[str, float], dict[str, float], list[str]]:
+    """Return lower and upper ends by name and remarks; NaN where no end was found."""
+    lower, upper = dict.fromkeys(names, math.nan), dict.fromkeys(names, math.nan)
+    notes: list[str] = []
+    if not valid:
+        return lower, upper, ["no MINOS errors from an invalid minimum"]
+    values, fixed = minuit.values[:], minuit.fixed[:]
+    for name in names:
+        ends = [math.nan, math.nan] if minuit.fixed[name] else _minos(minuit, name, notes)
+        minuit.values, minuit.fixed = values, fixed
+        parameter = objective.target.parameters[name]
+        for side, end in enumerate(ends):
+            if math.isnan(end):
+                ends[side] = _crossing(objective, minuit, name, side)
+        lower[name], upper[name] = (from_internal(parameter, end) if math.isfinite(end) else end for end in ends)
+        notes += [f"{name}: no {word} end" for word, end in zip(("lower", "upper"), ends, strict=True) if math.isnan(end)]
+    return lower, upper, notes
+
+
+def _minos(minuit: Minuit, name: str, notes: list[str]) -> list[float]:
+    """Return both ends found by MINOS (NaN where it fails), and note a lower minimum."""
+    try:
+        minuit.minos(name)
+    except RuntimeError:
+        return [math.nan, math.nan]
+    error = minuit.merrors[name]
+    if error.lower_new_min or error.upper_new_min:
+        notes.append(f"{name}: MINOS met a lower minimum")
+    value = minuit.values[name]
+    low = value + error.lower if error.lower_valid else math.nan
+    high = value + error.upper if error.upper_valid else math.nan
+    return [low, high]
+
+
+def _crossing(objective: Objective, minuit: Minuit, name: str, side: int) -> float:
+    """Return where the profile of -2 ln lambda is 1 above its minimum, the limit where it never is, or NaN."""
+    from scipy.optimize import brentq
+
+    start = float(minuit.values[name])
+    limit = internal_domain(objective.target.parameters[name])[side]
+    if start == limit:
+        return start
+    excess = _excess(objective, np.array(minuit.values), name)
+    width = minuit.errors[name] if not minuit.fixed[name] else _first_width(objective, name)
+    inside = start
+    for _ in range(60):
+        outside = min(start + width, limit) if side else max(start - width, limit)
+        height = excess(outside)
+        if not math.isfinite(height):
+            return math.nan
+        if height > 0:
+            return float(brentq(excess, inside, outside, xtol=1e-5 * abs(outside - start)))
+        if outside == limit:
+            return limit
+        inside, width = outside, 2 * width
+    return math.nan
+
+
+def _excess(objective: Objective, best: NDArray[np.float64], name: str) -> Callable[[float], float]:
+    """Return the profile of -2 ln lambda above its minimum, less 1, as a function of one parameter; NaN where no minimum is found."""
+    base = objective.value(best)
+    values = objective.values(best)
+    joint, _ = objective.problem(values)
+    if all(p.kind != "shape" for p in objective.parameters):
+        others = [other for other in objective.names if other != name]
+        theta = np.array([values[parameter] for parameter in joint.parameters.names])
+
+        def by_profile(position: float) -> float:
+            result = profile(joint, {name: np.array([position])}, data=objective.data, start=theta, floating=others)
+            return float(result.nll2[0] - base - 1) if result.converged[0] else math.nan
+
+        return by_profile
+
+    minuit = _minuit(objective, Candidate(base, values, converged=True))
+    minuit.fixed[name] = True
+
+    def by_minuit(position: float) -> float:
+        minuit.values[name] = position
+        reason = _migrad(minuit)
+        return math.nan if reason else float(objective.value(np.array(minuit.values)) - base - 1)
+
+    return by_minuit
+
+
+def _first_width(objective: Objective, name: str) -> float:
+    """Return a small first step for a parameter that has no Hesse error."""
+    from cevnsfit.infer.starts import coupling_scale
+
+    joint, _ = objective.problem(objective.held)
+    return 0.01 * coupling_scale(joint, joint.parameters.index(name))

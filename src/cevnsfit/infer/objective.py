@@ -1,0 +1,128 @@
+"""-2 ln lambda as a function of the floating parameters, shape parameters included, in the form that iminuit wants."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.stats.engine import bind, evaluate_problem, hessian, impossible_points
+from cevnsfit.stats.likelihood import Likelihood
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.core.parameters import Parameter
+    from cevnsfit.stats.engine import Evaluation, Problem
+    from cevnsfit.stats.joint import Data, Joint
+
+    Floats = NDArray[np.float64]
+
+ROW: Final = np.zeros(1, dtype=np.int64)
+STEP: Final = 1e-4
+"""Step of the central differences in a shape parameter, relative (or in its logarithm)."""
+
+
+@dataclass(slots=True, eq=False)
+class Objective:
+    """-2 ln lambda as a function of the floating parameters, for iminuit; it remembers the last point and the last joints.
+
+    `names` are the floating parameters; the vector x holds their values, logarithms for shape parameters of scale "log".
+    """
+
+    target: Joint | Likelihood
+    data: Data
+    names: tuple[str, ...]
+    held: Mapping[str, float]
+    problems: dict[tuple[float, ...], tuple[Joint, Problem]] = field(default_factory=dict)
+    last: tuple[Floats, Evaluation] | None = None
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return the floating parameters."""
+        return tuple(self.target.parameters[name] for name in self.names)
+
+    def values(self, x: Floats) -> dict[str, float]:
+        """Return the values of all parameters at x."""
+        floating = {p.name: from_internal(p, float(value)) for p, value in zip(self.parameters, x, strict=True)}
+        return {name: floating[name] if name in floating else self.held[name] for name in self.target.parameters.names}
+
+    def problem(self, values: Mapping[str, float]) -> tuple[Joint, Problem]:
+        """Return the joint likelihood at the shape values, bound to the data."""
+        shape = {p.name: values[p.name] for p in self.target.parameters if p.kind == "shape"}
+        key = tuple(shape.values())
+        if key not in self.problems:
+            joint = self.target.at(shape) if isinstance(self.target, Likelihood) else self.target
+            floating = np.array([i for i, name in enumerate(joint.parameters.names) if name in self.names], dtype=np.int64)
+            if len(self.problems) >= 8:
+                self.problems.pop(next(iter(self.problems)))
+            self.problems[key] = joint, bind(joint, self.data, floating)
+        return self.problems[key]
+
+    def evaluation(self, x: Floats) -> Evaluation:
+        """Return the evaluation at x."""
+        if self.last is None or not np.array_equal(self.last[0], x):
+            values = self.values(x)
+            joint, problem = self.problem(values)
+            theta = np.array([[values[name] for name in joint.parameters.names]])
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.last = np.array(x), evaluate_problem(problem, theta, ROW)
+        return self.last[1]
+
+    def value(self, x: Floats) -> float:
+        """Return -2 ln lambda."""
+        return float(self.evaluation(x).value[0])
+
+    def gradient(self, x: Floats) -> Floats:
+        """Return the gradient in x."""
+        result = np.zeros(len(x))
+        shape = np.array([p.kind == "shape" for p in self.parameters], dtype=np.bool_)
+        result[~shape] = self.evaluation(x).gradient[0][self._order()]
+        for index in np.flatnonzero(shape):
+            lower, upper = internal_domain(self.parameters[index])
+            width = STEP if self.parameters[index].scale == "log" else STEP * max(abs(float(x[index])), 1e-3)
+            ends = [min(max(float(x[index]) + sign * width, lower), upper) for sign in (-1, 1)]
+            values = [self.value(np.where(np.arange(len(x)) == index, end, x)) for end in ends]
+            result[index] = (values[1] - values[0]) / (ends[1] - ends[0])
+        return result
+
+    def hessian(self, x: Floats) -> Floats:
+        """Return the exact Hessian in x; only without floating shape parameters."""
+        _, problem = self.problem(self.values(x))
+        first, second = hessian(problem, self.evaluation(x), ROW, ROW)
+        order = self._order()
+        result: Floats = (first + second)[0][np.ix_(order, order)]
+        return result
+
+    def _order(self) -> list[int]:
+        """Return the place among the engine's floating parameters of each non-shape parameter of x."""
+        names = [name for name in self.target.parameters.names if name in self.names and self.target.parameters[name].kind != "shape"]
+        return [names.index(p.name) for p in self.parameters if p.kind != "shape"]
+
+    def impossible(self, x: Floats) -> bool:
+        """Return whether the model expects nothing in a bin with events."""
+        values = self.values(x)
+        joint, problem = self.problem(values)
+        return bool(impossible_points(problem, np.array([[values[name] for name in joint.parameters.names]]), ROW)[0])
+
+
+def to_internal(parameter: Parameter, value: float) -> float:
+    """Return the logarithm for shape parameters of scale "log", else the value."""
+    return math.log(value) if parameter.kind == "shape" and parameter.scale == "log" else value
+
+
+def from_internal(parameter: Parameter, value: float) -> float:
+    """Return the value of an internal number, within the domain."""
+    outside = math.exp(value) if parameter.kind == "shape" and parameter.scale == "log" else value
+    return min(max(outside, parameter.lower), parameter.upper)
+
+
+def internal_domain(parameter: Parameter) -> tuple[float, float]:
+    """Return the ends of the domain in internal numbers."""
+    if parameter.kind == "shape" and parameter.scale == "log":
+        return (math.log(parameter.lower) if parameter.lower > 0 else -math.inf), math.log(parameter.upper)
+    return parameter.lower, parameter.upper
