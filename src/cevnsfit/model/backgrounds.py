@@ -56,7 +56,13 @@ def _count_parameter(name: str, count: schema.Count, mean: float, sigma: float) 
     if count.kind == "free":
         return Parameter(name, "nuisance", 1.0, 0.0, 100.0, description=f"factor on {mean:g} expected counts")
     return Parameter(
-        name, "nuisance", 0.0, max(-10.0, -mean / sigma), 10.0, constrained=True, description=f"count {mean:.6g} +- {sigma:.4g}, in units of the error"
+        name,
+        "nuisance",
+        0.0,
+        max(-5.0, -mean / sigma),
+        5.0,
+        constrained=True,
+        description=f"count {mean:.6g} +- {sigma:.4g}, in units of the error",
     )
 
 
@@ -86,7 +92,7 @@ def _excursions(
 
 def _scaled(table: Table, axes: tuple[Axis, ...], column: str, total: float) -> NDArray[np.float64]:
     values = table.on(axes, column).ravel()
-    return values * (total / values.sum())
+    return np.asarray(values * (total / values.sum()))
 
 
 def _normalised(experiment: Experiment, background: schema.Background, count: schema.Count) -> tuple[NDArray[np.float64], float, float]:

@@ -161,9 +161,7 @@ def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystem
     defaults = {parameter.name: parameter.default for parameter in physics.parameters if parameter.kind == "shape"}
     monomials, _ = charges(signal, [terms(defaults) for terms in prepared])
     mix, ratios, rows, systematics = _signal_rows(experiment, signal, treatment)
-    factors = [
-        Factors(SIGNAL, dict(monomial), row.norms, row.excursion) for row in rows for monomial in monomials
-    ]
+    factors = [Factors(SIGNAL, dict(monomial), row.norms, row.excursion) for row in rows for monomial in monomials]
     backgrounds, counts = background_rows(experiment, {n: b.count for n, b in experiment.spec.backgrounds.items()}, excursions=True)
     factors += [row for row, _ in backgrounds]
     nb = int(np.prod([axis.nbins for axis in experiment.axes]))
@@ -178,7 +176,7 @@ def _signal_rows(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[Factors], list[Parameter]]:
     """Return mix, ratios, the factors of each row, and the signal's nuisance parameters."""
     spec = experiment.spec
-    variant = {name: row for name, row in zip(signal.variants, np.eye(len(signal.variants)), strict=True)}
+    variant = dict(zip(signal.variants, np.eye(len(signal.variants)), strict=True))
     nominal = variant["nominal"]
     parameters: list[Parameter] = []
     norms: dict[str, float] = {}
@@ -210,7 +208,7 @@ def _on_signal(systematic: object) -> bool:
 def _nuisance(name: str, systematic: object, *, held: bool) -> Parameter:
     kind, sigma = getattr(systematic, "kind", ""), getattr(systematic, "sigma", None)
     about = getattr(systematic, "description", "") or (f"{kind} of {sigma:.3g}" if isinstance(sigma, float) else kind)
-    return Parameter(name, "nuisance", 0.0, -10.0, 10.0, constrained=True, fixed=held, description=about)
+    return Parameter(name, "nuisance", 0.0, -5.0, 5.0, constrained=True, fixed=held, description=about)
 
 
 def _ratios(experiment: Experiment, name: str, systematic: object) -> list[tuple[NDArray[np.float64], tuple[str, int]]]:
@@ -225,7 +223,7 @@ def _ratios(experiment: Experiment, name: str, systematic: object) -> list[tuple
         values = table.on(experiment.axes, column).ravel()
         values = values * (nominal.sum() / values.sum())
         quotient = np.divide(values, nominal, out=np.ones_like(nominal), where=nominal > 0)
-        return np.clip(quotient, 1.0 - systematic.limit, 1.0 + systematic.limit)
+        return np.asarray(np.clip(quotient, 1.0 - systematic.limit, 1.0 + systematic.limit))
 
     up = ratio(systematic.up)
     if systematic.down is None:

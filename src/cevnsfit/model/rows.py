@@ -62,7 +62,9 @@ def coefficients(factors: Sequence[Factors]) -> Coefficients:
     return Coefficients(tuple(names), powers, 1.0 + sigma, 1.0 / (1.0 + sigma), index, kind)
 
 
-def excursion(nominal: NDArray[np.float64], up: NDArray[np.float64], down: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def excursion(
+    nominal: NDArray[np.float64], up: NDArray[np.float64], down: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the two constant templates of interpolation code 4p.
 
     nominal + a U + q(a) V passes through `up` at a = 1 and `down` at a = -1: U = (up - down)/2, V = (up + down - 2 nominal)/16.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.axes import Axis
+    from cevnsfit.detector.response import Stage
     from cevnsfit.physics.interactions.terms import Term
     from cevnsfit.spec.load import Experiment
 
@@ -91,11 +92,16 @@ def fold_signal(experiment: Experiment, kernels: Sequence[str] = ("vector",)) ->
         blocks.append((rates * scale)[:, :, None, :] * matrices)
         targets.append(target_at(nuclide, t, couplings, shape))
     return Signal(
-        tuple(targets), tuple(kernels), np.concatenate(blocks, axis=-1), _times(experiment, responses), _auxiliary(experiment), tuple(responses)
+        tuple(targets),
+        tuple(kernels),
+        np.concatenate(blocks, axis=-1),
+        _times(experiment, responses),
+        _auxiliary(experiment),
+        tuple(responses),
     )
 
 
-def _responses(experiment: Experiment) -> dict[str, tuple[object, ...]]:
+def _responses(experiment: Experiment) -> dict[str, tuple[Stage, ...]]:
     """Return the stages of each variant; an arrival shift keeps the nominal ones."""
     tables = experiment.tables
     nominal = detector_stages(experiment.spec.response, tables)

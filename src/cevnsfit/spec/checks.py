@@ -50,8 +50,12 @@ def _check_axes(spec: ExperimentSpec) -> Iterator[_Finding]:
         yield ("axes", "time"), "time must be the last axis"
     if "time" in names and spec.source.arrival is None:
         yield ("source", "arrival"), "a time axis needs an arrival-time model"
+    yield from _check_auxiliary(spec, names, energy)
+
+
+def _check_auxiliary(spec: ExperimentSpec, names: Sequence[str], energy: Sequence[str]) -> Iterator[_Finding]:
     for name in names:
-        if name not in (*ENERGY_AXES, "time") and name not in spec.auxiliary:
+        if name not in (*ENERGY_AXES, "time", *spec.auxiliary):
             yield ("axes", name), "this axis needs an entry in 'auxiliary' that says P(axis | energy)"
     for name, entry in spec.auxiliary.items():
         if name not in names:
@@ -61,25 +65,31 @@ def _check_axes(spec: ExperimentSpec) -> Iterator[_Finding]:
 
 
 def _check_names(spec: ExperimentSpec) -> Iterator[_Finding]:
-    components = (SIGNAL, *spec.backgrounds, *spec.control_region)
-    for name in (*spec.backgrounds, *spec.control_region):
-        if name == SIGNAL:
-            yield ("backgrounds", name), f"'{SIGNAL}' is the signal"
+    for section, entries in (("backgrounds", spec.backgrounds), ("control_region", spec.control_region)):
+        if SIGNAL in entries:
+            yield (section, SIGNAL), f"'{SIGNAL}' is the name of the signal"
     if len(spec.control_region) > 1:
         yield ("control_region",), "one background can be measured in a control region"
+    for name in {} if spec.released is None else spec.released.counts:
+        if name not in spec.backgrounds:
+            yield ("released", "counts", name), str(UnknownNameError("background", name, spec.backgrounds))
+    yield from _check_systematics(spec)
+
+
+def _check_systematics(spec: ExperimentSpec) -> Iterator[_Finding]:
+    components = (SIGNAL, *spec.backgrounds, *spec.control_region)
     for name, systematic in spec.systematics.items():
-        named = systematic.components if isinstance(systematic, Normalisation) else ()
-        if isinstance(systematic, TemplateVariant):
-            named = (systematic.component,)
-        for component in named:
+        for component in _acts_on(systematic):
             if component not in components:
                 yield ("systematics", name), str(UnknownNameError("component", component, components))
-        if f"{name.removesuffix('_norm')}" in spec.backgrounds and name.endswith("_norm"):
+        if name.endswith("_norm") and name.removesuffix("_norm") in spec.backgrounds:
             yield ("systematics", name), "this name is taken by the count of that background"
-    if spec.released is not None:
-        for name in spec.released.counts:
-            if name not in spec.backgrounds:
-                yield ("released", "counts", name), str(UnknownNameError("background", name, spec.backgrounds))
+
+
+def _acts_on(systematic: object) -> tuple[str, ...]:
+    if isinstance(systematic, Normalisation):
+        return systematic.components
+    return (systematic.component,) if isinstance(systematic, TemplateVariant) else ()
 
 
 def _column(
@@ -108,7 +118,11 @@ def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
     for loc, ref in counted:
         yield from _column(loc, ref, tables, lambda table, ref=ref: table.on(axes, ref.column))  # type: ignore[misc]
         table = tables.get(ref.table)
-        if table is not None and ref.column in table.columns and not np.all(table.columns[ref.column] == np.round(table.columns[ref.column])):
+        if (
+            table is not None
+            and ref.column in table.columns
+            and not np.all(table.columns[ref.column] == np.round(table.columns[ref.column]))
+        ):
             yield loc, f"{ref.table}: column '{ref.column}' must hold whole counts"
 
 
@@ -118,8 +132,8 @@ def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
         if isinstance(background.shape, ProductShape):
             yield from _check_product(loc, background, axes, tables)
         else:
-            ref = background.shape
-            yield from _column(loc, ref, tables, lambda table, ref=ref: table.on(axes, ref.column))  # type: ignore[misc]
+            joint = background.shape
+            yield from _column(loc, joint, tables, lambda table, joint=joint: table.on(axes, joint.column))  # type: ignore[misc]
         if background.count.kind == "absolute" and background.count.per_gwh and spec.source.exposure_gwh is None:
             yield ("source", "exposure_gwh"), f"background '{name}' is per GWh, so the exposure in GWh is needed"
     for name, systematic in spec.systematics.items():
@@ -144,7 +158,10 @@ def _check_product(
         factor = factors.get(axis.name)
         if isinstance(factor, TableFactor):
             yield from _column(
-                (*loc, "factors", axis.name), factor, tables, lambda table, axis=axis, factor=factor: table.on([axis], factor.column, split=True)  # type: ignore[misc]
+                (*loc, "factors", axis.name),
+                factor,
+                tables,
+                lambda table, axis=axis, factor=factor: table.on([axis], factor.column, split=True),  # type: ignore[misc]
             )
         elif factor is not None and factor.kind == "exponential" and axis.name != "time":
             yield (*loc, "factors", axis.name), "an exponential is a shape in time"

@@ -5,12 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from cevnsfit.core.axes import Axis
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.spec.checks import check_experiment
@@ -20,6 +18,9 @@ from cevnsfit.spec.yaml_source import YamlSource, override, parse_value, read_ya
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from cevnsfit.core.axes import Axis
 
 FILE: Final = "experiment.yaml"
 
@@ -100,7 +101,7 @@ def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = N
     return Experiment(spec, axes, tables, variants, folder, changed, digests)
 
 
-def _plain(node: Any) -> Any:  # noqa: ANN401 (nested raw YAML)
+def _plain(node: Any) -> Any:
     if isinstance(node, dict):
         return {str(key): _plain(value) for key, value in node.items()}
     if isinstance(node, list):
@@ -143,16 +144,12 @@ def _problem(source: YamlSource, loc: Sequence[str | int], message: str, kind: s
 
 
 def _near(loc: Sequence[str | int]) -> str:
-    known = set(ExperimentSpec.model_fields)
+    known: set[str] = set(ExperimentSpec.model_fields)
     if len(loc) > 1:
-        parent = str(loc[0])
-        known = set()
-        annotation = ExperimentSpec.model_fields[parent].annotation if parent in ExperimentSpec.model_fields else None
-        if isinstance(annotation, type) and hasattr(annotation, "model_fields"):
-            known = set(annotation.model_fields)
-    if not known:
-        return ""
-    return "; " + str(UnknownNameError("field", str(loc[-1]), known)).partition("; ")[2]
+        field = ExperimentSpec.model_fields.get(str(loc[0]))
+        section = None if field is None else field.annotation
+        known = set(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else set()
+    return "; " + str(UnknownNameError("field", str(loc[-1]), known)).partition("; ")[2] if known else ""
 
 
 def _read_tables(spec: ExperimentSpec, folder: Path, source: YamlSource) -> tuple[dict[str, Table], list[Problem]]:
@@ -220,4 +217,3 @@ def _variants(
         if len(sides) == 2:
             variants[name] = (sides[0], sides[1])
     return variants, problems
-

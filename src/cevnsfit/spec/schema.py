@@ -203,7 +203,7 @@ class _OnAxis(Spec):
 
     @model_validator(mode="before")
     @classmethod
-    def _units(cls, data: Any) -> Any:  # noqa: ANN401 (pydantic hands over the raw input)
+    def _units(cls, data: Any) -> Any:
         if not isinstance(data, dict) or data.get("axis") not in AXIS_UNITS:
             return data
         unit = INTERNAL[data["axis"]]
@@ -214,7 +214,7 @@ class _OnAxis(Spec):
             raise ValueError(str(error)) from None
 
 
-def _convert(value: Any, units: dict[str, str]) -> Any:  # noqa: ANN401 (nested raw YAML)
+def _convert(value: Any, units: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: parse(item, units[key]) if key in units else _convert(item, units) for key, item in value.items()}
     return [_convert(item, units) for item in value] if isinstance(value, list) else value

@@ -77,7 +77,9 @@ class Table:
             If an axis is missing or its edges are not edges of the table.
         """
         if not self.axes:
-            message = f"a binned table is needed ({' x '.join(axis.name for axis in axes)}), but this one has no NAME_low, NAME_high columns"
+            message = (
+                f"a binned table is needed ({' x '.join(axis.name for axis in axes)}), but this one has no NAME_low, NAME_high columns"
+            )
             raise AxisError(message)
         values = self.values(column)
         names = [axis.name for axis in self.axes]
@@ -199,7 +201,9 @@ def _axis(name: str, names: list[str], units: list[str], data: NDArray[np.float6
     if name not in AXIS_UNITS or f"{name}_high" not in names:
         message = f"column {name}_low needs a known axis ({', '.join(AXIS_UNITS)}) and a column {name}_high"
         raise TableError(None, message)
-    low, high = (_internal(f"{name}{end}", data[:, names.index(f"{name}{end}")], units[names.index(f"{name}{end}")]) for end in ("_low", "_high"))
+    low, high = (
+        _internal(f"{name}{end}", data[:, names.index(f"{name}{end}")], units[names.index(f"{name}{end}")]) for end in ("_low", "_high")
+    )
     lows, highs = np.unique(np.round(low, 15)), np.unique(np.round(high, 15))
     if len(lows) != len(highs) or not np.allclose(lows[1:], highs[:-1], rtol=1e-9, atol=0) or not np.all(highs > lows):
         message = f"the bins of axis {name} overlap or leave gaps"

@@ -35,10 +35,7 @@ class YamlSource:
         node: Any = self.data
         line: int | None = None
         for key in path:
-            if isinstance(node, Mapping) and key in node:
-                line = _position(node, key, line)
-                node = node[key]
-            elif isinstance(node, Sequence) and not isinstance(node, str) and isinstance(key, int) and key < len(node):
+            if _holds(node, key):
                 line = _position(node, key, line)
                 node = node[key]
         return line
@@ -62,7 +59,7 @@ def _holds(node: object, key: str | int) -> bool:
     return isinstance(node, Sequence) and not isinstance(node, str) and isinstance(key, int) and key < len(node)
 
 
-def _position(node: Any, key: str | int, fallback: int | None) -> int | None:  # noqa: ANN401 (ruamel node)
+def _position(node: Any, key: str | int, fallback: int | None) -> int | None:
     marks = getattr(node, "lc", None)
     if marks is None or marks.data is None or key not in marks.data:
         return fallback
@@ -98,7 +95,9 @@ def _parse(text: str, name: str) -> Mapping[str, Any]:
     try:
         for event in yaml.parse(text):
             if isinstance(event, AliasEvent):
-                raise SpecError([Problem(name, event.start_mark.line + 1, "", f"aliases (*{event.anchor}) are not allowed; write the value out")])
+                raise SpecError(
+                    [Problem(name, event.start_mark.line + 1, "", f"aliases (*{event.anchor}) are not allowed; write the value out")]
+                )
         data = yaml.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark if error.problem_mark is not None else error.context_mark
@@ -112,7 +111,7 @@ def _parse(text: str, name: str) -> Mapping[str, Any]:
     return data
 
 
-def parse_value(text: str) -> Any:  # noqa: ANN401 (any YAML value)
+def parse_value(text: str) -> Any:
     """Return the YAML value of the text after `PATH=`; 1e-4 is a number, "19.3 m" a text."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -147,12 +146,13 @@ def override(data: Mapping[str, Any], path: str, value: object) -> None:
     node[key] = _with_unit(value, old)
 
 
-def _child(node: Any, part: str, path: str) -> Any:  # noqa: ANN401 (nested raw YAML)
+def _child(node: Any, part: str, path: str) -> Any:
     if isinstance(node, list):
         return node[_index(node, part, path)]
     if not isinstance(node, dict) or part not in node:
         known = node if isinstance(node, dict) else ()
-        raise UnknownNameError(f"field in '{path}'", part, [str(key) for key in known])
+        msg = f"field in '{path}'"
+        raise UnknownNameError(msg, part, [str(key) for key in known])
     return node[part]
 
 

@@ -1,0 +1,99 @@
+"""Regions in a plane from the allowed intervals of its columns.
+
+Each column knows its boundary exactly, narrow branches included. A signed distance to the nearest boundary along the column, on a mesh
+whose rows follow the coupling scale from column to column, is contoured at zero: the contour passes through every boundary point, and
+branches that run diagonally through the plane stay in one piece however narrow they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.planes import Interval, PlaneAxis
+
+    Polygons = tuple[tuple[NDArray[np.float64], ...], ...]
+    Transform = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+ROWS: Final = 1500
+"""Rows of the mesh; no likelihood is evaluated on it."""
+
+
+def trace(
+    x: PlaneAxis, y: PlaneAxis, columns: Sequence[Sequence[Interval]], scales: NDArray[np.float64]
+) -> tuple[Polygons, Polygons, tuple[NDArray[np.float64], ...]]:
+    """Return the allowed polygons, the excluded polygons and the boundary lines of a region.
+
+    Parameters
+    ----------
+    x, y
+        The axes of the plane.
+    columns
+        Allowed intervals of y at each value of x, inside the range of y.
+    scales
+        A positive scale of y at each x along which features run, shape (nx,); used for a logarithmic y only.
+
+    Returns
+    -------
+    Polygons as tuples (outer ring, holes...), and open or closed lines, all of shape (n, 2) in (x, y).
+    """
+    from contourpy import FillType, LineType, contour_generator
+
+    forward_x, back_x = _transforms(x)
+    forward_y, back_y = _transforms(y)
+    low, high = (float(end) for end in forward_y(np.array([y.values[0], y.values[-1]])))
+    shift = np.log(scales) if y.scale == "log" else np.zeros(len(x.values))
+    rows = np.linspace(low - shift.max(), high - shift.min(), ROWS)
+    v = np.clip(rows[:, None] + shift[None, :], low, high)
+    u = np.broadcast_to(forward_x(x.values), v.shape)
+    z = np.stack(
+        [
+            _signed_distance(v[:, i], [(forward_y(np.array(pair))) for pair in _inside(column, y)], low, high)
+            for i, column in enumerate(columns)
+        ],
+        axis=1,
+    )
+    generator = contour_generator(u, v, z, fill_type=FillType.OuterOffset, line_type=LineType.Separate)
+    span = 2.0 * (high - low)
+
+    def to_plane(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack([back_x(points[:, 0]), back_y(points[:, 1])])
+
+    def polygons(bottom: float, top: float) -> Polygons:
+        points, offsets = cast("tuple[list[NDArray[np.float64]], list[NDArray[np.uint32]]]", generator.filled(bottom, top))
+        return tuple(
+            tuple(to_plane(ring) for ring in np.split(part, offset[1:-1].astype(np.int64)))
+            for part, offset in zip(points, offsets, strict=True)
+        )
+
+    lines = tuple(to_plane(line) for line in cast("list[NDArray[np.float64]]", generator.lines(0.0)) if len(line) > 1)
+    return polygons(0.0, span), polygons(-span, 0.0), lines
+
+
+def _transforms(axis: PlaneAxis) -> tuple[Transform, Transform]:
+    return (np.log, np.exp) if axis.scale == "log" else (np.asarray, np.asarray)
+
+
+def _inside(column: Sequence[Interval], y: PlaneAxis) -> list[Interval]:
+    """Return the intervals cut to the range of the axis."""
+    low, high = float(y.values[0]), float(y.values[-1])
+    return [(max(a, low), min(b, high)) for a, b in column if b > low and a < high]
+
+
+def _signed_distance(v: NDArray[np.float64], intervals: Sequence[NDArray[np.float64]], low: float, high: float) -> NDArray[np.float64]:
+    """Return the distance to the nearest boundary along a column, positive inside; the ends of the plane are no boundaries."""
+    far = high - low
+    distance = np.full(len(v), far)
+    inside = np.zeros(len(v), dtype=np.bool_)
+    for a, b in intervals:
+        inside |= (v >= a) & (v <= b)
+        for end in (a, b):
+            if low < end < high:
+                distance = np.minimum(distance, np.abs(v - end))
+    return np.where(inside, distance, -distance)

@@ -1,0 +1,171 @@
+"""A plane of two parameters, column by column: each column is one finished unit of work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.contour import trace
+from cevnsfit.infer.intervals import Column, allowed_between, column, coupling_scale, crossings, threshold
+from cevnsfit.infer.planes import Plane, PlaneAxis, Region
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.planes import Interval
+    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.likelihood import Likelihood
+
+MAX_MINIMA: Final = 8
+"""Local minima kept in a column; counts are a quartic in a coupling, so two are the rule."""
+
+_NEAR_MIRROR: Final = np.geomspace(0.6, 1.6, 21)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GridColumn:
+    """One profiled column of a plane.
+
+    Attributes
+    ----------
+    nll2, valid
+        Profiled -2 ln lambda at the grid values of the second parameter and whether each converged, shape (ny,).
+    minima
+        Value and -2 ln lambda of the local minima inside the grid's range, shape (`MAX_MINIMA`, 2), padded with NaN.
+    reference
+        -2 ln lambda with the second parameter at 0; NaN when 0 is not in its domain.
+    scale
+        Coupling at which new physics balances the Standard Model: the features of neighbouring columns line up in its units.
+    fallbacks
+        Points handed to iminuit.
+    """
+
+    nll2: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    minima: NDArray[np.float64]
+    reference: float
+    scale: float
+    fallbacks: int
+
+
+def joint_at(likelihood: Likelihood, values: Mapping[str, float]) -> tuple[Joint, dict[str, float]]:
+    """Return the joint likelihood at the shape parameters among `values`, and the values of the others, checked."""
+    shape = {name: value for name, value in values.items() if likelihood.parameters[name].kind == "shape"}
+    held = {name: likelihood.parameters[name].checked(value) for name, value in values.items() if name not in shape}
+    return likelihood.at(shape), held
+
+
+def scan_column(
+    likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], index: int, *, at: Mapping[str, float], data: Data | None = None
+) -> GridColumn:
+    """Return one column of the plane: the second parameter on its grid, the first at its value `index`.
+
+    Parameters
+    ----------
+    likelihood
+        The likelihood.
+    axes
+        The two parameters; the second must not be a shape parameter.
+    index
+        Which value of the first.
+    at
+        Parameters held at other values than their defaults.
+    data
+        The data set; the observed one by default.
+    """
+    x, y = axes
+    joint, held = joint_at(likelihood, {**at, x.name: float(x.values[index])})
+    parameter = joint.parameters[y.name]
+    scale = coupling_scale(joint, y.name)
+    low, high = float(y.values[0]), float(y.values[-1])
+    extra = scale * _NEAR_MIRROR if y.scale == "log" else np.empty(0)
+    origin = [0.0] if parameter.lower <= 0.0 <= parameter.upper else []
+    values = np.unique(np.concatenate([y.values, extra[(extra > low) & (extra < high)], origin]))
+    curve = column(joint, y.name, values, held=held, data=data)
+    place = np.searchsorted(curve.values, y.values)
+    minima = np.full((MAX_MINIMA, 2), np.nan)
+    found = [(curve.values[i], curve.nll2[i]) for i in curve.minima if low <= curve.values[i] <= high][:MAX_MINIMA]
+    minima[: len(found)] = np.array(found).reshape(-1, 2)
+    reference = float(curve.nll2[int(np.searchsorted(curve.values, 0.0))]) if origin else np.nan
+    return GridColumn(curve.nll2[place], curve.valid[place], minima, reference, scale, curve.fallbacks)
+
+
+def assemble(
+    label: str, experiments: Sequence[str], model: str, axes: tuple[PlaneAxis, PlaneAxis], columns: Sequence[GridColumn], caveat: str = ""
+) -> Plane:
+    """Return the plane made of finished columns."""
+    x, y = axes
+    if len(columns) != len(x.values):
+        message = f"{len(columns)} columns for {len(x.values)} values of {x.name}"
+        raise CevnsfitError(message)
+    nll2 = np.array([entry.nll2 for entry in columns])
+    candidates = [(float(value), float(y_min), i) for i, entry in enumerate(columns) for y_min, value in entry.minima if np.isfinite(value)]
+    i, j = np.unravel_index(int(np.nanargmin(nll2)), nll2.shape)
+    candidates.append((float(nll2[i, j]), float(y.values[j]), int(i)))
+    references = np.array([entry.reference for entry in columns])
+    reference = float(np.nanmin(references)) if np.isfinite(references).any() else float("nan")
+    value, y_best, column_best = min(candidates)
+    if reference < value:
+        value, y_best, column_best = reference, 0.0, int(np.nanargmin(references))
+    best = {x.name: float(x.values[column_best]), y.name: y_best, "nll2": value}
+    return Plane(
+        label=label,
+        experiments=tuple(experiments),
+        model=model,
+        x=x,
+        y=y,
+        nll2=nll2,
+        valid=np.array([entry.valid for entry in columns]),
+        best=best,
+        reference_nll2=reference,
+        fallbacks=sum(entry.fallbacks for entry in columns),
+        caveat=caveat,
+    )
+
+
+def column_intervals(
+    likelihood: Likelihood,
+    axes: tuple[PlaneAxis, PlaneAxis],
+    index: int,
+    finished: GridColumn,
+    levels: Sequence[float],
+    *,
+    at: Mapping[str, float],
+    data: Data | None = None,
+) -> tuple[tuple[Interval, ...], ...]:
+    """Return the allowed intervals of one finished column at each level of -2 ln lambda, crossings refined along the second parameter."""
+    x, y = axes
+    curve = _curve(y, finished)
+    joint, held = joint_at(likelihood, {**at, x.name: float(x.values[index])})
+    result = []
+    for level in levels:
+        cuts = crossings(joint, y.name, curve, level, held=held, data=data)
+        result.append(allowed_between(curve, cuts, level))
+    return tuple(result)
+
+
+def _curve(y: PlaneAxis, finished: GridColumn) -> Column:
+    known = finished.minima[np.isfinite(finished.minima[:, 0])]
+    new = known[~np.isin(known[:, 0], y.values)]
+    values = np.concatenate([y.values, new[:, 0]])
+    order = np.argsort(values)
+    nll2 = np.concatenate([finished.nll2, new[:, 1]])[order]
+    valid = np.concatenate([finished.valid, np.ones(len(new), dtype=np.bool_)])[order]
+    return Column(values[order], nll2, valid, None, (), finished.fallbacks)
+
+
+def levels_of(plane: Plane, confidence: Sequence[tuple[float, int]]) -> tuple[float, ...]:
+    """Return the level of -2 ln lambda of each (cl, dof) above the best fit of the plane."""
+    return tuple(plane.best["nll2"] + threshold(cl, dof) for cl, dof in confidence)
+
+
+def region(plane: Plane, columns: Sequence[GridColumn], intervals: Sequence[tuple[Interval, ...]], cl: float, dof: int) -> Region:
+    """Return the allowed region of one confidence level from the allowed intervals of each column."""
+    scales = np.array([entry.scale for entry in columns])
+    allowed, excluded, branches = trace(plane.x, plane.y, intervals, scales)
+    return Region(cl, dof, threshold(cl, dof), tuple(tuple(entry) for entry in intervals), allowed, excluded, branches)

@@ -1,0 +1,286 @@
+"""Allowed intervals of one parameter from its profiled likelihood, with every branch."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy.optimize import elementwise
+from scipy.special import gammaincinv
+
+from cevnsfit.core.errors import DomainError
+from cevnsfit.infer.profile import profile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.planes import Interval
+    from cevnsfit.stats.joint import Data, Joint
+
+    Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+METHOD: Final = "profile likelihood, asymptotic threshold"
+_POINTS: Final = 161
+_RANGE: Final = (1e-3, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Allowed and excluded values of one parameter.
+
+    Attributes
+    ----------
+    poi
+        The parameter.
+    best_fit
+        Its value at the global minimum.
+    nll2
+        -2 ln lambda there.
+    allowed, excluded
+        Closed intervals, increasing, clipped to the domain; together they cover it.
+    minima
+        (value, -2 ln lambda) of each local minimum, increasing in value.
+    domain
+        Ends of the domain.
+    method, cl, dof
+        How the threshold was found.
+    valid
+        False when a profiled point did not converge.
+    """
+
+    poi: str
+    best_fit: float
+    nll2: float
+    allowed: tuple[Interval, ...]
+    excluded: tuple[Interval, ...]
+    minima: tuple[tuple[float, float], ...]
+    domain: Interval
+    method: str
+    cl: float
+    dof: int
+    valid: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """A profiled curve of one parameter with its local minima.
+
+    Attributes
+    ----------
+    values
+        Increasing parameter values, shape (n,): what was asked for, and the refined minima.
+    nll2
+        Profiled -2 ln lambda, shape (n,).
+    valid
+        Whether each point converged, shape (n,).
+    theta
+        All parameters at each point, shape (n, parameters): starts for points nearby; None when they were not kept.
+    minima
+        Positions of the local minima in `values`.
+    fallbacks
+        Number of points handed to iminuit.
+    """
+
+    values: NDArray[np.float64]
+    nll2: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    theta: NDArray[np.float64] | None
+    minima: tuple[int, ...]
+    fallbacks: int
+
+
+def threshold(cl: float, dof: int) -> float:
+    """Return Delta(-2 ln L) of a confidence level: the quantile of chi-squared.
+
+    Raises
+    ------
+    DomainError
+        Unless 0 < cl < 1 and dof >= 1.
+    """
+    if not 0.0 < cl < 1.0 or dof < 1:
+        message = f"a confidence level lies between 0 and 1 and needs dof >= 1, got cl = {cl:g}, dof = {dof}"
+        raise DomainError(message)
+    return float(2.0 * gammaincinv(dof / 2.0, cl))
+
+
+def coupling_scale(joint: Joint, name: str) -> float:
+    """Return the coupling at which the highest power of `name` matches the counts without it; 1 where there is no such balance.
+
+    Counts are A + ... + C g^p summed over all channels: the scale is (A/C)^(1/p), near the mirror of the Standard Model.
+    """
+    constant, highest, power = 0.0, 0.0, 0
+    for channel in joint.channels:
+        rule = channel.coefficients
+        if name not in rule.parameters:
+            continue
+        powers = rule.powers[:, rule.parameters.index(name)]
+        totals = channel.templates.sum(axis=1) * (rule.shape_kind == 0)
+        signal = np.array([component == "cevns" for component in channel.components])
+        power = max(power, int(powers.max()))
+        constant += float(totals[(powers == 0) & signal].sum())
+        highest += float(totals[(powers == power) & (powers > 0)].sum())
+    if power == 0 or constant <= 0.0 or highest <= 0.0:
+        return 1.0
+    return float((constant / highest) ** (1.0 / power))
+
+
+def search_grid(joint: Joint, name: str) -> NDArray[np.float64]:
+    """Return the values over which minima of `name` are searched: around the coupling scale, inside the domain."""
+    parameter = joint.parameters[name]
+    scale = coupling_scale(joint, name)
+    if parameter.scale == "log":
+        steps = np.geomspace(*_RANGE, _POINTS) * scale
+        ends = [parameter.lower] if np.isfinite(parameter.lower) else []
+        grid = np.concatenate([ends, steps[(steps > parameter.lower) & (steps < parameter.upper)]])
+    else:
+        low, high = (max(parameter.lower, -_RANGE[1] * scale), min(parameter.upper, _RANGE[1] * scale))
+        grid = np.linspace(low, high, _POINTS)
+    return np.unique(grid)
+
+
+def column(joint: Joint, poi: str, values: NDArray[np.float64], *, held: Mapping[str, float], data: Data | None = None) -> Column:
+    """Return the profiled curve of `poi` at `values`, with refined local minima added.
+
+    Parameters
+    ----------
+    joint
+        The likelihood at fixed shape parameters.
+    poi
+        The parameter of interest.
+    values
+        Increasing values, at least three, shape (n,).
+    held
+        Other parameters that are held, by name.
+    data
+        The data set; the observed one by default.
+    """
+    first = profile(joint, _at(poi, values, held), data=data)
+    position = joint.parameters.index(poi)
+    seeds = [i for i in range(len(values)) if _is_minimum(first.nll2, i)]
+    inner = [i for i in seeds if 0 < i < len(values) - 1]
+    if not inner:
+        return Column(values, first.nll2, first.converged, first.theta, tuple(seeds), first.fallbacks)
+    floating = tuple(p.name for p in joint.parameters if not p.fixed and p.name not in held)
+    start = first.theta[inner]
+    held_arrays = {name: np.full(len(inner), value) for name, value in held.items()}
+    free = profile(joint, held_arrays, data=data, start=start, floating=floating)
+    found = free.theta[:, position]
+    keep = [
+        k
+        for k, i in enumerate(inner)
+        if free.converged[k] and values[i - 1] < found[k] < values[i + 1] and found[k] not in values and free.nll2[k] <= first.nll2[i]
+    ]
+    all_values = np.concatenate([values, found[keep]])
+    order = np.argsort(all_values)
+    nll2 = np.concatenate([first.nll2, free.nll2[keep]])[order]
+    valid = np.concatenate([first.converged, free.converged[keep]])[order]
+    theta = np.concatenate([first.theta, free.theta[keep]])[order]
+    minima = tuple(i for i in range(len(nll2)) if _is_minimum(nll2, i))
+    return Column(all_values[order], nll2, valid, theta, minima, first.fallbacks + free.fallbacks)
+
+
+def crossings(
+    joint: Joint, poi: str, curve: Column, level: float, *, held: Mapping[str, float], data: Data | None = None
+) -> tuple[float, ...]:
+    """Return every value at which the profiled curve crosses `level`, increasing.
+
+    The curve's own points bracket the crossings; all are refined together along the parameter.
+    """
+    above = curve.nll2 > level
+    left = np.flatnonzero(above[1:] != above[:-1])
+    if not len(left):
+        return ()
+    brackets = curve.values[left], curve.values[left + 1]
+    starts = None if curve.theta is None else curve.theta[np.where(curve.nll2[left] < curve.nll2[left + 1], left, left + 1)]
+
+    def excess(x: NDArray[np.float64], index: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = index.astype(np.int64).ravel()
+        result = profile(joint, _at(poi, x.ravel(), held), data=data, start=None if starts is None else starts[rows])
+        return np.asarray(np.sqrt(np.maximum(result.nll2 - floor, 0.0)) - root).reshape(x.shape)
+
+    floor = float(curve.nll2.min())
+    root = float(np.sqrt(max(level - floor, 0.0)))
+    solved = elementwise.find_root(
+        excess, brackets, args=(np.arange(len(left), dtype=np.float64),), tolerances={"xrtol": 1e-6, "fatol": 1e-7}
+    )
+    return tuple(float(x) for x in np.sort(solved.x))
+
+
+def allowed_between(curve: Column, cuts: Sequence[float], level: float) -> tuple[Interval, ...]:
+    """Return the intervals between crossings in which the curve is at or below `level`."""
+    ends = [float(curve.values[0]), *cuts, float(curve.values[-1])]
+    allowed: list[Interval] = []
+    inside = bool(curve.nll2[0] <= level)
+    for low, high in itertools.pairwise(ends):
+        if inside:
+            allowed.append((low, high))
+        inside = not inside
+    return tuple(allowed)
+
+
+def complement(allowed: Sequence[Interval], domain: Interval) -> tuple[Interval, ...]:
+    """Return what is left of `domain` without the allowed intervals."""
+    edges = [domain[0], *(end for interval in allowed for end in interval), domain[1]]
+    return tuple((low, high) for low, high in zip(edges[::2], edges[1::2], strict=True) if high > low)
+
+
+def intervals(
+    joint: Joint, poi: str, *, cl: float, dof: int = 1, held: Mapping[str, float] | None = None, data: Data | None = None
+) -> Intervals:
+    """Return the allowed and excluded intervals of `poi`, all other floating parameters profiled.
+
+    Parameters
+    ----------
+    joint
+        The likelihood at fixed shape parameters.
+    poi
+        The parameter of interest.
+    cl, dof
+        Confidence level and degrees of freedom of the threshold.
+    held
+        Other parameters that are held, by name.
+    data
+        The data set; the observed one by default.
+    """
+    fixed = {} if held is None else held
+    parameter = joint.parameters[poi]
+    curve = column(joint, poi, search_grid(joint, poi), held=fixed, data=data)
+    best = int(np.argmin(curve.nll2))
+    level = float(curve.nll2[best]) + threshold(cl, dof)
+    cuts = crossings(joint, poi, curve, level, held=fixed, data=data)
+    domain = (float(max(parameter.lower, curve.values[0])), float(parameter.upper if np.isfinite(parameter.upper) else curve.values[-1]))
+    allowed = _to_domain(allowed_between(curve, cuts, level), curve, domain)
+    near = curve.nll2 - curve.nll2[best] < 100.0
+    return Intervals(
+        poi=poi,
+        best_fit=float(curve.values[best]),
+        nll2=float(curve.nll2[best]),
+        allowed=allowed,
+        excluded=complement(allowed, domain),
+        minima=tuple((float(curve.values[i]), float(curve.nll2[i])) for i in curve.minima),
+        domain=domain,
+        method=METHOD,
+        cl=cl,
+        dof=dof,
+        valid=bool(curve.valid[near].all()),
+    )
+
+
+def _to_domain(allowed: tuple[Interval, ...], curve: Column, domain: Interval) -> tuple[Interval, ...]:
+    """Extend an interval that reaches the last searched value to the end of the domain: beyond it nothing excludes."""
+    last = float(curve.values[-1])
+    return tuple((low, domain[1] if high == last else high) for low, high in allowed)
+
+
+def _at(poi: str, values: NDArray[np.float64], held: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
+    return {poi: values, **{name: np.full(len(values), value) for name, value in held.items()}}
+
+
+def _is_minimum(nll2: NDArray[np.float64], i: int) -> bool:
+    left = nll2[i - 1] if i > 0 else np.inf
+    right = nll2[i + 1] if i < len(nll2) - 1 else np.inf
+    return bool(nll2[i] <= left and nll2[i] < right)

@@ -1,0 +1,173 @@
+"""Running scans on disk: a zarr store in which each finished column is one chunk.
+
+Layout, one group for each combination of experiments: coordinates `x` and `y`, `nll2` and `valid` (x, y), and `record` (x, field) with what
+else a column carries. Arrays start as NaN; a column counts once the field `done` of its record, written last, is 1.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import ResultError
+from cevnsfit.infer.grid import MAX_MINIMA, GridColumn
+from cevnsfit.infer.planes import PlaneAxis
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import zarr
+
+FILE: Final = "scan.zarr"
+_FIELDS: Final = (
+    "done",
+    "reference",
+    "scale",
+    "fallbacks",
+    *(f"minimum_{i}_{part}" for i in range(MAX_MINIMA) for part in ("value", "nll2")),
+)
+MAX_POINTS: Final = 100_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScanStore:
+    """An open scan.
+
+    Attributes
+    ----------
+    path
+        The zarr store.
+    group
+        Its root group.
+    """
+
+    path: Path
+    group: zarr.Group
+
+    @property
+    def analysis(self) -> dict[str, Any]:
+        """Return the description of the analysis that the scan belongs to."""
+        return dict(json.loads(str(self.group.attrs["analysis"])))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the names of the planes."""
+        return tuple(json.loads(str(self.group.attrs["labels"])))
+
+
+def open_scan(folder: Path, analysis: Mapping[str, object], labels: tuple[str, ...], axes: tuple[PlaneAxis, PlaneAxis]) -> ScanStore:
+    """Return the scan store in `folder`, made or continued.
+
+    Raises
+    ------
+    ResultError
+        If the folder holds another analysis, or something that is not a scan.
+    """
+    import zarr
+
+    path = folder / FILE
+    if path.exists():
+        store = read_scan(folder)
+        _check_same(store, analysis, path)
+        return store
+    folder.mkdir(parents=True, exist_ok=True)
+    group = zarr.open_group(path, mode="w-")
+    for number, _ in enumerate(labels):
+        _create_plane(group.create_group(f"plane_{number}"), axes)
+    group.attrs.update({"labels": json.dumps(labels), "analysis": json.dumps(analysis, sort_keys=True)})
+    return ScanStore(path, group)
+
+
+def _create_plane(group: zarr.Group, axes: tuple[PlaneAxis, PlaneAxis]) -> None:
+    x, y = axes
+    for name, axis in (("x", x), ("y", y)):
+        array = group.create_array(name, data=axis.values, dimension_names=(name,))
+        array.attrs.update({"parameter": axis.name, "unit": axis.unit, "scale": axis.scale})
+    nx, ny = len(x.values), len(y.values)
+    group.create_array("nll2", shape=(nx, ny), chunks=(1, ny), dtype="f8", fill_value=np.nan, dimension_names=("x", "y"))
+    group.create_array("valid", shape=(nx, ny), chunks=(1, ny), dtype="i1", fill_value=0, dimension_names=("x", "y"))
+    record = group.create_array(
+        "record", shape=(nx, len(_FIELDS)), chunks=(1, len(_FIELDS)), dtype="f8", fill_value=np.nan, dimension_names=("x", "field")
+    )
+    record.attrs["fields"] = list(_FIELDS)
+
+
+def read_scan(folder: Path) -> ScanStore:
+    """Return the scan store in `folder`.
+
+    Raises
+    ------
+    ResultError
+        If there is none, or it cannot be read.
+    """
+    import zarr
+
+    path = folder / FILE
+    if not path.is_dir():
+        message = f"{folder}: no scan here (there is no {FILE})"
+        raise ResultError(message)
+    try:
+        group = zarr.open_group(path, mode="r+")
+        store = ScanStore(path, group)
+        planes = [_arrays(group, number) for number in range(len(store.labels))]
+        _ = store.analysis
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{path}: not a readable scan ({type(error).__name__}: {error}); remove the folder to start anew"
+        raise ResultError(message) from None
+    if any(int(np.prod(arrays["nll2"].shape)) > MAX_POINTS for arrays in planes):
+        message = f"{path}: more than {MAX_POINTS} points"
+        raise ResultError(message)
+    return store
+
+
+def _arrays(group: zarr.Group, number: int) -> dict[str, Any]:
+    return {name: group[f"plane_{number}/{name}"] for name in ("x", "y", "nll2", "valid", "record")}
+
+
+def _check_same(store: ScanStore, analysis: Mapping[str, object], path: Path) -> None:
+    known, asked = store.analysis, json.loads(json.dumps(analysis, sort_keys=True))
+    different = [key for key in sorted({*known, *asked}) if known.get(key) != asked.get(key)]
+    if different:
+        parts = "; ".join(f"{key}: {json.dumps(known.get(key))} there, {json.dumps(asked.get(key))} asked" for key in different)
+        message = f"{path} holds another analysis ({parts}); choose another folder"
+        raise ResultError(message)
+
+
+def axes_of(store: ScanStore, label: str) -> tuple[PlaneAxis, PlaneAxis]:
+    """Return the axes of one plane."""
+    arrays = _arrays(store.group, store.labels.index(label))
+    x, y = (_axis(arrays[name]) for name in ("x", "y"))
+    return x, y
+
+
+def _axis(array: zarr.Array[Any]) -> PlaneAxis:
+    attributes = array.attrs
+    values = np.asarray(array[:], dtype=np.float64)
+    return PlaneAxis(str(attributes["parameter"]), str(attributes["unit"]), values, "log" if attributes["scale"] == "log" else "linear")
+
+
+def save_column(store: ScanStore, label: str, index: int, column: GridColumn) -> None:
+    """Write one finished column; its record comes last, so that an interrupted write is no column."""
+    arrays = _arrays(store.group, store.labels.index(label))
+    arrays["nll2"][index] = column.nll2
+    arrays["valid"][index] = column.valid.astype(np.int8)
+    arrays["record"][index] = np.array([1.0, column.reference, column.scale, float(column.fallbacks), *column.minima.ravel()])
+
+
+def load_columns(store: ScanStore, label: str) -> tuple[GridColumn | None, ...]:
+    """Return the columns of one plane, None where one is not finished."""
+    arrays = _arrays(store.group, store.labels.index(label))
+    nll2, valid, record = (np.asarray(arrays[name][:]) for name in ("nll2", "valid", "record"))
+    columns: list[GridColumn | None] = []
+    for row in range(len(record)):
+        done, reference, scale, fallbacks, *minima = record[row]
+        if done != 1.0:
+            columns.append(None)
+            continue
+        pairs = np.array(minima).reshape(MAX_MINIMA, 2)
+        columns.append(GridColumn(nll2[row], valid[row].astype(np.bool_), pairs, float(reference), float(scale), int(fallbacks)))
+    return tuple(columns)

@@ -1,0 +1,1 @@
+"""Studies: inference, store and report joined to what people ask for."""

@@ -1,0 +1,260 @@
+"""The best fit of an analysis with what people read from it: counts, errors, significance."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError, NoDataError
+from cevnsfit.infer.fit import fit
+from cevnsfit.infer.intervals import Intervals, intervals
+from cevnsfit.infer.profile import profile
+from cevnsfit.model.build import SIGNAL, build_likelihood
+from cevnsfit.stats.joint import Joint, join, measured_backgrounds
+from cevnsfit.studies.rates import Rates, counts_at
+from cevnsfit.studies.setup import Analysis, check_model, fix, load_experiments
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cevnsfit.infer.results import FitResult
+    from cevnsfit.spec.load import Experiment
+    from cevnsfit.stats.joint import Data
+    from cevnsfit.stats.likelihood import Likelihood
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitSummary:
+    """A fit and what follows from it.
+
+    Attributes
+    ----------
+    fit
+        The best fit.
+    counts
+        Expected and observed counts of each experiment at the best fit.
+    significance
+        sqrt(-2 ln lambda refitted without the signal minus that of the best fit); NaN when the refit fails.
+    """
+
+    fit: FitResult
+    counts: tuple[Rates, ...]
+    significance: float
+
+
+def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> FitSummary:
+    """Return the best fit of an analysis to its data.
+
+    Raises
+    ------
+    NoDataError
+        If an experiment is a projection without data.
+    UnknownNameError, DomainError
+        If a held parameter is unknown or outside its domain.
+    """
+    check_model(analysis.model)
+    experiments = load_experiments(analysis)
+    require_data(experiments)
+    likelihood = build_likelihood(
+        experiments, analysis.model, signal_systematics=analysis.signal_systematics, allow_overlap=analysis.allow_overlap
+    )
+    held = {} if at is None else dict(at)
+    fix(likelihood, held)
+    result = fit(likelihood, fixed=held)
+    return FitSummary(result, best_counts(experiments, likelihood, result), _significance(likelihood, result, held))
+
+
+def require_data(experiments: Sequence[Experiment]) -> None:
+    """Raise NoDataError if one of the experiments has no observed counts."""
+    missing = [experiment.name for experiment in experiments if experiment.spec.observed is None]
+    if missing:
+        message = f"{', '.join(missing)}: no observed counts to fit; use `cevnsfit forecast` for projections"
+        raise NoDataError(message)
+
+
+def best_counts(experiments: Sequence[Experiment], likelihood: Likelihood, result: FitResult) -> tuple[Rates, ...]:
+    """Return the counts of each experiment at the best fit."""
+    joint, _ = fix(likelihood, {name: result.values[name] for name in likelihood.shape.names})
+    theta = np.array([result.values[name] for name in joint.parameters.names])
+    measured = measured_backgrounds(joint, theta)
+    return tuple(counts_at(experiment, joint, theta, background) for experiment, background in zip(experiments, measured, strict=True))
+
+
+def without_signal(joint: Joint) -> Joint:
+    """Return the likelihood with the signal's templates set to zero."""
+    channels = []
+    for channel in joint.channels:
+        keep = np.array([component != SIGNAL for component in channel.components])
+        channels.append(dataclasses.replace(channel, templates=channel.templates * keep[:, None]))
+    return join(joint.parameters, tuple(channels))
+
+
+def _significance(likelihood: Likelihood, result: FitResult, held: Mapping[str, float]) -> float:
+    joint, others = fix(likelihood, {name: result.values[name] for name in likelihood.shape.names} | dict(held))
+    background = profile(without_signal(joint), {name: np.array([value]) for name, value in others.items()})
+    if not background.converged[0]:
+        return math.nan
+    return math.sqrt(max(float(background.nll2[0]) - result.nll2, 0.0))
+
+
+def fit_json(summary: FitSummary) -> dict[str, Any]:
+    """Return the fit as plain values; a number that does not exist is None."""
+    result = summary.fit
+    parameters = {
+        name: {
+            "value": _number(result.values[name]),
+            "error": _number(result.errors[name]),
+            "lower": _number(result.lower[name]),
+            "upper": _number(result.upper[name]),
+        }
+        for name in result.floating
+    }
+    return {
+        "valid": result.valid,
+        "reason": result.reason,
+        "nll2": _number(result.nll2),
+        "ndof": result.ndof,
+        "parameters": parameters,
+        "held": {name: _number(value) for name, value in result.values.items() if name not in result.floating},
+        "correlation": [[_number(value) for value in row] for row in result.correlation],
+        "expected": {
+            entry.experiment: {name: _number(counts.sum()) for name, counts in entry.components.items()} for entry in summary.counts
+        },
+        "observed": {entry.experiment: None if entry.observed is None else int(entry.observed.sum()) for entry in summary.counts},
+        "significance": _number(summary.significance),
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def run_intervals(
+    analysis: Analysis, *, at: Mapping[str, float], poi: str | None = None, cl: float = 0.90, dof: int = 1, data: Data | None = None
+) -> Intervals:
+    """Return the intervals of one parameter of interest with all other parameters profiled or held.
+
+    Parameters
+    ----------
+    analysis
+        What to fit.
+    at
+        Held parameters; a mass must be among them when the model has one.
+    poi
+        The parameter; by default the first polynomial one of the model that is not held.
+    cl, dof
+        Of the threshold.
+    data
+        The data set; the observed one by default.
+    """
+    experiments = load_experiments(analysis)
+    if data is None:
+        require_data(experiments)
+    check_model(analysis.model)
+    likelihood = build_likelihood(
+        experiments, analysis.model, signal_systematics=analysis.signal_systematics, allow_overlap=analysis.allow_overlap
+    )
+    _require_shapes(likelihood, at)
+    joint, held = fix(likelihood, at)
+    return intervals(joint, poi_name(joint, poi, held), cl=cl, dof=dof, held=held, data=data)
+
+
+def poi_name(joint: Joint, poi: str | None, held: Mapping[str, float]) -> str:
+    """Return the parameter of interest: the named one, or the first polynomial one that is not held.
+
+    Raises
+    ------
+    CevnsfitError
+        If the model has none, or the named one is held.
+    """
+    if poi is not None:
+        joint.parameters.index(poi)
+        if held.get(poi) is not None:
+            message = f"{poi} is both held (--at) and the parameter of interest"
+            raise CevnsfitError(message)
+        return poi
+    names = [p.name for p in joint.parameters if p.kind == "polynomial" and p.name not in held]
+    if not names:
+        message = "this model has no coupling to constrain; choose one with --poi"
+        raise CevnsfitError(message)
+    return names[0]
+
+
+def _require_shapes(likelihood: Likelihood, at: Mapping[str, float]) -> None:
+    missing = [p.name for p in likelihood.shape if not p.fixed and p.name not in at]
+    if missing:
+        message = f"{', '.join(missing)} must be held for intervals at one value: add --at {missing[0]}=VALUE"
+        raise CevnsfitError(message)
+
+
+def intervals_json(result: Intervals) -> dict[str, Any]:
+    """Return the intervals as plain values."""
+    return {
+        "poi": result.poi,
+        "best_fit": result.best_fit,
+        "nll2": result.nll2,
+        "allowed": [list(pair) for pair in result.allowed],
+        "excluded": [list(pair) for pair in result.excluded],
+        "minima": [{"value": value, "nll2": nll2} for value, nll2 in result.minima],
+        "domain": list(result.domain),
+        "method": result.method,
+        "cl": result.cl,
+        "dof": result.dof,
+        "valid": result.valid,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """How one experiment, or a combination, sits with the Standard Model.
+
+    Attributes
+    ----------
+    label
+        The experiments.
+    observed, expected
+        Counts in all bins, and those of the Standard Model at nominal nuisances.
+    strength, error
+        Signal strength and its error, backgrounds profiled and the signal's systematics held.
+    nll2, ndof
+        Goodness of fit at the best strength: -2 ln lambda against the saturated model.
+    pull
+        Signed square root of -2 ln lambda(Standard Model) minus the minimum over the strength, every systematic profiled.
+    """
+
+    label: str
+    observed: float
+    expected: float
+    strength: float
+    error: float
+    nll2: float
+    ndof: int
+    pull: float
+
+
+def consistency(analysis: Analysis) -> Consistency:
+    """Return how the experiments of an analysis, taken together, sit with the Standard Model; its model is not used."""
+    experiments = load_experiments(analysis)
+    require_data(experiments)
+    held = build_likelihood(experiments, "signal-strength", allow_overlap=analysis.allow_overlap)
+    measured = fit(held, minos=())
+    joint = build_likelihood(experiments, "signal-strength", signal_systematics="profile", allow_overlap=analysis.allow_overlap).at({})
+    name = "signal_strength"
+    standard = profile(joint, {name: np.ones(1)})
+    free = fit(joint, minos=())
+    distance = max(float(standard.nll2[0]) - free.nll2, 0.0)
+    nominal = [counts_at(experiment, joint, joint.parameters.defaults(), None) for experiment in experiments]
+    return Consistency(
+        label=" + ".join(experiment.name for experiment in experiments),
+        observed=float(sum(entry.observed.sum() for entry in nominal if entry.observed is not None)),
+        expected=float(sum(entry.total.sum() for entry in nominal)),
+        strength=measured.values[name],
+        error=measured.errors[name],
+        nll2=measured.nll2,
+        ndof=measured.ndof,
+        pull=math.copysign(math.sqrt(distance), free.values[name] - 1.0),
+    )

@@ -1,0 +1,137 @@
+"""From names to likelihoods: what every study starts with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
+from cevnsfit.model.build import RELEASED, SignalSystematics, build_likelihood
+from cevnsfit.physics.interactions import model_names, signal_model
+from cevnsfit.spec.load import Experiment, load_experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cevnsfit.physics.interactions.terms import SignalModel
+    from cevnsfit.stats.joint import Joint
+    from cevnsfit.stats.likelihood import Likelihood
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Everything that defines a likelihood, as plain values.
+
+    Attributes
+    ----------
+    experiments
+        Shipped names or folders.
+    model
+        Name of the signal model.
+    overrides
+        Fields of experiment.yaml to change, by dotted path, in every experiment.
+    signal_systematics
+        See `build_likelihood`; None for the model's default.
+    allow_overlap
+        Combine experiments even if they share events.
+    """
+
+    experiments: tuple[str, ...]
+    model: str
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    signal_systematics: SignalSystematics | None = None
+    allow_overlap: bool = False
+
+
+def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
+    """Return the experiments of an analysis, with its overrides."""
+    return tuple(load_experiment(name, analysis.overrides) for name in analysis.experiments)
+
+
+def build(analysis: Analysis) -> Likelihood:
+    """Return the likelihood of an analysis."""
+    check_model(analysis.model)
+    return build_likelihood(
+        load_experiments(analysis), analysis.model, signal_systematics=analysis.signal_systematics, allow_overlap=analysis.allow_overlap
+    )
+
+
+def all_models() -> tuple[str, ...]:
+    """Return the names of all models, the released templates included."""
+    return (*model_names(), RELEASED)
+
+
+def check_model(name: str) -> SignalModel | None:
+    """Return the signal model, or None for the released templates; UnknownNameError lists the near matches."""
+    if name == RELEASED:
+        return None
+    if name not in model_names():
+        raise UnknownNameError("model", name, all_models())
+    return signal_model(name)
+
+
+def caveat(model: str) -> str:
+    """Return what the model leaves out ("CEvNS only"), or an empty string."""
+    physics = check_model(model)
+    return "" if physics is None else physics.label
+
+
+def fix(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[str, float]]:
+    """Return the joint likelihood at the shape parameters among `at` (defaults for the rest), and the other held values.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is not a parameter of the likelihood.
+    DomainError
+        If a value is outside its domain.
+    """
+    values = {name: likelihood.parameters[name].checked(float(value)) for name, value in at.items()}
+    shape = {name: value for name, value in values.items() if likelihood.parameters[name].kind == "shape"}
+    return likelihood.at(shape), {name: value for name, value in values.items() if name not in shape}
+
+
+def parse_assignments(texts: Sequence[str]) -> dict[str, float]:
+    """Return {name: value} of texts "name=value".
+
+    Raises
+    ------
+    CevnsfitError
+        If a text is not of this form, or a name is given twice.
+    """
+    values: dict[str, float] = {}
+    for text in texts:
+        name, equals, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            equals = ""
+            value = 0.0
+        if not equals or not name:
+            message = f"'{text}' should read name=value with a number, for example mass=100"
+            raise CevnsfitError(message)
+        if name in values:
+            message = f"'{name}' is given twice"
+            raise CevnsfitError(message)
+        values[name] = value
+    return values
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, str]:
+    """Return {path: value} of texts "PATH=value"; the values are read as YAML later."""
+    changes: dict[str, str] = {}
+    for text in texts:
+        path, equals, value = text.partition("=")
+        if not equals or not path or not value:
+            message = f"'{text}' should read PATH=value, for example source.distance=20"
+            raise CevnsfitError(message)
+        changes[path] = value
+    return changes
+
+
+def require_unit_interval(name: str, value: float) -> float:
+    """Return `value` when it lies strictly between 0 and 1; DomainError otherwise."""
+    if not 0.0 < value < 1.0:
+        message = f"{name} = {value:g} must lie between 0 and 1"
+        raise DomainError(message)
+    return value
