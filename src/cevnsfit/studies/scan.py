@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import GridColumn, assemble, column_intervals, levels_of, region, scan_column
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.io.store import axes_of, load_columns, open_scan, read_scan, save_column
-from cevnsfit.studies.setup import Analysis, build, caveat, load_experiments
+from cevnsfit.studies.setup import Analysis, analysis_from, build, cached_likelihood, caveat, data_or_asimov, load_experiments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from numpy.typing import ArrayLike
@@ -52,8 +56,11 @@ class Scan:
     def all_regions(self, confidence: Sequence[tuple[float, int]]) -> tuple[Region, ...]:
         """Return the allowed region of each (cl, dof)."""
         levels = levels_of(self.plane, confidence)
+        data = data_or_asimov(self.likelihood)
         axes = (self.plane.x, self.plane.y)
-        by_column = [column_intervals(self.likelihood, axes, i, finished, levels, at=self.at) for i, finished in enumerate(self.columns)]
+        by_column = [
+            column_intervals(self.likelihood, axes, i, finished, levels, at=self.at, data=data) for i, finished in enumerate(self.columns)
+        ]
         return tuple(region(self.plane, self.columns, [entry[k] for entry in by_column], cl, dof) for k, (cl, dof) in enumerate(confidence))
 
 
@@ -101,95 +108,137 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
     """
     held = {} if at is None else dict(at)
     axes = plane_axes(likelihood, grid)
-    columns = tuple(scan_column(likelihood, axes, index, at=held) for index in range(len(axes[0].values)))
+    columns = tuple(_column(likelihood, axes, index, held) for index in range(len(axes[0].values)))
     names = tuple(channel.name for channel in likelihood.at({}).channels)
     return Scan(assemble(" + ".join(names), names, "", axes, columns), columns, likelihood, held)
 
 
-def describe(analysis: Analysis, axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One plane of a scan.
+
+    Attributes
+    ----------
+    label
+        Its name in the store, on plots and in tables.
+    analysis
+        What is fitted. Experiments without data take part with the expectation of the Standard Model (Asimov data).
+    """
+
+    label: str
+    analysis: Analysis
+
+
+def parts_of(analysis: Analysis, *, each: bool) -> tuple[Part, ...]:
+    """Return the planes of an analysis: each single experiment when `each` and there are several, then the combination."""
+    singles = analysis.experiments if each and len(analysis.experiments) > 1 else ()
+    parts = [*(dataclasses.replace(analysis, experiments=(name,)) for name in singles), analysis]
+    return tuple(Part(" + ".join(experiment.name for experiment in load_experiments(part)), part) for part in parts)
+
+
+def describe(parts: Sequence[Part], axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> dict[str, Any]:
     """Return what identifies a scan: names, changes, grids, and the digests of all input files."""
-    digests = {experiment.name: dict(experiment.digests) for experiment in load_experiments(analysis)}
+    experiments = [experiment for part in parts for experiment in load_experiments(part.analysis)]
     return {
-        "experiments": list(analysis.experiments),
-        "model": analysis.model,
-        "overrides": dict(analysis.overrides),
-        "signal_systematics": analysis.signal_systematics,
-        "allow_overlap": analysis.allow_overlap,
+        "parts": [{"label": part.label, **dataclasses.asdict(part.analysis)} for part in parts],
         "at": dict(at),
         "grid": {axis.name: [float(axis.values[0]), float(axis.values[-1]), len(axis.values), axis.scale] for axis in axes},
-        "inputs": digests,
+        "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
+        "version": installed_version(),
     }
 
 
 def run_scan(
-    analysis: Analysis,
+    parts: Sequence[Part],
     grid: Mapping[str, ArrayLike],
     folder: Path,
     *,
     at: Mapping[str, float] | None = None,
-    each: bool = False,
+    executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> tuple[Scan, ...]:
-    """Return the scans of an analysis, stored column by column in `folder` and continued where a former run stopped.
+    """Return the scans of several planes, stored column by column in `folder` and continued where a former run stopped.
 
     Parameters
     ----------
-    analysis
-        What to fit.
+    parts
+        The planes, see `parts_of`; they share model parameters and grid.
     grid
         Two parameters and their values.
     folder
         Where the store lies or will lie.
     at
         Held parameters.
-    each
-        Add a plane for each single experiment, before the combination.
+    executor
+        Where columns are computed; this process by default. The numbers do not depend on it.
     progress
         Called with (finished, all) columns.
 
     Returns
     -------
-    One scan for each single experiment when `each` and there are several, then the combination.
+    One scan for each part, in order.
     """
     held = {} if at is None else dict(at)
-    parts = _parts(analysis, each=each)
-    likelihoods = [build(part) for part in parts]
+    likelihoods = [build(part.analysis) for part in parts]
     axes = plane_axes(likelihoods[-1], grid)
-    labels = tuple(" + ".join(experiment.name for experiment in load_experiments(part)) for part in parts)
-    store = open_scan(folder, describe(analysis, axes, held), labels, axes)
-    if store.labels != labels:
-        message = (
-            f"{store.path} holds the planes {', '.join(store.labels)}, not {', '.join(labels)}; choose another folder (or the same --each)"
-        )
-        raise ResultError(message)
-    total = len(labels) * len(axes[0].values)
-    scans = []
-    for number, (label, part, likelihood) in enumerate(zip(labels, parts, likelihoods, strict=True)):
-        columns: list[GridColumn] = []
-        for index, known in enumerate(load_columns(store, label)):
-            finished = scan_column(likelihood, axes, index, at=held) if known is None else known
-            if known is None:
-                save_column(store, label, index, finished)
-            columns.append(finished)
-            if progress is not None:
-                progress(number * len(axes[0].values) + index + 1, total)
-        names = tuple(label.split(" + "))
-        scans.append(Scan(assemble(label, names, part.model, axes, columns, caveat(part.model)), tuple(columns), likelihood, held))
-    return tuple(scans)
+    labels = tuple(part.label for part in parts)
+    store = open_scan(folder, describe(parts, axes, held), labels, axes)
+    known = {label: list(load_columns(store, label)) for label in labels}
+    missing = [(n, i) for n, label in enumerate(labels) for i, column in enumerate(known[label]) if column is None]
+    done = len(labels) * len(axes[0].values) - len(missing)
+    if progress is not None:
+        progress(done, done + len(missing))
+    tasks = [(n, i, parts[n].analysis) for n, i in missing]
+    for n, i, column in _columns(tasks, likelihoods, axes, held, executor):
+        save_column(store, labels[n], i, column)
+        known[labels[n]][i] = column
+        done += 1
+        if progress is not None:
+            progress(done, len(labels) * len(axes[0].values))
+    finished = {label: [column for column in columns if column is not None] for label, columns in known.items()}
+    return tuple(_scan(part, likelihood, axes, finished[part.label], held) for part, likelihood in zip(parts, likelihoods, strict=True))
 
 
-def _parts(analysis: Analysis, *, each: bool) -> tuple[Analysis, ...]:
-    if not each or len(analysis.experiments) == 1:
-        return (analysis,)
-    singles = tuple(
-        Analysis((name,), analysis.model, analysis.overrides, analysis.signal_systematics, analysis.allow_overlap)
-        for name in analysis.experiments
-    )
-    return (*singles, analysis)
+def _scan(
+    part: Part, likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], columns: Sequence[GridColumn], at: Mapping[str, float]
+) -> Scan:
+    model = part.analysis.model
+    names = tuple(channel.name for channel in likelihood.at({}).channels)
+    return Scan(assemble(part.label, names, model, axes, columns, caveat(model)), tuple(columns), likelihood, at)
 
 
-def stored_scans(folder: Path) -> tuple[Analysis, tuple[Scan, ...]]:
-    """Return the analysis and the scans of a finished store, rebuilt from the inputs it names.
+def _columns(
+    tasks: Sequence[tuple[int, int, Analysis]],
+    likelihoods: Sequence[Likelihood],
+    axes: tuple[PlaneAxis, PlaneAxis],
+    at: Mapping[str, float],
+    executor: Executor | None,
+) -> Iterator[tuple[int, int, GridColumn]]:
+    """Yield (plane, column, result) as they finish."""
+    if executor is None:
+        for n, i, _ in tasks:
+            yield n, i, _column(likelihoods[n], axes, i, at)
+        return
+    pending = {executor.submit(column_task, analysis, axes, i, dict(at)): (n, i) for n, i, analysis in tasks}
+    try:
+        for future in as_completed(pending):
+            yield (*pending[future], future.result())
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def column_task(analysis: Analysis, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> GridColumn:
+    """Return one column in a worker process, which builds the likelihood once."""
+    return _column(cached_likelihood(analysis), axes, index, at)
+
+
+def _column(likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> GridColumn:
+    return scan_column(likelihood, axes, index, at=at, data=data_or_asimov(likelihood))
+
+
+def stored_scans(folder: Path) -> tuple[Scan, ...]:
+    """Return the scans of a finished store, rebuilt from the inputs it names.
 
     Raises
     ------
@@ -198,23 +247,23 @@ def stored_scans(folder: Path) -> tuple[Analysis, tuple[Scan, ...]]:
     """
     store = read_scan(folder)
     known = store.analysis
-    analysis = Analysis(
-        tuple(known["experiments"]), known["model"], known["overrides"], known["signal_systematics"], known["allow_overlap"]
-    )
+    parts = tuple(Part(entry.pop("label"), analysis_from(entry)) for entry in known["parts"])
     axes = axes_of(store, store.labels[-1])
-    if describe(analysis, axes, known["at"])["inputs"] != known["inputs"]:
+    if describe(parts, axes, known["at"])["inputs"] != known["inputs"]:
         message = f"{store.path}: the experiments have changed since this scan was made"
         raise ResultError(message)
     scans = []
-    for label, part in zip(store.labels, _parts(analysis, each=len(store.labels) > 1), strict=True):
-        columns = load_columns(store, label)
+    for part in parts:
+        columns = load_columns(store, part.label)
         finished = [column for column in columns if column is not None]
         if len(finished) < len(columns):
-            message = f"{store.path}: {len(columns) - len(finished)} of {len(columns)} columns of '{label}' are missing; run the same scan again to finish it"
+            missing = len(columns) - len(finished)
+            message = (
+                f"{store.path}: {missing} of {len(columns)} columns of '{part.label}' are missing; run the same scan again to finish it"
+            )
             raise ResultError(message)
-        plane = assemble(label, tuple(label.split(" + ")), part.model, axes, finished, caveat(part.model))
-        scans.append(Scan(plane, tuple(finished), build(part), known["at"]))
-    return analysis, tuple(scans)
+        scans.append(_scan(part, build(part.analysis), axes, finished, known["at"]))
+    return tuple(scans)
 
 
 def parse_grid(text: str) -> tuple[str, np.ndarray]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
 from cevnsfit.model.build import RELEASED, SignalSystematics, build_likelihood
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.load import Experiment, load_experiment
+from cevnsfit.stats.joint import Data, asimov_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +31,7 @@ class Analysis:
     model
         Name of the signal model.
     overrides
-        Fields of experiment.yaml to change, by dotted path, in every experiment.
+        Fields of experiment.yaml to change in every experiment, as (dotted path, text) pairs.
     signal_systematics
         See `build_likelihood`; None for the model's default.
     allow_overlap
@@ -38,14 +40,14 @@ class Analysis:
 
     experiments: tuple[str, ...]
     model: str
-    overrides: Mapping[str, str] = field(default_factory=dict)
+    overrides: tuple[tuple[str, str], ...] = ()
     signal_systematics: SignalSystematics | None = None
     allow_overlap: bool = False
 
 
 def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
     """Return the experiments of an analysis, with its overrides."""
-    return tuple(load_experiment(name, analysis.overrides) for name in analysis.experiments)
+    return tuple(load_experiment(name, dict(analysis.overrides)) for name in analysis.experiments)
 
 
 def build(analysis: Analysis) -> Likelihood:
@@ -53,6 +55,41 @@ def build(analysis: Analysis) -> Likelihood:
     check_model(analysis.model)
     return build_likelihood(
         load_experiments(analysis), analysis.model, signal_systematics=analysis.signal_systematics, allow_overlap=analysis.allow_overlap
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def cached_likelihood(analysis: Analysis) -> Likelihood:
+    """Return the likelihood of an analysis, built once in each worker process."""
+    return build(analysis)
+
+
+def analysis_from(values: Mapping[str, Any]) -> Analysis:
+    """Return the analysis whose fields were stored as JSON."""
+    return Analysis(
+        experiments=tuple(values["experiments"]),
+        model=values["model"],
+        overrides=tuple((str(path), str(value)) for path, value in values["overrides"]),
+        signal_systematics=values["signal_systematics"],
+        allow_overlap=bool(values["allow_overlap"]),
+    )
+
+
+def data_or_asimov(likelihood: Likelihood) -> Data:
+    """Return the observed data; experiments without data contribute their expectation at the default parameters (Asimov data)."""
+    joint = likelihood.at({})
+    asimov = asimov_data(joint, joint.parameters.defaults())
+    observed = [channel.observed is not None for channel in joint.channels]
+    return Data(
+        tuple(
+            channel.observed if channel.observed is not None else counts
+            for channel, counts in zip(joint.channels, asimov.counts, strict=True)
+        ),
+        tuple(
+            channel.control.counts if seen and channel.control is not None else control
+            for channel, control, seen in zip(joint.channels, asimov.control, observed, strict=True)
+        ),
+        asimov.aux,
     )
 
 
@@ -117,8 +154,8 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, float]:
     return values
 
 
-def parse_overrides(texts: Sequence[str]) -> dict[str, str]:
-    """Return {path: value} of texts "PATH=value"; the values are read as YAML later."""
+def parse_overrides(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return (path, value) of texts "PATH=value"; the values are read as YAML later, and the last of one path counts."""
     changes: dict[str, str] = {}
     for text in texts:
         path, equals, value = text.partition("=")
@@ -126,7 +163,7 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, str]:
             message = f"'{text}' should read PATH=value, for example source.distance=20"
             raise CevnsfitError(message)
         changes[path] = value
-    return changes
+    return tuple(changes.items())
 
 
 def require_unit_interval(name: str, value: float) -> float:

@@ -1,0 +1,75 @@
+"""The schema of an analysis file: experiments, model, grid, statistics and pictures of one study, validated like experiments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cevnsfit.core.errors import Problem, SpecError
+from cevnsfit.spec.yaml_source import read_yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ResultSpec(_Section):
+    """One line or region of the figure: the experiments that are combined; those without data enter as Asimov data."""
+
+    label: str
+    experiments: Annotated[tuple[str, ...], Field(min_length=1)]
+    filled: bool = False
+    overrides: dict[str, str | float | int | bool] = {}
+
+
+class Confidence(_Section):
+    """Threshold of a contour."""
+
+    cl: Annotated[float, Field(gt=0, lt=1)]
+    dof: Annotated[int, Field(ge=1)] = 2
+
+
+class Overlay(_Section):
+    """A curve that the user provides: CSV with two columns, in the units of the plane, and comment lines with its source."""
+
+    label: str
+    file: str
+
+
+class AnalysisSpec(_Section):
+    """One study in a file."""
+
+    schema_version: Literal[1]
+    title: str
+    description: str = ""
+    model: str
+    at: dict[str, float] = {}
+    grid: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
+    results: Annotated[tuple[ResultSpec, ...], Field(min_length=1)]
+    confidence: Annotated[tuple[Confidence, ...], Field(min_length=1)] = (Confidence(cl=0.90), Confidence(cl=0.95))
+    muon_g_2: Literal["2020", "2025", "none"] = "none"
+    overlays: tuple[Overlay, ...] = ()
+    spectra: tuple[str, ...] = ()
+
+
+def load_analysis(path: Path) -> AnalysisSpec:
+    """Return the analysis in a YAML file.
+
+    Raises
+    ------
+    SpecError
+        With every problem of the file, with line and field.
+    """
+    source = read_yaml(path)
+    try:
+        return AnalysisSpec.model_validate(source.data)
+    except ValidationError as error:
+        problems = []
+        for detail in error.errors():
+            text = "unknown field" if detail["type"] == "extra_forbidden" else detail["msg"].removeprefix("Value error, ")
+            problems.append(Problem(source.name, source.line(detail["loc"]), source.field(detail["loc"]), text))
+    raise SpecError(problems)
