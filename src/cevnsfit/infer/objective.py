@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.stats.engine import bind, evaluate_problem, hessian, impossible_points
+from cevnsfit.stats.engine import bind, evaluate_problem, hessian
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
@@ -105,9 +105,7 @@ class Objective:
 
     def impossible(self, x: Floats) -> bool:
         """Return whether the model expects nothing in a bin with events."""
-        values = self.values(x)
-        joint, problem = self.problem(values)
-        return bool(impossible_points(problem, np.array([[values[name] for name in joint.parameters.names]]), ROW)[0])
+        return bool(self.evaluation(x).impossible[0])
 
 
 def to_internal(parameter: Parameter, value: float) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.infer.results import ProfileResult
-from cevnsfit.stats.engine import Problem, bind, evaluate_problem, hessian, impossible_points
+from cevnsfit.stats.engine import Problem, bind, evaluate_problem, hessian
 from cevnsfit.stats.joint import observed_data
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.stats.engine import Evaluation
     from cevnsfit.stats.joint import Data, Joint
 
     Floats = NDArray[np.float64]
@@ -36,8 +37,14 @@ TOLERANCE: Final = 1e-8
 FAR: Final = 100.0
 """Distance from the best point beyond which a relative `FAR_TOLERANCE` is enough."""
 
-FAR_TOLERANCE: Final = 1e-4
+FAR_TOLERANCE: Final = 3e-4
 """Estimated distance to the minimum, relative to the distance from the best point, beyond `FAR`."""
+
+NEAR: Final = 30.0
+"""Distance to the minimum within which the last Hessian is tried again."""
+
+REUSE: Final = 1e-3
+"""Distance to the minimum, estimated with the last Hessian, below which it is used again."""
 
 MAX_ROUNDS: Final = 120
 """Evaluations of one point before it goes to iminuit."""
@@ -60,7 +67,9 @@ class _State:
     step: Floats
     radius: Floats
     coarse: Bools
+    impossible: Bools
     edm: Floats
+    tolerance: Floats
     rounds: Ints
     status: NDArray[np.int8]
 
@@ -130,9 +139,8 @@ def profile(
         fallbacks = np.flatnonzero(state.status != _DONE)
         for row in fallbacks:
             _polish(problem, state, int(row), lower, upper)
-        invalid = impossible_points(problem, state.theta, np.arange(len(theta)))
-    converged = (state.status == _DONE) & ~invalid
-    return ProfileResult(np.where(invalid, np.inf, state.value), state.theta, state.edm, converged, state.rounds, len(fallbacks))
+    converged = (state.status == _DONE) & ~state.impossible
+    return ProfileResult(np.where(state.impossible, np.inf, state.value), state.theta, state.edm, converged, state.rounds, len(fallbacks))
 
 
 def _start(joint: Joint, fixed: Mapping[str, Floats], data: Data, start: Floats | None) -> Floats:
@@ -158,7 +166,9 @@ def _minimise(problem: Problem, theta: Floats, lower: Floats, upper: Floats) -> 
         step=np.zeros((count, size)),
         radius=np.full(count, FIRST_RADIUS),
         coarse=np.zeros(count, dtype=np.bool_),
+        impossible=np.zeros(count, dtype=np.bool_),
         edm=np.full(count, np.inf),
+        tolerance=np.full(count, TOLERANCE),
         rounds=np.zeros(count, dtype=np.int64),
         status=np.zeros(count, dtype=np.int8),
     )
@@ -195,9 +205,28 @@ def _round(problem: Problem, state: _State, working: Ints, lower: Floats, upper:
         state.theta[rows] = trial[chosen]
         state.value[rows] = evaluation.value[chosen]
         state.gradient[rows] = evaluation.gradient[chosen]
-        first_part, second_part = hessian(problem, evaluation, chosen, rows)
-        state.matrix[rows] = first_part + second_part
+        state.impossible[rows] = evaluation.impossible[chosen]
+        _renew(problem, state, evaluation, (chosen, rows), (lower, upper))
     _new_step(problem, state, working[state.status[working] == _RUNNING], (lower, upper))
+
+
+def _renew(problem: Problem, state: _State, evaluation: Evaluation, where: tuple[Ints, Ints], bounds: tuple[Floats, Floats]) -> None:
+    """Compute the Hessians of accepted points, except close to the minimum while the last Hessian still brings the point on fast.
+
+    `where` holds the positions of the points in the evaluation and in the state.
+    """
+    chosen, rows = where
+    before = state.edm[rows]
+    old = np.zeros(len(rows), dtype=np.bool_)
+    close = np.flatnonzero(before < NEAR)
+    if close.size:
+        _step(problem, state, rows[close], bounds)
+        edm = state.edm[rows[close]]
+        old[close] = (edm <= np.maximum(REUSE, state.tolerance[rows[close]])) & (edm <= 0.01 * before[close])
+    fresh = np.flatnonzero(~old)
+    if fresh.size:
+        first, second = hessian(problem, evaluation, chosen[fresh], rows[fresh])
+        state.matrix[rows[fresh]] = first + second
 
 
 def _accept(problem: Problem, state: _State, working: Ints, value: Floats, move: Floats) -> Bools:
@@ -312,6 +341,7 @@ def _judge(state: _State, working: Ints, best: float) -> None:
     distance = state.value[running] - best
     tolerance = np.where(distance > FAR, np.maximum(FAR_TOLERANCE * distance, TOLERANCE), TOLERANCE)
     tolerance = np.maximum(tolerance, 1e-12 * np.abs(state.value[running]))
+    state.tolerance[running] = tolerance
     done = (state.edm[running] <= tolerance) & (state.edm[running] >= 0)
     state.status[running[done]] = _DONE
     state.status[running[~done & (state.rounds[running] >= MAX_ROUNDS)]] = _FAILED

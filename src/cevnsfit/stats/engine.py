@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from cevnsfit.stats.poisson import impossible, on_off, on_off_weight, poisson, poisson_weight, saturated
+from cevnsfit.stats.poisson import Events, OnOff, events, on_off, on_off_weight, saturated
 from cevnsfit.stats.rule import compile_rule, curvature, evaluate, jacobian, pull_back, select
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Data, Joint
-    from cevnsfit.stats.poisson import OnOff
+
     from cevnsfit.stats.rule import Rule, Terms
 
     Floats = NDArray[np.float64]
@@ -31,11 +31,15 @@ MAX_PAIR_NUMBERS: Final = 16_000_000
 """Largest table of template products (64 MB)."""
 
 
+KEPT_PROBLEMS: Final = 4
+"""Problems that a joint likelihood remembers."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BoundChannel:
     """A channel with its data, for K distinct templates in the bins that need a logarithm.
 
-    `merge` (M, K) adds up proportional templates; `dropped` (K,) holds the sums over the empty bins, where -2 ln lambda is just 2 mu.
+    `merge` (M, K) adds up proportional templates; `sums` (K,) are their sums over all plain bins: bins without events are just 2 mu.
     `target` places the local floating parameters among all floating ones.
     """
 
@@ -44,7 +48,7 @@ class BoundChannel:
     target: Ints
     merge: Floats
     templates: Floats
-    dropped: Floats
+    sums: Floats
     counts: Floats
     control: Floats | None
     ratio: float
@@ -62,6 +66,7 @@ class Problem:
     """
 
     channels: tuple[BoundChannel, ...]
+    data: Data
     floating: Ints
     constrained: NDArray[np.bool_]
     aux: Floats
@@ -70,19 +75,19 @@ class Problem:
 
 
 class Piece(NamedTuple):
-    """One channel of an evaluation: terms, slopes df/dA (P, M), expected counts, and on/off pieces or None."""
+    """One channel of an evaluation: terms, slopes df/dA (P, M), and the bins."""
 
     terms: Terms
     slope: Floats
-    mu: Floats
-    pieces: OnOff | None
+    bins: Events | OnOff
 
 
 class Evaluation(NamedTuple):
-    """-2 ln lambda (P,), its gradient in the floating parameters (P, n_f), and what the Hessian needs."""
+    """-2 ln lambda (P,), its gradient in the floating parameters (P, n_f), impossible points (P,), and what the Hessian needs."""
 
     value: Floats
     gradient: Floats
+    impossible: NDArray[np.bool_]
     pieces: tuple[Piece, ...]
 
 
@@ -144,33 +149,46 @@ def _bind_channel(channel: Channel, local: Ints, counts: Floats, control: Floats
     rule = compile_rule(channel.coefficients, columns)
     merge, templates = _merge(channel.templates)
     constant = saturated(counts)
-    dropped = np.zeros(len(templates))
-    ratio = 1.0
+    sums, ratio = templates.sum(axis=1), 1.0
     if channel.control is not None and control is not None:
         constant = constant + saturated(control)
-        ratio = channel.control.ratio
+        sums, ratio = np.zeros(len(templates)), channel.control.ratio
     elif counts.ndim == 1:
         kept = counts > 0
-        dropped = templates[:, ~kept].sum(axis=1)
         templates, counts = np.ascontiguousarray(templates[:, kept]), counts[kept]
     active = _active(rule, merge)
     pairs, pair_of = _pairs(templates, active, len(columns))
     target = np.array([place[int(local[column])] for column in columns], dtype=np.int64)
-    return BoundChannel(rule, local, target, merge, templates, dropped, counts, control, ratio, constant, active, pairs, pair_of)
+    return BoundChannel(rule, local, target, merge, templates, sums, counts, control, ratio, constant, active, pairs, pair_of)
 
 
 def bind(joint: Joint, data: Data, floating: Ints) -> Problem:
-    """Return the likelihood bound to data, for derivatives with respect to the parameters with indices `floating`."""
+    """Return the likelihood bound to data, for derivatives with respect to the parameters with indices `floating`.
+
+    The last few are kept in the joint likelihood, which never changes, and given back for the same arrays of counts.
+    """
+    for known in joint.bound:
+        if np.array_equal(known.floating, floating) and _same(known.data, data):
+            return known
     channels = tuple(
         _bind_channel(channel, local, counts, control, floating)
         for channel, local, counts, control in zip(joint.channels, joint.local, data.counts, data.control, strict=True)
     )
-    floating = np.asarray(floating, dtype=np.int64)
+    floating = np.array(floating, dtype=np.int64)
     multiplicative = joint.constrained[floating]
     for channel in channels:
         multiplicative[channel.target[channel.rule.shape_columns]] = False
     total = sum(float(np.max(counts.sum(axis=-1))) for counts in data.counts)
-    return Problem(channels, floating, joint.constrained, data.aux, multiplicative, max(total, 1.0))
+    problem = Problem(channels, data, floating, joint.constrained, data.aux, multiplicative, max(total, 1.0))
+    joint.bound.append(problem)
+    del joint.bound[:-KEPT_PROBLEMS]
+    return problem
+
+
+def _same(one: Data, other: Data) -> bool:
+    """Return whether two data sets hold the same arrays of counts and equal constraint centres."""
+    arrays = zip((*one.counts, *one.control), (*other.counts, *other.control), strict=True)
+    return all(a is b for a, b in arrays) and np.array_equal(one.aux, other.aux)
 
 
 def _evaluate_channel(channel: BoundChannel, theta: Floats, rows: Ints) -> tuple[Floats, Floats, Piece]:
@@ -179,16 +197,16 @@ def _evaluate_channel(channel: BoundChannel, theta: Floats, rows: Ints) -> tuple
     factors = terms.amplitudes @ channel.merge
     mu = factors @ channel.templates
     counts = _rows(channel.counts, rows)
-    pieces = None
+    bins: Events | OnOff
     if channel.control is None:
-        value, bin_slope = poisson(mu, counts)
-        value += 2 * (factors @ channel.dropped)
+        bins = events(mu, counts)
+        slope = -(bins.pull @ channel.templates.T)
     else:
-        pieces = on_off(mu, counts, _rows(channel.control, rows), channel.ratio)
-        value, bin_slope, mu = pieces.value, pieces.slope, pieces.total
-    value = value + (channel.constant[rows] if channel.constant.ndim else channel.constant)
-    slope = (bin_slope @ channel.templates.T + 2 * channel.dropped) @ channel.merge.T
-    return value, pull_back(channel.rule, terms, slope), Piece(terms, slope, mu, pieces)
+        bins = on_off(mu, counts, _rows(channel.control, rows), channel.ratio)
+        slope = bins.slope @ channel.templates.T
+    value = bins.value + 2 * (factors @ channel.sums) + (channel.constant[rows] if channel.constant.ndim else channel.constant)
+    slope = (slope + 2 * channel.sums) @ channel.merge.T
+    return value, pull_back(channel.rule, terms, slope), Piece(terms, slope, bins)
 
 
 def evaluate_problem(problem: Problem, theta: Floats, rows: Ints) -> Evaluation:
@@ -206,22 +224,27 @@ def evaluate_problem(problem: Problem, theta: Floats, rows: Ints) -> Evaluation:
     pull = np.where(problem.constrained, theta - _rows(problem.aux, rows), 0.0)
     value = np.einsum("pi,pi->p", pull, pull)
     gradient = 2 * pull[:, problem.floating]
+    impossible = np.zeros(len(theta), dtype=np.bool_)
     pieces = []
     for channel in problem.channels:
         part, slope, piece = _evaluate_channel(channel, theta, rows)
         value = value + part
         gradient[:, channel.target] += slope
+        impossible |= piece.bins.impossible
         pieces.append(piece)
-    return Evaluation(value, gradient, tuple(pieces))
+    return Evaluation(value, gradient, impossible, tuple(pieces))
 
 
-def _weights(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> Floats:
+def _weights(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> NDArray[np.float32]:
     """Return the curvature in the expected counts, shape (P, nb)."""
-    counts = _rows(channel.counts, rows)
-    if channel.control is None or piece.pieces is None:
-        return poisson_weight(piece.mu[chosen], counts)
-    pieces = type(piece.pieces)(*(item[chosen] for item in piece.pieces))
-    return on_off_weight(pieces, counts, _rows(channel.control, rows))
+    bins, everything = piece.bins, len(chosen) == len(piece.slope)
+    if isinstance(bins, Events):
+        pull, mu = (bins.pull, bins.mu) if everything else (bins.pull[chosen], bins.mu[chosen])
+        return np.divide(pull, mu, out=np.empty(pull.shape, dtype=np.float32), casting="same_kind")
+    if channel.control is None:
+        raise TypeError
+    part = bins if everything else OnOff(*(item[chosen] for item in bins))
+    return on_off_weight(part, _rows(channel.counts, rows), _rows(channel.control, rows)).astype(np.float32)
 
 
 def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> tuple[Floats, Floats]:
@@ -235,7 +258,7 @@ def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: In
         counts = (slopes.reshape(count * n, -1) @ channel.templates[channel.active]).reshape(count, n, -1)
         gauss_newton = (counts * weights[:, None, :]) @ counts.transpose(0, 2, 1)
     else:
-        products = weights.astype(np.float32) @ channel.pairs.T
+        products = weights @ channel.pairs.T
         gauss_newton = slopes @ products[:, channel.pair_of].astype(np.float64) @ slopes.transpose(0, 2, 1)
     return gauss_newton, curvature(channel.rule, terms, piece.slope[chosen])
 
@@ -256,16 +279,6 @@ def hessian(problem: Problem, evaluation: Evaluation, chosen: Ints, rows: Ints) 
         gauss_newton[place] += first_part
         second[place] += second_part
     return gauss_newton, second
-
-
-def impossible_points(problem: Problem, theta: Floats, rows: Ints) -> NDArray[np.bool_]:
-    """Return whether a point expects nothing in a bin with events, shape (P,); theta has shape (P, n)."""
-    result = np.zeros(len(theta), dtype=np.bool_)
-    for channel in problem.channels:
-        if channel.control is None:
-            mu = evaluate(channel.rule, theta[:, channel.local]).amplitudes @ channel.merge @ channel.templates
-            result |= impossible(mu, _rows(channel.counts, rows))
-    return result
 
 
 def nll2(joint: Joint, theta: Floats, data: Data) -> Floats:

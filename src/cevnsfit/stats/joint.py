@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.parameters import ParameterSet
     from cevnsfit.stats.channel import Channel
+    from cevnsfit.stats.engine import Problem
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -36,11 +37,14 @@ class Joint:
         The channels.
     local
         For each channel the index in `parameters` of its local parameters.
+    bound
+        The problems that `stats.engine.bind` made last; they are used again for the same data and parameters.
     """
 
     parameters: ParameterSet
     channels: tuple[Channel, ...]
     local: tuple[Ints, ...]
+    bound: list[Problem] = field(default_factory=list, repr=False)
 
     @property
     def nbins(self) -> int:

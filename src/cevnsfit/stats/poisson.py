@@ -2,7 +2,7 @@
 
 Plain Poisson bins, 2 (mu - n + n ln(n/mu)); an empty bin is 2 mu, linear also for mu < 0. Where events were seen and
 mu < `FLOOR` the function goes on as the parabola with the value, slope and curvature it has at `FLOOR`: convex, finite, and so steep that
-no minimum lies there unless the model has nothing in that bin; such a solution is reported as invalid by `impossible`.
+no minimum lies there unless the model has nothing in that bin; such a solution is reported as `impossible`.
 
 On/off bins, n ~ Poisson(s + b) and m ~ Poisson(t b), with b at its maximum: the larger root of
 (1 + t) b^2 + ((1 + t) s - n - m) b - m s = 0, whose discriminant ((1 + t) s + m - n)^2 + 4 n m is never negative.
@@ -31,13 +31,26 @@ COUNTED: Final = 1e-6
 """Counts above which a bin has events (Asimov counts are not whole)."""
 
 
+class Events(NamedTuple):
+    """Plain bins: -2 sum n ln mu (P,), 2 n/mu (P, nb), mu cut at `FLOOR` (P, nb), whether events are impossible (P,).
+
+    The slope in mu of -2 ln lambda is 2 - pull, its curvature pull/mu.
+    """
+
+    value: Floats
+    pull: Floats
+    mu: Floats
+    impossible: NDArray[np.bool_]
+
+
 class OnOff(NamedTuple):
-    """On/off bins: -2 ln lambda (P,), its slope in s (P, nb), expected counts s + b (P, nb) and background b (P, nb)."""
+    """On/off bins: -2 ln lambda (P,), its slope in s (P, nb), s + b (P, nb), b (P, nb); events are never impossible (P,)."""
 
     value: Floats
     slope: Floats
     total: Floats
     background: Floats
+    impossible: NDArray[np.bool_]
 
 
 def saturated(counts: Floats) -> Floats:
@@ -47,8 +60,8 @@ def saturated(counts: Floats) -> Floats:
     return result
 
 
-def poisson(mu: Floats, counts: Floats) -> tuple[Floats, Floats]:
-    """Return -2 ln lambda without the saturated constant, shape (P,), and its slope in mu, shape (P, nb).
+def events(mu: Floats, counts: Floats) -> Events:
+    """Return the part -2 sum n ln mu of -2 ln lambda; the rest is 2 sum mu and the saturated constant.
 
     Parameters
     ----------
@@ -57,25 +70,22 @@ def poisson(mu: Floats, counts: Floats) -> tuple[Floats, Floats]:
     counts
         Counts, shape (nb,) or (P, nb).
     """
-    inside = np.where(counts > 0, np.maximum(mu, FLOOR), 1.0)
+    lowest = mu.min(axis=1, initial=np.inf)
+    fine = bool(np.all(lowest > FLOOR))
+    inside = mu if fine else np.maximum(mu, FLOOR)
     logs = np.log(inside)
-    value = 2 * mu.sum(axis=1)
-    value -= 2 * (logs @ counts if counts.ndim == 1 else np.einsum("pb,pb->p", logs, counts))
-    slope = 2 - 2 * counts / inside
-    below = (mu < FLOOR) & (counts > 0)
-    if below.any():
-        depth = np.where(below, mu - FLOOR, 0.0)
-        pull = 2 * counts / FLOOR
-        value += np.sum(-pull * depth + 0.5 * pull / FLOOR * depth**2, axis=1)
-        slope += pull / FLOOR * depth
-    return value, slope
-
-
-def poisson_weight(mu: Floats, counts: Floats) -> Floats:
-    """Return the curvature in mu, 2 n/mu^2 (at `FLOOR` below it), shape (P, nb)."""
-    inside = np.maximum(mu, FLOOR)
-    result: Floats = 2 * counts / inside / inside
-    return result
+    value = -2 * (logs @ counts if counts.ndim == 1 else np.einsum("pb,pb->p", logs, counts))
+    pull = np.divide(2 * counts, inside)
+    impossible = np.zeros(len(mu), dtype=np.bool_)
+    if not fine:
+        rows = np.flatnonzero(~(lowest > FLOOR))
+        seen = counts[rows] if counts.ndim == 2 else counts
+        depth = np.minimum(mu[rows] - FLOOR, 0.0)
+        steep = 2 * seen / FLOOR
+        value[rows] += np.sum(steep * depth * (0.5 * depth / FLOOR - 1), axis=1)
+        pull[rows] -= steep / FLOOR * depth
+        impossible[rows] = np.any((mu[rows] <= FLOOR) & (seen > COUNTED), axis=1)
+    return Events(value, pull, inside, impossible)
 
 
 def on_off(signal: Floats, counts: Floats, control: Floats, ratio: float) -> OnOff:
@@ -101,7 +111,7 @@ def on_off(signal: Floats, counts: Floats, control: Floats, ratio: float) -> OnO
         unseen = np.where(background > 0, control / background - ratio, 1.0)
         slope = 2 * np.where(counts > 0, 1 - counts / total, unseen)
     constant = 2 * np.log(ratio) * np.sum(control, axis=-1)
-    return OnOff(2 * bins.sum(axis=1) - constant, slope, total, background)
+    return OnOff(2 * bins.sum(axis=1) - constant, slope, total, background, np.zeros(len(signal), dtype=np.bool_))
 
 
 def on_off_weight(pieces: OnOff, counts: Floats, control: Floats) -> Floats:
@@ -111,10 +121,4 @@ def on_off_weight(pieces: OnOff, counts: Floats, control: Floats) -> Floats:
         shared = counts * control / (counts * background**2 + control * total**2)
         alone = counts / total**2
     result: Floats = 2 * np.where(counts > 0, np.where(background > 0, shared, alone), 0.0)
-    return result
-
-
-def impossible(mu: Floats, counts: Floats) -> NDArray[np.bool_]:
-    """Return whether a point expects nothing (mu <= `FLOOR`) in a bin with events, shape (P,)."""
-    result: NDArray[np.bool_] = np.any((mu <= FLOOR) & (counts > COUNTED), axis=1)
     return result

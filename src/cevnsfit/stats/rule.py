@@ -55,7 +55,10 @@ class Rule:
     shape_source: Ints
     shape_rows: Ints
     shape_columns: Ints
+    shape_places: Floats
     membership: Floats
+    shape_matrix: Floats
+    slope_matrix: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +111,11 @@ def _compile_monomials(powers: Ints, column: dict[int, int]) -> Monomials:
     return Monomials(used, table[:, used], np.array(values, dtype=np.int64), *split(first), *split(second))
 
 
+def _one_hot(places: Ints, size: int) -> Floats:
+    """Return the matrix (k, size) with a 1 at each place."""
+    return (places[:, None] == np.arange(size)).astype(np.float64)
+
+
 def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
     """Return the rule prepared for derivatives with respect to the local parameters `floating`."""
     n = len(coefficients.parameters)
@@ -149,7 +157,10 @@ def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
         shape_source=source,
         shape_rows=rows,
         shape_columns=columns,
-        membership=(group[:, None] == np.arange(len(unique))).astype(np.float64),
+        shape_places=_one_hot(columns * len(unique) + group[rows], len(floating) * len(unique)),
+        membership=_one_hot(group, len(unique)),
+        shape_matrix=_one_hot(columns, len(floating)),
+        slope_matrix=_one_hot(slope_table[:, 1] // len(unique), len(floating)),
     )
 
 
@@ -213,11 +224,7 @@ def jacobian(rule: Rule, terms: Terms) -> Floats:
 def _shape_sums(rule: Rule, terms: Terms, slope: Floats) -> Floats:
     """Return sum over the rows of product u and shape parameter i of slope x h', shape (P, n, U)."""
     weighted = slope[:, rule.shape_rows] * terms.shape_first
-    result = np.zeros((len(slope), len(rule.floating) * rule.n_groups))
-    places = rule.shape_columns * rule.n_groups + rule.group[rule.shape_rows]
-    for row, place in enumerate(places):
-        result[:, place] += weighted[:, row]
-    return result.reshape(len(slope), len(rule.floating), rule.n_groups)
+    return (weighted @ rule.shape_places).reshape(len(slope), len(rule.floating), rule.n_groups)
 
 
 def pull_back(rule: Rule, terms: Terms, slope: Floats) -> Floats:
@@ -230,21 +237,16 @@ def pull_back(rule: Rule, terms: Terms, slope: Floats) -> Floats:
 
 def curvature(rule: Rule, terms: Terms, slope: Floats) -> Floats:
     """Return sum_m slope_m d2A_m/dtheta_i dtheta_j, shape (P, n, n), from slope = df/dA of shape (P, M)."""
-    count, n = len(slope), len(rule.floating)
+    n = len(rule.floating)
     by_group = (slope * terms.shape) @ rule.membership
     sums = _shape_sums(rule, terms, slope)
     scaled = terms.ratios * by_group[:, None, :]
     half = terms.product_slopes @ sums.transpose(0, 2, 1)
     half += (terms.product_slopes - 0.5 * terms.ratios * terms.products[:, None, :]) @ scaled.transpose(0, 2, 1)
     result = half + half.transpose(0, 2, 1)
-    diagonal = np.zeros((count, n))
     bend = terms.ratio_slopes * (by_group * terms.products)[:, rule.slope_places % rule.n_groups]
-    for entry, place in enumerate(rule.slope_places // rule.n_groups):
-        diagonal[:, place] += bend[:, entry]
     bow = slope[:, rule.shape_rows] * terms.shape_second * terms.products[:, rule.group[rule.shape_rows]]
-    for entry, place in enumerate(rule.shape_columns):
-        diagonal[:, place] += bow[:, entry]
-    result[:, np.arange(n), np.arange(n)] += diagonal
+    result[:, np.arange(n), np.arange(n)] += bend @ rule.slope_matrix + bow @ rule.shape_matrix
     monomials = rule.monomials
     if len(monomials.second_rows):
         twice = _scatter(
