@@ -46,6 +46,13 @@ NEAR: Final = 30.0
 REUSE: Final = 1e-3
 """Distance to the minimum, estimated with the last Hessian, below which it is used again."""
 
+REMOTE: Final = 1e4
+"""Distance from the best point beyond which a point is excluded by any measure: after `REMOTE_ROUNDS` evaluations its value, an upper
+bound on the minimum, is kept as it is. There the expected counts exceed the data many times over, and the minimum lies where nuisances
+at their bounds push templates to zero."""
+
+REMOTE_ROUNDS: Final = 8
+
 MAX_ROUNDS: Final = 120
 """Evaluations of one point before it goes to iminuit."""
 
@@ -108,7 +115,7 @@ def profile(
     """Return -2 ln lambda minimised over the floating parameters at P points.
 
     It agrees with a polished iminuit fit to 1e-6 up to 100 above the best point of the batch, and to a relative 1e-3 of the distance
-    beyond. A local method: where a coupling floats, the minimum belongs to its start, which must not be the stationary point 0.
+    up to `REMOTE`; beyond, it is an upper bound. A local method: where a coupling floats, the minimum belongs to its start, which must not be the stationary point 0.
 
     Parameters
     ----------
@@ -343,6 +350,7 @@ def _judge(state: _State, working: Ints, best: float) -> None:
     tolerance = np.maximum(tolerance, 1e-12 * np.abs(state.value[running]))
     state.tolerance[running] = tolerance
     done = (state.edm[running] <= tolerance) & (state.edm[running] >= 0)
+    done |= (distance > REMOTE) & (state.rounds[running] >= REMOTE_ROUNDS)
     state.status[running[done]] = _DONE
     state.status[running[~done & (state.rounds[running] >= MAX_ROUNDS)]] = _FAILED
 
