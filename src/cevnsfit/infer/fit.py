@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 POLISHED: Final = 3
 """Local minima that iminuit finishes."""
 
+IMPOSSIBLE: Final = "the model expects nothing in a bin with events"
+
 WITHIN: Final = 10.0
 """Only local minima this close to the best in -2 ln lambda are finished."""
 
@@ -76,6 +78,8 @@ def fit(
     found = search(target, data, held, wanted, starts)
     names = tuple(name for name in wanted if name not in found.without_effect)
     objective = Objective(target, data, names, held)
+    if not names:
+        return _evaluated(objective, found)
     best = _best(objective, found)
     asked = names if minos is None else tuple(name for name in minos if parameters[name].name in names)
     return _describe(objective, best, found, asked)
@@ -88,6 +92,29 @@ def _wanted(parameters: ParameterSet, fixed: Mapping[str, float], floating: tupl
         message = f"{both[0]} cannot be both fixed and floating"
         raise CevnsfitError(message)
     return tuple(p.name for p in parameters if p.name not in fixed and (not p.fixed or p.name in floating))
+
+
+def _evaluated(objective: Objective, found: Search) -> FitResult:
+    """Return the result when nothing floats."""
+    x = np.empty(0)
+    joint, _ = objective.problem(objective.values(x))
+    bad = objective.impossible(x)
+    return FitResult(
+        valid=not bad,
+        reason=IMPOSSIBLE if bad else "",
+        nll2=objective.value(x),
+        values=objective.values(x),
+        errors={},
+        lower={},
+        upper={},
+        floating=(),
+        correlation=np.empty((0, 0)),
+        ndof=joint.nbins,
+        at_limit=(),
+        held=found.without_effect,
+        n_starts=found.n_starts,
+        n_minima=1,
+    )
 
 
 def _minuit(objective: Objective, candidate: Candidate) -> Minuit:
@@ -159,7 +186,7 @@ def _describe(objective: Objective, best: tuple[Minuit, str], found: Search, min
     x = np.array(minuit.values)
     nll2 = objective.value(x)
     if objective.impossible(x):
-        remarks.append("the model expects nothing in a bin with events")
+        remarks.append(IMPOSSIBLE)
     if not math.isfinite(nll2):
         remarks.append("-2 ln lambda is not finite")
     valid = not remarks

@@ -274,9 +274,9 @@ def _new_step(problem: Problem, state: _State, rows: Ints, bounds: tuple[Floats,
         return
     beginning = rows[state.rounds[rows] == 1]
     _step(problem, state, rows, bounds)
-    state.coarse[beginning] = state.edm[beginning] > FAR
+    state.coarse[beginning] = (state.edm[beginning] > FAR) & problem.multiplicative.any()
     coarse = rows[state.coarse[rows]]
-    if coarse.size and problem.multiplicative.any():
+    if coarse.size:
         _step(problem, state, coarse, bounds)
         fine = state.edm[coarse] < 1 + 0.01 * state.value[coarse]
         state.coarse[coarse[fine]] = False
@@ -291,11 +291,14 @@ def _step(problem: Problem, state: _State, rows: Ints, bounds: tuple[Floats, Flo
     stuck = ((here <= bounds[0]) & (gradient > 0)) | ((here >= bounds[1]) & (gradient < 0))
     stuck |= state.coarse[rows, None] & ~problem.multiplicative
     step = _newton(matrix, gradient, stuck)
-    outward = ((here <= bounds[0]) & (step < 0)) | ((here >= bounds[1]) & (step > 0))
-    if outward.any():
-        stuck |= outward
-        step = _newton(matrix, gradient, stuck)
     edm = -0.5 * np.einsum("pi,pi->p", step, gradient)
+    outward = ((here <= bounds[0]) & (step < 0)) | ((here >= bounds[1]) & (step > 0))
+    leaving = np.flatnonzero(outward.any(axis=1))
+    if leaving.size:
+        inside = _newton(matrix[leaving], gradient[leaving], stuck[leaving] | outward[leaving])
+        useful = -0.5 * np.einsum("pi,pi->p", inside, gradient[leaving]) > 0.1 * edm[leaving]
+        step[leaving[useful]] = inside[useful]
+        stuck[leaving[useful]] |= outward[leaving[useful]]
     metric = _metric(problem, matrix)
     bent = np.any((np.einsum("pii->pi", matrix) < 0) & ~stuck, axis=1) | ~(edm >= 0)
     long = np.einsum("pi,pi->p", step * step, metric**2) > state.radius[rows] ** 2

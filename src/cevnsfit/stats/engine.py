@@ -227,7 +227,8 @@ def evaluate_problem(problem: Problem, theta: Floats, rows: Ints) -> Evaluation:
     impossible = np.zeros(len(theta), dtype=np.bool_)
     pieces = []
     for channel in problem.channels:
-        part, slope, piece = _evaluate_channel(channel, theta, rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            part, slope, piece = _evaluate_channel(channel, theta, rows)
         value = value + part
         gradient[:, channel.target] += slope
         impossible |= piece.bins.impossible
