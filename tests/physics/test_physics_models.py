@@ -9,12 +9,13 @@ import pytest
 
 from cevnsfit.physics.constants import FERMI_CONSTANT, FINE_STRUCTURE, FM, SIN2_THETA_W
 from cevnsfit.physics.couplings import COUPLING_SETS, LEPTONS, tree_level
+from cevnsfit.physics.cross_sections import differential_cross_section
 from cevnsfit.physics.form_factors import FORM_FACTORS
 from cevnsfit.physics.interactions import Target, model_names, signal_model, sm_charge, squared, target_at
 from cevnsfit.physics.interactions.terms import evaluate
 from cevnsfit.physics.kernels import recoil_nodes
 from cevnsfit.physics.nuclei import composition
-from cevnsfit.physics.sources import pion_decay_at_rest
+from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 
 TREE = {
     "universal": (1.0, (1, 1, 1)),
@@ -25,6 +26,7 @@ TREE = {
     "b-2l-e-l-mu": (1 / 3, (-2, -1, 0)),
     "b-y-l-mu-l-tau": (1 / 3, (0, 1, 1)),
 }
+OTHER_DEFAULT = {"neutron-radius", "neutron-skin"}
 LOOP = ["lmu-ltau", "le-lmu", "le-ltau"]
 
 
@@ -39,16 +41,31 @@ def charges2(name: str, target: Target, values: dict[str, float] | None = None) 
     given = {} if values is None else values
     couplings = {p.name: given.get(p.name, p.default) for p in model.parameters}
     polynomials = squared(model.prepare(target)(model.shapes(given)))
-    return {flavour: evaluate(polynomial, couplings) for (flavour, _, _), polynomial in polynomials.items()}
+    return {flavour: evaluate(polynomial, couplings) for (flavour, _, kernel), polynomial in polynomials.items() if kernel == "vector"}
 
 
-@pytest.mark.parametrize("name", [name for name in model_names() if name != "neutron-radius"])
-def test_standard_model_limit(name: str) -> None:
-    target = caesium()
-    found = charges2(name, target)
-    assert set(found) == set(LEPTONS)
-    for flavour in LEPTONS:
-        assert found[flavour] == pytest.approx(sm_charge(target, flavour) ** 2, rel=1e-12)
+@pytest.mark.parametrize("name", [name for name in model_names() if name not in OTHER_DEFAULT])
+@pytest.mark.parametrize("source", ["nu_e", "nu_mu", "nubar_mu"])
+def test_standard_model_limit(name: str, source: str) -> None:
+    target, spectrum, flavour = caesium(), pion_decay_at_rest()[source], lepton_flavour(source)
+    expected = differential_cross_section(signal_model("sm"), target, flavour, spectrum)
+    found = differential_cross_section(signal_model(name), target, flavour, spectrum)
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_terms_keep_their_monomials_when_shapes_change(name: str) -> None:
+    target, model = caesium(), signal_model(name)
+    prepared = model.prepare(target)
+    changed = {
+        p.name: 0.0 if p.name.startswith("q_") else 1.1 * p.default for p in model.parameters if p.kind == "shape" and p.name != "loop_sign"
+    }
+    first, second = (squared(prepared(model.shapes(values))) for values in ({}, changed))
+    declared = {p.name for p in model.parameters if p.kind == "polynomial"}
+    monomials = [monomial for polynomial in first.values() for monomial in polynomial]
+    assert [list(polynomial) for polynomial in first.values()] == [list(polynomial) for polynomial in second.values()]
+    assert {name for monomial in monomials for name, _ in monomial} == declared
+    assert all(0 < power <= 4 for monomial in monomials for _, power in monomial)
 
 
 @pytest.mark.parametrize("name", TREE)
@@ -154,3 +171,36 @@ def test_a_larger_neutron_radius_lowers_the_rate() -> None:
     target = caesium()
     small, large = (charges2("neutron-radius", target, {"r_n": radius})["mu"] for radius in (4.5, 5.5))
     assert np.all(large < small)
+
+
+def test_skin_is_the_difference_of_the_radii() -> None:
+    target = caesium()
+    skin = (target.nuclide.r_n - target.nuclide.r_p) / FM
+    assert charges2("neutron-skin", target, {"skin": skin})["mu"] == pytest.approx(sm_charge(target, "mu") ** 2, rel=1e-12)
+    thick = charges2("neutron-skin", target, {"skin": 0.5})["mu"]
+    assert thick == pytest.approx(charges2("neutron-radius", target, {"r_n": target.nuclide.r_p / FM + 0.5})["mu"], rel=1e-12)
+
+
+def test_radius_of_an_element_acts_on_that_element_only() -> None:
+    target = caesium()
+    standard = sm_charge(target, "e") ** 2
+    assert charges2("neutron-radii", target, {"r_n_i": 6.0, "r_n_ar": 4.0})["e"] == pytest.approx(standard, rel=1e-12)
+    changed = charges2("neutron-radii", target, {"r_n_cs": 5.5})["e"]
+    assert changed == pytest.approx(charges2("neutron-radius", target, {"r_n": 5.5})["e"], rel=1e-12)
+
+
+def test_flavour_strengths_scale_one_flavour() -> None:
+    target = caesium()
+    found = charges2("flavour-strengths", target, {"strength_nu_mu": 3.0, "strength_nu_e": -0.5})
+    for flavour, strength in (("e", -0.5), ("mu", 3.0), ("tau", 1.0)):
+        assert found[flavour] == pytest.approx(strength * sm_charge(target, flavour) ** 2)
+
+
+@pytest.mark.parametrize("name", TREE)
+def test_user_charges_give_the_named_models(name: str) -> None:
+    quark, neutrino = TREE[name]
+    target, values = caesium(), {"g": 3e-5, "mass": 20.0}
+    charges = {"q_u": quark, "q_d": quark, **{f"q_nu_{f}": q for f, q in zip(LEPTONS, neutrino, strict=True)}}
+    named, general = charges2(name, target, values), charges2("vector", target, {**values, **charges})
+    for flavour in LEPTONS:
+        assert general[flavour] == pytest.approx(named[flavour], rel=1e-12)

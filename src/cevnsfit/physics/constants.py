@@ -37,6 +37,9 @@ MUON_MASS: Final = 105.6583755
 TAU_MASS: Final = 1776.93
 """m_tau in MeV (PDG 2024)."""
 
+W_MASS: Final = 80369.2
+"""m_W in MeV (PDG 2024)."""
+
 PION_MASS: Final = 139.57039
 """Mass of the charged pion in MeV (PDG 2024)."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cevnsfit.core.errors import DomainError, UnknownNameError
-from cevnsfit.physics.constants import FERMI_CONSTANT, HBAR_C
+from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, HBAR_C
 
 if TYPE_CHECKING:
     from cevnsfit.physics.sources import Segment, Spectrum
@@ -39,7 +39,7 @@ class Kernel:
     function
         K(E, T, M), broadcast over E and T; called only where T <= T_max(E).
     prefactor
-        Constant in front as a function of the target mass, such that the product with K is in cm^2/MeV.
+        Constant in front as a function of the target mass, such that the product with K and the squared charge is in cm^2/MeV.
     """
 
     name: str
@@ -57,7 +57,31 @@ def _vector_prefactor(mass: float) -> float:
     return FERMI_CONSTANT**2 * mass / math.pi * HBAR_C**2
 
 
-KERNELS: Final[Mapping[str, Kernel]] = {"vector": Kernel("vector", vector, _vector_prefactor)}
+def scalar(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+    """Return K = M T/E^2 of a scalar interaction (D. G. Cerdeno et al., JHEP 05 (2016) 118, arXiv:1604.01025)."""
+    return np.asarray(mass * t / energy**2)
+
+
+def _scalar_prefactor(mass: float) -> float:
+    """Return M (hbar c)^2/(4 pi) in cm^2 MeV^3: the charge, g^2 Q/(2 M T + M_phi^2), is in MeV^-2."""
+    return mass / (4.0 * math.pi) * HBAR_C**2
+
+
+def magnetic(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:  # noqa: ARG001
+    """Return K = 1/T - 1/E in 1/MeV of a magnetic moment (P. Vogel and J. Engel, Phys. Rev. D 39, 3378 (1989), eq. (4))."""
+    return np.asarray(1.0 / t - 1.0 / energy)
+
+
+def _magnetic_prefactor(_: float) -> float:
+    """Return pi alpha^2 (hbar c)^2/m_e^2 in cm^2: the charge holds the moment in Bohr magnetons."""
+    return math.pi * (FINE_STRUCTURE * HBAR_C / ELECTRON_MASS) ** 2
+
+
+KERNELS: Final[Mapping[str, Kernel]] = {
+    "vector": Kernel("vector", vector, _vector_prefactor),
+    "scalar": Kernel("scalar", scalar, _scalar_prefactor),
+    "magnetic": Kernel("magnetic", magnetic, _magnetic_prefactor),
+}
 """Kernels by name."""
 
 

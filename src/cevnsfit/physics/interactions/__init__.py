@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
-from cevnsfit.physics.interactions import standard_model, vector_mediators
+from cevnsfit.physics.interactions import electromagnetic, nsi, scalar, standard_model, vector_mediators
 from cevnsfit.physics.interactions.terms import SignalModel, Target, Term, sm_charge, squared, target_at
 
 __all__ = ["SignalModel", "Target", "Term", "model_names", "signal_model", "sm_charge", "squared", "target_at"]
@@ -46,7 +46,8 @@ def signal_model(name: str) -> SignalModel:
 
 
 def _shipped() -> dict[str, SignalModel]:
-    return {model.name: model for model in (*standard_model.models(), *vector_mediators.models())}
+    families = (standard_model, vector_mediators, nsi, scalar, electromagnetic)
+    return {model.name: model for family in families for model in family.models()}
 
 
 def _plugins() -> dict[str, EntryPoint]:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import FM, SIN2_THETA_W
 from cevnsfit.physics.couplings import LEPTONS
-from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, Shapes, SignalModel, Target, Term, sm_charge
-
-if TYPE_CHECKING:
-    from numpy import float64
-    from numpy.typing import NDArray
+from cevnsfit.physics.interactions.common import fixed, standard_terms, vector_terms
+from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, SignalModel, Target, Term, sm_charge
 
 _LAGRANGIAN = "L = -sqrt2 G_F [nubar gamma^mu P_L nu] sum_N g_V^N [Nbar gamma_mu N] + axial"
 _FREEDMAN = "D. Z. Freedman, Phys. Rev. D 9, 1389 (1974)"
@@ -20,12 +15,20 @@ _COUPLINGS = "M. Atzori Corona et al., Eur. Phys. J. C 83, 683 (2023), arXiv:230
 
 def models() -> tuple[SignalModel, ...]:
     """Return the models of this family."""
-    return standard_model(), signal_strength(), weak_mixing_angle(), neutron_radius()
+    return (
+        standard_model(),
+        signal_strength(),
+        flavour_strengths(),
+        weak_mixing_angle(),
+        neutron_radius(),
+        neutron_radii(),
+        neutron_skin(),
+    )
 
 
 def standard_model() -> SignalModel:
     """Return the Standard Model, without parameters."""
-    return SignalModel("sm", "Standard Model", _LAGRANGIAN, (), lambda target: _fixed(_standard(target)), (_FREEDMAN, _COUPLINGS))
+    return SignalModel("sm", "Standard Model", _LAGRANGIAN, (), lambda target: fixed(standard_terms(target)), (_FREEDMAN, _COUPLINGS))
 
 
 def signal_strength() -> SignalModel:
@@ -33,7 +36,7 @@ def signal_strength() -> SignalModel:
     strength = Parameter("signal_strength", "polynomial", 1.0, -10.0, 100.0, description="CEvNS rate over the Standard Model one")
 
     def prepare(target: Target) -> PreparedModel:
-        return _fixed(_standard(target, (("signal_strength", 1),)))
+        return fixed(standard_terms(target, (("signal_strength", 1),)))
 
     return SignalModel("signal-strength", "Standard Model, free strength", _LAGRANGIAN, (strength,), prepare, (_FREEDMAN, _COUPLINGS))
 
@@ -49,7 +52,7 @@ def weak_mixing_angle() -> SignalModel:
     def prepare(target: Target) -> PreparedModel:
         slope = -2.0 * target.zf
         charges = {f: {(): sm_charge(target, f) - SIN2_THETA_W * slope, ((angle.name, 1),): slope} for f in LEPTONS}
-        return _fixed(tuple(Term(f, "nucleus", "vector", charges[f]) for f in LEPTONS))
+        return fixed(tuple(Term(f, "nucleus", "vector", charges[f]) for f in LEPTONS))
 
     references = (_FREEDMAN, _COUPLINGS)
     return SignalModel("weak-mixing-angle", "weak mixing angle", _LAGRANGIAN, (angle,), prepare, references)
@@ -63,23 +66,57 @@ def neutron_radius() -> SignalModel:
     radius = Parameter("r_n", "shape", 5.0, 2.5, 10.0, unit="fm", description="rms radius of the neutron density")
 
     def prepare(target: Target) -> PreparedModel:
-        def terms(shapes: Shapes) -> tuple[Term, ...]:
-            neutrons = target.couplings.neutron * target.neutrons(shapes["r_n"] * FM)
-            return _terms({f: target.couplings.proton[f] * target.zf + neutrons for f in LEPTONS})
-
-        return terms
+        return lambda shapes: _with_neutrons(target, shapes["r_n"] * FM)
 
     references = (_FREEDMAN, _COUPLINGS)
     return SignalModel("neutron-radius", "neutron radius", _LAGRANGIAN, (radius,), prepare, references)
 
 
-def _standard(target: Target, factor: Monomial = ()) -> tuple[Term, ...]:
-    return _terms({f: sm_charge(target, f) for f in LEPTONS}, factor)
+def neutron_radii() -> SignalModel:
+    """Return the Standard Model with the neutron rms radii of caesium, iodine and argon as parameters; other elements keep theirs.
+
+    All are held at the shipped values unless they are scanned or asked to float: one target knows nothing of the others.
+    """
+    defaults = {"Cs": 5.01, "I": 4.94, "Ar": 3.55}
+    radii = tuple(
+        Parameter(f"r_n_{symbol.lower()}", "shape", default, 2.0, 10.0, "fm", fixed=True, description=f"neutron rms radius of {symbol}")
+        for symbol, default in defaults.items()
+    )
+
+    def prepare(target: Target) -> PreparedModel:
+        symbol = target.nuclide.symbol
+        if symbol not in defaults:
+            return fixed(standard_terms(target))
+        return lambda shapes: _with_neutrons(target, shapes[f"r_n_{symbol.lower()}"] * FM)
+
+    return SignalModel("neutron-radii", "neutron radii of Cs, I, Ar", _LAGRANGIAN, radii, prepare, (_FREEDMAN, _COUPLINGS))
 
 
-def _terms(charges: dict[str, NDArray[float64]], factor: Monomial = ()) -> tuple[Term, ...]:
-    return tuple(Term(f, "nucleus", "vector", {(): charge}, factor=factor) for f, charge in charges.items())
+def neutron_skin() -> SignalModel:
+    """Return the Standard Model with one neutron skin, R_n = R_p + skin, for every nuclide of the target."""
+    skin = Parameter("skin", "shape", 0.2, -1.0, 3.0, "fm", description="neutron skin R_n - R_p, common to all nuclides")
+
+    def prepare(target: Target) -> PreparedModel:
+        return lambda shapes: _with_neutrons(target, target.nuclide.r_p + shapes["skin"] * FM)
+
+    return SignalModel("neutron-skin", "common neutron skin", _LAGRANGIAN, (skin,), prepare, (_FREEDMAN, _COUPLINGS))
 
 
-def _fixed(terms: tuple[Term, ...]) -> PreparedModel:
-    return lambda _: terms
+def flavour_strengths() -> SignalModel:
+    """Return the Standard Model with a factor each for nu_e and for nu_mu with nubar_mu, which arrival times tell apart."""
+    strengths = tuple(
+        Parameter(f"strength_nu_{f}", "polynomial", 1.0, -10.0, 100.0, description=f"nu_{f} rate over the Standard Model one")
+        for f in ("e", "mu")
+    )
+
+    def prepare(target: Target) -> PreparedModel:
+        factors: dict[str, Monomial] = {"e": ((strengths[0].name, 1),), "mu": ((strengths[1].name, 1),), "tau": ()}
+        return fixed(tuple(Term(f, "nucleus", "vector", {(): sm_charge(target, f)}, factor=factors[f]) for f in LEPTONS))
+
+    return SignalModel("flavour-strengths", "Standard Model, free flavours", _LAGRANGIAN, strengths, prepare, (_FREEDMAN, _COUPLINGS))
+
+
+def _with_neutrons(target: Target, r_n: float) -> tuple[Term, ...]:
+    """Return the Standard Model terms with the neutron radius `r_n` in cm."""
+    neutrons = target.couplings.neutron * target.neutrons(r_n)
+    return vector_terms({f: target.couplings.proton[f] * target.zf + neutrons for f in LEPTONS})

@@ -22,6 +22,7 @@ import numpy as np
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, MUON_MASS, TAU_MASS
 from cevnsfit.physics.couplings import LEPTONS
+from cevnsfit.physics.interactions.common import CEVNS_ONLY, charge, coupling, mediator_mass, power
 from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, Shapes, SignalModel, Target, Term, sm_charge
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _LAGRANGIAN: Final = "L = g Z'_mu [q_nu nubar gamma^mu P_L nu + q_q qbar gamma^mu q]"
 _MASSES: Final[Mapping[str, float]] = {"e": ELECTRON_MASS, "mu": MUON_MASS, "tau": TAU_MASS}
-_CEVNS_ONLY: Final = "CEvNS only"
 _CADEDDU: Final = "M. Cadeddu et al., JHEP 01 (2021) 116, arXiv:2008.05022"
 _BANERJEE: Final = "H. Banerjee, B. Dutta and S. Roy, arXiv:2103.10196"
 
@@ -71,7 +71,7 @@ _LOOP: Final[Mapping[str, tuple[str, str, str]]] = {
 def models() -> tuple[SignalModel, ...]:
     """Return the models of this family."""
     tree = [tree_mediator(name, title, charges) for name, (title, charges) in _TREE.items()]
-    return (*tree, *(loop_mediator(name, title, first, second) for name, (title, first, second) in _LOOP.items()))
+    return (*tree, *(loop_mediator(name, title, first, second) for name, (title, first, second) in _LOOP.items()), general_mediator())
 
 
 def tree_mediator(name: str, title: str, charges: Charges) -> SignalModel:
@@ -82,8 +82,25 @@ def tree_mediator(name: str, title: str, charges: Charges) -> SignalModel:
         couplings = {flavour: q * nucleus for flavour, q in zip(LEPTONS, charges.neutrino, strict=True) if q != 0.0}
         return _exchange(target, couplings)
 
-    label = _CEVNS_ONLY if charges.neutrino[0] != 0.0 else ""
-    return SignalModel(name, title, _LAGRANGIAN, (_g(), _mass()), prepare, (_CADEDDU,), label)
+    label = CEVNS_ONLY if charges.neutrino[0] != 0.0 else ""
+    return SignalModel(name, title, _LAGRANGIAN, (coupling(), mediator_mass()), prepare, (_CADEDDU,), label)
+
+
+def general_mediator() -> SignalModel:
+    """Return a mediator with user-given charges of the u and d quarks and of each neutrino, held fixed in fits."""
+    charges = tuple(charge(particle) for particle in ("u", "d", *(f"nu_{flavour}" for flavour in LEPTONS)))
+
+    def prepare(target: Target) -> PreparedModel:
+        scale = 1.0 / (math.sqrt(2.0) * FERMI_CONSTANT)
+        up, down = scale * (2.0 * target.zf + target.nf), scale * (target.zf + 2.0 * target.nf)
+
+        def terms(shapes: Shapes) -> tuple[Term, ...]:
+            nucleus = shapes["q_u"] * up + shapes["q_d"] * down
+            return _exchange(target, {flavour: shapes[f"q_nu_{flavour}"] * nucleus for flavour in LEPTONS})(shapes)
+
+        return terms
+
+    return SignalModel("vector", "vector mediator", _LAGRANGIAN, (coupling(), mediator_mass(), *charges), prepare, (_CADEDDU,))
 
 
 def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel:
@@ -121,9 +138,9 @@ def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel
 
         return terms
 
-    label = _CEVNS_ONLY if first == "e" else ""
+    label = CEVNS_ONLY if first == "e" else ""
     lagrangian = f"L = g Z'_mu [q_l lbar gamma^mu l + q_l nubar_l gamma^mu P_L nu_l], q = +1 ({first}), -1 ({second})"
-    return SignalModel(name, title, lagrangian, (_g(), _mass(), *options), prepare, (_BANERJEE, _CADEDDU), label)
+    return SignalModel(name, title, lagrangian, (coupling(), mediator_mass(), *options), prepare, (_BANERJEE, _CADEDDU), label)
 
 
 def loop_function(q2: ArrayLike, mass: float, other_mass: float) -> NDArray[np.float64]:
@@ -163,20 +180,12 @@ def _exchange(target: Target, couplings: Mapping[str, NDArray[np.float64]]) -> P
 
     def terms(shapes: Shapes) -> tuple[Term, ...]:
         propagator = 1.0 / (target.q2 + shapes["mass"] ** 2)
-        charges: dict[str, dict[Monomial, NDArray[np.float64]]] = {flavour: {(): charge} for flavour, charge in standard.items()}
-        for flavour, coupling in couplings.items():
-            charges[flavour][("g", 2),] = coupling * propagator
-        return tuple(Term(flavour, "nucleus", "vector", charge) for flavour, charge in charges.items())
+        charges: dict[str, dict[Monomial, NDArray[np.float64]]] = {flavour: {(): values} for flavour, values in standard.items()}
+        for flavour, strength in couplings.items():
+            charges[flavour][power("g", 2)] = strength * propagator
+        return tuple(Term(flavour, "nucleus", "vector", values) for flavour, values in charges.items())
 
     return terms
-
-
-def _g() -> Parameter:
-    return Parameter("g", "polynomial", 0.0, 0.0, 1.0, scale="log", description="coupling of the mediator")
-
-
-def _mass() -> Parameter:
-    return Parameter("mass", "shape", 10.0, 1e-3, 1e7, unit="MeV", scale="log", description="mass of the mediator")
 
 
 def _loop_sign() -> Parameter:

@@ -9,7 +9,11 @@ from cevnsfit.core.parameters import ParameterSet, merge
 from cevnsfit.physics import interactions
 from cevnsfit.physics.interactions import model_names, signal_model
 
-SHIPPED = "sm signal-strength weak-mixing-angle neutron-radius universal b-l b-3l-e b-3l-mu b-3l-tau b-2l-e-l-mu b-y-l-mu-l-tau lmu-ltau le-lmu le-ltau"
+SHIPPED = (
+    "sm signal-strength weak-mixing-angle neutron-radius universal b-l b-3l-e b-3l-mu b-3l-tau b-2l-e-l-mu "
+    "b-y-l-mu-l-tau lmu-ltau le-lmu le-ltau vector nsi scalar-universal scalar magnetic-moment charge-radius "
+    "millicharge flavour-strengths neutron-radii neutron-skin"
+)
 
 
 @pytest.mark.parametrize("name", SHIPPED.split())
@@ -29,7 +33,7 @@ def test_parameters_of_one_name_are_one_parameter() -> None:
 
 def test_models_with_a_tree_level_electron_coupling_are_labelled() -> None:
     labelled = {name for name in SHIPPED.split() if signal_model(name).label == "CEvNS only"}
-    assert labelled == {"universal", "b-l", "b-3l-e", "b-2l-e-l-mu", "le-lmu", "le-ltau"}
+    assert labelled == {"scalar-universal", "universal", "b-l", "b-3l-e", "b-2l-e-l-mu", "le-lmu", "le-ltau"}
 
 
 def test_unknown_model_lists_near_matches() -> None:

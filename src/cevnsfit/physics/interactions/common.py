@@ -1,0 +1,53 @@
+"""What several families share: declared parameters, the Standard Model terms, terms without shape parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cevnsfit.core.parameters import Parameter
+from cevnsfit.physics.couplings import LEPTONS
+from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, Target, Term, sm_charge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy import float64
+    from numpy.typing import NDArray
+
+CEVNS_ONLY: Final = "CEvNS only"
+"""Label of models with a tree-level electron coupling while neutrino-electron scattering is not part of the prediction."""
+
+
+def coupling() -> Parameter:
+    """Return the coupling g of a light mediator."""
+    return Parameter("g", "polynomial", 0.0, 0.0, 1.0, scale="log", description="coupling of the mediator")
+
+
+def mediator_mass() -> Parameter:
+    """Return the mass of a light mediator."""
+    return Parameter("mass", "shape", 10.0, 1e-3, 1e7, unit="MeV", scale="log", description="mass of the mediator")
+
+
+def charge(particle: str) -> Parameter:
+    """Return the user-given charge of a particle ("u", "d", "e", "nu_mu", ...) in units of g, held fixed in fits."""
+    return Parameter(f"q_{particle}", "shape", 1.0, -100.0, 100.0, fixed=True, description=f"charge of {particle} in units of g")
+
+
+def power(name: str, exponent: int = 1) -> Monomial:
+    """Return one parameter to a power as a monomial."""
+    return ((name, exponent),)
+
+
+def standard_terms(target: Target, factor: Monomial = ()) -> tuple[Term, ...]:
+    """Return the Standard Model terms of all flavours, times a factor."""
+    return vector_terms({flavour: sm_charge(target, flavour) for flavour in LEPTONS}, factor)
+
+
+def vector_terms(charges: Mapping[str, NDArray[float64]], factor: Monomial = ()) -> tuple[Term, ...]:
+    """Return terms of the vector kernel with charges by flavour that hold no coupling."""
+    return tuple(Term(flavour, "nucleus", "vector", {(): values}, factor=factor) for flavour, values in charges.items())
+
+
+def fixed(terms: tuple[Term, ...]) -> PreparedModel:
+    """Return terms that do not depend on shape parameters as a prepared model."""
+    return lambda _: terms

@@ -1,0 +1,92 @@
+r"""Light scalar mediators.
+
+    L = g phi [ sum_a q_nu,a nubar_a nu_a + sum_q q_q qbar q ],
+    dsigma/dT = g^4 Q_phi^2 M^2 T / (4 pi E^2 (2 M T + M_phi^2)^2),
+
+which flips the helicity of the neutrino and so does not interfere with the Standard Model. The charge of a nucleus is
+Q_phi = q_nu [ Z F_Z sum_q q_q <p|qbar q|p> + N F_N sum_q q_q <n|qbar q|n> ], with <N|qbar q|N> = f_q^N m_N/m_q.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cevnsfit.physics.couplings import LEPTONS
+from cevnsfit.physics.interactions.common import CEVNS_ONLY, charge, coupling, mediator_mass, power, standard_terms
+from cevnsfit.physics.interactions.terms import PreparedModel, Shapes, SignalModel, Target, Term
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy import float64
+    from numpy.typing import NDArray
+
+NUCLEON_CHARGE: Final = 17.3
+"""<N|ubar u + dbar d|N> = sigma_piN/m_ud with sigma_piN = 59.1 MeV and m_ud = 3.42 MeV
+(Atzori Corona et al., JHEP 05 (2022) 109, arXiv:2202.11002; sigma_piN from Hoferichter et al., PRL 115, 092301 (2015))."""
+
+_FRACTIONS: Final[Mapping[str, tuple[float, float]]] = {"u": (20.8e-3, 18.9e-3), "d": (41.1e-3, 45.1e-3)}
+"""f_q^p and f_q^n, errors 7 % (M. Hoferichter et al., Phys. Rev. Lett. 115, 092301 (2015), arXiv:1506.04142)."""
+
+_QUARK_MASSES: Final[Mapping[str, float]] = {"u": 2.16, "d": 4.67}
+"""MS-bar masses at 2 GeV in MeV (PDG 2022)."""
+
+_NUCLEON_MASSES: Final = (938.27209, 939.56542)
+"""Proton and neutron in MeV (PDG 2024)."""
+
+_REFERENCES: Final = (
+    "D. G. Cerdeno et al., JHEP 05 (2016) 118, arXiv:1604.01025",
+    "M. Atzori Corona et al., JHEP 05 (2022) 109, arXiv:2202.11002",
+    "M. Hoferichter et al., Phys. Rev. Lett. 115, 092301 (2015), arXiv:1506.04142",
+)
+
+
+def models() -> tuple[SignalModel, ...]:
+    """Return the models of this family."""
+    return universal_scalar(), general_scalar()
+
+
+def matrix_element(quark: str, nucleon: str) -> float:
+    """Return <N|qbar q|N> = f_q^N m_N/m_q for the quark "u" or "d" and the nucleon "p" or "n"."""
+    index = ("p", "n").index(nucleon)
+    return _FRACTIONS[quark][index] * _NUCLEON_MASSES[index] / _QUARK_MASSES[quark]
+
+
+def universal_scalar() -> SignalModel:
+    """Return a scalar with the same coupling to neutrinos, charged leptons, u and d quarks, Q_phi = 17.3 (Z F_Z + N F_N)."""
+    lagrangian = "L = g phi [nubar nu + lbar l + sum_(q = u, d) qbar q]"
+
+    def prepare(target: Target) -> PreparedModel:
+        nucleus = NUCLEON_CHARGE * (target.zf + target.nf)
+        standard = standard_terms(target)
+
+        def terms(shapes: Shapes) -> tuple[Term, ...]:
+            return (*standard, *_scalar_terms(target, dict.fromkeys(LEPTONS, nucleus), shapes["mass"]))
+
+        return terms
+
+    return SignalModel("scalar-universal", "universal scalar", lagrangian, (coupling(), mediator_mass()), prepare, _REFERENCES, CEVNS_ONLY)
+
+
+def general_scalar() -> SignalModel:
+    """Return a scalar with user-given charges of the u and d quarks and of each neutrino."""
+    lagrangian = "L = g phi [sum_a q_nu_a nubar_a nu_a + sum_(q = u, d) q_q qbar q]"
+    charges = tuple(charge(particle) for particle in ("u", "d", *(f"nu_{f}" for f in LEPTONS)))
+
+    def prepare(target: Target) -> PreparedModel:
+        quarks = {q: matrix_element(q, "p") * target.zf + matrix_element(q, "n") * target.nf for q in ("u", "d")}
+        standard = standard_terms(target)
+
+        def terms(shapes: Shapes) -> tuple[Term, ...]:
+            nucleus = shapes["q_u"] * quarks["u"] + shapes["q_d"] * quarks["d"]
+            return (*standard, *_scalar_terms(target, {f: shapes[f"q_nu_{f}"] * nucleus for f in LEPTONS}, shapes["mass"]))
+
+        return terms
+
+    return SignalModel("scalar", "scalar", lagrangian, (coupling(), mediator_mass(), *charges), prepare, _REFERENCES)
+
+
+def _scalar_terms(target: Target, charges: Mapping[str, NDArray[float64]], mass: float) -> tuple[Term, ...]:
+    propagator = 1.0 / (2.0 * target.nuclide.mass * target.t + mass**2)
+    amplitudes = {flavour: {power("g", 2): values * propagator} for flavour, values in charges.items()}
+    return tuple(Term(flavour, "nucleus", "scalar", amplitude, group="scalar") for flavour, amplitude in amplitudes.items())
