@@ -1,0 +1,324 @@
+"""The numbers of data/published, computed: one small function for each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.fit import fit
+from cevnsfit.infer.intervals import intervals
+from cevnsfit.model.build import RELEASED, SIGNAL, SignalSystematics, build_likelihood
+from cevnsfit.physics.constants import ELECTRON_MASS, FM, MUON_MASS, TAU_MASS
+from cevnsfit.physics.couplings import COUPLING_SETS, tree_level
+from cevnsfit.physics.cross_sections import differential_cross_section, flux_averaged_cross_section
+from cevnsfit.physics.form_factors import FORM_FACTORS
+from cevnsfit.physics.interactions import signal_model
+from cevnsfit.physics.interactions.terms import sm_charge, target_at
+from cevnsfit.physics.interactions.vector_mediators import loop_function
+from cevnsfit.physics.kernels import t_max
+from cevnsfit.physics.magnetic_moments import vector_contribution
+from cevnsfit.physics.nuclei import Nuclide, composition
+from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
+from cevnsfit.spec.load import Experiment, load_experiment
+from cevnsfit.stats.joint import expected
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from cevnsfit.infer.results import FitResult
+    from cevnsfit.stats.joint import Joint
+
+STRENGTH: Final = "signal_strength"
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """A computed number and its error, None where it has none."""
+
+    value: float
+    error: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StrengthFit:
+    """An experiment fitted with a free signal strength.
+
+    Attributes
+    ----------
+    experiment
+        Its description.
+    nominal
+        Expected counts of each component before the fit, shape (bins,).
+    counts, errors
+        Fitted counts of each component, and their errors with the shapes held at their best values.
+    strength
+        Signal strength, with the mean of its two profile errors.
+    nll2, significance
+        -2 ln lambda, and the square root of its increase without a signal.
+    """
+
+    experiment: Experiment
+    nominal: Mapping[str, NDArray[np.float64]]
+    counts: Mapping[str, float]
+    errors: Mapping[str, float]
+    strength: Ours
+    nll2: float
+    significance: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """What several checks need, computed once.
+
+    Attributes
+    ----------
+    fits
+        Fits of the signal strength.
+    heavy
+        Allowed couplings of an L_mu-L_tau mediator of 1 GeV.
+    """
+
+    fits: Mapping[str, StrengthFit]
+    heavy: tuple[tuple[float, float], ...]
+
+
+CheckFunction = Callable[[Shared], Ours]
+
+_FITS: Final[Mapping[str, tuple[str, str, SignalSystematics | None]]] = {
+    "csi-2017": ("coherent-csi-2017", "signal-strength", None),
+    "csi-2021": ("coherent-csi-2021", "signal-strength", None),
+    "csi-2021.shapes": ("coherent-csi-2021", "signal-strength", "shapes"),
+    "lar-2020.released": ("coherent-lar-2020", RELEASED, None),
+    "lar-2020": ("coherent-lar-2020", "signal-strength", None),
+    "lar-2020.shapes": ("coherent-lar-2020", "signal-strength", "shapes"),
+}
+_COMPOUNDS: Final = {"ar-40": "Ar[40]", "cs-133": "CsI", "i-127": "CsI"}
+_LOOPS: Final = {"mu-tau": (MUON_MASS, TAU_MASS), "e-mu": (ELECTRON_MASS, MUON_MASS), "e-tau": (ELECTRON_MASS, TAU_MASS)}
+_COMBINED: Final = ("coherent-csi-2021", "coherent-lar-2020")
+
+
+def checks() -> dict[str, CheckFunction]:
+    """Return the function that computes each number, by its id."""
+    return {**_cross_sections(), **_mediators(), **_csi_2017(), **_csi_2021(), **_lar_2020()}
+
+
+def prepare() -> Shared:
+    """Return what the checks share."""
+    return Shared({name: fit_strength(*arguments) for name, arguments in _FITS.items()}, allowed_couplings("lmu-ltau", 1000.0))
+
+
+def fit_strength(name: str, model: str, systematics: SignalSystematics | None) -> StrengthFit:
+    """Return the fit of one experiment with a free signal strength.
+
+    Parameters
+    ----------
+    name
+        A shipped experiment.
+    model
+        "signal-strength" or "released-templates".
+    systematics
+        Treatment of the signal's systematics, see `build_likelihood`.
+    """
+    experiment = load_experiment(name)
+    joint = build_likelihood([experiment], model, signal_systematics=systematics).at({})
+    best = fit(joint, minos=(STRENGTH,))
+    without = fit(joint, fixed={STRENGTH: 0.0}, minos=())
+    theta = joint.parameters.vector(best.values)
+    counts = {component: float(values.sum()) for component, values in expected(joint, theta)[name].items()}
+    strength = Ours(best.values[STRENGTH], (best.upper[STRENGTH] - best.lower[STRENGTH]) / 2.0)
+    return StrengthFit(
+        experiment=experiment,
+        nominal=expected(joint, joint.parameters.defaults())[name],
+        counts=counts,
+        errors=_count_errors(joint, best, counts, strength),
+        strength=strength,
+        nll2=best.nll2,
+        significance=math.sqrt(max(without.nll2 - best.nll2, 0.0)),
+    )
+
+
+def _count_errors(joint: Joint, best: FitResult, counts: Mapping[str, float], strength: Ours) -> dict[str, float]:
+    """Return the error of each component's count: its norm's error times the change of the count with the norm."""
+    (name,) = (channel.name for channel in joint.channels)
+    errors = {SIGNAL: abs(counts[SIGNAL] / strength.value) * (strength.error if strength.error is not None else math.nan)}
+    for component in counts:
+        norm = f"{name}.{component}_norm"
+        if component != SIGNAL and norm in best.floating:
+            shifted = joint.parameters.vector({**best.values, norm: best.values[norm] + 0.1})
+            slope = (float(expected(joint, shifted)[name][component].sum()) - counts[component]) / 0.1
+            errors[component] = abs(slope) * best.errors[norm]
+    return errors
+
+
+def _cross_sections() -> dict[str, CheckFunction]:
+    found: dict[str, CheckFunction] = {}
+    for name in _COMPOUNDS:
+        for quantity in ("mass", "t-max", "charge", "f-p", "f-n", "dsigma-dt"):
+            found[f"{name}.{quantity}"] = _computed(unit_point, name, quantity)
+        for flavour in ("nu-mu", "nu-e", "nubar-mu"):
+            found[f"{name}.average.{flavour}"] = _computed(flux_average, name, flavour)
+    return found
+
+
+def _mediators() -> dict[str, CheckFunction]:
+    found: dict[str, CheckFunction] = {}
+    for name, masses in _LOOPS.items():
+        for q in (0, 50, 100):
+            found[f"loop.{name}.{q}"] = _computed(loop_function, float(q) ** 2, *masses)
+    for mass in (1, 10, 20, 100):
+        found[f"moment.{mass}"] = _computed(vector_contribution, 5e-4, float(mass), MUON_MASS)
+    found["lmu-ltau.limit"] = _computed(first_limit, "lmu-ltau", 1.0)
+    found["universal.limit"] = _computed(first_limit, "universal", 1.0)
+    found["lmu-ltau.branches"] = lambda shared: Ours(len(shared.heavy))
+    found["lmu-ltau.second-branch"] = lambda shared: Ours(float(np.mean(shared.heavy[-1])))
+    return found
+
+
+def _csi_2017() -> dict[str, CheckFunction]:
+    columns = ("coincident_on", "anticoincident_on", "coincident_off", "anticoincident_off")
+    found = {f"csi-2017.{column.replace('_', '-')}": _observed("csi-2017", "counts.csv", column) for column in columns}
+    return {
+        **found,
+        "csi-2017.prompt-neutrons": _predicted("csi-2017", "prompt_neutrons"),
+        "csi-2017.predicted": _predicted("csi-2017", SIGNAL),
+        "csi-2017.predicted.published": _predicted("csi-2017", SIGNAL),
+        "csi-2017.fitted": _fitted("csi-2017", SIGNAL),
+        "csi-2017.fitted.published": _fitted("csi-2017", SIGNAL),
+    }
+
+
+def _csi_2021() -> dict[str, CheckFunction]:
+    return {
+        "csi-2021.coincident": _observed("csi-2021", "events.csv", "coincident"),
+        "csi-2021.anticoincident": _observed("csi-2021", "events.csv", "anticoincident"),
+        "csi-2021.predicted": _predicted("csi-2021", SIGNAL),
+        "csi-2021.predicted.published": _predicted("csi-2021", SIGNAL),
+        "csi-2021.fitted": _fitted("csi-2021", SIGNAL),
+        "csi-2021.fitted.published": _fitted("csi-2021", SIGNAL),
+        "csi-2021.significance": lambda shared: Ours(shared.fits["csi-2021"].significance),
+        "csi-2021.significance.published": lambda shared: Ours(shared.fits["csi-2021"].significance),
+        "csi-2021.nll": lambda shared: Ours(shared.fits["csi-2021"].nll2),
+        "csi-2021.steady-state": _fitted("csi-2021", "steady_state"),
+        "csi-2021.beam-neutrons": _fitted("csi-2021", "beam_neutrons"),
+        "csi-2021.neutrino-neutrons": _fitted("csi-2021", "neutrino_induced_neutrons"),
+        "csi-2021.fitted.shapes": _fitted("csi-2021.shapes", SIGNAL),
+        "csi-2021.strength.shapes": lambda shared: shared.fits["csi-2021.shapes"].strength,
+        "csi-2021.significance.shapes": lambda shared: Ours(shared.fits["csi-2021.shapes"].significance),
+        "csi-2021.weak-mixing-angle": lambda _: fit_parameter("coherent-csi-2021", "weak-mixing-angle", "sin2_theta_w"),
+        "csi-2021.neutron-radius": lambda _: fit_parameter("coherent-csi-2021", "neutron-radius", "r_n"),
+    }
+
+
+def _lar_2020() -> dict[str, CheckFunction]:
+    found: dict[str, CheckFunction] = {
+        "lar-2020.released.nll": lambda shared: Ours(shared.fits["lar-2020.released"].nll2),
+        "lar-2020.predicted": _predicted("lar-2020", SIGNAL),
+        "lar-2020.energy": lambda shared: Ours(largest_deviation(shared.fits["lar-2020"], 0)),
+        "lar-2020.time": lambda shared: Ours(largest_deviation(shared.fits["lar-2020"], 2)),
+        "lar-2020.fitted": _fitted("lar-2020", SIGNAL),
+        "lar-2020.significance": lambda shared: Ours(shared.fits["lar-2020"].significance),
+        "lar-2020.fitted.shapes": _fitted("lar-2020.shapes", SIGNAL),
+        "lar-2020.significance.shapes": lambda shared: Ours(shared.fits["lar-2020.shapes"].significance),
+        "lar-2020.significance.published": lambda shared: Ours(shared.fits["lar-2020.shapes"].significance),
+    }
+    components = {"cevns": SIGNAL, "prompt": "prompt_neutrons", "delayed": "delayed_neutrons", "steady-state": "steady_state"}
+    for suffix in ("", ".published"):
+        for name, component in components.items():
+            found[f"lar-2020.released.{name}{suffix}"] = _fitted("lar-2020.released", component)
+        found[f"lar-2020.released.significance{suffix}"] = lambda shared: Ours(shared.fits["lar-2020.released"].significance)
+    return found
+
+
+def _computed(function: Callable[..., ArrayLike], *arguments: object) -> CheckFunction:
+    return lambda _: Ours(float(np.asarray(function(*arguments))))
+
+
+def _observed(fit_name: str, table: str, column: str) -> CheckFunction:
+    def check(shared: Shared) -> Ours:
+        experiment = shared.fits[fit_name].experiment
+        return Ours(float(experiment.tables[table].on(experiment.axes, column).sum()))
+
+    return check
+
+
+def _predicted(fit_name: str, component: str) -> CheckFunction:
+    return lambda shared: Ours(float(shared.fits[fit_name].nominal[component].sum()))
+
+
+def _fitted(fit_name: str, component: str) -> CheckFunction:
+    return lambda shared: Ours(shared.fits[fit_name].counts[component], shared.fits[fit_name].errors[component])
+
+
+def unit_point(name: str, quantity: str) -> float:
+    """Return a quantity of "ar-40", "cs-133" or "i-127" for nu_mu from pion decay, form factors and cross section at T = 10 keV.
+
+    Parameters
+    ----------
+    name
+        The nuclide.
+    quantity
+        "mass" in MeV, "t-max" in keV, "charge" Q_mu(0), "f-p", "f-n", or "dsigma-dt" in cm^2/MeV.
+    """
+    nuclide = _nuclide(name)
+    line = pion_decay_at_rest()["nu_mu"]
+    target = target_at(nuclide, [1e-12, 0.010], COUPLING_SETS["cadeddu2020"], FORM_FACTORS["helm"])
+    values = {
+        "mass": nuclide.mass,
+        "t-max": 1e3 * t_max(line.end, nuclide.mass),
+        "charge": sm_charge(target, "mu")[0],
+        "f-p": target.zf[1] / nuclide.Z,
+        "f-n": target.nf[1] / nuclide.N,
+        "dsigma-dt": differential_cross_section(signal_model("sm"), target, "mu", line)[1],
+    }
+    return float(values[quantity])
+
+
+def flux_average(name: str, flavour: str) -> float:
+    """Return the flux-averaged cross section in 1e-40 cm^2 with tree-level couplings and one Helm radius, R0 = 1.2 A^(1/3) fm."""
+    mass_number = int(name.partition("-")[2])
+    radius = math.sqrt(0.6 * (1.2 * math.cbrt(mass_number)) ** 2 + 3.0 * 0.9**2) * FM
+    target = target_at(_nuclide(name, radius), [0.01], tree_level(0.2312), FORM_FACTORS["helm"])
+    neutrino = flavour.replace("-", "_")
+    return 1e40 * flux_averaged_cross_section(signal_model("sm"), target, lepton_flavour(neutrino), pion_decay_at_rest()[neutrino])
+
+
+def _nuclide(name: str, radius: float | None = None) -> Nuclide:
+    title = name.capitalize()
+    radii = None if radius is None else {title: (radius, radius)}
+    return next(nuclide for nuclide, _ in composition(_COMPOUNDS[name], radii) if nuclide.name == title)
+
+
+def allowed_couplings(model: str, mass: float) -> tuple[tuple[float, float], ...]:
+    """Return the allowed couplings of a mediator of `mass` [MeV] at 90 % (one degree of freedom), CsI 2021 and LAr 2020 combined."""
+    likelihood = build_likelihood([load_experiment(name) for name in _COMBINED], model)
+    return intervals(likelihood.at({"mass": mass}), "g", cl=0.90).allowed
+
+
+def first_limit(model: str, mass: float) -> float:
+    """Return the upper end of the first of the `allowed_couplings`."""
+    return allowed_couplings(model, mass)[0][1]
+
+
+def fit_parameter(name: str, model: str, parameter: str) -> Ours:
+    """Return the best value of a model's parameter for one experiment, with the mean of its two profile errors."""
+    best = fit(build_likelihood([load_experiment(name)], model), minos=(parameter,))
+    return Ours(best.values[parameter], (best.upper[parameter] - best.lower[parameter]) / 2.0)
+
+
+def largest_deviation(result: StrengthFit, axis: int) -> float:
+    """Return the largest |prediction / released template - 1| along one axis, over bins with more than 3 released counts."""
+    released = result.experiment.spec.released
+    if released is None:
+        message = f"{result.experiment.name} has no released signal template"
+        raise CevnsfitError(message)
+    template = result.experiment.tables[released.signal.table].on(result.experiment.axes, released.signal.column)
+    others = tuple(position for position in range(template.ndim) if position != axis)
+    reference = template.sum(axis=others)
+    prediction = result.nominal[SIGNAL].reshape(template.shape).sum(axis=others)
+    full = reference > 3.0
+    return float(np.max(np.abs(prediction[full] / reference[full] - 1.0)))
