@@ -365,7 +365,7 @@ def _polish(problem: Problem, state: _State, row: int, lower: Floats, upper: Flo
     rows = np.array([row])
 
     def place(values: Floats) -> Floats:
-        theta = state.theta[rows].copy()
+        theta: Floats = state.theta[rows].copy()
         theta[0, problem.floating] = values
         return theta
 
@@ -373,7 +373,8 @@ def _polish(problem: Problem, state: _State, row: int, lower: Floats, upper: Flo
         return float(evaluate_problem(problem, place(values), rows).value[0])
 
     def gradient(values: Floats) -> Floats:
-        return evaluate_problem(problem, place(values), rows).gradient[0]
+        result: Floats = evaluate_problem(problem, place(values), rows).gradient[0]
+        return result
 
     minuit = Minuit(value, state.theta[row, problem.floating], grad=gradient)
     minuit.errordef = Minuit.LEAST_SQUARES

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Data, Joint
-
     from cevnsfit.stats.rule import Rule, Terms
 
     Floats = NDArray[np.float64]
@@ -242,10 +241,9 @@ def _weights(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> N
     if isinstance(bins, Events):
         pull, mu = (bins.pull, bins.mu) if everything else (bins.pull[chosen], bins.mu[chosen])
         return np.divide(pull, mu, out=np.empty(pull.shape, dtype=np.float32), casting="same_kind")
-    if channel.control is None:
-        raise TypeError
-    part = bins if everything else OnOff(*(item[chosen] for item in bins))
-    return on_off_weight(part, _rows(channel.counts, rows), _rows(channel.control, rows)).astype(np.float32)
+    control = np.zeros(0) if channel.control is None else _rows(channel.control, rows)
+    total, background = bins.total[chosen], bins.background[chosen]
+    return on_off_weight(total, background, _rows(channel.counts, rows), control).astype(np.float32)
 
 
 def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> tuple[Floats, Floats]:

@@ -114,9 +114,8 @@ def on_off(signal: Floats, counts: Floats, control: Floats, ratio: float) -> OnO
     return OnOff(2 * bins.sum(axis=1) - constant, slope, total, background, np.zeros(len(signal), dtype=np.bool_))
 
 
-def on_off_weight(pieces: OnOff, counts: Floats, control: Floats) -> Floats:
+def on_off_weight(total: Floats, background: Floats, counts: Floats, control: Floats) -> Floats:
     """Return the curvature in s, 2 a c/(a + c) with a = n/(s + b)^2 and c = m/b^2, shape (P, nb); 2 a where b = 0."""
-    total, background = pieces.total, pieces.background
     with np.errstate(divide="ignore", invalid="ignore"):
         shared = counts * control / (counts * background**2 + control * total**2)
         alone = counts / total**2

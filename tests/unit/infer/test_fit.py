@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 
     from cevnsfit.stats.joint import Joint
 
-Maker = "Callable[..., Joint]"
-
 
 @pytest.mark.parametrize("truth", [0.25, 0.55, 1.1])
-def test_asimov_fit_returns_the_truth_whatever_the_basin(make_joint: Maker, truth: float) -> None:
+def test_asimov_fit_returns_the_truth_whatever_the_basin(make_joint: Callable[..., Joint], truth: float) -> None:
     joint = make_joint(None, g=truth)
     result = fit(joint, minos=("g",))
     assert result.valid, result.reason
@@ -38,7 +36,7 @@ def test_asimov_fit_returns_the_truth_whatever_the_basin(make_joint: Maker, trut
     assert "norm" not in result.floating
 
 
-def test_fit_and_profile_agree(make_joint: Maker) -> None:
+def test_fit_and_profile_agree(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint(3, g=0.9)
     result = fit(joint, minos=())
     at = profile(joint, {"g": np.array([result.values["g"]])}, start=np.array([result.values[name] for name in joint.parameters.names]))
@@ -47,7 +45,7 @@ def test_fit_and_profile_agree(make_joint: Maker) -> None:
     assert curve.nll2.min() >= result.nll2 - 1e-6
 
 
-def test_minos_ends_are_where_the_profile_is_one_higher(make_joint: Maker) -> None:
+def test_minos_ends_are_where_the_profile_is_one_higher(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint(None, g=0.25)
     result = fit(joint)
     start = np.array([result.values[name] for name in joint.parameters.names])
@@ -61,7 +59,7 @@ def test_minos_ends_are_where_the_profile_is_one_higher(make_joint: Maker) -> No
     assert 0 <= result.lower["g"] < 0.25
 
 
-def test_coupling_at_zero_has_the_limit_as_lower_end(make_joint: Maker) -> None:
+def test_coupling_at_zero_has_the_limit_as_lower_end(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint(None, g=0.0)
     joint = join(joint.parameters, tuple(louder(channel) for channel in joint.channels))
     result = fit(joint)
@@ -82,7 +80,7 @@ def louder(channel: Channel) -> Channel:
     return replace(channel, observed=channel.observed * (1 + 0.02 * np.linspace(1, -1, channel.templates.shape[1])) + 0.2)
 
 
-def test_held_and_floating_parameters(make_joint: Maker) -> None:
+def test_held_and_floating_parameters(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint(None, g=0.25)
     result = fit(joint, fixed={"g": 0.25, "flux": 0.5}, minos=())
     assert result.values["flux"] == 0.5
@@ -96,7 +94,7 @@ def test_held_and_floating_parameters(make_joint: Maker) -> None:
         fit(joint, fixed={"g": -1.0})
 
 
-def test_starts_choose_the_basin(make_joint: Maker) -> None:
+def test_starts_choose_the_basin(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint(None, g=1.1)
     starts = np.tile(joint.parameters.defaults(), (2, 1))
     starts[:, 0] = 1.0, 1.3
@@ -105,7 +103,7 @@ def test_starts_choose_the_basin(make_joint: Maker) -> None:
     np.testing.assert_allclose(result.values["g"], 1.1, atol=1e-3)
 
 
-def test_everything_fixed_is_an_evaluation(make_joint: Maker) -> None:
+def test_everything_fixed_is_an_evaluation(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint(None)
     result = fit(joint, fixed={p.name: p.default for p in joint.parameters})
     np.testing.assert_allclose(result.nll2, 0, atol=1e-9)

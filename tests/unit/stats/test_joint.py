@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from cevnsfit.stats.joint import Joint
 
-Maker = "Callable[..., Joint]"
-
 
 def points(joint: Joint, count: int = 6) -> np.ndarray:
     theta = np.random.default_rng(3).normal(size=(count, len(joint.parameters))) * 0.7
@@ -31,7 +29,7 @@ def points(joint: Joint, count: int = 6) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["observed", "toys"])
-def test_gradient_and_hessian_are_derivatives(make_joint: Maker, kind: str) -> None:
+def test_gradient_and_hessian_are_derivatives(make_joint: Callable[..., Joint], kind: str) -> None:
     joint = make_joint()
     theta = points(joint)
     defaults = joint.parameters.defaults()
@@ -51,7 +49,7 @@ def test_gradient_and_hessian_are_derivatives(make_joint: Maker, kind: str) -> N
         assert np.max(np.abs(exact[:, i] - curvature)) <= 1e-5 * (scale[i] + 1) * (scale.max() + 1)
 
 
-def test_gauss_newton_is_the_hessian_of_a_linear_model(make_joint: Maker) -> None:
+def test_gauss_newton_is_the_hessian_of_a_linear_model(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
     problem = bind(joint, observed_data(joint), np.array([joint.parameters.index("a.norm")]))
     theta, rows = points(joint), np.arange(6)
@@ -60,7 +58,7 @@ def test_gauss_newton_is_the_hessian_of_a_linear_model(make_joint: Maker) -> Non
     np.testing.assert_allclose(second, 0, atol=1e-10)
 
 
-def test_per_point_jacobians_give_the_same_hessian_as_template_products(make_joint: Maker) -> None:
+def test_per_point_jacobians_give_the_same_hessian_as_template_products(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
     theta, rows = points(joint), np.arange(6)
     problem = bind(joint, observed_data(joint), np.arange(len(joint.parameters)))
@@ -71,7 +69,7 @@ def test_per_point_jacobians_give_the_same_hessian_as_template_products(make_joi
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
 
 
-def test_three_functions_agree(make_joint: Maker) -> None:
+def test_three_functions_agree(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
     theta, data = points(joint), observed_data(joint)
     value, gradient, matrix = gauss_newton(joint, theta, data)
@@ -85,7 +83,7 @@ def shuffled(channel: Channel, order: np.ndarray) -> Channel:
     return replace(channel, templates=channel.templates[:, order], observed=channel.observed[order], control=control)
 
 
-def test_order_of_bins_and_channels_changes_nothing(make_joint: Maker) -> None:
+def test_order_of_bins_and_channels_changes_nothing(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
     rng = np.random.default_rng(0)
     mixed = tuple(shuffled(channel, rng.permutation(channel.templates.shape[1])) for channel in reversed(joint.channels))
@@ -94,7 +92,7 @@ def test_order_of_bins_and_channels_changes_nothing(make_joint: Maker) -> None:
     np.testing.assert_allclose(nll2(joint, theta, observed_data(joint)), nll2(other, theta, observed_data(other)), rtol=1e-12)
 
 
-def test_asimov_data_have_no_deviance_at_the_truth_and_components_add_up(make_joint: Maker) -> None:
+def test_asimov_data_have_no_deviance_at_the_truth_and_components_add_up(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
     theta = points(joint, 2)[1]
     value, gradient = nll2_gradient(joint, theta[None], asimov_data(joint, theta))
@@ -105,7 +103,7 @@ def test_asimov_data_have_no_deviance_at_the_truth_and_components_add_up(make_jo
         np.testing.assert_allclose(sum(parts[channel.name].values()), total[0], rtol=1e-12)
 
 
-def test_toys_are_one_by_one_what_they_are_together(make_joint: Maker) -> None:
+def test_toys_are_one_by_one_what_they_are_together(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
     theta = points(joint)
     data = toy_data(joint, joint.parameters.defaults(), np.random.default_rng(8), len(theta))
@@ -114,7 +112,7 @@ def test_toys_are_one_by_one_what_they_are_together(make_joint: Maker) -> None:
     np.testing.assert_allclose(together, alone, rtol=1e-12)
 
 
-def test_toys_fluctuate_counts_controls_and_centres(make_joint: Maker) -> None:
+def test_toys_fluctuate_counts_controls_and_centres(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
     theta = joint.parameters.vector({"flux": 0.5})
     mean, data = asimov_data(joint, theta), toy_data(joint, theta, np.random.default_rng(4), 4000)
@@ -127,7 +125,7 @@ def test_toys_fluctuate_counts_controls_and_centres(make_joint: Maker) -> None:
     assert np.all(data.aux[:, ~constrained] == 0)
 
 
-def test_join_checks_names_and_kinds(make_joint: Maker) -> None:
+def test_join_checks_names_and_kinds(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
     with pytest.raises(CevnsfitError, match="different names"):
         join(joint.parameters, (joint.channels[0], joint.channels[0]))

@@ -78,7 +78,10 @@ def test_on_off_slope_and_curvature(s: float, n: float, m: float, t: float) -> N
     if s != 0 or n > 0:
         np.testing.assert_allclose(at[1].slope[0, 0], (at[2].value[0] - at[0].value[0]) / (2 * h), atol=1e-6)
         np.testing.assert_allclose(
-            on_off_weight(at[1], counts, control)[0, 0], (at[2].slope[0, 0] - at[0].slope[0, 0]) / (2 * h), rtol=1e-4, atol=1e-6
+            on_off_weight(at[1].total, at[1].background, counts, control)[0, 0],
+            (at[2].slope[0, 0] - at[0].slope[0, 0]) / (2 * h),
+            rtol=1e-4,
+            atol=1e-6,
         )
     assert np.isfinite(at[1].value[0])
 
