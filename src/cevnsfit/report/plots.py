@@ -149,7 +149,7 @@ def exclusion_figure(
     Parameters
     ----------
     entries
-        Plane, regions and label of each result; a combination of experiments, or a single entry, is drawn filled, others as lines.
+        Plane, regions and label of each result; the last combination of experiments, or a single entry, is drawn filled, others as lines.
     band, curves
         A band and other results to draw on top.
     title
@@ -211,8 +211,9 @@ class _Styled:
 
 
 def _styled(entries: Sequence[Entry]) -> list[_Styled]:
-    """Return the results, filled ones first; each takes the next colour of the palette."""
-    filled = [len(entries) == 1 or len(plane.experiments) > 1 for plane, _, _ in entries]
+    """Return the results, the filled one first; each takes the next colour of the palette."""
+    combined = [index for index, (plane, _, _) in enumerate(entries) if len(entries) == 1 or len(plane.experiments) > 1]
+    filled = [index in combined[-1:] for index in range(len(entries))]
     order = sorted(range(len(entries)), key=lambda index: not filled[index])
     return [_Styled(entries[index], PALETTE[rank % len(PALETTE)], filled[index]) for rank, index in enumerate(order)]
 

@@ -18,11 +18,13 @@ class _Section(BaseModel):
 
 
 class ResultSpec(_Section):
-    """One line or region of the figure: the experiments that are combined; those without data enter as Asimov data."""
+    """One result of the figure: the experiments that are combined; those without data enter as Asimov data.
+
+    The last combination is drawn filled, everything else as lines.
+    """
 
     label: str
     experiments: Annotated[tuple[str, ...], Field(min_length=1)]
-    filled: bool = False
     overrides: dict[str, str | float | int | bool] = {}
 
 

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import Problem, SpecError
+from cevnsfit.report.plots import save_figure, spectra_figure
 from cevnsfit.spec.analysis import AnalysisSpec, load_analysis
+from cevnsfit.studies.exclusion import muon_reference, regions_of, write_plot, write_tables
 from cevnsfit.studies.fitting import Consistency, FitSummary, consistency, run_fit
-from cevnsfit.studies.scan import Part, Scan, parse_grids, run_scan
+from cevnsfit.studies.rates import projections
+from cevnsfit.studies.scan import Part, parse_grids, run_scan
 from cevnsfit.studies.setup import Analysis, load_experiments
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.infer.planes import Region
+    from cevnsfit.studies.exclusion import Result
 
     Curve = tuple[str, NDArray[np.float64]]
 
@@ -33,10 +36,8 @@ class AnalysisResult:
     ----------
     spec
         The file.
-    scans
-        One plane for each result, in order.
-    regions
-        For each plane the regions, in the order of the confidence levels.
+    results
+        A plane with its regions for each result, in order.
     overlays
         Curves (label, points of shape (n, 2)).
     fits
@@ -46,8 +47,7 @@ class AnalysisResult:
     """
 
     spec: AnalysisSpec
-    scans: tuple[Scan, ...]
-    regions: tuple[tuple[Region, ...], ...]
+    results: tuple[Result, ...]
     overlays: tuple[Curve, ...]
     fits: tuple[FitSummary, ...]
     consistency: tuple[Consistency, ...]
@@ -68,10 +68,21 @@ def run_analysis(
     parts = tuple(Part(result.label, _analysis(spec, number)) for number, result in enumerate(spec.results))
     scans = run_scan(parts, parse_grids(spec.grid), folder, at=spec.at, executor=executor, progress=progress)
     confidence = [(entry.cl, entry.dof) for entry in spec.confidence]
-    regions = tuple(scan.all_regions(confidence) for scan in scans)
+    results = regions_of(scans, confidence)
     fits = tuple(run_fit(Analysis((name,), "sm")) for name in spec.spectra)
     with_data = [part.analysis for part in parts if _has_data(part.analysis)]
-    return AnalysisResult(spec, scans, regions, overlays, fits, tuple(consistency(analysis) for analysis in with_data))
+    return AnalysisResult(spec, results, overlays, fits, tuple(consistency(analysis) for analysis in with_data))
+
+
+def write_analysis(result: AnalysisResult, folder: Path) -> tuple[Path, ...]:
+    """Write tables and pictures of an analysis into `folder` and return their paths."""
+    files = [*write_tables(result.results, folder)]
+    reference = muon_reference(result.spec.muon_g_2)
+    files.append(write_plot(result.results, folder / "exclusion.png", reference, curves=result.overlays, title=result.spec.title))
+    drawn = [projection for fit in result.fits for counts in fit.counts for projection in projections(counts)]
+    if drawn:
+        files.append(save_figure(spectra_figure(drawn), folder / "spectra.png"))
+    return tuple(files)
 
 
 def _analysis(spec: AnalysisSpec, number: int) -> Analysis:
