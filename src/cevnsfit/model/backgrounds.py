@@ -52,6 +52,19 @@ def background_rows(experiment: Experiment, counts: Mapping[str, schema.Count], 
     return rows, parameters
 
 
+def control_counts(experiment: Experiment, control: schema.ControlRegionSpec) -> NDArray[np.float64]:
+    """Return the counts of a control region, shape (bins,): the measured ones, or those that a projection expects."""
+    if control.expected is None:
+        assert control.counted is not None
+        return experiment.tables[control.counted.table].on(experiment.axes, control.counted.column).ravel()
+    shape = _shape(experiment, control.expected.shape)
+    return shape * (control.ratio * _at_exposure(experiment, control.expected) / shape.sum())
+
+
+def _at_exposure(experiment: Experiment, projected: schema.Projected) -> float:
+    return projected.mean * experiment.spec.source.protons / projected.at_pot
+
+
 def _count_parameter(name: str, count: schema.Count, mean: float, sigma: float) -> Parameter:
     if count.kind == "free":
         return Parameter(name, "nuisance", 1.0, 0.0, 100.0, description=f"factor on {mean:g} expected counts")
@@ -111,6 +124,9 @@ def _normalised(experiment: Experiment, background: schema.Background, count: sc
             sigma = mean * count.sigma
         case "free":
             mean, sigma = count.mean, np.inf
+        case "projected":
+            mean = _at_exposure(experiment, count)
+            sigma = mean * count.sigma
     return shape * (mean / shape.sum()), mean, float(sigma)
 
 

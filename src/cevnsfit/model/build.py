@@ -9,9 +9,10 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, OverlapError
 from cevnsfit.core.parameters import Parameter, merge
-from cevnsfit.model.backgrounds import background_rows
+from cevnsfit.model.backgrounds import background_rows, control_counts
 from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients
 from cevnsfit.model.signal import Signal, charges, contract, fold_signal
+from cevnsfit.model.window import require_signal
 from cevnsfit.physics.interactions import signal_model
 from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
 from cevnsfit.stats.likelihood import Likelihood
@@ -139,7 +140,7 @@ def channel(model: Model, shape: Mapping[str, float]) -> Channel:
 
 def _control(experiment: Experiment) -> ControlRegion | None:
     for entry in experiment.spec.control_region.values():
-        return ControlRegion(experiment.tables[entry.table].on(experiment.axes, entry.column).ravel(), entry.ratio)
+        return ControlRegion(control_counts(experiment, entry), entry.ratio)
     return None
 
 
@@ -157,6 +158,7 @@ def signal_templates(model: Model, shape: Mapping[str, float]) -> NDArray[np.flo
 
 def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystematics) -> tuple[Model, list[Parameter]]:
     signal = fold_signal(experiment)
+    require_signal(experiment, signal)
     prepared = tuple(physics.prepare(target) for target in signal.targets)
     defaults = {parameter.name: parameter.default for parameter in physics.parameters if parameter.kind == "shape"}
     monomials, _ = charges(signal, [terms(defaults) for terms in prepared])

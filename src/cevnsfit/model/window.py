@@ -1,0 +1,59 @@
+"""Whether an analysis window can see the signal at all, and where the recoil spectrum ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.core.axes import AXIS_UNITS, DISPLAY_SCALE
+from cevnsfit.core.errors import DomainError
+from cevnsfit.detector.response import Map
+from cevnsfit.model.stages import detector_stages
+from cevnsfit.physics import sources
+from cevnsfit.physics.interactions.terms import sm_charge
+from cevnsfit.physics.kernels import t_max
+from cevnsfit.physics.nuclei import composition
+
+if TYPE_CHECKING:
+    from cevnsfit.core.axes import Axis
+    from cevnsfit.model.signal import Signal
+    from cevnsfit.spec.load import Experiment
+
+LEAST: Final = 1e-6
+"""Expected events below which a window is empty."""
+
+
+def require_signal(experiment: Experiment, signal: Signal) -> None:
+    """Raise DomainError if the Standard Model expects nothing in the analysis window; the message names the axis."""
+    energy, last = experiment.axes[0], experiment.axes[-1]
+    squares = np.concatenate([sm_charge(target, "mu") ** 2 for target in signal.targets])
+    kernel = signal.kernels.index("vector") if "vector" in signal.kernels else 0
+    expected = float((signal.folds[kernel, :, : energy.nbins] @ squares).sum())
+    if expected < LEAST:
+        ends = kinematic_end(experiment)
+        spectrum = " = ".join(f"{value / DISPLAY_SCALE[AXIS_UNITS[axis]]:.2f} {AXIS_UNITS[axis]}" for axis, value in ends.items())
+        message = f"{_empty(experiment, energy)} (the recoil spectrum ends at {spectrum})"
+        raise DomainError(message)
+    if expected * float(signal.times[0].max(axis=0).sum()) < LEAST:
+        message = f"{_empty(experiment, last)} (no neutrino arrives then)"
+        raise DomainError(message)
+
+
+def _empty(experiment: Experiment, axis: Axis) -> str:
+    edges = axis.display_edges
+    return f"{experiment.name}: axes.{axis.name}: nothing is expected between {edges[0]:g} and {edges[-1]:g} {axis.unit}"
+
+
+def kinematic_end(experiment: Experiment) -> dict[str, float]:
+    """Return the largest recoil energy that a neutrino can give to a nuclide, on each axis before the smearing, in internal units."""
+    radii = {name: (entry.proton, entry.neutron) for name, entry in experiment.spec.target.radii.items()}
+    masses = [nuclide.mass for nuclide, _ in composition(experiment.spec.target.compound, radii)]
+    highest = max(spectrum.end for spectrum in sources.pion_decay_at_rest().values())
+    value = np.array([max(float(t_max(highest, mass)) for mass in masses)])
+    ends = {"t_recoil": float(value[0])}
+    for stage in detector_stages(experiment.spec.response, experiment.tables):
+        if isinstance(stage, Map):
+            value = stage.function(value)
+            ends[stage.output] = float(value[0])
+    return ends
