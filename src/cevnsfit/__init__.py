@@ -1,0 +1,73 @@
+"""Statistical inference with coherent elastic neutrino-nucleus scattering.
+
+>>> import cevnsfit as cf
+>>> likelihood = cf.build_likelihood([cf.load_experiment("coherent-csi-2021")], model="lmu-ltau")
+>>> scan = cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2])  # doctest: +SKIP
+>>> scan.regions(cl=0.90, dof=2).columns  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from cevnsfit.core.errors import CevnsfitError
+    from cevnsfit.infer.fit import fit
+    from cevnsfit.infer.intervals import intervals
+    from cevnsfit.io.releases import import_release
+    from cevnsfit.model.build import build_likelihood
+    from cevnsfit.physics.interactions import signal_model
+    from cevnsfit.spec.catalog import experiment_names
+    from cevnsfit.spec.load import load_experiment
+    from cevnsfit.studies.scan import scan
+    from cevnsfit.studies.setup import all_models as model_names
+    from cevnsfit.studies.validate import validate
+
+    __version__: str
+
+__all__ = [
+    "CevnsfitError",
+    "__version__",
+    "build_likelihood",
+    "experiment_names",
+    "fit",
+    "import_release",
+    "intervals",
+    "load_experiment",
+    "model_names",
+    "scan",
+    "signal_model",
+    "validate",
+]
+
+_HOMES: Final = {
+    "CevnsfitError": "core.errors:CevnsfitError",
+    "build_likelihood": "model.build:build_likelihood",
+    "experiment_names": "spec.catalog:experiment_names",
+    "fit": "infer.fit:fit",
+    "import_release": "io.releases:import_release",
+    "intervals": "infer.intervals:intervals",
+    "load_experiment": "spec.load:load_experiment",
+    "model_names": "studies.setup:all_models",
+    "scan": "studies.scan:scan",
+    "signal_model": "physics.interactions:signal_model",
+    "validate": "studies.validate:validate",
+}
+"""Where each public name lives; it is imported when it is first asked for (PEP 562)."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from cevnsfit.core.version import installed_version
+
+        return installed_version()
+    if name not in _HOMES:
+        message = f"module 'cevnsfit' has no attribute '{name}'"
+        raise AttributeError(message)
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(f"cevnsfit.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

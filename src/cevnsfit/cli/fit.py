@@ -1,0 +1,54 @@
+"""`cevnsfit fit`: the best fit."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cevnsfit.cli import output
+from cevnsfit.cli.options import AtOption, ExperimentsArgument, JsonOption, ModelOption, OverlapOption, SetOption
+
+if TYPE_CHECKING:
+    from cevnsfit.studies.fitting import FitSummary
+
+
+def fit(
+    experiments: ExperimentsArgument,
+    model: ModelOption,
+    at: AtOption = None,
+    changes: SetOption = None,
+    profile_signal: Annotated[
+        bool, typer.Option("--profile-signal", help="Profile the signal's systematics, also for `signal-strength`.")
+    ] = False,
+    allow_overlap: OverlapOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit a model to one or more experiments; all parameters float unless held."""
+    from cevnsfit.cli.options import analysis, held
+    from cevnsfit.studies.fitting import fit_json, run_fit
+
+    chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap, signal_systematics="profile" if profile_signal else None)
+    summary = run_fit(chosen, at=held(at))
+    if as_json:
+        output.print_json(fit_json(summary))
+    else:
+        print_fit(summary)
+    output.stop_if(not summary.fit.valid, f"the fit is not valid: {summary.fit.reason}")
+
+
+def print_fit(summary: "FitSummary") -> None:
+    """Print parameters, counts and the quality of a fit."""
+    from cevnsfit.report.tables import fit_rows
+
+    result = summary.fit
+    output.table("Parameters", ("name", "value +- error", "MINOS from", "to"), fit_rows(result))
+    rows = []
+    for entry in summary.counts:
+        rows += [(entry.experiment, name, f"{values.sum():.1f}") for name, values in entry.components.items()]
+        rows.append((entry.experiment, "all", f"{entry.total.sum():.1f}"))
+        if entry.observed is not None:
+            rows.append((entry.experiment, "observed", f"{entry.observed.sum():.0f}"))
+    output.table("Counts at the best fit", ("experiment", "component", "counts"), rows)
+    output.print_lines(
+        f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; signal at {summary.significance:.2f} sigma",
+        *([f"remark: {result.reason}"] if result.reason and result.valid else []),
+    )

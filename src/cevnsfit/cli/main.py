@@ -1,0 +1,111 @@
+"""The entry point: commands, and what becomes of errors.
+
+Exit codes: 0; 1 an internal error; 2 bad input; 3 an invalid fit or an incomplete result; 130 interrupted.
+"""
+
+import os
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cevnsfit.cli import experiments, fit, intervals, models, rates, releases, run, scan, spectra, validate
+from cevnsfit.core.errors import CevnsfitError
+
+
+class Commands(TyperGroup):
+    """The commands; errors end in one message on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command.
+
+        Raises
+        ------
+        typer.Exit
+            With the exit code of an error.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _drop_stdout()
+            code = 0
+        except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
+                raise  # typer's own: an exit, or a usage error that it prints
+            text, code = _explained(error, ctx.invoked_subcommand)
+            if code == 1 and (ctx.params.get("debug") or os.environ.get("CEVNSFIT_DEBUG")):
+                traceback.print_exc()
+            typer.echo(text, err=True)
+        raise typer.Exit(code)
+
+
+_REPORT = "This is a bug. Please report it with the command and the traceback that `cevnsfit --debug COMMAND ...` shows."
+
+
+def _explained(error: BaseException, command: str | None) -> tuple[str, int]:
+    """Return the message and the exit code of an error."""
+    if isinstance(error, KeyboardInterrupt):
+        again = "; finished columns are kept, the same command continues the scan" if command in {"scan", "run"} else ""
+        return f"interrupted{again}", 130
+    if isinstance(error, CevnsfitError):
+        return f"error: {error}", 2
+    if isinstance(error, OSError):
+        return f"error: {error if error.filename is None else f'{error.filename}: {error.strerror}'}", 2
+    return f"internal error: {type(error).__name__}: {' '.join(str(error).split())[:300]}\n{_REPORT}", 1
+
+
+def _drop_stdout() -> None:
+    """Let the interpreter flush stdout into nothing: the reader has gone."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 (it stays open until the end)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from cevnsfit import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+app = typer.Typer(
+    name="cevnsfit",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def main(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Statistical inference with coherent elastic neutrino-nucleus scattering."""
+
+
+app.add_typer(experiments.app, name="experiments")
+app.add_typer(models.app, name="models")
+app.command()(rates.rates)
+app.command()(fit.fit)
+app.command()(spectra.spectra)
+app.command()(intervals.intervals)
+app.command()(scan.scan)
+app.command()(scan.plot)
+app.command()(run.run)
+app.command()(validate.validate)
+app.command("import-release")(releases.import_release)
+
+
+def main_entry() -> None:
+    """Run the command line."""
+    try:
+        app(prog_name="cevnsfit")
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _drop_stdout()

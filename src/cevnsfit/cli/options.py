@@ -1,0 +1,106 @@
+"""Options that several commands share, and what becomes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cevnsfit.model.build import SignalSystematics
+    from cevnsfit.studies.setup import Analysis
+
+# Commands read these at run time; their modules therefore do without postponed annotations.
+ExperimentsArgument = Annotated[list[str], typer.Argument(metavar="EXP...", help="Shipped experiments, or folders.", show_default=False)]
+ExperimentArgument = Annotated[str, typer.Argument(metavar="EXP", help="A shipped experiment, or a folder.", show_default=False)]
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", metavar="MODEL", help="Signal model; see `cevnsfit models`.", show_default=False)
+]
+AtOption = Annotated[list[str] | None, typer.Option("--at", metavar="NAME=VALUE", help="Hold a parameter; repeatable.", show_default=False)]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a field of experiment.yaml; repeatable.", show_default=False),
+]
+OverlapOption = Annotated[bool, typer.Option("--allow-overlap", help="Combine experiments even if they share events.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ConfidenceOption = Annotated[
+    list[float] | None, typer.Option("--cl", metavar="CL", help="Confidence level; repeatable; 0.90 and 0.95.", show_default=False)
+]
+PlaneDofOption = Annotated[int, typer.Option("--dof", help="Degrees of freedom of the threshold.")]
+MuonOption = Annotated[
+    str, typer.Option("--g-2", metavar="2020|2025|none", help="Theory value behind the band of the muon's g-2, where the model has one.")
+]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Worker processes; the numbers do not depend on it.")]
+OutputFolder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write into.", show_default=False)]
+
+CONFIDENCE: Final = (0.90, 0.95)
+
+
+def analysis(
+    experiments: Sequence[str],
+    model: str,
+    changes: Sequence[str] | None,
+    *,
+    allow_overlap: bool = False,
+    signal_systematics: SignalSystematics | None = None,
+) -> Analysis:
+    """Return the analysis that the options describe; folders become absolute, so that a stored scan finds them from anywhere.
+
+    Raises
+    ------
+    CevnsfitError
+        If the model is unknown or a change is not PATH=VALUE.
+    """
+    from cevnsfit.studies.setup import Analysis, check_model
+
+    check_model(model)
+    return Analysis(tuple(_located(name) for name in experiments), model, overrides(changes), signal_systematics, allow_overlap)
+
+
+def overrides(changes: Sequence[str] | None) -> tuple[tuple[str, str], ...]:
+    """Return the fields changed by --set."""
+    from cevnsfit.studies.setup import parse_overrides
+
+    return parse_overrides([] if changes is None else changes)
+
+
+def _located(name: str) -> str:
+    from cevnsfit.spec.catalog import experiment_names
+
+    return name if name in experiment_names() or not Path(name).exists() else str(Path(name).resolve())
+
+
+def held(texts: Sequence[str] | None) -> dict[str, float]:
+    """Return the parameters held by --at."""
+    from cevnsfit.studies.setup import parse_assignments
+
+    return parse_assignments([] if texts is None else texts)
+
+
+def confidence(levels: Sequence[float] | None, dof: int) -> list[tuple[float, int]]:
+    """Return (cl, dof) of each level, increasing; DomainError for one that is not a confidence level."""
+    from cevnsfit.infer.intervals import threshold
+
+    chosen = sorted(set(levels if levels else CONFIDENCE))
+    for level in chosen:
+        threshold(level, dof)
+    return [(level, dof) for level in chosen]
+
+
+def picture(path: Path) -> Path:
+    """Return the path of a picture.
+
+    Raises
+    ------
+    CevnsfitError
+        If its suffix is not that of a format that can be written.
+    """
+    from cevnsfit.core.errors import CevnsfitError
+
+    if path.suffix.lower() not in {".png", ".pdf", ".svg"}:
+        message = f"{path}: a picture ends in .png, .pdf or .svg"
+        raise CevnsfitError(message)
+    return path

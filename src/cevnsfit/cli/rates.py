@@ -1,0 +1,32 @@
+"""`cevnsfit rates`: expected counts of one experiment."""
+
+from cevnsfit.cli import output
+from cevnsfit.cli.options import AtOption, ExperimentArgument, JsonOption, ModelOption, SetOption
+
+
+def rates(
+    experiment: ExperimentArgument, model: ModelOption, at: AtOption = None, changes: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Print the expected counts of one experiment at nominal nuisances."""
+    from cevnsfit.cli.options import analysis, held
+    from cevnsfit.studies.rates import rates as expected
+
+    counts = expected(analysis([experiment], model, changes), at=held(at))
+    totals = {name: float(values.sum()) for name, values in counts.components.items()}
+    if as_json:
+        output.print_json(
+            {
+                "experiment": counts.experiment,
+                "axes": {axis.name: axis.display_edges for axis in counts.axes},
+                "units": {axis.name: axis.unit for axis in counts.axes},
+                "components": totals,
+                "signal": counts.signal,
+                "total": counts.total,
+            }
+        )
+        return
+    rows = [(name, f"{total:.2f}") for name, total in totals.items()]
+    rows.append(("all", f"{counts.total.sum():.2f}"))
+    if counts.observed is not None:
+        rows.append(("observed", f"{counts.observed.sum():.0f}"))
+    output.table(f"{counts.experiment}, {model}", ("component", "counts"), rows)

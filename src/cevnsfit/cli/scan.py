@@ -1,0 +1,153 @@
+"""`cevnsfit scan` and `cevnsfit plot`: a plane of two parameters, its tables and its picture."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from cevnsfit.cli import output
+from cevnsfit.cli.options import (
+    AtOption,
+    ConfidenceOption,
+    ExperimentsArgument,
+    JobsOption,
+    JsonOption,
+    ModelOption,
+    MuonOption,
+    OutputFolder,
+    OverlapOption,
+    PlaneDofOption,
+    SetOption,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from cevnsfit.studies.exclusion import Result
+    from cevnsfit.studies.setup import Analysis
+
+_GRID: Final = ("mass=1:1000:60:log", "g=1e-5:1e-1:120:log")
+"""The grid of a light mediator."""
+
+
+def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
+    experiments: ExperimentsArgument,
+    model: ModelOption,
+    folder: OutputFolder,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option("--grid", metavar="NAME=START:STOP:COUNT[:log]", help=f"Twice; {' and '.join(_GRID)}.", show_default=False),
+    ] = None,
+    each: Annotated[bool, typer.Option("--each", help="Add a plane for each single experiment.")] = False,
+    at: AtOption = None,
+    changes: SetOption = None,
+    allow_overlap: OverlapOption = False,
+    cl: ConfidenceOption = None,
+    dof: PlaneDofOption = 2,
+    muon: MuonOption = "2025",
+    jobs: JobsOption = 1,
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Write the tables only.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
+    from cevnsfit.cli.options import analysis, confidence, held
+    from cevnsfit.studies.exclusion import muon_reference, regions_of, write_plot, write_tables
+    from cevnsfit.studies.scan import parts_of, run_scan
+    from cevnsfit.studies.workers import workers
+
+    chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap)
+    levels, reference, fixed, grids = confidence(cl, dof), muon_reference(muon), held(at), _grids(chosen, grid, at)
+    parts = parts_of(chosen, each=each)
+    with workers(jobs) as executor, output.progress("scan") as progress:
+        scans = run_scan(parts, grids, folder, at=fixed, executor=executor, progress=progress)
+    with output.progress("boundaries"):
+        results = regions_of(scans, levels)
+    files = [*write_tables(results, folder)]
+    if not no_plot:
+        files.append(write_plot(results, folder / "exclusion.png", reference))
+    _report(results, files, as_json=as_json)
+    if not as_json:
+        _print_consistency(chosen)
+    _stop_if_incomplete(results)
+
+
+def plot(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a scan.", show_default=False)],
+    target: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Picture: png, pdf or svg; DIR/exclusion.png.", show_default=False)
+    ] = None,
+    cl: ConfidenceOption = None,
+    dof: PlaneDofOption = 2,
+    muon: MuonOption = "2025",
+    as_json: JsonOption = False,
+) -> None:
+    """Draw the picture of a finished scan again."""
+    from cevnsfit.cli.options import confidence, picture
+    from cevnsfit.studies.exclusion import muon_reference, regions_of, write_plot
+    from cevnsfit.studies.scan import stored_scans
+
+    path = picture(folder / "exclusion.png" if target is None else target)
+    levels, reference = confidence(cl, dof), muon_reference(muon)
+    results = regions_of(stored_scans(folder), levels)
+    _report(results, [write_plot(results, path, reference)], as_json=as_json)
+    _stop_if_incomplete(results)
+
+
+def _grids(chosen: "Analysis", texts: "Sequence[str] | None", at: "Sequence[str] | None") -> "dict[str, np.ndarray]":
+    """Return the grids asked for, or that of a light mediator when the model is one and none was asked for."""
+    from cevnsfit.cli.options import held
+    from cevnsfit.core.errors import CevnsfitError
+    from cevnsfit.studies.scan import parse_grids
+    from cevnsfit.studies.setup import check_model
+
+    model = check_model(chosen.model)
+    names = {parameter.name for parameter in (() if model is None else model.parameters)}
+    if not texts and not {"mass", "g"} <= names:
+        message = f"{chosen.model} needs two --grid NAME=START:STOP:COUNT[:log]"
+        raise CevnsfitError(message)
+    grids = parse_grids(texts if texts else _GRID)
+    both = sorted(set(grids) & set(held(at)))
+    if both:
+        message = f"{', '.join(both)} cannot be both scanned (--grid) and held (--at)"
+        raise CevnsfitError(message)
+    return grids
+
+
+def _report(results: "Sequence[Result]", files: "Sequence[Path]", *, as_json: bool) -> None:
+    from cevnsfit.report.tables import format_value
+    from cevnsfit.studies.exclusion import results_json
+
+    if as_json:
+        output.print_json({"planes": results_json(results), "files": files})
+        return
+    for plane, _ in results:
+        best = ", ".join(f"{name} = {format_value(value)}" for name, value in plane.best.items() if name != "nll2")
+        output.print_lines(
+            f"{plane.label}: best fit {best}, -2 ln lambda = {plane.best['nll2']:.2f} ({plane.reference_nll2:.2f} without new physics)"
+        )
+    output.print_lines(*(str(file) for file in files))
+
+
+def _stop_if_incomplete(results: "Sequence[Result]") -> None:
+    from cevnsfit.studies.exclusion import doubtful
+
+    failed = sum(doubtful(plane) for plane, _ in results)
+    output.stop_if(failed > 0, f"{failed} points near the allowed region have no valid minimum (crosses in the picture)")
+
+
+def _print_consistency(chosen: "Analysis") -> None:
+    """Print how each experiment and the combination sit with the Standard Model."""
+    import dataclasses
+
+    from cevnsfit.cli.run import print_consistency
+    from cevnsfit.studies.fitting import consistency
+    from cevnsfit.studies.setup import load_experiments
+
+    seen = [entry.spec.observed is not None for entry in load_experiments(chosen)]
+    singles = [dataclasses.replace(chosen, experiments=(name,)) for name, data in zip(chosen.experiments, seen, strict=True) if data]
+    found = [consistency(part) for part in ([*singles, chosen] if all(seen) and len(singles) > 1 else singles)]
+    if not found:
+        return
+    print_consistency(found)

@@ -1,0 +1,252 @@
+"""Files that a scan leaves: every branch of every boundary, the allowed intervals, and the picture."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import UnknownNameError
+from cevnsfit.core.version import installed_version
+from cevnsfit.infer.intervals import METHOD
+from cevnsfit.physics.constants import MUON_MASS
+from cevnsfit.physics.magnetic_moments import vector_contribution
+from cevnsfit.report.plots import Band, exclusion_figure, save_figure
+from cevnsfit.studies.published import measured_moment, moment_difference, moment_names, predicted_moment
+from cevnsfit.studies.setup import check_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.planes import Plane, Region
+    from cevnsfit.studies.published import Moment
+    from cevnsfit.studies.scan import Scan
+
+    Result = tuple[Plane, tuple[Region, ...]]
+
+TABLE: Final = "exclusion.csv"
+INTERVALS: Final = "exclusion_intervals.csv"
+
+_MUON_MODELS: Final = ("lmu-ltau", "le-lmu")
+"""Models whose Lagrangian has a charge of modulus 1 for the charged muon."""
+
+_MEASURED: Final = "muon-2025"
+
+_NEAR: Final = 100.0
+"""Points farther than this above the minimum in -2 ln lambda cannot move a boundary."""
+
+
+@dataclass(frozen=True, slots=True)
+class MuonReference:
+    """A difference of measured and predicted (g - 2)/2 of the muon.
+
+    Attributes
+    ----------
+    difference, error
+        a_exp - a_theory, and both errors in quadrature.
+    label
+        What it is and where it comes from.
+    """
+
+    difference: float
+    error: float
+    label: str
+
+
+def regions_of(scans: Sequence[Scan], confidence: Sequence[tuple[float, int]]) -> tuple[Result, ...]:
+    """Return the plane of each scan with its regions at each (cl, dof); the caveat of a plane names experiments without data."""
+    return tuple((_with_projections(scan), scan.all_regions(confidence)) for scan in scans)
+
+
+def _with_projections(scan: Scan) -> Plane:
+    expected = [channel.name for channel in scan.likelihood.at({}).channels if channel.observed is None]
+    asimov = f"Asimov data of the Standard Model for {', '.join(expected)}" if expected else ""
+    return dataclasses.replace(scan.plane, caveat="; ".join(text for text in (scan.plane.caveat, asimov) if text))
+
+
+def doubtful(plane: Plane) -> int:
+    """Return the number of points without a valid minimum that could move a boundary."""
+    far = plane.nll2 - plane.best["nll2"] > _NEAR
+    return int(np.count_nonzero(~plane.valid & ~far))
+
+
+# --- tables ------------------------------------------------------------------------------------------------------------------------
+
+
+def write_tables(results: Sequence[Result], folder: Path) -> tuple[Path, Path]:
+    """Write every branch of every boundary, and the allowed intervals at each value of the first parameter; return both paths.
+
+    Parameters
+    ----------
+    results
+        Planes with their regions, all over the same two parameters.
+    folder
+        Where `exclusion.csv` and `exclusion_intervals.csv` go.
+    """
+    x, y = (f"{axis.name} [{axis.unit}]" for axis in (results[0][0].x, results[0][0].y))
+    branches, intervals = folder / TABLE, folder / INTERVALS
+    about = "boundaries between allowed and excluded; a region may have several branches"
+    _write(branches, _comments(results, about), ("label", "cl", "dof", "branch", "point", x, y), _branch_rows(results))
+    about = f"allowed intervals of {results[0][0].y.name}, clipped to the grid; interval 0 means that nothing is allowed"
+    headers = ("label", "cl", "dof", x, "interval", f"{y.replace(' ', '_low ', 1)}", f"{y.replace(' ', '_high ', 1)}")
+    _write(intervals, _comments(results, about), headers, _interval_rows(results))
+    return branches, intervals
+
+
+def _write(path: Path, comments: Sequence[str], headers: Sequence[str], rows: Iterator[tuple[object, ...]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(f"# {' '.join(comment.split())}\n" for comment in comments)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(headers)
+        writer.writerows(rows)
+
+
+def _comments(results: Sequence[Result], about: str) -> list[str]:
+    first, regions = results[0]
+    model = check_model(first.model) if first.model else None
+    levels = ", ".join(f"{region.threshold:.4f} ({region.cl:g} CL, {region.dof} dof)" for region in regions)
+    caveats = sorted({plane.caveat for plane, _ in results if plane.caveat})
+    return [
+        about,
+        f"experiments: {', '.join(dict.fromkeys(name for plane, _ in results for name in plane.experiments))}",
+        f"model: {first.model}; {'' if model is None else model.lagrangian}",
+        f"method: {METHOD}; -2 Delta ln lambda = {levels}",
+        *(f"caveat: {caveat}" for caveat in caveats),
+        *(f"{plane.label}: {_best(plane)}" for plane, _ in results),
+        *(f"{plane.label}: {doubtful(plane)} points without a valid minimum" for plane, _ in results if doubtful(plane)),
+        f"cevnsfit {installed_version()}",
+    ]
+
+
+def _best(plane: Plane) -> str:
+    values = ", ".join(
+        f"{axis.name} = {plane.best[axis.name]:.6g}{'' if axis.unit == '1' else f' {axis.unit}'}" for axis in (plane.x, plane.y)
+    )
+    reference = "" if math.isnan(plane.reference_nll2) else f", {plane.reference_nll2:.4f} without new physics"
+    return f"best fit {values}, -2 ln lambda = {plane.best['nll2']:.4f}{reference}"
+
+
+def _branch_rows(results: Sequence[Result]) -> Iterator[tuple[object, ...]]:
+    for plane, regions in results:
+        for region in regions:
+            for branch, points in enumerate(region.branches, 1):
+                for point, (x, y) in enumerate(points, 1):
+                    yield plane.label, region.cl, region.dof, branch, point, f"{x:.10g}", f"{y:.10g}"
+
+
+def _interval_rows(results: Sequence[Result]) -> Iterator[tuple[object, ...]]:
+    for plane, regions in results:
+        for region in regions:
+            for x, allowed in zip(plane.x.values, region.columns, strict=True):
+                start = (plane.label, region.cl, region.dof, f"{x:.10g}")
+                for number, (low, high) in enumerate(allowed, 1):
+                    yield *start, number, f"{low:.10g}", f"{high:.10g}"
+                if not allowed:
+                    yield *start, 0, "", ""
+
+
+def results_json(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return planes and regions as plain values: label, best fit, reference, and the allowed intervals in each column."""
+    return [
+        {
+            "label": plane.label,
+            "experiments": plane.experiments,
+            "model": plane.model,
+            "caveat": plane.caveat,
+            "axes": [{"name": axis.name, "unit": axis.unit, "scale": axis.scale, "values": axis.values} for axis in (plane.x, plane.y)],
+            "best_fit": dict(plane.best),
+            "reference_nll2": plane.reference_nll2,
+            "method": METHOD,
+            "doubtful_points": doubtful(plane),
+            "fallbacks": plane.fallbacks,
+            "regions": [
+                {
+                    "cl": region.cl,
+                    "dof": region.dof,
+                    "threshold": region.threshold,
+                    "columns": [
+                        {plane.x.name: float(x), "allowed": allowed} for x, allowed in zip(plane.x.values, region.columns, strict=True)
+                    ],
+                }
+                for region in regions
+            ],
+        }
+        for plane, regions in results
+    ]
+
+
+# --- picture -----------------------------------------------------------------------------------------------------------------------
+
+
+def write_plot(
+    results: Sequence[Result],
+    path: Path,
+    reference: MuonReference | None,
+    *,
+    curves: Sequence[tuple[str, NDArray[np.float64]]] = (),
+    title: str | None = None,
+) -> Path:
+    """Draw the planes with their regions, other limits as curves, and the band of the muon's g - 2 where the model has one."""
+    band = None if reference is None else muon_band(results[-1][0], reference)
+    model = check_model(results[0][0].model)
+    notes = [] if model is None else [model.lagrangian]
+    figure = exclusion_figure(
+        [(plane, regions, plane.label) for plane, regions in results], band=band, curves=curves, title=title, method=METHOD, notes=notes
+    )
+    return save_figure(figure, path)
+
+
+def muon_reference(year: str) -> MuonReference | None:
+    """Return measurement minus prediction for a theory value by year, None for "none".
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no prediction of that year.
+
+    References
+    ----------
+    data/published/anomalous_magnetic_moments.yaml names the papers.
+    """
+    if year == "none":
+        return None
+    years = {name.removeprefix("muon-"): name for name in moment_names()[1] if name.startswith("muon-")}
+    if year not in years:
+        kind = "theory of the muon's g-2"
+        raise UnknownNameError(kind, year, (*years, "none"))
+    measured, predicted = measured_moment(_MEASURED), predicted_moment(years[year])
+    difference, error = moment_difference(measured, predicted)
+    label = f"$(g-2)_\\mu$ within $2\\sigma$: {_paper(measured)} - theory {year} ({_paper(predicted)})"
+    return MuonReference(difference, error, label)
+
+
+def _paper(moment: Moment) -> str:
+    """Return the arXiv number of a moment, else its whole source."""
+    return f"arXiv:{moment.source.rpartition('arXiv:')[2]}" if "arXiv:" in moment.source else moment.source
+
+
+def muon_band(plane: Plane, reference: MuonReference) -> Band | None:
+    r"""Return the couplings that give the muon a_exp - a_theory within two standard errors; None for other planes and models.
+
+    Delta a = g^2 L(M), so g = sqrt(Delta a/L); a negative lower end allows every smaller coupling.
+
+    Parameters
+    ----------
+    plane
+        Over (mass, g) of a model in which the charged muon has a charge of modulus 1.
+    reference
+        The difference and its error.
+    """
+    if plane.model not in _MUON_MODELS or (plane.x.name, plane.y.name) != ("mass", "g"):
+        return None
+    mass = np.geomspace(plane.x.values[0], plane.x.values[-1], 201)
+    loop = vector_contribution(1.0, mass, MUON_MASS)
+    low, high = (np.sqrt(max(reference.difference + side * reference.error, 0.0) / loop) for side in (-2.0, 2.0))
+    return Band(mass, low, high, reference.label)

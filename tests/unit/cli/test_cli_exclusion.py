@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.errors import UnknownNameError
+from cevnsfit.infer.planes import Plane, PlaneAxis, Region
+from cevnsfit.physics.constants import MUON_MASS
+from cevnsfit.physics.magnetic_moments import vector_contribution
+from cevnsfit.studies.exclusion import MuonReference, doubtful, muon_band, muon_reference, results_json, write_plot, write_tables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MASS = np.array([10.0, 100.0, 1000.0])
+COUPLING = np.geomspace(1e-5, 1e-1, 5)
+LIMIT = np.column_stack([MASS, [1e-3, 3e-3, 3e-2]])
+BAND = np.array([[1000.0, 0.066], [500.0, 0.035], [1000.0, 0.073]])
+
+
+@pytest.fixture
+def plane() -> Plane:
+    return Plane(
+        label="a + b",
+        experiments=("a", "b"),
+        model="lmu-ltau",
+        x=PlaneAxis("mass", "MeV", MASS, "log"),
+        y=PlaneAxis("g", "1", COUPLING, "log"),
+        nll2=np.full((3, 5), 95.0),
+        valid=np.ones((3, 5), dtype=np.bool_),
+        best={"mass": 100.0, "g": 1e-3, "nll2": 93.0},
+        reference_nll2=94.5,
+        fallbacks=2,
+        caveat="CEvNS only",
+    )
+
+
+@pytest.fixture
+def region() -> Region:
+    columns = (((1e-5, 1e-3),), (), ((1e-5, 3e-2), (0.066, 0.073)))
+    return Region(0.9, 2, 4.6052, columns, (), (), (LIMIT, BAND))
+
+
+def read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comments = [line for line in lines if line.startswith("#")]
+    return comments, list(csv.DictReader(lines[len(comments) :]))
+
+
+def test_every_branch_is_written(plane: Plane, region: Region, tmp_path: Path) -> None:
+    path, _ = write_tables([(plane, (region,))], tmp_path)
+    comments, rows = read(path)
+    assert list(rows[0]) == ["label", "cl", "dof", "branch", "point", "mass [MeV]", "g [1]"]
+    for number, branch in enumerate((LIMIT, BAND), 1):
+        points = [(float(row["mass [MeV]"]), float(row["g [1]"])) for row in rows if row["branch"] == str(number)]
+        np.testing.assert_allclose(points, branch)
+    assert {(row["label"], row["cl"], row["dof"]) for row in rows} == {("a + b", "0.9", "2")}
+    text = "\n".join(comments)
+    assert all(
+        part in text for part in ("L = g Z'_mu", "4.6052 (0.9 CL, 2 dof)", "caveat: CEvNS only", "mass = 100 MeV, g = 0.001", "cevnsfit ")
+    )
+
+
+def test_allowed_intervals_are_written_and_none_is_said(plane: Plane, region: Region, tmp_path: Path) -> None:
+    _, path = write_tables([(plane, (region,))], tmp_path)
+    _, rows = read(path)
+    assert [(row["mass [MeV]"], row["interval"], row["g_low [1]"], row["g_high [1]"]) for row in rows] == [
+        ("10", "1", "1e-05", "0.001"),
+        ("100", "0", "", ""),
+        ("1000", "1", "1e-05", "0.03"),
+        ("1000", "2", "0.066", "0.073"),
+    ]
+
+
+def test_json_holds_the_columns(plane: Plane, region: Region) -> None:
+    (entry,) = results_json([(plane, (region,))])
+    assert entry["regions"][0]["columns"][2] == {"mass": 1000.0, "allowed": ((1e-5, 3e-2), (0.066, 0.073))}
+    assert entry["reference_nll2"] == 94.5
+
+
+def test_only_invalid_points_near_the_minimum_are_doubtful(plane: Plane) -> None:
+    nll2, valid = plane.nll2.copy(), plane.valid.copy()
+    nll2[0, :3] = [1e4, np.inf, np.nan]
+    valid[0, :] = [False, False, False, False, True]
+    assert doubtful(plane) == 0
+    assert doubtful(dataclasses.replace(plane, nll2=nll2, valid=valid)) == 2
+
+
+@pytest.mark.parametrize(("year", "difference", "error"), [("2025", 38.5, 63.67), ("2020", 261.5, 45.38)])
+def test_differences_of_measured_and_predicted_moments(year: str, difference: float, error: float) -> None:
+    reference = muon_reference(year)
+    assert reference is not None
+    assert reference.difference == pytest.approx(difference * 1e-11, rel=1e-3)
+    assert reference.error == pytest.approx(error * 1e-11, rel=1e-3)
+    assert f"theory {year} (arXiv:" in reference.label
+
+
+def test_no_reference_and_an_unknown_one() -> None:
+    assert muon_reference("none") is None
+    with pytest.raises(UnknownNameError, match="did you mean 2025"):
+        muon_reference("2024")
+
+
+def test_the_band_gives_the_difference_within_two_errors(plane: Plane) -> None:
+    band = muon_band(plane, MuonReference(2.6e-9, 0.4e-9, "x"))
+    assert band is not None
+    assert vector_contribution(band.low, band.x, MUON_MASS) == pytest.approx(np.full(201, 1.8e-9))
+    assert vector_contribution(band.high, band.x, MUON_MASS) == pytest.approx(np.full(201, 3.4e-9))
+
+
+def test_a_difference_that_agrees_with_zero_allows_small_couplings(plane: Plane) -> None:
+    band = muon_band(plane, MuonReference(1e-10, 4e-10, "x"))
+    assert band is not None
+    assert not band.low.any()
+    assert (band.high > 0).all()
+
+
+def test_no_band_without_a_muon_coupling(plane: Plane) -> None:
+    reference = MuonReference(2.6e-9, 0.4e-9, "x")
+    assert muon_band(dataclasses.replace(plane, model="le-ltau"), reference) is None
+    assert muon_band(dataclasses.replace(plane, x=PlaneAxis("r_n", "fm", MASS, "linear")), reference) is None
+
+
+def test_the_picture_names_the_reference(plane: Plane, region: Region, tmp_path: Path) -> None:
+    path = write_plot([(plane, (region,))], tmp_path / "plane.svg", muon_reference("2025"))
+    assert path.stat().st_size > 10_000

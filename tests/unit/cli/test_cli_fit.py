@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cevnsfit.cli.fit import print_fit
+from cevnsfit.studies import fitting
+from cevnsfit.studies.setup import Analysis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from typer.testing import Result
+
+CSI = "coherent-csi-2021"
+
+
+@pytest.fixture(scope="module")
+def summary() -> fitting.FitSummary:
+    return fitting.run_fit(Analysis((CSI,), "signal-strength"))
+
+
+def test_json(command: Callable[..., Result]) -> None:
+    result = command("fit", CSI, "-m", "signal-strength", "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert found["valid"] is True
+    strength = found["parameters"]["signal_strength"]
+    assert strength["lower"] < strength["value"] < strength["upper"]
+    assert found["expected"][CSI]["cevns"] == pytest.approx(307.9, abs=1.0)
+    assert found["observed"] == {CSI: 1567}
+    assert found["significance"] == pytest.approx(11.09, abs=0.1)
+    assert found["held"]["sns_flux"] == 0.0
+
+
+def test_profiling_the_signal_widens_the_error(command: Callable[..., Result], summary: fitting.FitSummary) -> None:
+    found = json.loads(command("fit", CSI, "-m", "signal-strength", "--profile-signal", "--json").stdout)
+    assert found["parameters"]["signal_strength"]["error"] > 1.1 * summary.fit.errors["signal_strength"]
+    assert "sns_flux" in found["parameters"]
+
+
+def test_the_tables_say_what_was_found(capsys: pytest.CaptureFixture[str], summary: fitting.FitSummary) -> None:
+    print_fit(summary)
+    text = capsys.readouterr().out
+    assert all(part in text for part in ("signal_strength", "cevns", "observed", "1567", "-2 ln lambda / ndof = 93.", "11.", "sigma"))
+
+
+def test_an_invalid_fit_is_printed_and_ends_with_3(
+    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, summary: fitting.FitSummary
+) -> None:
+    bad = dataclasses.replace(summary, fit=dataclasses.replace(summary.fit, valid=False, reason="it wanders"))
+    monkeypatch.setattr(fitting, "run_fit", lambda analysis, at: bad)  # noqa: ARG005
+    result = command("fit", CSI, "-m", "signal-strength", "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["valid"] is False
+    assert "it wanders" in result.stderr
+
+
+def test_a_held_strength_stays(command: Callable[..., Result]) -> None:
+    found = json.loads(command("fit", CSI, "-m", "signal-strength", "--at", "signal_strength=1", "--json").stdout)
+    assert found["held"]["signal_strength"] == 1.0
+    assert "signal_strength" not in found["parameters"]
+
+
+def test_experiments_that_share_events_are_refused(refused: Callable[..., str]) -> None:
+    message = refused("fit", "coherent-csi-2017", CSI, "-m", "signal-strength")
+    assert "coherent-csi-2017" in message
+    assert CSI in message
+    assert "--allow-overlap" in message
+
+
+def test_an_experiment_twice_is_refused(refused: Callable[..., str]) -> None:
+    assert "is given twice" in refused("fit", CSI, CSI, "-m", "signal-strength")
+
+
+def test_spectra(command: Callable[..., Result], tmp_path: Path) -> None:
+    target = tmp_path / "new" / "spectra.png"
+    result = command("spectra", CSI, "-m", "signal-strength", "-o", target, "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert found["files"] == [str(target)]
+    assert found["fit"]["valid"] is True
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_of_an_unknown_kind_is_refused_before_the_fit(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(fitting, "_significance")
+    assert "ends in .png, .pdf or .svg" in refused("spectra", CSI, "-m", "signal-strength", "-o", "spectra.doc")
+
+
+def test_intervals(command: Callable[..., Result]) -> None:
+    result = command("intervals", CSI, "-m", "lmu-ltau", "--at", "mass=300", "--cl", "0.9", "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert (found["poi"], found["cl"], found["dof"], found["valid"]) == ("g", 0.9, 1, True)
+    assert len(found["allowed"]) == len(found["minima"]) == 2
+    text = command("intervals", CSI, "-m", "lmu-ltau", "--at", "mass=300").stdout
+    assert f"[0, {found['allowed'][0][1]:.4g}]" in text
+    assert "90 % CL, 1 dof" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--cl", "90", "--at", "mass=10"), "a confidence level lies between 0 and 1"),
+        (("--dof", "0", "--at", "mass=10"), "needs dof >= 1"),
+        ((), "--at mass=VALUE"),
+        (("--at", "mass=10", "--poi", "gg"), "unknown parameter 'gg'"),
+        (("--at", "mass=10", "--at", "g=1e-3", "--poi", "g"), "both held"),
+    ],
+)
+def test_bad_intervals(refused: Callable[..., str], options: tuple[str, ...], message: str) -> None:
+    assert message in refused("intervals", CSI, "-m", "lmu-ltau", *options)

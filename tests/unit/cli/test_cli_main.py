@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import cevnsfit
+from cevnsfit.spec import catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from typer.testing import Result
+
+COMMANDS = ("experiments", "models", "rates", "fit", "spectra", "intervals", "scan", "plot", "validate", "import-release")
+
+
+def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> tuple[str, ...]:
+        raise error
+
+    monkeypatch.setattr(catalog, "experiment_names", fail)
+
+
+def program(project_root: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(project_root / "src")}
+    return subprocess.run(
+        [sys.executable, "-m", "cevnsfit", *arguments], text=True, capture_output=True, check=False, env=environment, **options
+    )
+
+
+def test_help_names_every_command(command: Callable[..., Result]) -> None:
+    result = command("--help")
+    assert result.exit_code == 0
+    assert all(name in result.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_json(command: Callable[..., Result], name: str) -> None:
+    result = command(name, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.stdout
+
+
+def test_help_imports_nothing_heavy(project_root: Path) -> None:
+    heavy = {"numpy", "scipy", "pydantic", "matplotlib", "iminuit", "zarr", "pint", "ruamel"}
+    code = f"import sys, cevnsfit, cevnsfit.cli.main; print(sorted({heavy!r} & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": str(project_root / "src")}
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True, env=environment)
+    assert done.stdout.strip() == "[]"
+
+
+def test_version(command: Callable[..., Result]) -> None:
+    result = command("--version")
+    assert (result.exit_code, result.stdout.strip()) == (0, cevnsfit.__version__)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("ft",), ("fit", "--modell", "sm"), ("fit", "coherent-csi-2021"), ("intervals", "a", "-m", "sm", "--cl", "x")]
+)
+def test_usage_errors_are_bad_input(refused: Callable[..., str], arguments: tuple[str, ...]) -> None:
+    assert "Error" in refused(*arguments)
+
+
+def test_an_internal_error_is_one_message_without_traceback(command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CEVNSFIT_DEBUG", raising=False)
+    fail_with(ZeroDivisionError("no\nway"), monkeypatch)
+    result = command("experiments")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("internal error: ZeroDivisionError: no way\n")
+    assert "report" in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("debug", ["option", "environment"])
+def test_debug_shows_the_traceback_of_an_internal_error(
+    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, debug: str
+) -> None:
+    monkeypatch.setenv("CEVNSFIT_DEBUG", "" if debug == "option" else "1")
+    fail_with(ZeroDivisionError(), monkeypatch)
+    result = command(*(["--debug"] if debug == "option" else []), "experiments")
+    assert result.exit_code == 1
+    assert "Traceback" in result.stderr
+
+
+def test_bad_input_has_no_traceback_with_debug_either(refused: Callable[..., str]) -> None:
+    assert "unknown experiment 'nothing'" in refused("--debug", "experiments", "show", "nothing")
+
+
+def test_an_error_of_the_operating_system_is_bad_input(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(PermissionError(13, "Permission denied", "/some/where"), monkeypatch)
+    assert refused("experiments") == "error: /some/where: Permission denied\n"
+
+
+def test_interrupted(command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(KeyboardInterrupt(), monkeypatch)
+    result = command("experiments")
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+
+
+def test_an_interrupted_scan_says_that_it_can_be_continued(
+    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fail_with(KeyboardInterrupt(), monkeypatch)
+    result = command("scan", "coherent-csi-2021", "-m", "lmu-ltau", "-o", tmp_path)
+    assert result.exit_code == 130
+    assert "same command continues the scan" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_module_runs(project_root: Path) -> None:
+    done = program(project_root, "--version")
+    assert (done.returncode, done.stdout.strip()) == (0, cevnsfit.__version__)
+
+
+def test_a_reader_that_goes_away_is_no_error(project_root: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(project_root / "src")}
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as gone:
+        done = subprocess.run(
+            [sys.executable, "-m", "cevnsfit", "models"], stdout=gone, stderr=subprocess.PIPE, text=True, check=False, env=environment
+        )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import cevnsfit as cf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_at_most_twelve_names_and_all_exist() -> None:
+    assert len(cf.__all__) <= 12
+    assert all(getattr(cf, name) is not None for name in cf.__all__)
+    assert dir(cf) == sorted(cf.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = cf.nothing
+
+
+def test_nothing_is_imported_before_it_is_asked_for(project_root: Path) -> None:
+    code = "import sys, cevnsfit; print('numpy' in sys.modules, cevnsfit.CevnsfitError.__name__)"
+    environment = {**os.environ, "PYTHONPATH": str(project_root / "src")}
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True, env=environment)
+    assert done.stdout.split() == ["False", "CevnsfitError"]
+
+
+def test_from_experiment_to_region() -> None:
+    likelihood = cf.build_likelihood([cf.load_experiment("coherent-csi-2021")], model="lmu-ltau")
+    scan = cf.scan(likelihood, mass=np.geomspace(300.0, 1000.0, 3), g=np.geomspace(1e-4, 2e-2, 6))
+    region = scan.regions(cl=0.90, dof=2)
+    assert len(region.columns) == 3
+    assert all(column[0][0] == pytest.approx(1e-4) for column in region.columns)
+    single = cf.intervals(likelihood.at({"mass": 1000.0}), "g", cl=0.90, dof=2)
+    assert single.allowed[0][1] > 1e-2

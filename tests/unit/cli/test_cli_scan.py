@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cevnsfit.studies import scan as scanning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from typer.testing import Result
+
+CSI = "coherent-csi-2021"
+GRID = ("--grid", "g=1e-4:2e-2:12:log", "--grid", "mass=100:1000:5:log")
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scan")
+
+
+@pytest.fixture(scope="module")
+def result(command: Callable[..., Result], output: Path) -> Result:
+    return command("scan", CSI, "-m", "lmu-ltau", *GRID, "-o", output, "--json")
+
+
+@pytest.fixture(scope="module")
+def found(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.stderr
+    return dict(json.loads(result.stdout))
+
+
+def test_json(found: dict[str, Any], output: Path) -> None:
+    (plane,) = found["planes"]
+    assert plane["label"] == CSI
+    assert plane["best_fit"]["nll2"] <= plane["reference_nll2"]
+    assert [(region["cl"], region["dof"]) for region in plane["regions"]] == [(0.90, 2), (0.95, 2)]
+    assert [axis["name"] for axis in plane["axes"]] == ["mass", "g"]
+    for region in plane["regions"]:
+        assert [column["mass"] for column in region["columns"]] == plane["axes"][0]["values"]
+    assert found["files"] == [str(output / name) for name in ("exclusion.csv", "exclusion_intervals.csv", "exclusion.png")]
+
+
+def test_a_higher_level_allows_more(found: dict[str, Any]) -> None:
+    lower, higher = ([column["allowed"] for column in region["columns"]] for region in found["planes"][0]["regions"])
+
+    def length(column: list[list[float]]) -> float:
+        return sum(high - low for low, high in column)
+
+    assert all(length(narrow) <= length(wide) for narrow, wide in zip(lower, higher, strict=True))
+
+
+def test_the_files_hold_what_was_printed(found: dict[str, Any], output: Path) -> None:
+    text = (output / "exclusion_intervals.csv").read_text(encoding="utf-8").splitlines()
+    rows = list(csv.DictReader(line for line in text if not line.startswith("#")))
+    allowed = [column["allowed"] for region in found["planes"][0]["regions"] for column in region["columns"]]
+    assert [float(row["g_high [1]"]) for row in rows if row["interval"] != "0"] == pytest.approx(
+        [high for column in allowed for _, high in column]
+    )
+    assert (output / "exclusion.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_finished_scan_is_read_and_not_computed_again(
+    command: Callable[..., Result], found: dict[str, Any], output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(scanning, "scan_column")
+    result = command("scan", CSI, "-m", "lmu-ltau", *GRID, "-o", output, "--no-plot", "--cl", "0.9", "--json")
+    again = json.loads(result.stdout)
+    assert again["planes"][0]["regions"] == found["planes"][0]["regions"][:1]
+    assert len(again["files"]) == 2
+
+
+def test_the_tables_for_people(command: Callable[..., Result], found: dict[str, Any], output: Path) -> None:
+    result = command("scan", CSI, "-m", "lmu-ltau", *GRID, "-o", output, "--no-plot")
+    assert result.exit_code == 0
+    assert f"{found['planes'][0]['best_fit']['mass']:.4g}" in result.stdout
+    row = next(line for line in result.stdout.splitlines() if "1567" in line)
+    assert "deficit" in row
+    assert "0.939" in row
+
+
+def test_plot(command: Callable[..., Result], found: dict[str, Any], output: Path, tmp_path: Path) -> None:
+    target = tmp_path / "plane.svg"
+    result = command("plot", output, "-o", target, "--cl", "0.9", "--g-2", "2020", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["planes"][0]["best_fit"] == found["planes"][0]["best_fit"]
+    assert "<svg" in target.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("found")
+def test_another_scan_in_the_same_folder_is_refused(refused: Callable[..., str], output: Path) -> None:
+    message = refused("scan", CSI, "-m", "le-ltau", *GRID, "-o", output)
+    assert "holds another analysis" in message
+
+
+def test_an_unfinished_scan_is_not_plotted(
+    command: Callable[..., Result], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = []
+    compute = scanning.scan_column
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return compute(*arguments, **options)
+
+    monkeypatch.setattr(scanning, "scan_column", interrupted)
+    arguments = ("scan", CSI, "-m", "lmu-ltau", "--grid", "mass=300:1000:3", "--grid", "g=1e-4:2e-2:4:log", "-o", tmp_path, "--json")
+    assert command(*arguments).exit_code == 130
+    assert "2 of 3 columns" in refused("plot", tmp_path)
+    monkeypatch.setattr(scanning, "scan_column", compute)
+    result = command(*arguments)
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--grid", "mass=1:10:5"), "a scan needs two parameters, got 1"),
+        (("--grid", "mass=1:10:5", "--grid", "mass=1:10:6"), "mass has two grids"),
+        (("--grid", "mass=1:10", "--grid", "g=0:1:5"), "should read name=start:stop:count"),
+        (("--grid", "mas=1:10:5", "--grid", "g=0:1:5"), "unknown parameter 'mas'; did you mean mass"),
+        (("--grid", "mass=0:10:5", "--grid", "g=0:1:5"), "mass = 0 is outside its domain"),
+        (("--at", "g=1e-3"), "g cannot be both scanned (--grid) and held (--at)"),
+        (("--cl", "1.5"), "a confidence level lies between 0 and 1"),
+        (("--g-2", "2021"), "unknown theory of the muon's g-2 '2021'; did you mean 2025, 2020"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(
+    refused: Callable[..., str], tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    assert message in refused("scan", CSI, "-m", "lmu-ltau", *options, "-o", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_without_mass_and_coupling_needs_a_grid(refused: Callable[..., str], tmp_path: Path) -> None:
+    assert "needs two --grid" in refused("scan", CSI, "-m", "signal-strength", "-o", tmp_path)
+
+
+def test_experiments_that_share_events_are_refused(refused: Callable[..., str], tmp_path: Path) -> None:
+    message = refused("scan", "coherent-csi-2017", CSI, "-m", "lmu-ltau", *GRID, "-o", tmp_path)
+    assert "coherent-csi-2017" in message
+    assert CSI in message
+
+
+def test_a_folder_without_scan(refused: Callable[..., str], tmp_path: Path) -> None:
+    assert "no scan here" in refused("plot", tmp_path)
+    assert "no scan here" in refused("plot", tmp_path / "none")
+
+
+def test_a_file_in_place_of_the_folder(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert "file" in refused("scan", CSI, "-m", "lmu-ltau", *GRID, "-o", tmp_path / "file")
