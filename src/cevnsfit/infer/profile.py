@@ -40,6 +40,9 @@ FAR: Final = 100.0
 FAR_TOLERANCE: Final = 3e-4
 """Estimated distance to the minimum, relative to the distance from the best point, beyond `FAR`."""
 
+PILOT: Final = 24
+"""Points from which on it pays to minimise one of them first and start the others there."""
+
 NEAR: Final = 30.0
 """Distance to the minimum within which the last Hessian is tried again."""
 
@@ -126,7 +129,8 @@ def profile(
     data
         A data set, or a batch of P of them; the observed one by default.
     start
-        Starting values of all parameters, shape (n,) or (P, n); the defaults by default. `fixed` goes over it.
+        Starting values of all parameters, shape (n,) or (P, n); by default the defaults, or in a large batch the minimum of one of its
+        points. `fixed` goes over it.
     floating
         Names that float; by default all that are not fixed.
 
@@ -142,6 +146,8 @@ def profile(
     upper = np.array([joint.parameters.parameters[index].upper for index in problem.floating])
     theta[:, problem.floating] = np.clip(theta[:, problem.floating], lower, upper)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        if start is None and data.size is None and len(theta) >= PILOT:
+            theta[:, problem.floating] = _pilot(problem, theta, lower, upper)
         state = _minimise(problem, theta, lower, upper)
         fallbacks = np.flatnonzero(state.status != _DONE)
         for row in fallbacks:
@@ -160,6 +166,16 @@ def _start(joint: Joint, fixed: Mapping[str, Floats], data: Data, start: Floats 
     for name, values in fixed.items():
         theta[:, joint.parameters.index(name)] = values
     return theta
+
+
+def _pilot(problem: Problem, theta: Floats, lower: Floats, upper: Floats) -> Floats:
+    """Return the floating parameters at the minimum of one good point of the batch, from which the others start."""
+    some = theta[np.linspace(0, len(theta) - 1, 8).astype(np.int64)]
+    value = evaluate_problem(problem, some, np.arange(len(some))).value
+    best = int(np.argmin(np.where(np.isfinite(value), value, np.inf)))
+    state = _minimise(problem, some[[best]], lower, upper)
+    result: Floats = state.theta[0, problem.floating] if state.status[0] == _DONE else theta[0, problem.floating]
+    return result
 
 
 def _minimise(problem: Problem, theta: Floats, lower: Floats, upper: Floats) -> _State:
@@ -206,21 +222,22 @@ def _round(problem: Problem, state: _State, working: Ints, lower: Floats, upper:
     first = ~np.isfinite(state.value[working])
     state.status[working[first & ~finite]] = _FAILED
     accepted = finite & (first | _accept(problem, state, working, evaluation.value, moved - here))
-    chosen = np.flatnonzero(accepted)
+    chosen, settled = np.flatnonzero(accepted), np.zeros(len(working), dtype=np.bool_)
     if chosen.size:
         rows = working[chosen]
         state.theta[rows] = trial[chosen]
         state.value[rows] = evaluation.value[chosen]
         state.gradient[rows] = evaluation.gradient[chosen]
         state.impossible[rows] = evaluation.impossible[chosen]
-        _renew(problem, state, evaluation, (chosen, rows), (lower, upper))
-    _new_step(problem, state, working[state.status[working] == _RUNNING], (lower, upper))
+        settled[chosen] = _renew(problem, state, evaluation, (chosen, rows), (lower, upper))
+    _new_step(problem, state, working[~settled & (state.status[working] == _RUNNING)], (lower, upper))
 
 
-def _renew(problem: Problem, state: _State, evaluation: Evaluation, where: tuple[Ints, Ints], bounds: tuple[Floats, Floats]) -> None:
+def _renew(problem: Problem, state: _State, evaluation: Evaluation, where: tuple[Ints, Ints], bounds: tuple[Floats, Floats]) -> Bools:
     """Compute the Hessians of accepted points, except close to the minimum while the last Hessian still brings the point on fast.
 
-    `where` holds the positions of the points in the evaluation and in the state.
+    `where` holds the positions of the points in the evaluation and in the state. Returns the points that kept the last Hessian and have their
+    next step already, shape (P,).
     """
     chosen, rows = where
     before = state.edm[rows]
@@ -234,6 +251,7 @@ def _renew(problem: Problem, state: _State, evaluation: Evaluation, where: tuple
     if fresh.size:
         first, second = hessian(problem, evaluation, chosen[fresh], rows[fresh])
         state.matrix[rows[fresh]] = first + second
+    return old
 
 
 def _accept(problem: Problem, state: _State, working: Ints, value: Floats, move: Floats) -> Bools:
@@ -337,7 +355,9 @@ def _trust_region(matrix: Floats, gradient: Floats, stuck: Bools, metric: Floats
     damping = np.maximum(-values[:, 0], 0.0) + floor
     for _ in range(12):
         shifted = values + damping[:, None]
-        length = np.linalg.norm(pull / shifted, axis=1)
+        length = np.sqrt(np.einsum("pi,pi->p", pull / shifted, pull / shifted))
+        if np.all(length < 1.05 * radius):
+            break
         slope = np.einsum("pi,pi->p", pull**2, shifted**-3.0)
         change = length**2 / np.where(slope > 0, slope, 1.0) * (length / radius - 1)
         damping = np.where(length > radius, damping + change, damping)

@@ -113,7 +113,8 @@ def _compile_monomials(powers: Ints, column: dict[int, int]) -> Monomials:
 
 def _one_hot(places: Ints, size: int) -> Floats:
     """Return the matrix (k, size) with a 1 at each place."""
-    return (places[:, None] == np.arange(size)).astype(np.float64)
+    result: Floats = (places[:, None] == np.arange(size)).astype(np.float64)
+    return result
 
 
 def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
