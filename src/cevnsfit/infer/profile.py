@@ -118,7 +118,8 @@ def profile(
     """Return -2 ln lambda minimised over the floating parameters at P points.
 
     It agrees with a polished iminuit fit to 1e-6 up to 100 above the best point of the batch, and to a relative 1e-3 of the distance
-    up to `REMOTE`; beyond, it is an upper bound. A local method: where a coupling floats, the minimum belongs to its start, which must not be the stationary point 0.
+    up to `REMOTE`; beyond, it is an upper bound. A local method: where a coupling floats, the minimum belongs to its start, which must not be
+    the stationary point 0; far from the data even the nuisances can have several minima.
 
     Parameters
     ----------
@@ -242,7 +243,7 @@ def _renew(problem: Problem, state: _State, evaluation: Evaluation, where: tuple
     chosen, rows = where
     before = state.edm[rows]
     old = np.zeros(len(rows), dtype=np.bool_)
-    close = np.flatnonzero(before < NEAR)
+    close = np.flatnonzero((before < NEAR) & ~state.coarse[rows])
     if close.size:
         _step(problem, state, rows[close], bounds)
         edm = state.edm[rows[close]]
@@ -372,7 +373,7 @@ def _judge(state: _State, working: Ints, best: float) -> None:
     tolerance = np.where(distance > FAR, np.maximum(FAR_TOLERANCE * distance, TOLERANCE), TOLERANCE)
     tolerance = np.maximum(tolerance, 1e-12 * np.abs(state.value[running]))
     state.tolerance[running] = tolerance
-    done = (state.edm[running] <= tolerance) & (state.edm[running] >= 0)
+    done = (state.edm[running] <= tolerance) & (state.edm[running] >= 0) & ~state.coarse[running]
     done |= (distance > REMOTE) & (state.rounds[running] >= REMOTE_ROUNDS)
     state.status[running[done]] = _DONE
     state.status[running[~done & (state.rounds[running] >= MAX_ROUNDS)]] = _FAILED
