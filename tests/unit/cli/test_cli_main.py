@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from typer.testing import Result
 
-COMMANDS = ("experiments", "models", "rates", "fit", "spectra", "intervals", "scan", "plot", "validate", "import-release")
+COMMANDS = ("experiments", "models", "rates", "fit", "spectra", "intervals", "scan", "plot", "run", "validate", "import-release")
 
 
 def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
