@@ -8,12 +8,13 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
 from cevnsfit.spec.schema import (
-    Background,
     ExperimentSpec,
     Normalisation,
     ProductShape,
     TableColumn,
+    TableEfficiency,
     TableFactor,
+    TableQuenching,
     TemplateVariant,
 )
 
@@ -21,15 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cevnsfit.core.axes import Axis
+    from cevnsfit.spec.schema import Shape, Stage
     from cevnsfit.spec.tables import Table
     from cevnsfit.spec.yaml_source import YamlSource
+
+    Variants = Mapping[str, tuple[Mapping[str, Stage], Mapping[str, Stage]]]
 
 SIGNAL = "cevns"
 ENERGY_AXES = ("t_recoil", "e_ee", "pe")
 _Finding = tuple[tuple[str | int, ...], str]
 
 
-def check_experiment(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table], source: YamlSource) -> list[Problem]:
+def check_experiment(
+    spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table], source: YamlSource, variants: Variants
+) -> list[Problem]:
     """Return every inconsistency between the fields of a description and its tables."""
     findings = [
         *_check_axes(spec),
@@ -37,6 +43,7 @@ def check_experiment(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping
         *_check_counts(spec, axes, tables),
         *_check_shapes(spec, axes, tables),
         *_check_signal(spec, axes, tables),
+        *_check_curves(spec, tables, variants),
     ]
     return [Problem(source.name, source.line(loc), ".".join(str(part) for part in loc), text) for loc, text in findings]
 
@@ -70,6 +77,9 @@ def _check_names(spec: ExperimentSpec) -> Iterator[_Finding]:
             yield (section, SIGNAL), f"'{SIGNAL}' is the name of the signal"
     if len(spec.control_region) > 1:
         yield ("control_region",), "one background can be measured in a control region"
+    for name, control in spec.control_region.items():
+        if control.expected is not None and spec.observed is not None:
+            yield ("control_region", name, "expected"), "an experiment with observed counts needs a measured control region"
     for name in {} if spec.released is None else spec.released.counts:
         if name not in spec.backgrounds:
             yield ("released", "counts", name), str(UnknownNameError("background", name, spec.backgrounds))
@@ -93,7 +103,7 @@ def _acts_on(systematic: object) -> tuple[str, ...]:
 
 
 def _column(
-    loc: tuple[str | int, ...], ref: TableColumn, tables: Mapping[str, Table], use: Callable[[Table], np.ndarray], *, positive: bool = True
+    loc: tuple[str | int, ...], ref: TableColumn, tables: Mapping[str, Table], use: Callable[[Table], np.ndarray], *, empty: bool = False
 ) -> Iterator[_Finding]:
     table = tables.get(ref.table)
     if table is None:
@@ -103,9 +113,9 @@ def _column(
     except CevnsfitError as error:
         yield loc, f"{ref.table}: {error}"
         return
-    if positive and np.any(values < 0):
+    if np.any(values < 0):
         yield loc, f"{ref.table}: column '{ref.column}' has {int(np.sum(values < 0))} negative entries"
-    elif positive and not np.any(values > 0):
+    elif not empty and not np.any(values > 0):
         yield loc, f"{ref.table}: column '{ref.column}' is zero in the whole window"
 
 
@@ -113,10 +123,11 @@ def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
     counted: list[tuple[tuple[str | int, ...], TableColumn]] = []
     if spec.observed is not None:
         counted.append((("observed",), spec.observed))
-    counted += [(("control_region", name), entry) for name, entry in spec.control_region.items()]
+    counted += [(("control_region", name), entry.counted) for name, entry in spec.control_region.items() if entry.counted is not None]
     counted += [(("backgrounds", name, "count"), entry.count) for name, entry in spec.backgrounds.items() if entry.count.kind == "counted"]
     for loc, ref in counted:
-        yield from _column(loc, ref, tables, lambda table, ref=ref: table.on(axes, ref.column))  # type: ignore[misc]
+        measured = loc[0] != "backgrounds"
+        yield from _column(loc, ref, tables, lambda table, ref=ref: table.on(axes, ref.column), empty=measured)  # type: ignore[misc]
         table = tables.get(ref.table)
         if (
             table is not None
@@ -127,15 +138,26 @@ def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
 
 
 def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table]) -> Iterator[_Finding]:
-    for name, background in spec.backgrounds.items():
-        loc = ("backgrounds", name, "shape")
-        if isinstance(background.shape, ProductShape):
-            yield from _check_product(loc, background, axes, tables)
+    for loc, shape in _shapes(spec):
+        if isinstance(shape, ProductShape):
+            yield from _check_product(loc, shape, axes, tables)
         else:
-            joint = background.shape
-            yield from _column(loc, joint, tables, lambda table, joint=joint: table.on(axes, joint.column))  # type: ignore[misc]
+            yield from _column(loc, shape, tables, lambda table, shape=shape: table.on(axes, shape.column))  # type: ignore[misc]
+    for name, background in spec.backgrounds.items():
         if background.count.kind == "absolute" and background.count.per_gwh and spec.source.exposure_gwh is None:
             yield ("source", "exposure_gwh"), f"background '{name}' is per GWh, so the exposure in GWh is needed"
+    yield from _check_variants(spec, axes, tables)
+
+
+def _shapes(spec: ExperimentSpec) -> Iterator[tuple[tuple[str, ...], Shape]]:
+    for name, background in spec.backgrounds.items():
+        yield ("backgrounds", name, "shape"), background.shape
+    for name, control in spec.control_region.items():
+        if control.expected is not None:
+            yield ("control_region", name, "expected", "shape"), control.expected.shape
+
+
+def _check_variants(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table]) -> Iterator[_Finding]:
     for name, systematic in spec.systematics.items():
         if not isinstance(systematic, TemplateVariant):
             continue
@@ -147,10 +169,9 @@ def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
 
 
 def _check_product(
-    loc: tuple[str | int, ...], background: Background, axes: Sequence[Axis], tables: Mapping[str, Table]
+    loc: tuple[str | int, ...], shape: ProductShape, axes: Sequence[Axis], tables: Mapping[str, Table]
 ) -> Iterator[_Finding]:
-    assert isinstance(background.shape, ProductShape)
-    factors = background.shape.factors
+    factors = shape.factors
     names = [axis.name for axis in axes]
     if set(factors) != set(names):
         yield (*loc, "factors"), f"needs one factor for each axis ({', '.join(names)})"
@@ -182,9 +203,16 @@ def _check_signal(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
             ref = TableColumn(table=arrival.table, column=column)
             time = by_name["time"]
             yield from _column(("source", "arrival"), ref, tables, lambda table, ref=ref, time=time: table.on([time], ref.column))  # type: ignore[misc]
-    for name, stage in spec.response.items():
-        if stage.kind in {"table-efficiency", "table-quenching"}:
-            yield from _column(("response", name), stage, tables, lambda table, stage=stage: _curve(table, stage))  # type: ignore[arg-type, misc]
+
+
+def _check_curves(spec: ExperimentSpec, tables: Mapping[str, Table], variants: Variants) -> Iterator[_Finding]:
+    stages: list[tuple[tuple[str, ...], Stage]] = [(("response", name), stage) for name, stage in spec.response.items()]
+    for name, sides in variants.items():
+        for side, response in zip(("up", "down"), sides, strict=True):
+            stages += [(("systematics", name, side), stage) for key, stage in response.items() if stage != spec.response.get(key)]
+    for loc, stage in stages:
+        if isinstance(stage, TableEfficiency | TableQuenching):
+            yield from _column(loc, stage, tables, lambda table, stage=stage: _curve(table, stage))  # type: ignore[arg-type, misc]
 
 
 def _curve(table: Table, stage: TableColumn) -> np.ndarray:

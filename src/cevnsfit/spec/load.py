@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.spec.checks import check_experiment
-from cevnsfit.spec.schema import ExperimentSpec, Stage
+from cevnsfit.spec.schema import TABLE_PATTERN, ExperimentSpec, Stage, TableEfficiency, TableQuenching
 from cevnsfit.spec.tables import Table, TableError, read_table
 from cevnsfit.spec.yaml_source import YamlSource, override, parse_value, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pydantic_core import ErrorDetails
+
     from cevnsfit.core.axes import Axis
+
+    _Loc = tuple[str | int, ...]
 
 FILE: Final = "experiment.yaml"
 
@@ -82,18 +87,18 @@ def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = N
 
     folder = resolve(name)
     source = read_yaml(folder / FILE)
-    data = _plain(source.data)
     changes = {} if overrides is None else dict(overrides)
-    for path, value in changes.items():
-        override(data, path, parse_value(value) if isinstance(value, str) else value)
-    merged = _with_facility(data, source)
-    spec = _validated(merged, source, changes)
-    tables, problems = _read_tables(spec, folder, source)
-    axes, axis_problems = _axes(spec, source)
+    merged = _overridden(_plain(source.data), source, changes)
+    spec, problems = _validated(merged, source, changes)
+    if spec is None:
+        raise SpecError(problems + _read_tables(_table_references(merged, ()), folder, source)[1])
     variants, variant_problems = _variants(merged, spec, source)
-    problems += axis_problems + variant_problems
+    references = [*_table_references(merged, ()), *_variant_tables(variants)]
+    tables, table_problems = _read_tables(references, folder, source)
+    axes, axis_problems = _axes(spec, source)
+    problems = table_problems + axis_problems + variant_problems
     if not axis_problems:
-        problems += check_experiment(spec, axes, tables, source)
+        problems += check_experiment(spec, axes, tables, source, variants)
     if problems:
         raise SpecError(problems)
     digests = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (FILE, *tables)}
@@ -109,7 +114,16 @@ def _plain(node: Any) -> Any:
     return str(node) if isinstance(node, str) else node
 
 
-def _with_facility(data: dict[str, Any], source: YamlSource) -> dict[str, Any]:
+def _overridden(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> dict[str, Any]:
+    """Return the data with the defaults of their facility and the changes; another facility first, so that its fields can be changed."""
+    for path in sorted(changes, key=lambda path: path not in {"source", "source.name"}):
+        value = changes[path]
+        data = data if path in {"source", "source.name"} else _with_facility(data, source, changes)
+        override(data, path, parse_value(value) if isinstance(value, str) else value)
+    return _with_facility(data, source, changes)
+
+
+def _with_facility(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> dict[str, Any]:
     section = data.get("source")
     if not isinstance(section, dict) or not isinstance(section.get("name"), str):
         return data
@@ -117,46 +131,68 @@ def _with_facility(data: dict[str, Any], source: YamlSource) -> dict[str, Any]:
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     if section["name"] not in known:
         error = UnknownNameError("source", section["name"], known)
-        raise SpecError([Problem(source.name, source.line(("source", "name")), "source.name", str(error))])
+        raise SpecError([_problem(source, ("source", "name"), str(error), changes)])
     facility = _plain(read_yaml(folder / f"{section['name']}.yaml").data)
     return {**data, "source": {**facility, **section}}
 
 
-def _validated(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> ExperimentSpec:
+def _validated(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> tuple[ExperimentSpec | None, list[Problem]]:
     try:
-        return ExperimentSpec.model_validate(data)
+        return ExperimentSpec.model_validate(data), []
     except ValidationError as error:
-        problems = [_problem(source, detail["loc"], detail["msg"], detail["type"], changes) for detail in error.errors()]
-    raise SpecError(problems)
+        return None, [_problem(source, detail["loc"], _text(detail, detail["loc"]), changes) for detail in error.errors()]
 
 
-def _problem(source: YamlSource, loc: Sequence[str | int], message: str, kind: str, changes: Mapping[str, object]) -> Problem:
+def _problem(source: YamlSource, loc: Sequence[str | int], text: str, changes: Mapping[str, object]) -> Problem:
     field = source.field(loc)
-    text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if kind == "extra_forbidden":
-        text = f"unknown field '{loc[-1]}'{_near(loc)}"
-    elif kind == "missing":
-        text = "this field is required"
-    changed = next((path for path in changes if field == path or field.startswith(f"{path}.")), None)
+    near = (path for path in changes if f"{field}.".startswith(f"{path}.") or path.startswith(f"{field}."))
+    changed = next(near, None)
     if changed is not None:
         return Problem(f"--set {changed}={changes[changed]}", None, field, text)
     return Problem(source.name, source.line(loc), field, text)
 
 
-def _near(loc: Sequence[str | int]) -> str:
-    known: set[str] = set(ExperimentSpec.model_fields)
-    if len(loc) > 1:
-        field = ExperimentSpec.model_fields.get(str(loc[0]))
-        section = None if field is None else field.annotation
-        known = set(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else set()
-    return "; " + str(UnknownNameError("field", str(loc[-1]), known)).partition("; ")[2] if known else ""
+def _text(detail: ErrorDetails, loc: Sequence[str | int]) -> str:
+    if detail["type"] == "extra_forbidden":
+        name = str(loc[-1])
+        hint = str(UnknownNameError("field", name, _known_fields(loc[:-1]))).partition("; ")[2]
+        return f"unknown field '{name}'; {hint}"
+    if detail["type"] == "missing":
+        return "this field is required"
+    return detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
-def _read_tables(spec: ExperimentSpec, folder: Path, source: YamlSource) -> tuple[dict[str, Table], list[Problem]]:
+def _known_fields(loc: Sequence[str | int]) -> list[str]:
+    """Return the fields that the schema has at a location of pydantic, whose unions appear as tags."""
+    models: list[type[BaseModel]] = [ExperimentSpec]
+    for part in loc:
+        inner = [entry for model in models if part in model.model_fields for entry in _models(model.model_fields[str(part)].annotation)]
+        tagged = [model for model in models if "kind" in model.model_fields and part in get_args(model.model_fields["kind"].annotation)]
+        models = inner or tagged or models
+    return [name if field.alias is None else field.alias for model in models for name, field in model.model_fields.items()]
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def _variant_tables(variants: Mapping[str, tuple[Mapping[str, Stage], Mapping[str, Stage]]]) -> Iterator[tuple[str, _Loc]]:
+    for name, sides in variants.items():
+        for side, stages in zip(("up", "down"), sides, strict=True):
+            yield from (
+                (stage.table, ("systematics", name, side))
+                for stage in stages.values()
+                if isinstance(stage, TableEfficiency | TableQuenching)
+            )
+
+
+def _read_tables(references: Iterable[tuple[str, _Loc]], folder: Path, source: YamlSource) -> tuple[dict[str, Table], list[Problem]]:
     tables: dict[str, Table] = {}
     problems: list[Problem] = []
-    for file, loc in _table_references(spec.model_dump(), ()):
-        if file in tables or any(problem.file == str(folder / file) for problem in problems):
+    for file, loc in references:
+        if not re.match(TABLE_PATTERN, file) or file in tables or any(problem.file == str(folder / file) for problem in problems):
             continue
         path = folder / file
         if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
@@ -169,7 +205,7 @@ def _read_tables(spec: ExperimentSpec, folder: Path, source: YamlSource) -> tupl
     return tables, problems
 
 
-def _table_references(node: object, loc: tuple[str | int, ...]) -> Iterable[tuple[str, tuple[str | int, ...]]]:
+def _table_references(node: object, loc: _Loc) -> Iterator[tuple[str, _Loc]]:
     if isinstance(node, dict):
         for key, value in node.items():
             if key == "table" and isinstance(value, str):
@@ -197,23 +233,29 @@ def _variants(
 ) -> tuple[dict[str, tuple[Mapping[str, Stage], Mapping[str, Stage]]], list[Problem]]:
     variants: dict[str, tuple[Mapping[str, Stage], Mapping[str, Stage]]] = {}
     problems: list[Problem] = []
-    adapter: TypeAdapter[dict[str, Stage]] = TypeAdapter(dict[str, Stage])
     for name, systematic in spec.systematics.items():
         if systematic.kind != "response":
             continue
         sides: list[Mapping[str, Stage]] = []
         for side in ("up", "down"):
-            changed = copy.deepcopy(data["response"])
-            try:
-                for path, value in getattr(systematic, side).items():
-                    override(changed, path, value)
-                sides.append(adapter.validate_python(changed))
-            except ValidationError as error:
-                field = f"systematics.{name}.{side}"
-                line = source.line(("systematics", name, side))
-                problems += [Problem(source.name, line, field, detail["msg"].removeprefix("Value error, ")) for detail in error.errors()]
-            except CevnsfitError as error:
-                problems.append(Problem(source.name, source.line(("systematics", name, side)), f"systematics.{name}.{side}", str(error)))
-        if len(sides) == 2:
-            variants[name] = (sides[0], sides[1])
+            stages, texts = _changed_response(data.get("response", {}), getattr(systematic, side))
+            sides.append(stages)
+            problems += [_problem(source, ("systematics", name, side), text, {}) for text in texts]
+        variants[name] = (sides[0], sides[1])
     return variants, problems
+
+
+def _changed_response(response: Mapping[str, Any], changes: Mapping[str, object]) -> tuple[Mapping[str, Stage], list[str]]:
+    """Return the stages with some fields changed, and what is wrong with that."""
+    changed = copy.deepcopy(dict(response))
+    adapter: TypeAdapter[dict[str, Stage]] = TypeAdapter(dict[str, Stage])
+    try:
+        for path, value in changes.items():
+            override(changed, path, value)
+        return adapter.validate_python(changed), []
+    except ValidationError as error:
+        view = YamlSource("", {"response": changed})
+        places = [("response", *detail["loc"]) for detail in error.errors()]
+        return {}, [f"{view.field(loc)}: {_text(detail, loc)}" for loc, detail in zip(places, error.errors(), strict=True)]
+    except CevnsfitError as error:
+        return {}, [str(error)]

@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, PositiveFloat, ValidationInfo, model_validator
 
-from cevnsfit.core.axes import AXIS_UNITS, Axis
+from cevnsfit.core.axes import Axis
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.units import INTERNAL, parse
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
-TablePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv$")]
+TABLE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv$"
+TablePath = Annotated[str, Field(pattern=TABLE_PATTERN)]
 EnergyAxis = Literal["t_recoil", "e_ee", "pe"]
 
 
+def _quantity(value: object, unit: str) -> object:
+    if isinstance(value, bool):
+        message = f"'{str(value).lower()}' is not a number"
+        raise ValueError(message)  # noqa: TRY004 (pydantic collects ValueError)
+    if not isinstance(value, str | int | float):
+        return value
+    try:
+        return parse(value, unit)
+    except CevnsfitError as error:
+        raise ValueError(str(error)) from None
+
+
 def _in_unit(unit: str) -> BeforeValidator:
-    def convert(value: object) -> object:
-        if not isinstance(value, str | int | float) or isinstance(value, bool):
-            return value
-        try:
-            return parse(value, unit)
-        except CevnsfitError as error:
-            raise ValueError(str(error)) from None
+    return BeforeValidator(lambda value: _quantity(value, unit))
+
+
+def _in_unit_of_axis(form: str) -> BeforeValidator:
+    """Return a conversion to the unit of the field `axis`, which is declared before; `form` says "{}" or "1/{}"."""
+
+    def convert(value: object, info: ValidationInfo) -> object:
+        if "axis" not in info.data:
+            return 1.0  # the axis is reported already
+        return _quantity(value, form.format(INTERNAL[info.data["axis"]]))
 
     return BeforeValidator(convert)
+
+
+def _steps_on_axis(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, list) or "axis" not in info.data:
+        return value if "axis" in info.data else ()
+    unit = INTERNAL[info.data["axis"]]
+    return [{**step, "from": _quantity(step["from"], unit)} if isinstance(step, dict) and "from" in step else step for step in value]
 
 
 Length = Annotated[PositiveFloat, _in_unit("cm")]
@@ -201,24 +224,6 @@ class _OnAxis(Spec):
 
     axis: EnergyAxis
 
-    @model_validator(mode="before")
-    @classmethod
-    def _units(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("axis") not in AXIS_UNITS:
-            return data
-        unit = INTERNAL[data["axis"]]
-        powers = {"position": unit, "steepness": f"1/{unit}", "from": unit}
-        try:
-            return _convert(data, powers)
-        except CevnsfitError as error:
-            raise ValueError(str(error)) from None
-
-
-def _convert(value: Any, units: dict[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {key: parse(item, units[key]) if key in units else _convert(item, units) for key, item in value.items()}
-    return [_convert(item, units) for item in value] if isinstance(value, list) else value
-
 
 class Step(Spec):
     """A factor that holds from a position upwards, until the next step."""
@@ -232,10 +237,10 @@ class LogisticEfficiency(_OnAxis):
 
     kind: Literal["logistic-efficiency"]
     amplitude: float
-    steepness: float
-    position: float
+    steepness: Annotated[float, _in_unit_of_axis("1/{}")]
+    position: Annotated[float, _in_unit_of_axis("{}")]
     offset: float = 0.0
-    steps: tuple[Step, ...] = ()
+    steps: Annotated[tuple[Step, ...], BeforeValidator(_steps_on_axis)] = ()
 
 
 class TableEfficiency(_OnAxis):
@@ -276,7 +281,7 @@ class AxisSpec(Spec):
     edges: Annotated[tuple[float, ...], Field(min_length=2)] | None = None
     start: float | None = None
     stop: float | None = None
-    bins: PositiveInt | None = None
+    bins: Annotated[int, Field(gt=0, le=10_000)] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> AxisSpec:
@@ -393,7 +398,21 @@ class FreeCount(Spec):
     mean: PositiveFloat
 
 
-Count = Annotated[GaussianCount | CountedCount | AbsoluteCount | FreeCount, Field(discriminator="kind")]
+class Projected(Spec):
+    """Counts expected in the analysis window: `mean` at an exposure of `at_pot` protons, in proportion to the exposure."""
+
+    mean: PositiveFloat
+    at_pot: PositiveFloat
+
+
+class ProjectedCount(Projected):
+    """The count of a projection, which grows with the exposure, with a relative error `sigma`."""
+
+    kind: Literal["projected"]
+    sigma: Annotated[PositiveFloat, _in_unit("")]
+
+
+Count = Annotated[GaussianCount | CountedCount | AbsoluteCount | FreeCount | ProjectedCount, Field(discriminator="kind")]
 
 
 class Background(Spec):
@@ -403,10 +422,35 @@ class Background(Spec):
     count: Count
 
 
-class ControlRegionSpec(TableColumn):
-    """A sample that measures one background in each bin: it expects ratio times that background."""
+class ProjectedBackground(Projected):
+    """A background that a projection expects in its analysis window."""
 
+    shape: Shape
+
+
+class ControlRegionSpec(Spec):
+    """A sample that measures one background in each bin: it expects ratio times that background.
+
+    Its counts are a column of a table; those of a projection follow from the background that is `expected`.
+    """
+
+    table: TablePath | None = None
+    column: str | None = None
+    expected: ProjectedBackground | None = None
     ratio: PositiveFloat = 1.0
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ControlRegionSpec:
+        given = (self.table is not None, self.column is not None)
+        if given[0] != given[1] or given[0] == (self.expected is not None):
+            message = "give either table and column, or expected (the background of a projection)"
+            raise ValueError(message)
+        return self
+
+    @property
+    def counted(self) -> TableColumn | None:
+        """Return the measured counts; None for a projection."""
+        return None if self.table is None or self.column is None else TableColumn(table=self.table, column=self.column)
 
 
 # --- systematics -------------------------------------------------------------------------------------------------------------------

@@ -214,9 +214,10 @@ def _axis(name: str, names: list[str], units: list[str], data: NDArray[np.float6
 def _check_order(axes: tuple[Axis, ...], names: list[str], units: list[str], data: NDArray[np.float64]) -> None:
     shape = tuple(axis.nbins for axis in axes)
     for position, axis in enumerate(axes):
-        column = names.index(f"{axis.name}_low")
-        low = _internal(axis.name, data[:, column], units[column]).reshape(shape)
-        wanted = np.asarray(axis.edges[:-1]).reshape([-1 if i == position else 1 for i in range(len(shape))])
-        if not np.allclose(low, np.broadcast_to(wanted, shape), rtol=1e-9, atol=1e-15):
-            message = f"rows must run through the bins with the last axis fastest ({', '.join(a.name for a in axes)})"
-            raise TableError(None, message)
+        for end, edges in (("low", axis.edges[:-1]), ("high", axis.edges[1:])):
+            column = names.index(f"{axis.name}_{end}")
+            values = _internal(axis.name, data[:, column], units[column]).reshape(shape)
+            wanted = np.asarray(edges).reshape([-1 if i == position else 1 for i in range(len(shape))])
+            if not np.allclose(values, np.broadcast_to(wanted, shape), rtol=1e-9, atol=1e-15):
+                message = f"rows must run through the bins with the last axis fastest ({', '.join(a.name for a in axes)})"
+                raise TableError(None, message)

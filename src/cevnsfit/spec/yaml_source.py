@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BYTES: Final = 1_000_000
+MAX_DEPTH: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +89,36 @@ def read_yaml(path: Path) -> YamlSource:
 
 def _parse(text: str, name: str) -> Mapping[str, Any]:
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
-    from ruamel.yaml.events import AliasEvent
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     yaml = YAML()
     try:
-        for event in yaml.parse(text):
-            if isinstance(event, AliasEvent):
-                raise SpecError(
-                    [Problem(name, event.start_mark.line + 1, "", f"aliases (*{event.anchor}) are not allowed; write the value out")]
-                )
+        _check_events(yaml.parse(text), name)
         data = yaml.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark if error.problem_mark is not None else error.context_mark
         line = None if mark is None else mark.line + 1
         what = (error.problem or str(error)).splitlines()[0]
         raise SpecError([Problem(name, line, "", f"not valid YAML: {what}")]) from None
-    except RecursionError:
-        raise SpecError([Problem(name, None, "", "nested too deeply")]) from None
+    except (YAMLError, ValueError) as error:  # characters that are none, dates and numbers that cannot be
+        raise SpecError([Problem(name, None, "", f"not valid YAML: {str(error).splitlines()[0]}")]) from None
     if not isinstance(data, Mapping):
         raise SpecError([Problem(name, 1, "", "the file must be a mapping of fields")])
     return data
+
+
+def _check_events(events: Iterable[Any], name: str) -> None:
+    """Raise SpecError at the first alias or too deep level, before anything is built from it."""
+    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+
+    depth = 0
+    for event in events:
+        line = event.start_mark.line + 1
+        if isinstance(event, AliasEvent):
+            raise SpecError([Problem(name, line, "", f"aliases (*{event.anchor}) are not allowed; write the value out")])
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise SpecError([Problem(name, line, "", f"nested more than {MAX_DEPTH} levels deep")])
 
 
 def parse_value(text: str) -> Any:
