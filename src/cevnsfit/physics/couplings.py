@@ -61,6 +61,41 @@ COUPLING_SETS: Final[Mapping[str, WeakCouplings]] = {
 """
 
 
+@dataclass(frozen=True, slots=True)
+class ElectronCouplings:
+    """The couplings of neutrinos to electrons, L = -sqrt2 G_F [nubar gamma^mu P_L nu] [ebar gamma_mu (g_V - g_A gamma_5) e].
+
+    Attributes
+    ----------
+    vector, axial
+        g_V and g_A for each lepton flavour "e", "mu", "tau"; those of "e" hold the charged current.
+    """
+
+    vector: Mapping[str, float]
+    axial: Mapping[str, float]
+
+    def left(self, flavour: str) -> float:
+        """Return g_L = (g_V + g_A)/2."""
+        return 0.5 * (self.vector[flavour] + self.axial[flavour])
+
+    def right(self, flavour: str) -> float:
+        """Return g_R = (g_V - g_A)/2."""
+        return 0.5 * (self.vector[flavour] - self.axial[flavour])
+
+
+def electron_couplings(name: str = "default") -> ElectronCouplings:
+    """Return the couplings to electrons that belong to a named set: tree level for "tree", else with radiative corrections.
+
+    References
+    ----------
+    M. Atzori Corona et al., JHEP 09 (2022) 164, arXiv:2205.09484; tree level: PDG 2024, section 10.
+    """
+    if weak_couplings(name) is COUPLING_SETS["tree"]:
+        vector = 2.0 * SIN2_THETA_W - 0.5
+        return ElectronCouplings({"e": 1.0 + vector, "mu": vector, "tau": vector}, {"e": 0.5, "mu": -0.5, "tau": -0.5})
+    return ElectronCouplings({"e": 0.9524, "mu": -0.0394, "tau": -0.0350}, {"e": 0.4938, "mu": -0.5062, "tau": -0.5062})
+
+
 def weak_couplings(name: str) -> WeakCouplings:
     """Return the named set; UnknownNameError lists the near matches."""
     if name not in COUPLING_SETS:

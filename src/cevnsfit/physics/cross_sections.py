@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.physics.interactions.terms import SignalModel, Target, evaluate, squared, target_at
-from cevnsfit.physics.kernels import fold, named_kernel, recoil_nodes
+from cevnsfit.physics.kernels import fold_channel, recoil_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 
 def differential_cross_section(
-    model: SignalModel, target: Target, flavour: str, spectrum: Spectrum, values: Mapping[str, float] | None = None
+    model: SignalModel,
+    target: Target,
+    flavour: str,
+    spectrum: Spectrum,
+    values: Mapping[str, float] | None = None,
+    *,
+    baseline: float | None = None,
 ) -> NDArray[np.float64]:
     """Return dsigma/dT on a nucleus, averaged over a spectrum (a line for one energy), in cm^2/MeV.
 
@@ -34,6 +40,8 @@ def differential_cross_section(
         Spectrum of the neutrinos.
     values
         Values of parameters of the model that are not at their defaults.
+    baseline
+        Distance in cm, for models in which neutrinos oscillate.
 
     Returns
     -------
@@ -44,7 +52,8 @@ def differential_cross_section(
     total = np.zeros_like(target.t)
     for (lepton, kind, kernel), polynomial in squared(model.prepare(target)(model.shapes(given))).items():
         if lepton == flavour and kind == "nucleus":
-            total = total + fold(named_kernel(kernel), spectrum, target.nuclide.mass, target.t) * evaluate(polynomial, couplings)
+            folded = fold_channel(kernel, f"nu_{flavour}", spectrum, target.nuclide.mass, target.t, baseline=baseline)
+            total = total + folded * evaluate(polynomial, couplings)
     return total
 
 

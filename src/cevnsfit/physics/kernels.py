@@ -7,10 +7,11 @@ for a target at rest of mass M; the fold integrates the neutrino energy out once
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,13 +20,16 @@ from cevnsfit.core.errors import DomainError, UnknownNameError
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, HBAR_C
 
 if TYPE_CHECKING:
-    from cevnsfit.physics.sources import Segment, Spectrum
+    from cevnsfit.physics.sources import Spectrum
 
 KernelFunction = Callable[[NDArray[np.float64], NDArray[np.float64], float], NDArray[np.float64]]
 """K(E [MeV], T [MeV], M [MeV])."""
 
 EnergyWeight = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """A weight of the neutrino energy [MeV], for example a survival probability."""
+
+_SLOW: Final = 25.0
+"""A spectrum's end over the energy below which oscillations are not resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,50 @@ class Kernel:
         K(E, T, M), broadcast over E and T; called only where T <= T_max(E).
     prefactor
         Constant in front as a function of the target mass, such that the product with K and the squared charge is in cm^2/MeV.
+    antineutrino
+        K for antineutrinos, None where it is the same.
     """
 
     name: str
     function: KernelFunction
     prefactor: Callable[[float], float]
+    antineutrino: KernelFunction | None = None
+
+    def conjugate(self) -> Kernel:
+        """Return the kernel of antineutrinos."""
+        return self if self.antineutrino is None else Kernel(self.name, self.antineutrino, self.prefactor, self.function)
+
+
+class FluxWeight(Protocol):
+    """A factor of the flux that depends on energy and baseline; hashable, and equal where its parameters are."""
+
+    def __call__(self, energy: NDArray[np.float64], baseline: float) -> NDArray[np.float64]:
+        """Return the factor at `energy` [MeV] and `baseline` [cm]."""
+        ...
+
+    def phase(self, energy: NDArray[np.float64], baseline: float) -> NDArray[np.float64]:
+        """Return the phase in rad whose square of the sine it is made of; it goes as 1/E."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedKernel:
+    """A kernel for a flux that has changed on its way: another fold for each value of what the weight depends on.
+
+    Attributes
+    ----------
+    kernel
+        Name of the kernel.
+    weight
+        Factor of the flux.
+    """
+
+    kernel: str
+    weight: FluxWeight
+
+
+KernelKey = str | WeightedKernel
+"""What a term says of its energy dependence: the name of a kernel, or one with a weight. Hashable."""
 
 
 def vector(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
@@ -77,12 +120,48 @@ def _magnetic_prefactor(_: float) -> float:
     return math.pi * (FINE_STRUCTURE * HBAR_C / ELECTRON_MASS) ** 2
 
 
+def axial(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+    """Return K = 1 - T/E + M T/(2 E^2) of an axial current on a heavy nucleus (Hoferichter et al., arXiv:2007.08529)."""
+    return np.asarray(1.0 - t / energy + mass * t / (2.0 * energy**2))
+
+
+def _helicity_conserving(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+    return np.asarray(1.0 + mass * t / (2.0 * energy**2))
+
+
+def _helicity_changing(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+    return np.asarray((1.0 - t / energy) ** 2 + mass * t / (2.0 * energy**2))
+
+
+def _left_right(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+    return np.asarray(-mass * t / (2.0 * energy**2))
+
+
+def _electron_scalar(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+    return np.asarray(mass * t / energy**2 * (1.0 + t / (2.0 * mass)))
+
+
+def _electron_prefactor(mass: float) -> float:
+    """Return 2 G_F^2 m (hbar c)^2/pi in cm^2/MeV."""
+    return 2.0 * _vector_prefactor(mass)
+
+
 KERNELS: Final[Mapping[str, Kernel]] = {
     "vector": Kernel("vector", vector, _vector_prefactor),
+    "axial": Kernel("axial", axial, _vector_prefactor),
     "scalar": Kernel("scalar", scalar, _scalar_prefactor),
     "magnetic": Kernel("magnetic", magnetic, _magnetic_prefactor),
+    "electron-left": Kernel("electron-left", _helicity_conserving, _electron_prefactor, _helicity_changing),
+    "electron-right": Kernel("electron-right", _helicity_changing, _electron_prefactor, _helicity_conserving),
+    "electron-vector": Kernel("electron-vector", _left_right, _electron_prefactor),
+    "electron-scalar": Kernel("electron-scalar", _electron_scalar, _scalar_prefactor),
 }
-"""Kernels by name."""
+"""Kernels by name.
+
+Those of electrons write g_L^2 + g_R^2 (1 - T/E)^2 - g_L g_R m T/E^2 with squares of amplitudes alone, by 2 g_L g_R = (g_L + g_R)^2 -
+g_L^2 - g_R^2: "electron-left" multiplies g_L^2, "electron-right" g_R^2 and "electron-vector" (g_L + g_R)^2; antineutrinos exchange
+the first two.
+"""
 
 
 def named_kernel(name: str) -> Kernel:
@@ -90,6 +169,44 @@ def named_kernel(name: str) -> Kernel:
     if name not in KERNELS:
         raise UnknownNameError("kernel", name, KERNELS)
     return KERNELS[name]
+
+
+def fold_channel(
+    key: KernelKey, source: str, spectrum: Spectrum, mass: float, t: ArrayLike, *, baseline: float | None = None
+) -> NDArray[np.float64]:
+    """Return the fold of what a term names with the spectrum of one source flavour.
+
+    Parameters
+    ----------
+    key
+        The kernel of the term.
+    source
+        Source flavour, "nu_mu" or "nubar_mu": antineutrinos have their own kernel where it differs.
+    spectrum, mass, t
+        As in `fold`.
+    baseline
+        Distance in cm, needed by a weighted kernel.
+
+    Returns
+    -------
+    cm^2/MeV for each neutrino per squared charge, shape (n,).
+
+    Raises
+    ------
+    DomainError
+        If a weighted kernel has no baseline.
+    """
+    kernel = named_kernel(key if isinstance(key, str) else key.kernel)
+    if source.startswith("nubar"):
+        kernel = kernel.conjugate()
+    if isinstance(key, str):
+        return fold(kernel, spectrum, mass, t)
+    if baseline is None:
+        message = f"the kernel '{key.kernel}' is weighted with {key.weight}, which needs a baseline"
+        raise DomainError(message)
+    distance, weight = baseline, key.weight
+    advance = float(weight.phase(np.array(spectrum.end / _SLOW), distance))
+    return fold(kernel, spectrum, mass, t, weight=lambda energy: weight(energy, distance), panels=1 + math.ceil(advance / 12.0))
 
 
 def t_max(energy: ArrayLike, mass: float) -> NDArray[np.float64]:
@@ -105,7 +222,7 @@ def e_min(t: ArrayLike, mass: float) -> NDArray[np.float64]:
 
 
 def fold(
-    kernel: Kernel, spectrum: Spectrum, mass: float, t: ArrayLike, *, weight: EnergyWeight | None = None, order: int = 16
+    kernel: Kernel, spectrum: Spectrum, mass: float, t: ArrayLike, *, weight: EnergyWeight | None = None, order: int = 16, panels: int = 0
 ) -> NDArray[np.float64]:
     """Return prefactor * integral dE phi(E) K(E, T) at the recoil energies `t`.
 
@@ -125,7 +242,10 @@ def fold(
     weight
         Factor of the energy in the integrand, none by default.
     order
-        Nodes for each segment; raise it when `weight` oscillates.
+        Nodes for each segment.
+    panels
+        For a weight that oscillates in 1/E: panels in 1/E, each with `order` nodes, above a twenty-fifth of the end of a segment (below
+        it one panel in E as without them, for less than 1e-3 of the muon-decay spectra).
 
     Returns
     -------
@@ -148,7 +268,9 @@ def fold(
         total = total + np.where(below, fraction * values, 0.0)
     nodes, weights = np.polynomial.legendre.leggauss(order)
     for segment in spectrum.segments:
-        total = total + _fold_segment(kernel, segment, mass, recoil, least, (nodes, weights), weight)
+        x, w = _energies(np.clip(least, segment.low, segment.high), segment.high, panels, (nodes, weights))
+        values = _integrand(kernel, mass, x, recoil[:, None], weight) * segment.density(x)
+        total = total + np.sum(values * w, axis=1)
     return kernel.prefactor(mass) * total
 
 
@@ -159,20 +281,26 @@ def _integrand(
     return values if weight is None else values * weight(energy)
 
 
-def _fold_segment(
-    kernel: Kernel,
-    segment: Segment,
-    mass: float,
-    t: NDArray[np.float64],
-    least: NDArray[np.float64],
-    rule: tuple[NDArray[np.float64], NDArray[np.float64]],
-    weight: EnergyWeight | None,
-) -> NDArray[np.float64]:
-    low = np.clip(least, segment.low, segment.high)
-    half = 0.5 * (segment.high - low)
-    energy = low[:, None] + half[:, None] * (1.0 + rule[0])
-    values = _integrand(kernel, mass, energy, t[:, None], weight) * segment.density(energy)
-    return np.asarray(half * (values @ rule[1]))
+def _energies(
+    low: NDArray[np.float64], high: float, panels: int, rule: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return nodes and weights from each `low` to `high`, shape (len(low), nodes): one panel in E, or more in 1/E and one below."""
+    if not panels:
+        return _panel(low, np.full_like(low, high), rule)
+    middle = np.maximum(low, high / _SLOW)
+    parts = [_panel(low, middle, rule)]
+    edges = np.linspace(1.0 / high, 1.0 / middle, panels + 1)
+    for first, last in itertools.pairwise(edges):
+        inverse, width = _panel(first, last, rule)
+        parts.append((1.0 / inverse, width / inverse**2))
+    return np.hstack([x for x, _ in parts]), np.hstack([w for _, w in parts])
+
+
+def _panel(
+    low: NDArray[np.float64], high: NDArray[np.float64], rule: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    half = 0.5 * (high - low)[:, None]
+    return low[:, None] + half * (1.0 + rule[0]), half * rule[1]
 
 
 def recoil_nodes(

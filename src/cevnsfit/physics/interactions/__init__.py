@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
-from cevnsfit.physics.interactions import electromagnetic, nsi, scalar, standard_model, vector_mediators
+from cevnsfit.physics.interactions import axial, electromagnetic, nsi, scalar, standard_model, sterile, vector_mediators
 from cevnsfit.physics.interactions.terms import SignalModel, Target, Term, sm_charge, squared, target_at
 
 __all__ = ["SignalModel", "Target", "Term", "model_names", "signal_model", "sm_charge", "squared", "target_at"]
@@ -46,7 +46,7 @@ def signal_model(name: str) -> SignalModel:
 
 
 def _shipped() -> dict[str, SignalModel]:
-    families = (standard_model, vector_mediators, nsi, scalar, electromagnetic)
+    families = (standard_model, axial, vector_mediators, nsi, scalar, electromagnetic, sterile)
     return {model.name: model for family in families for model in family.models()}
 
 

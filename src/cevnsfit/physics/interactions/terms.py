@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.physics.atoms import effective_charge, shells
+from cevnsfit.physics.constants import ELECTRON_MASS
+from cevnsfit.physics.kernels import KernelKey
 
 if TYPE_CHECKING:
     from cevnsfit.core.parameters import Parameter
-    from cevnsfit.physics.couplings import WeakCouplings
+    from cevnsfit.physics.couplings import ElectronCouplings, WeakCouplings
     from cevnsfit.physics.form_factors import FormFactor
     from cevnsfit.physics.nuclei import Nuclide
 
@@ -27,7 +30,7 @@ Monomial = tuple[tuple[str, int], ...]
 Polynomial = Mapping[Monomial, NDArray[np.float64]]
 """A polynomial whose coefficients are vectors over the recoil nodes."""
 
-Channel = tuple[str, str, str]
+Channel = tuple[str, str, KernelKey]
 """(lepton flavour, target, kernel): what selects the flux, the response and the energy integral."""
 
 
@@ -42,7 +45,7 @@ class Term:
     target
         "nucleus" or "electron": which response applies.
     kernel
-        Name of K(E, T) in `physics.kernels`.
+        Name of K(E, T) in `physics.kernels`, or that with a weight of the flux.
     charge
         The amplitude.
     group
@@ -53,7 +56,7 @@ class Term:
 
     flavour: str
     target: Literal["nucleus", "electron"]
-    kernel: str
+    kernel: KernelKey
     charge: Polynomial
     group: str = "vector"
     factor: Monomial = ()
@@ -94,6 +97,28 @@ class Target:
         return self.nuclide.N * self.form_factor(np.sqrt(self.q2), r_n, self.nuclide.A)
 
 
+@dataclass(frozen=True, slots=True)
+class ElectronTarget:
+    """The electrons of one atom seen at electron-recoil nodes.
+
+    Attributes
+    ----------
+    t
+        Recoil energies of the electron in MeV, shape (n,).
+    q2
+        Momentum transfer squared 2 m_e T in MeV^2, shape (n,).
+    root
+        Square root of the number of electrons that the recoil can eject, shape (n,): amplitudes are per atom.
+    couplings
+        Standard Model couplings.
+    """
+
+    t: NDArray[np.float64]
+    q2: NDArray[np.float64]
+    root: NDArray[np.float64]
+    couplings: ElectronCouplings
+
+
 Shapes = Mapping[str, float]
 """Values of the shape parameters of a model."""
 
@@ -118,7 +143,9 @@ class SignalModel:
     references
         Papers.
     label
-        A caveat that goes on every plot and table, for example "CEvNS only".
+        A caveat that goes on every plot and table, for example "CEvNS only"; it ends where `electrons` are part of the prediction.
+    electrons
+        The same as `prepare` for neutrino-electron scattering, terms with the target "electron"; None where the model says nothing.
     """
 
     name: str
@@ -128,6 +155,7 @@ class SignalModel:
     prepare: Callable[[Target], PreparedModel]
     references: tuple[str, ...] = ()
     label: str = field(default="")
+    electrons: Callable[[ElectronTarget], PreparedModel] | None = None
 
     def shapes(self, values: Mapping[str, float] | None = None) -> dict[str, float]:
         """Return the shape parameters, those not in `values` at their defaults; other names are ignored."""
@@ -142,6 +170,12 @@ def target_at(nuclide: Nuclide, t: ArrayLike, couplings: WeakCouplings, form_fac
     zf = nuclide.Z * form_factor(np.sqrt(q2), nuclide.r_p, nuclide.A)
     bare = Target(nuclide, recoil, q2, zf, np.zeros_like(recoil), couplings, form_factor)
     return Target(nuclide, recoil, q2, zf, bare.neutrons(nuclide.r_n), couplings, form_factor)
+
+
+def electrons_at(nuclide: Nuclide, t: ArrayLike, couplings: ElectronCouplings) -> ElectronTarget:
+    """Return the electrons of the atom of `nuclide` at recoil energies `t` [MeV], shape (n,)."""
+    recoil = np.asarray(t, dtype=np.float64)
+    return ElectronTarget(recoil, 2.0 * ELECTRON_MASS * recoil, np.sqrt(effective_charge(recoil, shells(nuclide.Z))), couplings)
 
 
 def sm_charge(target: Target, flavour: str) -> NDArray[np.float64]:

@@ -1,0 +1,56 @@
+"""A sterile neutrino: disappearance of the active flux between source and detector."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cevnsfit.core.parameters import Parameter
+from cevnsfit.physics.interactions.common import power, standard_terms
+from cevnsfit.physics.interactions.terms import PreparedModel, Shapes, SignalModel, Target, Term, sm_charge
+from cevnsfit.physics.kernels import WeightedKernel
+from cevnsfit.physics.oscillations import Disappearance
+
+_OSCILLATING: Final = ("e", "mu")
+_REFERENCES: Final = (
+    "A. J. Anderson et al., Phys. Rev. D 86, 013004 (2012), arXiv:1201.3805",
+    "C. Blanco, D. Hooper and P. Machado, Phys. Rev. D 101, 075051 (2020), arXiv:1901.08094",
+)
+
+
+def models() -> tuple[SignalModel, ...]:
+    """Return the models of this family."""
+    return (sterile(),)
+
+
+def sterile() -> SignalModel:
+    """Return the disappearance of nu_e and nu_mu in a 3+1 scheme.
+
+    Coherent scattering sees every active flavour, so what is lost is the probability to be sterile,
+
+        P_a = 1 - sin^2(2 theta_aa) sin^2(Delta m^2_41 L/(4 E)),   sin^2(2 theta_aa) = 4 |U_a4|^2 |U_s4|^2,
+
+    which is the usual disappearance amplitude 4 |U_a4|^2 (1 - |U_a4|^2) as long as only one active flavour mixes; the small difference
+    between the couplings of the active flavours is neglected. The two amplitudes are free of each other; one baseline is used for the
+    whole detector and source, which smears the oscillation only beyond about 100 eV^2 at 20 m.
+    """
+    amplitudes = tuple(
+        Parameter(f"sin2_2theta_{f * 2}", "polynomial", 0.0, 0.0, 1.0, fixed=f == "e", description=f"amplitude of nu_{f} disappearance")
+        for f in _OSCILLATING
+    )
+    splitting = Parameter("delta_m2", "shape", 1.0, 1e-3, 100.0, "eV2", "log", description="Delta m^2_41")
+
+    def prepare(target: Target) -> PreparedModel:
+        standard = standard_terms(target)
+
+        def terms(shapes: Shapes) -> tuple[Term, ...]:
+            kernel = WeightedKernel("vector", Disappearance(shapes["delta_m2"]))
+            lost = (
+                Term(f, "nucleus", kernel, {(): sm_charge(target, f)}, group="lost", factor=power(f"sin2_2theta_{f * 2}"))
+                for f in _OSCILLATING
+            )
+            return (*standard, *lost)
+
+        return terms
+
+    lagrangian = "L = -sqrt2 G_F [nubar gamma^mu P_L nu] sum_N g_V^N [Nbar gamma_mu N], nu_a = sum_(k = 1..4) U_ak nu_k"
+    return SignalModel("sterile", "sterile neutrino", lagrangian, (*amplitudes, splitting), prepare, _REFERENCES)
