@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cevnsfit.cli import experiments, fit, intervals, models, rates, releases, run, scan, spectra, validate
+from cevnsfit.cli import experiments, fit, forecast, intervals, models, rates, releases, run, scan, spectra, validate
 from cevnsfit.core.errors import CevnsfitError
 
 
@@ -93,6 +93,7 @@ app.command()(rates.rates)
 app.command()(fit.fit)
 app.command()(spectra.spectra)
 app.command()(intervals.intervals)
+app.command()(forecast.forecast)
 app.command()(scan.scan)
 app.command()(scan.plot)
 app.command()(run.run)

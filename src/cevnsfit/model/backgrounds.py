@@ -58,7 +58,7 @@ def control_counts(experiment: Experiment, control: schema.ControlRegionSpec) ->
         assert control.counted is not None
         return experiment.tables[control.counted.table].on(experiment.axes, control.counted.column).ravel()
     shape = _shape(experiment, control.expected.shape)
-    return shape * (control.ratio * _at_exposure(experiment, control.expected) / shape.sum())
+    return np.asarray(shape * (control.ratio * _at_exposure(experiment, control.expected) / shape.sum()))
 
 
 def _at_exposure(experiment: Experiment, projected: schema.Projected) -> float:

@@ -1,0 +1,197 @@
+"""Plots of forecasts: expected limits with their bands, and limits against the fields of an experiment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import AxisError
+from cevnsfit.report.style import MODELS, PALETTE, SYMBOLS, axis_label, new_figure, style, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    Label = tuple[str, str]
+
+_ALPHA: Final = (0.18, 0.30)
+"""Opacity of the 95 % band and of the 68 % band on top of it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LimitBand:
+    """An expected limit against one parameter.
+
+    Attributes
+    ----------
+    label
+        The experiments.
+    x
+        Values of the parameter, shape (n,).
+    limit
+        Median limit, shape (n,), infinite where nothing is excluded.
+    bands
+        Limits at -2, -1, 0, 1, 2 standard deviations, shape (n, 5).
+    discovery
+        Discovery reach at each significance, shape (n, m).
+    """
+
+    label: str
+    x: NDArray[np.float64]
+    limit: NDArray[np.float64]
+    bands: NDArray[np.float64]
+    discovery: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WhatIfLine:
+    """Limits against a varied field.
+
+    Attributes
+    ----------
+    label
+        Setting of the other varied fields, or an empty string.
+    x
+        Values of the field, shape (n,).
+    limit, statistics_only
+        Limits with all systematics and with statistical errors alone, shape (n,), infinite where nothing is excluded.
+    """
+
+    label: str
+    x: NDArray[np.float64]
+    limit: NDArray[np.float64]
+    statistics_only: NDArray[np.float64]
+
+
+def draw_limit(ax: Axes, band: LimitBand, *, colour: str, filled: bool) -> list[Artist]:
+    """Draw a median limit, with its 68 % and 95 % bands when `filled`, and return the artists; the limits of `ax` must be set.
+
+    A band that reaches values that are not excluded ends at the edge of the axes.
+    """
+    artists: list[Artist] = list(
+        ax.plot(band.x, _shown(band.limit), color=colour, linestyle="-" if filled else "--", zorder=4, label=f"{band.label}, median")
+    )
+    if filled:
+        bottom, top = ax.get_ylim()
+        ends = np.clip(band.bands, bottom, top)
+        for (low, high), alpha, text in zip(((0, 4), (1, 3)), _ALPHA, ("95 %", "68 %"), strict=True):
+            artists.append(
+                ax.fill_between(
+                    band.x, ends[:, low], ends[:, high], color=colour, alpha=alpha, linewidth=0, zorder=2, label=f"{text} of results"
+                )
+            )
+    return artists
+
+
+def forecast_figure(
+    bands: Sequence[LimitBand],
+    axes: tuple[Label, Label],
+    *,
+    discovery: Sequence[float] = (),
+    model: str = "",
+    notes: Sequence[str] = (),
+) -> Figure:
+    """Return a plot of expected limits; the last one is drawn with its bands and its discovery reach, the others as dashed lines.
+
+    Parameters
+    ----------
+    bands
+        The limits.
+    axes
+        Name and unit of the parameter and of the limit.
+    discovery
+        Significances of the discovery reach.
+    model
+        Name of the model, for the title.
+    notes
+        Lines printed below: data, method.
+
+    Raises
+    ------
+    AxisError
+        If there is no limit to draw.
+    """
+    if not bands:
+        message = "a plot of expected limits needs at least one limit"
+        raise AxisError(message)
+    main = bands[-1]
+    with style():
+        figure = new_figure(7.4, 6.0 + 0.25 * len(notes))
+        ax = figure.add_subplot()
+        positive = [values[np.isfinite(values) & (values > 0.0)] for band in bands for values in (band.limit, band.bands, band.discovery)]
+        everything = np.concatenate([values.ravel() for values in positive])
+        if len(everything):
+            ax.set_ylim(0.5 * float(everything.min()), 2.0 * float(everything.max()))
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        ax.set_xlim(float(main.x[0]), float(main.x[-1]))
+        for rank, band in enumerate(bands):
+            draw_limit(ax, band, colour=PALETTE[(len(bands) - 1 - rank) % len(PALETTE)], filled=band is main)
+        for sigma, values, dashes in zip(discovery, main.discovery.T, (":", "-."), strict=False):
+            ax.plot(main.x, _shown(values), color="black", linestyle=dashes, zorder=3, label=rf"discovery at {sigma:g}$\,\sigma$")
+        ax.set_xlabel(axis_label(*axes[0]))
+        ax.set_ylabel(axis_label(*axes[1]))
+        ax.set_title(MODELS.get(model, model), loc="left")
+        ax.legend(loc="upper left")
+        _caption(figure, notes)
+    return figure
+
+
+def whatif_figure(lines: Sequence[WhatIfLine], field: tuple[str, str, str], poi: str, *, notes: Sequence[str] = ()) -> Figure:
+    """Return a plot of limits against a field; below it their ratio to the limits of statistical errors alone, which shows the floor.
+
+    Parameters
+    ----------
+    lines
+        One for each setting of the other fields.
+    field
+        Path, unit and scale ("linear" or "log") of the field.
+    poi
+        Parameter that is limited.
+    notes
+        Lines printed below.
+
+    Raises
+    ------
+    AxisError
+        If there is no line to draw.
+    """
+    if not lines:
+        message = "a what-if plot needs at least one line"
+        raise AxisError(message)
+    path, unit, scale = field
+    with style():
+        figure = new_figure(7.4, 6.6 + 0.25 * len(notes))
+        ax, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, 1.0])
+        for rank, line in enumerate(lines):
+            colour = PALETTE[rank % len(PALETTE)]
+            before = f"{line.label}: " if line.label else ""
+            ax.plot(line.x, _shown(line.limit), color=colour, label=f"{before}all systematics")
+            ax.plot(line.x, _shown(line.statistics_only), color=colour, linestyle="--", label=f"{before}statistical errors alone")
+            with np.errstate(invalid="ignore"):
+                below.plot(line.x, _shown(line.limit / line.statistics_only), color=colour)
+        ax.set_yscale("log")
+        ax.set_xscale(scale)
+        below.axhline(1.0, color="0.5", linewidth=0.8, zorder=0)
+        ax.set_ylabel(f"limit on {SYMBOLS.get(poi, poi)}")
+        below.set_ylabel("ratio")
+        below.set_xlabel(path if unit == "1" else f"{path} [{unit}]")
+        ax.legend(loc="best")
+        _caption(figure, notes)
+    return figure
+
+
+def _shown(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values with gaps where they are not finite."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _caption(figure: Figure, notes: Sequence[str]) -> None:
+    if notes:
+        figure.supxlabel("\n".join(wrapped(note, 110) for note in notes), fontsize=9, x=0.02, ha="left", color="0.3")

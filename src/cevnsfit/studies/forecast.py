@@ -1,0 +1,355 @@
+"""What planned experiments are expected to exclude and discover, alone and together with existing ones."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.version import installed_version
+from cevnsfit.infer.sensitivity import DISCOVERY, SIGMAS, LimitTest, Sensitivity, sensitivity, with_asimov
+from cevnsfit.infer.toy_limits import toy_bands
+from cevnsfit.model.build import SIGNAL, build_likelihood
+from cevnsfit.report.forecasts import LimitBand, forecast_figure
+from cevnsfit.report.style import save_figure
+from cevnsfit.spec.load import Experiment, load_experiment
+from cevnsfit.stats.joint import expected
+from cevnsfit.studies.fitting import intervals_json, poi_name
+from cevnsfit.studies.setup import Analysis, caveat, check_model, fix, load_experiments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.stats.joint import Joint
+    from cevnsfit.stats.likelihood import Likelihood
+
+    Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that defines a forecast but for the held parameters, as plain values.
+
+    Attributes
+    ----------
+    analysis
+        The planned experiments, the model, and changes of fields, which act on the planned experiments.
+    existing
+        Experiments with which they are combined; changes of a systematic that they share act on them too.
+    truth
+        Parameters of the model that are true, as (name, value); the Standard Model by default.
+    observed
+        Whether existing experiments enter with their observed counts and not with Asimov data.
+    cl, dof
+        Confidence level and degrees of freedom of the threshold.
+    toys, seed
+        Number of pseudo-experiments for the bands, 0 for asymptotic ones, and their seed.
+    poi
+        The parameter of interest; None for the model's coupling.
+    """
+
+    analysis: Analysis
+    existing: tuple[str, ...] = ()
+    truth: tuple[tuple[str, float], ...] = ()
+    observed: bool = False
+    cl: float = 0.90
+    dof: int = 1
+    toys: int = 0
+    seed: int = 1
+    poi: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setting:
+    """Experiments of one line of a forecast, ready to be given data.
+
+    Attributes
+    ----------
+    label
+        Their names, joined with " + ".
+    experiments
+        The experiments.
+    likelihood
+        Their likelihood, before it gets Asimov data.
+    real
+        Names of those that keep their observed counts.
+    """
+
+    label: str
+    experiments: tuple[Experiment, ...]
+    likelihood: Likelihood
+    real: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecast:
+    """The expected result of one set of experiments at one setting of the held parameters.
+
+    Attributes
+    ----------
+    label
+        The experiments, joined with " + ".
+    at
+        Held parameters.
+    sensitivity
+        Limit, bands and discovery reach.
+    data
+        What the data are.
+    events
+        Signal counts that the Standard Model expects, by experiment.
+    caveat
+        What the model leaves out, or an empty string.
+    """
+
+    label: str
+    at: Mapping[str, float]
+    sensitivity: Sensitivity
+    data: str
+    events: Mapping[str, float]
+    caveat: str
+
+
+def settings(plan: Plan) -> tuple[Setting, ...]:
+    """Return the planned experiments alone, and their combination with the existing ones where there are any.
+
+    Raises
+    ------
+    CevnsfitError
+        If experiments or the model cannot be used, or experiments share events.
+    """
+    check_model(plan.analysis.model)
+    planned = load_experiments(plan.analysis)
+    result = [_setting(plan, planned, ())]
+    if plan.existing:
+        known = tuple(_existing(name, plan.analysis.overrides) for name in plan.existing)
+        real = tuple(e.name for e in known if plan.observed and e.spec.observed is not None)
+        result.append(_setting(plan, (*planned, *known), real))
+    return tuple(result)
+
+
+def _setting(plan: Plan, experiments: tuple[Experiment, ...], real: tuple[str, ...]) -> Setting:
+    analysis = plan.analysis
+    likelihood = build_likelihood(
+        experiments, analysis.model, signal_systematics=analysis.signal_systematics, allow_overlap=analysis.allow_overlap
+    )
+    return Setting(" + ".join(e.name for e in experiments), experiments, likelihood, real)
+
+
+def _existing(name: str, changes: Sequence[tuple[str, str]]) -> Experiment:
+    """Return an existing experiment; of the changes those of its shared systematics act on it."""
+    experiment = load_experiment(name)
+    shared = {f"systematics.{key}" for key, systematic in experiment.spec.systematics.items() if systematic.shared}
+    here = {path: value for path, value in changes if ".".join(path.split(".")[:2]) in shared}
+    return load_experiment(name, here) if here else experiment
+
+
+def asimov_and_real(plan: Plan, setting: Setting, at: Mapping[str, float]) -> tuple[Likelihood, Likelihood]:
+    """Return the likelihood with Asimov data in all experiments, and the one in which some keep their observed counts.
+
+    Shape parameters among `at` are true as they are held unless the truth says otherwise.
+    """
+    shapes = {name: value for name, value in at.items() if setting.likelihood.parameters[name].kind == "shape"}
+    truth = {**shapes, **dict(plan.truth)}
+    asimov = with_asimov(setting.likelihood, truth)
+    return asimov, with_asimov(setting.likelihood, truth, keep=setting.real) if setting.real else asimov
+
+
+def joints(plan: Plan, setting: Setting, at: Mapping[str, float]) -> tuple[Joint, Joint, LimitTest]:
+    """Return the joint likelihoods with Asimov and with real data at the held parameters, and what is tested.
+
+    Raises
+    ------
+    CevnsfitError
+        If a mass is not held, or there is no parameter of interest.
+    """
+    missing = [p.name for p in setting.likelihood.shape if not p.fixed and p.name not in at]
+    if missing:
+        message = f"{', '.join(missing)} must be held: add --at {missing[0]}=VALUE"
+        raise CevnsfitError(message)
+    fix(setting.likelihood, at)
+    asimov, real = asimov_and_real(plan, setting, at)
+    joint, held = fix(asimov, at)
+    poi = poi_name(joint, plan.poi, held)
+    truth = dict(plan.truth).get(poi, joint.parameters[poi].default)
+    fluctuating = tuple(e.name for e in setting.experiments if e.name not in setting.real)
+    test = LimitTest(poi, truth, plan.cl, plan.dof, held, fluctuating)
+    return joint, joint if real is asimov else fix(real, at)[0], test
+
+
+def forecast(plan: Plan, at: Mapping[str, float], prepared: Sequence[Setting] | None = None) -> tuple[Forecast, ...]:
+    """Return the forecast of the planned experiments alone and, where there are existing ones, of the combination.
+
+    Parameters
+    ----------
+    plan
+        What is planned.
+    at
+        Held parameters; a mass must be among them when the model has one.
+    prepared
+        From `settings`, to build the likelihoods once for many calls.
+    """
+    if plan.toys < 0:
+        message = f"toys = {plan.toys} must not be negative"
+        raise DomainError(message)
+    result = []
+    for setting in settings(plan) if prepared is None else prepared:
+        asimov, real, test = joints(plan, setting, at)
+        found = sensitivity(asimov, real, test)
+        if plan.toys > 0:
+            found = toy_bands(asimov, real, test, found, (plan.toys, plan.seed))
+        result.append(Forecast(setting.label, dict(at), found, statement(plan, setting), events(setting), caveat(plan.analysis.model)))
+    return tuple(result)
+
+
+def forecast_curve(
+    plan: Plan, name: str, values: NDArray[np.float64], at: Mapping[str, float], progress: Progress | None = None
+) -> tuple[tuple[Forecast, ...], ...]:
+    """Return the forecasts at each value of a held parameter, for example of the mass.
+
+    Parameters
+    ----------
+    plan
+        What is planned.
+    name, values
+        The parameter and its values, shape (n,).
+    at
+        Other held parameters.
+    progress
+        Called with (finished, all).
+    """
+    prepared = settings(plan)
+    result = []
+    for number, value in enumerate(values, 1):
+        result.append(forecast(plan, {**at, name: float(value)}, prepared))
+        if progress is not None:
+            progress(number, len(values))
+    return tuple(result)
+
+
+def statement(plan: Plan, setting: Setting) -> str:
+    """Return what the data of a forecast are."""
+    truth = ", ".join(f"{name} = {value:g}" for name, value in plan.truth)
+    where = f"at {truth}" if truth else "of the Standard Model"
+    asimov = [e.name for e in setting.experiments if e.name not in setting.real]
+    text = f"Asimov data {where} for {', '.join(asimov)}"
+    return f"{text}; observed data of {', '.join(setting.real)}" if setting.real else text
+
+
+def events(setting: Setting) -> dict[str, float]:
+    """Return the signal counts that the Standard Model expects in each experiment."""
+    joint = setting.likelihood.at({})
+    counts = expected(joint, joint.parameters.defaults())
+    return {name: float(components.get(SIGNAL, np.zeros(1)).sum()) for name, components in counts.items()}
+
+
+# --- output ------------------------------------------------------------------------------------------------------------------------
+
+
+def finite(value: float) -> float | None:
+    """Return a number, or None for one that does not exist."""
+    return float(value) if math.isfinite(value) else None
+
+
+def forecast_json(result: Forecast) -> dict[str, Any]:
+    """Return a forecast as plain values: those of intervals, and limit, bands and discovery reach (None where there is none)."""
+    found = result.sensitivity
+    return {
+        **intervals_json(found.median),
+        "label": result.label,
+        "at": dict(result.at),
+        "data": result.data,
+        "limit": finite(found.limit),
+        "bands": {f"{z:+g}" if z else "0": finite(value) for z, value in zip(SIGMAS, found.bands, strict=True)},
+        "bands_method": found.bands_method,
+        "failed_toys": found.failed,
+        "discovery": {f"{z:g}": finite(value) for z, value in zip(DISCOVERY, found.discovery, strict=True)},
+        "live_bins": found.live_bins,
+        "events": dict(result.events),
+        "caveat": result.caveat,
+    }
+
+
+def write_forecast(curve: Sequence[Sequence[Forecast]], name: tuple[str, str], path: Path) -> Path:
+    """Write limits, bands and discovery reach against one parameter as CSV, and return the path; an empty cell means that there is none.
+
+    Parameters
+    ----------
+    curve
+        From `forecast_curve`.
+    name
+        The parameter and its unit.
+    path
+        The file.
+    """
+    first = curve[0][0]
+    poi = first.sensitivity.median.poi
+    bands = [f"{poi}_{'minus' if z < 0 else 'plus'}_{abs(z):g}_sigma [1]" for z in SIGMAS if z != 0.0]
+    headers = ["label", f"{name[0]} [{name[1]}]", f"{poi}_limit [1]", *bands, *(f"{poi}_discovery_{z:g}_sigma [1]" for z in DISCOVERY)]
+    rows = []
+    for point in curve:
+        for entry in point:
+            found = entry.sensitivity
+            spread = [value for z, value in zip(SIGMAS, found.bands, strict=True) if z != 0.0]
+            rows.append([entry.label, f"{entry.at[name[0]]:.10g}", *map(cell, [found.limit, *spread, *found.discovery])])
+    return write_csv(path, _comments(curve), headers, rows)
+
+
+def _comments(curve: Sequence[Sequence[Forecast]]) -> list[str]:
+    median = curve[0][0].sensitivity.median
+    return [
+        f"expected limits at {median.cl:g} CL, {median.dof} dof, {median.method}",
+        f"bands: {curve[0][0].sensitivity.bands_method}",
+        *(f"{entry.label}: {entry.data}" for entry in curve[0]),
+        *(f"caveat: {text}" for text in {entry.caveat for entry in curve[0] if entry.caveat}),
+        f"cevnsfit {installed_version()}",
+    ]
+
+
+def cell(value: float) -> str:
+    """Return a number as text, empty for one that does not exist."""
+    return f"{value:.10g}" if math.isfinite(value) else ""
+
+
+def write_json(document: Mapping[str, Any], path: Path) -> Path:
+    """Write plain values as JSON, make the folder where it is missing, and return the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return path
+
+
+def write_csv(path: Path, comments: Sequence[str], headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Path:
+    """Write a table with comment lines, make the folder where it is missing, and return the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(f"# {' '.join(comment.split())}\n" for comment in comments)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(headers)
+        writer.writerows(rows)
+    return path
+
+
+def write_forecast_plot(curve: Sequence[Sequence[Forecast]], axes: tuple[tuple[str, str], tuple[str, str]], model: str, path: Path) -> Path:
+    """Draw limits with bands against one parameter, and return the path; `axes` are (name, unit) of the parameter and of the limit."""
+    x = np.array([point[0].at[axes[0][0]] for point in curve])
+    lines = []
+    for position, entry in enumerate(curve[0]):
+        found = [point[position].sensitivity for point in curve]
+        lines.append(
+            LimitBand(
+                entry.label,
+                x,
+                np.array([f.limit for f in found]),
+                np.array([f.bands for f in found]),
+                np.array([f.discovery for f in found]),
+            )
+        )
+    notes = [*_comments(curve)[:-1]]
+    return save_figure(forecast_figure(lines, axes, discovery=DISCOVERY, model=model, notes=notes), path)

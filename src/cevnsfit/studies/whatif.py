@@ -1,0 +1,221 @@
+"""What-if scans: the expected limit against fields of experiment.yaml, with and without systematics."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.units import UnitError, split
+from cevnsfit.core.version import installed_version
+from cevnsfit.infer.sensitivity import LimitTest, median_limit
+from cevnsfit.report.forecasts import WhatIfLine, whatif_figure
+from cevnsfit.report.style import save_figure
+from cevnsfit.spec.catalog import resolve
+from cevnsfit.spec.load import FILE
+from cevnsfit.spec.yaml_source import read_yaml
+from cevnsfit.studies.forecast import Plan, cell, events, finite, joints, settings, statement, write_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.stats.joint import Joint
+
+    Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """A field that is varied.
+
+    Attributes
+    ----------
+    path, unit
+        Dotted path in experiment.yaml and the unit of the file ("1" when it has none).
+    values
+        Values in that unit, shape (n,).
+    scale
+        How they are spaced.
+    """
+
+    path: str
+    unit: str
+    values: NDArray[np.float64]
+    scale: Literal["linear", "log"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The expected limit at one setting of the fields.
+
+    Attributes
+    ----------
+    values
+        Of each field.
+    limit
+        Median limit with all systematics; infinite when nothing is excluded.
+    statistics_only
+        The same with every constrained parameter held.
+    events
+        Signal counts that the Standard Model expects in the planned experiments.
+    """
+
+    values: tuple[float, ...]
+    limit: float
+    statistics_only: float
+    events: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WhatIf:
+    """A finished what-if scan.
+
+    Attributes
+    ----------
+    label, data
+        The experiments and what their data are.
+    fields
+        What is varied.
+    rows
+        All combinations, the last field fastest.
+    poi, cl, dof
+        Parameter, confidence level and degrees of freedom of the limit.
+    at
+        Held parameters.
+    """
+
+    label: str
+    data: str
+    fields: tuple[Field, ...]
+    rows: tuple[Row, ...]
+    poi: str
+    cl: float
+    dof: int
+    at: Mapping[str, float]
+
+
+def vary(plan: Plan, grids: Mapping[str, NDArray[np.float64]], at: Mapping[str, float], progress: Progress | None = None) -> WhatIf:
+    """Return the expected limits of a plan at all combinations of field values.
+
+    Parameters
+    ----------
+    plan
+        What is planned; with existing experiments the combination is taken.
+    grids
+        Values by dotted path; a bare number has the unit of the value in the file.
+    at
+        Held parameters.
+    progress
+        Called with (finished, all).
+
+    Raises
+    ------
+    CevnsfitError
+        If a path names no field, or a value is not allowed there.
+    """
+    if not grids:
+        message = "a what-if scan needs a field to vary: --vary PATH=START:STOP:COUNT[:log]"
+        raise CevnsfitError(message)
+    fields = tuple(_field(plan, path, values) for path, values in grids.items())
+    combinations = list(itertools.product(*(field.values for field in fields)))
+    rows = []
+    name, label, data = "", "", ""
+    for number, values in enumerate(combinations, 1):
+        changes = tuple((field.path, repr(float(value))) for field, value in zip(fields, values, strict=True))
+        changed = replace(plan, analysis=replace(plan.analysis, overrides=(*plan.analysis.overrides, *changes)))
+        setting = settings(changed)[-1]
+        asimov, real, test = joints(changed, setting, at)
+        counts = events(setting)
+        planned = sum(count for experiment, count in counts.items() if experiment not in plan.existing)
+        bare = median_limit(asimov, real, _statistics_only(asimov, test))
+        rows.append(Row(tuple(map(float, values)), median_limit(asimov, real, test), bare, planned))
+        name, label, data = test.poi, setting.label, statement(changed, setting)
+        if progress is not None:
+            progress(number, len(combinations))
+    return WhatIf(label, data, fields, tuple(rows), name, plan.cl, plan.dof, dict(at))
+
+
+def _statistics_only(joint: Joint, test: LimitTest) -> LimitTest:
+    nuisances = {p.name: 0.0 for p in joint.parameters if p.constrained and p.name not in test.held}
+    return replace(test, held={**test.held, **nuisances})
+
+
+def _field(plan: Plan, path: str, values: NDArray[np.float64]) -> Field:
+    node: Any = read_yaml(resolve(plan.analysis.experiments[0]) / FILE).data
+    for part in path.split("."):
+        node = node.get(part) if hasattr(node, "get") else None
+    ratios = np.diff(np.log(values)) if values[0] > 0 else np.array([0.0, 1.0])
+    return Field(path, _unit(node), values, "log" if np.allclose(ratios, ratios[0], rtol=1e-6) else "linear")
+
+
+def _unit(text: object) -> str:
+    if not isinstance(text, str):
+        return "1"
+    try:
+        unit = split(text)[1].replace("percent", "%")
+    except UnitError:
+        return "1"
+    return unit if unit else "1"
+
+
+def whatif_json(result: WhatIf) -> dict[str, Any]:
+    """Return a what-if scan as plain values; a limit that does not exist is None."""
+    return {
+        "label": result.label,
+        "data": result.data,
+        "poi": result.poi,
+        "cl": result.cl,
+        "dof": result.dof,
+        "at": dict(result.at),
+        "fields": [{"path": f.path, "unit": f.unit, "scale": f.scale, "values": f.values.tolist()} for f in result.fields],
+        "rows": [
+            {
+                "values": list(row.values),
+                "limit": finite(row.limit),
+                "statistics_only": finite(row.statistics_only),
+                "events": row.events,
+            }
+            for row in result.rows
+        ],
+    }
+
+
+def write_whatif(result: WhatIf, path: Path) -> Path:
+    """Write the table as CSV and return the path; an empty cell means that nothing is excluded."""
+    comments = [
+        f"expected limit on {result.poi} at {result.cl:g} CL, {result.dof} dof, with all systematics and with statistical errors alone",
+        f"{result.label}: {result.data}",
+        *(f"held: {name} = {value:g}" for name, value in result.at.items()),
+        f"cevnsfit {installed_version()}",
+    ]
+    headers = [
+        *(f"{f.path} [{f.unit}]" for f in result.fields),
+        f"{result.poi}_limit [1]",
+        f"{result.poi}_statistics_only [1]",
+        "events [1]",
+    ]
+    rows = [[*(f"{v:.10g}" for v in row.values), cell(row.limit), cell(row.statistics_only), f"{row.events:.10g}"] for row in result.rows]
+    return write_csv(path, comments, headers, rows)
+
+
+def write_whatif_plot(result: WhatIf, path: Path) -> Path:
+    """Draw the limits against the first field, one colour for each setting of the others, and return the path."""
+    first, others = result.fields[0], result.fields[1:]
+    groups: dict[tuple[float, ...], list[Row]] = {}
+    for row in result.rows:
+        groups.setdefault(row.values[1:], []).append(row)
+    lines = []
+    for values, rows in groups.items():
+        text = ", ".join(f"{f.path} = {v:.4g}{'' if f.unit == '1' else f' {f.unit}'}" for f, v in zip(others, values, strict=True))
+        limits = [np.array([getattr(row, name) for row in rows]) for name in ("limit", "statistics_only")]
+        lines.append(WhatIfLine(text, np.array([row.values[0] for row in rows]), limits[0], limits[1]))
+    held = ", ".join(f"{name} = {value:g}" for name, value in result.at.items())
+    notes = [f"{result.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof", result.data]
+    figure = whatif_figure(lines, (first.path, first.unit, first.scale), result.poi, notes=notes)
+    return save_figure(figure, path)
