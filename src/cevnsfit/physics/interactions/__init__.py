@@ -10,9 +10,20 @@ from importlib.metadata import EntryPoint, entry_points
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.physics.interactions import axial, electromagnetic, nsi, scalar, standard_model, sterile, vector_mediators
-from cevnsfit.physics.interactions.terms import SignalModel, Target, Term, sm_charge, squared, target_at
+from cevnsfit.physics.interactions.terms import ElectronTarget, SignalModel, Target, Term, electrons_at, sm_charge, squared, target_at
 
-__all__ = ["SignalModel", "Target", "Term", "model_names", "signal_model", "sm_charge", "squared", "target_at"]
+__all__ = [
+    "ElectronTarget",
+    "SignalModel",
+    "Target",
+    "Term",
+    "electrons_at",
+    "model_names",
+    "signal_model",
+    "sm_charge",
+    "squared",
+    "target_at",
+]
 
 
 def model_names() -> tuple[str, ...]:

@@ -28,9 +28,9 @@ def mediator_mass() -> Parameter:
     return Parameter("mass", "shape", 10.0, 1e-3, 1e7, unit="MeV", scale="log", description="mass of the mediator")
 
 
-def charge(particle: str) -> Parameter:
+def charge(particle: str, default: float = 1.0) -> Parameter:
     """Return the user-given charge of a particle ("u", "d", "e", "nu_mu", ...) in units of g, held fixed in fits."""
-    return Parameter(f"q_{particle}", "shape", 1.0, -100.0, 100.0, fixed=True, description=f"charge of {particle} in units of g")
+    return Parameter(f"q_{particle}", "shape", default, -100.0, 100.0, fixed=True, description=f"charge of {particle} in units of g")
 
 
 def power(name: str, exponent: int = 1) -> Monomial:

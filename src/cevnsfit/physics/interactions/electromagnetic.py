@@ -6,7 +6,7 @@ g^2 q_nu q_f/(sqrt2 G_F Q^2), the nucleus of charge Z F_Z gives
 
     Q_a -> Q_a + [ 2 sqrt2 pi alpha q_aa/(G_F Q^2) - sqrt2 pi alpha <r^2>_aa/(3 G_F) ] Z F_Z,
 
-and each off-diagonal q_ab or <r^2>_ab adds its square incoherently, since the outgoing flavour differs. Antineutrinos have the
+the electron of charge -1 the opposite in g_V, and each off-diagonal q_ab or <r^2>_ab adds its square incoherently, since the outgoing flavour differs. Antineutrinos have the
 opposite charge and the opposite weak charge, so nothing changes for them. Moments flip the helicity and add incoherently.
 """
 
@@ -15,10 +15,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, HBAR_C, MUON_MASS, TAU_MASS, W_MASS
 from cevnsfit.physics.interactions.common import fixed, power, standard_terms
-from cevnsfit.physics.interactions.terms import PreparedModel, SignalModel, Target, Term, sm_charge
+from cevnsfit.physics.interactions.electron_scattering import electron_terms, single_terms, transition_terms
+from cevnsfit.physics.interactions.terms import ElectronTarget, PreparedModel, SignalModel, Target, Term, sm_charge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,8 +63,14 @@ def magnetic_moment() -> SignalModel:
         flips = tuple(Term(f, "nucleus", "magnetic", {power(f"mu_nu_{f}"): target.zf}, group="magnetic") for f in _MEASURED)
         return fixed((*standard_terms(target), *flips))
 
+    def electrons(target: ElectronTarget) -> PreparedModel:
+        unit = np.ones_like(target.t)
+        flips = single_terms(target, "magnetic", {f: {power(f"mu_nu_{f}"): unit} for f in _MEASURED})
+        return fixed((*electron_terms(target, {}), *flips))
+
+    references = (_VOGEL, _REVIEW, _CORONA)
     lagrangian = "L = -(mu_ab/2) nubar_a sigma_(mu nu) nu_b F^(mu nu)"
-    return SignalModel("magnetic-moment", "neutrino magnetic moment", lagrangian, moments, prepare, (_VOGEL, _REVIEW, _CORONA))
+    return SignalModel("magnetic-moment", "neutrino magnetic moment", lagrangian, moments, prepare, references, electrons=electrons)
 
 
 def charge_radius() -> SignalModel:
@@ -81,9 +90,16 @@ def charge_radius() -> SignalModel:
         terms += [Term(f, "nucleus", "vector", {(): offsets[f], power(f"r2_nu_{f}"): slope}) for f in _MEASURED]
         return fixed((*terms, *_transitions("r2", slope)))
 
+    def electrons(target: ElectronTarget) -> PreparedModel:
+        slope = radius_strength() * np.ones_like(target.t)
+        shifts = {f: {(): -standard_radius(f) * slope, power(f"r2_nu_{f}"): slope} for f in _MEASURED}
+        return fixed((*electron_terms(target, shifts), *_electron_transitions(target, "r2", slope)))
+
     lagrangian = "L = (e <r^2>_ab/6) [nubar_a gamma^mu P_L nu_b] d^nu F_(mu nu)"
     references = (_RADII, _BERNABEU, _CORONA)
-    return SignalModel("charge-radius", "neutrino charge radius", lagrangian, (*diagonal, *transition), prepare, references)
+    return SignalModel(
+        "charge-radius", "neutrino charge radius", lagrangian, (*diagonal, *transition), prepare, references, electrons=electrons
+    )
 
 
 def millicharge() -> SignalModel:
@@ -101,8 +117,16 @@ def millicharge() -> SignalModel:
         terms += [Term(f, "nucleus", "vector", {(): sm_charge(target, f), power(f"millicharge_nu_{f}"): strength}) for f in _MEASURED]
         return fixed((*terms, *_transitions("millicharge", strength)))
 
+    def electrons(target: ElectronTarget) -> PreparedModel:
+        strength = -millicharge_strength() / target.q2
+        shifts = {f: {power(f"millicharge_nu_{f}"): strength} for f in _MEASURED}
+        return fixed((*electron_terms(target, shifts), *_electron_transitions(target, "millicharge", strength)))
+
+    references = (_REVIEW, _CORONA)
     lagrangian = "L = -e q_ab A_mu [nubar_a gamma^mu P_L nu_b]"
-    return SignalModel("millicharge", "neutrino millicharge", lagrangian, (*diagonal, *transition), prepare, (_REVIEW, _CORONA))
+    return SignalModel(
+        "millicharge", "neutrino millicharge", lagrangian, (*diagonal, *transition), prepare, references, electrons=electrons
+    )
 
 
 def standard_radius(flavour: str) -> float:
@@ -127,6 +151,11 @@ def millicharge_strength() -> float:
 def _transitions(prefix: str, strength: NDArray[float64]) -> tuple[Term, ...]:
     pairs = [(a, b, {power(f"{prefix}_{a}{b}"): strength}) for a, b in _PAIRS]
     return tuple(Term(f, "nucleus", "vector", amplitude, group=f"{a}-{b}") for a, b, amplitude in pairs for f in (a, b))
+
+
+def _electron_transitions(target: ElectronTarget, prefix: str, strength: NDArray[float64]) -> tuple[Term, ...]:
+    pairs = [(a, b, {power(f"{prefix}_{a}{b}"): strength}) for a, b in _PAIRS]
+    return tuple(term for a, b, amplitude in pairs for f in (a, b) for term in transition_terms(target, f, amplitude, f"{a}-{b}"))
 
 
 def _radius(name: str, default: float, description: str) -> Parameter:

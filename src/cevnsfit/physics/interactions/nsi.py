@@ -7,6 +7,7 @@ from typing import Final
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.couplings import LEPTONS
 from cevnsfit.physics.interactions.common import fixed, power
+from cevnsfit.physics.interactions.electron_scattering import standard_electrons
 from cevnsfit.physics.interactions.terms import PreparedModel, SignalModel, Target, Term, sm_charge
 
 _PAIRS: Final = (("e", "mu"), ("e", "tau"), ("mu", "tau"))
@@ -31,6 +32,7 @@ def general_nsi() -> SignalModel:
 
     An off-diagonal coupling is complex: `eps_emu_u` is its real part (its modulus while the imaginary part is zero) and
     `eps_emu_u_im` its imaginary part; an overall phase is not observable, the relative one of u and d is.
+    Couplings to electrons are not part of it: electrons scatter as in the Standard Model.
     All couplings are held at zero unless they are scanned or asked to float: a fit to one target leaves most of them
     degenerate. eps_tautau acts on nu_tau only, of which pion decay at rest has none.
     """
@@ -41,7 +43,8 @@ def general_nsi() -> SignalModel:
         for quark in ("u", "d")
         for part in ("", "_im")
     ]
-    return SignalModel("nsi", "non-standard interactions", _LAGRANGIAN, (*diagonal, *changing), _prepare, _REFERENCES)
+    parameters = (*diagonal, *changing)
+    return SignalModel("nsi", "non-standard interactions", _LAGRANGIAN, parameters, _prepare, _REFERENCES, electrons=standard_electrons)
 
 
 def _prepare(target: Target) -> PreparedModel:

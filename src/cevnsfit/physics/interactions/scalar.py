@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from cevnsfit.physics.couplings import LEPTONS
 from cevnsfit.physics.interactions.common import CEVNS_ONLY, charge, coupling, mediator_mass, power, standard_terms
-from cevnsfit.physics.interactions.terms import PreparedModel, Shapes, SignalModel, Target, Term
+from cevnsfit.physics.interactions.electron_scattering import electron_terms, single_terms
+from cevnsfit.physics.interactions.terms import ElectronTarget, PreparedModel, Shapes, SignalModel, Target, Term
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,13 +66,17 @@ def universal_scalar() -> SignalModel:
 
         return terms
 
-    return SignalModel("scalar-universal", "universal scalar", lagrangian, (coupling(), mediator_mass()), prepare, _REFERENCES, CEVNS_ONLY)
+    def electrons(target: ElectronTarget) -> PreparedModel:
+        return lambda shapes: _electron_terms(target, dict.fromkeys(LEPTONS, 1.0), shapes["mass"])
+
+    parameters = (coupling(), mediator_mass())
+    return SignalModel("scalar-universal", "universal scalar", lagrangian, parameters, prepare, _REFERENCES, CEVNS_ONLY, electrons)
 
 
 def general_scalar() -> SignalModel:
-    """Return a scalar with user-given charges of the u and d quarks and of each neutrino."""
-    lagrangian = "L = g phi [sum_a q_nu_a nubar_a nu_a + sum_(q = u, d) q_q qbar q]"
-    charges = tuple(charge(particle) for particle in ("u", "d", *(f"nu_{f}" for f in LEPTONS)))
+    """Return a scalar with user-given charges of the u and d quarks, of the electron (0 by default) and of each neutrino."""
+    lagrangian = "L = g phi [sum_a q_nu_a nubar_a nu_a + q_e ebar e + sum_(q = u, d) q_q qbar q]"
+    charges = (*(charge(particle) for particle in ("u", "d", *(f"nu_{f}" for f in LEPTONS))), charge("e", 0.0))
 
     def prepare(target: Target) -> PreparedModel:
         quarks = {q: matrix_element(q, "p") * target.zf + matrix_element(q, "n") * target.nf for q in ("u", "d")}
@@ -83,10 +88,20 @@ def general_scalar() -> SignalModel:
 
         return terms
 
-    return SignalModel("scalar", "scalar", lagrangian, (coupling(), mediator_mass(), *charges), prepare, _REFERENCES)
+    def electrons(target: ElectronTarget) -> PreparedModel:
+        return lambda shapes: _electron_terms(target, {f: shapes["q_e"] * shapes[f"q_nu_{f}"] for f in LEPTONS}, shapes["mass"])
+
+    parameters = (coupling(), mediator_mass(), *charges)
+    return SignalModel("scalar", "scalar", lagrangian, parameters, prepare, _REFERENCES, electrons=electrons)
 
 
 def _scalar_terms(target: Target, charges: Mapping[str, NDArray[float64]], mass: float) -> tuple[Term, ...]:
     propagator = 1.0 / (2.0 * target.nuclide.mass * target.t + mass**2)
     amplitudes = {flavour: {power("g", 2): values * propagator} for flavour, values in charges.items()}
     return tuple(Term(flavour, "nucleus", "scalar", amplitude, group="scalar") for flavour, amplitude in amplitudes.items())
+
+
+def _electron_terms(target: ElectronTarget, charges: Mapping[str, float], mass: float) -> tuple[Term, ...]:
+    propagator = 1.0 / (target.q2 + mass**2)
+    scalar = {flavour: {power("g", 2): value * propagator} for flavour, value in charges.items()}
+    return (*electron_terms(target, {}), *single_terms(target, "electron-scalar", scalar))

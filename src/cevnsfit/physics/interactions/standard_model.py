@@ -6,6 +6,7 @@ from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import FM, SIN2_THETA_W
 from cevnsfit.physics.couplings import LEPTONS
 from cevnsfit.physics.interactions.common import fixed, standard_terms, vector_terms
+from cevnsfit.physics.interactions.electron_scattering import standard_electrons
 from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, SignalModel, Target, Term, sm_charge
 
 _LAGRANGIAN = "L = -sqrt2 G_F [nubar gamma^mu P_L nu] sum_N g_V^N [Nbar gamma_mu N] + axial"
@@ -28,7 +29,12 @@ def models() -> tuple[SignalModel, ...]:
 
 def standard_model() -> SignalModel:
     """Return the Standard Model, without parameters."""
-    return SignalModel("sm", "Standard Model", _LAGRANGIAN, (), lambda target: fixed(standard_terms(target)), (_FREEDMAN, _COUPLINGS))
+    references = (_FREEDMAN, _COUPLINGS)
+    return SignalModel("sm", "Standard Model", _LAGRANGIAN, (), _prepare, references, electrons=standard_electrons)
+
+
+def _prepare(target: Target) -> PreparedModel:
+    return fixed(standard_terms(target))
 
 
 def signal_strength() -> SignalModel:

@@ -23,7 +23,8 @@ from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, MUON_MASS, TAU_MASS
 from cevnsfit.physics.couplings import LEPTONS
 from cevnsfit.physics.interactions.common import CEVNS_ONLY, charge, coupling, mediator_mass, power
-from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, Shapes, SignalModel, Target, Term, sm_charge
+from cevnsfit.physics.interactions.electron_scattering import electron_terms
+from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, Shapes, SignalModel, Target, Term, sm_charge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _LAGRANGIAN: Final = "L = g Z'_mu [q_nu nubar gamma^mu P_L nu + q_q qbar gamma^mu q]"
 _MASSES: Final[Mapping[str, float]] = {"e": ELECTRON_MASS, "mu": MUON_MASS, "tau": TAU_MASS}
+_CONTACT: Final = 1.0 / (math.sqrt(2.0) * FERMI_CONSTANT)
+_LOOP_STRENGTH: Final = math.sqrt(2.0) * FINE_STRUCTURE / (math.pi * FERMI_CONSTANT)
 _CADEDDU: Final = "M. Cadeddu et al., JHEP 01 (2021) 116, arXiv:2008.05022"
 _BANERJEE: Final = "H. Banerjee, B. Dutta and S. Roy, arXiv:2103.10196"
 
@@ -78,21 +81,24 @@ def tree_mediator(name: str, title: str, charges: Charges) -> SignalModel:
     """Return a mediator with tree-level couplings to quarks."""
 
     def prepare(target: Target) -> PreparedModel:
-        nucleus = charges.quark * 3.0 * (target.zf + target.nf) / (math.sqrt(2.0) * FERMI_CONSTANT)
+        nucleus = charges.quark * 3.0 * (target.zf + target.nf) * _CONTACT
         couplings = {flavour: q * nucleus for flavour, q in zip(LEPTONS, charges.neutrino, strict=True) if q != 0.0}
         return _exchange(target, couplings)
 
+    def electrons(target: ElectronTarget) -> PreparedModel:
+        strengths = {f: q * charges.neutrino[0] * _CONTACT for f, q in zip(LEPTONS, charges.neutrino, strict=True)}
+        return lambda shapes: _electron_exchange(target, strengths, shapes["mass"])
+
     label = CEVNS_ONLY if charges.neutrino[0] != 0.0 else ""
-    return SignalModel(name, title, _LAGRANGIAN, (coupling(), mediator_mass()), prepare, (_CADEDDU,), label)
+    return SignalModel(name, title, _LAGRANGIAN, (coupling(), mediator_mass()), prepare, (_CADEDDU,), label, electrons)
 
 
 def general_mediator() -> SignalModel:
-    """Return a mediator with user-given charges of the u and d quarks and of each neutrino, held fixed in fits."""
-    charges = tuple(charge(particle) for particle in ("u", "d", *(f"nu_{flavour}" for flavour in LEPTONS)))
+    """Return a mediator with user-given charges of the u and d quarks, of the electron (0 by default) and of each neutrino."""
+    charges = (*(charge(particle) for particle in ("u", "d", *(f"nu_{flavour}" for flavour in LEPTONS))), charge("e", 0.0))
 
     def prepare(target: Target) -> PreparedModel:
-        scale = 1.0 / (math.sqrt(2.0) * FERMI_CONSTANT)
-        up, down = scale * (2.0 * target.zf + target.nf), scale * (target.zf + 2.0 * target.nf)
+        up, down = _CONTACT * (2.0 * target.zf + target.nf), _CONTACT * (target.zf + 2.0 * target.nf)
 
         def terms(shapes: Shapes) -> tuple[Term, ...]:
             nucleus = shapes["q_u"] * up + shapes["q_d"] * down
@@ -100,7 +106,15 @@ def general_mediator() -> SignalModel:
 
         return terms
 
-    return SignalModel("vector", "vector mediator", _LAGRANGIAN, (coupling(), mediator_mass(), *charges), prepare, (_CADEDDU,))
+    def electrons(target: ElectronTarget) -> PreparedModel:
+        def terms(shapes: Shapes) -> tuple[Term, ...]:
+            strengths = {flavour: shapes["q_e"] * shapes[f"q_nu_{flavour}"] * _CONTACT for flavour in LEPTONS}
+            return _electron_exchange(target, strengths, shapes["mass"])
+
+        return terms
+
+    parameters = (coupling(), mediator_mass(), *charges)
+    return SignalModel("vector", "vector mediator", _LAGRANGIAN, parameters, prepare, (_CADEDDU,), electrons=electrons)
 
 
 def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel:
@@ -123,12 +137,14 @@ def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel
 
     Charged scalars contribute a quarter of a Dirac fermion each: with two sleptons a flavour, all heavy compared with q,
     eps -> eps + (1/24) sum_i ln(m_stau_i^2/m_smuon_i^2), the sum being the parameter `slepton_log` of L_mu - L_tau.
+
+    The electron, of charge -1, gets -q_p g in L_mu - L_tau; where it carries L_e its loop-induced charge is neglected next to that.
     """
     supersymmetric = name == "lmu-ltau"
     options = (_loop_sign(), _slepton_log()) if supersymmetric else (_loop_sign(),)
 
     def prepare(target: Target) -> PreparedModel:
-        scale = math.sqrt(2.0) * FINE_STRUCTURE / (math.pi * FERMI_CONSTANT) * target.zf
+        scale = _LOOP_STRENGTH * target.zf
         loop = scale * loop_function(target.q2, _MASSES[first], _MASSES[second])
 
         def terms(shapes: Shapes) -> tuple[Term, ...]:
@@ -138,9 +154,20 @@ def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel
 
         return terms
 
+    def electrons(target: ElectronTarget) -> PreparedModel:
+        if first == "e":
+            return lambda shapes: _electron_exchange(target, {"e": _CONTACT, second: -_CONTACT}, shapes["mass"])
+        loop = loop_function(target.q2, _MASSES[first], _MASSES[second])
+
+        def terms(shapes: Shapes) -> tuple[Term, ...]:
+            strength = -_LOOP_STRENGTH * shapes["loop_sign"] * (loop + shapes["slepton_log"] / 24.0)
+            return _electron_exchange(target, {first: strength, second: -strength}, shapes["mass"])
+
+        return terms
+
     label = CEVNS_ONLY if first == "e" else ""
     lagrangian = f"L = g Z'_mu [q_l lbar gamma^mu l + q_l nubar_l gamma^mu P_L nu_l], q = +1 ({first}), -1 ({second})"
-    return SignalModel(name, title, lagrangian, (coupling(), mediator_mass(), *options), prepare, (_BANERJEE, _CADEDDU), label)
+    return SignalModel(name, title, lagrangian, (coupling(), mediator_mass(), *options), prepare, (_BANERJEE, _CADEDDU), label, electrons)
 
 
 def loop_function(q2: ArrayLike, mass: float, other_mass: float) -> NDArray[np.float64]:
@@ -186,6 +213,12 @@ def _exchange(target: Target, couplings: Mapping[str, NDArray[np.float64]]) -> P
         return tuple(Term(flavour, "nucleus", "vector", values) for flavour, values in charges.items())
 
     return terms
+
+
+def _electron_exchange(target: ElectronTarget, strengths: Mapping[str, float | NDArray[np.float64]], mass: float) -> tuple[Term, ...]:
+    """Return the electron terms with g_V moved by g^2 strength/(q^2 + M^2) for each flavour."""
+    propagator = 1.0 / (target.q2 + mass**2)
+    return electron_terms(target, {flavour: {power("g", 2): strength * propagator} for flavour, strength in strengths.items()})
 
 
 def _loop_sign() -> Parameter:
