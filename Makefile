@@ -4,8 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 OUT ?= out
-DEMO := $(BIN)/cevnsfit scan coherent-csi-2021 coherent-lar-2020 --model lmu-ltau \
-	--grid mass=1:1000:60:log --grid g=1e-5:1e-1:120:log --each -o $(OUT)
+DEMO := $(BIN)/cevnsfit run analyses/lmu-ltau-combined.yaml -o $(OUT) -j 2
 
 .PHONY: demo test test-full bench clean
 

@@ -1,0 +1,113 @@
+"""docs/new-experiment.md: its folder is made as it stands there and used; its errors, fields and kinds are those of the code."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+from pydantic import BaseModel
+from typer.testing import CliRunner
+
+import cevnsfit as cf
+from cevnsfit.cli.main import app
+from cevnsfit.core.errors import SpecError
+from cevnsfit.spec.schema import ExperimentSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def page(project_root: Path) -> str:
+    return (project_root / "docs" / "new-experiment.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def folder(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, text in FILE.findall(page):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "my-germanium"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return [text for found, text in BLOCK.findall(page) if found == language]
+
+
+def test_commands_print_what_the_page_says(page: str, folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == ["background.csv", "counts.csv", "experiment.yaml"]
+    (console,) = blocks(page, "console")
+    commands = re.split(r"^\$ cevnsfit ", console, flags=re.MULTILINE)[1:]
+    assert len(commands) == 2
+    for entry in commands:
+        line, _, printed = entry.partition("\n")
+        result = CliRunner().invoke(app, line.split(), catch_exceptions=False)
+        assert result.exit_code == 0
+        assert result.stdout.split() == printed.split()
+
+
+@pytest.mark.usefixtures("folder")
+def test_python_gives_the_limit_at_its_threshold(page: str) -> None:
+    (code,) = blocks(page, "python")
+    found: dict[str, object] = {}
+    exec(code, found)  # noqa: S102 (the code of the page)
+    allowed = found["allowed"]
+    assert isinstance(allowed, tuple)
+    (low, high) = allowed[0]
+    joint = cf.build_likelihood([cf.load_experiment("my-germanium")], model="lmu-ltau").at({"mass": 10.0})
+    at_limit, best = cf.fit(joint, fixed={"g": high}, minos=()), cf.fit(joint, minos=())
+    assert low == 0.0
+    assert at_limit.nll2 - best.nll2 == pytest.approx(2.7055, abs=2e-3)
+
+
+def test_errors_read_as_on_the_page(page: str, folder: Path) -> None:
+    broken = folder.parent / "broken"
+    shutil.copytree(folder, broken)
+    changes = {
+        "experiment.yaml": (("distance: 20 m", "distance: 20"), ("compound: Ge", "compund: Ge"), ("constant-quenching", "constant-quench")),
+        "counts.csv": (("2,4,1,3,16,29", "2,4,1,3,sixteen,29"),),
+    }
+    for name, pairs in changes.items():
+        text = (broken / name).read_text(encoding="utf-8")
+        for old, new in pairs:
+            assert old in text
+            text = text.replace(old, new, 1)
+        (broken / name).write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        cf.load_experiment("broken")
+    (printed,) = (text for text in blocks(page, "text") if text.startswith("error: "))
+    assert f"error: {caught.value}" == printed.rstrip("\n")
+
+
+def test_every_field_and_kind_of_the_schema_is_on_the_page(page: str) -> None:
+    words = set(re.findall(r"[A-Za-z0-9_-]+", page))
+    names = set(_names(ExperimentSpec, set()))
+    assert len(names) > 80
+    assert sorted(names - words) == []
+
+
+def _names(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[str]:
+    """Yield the fields of a class and of all classes in it, and the values of `kind`."""
+    seen.add(model)
+    for name, field in model.model_fields.items():
+        yield name if field.alias is None else field.alias
+        if name == "kind":
+            yield from get_args(field.annotation)
+        for inner in _models(field.annotation):
+            if inner not in seen:
+                yield from _names(inner, seen)
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
