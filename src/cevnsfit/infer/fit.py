@@ -124,7 +124,11 @@ def _minuit(objective: Objective, candidate: Candidate) -> Minuit:
     start = [to_internal(p, candidate.values[p.name]) for p in objective.parameters]
     smooth = all(p.kind != "shape" for p in objective.parameters)
     minuit = Minuit(
-        objective.value, np.array(start), grad=objective.gradient, hessian=objective.hessian if smooth else None, name=objective.names
+        objective.value,
+        np.array(start),
+        grad=objective.gradient,
+        hessian=objective.hessian if smooth else None,
+        name=objective.names,
     )
     minuit.errordef = Minuit.LEAST_SQUARES
     minuit.throw_nan = True

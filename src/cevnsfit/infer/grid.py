@@ -11,6 +11,7 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.contour import trace
 from cevnsfit.infer.intervals import Column, allowed_between, column, coupling_scale, crossings, threshold
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
+from cevnsfit.infer.profile import profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +62,13 @@ def joint_at(likelihood: Likelihood, values: Mapping[str, float]) -> tuple[Joint
 
 
 def scan_column(
-    likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], index: int, *, at: Mapping[str, float], data: Data | None = None
+    likelihood: Likelihood,
+    axes: tuple[PlaneAxis, PlaneAxis],
+    index: int,
+    *,
+    at: Mapping[str, float],
+    data: Data | None = None,
+    start: NDArray[np.float64] | None = None,
 ) -> GridColumn:
     """Return one column of the plane: the second parameter on its grid, the first at its value `index`.
 
@@ -77,6 +84,8 @@ def scan_column(
         Parameters held at other values than their defaults.
     data
         The data set; the observed one by default.
+    start
+        Where the profiles start, see `plane_start`.
     """
     x, y = axes
     joint, held = joint_at(likelihood, {**at, x.name: float(x.values[index])})
@@ -86,7 +95,7 @@ def scan_column(
     extra = scale * _NEAR_MIRROR if y.scale == "log" else np.empty(0)
     origin = [0.0] if parameter.lower <= 0.0 <= parameter.upper else []
     values = np.unique(np.concatenate([y.values, extra[(extra > low) & (extra < high)], origin]))
-    curve = column(joint, y.name, values, held=held, data=data)
+    curve = column(joint, y.name, values, held=held, data=data, start=start)
     place = np.searchsorted(curve.values, y.values)
     minima = np.full((MAX_MINIMA, 2), np.nan)
     found = [(curve.values[i], curve.nll2[i]) for i in curve.minima if low <= curve.values[i] <= high][:MAX_MINIMA]
@@ -128,7 +137,7 @@ def assemble(
     )
 
 
-def column_intervals(
+def column_intervals(  # noqa: PLR0913
     likelihood: Likelihood,
     axes: tuple[PlaneAxis, PlaneAxis],
     index: int,
@@ -136,27 +145,38 @@ def column_intervals(
     levels: Sequence[float],
     *,
     at: Mapping[str, float],
+    start: NDArray[np.float64],
     data: Data | None = None,
 ) -> tuple[tuple[Interval, ...], ...]:
     """Return the allowed intervals of one finished column at each level of -2 ln lambda, crossings refined along the second parameter."""
     x, y = axes
-    curve = _curve(y, finished)
     joint, held = joint_at(likelihood, {**at, x.name: float(x.values[index])})
-    result = []
-    for level in levels:
-        cuts = crossings(joint, y.name, curve, level, held=held, data=data)
-        result.append(allowed_between(curve, cuts, level))
-    return tuple(result)
+    curve = _curve(y, finished, start)
+    cuts = crossings(joint, y.name, curve, levels, held=held, data=data, start=start)
+    return tuple(allowed_between(curve, found, level) for found, level in zip(cuts, levels, strict=True))
 
 
-def _curve(y: PlaneAxis, finished: GridColumn) -> Column:
+def _curve(y: PlaneAxis, finished: GridColumn, start: NDArray[np.float64]) -> Column:
     known = finished.minima[np.isfinite(finished.minima[:, 0])]
     new = known[~np.isin(known[:, 0], y.values)]
     values = np.concatenate([y.values, new[:, 0]])
     order = np.argsort(values)
     nll2 = np.concatenate([finished.nll2, new[:, 1]])[order]
     valid = np.concatenate([finished.valid, np.ones(len(new), dtype=np.bool_)])[order]
-    return Column(values[order], nll2, valid, None, (), finished.fallbacks)
+    return Column(values[order], nll2, valid, np.broadcast_to(start, (len(values), len(start))), (), finished.fallbacks)
+
+
+def plane_start(
+    likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], *, at: Mapping[str, float], data: Data | None = None
+) -> NDArray[np.float64]:
+    """Return all parameters of the fit with the second parameter at its default, shape (n,): where the profiles of a plane start.
+
+    For a coupling this is the Standard Model, whose fit is the same in every column.
+    """
+    x, y = axes
+    joint, held = joint_at(likelihood, {**at, x.name: float(x.values[0])})
+    values = {**held, y.name: joint.parameters[y.name].default}
+    return np.asarray(profile(joint, {name: np.array([value]) for name, value in values.items()}, data=data).theta[0])
 
 
 def levels_of(plane: Plane, confidence: Sequence[tuple[float, int]]) -> tuple[float, ...]:

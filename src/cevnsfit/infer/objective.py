@@ -91,12 +91,16 @@ class Objective:
         return result
 
     def hessian(self, x: Floats) -> Floats:
-        """Return the exact Hessian in x; only without floating shape parameters."""
+        """Return the Hessian in x, only without floating shape parameters.
+
+        It is the exact one, or the Gauss-Newton part alone where the exact one has a diagonal element that is not positive: iminuit
+        cannot start from that.
+        """
         _, problem = self.problem(self.values(x))
         first, second = hessian(problem, self.evaluation(x), ROW, ROW)
         order = self._order()
-        result: Floats = (first + second)[0][np.ix_(order, order)]
-        return result
+        exact: Floats = (first + second)[0][np.ix_(order, order)]
+        return exact if np.all(np.diag(exact) > 0) else np.asarray(first[0][np.ix_(order, order)])
 
     def _order(self) -> list[int]:
         """Return the place among the engine's floating parameters of each non-shape parameter of x."""

@@ -49,12 +49,12 @@ NEAR: Final = 30.0
 REUSE: Final = 1e-3
 """Distance to the minimum, estimated with the last Hessian, below which it is used again."""
 
-REMOTE: Final = 1e4
+REMOTE: Final = 1e3
 """Distance from the best point beyond which a point is excluded by any measure: after `REMOTE_ROUNDS` evaluations its value, an upper
 bound on the minimum, is kept as it is. There the expected counts exceed the data many times over, and the minimum lies where nuisances
 at their bounds push templates to zero."""
 
-REMOTE_ROUNDS: Final = 8
+REMOTE_ROUNDS: Final = 6
 
 MAX_ROUNDS: Final = 120
 """Evaluations of one point before it goes to iminuit."""

@@ -10,10 +10,11 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError, OverlapError
 from cevnsfit.core.parameters import Parameter, merge
 from cevnsfit.model.backgrounds import background_rows, control_counts
-from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients
+from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients, excursion
 from cevnsfit.model.signal import Signal, charges, contract, fold_signal
 from cevnsfit.model.window import require_signal
 from cevnsfit.physics.interactions import signal_model
+from cevnsfit.spec.schema import TemplateVariant
 from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
 from cevnsfit.stats.likelihood import Likelihood
 
@@ -182,6 +183,7 @@ def _signal_rows(
     nominal = variant["nominal"]
     parameters: list[Parameter] = []
     norms: dict[str, float] = {}
+    standard = standard_counts(signal)
     mix: list[tuple[NDArray[np.float64], tuple[str, int] | None]] = [(nominal, None)]
     ratios: list[tuple[NDArray[np.float64], tuple[str, int]]] = []
     for key, systematic in spec.systematics.items():
@@ -193,11 +195,11 @@ def _signal_rows(
         if systematic.kind == "normalisation":
             norms[name] = systematic.sigma
         elif systematic.kind == "template":
-            ratios += _ratios(experiment, name, systematic)
+            ratios += _ratios(experiment, name, systematic, standard)
         else:
             up, down = variant[f"{key}:up"], variant[f"{key}:down"]
             mix += [((up - down) / 2.0, (name, LINEAR)), ((up + down - 2.0 * nominal) / 16.0, (name, QUADRATIC))]
-    rows = [Factors(SIGNAL, {}, norms, excursion) for _, excursion in (*mix, *ratios)]
+    rows = [Factors(SIGNAL, {}, norms, moved) for _, moved in (*mix, *ratios)]
     nb = int(np.prod([axis.nbins for axis in experiment.axes]))
     return np.array([row for row, _ in mix]), np.array([row for row, _ in ratios]).reshape(-1, nb), rows, parameters
 
@@ -213,10 +215,20 @@ def _nuisance(name: str, systematic: object, *, held: bool) -> Parameter:
     return Parameter(name, "nuisance", 0.0, -5.0, 5.0, constrained=True, fixed=held, description=about)
 
 
-def _ratios(experiment: Experiment, name: str, systematic: object) -> list[tuple[NDArray[np.float64], tuple[str, int]]]:
-    """Return the rows of a released excursion of the signal, as ratios to the released nominal template, renormalised to it."""
-    from cevnsfit.spec.schema import TemplateVariant
+def standard_counts(signal: Signal) -> NDArray[np.float64]:
+    """Return the nominal counts of the Standard Model in all bins, shape (bins,)."""
+    physics = signal_model("sm")
+    _, q = charges(signal, [physics.prepare(target)({}) for target in signal.targets])
+    return np.asarray(contract(signal, q)[0, 0].ravel())
 
+
+def _ratios(
+    experiment: Experiment, name: str, systematic: object, standard: NDArray[np.float64]
+) -> list[tuple[NDArray[np.float64], tuple[str, int]]]:
+    """Return the rows of a released excursion of the signal, as ratios to the released nominal template.
+
+    They are scaled so that the counts of the Standard Model stay as they are: an excursion is a shape, rates have systematics of their own.
+    """
     assert isinstance(systematic, TemplateVariant)
     table = experiment.tables[systematic.table]
     nominal = table.on(experiment.axes, systematic.nominal).ravel()
@@ -225,13 +237,14 @@ def _ratios(experiment: Experiment, name: str, systematic: object) -> list[tuple
         values = table.on(experiment.axes, column).ravel()
         values = values * (nominal.sum() / values.sum())
         quotient = np.divide(values, nominal, out=np.ones_like(nominal), where=nominal > 0)
-        return np.asarray(np.clip(quotient, 1.0 - systematic.limit, 1.0 + systematic.limit))
+        quotient = np.clip(quotient, 1.0 - systematic.limit, 1.0 + systematic.limit)
+        return np.asarray(quotient * (standard.sum() / (quotient @ standard)))
 
     up = ratio(systematic.up)
     if systematic.down is None:
         return [(up - 1.0, (name, LINEAR))]
-    down = ratio(systematic.down)
-    return [((up - down) / 2.0, (name, LINEAR)), ((up + down - 2.0) / 16.0, (name, QUADRATIC))]
+    odd, even = excursion(np.ones_like(up), up, ratio(systematic.down))
+    return [(odd, (name, LINEAR)), (even, (name, QUADRATIC))]
 
 
 def _background_nuisances(experiment: Experiment, known: Sequence[Parameter]) -> list[Parameter]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,18 +12,19 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.version import installed_version
-from cevnsfit.infer.grid import GridColumn, assemble, column_intervals, levels_of, region, scan_column
+from cevnsfit.infer.grid import GridColumn, assemble, column_intervals, levels_of, plane_start, region, scan_column
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.io.store import axes_of, load_columns, open_scan, read_scan, save_column
-from cevnsfit.studies.setup import Analysis, analysis_from, build, cached_likelihood, caveat, data_or_asimov, load_experiments
+from cevnsfit.studies.setup import Analysis, analysis_from, build, caveat, data_or_asimov, load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
+    from cevnsfit.stats.joint import Data
     from cevnsfit.stats.likelihood import Likelihood
 
     Progress = Callable[[int, int], None]
@@ -56,12 +58,38 @@ class Scan:
     def all_regions(self, confidence: Sequence[tuple[float, int]]) -> tuple[Region, ...]:
         """Return the allowed region of each (cl, dof)."""
         levels = levels_of(self.plane, confidence)
-        data = data_or_asimov(self.likelihood)
         axes = (self.plane.x, self.plane.y)
+        setting = settle(self.likelihood, axes, self.at)
         by_column = [
-            column_intervals(self.likelihood, axes, i, finished, levels, at=self.at, data=data) for i, finished in enumerate(self.columns)
+            column_intervals(self.likelihood, axes, i, finished, levels, at=self.at, start=setting.start, data=setting.data)
+            for i, finished in enumerate(self.columns)
         ]
         return tuple(region(self.plane, self.columns, [entry[k] for entry in by_column], cl, dof) for k, (cl, dof) in enumerate(confidence))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setting:
+    """What all columns of a plane share.
+
+    Attributes
+    ----------
+    likelihood
+        The likelihood.
+    data
+        Its data set, Asimov where there is none.
+    start
+        Where the profiles start, shape (n,).
+    """
+
+    likelihood: Likelihood
+    data: Data
+    start: NDArray[np.float64]
+
+
+def settle(likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> Setting:
+    """Return what all columns of a plane share."""
+    data = data_or_asimov(likelihood)
+    return Setting(likelihood, data, plane_start(likelihood, axes, at=at, data=data))
 
 
 def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> tuple[PlaneAxis, PlaneAxis]:
@@ -94,6 +122,14 @@ def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> tuple[P
     return axes[0][1], axes[1][1]
 
 
+def check_held(axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> None:
+    """Raise CevnsfitError if a parameter is both scanned and held."""
+    both = [axis.name for axis in axes if axis.name in at]
+    if both:
+        message = f"{', '.join(both)} cannot be both scanned and held"
+        raise CevnsfitError(message)
+
+
 def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **grid: ArrayLike) -> Scan:
     """Return the profiled plane of two parameters given as `name=values`, for example mass=..., g=...
 
@@ -108,7 +144,9 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
     """
     held = {} if at is None else dict(at)
     axes = plane_axes(likelihood, grid)
-    columns = tuple(_column(likelihood, axes, index, held) for index in range(len(axes[0].values)))
+    check_held(axes, held)
+    setting = settle(likelihood, axes, held)
+    columns = tuple(_column(setting, axes, index, held) for index in range(len(axes[0].values)))
     names = tuple(channel.name for channel in likelihood.at({}).channels)
     return Scan(assemble(" + ".join(names), names, "", axes, columns), columns, likelihood, held)
 
@@ -181,6 +219,7 @@ def run_scan(
     held = {} if at is None else dict(at)
     likelihoods = [build(part.analysis) for part in parts]
     axes = plane_axes(likelihoods[-1], grid)
+    check_held(axes, held)
     labels = tuple(part.label for part in parts)
     store = open_scan(folder, describe(parts, axes, held), labels, axes)
     known = {label: list(load_columns(store, label)) for label in labels}
@@ -216,8 +255,9 @@ def _columns(
 ) -> Iterator[tuple[int, int, GridColumn]]:
     """Yield (plane, column, result) as they finish."""
     if executor is None:
+        settings = {n: settle(likelihoods[n], axes, at) for n in sorted({n for n, _, _ in tasks})}
         for n, i, _ in tasks:
-            yield n, i, _column(likelihoods[n], axes, i, at)
+            yield n, i, _column(settings[n], axes, i, at)
         return
     pending = {executor.submit(column_task, analysis, axes, i, dict(at)): (n, i) for n, i, analysis in tasks}
     try:
@@ -229,12 +269,19 @@ def _columns(
 
 
 def column_task(analysis: Analysis, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> GridColumn:
-    """Return one column in a worker process, which builds the likelihood once."""
-    return _column(cached_likelihood(analysis), axes, index, at)
+    """Return one column in a worker process, which settles what the columns share once."""
+    x, y = axes
+    return _column(_settled(analysis, (x.name, float(x.values[0])), y.name, tuple(at.items())), axes, index, at)
 
 
-def _column(likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> GridColumn:
-    return scan_column(likelihood, axes, index, at=at, data=data_or_asimov(likelihood))
+@functools.lru_cache(maxsize=8)
+def _settled(analysis: Analysis, first: tuple[str, float], second: str, at: tuple[tuple[str, float], ...]) -> Setting:
+    axes = (PlaneAxis(first[0], "", np.array([first[1]]), "linear"), PlaneAxis(second, "", np.empty(0), "linear"))
+    return settle(build(analysis), axes, dict(at))
+
+
+def _column(setting: Setting, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> GridColumn:
+    return scan_column(setting.likelihood, axes, index, at=at, data=setting.data, start=setting.start)
 
 
 def stored_scans(folder: Path) -> tuple[Scan, ...]:

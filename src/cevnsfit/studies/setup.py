@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,12 +55,6 @@ def build(analysis: Analysis) -> Likelihood:
     return build_likelihood(
         load_experiments(analysis), analysis.model, signal_systematics=analysis.signal_systematics, allow_overlap=analysis.allow_overlap
     )
-
-
-@functools.lru_cache(maxsize=4)
-def cached_likelihood(analysis: Analysis) -> Likelihood:
-    """Return the likelihood of an analysis, built once in each worker process."""
-    return build(analysis)
 
 
 def analysis_from(values: Mapping[str, Any]) -> Analysis:

@@ -11,7 +11,7 @@ from iminuit import Minuit
 
 from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.profile import floating_indices, profile
+from cevnsfit.infer.profile import REMOTE, floating_indices, profile
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.engine import nll2, nll2_gradient
 from cevnsfit.stats.joint import asimov_data, join, observed_data, take, toy_data
@@ -57,13 +57,20 @@ def test_profile_agrees_with_iminuit_wherever_it_matters(make_joint: Callable[..
     assert compared > 6
 
 
-def test_far_points_are_minima_too(make_joint: Callable[..., Joint]) -> None:
+def test_far_points_are_minima_too_and_remote_ones_upper_bounds(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
-    result = profile(joint, {"g": np.linspace(1.6, 3.0, 6)})
-    distance = result.nll2 - profile(joint, {"g": np.array([0.0])}).nll2
-    assert np.all(distance > 100)
-    finer = profile(joint, {"g": np.linspace(1.6, 3.0, 6)}, start=result.theta)
-    assert np.all(result.nll2 - finer.nll2 <= 1e-3 * distance)
+    g = np.concatenate([[0.0], np.linspace(0.6, 6.0, 19)])
+    result = profile(joint, {"g": g})
+    distance = result.nll2 - result.nll2[0]
+    finer = profile(joint, {"g": g[1:]}, start=result.theta[1:])
+    excess = result.nll2[1:] - finer.nll2
+    far = (distance[1:] > 100) & (distance[1:] < REMOTE)
+    remote = distance[1:] >= REMOTE
+    assert far.sum() >= 2
+    assert remote.sum() >= 2
+    assert np.all(excess[far] <= 1e-3 * distance[1:][far])
+    assert np.all(excess[remote] >= -1e-9)
+    assert np.all(finer.nll2[remote] - result.nll2[0] > 0.3 * REMOTE)
     assert result.fallbacks == 0
 
 
