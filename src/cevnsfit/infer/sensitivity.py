@@ -185,9 +185,13 @@ def branch_top(curve: Column, truth: float) -> float:
 
 
 def within(curve: Column, distance: float) -> Floats:
-    """Return the values of a curve whose -2 ln lambda is less than `distance` standard deviations above its minimum."""
-    near: NDArray[np.bool_] = np.sqrt(np.maximum(curve.nll2 - curve.nll2.min(), 0.0)) <= distance
-    return np.asarray(curve.values[near])
+    """Return the values of a curve whose -2 ln lambda is less than `distance` standard deviations above its minimum, and their neighbours.
+
+    The neighbours bracket the minima of similar data, however narrow these are.
+    """
+    near = np.sqrt(np.maximum(curve.nll2 - curve.nll2.min(), 0.0)) <= distance
+    beside = np.append(near[1:], False) | np.insert(near[:-1], 0, False)
+    return np.asarray(curve.values[near | beside])
 
 
 def upper_limit(allowed: Sequence[Interval], truth: float, top: float) -> float:
@@ -236,8 +240,9 @@ def median_limit(asimov: Joint, real: Joint, test: LimitTest) -> float:
 
 def _limit(joint: Joint, data: Data, test: LimitTest, grid: Floats, top: float) -> float:
     curve = column(joint, test.poi, grid, held=test.held, data=data)
-    level = float(curve.nll2.min()) + test.level
-    cuts = crossings(joint, test.poi, curve, level, held=test.held, data=data)
+    best = int(np.argmin(curve.nll2))
+    level = float(curve.nll2[best]) + test.level
+    (cuts,) = crossings(joint, test.poi, curve, [level], held=test.held, data=data, start=curve.theta[best])
     return upper_limit(allowed_between(curve, cuts, level), test.truth, top)
 
 

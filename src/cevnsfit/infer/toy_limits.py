@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import DomainError
-from cevnsfit.infer.intervals import column, search_grid
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.sensitivity import FAR, SIGMAS, LimitTest, Sensitivity, within
+from cevnsfit.infer.sensitivity import FAR, SIGMAS, LimitTest, Sensitivity, asimov_curve, within
 from cevnsfit.stats.joint import Data, observed_data
 
 if TYPE_CHECKING:
@@ -61,9 +60,7 @@ def toy_limits(asimov: Joint, real: Joint, test: LimitTest, top: float, toys: tu
     if number < 1 or seed < 0:
         message = f"pseudo-experiments need a number of at least 1 and a seed of at least 0, got {number} and {seed}"
         raise DomainError(message)
-    grid = search_grid(asimov, test.poi)
-    curve = column(asimov, test.poi, grid, held=test.held)
-    values = within(curve, math.sqrt(test.level) + FAR)
+    values = within(asimov_curve(asimov, test), math.sqrt(test.level) + FAR)
     base = observed_data(real)
     limits = []
     for block, start in enumerate(range(0, number, BLOCK)):

@@ -1,0 +1,68 @@
+"""`cevnsfit forecast`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from typer.testing import Result
+
+CCM = ("forecast", "ccm-200", "--model", "lmu-ltau")
+
+
+def test_json_has_the_lists_of_intervals(command: Callable[..., Result]) -> None:
+    result = command(*CCM, "--at", "mass=30", "--cl", "0.9", "--dof", "1", "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["allowed"] == [[0.0, pytest.approx(1.444e-3, rel=2e-3)]]
+    assert document["excluded"][-1][1] == 1.0
+    assert (document["poi"], document["cl"], document["dof"]) == ("g", 0.9, 1)
+    assert [entry["label"] for entry in document["forecasts"]] == ["ccm-200"]
+
+
+def test_text_states_data_and_method(command: Callable[..., Result]) -> None:
+    result = command(*CCM, "--at", "mass=30", "--truth", "g=0.002", "--set", "source.distance=23")
+    assert result.exit_code == 0, result.output
+    assert "Asimov data at g = 0.002 for ccm-200; 251.5 (ccm-200) signal events" in result.stdout
+    assert "asymptotic" in result.stdout
+
+
+def test_a_curve_is_written(command: Callable[..., Result], tmp_path: Path) -> None:
+    result = command(*CCM, "--grid", "mass=10:1000:3:log", "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "mass [MeV]" in result.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["forecast.csv", "forecast.json", "forecast.png"]
+    assert len(json.loads((tmp_path / "forecast.json").read_text())["points"]) == 3
+
+
+def test_a_field_is_varied(command: Callable[..., Result], tmp_path: Path) -> None:
+    vary = ("--vary", "source.exposure_pot=1e22:1e23:3:log", "--vary", "systematics.lujan_flux.sigma=5:15:3")
+    result = command(*CCM, "--at", "mass=1000", *vary, "-o", tmp_path, "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert len(document["rows"]) == 9
+    assert [field["unit"] for field in document["fields"]] == ["1", "%"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["whatif.csv", "whatif.json", "whatif.png"]
+    text = command(*CCM, "--at", "mass=1000", *vary[:2])
+    assert "statistics alone" in text.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--at", "mass=30", "--set", "source.exposure=1"), "source.exposure"),
+        (("--at", "mass=30", "--set", "axes.e_ee.start=60"), "149.56 keVnr = 54.24 keVee"),
+        (("--at", "mass=30", "--vary", "source.exposure_pot=0:1e22:3"), "source.exposure_pot"),
+        (("--at", "mass=30", "--with", "ccm-200-recoil"), "share events"),
+        (("--at", "mass=30", "--toys", "-5"), "toys"),
+        (("--vary", "source.distance=20:30:3"), "--at mass=VALUE"),
+    ],
+)
+def test_bad_input_is_refused(refused: Callable[..., str], arguments: tuple[str, ...], words: str) -> None:
+    assert words in refused(*CCM, *arguments)

@@ -1,0 +1,54 @@
+"""Branches and limits on curves with more than one minimum."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from cevnsfit.infer.intervals import Column
+from cevnsfit.infer.sensitivity import branch_top, upper_limit, within
+from cevnsfit.infer.toy_limits import _edge
+
+VALUES = np.linspace(0.0, 4.0, 401)
+
+
+def curve(distance: np.ndarray) -> Column:
+    nll2 = distance**2
+    inner = [i for i in range(1, len(nll2) - 1) if nll2[i] <= nll2[i - 1] and nll2[i] < nll2[i + 1]]
+    ends = [0] if nll2[0] < nll2[1] else []
+    valid = np.ones(len(nll2), dtype=np.bool_)
+    return Column(VALUES, nll2, valid, np.zeros((len(nll2), 1)), tuple(ends + inner), 0)
+
+
+def test_the_branch_ends_at_the_barrier_before_the_mirror() -> None:
+    # counts 1 - 2 x + x^2 in units of their error, the mirror of 0 at x = 2
+    assert branch_top(curve(9.0 * (VALUES**2 - 2.0 * VALUES)), 0.0) == pytest.approx(1.0)
+
+
+def test_without_a_mirror_the_branch_is_the_whole_grid() -> None:
+    assert branch_top(curve(VALUES), 0.0) == 4.0
+    ripple = 1e-3 * np.sin(80.0 * VALUES)
+    assert branch_top(curve(VALUES + ripple), 0.0) == 4.0
+
+
+def test_limits_on_a_branch() -> None:
+    assert upper_limit([(0.0, 0.3), (1.9, 2.1)], 0.0, 1.0) == 0.3
+    assert upper_limit([(0.1, 0.4), (1.9, 2.1)], 0.0, 1.0) == 0.4
+    assert upper_limit([(1.9, 2.1)], 0.0, 1.0) == 0.0
+    assert upper_limit([(0.0, 2.1)], 0.0, 1.0) == math.inf
+
+
+def test_values_within_a_distance() -> None:
+    assert within(curve(VALUES), 1.5)[[0, -1]] == pytest.approx([0.0, 1.51])
+    two = within(curve(9.0 * (VALUES**2 - 2.0 * VALUES)), 0.0)
+    assert two == pytest.approx([0.0, 0.01, 1.99, 2.0, 2.01])
+
+
+def test_the_edge_of_a_toy() -> None:
+    distance = np.abs(9.0 * (VALUES**2 - 2.0 * VALUES))
+    # 9 (2 x - x^2) = 3
+    assert _edge(VALUES, distance, 3.0, (0.0, 1.0)) == pytest.approx(1.0 - math.sqrt(2.0 / 3.0), rel=1e-3)
+    assert _edge(VALUES, distance + 4.0, 3.0, (0.0, 1.0)) == 0.0
+    assert _edge(VALUES, distance, 9.5, (0.0, 1.0)) == math.inf
