@@ -72,7 +72,7 @@ def _count_parameter(name: str, count: schema.Count, mean: float, sigma: float) 
         name,
         "nuisance",
         0.0,
-        max(-5.0, -mean / sigma),
+        max(-5.0, -mean / sigma) if sigma > 0.0 else -5.0,
         5.0,
         constrained=True,
         description=f"count {mean:.6g} +- {sigma:.4g}, in units of the error",

@@ -1,0 +1,331 @@
+"""Experiments and models to channels: systematics at one standard deviation, counts, overlaps, what floats."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.errors import CevnsfitError, OverlapError, UnknownNameError
+from cevnsfit.model.build import build_likelihood, check_overlaps
+from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients, excursion
+from cevnsfit.spec.load import load_experiment
+from cevnsfit.stats.channel import amplitudes
+from cevnsfit.stats.joint import expected, measured_backgrounds
+
+if TYPE_CHECKING:
+    from cevnsfit.spec.load import Experiment
+    from cevnsfit.stats.joint import Joint
+
+CSI17, CSI21, LAR = "coherent-csi-2017", "coherent-csi-2021", "coherent-lar-2020"
+
+
+@cache
+def shipped(name: str) -> Experiment:
+    return load_experiment(name)
+
+
+@cache
+def joint_of(name: str, model: str = "sm") -> Joint:
+    return build_likelihood([shipped(name)], model).at({})
+
+
+def counts(joint: Joint, **values: float) -> dict[str, np.ndarray]:
+    theta = joint.parameters.vector({name.replace("__", "."): value for name, value in values.items()})
+    return expected(joint, theta)[joint.channels[0].name]
+
+
+def at(joint: Joint, name: str, value: float) -> dict[str, np.ndarray]:
+    return expected(joint, joint.parameters.vector({name: value}))[joint.channels[0].name]
+
+
+# --- rows --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_code_4p_passes_through_both_excursions() -> None:
+    nominal, up, down = np.array([4.0, 9.0]), np.array([5.0, 8.0]), np.array([3.5, 11.0])
+    odd, even = excursion(nominal, up, down)
+    rows = [Factors("s", {}, {}), Factors("s", {}, {}, ("a", LINEAR)), Factors("s", {}, {}, ("a", QUADRATIC))]
+    rule = coefficients(rows)
+    for a, wanted in ((0.0, nominal), (1.0, up), (-1.0, down)):
+        found = amplitudes(rule, np.array([[a]]))[0] @ np.array([nominal, odd, even])
+        np.testing.assert_allclose(found, wanted, rtol=1e-14)
+
+
+def test_a_rule_multiplies_powers_norms_and_excursions() -> None:
+    rule = coefficients([Factors("s", {"g": 2}, {"flux": 0.1, "rate": 0.05}, ("a", LINEAR)), Factors("b", {}, {"rate": 0.05})])
+    assert rule.parameters == ("g", "flux", "rate", "a")
+    found = amplitudes(rule, np.array([[3.0, 1.0, -1.0, 0.5]]))[0]
+    np.testing.assert_allclose(found, [9.0 * 1.1 / 1.05 * 0.5, 1.0 / 1.05], rtol=1e-12)
+
+
+# --- responses ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "systematic"), [(CSI17, "quenching"), (CSI21, "efficiency"), (CSI21, "quenching_0"), (CSI21, "quenching_1")]
+)
+@pytest.mark.parametrize(("side", "pull"), [("up", 1.0), ("down", -1.0)])
+def test_a_response_variant_is_the_experiment_with_the_varied_values(name: str, systematic: str, side: str, pull: float) -> None:
+    changes = getattr(shipped(name).spec.systematics[systematic], side)
+    varied = load_experiment(name, {f"response.{path}": value for path, value in changes.items()})
+    wanted = counts(build_likelihood([varied], "sm").at({}))["cevns"]
+    found = at(joint_of(name), f"{name}.{systematic}", pull)["cevns"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12 * wanted.max())
+    assert np.abs(found / counts(joint_of(name))["cevns"] - 1.0).max() > 0.01
+
+
+def test_a_variant_leaves_the_backgrounds_alone() -> None:
+    one, other = counts(joint_of(CSI21)), at(joint_of(CSI21), f"{CSI21}.efficiency", 1.0)
+    for component in set(one) - {"cevns"}:
+        np.testing.assert_array_equal(one[component], other[component])
+
+
+def test_variants_act_on_every_power_of_the_coupling() -> None:
+    joint = build_likelihood([shipped(CSI21)], "lmu-ltau").at({"mass": 50.0})
+    changes = shipped(CSI21).spec.systematics["quenching_0"].up
+    varied = load_experiment(CSI21, {f"response.{path}": value for path, value in changes.items()})
+    other = build_likelihood([varied], "lmu-ltau").at({"mass": 50.0})
+    found = expected(joint, joint.parameters.vector({"g": 8e-4, f"{CSI21}.quenching_0": 1.0}))[CSI21]["cevns"]
+    wanted = expected(other, other.parameters.vector({"g": 8e-4}))[CSI21]["cevns"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("pull", "shift"), [(1.0, 100.0), (-1.0, -100.0)])
+def test_an_arrival_shift_moves_the_pulse(pull: float, shift: float) -> None:
+    enabled = load_experiment(CSI21, {"systematics.onset.enabled": "true"})
+    joint = build_likelihood([enabled], "sm").at({})
+    pulses = shipped(CSI21).spec.source.arrival.pulses
+    moved = {f"source.arrival.pulses.{i}.mean": f"{p.mean * 1e9 + shift!r} ns" for i, p in enumerate(pulses)}
+    wanted = counts(build_likelihood([load_experiment(CSI21, moved)], "sm").at({}))["cevns"]
+    np.testing.assert_allclose(at(joint, f"{CSI21}.onset", pull)["cevns"], wanted, rtol=1e-10, atol=1e-12)
+    assert f"{CSI21}.onset" not in joint_of(CSI21).parameters
+
+
+def test_an_arrival_shift_needs_a_pulse() -> None:
+    onset = {"kind": "arrival-shift", "sigma": "100 ns"}
+    with pytest.raises(CevnsfitError, match=r"coherent-csi-2017.*needs a pulse"):
+        build_likelihood([load_experiment(CSI17, {"systematics.onset": onset})], "sm")
+
+
+# --- released excursions -----------------------------------------------------------------------------------------------------------
+
+
+def lar(column: str) -> np.ndarray:
+    return shipped(LAR).tables["templates.csv"].columns[column].ravel()
+
+
+@pytest.mark.parametrize(("pull", "column"), [(1.0, "cevns_f90_up"), (-1.0, "cevns_f90_down")])
+def test_a_signal_excursion_is_a_ratio_to_the_released_template_and_keeps_the_sum(pull: float, column: str) -> None:
+    nominal, varied = lar("cevns"), lar(column)
+    ratio = np.ones_like(nominal)
+    filled = nominal > 0
+    ratio[filled] = varied[filled] / nominal[filled] * nominal.sum() / varied.sum()
+    found, standard = at(joint_of(LAR), f"{LAR}.f90", pull)["cevns"], counts(joint_of(LAR))["cevns"]
+    shape = standard * np.clip(ratio, 0.1, 1.9)
+    np.testing.assert_allclose(found, shape * (standard.sum() / shape.sum()), rtol=1e-10, atol=1e-14)
+
+
+def test_an_excursion_without_down_is_mirrored() -> None:
+    nominal = counts(joint_of(LAR))
+    for name, component in ((f"{LAR}.onset", "cevns"), (f"{LAR}.neutron_time_width", "prompt_neutrons")):
+        up, down = (at(joint_of(LAR), name, pull)[component] for pull in (1.0, -1.0))
+        np.testing.assert_allclose(up + down, 2.0 * nominal[component], rtol=1e-10, atol=1e-14)
+        assert np.abs(up - nominal[component]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("systematic", "pull", "column"),
+    [
+        ("neutron_time_mean", 1.0, "brn_prompt_time_mean_up"),
+        ("neutron_time_mean", -1.0, "brn_prompt_time_mean_down"),
+        ("neutron_energy", 1.0, "brn_prompt_energy_up"),
+        ("neutron_time_width", 1.0, "brn_prompt_time_width"),
+    ],
+)
+def test_a_background_excursion_is_the_released_one_with_the_nominal_sum(systematic: str, pull: float, column: str) -> None:
+    found = at(joint_of(LAR), f"{LAR}.{systematic}", pull)["prompt_neutrons"]
+    np.testing.assert_allclose(found, lar(column) * (497.0 / lar(column).sum()), rtol=1e-10, atol=1e-13)
+    if column.endswith("time_mean_up"):
+        assert lar(column).sum() == pytest.approx(523.7, abs=0.1)  # the release is not normalised
+
+
+def test_no_released_excursion_makes_counts_negative() -> None:
+    for p in joint_of(LAR).parameters:
+        for pull in (-1.0, 1.0) if p.constrained else ():
+            assert min(values.min() for values in at(joint_of(LAR), p.name, pull).values()) >= -1e-12, (p.name, pull)
+
+
+# --- counts of backgrounds ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_gaussian_count_is_mean_and_sigma() -> None:
+    name = f"{LAR}.delayed_neutrons_norm"
+    joint = joint_of(LAR)
+    for pull, wanted in ((0.0, 33.0), (1.0, 66.0), (-1.0, 0.0)):
+        assert at(joint, name, pull)["delayed_neutrons"].sum() == pytest.approx(wanted, abs=1e-9)
+    assert joint.parameters[name].lower == pytest.approx(-1.0)  # no negative counts
+    assert joint.parameters[name].constrained
+
+
+def test_a_counted_background_has_its_poisson_error() -> None:
+    joint, name = joint_of(CSI21), f"{CSI21}.steady_state_norm"
+    table = shipped(CSI21).tables["events.csv"]
+    number = table.on(shipped(CSI21).axes, "anticoincident").sum()
+    assert number == 1291
+    assert counts(joint)["steady_state"].sum() == pytest.approx(number)
+    assert at(joint, name, 1.0)["steady_state"].sum() == pytest.approx(number + np.sqrt(number))
+
+
+def test_a_counted_background_may_come_from_a_larger_sample() -> None:
+    joint = build_likelihood([load_experiment(CSI21, {"backgrounds.steady_state.count.ratio": "5"})], "sm").at({})
+    assert counts(joint)["steady_state"].sum() == pytest.approx(1291 / 5)
+    assert at(joint, f"{CSI21}.steady_state_norm", 1.0)["steady_state"].sum() == pytest.approx((1291 + np.sqrt(1291)) / 5)
+
+
+def test_a_steady_background_falls_with_its_rate_in_time() -> None:
+    values = counts(joint_of(CSI21))["steady_state"].reshape(9, 11)
+    t = np.asarray(shipped(CSI21).axes[1].edges) * 1e6
+    wanted = np.exp(-0.0494 * t[:-1]) - np.exp(-0.0494 * t[1:])
+    np.testing.assert_allclose(values / values.sum(axis=1, keepdims=True), np.tile(wanted / wanted.sum(), (9, 1)), rtol=1e-10)
+
+
+def test_an_absolute_count_is_per_gwh() -> None:
+    one = counts(joint_of(CSI17))["prompt_neutrons"]
+    assert one.sum() == pytest.approx(5.42, abs=0.02)  # events in the region (release 1804.09459)
+    double = load_experiment(CSI17, {"source.exposure_gwh": 2 * 7.47594})
+    other = counts(build_likelihood([double], "sm").at({}))
+    np.testing.assert_allclose(other["prompt_neutrons"], 2.0 * one, rtol=1e-12)
+    np.testing.assert_allclose(other["cevns"], counts(joint_of(CSI17))["cevns"], rtol=1e-12)  # protons are given
+    assert at(joint_of(CSI17), f"{CSI17}.prompt_neutrons_norm", 1.0)["prompt_neutrons"].sum() == pytest.approx(1.25 * one.sum())
+
+
+def test_an_exactly_known_count_has_a_parameter_without_effect() -> None:
+    known = load_experiment(CSI17, {"backgrounds.prompt_neutrons.count.sigma": "0"})
+    joint = build_likelihood([known], "sm").at({})
+    for pull in (-2.0, 2.0):
+        np.testing.assert_array_equal(at(joint, f"{CSI17}.prompt_neutrons_norm", pull)["prompt_neutrons"], counts(joint)["prompt_neutrons"])
+
+
+def test_a_free_count_is_a_factor() -> None:
+    count = {"kind": "free", "mean": 500}
+    joint = build_likelihood([load_experiment(LAR, {"backgrounds.prompt_neutrons.count": count})], "sm").at({})
+    name = f"{LAR}.prompt_neutrons_norm"
+    parameter = joint.parameters[name]
+    assert (parameter.constrained, parameter.default, parameter.lower) == (False, 1.0, 0.0)
+    assert counts(joint)["prompt_neutrons"].sum() == pytest.approx(500.0)
+    twice = expected(joint, joint.parameters.vector({name: 2.0, f"{LAR}.neutron_energy": 1.0}))[LAR]["prompt_neutrons"]
+    assert twice.sum() == pytest.approx(1000.0)
+
+
+def test_a_control_region_measures_its_background() -> None:
+    joint = joint_of(CSI17)
+    control = joint.channels[0].control
+    assert control is not None
+    assert control.counts.sum() == 405
+    assert joint.channels[0].observed.sum() == 547
+    assert "steady_state" not in joint.channels[0].components
+    (background,) = measured_backgrounds(joint, joint.parameters.defaults())
+    total = sum(counts(joint).values()) + background
+    pull = 1.0 - joint.channels[0].observed / total  # half the slope of -2 ln L in b, bin by bin
+    seen = background > 0
+    np.testing.assert_allclose(pull[seen] + 1.0 - control.counts[seen] / background[seen], 0.0, atol=1e-9)
+    assert np.all(pull[~seen] + 1.0 >= 0.0)
+    assert np.all(control.counts[~seen] == 0)
+
+
+# --- normalisations and treatments -------------------------------------------------------------------------------------------------
+
+
+def test_a_normalisation_is_log_normal() -> None:
+    one = counts(joint_of(CSI21))["cevns"]
+    np.testing.assert_allclose(at(joint_of(CSI21), "sns_flux", 1.0)["cevns"], 1.1 * one, rtol=1e-12)
+    np.testing.assert_allclose(at(joint_of(CSI21), "sns_flux", -1.0)["cevns"], one / 1.1, rtol=1e-12)
+    np.testing.assert_allclose(at(joint_of(CSI21), "sns_flux", 2.0)["cevns"], 1.21 * one, rtol=1e-12)
+
+
+def test_a_normalisation_may_act_on_a_background_alone() -> None:
+    rate = {"kind": "normalisation", "sigma": "20 %", "components": ["beam_neutrons"]}
+    joint = build_likelihood([load_experiment(CSI21, {"systematics.brn_rate": rate})], "sm").at({})
+    varied, nominal = at(joint, f"{CSI21}.brn_rate", 1.0), counts(joint)
+    np.testing.assert_allclose(varied["beam_neutrons"], 1.2 * nominal["beam_neutrons"], rtol=1e-12)
+    np.testing.assert_array_equal(varied["cevns"], nominal["cevns"])
+
+
+@pytest.mark.parametrize(
+    ("treatment", "held"),
+    [
+        ("profile", set()),
+        ("shapes", {"sns_flux", f"{LAR}.detection"}),
+        ("hold", {"sns_flux", f"{LAR}.detection", f"{LAR}.f90", f"{LAR}.onset"}),
+    ],
+)
+def test_systematics_of_the_signal_are_profiled_or_held(treatment: str, held: set[str]) -> None:
+    joint = build_likelihood([shipped(LAR)], "signal-strength", signal_systematics=treatment).at({})
+    assert {p.name for p in joint.parameters if p.fixed} == held
+
+
+def test_the_strength_holds_the_systematics_of_its_signal_by_default() -> None:
+    assert joint_of(LAR, "signal-strength").parameters["sns_flux"].fixed
+    assert not joint_of(LAR, "lmu-ltau").parameters["sns_flux"].fixed
+
+
+def test_released_templates_are_the_release() -> None:
+    joint = joint_of(LAR, "released-templates")
+    found = counts(joint)
+    np.testing.assert_array_equal(found["cevns"], lar("cevns"))
+    assert found["steady_state"].sum() == pytest.approx(3154.0)
+    assert found["prompt_neutrons"].sum() == pytest.approx(497.0)
+    assert [p.name for p in joint.parameters if not p.constrained] == ["signal_strength"]
+    with pytest.raises(CevnsfitError, match="no released signal template"):
+        build_likelihood([shipped(CSI21)], "released-templates")
+
+
+# --- combinations ------------------------------------------------------------------------------------------------------------------
+
+
+def test_experiments_that_share_events_are_not_combined() -> None:
+    pair = [shipped(CSI17), shipped(CSI21)]
+    for order in (pair, pair[::-1]):
+        with pytest.raises(OverlapError) as caught:
+            build_likelihood(order, "sm")
+        assert CSI17 in str(caught.value)
+        assert CSI21 in str(caught.value)
+    assert len(build_likelihood(pair, "sm", allow_overlap=True).at({}).channels) == 2
+
+
+def test_an_overlap_that_one_side_names_is_enough() -> None:
+    silent = load_experiment(CSI17, {"overlaps": []})
+    with pytest.raises(OverlapError):
+        check_overlaps([silent, shipped(CSI21)])
+    with pytest.raises(OverlapError):
+        check_overlaps([shipped(CSI21), silent])
+
+
+def test_an_experiment_is_given_once() -> None:
+    with pytest.raises(CevnsfitError, match="'coherent-lar-2020' is given twice"):
+        build_likelihood([shipped(LAR), shipped(LAR)], "sm")
+    with pytest.raises(CevnsfitError, match="is given twice"):
+        build_likelihood([shipped(LAR), shipped(LAR)], "sm", allow_overlap=True)
+
+
+def test_conflicting_definitions_of_a_shared_parameter_are_an_error() -> None:
+    wide = load_experiment(LAR, {"systematics.sns_flux.sigma": "20"})
+    with pytest.raises(CevnsfitError, match="'sns_flux' is defined twice differently"):
+        build_likelihood([shipped(CSI21), wide], "sm")
+
+
+def test_an_unknown_model_lists_the_near_ones() -> None:
+    with pytest.raises(UnknownNameError, match="lmu-ltau"):
+        build_likelihood([shipped(LAR)], "lmu-lta")
+
+
+def test_templates_follow_the_shape_parameters() -> None:
+    likelihood = build_likelihood([shipped(CSI21)], "lmu-ltau")
+    light, heavy, again = (likelihood.at({"mass": m}).channels[0].templates for m in (1.0, 1000.0, 1.0))
+    np.testing.assert_array_equal(light, again)
+    assert np.abs(light).max() > 1e3 * np.abs(heavy).max()
+    with pytest.raises(UnknownNameError, match="mass"):
+        likelihood.at({"maas": 1.0})
