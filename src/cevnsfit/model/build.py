@@ -11,19 +11,20 @@ from cevnsfit.core.errors import CevnsfitError, OverlapError
 from cevnsfit.core.parameters import Parameter, merge
 from cevnsfit.model.backgrounds import background_rows, control_counts
 from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients, excursion
-from cevnsfit.model.signal import Signal, charges, contract, fold_signal
+from cevnsfit.model.signal import Signal, charges, contract, fold_signal, kernels_of, with_kernels
 from cevnsfit.model.window import require_signal
 from cevnsfit.physics.interactions import signal_model
+from cevnsfit.physics.interactions.terms import Target, squared
 from cevnsfit.spec.schema import TemplateVariant
 from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from cevnsfit.physics.interactions.terms import Monomial, SignalModel, Term
+    from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, SignalModel
     from cevnsfit.spec.load import Experiment
 
 SIGNAL: Final = "cevns"
@@ -60,7 +61,7 @@ class Model:
 
     experiment: Experiment
     signal: Signal | None
-    prepared: tuple[Callable[[Mapping[str, float]], tuple[Term, ...]], ...]
+    prepared: tuple[PreparedModel, ...]
     monomials: tuple[Monomial, ...]
     mix: NDArray[np.float64]
     ratios: NDArray[np.float64]
@@ -70,7 +71,12 @@ class Model:
 
 
 def build_likelihood(
-    experiments: Sequence[Experiment], model: str, *, signal_systematics: SignalSystematics | None = None, allow_overlap: bool = False
+    experiments: Sequence[Experiment],
+    model: str,
+    *,
+    signal_systematics: SignalSystematics | None = None,
+    allow_overlap: bool = False,
+    electrons: bool = False,
 ) -> Likelihood:
     """Return the likelihood of one or more experiments for a named signal model.
 
@@ -85,6 +91,8 @@ def build_likelihood(
         its nominal prediction, and "profile" for every other model.
     allow_overlap
         Combine experiments even if they share events.
+    electrons
+        Add neutrino-electron scattering, in experiments whose response to electrons is known.
 
     Raises
     ------
@@ -101,7 +109,7 @@ def build_likelihood(
         built = [_released(experiment) for experiment in experiments]
     else:
         physics = signal_model(model)
-        built = [_build(experiment, physics, treatment) for experiment in experiments]
+        built = [_build(experiment, physics, treatment, electrons=electrons) for experiment in experiments]
     models = tuple(entry for entry, _ in built)
     parameters = merge(parameters for _, parameters in built)
     return Likelihood(parameters, lambda shape: tuple(channel(entry, shape) for entry in models))
@@ -148,21 +156,33 @@ def _control(experiment: Experiment) -> ControlRegion | None:
 def signal_templates(model: Model, shape: Mapping[str, float]) -> NDArray[np.float64]:
     """Return the signal rows at values of the shape parameters, shape (rows * monomials, bins)."""
     assert model.signal is not None
-    monomials, q = charges(model.signal, [terms(shape) for terms in model.prepared])
+    squares = [squared(terms(shape)) for terms in model.prepared]
+    signal = with_kernels(model.signal, kernels_of(squares))
+    monomials, q = charges(signal, squares)
     assert monomials == model.monomials
-    counts = contract(model.signal, q)
+    counts = contract(signal, q)
     counts = counts.reshape(*counts.shape[:2], -1)
     mixed = np.tensordot(model.mix, counts, axes=(1, 0))
     scaled = model.ratios[:, None, :] * counts[0]
     return np.asarray(np.concatenate([mixed, scaled]).reshape(-1, counts.shape[-1]))
 
 
-def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystematics) -> tuple[Model, list[Parameter]]:
-    signal = fold_signal(experiment)
-    require_signal(experiment, signal)
-    prepared = tuple(physics.prepare(target) for target in signal.targets)
-    defaults = {parameter.name: parameter.default for parameter in physics.parameters if parameter.kind == "shape"}
-    monomials, _ = charges(signal, [terms(defaults) for terms in prepared])
+def _prepared(physics: SignalModel, target: Target | ElectronTarget) -> PreparedModel:
+    if isinstance(target, Target):
+        return physics.prepare(target)
+    if physics.electrons is None:
+        message = f"the model '{physics.name}' says nothing of electrons; leave out the electron recoils"
+        raise CevnsfitError(message)
+    return physics.electrons(target)
+
+
+def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystematics, *, electrons: bool) -> tuple[Model, list[Parameter]]:
+    bare = fold_signal(experiment, electrons=electrons)
+    require_signal(experiment, bare)
+    prepared = tuple(_prepared(physics, target) for target in bare.targets)
+    squares = [squared(terms(physics.shapes())) for terms in prepared]
+    signal = with_kernels(bare, kernels_of(squares))
+    monomials, _ = charges(signal, squares)
     mix, ratios, rows, systematics = _signal_rows(experiment, signal, treatment)
     factors = [Factors(SIGNAL, dict(monomial), row.norms, row.excursion) for row in rows for monomial in monomials]
     backgrounds, counts = background_rows(experiment, {n: b.count for n, b in experiment.spec.backgrounds.items()}, excursions=True)
@@ -216,10 +236,12 @@ def _nuisance(name: str, systematic: object, *, held: bool) -> Parameter:
 
 
 def standard_counts(signal: Signal) -> NDArray[np.float64]:
-    """Return the nominal counts of the Standard Model in all bins, shape (bins,)."""
+    """Return the nominal counts of CEvNS in the Standard Model in all bins, shape (bins,)."""
     physics = signal_model("sm")
-    _, q = charges(signal, [physics.prepare(target)({}) for target in signal.targets])
-    return np.asarray(contract(signal, q)[0, 0].ravel())
+    squares = [squared(physics.prepare(target)({})) if isinstance(target, Target) else {} for target in signal.targets]
+    folded = with_kernels(signal, kernels_of(squares))
+    _, q = charges(folded, squares)
+    return np.asarray(contract(folded, q)[0, 0].ravel())
 
 
 def _ratios(

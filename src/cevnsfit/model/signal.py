@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.detector import timing
 from cevnsfit.detector.response import compose, kinks
-from cevnsfit.model.stages import detector_stages
+from cevnsfit.model.stages import detector_stages, without_quenching
 from cevnsfit.physics import sources
-from cevnsfit.physics.couplings import weak_couplings
+from cevnsfit.physics.atoms import shells
+from cevnsfit.physics.constants import ELECTRON_MASS
+from cevnsfit.physics.couplings import electron_couplings, weak_couplings
 from cevnsfit.physics.form_factors import form_factor
-from cevnsfit.physics.interactions.terms import Monomial, Target, squared, target_at
-from cevnsfit.physics.kernels import KERNELS, fold, recoil_nodes
-from cevnsfit.physics.nuclei import composition, formula_units_per_gram
+from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, Target, electrons_at, target_at
+from cevnsfit.physics.kernels import KernelKey, fold_channel, recoil_nodes
+from cevnsfit.physics.nuclei import Nuclide, composition, formula_units_per_gram
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from cevnsfit.core.axes import Axis
     from cevnsfit.detector.response import Stage
-    from cevnsfit.physics.interactions.terms import Term
     from cevnsfit.spec.load import Experiment
 
 COMPONENTS: Final = ("prompt", "delayed")
 """Arrival-time components; the pion's neutrino is prompt, those of the muon are delayed."""
 
+Squares = Mapping[tuple[str, str, KernelKey], Mapping[Monomial, NDArray[np.float64]]]
+"""|Q|^2 on one target by (lepton flavour, target, kernel), as polynomials in the couplings."""
+
 _COMPONENT_OF: Final = {"nu_mu": 0, "nubar_mu": 1, "nu_e": 1}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nodes:
+    """The recoil nodes of one target.
+
+    Attributes
+    ----------
+    mass
+        Mass of what recoils in MeV.
+    t
+        Recoil energies in MeV, shape (n,).
+    scale
+        Targets times fluence times weight of the node, shape (n,).
+    response
+        Response of every variant, shape (variants * energy bins, n).
+    """
+
+    mass: float
+    t: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    response: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,9 +69,13 @@ class Signal:
     Attributes
     ----------
     targets
-        The nuclides, each at its recoil nodes.
+        What recoils, each at its nodes: the nuclides, then the electrons of each element where they are asked for.
+    nodes
+        The nodes of each target.
+    baseline
+        Distance from the source in cm.
     kernels
-        Names of the kernels that are folded.
+        The kernels that are folded.
     folds
         Counts per unit |Q|^2, shape (kernels, flavours, variants * energy bins, nodes of all targets); variant 0 is nominal.
     times
@@ -55,50 +86,111 @@ class Signal:
         Names of the variants: "nominal", then "NAME:up", "NAME:down" for each response systematic.
     """
 
-    targets: tuple[Target, ...]
-    kernels: tuple[str, ...]
+    targets: tuple[Target | ElectronTarget, ...]
+    nodes: tuple[Nodes, ...]
+    baseline: float
+    kernels: tuple[KernelKey, ...]
     folds: NDArray[np.float64]
     times: NDArray[np.float64]
     auxiliary: NDArray[np.float64]
     variants: tuple[str, ...]
 
 
-def fold_signal(experiment: Experiment, kernels: Sequence[str] = ("vector",)) -> Signal:
+def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector",), *, electrons: bool = False) -> Signal:
     """Return the signal of `experiment` folded with fluxes, kernels, responses and arrival times.
+
+    Parameters
+    ----------
+    experiment
+        The description.
+    kernels
+        What to fold; `with_kernels` folds others later.
+    electrons
+        Add the electrons of the target: they recoil too, and are seen without quenching.
 
     Raises
     ------
     CevnsfitError
-        If a stage, radius or arrival-time model cannot be used as described.
+        If a stage, radius or arrival-time model cannot be used as described, or the response to electrons is not known.
     """
     spec = experiment.spec
-    energy = experiment.axes[0]
     responses = _responses(experiment)
-    edges = np.asarray(energy.edges)
-    spectra = sources.pion_decay_at_rest()
-    nominal = detector_stages(spec.response, experiment.tables)
-    jumps = kinks(nominal, edges)
+    spectra = tuple(sources.pion_decay_at_rest().values())
     couplings, shape = weak_couplings(spec.couplings), form_factor(spec.form_factor)
     radii = {name: (entry.proton, entry.neutron) for name, entry in spec.target.radii.items()}
     fluence = spec.source.yield_per_pot * spec.source.protons / (4.0 * math.pi * spec.source.distance**2)
     units = formula_units_per_gram(spec.target.compound) * spec.target.mass
-    targets: list[Target] = []
-    blocks: list[NDArray[np.float64]] = []
-    for nuclide, number in composition(spec.target.compound, radii):
-        t, weights = recoil_nodes(nuclide.mass, tuple(spectra.values()), kinks=jumps)
-        matrices = np.concatenate([compose(stages, energy.name, edges, t).matrix for stages in responses.values()])
-        rates = np.array([[fold(KERNELS[kernel], spectra[f], nuclide.mass, t) for f in sources.FLAVOURS] for kernel in kernels])
-        scale = units * number * fluence * weights
-        blocks.append((rates * scale)[:, :, None, :] * matrices)
+    jumps = kinks(responses["nominal"], np.asarray(experiment.axes[0].edges))
+    targets: list[Target | ElectronTarget] = []
+    nodes: list[Nodes] = []
+    nuclei = composition(spec.target.compound, radii)
+    for nuclide, number in nuclei:
+        t, weights = recoil_nodes(nuclide.mass, spectra, kinks=jumps)
         targets.append(target_at(nuclide, t, couplings, shape))
-    return Signal(
+        nodes.append(Nodes(nuclide.mass, t, units * number * fluence * weights, _stacked(experiment, responses, t)))
+    if electrons:
+        seen = {name: without_quenching(stages, experiment.name) for name, stages in _electron_responses(experiment, responses).items()}
+        for nuclide, number in _elements(nuclei):
+            bound = [energy for _, energy in shells(nuclide.Z)]
+            t, weights = recoil_nodes(ELECTRON_MASS, spectra, kinks=[*bound, *kinks(seen["nominal"], np.asarray(experiment.axes[0].edges))])
+            matrix = _stacked(experiment, seen, t)
+            used = matrix.any(axis=0)
+            targets.append(electrons_at(nuclide, t[used], electron_couplings(spec.couplings)))
+            nodes.append(Nodes(ELECTRON_MASS, t[used], units * number * fluence * weights[used], matrix[:, used]))
+    empty = np.zeros((0, len(sources.FLAVOURS), len(nodes[0].response), sum(len(entry.t) for entry in nodes)))
+    signal = Signal(
         tuple(targets),
-        tuple(kernels),
-        np.concatenate(blocks, axis=-1),
+        tuple(nodes),
+        spec.source.distance,
+        (),
+        empty,
         _times(experiment, responses),
         _auxiliary(experiment),
         tuple(responses),
     )
+    return with_kernels(signal, kernels)
+
+
+def with_kernels(signal: Signal, kernels: Sequence[KernelKey]) -> Signal:
+    """Return the signal with exactly these kernels folded; those that it has are not folded again."""
+    if tuple(kernels) == signal.kernels:
+        return signal
+    folds = [signal.folds[signal.kernels.index(key)] if key in signal.kernels else _fold(signal, key) for key in kernels]
+    return dataclasses.replace(signal, kernels=tuple(kernels), folds=np.array(folds))
+
+
+def _fold(signal: Signal, key: KernelKey) -> NDArray[np.float64]:
+    spectra = sources.pion_decay_at_rest()
+    blocks = []
+    for entry in signal.nodes:
+        rates = [
+            fold_channel(key, flavour, spectra[flavour], entry.mass, entry.t, baseline=signal.baseline) for flavour in sources.FLAVOURS
+        ]
+        blocks.append((np.array(rates) * entry.scale)[:, None, :] * entry.response)
+    return np.concatenate(blocks, axis=-1)
+
+
+def _stacked(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], t: NDArray[np.float64]) -> NDArray[np.float64]:
+    energy = experiment.axes[0]
+    return np.concatenate([compose(stages, energy.name, np.asarray(energy.edges), t).matrix for stages in responses.values()])
+
+
+def _elements(nuclei: Sequence[tuple[Nuclide, float]]) -> list[tuple[Nuclide, float]]:
+    """Return one nuclide of each element with the number of its atoms per formula unit."""
+    first: dict[int, Nuclide] = {}
+    count: dict[int, float] = {}
+    for nuclide, number in nuclei:
+        first.setdefault(nuclide.Z, nuclide)
+        count[nuclide.Z] = count.get(nuclide.Z, 0.0) + number
+    return [(nuclide, count[z]) for z, nuclide in first.items()]
+
+
+def _electron_responses(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -> Mapping[str, tuple[Stage, ...]]:
+    if experiment.spec.auxiliary:
+        names = ", ".join(experiment.spec.auxiliary)
+        message = f"{experiment.name}: electron recoils cannot be added, because P({names} | energy) is known for nuclear recoils only"
+        raise CevnsfitError(message)
+    return responses
 
 
 def _responses(experiment: Experiment) -> dict[str, tuple[Stage, ...]]:
@@ -176,39 +268,39 @@ def _arrival(experiment: Experiment, axis: Axis, shift: float) -> NDArray[np.flo
     )
 
 
-Charges = list["Mapping[tuple[str, str, str], Mapping[Monomial, NDArray[np.float64]]]"]
+def kernels_of(squares: Sequence[Squares]) -> tuple[KernelKey, ...]:
+    """Return the kernels that squared terms name, in order of appearance; those of flavours without flux are left out."""
+    leptons = {sources.lepton_flavour(name) for name in sources.FLAVOURS}
+    return tuple(dict.fromkeys(kernel for square in squares for lepton, _, kernel in square if lepton in leptons))
 
 
-def charges(signal: Signal, terms: Sequence[Sequence[Term]]) -> tuple[tuple[Monomial, ...], NDArray[np.float64]]:
+def charges(signal: Signal, squares: Sequence[Squares]) -> tuple[tuple[Monomial, ...], NDArray[np.float64]]:
     """Return the squared charges of a model as one array.
 
     Parameters
     ----------
     signal
-        The folded signal.
-    terms
-        The model's terms for each of its targets.
+        The folded signal, with the kernels of the model.
+    squares
+        The squared terms of the model for each of its targets.
 
     Returns
     -------
     The monomials (J) in order of appearance, and |Q|^2 of each, shape (kernels, flavours, nodes of all targets, J).
     """
-    squares = [squared(entry) for entry in terms]
-    monomials = tuple(dict.fromkeys(monomial for square in squares for polynomial in square.values() for monomial in polynomial))
-    index = {monomial: j for j, monomial in enumerate(monomials)}
-    sizes = [len(target.t) for target in signal.targets]
-    array = np.zeros((len(signal.kernels), len(sources.FLAVOURS), sum(sizes), len(monomials)))
     flavours: dict[str, list[int]] = {}
     for f, name in enumerate(sources.FLAVOURS):
         flavours.setdefault(sources.lepton_flavour(name), []).append(f)
-    start = 0
-    for square, size in zip(squares, sizes, strict=True):
-        for (lepton, _, kernel), polynomial in square.items():
-            k = signal.kernels.index(kernel)
-            for f in flavours.get(lepton, ()):
-                for monomial, values in polynomial.items():
-                    array[k, f, start : start + size, index[monomial]] = values
-        start += size
+    seen = [(target, key, polynomial) for target, square in enumerate(squares) for key, polynomial in square.items() if key[0] in flavours]
+    monomials = tuple(dict.fromkeys(monomial for _, _, polynomial in seen for monomial in polynomial))
+    index = {monomial: j for j, monomial in enumerate(monomials)}
+    starts = np.cumsum([0, *(len(entry.t) for entry in signal.nodes)])
+    array = np.zeros((len(signal.kernels), len(sources.FLAVOURS), int(starts[-1]), len(monomials)))
+    for target, (lepton, _, kernel), polynomial in seen:
+        k = signal.kernels.index(kernel)
+        for f in flavours[lepton]:
+            for monomial, values in polynomial.items():
+                array[k, f, starts[target] : starts[target + 1], index[monomial]] = values
     return monomials, array
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.detector import efficiency, quenching, smearing
 from cevnsfit.detector.response import Map, Smear, Stage, Weight
 
@@ -94,3 +95,17 @@ def reconstructed_efficiency(stages: Sequence[Stage], x: NDArray[np.float64]) ->
         if smeared and isinstance(stage, Weight):
             total = total * stage.function(x)
     return total
+
+
+def without_quenching(stages: Sequence[Stage], experiment: str) -> tuple[Stage, ...]:
+    """Return the stages as electron recoils see them: their energy is the electron-equivalent one.
+
+    Raises
+    ------
+    CevnsfitError
+        If the response has no quenching, so that its axis is one of nuclear recoils.
+    """
+    if not any(isinstance(stage, Map) and stage.output == "e_ee" for stage in stages):
+        message = f"{experiment}: electron recoils cannot be added to a response without quenching"
+        raise CevnsfitError(message)
+    return tuple(Map("t_recoil", "e_ee", lambda t: t) if isinstance(stage, Map) and stage.output == "e_ee" else stage for stage in stages)

@@ -9,9 +9,10 @@ import numpy as np
 from cevnsfit.core.axes import AXIS_UNITS, DISPLAY_SCALE
 from cevnsfit.core.errors import DomainError
 from cevnsfit.detector.response import Map
+from cevnsfit.model.signal import with_kernels
 from cevnsfit.model.stages import detector_stages
 from cevnsfit.physics import sources
-from cevnsfit.physics.interactions.terms import sm_charge
+from cevnsfit.physics.interactions.terms import Target, sm_charge
 from cevnsfit.physics.kernels import t_max
 from cevnsfit.physics.nuclei import composition
 
@@ -27,9 +28,8 @@ LEAST: Final = 1e-6
 def require_signal(experiment: Experiment, signal: Signal) -> None:
     """Raise DomainError if the Standard Model expects nothing in the analysis window; the message names the axis."""
     energy, last = experiment.axes[0], experiment.axes[-1]
-    squares = np.concatenate([sm_charge(target, "mu") ** 2 for target in signal.targets])
-    kernel = signal.kernels.index("vector") if "vector" in signal.kernels else 0
-    expected = float((signal.folds[kernel, :, : energy.nbins] @ squares).sum())
+    squares = np.concatenate([sm_charge(t, "mu") ** 2 if isinstance(t, Target) else np.zeros_like(t.t) for t in signal.targets])
+    expected = float((with_kernels(signal, ["vector"]).folds[0, :, : energy.nbins] @ squares).sum())
     if expected < LEAST:
         ends = kinematic_end(experiment)
         spectrum = " = ".join(f"{value / DISPLAY_SCALE[AXIS_UNITS[axis]]:.2f} {AXIS_UNITS[axis]}" for axis, value in ends.items())
