@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cevnsfit.cli import output
-from cevnsfit.cli.options import AtOption, ExperimentsArgument, JsonOption, ModelOption, OverlapOption, SetOption
+from cevnsfit.cli.options import AtOption, ElectronsOption, ExperimentsArgument, JsonOption, ModelOption, OverlapOption, SetOption
 
 if TYPE_CHECKING:
     from cevnsfit.studies.fitting import FitSummary
 
 
-def fit(
+def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     experiments: ExperimentsArgument,
     model: ModelOption,
     at: AtOption = None,
@@ -20,13 +20,21 @@ def fit(
         bool, typer.Option("--profile-signal", help="Profile the signal's systematics, also for `signal-strength`.")
     ] = False,
     allow_overlap: OverlapOption = False,
+    electrons: ElectronsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fit a model to one or more experiments; all parameters float unless held."""
     from cevnsfit.cli.options import analysis, held
     from cevnsfit.studies.fitting import fit_json, run_fit
 
-    chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap, signal_systematics="profile" if profile_signal else None)
+    chosen = analysis(
+        experiments,
+        model,
+        changes,
+        electrons=electrons,
+        allow_overlap=allow_overlap,
+        signal_systematics="profile" if profile_signal else None,
+    )
     summary = run_fit(chosen, at=held(at))
     if as_json:
         output.print_json(fit_json(summary))

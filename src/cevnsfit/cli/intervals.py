@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cevnsfit.cli import output
-from cevnsfit.cli.options import AtOption, ExperimentsArgument, JsonOption, ModelOption, OverlapOption, SetOption
+from cevnsfit.cli.options import AtOption, ElectronsOption, ExperimentsArgument, JsonOption, ModelOption, OverlapOption, SetOption
 
 if TYPE_CHECKING:
     from cevnsfit.infer.intervals import Intervals
@@ -22,6 +22,7 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     dof: Annotated[int, typer.Option("--dof", help="Degrees of freedom of the threshold.")] = 1,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
+    electrons: ElectronsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print the allowed intervals of one parameter, every branch of them; masses must be held."""
@@ -29,7 +30,9 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.fitting import intervals_json, run_intervals
 
     confidence([cl], dof)
-    result = run_intervals(analysis(experiments, model, changes, allow_overlap=allow_overlap), at=held(at), poi=poi, cl=cl, dof=dof)
+    result = run_intervals(
+        analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap), at=held(at), poi=poi, cl=cl, dof=dof
+    )
     if as_json:
         output.print_json(intervals_json(result))
     else:

@@ -33,6 +33,7 @@ PlaneDofOption = Annotated[int, typer.Option("--dof", help="Degrees of freedom o
 MuonOption = Annotated[
     str, typer.Option("--g-2", metavar="2020|2025|none", help="Theory value behind the band of the muon's g-2, where the model has one.")
 ]
+ElectronsOption = Annotated[bool, typer.Option("--electrons", help="Add neutrino-electron scattering.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Worker processes; the numbers do not depend on it.")]
 OutputFolder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write into.", show_default=False)]
 
@@ -46,6 +47,7 @@ def analysis(
     *,
     allow_overlap: bool = False,
     signal_systematics: SignalSystematics | None = None,
+    electrons: bool = False,
 ) -> Analysis:
     """Return the analysis that the options describe; folders become absolute, so that a stored scan finds them from anywhere.
 
@@ -57,7 +59,7 @@ def analysis(
     from cevnsfit.studies.setup import Analysis, check_model
 
     check_model(model)
-    return Analysis(tuple(_located(name) for name in experiments), model, overrides(changes), signal_systematics, allow_overlap)
+    return Analysis(tuple(_located(name) for name in experiments), model, overrides(changes), signal_systematics, allow_overlap, electrons)
 
 
 def overrides(changes: Sequence[str] | None) -> tuple[tuple[str, str], ...]:

@@ -1,17 +1,22 @@
 """`cevnsfit rates`: expected counts of one experiment."""
 
 from cevnsfit.cli import output
-from cevnsfit.cli.options import AtOption, ExperimentArgument, JsonOption, ModelOption, SetOption
+from cevnsfit.cli.options import AtOption, ElectronsOption, ExperimentArgument, JsonOption, ModelOption, SetOption
 
 
 def rates(
-    experiment: ExperimentArgument, model: ModelOption, at: AtOption = None, changes: SetOption = None, as_json: JsonOption = False
+    experiment: ExperimentArgument,
+    model: ModelOption,
+    at: AtOption = None,
+    changes: SetOption = None,
+    electrons: ElectronsOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Print the expected counts of one experiment at nominal nuisances."""
     from cevnsfit.cli.options import analysis, held
     from cevnsfit.studies.rates import rates as expected
 
-    counts = expected(analysis([experiment], model, changes), at=held(at))
+    counts = expected(analysis([experiment], model, changes, electrons=electrons), at=held(at))
     totals = {name: float(values.sum()) for name, values in counts.components.items()}
     if as_json:
         output.print_json(

@@ -9,6 +9,7 @@ from cevnsfit.cli import output
 from cevnsfit.cli.options import (
     AtOption,
     ConfidenceOption,
+    ElectronsOption,
     ExperimentsArgument,
     JobsOption,
     JsonOption,
@@ -49,6 +50,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     muon: MuonOption = "2025",
     jobs: JobsOption = 1,
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Write the tables only.")] = False,
+    electrons: ElectronsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
@@ -57,7 +59,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.scan import parts_of, run_scan
     from cevnsfit.studies.workers import workers
 
-    chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap)
+    chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap)
     levels, reference, fixed, grids = confidence(cl, dof), muon_reference(muon), held(at), _grids(chosen, grid, at)
     parts = parts_of(chosen, each=each)
     with workers(jobs) as executor, output.progress("scan") as progress:

@@ -13,10 +13,10 @@ from cevnsfit.core.errors import CevnsfitError, NoDataError
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import Intervals, intervals
 from cevnsfit.infer.profile import profile
-from cevnsfit.model.build import SIGNAL, build_likelihood
+from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import Joint, join, measured_backgrounds
 from cevnsfit.studies.rates import Rates, counts_at
-from cevnsfit.studies.setup import Analysis, check_model, fix, load_experiments
+from cevnsfit.studies.setup import Analysis, build, fix, load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,12 +56,9 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> Fit
     UnknownNameError, DomainError
         If a held parameter is unknown or outside its domain.
     """
-    check_model(analysis.model)
     experiments = load_experiments(analysis)
     require_data(experiments)
-    likelihood = build_likelihood(
-        experiments, analysis.model, signal_systematics=analysis.signal_systematics, allow_overlap=analysis.allow_overlap
-    )
+    likelihood = build(analysis, experiments)
     held = {} if at is None else dict(at)
     fix(likelihood, held)
     result = fit(likelihood, fixed=held)
@@ -154,10 +151,7 @@ def run_intervals(
     experiments = load_experiments(analysis)
     if data is None:
         require_data(experiments)
-    check_model(analysis.model)
-    likelihood = build_likelihood(
-        experiments, analysis.model, signal_systematics=analysis.signal_systematics, allow_overlap=analysis.allow_overlap
-    )
+    likelihood = build(analysis, experiments)
     _require_shapes(likelihood, at)
     joint, held = fix(likelihood, at)
     return intervals(joint, poi_name(joint, poi, held), cl=cl, dof=dof, held=held, data=data)
@@ -240,9 +234,10 @@ def consistency(analysis: Analysis) -> Consistency:
     """Return how the experiments of an analysis, taken together, sit with the Standard Model; its model is not used."""
     experiments = load_experiments(analysis)
     require_data(experiments)
-    held = build_likelihood(experiments, "signal-strength", allow_overlap=analysis.allow_overlap)
+    strength = dataclasses.replace(analysis, model="signal-strength", signal_systematics=None, electrons=False)
+    held = build(strength, experiments)
     measured = fit(held, minos=())
-    joint = build_likelihood(experiments, "signal-strength", signal_systematics="profile", allow_overlap=analysis.allow_overlap).at({})
+    joint = build(dataclasses.replace(strength, signal_systematics="profile"), experiments).at({})
     name = "signal_strength"
     standard = profile(joint, {name: np.ones(1)})
     free = fit(joint, minos=())

@@ -14,13 +14,13 @@ from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.sensitivity import DISCOVERY, SIGMAS, LimitTest, Sensitivity, sensitivity, with_asimov
 from cevnsfit.infer.toy_limits import toy_bands
-from cevnsfit.model.build import SIGNAL, build_likelihood
+from cevnsfit.model.build import SIGNAL
 from cevnsfit.report.forecasts import LimitBand, forecast_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import intervals_json, poi_name
-from cevnsfit.studies.setup import Analysis, caveat, check_model, fix, load_experiments
+from cevnsfit.studies.setup import Analysis, build, caveat, check_model, fix, load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -136,10 +136,7 @@ def settings(plan: Plan) -> tuple[Setting, ...]:
 
 
 def _setting(plan: Plan, experiments: tuple[Experiment, ...], real: tuple[str, ...]) -> Setting:
-    analysis = plan.analysis
-    likelihood = build_likelihood(
-        experiments, analysis.model, signal_systematics=analysis.signal_systematics, allow_overlap=analysis.allow_overlap
-    )
+    likelihood = build(plan.analysis, experiments)
     return Setting(" + ".join(e.name for e in experiments), experiments, likelihood, real)
 
 
@@ -205,7 +202,7 @@ def forecast(plan: Plan, at: Mapping[str, float], prepared: Sequence[Setting] | 
         found = sensitivity(asimov, real, test)
         if plan.toys > 0:
             found = toy_bands(asimov, real, test, found, (plan.toys, plan.seed))
-        result.append(Forecast(setting.label, dict(at), found, statement(plan, setting), events(setting), caveat(plan.analysis.model)))
+        result.append(Forecast(setting.label, dict(at), found, statement(plan, setting), events(setting), caveat(plan.analysis)))
     return tuple(result)
 
 

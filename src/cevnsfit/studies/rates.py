@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.infer.planes import Projection
-from cevnsfit.model.build import SIGNAL, build_likelihood
+from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import expected
-from cevnsfit.studies.setup import Analysis, check_model, fix, load_experiments
+from cevnsfit.studies.setup import Analysis, build, fix, load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,9 +56,8 @@ class Rates:
 
 def rates(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> Rates:
     """Return the expected counts of the one experiment of an analysis, nuisances at their nominal values unless in `at`."""
-    check_model(analysis.model)
     (experiment,) = load_experiments(analysis)
-    likelihood = build_likelihood([experiment], analysis.model, signal_systematics=analysis.signal_systematics)
+    likelihood = build(analysis, [experiment])
     joint, values = fix(likelihood, {} if at is None else at)
     return counts_at(experiment, joint, joint.parameters.vector(values), measured=None)
 

@@ -243,7 +243,7 @@ def _scan(
 ) -> Scan:
     model = part.analysis.model
     names = tuple(channel.name for channel in likelihood.at({}).channels)
-    return Scan(assemble(part.label, names, model, axes, columns, caveat(model)), tuple(columns), likelihood, at)
+    return Scan(assemble(part.label, names, model, axes, columns, caveat(part.analysis)), tuple(columns), likelihood, at)
 
 
 def _columns(

@@ -35,6 +35,8 @@ class Analysis:
         See `build_likelihood`; None for the model's default.
     allow_overlap
         Combine experiments even if they share events.
+    electrons
+        Add neutrino-electron scattering.
     """
 
     experiments: tuple[str, ...]
@@ -42,6 +44,7 @@ class Analysis:
     overrides: tuple[tuple[str, str], ...] = ()
     signal_systematics: SignalSystematics | None = None
     allow_overlap: bool = False
+    electrons: bool = False
 
 
 def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
@@ -49,11 +52,15 @@ def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
     return tuple(load_experiment(name, dict(analysis.overrides)) for name in analysis.experiments)
 
 
-def build(analysis: Analysis) -> Likelihood:
-    """Return the likelihood of an analysis."""
+def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> Likelihood:
+    """Return the likelihood of an analysis; `experiments` are those of the analysis when they are loaded already."""
     check_model(analysis.model)
     return build_likelihood(
-        load_experiments(analysis), analysis.model, signal_systematics=analysis.signal_systematics, allow_overlap=analysis.allow_overlap
+        load_experiments(analysis) if experiments is None else experiments,
+        analysis.model,
+        signal_systematics=analysis.signal_systematics,
+        allow_overlap=analysis.allow_overlap,
+        electrons=analysis.electrons,
     )
 
 
@@ -65,6 +72,7 @@ def analysis_from(values: Mapping[str, Any]) -> Analysis:
         overrides=tuple((str(path), str(value)) for path, value in values["overrides"]),
         signal_systematics=values["signal_systematics"],
         allow_overlap=bool(values["allow_overlap"]),
+        electrons=bool(values["electrons"]),
     )
 
 
@@ -100,10 +108,10 @@ def check_model(name: str) -> SignalModel | None:
     return signal_model(name)
 
 
-def caveat(model: str) -> str:
-    """Return what the model leaves out ("CEvNS only"), or an empty string."""
-    physics = check_model(model)
-    return "" if physics is None else physics.label
+def caveat(analysis: Analysis) -> str:
+    """Return what the prediction leaves out ("CEvNS only"), or an empty string."""
+    physics = check_model(analysis.model)
+    return "" if physics is None or analysis.electrons else physics.label
 
 
 def fix(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[str, float]]:
