@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.core.parameters import Parameter
     from cevnsfit.infer.planes import Interval
     from cevnsfit.stats.joint import Data, Joint
 
@@ -26,7 +27,9 @@ METHOD: Final = "profile likelihood, asymptotic threshold"
 _POINTS: Final = 161
 _RANGE: Final = (1e-3, 4.0)
 _DIVISIONS: Final = 2
+_WIDENINGS: Final = 10
 _NODES: Final = 9
+_BARRIER: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +192,7 @@ def column(
     nll2 = np.concatenate([first.nll2, free.nll2[keep]])[order]
     valid = np.concatenate([first.converged, free.converged[keep]])[order]
     theta = np.concatenate([first.theta, free.theta[keep]])[order]
-    minima = tuple(i for i in range(len(nll2)) if _is_minimum(nll2, i))
-    return Column(all_values[order], nll2, valid, theta, minima, first.fallbacks + free.fallbacks)
+    return Column(all_values[order], nll2, valid, theta, _minima(nll2), first.fallbacks + free.fallbacks)
 
 
 def crossings(
@@ -281,11 +283,14 @@ def intervals(
     """
     fixed = {} if held is None else held
     parameter = joint.parameters[poi]
-    curve = column(joint, poi, search_grid(joint, poi), held=fixed, data=data)
+    rise = threshold(cl, dof)
+    curve = _searched(joint, poi, rise, held=fixed, data=data)
     best = int(np.argmin(curve.nll2))
-    level = float(curve.nll2[best]) + threshold(cl, dof)
+    level = float(curve.nll2[best]) + rise
     (cuts,) = crossings(joint, poi, curve, [level], held=fixed, data=data, start=curve.theta[best])
-    domain = (float(max(parameter.lower, curve.values[0])), float(parameter.upper if np.isfinite(parameter.upper) else curve.values[-1]))
+    ends = zip((parameter.lower, parameter.upper), curve.values[[0, -1]], strict=True)
+    low, high = (float(limit if np.isfinite(limit) else last) for limit, last in ends)
+    domain = (low, high)
     allowed = _to_domain(allowed_between(curve, cuts, level), curve, domain)
     near = curve.nll2 - curve.nll2[best] < 100.0
     return Intervals(
@@ -303,14 +308,52 @@ def intervals(
     )
 
 
+def _searched(joint: Joint, poi: str, rise: float, *, held: Mapping[str, float], data: Data | None) -> Column:
+    """Return the curve over a grid that is widened until both ends are excluded or at the ends of the domain."""
+    values = search_grid(joint, poi)
+    curve = column(joint, poi, values, held=held, data=data)
+    for _ in range(_WIDENINGS):
+        level = curve.nll2.min() + rise
+        wider = _wider(values, joint.parameters[poi], low=bool(curve.nll2[0] <= level), high=bool(curve.nll2[-1] <= level))
+        if len(wider) == len(values):
+            return curve
+        values = wider
+        curve = column(joint, poi, values, held=held, data=data)
+    return curve
+
+
+def _wider(values: NDArray[np.float64], parameter: Parameter, *, low: bool, high: bool) -> NDArray[np.float64]:
+    """Return values with as wide a range again at the open ends (a factor on a logarithmic scale), inside the domain."""
+    first, last, span = float(values[0]), float(values[-1]), float(values[-1] - values[0])
+    parts = [values]
+    if low and first > parameter.lower and parameter.scale == "linear":
+        parts.append(np.linspace(max(first - span, parameter.lower), first, _POINTS // 2))
+    if high and last < parameter.upper and parameter.scale == "linear":
+        parts.append(np.linspace(last, min(last + span, parameter.upper), _POINTS // 2))
+    elif high and last < parameter.upper:
+        parts.append(np.geomspace(last, min(last * _RANGE[1], parameter.upper), _POINTS // 4))
+    return np.unique(np.concatenate(parts))
+
+
 def _to_domain(allowed: tuple[Interval, ...], curve: Column, domain: Interval) -> tuple[Interval, ...]:
     """Extend an interval that reaches the last searched value to the end of the domain: beyond it nothing excludes."""
-    last = float(curve.values[-1])
-    return tuple((low, domain[1] if high == last else high) for low, high in allowed)
+    first, last = float(curve.values[0]), float(curve.values[-1])
+    return tuple((domain[0] if low == first else low, domain[1] if high == last else high) for low, high in allowed)
 
 
 def _at(poi: str, values: NDArray[np.float64], held: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
     return {poi: values, **{name: np.full(len(values), value) for name, value in held.items()}}
+
+
+def _minima(nll2: NDArray[np.float64]) -> tuple[int, ...]:
+    """Return the positions of local minima; of two without a barrier of `_BARRIER` between them the lower one."""
+    found: list[int] = []
+    for i in (i for i in range(len(nll2)) if _is_minimum(nll2, i)):
+        if not found or nll2[found[-1] : i].max() > max(nll2[found[-1]], nll2[i]) + _BARRIER:
+            found.append(i)
+        elif nll2[i] < nll2[found[-1]]:
+            found[-1] = i
+    return tuple(found)
 
 
 def _is_minimum(nll2: NDArray[np.float64], i: int) -> bool:
