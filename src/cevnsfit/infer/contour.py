@@ -2,7 +2,7 @@
 
 Each column knows its boundary exactly, narrow branches included. A signed distance to the nearest boundary along the column, on a mesh
 whose rows follow the coupling scale from column to column, is contoured at zero: the contour passes through every boundary point, and
-branches that run diagonally through the plane stay in one piece however narrow they are.
+branches that run diagonally through the plane stay in one piece however narrow they are, down to 1e-4 of the height of the mesh.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     Polygons = tuple[tuple[NDArray[np.float64], ...], ...]
     Transform = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
-ROWS: Final = 1500
-"""Rows of the mesh; no likelihood is evaluated on it."""
+ROWS: Final = (1500, 20_000)
+"""Fewest and most rows of the mesh; no likelihood is evaluated on it."""
+
+CELLS: Final = 4_000_000
+"""Most points of the mesh."""
 
 
 def trace(
@@ -49,16 +52,12 @@ def trace(
     forward_y, back_y = _transforms(y)
     low, high = (float(end) for end in forward_y(np.array([y.values[0], y.values[-1]])))
     shift = np.log(scales) if y.scale == "log" else np.zeros(len(x.values))
-    rows = np.linspace(low - shift.max(), high - shift.min(), ROWS)
+    inside = [[forward_y(np.array(pair)) for pair in _inside(column, y)] for column in columns]
+    bottom, top = low - float(shift.max()), high - float(shift.min())
+    rows = np.linspace(bottom, top, _row_count(inside, top - bottom))
     v = np.clip(rows[:, None] + shift[None, :], low, high)
     u = np.broadcast_to(forward_x(x.values), v.shape)
-    z = np.stack(
-        [
-            _signed_distance(v[:, i], [(forward_y(np.array(pair))) for pair in _inside(column, y)], low, high)
-            for i, column in enumerate(columns)
-        ],
-        axis=1,
-    )
+    z = np.stack([_signed_distance(v[:, i], pairs, low, high) for i, pairs in enumerate(inside)], axis=1)
     generator = contour_generator(u, v, z, fill_type=FillType.OuterOffset, line_type=LineType.Separate)
     span = 2.0 * (high - low)
 
@@ -84,6 +83,14 @@ def _inside(column: Sequence[Interval], y: PlaneAxis) -> list[Interval]:
     """Return the intervals cut to the range of the axis."""
     low, high = float(y.values[0]), float(y.values[-1])
     return [(max(a, low), min(b, high)) for a, b in column if b > low and a < high]
+
+
+def _row_count(columns: Sequence[Sequence[NDArray[np.float64]]], height: float) -> int:
+    """Return how many rows put one inside the narrowest interval or gap, next to each of its ends."""
+    ends = [np.unique(np.concatenate(pairs)) for pairs in columns if pairs]
+    narrow = min((float(np.diff(entry).min()) for entry in ends if len(entry) > 1), default=height)
+    fewest, most = ROWS
+    return int(np.clip(2.5 * height / narrow, fewest, max(fewest, min(most, CELLS // len(columns)))))
 
 
 def _signed_distance(v: NDArray[np.float64], intervals: Sequence[NDArray[np.float64]], low: float, high: float) -> NDArray[np.float64]:
