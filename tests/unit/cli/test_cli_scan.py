@@ -4,6 +4,7 @@ import csv
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from cevnsfit.studies import scan as scanning
@@ -70,7 +71,9 @@ def test_a_finished_scan_is_read_and_not_computed_again(
     monkeypatch.delattr(scanning, "scan_column")
     result = command("scan", CSI, "-m", "lmu-ltau", *GRID, "-o", output, "--no-plot", "--cl", "0.9", "--json")
     again = json.loads(result.stdout)
-    assert again["planes"][0]["regions"] == found["planes"][0]["regions"][:1]
+    # boundaries are refined together for all levels asked for, so they agree to the accuracy of the refinement, not to the last bit
+    for mine, first in zip(again["planes"][0]["regions"][0]["columns"], found["planes"][0]["regions"][0]["columns"], strict=True):
+        assert np.ravel(mine["allowed"]) == pytest.approx(np.ravel(first["allowed"]), rel=1e-7)
     assert len(again["files"]) == 2
 
 
