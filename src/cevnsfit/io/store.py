@@ -6,6 +6,7 @@ else a column carries. Arrays start as NaN; a column counts once the field `done
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import zarr
+    from numpy.typing import NDArray
 
 FILE: Final = "scan.zarr"
 _FIELDS: Final = (
@@ -73,9 +75,14 @@ def open_scan(folder: Path, analysis: Mapping[str, object], labels: tuple[str, .
     if path.exists():
         store = read_scan(folder)
         _check_same(store, analysis, path)
+        _check_axes(store, axes, path)
         return store
-    folder.mkdir(parents=True, exist_ok=True)
-    group = zarr.open_group(path, mode="w-")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        group = zarr.open_group(path, mode="w-")
+    except OSError as error:
+        message = f"{folder}: cannot make a scan here ({error})"
+        raise ResultError(message) from None
     for number, _ in enumerate(labels):
         _create_plane(group.create_group(f"plane_{number}"), axes)
     group.attrs.update({"labels": json.dumps(labels), "analysis": json.dumps(analysis, sort_keys=True)})
@@ -113,15 +120,36 @@ def read_scan(folder: Path) -> ScanStore:
     try:
         group = zarr.open_group(path, mode="r+")
         store = ScanStore(path, group)
-        planes = [_arrays(group, number) for number in range(len(store.labels))]
+        if not all(isinstance(label, str) for label in store.labels) or len(set(store.labels)) < len(store.labels) or not store.labels:
+            message = f"the planes are named {store.labels}"
+            raise ValueError(message)  # noqa: TRY301
+        for number in range(len(store.labels)):
+            _check_plane(_arrays(group, number))
         _ = store.analysis
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         message = f"{path}: not a readable scan ({type(error).__name__}: {error}); remove the folder to start anew"
         raise ResultError(message) from None
-    if any(int(np.prod(arrays["nll2"].shape)) > MAX_POINTS for arrays in planes):
-        message = f"{path}: more than {MAX_POINTS} points"
-        raise ResultError(message)
     return store
+
+
+def _check_plane(arrays: Mapping[str, Any]) -> None:
+    """Raise ValueError, TypeError or KeyError unless the arrays of a plane have consistent shapes and increasing axes."""
+    import zarr
+
+    for name, array in arrays.items():
+        if not isinstance(array, zarr.Array):
+            message = f"{name} is not an array"
+            raise TypeError(message)
+    nx, ny = (arrays[name].shape[0] if arrays[name].ndim == 1 else 0 for name in ("x", "y"))
+    wanted = {"nll2": (nx, ny), "valid": (nx, ny), "record": (nx, len(_FIELDS))}
+    if not 0 < nx * ny <= MAX_POINTS or any(arrays[name].shape != shape for name, shape in wanted.items()):
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        message = f"shapes disagree or are beyond {MAX_POINTS} points: {shapes}"
+        raise ValueError(message)
+    for name in ("x", "y"):
+        if not np.all(np.diff(_axis(arrays[name]).values) > 0):
+            message = f"the values of {name} do not increase"
+            raise ValueError(message)
 
 
 def _arrays(group: zarr.Group, number: int) -> dict[str, Any]:
@@ -135,6 +163,13 @@ def _check_same(store: ScanStore, analysis: Mapping[str, object], path: Path) ->
         parts = "; ".join(f"{key}: {json.dumps(known.get(key))} there, {json.dumps(asked.get(key))} asked" for key in different)
         message = f"{path} holds another analysis ({parts}); choose another folder"
         raise ResultError(message)
+
+
+def _check_axes(store: ScanStore, axes: tuple[PlaneAxis, PlaneAxis], path: Path) -> None:
+    for known, asked in zip(axes_of(store, store.labels[-1]), axes, strict=True):
+        if (known.name, known.unit) != (asked.name, asked.unit) or not np.array_equal(known.values, asked.values):
+            message = f"{path} holds a scan over other values of {known.name} than the {asked.name} asked; choose another folder"
+            raise ResultError(message)
 
 
 def axes_of(store: ScanStore, label: str) -> tuple[PlaneAxis, PlaneAxis]:
@@ -159,15 +194,27 @@ def save_column(store: ScanStore, label: str, index: int, column: GridColumn) ->
 
 
 def load_columns(store: ScanStore, label: str) -> tuple[GridColumn | None, ...]:
-    """Return the columns of one plane, None where one is not finished."""
+    """Return the columns of one plane, None where one is not finished or damaged."""
     arrays = _arrays(store.group, store.labels.index(label))
-    nll2, valid, record = (np.asarray(arrays[name][:]) for name in ("nll2", "valid", "record"))
+    nll2, valid, record = (_rows(arrays[name]) for name in ("nll2", "valid", "record"))
     columns: list[GridColumn | None] = []
     for row in range(len(record)):
         done, reference, scale, fallbacks, *minima = record[row]
-        if done != 1.0:
+        if done != 1.0 or np.isnan(nll2[row]).any() or np.isnan(valid[row]).any():
             columns.append(None)
             continue
         pairs = np.array(minima).reshape(MAX_MINIMA, 2)
         columns.append(GridColumn(nll2[row], valid[row].astype(np.bool_), pairs, float(reference), float(scale), int(fallbacks)))
     return tuple(columns)
+
+
+def _rows(array: zarr.Array[Any]) -> NDArray[np.float64]:
+    """Return an array, NaN in the rows whose chunk cannot be read."""
+    try:
+        return np.asarray(array[:], dtype=np.float64)
+    except (RuntimeError, ValueError, OSError):
+        rows = np.full(array.shape, np.nan)
+        for index in range(len(rows)):
+            with contextlib.suppress(RuntimeError, ValueError, OSError):
+                rows[index] = np.asarray(array[index])
+        return rows
