@@ -56,6 +56,9 @@ at their bounds push templates to zero."""
 
 REMOTE_ROUNDS: Final = 6
 
+HOPELESS: Final = 1e5
+"""Distance at which the value at the start is kept at once: no nuisance within its bounds brings such a point within `REMOTE`."""
+
 MAX_ROUNDS: Final = 120
 """Evaluations of one point before it goes to iminuit."""
 
@@ -374,7 +377,7 @@ def _judge(state: _State, working: Ints, best: float) -> None:
     tolerance = np.maximum(tolerance, 1e-12 * np.abs(state.value[running]))
     state.tolerance[running] = tolerance
     done = (state.edm[running] <= tolerance) & (state.edm[running] >= 0) & ~state.coarse[running]
-    done |= (distance > REMOTE) & (state.rounds[running] >= REMOTE_ROUNDS)
+    done |= (distance > REMOTE) & (state.rounds[running] >= REMOTE_ROUNDS) | (distance > HOPELESS)
     state.status[running[done]] = _DONE
     state.status[running[~done & (state.rounds[running] >= MAX_ROUNDS)]] = _FAILED
 

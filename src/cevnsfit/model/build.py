@@ -11,10 +11,10 @@ from cevnsfit.core.errors import CevnsfitError, OverlapError
 from cevnsfit.core.parameters import Parameter, merge
 from cevnsfit.model.backgrounds import background_rows, control_counts
 from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients, excursion
-from cevnsfit.model.signal import Signal, charges, contract, fold_signal, kernels_of, with_kernels
+from cevnsfit.model.signal import Signal, Squares, charges, contract, fold_signal, kernels_of, squares_of, with_kernels
 from cevnsfit.model.window import require_signal
 from cevnsfit.physics.interactions import signal_model
-from cevnsfit.physics.interactions.terms import Target, squared
+from cevnsfit.physics.interactions.terms import Target
 from cevnsfit.spec.schema import TemplateVariant
 from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
 from cevnsfit.stats.likelihood import Likelihood
@@ -57,6 +57,10 @@ class Model:
         The rule A(theta) for all rows: signal rows (row-major over rows, monomials), then the fixed ones.
     components
         Component of each row.
+    observed
+        Observed counts, shape (bins,), or None.
+    control
+        The control region, or None.
     """
 
     experiment: Experiment
@@ -68,6 +72,8 @@ class Model:
     fixed: NDArray[np.float64]
     coefficients: Coefficients
     components: tuple[str, ...]
+    observed: NDArray[np.float64] | None
+    control: ControlRegion | None
 
 
 def build_likelihood(
@@ -133,18 +139,20 @@ def channel(model: Model, shape: Mapping[str, float]) -> Channel:
     """Return the channel of one experiment at values of the shape parameters."""
     experiment = model.experiment
     templates = np.concatenate([signal_templates(model, shape), model.fixed]) if model.signal is not None else model.fixed
-    observed = None
-    if experiment.spec.observed is not None:
-        observed = experiment.tables[experiment.spec.observed.table].on(experiment.axes, experiment.spec.observed.column).ravel()
     return Channel(
         name=experiment.name,
         templates=templates,
         coefficients=model.coefficients,
         components=model.components,
-        observed=observed,
-        control=_control(experiment),
+        observed=model.observed,
+        control=model.control,
         shape=tuple(axis.nbins for axis in experiment.axes),
     )
+
+
+def _observed(experiment: Experiment) -> NDArray[np.float64] | None:
+    entry = experiment.spec.observed
+    return None if entry is None else experiment.tables[entry.table].on(experiment.axes, entry.column).ravel()
 
 
 def _control(experiment: Experiment) -> ControlRegion | None:
@@ -156,7 +164,7 @@ def _control(experiment: Experiment) -> ControlRegion | None:
 def signal_templates(model: Model, shape: Mapping[str, float]) -> NDArray[np.float64]:
     """Return the signal rows at values of the shape parameters, shape (rows * monomials, bins)."""
     assert model.signal is not None
-    squares = [squared(terms(shape)) for terms in model.prepared]
+    squares = squares_of(model.prepared, shape)
     signal = with_kernels(model.signal, kernels_of(squares))
     monomials, q = charges(signal, squares)
     assert monomials == model.monomials
@@ -180,7 +188,7 @@ def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystem
     bare = fold_signal(experiment, electrons=electrons)
     require_signal(experiment, bare)
     prepared = tuple(_prepared(physics, target) for target in bare.targets)
-    squares = [squared(terms(physics.shapes())) for terms in prepared]
+    squares = squares_of(prepared, physics.shapes())
     signal = with_kernels(bare, kernels_of(squares))
     monomials, _ = charges(signal, squares)
     mix, ratios, rows, systematics = _signal_rows(experiment, signal, treatment)
@@ -191,7 +199,8 @@ def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystem
     fixed = np.array([template for _, template in backgrounds]).reshape(-1, nb)
     parameters = [*physics.parameters, *systematics, *counts, *_background_nuisances(experiment, systematics)]
     components = tuple(row.component for row in factors)
-    return Model(experiment, signal, prepared, monomials, mix, ratios, fixed, coefficients(factors), components), parameters
+    counts_seen = _observed(experiment), _control(experiment)
+    return Model(experiment, signal, prepared, monomials, mix, ratios, fixed, coefficients(factors), components, *counts_seen), parameters
 
 
 def _signal_rows(
@@ -238,7 +247,8 @@ def _nuisance(name: str, systematic: object, *, held: bool) -> Parameter:
 def standard_counts(signal: Signal) -> NDArray[np.float64]:
     """Return the nominal counts of CEvNS in the Standard Model in all bins, shape (bins,)."""
     physics = signal_model("sm")
-    squares = [squared(physics.prepare(target)({})) if isinstance(target, Target) else {} for target in signal.targets]
+    nuclei = [squares_of([physics.prepare(target)], {})[0] if isinstance(target, Target) else {} for target in signal.targets]
+    squares: list[Squares] = list(nuclei)
     folded = with_kernels(signal, kernels_of(squares))
     _, q = charges(folded, squares)
     return np.asarray(contract(folded, q)[0, 0].ravel())
@@ -293,4 +303,5 @@ def _released(experiment: Experiment) -> tuple[Model, list[Parameter]]:
     fixed = np.array([template, *(values for _, values in rows)])
     none = np.zeros((0, 0))
     components = tuple(row.component for row in factors)
-    return Model(experiment, None, (), (), none, none, fixed, coefficients(factors), components), [strength, *parameters]
+    counts_seen = _observed(experiment), _control(experiment)
+    return Model(experiment, None, (), (), none, none, fixed, coefficients(factors), components, *counts_seen), [strength, *parameters]

@@ -20,7 +20,7 @@ from cevnsfit.physics.atoms import shells
 from cevnsfit.physics.constants import ELECTRON_MASS
 from cevnsfit.physics.couplings import electron_couplings, weak_couplings
 from cevnsfit.physics.form_factors import form_factor
-from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, Target, electrons_at, target_at
+from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, Target, electrons_at, squared, target_at
 from cevnsfit.physics.kernels import KernelKey, fold_channel, recoil_nodes
 from cevnsfit.physics.nuclei import Nuclide, composition, formula_units_per_gram
 
@@ -36,6 +36,8 @@ COMPONENTS: Final = ("prompt", "delayed")
 
 Squares = Mapping[tuple[str, str, KernelKey], Mapping[Monomial, NDArray[np.float64]]]
 """|Q|^2 on one target by (lepton flavour, target, kernel), as polynomials in the couplings."""
+
+_LEPTONS: Final = frozenset(sources.lepton_flavour(name) for name in sources.FLAVOURS)
 
 _COMPONENT_OF: Final = {"nu_mu": 0, "nubar_mu": 1, "nu_e": 1}
 
@@ -268,10 +270,14 @@ def _arrival(experiment: Experiment, axis: Axis, shift: float) -> NDArray[np.flo
     )
 
 
+def squares_of(prepared: Sequence[PreparedModel], shape: Mapping[str, float]) -> list[Squares]:
+    """Return the squared terms of each target; flavours without flux are left out."""
+    return [squared(term for term in terms(shape) if term.flavour in _LEPTONS) for terms in prepared]
+
+
 def kernels_of(squares: Sequence[Squares]) -> tuple[KernelKey, ...]:
-    """Return the kernels that squared terms name, in order of appearance; those of flavours without flux are left out."""
-    leptons = {sources.lepton_flavour(name) for name in sources.FLAVOURS}
-    return tuple(dict.fromkeys(kernel for square in squares for lepton, _, kernel in square if lepton in leptons))
+    """Return the kernels that squared terms name, in order of appearance."""
+    return tuple(dict.fromkeys(kernel for square in squares for _, _, kernel in square))
 
 
 def charges(signal: Signal, squares: Sequence[Squares]) -> tuple[tuple[Monomial, ...], NDArray[np.float64]]:
@@ -291,7 +297,7 @@ def charges(signal: Signal, squares: Sequence[Squares]) -> tuple[tuple[Monomial,
     flavours: dict[str, list[int]] = {}
     for f, name in enumerate(sources.FLAVOURS):
         flavours.setdefault(sources.lepton_flavour(name), []).append(f)
-    seen = [(target, key, polynomial) for target, square in enumerate(squares) for key, polynomial in square.items() if key[0] in flavours]
+    seen = [(target, key, polynomial) for target, square in enumerate(squares) for key, polynomial in square.items()]
     monomials = tuple(dict.fromkeys(monomial for _, _, polynomial in seen for monomial in polynomial))
     index = {monomial: j for j, monomial in enumerate(monomials)}
     starts = np.cumsum([0, *(len(entry.t) for entry in signal.nodes)])

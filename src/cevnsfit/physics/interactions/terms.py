@@ -235,7 +235,9 @@ def _add(total: dict[Monomial, NDArray[np.float64]], part: Polynomial) -> None:
 
 def _square(amplitude: Polynomial, factor: Monomial) -> dict[Monomial, NDArray[np.float64]]:
     square: dict[Monomial, NDArray[np.float64]] = {}
-    for a, first in amplitude.items():
-        for b, second in amplitude.items():
-            _add(square, {multiply(factor, multiply(a, b)): first * second})
+    parts = list(amplitude.items())
+    for i, (a, first) in enumerate(parts):
+        _add(square, {multiply(factor, multiply(a, a)): first * first})
+        for b, second in parts[i + 1 :]:
+            _add(square, {multiply(factor, multiply(a, b)): 2.0 * first * second})
     return square
