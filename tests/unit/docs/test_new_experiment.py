@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 from pydantic import BaseModel
-from typer.testing import CliRunner
 
 import cevnsfit as cf
-from cevnsfit.cli.main import app
 from cevnsfit.core.errors import SpecError
 from cevnsfit.spec.schema import ExperimentSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 FILE = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
@@ -42,16 +40,9 @@ def blocks(page: str, language: str) -> list[str]:
     return [text for found, text in BLOCK.findall(page) if found == language]
 
 
-def test_commands_print_what_the_page_says(page: str, folder: Path) -> None:
+def test_commands_print_what_the_page_says(page: str, folder: Path, check_commands: Callable[[str], list[str]]) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["background.csv", "counts.csv", "experiment.yaml"]
-    (console,) = blocks(page, "console")
-    commands = re.split(r"^\$ cevnsfit ", console, flags=re.MULTILINE)[1:]
-    assert len(commands) == 2
-    for entry in commands:
-        line, _, printed = entry.partition("\n")
-        result = CliRunner().invoke(app, line.split(), catch_exceptions=False)
-        assert result.exit_code == 0
-        assert result.stdout.split() == printed.split()
+    assert check_commands(page) == ["experiments", "fit"]
 
 
 @pytest.mark.usefixtures("folder")
