@@ -1,0 +1,82 @@
+"""What a package outside cevnsfit imports to add signal models and experiments; its names stay.
+
+A model is a function that returns a `SignalModel`, an experiment is a folder; entry points of the package name both:
+
+    [project.entry-points."cevnsfit.models"]
+    my-model = "my_package:my_model"
+
+    [project.entry-points."cevnsfit.experiments"]
+    my-experiment = "my_package:FOLDER"
+
+| for | names |
+|---|---|
+| the model and its parameters | `SignalModel`, `Parameter`, `coupling`, `mediator_mass`, `CEVNS_ONLY` |
+| what recoils | `Target`, `ElectronTarget`, `Nuclide` |
+| amplitudes | `Term`, `Monomial`, `Polynomial`, `power`, `sm_charge`, `standard_terms`, `standard_electrons`, `electron_terms` |
+| energy integrals other than "vector" | `KERNELS`, `KernelKey`, `WeightedKernel` |
+| constants | `LEPTONS`, `FERMI_CONSTANT` [MeV^-2], `FINE_STRUCTURE`, `HBAR_C` [MeV cm], `FM` [cm], masses [MeV], `SIN2_THETA_W` |
+| errors | `CevnsfitError`, `DomainError` |
+
+>>> coupling().name, power("g", 2)
+('g', (('g', 2),))
+"""
+
+from __future__ import annotations
+
+from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.parameters import Parameter
+from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, FM, HBAR_C, MUON_MASS, SIN2_THETA_W, TAU_MASS
+from cevnsfit.physics.couplings import LEPTONS, ElectronCouplings, WeakCouplings
+from cevnsfit.physics.interactions.common import CEVNS_ONLY, coupling, fixed, mediator_mass, power, standard_terms
+from cevnsfit.physics.interactions.electron_scattering import electron_terms, standard_electrons
+from cevnsfit.physics.interactions.terms import (
+    ElectronTarget,
+    Monomial,
+    Polynomial,
+    PreparedModel,
+    Shapes,
+    SignalModel,
+    Target,
+    Term,
+    sm_charge,
+)
+from cevnsfit.physics.kernels import KERNELS, KernelKey, WeightedKernel
+from cevnsfit.physics.nuclei import Nuclide
+
+__all__ = [
+    "CEVNS_ONLY",
+    "ELECTRON_MASS",
+    "FERMI_CONSTANT",
+    "FINE_STRUCTURE",
+    "FM",
+    "HBAR_C",
+    "KERNELS",
+    "LEPTONS",
+    "MUON_MASS",
+    "SIN2_THETA_W",
+    "TAU_MASS",
+    "CevnsfitError",
+    "DomainError",
+    "ElectronCouplings",
+    "ElectronTarget",
+    "KernelKey",
+    "Monomial",
+    "Nuclide",
+    "Parameter",
+    "Polynomial",
+    "PreparedModel",
+    "Shapes",
+    "SignalModel",
+    "Target",
+    "Term",
+    "WeakCouplings",
+    "WeightedKernel",
+    "coupling",
+    "electron_terms",
+    "fixed",
+    "mediator_mass",
+    "power",
+    "sm_charge",
+    "standard_electrons",
+    "standard_terms",
+]
