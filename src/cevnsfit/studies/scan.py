@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -294,9 +295,14 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
     """
     store = read_scan(folder)
     known = store.analysis
-    parts = tuple(Part(entry.pop("label"), analysis_from(entry)) for entry in known["parts"])
+    try:
+        parts = tuple(Part(str(entry["label"]), analysis_from(entry)) for entry in known["parts"])
+        at, inputs = {str(name): float(value) for name, value in known["at"].items()}, known["inputs"]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start anew"
+        raise ResultError(message) from None
     axes = axes_of(store, store.labels[-1])
-    if describe(parts, axes, known["at"])["inputs"] != known["inputs"]:
+    if describe(parts, axes, at)["inputs"] != inputs:
         message = f"{store.path}: the experiments have changed since this scan was made"
         raise ResultError(message)
     scans = []
@@ -309,7 +315,7 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
                 f"{store.path}: {missing} of {len(columns)} columns of '{part.label}' are missing; run the same scan again to finish it"
             )
             raise ResultError(message)
-        scans.append(_scan(part, build(part.analysis), axes, finished, known["at"]))
+        scans.append(_scan(part, build(part.analysis), axes, finished, at))
     return tuple(scans)
 
 
@@ -332,7 +338,7 @@ def parse_grid(text: str) -> tuple[str, np.ndarray]:
     if not equals or not name or len(parts) not in {3, 4} or (len(parts) == 4 and not log):
         message = f"'{text}' should read name=start:stop:count or name=start:stop:count:log, for example mass=1:1000:60:log"
         raise CevnsfitError(message)
-    if count < 3 or count > 100_000 or not start < stop or (log and start <= 0):
+    if count < 3 or count > 100_000 or not -math.inf < start < stop < math.inf or (log and start <= 0):
         message = f"'{text}' needs 3 to 100000 points, start < stop, and start > 0 on a log grid"
         raise CevnsfitError(message)
     return name, np.geomspace(start, stop, count) if log else np.linspace(start, stop, count)

@@ -1,0 +1,177 @@
+"""Fits of the released experiments and what people read from them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, UnknownNameError
+from cevnsfit.infer.profile import profile
+from cevnsfit.studies.fitting import (
+    FitSummary,
+    consistency,
+    fit_json,
+    intervals_json,
+    poi_name,
+    run_fit,
+    run_intervals,
+    without_signal,
+)
+from cevnsfit.studies.setup import Analysis, build
+
+LAR = ("coherent-lar-2020",)
+CSI = ("coherent-csi-2021",)
+
+
+@pytest.fixture(scope="module")
+def summary() -> FitSummary:
+    return run_fit(Analysis(LAR, "signal-strength"))
+
+
+def test_liquid_argon_fits_the_counts_of_an_independent_program(summary: FitSummary) -> None:
+    (counts,) = summary.counts
+    assert summary.fit.valid
+    assert counts.signal.sum() == pytest.approx(136.1, abs=0.5)
+    scale = counts.signal.sum() / summary.fit.values["signal_strength"]
+    assert summary.fit.errors["signal_strength"] * scale == pytest.approx(40.6, abs=0.5)
+    assert summary.fit.nll2 == pytest.approx(1030.77, abs=0.3)
+    assert summary.significance == pytest.approx(3.45, abs=0.02)
+
+
+def test_the_significance_is_the_distance_to_no_signal(summary: FitSummary) -> None:
+    joint = build(Analysis(LAR, "signal-strength")).at({})
+    nothing = profile(joint, {"signal_strength": np.zeros(1)})
+    assert summary.significance**2 == pytest.approx(float(nothing.nll2[0]) - summary.fit.nll2, abs=1e-5)
+    assert profile(without_signal(joint), {}).nll2[0] == pytest.approx(float(nothing.nll2[0]), abs=1e-6)
+
+
+def test_counts_at_the_best_fit_balance_the_data(summary: FitSummary) -> None:
+    (counts,) = summary.counts
+    assert counts.observed is not None
+    assert counts.total.sum() == pytest.approx(counts.observed.sum(), rel=0.02)
+
+
+KEYS = {"valid", "reason", "nll2", "ndof", "parameters", "held", "correlation", "expected", "observed", "significance"}
+
+
+def test_the_fit_is_plain_json(summary: FitSummary) -> None:
+    plain = fit_json(summary)
+    assert set(plain) == KEYS
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    strength = plain["parameters"]["signal_strength"]
+    assert strength["lower"] < strength["value"] < strength["upper"]
+    assert strength["value"] == summary.fit.values["signal_strength"]
+    assert plain["held"]["sns_flux"] == 0.0
+    assert set(plain["parameters"]) | set(plain["held"]) == set(summary.fit.values)
+    assert plain["observed"] == {"coherent-lar-2020": 3752}
+    assert len(plain["correlation"]) == len(plain["parameters"])
+    assert set(plain["expected"]["coherent-lar-2020"]) == {"cevns", "steady_state", "prompt_neutrons", "delayed_neutrons"}
+
+
+def test_numbers_that_do_not_exist_are_none(summary: FitSummary) -> None:
+    lost = dict.fromkeys(summary.fit.errors, math.nan)
+    broken = dataclasses.replace(
+        summary.fit, errors=lost, lower=lost, upper=lost, nll2=math.inf, correlation=summary.fit.correlation * math.nan
+    )
+    plain = fit_json(dataclasses.replace(summary, fit=broken, significance=math.nan))
+    assert plain["nll2"] is None
+    assert plain["significance"] is None
+    assert plain["parameters"]["signal_strength"]["error"] is None
+    assert {value for row in plain["correlation"] for value in row} == {None}
+    json.dumps(plain, allow_nan=False)
+
+
+def test_held_parameters_stay(summary: FitSummary) -> None:
+    found = run_fit(Analysis(LAR, "signal-strength"), at={"signal_strength": 1.0})
+    assert found.fit.values["signal_strength"] == 1.0
+    assert "signal_strength" not in found.fit.floating
+    assert found.fit.nll2 > summary.fit.nll2
+
+
+@pytest.mark.parametrize(
+    ("analysis", "at", "error", "text"),
+    [
+        (Analysis(("ccm-200",), "sm"), {}, NoDataError, "ccm-200: no observed counts"),
+        (Analysis(LAR, "sm"), {"sns_flx": 0.0}, UnknownNameError, "sns_flux"),
+        (Analysis(LAR, "sm"), {"sns_flux": 7.0}, DomainError, "sns_flux = 7"),
+        (Analysis(LAR, "standard"), {}, UnknownNameError, "unknown model 'standard'"),
+    ],
+)
+def test_a_fit_that_cannot_be_says_why(analysis: Analysis, at: dict[str, float], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        run_fit(analysis, at=at)
+
+
+def test_intervals_of_a_heavy_mediator_have_two_branches_in_json() -> None:
+    found = run_intervals(Analysis(CSI, "lmu-ltau"), at={"mass": 1000.0}, cl=0.9)
+    plain = json.loads(json.dumps(intervals_json(found), allow_nan=False))
+    assert plain["poi"] == "g"
+    assert len(plain["allowed"]) == 2
+    assert plain["allowed"][1] == pytest.approx([0.068, 0.072], abs=2e-3)
+    assert plain["excluded"][0] == [plain["allowed"][0][1], plain["allowed"][1][0]]
+    assert (plain["cl"], plain["dof"], plain["valid"]) == (0.9, 1, True)
+    assert plain["method"]
+
+
+def test_intervals_of_any_parameter() -> None:
+    found = run_intervals(Analysis(LAR, "signal-strength"), at={}, cl=0.683)
+    assert found.poi == "signal_strength"
+    ((low, high),) = found.allowed
+    assert (high - low) / 2.0 == pytest.approx(40.6 / 122.1, rel=0.03)
+    other = run_intervals(Analysis(LAR, "sm"), at={}, poi="sns_flux", cl=0.683)
+    ((low, high),) = other.allowed
+    assert 0.9 < (high - low) / 2.0 < 1.05
+
+
+@pytest.mark.parametrize(
+    ("analysis", "at", "poi", "text"),
+    [
+        (Analysis(CSI, "lmu-ltau"), {}, None, "mass must be held .* --at mass=VALUE"),
+        (Analysis(CSI, "lmu-ltau"), {"mass": 10.0, "g": 1e-3}, "g", "both held"),
+        (Analysis(CSI, "lmu-ltau"), {"mass": 10.0}, "h", "unknown parameter 'h'"),
+        (Analysis(CSI, "sm"), {}, None, "no coupling to constrain"),
+        (Analysis(("ccm-200",), "lmu-ltau"), {"mass": 10.0}, None, "no observed counts"),
+    ],
+)
+def test_intervals_that_cannot_be_say_why(analysis: Analysis, at: dict[str, float], poi: str | None, text: str) -> None:
+    with pytest.raises(CevnsfitError, match=text):
+        run_intervals(analysis, at=at, poi=poi)
+
+
+def test_the_default_parameter_of_interest_is_the_first_coupling() -> None:
+    joint = build(Analysis(CSI, "lmu-ltau")).at({})
+    assert poi_name(joint, None, {}) == "g"
+    assert poi_name(joint, "sns_flux", {}) == "sns_flux"
+    with pytest.raises(CevnsfitError, match="no coupling"):
+        poi_name(joint, None, {"g": 0.0})
+
+
+def test_consistency_has_the_sign_of_the_excess() -> None:
+    csi, lar = consistency(Analysis(CSI, "sm")), consistency(Analysis(LAR, "sm"))
+    assert csi.strength < 1.0
+    assert csi.pull < 0.0
+    assert lar.strength > 1.0
+    assert lar.pull > 0.0
+    assert lar.strength == pytest.approx(136.1 / 122.1, abs=0.01)
+    assert csi.observed == 1567
+    assert (csi.ndof, lar.ndof) == (98, 959)
+    assert max(abs(csi.pull), abs(lar.pull)) < 1.0
+
+
+def test_consistency_is_the_distance_to_the_standard_model() -> None:
+    found = consistency(Analysis(CSI, "lmu-ltau"))  # the model of the analysis is not used
+    joint = build(Analysis(CSI, "signal-strength", signal_systematics="profile")).at({})
+    strengths = np.linspace(0.8, 1.2, 21)
+    curve = profile(joint, {"signal_strength": strengths}).nll2
+    standard = float(profile(joint, {"signal_strength": np.ones(1)}).nll2[0])
+    assert found.pull**2 == pytest.approx(standard - curve.min(), abs=0.02)
+    assert strengths[curve.argmin()] < 1.0
+
+
+def test_consistency_of_a_projection_is_refused() -> None:
+    with pytest.raises(NoDataError):
+        consistency(Analysis(("ccm-200",), "sm"))

@@ -1,0 +1,223 @@
+"""Scans on disk: interrupted and continued, refused where they do not belong, rebuilt from their folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, UnknownNameError
+from cevnsfit.core.paths import data_root
+from cevnsfit.io.store import FILE, load_columns, read_scan
+from cevnsfit.model.build import build_likelihood
+from cevnsfit.spec.load import load_experiment
+from cevnsfit.studies.scan import parse_grid, parse_grids, parts_of, plane_axes, run_scan, scan, stored_scans
+from cevnsfit.studies.setup import Analysis, build
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cevnsfit.studies.scan import Scan
+
+CSI = Analysis(("coherent-csi-2021",), "lmu-ltau")
+BOTH = Analysis(("coherent-csi-2021", "coherent-lar-2020"), "lmu-ltau")
+GRID = {"mass": np.geomspace(100.0, 1000.0, 3), "g": np.geomspace(5e-4, 2e-2, 7)}
+
+
+class StoppedError(Exception):
+    """Raised by a progress callback."""
+
+
+def stop_after(count: int) -> object:
+    def progress(done: int, _: int) -> None:
+        if done >= count:
+            raise StoppedError
+
+    return progress
+
+
+def equal(one: Scan, other: Scan) -> bool:
+    fields = ("nll2", "valid", "minima")
+    arrays = all(
+        np.array_equal(getattr(a, name), getattr(b, name), equal_nan=True)
+        for a, b in zip(one.columns, other.columns, strict=True)
+        for name in fields
+    )
+    return arrays and one.plane.best == other.plane.best and one.plane.reference_nll2 == other.plane.reference_nll2
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Scan]:
+    folder = tmp_path_factory.mktemp("whole")
+    (result,) = run_scan(parts_of(CSI, each=False), GRID, folder)
+    return folder, result
+
+
+def test_a_stored_scan_is_the_scan_in_memory(reference: tuple[Path, Scan]) -> None:
+    _, stored = reference
+    assert equal(scan(build(CSI), **GRID), stored)
+    assert stored.plane.label == "coherent-csi-2021"
+    assert stored.plane.model == "lmu-ltau"
+    assert stored.plane.valid.shape == (3, 7)
+
+
+def test_an_interrupted_scan_goes_on_and_ends_equal(tmp_path: Path, reference: tuple[Path, Scan]) -> None:
+    parts = parts_of(CSI, each=False)
+    with pytest.raises(StoppedError):
+        run_scan(parts, GRID, tmp_path, progress=stop_after(2))
+    known = load_columns(read_scan(tmp_path), "coherent-csi-2021")
+    assert [column is None for column in known] == [False, False, True]
+    with pytest.raises(ResultError, match="1 of 3 columns of 'coherent-csi-2021' are missing; run the same scan again"):
+        stored_scans(tmp_path)
+    seen: list[tuple[int, int]] = []
+    (result,) = run_scan(parts, GRID, tmp_path, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(2, 3), (3, 3)]
+    assert equal(result, reference[1])
+
+
+def test_a_damaged_column_is_computed_again(tmp_path: Path, reference: tuple[Path, Scan]) -> None:
+    folder = shutil.copytree(reference[0], tmp_path / "copy")
+    shutil.rmtree(folder / FILE / "plane_0" / "nll2" / "c" / "1")
+    seen: list[int] = []
+    (result,) = run_scan(parts_of(CSI, each=False), GRID, folder, progress=lambda done, _: seen.append(done))
+    assert seen == [2, 3]
+    assert equal(result, reference[1])
+
+
+def test_a_folder_gives_its_scans_back(reference: tuple[Path, Scan]) -> None:
+    folder, result = reference
+    (again,) = stored_scans(folder)
+    assert equal(again, result)
+    one, other = again.regions(0.9, 2), result.regions(0.9, 2)
+    assert one.columns == other.columns
+
+
+@pytest.mark.parametrize(
+    ("analysis", "grid", "at", "text"),
+    [
+        (Analysis(CSI.experiments, "universal"), GRID, {}, "lmu-ltau.*universal"),
+        (Analysis(CSI.experiments, "lmu-ltau", (("source.distance", "20"),)), GRID, {}, "source.distance"),
+        (CSI, {**GRID, "g": np.geomspace(5e-4, 3e-2, 7)}, {}, "grid"),
+        (CSI, {**GRID, "g": np.array([5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2])}, {}, "choose another folder"),
+        (CSI, GRID, {"loop_sign": -1.0}, "loop_sign"),
+        (Analysis(("coherent-lar-2020",), "lmu-ltau"), GRID, {}, "coherent-lar-2020"),
+    ],
+    ids=["model", "change", "ends", "values", "held", "experiments"],
+)
+def test_another_scan_in_the_same_folder_is_refused(
+    reference: tuple[Path, Scan], analysis: Analysis, grid: dict[str, np.ndarray], at: dict[str, float], text: str
+) -> None:
+    with pytest.raises(ResultError, match=text) as caught:
+        run_scan(parts_of(analysis, each=False), grid, reference[0], at=at)
+    assert "choose another folder" in str(caught.value)
+
+
+def test_an_experiment_that_changed_is_noticed(tmp_path: Path) -> None:
+    folder = shutil.copytree(data_root() / "experiments" / "coherent-csi-2021", tmp_path / "mine")
+    mine = Analysis((str(folder),), "lmu-ltau")
+    run_scan(parts_of(mine, each=False), GRID, tmp_path / "out")
+    with (folder / "events.csv").open("a", encoding="utf-8") as file:
+        file.write("# a remark\n")
+    with pytest.raises(ResultError, match="the experiments have changed since this scan was made"):
+        stored_scans(tmp_path / "out")
+    with pytest.raises(ResultError, match="inputs"):
+        run_scan(parts_of(mine, each=False), GRID, tmp_path / "out")
+
+
+def test_a_store_of_something_else_is_a_result_error(tmp_path: Path, reference: tuple[Path, Scan]) -> None:
+    folder = shutil.copytree(reference[0], tmp_path / "copy")
+    meta = folder / FILE / "zarr.json"
+    content = json.loads(meta.read_text(encoding="utf-8"))
+    content["attributes"]["analysis"] = json.dumps({"who": "someone else"})
+    meta.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ResultError, match="not that of a scan"):
+        stored_scans(folder)
+
+
+def test_each_adds_the_single_experiments(tmp_path: Path) -> None:
+    parts = parts_of(BOTH, each=True)
+    assert [part.label for part in parts] == ["coherent-csi-2021", "coherent-lar-2020", "coherent-csi-2021 + coherent-lar-2020"]
+    assert len(parts_of(CSI, each=True)) == 1
+    grid = {"mass": GRID["mass"], "g": np.array([5e-4, 1e-3, 2e-3])}
+    csi, lar, both = run_scan(parts, grid, tmp_path, at={"sns_flux": 0.0})  # the only thing they share
+    assert both.plane.experiments == ("coherent-csi-2021", "coherent-lar-2020")
+    np.testing.assert_allclose(both.plane.nll2, csi.plane.nll2 + lar.plane.nll2, atol=1e-5)
+    assert both.plane.reference_nll2 == pytest.approx(csi.plane.reference_nll2 + lar.plane.reference_nll2, abs=1e-5)
+    assert [entry.plane.label for entry in stored_scans(tmp_path)] == [part.label for part in parts]
+
+
+def test_regions_of_two_levels_are_nested(reference: tuple[Path, Scan]) -> None:
+    tight, loose = reference[1].all_regions([(0.683, 2), (0.95, 2)])
+    assert tight.threshold < loose.threshold
+    for inner, outer in zip(tight.columns, loose.columns, strict=True):
+        assert all(any(a <= low and high <= b for a, b in outer) for low, high in inner)
+    assert len(loose.columns[0]) >= 1
+
+
+# --- grids -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_grids_are_read_from_text() -> None:
+    name, values = parse_grid("mass=1:1000:4:log")
+    assert name == "mass"
+    np.testing.assert_allclose(values, [1.0, 10.0, 100.0, 1000.0])
+    np.testing.assert_allclose(parse_grid("eps=-1:1:5")[1], [-1.0, -0.5, 0.0, 0.5, 1.0])
+    assert list(parse_grids(["mass=1:10:3", "g=1e-5:1e-1:9:log"])) == ["mass", "g"]
+    with pytest.raises(CevnsfitError, match="mass has two grids"):
+        parse_grids(["mass=1:10:3", "mass=1:10:4"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mass",
+        "mass=1:10",
+        "mass=1:10:x",
+        "=1:10:3",
+        "mass=1:10:3:lin",
+        "mass=1:10:3:log:4",
+        "mass=1:10:2",
+        "mass=1:10:100001",
+        "mass=10:1:5",
+        "mass=0:1:5:log",
+        "mass=1:inf:5",
+        "mass=nan:1:5",
+        "mass=-inf:1:5",
+    ],
+)
+def test_what_is_no_grid_is_refused(text: str) -> None:
+    with pytest.raises(CevnsfitError, match=r"should read name=start:stop:count|needs 3 to 100000 points"):
+        parse_grid(text)
+
+
+def test_a_shape_parameter_is_the_first_axis() -> None:
+    likelihood = build(CSI)
+    x, y = plane_axes(likelihood, {"g": GRID["g"], "mass": GRID["mass"]})
+    assert (x.name, x.unit, x.scale) == ("mass", "MeV", "log")
+    assert (y.name, y.scale) == ("g", "log")
+    assert plane_axes(likelihood, {"mass": [1.0, 2.0, 3.0], "g": [0.0, 0.1, 0.2]})[1].scale == "linear"
+
+
+@pytest.mark.parametrize(
+    ("grid", "error", "text"),
+    [
+        ({"mass": GRID["mass"]}, CevnsfitError, "two parameters, got 1"),
+        ({"mass": GRID["mass"], "h": GRID["g"]}, UnknownNameError, "'h'"),
+        ({"mass": GRID["mass"][::-1], "g": GRID["g"]}, CevnsfitError, "mass: a grid needs"),
+        ({"mass": GRID["mass"], "g": [1e-3, 1e-2]}, CevnsfitError, "g: a grid needs"),
+        ({"mass": GRID["mass"], "g": [1e-3, np.nan, 1e-2]}, CevnsfitError, "g: a grid needs"),
+        ({"mass": GRID["mass"], "g": [0.1, 0.5, 2.0]}, DomainError, "g = 2 is outside"),
+        ({"mass": GRID["mass"], "loop_sign": [-1.0, 0.0, 1.0]}, CevnsfitError, "both rebuild the templates"),
+    ],
+)
+def test_a_plane_needs_two_good_grids(grid: dict[str, np.ndarray], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        plane_axes(build(CSI), grid)
+
+
+def test_a_parameter_is_scanned_or_held() -> None:
+    with pytest.raises(CevnsfitError, match="g cannot be both scanned and held"):
+        scan(build_likelihood([load_experiment("coherent-csi-2021")], "lmu-ltau"), at={"g": 1e-3}, **GRID)

@@ -1,0 +1,110 @@
+"""From texts and names to likelihoods."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.errors import CevnsfitError, DomainError, SpecError, UnknownNameError
+from cevnsfit.stats.joint import expected_totals
+from cevnsfit.studies.setup import (
+    Analysis,
+    all_models,
+    build,
+    caveat,
+    check_model,
+    data_or_asimov,
+    fix,
+    load_experiments,
+    parse_assignments,
+    parse_overrides,
+    require_unit_interval,
+)
+
+LAR = Analysis(("coherent-lar-2020",), "lmu-ltau")
+
+
+def test_changes_reach_every_experiment() -> None:
+    analysis = Analysis(("coherent-csi-2021", "coherent-lar-2020"), "sm", (("source.distance", "20"),))
+    assert [experiment.spec.source.distance for experiment in load_experiments(analysis)] == pytest.approx([2000.0, 2000.0])
+    with pytest.raises(SpecError, match=r"--set source\.distance=-1"):
+        load_experiments(Analysis(("coherent-csi-2021",), "sm", (("source.distance", "-1"),)))
+
+
+def test_shape_parameters_are_put_into_the_templates_and_the_others_are_held() -> None:
+    likelihood = build(LAR)
+    joint, held = fix(likelihood, {"mass": 100.0, "g": 1e-3, "sns_flux": 0.5})
+    assert held == {"g": 1e-3, "sns_flux": 0.5}
+    assert "mass" not in joint.parameters
+    np.testing.assert_array_equal(joint.channels[0].templates, likelihood.at({"mass": 100.0}).channels[0].templates)
+
+
+@pytest.mark.parametrize(
+    ("at", "error", "text"),
+    [
+        ({"mas": 1.0}, UnknownNameError, "mass"),
+        ({"mass": -1.0}, DomainError, "mass = -1 is outside its domain"),
+        ({"mass": float("nan")}, DomainError, "mass = nan"),
+        ({"g": 2.0}, DomainError, "g = 2 is outside its domain"),
+    ],
+)
+def test_a_bad_held_value_is_named(at: dict[str, float], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        fix(build(LAR), at)
+
+
+def test_an_unknown_model_lists_the_near_ones_the_released_templates_among_them() -> None:
+    assert "released-templates" in all_models()
+    with pytest.raises(UnknownNameError, match="released-templates"):
+        check_model("released-template")
+    with pytest.raises(UnknownNameError, match="lmu-ltau"):
+        build(Analysis(("coherent-lar-2020",), "lmu-tau"))
+
+
+def test_models_with_electrons_say_what_they_leave_out() -> None:
+    for model, wanted in (("universal", "CEvNS only"), ("b-l", "CEvNS only"), ("lmu-ltau", ""), ("released-templates", "")):
+        assert caveat(Analysis(("coherent-csi-2021",), model)) == wanted
+
+
+def test_experiments_without_data_take_part_with_their_expectation() -> None:
+    likelihood = build(Analysis(("coherent-lar-2020", "ccm-200"), "lmu-ltau"))
+    data, joint = data_or_asimov(likelihood), likelihood.at({})
+    np.testing.assert_array_equal(data.counts[0], joint.channels[0].observed)
+    assert joint.channels[1].observed is None
+    np.testing.assert_allclose(data.counts[1], expected_totals(joint, joint.parameters.defaults())[1][0], rtol=1e-12)
+
+
+def test_assignments_are_names_and_numbers() -> None:
+    assert parse_assignments(["mass=1e2", "coherent-lar-2020.f90=-0.5"]) == {"mass": 100.0, "coherent-lar-2020.f90": -0.5}
+    assert parse_assignments([]) == {}
+
+
+@pytest.mark.parametrize("text", ["mass", "mass=", "=3", "mass=heavy", "mass=1=2", ""])
+def test_what_is_no_assignment_is_refused(text: str) -> None:
+    with pytest.raises(CevnsfitError, match="should read name=value"):
+        parse_assignments([text])
+
+
+def test_a_name_given_twice_is_refused() -> None:
+    with pytest.raises(CevnsfitError, match="'mass' is given twice"):
+        parse_assignments(["mass=1", "mass=1"])
+
+
+def test_changes_keep_their_text_and_the_last_one_counts() -> None:
+    assert parse_overrides(["source.distance=20 m", "a.b={c: 1=2}", "source.distance=23"]) == (
+        ("source.distance", "23"),
+        ("a.b", "{c: 1=2}"),
+    )
+
+
+@pytest.mark.parametrize("text", ["source.distance", "=3", "source.distance="])
+def test_what_is_no_change_is_refused(text: str) -> None:
+    with pytest.raises(CevnsfitError, match="should read PATH=value"):
+        parse_overrides([text])
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 90.0, float("nan"), -0.1])
+def test_a_confidence_level_lies_between_0_and_1(value: float) -> None:
+    with pytest.raises(DomainError, match=r"cl = .* must lie between 0 and 1"):
+        require_unit_interval("cl", value)
+    assert require_unit_interval("cl", 0.9) == 0.9
