@@ -1,0 +1,118 @@
+"""The engine against loops of fits: microseconds a point, and the ratio to a reference in the same run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from cevnsfit.infer.objective import Objective
+from cevnsfit.infer.profile import profile
+from cevnsfit.model.build import build_likelihood
+from cevnsfit.spec.load import load_experiment
+from cevnsfit.stats.joint import observed_data
+
+if TYPE_CHECKING:
+    from cevnsfit.stats.joint import Joint
+    from cevnsfit.stats.likelihood import Likelihood
+
+
+def _standard_model(joint: Joint) -> np.ndarray:
+    return profile(joint, {"g": np.zeros(1)}).theta[0]
+
+
+def _minuit_loop(joint: Joint, poi: str, values: np.ndarray, start: np.ndarray) -> float:
+    """Return the sum of conditional minima from warm-started iminuit fits with gradient."""
+    from iminuit import Minuit
+
+    data = observed_data(joint)
+    names = tuple(p.name for p in joint.parameters if not p.fixed and p.name != poi)
+    point = np.array([start[joint.parameters.index(name)] for name in names])
+    total, bound = 0.0, {}
+    for value in values:
+        held = dict(zip(joint.parameters.names, start.tolist(), strict=True)) | {poi: float(value)}
+        objective = Objective(joint, data, names, held, problems=bound)
+        minuit = Minuit(objective.value, point, grad=objective.gradient, name=names)
+        minuit.errordef = Minuit.LEAST_SQUARES
+        minuit.strategy = 0
+        minuit.tol = 1e-3
+        minuit.migrad()
+        point = np.array(minuit.values)
+        total += minuit.fval
+    return total
+
+
+@pytest.mark.benchmark(group="one profiled point of the combination, all nuisances")
+def bench_batched_profile(benchmark: Any, combination: Likelihood, masses: np.ndarray, couplings: np.ndarray) -> None:
+    joints = [combination.at({"mass": float(mass)}) for mass in masses]
+    start = _standard_model(joints[0])
+    benchmark.extra_info["per"] = len(masses) * len(couplings)
+    results = benchmark(lambda: [profile(joint, {"g": couplings}, start=start) for joint in joints])
+    assert sum(result.fallbacks for result in results) == 0
+
+
+@pytest.mark.benchmark(group="one profiled point of the combination, all nuisances")
+def bench_iminuit_loop(benchmark: Any, combination: Likelihood) -> None:
+    joint = combination.at({"mass": 10.0})
+    values = np.geomspace(1e-5, 2e-3, 20)
+    start = _standard_model(joint)
+    benchmark.extra_info["per"] = len(values)
+    benchmark.pedantic(_minuit_loop, (joint, "g", values, start), rounds=3)
+
+
+@pytest.mark.benchmark(group="one conditional fit of the released LAr templates")
+def bench_lar_released_batched(benchmark: Any) -> None:
+    joint = build_likelihood([load_experiment("coherent-lar-2020")], "released-templates").at({})
+    values = np.linspace(0.0, 3.0, 1000)
+    benchmark.extra_info["per"] = len(values)
+    result = benchmark(lambda: profile(joint, {"signal_strength": values}))
+    assert result.converged.all()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.benchmark(group="one conditional fit of the released LAr templates")
+def bench_lar_released_pyhf(benchmark: Any) -> None:
+    import pyhf
+
+    pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer(tolerance=0.01))
+    joint = build_likelihood([load_experiment("coherent-lar-2020")], "released-templates").at({})
+    (channel,) = joint.channels
+    rows = dict.fromkeys(channel.components)
+    samples = []
+    for name in rows:
+        mine = [m for m, component in enumerate(channel.components) if component == name]
+        nominal = channel.templates[mine[0]]
+        modifiers: list[dict[str, object]] = [{"name": "mu", "type": "normfactor", "data": None}] if name == "cevns" else []
+        for m in mine[1:]:
+            step = channel.templates[m]
+            parameter = channel.coefficients.parameters[channel.coefficients.shape_index[m]]
+            data = {"hi_data": (nominal + step).tolist(), "lo_data": (nominal - step).tolist()}
+            modifiers.append({"name": parameter, "type": "histosys", "data": data})
+        samples.append({"name": name, "data": nominal.tolist(), "modifiers": modifiers})
+    assert channel.observed is not None
+    workspace = pyhf.Workspace(
+        {
+            "channels": [{"name": "lar", "samples": samples}],
+            "observations": [{"name": "lar", "data": channel.observed.tolist()}],
+            "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": []}}],
+            "version": "1.0.0",
+        }
+    )
+    model = workspace.model()
+    data = workspace.data(model)
+    _, value = benchmark.pedantic(lambda: pyhf.infer.mle.fixed_poi_fit(1.0, data, model, return_fitted_val=True), rounds=3)
+    assert np.isfinite(value)
+
+
+@pytest.mark.benchmark(group="templates at a new mass")
+def bench_new_mass(benchmark: Any, combination: Likelihood, masses: np.ndarray) -> None:
+    benchmark.extra_info["per"] = len(masses)
+    benchmark(lambda: [combination.at({"mass": float(mass)}) for mass in masses])
+
+
+@pytest.mark.benchmark(group="500 x 500 dgemm (0.25 GFLOP)")
+def bench_dgemm(benchmark: Any) -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.random((500, 500)), rng.random((500, 500))
+    benchmark(lambda: a @ b)
