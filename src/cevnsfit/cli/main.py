@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cevnsfit.cli import experiments, fit, forecast, intervals, models, rates, releases, run, scan, spectra, validate
+from cevnsfit.cli import experiments, fit, forecast, intervals, models, new_experiment, rates, releases, run, scan, spectra, validate
 from cevnsfit.core.errors import CevnsfitError
 
 
@@ -99,6 +99,7 @@ app.command()(scan.plot)
 app.command()(run.run)
 app.command()(validate.validate)
 app.command("import-release")(releases.import_release)
+app.command("new-experiment")(new_experiment.new_experiment)
 
 
 def main_entry() -> None:
