@@ -1,0 +1,209 @@
+"""Limits as plain values: planes with their regions, and what is known of them; what the writers write and the readers return."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from cevnsfit.core.errors import ResultError
+from cevnsfit.infer.planes import Plane, PlaneAxis, Region
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+SCHEMA: Final = "cevnsfit-limits/1"
+"""Name and version of the document."""
+
+MAX_BYTES: Final = 500_000_000
+"""Largest document that is read."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limits:
+    """Planes over the same two parameters with their regions.
+
+    Attributes
+    ----------
+    results
+        (plane, regions) of each combination of experiments.
+    metadata
+        What the numbers are, as plain values: model, Lagrangian, charges, held parameters, method, inputs with digests, versions.
+    """
+
+    results: tuple[tuple[Plane, tuple[Region, ...]], ...]
+    metadata: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if not self.results:
+            message = "there are no planes to export"
+            raise ResultError(message)
+        (first, _), *others = self.results
+        for plane, _ in others:
+            same = all(
+                (a.name, a.unit) == (b.name, b.unit) and np.array_equal(a.values, b.values)
+                for a, b in ((first.x, plane.x), (first.y, plane.y))
+            )
+            if not same or plane.model != first.model:
+                message = f"'{plane.label}' and '{first.label}' have different models or grids; export them apart"
+                raise ResultError(message)
+
+    @property
+    def axes(self) -> tuple[PlaneAxis, PlaneAxis]:
+        """Return the two axes that all planes share."""
+        plane = self.results[0][0]
+        return plane.x, plane.y
+
+
+def delta_chi2(plane: Plane) -> NDArray[np.float64]:
+    """Return -2 ln lambda above the best fit of the plane, shape (nx, ny)."""
+    return np.asarray(plane.nll2 - plane.best["nll2"])
+
+
+def header(axis: PlaneAxis) -> str:
+    """Return "name [unit]"."""
+    return f"{axis.name} [{axis.unit}]"
+
+
+def points(limits: Limits) -> Iterator[tuple[int, int, int, NDArray[np.float64]]]:
+    """Yield (plane, region, branch, points of shape (n, 2)) of every branch of every boundary, indices from 0."""
+    for p, (_, regions) in enumerate(limits.results):
+        for r, region in enumerate(regions):
+            for b, branch in enumerate(region.branches):
+                yield p, r, b, branch
+
+
+# --- plain values ------------------------------------------------------------------------------------------------------------------
+
+
+def document(limits: Limits) -> dict[str, Any]:
+    """Return limits as plain values for JSON; numbers that are not finite become None."""
+    return {
+        "schema": SCHEMA,
+        "metadata": plain(limits.metadata),
+        "planes": [
+            {
+                "label": plane.label,
+                "experiments": list(plane.experiments),
+                "model": plane.model,
+                "caveat": plane.caveat,
+                "x": _axis_values(plane.x),
+                "y": _axis_values(plane.y),
+                "nll2": plain(plane.nll2),
+                "valid": plane.valid.tolist(),
+                "best_fit": plain(plane.best),
+                "reference_nll2": plain(plane.reference_nll2),
+                "fallbacks": plane.fallbacks,
+                "regions": [_region_values(region) for region in regions],
+            }
+            for plane, regions in limits.results
+        ],
+    }
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON knows it."""
+    if hasattr(value, "items"):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _axis_values(axis: PlaneAxis) -> dict[str, Any]:
+    return {"name": axis.name, "unit": axis.unit, "scale": axis.scale, "values": axis.values.tolist()}
+
+
+def _region_values(region: Region) -> dict[str, Any]:
+    values = dataclasses.asdict(region)
+    return {key: plain(value) for key, value in values.items()}
+
+
+def from_document(values: Mapping[str, Any]) -> Limits:
+    """Return the limits of a document.
+
+    Raises
+    ------
+    ResultError
+        If it is not one, or its numbers do not fit together.
+    """
+    try:
+        if values["schema"] != SCHEMA:
+            message = f"schema {values['schema']!r}, expected {SCHEMA!r}"
+            raise ValueError(message)  # noqa: TRY301
+        results = tuple((_plane(entry), tuple(_region(region, entry) for region in entry["regions"])) for entry in values["planes"])
+        return Limits(results, dict(values["metadata"]))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        message = f"not a document of limits ({type(error).__name__}: {error})"
+        raise ResultError(message) from None
+
+
+def _plane(entry: Mapping[str, Any]) -> Plane:
+    x, y = (_axis(entry[key]) for key in ("x", "y"))
+    shape = (len(x.values), len(y.values))
+    best = {str(key): float(value) for key, value in entry["best_fit"].items()}
+    if {*best} != {x.name, y.name, "nll2"}:
+        message = f"the best fit names {', '.join(best)}"
+        raise ValueError(message)
+    return Plane(
+        label=str(entry["label"]),
+        experiments=tuple(str(name) for name in entry["experiments"]),
+        model=str(entry["model"]),
+        x=x,
+        y=y,
+        nll2=_array(entry["nll2"], shape),
+        valid=_array(entry["valid"], shape).astype(np.bool_),
+        best=best,
+        reference_nll2=float("nan") if entry["reference_nll2"] is None else float(entry["reference_nll2"]),
+        fallbacks=int(entry["fallbacks"]),
+        caveat=str(entry["caveat"]),
+    )
+
+
+def _axis(entry: Mapping[str, Any]) -> PlaneAxis:
+    values = np.array(entry["values"], dtype=np.float64)
+    scale: Literal["linear", "log"] = "log" if entry["scale"] == "log" else "linear"
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all() or not np.all(np.diff(values) > 0):
+        message = f"the values of {entry['name']} do not increase"
+        raise ValueError(message)
+    return PlaneAxis(str(entry["name"]), str(entry["unit"]), values, scale)
+
+
+def _array(values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    array = np.array(values, dtype=np.float64)
+    if array.shape != shape:
+        message = f"an array has the shape {array.shape}, expected {shape}"
+        raise ValueError(message)
+    return array
+
+
+def _region(entry: Mapping[str, Any], plane: Mapping[str, Any]) -> Region:
+    columns = tuple(tuple((float(low), float(high)) for low, high in column) for column in entry["columns"])
+    if len(columns) != len(plane["x"]["values"]):
+        message = f"{len(columns)} columns for {len(plane['x']['values'])} values of {plane['x']['name']}"
+        raise ValueError(message)
+    polygons = {key: tuple(tuple(_points(ring) for ring in polygon) for polygon in entry[key]) for key in ("allowed", "excluded")}
+    return Region(
+        cl=float(entry["cl"]),
+        dof=int(entry["dof"]),
+        threshold=float(entry["threshold"]),
+        columns=columns,
+        allowed=polygons["allowed"],
+        excluded=polygons["excluded"],
+        branches=tuple(_points(branch) for branch in entry["branches"]),
+    )
+
+
+def _points(values: Any) -> NDArray[np.float64]:
+    array = np.array(values, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != 2 or not np.isfinite(array).all():
+        message = f"points of shape {array.shape}, expected (n, 2) finite numbers"
+        raise ValueError(message)
+    return array
