@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -66,7 +65,7 @@ def _console(terminal: bool, *, stderr: bool = False) -> Console:
     """Return a console as wide as the terminal; into files and pipes wide enough not to break lines."""
     from rich.console import Console
 
-    width = None if terminal or "COLUMNS" in os.environ else _WIDTH
+    width = None if terminal else _WIDTH
     return Console(stderr=stderr, width=width, markup=False, highlight=False)
 
 
