@@ -179,6 +179,8 @@ def poi_name(joint: Joint, poi: str | None, held: Mapping[str, float]) -> str:
 
 
 def _require_shapes(likelihood: Likelihood, at: Mapping[str, float]) -> None:
+    for name in at:
+        likelihood.parameters.index(name)
     missing = [p.name for p in likelihood.shape if not p.fixed and p.name not in at]
     if missing:
         message = f"{', '.join(missing)} must be held for intervals at one value: add --at {missing[0]}=VALUE"
