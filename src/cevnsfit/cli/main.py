@@ -11,7 +11,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cevnsfit.cli import experiments, fit, forecast, intervals, models, new_experiment, rates, releases, run, scan, spectra, validate
+from cevnsfit.cli import (
+    experiments,
+    export,
+    fit,
+    forecast,
+    intervals,
+    models,
+    new_experiment,
+    rates,
+    releases,
+    run,
+    scan,
+    spectra,
+    validate,
+)
 from cevnsfit.core.errors import CevnsfitError
 
 
@@ -97,6 +111,9 @@ app.command()(forecast.forecast)
 app.command()(scan.scan)
 app.command()(scan.plot)
 app.command()(run.run)
+app.command()(export.export)
+app.command("export-likelihood")(export.export_likelihood)
+app.command()(export.show)
 app.command()(validate.validate)
 app.command("import-release")(releases.import_release)
 app.command("new-experiment")(new_experiment.new_experiment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,16 +70,15 @@ def write_hepdata(limits: Limits, path: Path, attach: Sequence[Path] = ()) -> tu
 
 def _library() -> Any:
     try:
-        import hepdata_lib
+        return import_module("hepdata_lib")
     except ImportError:
         message = "HEPData submissions need hepdata_lib; install cevnsfit[hepdata]"
         raise CevnsfitError(message) from None
-    return hepdata_lib
 
 
 def _boundary(library: Any, limits: Limits, plane: Plane, region: Region, number: int) -> Any:
     """Return the table (branch, point, x, y) of one boundary."""
-    table = _table(library, limits, f"Boundary {number} at {region.cl * 100:g}% CL")
+    table = _table(library, limits, f"Boundary {number} CL {region.cl * 100:g}")
     table.description = (
         f"Boundary between allowed and excluded at {region.cl * 100:g}% CL ({region.dof} dof, -2 Delta ln L = {region.threshold:.6g}); "
         f"a region may have several branches. {_about(limits, plane)}"
@@ -95,7 +95,7 @@ def _boundary(library: Any, limits: Limits, plane: Plane, region: Region, number
 
 def _intervals(library: Any, limits: Limits, plane: Plane, region: Region, number: int) -> Any:
     """Return the table of the allowed intervals at each value of the first parameter; interval 0 means that nothing is allowed."""
-    table = _table(library, limits, f"Allowed intervals {number} at {region.cl * 100:g}% CL")
+    table = _table(library, limits, f"Allowed intervals {number} CL {region.cl * 100:g}")
     table.description = (
         f"Allowed intervals of {plane.y.name} at {region.cl * 100:g}% CL ({region.dof} dof), clipped to the grid; "
         f"interval 0 means that nothing is allowed. {_about(limits, plane)}"

@@ -203,8 +203,8 @@ def _modifiers(family: Family) -> Iterator[Spec]:
         yield {"name": monomial_name(family.monomial), "type": "normfactor", "data": None}
     for name in family.free:
         yield {"name": name, "type": "normfactor", "data": None}
-    for name, (hi, lo) in family.norms.items():
-        yield {"name": name, "type": "normsys", "data": {"hi": hi, "lo": lo}}
+    for name, (above, below) in family.norms.items():
+        yield {"name": name, "type": "normsys", "data": {"hi": above, "lo": below}}
     zero = np.zeros_like(family.nominal)
     for name in dict.fromkeys((*family.odd, *family.even)):
         odd, even = family.odd.get(name, zero), family.even.get(name, zero)
@@ -332,9 +332,7 @@ def patch(base: Spec, exported: Exported) -> list[Spec]:
     return operations
 
 
-def patchset(
-    base: Spec, grid: Mapping[float, Exported], label: str, *, description: str, record: str, extra: Mapping[str, object]
-) -> Spec:
+def patchset(base: Spec, grid: Mapping[float, Exported], label: str, *, description: str, record: str, extra: Mapping[str, object]) -> Spec:
     """Return the patchset of a workspace without couplings, one patch for each value of a shape parameter.
 
     Parameters
