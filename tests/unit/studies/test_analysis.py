@@ -1,0 +1,79 @@
+"""An analysis file: its errors, its overlays, and what a run leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.errors import SpecError, UnknownNameError
+from cevnsfit.spec.analysis import load_analysis
+from cevnsfit.studies.analysis import read_overlay, run_analysis, write_analysis
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL = """\
+schema_version: 1
+title: a small study
+model: lmu-ltau
+grid: ["mass=200:1000:3:log", "g=1e-3:8e-2:25:log"]
+results:
+  - {label: CsI, experiments: [coherent-csi-2021]}
+  - {label: projection, experiments: [ccm-200]}
+confidence: [{cl: 0.90}]
+muon_g_2: "2020"
+overlays: [{label: somebody's limit, file: limit.csv}]
+spectra: [coherent-csi-2021]
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "analysis.yaml"
+    path.write_text(text, encoding="utf-8")
+    (folder / "limit.csv").write_text("# arXiv:0000.00000, fig. 1\nmass [MeV],g [1]\n200,0.01\n1000,0.05\n", encoding="utf-8")
+    return path
+
+
+def test_the_shipped_analysis_is_valid(project_root: Path) -> None:
+    spec = load_analysis(project_root / "analyses" / "lmu-ltau-combined.yaml")
+    assert spec.model == "lmu-ltau"
+    assert ("ccm-200",) in [result.experiments for result in spec.results]
+    assert spec.results[-1].experiments == ("coherent-csi-2021", "coherent-lar-2020")
+
+
+def test_a_run_leaves_tables_and_pictures(tmp_path: Path) -> None:
+    result = run_analysis(write(tmp_path, SMALL), tmp_path / "out")
+    files = {path.name for path in write_analysis(result, tmp_path / "out")}
+    assert files == {"exclusion.csv", "exclusion_intervals.csv", "exclusion.png", "spectra.png"}
+    assert all((tmp_path / "out" / name).stat().st_size > 0 for name in files)
+    assert [plane.label for plane, _ in result.results] == ["CsI", "projection"]
+    assert "Asimov" in result.results[1][0].caveat
+    assert len(result.consistency) == 1
+    np.testing.assert_array_equal(result.overlays[0][1], [[200.0, 0.01], [1000.0, 0.05]])
+    again = run_analysis(tmp_path / "analysis.yaml", tmp_path / "out")
+    np.testing.assert_array_equal(again.results[0][0].nll2, result.results[0][0].nll2)
+
+
+def test_every_problem_of_the_file_is_named(tmp_path: Path) -> None:
+    text = SMALL.replace("model:", "modell:").replace("cl: 0.90", "cl: 1.90").replace('"2020"', '"1999"')
+    with pytest.raises(SpecError) as caught:
+        load_analysis(write(tmp_path, text))
+    message = str(caught.value)
+    assert "analysis.yaml:3: modell" in message
+    assert "confidence.0.cl" in message
+    assert "muon_g_2" in message
+
+
+def test_unknown_experiments_list_the_near_ones(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="ccm-200"):
+        run_analysis(write(tmp_path, SMALL.replace("[ccm-200]", "[ccm-20]")), tmp_path / "out")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "mass,g\n1,2\n3\n", "1,nan\n", "1,2,3\n4,5,6\n"])
+def test_a_broken_overlay_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "curve.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError, match=r"curve\.csv"):
+        read_overlay(path)
