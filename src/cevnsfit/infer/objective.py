@@ -60,7 +60,8 @@ class Objective:
             floating = np.array([i for i, name in enumerate(joint.parameters.names) if name in self.names], dtype=np.int64)
             if len(self.problems) >= 8:
                 self.problems.pop(next(iter(self.problems)))
-            self.problems[key] = joint, bind(joint, self.data, floating)
+            zero = [i for i, name in enumerate(joint.parameters.names) if name not in self.names and values[name] == 0.0]
+            self.problems[key] = joint, bind(joint, self.data, floating, np.array(zero, dtype=np.int64))
         return self.problems[key]
 
     def evaluation(self, x: Floats) -> Evaluation:

@@ -110,6 +110,13 @@ def floating_indices(joint: Joint, fixed: Sequence[str], floating: Sequence[str]
     return np.array(sorted(set(chosen) - held), dtype=np.int64)
 
 
+def zero_indices(theta: Floats, floating: Ints) -> Ints:
+    """Return the indices of the parameters that do not float and are zero at all points theta, shape (P, n)."""
+    zero = np.all(theta == 0.0, axis=0)
+    zero[floating] = False
+    return np.flatnonzero(zero)
+
+
 def profile(
     joint: Joint,
     fixed: Mapping[str, NDArray[np.float64]],
@@ -145,7 +152,8 @@ def profile(
     """
     data = observed_data(joint) if data is None else data
     theta = _start(joint, fixed, data, start)
-    problem = bind(joint, data, floating_indices(joint, tuple(fixed), floating))
+    moving = floating_indices(joint, tuple(fixed), floating)
+    problem = bind(joint, data, moving, zero_indices(theta, moving))
     lower = np.array([joint.parameters.parameters[index].lower for index in problem.floating])
     upper = np.array([joint.parameters.parameters[index].upper for index in problem.floating])
     theta[:, problem.floating] = np.clip(theta[:, problem.floating], lower, upper)

@@ -8,11 +8,12 @@ which a minimiser does not feel; values and gradients are double.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from cevnsfit.stats.channel import Coefficients
 from cevnsfit.stats.poisson import Events, OnOff, events, on_off, on_off_weight, saturated
 from cevnsfit.stats.rule import compile_rule, curvature, evaluate, jacobian, pull_back, select
 
@@ -32,6 +33,8 @@ MAX_PAIR_NUMBERS: Final = 16_000_000
 
 KEPT_PROBLEMS: Final = 4
 """Problems that a joint likelihood remembers."""
+
+_NONE: Final = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,12 +64,14 @@ class BoundChannel:
 class Problem:
     """A joint likelihood bound to data and to the floating parameters (indices, n_f of them).
 
-    `multiplicative` marks the constrained ones that only scale templates; `total` is the number of events (largest of a batch).
+    `absent` are parameters that must be zero; `multiplicative` marks the constrained ones that only scale templates; `total` is the number
+    of events (largest of a batch).
     """
 
     channels: tuple[BoundChannel, ...]
     data: Data
     floating: Ints
+    absent: Ints
     constrained: NDArray[np.bool_]
     aux: Floats
     multiplicative: NDArray[np.bool_]
@@ -161,16 +166,36 @@ def _bind_channel(channel: Channel, local: Ints, counts: Floats, control: Floats
     return BoundChannel(rule, local, target, merge, templates, sums, counts, control, ratio, constant, active, pairs, pair_of)
 
 
-def bind(joint: Joint, data: Data, floating: Ints) -> Problem:
+def _present(channel: Channel, local: Ints, absent: Ints) -> Channel:
+    """Return the channel without the templates whose amplitude is zero where the parameters with indices `absent` are zero."""
+    rule = channel.coefficients
+    zero = np.isin(local, absent)
+    vanishing = (rule.powers[:, zero] > 0).any(axis=1)
+    vanishing |= (rule.shape_kind > 0) & zero[rule.shape_index] if len(zero) else False
+    if not vanishing.any():
+        return channel
+    kept = np.flatnonzero(~vanishing)
+    powers, hi, lo = rule.powers[kept], rule.norm_hi[kept], rule.norm_lo[kept]
+    return replace(
+        channel,
+        templates=channel.templates[kept],
+        coefficients=Coefficients(rule.parameters, powers, hi, lo, rule.shape_index[kept], rule.shape_kind[kept]),
+        components=tuple(channel.components[row] for row in kept),
+    )
+
+
+def bind(joint: Joint, data: Data, floating: Ints, absent: Ints = _NONE) -> Problem:
     """Return the likelihood bound to data, for derivatives with respect to the parameters with indices `floating`.
 
-    The last few are kept in the joint likelihood, which never changes, and given back for the same arrays of counts.
+    Parameters with indices `absent` are zero at every point that is evaluated and do not float: what they multiply is left out, which keeps
+    models with many couplings fast when few are used. The last few problems are kept in the joint likelihood, which never changes, and given
+    back for the same arrays of counts.
     """
     for known in joint.bound:
-        if np.array_equal(known.floating, floating) and _same(known.data, data):
+        if np.array_equal(known.floating, floating) and np.array_equal(known.absent, absent) and _same(known.data, data):
             return known
     channels = tuple(
-        _bind_channel(channel, local, counts, control, floating)
+        _bind_channel(_present(channel, local, absent), local, counts, control, floating)
         for channel, local, counts, control in zip(joint.channels, joint.local, data.counts, data.control, strict=True)
     )
     floating = np.array(floating, dtype=np.int64)
@@ -178,7 +203,7 @@ def bind(joint: Joint, data: Data, floating: Ints) -> Problem:
     for channel in channels:
         multiplicative[channel.target[channel.rule.shape_columns]] = False
     total = sum(float(np.max(counts.sum(axis=-1))) for counts in data.counts)
-    problem = Problem(channels, data, floating, joint.constrained, data.aux, multiplicative, max(total, 1.0))
+    problem = Problem(channels, data, floating, np.array(absent), joint.constrained, data.aux, multiplicative, max(total, 1.0))
     joint.bound.append(problem)
     del joint.bound[:-KEPT_PROBLEMS]
     return problem
