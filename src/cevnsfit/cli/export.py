@@ -90,7 +90,7 @@ def export_likelihood(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.cli.options import analysis, held
     from cevnsfit.core.errors import UnknownNameError
     from cevnsfit.io.exports.simplified import write_simplified
-    from cevnsfit.studies.export import RECORD, simplified, workspaces, write_workspaces
+    from cevnsfit.studies.export_likelihood import RECORD, simplified, workspaces, write_workspaces
     from cevnsfit.studies.scan import parse_grids
 
     if kind not in {"pyhf", "simplified"}:

@@ -178,8 +178,8 @@ def _axis(entry: Mapping[str, Any]) -> PlaneAxis:
 
 def _array(values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
     array = np.array(values, dtype=np.float64)
-    if array.shape != shape:
-        message = f"an array has the shape {array.shape}, expected {shape}"
+    if array.shape != shape or np.isinf(array).any():
+        message = f"an array has the shape {array.shape} or infinite values, expected {shape} and finite ones"
         raise ValueError(message)
     return array
 

@@ -1,0 +1,241 @@
+"""Exports of likelihoods: pyhf workspaces and patchsets, and tables of Delta chi2."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.version import installed_version
+from cevnsfit.infer.intervals import METHOD, column, coupling_scale
+from cevnsfit.infer.profile import profile
+from cevnsfit.io.exports import histfactory
+from cevnsfit.io.exports.limits import plain
+from cevnsfit.io.exports.simplified import tabulate
+from cevnsfit.studies.export import about_model, companion, versions
+from cevnsfit.studies.setup import build, caveat, data_or_asimov, fix, load_experiments
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from cevnsfit.io.exports.simplified import Simplified
+    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.likelihood import Likelihood
+    from cevnsfit.studies.setup import Analysis
+
+RECORD: Final = "ins0000000"
+"""Placeholder of the INSPIRE identifier that the schema of patchsets asks for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workspaces:
+    """A likelihood in HistFactory's terms.
+
+    Attributes
+    ----------
+    base
+        The workspace: complete, or without couplings where `patches` add them.
+    patches
+        The patchset, or None.
+    metadata
+        What the numbers are.
+    """
+
+    base: dict[str, Any]
+    patches: dict[str, Any] | None
+    metadata: dict[str, Any]
+
+
+def about_likelihood(analysis: Analysis, at: Mapping[str, float]) -> dict[str, Any]:
+    """Return the metadata of an exported likelihood."""
+    experiments = load_experiments(analysis)
+    projected = [experiment.name for experiment in experiments if experiment.spec.observed is None]
+    return {
+        **about_model(analysis.model, at),
+        "experiments": [experiment.name for experiment in experiments],
+        "caveat": caveat(analysis),
+        "data": f"Asimov data of the Standard Model for {', '.join(projected)}" if projected else "observed",
+        "options": {key: plain(value) for key, value in asdict(analysis).items() if key not in {"experiments", "model"}},
+        "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
+        "version": installed_version(),
+        "exported_with": versions(),
+    }
+
+
+def workspaces(
+    analysis: Analysis,
+    *,
+    at: Mapping[str, float] | None = None,
+    grid: Mapping[str, ArrayLike] | None = None,
+    record: str = RECORD,
+) -> Workspaces:
+    """Return an analysis as a pyhf workspace, or as a workspace and a patchset over one shape parameter.
+
+    Parameters
+    ----------
+    analysis
+        The analysis.
+    at
+        Held parameters: the shape parameters of the workspace, and couplings or nuisances that are to be fixed.
+    grid
+        One shape parameter and its values, for a patchset.
+    record
+        INSPIRE identifier of the paper, for a patchset.
+    """
+    held = {} if at is None else dict(at)
+    likelihood, metadata = build(analysis), about_likelihood(analysis, held)
+    data = data_or_asimov(likelihood)
+    points = [held] if not grid else [{**held, name: value} for name, values in grid.items() for value in _checked(values)]
+    label = next(iter(grid)) if grid else ""
+    if grid and (len(grid) > 1 or label in held or label not in likelihood.shape):
+        message = f"a patchset is made over one shape parameter that is not held, for example mass; got {', '.join(grid)}"
+        raise CevnsfitError(message)
+    missing = [p.name for p in likelihood.shape if not p.fixed and p.name not in points[0]]
+    if missing:
+        message = f"{', '.join(missing)} must be held for a workspace: add --at {missing[0]}=VALUE, or --grid for a patchset"
+        raise CevnsfitError(message)
+    made = []
+    for point in points:
+        joint, values = fix(likelihood, point)
+        made.append(histfactory.workspace(joint, data, values))
+    metadata |= {"shape": {p.name: float(held.get(p.name, p.default)) for p in likelihood.shape if p.name != label}}
+    metadata |= {"couplings": _about_couplings(likelihood, made[0]), **_about_workspace(made[0])}
+    if not grid:
+        histfactory.validate(made[0].spec, "workspace")
+        return Workspaces(made[0].spec, None, metadata)
+    base = histfactory.without_couplings(made[0])
+    by_value = {float(point[label]): exported for point, exported in zip(points, made, strict=True)}
+    about = f"{analysis.model}: {', '.join(metadata['experiments'])}, one patch for each value of {label} [{likelihood.shape[label].unit}]"
+    extra = {"cevnsfit": plain(metadata)}
+    patches = histfactory.patchset(base, by_value, label, description=about, record=record, extra=extra)
+    histfactory.validate(base, "workspace")
+    histfactory.validate(patches, "patchset")
+    return Workspaces(base, patches, metadata)
+
+
+def _checked(values: ArrayLike) -> NDArray[np.float64]:
+    array = np.unique(np.asarray(values, dtype=np.float64))
+    if not 1 <= len(array) <= 1000:
+        message = f"a patchset takes 1 to 1000 values, got {len(array)}"
+        raise CevnsfitError(message)
+    return array
+
+
+def _about_couplings(likelihood: Likelihood, exported: histfactory.Exported) -> dict[str, Any]:
+    names = dict.fromkeys(name for powers in exported.monomials.values() for name in powers)
+    fields = ("default", "lower", "upper", "unit", "scale", "fixed", "description")
+    return {name: {key: getattr(likelihood.parameters[name], key) for key in fields} for name in names}
+
+
+def _about_workspace(exported: histfactory.Exported) -> dict[str, Any]:
+    """Return how to read a workspace, and what it does not hold."""
+    notes = [
+        "a shape parameter (mass, radius) has one value in a workspace; other values are other workspaces or patches",
+        "expected counts that are not positive where events were seen: cevnsfit goes on with a parabola below 1e-10, pyhf gives NaN",
+    ]
+    if any(powers != {name: 1} for name, powers in exported.monomials.items()):
+        notes.append("the normfactors of couplings are not independent: set each to its monomial; they are held in the workspace")
+    if any(channel["name"].endswith("_control") for channel in exported.spec["channels"]):
+        notes.append("a background measured in a control region has one shapefactor a bin; cevnsfit profiles it in closed form")
+    if exported.without_effect:
+        notes.append(f"constrained parameters that change no template have no counterpart: {', '.join(exported.without_effect)}")
+    return {
+        "normfactors": exported.monomials,
+        "modifier_settings": histfactory.INTERPOLATION,
+        "not_expressed": notes,
+        "constants": "-2 ln L of pyhf minus that of cevnsfit = sum 2 (n - n ln n + ln n!) over all bins + ln(2 pi) for each constrained parameter",
+    }
+
+
+def write_workspaces(made: Workspaces, path: Path) -> tuple[Path, ...]:
+    """Write a workspace with the files beside it: FILE.json, FILE.metadata.json and, where there are patches, FILE.patchset.json.
+
+    A path that does not end in .json is a folder, for workspace.json.
+    """
+    main = path if path.suffix == ".json" else path / "workspace.json"
+    main.parent.mkdir(parents=True, exist_ok=True)
+    documents = {main: made.base, companion(main, "metadata"): plain(made.metadata)}
+    if made.patches is not None:
+        documents[companion(main, "patchset")] = made.patches
+    for file, values in documents.items():
+        file.write_text(json.dumps(values, allow_nan=False) + "\n", encoding="utf-8")
+    return tuple(documents)
+
+
+def simplified(analysis: Analysis, ends: tuple[float, float], *, at: Mapping[str, float] | None = None) -> Simplified:
+    """Return Delta chi2 over the mass and the coupling of a mediator as a table that numpy alone can interpolate.
+
+    Parameters
+    ----------
+    analysis
+        The analysis.
+    ends
+        Smallest and largest mass in MeV.
+    at
+        Other held parameters.
+
+    Raises
+    ------
+    CevnsfitError
+        If the model has no mass, or not exactly one coupling on a logarithmic scale.
+    """
+    held = {} if at is None else dict(at)
+    likelihood = build(analysis)
+    fix(likelihood, held)
+    couplings = [p for p in likelihood.parameters if p.kind == "polynomial" and p.scale == "log" and not p.fixed]
+    if "mass" not in likelihood.shape or len(couplings) != 1 or {"mass", couplings[0].name} & set(held):
+        message = (
+            f"a simplified likelihood is made over the mass and the coupling of a mediator; {analysis.model} has other free parameters"
+        )
+        raise CevnsfitError(message)
+    mass, name = likelihood.shape["mass"], couplings[0].name
+    for end in ends:
+        mass.checked(end)
+    data = data_or_asimov(likelihood)
+    joint, values = fix(likelihood, {**held, "mass": ends[0]})
+    standard = profile(joint, {key: np.array([value]) for key, value in {**values, name: 0.0}.items()}, data=data)
+    curves = _Curves(likelihood, held, name, data, standard.theta[0])
+    best = min(curves.minimum(float(x)) for x in np.geomspace(*ends, 25))
+    metadata = {
+        **about_likelihood(analysis, held),
+        "method": METHOD,
+        "best_fit": {"nll2": best[0], name: best[1], "mass": best[2]},
+        "standard_model_nll2": float(standard.nll2[0]),
+    }
+    return tabulate(curves.nll2, curves.scale, ends, names=("mass", name, mass.unit), metadata=metadata, minimum=best[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Curves:
+    """Profiled curves of a coupling at any mass."""
+
+    likelihood: Likelihood
+    held: Mapping[str, float]
+    name: str
+    data: Data
+    start: NDArray[np.float64]
+
+    def at(self, mass: float) -> tuple[Joint, dict[str, float]]:
+        return fix(self.likelihood, {**self.held, "mass": mass})
+
+    def nll2(self, mass: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        joint, values = self.at(mass)
+        fixed = {self.name: y, **{key: np.full(len(y), value) for key, value in values.items()}}
+        return profile(joint, fixed, data=self.data, start=self.start).nll2
+
+    def scale(self, mass: float) -> float:
+        return coupling_scale(self.at(mass)[0], self.name)
+
+    def minimum(self, mass: float) -> tuple[float, float, float]:
+        """Return the smallest -2 ln lambda at one mass, the coupling there, and the mass."""
+        joint, values = self.at(mass)
+        grid = np.concatenate([np.zeros(1), np.geomspace(1e-2, 4.0, 61) * coupling_scale(joint, self.name)])
+        curve = column(joint, self.name, grid, held=values, data=self.data, start=self.start)
+        place = int(np.argmin(curve.nll2))
+        return float(curve.nll2[place]), float(curve.values[place]), mass
