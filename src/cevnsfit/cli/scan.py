@@ -62,10 +62,11 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap)
     levels, reference, fixed, grids = confidence(cl, dof), muon_reference(muon), held(at), _grids(chosen, grid, at)
     parts = parts_of(chosen, each=each)
-    with workers(jobs) as executor, output.progress("scan") as progress:
-        scans = run_scan(parts, grids, folder, at=fixed, executor=executor, progress=progress)
-    with output.progress("boundaries"):
-        results = regions_of(scans, levels)
+    with workers(jobs) as executor:
+        with output.progress("scan") as progress:
+            scans = run_scan(parts, grids, folder, at=fixed, executor=executor, progress=progress)
+        with output.progress("boundaries"):
+            results = regions_of(scans, levels, executor)
     files = [*write_tables(results, folder)]
     if not no_plot:
         files.append(write_plot(results, folder / "exclusion.png", reference))

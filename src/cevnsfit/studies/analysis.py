@@ -68,7 +68,7 @@ def run_analysis(
     parts = tuple(Part(result.label, _analysis(spec, number)) for number, result in enumerate(spec.results))
     scans = run_scan(parts, parse_grids(spec.grid), folder, at=spec.at, executor=executor, progress=progress)
     confidence = [(entry.cl, entry.dof) for entry in spec.confidence]
-    results = regions_of(scans, confidence)
+    results = regions_of(scans, confidence, executor)
     fits = tuple(run_fit(Analysis((name,), "sm")) for name in spec.spectra)
     with_data = [part.analysis for part in parts if _has_data(part.analysis)]
     return AnalysisResult(spec, results, overlays, fits, tuple(consistency(analysis) for analysis in with_data))

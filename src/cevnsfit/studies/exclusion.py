@@ -21,6 +21,7 @@ from cevnsfit.studies.setup import check_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -60,9 +61,9 @@ class MuonReference:
     label: str
 
 
-def regions_of(scans: Sequence[Scan], confidence: Sequence[tuple[float, int]]) -> tuple[Result, ...]:
+def regions_of(scans: Sequence[Scan], confidence: Sequence[tuple[float, int]], executor: Executor | None = None) -> tuple[Result, ...]:
     """Return the plane of each scan with its regions at each (cl, dof); the caveat of a plane names experiments without data."""
-    return tuple((_with_projections(scan), scan.all_regions(confidence)) for scan in scans)
+    return tuple((_with_projections(scan), scan.all_regions(confidence, executor)) for scan in scans)
 
 
 def _with_projections(scan: Scan) -> Plane:

@@ -13,10 +13,12 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.version import installed_version
-from cevnsfit.infer.grid import GridColumn, assemble, column_intervals, levels_of, plane_start, region, scan_column
+from cevnsfit.infer.grid import GridColumn, assemble, column_intervals, levels_of, located, plane_start, rebuilds, region, scan_column
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.io.store import axes_of, load_columns, open_scan, read_scan, save_column
-from cevnsfit.studies.setup import Analysis, analysis_from, build, caveat, data_or_asimov, load_experiments
+from cevnsfit.spec.catalog import experiment_names
+from cevnsfit.spec.load import load_experiment
+from cevnsfit.studies.setup import Analysis, analysis_from, build, caveat, check_floating, data_or_asimov
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from cevnsfit.infer.planes import Interval
+    from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.joint import Data
     from cevnsfit.stats.likelihood import Likelihood
 
@@ -45,27 +49,38 @@ class Scan:
         The likelihood, for the refinement of boundaries.
     at
         Held parameters.
+    analysis
+        What the likelihood was built from, for worker processes; None for a likelihood that was handed over.
     """
 
     plane: Plane
     columns: tuple[GridColumn, ...]
     likelihood: Likelihood
     at: Mapping[str, float]
+    analysis: Analysis | None = None
 
     def regions(self, cl: float = 0.90, dof: int = 2) -> Region:
         """Return the allowed region of one confidence level."""
         return self.all_regions([(cl, dof)])[0]
 
-    def all_regions(self, confidence: Sequence[tuple[float, int]]) -> tuple[Region, ...]:
-        """Return the allowed region of each (cl, dof)."""
+    def all_regions(self, confidence: Sequence[tuple[float, int]], executor: Executor | None = None) -> tuple[Region, ...]:
+        """Return the allowed region of each (cl, dof); the numbers do not depend on the executor."""
         levels = levels_of(self.plane, confidence)
         axes = (self.plane.x, self.plane.y)
-        setting = settle(self.likelihood, axes, self.at)
-        by_column = [
-            column_intervals(self.likelihood, axes, i, finished, levels, at=self.at, start=setting.start, data=setting.data)
-            for i, finished in enumerate(self.columns)
-        ]
-        return tuple(region(self.plane, self.columns, [entry[k] for entry in by_column], cl, dof) for k, (cl, dof) in enumerate(confidence))
+        if executor is None or self.analysis is None:
+            setting = settle(self.likelihood, axes, self.at)
+            by_column = [_intervals(setting, axes, i, finished, levels, self.at) for i, finished in enumerate(self.columns)]
+        else:
+            tasks = [
+                executor.submit(intervals_task, self.analysis, axes, i, finished, levels, dict(self.at))
+                for i, finished in enumerate(self.columns)
+            ]
+            by_column = [task.result() for task in tasks]
+        alike = not rebuilds(self.likelihood, self.plane.x)
+        return tuple(
+            region(self.plane, self.columns, [entry[k] for entry in by_column], cl, dof, alike=alike)
+            for k, (cl, dof) in enumerate(confidence)
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,7 +164,8 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
     setting = settle(likelihood, axes, held)
     columns = tuple(_column(setting, axes, index, held) for index in range(len(axes[0].values)))
     names = tuple(channel.name for channel in likelihood.at({}).channels)
-    return Scan(assemble(" + ".join(names), names, "", axes, columns), columns, likelihood, held)
+    plane = located(assemble(" + ".join(names), names, "", axes, columns), likelihood, at=held, data=setting.data, start=setting.start)
+    return Scan(plane, columns, likelihood, held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +188,27 @@ def parts_of(analysis: Analysis, *, each: bool) -> tuple[Part, ...]:
     """Return the planes of an analysis: each single experiment when `each` and there are several, then the combination."""
     singles = analysis.experiments if each and len(analysis.experiments) > 1 else ()
     parts = [*(dataclasses.replace(analysis, experiments=(name,)) for name in singles), analysis]
-    return tuple(Part(" + ".join(experiment.name for experiment in load_experiments(part)), part) for part in parts)
+    shipped = experiment_names()
+    names = {name: name if name in shipped else load_experiment(name, dict(analysis.overrides)).name for name in analysis.experiments}
+    return tuple(Part(" + ".join(names[name] for name in part.experiments), part) for part in parts)
 
 
-def describe(parts: Sequence[Part], axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> dict[str, Any]:
+def load_parts(parts: Sequence[Part]) -> dict[str, tuple[Experiment, ...]]:
+    """Return the experiments of each part by its label; what several parts share is read once."""
+    known: dict[tuple[str, tuple[tuple[str, str], ...]], Experiment] = {}
+    for part in parts:
+        for name in part.analysis.experiments:
+            key = (name, part.analysis.overrides)
+            if key not in known:
+                known[key] = load_experiment(name, dict(part.analysis.overrides))
+    return {part.label: tuple(known[name, part.analysis.overrides] for name in part.analysis.experiments) for part in parts}
+
+
+def describe(
+    parts: Sequence[Part], loaded: Mapping[str, Sequence[Experiment]], axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]
+) -> dict[str, Any]:
     """Return what identifies a scan: names, changes, grids, and the digests of all input files."""
-    experiments = [experiment for part in parts for experiment in load_experiments(part.analysis)]
+    experiments = [experiment for part in parts for experiment in loaded[part.label]]
     return {
         "parts": [{"label": part.label, **dataclasses.asdict(part.analysis)} for part in parts],
         "at": dict(at),
@@ -218,11 +249,13 @@ def run_scan(
     One scan for each part, in order.
     """
     held = {} if at is None else dict(at)
-    likelihoods = [build(part.analysis) for part in parts]
+    loaded = load_parts(parts)
+    likelihoods = [build(part.analysis, loaded[part.label]) for part in parts]
     axes = plane_axes(likelihoods[-1], grid)
     check_held(axes, held)
+    check_floating(parts[-1].analysis, (*held, *grid))
     labels = tuple(part.label for part in parts)
-    store = open_scan(folder, describe(parts, axes, held), labels, axes)
+    store = open_scan(folder, describe(parts, loaded, axes, held), labels, axes)
     known = {label: list(load_columns(store, label)) for label in labels}
     missing = [(n, i) for n, label in enumerate(labels) for i, column in enumerate(known[label]) if column is None]
     done = len(labels) * len(axes[0].values) - len(missing)
@@ -244,7 +277,10 @@ def _scan(
 ) -> Scan:
     model = part.analysis.model
     names = tuple(channel.name for channel in likelihood.at({}).channels)
-    return Scan(assemble(part.label, names, model, axes, columns, caveat(part.analysis)), tuple(columns), likelihood, at)
+    setting = settle(likelihood, axes, at)
+    plane = assemble(part.label, names, model, axes, columns, caveat(part.analysis))
+    best = located(plane, likelihood, at=at, data=setting.data, start=setting.start)
+    return Scan(best, tuple(columns), likelihood, at, part.analysis)
 
 
 def _columns(
@@ -285,6 +321,30 @@ def _column(setting: Setting, axes: tuple[PlaneAxis, PlaneAxis], index: int, at:
     return scan_column(setting.likelihood, axes, index, at=at, data=setting.data, start=setting.start)
 
 
+def intervals_task(
+    analysis: Analysis,
+    axes: tuple[PlaneAxis, PlaneAxis],
+    index: int,
+    finished: GridColumn,
+    levels: tuple[float, ...],
+    at: Mapping[str, float],
+) -> tuple[tuple[Interval, ...], ...]:
+    """Return the allowed intervals of one column in a worker process."""
+    x, y = axes
+    return _intervals(_settled(analysis, (x.name, float(x.values[0])), y.name, tuple(at.items())), axes, index, finished, levels, at)
+
+
+def _intervals(
+    setting: Setting,
+    axes: tuple[PlaneAxis, PlaneAxis],
+    index: int,
+    finished: GridColumn,
+    levels: tuple[float, ...],
+    at: Mapping[str, float],
+) -> tuple[tuple[Interval, ...], ...]:
+    return column_intervals(setting.likelihood, axes, index, finished, levels, at=at, start=setting.start, data=setting.data)
+
+
 def stored_scans(folder: Path) -> tuple[Scan, ...]:
     """Return the scans of a finished store, rebuilt from the inputs it names.
 
@@ -302,7 +362,8 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
         message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start anew"
         raise ResultError(message) from None
     axes = axes_of(store, store.labels[-1])
-    if describe(parts, axes, at)["inputs"] != inputs:
+    loaded = load_parts(parts)
+    if describe(parts, loaded, axes, at)["inputs"] != inputs:
         message = f"{store.path}: the experiments have changed since this scan was made"
         raise ResultError(message)
     scans = []
@@ -315,7 +376,7 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
                 f"{store.path}: {missing} of {len(columns)} columns of '{part.label}' are missing; run the same scan again to finish it"
             )
             raise ResultError(message)
-        scans.append(_scan(part, build(part.analysis), axes, finished, at))
+        scans.append(_scan(part, build(part.analysis, loaded[part.label]), axes, finished, at))
     return tuple(scans)
 
 
