@@ -36,7 +36,7 @@ class Confidence(_Section):
 
 
 class Overlay(_Section):
-    """A curve that the user provides: CSV with two columns, in the units of the plane, and comment lines with its source."""
+    """A curve that the user provides: a CSV file with its source, or a DARKCAST `.lmt` file."""
 
     label: str
     file: str

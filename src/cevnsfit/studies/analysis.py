@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from cevnsfit.core.errors import Problem, SpecError
+from cevnsfit.io.overlays import read_overlay
+from cevnsfit.physics.interactions import signal_model
 from cevnsfit.report.plots import save_figure, spectra_figure
 from cevnsfit.spec.analysis import AnalysisSpec, load_analysis
 from cevnsfit.studies.exclusion import muon_reference, regions_of, write_plot, write_tables
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from cevnsfit.studies.exclusion import Result
@@ -39,7 +39,7 @@ class AnalysisResult:
     results
         A plane with its regions for each result, in order.
     overlays
-        Curves (label, points of shape (n, 2)).
+        Curves (label, points of shape (n, 2)); a row of NaN parts two pieces.
     fits
         Best fits of the experiments whose spectra are drawn.
     consistency
@@ -64,7 +64,8 @@ def run_analysis(
         If the file or an overlay is malformed.
     """
     spec = load_analysis(path)
-    overlays = tuple((entry.label, read_overlay(path.parent / entry.file)) for entry in spec.overlays)
+    units = plane_units(spec)
+    overlays = tuple((entry.label, read_overlay(path.parent / entry.file, units)) for entry in spec.overlays)
     parts = tuple(Part(result.label, _analysis(spec, number)) for number, result in enumerate(spec.results))
     scans = run_scan(parts, parse_grids(spec.grid), folder, at=spec.at, executor=executor, progress=progress)
     confidence = [(entry.cl, entry.dof) for entry in spec.confidence]
@@ -85,6 +86,13 @@ def write_analysis(result: AnalysisResult, folder: Path) -> tuple[Path, ...]:
     return tuple(files)
 
 
+def plane_units(spec: AnalysisSpec) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Return name and unit of the two parameters of the grid; what is no parameter of the model has the unit "1"."""
+    units = {parameter.name: parameter.unit for parameter in signal_model(spec.model).parameters}
+    x, y = parse_grids(spec.grid)
+    return (x, units.get(x, "1")), (y, units.get(y, "1"))
+
+
 def _analysis(spec: AnalysisSpec, number: int) -> Analysis:
     result = spec.results[number]
     return Analysis(result.experiments, spec.model, tuple((path, str(value)) for path, value in result.overrides.items()))
@@ -92,32 +100,3 @@ def _analysis(spec: AnalysisSpec, number: int) -> Analysis:
 
 def _has_data(analysis: Analysis) -> bool:
     return all(experiment.spec.observed is not None for experiment in load_experiments(analysis))
-
-
-def read_overlay(path: Path) -> NDArray[np.float64]:
-    """Return the points of a curve, shape (n, 2), from a CSV file with two columns; lines that start with # are comments.
-
-    Raises
-    ------
-    SpecError
-        If the file is missing, too large or not two columns of finite numbers.
-    """
-    if not path.is_file() or path.stat().st_size > 10_000_000:
-        raise SpecError([Problem(str(path), None, "", "no such file, or larger than 10 MB")])
-    points: list[tuple[float, float]] = []
-    problems: list[Problem] = []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    rows = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
-    for position, (number, line) in enumerate(rows):
-        try:
-            x, y = (float(cell) for cell in line.split(","))
-        except ValueError:
-            if position > 0:
-                problems.append(Problem(str(path), number, "", f"'{line[:60]}' is not two numbers separated by a comma"))
-            continue
-        points.append((x, y))
-    if not points or not np.isfinite(points).all():
-        problems.append(Problem(str(path), None, "", "a curve needs at least one row of two finite numbers"))
-    if problems:
-        raise SpecError(problems)
-    return np.array(points)

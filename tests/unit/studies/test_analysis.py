@@ -9,7 +9,7 @@ import pytest
 
 from cevnsfit.core.errors import SpecError, UnknownNameError
 from cevnsfit.spec.analysis import load_analysis
-from cevnsfit.studies.analysis import read_overlay, run_analysis, write_analysis
+from cevnsfit.studies.analysis import run_analysis, write_analysis
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ spectra: [coherent-csi-2021]
 def write(folder: Path, text: str) -> Path:
     path = folder / "analysis.yaml"
     path.write_text(text, encoding="utf-8")
-    (folder / "limit.csv").write_text("# arXiv:0000.00000, fig. 1\nmass [MeV],g [1]\n200,0.01\n1000,0.05\n", encoding="utf-8")
+    (folder / "limit.csv").write_text("# source: arXiv:0000.00000, fig. 1\nmass [MeV],g [1]\n200,0.01\n1000,0.05\n", encoding="utf-8")
     return path
 
 
@@ -71,9 +71,8 @@ def test_unknown_experiments_list_the_near_ones(tmp_path: Path) -> None:
         run_analysis(write(tmp_path, SMALL.replace("[ccm-200]", "[ccm-20]")), tmp_path / "out")
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "mass,g\n1,2\n3\n", "1,nan\n", "1,2,3\n4,5,6\n"])
-def test_a_broken_overlay_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "curve.csv"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(SpecError, match=r"curve\.csv"):
-        read_overlay(path)
+def test_an_overlay_of_another_plane_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL)
+    (tmp_path / "limit.csv").write_text("# source: us\nmass [MeV],eps [1]\n1,2\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=r"limit\.csv:2: .*mass \[MeV\] and g \[1\]"):
+        run_analysis(path, tmp_path / "out")
