@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from cevnsfit.core.errors import DomainError
+from cevnsfit.infer.basins import coupling_scale, profile_basins
 from cevnsfit.infer.profile import profile
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.infer.planes import Interval
+    from cevnsfit.infer.results import ToyRecord
     from cevnsfit.stats.joint import Data, Joint
 
     Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -54,6 +56,8 @@ class Intervals:
         How the threshold was found.
     valid
         False when a profiled point did not converge.
+    toys
+        The pseudo-experiments behind it, None where there are none.
     """
 
     poi: str
@@ -67,6 +71,7 @@ class Intervals:
     cl: float
     dof: int
     valid: bool
+    toys: ToyRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,27 +116,6 @@ def threshold(cl: float, dof: int) -> float:
     return float(2.0 * gammaincinv(dof / 2.0, cl))
 
 
-def coupling_scale(joint: Joint, name: str) -> float:
-    """Return the coupling at which the highest power of `name` matches the counts without it; 1 where there is no such balance.
-
-    Counts are A + ... + C g^p summed over all channels: the scale is (A/C)^(1/p), near the mirror of the Standard Model.
-    """
-    constant, highest, power = 0.0, 0.0, 0
-    for channel in joint.channels:
-        rule = channel.coefficients
-        if name not in rule.parameters:
-            continue
-        powers = rule.powers[:, rule.parameters.index(name)]
-        totals = channel.templates.sum(axis=1) * (rule.shape_kind == 0)
-        signal = np.array([component == "cevns" for component in channel.components])
-        power = max(power, int(powers.max()))
-        constant += float(totals[(powers == 0) & signal].sum())
-        highest += float(totals[(powers == power) & (powers > 0)].sum())
-    if power == 0 or constant <= 0.0 or highest <= 0.0:
-        return 1.0
-    return float((constant / highest) ** (1.0 / power))
-
-
 def search_grid(joint: Joint, name: str) -> NDArray[np.float64]:
     """Return the values over which minima of `name` are searched: around the coupling scale, inside the domain."""
     parameter = joint.parameters[name]
@@ -172,13 +156,13 @@ def column(
     start
         Starting values of all parameters, shape (n,), for example a solution nearby.
     """
-    first = profile(joint, _at(poi, values, held), data=data, start=start)
+    first = profile_basins(joint, _at(poi, values, held), data=data, start=start)
     position = joint.parameters.index(poi)
     seeds = [i for i in range(len(values)) if _is_minimum(first.nll2, i)]
     inner = [i for i in seeds if 0 < i < len(values) - 1]
     if not inner:
         return Column(values, first.nll2, first.converged, first.theta, tuple(seeds), first.fallbacks)
-    floating = tuple(p.name for p in joint.parameters if not p.fixed and p.name not in held)
+    floating = tuple(p.name for p in joint.parameters if (not p.fixed or p.name == poi) and p.name not in held)
     held_arrays = {name: np.full(len(inner), value) for name, value in held.items()}
     free = profile(joint, held_arrays, data=data, start=first.theta[inner], floating=floating)
     found = free.theta[:, position]
@@ -220,7 +204,7 @@ def crossings(
     theta = start
     for _ in range(_DIVISIONS):
         nodes = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * np.linspace(0.0, 1.0, _NODES)
-        result = profile(joint, _at(poi, nodes.ravel(), held), data=data, start=theta)
+        result = profile_basins(joint, _at(poi, nodes.ravel(), held), data=data, start=theta)
         roots = np.sqrt(np.maximum(result.nll2 - floor, 0.0)).reshape(nodes.shape) - heights[:, None]
         cells = np.array([_cell(row) for row in roots])
         rows = np.arange(len(jobs))

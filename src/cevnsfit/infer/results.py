@@ -88,3 +88,61 @@ class FitResult:
     held: tuple[str, ...]
     n_starts: int
     n_minima: int
+
+
+@dataclass(frozen=True, slots=True)
+class PointTest:
+    """A parameter value tested with pseudo-experiments.
+
+    Attributes
+    ----------
+    value
+        The value.
+    statistic
+        The observed test statistic.
+    p, error
+        Fraction of pseudo-experiments with a larger one, and its binomial Monte Carlo error. Values excluded without any have p = 0.
+    toys, failed
+        Pseudo-experiments that count, and those whose fits failed.
+    decided
+        Whether p differs from 1 - CL by more than the Monte Carlo error allows for.
+    """
+
+    value: float
+    statistic: float
+    p: float
+    error: float
+    toys: int
+    failed: int
+    decided: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToyRecord:
+    """The pseudo-experiments behind a result.
+
+    Attributes
+    ----------
+    seed
+        Of all random streams.
+    points
+        The tested values, increasing.
+    """
+
+    seed: int
+    points: tuple[PointTest, ...]
+
+    @property
+    def toys(self) -> int:
+        """Return the number of pseudo-experiments that count."""
+        return sum(point.toys for point in self.points)
+
+    @property
+    def failed(self) -> int:
+        """Return the number of pseudo-experiments whose fits failed."""
+        return sum(point.failed for point in self.points)
+
+    @property
+    def undecided(self) -> int:
+        """Return the number of values for which more pseudo-experiments could change the decision."""
+        return sum(not point.decided for point in self.points)

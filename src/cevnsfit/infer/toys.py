@@ -1,0 +1,286 @@
+"""Pseudo-experiments in chunks of fixed size, each with a random stream of its own.
+
+A chunk depends on the seed, its point and its number alone: the numbers are the same for any number of workers and any order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.core.parameters import ParameterSet
+from cevnsfit.infer.profile import profile
+from cevnsfit.infer.starts import coupling_scale, search
+from cevnsfit.stats.engine import nll2
+from cevnsfit.stats.joint import Data, asimov_data, take, toy_data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.stats.joint import Joint
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+    Measure = Callable[[Data], Floats]
+    Thrower = Callable[[Sequence["Unit"]], Sequence[Floats]]
+
+CHUNK: Final = 128
+"""Pseudo-experiments of one chunk."""
+
+SPREAD: Final = 30.0
+"""Minima that are this much above the best one in -2 ln lambda are still starts."""
+
+RUNGS: Final = (0.1, 0.4, 0.8, 1.4)
+"""Further starts of a coupling, in units of its scale: both sides of a destructive interference, and between them."""
+
+HOPELESS: Final = 300.0
+"""Starts this much above the best one in -2 ln lambda are left out: adjusting nuisances does not make up for it."""
+
+MAX_STARTS: Final = 8
+"""Starts of a free fit, at most."""
+
+NEAR_ZERO: Final = 0.1
+"""Couplings below this, in units of their scale, are no starts."""
+
+LOWER: Final = 1e-3
+"""A fit fails when one that did not converge ended lower by more than this."""
+
+_NUMERICAL: Final = (ArithmeticError, np.linalg.LinAlgError, RuntimeError, ValueError)
+"""What a fit that breaks down raises."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unit:
+    """One chunk to be thrown.
+
+    Attributes
+    ----------
+    point, chunk
+        Its place among all: with the seed they choose the random stream.
+    joint
+        The likelihood in which the pseudo-experiments are thrown.
+    truth
+        The true parameters, shape (n,).
+    measure
+        What is measured on a batch of P data sets, shape (P, k); rows with NaN are failures.
+    seed
+        Of the whole run.
+    """
+
+    point: int
+    chunk: int
+    joint: Joint
+    truth: Floats
+    measure: Measure
+    seed: int
+
+
+def run_unit(unit: Unit) -> Floats:
+    """Return what was measured on the pseudo-experiments of a chunk, shape (`CHUNK`, k); rows with NaN are failures."""
+    stream = np.random.SeedSequence(unit.seed, spawn_key=(unit.point, unit.chunk))
+    data = toy_data(unit.joint, unit.truth, np.random.default_rng(stream), CHUNK)
+    try:
+        return unit.measure(data)
+    except _NUMERICAL:
+        return _one_by_one(unit.measure, data)
+
+
+def _one_by_one(measure: Measure, data: Data) -> Floats:
+    """Return what is measured on each data set alone: one that breaks down becomes a row of NaN."""
+    rows: list[Floats | None] = []
+    for row in range(len(data.aux)):
+        try:
+            rows.append(measure(batch(take(data, row)))[0])
+        except _NUMERICAL:
+            rows.append(None)
+    width = max((len(row) for row in rows if row is not None), default=1)
+    return np.array([np.full(width, np.nan) if row is None else row for row in rows])
+
+
+def batch(data: Data) -> Data:
+    """Return a single data set as a batch of one."""
+    return Data(
+        tuple(np.atleast_2d(n) for n in data.counts),
+        tuple(None if m is None else np.atleast_2d(m) for m in data.control),
+        np.atleast_2d(data.aux),
+    )
+
+
+def in_this_process(units: Sequence[Unit]) -> list[Floats]:
+    """Return the chunks of some units, one after the other."""
+    return [run_unit(unit) for unit in units]
+
+
+def without_cache(joint: Joint) -> Joint:
+    """Return the likelihood without the problems it remembers, as it is sent to other processes."""
+    return replace(joint, bound=[])
+
+
+def start_set(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Sequence[Mapping[str, float]] = ({},)) -> Floats:
+    """Return starts of all parameters for free fits to pseudo-experiments, shape (S, n): the minima of the data and of Asimov data.
+
+    Parameters
+    ----------
+    joint
+        The likelihood.
+    data
+        The observed data set.
+    held
+        Parameters that are held, by name.
+    truths
+        Values at which Asimov data are made, the defaults for what is not named.
+    """
+    parameters = joint.parameters
+    values = dict(zip(parameters.names, parameters.vector(held).tolist(), strict=True))
+    wanted = [p.name for p in parameters if not p.fixed and p.name not in held]
+    couplings = [i for i in _couplings(joint) if parameters.names[i] in wanted]
+    sets = [data, *(asimov_data(joint, parameters.vector({**held, **truth})) for truth in truths)]
+    rows: list[Floats] = []
+    for one in sets:
+        found = search(joint, one, values, wanted, None).candidates
+        near = [item for item in found if item.converged and item.nll2 <= found[0].nll2 + SPREAD]
+        rows += [np.array([item.values[name] for name in parameters.names]) for item in near[:MAX_STARTS]]
+    rows = rows if rows else [parameters.vector(held)]
+    for index in couplings:
+        for rung in RUNGS:
+            rows.append(np.where(np.arange(len(parameters)) == index, rung * coupling_scale(joint, index), rows[0]))
+    return _apart(_off_zero(joint, np.array(rows), couplings), couplings)
+
+
+def _couplings(joint: Joint) -> list[int]:
+    return [i for i, p in enumerate(joint.parameters) if p.kind == "polynomial"]
+
+
+def _off_zero(joint: Joint, rows: Floats, couplings: Sequence[int]) -> Floats:
+    """Return the rows with couplings close to 0, where -2 ln lambda is often stationary, put at a tenth of their scale."""
+    scales = np.array([coupling_scale(joint, i) for i in couplings])
+    values = rows[:, couplings]
+    sign = np.where(values < 0, -1.0, 1.0)
+    rows = rows.copy()
+    rows[:, couplings] = np.where(np.abs(values) < NEAR_ZERO * scales, sign * NEAR_ZERO * scales, values)
+    return rows
+
+
+def _apart(rows: Floats, couplings: Sequence[int]) -> Floats:
+    """Return the first of each group of rows whose couplings differ by less than a third."""
+    kept: list[Floats] = []
+    for row in rows:
+        mine = row[couplings]
+        if not any(np.all(3 * np.abs(other[couplings] - mine) <= np.maximum(np.abs(mine), np.abs(other[couplings]))) for other in kept):
+            kept.append(row)
+    return np.array(kept[:MAX_STARTS])
+
+
+def free_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[str, float]) -> tuple[Floats, Floats]:
+    """Return -2 ln lambda (P,) and all parameters (P, n) of the best of several free fits to each data set; NaN where it fails.
+
+    A fit fails when no start converges, or when one that does not ends lower than the others. Where the counts depend on the square of a
+    coupling, -2 ln lambda is stationary at 0: such a coupling is fitted with both signs, so that no fit ends on a saddle at the end of the
+    domain.
+
+    Parameters
+    ----------
+    joint
+        The likelihood.
+    data
+        A batch of P data sets.
+    starts
+        Starting values of all parameters, shape (S, n) or (S, P, n); those hopelessly far from a data set are left out.
+    held
+        Parameters that are held, by name.
+    """
+    even = _even(joint)
+    joint = _both_signs(joint, even)
+    size, width = len(data.aux), len(joint.parameters)
+    starts = np.broadcast_to(starts[:, None], (len(starts), size, width)) if starts.ndim == 2 else starts
+    values = np.array([nll2(joint, start, data) for start in starts])
+    which, rows = np.nonzero(values <= values.min(axis=0) + HOPELESS)
+    floating = [p.name for p in joint.parameters if not p.fixed and p.name not in held]
+    fixed = {name: np.full(len(rows), value) for name, value in held.items()}
+    found = profile(joint, fixed, data=rows_of(data, rows), start=starts[which, rows], floating=floating)
+    best, lowest, theta = np.full(size, np.inf), np.full(size, np.inf), np.full((size, width), np.nan)
+    np.minimum.at(lowest, rows, np.where(np.isnan(found.nll2), np.inf, found.nll2))
+    for row, value, point, good in zip(rows, found.nll2, found.theta, found.converged, strict=True):
+        if good and value < best[row]:
+            best[row], theta[row] = value, point
+    theta[:, even] = np.abs(theta[:, even])
+    return np.where(np.isfinite(best) & (best <= lowest + LOWER), best, np.nan), theta
+
+
+def _even(joint: Joint) -> list[int]:
+    """Return the couplings with a domain that starts at 0 of which the counts know even powers alone."""
+    found = []
+    for i in _couplings(joint):
+        powers = [channel.coefficients.powers[:, local == i] for channel, local in zip(joint.channels, joint.local, strict=True)]
+        if joint.parameters.parameters[i].lower == 0.0 and all(np.all(part % 2 == 0) for part in powers):
+            found.append(i)
+    return found
+
+
+def _both_signs(joint: Joint, even: Sequence[int]) -> Joint:
+    """Return the likelihood with both signs of some couplings allowed."""
+    if not even:
+        return joint
+    parameters = tuple(replace(p, lower=-p.upper) if i in even else p for i, p in enumerate(joint.parameters))
+    return replace(joint, parameters=ParameterSet(parameters), bound=[])
+
+
+def rows_of(data: Data, rows: NDArray[np.int64]) -> Data:
+    """Return some data sets of a batch; one may be taken several times."""
+    return Data(tuple(n[rows] for n in data.counts), tuple(None if m is None else m[rows] for m in data.control), data.aux[rows])
+
+
+def conditional_fits(joint: Joint, data: Data, start: Floats, *, held: Mapping[str, float]) -> tuple[Floats, Floats]:
+    """Return -2 ln lambda (P,) and all parameters (P, n) of the fit to each data set with some parameters held; NaN where it fails.
+
+    -2 ln lambda is infinite where the model cannot make the data.
+    """
+    size = len(data.aux)
+    found = profile(joint, {name: np.full(size, value) for name, value in held.items()}, data=data, start=start)
+    return np.where(found.converged | np.isposinf(found.nll2), found.nll2, np.nan), found.theta
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rival:
+    """A likelihood among those that compete for the best fit, with the starts of its fits, shape (S, n)."""
+
+    joint: Joint
+    starts: Floats
+
+
+def likelihood_ratio(data: Data, *, joint: Joint, poi: str, held: Mapping[str, float], start: Floats, rivals: Sequence[Rival]) -> Floats:
+    """Return for each data set -2 ln lambda at a point, the lowest one, and the parameter there, shape (P, 3); NaN where a fit fails.
+
+    Parameters
+    ----------
+    data
+        A batch of P data sets.
+    joint
+        The likelihood of the point.
+    poi
+        The parameter of interest.
+    held
+        The parameters that are held at the point, `poi` among them.
+    start
+        Where the fit at the point starts, shape (n,).
+    rivals
+        The likelihoods among which the best fit is looked for; all have the parameters of `joint`.
+    """
+    tested, theta = conditional_fits(joint, data, start, held=held)
+    others = {name: value for name, value in held.items() if name != poi}
+    couplings, place = _couplings(joint), joint.parameters.index(poi)
+    result = np.stack([tested, tested, np.full(len(tested), held[poi])], axis=1)
+    for rival in rivals:
+        starts = np.repeat(theta[None], len(rival.starts), axis=0)
+        starts[:, :, couplings] = rival.starts[:, None, couplings]
+        if abs(held[poi]) > NEAR_ZERO * coupling_scale(joint, place):
+            starts = np.concatenate([starts, theta[None]])
+        lowest, found = free_fits(rival.joint, data, starts, held=others)
+        better = ~(lowest >= result[:, 1])
+        result[better, 1], result[better, 2] = lowest[better], found[better, place]
+    result[np.isnan(result).any(axis=1)] = np.nan
+    return result

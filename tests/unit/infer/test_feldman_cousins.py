@@ -1,0 +1,121 @@
+"""Feldman-Cousins intervals on small likelihoods."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.errors import DomainError
+from cevnsfit.core.parameters import Parameter, ParameterSet
+from cevnsfit.infer.feldman_cousins import ToyPlan, feldman_cousins, hypotheses, p_value
+from cevnsfit.infer.intervals import intervals
+from cevnsfit.infer.toys import in_this_process
+from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.joint import join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cevnsfit.infer.toys import Unit
+    from cevnsfit.stats.joint import Joint
+
+UNIT = 6.0
+"""Signal events at mu = 1."""
+
+
+@pytest.fixture
+def counting() -> Callable[[float], Joint]:
+    """Return n events, a signal of `UNIT` events times mu, and a known background of 3."""
+
+    def build(n: float) -> Joint:
+        rule = Coefficients(("mu",), np.array([[1], [0]]), np.ones((2, 1)), np.ones((2, 1)), np.full(2, -1), np.zeros(2, dtype=np.int64))
+        channel = Channel("one", np.array([[UNIT], [3.0]]), rule, ("cevns", "background"), np.array([n]), None, (1,))
+        return join(ParameterSet((Parameter("mu", "polynomial", 0.0, lower=0.0),)), (channel,))
+
+    return build
+
+
+@pytest.mark.parametrize(("n", "low", "high"), [(1, 0.0, 1.88), (4, 0.0, 5.60), (8, 1.51, 10.99)])
+def test_poisson_with_a_known_background(counting: Callable[[float], Joint], n: int, low: float, high: float) -> None:
+    """Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, table IV: b = 3 at 90 % CL."""
+    found = feldman_cousins(hypotheses(counting(float(n)), "mu", held={}), cl=0.90, plan=ToyPlan(1024, 2))
+    assert found.valid
+    assert len(found.allowed) == 1
+    assert UNIT * found.allowed[0][0] == pytest.approx(low, abs=0.4)
+    assert UNIT * found.allowed[0][1] == pytest.approx(high, abs=0.6)
+
+
+def test_the_result_says_how_it_was_found(make_joint: Callable[..., Joint]) -> None:
+    joint, plan = make_joint(None, g=0.9), ToyPlan(256, 5)
+    found = feldman_cousins(hypotheses(joint, "g", held={}), cl=0.68, plan=plan)
+    record = found.toys
+    assert record is not None
+    assert (found.cl, found.poi, record.seed) == (0.68, "g", 5)
+    assert "Feldman-Cousins" in found.method
+    assert record.toys == sum(point.toys for point in record.points) > 1000
+    assert record.failed == 0
+    assert all(point.toys in {0, 128, 256} for point in record.points)
+    assert all(point.toys == 0 for point in record.points if point.statistic > 25)
+    assert any(low < 0.9 < high for low, high in found.allowed)
+
+
+def test_two_branches_make_two_intervals(make_joint: Callable[..., Joint]) -> None:
+    joint = make_joint(None)
+    asymptotic = intervals(joint, "g", cl=0.95)
+    found = feldman_cousins(hypotheses(joint, "g", held={}), cl=0.95, plan=ToyPlan(128, 1))
+    assert len(found.allowed) == len(asymptotic.allowed)
+    assert found.allowed[0][1] == pytest.approx(asymptotic.allowed[0][1], rel=0.15)
+
+
+def test_clear_decisions_cost_one_chunk(counting: Callable[[float], Joint]) -> None:
+    asked: list[int] = []
+
+    def counted(units: Sequence[Unit]) -> list[np.ndarray]:
+        asked.append(len(units))
+        return in_this_process(units)
+
+    found = feldman_cousins(hypotheses(counting(4.0), "mu", held={}), cl=0.90, plan=ToyPlan(512, 1), throw=counted)
+    assert found.toys is not None
+    tested = [point for point in found.toys.points if point.toys]
+    clear = [point for point in tested if abs(point.p - 0.1) > 0.25]
+    assert clear
+    assert all(point.toys == 128 for point in clear)
+    assert sum(asked) * 128 == found.toys.toys + found.toys.failed
+
+
+def test_failed_toys_are_counted_not_fatal(counting: Callable[[float], Joint]) -> None:
+    def some_fail(units: Sequence[Unit]) -> list[np.ndarray]:
+        rows = in_this_process(units)
+        for row in rows:
+            row[:3] = np.nan
+        return rows
+
+    found = feldman_cousins(hypotheses(counting(4.0), "mu", held={}), cl=0.90, plan=ToyPlan(128, 1), throw=some_fail)
+    assert found.valid
+    assert found.toys is not None
+    assert found.toys.failed == 3 * sum(point.toys > 0 for point in found.toys.points)
+    assert {point.toys for point in found.toys.points} == {0, 125}
+
+
+def test_nothing_but_failures_is_not_valid(counting: Callable[[float], Joint]) -> None:
+    def all_fail(units: Sequence[Unit]) -> list[np.ndarray]:
+        return [np.full((128, 3), np.nan) for _ in units]
+
+    found = feldman_cousins(hypotheses(counting(4.0), "mu", held={}), cl=0.90, plan=ToyPlan(128, 1), throw=all_fail)
+    assert not found.valid
+    assert found.toys is not None
+    assert found.toys.undecided > 0
+
+
+def test_p_value_has_an_error_even_without_a_toy_above() -> None:
+    assert p_value(np.zeros(98), 1.0) == (0.0, pytest.approx(math.sqrt(0.01 * 0.99 / 98)))
+    assert p_value(np.ones(98), 1.0)[0] == 1.0
+
+
+@pytest.mark.parametrize(("toys", "seed"), [(0, 1), (10, -1)])
+def test_a_plan_needs_toys_and_a_seed(toys: int, seed: int) -> None:
+    with pytest.raises(DomainError, match="pseudo-experiments need"):
+        ToyPlan(toys, seed)
