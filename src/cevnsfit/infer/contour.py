@@ -1,8 +1,13 @@
-"""Regions in a plane from the allowed intervals of its columns.
+"""Regions in a plane: from the allowed intervals of its columns, or from the surface over it.
 
-Each column knows its boundary exactly, narrow branches included. A signed distance to the nearest boundary along the column, on a mesh
-whose rows follow the coupling scale from column to column, is contoured at zero: the contour passes through every boundary point, and
-branches that run diagonally through the plane stay in one piece however narrow they are, down to 1e-4 of the height of the mesh.
+`trace` is for planes whose first parameter rebuilds the templates (a mass). Each column knows its boundary exactly, narrow branches included.
+A signed distance to the nearest boundary along the column, on a mesh whose rows follow the coupling scale from column to column, is contoured
+at zero: the contour passes through every boundary point, and branches that run diagonally through the plane stay in one piece however narrow
+they are, down to 1e-4 of the height of the mesh. A region that ends between two columns is cut off at the last one.
+
+`contour` is for planes of two couplings, where regions are closed curves and both directions are alike. There -2 ln lambda is nearly a
+polynomial of fourth degree: a bicubic spline through the grid gives it on a finer mesh, and its square root, which is nearly linear across the
+boundary, is contoured. A bicubic spline reproduces a parabola exactly, so that a valley may be narrower than a step of the grid.
 """
 
 from __future__ import annotations
@@ -27,6 +32,12 @@ ROWS: Final = (1500, 20_000)
 CELLS: Final = 4_000_000
 """Most points of the mesh."""
 
+FINER: Final = 800
+"""Steps of the finer mesh along each axis, at least; each step of the grid is divided evenly."""
+
+HIGH: Final = 1e3
+"""Rise of -2 ln lambda at which the surface is cut off: beyond it profiled values are upper bounds only."""
+
 
 def trace(
     x: PlaneAxis, y: PlaneAxis, columns: Sequence[Sequence[Interval]], scales: NDArray[np.float64]
@@ -46,10 +57,8 @@ def trace(
     -------
     Polygons as tuples (outer ring, holes...), and open or closed lines, all of shape (n, 2) in (x, y).
     """
-    from contourpy import FillType, LineType, contour_generator
-
-    forward_x, back_x = _transforms(x)
-    forward_y, back_y = _transforms(y)
+    forward_x, _ = _transforms(x)
+    forward_y, _ = _transforms(y)
     low, high = (float(end) for end in forward_y(np.array([y.values[0], y.values[-1]])))
     shift = np.log(scales) if y.scale == "log" else np.zeros(len(x.values))
     inside = [[forward_y(np.array(pair)) for pair in _inside(column, y)] for column in columns]
@@ -58,8 +67,52 @@ def trace(
     v = np.clip(rows[:, None] + shift[None, :], low, high)
     u = np.broadcast_to(forward_x(x.values), v.shape)
     z = np.stack([_signed_distance(v[:, i], pairs, low, high) for i, pairs in enumerate(inside)], axis=1)
+    return _cut((x, y), u, v, z)
+
+
+def contour(
+    x: PlaneAxis, y: PlaneAxis, rise: NDArray[np.float64], level: float
+) -> tuple[Polygons, Polygons, tuple[NDArray[np.float64], ...]]:
+    """Return the allowed polygons, the excluded polygons and the boundary lines of a region under a smooth surface.
+
+    Parameters
+    ----------
+    x, y
+        The axes of the plane, at least three values each.
+    rise
+        -2 ln lambda above its minimum at the grid points, shape (nx, ny).
+    level
+        Its value at the boundary.
+
+    Returns
+    -------
+    As `trace`.
+    """
+    from scipy.interpolate import RectBivariateSpline
+
+    u, v = (_transforms(axis)[0](axis.values) for axis in (x, y))
+    surface = RectBivariateSpline(u, v, np.clip(np.nan_to_num(rise, nan=HIGH), None, HIGH), kx=min(3, len(u) - 1), ky=min(3, len(v) - 1))
+    fine_u, fine_v = _finer(u), _finer(v)
+    height = np.sqrt(np.maximum(surface(fine_u, fine_v), 0.0))
+    return _cut((x, y), *np.meshgrid(fine_u, fine_v), (np.sqrt(level) - height).T)
+
+
+def _finer(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values with every step divided evenly into as many as make `FINER` of them."""
+    parts = -(-FINER // (len(values) - 1))
+    position = np.arange((len(values) - 1) * parts + 1) / parts
+    return np.interp(position, np.arange(len(values)), values)
+
+
+def _cut(
+    axes: tuple[PlaneAxis, PlaneAxis], u: NDArray[np.float64], v: NDArray[np.float64], z: NDArray[np.float64]
+) -> tuple[Polygons, Polygons, tuple[NDArray[np.float64], ...]]:
+    """Return where z is positive, where it is negative, and the lines in between, for a mesh in transformed coordinates."""
+    from contourpy import FillType, LineType, contour_generator
+
+    back_x, back_y = (_transforms(axis)[1] for axis in axes)
     generator = contour_generator(u, v, z, fill_type=FillType.OuterOffset, line_type=LineType.Separate)
-    span = 2.0 * (high - low)
+    span = 2.0 * float(np.abs(z).max()) + 1.0
 
     def to_plane(points: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.column_stack([back_x(points[:, 0]), back_y(points[:, 1])])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.infer.contour import trace
+from cevnsfit.infer.basins import floating_couplings, profile_basins
+from cevnsfit.infer.contour import contour, trace
 from cevnsfit.infer.intervals import Column, allowed_between, column, coupling_scale, crossings, threshold
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.infer.profile import profile
@@ -39,7 +40,7 @@ class GridColumn:
     minima
         Value and -2 ln lambda of the local minima inside the grid's range, shape (`MAX_MINIMA`, 2), padded with NaN.
     reference
-        -2 ln lambda with the second parameter at 0; NaN when 0 is not in its domain.
+        -2 ln lambda without new physics, couplings at their defaults; NaN in columns where it was not calculated.
     scale
         Coupling at which new physics balances the Standard Model: the features of neighbouring columns line up in its units.
     fallbacks
@@ -93,15 +94,31 @@ def scan_column(
     scale = coupling_scale(joint, y.name)
     low, high = float(y.values[0]), float(y.values[-1])
     extra = scale * _NEAR_MIRROR if y.scale == "log" else np.empty(0)
-    origin = [0.0] if parameter.lower <= 0.0 <= parameter.upper else []
+    simple = rebuilds(likelihood, x) and not floating_couplings(joint, {y.name: 0.0, **held})
+    origin = [parameter.default] if simple else []
     values = np.unique(np.concatenate([y.values, extra[(extra > low) & (extra < high)], origin]))
     curve = column(joint, y.name, values, held=held, data=data, start=start)
     place = np.searchsorted(curve.values, y.values)
     minima = np.full((MAX_MINIMA, 2), np.nan)
     found = [(curve.values[i], curve.nll2[i]) for i in curve.minima if low <= curve.values[i] <= high][:MAX_MINIMA]
     minima[: len(found)] = np.array(found).reshape(-1, 2)
-    reference = float(curve.nll2[int(np.searchsorted(curve.values, 0.0))]) if origin else np.nan
+    if simple:
+        reference = float(curve.nll2[int(np.searchsorted(curve.values, parameter.default))])
+    else:
+        reference = _reference(joint, axes, at, data) if index == 0 or rebuilds(likelihood, x) else np.nan
     return GridColumn(curve.nll2[place], curve.valid[place], minima, reference, scale, curve.fallbacks)
+
+
+def rebuilds(likelihood: Likelihood, x: PlaneAxis) -> bool:
+    """Return whether the first parameter of a plane rebuilds templates; if not, both are alike."""
+    return likelihood.parameters[x.name].kind == "shape"
+
+
+def _reference(joint: Joint, axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float], data: Data | None) -> float:
+    """Return -2 ln lambda with the scanned and the floating couplings at their defaults."""
+    names = {*at, *(axis.name for axis in axes), *(p.name for p in joint.parameters if p.kind == "polynomial" and not p.fixed)}
+    fixed = {p.name: at.get(p.name, p.default) for p in joint.parameters if p.name in names}
+    return float(profile_basins(joint, {name: np.array([value]) for name, value in fixed.items()}, data=data).nll2[0])
 
 
 def assemble(
@@ -119,7 +136,7 @@ def assemble(
     references = np.array([entry.reference for entry in columns])
     reference = float(np.nanmin(references)) if np.isfinite(references).any() else float("nan")
     value, y_best, column_best = min(candidates)
-    if reference < value:
+    if np.isfinite(references).all() and reference < value:
         value, y_best, column_best = reference, 0.0, int(np.nanargmin(references))
     best = {x.name: float(x.values[column_best]), y.name: y_best, "nll2": value}
     return Plane(
@@ -169,14 +186,15 @@ def _curve(y: PlaneAxis, finished: GridColumn, start: NDArray[np.float64]) -> Co
 def plane_start(
     likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], *, at: Mapping[str, float], data: Data | None = None
 ) -> NDArray[np.float64]:
-    """Return all parameters of the fit with the second parameter at its default, shape (n,): where the profiles of a plane start.
+    """Return all parameters of the fit with the couplings of the plane at their defaults, shape (n,): where its profiles start.
 
-    For a coupling this is the Standard Model, whose fit is the same in every column.
+    That is the Standard Model, whose fit is the same in every column.
     """
     x, y = axes
-    joint, held = joint_at(likelihood, {**at, x.name: float(x.values[0])})
+    first = float(x.values[0]) if rebuilds(likelihood, x) else likelihood.parameters[x.name].default
+    joint, held = joint_at(likelihood, {**at, x.name: first})
     values = {**held, y.name: joint.parameters[y.name].default}
-    return np.asarray(profile(joint, {name: np.array([value]) for name, value in values.items()}, data=data).theta[0])
+    return np.asarray(profile_basins(joint, {name: np.array([value]) for name, value in values.items()}, data=data).theta[0])
 
 
 def levels_of(plane: Plane, confidence: Sequence[tuple[float, int]]) -> tuple[float, ...]:
@@ -184,8 +202,43 @@ def levels_of(plane: Plane, confidence: Sequence[tuple[float, int]]) -> tuple[fl
     return tuple(plane.best["nll2"] + threshold(cl, dof) for cl, dof in confidence)
 
 
-def region(plane: Plane, columns: Sequence[GridColumn], intervals: Sequence[tuple[Interval, ...]], cl: float, dof: int) -> Region:
-    """Return the allowed region of one confidence level from the allowed intervals of each column."""
-    scales = np.array([entry.scale for entry in columns])
-    allowed, excluded, branches = trace(plane.x, plane.y, intervals, scales)
+def located(plane: Plane, likelihood: Likelihood, *, at: Mapping[str, float], data: Data, start: NDArray[np.float64]) -> Plane:
+    """Return a plane of two couplings with its best fit found between the columns too; other planes as they are."""
+    x, y = plane.x, plane.y
+    if rebuilds(likelihood, x):
+        return plane
+    joint, held = joint_at(likelihood, at)
+    columns = [joint.parameters.index(axis.name) for axis in (x, y)]
+    theta = np.array(start)
+    theta[columns] = plane.best[x.name], plane.best[y.name]
+    free = [p.name for p in joint.parameters if (not p.fixed or p.name in (x.name, y.name)) and p.name not in held]
+    found = profile(joint, {name: np.array([value]) for name, value in held.items()}, data=data, start=theta, floating=free)
+    point = found.theta[0, columns]
+    inside = all(axis.values[0] <= value <= axis.values[-1] for axis, value in zip((x, y), point, strict=True))
+    if not (found.converged[0] and inside and found.nll2[0] < plane.best["nll2"]):
+        return plane
+    return replace(plane, best={x.name: float(point[0]), y.name: float(point[1]), "nll2": float(found.nll2[0])})
+
+
+def region(
+    plane: Plane, columns: Sequence[GridColumn], intervals: Sequence[tuple[Interval, ...]], cl: float, dof: int, *, alike: bool = False
+) -> Region:
+    """Return the allowed region of one confidence level.
+
+    Parameters
+    ----------
+    plane, columns
+        The plane and its columns.
+    intervals
+        Allowed intervals of each column.
+    cl, dof
+        Of the threshold.
+    alike
+        Whether both parameters are couplings: the boundary is then that of the smooth surface over the plane, see `infer.contour`.
+    """
+    if alike:
+        allowed, excluded, branches = contour(plane.x, plane.y, plane.nll2 - plane.best["nll2"], threshold(cl, dof))
+    else:
+        scales = np.array([entry.scale for entry in columns])
+        allowed, excluded, branches = trace(plane.x, plane.y, intervals, scales)
     return Region(cl, dof, threshold(cl, dof), tuple(tuple(entry) for entry in intervals), allowed, excluded, branches)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from cevnsfit.core.errors import DomainError
-from cevnsfit.infer.basins import coupling_scale, profile_basins
+from cevnsfit.infer.basins import profile_basins
 from cevnsfit.infer.profile import profile
 
 if TYPE_CHECKING:
@@ -114,6 +114,28 @@ def threshold(cl: float, dof: int) -> float:
         message = f"a confidence level lies between 0 and 1 and needs dof >= 1, got cl = {cl:g}, dof = {dof}"
         raise DomainError(message)
     return float(2.0 * gammaincinv(dof / 2.0, cl))
+
+
+def coupling_scale(joint: Joint, name: str) -> float:
+    """Return the coupling at which the highest power of `name` matches the counts without it; 1 where there is no such balance.
+
+    Counts are A + ... + C g^p summed over all channels, other couplings at zero: the scale is (A/C)^(1/p), near the mirror of the Standard Model.
+    """
+    constant, highest, power = 0.0, 0.0, 0
+    for channel in joint.channels:
+        rule = channel.coefficients
+        if name not in rule.parameters:
+            continue
+        powers = rule.powers[:, rule.parameters.index(name)]
+        alone = rule.powers.sum(axis=1) == powers
+        totals = channel.templates.sum(axis=1) * ((rule.shape_kind == 0) & alone)
+        signal = np.array([component == "cevns" for component in channel.components])
+        power = max(power, int(powers.max()))
+        constant += float(totals[(powers == 0) & signal].sum())
+        highest += float(totals[(powers == power) & (powers > 0)].sum())
+    if power == 0 or constant <= 0.0 or highest <= 0.0:
+        return 1.0
+    return float((constant / highest) ** (1.0 / power))
 
 
 def search_grid(joint: Joint, name: str) -> NDArray[np.float64]:

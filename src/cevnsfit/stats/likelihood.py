@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cevnsfit.core.errors import UnknownNameError
+from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from cevnsfit.core.parameters import ParameterSet
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Joint
 
@@ -54,3 +54,16 @@ class Likelihood:
         vector = shape.vector(values)
         settings = {name: float(value) for name, value in zip(shape.names, vector, strict=True)}
         return join(self.parameters.of_kind("polynomial", "nuisance"), self.build(settings))
+
+
+def release(likelihood: Likelihood, names: Iterable[str]) -> Likelihood:
+    """Return the likelihood with parameters floating that are held by default (`Parameter.fixed`).
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is not a parameter.
+    """
+    chosen = {likelihood.parameters[name].name for name in names}
+    parameters = tuple(replace(p, fixed=False) if p.name in chosen else p for p in likelihood.parameters)
+    return Likelihood(ParameterSet(parameters), likelihood.build)

@@ -16,7 +16,7 @@ from cevnsfit.infer.profile import profile
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import Joint, join, measured_backgrounds
 from cevnsfit.studies.rates import Rates, counts_at
-from cevnsfit.studies.setup import Analysis, build, fix, load_experiments
+from cevnsfit.studies.setup import Analysis, build, check_floating, fix, load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +60,7 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> Fit
     require_data(experiments)
     likelihood = build(analysis, experiments)
     held = {} if at is None else dict(at)
+    check_floating(analysis, held)
     fix(likelihood, held)
     result = fit(likelihood, fixed=held)
     return FitSummary(result, best_counts(experiments, likelihood, result), _significance(likelihood, result, held))
@@ -154,7 +155,9 @@ def run_intervals(
     likelihood = build(analysis, experiments)
     _require_shapes(likelihood, at)
     joint, held = fix(likelihood, at)
-    return intervals(joint, poi_name(joint, poi, held), cl=cl, dof=dof, held=held, data=data)
+    name = poi_name(joint, poi, held)
+    check_floating(analysis, (*at, name))
+    return intervals(joint, name, cl=cl, dof=dof, held=held, data=data)
 
 
 def poi_name(joint: Joint, poi: str | None, held: Mapping[str, float]) -> str:
@@ -236,7 +239,7 @@ def consistency(analysis: Analysis) -> Consistency:
     """Return how the experiments of an analysis, taken together, sit with the Standard Model; its model is not used."""
     experiments = load_experiments(analysis)
     require_data(experiments)
-    strength = dataclasses.replace(analysis, model="signal-strength", signal_systematics=None, electrons=False)
+    strength = dataclasses.replace(analysis, model="signal-strength", signal_systematics=None, electrons=False, floating=())
     held = build(strength, experiments)
     measured = fit(held, minos=())
     joint = build(dataclasses.replace(strength, signal_systematics="profile"), experiments).at({})

@@ -10,9 +10,10 @@ from cevnsfit.model.build import RELEASED, SignalSystematics, build_likelihood
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import Data, asimov_data
+from cevnsfit.stats.likelihood import release
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cevnsfit.physics.interactions.terms import SignalModel
     from cevnsfit.stats.joint import Joint
@@ -37,6 +38,8 @@ class Analysis:
         Combine experiments even if they share events.
     electrons
         Add neutrino-electron scattering.
+    floating
+        Parameters that float although they are held by default.
     """
 
     experiments: tuple[str, ...]
@@ -45,6 +48,7 @@ class Analysis:
     signal_systematics: SignalSystematics | None = None
     allow_overlap: bool = False
     electrons: bool = False
+    floating: tuple[str, ...] = ()
 
 
 def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
@@ -55,13 +59,14 @@ def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
 def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> Likelihood:
     """Return the likelihood of an analysis; `experiments` are those of the analysis when they are loaded already."""
     check_model(analysis.model)
-    return build_likelihood(
+    likelihood = build_likelihood(
         load_experiments(analysis) if experiments is None else experiments,
         analysis.model,
         signal_systematics=analysis.signal_systematics,
         allow_overlap=analysis.allow_overlap,
         electrons=analysis.electrons,
     )
+    return release(likelihood, analysis.floating) if analysis.floating else likelihood
 
 
 def analysis_from(values: Mapping[str, Any]) -> Analysis:
@@ -73,6 +78,7 @@ def analysis_from(values: Mapping[str, Any]) -> Analysis:
         signal_systematics=values["signal_systematics"],
         allow_overlap=bool(values["allow_overlap"]),
         electrons=bool(values["electrons"]),
+        floating=tuple(values["floating"]),
     )
 
 
@@ -112,6 +118,14 @@ def caveat(analysis: Analysis) -> str:
     """Return what the prediction leaves out ("CEvNS only"), or an empty string."""
     physics = check_model(analysis.model)
     return "" if physics is None or analysis.electrons else physics.label
+
+
+def check_floating(analysis: Analysis, taken: Iterable[str]) -> None:
+    """Raise CevnsfitError if a parameter that should float is held, scanned or the parameter of interest."""
+    both = sorted(set(analysis.floating) & set(taken))
+    if both:
+        message = f"{', '.join(both)} cannot be both profiled (--profile) and held, scanned or the parameter of interest"
+        raise CevnsfitError(message)
 
 
 def fix(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[str, float]]:
