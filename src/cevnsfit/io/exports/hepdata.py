@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -58,7 +59,9 @@ def write_hepdata(limits: Limits, path: Path, attach: Sequence[Path] = ()) -> tu
             submission.add_table(_intervals(library, limits, plane, region, number))
         submission.add_table(_grid(library, limits, plane, number))
     folder = path.resolve()
-    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
+    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # hepdata-validator leaves the closing of files to Python
+        warnings.simplefilter("ignore", DeprecationWarning)
         try:
             submission.create_files(str(folder), validate=True, remove_old=False)
         except AssertionError:

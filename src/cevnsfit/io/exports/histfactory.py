@@ -13,6 +13,8 @@ Cranmer, Lewis, Moneta, Shibata, Verkerke, CERN-OPEN-2012-016, section 4; Heinri
 from __future__ import annotations
 
 import math
+import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -378,7 +380,16 @@ def validate(spec: Spec, kind: str) -> None:
     from pyhf.exceptions import InvalidSpecification
 
     try:
-        schema.validate(spec, f"{kind}.json")
+        with quiet():
+            schema.validate(spec, f"{kind}.json")
     except InvalidSpecification as error:
         message = f"not a {kind} of pyhf: {' '.join(str(error).split())[:300]}"
         raise CevnsfitError(message) from None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Ignore the deprecation warnings of the packages that pyhf calls to validate a document."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield

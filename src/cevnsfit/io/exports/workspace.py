@@ -14,7 +14,7 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.io.exports.histfactory import validate
+from cevnsfit.io.exports.histfactory import quiet, validate
 from cevnsfit.io.exports.text import read_document
 from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients, excursion
 from cevnsfit.stats.channel import Channel, ControlRegion
@@ -139,9 +139,10 @@ def _patched(spec: Spec, patches: Spec, name: str | None) -> Spec:
     refused = (exceptions.InvalidPatchSet, exceptions.InvalidPatchLookup, exceptions.PatchSetVerificationError)
     try:
         validate(dict(patches), "patchset")
-        found = PatchSet(patches)
-        found.verify(spec)
-        result: Spec = found.apply(spec, name)
+        with quiet():
+            found = PatchSet(patches)
+            found.verify(spec)
+            result: Spec = found.apply(spec, name)
     except (*refused, JsonPatchException, JsonPointerException) as error:
         message = f"patch {name}: {error}"
         raise ValueError(message) from None

@@ -1,0 +1,182 @@
+"""Exported likelihoods are the same functions in the other tool: -2 ln L of pyhf, its CLs limit, and a refit of what comes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.special import gammaln, xlogy
+from scipy.stats import norm
+
+from cevnsfit.infer.fit import fit
+from cevnsfit.infer.profile import profile
+from cevnsfit.io.exports.histfactory import INTERPOLATION, measured_name
+from cevnsfit.io.exports.workspace import read_workspace
+from cevnsfit.stats.engine import nll2
+from cevnsfit.stats.joint import asimov_data, expected_totals, observed_data
+from cevnsfit.stats.poisson import on_off
+from cevnsfit.studies.export_likelihood import workspaces, write_workspaces
+from cevnsfit.studies.setup import Analysis, build, data_or_asimov
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cevnsfit.stats.joint import Data, Joint
+
+pyhf = pytest.importorskip("pyhf")
+pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
+
+POINTS = 50
+MASS = 30.0
+CASES = [
+    pytest.param(("coherent-csi-2017",), "lmu-ltau", id="csi-2017"),
+    pytest.param(("coherent-csi-2021",), "lmu-ltau", id="csi-2021"),
+    pytest.param(("coherent-lar-2020",), "b-l", id="lar-2020"),
+    pytest.param(("coherent-csi-2021", "coherent-lar-2020"), "lmu-ltau", id="combined"),
+    pytest.param(("ccm-200-realistic",), "universal", id="a projection with a control region"),
+]
+
+
+@pytest.fixture
+def minuit() -> Iterator[None]:
+    pyhf.set_backend("numpy", "minuit")
+    yield
+    pyhf.set_backend("numpy", "scipy")
+
+
+def possible_points(joint: Joint, rng: np.random.Generator) -> np.ndarray:
+    """Return points inside the bounds where every plain bin has positive counts; nuisances go beyond 1 on both sides."""
+    found: list[np.ndarray] = []
+    while len(found) < POINTS:
+        theta = np.array(
+            [
+                rng.uniform(max(p.lower, -2.5), min(p.upper, 2.5)) if p.kind == "nuisance" else 10 ** rng.uniform(-5, -2.5)
+                for p in joint.parameters
+            ]
+        )
+        totals = expected_totals(joint, theta)
+        if all(channel.control is not None or total.min() > 0 for channel, total in zip(joint.channels, totals, strict=True)):
+            found.append(theta)
+    return np.array(found)
+
+
+def constants(joint: Joint, data: Data) -> float:
+    """Return what pyhf has more than -2 ln lambda: the saturated Poisson terms and the norms of the constraints."""
+    counts = [*data.counts, *(item for item in data.control if item is not None)]
+    saturated = sum(float(2 * np.sum(n - xlogy(n, n) + gammaln(n + 1))) for n in counts)
+    return saturated + int(joint.constrained.sum()) * float(np.log(2 * np.pi))
+
+
+def pyhf_parameters(model: Any, joint: Joint, data: Data, theta: np.ndarray, monomials: dict[str, dict[str, int]]) -> np.ndarray:
+    """Return pyhf's parameters at ours; shapefactors are the backgrounds that the control region gives in closed form."""
+    values = dict(zip(joint.parameters.names, theta, strict=True))
+    totals = expected_totals(joint, theta)
+    measured = {
+        measured_name(channel.name): on_off(total, counts, control, channel.control.ratio).background[0]
+        for channel, total, counts, control in zip(joint.channels, totals, data.counts, data.control, strict=True)
+        if channel.control is not None and control is not None
+    }
+    result: list[float] = []
+    for name in model.config.par_order:
+        if name in monomials:
+            result.append(float(np.prod([values[key] ** power for key, power in monomials[name].items()])))
+        else:
+            result += list(measured[name]) if name in measured else [values[name]]
+    return np.array(result)
+
+
+@pytest.mark.parametrize(("experiments", "model"), CASES)
+def test_likelihood_is_the_same_in_pyhf(experiments: tuple[str, ...], model: str) -> None:
+    analysis = Analysis(experiments, model)
+    likelihood = build(analysis)
+    joint, data = likelihood.at({"mass": MASS}), data_or_asimov(likelihood)
+    made = workspaces(analysis, at={"mass": MASS})
+    workspace = pyhf.Workspace(made.base)
+    theirs = workspace.model(modifier_settings=INTERPOLATION)
+    seen = workspace.data(theirs)
+    points = possible_points(joint, np.random.default_rng(6))
+    parameters = [pyhf_parameters(theirs, joint, data, theta, made.metadata["normfactors"]) for theta in points]
+    found = [-2.0 * float(theirs.logpdf(entry, seen)[0]) - constants(joint, data) for entry in parameters]
+    np.testing.assert_allclose(found, nll2(joint, points, data), rtol=1e-8)
+
+
+def test_background_of_the_control_region_is_at_its_best() -> None:
+    analysis = Analysis(("coherent-csi-2017",), "lmu-ltau")
+    likelihood = build(analysis)
+    joint, data = likelihood.at({"mass": MASS}), data_or_asimov(likelihood)
+    workspace = pyhf.Workspace(workspaces(analysis, at={"mass": MASS}).base)
+    model = workspace.model()
+    best = pyhf_parameters(model, joint, data, joint.parameters.vector({"g": 1e-3}), {"g2": {"g": 2}, "g4": {"g": 4}})
+    place = model.config.par_slice(measured_name("coherent-csi-2017"))
+    rng = np.random.default_rng(1)
+    value = float(model.logpdf(best, workspace.data(model))[0])
+    for _ in range(20):
+        moved = best.copy()
+        moved[place] = np.abs(best[place] + rng.normal(0.0, 0.01, len(best[place])))
+        assert float(model.logpdf(moved, workspace.data(model))[0]) < value
+
+
+def cls(joint: Joint, strength: float) -> float:
+    """Return CLs of a signal strength with the asymptotic distribution of q-tilde, arXiv:1007.1727, equations 62 to 66."""
+    name = "signal_strength"
+    data = observed_data(joint)
+    nothing = profile(joint, {name: np.zeros(1)}, data=data).theta[0]
+    roots = []
+    for counts in (data, asimov_data(joint, nothing)):
+        free = profile(joint, {}, data=counts)
+        best = free.theta[0, joint.parameters.index(name)]
+        floor = float(free.nll2[0]) if best >= 0.0 else float(profile(joint, {name: np.zeros(1)}, data=counts).nll2[0])
+        q = float(profile(joint, {name: np.array([strength])}, data=counts).nll2[0]) - floor
+        roots.append(np.sqrt(max(q, 0.0)) if best <= strength else 0.0)
+    root, expected = roots
+    if root <= expected:
+        return float(norm.sf(root) / norm.sf(root - expected))
+    both = (root**2 + np.array([1.0, -1.0]) * expected**2) / (2.0 * expected)
+    return float(norm.sf(both[0]) / norm.sf(both[1]))
+
+
+@pytest.mark.usefixtures("minuit")
+def test_cls_limit_of_pyhf_is_ours() -> None:
+    analysis = Analysis(("coherent-lar-2020",), "released-templates")
+    workspace = pyhf.Workspace(workspaces(analysis).base)
+    model = workspace.model()
+    assert model.config.poi_name == "signal_strength"
+    joint = build(analysis).at({})
+    limit = brentq(lambda strength: cls(joint, strength) - 0.1, 1.3, 4.0, xtol=1e-6)
+    found = float(pyhf.infer.hypotest(limit, workspace.data(model), model, test_stat="qtilde"))
+    assert found == pytest.approx(0.1, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("experiments", "model", "at"),
+    [(("coherent-csi-2017",), "lmu-ltau", {"mass": MASS}), (("coherent-lar-2020",), "released-templates", {})],
+)
+def test_refit_of_what_comes_back(experiments: tuple[str, ...], model: str, at: dict[str, float], tmp_path: Path) -> None:
+    analysis = Analysis(experiments, model)
+    file, _ = write_workspaces(workspaces(analysis, at=at), tmp_path / "likelihood.json")
+    again = read_workspace(file)
+    before, after = fit(build(analysis), fixed=at, minos=()), fit(again, minos=())
+    assert set(after.values) == set(before.values) - {p.name for p in build(analysis).shape}
+    assert after.nll2 == pytest.approx(before.nll2, abs=1e-6)
+    for name in after.floating:
+        assert after.values[name] == pytest.approx(before.values[name], abs=1e-3 * before.errors[name])
+        assert after.errors[name] == pytest.approx(before.errors[name], rel=1e-3)
+
+
+def test_patches_give_the_likelihood_at_each_mass(tmp_path: Path) -> None:
+    analysis = Analysis(("coherent-csi-2021",), "b-l")
+    masses = [5.0, 12.5, 200.0]
+    files = write_workspaces(workspaces(analysis, grid={"mass": masses}), tmp_path)
+    likelihood = build(analysis)
+    rng = np.random.default_rng(3)
+    for mass, name in zip(masses, ("mass_5", "mass_12p5", "mass_200"), strict=True):
+        joint = likelihood.at({"mass": mass})
+        again = read_workspace(files[0], files[2], name).at({})
+        points = possible_points(joint, rng)
+        order = [joint.parameters.index(parameter) for parameter in again.parameters.names]
+        np.testing.assert_allclose(
+            nll2(again, points[:, order], observed_data(again)), nll2(joint, points, observed_data(joint)), rtol=1e-10
+        )
