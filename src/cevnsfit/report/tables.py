@@ -102,7 +102,7 @@ def print_table(console: Console, title: str, headers: Sequence[str], rows: Sequ
     console
         Where to print; text is taken literally, square brackets are no mark-up.
     title, headers, rows
-        Contents; the first column is aligned to the left, the others to the right.
+        Contents; columns of numbers are aligned to the right, words to the left.
 
     Raises
     ------
@@ -116,10 +116,15 @@ def print_table(console: Console, title: str, headers: Sequence[str], rows: Sequ
     _, *body = _checked(headers, rows)
     table = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left")
     for column, header in enumerate(headers):
-        table.add_column(Text(header), justify="right" if column else "left")
+        table.add_column(Text(header), justify="right" if all(_is_number(row[column]) for row in body) else "left")
     for row in body:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
+
+
+def _is_number(cell: str) -> bool:
+    """Return whether a cell starts like a number, or says that there is none."""
+    return not cell or cell in {"none", "nan", "-"} or cell.lstrip("+-[( ")[:1].isdigit()
 
 
 def _checked(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:

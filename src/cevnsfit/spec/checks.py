@@ -45,7 +45,7 @@ def check_experiment(
         *_check_signal(spec, axes, tables),
         *_check_curves(spec, tables, variants),
     ]
-    return [Problem(source.name, source.line(loc), ".".join(str(part) for part in loc), text) for loc, text in findings]
+    return [Problem(source.name, source.line(loc), ".".join(str(part) for part in loc), text) for loc, text in dict.fromkeys(findings)]
 
 
 def _check_axes(spec: ExperimentSpec) -> Iterator[_Finding]:
@@ -129,12 +129,12 @@ def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
         measured = loc[0] != "backgrounds"
         yield from _column(loc, ref, tables, lambda table, ref=ref: table.on(axes, ref.column), empty=measured)  # type: ignore[misc]
         table = tables.get(ref.table)
-        if (
-            table is not None
-            and ref.column in table.columns
-            and not np.all(table.columns[ref.column] == np.round(table.columns[ref.column]))
-        ):
-            yield loc, f"{ref.table}: column '{ref.column}' must hold whole counts"
+        if table is not None and ref.column in table.columns:
+            values = table.columns[ref.column]
+            if np.any(values < 0):
+                yield loc, f"{ref.table}: column '{ref.column}' has {int(np.sum(values < 0))} negative entries"
+            elif np.any(values != np.round(values)):
+                yield loc, f"{ref.table}: column '{ref.column}' must hold whole counts"
 
 
 def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table]) -> Iterator[_Finding]:
