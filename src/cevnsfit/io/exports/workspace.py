@@ -21,7 +21,7 @@ from cevnsfit.stats.channel import Channel, ControlRegion
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -167,8 +167,9 @@ def _likelihood(spec: Spec, metadata: Spec) -> Likelihood:
 def _check(spec: Spec) -> None:
     """Raise ValueError where a modifier has no counterpart, or the numbers are too many or not finite."""
     count = 0
+    observed = {entry["name"]: len(entry["data"]) for entry in spec["observations"]}
     for channel in spec["channels"]:
-        bins = {len(sample["data"]) for sample in channel["samples"]}
+        bins = {observed[channel["name"]], *(size for sample in channel["samples"] for size in _lengths(sample))}
         for sample in channel["samples"]:
             strange = sorted({m["type"] for m in sample["modifiers"]} - set(_KNOWN))
             types = [m["type"] for m in sample["modifiers"]]
@@ -180,8 +181,20 @@ def _check(spec: Spec) -> None:
                 raise ValueError(message)
             count += sum(len(sample["data"]) * (2 if kind == "histosys" else 1) for kind in ("nominal", *types))
         if len(bins) != 1 or count > MAX_NUMBERS:
-            message = f"{channel['name']}: samples of different lengths, or more than {MAX_NUMBERS} numbers"
+            message = f"{channel['name']}: lists of different lengths, or more than {MAX_NUMBERS} numbers"
             raise ValueError(message)
+
+
+def _lengths(sample: Spec) -> Iterator[int]:
+    """Yield the lengths of all lists of numbers of a sample."""
+    yield len(sample["data"])
+    for modifier in sample["modifiers"]:
+        data = modifier["data"]
+        if modifier["type"] == "histosys":
+            yield len(data["hi_data"])
+            yield len(data["lo_data"])
+        elif modifier["type"] == "staterror":
+            yield len(data)
 
 
 def _controls(spec: Spec) -> dict[str, tuple[str, float]]:

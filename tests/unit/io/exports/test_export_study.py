@@ -1,0 +1,174 @@
+"""Stored scans and likelihoods to files: commands, provenance, and what must not go together."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cevnsfit.cli.main import app
+from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.io.exports.text import read_json, write_json
+from cevnsfit.physics.interactions.vector_mediators import loop_function
+from cevnsfit.studies.export import (
+    about_model,
+    attached_inputs,
+    companion,
+    export_limits,
+    require_same_inputs,
+    stored_limits,
+    stored_provenance,
+)
+from cevnsfit.studies.export_likelihood import simplified, workspaces, write_workspaces
+from cevnsfit.studies.setup import Analysis
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typer.testing import Result
+
+    from cevnsfit.io.exports.limits import Limits
+
+CSI = "coherent-csi-2017"
+LOOP = Analysis((CSI,), "lmu-ltau")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stored") / "scan"
+    grid = ("--grid", "mass=10:100:3:log", "--grid", "g=1e-4:1e-1:16:log")
+    result = run("scan", CSI, "--model", "lmu-ltau", "--at", "loop_sign=-1", *grid, "--no-plot", "-o", folder)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_limits_say_what_they_are(scan: Path) -> None:
+    limits = stored_limits(scan, [(0.9, 2)])
+    metadata = limits.metadata
+    assert metadata["held"]["loop_sign"] == -1.0
+    assert metadata["charges"]["nu_mu"]["proton"] < 0.0
+    assert metadata["confidence"] == [{"cl": 0.9, "dof": 2, "threshold": pytest.approx(4.60517)}]
+    assert set(metadata["inputs"]) == {CSI}
+    assert all(len(digest) == 64 for digest in metadata["inputs"][CSI].values())
+    assert "numpy" in metadata["exported_with"]
+    assert "profile likelihood" in metadata["method"]
+    assert limits.results[0][1][0].branches
+
+
+def test_charges_are_those_of_the_models() -> None:
+    baryon = about_model("b-l", {})["charges"]
+    assert baryon["nu_e"] == baryon["nu_tau"] == {"proton": -1.0, "neutron": -1.0}
+    assert about_model("vector", {"q_u": 1.0, "q_d": 0.0, "q_nu_e": 0.5})["charges"]["nu_e"] == {"proton": 1.0, "neutron": 0.5}
+    loop = about_model("lmu-ltau", {})["charges"]
+    expected = 2.0 / (137.036 * np.pi) * float(loop_function(0.0, 105.658, 1776.9))
+    assert loop["nu_mu"]["proton"] == pytest.approx(expected, rel=1e-3)
+    assert loop["nu_tau"]["proton"] == -loop["nu_mu"]["proton"]
+    assert "nu_e" not in loop
+    assert about_model("scalar", {})["charges"] == {}
+    assert "charges" not in about_model("released-templates", {})
+
+
+def test_commands_write_the_files(scan: Path, tmp_path: Path) -> None:
+    result = run("export", scan, "--to", "json", "--cl", "0.9", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {"files": [str(scan / "limits.json")]}
+    assert [region.cl for region in read_json(scan / "limits.json").results[0][1]] == [0.9]
+    assert run("export", scan / "limits.json", "--to", "csv", "-o", tmp_path / "new" / "a.csv").stdout.strip() == str(
+        tmp_path / "new" / "a.csv"
+    )
+    assert "csv" in run("export", scan, "--to", "cvs").stderr
+    assert run("export", scan / "nothing", "--to", "csv").exit_code == 2
+    assert run("export", scan, "--to", "csv", "--attach", scan / "limits.json").exit_code == 2
+
+
+def test_show_prints_where_a_result_comes_from(scan: Path, tmp_path: Path) -> None:
+    text = run("show", scan).stdout
+    assert "experiment.yaml: " in text
+    assert "loop_sign: -1.0" in text
+    known = json.loads(run("show", scan, "--json").stdout)
+    assert known["kind"] == "scan"
+    assert known["inputs"][CSI] == stored_limits(scan, [(0.9, 2)]).metadata["inputs"][CSI]
+    (file,) = write_json(stored_limits(scan, [(0.9, 2)]), tmp_path / "limits.json")
+    assert json.loads(run("show", file, "--json").stdout)["inputs"] == known["inputs"]
+    files = write_workspaces(workspaces(LOOP, at={"mass": 10.0}), tmp_path / "likelihood.json")
+    assert stored_provenance(files[0])["inputs"] == known["inputs"]
+    assert json.loads(run("show", files[0], "--json").stdout)["kind"] == "pyhf workspace"
+    (tmp_path / "other.json").write_text('{"a": 1}', encoding="utf-8")
+    refused = run("show", tmp_path / "other.json")
+    assert refused.exit_code == 2
+    assert "says nothing of its origin" in refused.stderr
+    assert run("show", tmp_path).exit_code == 2
+
+
+def test_likelihoods_of_other_inputs_are_not_attached(limits: Limits, tmp_path: Path) -> None:
+    files = write_workspaces(workspaces(LOOP, at={"mass": 10.0}), tmp_path / "likelihood.json")
+    with pytest.raises(ResultError, match="other inputs"):
+        export_limits(limits, "hepdata", tmp_path / "submission", attach=[files[0]])
+    assert not (tmp_path / "submission").exists()
+    known = attached_inputs(files[0])
+    require_same_inputs(known, known, "itself")
+    changed = {CSI: {**known[CSI], "experiment.yaml": "0"}}
+    with pytest.raises(ResultError, match=CSI):
+        require_same_inputs(known, changed, "changed")
+    companion(files[0], "metadata").unlink()
+    with pytest.raises(ResultError, match="does not say"):
+        attached_inputs(files[0])
+
+
+def test_the_likelihood_of_a_scan_is_attached(scan: Path, tmp_path: Path) -> None:
+    pytest.importorskip("hepdata_lib", reason="the extra [hepdata] is not installed")
+    files = write_workspaces(workspaces(LOOP, at={"mass": 10.0}), tmp_path / "likelihood.json")
+    result = run("export", scan, "--to", "hepdata", "-o", tmp_path / "submission", "--attach", files[0], "--cl", "0.9")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "submission" / "likelihood.json").read_bytes() == files[0].read_bytes()
+    assert "HistFactory" in (tmp_path / "submission" / "submission.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({}, "mass must be held"),
+        ({"grid": {"g": [0.1, 0.2, 0.3]}}, "one shape parameter"),
+        ({"grid": {"mass": [1.0], "loop_sign": [1.0]}}, "one shape parameter"),
+        ({"at": {"mass": 3.0}, "grid": {"mass": [1.0]}}, "one shape parameter"),
+        ({"grid": {"mass": np.arange(1.0, 1002.0)}}, "1 to 1000 values"),
+        ({"at": {"mass": -3.0}}, "outside its domain"),
+        ({"grid": {"mass": [1.0]}, "record": "1234567"}, "not a patchset"),
+    ],
+    ids=range(7),
+)
+def test_workspaces_that_cannot_be_made(options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(CevnsfitError, match=reason):
+        workspaces(LOOP, **options)
+
+
+def test_the_files_of_a_likelihood(tmp_path: Path) -> None:
+    result = run("export-likelihood", CSI, "-m", "lmu-ltau", "--grid", "mass=10:30:3", "--to", "pyhf", "-o", tmp_path / "new", "--json")
+    assert result.exit_code == 0, result.output
+    names = [str(tmp_path / "new" / name) for name in ("workspace.json", "workspace.metadata.json", "workspace.patchset.json")]
+    assert json.loads(result.stdout) == {"files": names}
+    metadata = json.loads((tmp_path / "new" / "workspace.metadata.json").read_text(encoding="utf-8"))
+    assert metadata["normfactors"] == {"g2": {"g": 2}, "g4": {"g": 4}}
+    assert metadata["couplings"]["g"]["scale"] == "log"
+    assert any("control region" in note for note in metadata["not_expressed"])
+    assert any("not independent" in note for note in metadata["not_expressed"])
+    patches = json.loads((tmp_path / "new" / "workspace.patchset.json").read_text(encoding="utf-8"))
+    assert [patch["metadata"]["name"] for patch in patches["patches"]] == ["mass_10", "mass_20", "mass_30"]
+    assert patches["metadata"]["cevnsfit"]["inputs"] == metadata["inputs"]
+    assert run("export-likelihood", CSI, "-m", "lmu-ltau", "--to", "hs4", "-o", tmp_path).exit_code == 2
+    grids = ("--grid", "mass=10:30:3", "--grid", "g=0.1:0.2:3")
+    assert "mass=START:STOP:COUNT only" in run("export-likelihood", CSI, "-m", "b-l", "--to", "simplified", *grids, "-o", tmp_path).stderr
+
+
+def test_a_simplified_likelihood_needs_a_mediator() -> None:
+    with pytest.raises(CevnsfitError, match="other free parameters"):
+        simplified(Analysis((CSI,), "nsi"), (1.0, 10.0))
+    with pytest.raises(CevnsfitError, match="outside its domain"):
+        simplified(LOOP, (0.0, 10.0))
