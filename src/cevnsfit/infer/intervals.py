@@ -58,6 +58,8 @@ class Intervals:
         False when a profiled point did not converge.
     toys
         The pseudo-experiments behind it, None where there are none.
+    expected
+        Upper ends that data without signal give at -2, -1, 0, 1, 2 standard deviations; empty where they were not asked for.
     """
 
     poi: str
@@ -72,6 +74,7 @@ class Intervals:
     dof: int
     valid: bool
     toys: ToyRecord | None = None
+    expected: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
