@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.spec.yaml_source import read_yaml
@@ -36,10 +36,18 @@ class Confidence(_Section):
 
 
 class Overlay(_Section):
-    """A curve that the user provides: a CSV file with its source, or a DARKCAST `.lmt` file."""
+    """A curve: a CSV file with its source, a DARKCAST `.lmt` file, or one that is computed."""
 
     label: str
-    file: str
+    file: str | None = None
+    computed: Literal["neutrino-trident"] | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Overlay:
+        if (self.file is None) == (self.computed is None):
+            message = "an overlay is either a file or computed"
+            raise ValueError(message)
+        return self
 
 
 class AnalysisSpec(_Section):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.io.overlays import read_overlay
 from cevnsfit.physics.interactions import signal_model
+from cevnsfit.physics.trident import SMALLEST_MASS, trident_limit, trident_spectrum
 from cevnsfit.report.plots import save_figure, spectra_figure
-from cevnsfit.spec.analysis import AnalysisSpec, load_analysis
+from cevnsfit.spec.analysis import AnalysisSpec, Overlay, load_analysis
 from cevnsfit.studies.exclusion import muon_reference, regions_of, write_plot, write_tables
 from cevnsfit.studies.fitting import Consistency, FitSummary, consistency, run_fit
 from cevnsfit.studies.rates import projections
@@ -20,12 +24,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from cevnsfit.studies.exclusion import Result
 
     Curve = tuple[str, NDArray[np.float64]]
+
+_TRIDENT_MODELS: Final = ("lmu-ltau", "le-lmu")
+"""Models in which the muon and its neutrino have the same charge, of modulus 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +70,7 @@ def run_analysis(
         If the file or an overlay is malformed.
     """
     spec = load_analysis(path)
-    units = plane_units(spec)
-    overlays = tuple((entry.label, read_overlay(path.parent / entry.file, units)) for entry in spec.overlays)
+    overlays = tuple((entry.label, _curve(entry, spec, path)) for entry in spec.overlays)
     parts = tuple(Part(result.label, _analysis(spec, number)) for number, result in enumerate(spec.results))
     scans = run_scan(parts, parse_grids(spec.grid), folder, at=spec.at, executor=executor, progress=progress)
     confidence = [(entry.cl, entry.dof) for entry in spec.confidence]
@@ -91,6 +96,18 @@ def plane_units(spec: AnalysisSpec) -> tuple[tuple[str, str], tuple[str, str]]:
     units = {parameter.name: parameter.unit for parameter in signal_model(spec.model).parameters}
     x, y = parse_grids(spec.grid)
     return (x, units.get(x, "1")), (y, units.get(y, "1"))
+
+
+def _curve(overlay: Overlay, spec: AnalysisSpec, path: Path) -> NDArray[np.float64]:
+    """Return the points of an overlay, shape (n, 2)."""
+    if overlay.file is not None:
+        return read_overlay(path.parent / overlay.file, plane_units(spec))
+    grids = parse_grids(spec.grid)
+    if tuple(grids) != ("mass", "g") or spec.model not in _TRIDENT_MODELS:
+        message = f"'{overlay.computed}' is a limit in (mass, g) of the models {', '.join(_TRIDENT_MODELS)}"
+        raise SpecError([Problem(str(path), None, "overlays", message)])
+    mass = np.geomspace(max(grids["mass"].min(), SMALLEST_MASS), grids["mass"].max(), 201)
+    return np.column_stack([mass, trident_limit(mass, trident_spectrum())])
 
 
 def _analysis(spec: AnalysisSpec, number: int) -> Analysis:

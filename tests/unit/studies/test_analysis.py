@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.errors import SpecError, UnknownNameError
+from cevnsfit.physics.trident import trident_limit, trident_spectrum
 from cevnsfit.spec.analysis import load_analysis
 from cevnsfit.studies.analysis import run_analysis, write_analysis
 
@@ -24,7 +25,9 @@ results:
   - {label: projection, experiments: [ccm-200]}
 confidence: [{cl: 0.90}]
 muon_g_2: "2020"
-overlays: [{label: somebody's limit, file: limit.csv}]
+overlays:
+  - {label: somebody's limit, file: limit.csv}
+  - {label: tridents, computed: neutrino-trident}
 spectra: [coherent-csi-2021]
 """
 
@@ -52,6 +55,9 @@ def test_a_run_leaves_tables_and_pictures(tmp_path: Path) -> None:
     assert "Asimov" in result.results[1][0].caveat
     assert len(result.consistency) == 1
     np.testing.assert_array_equal(result.overlays[0][1], [[200.0, 0.01], [1000.0, 0.05]])
+    ends = result.overlays[1][1][[0, -1]]
+    np.testing.assert_allclose(ends[:, 0], [200.0, 1000.0])
+    np.testing.assert_allclose(ends[:, 1], trident_limit(ends[:, 0], trident_spectrum()))
     again = run_analysis(tmp_path / "analysis.yaml", tmp_path / "out")
     np.testing.assert_array_equal(again.results[0][0].nll2, result.results[0][0].nll2)
 
@@ -76,3 +82,13 @@ def test_an_overlay_of_another_plane_is_named(tmp_path: Path) -> None:
     (tmp_path / "limit.csv").write_text("# source: us\nmass [MeV],eps [1]\n1,2\n", encoding="utf-8")
     with pytest.raises(SpecError, match=r"limit\.csv:2: .*mass \[MeV\] and g \[1\]"):
         run_analysis(path, tmp_path / "out")
+
+
+def test_tridents_bound_the_models_of_the_muon_number_only(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="lmu-ltau, le-lmu"):
+        run_analysis(write(tmp_path, SMALL.replace("model: lmu-ltau", "model: b-l")), tmp_path / "out")
+
+
+def test_an_overlay_is_a_file_or_computed(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="either a file or computed"):
+        load_analysis(write(tmp_path, SMALL.replace("file: limit.csv", "file: limit.csv, computed: neutrino-trident")))
