@@ -20,6 +20,7 @@ from cevnsfit.io.exports.limits import delta_chi2, document, from_document
 from cevnsfit.io.exports.netcdf import write_netcdf
 from cevnsfit.io.exports.root import cell_edges, write_root
 from cevnsfit.io.exports.text import read_document, read_json, write_csv, write_json
+from cevnsfit.io.overlays import read_overlay
 
 if TYPE_CHECKING:
     from cevnsfit.io.exports.limits import Limits
@@ -184,6 +185,11 @@ def test_darkcast_has_every_excluded_range(limits: Limits, tmp_path: Path) -> No
     assert island == {"lower": [(1e-3, 1e5), (1e-2, 3e-5), (0.1, 1e5)], "upper": [(1e-3, 1e5), (1e-2, 1e-4), (0.1, 1e5)]}
     assert free == {"lower": [(1e-3, 1e5), (1e-2, 1e5), (0.1, 1e5)]}
     assert '# caveat: "CEvNS only"' in files[0].read_text(encoding="utf-8")
+
+
+def test_darkcast_files_can_be_drawn_over_another_plane(limits: Limits, tmp_path: Path) -> None:
+    top, *_ = write_darkcast(limits, tmp_path)
+    np.testing.assert_allclose(read_overlay(top), [(1.0, 2e-5), (10.0, 2e-4), (100.0, 1e-5)], rtol=1e-14)
 
 
 def test_darkcast_needs_a_mass(limits: Limits, tmp_path: Path) -> None:
