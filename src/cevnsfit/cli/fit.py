@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cevnsfit.cli import output
-from cevnsfit.cli.options import AtOption, ElectronsOption, ExperimentsArgument, JsonOption, ModelOption, OverlapOption, SetOption
+from cevnsfit.cli.options import (
+    AtOption,
+    ElectronsOption,
+    ExperimentsArgument,
+    JsonOption,
+    ModelOption,
+    OverlapOption,
+    ProfileOption,
+    SetOption,
+)
 
 if TYPE_CHECKING:
     from cevnsfit.studies.fitting import FitSummary
@@ -15,6 +24,7 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     experiments: ExperimentsArgument,
     model: ModelOption,
     at: AtOption = None,
+    profile: ProfileOption = None,
     changes: SetOption = None,
     profile_signal: Annotated[
         bool, typer.Option("--profile-signal", help="Profile the signal's systematics, also for `signal-strength`.")
@@ -34,6 +44,7 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         electrons=electrons,
         allow_overlap=allow_overlap,
         signal_systematics="profile" if profile_signal else None,
+        floating=profile,
     )
     summary = run_fit(chosen, at=held(at))
     if as_json:

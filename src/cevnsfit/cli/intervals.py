@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cevnsfit.cli import output
-from cevnsfit.cli.options import AtOption, ElectronsOption, ExperimentsArgument, JsonOption, ModelOption, OverlapOption, SetOption
+from cevnsfit.cli.options import (
+    AtOption,
+    ElectronsOption,
+    ExperimentsArgument,
+    JsonOption,
+    ModelOption,
+    OverlapOption,
+    ProfileOption,
+    SetOption,
+)
 
 if TYPE_CHECKING:
     from cevnsfit.infer.intervals import Intervals
@@ -20,6 +29,7 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     ] = None,
     cl: Annotated[float, typer.Option("--cl", help="Confidence level.")] = 0.90,
     dof: Annotated[int, typer.Option("--dof", help="Degrees of freedom of the threshold.")] = 1,
+    profile: ProfileOption = None,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
     electrons: ElectronsOption = False,
@@ -31,7 +41,11 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 
     confidence([cl], dof)
     result = run_intervals(
-        analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap), at=held(at), poi=poi, cl=cl, dof=dof
+        analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile),
+        at=held(at),
+        poi=poi,
+        cl=cl,
+        dof=dof,
     )
     if as_json:
         output.print_json(intervals_json(result))

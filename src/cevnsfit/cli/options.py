@@ -20,6 +20,10 @@ ModelOption = Annotated[
     str, typer.Option("--model", "-m", metavar="MODEL", help="Signal model; see `cevnsfit models`.", show_default=False)
 ]
 AtOption = Annotated[list[str] | None, typer.Option("--at", metavar="NAME=VALUE", help="Hold a parameter; repeatable.", show_default=False)]
+ProfileOption = Annotated[
+    list[str] | None,
+    typer.Option("--profile", metavar="NAME", help="Let a parameter float that is held by default; repeatable.", show_default=False),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a field of experiment.yaml; repeatable.", show_default=False),
@@ -48,6 +52,7 @@ def analysis(
     allow_overlap: bool = False,
     signal_systematics: SignalSystematics | None = None,
     electrons: bool = False,
+    floating: Sequence[str] | None = None,
 ) -> Analysis:
     """Return the analysis that the options describe; folders become absolute, so that a stored scan finds them from anywhere.
 
@@ -59,7 +64,15 @@ def analysis(
     from cevnsfit.studies.setup import Analysis, check_model
 
     check_model(model)
-    return Analysis(tuple(_located(name) for name in experiments), model, overrides(changes), signal_systematics, allow_overlap, electrons)
+    return Analysis(
+        tuple(_located(name) for name in experiments),
+        model,
+        overrides(changes),
+        signal_systematics,
+        allow_overlap,
+        electrons,
+        tuple(dict.fromkeys(() if floating is None else floating)),
+    )
 
 
 def overrides(changes: Sequence[str] | None) -> tuple[tuple[str, str], ...]:

@@ -18,6 +18,7 @@ from cevnsfit.cli.options import (
     OutputFolder,
     OverlapOption,
     PlaneDofOption,
+    ProfileOption,
     SetOption,
 )
 
@@ -43,6 +44,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     ] = None,
     each: Annotated[bool, typer.Option("--each", help="Add a plane for each single experiment.")] = False,
     at: AtOption = None,
+    profile: ProfileOption = None,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
     cl: ConfidenceOption = None,
@@ -59,7 +61,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.scan import parts_of, run_scan
     from cevnsfit.studies.workers import workers
 
-    chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap)
+    chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile)
     levels, reference, fixed, grids = confidence(cl, dof), muon_reference(muon), held(at), _grids(chosen, grid, at)
     parts = parts_of(chosen, each=each)
     with workers(jobs) as executor:

@@ -12,6 +12,7 @@ import numpy as np
 
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import ProfileResult
+from cevnsfit.stats.channel import amplitudes
 from cevnsfit.stats.engine import bind, evaluate_problem
 from cevnsfit.stats.joint import observed_data
 
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 REACH: Final = 3.0
-"""Starts lie within this many coupling scales of zero."""
+"""Starts lie within this many coupling scales of the values with the fewest signal counts, about which the minima lie on both sides."""
 
 RUNGS: Final = 48
-"""Starts along one coupling, and for each one of several; an even number, so that none is the stationary point 0."""
+"""Starts along one coupling, and for each one of several; an even number, so that none is the stationary point in the middle."""
 
 APART: Final = 0.25
 """Distance in coupling scales below which starts in several couplings are taken to lead to the same minimum."""
@@ -63,10 +64,10 @@ def profile_basins(joint: Joint, fixed: Mapping[str, Floats], *, data: Data | No
     data = observed_data(joint) if data is None else data
     theta = _base(joint, fixed, data, start)
     columns = np.array([joint.parameters.index(name) for name in names])
-    reach = REACH * _scales(joint, names)
-    values = np.concatenate([_ladder(joint, columns, reach, len(theta)), theta[:, None, columns]], axis=1)
+    scales = _scales(joint, names)
+    values = np.concatenate([_ladder(joint, theta, columns, scales), theta[:, None, columns]], axis=1)
     tried = _heights(joint, theta, columns, values, data)
-    apart = APART * reach / REACH
+    apart = APART * scales
     if len(names) == 1:
         tried, apart = _minima(tried), np.zeros(1)
     results = []
@@ -95,8 +96,8 @@ def _scales(joint: Joint, names: Sequence[str]) -> Floats:
     return np.array([coupling_scale(joint, name) for name in names])
 
 
-def _ladder(joint: Joint, columns: Ints, reach: Floats, count: int) -> Floats:
-    """Return starting values of the couplings within `reach` for each of `count` points, shape (count, starts, couplings)."""
+def _ladder(joint: Joint, theta: Floats, columns: Ints, scales: Floats) -> Floats:
+    """Return starting values of the couplings at each point, shape (P, starts, couplings)."""
     if len(columns) == 1:
         unit = np.linspace(0.0, 1.0, RUNGS)[:, None]
     else:
@@ -104,9 +105,40 @@ def _ladder(joint: Joint, columns: Ints, reach: Floats, count: int) -> Floats:
 
         unit = qmc.Halton(len(columns), scramble=False).random(RUNGS * len(columns))
     parameters = [joint.parameters.parameters[column] for column in columns]
-    lower = np.maximum(-reach, [p.lower for p in parameters])
-    upper = np.minimum(reach, [p.upper for p in parameters])
-    return np.broadcast_to(lower + (upper - lower) * unit, (count, len(unit), len(columns)))
+    first, last = np.array([p.lower for p in parameters]), np.array([p.upper for p in parameters])
+    middle = np.clip(_fewest(joint, theta, columns, scales), first, last)
+    lower, upper = np.maximum(middle - REACH * scales, first), np.minimum(middle + REACH * scales, last)
+    return np.asarray(lower[:, None] + (upper - lower)[:, None] * unit)
+
+
+def _fewest(joint: Joint, theta: Floats, columns: Ints, scales: Floats) -> Floats:
+    """Return the couplings at which the parabola of all signal counts in them is lowest, the other parameters as they are, shape (P, n)."""
+    size = len(columns)
+    base = theta.copy()
+    base[:, columns] = 0.0
+
+    def counts(step: Floats) -> Floats:
+        moved = base.copy()
+        moved[:, columns] = step * scales
+        return _signal(joint, moved)
+
+    unit, origin = np.eye(size), counts(np.zeros(size))
+    up, down = np.array([counts(row) for row in unit]), np.array([counts(-row) for row in unit])
+    matrix = np.empty((len(theta), size, size))
+    for i in range(size):
+        for j in range(size):
+            matrix[:, i, j] = up[i] + down[i] - 2 * origin if i == j else counts(unit[i] + unit[j]) - up[i] - up[j] + origin
+    slope = (up - down).T / 2.0
+    return np.asarray(-np.einsum("pij,pj->pi", np.linalg.pinv(matrix, rcond=1e-6, hermitian=True), slope) * scales)
+
+
+def _signal(joint: Joint, theta: Floats) -> Floats:
+    """Return the signal counts of all channels, shape (P,)."""
+    total = np.zeros(len(theta))
+    for channel, local in zip(joint.channels, joint.local, strict=True):
+        signal = np.array([component == "cevns" for component in channel.components])
+        total += amplitudes(channel.coefficients, theta[:, local]) @ (channel.templates.sum(axis=1) * signal)
+    return total
 
 
 def _heights(joint: Joint, theta: Floats, columns: Ints, values: Floats, data: Data) -> Floats:
@@ -121,9 +153,12 @@ def _heights(joint: Joint, theta: Floats, columns: Ints, values: Floats, data: D
 
 
 def _minima(heights: Floats) -> Floats:
-    """Return the heights (P, starts) of a ladder and, last, of one more start, infinite except at the minima of the ladder and there."""
+    """Return the heights (P, starts) of a ladder and, last, of one more start; infinite but for the minima, the lowest of each half, and the last."""
     ladder = np.pad(heights[:, :-1], ((0, 0), (1, 1)), constant_values=np.inf)
     lowest = (ladder[:, 1:-1] <= ladder[:, :-2]) & (ladder[:, 1:-1] <= ladder[:, 2:])
+    points, middle = np.arange(len(heights)), lowest.shape[1] // 2
+    lowest[points, heights[:, :middle].argmin(axis=1)] = True
+    lowest[points, middle + heights[:, middle:-1].argmin(axis=1)] = True
     return np.concatenate([np.where(lowest, heights[:, :-1], np.inf), heights[:, -1:]], axis=1)
 
 
