@@ -144,14 +144,14 @@ def require_growth(joint: Joint, poi: str, held: Mapping[str, float]) -> None:
 
 def statistic(test: SignalTest, values: Floats) -> Floats:
     """Return q~ of the observed data at some values, shape (n,)."""
-    q = np.maximum(_heights(test, values, test.data) - test.best, 0.0)
+    q: Floats = np.maximum(_heights(test, values, test.data) - test.best, 0.0)
     return np.asarray(np.where(values < test.estimate, 0.0, q))
 
 
 def asimov_statistic(test: SignalTest, values: Floats) -> Floats:
     """Return q~ of the Asimov data without signal, shape (n,)."""
     lowest = _heights(test, np.array([test.floor]), test.asimov)[0]
-    return np.maximum(_heights(test, values, test.asimov) - lowest, 0.0)
+    return np.asarray(np.maximum(_heights(test, values, test.asimov) - lowest, 0.0))
 
 
 def _heights(test: SignalTest, values: Floats, data: Data) -> Floats:
@@ -166,7 +166,7 @@ def asymptotic_tails(q: Floats, asimov: Floats) -> tuple[Floats, Floats]:
     beyond = q > asimov
     with_signal = np.where(beyond, (q + asimov) / (2 * safe), root)
     without = np.where(beyond, (q - asimov) / (2 * safe), root - root_asimov)
-    return norm.sf(with_signal), norm.sf(without)
+    return np.asarray(norm.sf(with_signal)), np.asarray(norm.sf(without))
 
 
 def cls_values(test: SignalTest, values: Floats) -> Floats:

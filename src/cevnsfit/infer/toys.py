@@ -196,7 +196,9 @@ def free_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[str, fl
     even = _even(joint)
     joint = _both_signs(joint, even)
     size, width = len(data.aux), len(joint.parameters)
-    starts = np.broadcast_to(starts[:, None], (len(starts), size, width)) if starts.ndim == 2 else starts
+    starts = np.array(np.broadcast_to(starts[:, None], (len(starts), size, width)) if starts.ndim == 2 else starts)
+    for name, value in held.items():
+        starts[:, :, joint.parameters.index(name)] = value
     values = np.array([nll2(joint, start, data) for start in starts])
     which, rows = np.nonzero(values <= values.min(axis=0) + HOPELESS)
     floating = [p.name for p in joint.parameters if not p.fixed and p.name not in held]
@@ -234,13 +236,26 @@ def rows_of(data: Data, rows: NDArray[np.int64]) -> Data:
     return Data(tuple(n[rows] for n in data.counts), tuple(None if m is None else m[rows] for m in data.control), data.aux[rows])
 
 
-def conditional_fits(joint: Joint, data: Data, start: Floats, *, held: Mapping[str, float]) -> tuple[Floats, Floats]:
+def conditional_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[str, float]) -> tuple[Floats, Floats]:
     """Return -2 ln lambda (P,) and all parameters (P, n) of the fit to each data set with some parameters held; NaN where it fails.
 
-    -2 ln lambda is infinite where the model cannot make the data.
+    -2 ln lambda is infinite where the model cannot make the data. Where other couplings float, all starts are used, else the first.
+
+    Parameters
+    ----------
+    joint
+        The likelihood.
+    data
+        A batch of P data sets.
+    starts
+        Starting values of all parameters, shape (S, n).
+    held
+        Parameters that are held, by name.
     """
+    if any(not joint.parameters.parameters[i].fixed and joint.parameters.names[i] not in held for i in _couplings(joint)):
+        return free_fits(joint, data, starts, held=held)
     size = len(data.aux)
-    found = profile(joint, {name: np.full(size, value) for name, value in held.items()}, data=data, start=start)
+    found = profile(joint, {name: np.full(size, value) for name, value in held.items()}, data=data, start=starts[0])
     return np.where(found.converged | np.isposinf(found.nll2), found.nll2, np.nan), found.theta
 
 
@@ -270,11 +285,13 @@ def likelihood_ratio(data: Data, *, joint: Joint, poi: str, held: Mapping[str, f
     rivals
         The likelihoods among which the best fit is looked for; all have the parameters of `joint`.
     """
-    tested, theta = conditional_fits(joint, data, start, held=held)
+    first = next((rival.starts for rival in rivals if rival.joint is joint), rivals[0].starts)
+    tested, theta = conditional_fits(joint, data, np.concatenate([start[None], first]), held=held)
     others = {name: value for name, value in held.items() if name != poi}
     couplings, place = _couplings(joint), joint.parameters.index(poi)
     result = np.stack([tested, tested, np.full(len(tested), held[poi])], axis=1)
     for rival in rivals:
+        theta = np.where(np.isnan(theta), start, theta)
         starts = np.repeat(theta[None], len(rival.starts), axis=0)
         starts[:, :, couplings] = rival.starts[:, None, couplings]
         if abs(held[poi]) > NEAR_ZERO * coupling_scale(joint, place):

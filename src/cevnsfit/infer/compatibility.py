@@ -1,0 +1,209 @@
+"""Do experiments agree on the couplings they share: the parameter goodness of fit.
+
+The statistic is -2 ln lambda at the combined best fit minus its minimum when each experiment has couplings of its own. Systematics that
+experiments share stay common to both fits, with their constraint counted once: both are fits to the same data, one nested in the other, so
+that the statistic is never negative and asks about the couplings alone. Where nothing else is shared it is chi2_PG = chi2(combined) - sum of
+the separate minima.
+
+References
+----------
+Maltoni and Schwetz, Phys. Rev. D 68 (2003) 033020, hep-ph/0304176, eqs. 5 to 10.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import chi2
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.parameters import ParameterSet
+from cevnsfit.infer.goodness import toy_tail
+from cevnsfit.infer.starts import effective
+from cevnsfit.infer.toys import Unit, batch, free_fits, in_this_process, start_set, without_cache
+from cevnsfit.stats.joint import Data, join, observed_data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.feldman_cousins import ToyPlan
+    from cevnsfit.infer.goodness import ToyTail
+    from cevnsfit.infer.toys import Thrower
+    from cevnsfit.stats.joint import Joint
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Compatibility:
+    """How well experiments agree.
+
+    Attributes
+    ----------
+    statistic, ndof
+        chi2_PG, and the number of couplings that come on top when each experiment has its own.
+    p
+        Asymptotic p-value, from chi-squared.
+    combined
+        The shared couplings at the combined best fit, by name.
+    separate
+        The couplings of each experiment where it has its own, by experiment and name.
+    tail
+        The p-value of pseudo-experiments at the combined best fit, None without any.
+    """
+
+    statistic: float
+    ndof: int
+    p: float
+    combined: Mapping[str, float]
+    separate: Mapping[str, Mapping[str, float]]
+    tail: ToyTail | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """The combined likelihood, and the one in which each experiment has couplings of its own, with the starts of both.
+
+    `place` holds for each parameter of the split likelihood its index in the combined one.
+    """
+
+    combined: Joint
+    separate: Joint
+    place: NDArray[np.int64]
+    starts: Floats
+    separate_starts: Floats
+    held: Mapping[str, float]
+
+
+def shared_couplings(joint: Joint, held: Mapping[str, float]) -> dict[str, tuple[str, ...]]:
+    """Return the free couplings on which at least two channels depend, with the names of these channels."""
+    found = {}
+    for parameter in joint.parameters:
+        if parameter.kind != "polynomial" or parameter.fixed or parameter.name in held:
+            continue
+        names = tuple(c.name for c in joint.channels if parameter.name in effective(join(joint.parameters, (c,))))
+        if len(names) > 1:
+            found[parameter.name] = names
+    return found
+
+
+def own(channel: str, coupling: str) -> str:
+    """Return the name of the coupling that one experiment has for itself."""
+    return f"{channel}.{coupling}"
+
+
+def separate_couplings(joint: Joint, shared: Mapping[str, Sequence[str]]) -> tuple[Joint, NDArray[np.int64]]:
+    """Return the likelihood with own couplings for each experiment, and the index of each of its parameters in the combined one."""
+    parameters, place = [], []
+    for index, parameter in enumerate(joint.parameters):
+        names = [own(channel, parameter.name) for channel in shared[parameter.name]] if parameter.name in shared else [parameter.name]
+        parameters += [replace(parameter, name=name) for name in names]
+        place += [index] * len(names)
+    channels = []
+    for channel in joint.channels:
+        rule = channel.coefficients
+        renamed = tuple(own(channel.name, name) if channel.name in shared.get(name, ()) else name for name in rule.parameters)
+        channels.append(replace(channel, coefficients=replace(rule, parameters=renamed)))
+    used = {name for channel in channels for name in channel.coefficients.parameters}
+    kept = [i for i, p in enumerate(parameters) if p.kind != "polynomial" or p.name in used]
+    return join(ParameterSet(tuple(parameters[i] for i in kept)), tuple(channels)), np.array([place[i] for i in kept], dtype=np.int64)
+
+
+def split_likelihood(joint: Joint, held: Mapping[str, float], data: Data) -> Split:
+    """Return both likelihoods.
+
+    Raises
+    ------
+    CevnsfitError
+        If no two experiments share a coupling.
+    """
+    shared = shared_couplings(joint, held)
+    if not shared:
+        message = "no coupling is shared by two of the experiments: there is nothing to compare"
+        raise CevnsfitError(message)
+    separate, place = separate_couplings(joint, shared)
+    starts = start_set(joint, data, held=held)
+    return Split(
+        without_cache(joint),
+        separate,
+        place,
+        starts,
+        np.concatenate([starts[:, place], start_set(separate, _moved(data, place), held=held)]),
+        held,
+    )
+
+
+def _moved(data: Data, place: NDArray[np.int64]) -> Data:
+    return replace(data, aux=data.aux[..., place])
+
+
+def distance(data: Data, *, split: Split) -> Floats:
+    """Return chi2_PG of each data set, shape (P, 1); NaN where a fit fails."""
+    combined, theta = free_fits(split.combined, data, split.starts, held=split.held)
+    starts = np.broadcast_to(split.separate_starts[:, None], (len(split.separate_starts), len(data.aux), len(split.place)))
+    good = np.where(np.isnan(theta), split.starts[0], theta)[:, split.place]
+    separate, _ = free_fits(split.separate, _moved(data, split.place), np.concatenate([starts, good[None]]), held=split.held)
+    return np.maximum(combined - separate, 0.0)[:, None]
+
+
+def compatibility(
+    joint: Joint,
+    *,
+    held: Mapping[str, float] | None = None,
+    data: Data | None = None,
+    plan: ToyPlan | None = None,
+    throw: Thrower = in_this_process,
+) -> Compatibility:
+    """Return how well the experiments of a joint likelihood agree on the couplings they share.
+
+    Parameters
+    ----------
+    joint
+        The likelihood of all experiments at fixed shape parameters.
+    held
+        Parameters that are held, by name.
+    data
+        The data set; the observed one by default.
+    plan
+        Number and seed of pseudo-experiments, thrown at the combined best fit; none by default.
+    throw
+        Returns the chunks of some units, in order.
+
+    Raises
+    ------
+    CevnsfitError
+        If no two experiments share a coupling, or a fit does not converge.
+    """
+    held = {} if held is None else held
+    data = observed_data(joint) if data is None else data
+    split = split_likelihood(joint, held, data)
+    one = batch(data)
+    combined, theta = free_fits(split.combined, one, split.starts, held=held)
+    starts = np.concatenate([split.separate_starts, theta[:, split.place]])
+    separate, other = free_fits(split.separate, _moved(one, split.place), starts, held=held)
+    statistic = float(combined[0] - separate[0])
+    if not np.isfinite(statistic):
+        message = "a fit does not converge: there is no test of compatibility"
+        raise CevnsfitError(message)
+    statistic, shared = max(statistic, 0.0), shared_couplings(joint, held)
+    ndof = sum(len(channels) - 1 for channels in shared.values())
+    tail = None
+    if plan is not None:
+        measure = functools.partial(distance, split=split)
+        units = [Unit(0, chunk, split.combined, theta[0], measure, plan.seed) for chunk in range(plan.chunks)]
+        tail = toy_tail(units, statistic, throw)
+    values = dict(zip(split.separate.parameters.names, other[0].tolist(), strict=True))
+    found = {c.name: {name: values[own(c.name, name)] for name, users in shared.items() if c.name in users} for c in joint.channels}
+    return Compatibility(
+        statistic=statistic,
+        ndof=ndof,
+        p=float(chi2.sf(statistic, ndof)),
+        combined={name: float(theta[0, joint.parameters.index(name)]) for name in shared},
+        separate={name: couplings for name, couplings in found.items() if couplings},
+        tail=tail,
+    )

@@ -1,0 +1,112 @@
+"""What each nuisance does to a parameter of interest: pulls, constraints and impacts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.fit import fit
+from cevnsfit.infer.profile import profile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.results import FitResult
+    from cevnsfit.stats.joint import Data, Joint
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """One nuisance.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    constrained
+        Whether it has a unit-normal constraint: then value and error are in units of the prior's standard deviation.
+    value, error
+        At the best fit, with the Hesse error.
+    up, down
+        Shift of the parameter of interest when the nuisance is held one error above or below its value; NaN where that fit fails.
+    """
+
+    name: str
+    constrained: bool
+    value: float
+    error: float
+    up: float
+    down: float
+
+    @property
+    def size(self) -> float:
+        """Return the larger shift; 0 where neither is known."""
+        return max((abs(shift) for shift in (self.up, self.down) if math.isfinite(shift)), default=0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """The nuisances of a fit, by the size of their impact.
+
+    Attributes
+    ----------
+    poi
+        The parameter of interest.
+    fit
+        The best fit.
+    impacts
+        Largest first.
+    """
+
+    poi: str
+    fit: FitResult
+    impacts: tuple[Impact, ...]
+
+
+def ranking(joint: Joint, poi: str, *, held: Mapping[str, float] | None = None, data: Data | None = None) -> Ranking:
+    """Return the nuisances that float in the fit of `poi`, by the size of their impact.
+
+    Parameters
+    ----------
+    joint
+        The likelihood at fixed shape parameters.
+    poi
+        The parameter of interest.
+    held
+        Parameters that are held, by name.
+    data
+        The data set; the observed one by default.
+
+    Raises
+    ------
+    CevnsfitError
+        If the fit is not valid, or `poi` does not float in it.
+    """
+    held = {} if held is None else dict(held)
+    best = fit(joint, fixed=held, data=data, minos=(poi,))
+    if not best.valid or poi not in best.floating:
+        reason = best.reason if not best.valid else f"{poi} has no effect, or is held"
+        message = f"no impacts on {poi}: {reason}"
+        raise CevnsfitError(message)
+    names = [name for name in best.floating if joint.parameters[name].kind == "nuisance"]
+    found = [_impact(joint, poi, name, best, data) for name in names]
+    return Ranking(poi, best, tuple(sorted(found, key=lambda impact: -impact.size)))
+
+
+def _impact(joint: Joint, poi: str, name: str, best: FitResult, data: Data | None) -> Impact:
+    parameter, place = joint.parameters[name], joint.parameters.index(poi)
+    value, error = best.values[name], best.errors[name]
+    if not math.isfinite(error):
+        return Impact(name, parameter.constrained, value, math.nan, math.nan, math.nan)
+    ends: NDArray[np.float64] = np.clip([value + error, value - error], parameter.lower, parameter.upper)
+    theta = np.array([best.values[other] for other in joint.parameters.names])
+    floating = [other for other in best.floating if other != name]
+    found = profile(joint, {name: ends}, data=data, start=theta, floating=floating)
+    shifts = np.where(found.converged, found.theta[:, place] - best.values[poi], np.nan)
+    return Impact(name, parameter.constrained, value, error, float(shifts[0]), float(shifts[1]))
