@@ -48,7 +48,7 @@ class Gauginos:
     neutralino_mass, neutralino
         Masses in MeV with their sign, shape (n, 4), and the mixing matrix N[point, state, (bino, wino, down, up)].
     chargino_mass, u, v
-        Masses in MeV, shape (n, 2), and the mixing matrices U and V, shape (n, 2, 2).
+        Masses in MeV with their sign, shape (n, 2), and the mixing matrices U and V, shape (n, 2, 2).
     """
 
     mu: Array
@@ -65,13 +65,15 @@ def f1n(x: ArrayLike) -> Array:
     return _stable(
         x,
         lambda k: 24.0 / ((k + 2.0) * (k + 3.0) * (k + 4.0)),
-        lambda x, log: 2.0 * (1.0 - 6.0 * x + 3.0 * x**2 + 2.0 * x**3 - 6.0 * x**2 * log) / (1.0 - x) ** 4,
+        lambda x, log: 2.0 * (1.0 - 6.0 * x + 3.0 * x**2 + 2.0 * x * x**2 - 6.0 * x**2 * log) / _square(_square(1.0 - x)),
     )
 
 
 def f2n(x: ArrayLike) -> Array:
     """Return F2N(x) = 3 [1 - x^2 + 2 x ln x]/(1 - x)^3 for x > 0; 1 at x = 1."""
-    return _stable(x, lambda k: 6.0 / ((k + 2.0) * (k + 3.0)), lambda x, log: 3.0 * (1.0 - x**2 + 2.0 * x * log) / (1.0 - x) ** 3)
+    return _stable(
+        x, lambda k: 6.0 / ((k + 2.0) * (k + 3.0)), lambda x, log: 3.0 * (1.0 - x**2 + 2.0 * x * log) / (_square(1.0 - x) * (1.0 - x))
+    )
 
 
 def f1c(x: ArrayLike) -> Array:
@@ -79,13 +81,17 @@ def f1c(x: ArrayLike) -> Array:
     return _stable(
         x,
         lambda k: 12.0 / ((k + 3.0) * (k + 4.0)),
-        lambda x, log: 2.0 * (2.0 + 3.0 * x - 6.0 * x**2 + x**3 + 6.0 * x * log) / (1.0 - x) ** 4,
+        lambda x, log: 2.0 * (2.0 + 3.0 * x - 6.0 * x**2 + x * x**2 + 6.0 * x * log) / _square(_square(1.0 - x)),
     )
 
 
 def f2c(x: ArrayLike) -> Array:
     """Return F2C(x) = -(3/2) [3 - 4 x + x^2 + 2 ln x]/(1 - x)^3 for x > 0; 1 at x = 1."""
-    return _stable(x, lambda k: 3.0 / (k + 3.0), lambda x, log: -1.5 * (3.0 - 4.0 * x + x**2 + 2.0 * log) / (1.0 - x) ** 3)
+    return _stable(x, lambda k: 3.0 / (k + 3.0), lambda x, log: -1.5 * (3.0 - 4.0 * x + x**2 + 2.0 * log) / (_square(1.0 - x) * (1.0 - x)))
+
+
+def _square(x: Array) -> Array:
+    return np.asarray(x * x)
 
 
 def _stable(x: ArrayLike, coefficient: Callable[[Array], Array], direct: Callable[[Array, Array], Array]) -> Array:
@@ -119,11 +125,23 @@ def gauginos(m1: ArrayLike, m2: ArrayLike, mu: ArrayLike, tan_beta: ArrayLike) -
     for (row, column), value in {**entries, (3, 2): -higgsino}.items():
         matrix[:, row, column] = matrix[:, column, row] = value
     masses, states = np.linalg.eigh(matrix)
-    charged = np.empty((len(first), 2, 2))
-    charged[:, 0, 0], charged[:, 1, 1] = second, higgsino
-    charged[:, 0, 1], charged[:, 1, 0] = math.sqrt(2.0) * W_MASS * sin, math.sqrt(2.0) * W_MASS * cos
-    left, singular, right = np.linalg.svd(charged)
-    return Gauginos(higgsino, ratio, masses, states.swapaxes(1, 2), singular, left.swapaxes(1, 2), right)
+    charged, u, v = _chargino_mixing(second, math.sqrt(2.0) * W_MASS * sin, math.sqrt(2.0) * W_MASS * cos, higgsino)
+    return Gauginos(higgsino, ratio, masses, states.swapaxes(1, 2), charged, u, v)
+
+
+def _chargino_mixing(a: Array, b: Array, c: Array, d: Array) -> tuple[Array, Array, Array]:
+    """Return masses with their sign, U and V with U [[a, b], [c, d]] V^T = diag: a rotation on each side."""
+    outer, inner = np.hypot(a + d, c - b), np.hypot(a - d, c + b)
+    total, difference = np.arctan2(c - b, a + d), np.arctan2(c + b, a - d)
+    left, right = 0.5 * (total + difference), 0.5 * (difference - total)
+    masses = 0.5 * np.stack([outer + inner, outer - inner], axis=-1)
+    return masses, _rotation(left), _rotation(right)
+
+
+def _rotation(angle: Array) -> Array:
+    """Return [[cos, sin], [-sin, cos]], shape (n, 2, 2)."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.stack([np.stack([cos, sin], axis=-1), np.stack([-sin, cos], axis=-1)], axis=1)
 
 
 def slepton_masses(left: ArrayLike, right: ArrayLike, fields: Gauginos, lepton_mass: float) -> tuple[Array, Array, Array]:
@@ -151,8 +169,7 @@ def slepton_masses(left: ArrayLike, right: ArrayLike, fields: Gauginos, lepton_m
     angle = 0.5 * np.arctan2(2.0 * mixing, first - second)
     spread = 0.5 * np.hypot(first - second, 2.0 * mixing)
     masses = 0.5 * (first + second)[:, None] + spread[:, None] * np.array([1.0, -1.0])
-    cos, sin = np.cos(angle), np.sin(angle)
-    return masses, np.stack([np.stack([cos, sin], axis=-1), np.stack([-sin, cos], axis=-1)], axis=1), soft_left + 0.5 * z_term
+    return masses, _rotation(angle), soft_left + 0.5 * z_term
 
 
 def slepton_contribution(left: ArrayLike, right: ArrayLike, fields: Gauginos, lepton_mass: float) -> Array:

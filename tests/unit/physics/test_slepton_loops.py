@@ -39,11 +39,17 @@ def test_the_matrices_diagonalise() -> None:
     fields = gauginos([2e5, 5e5], [-3e5, 4e5], [1e5, -7e5], [10.0, 40.0])
     identity = np.eye(4)
     np.testing.assert_allclose(fields.neutralino @ fields.neutralino.swapaxes(1, 2), [identity, identity], atol=1e-12)
-    # trace and determinant: m_chi1 m_chi2 = |M2 mu - m_W^2 sin 2 beta|
+    # trace and determinant: m_chi1 m_chi2 = M2 mu - m_W^2 sin 2 beta
     np.testing.assert_allclose(fields.neutralino_mass.sum(axis=1), [2e5 - 3e5, 9e5], rtol=1e-12)
     sin_two_beta = 2.0 * np.array([10.0, 40.0]) / (1.0 + np.array([10.0, 40.0]) ** 2)
-    expected = np.abs(np.array([-3e10, -28e10]) - 80369.2**2 * sin_two_beta)
+    expected = np.array([-3e10, -28e10]) - 80369.2**2 * sin_two_beta
     np.testing.assert_allclose(fields.chargino_mass.prod(axis=1), expected, rtol=1e-10)
+    diagonal = np.einsum("na,ab->nab", fields.chargino_mass, np.eye(2))
+    matrix = fields.u.swapaxes(1, 2) @ diagonal @ fields.v
+    np.testing.assert_allclose(matrix[:, [0, 1], [0, 1]], [[-3e5, 1e5], [4e5, -7e5]], rtol=1e-12)
+    beta = np.arctan([10.0, 40.0])
+    np.testing.assert_allclose(matrix[:, 0, 1], math.sqrt(2.0) * 80369.2 * np.sin(beta), rtol=1e-10)
+    np.testing.assert_allclose(matrix[:, 1, 0], math.sqrt(2.0) * 80369.2 * np.cos(beta), rtol=1e-8)
 
 
 def test_the_left_right_term_splits_degenerate_sleptons() -> None:
