@@ -24,6 +24,7 @@ from cevnsfit.cli import (
     run,
     scan,
     spectra,
+    susy,
     validate,
 )
 from cevnsfit.core.errors import CevnsfitError
@@ -114,6 +115,7 @@ app.command()(run.run)
 app.command()(export.export)
 app.command("export-likelihood")(export.export_likelihood)
 app.command()(export.show)
+app.command("susy-scan")(susy.susy_scan)
 app.command()(validate.validate)
 app.command("import-release")(releases.import_release)
 app.command("new-experiment")(new_experiment.new_experiment)
