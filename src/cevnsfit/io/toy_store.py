@@ -1,0 +1,115 @@
+"""Pseudo-experiments on disk: a zarr store in which each finished chunk is one chunk of an array.
+
+Layout: `measured` (point, chunk, toy, quantity), NaN where a toy failed or is missing, and `done` (point, chunk), written last. Both
+are as large as they may become; only what is finished takes space.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import ResultError
+from cevnsfit.infer.toys import CHUNK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import zarr
+    from numpy.typing import NDArray
+
+FILE: Final = "toys.zarr"
+
+POINTS: Final = 1 << 20
+CHUNKS: Final = 1 << 16
+"""Most points and chunks of a store."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ToyStore:
+    """An open store of pseudo-experiments: its path, and its root group."""
+
+    path: Path
+    group: zarr.Group
+
+
+def open_toys(folder: Path, analysis: Mapping[str, object], quantities: int) -> ToyStore:
+    """Return the store of pseudo-experiments in `folder`, made or continued.
+
+    Parameters
+    ----------
+    folder
+        Where it lies or will lie.
+    analysis
+        What identifies the pseudo-experiments: everything but their number.
+    quantities
+        Numbers measured on each.
+
+    Raises
+    ------
+    ResultError
+        If the folder holds those of another analysis, or something that cannot be read.
+    """
+    import zarr
+
+    path = folder / FILE
+    described = json.dumps(analysis, sort_keys=True)
+    if path.exists():
+        store = _read(path)
+        _check_same(path, json.loads(str(store.group.attrs["analysis"])), json.loads(described))
+        return store
+    folder.mkdir(parents=True, exist_ok=True)
+    group = zarr.open_group(path, mode="w-")
+    group.create_array(
+        "measured",
+        shape=(POINTS, CHUNKS, CHUNK, quantities),
+        chunks=(1, 1, CHUNK, quantities),
+        dtype="f8",
+        fill_value=np.nan,
+        dimension_names=("point", "chunk", "toy", "quantity"),
+    )
+    group.create_array("done", shape=(POINTS, CHUNKS), chunks=(1, 1), dtype="i1", fill_value=0, dimension_names=("point", "chunk"))
+    group.attrs["analysis"] = described
+    return ToyStore(path, group)
+
+
+def _read(path: Path) -> ToyStore:
+    import zarr
+
+    try:
+        group = zarr.open_group(path, mode="r+")
+        for name, axes in (("measured", 4), ("done", 2)):
+            array = group[name]
+            if not isinstance(array, zarr.Array) or array.ndim != axes:
+                message = f"{name} is not an array with {axes} axes"
+                raise TypeError(message)  # noqa: TRY301
+        _ = json.loads(str(group.attrs["analysis"]))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        message = f"{path}: not a readable store of toys ({type(error).__name__}: {error}); remove it to start anew"
+        raise ResultError(message) from None
+    return ToyStore(path, group)
+
+
+def _check_same(path: Path, known: Mapping[str, object], asked: Mapping[str, object]) -> None:
+    different = [key for key in sorted({*known, *asked}) if known.get(key) != asked.get(key)]
+    if different:
+        parts = "; ".join(f"{key}: {json.dumps(known.get(key))} there, {json.dumps(asked.get(key))} asked" for key in different)
+        message = f"{path} holds the toys of another analysis ({parts}); choose another folder"
+        raise ResultError(message)
+
+
+def save_chunk(store: ToyStore, point: int, chunk: int, measured: NDArray[np.float64]) -> None:
+    """Write one finished chunk; the mark that it is done comes last, so that an interrupted write is no chunk."""
+    store.group["measured"][point, chunk] = measured  # type: ignore[index]
+    store.group["done"][point, chunk] = 1  # type: ignore[index]
+
+
+def load_chunk(store: ToyStore, point: int, chunk: int) -> NDArray[np.float64] | None:
+    """Return one chunk, None where it is not finished."""
+    if int(np.asarray(store.group["done"][point, chunk])) != 1:  # type: ignore[index]
+        return None
+    return np.asarray(store.group["measured"][point, chunk], dtype=np.float64)  # type: ignore[index]

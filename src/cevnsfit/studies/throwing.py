@@ -1,0 +1,135 @@
+"""Pseudo-experiments in worker processes, kept on disk as they finish."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.version import installed_version
+from cevnsfit.infer.toys import CHUNK, run_unit
+from cevnsfit.io.toy_store import load_chunk, open_toys, save_chunk
+from cevnsfit.studies.setup import Analysis, load_experiments
+from cevnsfit.studies.workers import workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.feldman_cousins import ToyPlan
+    from cevnsfit.infer.toys import Thrower, Unit
+    from cevnsfit.io.toy_store import ToyStore
+
+    Floats = NDArray[np.float64]
+    Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How pseudo-experiments are run.
+
+    Attributes
+    ----------
+    plan
+        Number and seed.
+    jobs
+        Worker processes; the numbers do not depend on it.
+    folder
+        Where they are kept, None to keep none.
+    """
+
+    plan: ToyPlan
+    jobs: int = 1
+    folder: Path | None = None
+
+
+def description(analysis: Analysis, at: Mapping[str, float], seed: int, **what: object) -> dict[str, Any]:
+    """Return what identifies the pseudo-experiments of a study: all but their number."""
+    return {
+        **dataclasses.asdict(analysis),
+        "at": dict(at),
+        "seed": seed,
+        "chunk": CHUNK,
+        "inputs": {experiment.name: dict(experiment.digests) for experiment in load_experiments(analysis)},
+        "version": installed_version(),
+        **what,
+    }
+
+
+@contextmanager
+def thrower(run: Run, identity: Mapping[str, object], quantities: int, progress: Progress | None = None) -> Iterator[Thrower]:
+    """Yield the function that throws the chunks of a study.
+
+    Parameters
+    ----------
+    run
+        How they are run.
+    identity
+        What identifies them, see `description`.
+    quantities
+        Numbers measured on each pseudo-experiment.
+    progress
+        Called with (finished, asked for so far) chunks.
+
+    Raises
+    ------
+    ResultError
+        If the folder holds the pseudo-experiments of another study.
+    """
+    store = None if run.folder is None else open_toys(run.folder, identity, quantities)
+    counts = [0, 0]
+
+    def tell(finished: int, asked: int) -> None:
+        counts[0] += finished
+        counts[1] += asked
+        if progress is not None:
+            progress(counts[0], counts[1])
+
+    with workers(run.jobs) as executor:
+        yield lambda units: _throw(units, executor, store, tell)
+
+
+def _throw(units: Sequence[Unit], executor: Executor | None, store: ToyStore | None, tell: Progress) -> list[Floats]:
+    """Return the chunks of some units, in order; those in the store are not thrown again."""
+    found = [None if store is None else load_chunk(store, unit.point, unit.chunk) for unit in units]
+    missing = [i for i, chunk in enumerate(found) if chunk is None]
+    tell(len(units) - len(missing), len(units))
+    for i, chunk in _finished([(i, units[i]) for i in missing], executor):
+        if store is not None:
+            save_chunk(store, units[i].point, units[i].chunk, chunk)
+        found[i] = chunk
+        tell(1, 0)
+    return [chunk for chunk in found if chunk is not None]
+
+
+def _finished(tasks: Sequence[tuple[int, Unit]], executor: Executor | None) -> Iterator[tuple[int, Floats]]:
+    """Yield (position, chunk) as they finish.
+
+    Raises
+    ------
+    CevnsfitError
+        If a worker process dies.
+    """
+    from concurrent.futures.process import BrokenProcessPool
+
+    if executor is None:
+        for i, unit in tasks:
+            yield i, run_unit(unit)
+        return
+    pending = {executor.submit(run_unit, unit): i for i, unit in tasks}
+    try:
+        for future in as_completed(pending):
+            yield pending[future], future.result()
+    except BrokenProcessPool:
+        message = "a worker process died (out of memory?); finished toys are kept where --output is given: the same command continues"
+        raise CevnsfitError(message) from None
+    finally:
+        for future in pending:
+            future.cancel()

@@ -1,0 +1,129 @@
+"""Pseudo-experiments in worker processes and on disk."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.core.parameters import Parameter, ParameterSet
+from cevnsfit.infer.feldman_cousins import ToyPlan, feldman_cousins, hypotheses
+from cevnsfit.infer.toys import Unit, run_unit, without_cache
+from cevnsfit.io.toy_store import load_chunk, open_toys, save_chunk
+from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.joint import join
+from cevnsfit.studies import throwing
+from cevnsfit.studies.setup import Analysis
+from cevnsfit.studies.throwing import Run, description, thrower
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from cevnsfit.infer.intervals import Intervals
+    from cevnsfit.stats.joint import Data, Joint
+
+IDENTITY = {"what": "test"}
+PLAN = ToyPlan(256, 7)
+
+
+def total(data: Data) -> np.ndarray:
+    return data.counts[0].sum(axis=1)[:, None]
+
+
+def die(data: Data) -> np.ndarray:
+    """End the process, as the kernel does when memory runs out."""
+    import os
+
+    os._exit(9)
+    return total(data)
+
+
+def counting() -> Joint:
+    """Return 9 events in two bins, a signal that grows with mu, and a known background."""
+    rule = Coefficients(("mu",), np.array([[1], [0]]), np.ones((2, 1)), np.ones((2, 1)), np.full(2, -1), np.zeros(2, dtype=np.int64))
+    channel = Channel("one", np.array([[4.0, 2.0], [1.0, 3.0]]), rule, ("cevns", "background"), np.array([5.0, 4.0]), None, (2,))
+    return join(ParameterSet((Parameter("mu", "polynomial", 0.0, lower=0.0),)), (channel,))
+
+
+def units(joint: Joint, count: int, measure: Callable[[Data], np.ndarray] = total) -> list[Unit]:
+    joint = without_cache(joint)
+    return [Unit(place // 2, place % 2, joint, joint.parameters.defaults(), measure, 3) for place in range(count)]
+
+
+def interval(joint: Joint, run: Run) -> Intervals:
+    with thrower(run, IDENTITY, 3) as throw:
+        return feldman_cousins(hypotheses(joint, "mu", held={}), cl=0.9, plan=run.plan, throw=throw)
+
+
+def test_two_workers_give_the_bits_of_one() -> None:
+    joint = counting()
+    assert interval(joint, Run(PLAN)) == interval(joint, Run(PLAN, jobs=2))
+
+
+def test_an_interrupted_run_continues_to_the_same_result(tmp_path: Path) -> None:
+    joint = counting()
+    whole = interval(joint, Run(PLAN))
+    finished = 0
+
+    def interrupt(done: int, asked: int) -> None:
+        nonlocal finished
+        finished = done
+        if done == 7:
+            raise KeyboardInterrupt(asked)
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        thrower(Run(PLAN, folder=tmp_path), IDENTITY, 3, interrupt) as throw,
+    ):
+        feldman_cousins(hypotheses(joint, "mu", held={}), cl=0.9, plan=PLAN, throw=throw)
+    assert finished == 7
+    assert interval(joint, Run(PLAN, folder=tmp_path)) == whole
+
+
+def test_finished_chunks_are_not_thrown_again(make_joint: Callable[..., Joint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = units(make_joint(), 4)
+    with thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1) as throw:
+        first = throw(wanted)
+    monkeypatch.delattr(throwing, "run_unit")
+    with thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1) as throw:
+        np.testing.assert_array_equal(throw(wanted), first)
+
+
+def test_a_chunk_whose_mark_is_missing_is_thrown_again(make_joint: Callable[..., Joint], tmp_path: Path) -> None:
+    store = open_toys(tmp_path, IDENTITY, 1)
+    unit = units(make_joint(), 1)[0]
+    store.group["measured"][0, 0] = np.zeros((128, 1))
+    assert load_chunk(store, 0, 0) is None
+    with thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1) as throw:
+        np.testing.assert_array_equal(throw([unit])[0], run_unit(unit))
+
+
+def test_nan_of_failed_toys_are_kept(tmp_path: Path) -> None:
+    store = open_toys(tmp_path, IDENTITY, 2)
+    measured = np.arange(256.0).reshape(128, 2)
+    measured[5] = np.nan
+    save_chunk(store, 3, 1, measured)
+    np.testing.assert_array_equal(load_chunk(open_toys(tmp_path, IDENTITY, 2), 3, 1), measured)
+
+
+def test_toys_of_another_analysis_are_refused(tmp_path: Path) -> None:
+    one = Analysis(("coherent-csi-2021",), "signal-strength")
+    open_toys(tmp_path, description(one, {}, 1, method="gof"), 1)
+    with pytest.raises(ResultError, match=r"another analysis \(seed: 1 there, 2 asked\)"):
+        open_toys(tmp_path, description(one, {}, 2, method="gof"), 1)
+
+
+def test_a_damaged_store_is_refused(tmp_path: Path) -> None:
+    open_toys(tmp_path, IDENTITY, 1)
+    (tmp_path / "toys.zarr" / "zarr.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ResultError, match="not a readable store of toys"):
+        open_toys(tmp_path, IDENTITY, 1)
+
+
+def test_a_worker_that_dies_is_reported(make_joint: Callable[..., Joint]) -> None:
+    with pytest.raises(CevnsfitError, match="a worker process died"), thrower(Run(PLAN, jobs=2), IDENTITY, 1) as throw:
+        throw(units(make_joint(), 2, functools.partial(die)))
