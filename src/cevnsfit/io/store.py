@@ -160,9 +160,19 @@ def _check_same(store: ScanStore, analysis: Mapping[str, object], path: Path) ->
     known, asked = store.analysis, json.loads(json.dumps(analysis, sort_keys=True))
     different = [key for key in sorted({*known, *asked}) if known.get(key) != asked.get(key)]
     if different:
-        parts = "; ".join(f"{key}: {json.dumps(known.get(key))} there, {json.dumps(asked.get(key))} asked" for key in different)
+        parts = "; ".join(_difference(key, known.get(key), asked.get(key)) for key in different)
         message = f"{path} holds another analysis ({parts}); choose another folder"
         raise ResultError(message)
+
+
+def _difference(key: str, known: object, asked: object) -> str:
+    """Return what differs in one field of two descriptions: for mappings and lists of them the entries that do."""
+    if isinstance(known, list) and isinstance(asked, list) and all(isinstance(entry, dict) for entry in (*known, *asked)):
+        known, asked = ({str(entry.get("label")): entry for entry in part} for part in (known, asked))
+    if isinstance(known, dict) and isinstance(asked, dict):
+        names = [name for name in sorted({*known, *asked}) if known.get(name) != asked.get(name)]
+        return f"{key}: {', '.join(names)}"
+    return f"{key}: {json.dumps(known)[:80]} there, {json.dumps(asked)[:80]} asked"
 
 
 def _check_axes(store: ScanStore, axes: tuple[PlaneAxis, PlaneAxis], path: Path) -> None:
