@@ -32,6 +32,9 @@ _FIELDS: Final = (
     "fallbacks",
     *(f"minimum_{i}_{part}" for i in range(MAX_MINIMA) for part in ("value", "nll2")),
 )
+_DIGEST: Final = 64
+"""Length of a SHA-256 in hexadecimal digits."""
+
 MAX_POINTS: Final = 100_000_000
 
 
@@ -166,13 +169,19 @@ def _check_same(store: ScanStore, analysis: Mapping[str, object], path: Path) ->
 
 
 def _difference(key: str, known: object, asked: object) -> str:
-    """Return what differs in one field of two descriptions: for mappings and lists of them the entries that do."""
-    if isinstance(known, list) and isinstance(asked, list) and all(isinstance(entry, dict) for entry in (*known, *asked)):
-        known, asked = ({str(entry.get("label")): entry for entry in part} for part in (known, asked))
-    if isinstance(known, dict) and isinstance(asked, dict):
-        names = [name for name in sorted({*known, *asked}) if known.get(name) != asked.get(name)]
-        return f"{key}: {', '.join(names)}"
-    return f"{key}: {json.dumps(known)[:80]} there, {json.dumps(asked)[:80]} asked"
+    there, here = _brief(known, asked), _brief(asked, known)
+    return f"{key}: {json.dumps(there, sort_keys=True)} there, {json.dumps(here, sort_keys=True)} asked"
+
+
+def _brief(value: object, other: object) -> object:
+    """Return what `value` has and `other` has not: of mappings the entries that differ, of digests the first digits."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        return {name: _brief(entry, other.get(name)) for name, entry in value.items() if name not in other or other[name] != entry}
+    if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
+        return [_brief(mine, theirs) for mine, theirs in zip(value, other, strict=True)]
+    if isinstance(value, dict):
+        return sorted(value)
+    return f"{value[:8]}..." if isinstance(value, str) and len(value) == _DIGEST else value
 
 
 def _check_axes(store: ScanStore, axes: tuple[PlaneAxis, PlaneAxis], path: Path) -> None:
