@@ -146,6 +146,14 @@ def check_held(axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> No
         raise CevnsfitError(message)
 
 
+def _check_profiled(likelihood: Likelihood, names: Sequence[str]) -> None:
+    """Raise CevnsfitError if a parameter that rebuilds the templates is to be profiled."""
+    shapes = [name for name in names if likelihood.parameters[name].kind == "shape"]
+    if shapes:
+        message = f"{', '.join(shapes)} rebuilds the templates and cannot be profiled in a plane; scan it or hold it (--at)"
+        raise CevnsfitError(message)
+
+
 def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **grid: ArrayLike) -> Scan:
     """Return the profiled plane of two parameters given as `name=values`, for example mass=..., g=...
 
@@ -254,6 +262,7 @@ def run_scan(
     axes = plane_axes(likelihoods[-1], grid)
     check_held(axes, held)
     check_floating(parts[-1].analysis, (*held, *grid))
+    _check_profiled(likelihoods[-1], parts[-1].analysis.floating)
     labels = tuple(part.label for part in parts)
     store = open_scan(folder, describe(parts, loaded, axes, held), labels, axes)
     known = {label: list(load_columns(store, label)) for label in labels}

@@ -51,6 +51,11 @@ def test_nothing_is_profiled_and_held(
     assert "eps_ee_u cannot be both profiled" in refused(*arguments)
 
 
+def test_a_plane_does_not_profile_what_rebuilds_templates(refused: Callable[..., str], tmp_path: Path) -> None:
+    arguments = ("--grid", "mass=10:100:3:log", "--grid", "g=1e-4:1e-2:4:log", "--profile", "loop_sign", "-o", tmp_path)
+    assert "loop_sign rebuilds the templates" in refused("scan", CSI, "-m", "lmu-ltau", *arguments)
+
+
 def test_unknown_names_have_near_matches(refused: Callable[..., str]) -> None:
     assert "did you mean eps_ee_u" in refused("fit", CSI, "-m", "nsi", "--profile", "eps_ee_")
 
