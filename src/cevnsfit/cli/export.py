@@ -91,7 +91,7 @@ def export_likelihood(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.core.errors import UnknownNameError
     from cevnsfit.io.exports.simplified import write_simplified
     from cevnsfit.studies.export_likelihood import RECORD, simplified, workspaces, write_workspaces
-    from cevnsfit.studies.scan import parse_grids
+    from cevnsfit.studies.grids import parse_grids
 
     if kind not in {"pyhf", "simplified"}:
         what = "format"

@@ -125,7 +125,7 @@ def _number(value: float) -> str:
 
 def _curve(plan: "Plan", grid: str | None, at: "Mapping[str, float]", folder: Path | None, *, as_json: bool) -> None:
     from cevnsfit.studies.forecast import forecast_curve, forecast_json, write_forecast, write_forecast_plot, write_json
-    from cevnsfit.studies.scan import parse_grid
+    from cevnsfit.studies.grids import parse_grid
 
     name, values = parse_grid(_MASSES if grid is None else grid)
     with output.progress("forecast") as progress:
@@ -178,7 +178,7 @@ def _print_curve(curve: "Sequence[Sequence[Forecast]]", name: str, unit: str) ->
 
 def _vary(plan: "Plan", texts: "Sequence[str]", at: "Mapping[str, float]", folder: Path | None, *, as_json: bool) -> None:
     from cevnsfit.studies.forecast import write_json
-    from cevnsfit.studies.scan import parse_grids
+    from cevnsfit.studies.grids import parse_grids
     from cevnsfit.studies.whatif import vary, whatif_json, write_whatif, write_whatif_plot
 
     with output.progress("what if") as progress:

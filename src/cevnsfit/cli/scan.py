@@ -104,7 +104,7 @@ def _grids(chosen: "Analysis", texts: "Sequence[str] | None", at: "Sequence[str]
     """Return the grids asked for, or that of a light mediator when the model is one and none was asked for."""
     from cevnsfit.cli.options import held
     from cevnsfit.core.errors import CevnsfitError
-    from cevnsfit.studies.scan import parse_grids
+    from cevnsfit.studies.grids import parse_grids
     from cevnsfit.studies.setup import check_model
 
     model = check_model(chosen.model)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.infer.results import ProfileResult
+from cevnsfit.infer.steps import newton, trust_region
 from cevnsfit.stats.engine import Problem, bind, evaluate_problem, hessian
 from cevnsfit.stats.joint import observed_data
 
@@ -320,12 +321,12 @@ def _step(problem: Problem, state: _State, rows: Ints, bounds: tuple[Floats, Flo
     here, gradient, matrix = state.theta[np.ix_(rows, problem.floating)], state.gradient[rows], state.matrix[rows]
     stuck = ((here <= bounds[0]) & (gradient > 0)) | ((here >= bounds[1]) & (gradient < 0))
     stuck |= state.coarse[rows, None] & ~problem.multiplicative
-    step = _newton(matrix, gradient, stuck)
+    step = newton(matrix, gradient, stuck)
     edm = -0.5 * np.einsum("pi,pi->p", step, gradient)
     outward = ((here <= bounds[0]) & (step < 0)) | ((here >= bounds[1]) & (step > 0))
     leaving = np.flatnonzero(outward.any(axis=1))
     if leaving.size:
-        inside = _newton(matrix[leaving], gradient[leaving], stuck[leaving] | outward[leaving])
+        inside = newton(matrix[leaving], gradient[leaving], stuck[leaving] | outward[leaving])
         useful = -0.5 * np.einsum("pi,pi->p", inside, gradient[leaving]) > 0.1 * edm[leaving]
         step[leaving[useful]] = inside[useful]
         stuck[leaving[useful]] |= outward[leaving[useful]]
@@ -334,47 +335,9 @@ def _step(problem: Problem, state: _State, rows: Ints, bounds: tuple[Floats, Flo
     long = np.einsum("pi,pi->p", step * step, metric**2) > state.radius[rows] ** 2
     far = np.flatnonzero(bent | long)
     if far.size:
-        step[far] = _trust_region(matrix[far], gradient[far], stuck[far], metric[far], state.radius[rows[far]])
+        step[far] = trust_region(matrix[far], gradient[far], stuck[far], metric[far], state.radius[rows[far]])
     state.edm[rows] = np.where(bent, np.inf, edm)
     state.step[rows] = step
-
-
-def _newton(matrix: Floats, gradient: Floats, stuck: Bools) -> Floats:
-    """Return -H^-1 g with the stuck parameters left out, shape (P, n); scaled to unit diagonal, parameters without effect stay."""
-    diagonal = np.abs(np.einsum("pii->pi", matrix))
-    scale = np.where((diagonal > 0) & ~stuck, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 0.0)
-    scaled = matrix * scale[:, :, None] * scale[:, None, :]
-    place = np.arange(gradient.shape[1])
-    scaled[:, place, place] += np.where(scale > 0, 1e-12, 1.0)
-    step: Floats = -scale * np.linalg.solve(scaled, (gradient * scale)[:, :, None])[:, :, 0]
-    return step
-
-
-def _trust_region(matrix: Floats, gradient: Floats, stuck: Bools, metric: Floats, radius: Floats) -> Floats:
-    """Return the minimiser of the quadratic model within a radius, shape (P, n), also where the matrix is indefinite.
-
-    In the eigenvectors of the scaled matrix the step is -c/(e + d); the damping d solves |step| = radius.
-
-    References
-    ----------
-    Moré and Sorensen, SIAM J. Sci. Stat. Comput. 4 (1983) 553, eqs. 3.1-3.4.
-    """
-    scale = np.where(stuck, 0.0, 1 / metric)
-    scaled = matrix * scale[:, :, None] * scale[:, None, :]
-    values, vectors = np.linalg.eigh(scaled)
-    pull = np.einsum("pji,pj->pi", vectors, gradient * scale)
-    floor = 1e-9 * np.maximum(np.abs(values).max(axis=1), 1e-300)
-    damping = np.maximum(-values[:, 0], 0.0) + floor
-    for _ in range(12):
-        shifted = values + damping[:, None]
-        length = np.sqrt(np.einsum("pi,pi->p", pull / shifted, pull / shifted))
-        if np.all(length < 1.05 * radius):
-            break
-        slope = np.einsum("pi,pi->p", pull**2, shifted**-3.0)
-        change = length**2 / np.where(slope > 0, slope, 1.0) * (length / radius - 1)
-        damping = np.where(length > radius, damping + change, damping)
-    step: Floats = -scale * np.einsum("pij,pj->pi", vectors, pull / (values + damping[:, None]))
-    return step
 
 
 def _judge(state: _State, working: Ints, best: float) -> None:

@@ -15,8 +15,9 @@ from cevnsfit.report.plots import save_figure, spectra_figure
 from cevnsfit.spec.analysis import AnalysisSpec, Overlay, load_analysis
 from cevnsfit.studies.exclusion import muon_reference, regions_of, write_plot, write_tables
 from cevnsfit.studies.fitting import Consistency, FitSummary, consistency, run_fit
+from cevnsfit.studies.grids import parse_grids
 from cevnsfit.studies.rates import projections
-from cevnsfit.studies.scan import Part, parse_grids, run_scan
+from cevnsfit.studies.scan import Part, run_scan
 from cevnsfit.studies.setup import Analysis, load_experiments
 
 if TYPE_CHECKING:
