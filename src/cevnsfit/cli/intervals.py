@@ -9,11 +9,15 @@ from cevnsfit.cli.options import (
     AtOption,
     ElectronsOption,
     ExperimentsArgument,
+    JobsOption,
     JsonOption,
     ModelOption,
     OverlapOption,
     ProfileOption,
+    SeedOption,
     SetOption,
+    ToyFolder,
+    ToysOption,
 )
 
 if TYPE_CHECKING:
@@ -30,38 +34,54 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     cl: Annotated[float, typer.Option("--cl", help="Confidence level.")] = 0.90,
     dof: Annotated[int, typer.Option("--dof", help="Degrees of freedom of the threshold.")] = 1,
     profile: ProfileOption = None,
+    method: Annotated[
+        str, typer.Option("--method", metavar="profile|feldman-cousins|cls", help="How the interval is found; cls gives upper limits.")
+    ] = "profile",
+    toys: ToysOption = None,
+    seed: SeedOption = 1,
+    jobs: JobsOption = 1,
+    folder: ToyFolder = None,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
     electrons: ElectronsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the allowed intervals of one parameter, every branch of them; masses must be held."""
-    from cevnsfit.cli.options import analysis, confidence, held
-    from cevnsfit.studies.fitting import intervals_json, run_intervals
+    """Print the allowed intervals of one parameter, every branch of them; masses must be held.
+
+    Feldman-Cousins intervals throw toys where they matter, at most --toys (2048) at a value; CLs is asymptotic without --toys.
+    """
+    from cevnsfit.cli.options import analysis, confidence, held, toy_run
+    from cevnsfit.studies.fitting import intervals_json
+    from cevnsfit.studies.limits import Question, run_limits
 
     confidence([cl], dof)
-    result = run_intervals(
-        analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile),
-        at=held(at),
-        poi=poi,
-        cl=cl,
-        dof=dof,
-    )
+    question = Question(poi, cl, dof, method)
+    run = toy_run(toys, seed, jobs, folder, default=2048 if method == "feldman-cousins" else None)
+    chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile)
+    with output.progress("toys, in chunks of 128") as progress:
+        result = run_limits(chosen, question, at=held(at), run=run, progress=progress)
     if as_json:
         output.print_json(intervals_json(result))
     else:
         _print(result)
-    output.stop_if(not result.valid, "profiled points near the minimum did not converge")
+    output.stop_if(not result.valid, "profiled points near the minimum did not converge, or no toy at a value could be fitted")
 
 
 def _print(result: "Intervals") -> None:
     from cevnsfit.report.tables import format_intervals
 
     minima = ", ".join(f"{value:.4g} ({nll2 - result.nll2:+.2f})" for value, nll2 in result.minima)
+    threshold = f", {result.dof} dof" if result.toys is None and not result.expected else ""
     output.print_lines(
-        f"{result.poi} at {100 * result.cl:g} % CL, {result.dof} dof, {result.method}",
+        f"{result.poi} at {100 * result.cl:g} % CL{threshold}, {result.method}",
         f"  allowed:  {format_intervals(result.allowed)}",
         f"  excluded: {format_intervals(result.excluded)}",
         f"  best fit: {result.best_fit:.4g}, -2 ln lambda = {result.nll2:.2f}",
         f"  minima (difference in -2 ln lambda): {minima}",
     )
+    if result.expected:
+        output.print_lines(f"  expected without signal, -2 to 2 sigma: {', '.join(f'{value:.4g}' for value in result.expected)}")
+    if result.toys is not None:
+        record = result.toys
+        undecided = f", {record.undecided} values not yet clear: more --toys" if record.undecided else ""
+        output.print_lines(f"  {record.toys} toys at {len(record.points)} values, seed {record.seed}, {record.failed} failed{undecided}")

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from cevnsfit.cli import (
+    agreement,
     experiments,
     export,
     fit,
@@ -108,6 +109,10 @@ app.command()(rates.rates)
 app.command()(fit.fit)
 app.command()(spectra.spectra)
 app.command()(intervals.intervals)
+app.command()(agreement.gof)
+app.command()(agreement.compatibility)
+app.command()(agreement.significance)
+app.command()(agreement.impacts)
 app.command()(forecast.forecast)
 app.command()(scan.scan)
 app.command()(scan.plot)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.model.build import SignalSystematics
     from cevnsfit.studies.setup import Analysis
+    from cevnsfit.studies.throwing import Run
 
 # Commands read these at run time; their modules therefore do without postponed annotations.
 ExperimentsArgument = Annotated[list[str], typer.Argument(metavar="EXP...", help="Shipped experiments, or folders.", show_default=False)]
@@ -39,6 +40,11 @@ MuonOption = Annotated[
 ]
 ElectronsOption = Annotated[bool, typer.Option("--electrons", help="Add neutrino-electron scattering.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Worker processes; the numbers do not depend on it.")]
+ToysOption = Annotated[int | None, typer.Option("--toys", metavar="N", help="Toys, in whole chunks of 128; none by default.")]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="SEED", help="Seed of the toys.")]
+ToyFolder = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="DIR", help="Keep the toys here: the same command continues a stopped one.")
+]
 OutputFolder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write into.", show_default=False)]
 
 CONFIDENCE: Final = (0.90, 0.95)
@@ -93,6 +99,15 @@ def held(texts: Sequence[str] | None) -> dict[str, float]:
     from cevnsfit.studies.setup import parse_assignments
 
     return parse_assignments([] if texts is None else texts)
+
+
+def toy_run(toys: int | None, seed: int, jobs: int, folder: Path | None, *, default: int | None = None) -> Run | None:
+    """Return how toys are run, None for no toys: `default` is their number when none was asked for."""
+    from cevnsfit.infer.feldman_cousins import ToyPlan
+    from cevnsfit.studies.throwing import Run
+
+    number = default if toys is None else toys
+    return None if number is None else Run(ToyPlan(number, seed), jobs, folder)
 
 
 def confidence(levels: Sequence[float] | None, dof: int) -> list[tuple[float, int]]:

@@ -188,7 +188,7 @@ def feldman_cousins(tests: Hypotheses, *, cl: float, plan: ToyPlan, throw: Throw
 
 def grid_points(curve: Column, best: float) -> list[int]:
     """Return which points of a profiled curve are tested: extremes, and one wherever the statistic passes one of the steps."""
-    statistic = np.maximum(curve.nll2 - best, 0.0)
+    statistic = np.clip(curve.nll2 - best, 0.0, 1e12)
     step = np.searchsorted(_STEPS, statistic, side="right")
     slope = np.sign(np.diff(statistic))
     chosen = [0]

@@ -10,7 +10,7 @@ Baker and Cousins, NIM 221 (1984) 437, section 4.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,8 +78,13 @@ class Goodness:
     tail: ToyTail | None = None
 
 
-def deviance(data: Data, *, joint: Joint, held: Mapping[str, float], starts: Floats) -> Floats:
-    """Return -2 ln lambda at the best fit to each data set, shape (P, 1); NaN where the fit fails."""
+def deviance(data: Data, *, joint: Joint, held: Mapping[str, float], starts: Floats, centres: Floats) -> Floats:
+    """Return -2 ln lambda at the best fit to each data set, shape (P, 1); NaN where the fit fails.
+
+    The constraints of parameters that do not float keep the `centres` of the observed data, shape (n,): no auxiliary measurement is fitted.
+    """
+    floating = np.array([not p.fixed and p.name not in held for p in joint.parameters])
+    data = replace(data, aux=np.where(floating, data.aux, centres))
     return free_fits(joint, data, starts, held=held)[0][:, None]
 
 
@@ -124,7 +129,7 @@ def goodness_of_fit(
     ndof, statistic = joint.nbins - free, float(best[0])
     tail = None
     if plan is not None:
-        measure = functools.partial(deviance, joint=joint, held=held, starts=np.concatenate([starts, theta]))
+        measure = functools.partial(deviance, joint=joint, held=held, starts=np.concatenate([starts, theta]), centres=data.aux)
         tail = toy_tail([Unit(0, chunk, joint, theta[0], measure, plan.seed) for chunk in range(plan.chunks)], statistic, throw)
     return Goodness(
         statistic, ndof, float(chi2.sf(statistic, ndof)), dict(zip(joint.parameters.names, theta[0].tolist(), strict=True)), tail

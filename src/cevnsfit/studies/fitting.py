@@ -21,7 +21,7 @@ from cevnsfit.studies.setup import Analysis, build, check_floating, fix, load_ex
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cevnsfit.infer.results import FitResult
+    from cevnsfit.infer.results import FitResult, ToyRecord
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.joint import Data
     from cevnsfit.stats.likelihood import Likelihood
@@ -149,15 +149,30 @@ def run_intervals(
     data
         The data set; the observed one by default.
     """
-    experiments = load_experiments(analysis)
-    if data is None:
-        require_data(experiments)
-    likelihood = build(analysis, experiments)
-    _require_shapes(likelihood, at)
-    joint, held = fix(likelihood, at)
+    joint, held = prepare(analysis, at, observed=data is None)
     name = poi_name(joint, poi, held)
     check_floating(analysis, (*at, name))
     return intervals(joint, name, cl=cl, dof=dof, held=held, data=data)
+
+
+def prepare(analysis: Analysis, at: Mapping[str, float], *, observed: bool = True) -> tuple[Joint, dict[str, float]]:
+    """Return the likelihood of an analysis at held shape parameters, and the other held values.
+
+    Raises
+    ------
+    NoDataError
+        If an experiment is a projection without data, and `observed` ones are asked for.
+    CevnsfitError
+        If a shape parameter is not held.
+    UnknownNameError, DomainError
+        If a held parameter is unknown or outside its domain.
+    """
+    experiments = load_experiments(analysis)
+    if observed:
+        require_data(experiments)
+    likelihood = build(analysis, experiments)
+    require_shapes(likelihood, at)
+    return fix(likelihood, at)
 
 
 def poi_name(joint: Joint, poi: str | None, held: Mapping[str, float]) -> str:
@@ -181,7 +196,8 @@ def poi_name(joint: Joint, poi: str | None, held: Mapping[str, float]) -> str:
     return names[0]
 
 
-def _require_shapes(likelihood: Likelihood, at: Mapping[str, float]) -> None:
+def require_shapes(likelihood: Likelihood, at: Mapping[str, float]) -> None:
+    """Raise CevnsfitError unless every shape parameter of the model (a mass) is held."""
     for name in at:
         likelihood.parameters.index(name)
     missing = [p.name for p in likelihood.shape if not p.fixed and p.name not in at]
@@ -204,6 +220,19 @@ def intervals_json(result: Intervals) -> dict[str, Any]:
         "cl": result.cl,
         "dof": result.dof,
         "valid": result.valid,
+        "expected": list(result.expected),
+        "toys": None if result.toys is None else toys_json(result.toys),
+    }
+
+
+def toys_json(record: ToyRecord) -> dict[str, Any]:
+    """Return the pseudo-experiments behind a result as plain values."""
+    return {
+        "seed": record.seed,
+        "toys": record.toys,
+        "failed": record.failed,
+        "undecided": record.undecided,
+        "points": [dataclasses.asdict(point) for point in record.points],
     }
 
 

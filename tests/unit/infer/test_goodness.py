@@ -10,10 +10,11 @@ import pytest
 from scipy.stats import chi2
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.compatibility import compatibility, shared_couplings
 from cevnsfit.infer.feldman_cousins import ToyPlan
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.goodness import goodness_of_fit
+from cevnsfit.infer.goodness import deviance, goodness_of_fit
 from cevnsfit.infer.impacts import ranking
 from cevnsfit.stats.joint import asimov_data, join, observed_data, take, toy_data
 
@@ -40,6 +41,17 @@ def test_the_deviance_is_that_of_the_best_fit(make_joint: Callable[..., Joint]) 
     assert found.ndof == best.ndof
     assert found.p == pytest.approx(chi2.sf(best.nll2, best.ndof), rel=1e-4)
     assert found.tail is None
+
+
+def test_systematics_that_are_held_do_not_fluctuate(make_joint: Callable[..., Joint]) -> None:
+    joint = make_joint(None)
+    held = {p.name: p.default for p in joint.parameters if p.constrained}
+    found = goodness_of_fit(joint, held=held, plan=ToyPlan(128, 1))
+    every = goodness_of_fit(join(ParameterSet(tuple(replace(p, constrained=False) for p in joint.parameters)), joint.channels), held=held)
+    assert found.statistic == pytest.approx(every.statistic, abs=1e-6)
+    data = toy_data(joint, joint.parameters.defaults(), np.random.default_rng(1), 3)
+    options = {"joint": joint, "held": held, "starts": joint.parameters.defaults()[None], "centres": np.zeros(len(joint.parameters))}
+    np.testing.assert_array_equal(deviance(data, **options), deviance(replace(data, aux=np.zeros_like(data.aux)), **options))
 
 
 def test_bins_that_disagree_are_noticed(make_joint: Callable[..., Joint]) -> None:

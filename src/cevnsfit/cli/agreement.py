@@ -1,0 +1,205 @@
+"""`cevnsfit gof`, `compatibility`, `significance` and `impacts`: is the model right, do experiments agree, what limits a measurement."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cevnsfit.cli import output
+from cevnsfit.cli.options import (
+    AtOption,
+    ElectronsOption,
+    ExperimentsArgument,
+    JobsOption,
+    JsonOption,
+    ModelOption,
+    OverlapOption,
+    ProfileOption,
+    SeedOption,
+    SetOption,
+    ToyFolder,
+    ToysOption,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cevnsfit.infer.goodness import ToyTail
+    from cevnsfit.studies.setup import Analysis
+
+ProfileSignalOption = Annotated[
+    bool, typer.Option("--profile-signal", help="Profile the signal's systematics, also for `signal-strength`.")
+]
+PoiOption = Annotated[str | None, typer.Option("--poi", metavar="NAME", help="Parameter of interest; by default the model's coupling.")]
+
+
+def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
+    experiments: ExperimentsArgument,
+    model: ModelOption,
+    at: AtOption = None,
+    profile: ProfileOption = None,
+    profile_signal: ProfileSignalOption = False,
+    toys: ToysOption = None,
+    seed: SeedOption = 1,
+    jobs: JobsOption = 1,
+    folder: ToyFolder = None,
+    changes: SetOption = None,
+    allow_overlap: OverlapOption = False,
+    electrons: ElectronsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Test the goodness of fit: the deviance at the best fit, with the p-value of toys thrown there; masses must be held."""
+    from cevnsfit.cli.options import held, toy_run
+    from cevnsfit.studies.agreement import run_goodness
+
+    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
+    with output.progress("toys, in chunks of 128") as progress:
+        result = run_goodness(chosen, at=held(at), run=toy_run(toys, seed, jobs, folder), progress=progress)
+    if as_json:
+        output.print_json(dataclasses.asdict(result))
+        return
+    output.print_lines(
+        f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)", *_tail(result.tail)
+    )
+
+
+def compatibility(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
+    experiments: ExperimentsArgument,
+    model: ModelOption,
+    at: AtOption = None,
+    profile: ProfileOption = None,
+    profile_signal: ProfileSignalOption = False,
+    toys: ToysOption = None,
+    seed: SeedOption = 1,
+    jobs: JobsOption = 1,
+    folder: ToyFolder = None,
+    changes: SetOption = None,
+    allow_overlap: OverlapOption = False,
+    electrons: ElectronsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Test whether experiments agree on the couplings they share (parameter goodness of fit); masses must be held."""
+    from cevnsfit.cli.options import held, toy_run
+    from cevnsfit.studies.agreement import run_compatibility
+
+    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
+    with output.progress("toys, in chunks of 128") as progress:
+        result = run_compatibility(chosen, at=held(at), run=toy_run(toys, seed, jobs, folder), progress=progress)
+    if as_json:
+        output.print_json(dataclasses.asdict(result))
+        return
+    rows = [("all", name, f"{value:.4g}") for name, value in result.combined.items()]
+    rows += [(experiment, name, f"{value:.4g}") for experiment, values in result.separate.items() for name, value in values.items()]
+    output.table("Best fits", ("experiment", "coupling", "value"), rows)
+    output.print_lines(
+        f"chi2_PG / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)", *_tail(result.tail)
+    )
+
+
+def significance(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
+    experiments: ExperimentsArgument,
+    model: ModelOption,
+    at: AtOption = None,
+    poi: PoiOption = None,
+    profile: ProfileOption = None,
+    profile_signal: ProfileSignalOption = False,
+    toys: ToysOption = None,
+    seed: SeedOption = 1,
+    jobs: JobsOption = 1,
+    folder: ToyFolder = None,
+    changes: SetOption = None,
+    allow_overlap: OverlapOption = False,
+    electrons: ElectronsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the significance with which a parameter exceeds 0, asymptotic or from toys; masses must be held."""
+    from cevnsfit.cli.options import held, toy_run
+    from cevnsfit.studies.limits import discovery_json, run_discovery
+
+    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
+    with output.progress("toys, in chunks of 128") as progress:
+        result = run_discovery(chosen, at=held(at), poi=poi, run=toy_run(toys, seed, jobs, folder), progress=progress)
+    if as_json:
+        output.print_json(discovery_json(result))
+        return
+    output.print_lines(f"{result.poi} = {result.estimate:.4g} at the best fit, q0 = {result.statistic:.2f}")
+    if result.toys is None:
+        output.print_lines(f"significance {result.significance:.2f} sigma, p = {result.p:.3g} (asymptotic)")
+        return
+    (point,) = result.toys.points
+    text = (
+        f"{result.significance:.2f} sigma, p = {point.p:.3g} +- {point.error:.1g}"
+        if point.p
+        else f"p < {3 / max(point.toys, 1):.1g} (95 % CL)"
+    )
+    output.print_lines(f"significance {text}, {point.toys} toys, seed {result.toys.seed}, {point.failed} failed")
+
+
+def impacts(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
+    experiments: ExperimentsArgument,
+    model: ModelOption,
+    at: AtOption = None,
+    poi: PoiOption = None,
+    profile: ProfileOption = None,
+    profile_signal: ProfileSignalOption = False,
+    target: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Ranking plot: png, pdf or svg.", show_default=False)
+    ] = None,
+    changes: SetOption = None,
+    allow_overlap: OverlapOption = False,
+    electrons: ElectronsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the nuisances by their impact on a parameter, with pulls and constraints; masses must be held."""
+    from cevnsfit.cli.options import held, picture
+    from cevnsfit.studies.agreement import ranking_json, run_ranking
+
+    path = None if target is None else picture(target)
+    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
+    result = run_ranking(chosen, at=held(at), poi=poi)
+    if path is not None:
+        from cevnsfit.report.rankings import ranking_figure
+        from cevnsfit.report.style import save_figure
+
+        save_figure(ranking_figure(result, title=" + ".join(experiments)), path)
+    files = [] if path is None else [path]
+    if as_json:
+        output.print_json({**ranking_json(result), "files": files})
+        return
+    rows = [
+        (
+            entry.name,
+            f"{entry.value:+.3f} +- {entry.error:.3f}",
+            "prior" if entry.constrained else "absolute",
+            f"{entry.up:+.3g}",
+            f"{entry.down:+.3g}",
+        )
+        for entry in result.impacts
+    ]
+    output.table(f"Impact on {result.poi}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
+    output.print_lines(*(str(file) for file in files))
+
+
+def _analysis(
+    experiments: "Sequence[str]", model: str, changes: "Sequence[str] | None", options: "tuple[Sequence[str] | None, bool, bool, bool]"
+) -> "Analysis":
+    """Return the analysis; the options are --profile, --profile-signal, --allow-overlap and --electrons."""
+    from cevnsfit.cli.options import analysis
+
+    profile, profile_signal, allow_overlap, electrons = options
+    return analysis(
+        experiments,
+        model,
+        changes,
+        allow_overlap=allow_overlap,
+        signal_systematics="profile" if profile_signal else None,
+        electrons=electrons,
+        floating=profile,
+    )
+
+
+def _tail(tail: "ToyTail | None") -> list[str]:
+    if tail is None:
+        return []
+    return [f"p = {tail.p:.3g} +- {tail.error:.1g} ({tail.toys} toys, seed {tail.seed}, {tail.failed} failed)"]

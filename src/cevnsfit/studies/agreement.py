@@ -1,0 +1,63 @@
+"""Does a model describe the data, do experiments agree, and what do nuisances do."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from cevnsfit.infer.compatibility import Compatibility, compatibility
+from cevnsfit.infer.goodness import Goodness, goodness_of_fit
+from cevnsfit.infer.impacts import Ranking, ranking
+from cevnsfit.studies.fitting import poi_name, prepare
+from cevnsfit.studies.setup import check_floating
+from cevnsfit.studies.throwing import description, thrower
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cevnsfit.studies.setup import Analysis
+    from cevnsfit.studies.throwing import Run
+
+    Progress = Callable[[int, int], None]
+
+
+def run_goodness(analysis: Analysis, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None) -> Goodness:
+    """Return the goodness of fit of an analysis, with pseudo-experiments where `run` says how; shape parameters must be held."""
+    joint, held = prepare(analysis, at)
+    check_floating(analysis, tuple(at))
+    if run is None:
+        return goodness_of_fit(joint, held=held)
+    with thrower(run, description(analysis, at, run.plan.seed, method="gof"), 1, progress) as throw:
+        return goodness_of_fit(joint, held=held, plan=run.plan, throw=throw)
+
+
+def run_compatibility(
+    analysis: Analysis, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None
+) -> Compatibility:
+    """Return how well the experiments of an analysis agree, with pseudo-experiments where `run` says how; shape parameters must be held."""
+    joint, held = prepare(analysis, at)
+    check_floating(analysis, tuple(at))
+    if run is None:
+        return compatibility(joint, held=held)
+    with thrower(run, description(analysis, at, run.plan.seed, method="compatibility"), 1, progress) as throw:
+        return compatibility(joint, held=held, plan=run.plan, throw=throw)
+
+
+def run_ranking(analysis: Analysis, *, at: Mapping[str, float], poi: str | None = None) -> Ranking:
+    """Return the nuisances of an analysis by the size of their impact on a parameter; shape parameters must be held."""
+    joint, held = prepare(analysis, at)
+    name = poi_name(joint, poi, held)
+    check_floating(analysis, (*at, name))
+    return ranking(joint, name, held=held)
+
+
+def ranking_json(result: Ranking) -> dict[str, Any]:
+    """Return a ranking as plain values."""
+    return {
+        "poi": result.poi,
+        "value": result.fit.values[result.poi],
+        "error": result.fit.errors[result.poi],
+        "lower": result.fit.lower[result.poi],
+        "upper": result.fit.upper[result.poi],
+        "impacts": [dataclasses.asdict(impact) for impact in result.impacts],
+    }

@@ -1,0 +1,135 @@
+"""Intervals and limits of one parameter by any method, and the significance of its signal."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Final
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.cls import cls_limit, cls_limit_toys, signal_test
+from cevnsfit.infer.discovery import Discovery, discovery
+from cevnsfit.infer.feldman_cousins import feldman_cousins, hypotheses
+from cevnsfit.studies.fitting import poi_name, prepare, run_intervals, toys_json
+from cevnsfit.studies.setup import check_floating
+from cevnsfit.studies.throwing import description, thrower
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cevnsfit.infer.intervals import Intervals
+    from cevnsfit.studies.setup import Analysis
+    from cevnsfit.studies.throwing import Run
+
+    Progress = Callable[[int, int], None]
+
+METHODS: Final = ("profile", "feldman-cousins", "cls")
+
+RATIO: Final = 3
+"""Numbers measured on each pseudo-experiment: -2 ln lambda at the tested value, at the best fit, and the parameter there."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of one parameter.
+
+    Attributes
+    ----------
+    poi
+        The parameter; None for the first polynomial one of the model that is not held.
+    cl
+        Confidence level.
+    dof
+        Degrees of freedom of the asymptotic threshold.
+    method
+        One of `METHODS`.
+    """
+
+    poi: str | None = None
+    cl: float = 0.90
+    dof: int = 1
+    method: str = "profile"
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            message = f"unknown method '{self.method}'; known: {', '.join(METHODS)}"
+            raise CevnsfitError(message)
+
+
+def run_limits(
+    analysis: Analysis, question: Question, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None
+) -> Intervals:
+    """Return the intervals, or the limit, of one parameter.
+
+    Parameters
+    ----------
+    analysis
+        What to fit.
+    question
+        Parameter, confidence level and method.
+    at
+        Held parameters; a mass must be among them when the model has one.
+    run
+        How pseudo-experiments are run. Feldman-Cousins needs it; with it CLs is that of pseudo-experiments, without asymptotic.
+    progress
+        Called with (finished, asked for so far) chunks.
+
+    Raises
+    ------
+    CevnsfitError
+        If the method does not fit the question.
+    """
+    if question.method == "profile":
+        if run is not None:
+            message = "the profile-likelihood method uses no toys; choose --method feldman-cousins or cls"
+            raise CevnsfitError(message)
+        return run_intervals(analysis, at=at, poi=question.poi, cl=question.cl, dof=question.dof)
+    joint, held = prepare(analysis, at)
+    name = poi_name(joint, question.poi, held)
+    check_floating(analysis, (*at, name))
+    if question.method == "cls" and run is None:
+        return cls_limit(signal_test(joint, name, held=held), cl=question.cl)
+    if run is None:
+        message = "Feldman-Cousins intervals need toys"
+        raise CevnsfitError(message)
+    identity = description(analysis, at, run.plan.seed, method=question.method, poi=name, cl=question.cl)
+    with thrower(run, identity, RATIO, progress) as throw:
+        if question.method == "cls":
+            return cls_limit_toys(signal_test(joint, name, held=held), cl=question.cl, plan=run.plan, throw=throw)
+        return feldman_cousins(hypotheses(joint, name, held=held), cl=question.cl, plan=run.plan, throw=throw)
+
+
+def run_discovery(
+    analysis: Analysis,
+    *,
+    at: Mapping[str, float],
+    poi: str | None = None,
+    run: Run | None = None,
+    progress: Progress | None = None,
+) -> Discovery:
+    """Return the significance of a signal, asymptotic, or from pseudo-experiments where `run` says how.
+
+    Parameters
+    ----------
+    analysis
+        What to fit.
+    at
+        Held parameters.
+    poi
+        The parameter, 0 without signal; by default the first polynomial one of the model that is not held.
+    run
+        How pseudo-experiments are run.
+    progress
+        Called with (finished, asked for so far) chunks.
+    """
+    joint, held = prepare(analysis, at)
+    name = poi_name(joint, poi, held)
+    check_floating(analysis, (*at, name))
+    if run is None:
+        return discovery(joint, name, held=held)
+    with thrower(run, description(analysis, at, run.plan.seed, method="discovery", poi=name), RATIO, progress) as throw:
+        return discovery(joint, name, held=held, plan=run.plan, throw=throw)
+
+
+def discovery_json(result: Discovery) -> dict[str, Any]:
+    """Return a significance as plain values."""
+    return {**dataclasses.asdict(result), "toys": None if result.toys is None else toys_json(result.toys)}

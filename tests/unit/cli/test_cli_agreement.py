@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from typer.testing import Result
+
+CSI, LAR = "coherent-csi-2021", "coherent-lar-2020"
+
+
+def test_goodness_of_fit(command: Callable[..., Result]) -> None:
+    found = json.loads(command("gof", CSI, "-m", "signal-strength", "--toys", "128", "--seed", "3", "--json").stdout)
+    assert found["statistic"] == pytest.approx(93.8, abs=1.0)
+    assert found["ndof"] == 98
+    assert 0.4 < found["p"] < 0.8
+    assert found["tail"]["p"] == pytest.approx(found["p"], abs=0.2)
+    assert (found["tail"]["toys"] + found["tail"]["failed"], found["tail"]["seed"]) == (128, 3)
+    text = command("gof", CSI, "-m", "signal-strength").stdout
+    assert "-2 ln lambda / ndof = 93." in text
+    assert "toys" not in text
+
+
+def test_experiments_agree_on_the_signal(command: Callable[..., Result]) -> None:
+    found = json.loads(command("compatibility", CSI, LAR, "-m", "signal-strength", "--profile-signal", "--json").stdout)
+    assert 0.0 <= found["statistic"] < 2.0
+    assert found["ndof"] == 1
+    assert set(found["separate"]) == {CSI, LAR}
+    text = command("compatibility", CSI, LAR, "-m", "signal-strength", "--profile-signal", "--toys", "128").stdout
+    assert "chi2_PG / ndof" in text
+    assert "128 toys, seed 1, 0 failed" in text
+
+
+def test_one_experiment_alone_is_refused(refused: Callable[..., str]) -> None:
+    assert "nothing to compare" in refused("compatibility", CSI, "-m", "signal-strength")
+
+
+def test_masses_must_be_held(refused: Callable[..., str]) -> None:
+    assert "--at mass=VALUE" in refused("gof", CSI, "-m", "lmu-ltau")
+
+
+def test_impacts(command: Callable[..., Result], tmp_path: Path) -> None:
+    target = tmp_path / "ranking.png"
+    found = json.loads(command("impacts", CSI, "-m", "signal-strength", "--profile-signal", "-o", target, "--json").stdout)
+    assert found["poi"] == "signal_strength"
+    assert found["impacts"][0]["name"] == "sns_flux"
+    assert found["impacts"][0]["up"] < 0.0 < found["impacts"][0]["down"]
+    assert found["files"] == [str(target)]
+    assert target.read_bytes().startswith(b"\x89PNG")
+    assert "sns_flux" in command("impacts", CSI, "-m", "signal-strength", "--profile-signal").stdout
+
+
+def test_significance(command: Callable[..., Result]) -> None:
+    found = json.loads(command("significance", LAR, "-m", "released-templates", "--json").stdout)
+    assert found["significance"] == pytest.approx(3.87, abs=0.02)
+    assert found["toys"] is None
+    text = command("significance", LAR, "-m", "released-templates", "--toys", "128").stdout
+    assert "p < 0.02 (95 % CL), 128 toys" in text
+
+
+def test_cls_limit(command: Callable[..., Result]) -> None:
+    arguments = ("intervals", LAR, "-m", "released-templates", "--method", "cls")
+    found = json.loads(command(*arguments, "--json").stdout)
+    ((low, high),) = found["allowed"]
+    assert low == 0.0
+    assert high == pytest.approx(1.678, abs=0.01)
+    assert found["expected"] == sorted(found["expected"])
+    assert found["toys"] is None
+    text = command(*arguments).stdout
+    assert "CLs, asymptotic" in text
+    assert "expected without signal" in text
+
+
+def test_feldman_cousins_continues_in_its_folder(command: Callable[..., Result], tmp_path: Path) -> None:
+    arguments = ("intervals", CSI, "-m", "signal-strength", "--method", "feldman-cousins", "--toys", "128", "--json")
+    kept = ("-o", str(tmp_path / "toys"))
+    first = json.loads(command(*arguments, *kept).stdout)
+    assert first["allowed"][0][0] < 0.94 < first["allowed"][0][1]
+    assert "Feldman-Cousins" in first["method"]
+    assert first["toys"]["seed"] == 1
+    assert json.loads(command(*arguments, *kept, "-j", "2").stdout) == first
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--method", "guess"), "unknown method 'guess'"),
+        (("--toys", "100"), "uses no toys"),
+        (("--method", "cls"), "counts that grow with g"),
+        (("--method", "feldman-cousins", "--toys", "0"), "need a number of at least 1"),
+    ],
+)
+def test_bad_methods(refused: Callable[..., str], options: tuple[str, ...], message: str) -> None:
+    assert message in refused("intervals", CSI, "-m", "lmu-ltau", "--at", "mass=100", *options)
