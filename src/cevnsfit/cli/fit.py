@@ -18,6 +18,7 @@ from cevnsfit.cli.options import (
 
 if TYPE_CHECKING:
     from cevnsfit.studies.fitting import FitSummary
+    from cevnsfit.studies.pseudo import Pseudo
 
 
 def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
@@ -31,6 +32,12 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     ] = False,
     allow_overlap: OverlapOption = False,
     electrons: ElectronsOption = False,
+    asimov: Annotated[bool, typer.Option("--asimov", help="Fit Asimov data: the expectation at --true.")] = False,
+    toy: Annotated[int | None, typer.Option("--toy", metavar="SEED", help="Fit one toy thrown at --true.", show_default=False)] = None,
+    truth: Annotated[
+        list[str] | None,
+        typer.Option("--true", metavar="NAME=VALUE", help="True parameter of --asimov and --toy, else the default; repeatable."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit a model to one or more experiments; all parameters float unless held."""
@@ -46,12 +53,29 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         signal_systematics="profile" if profile_signal else None,
         floating=profile,
     )
-    summary = run_fit(chosen, at=held(at))
+    summary = run_fit(chosen, at=held(at), pseudo=_pseudo(truth, asimov=asimov, toy=toy))
     if as_json:
         output.print_json(fit_json(summary))
     else:
         print_fit(summary)
     output.stop_if(not summary.fit.valid, f"the fit is not valid: {summary.fit.reason}")
+
+
+def _pseudo(truth: list[str] | None, *, asimov: bool, toy: int | None) -> "Pseudo | None":
+    """Return which pseudo-data are asked for, None for the observed data."""
+    from cevnsfit.cli.options import held
+    from cevnsfit.core.errors import CevnsfitError
+    from cevnsfit.studies.pseudo import Pseudo
+
+    if asimov and toy is not None:
+        message = "choose one of --asimov and --toy"
+        raise CevnsfitError(message)
+    if not asimov and toy is None:
+        if truth:
+            message = "--true belongs to --asimov or --toy"
+            raise CevnsfitError(message)
+        return None
+    return Pseudo(held(truth), toy)
 
 
 def print_fit(summary: "FitSummary") -> None:

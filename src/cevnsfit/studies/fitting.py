@@ -15,6 +15,7 @@ from cevnsfit.infer.intervals import Intervals, intervals
 from cevnsfit.infer.profile import profile
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import Joint, join, measured_backgrounds
+from cevnsfit.studies.pseudo import Pseudo, pseudo_data
 from cevnsfit.studies.rates import Rates, counts_at
 from cevnsfit.studies.setup import Analysis, build, check_floating, fix, load_experiments
 
@@ -46,24 +47,37 @@ class FitSummary:
     significance: float
 
 
-def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> FitSummary:
+def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo: Pseudo | None = None) -> FitSummary:
     """Return the best fit of an analysis to its data.
+
+    Parameters
+    ----------
+    analysis
+        What to fit.
+    at
+        Held parameters.
+    pseudo
+        Asimov data or a pseudo-experiment in the place of the observed data.
 
     Raises
     ------
     NoDataError
-        If an experiment is a projection without data.
+        If an experiment is a projection without data, and there are no pseudo-data.
     UnknownNameError, DomainError
         If a held parameter is unknown or outside its domain.
     """
     experiments = load_experiments(analysis)
-    require_data(experiments)
+    if pseudo is None:
+        require_data(experiments)
     likelihood = build(analysis, experiments)
     held = {} if at is None else dict(at)
     check_floating(analysis, held)
     fix(likelihood, held)
-    result = fit(likelihood, fixed=held)
-    return FitSummary(result, best_counts(experiments, likelihood, result), _significance(likelihood, result, held))
+    data = None
+    if pseudo is not None:
+        likelihood, data = pseudo_data(likelihood, pseudo)
+    result = fit(likelihood, fixed=held, data=data)
+    return FitSummary(result, best_counts(experiments, likelihood, result), _significance(likelihood, result, held, data))
 
 
 def require_data(experiments: Sequence[Experiment]) -> None:
@@ -91,9 +105,9 @@ def without_signal(joint: Joint) -> Joint:
     return join(joint.parameters, tuple(channels))
 
 
-def _significance(likelihood: Likelihood, result: FitResult, held: Mapping[str, float]) -> float:
+def _significance(likelihood: Likelihood, result: FitResult, held: Mapping[str, float], data: Data | None) -> float:
     joint, others = fix(likelihood, {name: result.values[name] for name in likelihood.shape.names} | dict(held))
-    background = profile(without_signal(joint), {name: np.array([value]) for name, value in others.items()})
+    background = profile(without_signal(joint), {name: np.array([value]) for name, value in others.items()}, data=data)
     if not background.converged[0]:
         return math.nan
     return math.sqrt(max(float(background.nll2[0]) - result.nll2, 0.0))
@@ -122,9 +136,14 @@ def fit_json(summary: FitSummary) -> dict[str, Any]:
         "expected": {
             entry.experiment: {name: _number(counts.sum()) for name, counts in entry.components.items()} for entry in summary.counts
         },
-        "observed": {entry.experiment: None if entry.observed is None else int(entry.observed.sum()) for entry in summary.counts},
+        "observed": {entry.experiment: None if entry.observed is None else _count(float(entry.observed.sum())) for entry in summary.counts},
         "significance": _number(summary.significance),
     }
+
+
+def _count(value: float) -> float:
+    """Return a whole number as such; Asimov counts are not whole."""
+    return int(value) if value.is_integer() else value
 
 
 def _number(value: float) -> float | None:

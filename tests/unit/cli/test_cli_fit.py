@@ -53,7 +53,7 @@ def test_an_invalid_fit_is_printed_and_ends_with_3(
     command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, summary: fitting.FitSummary
 ) -> None:
     bad = dataclasses.replace(summary, fit=dataclasses.replace(summary.fit, valid=False, reason="it wanders"))
-    monkeypatch.setattr(fitting, "run_fit", lambda analysis, at: bad)  # noqa: ARG005
+    monkeypatch.setattr(fitting, "run_fit", lambda analysis, at, pseudo: bad)  # noqa: ARG005
     result = command("fit", CSI, "-m", "signal-strength", "--json")
     assert result.exit_code == 3
     assert json.loads(result.stdout)["valid"] is False
@@ -64,6 +64,32 @@ def test_a_held_strength_stays(command: Callable[..., Result]) -> None:
     found = json.loads(command("fit", CSI, "-m", "signal-strength", "--at", "signal_strength=1", "--json").stdout)
     assert found["held"]["signal_strength"] == 1.0
     assert "signal_strength" not in found["parameters"]
+
+
+def test_asimov_data_return_the_truth(command: Callable[..., Result]) -> None:
+    options = ("--at", "mass=300", "--asimov", "--true", "g=0.003", "--true", "mass=300")
+    found = json.loads(command("fit", CSI, "-m", "lmu-ltau", *options, "--json").stdout)
+    assert found["valid"] is True
+    assert found["nll2"] == pytest.approx(0.0, abs=1e-6)
+    assert found["parameters"]["g"]["value"] ** 2 == pytest.approx(0.003**2, rel=1e-4)
+    assert found["parameters"]["sns_flux"]["value"] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_projection_can_be_fitted_to_a_toy(command: Callable[..., Result]) -> None:
+    options = ("ccm-200", "-m", "signal-strength", "--true", "signal_strength=2", "--json")
+    one, same, other = (json.loads(command("fit", *options, "--toy", seed).stdout) for seed in (4, 4, 5))
+    assert one == same
+    assert one["observed"] != other["observed"]
+    value, error = (one["parameters"]["signal_strength"][key] for key in ("value", "error"))
+    assert abs(value - 2) < 4 * error
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(("--asimov", "--toy", "1"), "choose one of"), (("--true", "g=1e-3"), "belongs to"), (("--toy", "-1"), "a seed is a whole number")],
+)
+def test_bad_pseudo_data(refused: Callable[..., str], options: tuple[str, ...], message: str) -> None:
+    assert message in refused("fit", CSI, "-m", "lmu-ltau", *options)
 
 
 def test_experiments_that_share_events_are_refused(refused: Callable[..., str]) -> None:

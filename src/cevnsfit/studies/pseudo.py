@@ -1,0 +1,66 @@
+"""Asimov data and pseudo-experiments in the place of observed data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cevnsfit.core.errors import DomainError
+from cevnsfit.stats.joint import asimov_data, take, toy_data
+from cevnsfit.stats.likelihood import Likelihood
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cevnsfit.stats.channel import Channel
+    from cevnsfit.stats.joint import Data
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudo:
+    """Which pseudo-data.
+
+    Attributes
+    ----------
+    truth
+        True values of parameters, by name; defaults (the Standard Model) for the rest.
+    seed
+        Of one pseudo-experiment, counts and auxiliary measurements fluctuated; None for Asimov data.
+    """
+
+    truth: Mapping[str, float]
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed is not None and self.seed < 0:
+            message = f"a seed is a whole number of at least 0, got {self.seed}"
+            raise DomainError(message)
+
+
+def pseudo_data(likelihood: Likelihood, pseudo: Pseudo) -> tuple[Likelihood, Data]:
+    """Return the likelihood with the counts of pseudo-data in the place of the observed ones, and the data set with its constraint centres.
+
+    Raises
+    ------
+    UnknownNameError, DomainError
+        If a true parameter is unknown or outside its domain.
+    """
+    values = {name: likelihood.parameters[name].checked(float(value)) for name, value in pseudo.truth.items()}
+    joint = likelihood.at({name: value for name, value in values.items() if name in likelihood.shape})
+    theta = joint.parameters.vector({name: value for name, value in values.items() if name in joint.parameters})
+    if pseudo.seed is None:
+        data = asimov_data(joint, theta)
+    else:
+        data = take(toy_data(joint, theta, np.random.default_rng(np.random.SeedSequence(pseudo.seed)), 1), 0)
+    counts = {channel.name: (n, m) for channel, n, m in zip(joint.channels, data.counts, data.control, strict=True)}
+
+    def filled(channel: Channel) -> Channel:
+        observed, measured = counts[channel.name]
+        control = channel.control
+        if control is not None and measured is not None:
+            control = replace(control, counts=measured)
+        return replace(channel, observed=observed, control=control)
+
+    return Likelihood(likelihood.parameters, lambda shape: tuple(filled(channel) for channel in likelihood.build(shape))), data
