@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from cevnsfit.cli import (
     agreement,
+    coverage,
     experiments,
     export,
     fit,
@@ -113,6 +114,7 @@ app.command()(agreement.gof)
 app.command()(agreement.compatibility)
 app.command()(agreement.significance)
 app.command()(agreement.impacts)
+app.command()(coverage.coverage)
 app.command()(forecast.forecast)
 app.command()(scan.scan)
 app.command()(scan.plot)

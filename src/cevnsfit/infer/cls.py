@@ -25,7 +25,7 @@ from cevnsfit.infer.feldman_cousins import p_value
 from cevnsfit.infer.intervals import Intervals, complement, search_grid, threshold
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import PointTest, ToyRecord
-from cevnsfit.infer.toys import Rival, Unit, batch, free_fits, in_this_process, likelihood_ratio, start_set
+from cevnsfit.infer.toys import Rival, Unit, batch, free_fits, in_this_process, likelihood_ratio, observing, start_set
 from cevnsfit.stats.joint import asimov_data, expected_totals, observed_data
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def signal_test(
     held = {} if held is None else held
     data = observed_data(joint) if data is None else data
     floor = joint.parameters[poi].checked(null)
-    joint = _cut(joint, poi, floor)
+    joint = _cut(observing(joint, data), poi, floor)
     require_growth(joint, poi, held)
     without = profile(joint, {name: np.array([value]) for name, value in {**held, poi: floor}.items()}, data=data).theta[0]
     starts = start_set(joint, data, held=held)

@@ -23,7 +23,7 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.goodness import toy_tail
 from cevnsfit.infer.starts import effective
-from cevnsfit.infer.toys import Unit, batch, free_fits, in_this_process, start_set, without_cache
+from cevnsfit.infer.toys import Unit, batch, free_fits, in_this_process, observing, start_set
 from cevnsfit.stats.joint import Data, join, observed_data
 
 if TYPE_CHECKING:
@@ -126,10 +126,11 @@ def split_likelihood(joint: Joint, held: Mapping[str, float], data: Data) -> Spl
     if not shared:
         message = "no coupling is shared by two of the experiments: there is nothing to compare"
         raise CevnsfitError(message)
+    joint = observing(joint, data)
     separate, place = separate_couplings(joint, shared)
     starts = start_set(joint, data, held=held)
     return Split(
-        without_cache(joint),
+        joint,
         separate,
         place,
         starts,

@@ -18,7 +18,7 @@ from scipy.stats import norm
 from cevnsfit.infer.feldman_cousins import p_value
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import PointTest, ToyRecord
-from cevnsfit.infer.toys import Rival, Unit, batch, free_fits, in_this_process, likelihood_ratio, start_set, without_cache
+from cevnsfit.infer.toys import Rival, Unit, batch, free_fits, in_this_process, likelihood_ratio, observing, start_set
 from cevnsfit.stats.joint import observed_data
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def discovery(
         Returns the chunks of some units, in order.
     """
     held = {} if held is None else held
-    joint = without_cache(joint)
     data = observed_data(joint) if data is None else data
+    joint = observing(joint, data)
     starts, at = start_set(joint, data, held=held), {**held, poi: joint.parameters[poi].checked(null)}
     best, theta = free_fits(joint, batch(data), starts, held=held)
     without = profile(joint, {name: np.array([value]) for name, value in at.items()}, data=data)

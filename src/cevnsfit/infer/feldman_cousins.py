@@ -23,7 +23,7 @@ from cevnsfit.core.errors import DomainError
 from cevnsfit.infer.intervals import Intervals, column, complement, search_grid, threshold
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import PointTest, ToyRecord
-from cevnsfit.infer.toys import CHUNK, Rival, Unit, batch, free_fits, in_this_process, likelihood_ratio, start_set, without_cache
+from cevnsfit.infer.toys import CHUNK, Rival, Unit, batch, free_fits, in_this_process, likelihood_ratio, observing, start_set
 from cevnsfit.stats.joint import observed_data
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def hypotheses(
 ) -> Hypotheses:
     """Return the values of `poi` as hypotheses; the best fit is looked for in `rivals`, by default in the likelihood itself."""
     data = observed_data(joint) if data is None else data
-    joint = without_cache(joint)
+    joint = observing(joint, data)
     chosen = (Rival(joint, start_set(joint, data, held=held)),) if rivals is None else tuple(rivals)
     fits = [free_fits(rival.joint, batch(data), rival.starts, held=held)[0][0] for rival in chosen]
     return Hypotheses(joint, poi, held, data, chosen, float(np.nanmin([*fits, np.inf])))

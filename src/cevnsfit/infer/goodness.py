@@ -19,7 +19,7 @@ from scipy.stats import chi2
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.feldman_cousins import p_value
 from cevnsfit.infer.starts import effective
-from cevnsfit.infer.toys import Unit, batch, free_fits, in_this_process, start_set, without_cache
+from cevnsfit.infer.toys import Unit, batch, free_fits, in_this_process, observing, start_set
 from cevnsfit.stats.joint import observed_data
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ def goodness_of_fit(
         If the fit does not converge.
     """
     held = {} if held is None else held
-    joint = without_cache(joint)
     data = observed_data(joint) if data is None else data
+    joint = observing(joint, data)
     starts = start_set(joint, data, held=held)
     best, theta = free_fits(joint, batch(data), starts, held=held)
     if not np.isfinite(best[0]):

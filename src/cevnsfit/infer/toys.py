@@ -120,6 +120,19 @@ def without_cache(joint: Joint) -> Joint:
     return replace(joint, bound=[])
 
 
+def observing(joint: Joint, data: Data) -> Joint:
+    """Return the likelihood with a data set in the place of the observed one: measured backgrounds of pseudo-experiments follow from it."""
+    channels = tuple(
+        replace(
+            channel,
+            observed=counts,
+            control=channel.control if channel.control is None or measured is None else replace(channel.control, counts=measured),
+        )
+        for channel, counts, measured in zip(joint.channels, data.counts, data.control, strict=True)
+    )
+    return replace(joint, channels=channels, bound=[])
+
+
 def start_set(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Sequence[Mapping[str, float]] = ({},)) -> Floats:
     """Return starts of all parameters for free fits to pseudo-experiments, shape (S, n): the minima of the data and of Asimov data.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import DomainError
+from cevnsfit.infer.toys import observing
 from cevnsfit.stats.joint import asimov_data, take, toy_data
 from cevnsfit.stats.likelihood import Likelihood
 
@@ -54,13 +55,9 @@ def pseudo_data(likelihood: Likelihood, pseudo: Pseudo) -> tuple[Likelihood, Dat
         data = asimov_data(joint, theta)
     else:
         data = take(toy_data(joint, theta, np.random.default_rng(np.random.SeedSequence(pseudo.seed)), 1), 0)
-    counts = {channel.name: (n, m) for channel, n, m in zip(joint.channels, data.counts, data.control, strict=True)}
+    seen = {channel.name: channel for channel in observing(joint, data).channels}
 
     def filled(channel: Channel) -> Channel:
-        observed, measured = counts[channel.name]
-        control = channel.control
-        if control is not None and measured is not None:
-            control = replace(control, counts=measured)
-        return replace(channel, observed=observed, control=control)
+        return replace(channel, observed=seen[channel.name].observed, control=seen[channel.name].control)
 
     return Likelihood(likelihood.parameters, lambda shape: tuple(filled(channel) for channel in likelihood.build(shape))), data

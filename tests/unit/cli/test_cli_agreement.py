@@ -97,3 +97,16 @@ def test_feldman_cousins_continues_in_its_folder(command: Callable[..., Result],
 )
 def test_bad_methods(refused: Callable[..., str], options: tuple[str, ...], message: str) -> None:
     assert message in refused("intervals", CSI, "-m", "lmu-ltau", "--at", "mass=100", *options)
+
+
+def test_coverage(command: Callable[..., Result]) -> None:
+    arguments = ("coverage", CSI, "-m", "signal-strength", "--true", "signal_strength=1", "--toys", "256")
+    (found,) = json.loads(command(*arguments, "--json").stdout)
+    assert (found["method"], found["truth"], found["toys"] + found["failed"]) == ("profile", 1.0, 256)
+    assert found["covered"] == pytest.approx(0.9, abs=0.07)
+    assert "asymptotic threshold of t: 2.71" in command(*arguments).stdout
+
+
+def test_a_varied_parameter_cannot_be_held(refused: Callable[..., str]) -> None:
+    message = refused("coverage", CSI, "-m", "signal-strength", "--true", "signal_strength=1", "--at", "signal_strength=1")
+    assert "both held (--at) and varied (--true)" in message
