@@ -53,6 +53,7 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.cli.options import analysis, confidence, held, toy_run
     from cevnsfit.studies.fitting import intervals_json
     from cevnsfit.studies.limits import Question, run_limits
+    from cevnsfit.studies.setup import caveat
 
     confidence([cl], dof)
     question = Question(poi, cl, dof, method)
@@ -60,10 +61,12 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile)
     with output.progress("toys, in chunks of 128") as progress:
         result = run_limits(chosen, question, at=held(at), run=run, progress=progress)
+    label = caveat(chosen)
     if as_json:
-        output.print_json(intervals_json(result))
+        output.print_json({**intervals_json(result), "caveat": label})
     else:
         _print(result)
+        output.print_lines(*([f"  {label}"] if label else []))
     output.stop_if(not result.valid, "profiled points near the minimum did not converge, or no toy at a value could be fitted")
 
 
