@@ -193,7 +193,7 @@ def _analysis(
         model,
         changes,
         allow_overlap=allow_overlap,
-        signal_systematics="profile" if profile_signal else None,
+        signal_systematics="shapes" if profile_signal and model == "signal-strength" else None,
         electrons=electrons,
         floating=profile,
     )

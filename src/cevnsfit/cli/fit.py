@@ -50,7 +50,7 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         changes,
         electrons=electrons,
         allow_overlap=allow_overlap,
-        signal_systematics="profile" if profile_signal else None,
+        signal_systematics="shapes" if profile_signal and model == "signal-strength" else None,
         floating=profile,
     )
     summary = run_fit(chosen, at=held(at), pseudo=_pseudo(truth, asimov=asimov, toy=toy))

@@ -48,11 +48,11 @@ def test_impacts(command: Callable[..., Result], tmp_path: Path) -> None:
     target = tmp_path / "ranking.png"
     found = json.loads(command("impacts", CSI, "-m", "signal-strength", "--profile-signal", "-o", target, "--json").stdout)
     assert found["poi"] == "signal_strength"
-    assert found["impacts"][0]["name"] == "sns_flux"
+    assert found["impacts"][0]["name"] == "coherent-csi-2021.efficiency"
     assert found["impacts"][0]["up"] < 0.0 < found["impacts"][0]["down"]
     assert found["files"] == [str(target)]
     assert target.read_bytes().startswith(b"\x89PNG")
-    assert "sns_flux" in command("impacts", CSI, "-m", "signal-strength", "--profile-signal").stdout
+    assert "efficiency" in command("impacts", CSI, "-m", "signal-strength", "--profile-signal").stdout
 
 
 def test_significance(command: Callable[..., Result]) -> None:

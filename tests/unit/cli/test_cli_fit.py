@@ -40,7 +40,7 @@ def test_json(command: Callable[..., Result]) -> None:
 def test_profiling_the_signal_widens_the_error(command: Callable[..., Result], summary: fitting.FitSummary) -> None:
     found = json.loads(command("fit", CSI, "-m", "signal-strength", "--profile-signal", "--json").stdout)
     assert found["parameters"]["signal_strength"]["error"] > 1.1 * summary.fit.errors["signal_strength"]
-    assert "sns_flux" in found["parameters"]
+    assert "sns_flux" in found["held"]
 
 
 def test_the_tables_say_what_was_found(capsys: pytest.CaptureFixture[str], summary: fitting.FitSummary) -> None:
@@ -141,3 +141,12 @@ def test_intervals(command: Callable[..., Result]) -> None:
 )
 def test_bad_intervals(refused: Callable[..., str], options: tuple[str, ...], message: str) -> None:
     assert message in refused("intervals", CSI, "-m", "lmu-ltau", *options)
+
+
+def test_the_signal_s_shapes_are_profiled_and_its_rates_held(command: Callable[..., Result]) -> None:
+    found = json.loads(command("fit", "coherent-lar-2020", "-m", "signal-strength", "--profile-signal", "--json").stdout)
+    assert {"coherent-lar-2020.f90", "coherent-lar-2020.onset"} <= set(found["parameters"])
+    assert {"sns_flux", "coherent-lar-2020.detection"} <= set(found["held"])
+    assert found["expected"]["coherent-lar-2020"]["cevns"] == pytest.approx(140.6, rel=0.03)
+    assert found["parameters"]["signal_strength"]["error"] * 122.08 == pytest.approx(40.7, rel=0.03)
+    assert found["significance"] == pytest.approx(3.53, rel=0.03)
