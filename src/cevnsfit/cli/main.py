@@ -22,6 +22,7 @@ from cevnsfit.cli import (
     models,
     new_experiment,
     rates,
+    region,
     releases,
     run,
     scan,
@@ -64,7 +65,7 @@ _REPORT = "This is a bug. Please report it with the command and the traceback th
 def _explained(error: BaseException, command: str | None) -> tuple[str, int]:
     """Return the message and the exit code of an error."""
     if isinstance(error, KeyboardInterrupt):
-        again = "; finished columns are kept, the same command continues the scan" if command in {"scan", "run"} else ""
+        again = "; finished columns are kept, the same command continues the scan" if command in {"scan", "run", "region"} else ""
         return f"interrupted{again}", 130
     if isinstance(error, CevnsfitError):
         return f"error: {error}", 2
@@ -115,6 +116,7 @@ app.command()(agreement.compatibility)
 app.command()(agreement.significance)
 app.command()(agreement.impacts)
 app.command()(coverage.coverage)
+app.command()(region.region)
 app.command()(forecast.forecast)
 app.command()(scan.scan)
 app.command()(scan.plot)

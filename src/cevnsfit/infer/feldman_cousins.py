@@ -141,12 +141,27 @@ def p_value(toys: Floats, observed: float) -> tuple[float, float]:
 def hypotheses(
     joint: Joint, poi: str, *, held: Mapping[str, float], data: Data | None = None, rivals: Sequence[Rival] | None = None
 ) -> Hypotheses:
-    """Return the values of `poi` as hypotheses; the best fit is looked for in `rivals`, by default in the likelihood itself."""
+    """Return the values of `poi` as hypotheses.
+
+    Parameters
+    ----------
+    joint
+        The likelihood at fixed shape parameters; with `rivals` one that observes the data set.
+    poi
+        The parameter.
+    held
+        Other parameters that are held, by name.
+    data
+        The data set; the observed one by default.
+    rivals
+        The likelihoods among which the best fit is looked for; `joint` alone by default.
+    """
     data = observed_data(joint) if data is None else data
-    joint = observing(joint, data)
-    chosen = (Rival(joint, start_set(joint, data, held=held)),) if rivals is None else tuple(rivals)
-    fits = [free_fits(rival.joint, batch(data), rival.starts, held=held)[0][0] for rival in chosen]
-    return Hypotheses(joint, poi, held, data, chosen, float(np.nanmin([*fits, np.inf])))
+    if rivals is None:
+        joint = observing(joint, data)
+        rivals = (Rival(joint, start_set(joint, data, held=held)),)
+    fits = [free_fits(rival.joint, batch(data), rival.starts, held=held)[0][0] for rival in rivals]
+    return Hypotheses(joint, poi, held, data, tuple(rivals), float(np.nanmin([*fits, np.inf])))
 
 
 def feldman_cousins(tests: Hypotheses, *, cl: float, plan: ToyPlan, throw: Thrower = in_this_process, first: int = 0) -> Intervals:

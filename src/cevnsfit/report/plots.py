@@ -306,10 +306,11 @@ def _information(entries: Sequence[Entry], method: str) -> list[str]:
     """Return what a reader must know of the results: model, method, thresholds, failures."""
     models = dict.fromkeys(MODELS.get(plane.model, plane.model) for plane, _, _ in entries)
     levels = sorted({(region.cl, region.dof, region.threshold) for _, regions, _ in entries for region in regions})
-    thresholds = ", ".join(rf"{threshold:.2f} ({100 * cl:g} % CL, {dof} dof)" for cl, dof, threshold in levels)
+    thresholds = ", ".join(rf"{threshold:.2f} ({100 * cl:g} % CL, {dof} dof)" for cl, dof, threshold in levels if np.isfinite(threshold))
+    found = rf"$-2\,\Delta\,\ln\lambda$ = {thresholds}" if thresholds else ", ".join(f"{100 * cl:g} % CL" for cl, _, _ in levels)
     failed = sum(int(np.count_nonzero(~plane.valid)) for plane, _, _ in entries)
     failures = [f"Crosses: {failed} points without a valid minimum"] if failed else []
-    return [rf"{', '.join(models)}; {method}; $-2\,\Delta\,\ln\lambda$ = {thresholds}", *failures]
+    return [rf"{', '.join(models)}; {method}; {found}", *failures]
 
 
 def _draw_caption(figure: Figure, lines: Sequence[str], caveats: Sequence[str]) -> float:

@@ -1,0 +1,81 @@
+"""Pseudo-experiments of CsI 2021: pulls of the signal strength, and the coverage of Feldman-Cousins intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.parameters import ParameterSet
+from cevnsfit.infer.coverage import coverage_of, coverage_units
+from cevnsfit.infer.feldman_cousins import hypotheses
+from cevnsfit.infer.toys import conditional_fits, free_fits, in_this_process
+from cevnsfit.model.build import build_likelihood
+from cevnsfit.spec.load import load_experiment
+from cevnsfit.stats.engine import bind, evaluate_problem, hessian
+from cevnsfit.stats.joint import join, toy_data
+
+if TYPE_CHECKING:
+    from cevnsfit.stats.joint import Joint
+
+STRENGTH = "signal_strength"
+FAR = 20.0
+
+
+def joint_of(model: str, systematics: str | None = None, **shape: float) -> Joint:
+    experiment = load_experiment("coherent-csi-2021")
+    return build_likelihood([experiment], model, signal_systematics=systematics).at(shape)
+
+
+def without_bounds(joint: Joint) -> Joint:
+    """Return the likelihood with bounds that no pseudo-experiment reaches: a count may turn negative, the sum of all does not."""
+    return join(ParameterSet(tuple(replace(p, lower=-FAR, upper=FAR) for p in joint.parameters)), joint.channels)
+
+
+def pulls(joint: Joint, toys: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (estimate - truth)/error with Hesse errors, and the signed root of the likelihood ratio, shape (toys,)."""
+    joint = without_bounds(joint)
+    truth, place = joint.parameters.vector({STRENGTH: 1.0}), joint.parameters.index(STRENGTH)
+    data = toy_data(joint, truth, np.random.default_rng(seed), toys)
+    best, theta = free_fits(joint, data, truth[None], held={})
+    assert np.isfinite(best).all()
+    floating = np.array([i for i, p in enumerate(joint.parameters) if not p.fixed])
+    assert np.all(np.abs(theta[:, floating]) < FAR)
+    problem, rows = bind(joint, data, floating), np.arange(toys)
+    first, second = hessian(problem, evaluate_problem(problem, theta, rows), rows, rows)
+    own = list(floating).index(place)
+    error = np.sqrt(np.linalg.inv((first + second) / 2)[:, own, own])
+    distance = conditional_fits(joint, data, truth[None], held={STRENGTH: 1.0})[0] - best
+    shift = theta[:, place] - 1.0
+    return shift / error, np.sign(shift) * np.sqrt(np.maximum(distance, 0.0))
+
+
+@pytest.mark.parametrize(("toys", "seed"), [(500, 1), pytest.param(2000, 2, marks=pytest.mark.slow)])
+def test_pulls_of_the_signal_strength_are_unit_normal(toys: int, seed: int) -> None:
+    """Mean and width within 3 Monte Carlo errors; with 20 000 toys the mean is -0.027 +- 0.007: errors grow with the estimate."""
+    for pull in pulls(joint_of("signal-strength"), toys, seed):
+        assert pull.mean() == pytest.approx(0.0, abs=3 / math.sqrt(toys))
+        assert pull.std() == pytest.approx(1.0, abs=3 / math.sqrt(2 * toys))
+
+
+@pytest.mark.parametrize(("toys", "seed"), [(500, 3), pytest.param(2000, 4, marks=pytest.mark.slow)])
+def test_with_systematics_the_signed_root_is_unit_normal(toys: int, seed: int) -> None:
+    _, root = pulls(joint_of("signal-strength", "profile"), toys, seed)
+    assert root.mean() == pytest.approx(0.0, abs=3 / math.sqrt(toys))
+    assert root.std() == pytest.approx(1.0, abs=3 / math.sqrt(2 * toys))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("g", [0.001, 0.003])
+def test_feldman_cousins_covers_where_wilks_does_not(g: float) -> None:
+    tests = hypotheses(joint_of("lmu-ltau", mass=100.0), "g", held={})
+    nested = np.concatenate(in_this_process(coverage_units(tests, g, 160, (2, 1), alpha=0.1)))
+    ordered = coverage_of(g, nested, cl=0.90, nested=True)[1]
+    assert ordered.covered == pytest.approx(0.90, abs=2 * ordered.error)
+    plain = np.concatenate(in_this_process(coverage_units(tests, g, 1024, (2, 0), alpha=None)))
+    (profiled,) = coverage_of(g, plain, cl=0.90, nested=False)
+    assert profiled.covered < 0.90 - 3 * profiled.error
+    assert profiled.quantile > 3.0
