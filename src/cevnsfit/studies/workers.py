@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -33,12 +36,26 @@ def workers(jobs: int) -> Iterator[Executor | None]:
             yield None
             return
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context, initializer=limit_threads) as executor:
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare_worker) as executor:
             try:
                 yield executor
             except BaseException:
                 executor.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+def prepare_worker() -> None:
+    """Set one BLAS thread in this process, leave interrupts to the parent, and end with it when it is killed."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    limit_threads()
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent's end, and end this process: the queue it waits on would never close."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def limit_threads() -> None:
