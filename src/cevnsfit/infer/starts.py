@@ -33,6 +33,15 @@ SHAPE_GRID: Final = {1: 12, 2: 5}
 KEPT: Final = 24
 """Starting points at each shape value from which the couplings are set free."""
 
+APART: Final = 0.1
+"""Distance of starts in several couplings, in units of their scales."""
+
+SAME: Final = 1e-4
+"""Minima that differ less in -2 ln lambda are the same one found twice, unless there is a `BARRIER` between them."""
+
+BARRIER: Final = 1e-2
+"""Rise of -2 ln lambda halfway between two minima of different basins."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
@@ -131,8 +140,17 @@ def _from(joint: Joint, data: Data, starts: Floats, couplings: Sequence[str], ot
             joint, {name: starts[:, i] for name, i in zip(couplings, indices, strict=True)}, data=data, start=starts, floating=others
         )
         order = np.argsort(np.where(np.isfinite(first.nll2), first.nll2, np.inf), kind="stable")
-        starts = first.theta[order[:KEPT]]
+        starts = _spread(first.theta[order], indices, np.array([coupling_scale(joint, i) for i in indices]))
     return profile(joint, {}, data=data, start=starts, floating=[*couplings, *others])
+
+
+def _spread(ordered: Floats, indices: Sequence[int], scales: Floats) -> Floats:
+    """Return the first `KEPT` starts; with several couplings, those that are `APART` from the ones before: one basin shall not fill the list."""
+    kept: list[Floats] = []
+    for row in ordered:
+        if len(indices) == 1 or all(np.any(np.abs(row - other)[indices] > APART * scales) for other in kept):
+            kept.append(row)
+    return np.array(kept[:KEPT])
 
 
 def search(target: Joint | Likelihood, data: Data, held: Mapping[str, float], wanted: Sequence[str], starts: Floats | None) -> Search:
@@ -169,7 +187,7 @@ def search(target: Joint | Likelihood, data: Data, held: Mapping[str, float], wa
     idle = [n for n in wanted if target.parameters[n].kind != "shape" and n not in used and not target.parameters[n].constrained]
     if isinstance(target, Likelihood):
         idle += [p.name for p in shape if p.name in wanted and _flat(target, data, minima[0].values, p)]
-    return Search(_distinct(minima), tuple(idle), count)
+    return Search(_distinct(minima, target, data), tuple(idle), count)
 
 
 def _shape_points(
@@ -202,10 +220,22 @@ def _flat(target: Likelihood, data: Data, values: Mapping[str, float], parameter
     return max(results) - min(results) <= 1e-10 * (1 + abs(results[0]))
 
 
-def _distinct(minima: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Return the minima that differ in -2 ln lambda by more than 1e-4; `minima` is sorted."""
+def _distinct(minima: Sequence[Candidate], target: Joint | Likelihood, data: Data) -> tuple[Candidate, ...]:
+    """Return the minima that differ in -2 ln lambda by more than `SAME`, or lie in different basins; `minima` is sorted."""
     result: list[Candidate] = []
     for item in minima:
-        if not result or item.nll2 - result[-1].nll2 > 1e-4 or item.converged != result[-1].converged:
+        twins = [other for other in result if item.nll2 - other.nll2 <= SAME and item.converged == other.converged]
+        if all(_apart(item, other, target, data) for other in twins):
             result.append(item)
     return tuple(result)
+
+
+def _apart(one: Candidate, other: Candidate, target: Joint | Likelihood, data: Data) -> bool:
+    """Return whether -2 ln lambda is higher by `BARRIER` halfway between two minima of the same templates."""
+    if isinstance(target, Likelihood):
+        shape = {p.name: one.values[p.name] for p in target.shape}
+        if any(value != other.values[name] for name, value in shape.items()):
+            return False
+        target = target.at(shape)
+    middle = np.array([[(one.values[name] + other.values[name]) / 2 for name in target.parameters.names]])
+    return bool(nll2(target, middle, data)[0] > max(one.nll2, other.nll2) + BARRIER)

@@ -5,12 +5,14 @@ A chunk depends on the seed, its point and its number alone: the numbers are the
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cevnsfit.core.parameters import ParameterSet
+from cevnsfit.infer.intervals import coupling_scale as signal_scale
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.starts import coupling_scale, search
 from cevnsfit.stats.engine import nll2
@@ -158,32 +160,60 @@ def start_set(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Se
         near = [item for item in found if item.converged and item.nll2 <= found[0].nll2 + SPREAD]
         rows += [np.array([item.values[name] for name in parameters.names]) for item in near[:MAX_STARTS]]
     rows = rows if rows else [parameters.vector(held)]
-    for index in couplings:
-        for rung in RUNGS:
-            rows.append(np.where(np.arange(len(parameters)) == index, rung * coupling_scale(joint, index), rows[0]))
-    return _apart(_off_zero(joint, np.array(rows), couplings), couplings)
+    rows += _combinations(joint, rows, couplings)
+    for index in _squares(joint, couplings):
+        rows += [np.where(np.arange(len(parameters)) == index, rung * coupling_scale(joint, index), rows[0]) for rung in RUNGS]
+    return _apart(joint, _off_zero(joint, np.array(rows), couplings), couplings)
+
+
+def _combinations(joint: Joint, rows: Sequence[Floats], couplings: Sequence[int]) -> list[Floats]:
+    """Return the first row with each combination of the couplings of all rows, at most `MAX_STARTS`; none for a single coupling."""
+    if len(couplings) < 2:
+        return []
+    values = [_apart(joint, np.array(rows), [index])[:, index] for index in couplings]
+    combined = []
+    for choice in itertools.islice(itertools.product(*values), MAX_STARTS):
+        row = rows[0].copy()
+        row[couplings] = choice
+        combined.append(row)
+    return combined
 
 
 def _couplings(joint: Joint) -> list[int]:
     return [i for i, p in enumerate(joint.parameters) if p.kind == "polynomial"]
 
 
+def _squares(joint: Joint, couplings: Sequence[int]) -> list[int]:
+    """Return the couplings of which the counts know even powers alone."""
+    found = []
+    for i in couplings:
+        powers = [channel.coefficients.powers[:, local == i] for channel, local in zip(joint.channels, joint.local, strict=True)]
+        if all(np.all(part % 2 == 0) for part in powers):
+            found.append(i)
+    return found
+
+
 def _off_zero(joint: Joint, rows: Floats, couplings: Sequence[int]) -> Floats:
-    """Return the rows with couplings close to 0, where -2 ln lambda is often stationary, put at a tenth of their scale."""
-    scales = np.array([coupling_scale(joint, i) for i in couplings])
-    values = rows[:, couplings]
+    """Return the rows with couplings close to 0 put at a tenth of their scale where -2 ln lambda is stationary at 0."""
+    squares = _squares(joint, couplings)
+    scales = np.array([coupling_scale(joint, i) for i in squares])
+    values = rows[:, squares]
     sign = np.where(values < 0, -1.0, 1.0)
     rows = rows.copy()
-    rows[:, couplings] = np.where(np.abs(values) < NEAR_ZERO * scales, sign * NEAR_ZERO * scales, values)
+    rows[:, squares] = np.where(np.abs(values) < NEAR_ZERO * scales, sign * NEAR_ZERO * scales, values)
     return rows
 
 
-def _apart(rows: Floats, couplings: Sequence[int]) -> Floats:
-    """Return the first of each group of rows whose couplings differ by less than a third."""
+def _apart(joint: Joint, rows: Floats, couplings: Sequence[int]) -> Floats:
+    """Return the first of each group of rows whose couplings differ by less than a third, or by little where 0 is no special value."""
+    squares = _squares(joint, couplings)
+    small = np.array([0.0 if i in squares else NEAR_ZERO * signal_scale(joint, joint.parameters.names[i]) for i in couplings])
     kept: list[Floats] = []
     for row in rows:
-        mine = row[couplings]
-        if not any(np.all(3 * np.abs(other[couplings] - mine) <= np.maximum(np.abs(mine), np.abs(other[couplings]))) for other in kept):
+        mine = np.abs(row[couplings])
+        if not any(
+            np.all(np.abs(other - row)[couplings] <= np.maximum(small, np.maximum(mine, np.abs(other[couplings])) / 3)) for other in kept
+        ):
             kept.append(row)
     return np.array(kept[:MAX_STARTS])
 
@@ -228,12 +258,7 @@ def free_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[str, fl
 
 def _even(joint: Joint) -> list[int]:
     """Return the couplings with a domain that starts at 0 of which the counts know even powers alone."""
-    found = []
-    for i in _couplings(joint):
-        powers = [channel.coefficients.powers[:, local == i] for channel, local in zip(joint.channels, joint.local, strict=True)]
-        if joint.parameters.parameters[i].lower == 0.0 and all(np.all(part % 2 == 0) for part in powers):
-            found.append(i)
-    return found
+    return [i for i in _squares(joint, _couplings(joint)) if joint.parameters.parameters[i].lower == 0.0]
 
 
 def _both_signs(joint: Joint, even: Sequence[int]) -> Joint:
@@ -265,8 +290,9 @@ def conditional_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[
     held
         Parameters that are held, by name.
     """
-    if any(not joint.parameters.parameters[i].fixed and joint.parameters.names[i] not in held for i in _couplings(joint)):
-        return free_fits(joint, data, starts, held=held)
+    free = [i for i in _couplings(joint) if not joint.parameters.parameters[i].fixed and joint.parameters.names[i] not in held]
+    if free:
+        return free_fits(joint, data, _apart(joint, starts, free), held=held)
     size = len(data.aux)
     found = profile(joint, {name: np.full(size, value) for name, value in held.items()}, data=data, start=starts[0])
     return np.where(found.converged | np.isposinf(found.nll2), found.nll2, np.nan), found.theta

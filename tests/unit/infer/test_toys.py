@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.intervals import column
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.toys import CHUNK, Rival, Unit, batch, free_fits, likelihood_ratio, run_unit, start_set, without_cache
-from cevnsfit.stats.joint import observed_data, take, toy_data
+from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.joint import join, observed_data, take, toy_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,3 +101,15 @@ def test_a_fit_that_does_not_converge_is_nan(make_joint: Callable[..., Joint], m
     monkeypatch.setattr("cevnsfit.infer.profile.MAX_ROUNDS", 1)
     monkeypatch.setattr("cevnsfit.infer.profile._polish", lambda *_: None)
     assert np.isnan(free_fits(joint, toys, starts, held={})[0]).all()
+
+
+def test_free_fits_start_in_every_combination_of_two_couplings() -> None:
+    # bin 1 knows 50 (1 + a)^2, bin 2 50 (1 + b)^2: four minima, at 0 and -2 in each coupling
+    powers = np.array([[0, 0], [1, 0], [2, 0], [0, 0], [0, 1], [0, 2]])
+    rule = Coefficients(("a", "b"), powers, np.ones((6, 2)), np.ones((6, 2)), np.full(6, -1), np.zeros(6, dtype=np.int64))
+    templates = np.kron(np.eye(2), np.array([[50.0], [100.0], [50.0]]))
+    channel = Channel("one", templates, rule, ("cevns",) * 6, np.array([50.0, 50.0]), None, (2,))
+    joint = join(ParameterSet((Parameter("a", "polynomial", 0.0), Parameter("b", "polynomial", 0.0))), (channel,))
+    starts = start_set(joint, observed_data(joint), held={})
+    for corner in ((0.0, 0.0), (-2.0, 0.0), (0.0, -2.0), (-2.0, -2.0)):
+        assert np.abs(starts - corner).max(axis=1).min() < 0.5, corner
