@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.infer.mirrors import other_side, two_sided
+from cevnsfit.infer.polish import polish
 from cevnsfit.infer.results import ProfileResult
 from cevnsfit.infer.steps import newton, trust_region
 from cevnsfit.stats.engine import Problem, bind, evaluate_problem, hessian
@@ -72,8 +74,9 @@ MIN_RADIUS: Final = 1e-9
 
 @dataclass(slots=True, eq=False)
 class _State:
-    """Running state of P points; arrays are updated in place."""
+    """Running state of P points; `source` (P,) is the data set of each. Arrays are updated in place."""
 
+    source: Ints
     theta: Floats
     value: Floats
     gradient: Floats
@@ -161,10 +164,14 @@ def profile(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if start is None and data.size is None and len(theta) >= PILOT:
             theta[:, problem.floating] = _pilot(problem, theta, lower, upper)
-        state = _minimise(problem, theta, lower, upper)
+        state = _minimise(problem, theta, np.arange(len(theta)), (lower, upper))
         fallbacks = np.flatnonzero(state.status != _DONE)
         for row in fallbacks:
-            _polish(problem, state, int(row), lower, upper)
+            polished = polish(problem, state.theta[row], state.source[[row]], (lower, upper))
+            if polished.value <= state.value[row] + 1e-9:
+                state.theta[row], state.value[row], state.edm[row] = polished.theta, polished.value, polished.edm
+                state.status[row] = _DONE if polished.valid else _FAILED
+        _mirror(problem, state, (lower, upper))
     converged = (state.status == _DONE) & ~state.impossible
     return ProfileResult(np.where(state.impossible, np.inf, state.value), state.theta, state.edm, converged, state.rounds, len(fallbacks))
 
@@ -186,15 +193,16 @@ def _pilot(problem: Problem, theta: Floats, lower: Floats, upper: Floats) -> Flo
     some = theta[np.linspace(0, len(theta) - 1, 8).astype(np.int64)]
     value = evaluate_problem(problem, some, np.arange(len(some))).value
     best = int(np.argmin(np.where(np.isfinite(value), value, np.inf)))
-    state = _minimise(problem, some[[best]], lower, upper)
+    state = _minimise(problem, some[[best]], np.zeros(1, dtype=np.int64), (lower, upper))
     result: Floats = state.theta[0, problem.floating] if state.status[0] == _DONE else theta[0, problem.floating]
     return result
 
 
-def _minimise(problem: Problem, theta: Floats, lower: Floats, upper: Floats) -> _State:
-    """Return the state of all points after the rounds; theta (P, n) is updated in place."""
+def _minimise(problem: Problem, theta: Floats, source: Ints, bounds: tuple[Floats, Floats]) -> _State:
+    """Return the state of all points after the rounds; theta (P, n) is updated in place, `source` (P,) are their data sets."""
     count, size = len(theta), len(problem.floating)
     state = _State(
+        source=source,
         theta=theta,
         value=np.full(count, np.inf),
         gradient=np.zeros((count, size)),
@@ -208,11 +216,11 @@ def _minimise(problem: Problem, theta: Floats, lower: Floats, upper: Floats) -> 
         rounds=np.zeros(count, dtype=np.int64),
         status=np.zeros(count, dtype=np.int8),
     )
-    shared = problem.aux.ndim == 1 and all(channel.counts.ndim == 1 for channel in problem.channels)
+    shared = _shared(problem)
     working, waiting = np.arange(min(CHUNK, count)), CHUNK
     best = np.inf
     while working.size:
-        _round(problem, state, working, lower, upper)
+        _round(problem, state, working, bounds)
         finite = state.value[working]
         best = min(best, float(np.min(finite[np.isfinite(finite)], initial=np.inf))) if shared else best
         _judge(state, working, best)
@@ -223,13 +231,18 @@ def _minimise(problem: Problem, theta: Floats, lower: Floats, upper: Floats) -> 
     return state
 
 
-def _round(problem: Problem, state: _State, working: Ints, lower: Floats, upper: Floats) -> None:
+def _shared(problem: Problem) -> bool:
+    """Return whether all points share one data set."""
+    return problem.aux.ndim == 1 and all(channel.counts.ndim == 1 for channel in problem.channels)
+
+
+def _round(problem: Problem, state: _State, working: Ints, bounds: tuple[Floats, Floats]) -> None:
     """Evaluate one trial of every working point; accept it with a new Hessian, or shrink its trust region; then set the next steps."""
     here = state.theta[np.ix_(working, problem.floating)]
-    moved = np.clip(here + state.step[working], lower, upper)
+    moved = np.clip(here + state.step[working], *bounds)
     trial = state.theta[working]
     trial[:, problem.floating] = moved
-    evaluation = evaluate_problem(problem, trial, working)
+    evaluation = evaluate_problem(problem, trial, state.source[working])
     state.rounds[working] += 1
     finite = np.isfinite(evaluation.value) & np.isfinite(evaluation.gradient).all(axis=1)
     first = ~np.isfinite(state.value[working])
@@ -242,8 +255,8 @@ def _round(problem: Problem, state: _State, working: Ints, lower: Floats, upper:
         state.value[rows] = evaluation.value[chosen]
         state.gradient[rows] = evaluation.gradient[chosen]
         state.impossible[rows] = evaluation.impossible[chosen]
-        settled[chosen] = _renew(problem, state, evaluation, (chosen, rows), (lower, upper))
-    _new_step(problem, state, working[~settled & (state.status[working] == _RUNNING)], (lower, upper))
+        settled[chosen] = _renew(problem, state, evaluation, (chosen, rows), bounds)
+    _new_step(problem, state, working[~settled & (state.status[working] == _RUNNING)], bounds)
 
 
 def _renew(problem: Problem, state: _State, evaluation: Evaluation, where: tuple[Ints, Ints], bounds: tuple[Floats, Floats]) -> Bools:
@@ -262,7 +275,7 @@ def _renew(problem: Problem, state: _State, evaluation: Evaluation, where: tuple
         old[close] = (edm <= np.maximum(REUSE, state.tolerance[rows[close]])) & (edm <= 0.01 * before[close])
     fresh = np.flatnonzero(~old)
     if fresh.size:
-        first, second = hessian(problem, evaluation, chosen[fresh], rows[fresh])
+        first, second = hessian(problem, evaluation, chosen[fresh], state.source[rows[fresh]])
         state.matrix[rows[fresh]] = first + second
     return old
 
@@ -353,32 +366,17 @@ def _judge(state: _State, working: Ints, best: float) -> None:
     state.status[running[~done & (state.rounds[running] >= MAX_ROUNDS)]] = _FAILED
 
 
-def _polish(problem: Problem, state: _State, row: int, lower: Floats, upper: Floats) -> None:
-    """Minimise one point with iminuit and put the outcome into the state."""
-    from iminuit import Minuit
-
-    rows = np.array([row])
-
-    def place(values: Floats) -> Floats:
-        theta: Floats = state.theta[rows].copy()
-        theta[0, problem.floating] = values
-        return theta
-
-    def value(values: Floats) -> float:
-        return float(evaluate_problem(problem, place(values), rows).value[0])
-
-    def gradient(values: Floats) -> Floats:
-        result: Floats = evaluate_problem(problem, place(values), rows).gradient[0]
-        return result
-
-    minuit = Minuit(value, state.theta[row, problem.floating], grad=gradient)
-    minuit.errordef = Minuit.LEAST_SQUARES
-    minuit.limits = list(zip(lower, upper, strict=True))
-    minuit.tol = 1e-4
-    minuit.strategy = 1
-    minuit.migrad(ncall=20_000, iterate=3)
-    if minuit.fval is not None and np.isfinite(minuit.fval) and minuit.fval <= state.value[row] + 1e-9:
-        state.theta[row, problem.floating] = np.array(minuit.values)
-        state.value[row] = minuit.fval
-        state.edm[row] = minuit.fmin.edm
-        state.status[row] = _DONE if minuit.valid else _FAILED
+def _mirror(problem: Problem, state: _State, bounds: tuple[Floats, Floats]) -> None:
+    """Move points to a lower minimum on the other side of a nuisance where there is one, see `infer.mirrors`."""
+    for place in two_sided(problem, state.theta, state.source):
+        done = state.status == _DONE
+        near = np.flatnonzero(done & (state.value < np.min(state.value) + FAR) if _shared(problem) else done)
+        found, starts = other_side(problem, state.theta[near], state.source[near], int(place))
+        if not found.size:
+            continue
+        rows = near[found]
+        other = _minimise(problem, starts, state.source[rows], bounds)
+        better = (other.status == _DONE) & (other.value < state.value[rows])
+        for name in ("theta", "value", "edm", "impossible"):
+            getattr(state, name)[rows[better]] = getattr(other, name)[better]
+        state.rounds[rows] += other.rounds

@@ -37,10 +37,19 @@ SPREAD: Final = 30.0
 """Minima that are this much above the best one in -2 ln lambda are still starts."""
 
 RUNGS: Final = (0.1, 0.4, 0.8, 1.4)
-"""Further starts of a coupling, in units of its scale: both sides of a destructive interference, and between them."""
+"""Further starts of one of several couplings, in units of its scale: both sides of a destructive interference, and between them."""
+
+LADDER: Final = tuple(np.linspace(0.1, 2.5, 13).tolist())
+"""Further starts of a coupling alone, in units of the coupling at which new physics balances the Standard Model; the mirror is at 1.4."""
 
 HOPELESS: Final = 300.0
 """Starts this much above the best one in -2 ln lambda are left out: adjusting nuisances does not make up for it."""
+
+SHALLOW: Final = 25.0
+"""The same for starts that are no minimum along the coupling: the basin behind them has no barrier until nuisances adjust."""
+
+ON_TOP: Final = 0.2
+"""Distance from the coupling with the fewest counts, relative to it, within which a start says nothing of the side it leads to."""
 
 MAX_STARTS: Final = 8
 """Starts of a free fit, at most."""
@@ -161,9 +170,14 @@ def start_set(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Se
         rows += [np.array([item.values[name] for name in parameters.names]) for item in near[:MAX_STARTS]]
     rows = rows if rows else [parameters.vector(held)]
     rows += _combinations(joint, rows, couplings)
+    rungs: list[Floats] = []
     for index in _squares(joint, couplings):
-        rows += [np.where(np.arange(len(parameters)) == index, rung * coupling_scale(joint, index), rows[0]) for rung in RUNGS]
-    return _apart(joint, _off_zero(joint, np.array(rows), couplings), couplings)
+        unit = signal_scale(joint, parameters.names[index]) if len(couplings) == 1 else coupling_scale(joint, index)
+        here = np.arange(len(parameters)) == index
+        rungs += [np.where(here, rung * unit, rows[0]) for rung in (LADDER if len(couplings) == 1 else RUNGS)]
+    if len(couplings) == 1:
+        return np.array([*_apart(joint, _off_zero(joint, np.array(rows), couplings), couplings), *rungs])
+    return _apart(joint, _off_zero(joint, np.array(rows + rungs), couplings), couplings)
 
 
 def _combinations(joint: Joint, rows: Sequence[Floats], couplings: Sequence[int]) -> list[Floats]:
@@ -232,7 +246,8 @@ def free_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[str, fl
     data
         A batch of P data sets.
     starts
-        Starting values of all parameters, shape (S, n) or (S, P, n); those hopelessly far from a data set are left out.
+        Starting values of all parameters, shape (S, n) or (S, P, n); those hopelessly far from a data set are left out, and along a single
+        coupling those that have better neighbours.
     held
         Parameters that are held, by name.
     """
@@ -242,9 +257,8 @@ def free_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[str, fl
     starts = np.array(np.broadcast_to(starts[:, None], (len(starts), size, width)) if starts.ndim == 2 else starts)
     for name, value in held.items():
         starts[:, :, joint.parameters.index(name)] = value
-    values = np.array([nll2(joint, start, data) for start in starts])
-    which, rows = np.nonzero(values <= values.min(axis=0) + HOPELESS)
     floating = [p.name for p in joint.parameters if not p.fixed and p.name not in held]
+    which, rows = np.nonzero(_promising(joint, data, starts, [i for i in _couplings(joint) if joint.parameters.names[i] in floating]))
     fixed = {name: np.full(len(rows), value) for name, value in held.items()}
     found = profile(joint, fixed, data=rows_of(data, rows), start=starts[which, rows], floating=floating)
     best, lowest, theta = np.full(size, np.inf), np.full(size, np.inf), np.full((size, width), np.nan)
@@ -254,6 +268,43 @@ def free_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[str, fl
             best[row], theta[row] = value, point
     theta[:, even] = np.abs(theta[:, even])
     return np.where(np.isfinite(best) & (best <= lowest + LOWER), best, np.nan), theta
+
+
+def _promising(joint: Joint, data: Data, starts: Floats, couplings: Sequence[int]) -> Bools:
+    """Return which starts (S, P, n) are worth a fit to their data set, shape (S, P).
+
+    Along a single coupling of which the counts know even powers alone, these are the minima among the starts and, unless it is far above the
+    others, the lowest on each side of the coupling with the fewest counts.
+    """
+    values = np.array([nll2(joint, start, data) for start in starts])
+    promising: Bools = values <= values.min(axis=0) + HOPELESS
+    if len(couplings) != 1 or not _squares(joint, couplings):
+        return promising
+    along = np.abs(starts[:, :, couplings[0]])
+    order = np.argsort(along, axis=0, kind="stable")
+    ranked = np.pad(np.take_along_axis(values, order, axis=0), ((1, 1), (0, 0)), constant_values=np.inf)
+    best = np.zeros_like(promising)
+    np.put_along_axis(best, order, (ranked[1:-1] <= ranked[:-2]) & (ranked[1:-1] < ranked[2:]), axis=0)
+    dip = _dip(joint, couplings[0])
+    for side in (along > (1 + ON_TOP) * dip, along < (1 - ON_TOP) * dip):
+        inside = np.where(side, values, np.inf)
+        best |= (inside <= inside.min(axis=0)) & (inside <= values.min(axis=0) + SHALLOW)
+    promising &= best
+    return promising
+
+
+def _dip(joint: Joint, index: int) -> float:
+    """Return the positive value of a coupling with the fewest counts, the others at zero; 0 where counts only grow."""
+    highest = max(int(channel.coefficients.powers.max(initial=0)) for channel in joint.channels)
+    totals = np.zeros(highest + 1)
+    for channel, local in zip(joint.channels, joint.local, strict=True):
+        powers = channel.coefficients.powers[:, local == index].sum(axis=1)
+        nominal = (channel.coefficients.shape_kind == 0) & (channel.coefficients.powers.sum(axis=1) == powers)
+        np.add.at(totals, powers[nominal], channel.templates[nominal].sum(axis=1))
+    counts = np.polynomial.Polynomial(totals)
+    roots = counts.deriv().roots().astype(np.complex128)
+    turns = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)]
+    return float(turns[np.argmin(counts(turns))]) if turns.size else 0.0
 
 
 def _even(joint: Joint) -> list[int]:

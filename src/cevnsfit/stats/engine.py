@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from cevnsfit.stats.channel import Coefficients
-from cevnsfit.stats.poisson import Events, OnOff, events, on_off, on_off_weight, saturated
+from cevnsfit.stats.poisson import Events, OnOff, events, logarithms, on_off, on_off_weight, saturated
 from cevnsfit.stats.rule import compile_rule, curvature, evaluate, jacobian, pull_back, select
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 MAX_PAIR_NUMBERS: Final = 16_000_000
 """Largest table of template products (64 MB)."""
 
+NEGLIGIBLE: Final = 1e-30
+"""Products of templates (their largest entry is 1) that are left out. No weight exceeds 2 n/`FLOOR`^2, about 1e20; smaller numbers would be
+denormal in single precision, which makes matrix products several times slower."""
 
 KEPT_PROBLEMS: Final = 4
 """Problems that a joint likelihood remembers."""
@@ -142,8 +145,10 @@ def _pairs(templates: Floats, active: Ints, parameters: int) -> tuple[NDArray[np
     by_pairs, by_jacobian = len(upper[0]) / 2, parameters * size + 2 * parameters**2
     if by_pairs > by_jacobian or len(upper[0]) * bins > MAX_PAIR_NUMBERS:
         return None, pair_of
-    chosen = templates[active].astype(np.float32)
-    return chosen[upper[0]] * chosen[upper[1]], pair_of
+    chosen = templates[active]
+    products = chosen[upper[0]] * chosen[upper[1]]
+    products[np.abs(products) < NEGLIGIBLE] = 0.0
+    return products.astype(np.float32), pair_of
 
 
 def _bind_channel(channel: Channel, local: Ints, counts: Floats, control: Floats | None, floating: Ints) -> BoundChannel:
@@ -305,9 +310,25 @@ def hessian(problem: Problem, evaluation: Evaluation, chosen: Ints, rows: Ints) 
     return gauss_newton, second
 
 
+def heights(problem: Problem, theta: Floats, rows: Ints) -> Floats:
+    """Return -2 ln lambda alone, shape (P,); see `evaluate_problem` for the parameters."""
+    pull = np.where(problem.constrained, theta - _rows(problem.aux, rows), 0.0)
+    value: Floats = np.einsum("pi,pi->p", pull, pull)
+    for channel in problem.channels:
+        with np.errstate(over="ignore", invalid="ignore"):
+            factors = evaluate(channel.rule, theta[:, channel.local]).amplitudes @ channel.merge
+            mu, counts = factors @ channel.templates, _rows(channel.counts, rows)
+            if channel.control is None:
+                value += logarithms(mu, counts)
+            else:
+                value += on_off(mu, counts, _rows(channel.control, rows), channel.ratio).value
+        value += 2 * (factors @ channel.sums) + (channel.constant[rows] if channel.constant.ndim else channel.constant)
+    return value
+
+
 def nll2(joint: Joint, theta: Floats, data: Data) -> Floats:
     """Return -2 ln lambda with the constraint terms, shape (P,), at theta of shape (P, n)."""
-    return evaluate_problem(bind(joint, data, np.empty(0, dtype=np.int64)), theta, np.arange(len(theta))).value
+    return heights(bind(joint, data, np.empty(0, dtype=np.int64)), theta, np.arange(len(theta)))
 
 
 def nll2_gradient(joint: Joint, theta: Floats, data: Data) -> tuple[Floats, Floats]:

@@ -88,6 +88,15 @@ def events(mu: Floats, counts: Floats) -> Events:
     return Events(value, pull, inside, impossible)
 
 
+def logarithms(mu: Floats, counts: Floats) -> Floats:
+    """Return the first of what `events` returns, shape (P,)."""
+    if not np.all(mu > FLOOR):
+        return events(mu, counts).value
+    logs = np.log(mu)
+    value: Floats = -2 * (logs @ counts if counts.ndim == 1 else np.einsum("pb,pb->p", logs, counts))
+    return value
+
+
 def on_off(signal: Floats, counts: Floats, control: Floats, ratio: float) -> OnOff:
     """Return the on/off pieces with the background profiled, without the saturated constants.
 

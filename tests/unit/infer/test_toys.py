@@ -13,6 +13,7 @@ import pytest
 
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.intervals import column
+from cevnsfit.infer.polish import Polished
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.toys import CHUNK, Rival, Unit, batch, free_fits, likelihood_ratio, run_unit, start_set, without_cache
 from cevnsfit.stats.channel import Channel, Coefficients
@@ -99,7 +100,7 @@ def test_a_fit_that_does_not_converge_is_nan(make_joint: Callable[..., Joint], m
     toys = batch(take(toy_data(joint, joint.parameters.defaults(), np.random.default_rng(1), 2), 0))
     starts = start_set(joint, observed_data(joint), held={})
     monkeypatch.setattr("cevnsfit.infer.profile.MAX_ROUNDS", 1)
-    monkeypatch.setattr("cevnsfit.infer.profile._polish", lambda *_: None)
+    monkeypatch.setattr("cevnsfit.infer.profile.polish", lambda _, theta, *__: Polished(theta, np.inf, np.inf, valid=False))
     assert np.isnan(free_fits(joint, toys, starts, held={})[0]).all()
 
 
