@@ -150,9 +150,10 @@ def _print_consistency(chosen: "Analysis") -> None:
     from cevnsfit.studies.fitting import consistency
     from cevnsfit.studies.setup import load_experiments
 
-    seen = [entry.spec.observed is not None for entry in load_experiments(chosen)]
-    singles = [dataclasses.replace(chosen, experiments=(name,)) for name, data in zip(chosen.experiments, seen, strict=True) if data]
-    found = [consistency(part) for part in ([*singles, chosen] if all(seen) and len(singles) > 1 else singles)]
-    if not found:
-        return
-    print_consistency(found)
+    loaded = load_experiments(chosen)
+    measured = [(name, entry) for name, entry in zip(chosen.experiments, loaded, strict=True) if entry.spec.observed is not None]
+    found = [consistency(dataclasses.replace(chosen, experiments=(name,)), (entry,)) for name, entry in measured]
+    if len(measured) == len(loaded) > 1:
+        found.append(consistency(chosen, loaded))
+    if found:
+        print_consistency(found)

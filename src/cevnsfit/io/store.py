@@ -48,10 +48,13 @@ class ScanStore:
         The zarr store.
     group
         Its root group.
+    planes
+        The arrays of each plane by name.
     """
 
     path: Path
     group: zarr.Group
+    planes: tuple[Mapping[str, Any], ...]
 
     @property
     def analysis(self) -> dict[str, Any]:
@@ -89,7 +92,7 @@ def open_scan(folder: Path, analysis: Mapping[str, object], labels: tuple[str, .
     for number, _ in enumerate(labels):
         _create_plane(group.create_group(f"plane_{number}"), axes)
     group.attrs.update({"labels": json.dumps(labels), "analysis": json.dumps(analysis, sort_keys=True)})
-    return ScanStore(path, group)
+    return ScanStore(path, group, tuple(_arrays(group, number) for number in range(len(labels))))
 
 
 def _create_plane(group: zarr.Group, axes: tuple[PlaneAxis, PlaneAxis]) -> None:
@@ -122,12 +125,13 @@ def read_scan(folder: Path) -> ScanStore:
         raise ResultError(message)
     try:
         group = zarr.open_group(path, mode="r+")
-        store = ScanStore(path, group)
+        labels = json.loads(str(group.attrs["labels"]))
+        store = ScanStore(path, group, tuple(_arrays(group, number) for number in range(len(labels))))
         if not all(isinstance(label, str) for label in store.labels) or len(set(store.labels)) < len(store.labels) or not store.labels:
             message = f"the planes are named {store.labels}"
             raise ValueError(message)  # noqa: TRY301
-        for number in range(len(store.labels)):
-            _check_plane(_arrays(group, number))
+        for plane in store.planes:
+            _check_plane(plane)
         _ = store.analysis
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         message = f"{path}: not a readable scan ({type(error).__name__}: {error}); remove the folder to start anew"
@@ -193,7 +197,7 @@ def _check_axes(store: ScanStore, axes: tuple[PlaneAxis, PlaneAxis], path: Path)
 
 def axes_of(store: ScanStore, label: str) -> tuple[PlaneAxis, PlaneAxis]:
     """Return the axes of one plane."""
-    arrays = _arrays(store.group, store.labels.index(label))
+    arrays = store.planes[store.labels.index(label)]
     x, y = (_axis(arrays[name]) for name in ("x", "y"))
     return x, y
 
@@ -206,7 +210,7 @@ def _axis(array: zarr.Array[Any]) -> PlaneAxis:
 
 def save_column(store: ScanStore, label: str, index: int, column: GridColumn) -> None:
     """Write one finished column; its record comes last, so that an interrupted write is no column."""
-    arrays = _arrays(store.group, store.labels.index(label))
+    arrays = store.planes[store.labels.index(label)]
     arrays["nll2"][index] = column.nll2
     arrays["valid"][index] = column.valid.astype(np.int8)
     arrays["record"][index] = np.array([1.0, column.reference, column.scale, float(column.fallbacks), *column.minima.ravel()])
@@ -214,7 +218,7 @@ def save_column(store: ScanStore, label: str, index: int, column: GridColumn) ->
 
 def load_columns(store: ScanStore, label: str) -> tuple[GridColumn | None, ...]:
     """Return the columns of one plane, None where one is not finished or damaged."""
-    arrays = _arrays(store.group, store.labels.index(label))
+    arrays = store.planes[store.labels.index(label)]
     nll2, valid, record = (_rows(arrays[name]) for name in ("nll2", "valid", "record"))
     columns: list[GridColumn | None] = []
     for row in range(len(record)):

@@ -21,7 +21,6 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.integrate import tanhsinh
 from scipy.special import expit
 
 from cevnsfit.core.errors import DomainError
@@ -92,6 +91,8 @@ def pseudoscalar_contribution(g: ArrayLike, mediator_mass: ArrayLike, lepton_mas
 
 def _contribution(g: ArrayLike, mediator_mass: ArrayLike, lepton_mass: float, numerator: Numerator) -> NDArray[np.float64]:
     """Return g^2/(8 pi^2) integral_0^1 dx numerator(x, 1 - x, r)/(x^2 + (1 - x) r)."""
+    from scipy.integrate import tanhsinh
+
     mass = np.asarray(mediator_mass, dtype=np.float64)
     if not (lepton_mass > 0.0 and np.all(mass >= 0.0)):
         message = f"masses must not be negative, got {np.min(mass):g} and {lepton_mass:g} MeV"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -92,8 +92,8 @@ def _parse(text: str, name: str) -> Mapping[str, Any]:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     yaml = YAML()
+    yaml.Composer = _strict_composer(name)
     try:
-        _check_events(yaml.parse(text), name)
         data = yaml.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark if error.problem_mark is not None else error.context_mark
@@ -107,18 +107,27 @@ def _parse(text: str, name: str) -> Mapping[str, Any]:
     return data
 
 
-def _check_events(events: Iterable[Any], name: str) -> None:
-    """Raise SpecError at the first alias or too deep level, before anything is built from it."""
-    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+def _strict_composer(name: str) -> Any:
+    """Return a composer that raises SpecError at the first alias or too deep level, before anything is built from it."""
+    from ruamel.yaml.composer import Composer
+    from ruamel.yaml.events import AliasEvent
 
-    depth = 0
-    for event in events:
-        line = event.start_mark.line + 1
-        if isinstance(event, AliasEvent):
-            raise SpecError([Problem(name, line, "", f"aliases (*{event.anchor}) are not allowed; write the value out")])
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise SpecError([Problem(name, line, "", f"nested more than {MAX_DEPTH} levels deep")])
+    class StrictComposer(Composer):
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            event = self.parser.peek_event()
+            line = event.start_mark.line + 1
+            if isinstance(event, AliasEvent):
+                raise SpecError([Problem(name, line, "", f"aliases (*{event.anchor}) are not allowed; write the value out")])
+            if self.depth > MAX_DEPTH:
+                raise SpecError([Problem(name, line, "", f"nested more than {MAX_DEPTH} levels deep")])
+            self.depth += 1
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    return StrictComposer
 
 
 def parse_value(text: str) -> Any:

@@ -17,8 +17,8 @@ from cevnsfit.studies.exclusion import muon_reference, regions_of, write_plot, w
 from cevnsfit.studies.fitting import Consistency, FitSummary, consistency, run_fit
 from cevnsfit.studies.grids import parse_grids
 from cevnsfit.studies.rates import projections
-from cevnsfit.studies.scan import Part, run_scan
-from cevnsfit.studies.setup import Analysis, load_experiments
+from cevnsfit.studies.scan import Part, load_parts, run_scan
+from cevnsfit.studies.setup import Analysis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,8 +77,9 @@ def run_analysis(
     confidence = [(entry.cl, entry.dof) for entry in spec.confidence]
     results = regions_of(scans, confidence, executor)
     fits = tuple(run_fit(Analysis((name,), "sm")) for name in spec.spectra)
-    with_data = [part.analysis for part in parts if _has_data(part.analysis)]
-    return AnalysisResult(spec, results, overlays, fits, tuple(consistency(analysis) for analysis in with_data))
+    loaded = load_parts(parts)
+    measured = [part for part in parts if all(entry.spec.observed is not None for entry in loaded[part.label])]
+    return AnalysisResult(spec, results, overlays, fits, tuple(consistency(part.analysis, loaded[part.label]) for part in measured))
 
 
 def write_analysis(result: AnalysisResult, folder: Path) -> tuple[Path, ...]:
@@ -114,7 +115,3 @@ def _curve(overlay: Overlay, spec: AnalysisSpec, path: Path) -> NDArray[np.float
 def _analysis(spec: AnalysisSpec, number: int) -> Analysis:
     result = spec.results[number]
     return Analysis(result.experiments, spec.model, tuple((path, str(value)) for path, value in result.overrides.items()))
-
-
-def _has_data(analysis: Analysis) -> bool:
-    return all(experiment.spec.observed is not None for experiment in load_experiments(analysis))

@@ -283,9 +283,8 @@ class Consistency:
     pull: float
 
 
-def consistency(analysis: Analysis) -> Consistency:
-    """Return how the experiments of an analysis, taken together, sit with the Standard Model; its model is not used."""
-    experiments = load_experiments(analysis)
+def consistency(analysis: Analysis, experiments: Sequence[Experiment]) -> Consistency:
+    """Return how the experiments of an analysis (given loaded), taken together, sit with the Standard Model; its model is not used."""
     require_data(experiments)
     strength = dataclasses.replace(analysis, model="signal-strength", signal_systematics=None, electrons=False, floating=())
     held = build(strength, experiments)

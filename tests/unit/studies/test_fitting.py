@@ -21,7 +21,7 @@ from cevnsfit.studies.fitting import (
     run_intervals,
     without_signal,
 )
-from cevnsfit.studies.setup import Analysis, build
+from cevnsfit.studies.setup import Analysis, build, load_experiments
 
 LAR = ("coherent-lar-2020",)
 CSI = ("coherent-csi-2021",)
@@ -151,7 +151,7 @@ def test_the_default_parameter_of_interest_is_the_first_coupling() -> None:
 
 
 def test_consistency_has_the_sign_of_the_excess() -> None:
-    csi, lar = consistency(Analysis(CSI, "sm")), consistency(Analysis(LAR, "sm"))
+    csi, lar = (consistency(analysis, load_experiments(analysis)) for analysis in (Analysis(CSI, "sm"), Analysis(LAR, "sm")))
     assert csi.strength < 1.0
     assert csi.pull < 0.0
     assert lar.strength > 1.0
@@ -163,7 +163,8 @@ def test_consistency_has_the_sign_of_the_excess() -> None:
 
 
 def test_consistency_is_the_distance_to_the_standard_model() -> None:
-    found = consistency(Analysis(CSI, "lmu-ltau"))  # the model of the analysis is not used
+    analysis = Analysis(CSI, "lmu-ltau")
+    found = consistency(analysis, load_experiments(analysis))  # the model of the analysis is not used
     joint = build(Analysis(CSI, "signal-strength", signal_systematics="profile")).at({})
     strengths = np.linspace(0.8, 1.2, 21)
     curve = profile(joint, {"signal_strength": strengths}).nll2
@@ -173,5 +174,6 @@ def test_consistency_is_the_distance_to_the_standard_model() -> None:
 
 
 def test_consistency_of_a_projection_is_refused() -> None:
+    analysis = Analysis(("ccm-200",), "sm")
     with pytest.raises(NoDataError):
-        consistency(Analysis(("ccm-200",), "sm"))
+        consistency(analysis, load_experiments(analysis))
