@@ -7,39 +7,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from cevnsfit.infer.objective import Objective
-from cevnsfit.infer.profile import profile
+from cevnsfit.infer.profile import floating_indices, profile
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.stats.engine import bind, evaluate_problem, hessian
 from cevnsfit.stats.joint import observed_data
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
+
+    MinuitFit = Callable[[Joint, np.ndarray, tuple[str, ...], dict], tuple[np.ndarray, float]]
 
 
 def _standard_model(joint: Joint) -> np.ndarray:
     return profile(joint, {"g": np.zeros(1)}).theta[0]
 
 
-def _minuit_loop(joint: Joint, poi: str, values: np.ndarray, start: np.ndarray) -> float:
-    """Return the sum of conditional minima from warm-started iminuit fits with gradient."""
-    from iminuit import Minuit
-
-    data = observed_data(joint)
-    names = tuple(p.name for p in joint.parameters if not p.fixed and p.name != poi)
-    point = np.array([start[joint.parameters.index(name)] for name in names])
-    total, bound = 0.0, {}
+def _minuit_loop(minuit_fit: MinuitFit, joint: Joint, values: np.ndarray, start: np.ndarray) -> float:
+    """Return the sum of conditional minima, each fit started from the one before."""
+    total, point, known = 0.0, start.copy(), {}
     for value in values:
-        held = dict(zip(joint.parameters.names, start.tolist(), strict=True)) | {poi: float(value)}
-        objective = Objective(joint, data, names, held, problems=bound)
-        minuit = Minuit(objective.value, point, grad=objective.gradient, name=names)
-        minuit.errordef = Minuit.LEAST_SQUARES
-        minuit.strategy = 0
-        minuit.tol = 1e-3
-        minuit.migrad()
-        point = np.array(minuit.values)
-        total += minuit.fval
+        point[joint.parameters.index("g")] = value
+        point, minimum = minuit_fit(joint, point, ("g",), known)
+        total += minimum
     return total
 
 
@@ -53,12 +46,12 @@ def bench_batched_profile(benchmark: Any, combination: Likelihood, masses: np.nd
 
 
 @pytest.mark.benchmark(group="one profiled point of the combination, all nuisances")
-def bench_iminuit_loop(benchmark: Any, combination: Likelihood) -> None:
+def bench_iminuit_loop(benchmark: Any, combination: Likelihood, minuit_fit: MinuitFit) -> None:
     joint = combination.at({"mass": 10.0})
     values = np.geomspace(1e-5, 2e-3, 20)
     start = _standard_model(joint)
     benchmark.extra_info["per"] = len(values)
-    benchmark.pedantic(_minuit_loop, (joint, "g", values, start), rounds=3)
+    benchmark.pedantic(_minuit_loop, (minuit_fit, joint, values, start), rounds=3)
 
 
 @pytest.mark.benchmark(group="one conditional fit of the released LAr templates")
@@ -111,8 +104,20 @@ def bench_new_mass(benchmark: Any, combination: Likelihood, masses: np.ndarray) 
     benchmark(lambda: [combination.at({"mass": float(mass)}) for mass in masses])
 
 
-@pytest.mark.benchmark(group="500 x 500 dgemm (0.25 GFLOP)")
+@pytest.mark.benchmark(group="arithmetic: value, gradient and Hessian of 128 points against matrix products alone")
+def bench_kernel(benchmark: Any, combination: Likelihood) -> None:
+    joint = combination.at({"mass": 10.0})
+    theta = profile(joint, {"g": np.linspace(0.0, 1e-3, 128)}).theta
+    problem, rows = bind(joint, observed_data(joint), floating_indices(joint, ("g",), None)), np.arange(128)
+    benchmark.extra_info["flop"] = 128 * sum(
+        4 * channel.templates.size + (0 if channel.pairs is None else 2 * channel.pairs.size) for channel in problem.channels
+    )
+    benchmark(lambda: hessian(problem, evaluate_problem(problem, theta, rows), rows, rows))
+
+
+@pytest.mark.benchmark(group="arithmetic: value, gradient and Hessian of 128 points against matrix products alone")
 def bench_dgemm(benchmark: Any) -> None:
     rng = np.random.default_rng(1)
     a, b = rng.random((500, 500)), rng.random((500, 500))
+    benchmark.extra_info["flop"] = 2 * 500**3
     benchmark(lambda: a @ b)
