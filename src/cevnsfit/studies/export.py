@@ -122,7 +122,8 @@ def attached_inputs(file: Path) -> dict[str, Any]:
     """Return the digests of the inputs of an exported likelihood, from the file itself or the `.metadata.json` beside it."""
     beside = companion(file, "metadata")
     values = text.read_document(beside if beside.exists() else file)
-    found = values.get("inputs", values.get("metadata", {}).get("inputs") if isinstance(values.get("metadata"), dict) else None)
+    sections = (values, _section(values, "metadata"), _section(values, "misc", "cevnsfit"), _section(values, "metadata", "cevnsfit"))
+    found = next((section["inputs"] for section in sections if "inputs" in section), None)
     if not isinstance(found, dict):
         message = f"{file}: does not say which inputs it was made from"
         raise ResultError(message)
@@ -209,12 +210,22 @@ def stored_provenance(path: Path) -> dict[str, Any]:
         return {"kind": "scan", "planes": list(store.labels), **store.analysis}
     values = text.read_document(path)
     beside = companion(path, "metadata")
+    if _section(values, "misc", "cevnsfit"):
+        return {"kind": "HS3 likelihood", **_section(values, "misc", "cevnsfit")}
     if "metadata" in values and isinstance(values["metadata"], dict):
         return {"kind": str(values.get("schema", "pyhf patchset")), **values["metadata"]}
     if "channels" in values and beside.exists():
         return {"kind": "pyhf workspace", **text.read_document(beside)}
     message = f"{path}: says nothing of its origin"
     raise ResultError(message)
+
+
+def _section(values: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """Return the object under nested keys of a document, empty where there is none."""
+    found: Any = values
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def companion(path: Path, kind: str) -> Path:

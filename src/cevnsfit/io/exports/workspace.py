@@ -126,7 +126,7 @@ def read_workspace(path: Path, patchset: Path | None = None, patch: str | None =
         if patchset is not None:
             spec = _patched(spec, read_document(patchset, MAX_BYTES), patch)
         validate(dict(spec), "workspace")
-        return _likelihood(spec, metadata)
+        return likelihood_of(spec, metadata)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, CevnsfitError) as error:
         message = f"{path}: cannot be used as a workspace ({' '.join(str(error).split())[:300]})"
         raise ResultError(message) from None
@@ -149,7 +149,8 @@ def _patched(spec: Spec, patches: Spec, name: str | None) -> Spec:
     return result
 
 
-def _likelihood(spec: Spec, metadata: Spec) -> Likelihood:
+def likelihood_of(spec: Spec, metadata: Spec) -> Likelihood:
+    """Return the likelihood of a workspace; ValueError and the like say what has no counterpart."""
     config = spec["measurements"][0]["config"]
     settings = {entry["name"]: entry for entry in config["parameters"]}
     reader = _Reader(metadata.get("normfactors", {}), settings, metadata.get("couplings", {}), config["poi"])
