@@ -164,7 +164,7 @@ def _control(experiment: Experiment) -> ControlRegion | None:
 def signal_templates(model: Model, shape: Mapping[str, float]) -> NDArray[np.float64]:
     """Return the signal rows at values of the shape parameters, shape (rows * monomials, bins)."""
     assert model.signal is not None
-    squares = squares_of(model.prepared, shape)
+    squares = squares_of(model.signal, model.prepared, shape)
     signal = with_kernels(model.signal, kernels_of(squares))
     monomials, q = charges(signal, squares)
     assert monomials == model.monomials
@@ -188,7 +188,7 @@ def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystem
     bare = fold_signal(experiment, electrons=electrons)
     require_signal(experiment, bare)
     prepared = tuple(_prepared(physics, target) for target in bare.targets)
-    squares = squares_of(prepared, physics.shapes())
+    squares = squares_of(bare, prepared, physics.shapes())
     signal = with_kernels(bare, kernels_of(squares))
     monomials, _ = charges(signal, squares)
     mix, ratios, rows, systematics = _signal_rows(experiment, signal, treatment)
@@ -247,7 +247,7 @@ def _nuisance(name: str, systematic: object, *, held: bool) -> Parameter:
 def standard_counts(signal: Signal) -> NDArray[np.float64]:
     """Return the nominal counts of CEvNS in the Standard Model in all bins, shape (bins,)."""
     physics = signal_model("sm")
-    nuclei = [squares_of([physics.prepare(target)], {})[0] if isinstance(target, Target) else {} for target in signal.targets]
+    nuclei = [squares_of(signal, [physics.prepare(target)], {})[0] if isinstance(target, Target) else {} for target in signal.targets]
     squares: list[Squares] = list(nuclei)
     folded = with_kernels(signal, kernels_of(squares))
     _, q = charges(folded, squares)

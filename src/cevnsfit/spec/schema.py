@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, PositiveFloat, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from cevnsfit.core.axes import Axis
 from cevnsfit.core.errors import CevnsfitError
@@ -111,6 +121,20 @@ class TableArrival(Spec):
 Arrival = Annotated[GaussianArrival | RectangleArrival | TableArrival, Field(discriminator="kind")]
 
 
+Flavour = Literal["nu_e", "nubar_e", "nu_mu", "nubar_mu", "nu_tau", "nubar_tau"]
+
+
+class FluxSpec(Spec):
+    """An imported flux: neutrinos per proton in bins of energy (e_nu), and of arrival time where the two do not factorise.
+
+    `scale` multiplies the tables; `offset` is the time of their zero on the time axis of the experiment.
+    """
+
+    flavours: Annotated[dict[Flavour, TableColumn], Field(min_length=1)]
+    scale: PositiveFloat = 1.0
+    offset: Time = 0.0
+
+
 class Source(Spec):
     """The neutrino source; `name` is a file in data/sources whose fields are the defaults of this section."""
 
@@ -119,10 +143,23 @@ class Source(Spec):
     exposure_pot: PositiveFloat | None = None
     exposure_gwh: PositiveFloat | None = None
     proton_energy: BeamEnergy | None = None
-    yield_per_pot: PositiveFloat
+    flux: FluxSpec | None = None
+    yield_per_pot: Annotated[PositiveFloat | None, Field(validate_default=True)] = None
     distance: Length
     arrival: Arrival | None = None
     references: tuple[str, ...] = ()
+
+    @field_validator("yield_per_pot")
+    @classmethod
+    def _one_normalisation(cls, value: float | None, info: ValidationInfo) -> float | None:
+        flux = info.data.get("flux")
+        if value is None and flux is None and "flux" in info.data:
+            message = "this field is required (or flux, which has the yield inside)"
+            raise ValueError(message)
+        if value is not None and flux is not None:
+            message = "leave it out: the tables of flux are in neutrinos per proton (flux.scale multiplies them)"
+            raise ValueError(message)
+        return value
 
     @model_validator(mode="after")
     def _exposed(self) -> Source:
