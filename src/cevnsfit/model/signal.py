@@ -21,7 +21,7 @@ from cevnsfit.physics.constants import ELECTRON_MASS
 from cevnsfit.physics.couplings import electron_couplings, weak_couplings
 from cevnsfit.physics.form_factors import form_factor
 from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, Target, electrons_at, squared, target_at
-from cevnsfit.physics.kernels import KernelKey, fold_channel, recoil_nodes
+from cevnsfit.physics.kernels import KernelKey, fold_channel, recoil_nodes, t_max
 from cevnsfit.physics.nuclei import Nuclide, composition, formula_units_per_gram
 
 if TYPE_CHECKING:
@@ -115,7 +115,8 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
     responses = _responses(experiment)
     flux = flux_of(experiment, tuple(responses))
     spectra = tuple(dict.fromkeys(spectrum for several in flux.spectra for spectrum in several))
-    order = 14 if len(spectra) <= _FEW else 6
+    starts = {segment.low for spectrum in spectra for segment in spectrum.segments}
+    order = 14 if len(spectra) <= _FEW else 8
     couplings, shape = weak_couplings(spec.couplings), form_factor(spec.form_factor)
     radii = {name: (entry.proton, entry.neutron) for name, entry in spec.target.radii.items()}
     per_proton = 1.0 if spec.source.yield_per_pot is None else spec.source.yield_per_pot
@@ -126,14 +127,18 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
     nodes: list[Nodes] = []
     nuclei = composition(spec.target.compound, radii)
     for nuclide, number in nuclei:
-        t, weights = recoil_nodes(nuclide.mass, spectra, kinks=jumps, order=order)
+        t, weights = recoil_nodes(nuclide.mass, spectra, kinks=[*jumps, *(float(t_max(e, nuclide.mass)) for e in starts)], order=order)
         targets.append(target_at(nuclide, t, couplings, shape))
         nodes.append(Nodes(nuclide.mass, t, units * number * fluence * weights, _stacked(experiment, responses, t)))
     if electrons:
         seen = {name: without_quenching(stages, experiment.name) for name, stages in _electron_responses(experiment, responses).items()}
         for nuclide, number in _elements(nuclei):
             bound = [energy for _, energy in shells(nuclide.Z)]
-            ends = [*bound, *kinks(seen["nominal"], np.asarray(experiment.axes[0].edges))]
+            ends = [
+                *bound,
+                *(float(t_max(e, ELECTRON_MASS)) for e in starts),
+                *kinks(seen["nominal"], np.asarray(experiment.axes[0].edges)),
+            ]
             t, weights = recoil_nodes(ELECTRON_MASS, spectra, kinks=ends, order=order)
             matrix = _stacked(experiment, seen, t)
             used = matrix.any(axis=0)
