@@ -150,7 +150,7 @@ def _print_consistency(chosen: "Analysis") -> None:
     from cevnsfit.studies.fitting import consistency
     from cevnsfit.studies.setup import load_experiments
 
-    seen = [entry.spec.observed is not None for entry in load_experiments(chosen)]
+    seen = [entry.spec.has_data for entry in load_experiments(chosen)]
     singles = [dataclasses.replace(chosen, experiments=(name,)) for name, data in zip(chosen.experiments, seen, strict=True) if data]
     found = [consistency(part) for part in ([*singles, chosen] if all(seen) and len(singles) > 1 else singles)]
     if not found:

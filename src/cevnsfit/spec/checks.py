@@ -40,6 +40,7 @@ def check_experiment(
     findings = [
         *_check_axes(spec),
         *_check_names(spec),
+        *_check_workspace(spec),
         *_check_counts(spec, axes, tables),
         *_check_shapes(spec, axes, tables),
         *_check_signal(spec, axes, tables),
@@ -85,6 +86,14 @@ def _check_names(spec: ExperimentSpec) -> Iterator[_Finding]:
         if name not in spec.backgrounds:
             yield ("released", "counts", name), str(UnknownNameError("background", name, spec.backgrounds))
     yield from _check_systematics(spec)
+
+
+def _check_workspace(spec: ExperimentSpec) -> Iterator[_Finding]:
+    if spec.workspace is None:
+        return
+    for section in ("observed", "backgrounds", "control_region", "released"):
+        if getattr(spec, section):
+            yield (section,), f"leave it out: the workspace {spec.workspace.file} has it"
 
 
 def _check_systematics(spec: ExperimentSpec) -> Iterator[_Finding]:

@@ -23,6 +23,7 @@ from cevnsfit.core.units import INTERNAL, parse
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 TABLE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv$"
+WORKSPACE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.json$"
 TablePath = Annotated[str, Field(pattern=TABLE_PATTERN)]
 EnergyAxis = Literal["t_recoil", "e_ee", "pe"]
 
@@ -547,6 +548,17 @@ class Released(Spec):
     counts: dict[Name, GaussianCount] = {}
 
 
+class WorkspaceSpec(Spec):
+    """A pyhf workspace that holds the counts and the backgrounds with their systematics.
+
+    Its `signal` samples give way to the prediction; `shared` names parameters that other experiments have too.
+    """
+
+    file: Annotated[str, Field(pattern=WORKSPACE_PATTERN)]
+    signal: tuple[str, ...] = ()
+    shared: dict[str, Name] = {}
+
+
 class ExperimentSpec(Spec):
     """One experiment, as its folder describes it."""
 
@@ -570,6 +582,12 @@ class ExperimentSpec(Spec):
     backgrounds: dict[Name, Background] = {}
     systematics: dict[Name, Systematic] = {}
     released: Released | None = None
+    workspace: WorkspaceSpec | None = None
+
+    @property
+    def has_data(self) -> bool:
+        """Return whether there are observed counts."""
+        return self.observed is not None or self.workspace is not None
 
     def parameter_name(self, systematic: str) -> str:
         """Return the name of a systematic's parameter: plain when shared, else prefixed with the experiment's."""

@@ -117,4 +117,4 @@ def _analysis(spec: AnalysisSpec, number: int) -> Analysis:
 
 
 def _has_data(analysis: Analysis) -> bool:
-    return all(experiment.spec.observed is not None for experiment in load_experiments(analysis))
+    return all(experiment.spec.has_data for experiment in load_experiments(analysis))

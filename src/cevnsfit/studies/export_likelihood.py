@@ -16,6 +16,7 @@ from cevnsfit.io.exports import histfactory
 from cevnsfit.io.exports.hs3 import hs3_document
 from cevnsfit.io.exports.limits import plain
 from cevnsfit.io.exports.simplified import tabulate
+from cevnsfit.spec.workspaces import validate
 from cevnsfit.studies.export import about_model, companion, versions
 from cevnsfit.studies.setup import build, caveat, data_or_asimov, fix, load_experiments
 
@@ -61,7 +62,7 @@ class Workspaces:
 def about_likelihood(analysis: Analysis, at: Mapping[str, float]) -> dict[str, Any]:
     """Return the metadata of an exported likelihood."""
     experiments = load_experiments(analysis)
-    projected = [experiment.name for experiment in experiments if experiment.spec.observed is None]
+    projected = [experiment.name for experiment in experiments if not experiment.spec.has_data]
     return {
         **about_model(analysis.model, at),
         "experiments": [experiment.name for experiment in experiments],
@@ -113,15 +114,15 @@ def workspaces(
     metadata |= {"shape": {p.name: float(held.get(p.name, p.default)) for p in likelihood.shape if p.name != label}}
     metadata |= {"couplings": _about_couplings(likelihood, made[0]), **_about_workspace(made[0])}
     if not grid:
-        histfactory.validate(made[0].spec, "workspace")
+        validate(made[0].spec, "workspace")
         return Workspaces(made[0].spec, None, metadata)
     base = histfactory.without_couplings(made[0])
     by_value = {float(point[label]): exported for point, exported in zip(points, made, strict=True)}
     about = f"{analysis.model}: {', '.join(metadata['experiments'])}, one patch for each value of {label} [{likelihood.shape[label].unit}]"
     extra = {"cevnsfit": plain(metadata)}
     patches = histfactory.patchset(base, by_value, label, description=about, record=record, extra=extra)
-    histfactory.validate(base, "workspace")
-    histfactory.validate(patches, "patchset")
+    validate(base, "workspace")
+    validate(patches, "patchset")
     return Workspaces(base, patches, metadata)
 
 

@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import read_document
 from cevnsfit.core.errors import CevnsfitError, ResultError
-from cevnsfit.io.exports.histfactory import VERSION, validate
+from cevnsfit.io.exports.histfactory import VERSION
 from cevnsfit.io.exports.limits import plain
-from cevnsfit.io.exports.text import read_document
-from cevnsfit.io.exports.workspace import MAX_BYTES, likelihood_of
+from cevnsfit.model.workspace import MALFORMED, likelihood_of
+from cevnsfit.spec.workspaces import MAX_BYTES, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -243,7 +244,7 @@ def read_hs3(path: Path) -> Likelihood:
         spec, metadata = _workspace(document)
         validate(spec, "workspace")
         return likelihood_of(spec, metadata)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, StopIteration, CevnsfitError) as error:
+    except (*MALFORMED, CevnsfitError) as error:
         message = f"{path}: cannot be used as an HS3 likelihood ({type(error).__name__}: {' '.join(str(error).split())[:300]})"
         raise ResultError(message) from None
 

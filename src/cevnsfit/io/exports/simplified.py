@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import read_document
 from cevnsfit.core.errors import ResultError
 from cevnsfit.io.exports.limits import plain
-from cevnsfit.io.exports.text import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

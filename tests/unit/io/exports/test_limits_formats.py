@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cevnsfit.core.documents import read_document
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.io.exports.darkcast import write_darkcast
 from cevnsfit.io.exports.hepdata import write_hepdata
 from cevnsfit.io.exports.limits import delta_chi2, document, from_document
 from cevnsfit.io.exports.netcdf import write_netcdf
 from cevnsfit.io.exports.root import cell_edges, write_root
-from cevnsfit.io.exports.text import read_document, read_json, write_csv, write_json
+from cevnsfit.io.exports.text import read_json, write_csv, write_json
 from cevnsfit.io.overlays import read_overlay
 
 if TYPE_CHECKING:
