@@ -23,6 +23,9 @@ def read_document(path: Path, largest: int = MAX_BYTES) -> dict[str, Any]:
         If the file is missing, larger than `largest` bytes, not JSON, or not an object.
     """
     try:
+        if not path.is_file():
+            message = f"{path}: no such file"
+            raise ResultError(message)
         if path.stat().st_size > largest:
             message = f"{path}: larger than {largest} bytes"
             raise ResultError(message)

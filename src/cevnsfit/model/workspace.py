@@ -7,6 +7,7 @@ shares with a channel of its own is a background measured in a control region. E
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,7 +69,8 @@ class _Reader:
     def coupling(self, name: str) -> Parameter:
         """Return a coupling as the metadata describe it."""
         entry = self.couplings.get(name, {})
-        lower, upper = (float(entry.get(key, default)) for key, default in (("lower", 0.0), ("upper", 1.0)))
+        given = (entry.get("lower", 0.0), entry.get("upper", 1.0))
+        lower, upper = (end if value is None else float(value) for value, end in zip(given, (-math.inf, math.inf), strict=True))
         unit, fixed, value = str(entry.get("unit", "1")), bool(entry.get("fixed", False)), float(entry.get("default", 0.0))
         return Parameter(name, "polynomial", value, lower, upper, unit, "log" if entry.get("scale") == "log" else "linear", fixed=fixed)
 

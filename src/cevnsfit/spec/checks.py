@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     Variants = Mapping[str, tuple[Mapping[str, Stage], Mapping[str, Stage]]]
 
 SIGNAL = "cevns"
+MAX_ENERGY_BINS = 1000
+"""Most bins of the energy axis: a response without smearing has some fourteen recoil nodes in each."""
+MAX_BINS = 100_000
 ENERGY_AXES = ("t_recoil", "e_ee", "pe")
 _Finding = tuple[tuple[str | int, ...], str]
 
@@ -55,6 +59,11 @@ def _check_axes(spec: ExperimentSpec) -> Iterator[_Finding]:
     energy = [name for name in names if name in ENERGY_AXES]
     if len(energy) != 1 or names[0] not in ENERGY_AXES:
         yield ("axes",), f"the first axis must be the one energy axis ({', '.join(ENERGY_AXES)})"
+    bins = {name: len(entry.edges) - 1 if entry.edges is not None else entry.bins or 0 for name, entry in spec.axes.items()}
+    if energy and bins[energy[0]] > MAX_ENERGY_BINS:
+        yield ("axes", energy[0]), f"{bins[energy[0]]} bins; at most {MAX_ENERGY_BINS} are possible"
+    if math.prod(bins.values()) > MAX_BINS:
+        yield ("axes",), f"{math.prod(bins.values())} bins in all; at most {MAX_BINS} are possible"
     if "time" in names and names[-1] != "time":
         yield ("axes", "time"), "time must be the last axis"
     if "time" in names and spec.source.arrival is None and spec.source.flux is None:

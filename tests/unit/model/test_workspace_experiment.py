@@ -142,7 +142,7 @@ def test_a_parameter_of_the_workspace_may_be_shared(folder: Path) -> None:
     ("old", "new", "wanted"),
     [
         ("signal: [signal]", "signal: [signl]", "workspace.signal: unknown sample 'signl'; did you mean signal"),
-        ("file: workspace.json", "file: other.json", "other.json: not readable as JSON"),
+        ("file: workspace.json", "file: other.json", "other.json: no such file"),
         ("file: workspace.json", "file: ../workspace.json", "workspace.file"),
         ("target:", "observed: {table: a.csv, column: b}\ntarget:", "observed: leave it out: the workspace workspace.json has it"),
         (

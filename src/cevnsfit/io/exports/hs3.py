@@ -43,6 +43,9 @@ ANALYSIS: Final = "analysis"
 OURS: Final = "cevnsfit"
 """The name under `misc` of what HS3 has no place for."""
 
+WIDE: Final = 1e6
+"""An end of a range that is not given, in a workspace."""
+
 _CODES: Final = {"normsys": "code4", "histosys": "code4p"}
 _DOMAIN, _START = "default_domain", "default_values"
 
@@ -266,7 +269,12 @@ def _workspace(document: Spec) -> tuple[Values, Values]:
     names = dict.fromkeys(name for powers in monomials.values() for name in powers)
     couplings = {name: {**ours.get(name, {}), **_setting(points.get(name, {}), ranges.get(name, {}))} for name in names}
     config = [
-        {"name": name, "inits": [p["value"]], "bounds": [[ranges[name]["min"], ranges[name]["max"]]], "fixed": bool(p.get("const", False))}
+        {
+            "name": name,
+            "inits": [p["value"]],
+            "bounds": [[ranges[name].get("min", -WIDE), ranges[name].get("max", WIDE)]],
+            "fixed": bool(p.get("const", False)),
+        }
         for name, p in points.items()
         if name not in couplings and name in ranges
     ]

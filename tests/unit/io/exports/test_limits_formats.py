@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -98,8 +99,11 @@ def test_binary_missing_and_large_files(tmp_path: Path) -> None:
     path.write_bytes(b"\x80\x04\x95\xff")
     with pytest.raises(ResultError, match="not readable as JSON"):
         read_json(path)
-    with pytest.raises(ResultError, match="not readable as JSON"):
+    with pytest.raises(ResultError, match="no such file"):
         read_json(tmp_path / "nothing.json")
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(ResultError, match="no such file"):
+        read_json(tmp_path / "pipe.json")
     with pytest.raises(ResultError, match="larger than 3 bytes"):
         read_document(path, 3)
 
