@@ -364,6 +364,22 @@ def test_a_copy_of_a_shipped_folder_is_the_same_experiment(tmp_path: Path) -> No
         load_experiment(copied)
 
 
+@pytest.mark.parametrize(
+    ("axes", "wanted"),
+    [
+        ("  pe: {unit: PE, start: 5, stop: 40, bins: 5000}\n", "axes.pe: 5000 bins; at most 1000 are possible"),
+        (
+            "  pe: {unit: PE, start: 5, stop: 40, bins: 500}\n  time: {unit: us, start: 0, stop: 6, bins: 9000}\n",
+            "axes: 4500000 bins in all; at most 100000 are possible",
+        ),
+        ("  pe: {unit: PE, start: 5, stop: 40, bins: 1000000000}\n", "axes.pe.bins"),
+    ],
+)
+def test_too_many_bins_are_refused_before_they_are_made(make_folder: Make, problems: Problems, axes: str, wanted: str) -> None:
+    old = "  pe: {unit: PE, edges: [5, 10, 20, 40]}\n  time: {unit: us, edges: [0, 1, 6]}\n"
+    assert any(wanted in problem for problem in problems(make_folder((old, axes))))
+
+
 # --- flux --------------------------------------------------------------------------------------------------------------------------
 
 FLUX = """\
