@@ -1,12 +1,15 @@
-"""What a package outside cevnsfit imports to add signal models and experiments; its names stay.
+"""What a package outside cevnsfit imports to add signal models, experiments and importers of releases; its names stay.
 
-A model is a function that returns a `SignalModel`, an experiment is a folder; entry points of the package name both:
+A model is a function that returns a `SignalModel`, an experiment is a folder, an importer is a `Release`; entry points of the package name them:
 
     [project.entry-points."cevnsfit.models"]
     my-model = "my_package:my_model"
 
     [project.entry-points."cevnsfit.experiments"]
     my-experiment = "my_package:FOLDER"
+
+    [project.entry-points."cevnsfit.releases"]
+    my-release = "my_package:RELEASE"
 
 | for | names |
 |---|---|
@@ -15,6 +18,7 @@ A model is a function that returns a `SignalModel`, an experiment is a folder; e
 | amplitudes | `Term`, `Monomial`, `Polynomial`, `power`, `sm_charge`, `standard_terms`, `standard_electrons`, `electron_terms` |
 | energy integrals other than "vector" | `KERNELS`, `KernelKey`, `WeightedKernel` |
 | constants | `LEPTONS`, `FERMI_CONSTANT` [MeV^-2], `FINE_STRUCTURE`, `HBAR_C` [MeV cm], `FM` [cm], masses [MeV], `SIN2_THETA_W` |
+| released files, and tables made of them | `Release`, `ReleasedFile`, `RootHistogram`, `HepdataTable`, `Table`, `bin_columns` |
 | errors | `CevnsfitError`, `DomainError` |
 
 >>> coupling().name, power("g", 2)
@@ -25,6 +29,10 @@ from __future__ import annotations
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.parameters import Parameter
+from cevnsfit.io.releases.hepdata import HepdataTable
+from cevnsfit.io.releases.reading import Release, ReleasedFile
+from cevnsfit.io.releases.root import RootHistogram
+from cevnsfit.io.tables import Table, bin_columns
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, FM, HBAR_C, MUON_MASS, SIN2_THETA_W, TAU_MASS
 from cevnsfit.physics.couplings import LEPTONS, ElectronCouplings, WeakCouplings
 from cevnsfit.physics.interactions.common import CEVNS_ONLY, coupling, fixed, mediator_mass, power, standard_terms
@@ -59,18 +67,24 @@ __all__ = [
     "DomainError",
     "ElectronCouplings",
     "ElectronTarget",
+    "HepdataTable",
     "KernelKey",
     "Monomial",
     "Nuclide",
     "Parameter",
     "Polynomial",
     "PreparedModel",
+    "Release",
+    "ReleasedFile",
+    "RootHistogram",
     "Shapes",
     "SignalModel",
+    "Table",
     "Target",
     "Term",
     "WeakCouplings",
     "WeightedKernel",
+    "bin_columns",
     "coupling",
     "electron_terms",
     "fixed",

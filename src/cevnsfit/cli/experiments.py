@@ -120,7 +120,12 @@ def _details(experiment: "Experiment") -> dict[str, Any]:
 
 
 def _observed(experiment: "Experiment") -> int | None:
+    from cevnsfit.model.workspace import counting
+
     observed = experiment.spec.observed
+    if experiment.workspace is not None:
+        counts = counting(experiment).observed
+        return None if counts is None else round(float(counts.sum()))
     return None if observed is None else round(float(experiment.tables[observed.table].on(experiment.axes, observed.column).sum()))
 
 

@@ -31,6 +31,7 @@ _NAMES: Final = {
     "darkcast": "darkcast",
     "netcdf": "limits.nc",
 }
+_LIKELIHOODS: Final = ("pyhf", "hs3", "simplified")
 _MASSES: Final = (1.0, 1000.0)
 
 
@@ -66,7 +67,7 @@ def export(
 def export_likelihood(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     experiments: ExperimentsArgument,
     model: ModelOption,
-    kind: Annotated[str, typer.Option("--to", metavar="pyhf|simplified", help="Format; see docs/formats.md.", show_default=False)],
+    kind: Annotated[str, typer.Option("--to", metavar="pyhf|hs3|simplified", help="Format; see docs/formats.md.", show_default=False)],
     target: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="FILE.json, or a folder.", show_default=False)],
     grid: Annotated[
         list[str] | None,
@@ -86,28 +87,39 @@ def export_likelihood(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Export a likelihood: a pyhf workspace (with a patchset over a mass), or a table of Delta chi2 that numpy alone interpolates."""
+    """Export a likelihood: a pyhf workspace (with a patchset over a mass), HS3, or a table of Delta chi2 that numpy alone interpolates."""
     from cevnsfit.cli.options import analysis, held
-    from cevnsfit.core.errors import UnknownNameError
+    from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+    from cevnsfit.io.exports.hs3 import write_hs3
     from cevnsfit.io.exports.simplified import write_simplified
-    from cevnsfit.studies.export_likelihood import RECORD, simplified, workspaces, write_workspaces
+    from cevnsfit.studies.export_likelihood import RECORD, hs3, simplified, workspaces, write_workspaces
     from cevnsfit.studies.grids import parse_grids
 
-    if kind not in {"pyhf", "simplified"}:
+    if kind not in _LIKELIHOODS:
         what = "format"
-        raise UnknownNameError(what, kind, ("pyhf", "simplified"))
+        raise UnknownNameError(what, kind, _LIKELIHOODS)
     chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap)
     fixed, grids = held(at), parse_grids(grid if grid else [])
     if kind == "pyhf":
         made = workspaces(chosen, at=fixed, grid=grids, record=RECORD if record is None else record)
         files = write_workspaces(made, target)
+    elif kind == "hs3":
+        if grids:
+            message = "an HS3 document holds one value of each shape parameter; give --at mass=VALUE instead of --grid"
+            raise CevnsfitError(message)
+        files = write_hs3(hs3(chosen, at=fixed), _file(target, "hs3.json"))
     else:
         with output.progress("Delta chi2"):
             table = simplified(chosen, _masses(grids), at=fixed)
-        path = target if target.suffix == ".json" else target / "simplified.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files = write_simplified(table, path)
+        files = write_simplified(table, _file(target, "simplified.json"))
     _report(files, as_json=as_json)
+
+
+def _file(target: Path, name: str) -> Path:
+    """Return the file itself, or the one of this name in a folder; the folder is made."""
+    path = target if target.suffix == ".json" else target / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def show(

@@ -151,7 +151,7 @@ def _print_consistency(chosen: "Analysis") -> None:
     from cevnsfit.studies.setup import load_experiments
 
     loaded = load_experiments(chosen)
-    measured = [(name, entry) for name, entry in zip(chosen.experiments, loaded, strict=True) if entry.spec.observed is not None]
+    measured = [(name, entry) for name, entry in zip(chosen.experiments, loaded, strict=True) if entry.spec.has_data]
     found = [consistency(dataclasses.replace(chosen, experiments=(name,)), (entry,)) for name, entry in measured]
     if len(measured) == len(loaded) > 1:
         found.append(consistency(chosen, loaded))

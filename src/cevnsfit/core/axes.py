@@ -18,10 +18,11 @@ AXIS_UNITS: Final = {
     "pe": "PE",
     "f90": "1",
     "time": "us",
+    "e_nu": "MeV",
 }
 """Unit in which people read each axis; files may use any unit of the same dimension."""
 
-DISPLAY_SCALE: Final = {"keVnr": 1e-3, "keVee": 1e-3, "PE": 1.0, "1": 1.0, "us": 1e-6}
+DISPLAY_SCALE: Final = {"keVnr": 1e-3, "keVee": 1e-3, "PE": 1.0, "1": 1.0, "us": 1e-6, "MeV": 1.0}
 """Internal value of one display unit (MeV, photoelectron, s)."""
 
 

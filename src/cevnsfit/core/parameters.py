@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -126,7 +126,7 @@ class ParameterSet:
 
 
 def merge(sets: Iterable[Iterable[Parameter]]) -> ParameterSet:
-    """Return the union of several sets; the same name is the same parameter.
+    """Return the union of several sets; the same name is the same parameter, which one of them may leave without a description.
 
     Raises
     ------
@@ -137,7 +137,9 @@ def merge(sets: Iterable[Iterable[Parameter]]) -> ParameterSet:
     for parameters in sets:
         for parameter in parameters:
             known = merged.setdefault(parameter.name, parameter)
-            if known != parameter:
+            if known == replace(parameter, description=known.description) and "" in {known.description, parameter.description}:
+                merged[parameter.name] = parameter if known.description == "" else known
+            elif known != parameter:
                 message = f"parameter '{parameter.name}' is defined twice differently: {known} and {parameter}"
                 raise CevnsfitError(message)
     return ParameterSet(tuple(merged.values()))

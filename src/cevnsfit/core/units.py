@@ -38,6 +38,7 @@ _DEFINITIONS: Final = (
 
 INTERNAL: Final = {
     "energy": "MeV",
+    "e_nu": "MeV",
     "e_ee": "MeVee",
     "t_recoil": "MeVnr",
     "pe": "PE",

@@ -20,7 +20,7 @@ from cevnsfit.stats.joint import observed_data
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from iminuit import Minuit
     from numpy.typing import NDArray
@@ -121,20 +121,16 @@ def _minuit(objective: Objective, candidate: Candidate) -> Minuit:
     """Return iminuit at a local minimum; parameters that the batched profile left exactly at a limit are held there."""
     from iminuit import Minuit
 
-    start = [to_internal(p, candidate.values[p.name]) for p in objective.parameters]
-    smooth = all(p.kind != "shape" for p in objective.parameters)
-    minuit = Minuit(
-        objective.value,
-        np.array(start),
-        grad=objective.gradient,
-        hessian=objective.hessian if smooth else None,
-        name=objective.names,
-    )
+    start = np.array([to_internal(p, candidate.values[p.name]) for p in objective.parameters])
+    held = [p.kind != "shape" and candidate.values[p.name] in (p.lower, p.upper) for p in objective.parameters]
+    # with a parameter held iminuit 2.33 mistakes which rows of a given Hessian belong to the others; it then finds its own
+    smooth = not any(held) and all(p.kind != "shape" for p in objective.parameters)
+    minuit = Minuit(objective.value, start, grad=objective.gradient, hessian=objective.hessian if smooth else None, name=objective.names)
     minuit.errordef = Minuit.LEAST_SQUARES
     minuit.throw_nan = True
     minuit.tol = 1e-4
     minuit.limits = [internal_domain(p) for p in objective.parameters]
-    minuit.fixed = [p.kind != "shape" and candidate.values[p.name] in (p.lower, p.upper) for p in objective.parameters]
+    minuit.fixed = held
     return minuit
 
 
@@ -231,19 +227,30 @@ def _hesse(minuit: Minuit, objective: Objective) -> tuple[dict[str, float], NDAr
     """Return Hesse errors by name and the correlation matrix; NaN for parameters held at a limit."""
     size = len(objective.names)
     errors, correlation = dict.fromkeys(objective.names, math.nan), np.full((size, size), np.nan)
-    if not all(minuit.fixed):
+    held = list(minuit.fixed)
+    if any(held) and all(p.kind != "shape" for p in objective.parameters):
+        covariance = _covariance(objective, np.array(minuit.values), held)
+    else:
         minuit.hesse()
-    if minuit.covariance is None:
-        return errors, correlation
-    covariance = np.array(minuit.covariance)
-    sigma = np.sqrt(np.diag(covariance))
-    sigma[np.array(minuit.fixed)] = np.nan
+        if minuit.covariance is None:
+            return errors, correlation
+        covariance = np.array(minuit.covariance)
     with np.errstate(invalid="ignore"):
+        sigma = np.where(held, np.nan, np.sqrt(np.diag(covariance)))
         correlation = covariance / sigma / sigma[:, None]
     for parameter, width, value in zip(objective.parameters, sigma, minuit.values, strict=True):
         log = parameter.kind == "shape" and parameter.scale == "log"
         errors[parameter.name] = float(width * math.exp(value) if log else width)
     return errors, correlation
+
+
+def _covariance(objective: Objective, x: NDArray[np.float64], held: Sequence[bool]) -> NDArray[np.float64]:
+    """Return twice the inverse Hessian of the parameters that are not held, zero for the others."""
+    covariance = np.zeros((len(x), len(x)))
+    free = np.flatnonzero(~np.array(held))
+    if len(free):
+        covariance[np.ix_(free, free)] = 2.0 * np.linalg.pinv(objective.hessian(x, held), hermitian=True)
+    return covariance
 
 
 def _intervals(

@@ -12,7 +12,7 @@ from cevnsfit.stats.engine import bind, evaluate_problem, hessian
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -91,15 +91,15 @@ class Objective:
             result[index] = (values[1] - values[0]) / (ends[1] - ends[0])
         return result
 
-    def hessian(self, x: Floats) -> Floats:
-        """Return the Hessian in x, only without floating shape parameters.
+    def hessian(self, x: Floats, held: Sequence[bool] = ()) -> Floats:
+        """Return the Hessian in x, or in those parameters that are not `held`; only without floating shape parameters.
 
         It is the exact one, or the Gauss-Newton part alone where the exact one has a diagonal element that is not positive: iminuit
         cannot start from that.
         """
         _, problem = self.problem(self.values(x))
         first, second = hessian(problem, self.evaluation(x), ROW, ROW)
-        order = self._order()
+        order = [place for k, place in enumerate(self._order()) if not (held and held[k])]
         exact: Floats = (first + second)[0][np.ix_(order, order)]
         return exact if np.all(np.diag(exact) > 0) else np.asarray(first[0][np.ix_(order, order)])
 

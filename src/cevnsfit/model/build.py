@@ -13,6 +13,7 @@ from cevnsfit.model.backgrounds import background_rows, control_counts
 from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients, excursion
 from cevnsfit.model.signal import Signal, Squares, charges, contract, fold_signal, kernels_of, squares_of, with_kernels
 from cevnsfit.model.window import require_signal
+from cevnsfit.model.workspace import Counting, counting
 from cevnsfit.physics.interactions import signal_model
 from cevnsfit.physics.interactions.terms import Target
 from cevnsfit.spec.schema import TemplateVariant
@@ -164,7 +165,7 @@ def _control(experiment: Experiment) -> ControlRegion | None:
 def signal_templates(model: Model, shape: Mapping[str, float]) -> NDArray[np.float64]:
     """Return the signal rows at values of the shape parameters, shape (rows * monomials, bins)."""
     assert model.signal is not None
-    squares = squares_of(model.prepared, shape)
+    squares = squares_of(model.signal, model.prepared, shape)
     signal = with_kernels(model.signal, kernels_of(squares))
     monomials, q = charges(signal, squares)
     assert monomials == model.monomials
@@ -188,19 +189,36 @@ def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystem
     bare = fold_signal(experiment, electrons=electrons)
     require_signal(experiment, bare)
     prepared = tuple(_prepared(physics, target) for target in bare.targets)
-    squares = squares_of(prepared, physics.shapes())
+    squares = squares_of(bare, prepared, physics.shapes())
     signal = with_kernels(bare, kernels_of(squares))
     monomials, _ = charges(signal, squares)
     mix, ratios, rows, systematics = _signal_rows(experiment, signal, treatment)
     factors = [Factors(SIGNAL, dict(monomial), row.norms, row.excursion) for row in rows for monomial in monomials]
-    backgrounds, counts = background_rows(experiment, {n: b.count for n, b in experiment.spec.backgrounds.items()}, excursions=True)
-    factors += [row for row, _ in backgrounds]
+    backgrounds = _described(experiment) if experiment.workspace is None else counting(experiment)
+    _check_shared(experiment, systematics, backgrounds.parameters)
+    factors += [row for row, _ in backgrounds.rows]
     nb = int(np.prod([axis.nbins for axis in experiment.axes]))
-    fixed = np.array([template for _, template in backgrounds]).reshape(-1, nb)
-    parameters = [*physics.parameters, *systematics, *counts, *_background_nuisances(experiment, systematics)]
+    fixed = np.array([template for _, template in backgrounds.rows]).reshape(-1, nb)
+    parameters = [*physics.parameters, *systematics, *backgrounds.parameters, *_background_nuisances(experiment, systematics)]
     components = tuple(row.component for row in factors)
-    counts_seen = _observed(experiment), _control(experiment)
+    counts_seen = backgrounds.observed, backgrounds.control
     return Model(experiment, signal, prepared, monomials, mix, ratios, fixed, coefficients(factors), components, *counts_seen), parameters
+
+
+def _check_shared(experiment: Experiment, systematics: Sequence[Parameter], others: Sequence[Parameter]) -> None:
+    """Raise CevnsfitError if a parameter of the workspace has the name of a systematic that is not meant."""
+    given = experiment.spec.workspace
+    meant = () if given is None else given.shared.values()
+    clashes = {parameter.name for parameter in systematics} & {parameter.name for parameter in others} - {*meant}
+    if given is not None and clashes:
+        message = f"{experiment.name}: {', '.join(sorted(clashes))} is a systematic and a parameter of {given.file}; rename one, or list it in shared"
+        raise CevnsfitError(message)
+
+
+def _described(experiment: Experiment) -> Counting:
+    """Return the backgrounds and counts that the description has itself."""
+    rows, parameters = background_rows(experiment, {n: b.count for n, b in experiment.spec.backgrounds.items()}, excursions=True)
+    return Counting(tuple(rows), tuple(parameters), _observed(experiment), _control(experiment))
 
 
 def _signal_rows(
@@ -247,7 +265,7 @@ def _nuisance(name: str, systematic: object, *, held: bool) -> Parameter:
 def standard_counts(signal: Signal) -> NDArray[np.float64]:
     """Return the nominal counts of CEvNS in the Standard Model in all bins, shape (bins,)."""
     physics = signal_model("sm")
-    nuclei = [squares_of([physics.prepare(target)], {})[0] if isinstance(target, Target) else {} for target in signal.targets]
+    nuclei = [squares_of(signal, [physics.prepare(target)], {})[0] if isinstance(target, Target) else {} for target in signal.targets]
     squares: list[Squares] = list(nuclei)
     folded = with_kernels(signal, kernels_of(squares))
     _, q = charges(folded, squares)
@@ -291,17 +309,24 @@ def _background_nuisances(experiment: Experiment, known: Sequence[Parameter]) ->
 
 def _released(experiment: Experiment) -> tuple[Model, list[Parameter]]:
     """Return the model of the released templates: their signal times `signal_strength`, and the background counts."""
+    strength = signal_model("signal-strength").parameters[0]
+    none = np.zeros((0, 0))
+    given = experiment.spec.workspace
+    if given is not None and given.signal:
+        found = counting(experiment, strength)
+        factors, fixed = [row for row, _ in found.rows], np.array([template for _, template in found.rows])
+        components = tuple(row.component for row in factors)
+        rule = coefficients(factors)
+        return Model(experiment, None, (), (), none, none, fixed, rule, components, found.observed, found.control), list(found.parameters)
     released = experiment.spec.released
     if released is None:
-        message = f"{experiment.name} has no released signal template; 'released-templates' needs the section 'released'"
+        message = f"{experiment.name} has no released signal template; 'released-templates' needs the section 'released', or the signal of a workspace"
         raise CevnsfitError(message)
-    strength = signal_model("signal-strength").parameters[0]
     template = experiment.tables[released.signal.table].on(experiment.axes, released.signal.column).ravel()
     counts = {name: released.counts.get(name, background.count) for name, background in experiment.spec.backgrounds.items()}
     rows, parameters = background_rows(experiment, counts, excursions=False)
     factors = [Factors(SIGNAL, {strength.name: 1}, {}), *(row for row, _ in rows)]
     fixed = np.array([template, *(values for _, values in rows)])
-    none = np.zeros((0, 0))
     components = tuple(row.component for row in factors)
     counts_seen = _observed(experiment), _control(experiment)
     return Model(experiment, None, (), (), none, none, fixed, coefficients(factors), components, *counts_seen), [strength, *parameters]

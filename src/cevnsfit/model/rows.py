@@ -29,14 +29,14 @@ class Factors:
     powers
         Monomial in the polynomial parameters, by name.
     norms
-        Log-normal factors: relative error by parameter name.
+        Log-normal factors by parameter name: the relative error, or the factors at +1 and at -1.
     excursion
         Parameter of a shape excursion and its kind, `LINEAR` for a or `QUADRATIC` for q(a); None for a nominal template.
     """
 
     component: str
     powers: Mapping[str, int]
-    norms: Mapping[str, float]
+    norms: Mapping[str, float | tuple[float, float]]
     excursion: tuple[str, int] | None = None
 
 
@@ -49,17 +49,18 @@ def coefficients(factors: Sequence[Factors]) -> Coefficients:
             names.setdefault(name, len(names))
     shape = (len(factors), len(names))
     powers = np.zeros(shape, dtype=np.int64)
-    sigma = np.zeros(shape)
+    high, low = np.ones(shape), np.ones(shape)
     index = np.full(len(factors), -1, dtype=np.int64)
     kind = np.zeros(len(factors), dtype=np.int64)
     for m, row in enumerate(factors):
         for name, power in row.powers.items():
             powers[m, names[name]] = power
         for name, value in row.norms.items():
-            sigma[m, names[name]] = value
+            place = m, names[name]
+            high[place], low[place] = value if isinstance(value, tuple) else (1.0 + value, 1.0 / (1.0 + value))
         if row.excursion is not None:
             index[m], kind[m] = names[row.excursion[0]], row.excursion[1]
-    return Coefficients(tuple(names), powers, 1.0 + sigma, 1.0 / (1.0 + sigma), index, kind)
+    return Coefficients(tuple(names), powers, high, low, index, kind)
 
 
 def excursion(

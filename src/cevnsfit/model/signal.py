@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.detector import timing
 from cevnsfit.detector.response import compose, kinks
+from cevnsfit.model.flux import Flux, flux_of
 from cevnsfit.model.stages import detector_stages, without_quenching
 from cevnsfit.physics import sources
 from cevnsfit.physics.atoms import shells
@@ -21,25 +21,20 @@ from cevnsfit.physics.constants import ELECTRON_MASS
 from cevnsfit.physics.couplings import electron_couplings, weak_couplings
 from cevnsfit.physics.form_factors import form_factor
 from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, Target, electrons_at, squared, target_at
-from cevnsfit.physics.kernels import KernelKey, fold_channel, recoil_nodes
+from cevnsfit.physics.kernels import KernelKey, fold_channel, recoil_nodes, t_max
 from cevnsfit.physics.nuclei import Nuclide, composition, formula_units_per_gram
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cevnsfit.core.axes import Axis
     from cevnsfit.detector.response import Stage
     from cevnsfit.spec.load import Experiment
-
-COMPONENTS: Final = ("prompt", "delayed")
-"""Arrival-time components; the pion's neutrino is prompt, those of the muon are delayed."""
 
 Squares = Mapping[tuple[str, str, KernelKey], Mapping[Monomial, NDArray[np.float64]]]
 """|Q|^2 on one target by (lepton flavour, target, kernel), as polynomials in the couplings."""
 
-_LEPTONS: Final = frozenset(sources.lepton_flavour(name) for name in sources.FLAVOURS)
-
-_COMPONENT_OF: Final = {"nu_mu": 0, "nubar_mu": 1, "nu_e": 1}
+_FEW: Final = 20
+"""Spectra up to which their kinematic ends leave panels of recoil energy that need the full order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,9 +74,10 @@ class Signal:
     kernels
         The kernels that are folded.
     folds
-        Counts per unit |Q|^2, shape (kernels, flavours, variants * energy bins, nodes of all targets); variant 0 is nominal.
-    times
-        Probability of each time bin, shape (variants, 2, time bins), for `COMPONENTS`; one bin of probability 1 without a time axis.
+        Counts per unit |Q|^2, shape (kernels, flavours, variants * energy bins * slices of the flux, nodes of all targets); variant 0 is
+        nominal.
+    flux
+        The neutrinos and their arrival times.
     auxiliary
         P(aux | energy), shape (energy bins, auxiliary bins).
     variants
@@ -93,7 +89,7 @@ class Signal:
     baseline: float
     kernels: tuple[KernelKey, ...]
     folds: NDArray[np.float64]
-    times: NDArray[np.float64]
+    flux: Flux
     auxiliary: NDArray[np.float64]
     variants: tuple[str, ...]
 
@@ -117,36 +113,45 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
     """
     spec = experiment.spec
     responses = _responses(experiment)
-    spectra = tuple(sources.pion_decay_at_rest().values())
+    flux = flux_of(experiment, tuple(responses))
+    spectra = tuple(dict.fromkeys(spectrum for several in flux.spectra for spectrum in several))
+    starts = {segment.low for spectrum in spectra for segment in spectrum.segments}
+    order = 14 if len(spectra) <= _FEW else 8
     couplings, shape = weak_couplings(spec.couplings), form_factor(spec.form_factor)
     radii = {name: (entry.proton, entry.neutron) for name, entry in spec.target.radii.items()}
-    fluence = spec.source.yield_per_pot * spec.source.protons / (4.0 * math.pi * spec.source.distance**2)
+    per_proton = 1.0 if spec.source.yield_per_pot is None else spec.source.yield_per_pot
+    fluence = per_proton * spec.source.protons / (4.0 * math.pi * spec.source.distance**2)
     units = formula_units_per_gram(spec.target.compound) * spec.target.mass
     jumps = kinks(responses["nominal"], np.asarray(experiment.axes[0].edges))
     targets: list[Target | ElectronTarget] = []
     nodes: list[Nodes] = []
     nuclei = composition(spec.target.compound, radii)
     for nuclide, number in nuclei:
-        t, weights = recoil_nodes(nuclide.mass, spectra, kinks=jumps)
+        t, weights = recoil_nodes(nuclide.mass, spectra, kinks=[*jumps, *(float(t_max(e, nuclide.mass)) for e in starts)], order=order)
         targets.append(target_at(nuclide, t, couplings, shape))
         nodes.append(Nodes(nuclide.mass, t, units * number * fluence * weights, _stacked(experiment, responses, t)))
     if electrons:
         seen = {name: without_quenching(stages, experiment.name) for name, stages in _electron_responses(experiment, responses).items()}
         for nuclide, number in _elements(nuclei):
             bound = [energy for _, energy in shells(nuclide.Z)]
-            t, weights = recoil_nodes(ELECTRON_MASS, spectra, kinks=[*bound, *kinks(seen["nominal"], np.asarray(experiment.axes[0].edges))])
+            ends = [
+                *bound,
+                *(float(t_max(e, ELECTRON_MASS)) for e in starts),
+                *kinks(seen["nominal"], np.asarray(experiment.axes[0].edges)),
+            ]
+            t, weights = recoil_nodes(ELECTRON_MASS, spectra, kinks=ends, order=order)
             matrix = _stacked(experiment, seen, t)
             used = matrix.any(axis=0)
             targets.append(electrons_at(nuclide, t[used], electron_couplings(spec.couplings)))
             nodes.append(Nodes(ELECTRON_MASS, t[used], units * number * fluence * weights[used], matrix[:, used]))
-    empty = np.zeros((0, len(sources.FLAVOURS), len(nodes[0].response), sum(len(entry.t) for entry in nodes)))
+    empty = np.zeros((0, len(flux.flavours), len(nodes[0].response) * flux.slices, sum(len(entry.t) for entry in nodes)))
     signal = Signal(
         tuple(targets),
         tuple(nodes),
         spec.source.distance,
         (),
         empty,
-        _times(experiment, responses),
+        flux,
         _auxiliary(experiment),
         tuple(responses),
     )
@@ -162,14 +167,20 @@ def with_kernels(signal: Signal, kernels: Sequence[KernelKey]) -> Signal:
 
 
 def _fold(signal: Signal, key: KernelKey) -> NDArray[np.float64]:
-    spectra = sources.pion_decay_at_rest()
     blocks = []
+    variants = len(signal.variants)
     for entry in signal.nodes:
-        rates = [
-            fold_channel(key, flavour, spectra[flavour], entry.mass, entry.t, baseline=signal.baseline) for flavour in sources.FLAVOURS
-        ]
-        blocks.append((np.array(rates) * entry.scale)[:, None, :] * entry.response)
+        rates = [_rates(signal, entry, key, f) for f in range(len(signal.flux.flavours))]
+        response = entry.response.reshape(variants, -1, 1, len(entry.t))
+        blocks.append(((np.array(rates) * entry.scale)[:, :, None] * response).reshape(len(rates), -1, len(entry.t)))
     return np.concatenate(blocks, axis=-1)
+
+
+def _rates(signal: Signal, entry: Nodes, key: KernelKey, f: int) -> NDArray[np.float64]:
+    """Return the fold of one flavour, shape (variants or 1, slices, nodes)."""
+    flavour = signal.flux.flavours[f]
+    folded = [fold_channel(key, flavour, spectrum, entry.mass, entry.t, baseline=signal.baseline) for spectrum in signal.flux.spectra[f]]
+    return np.asarray(signal.flux.weights[f] @ np.array(folded))
 
 
 def _stacked(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], t: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -222,57 +233,10 @@ def _auxiliary(experiment: Experiment) -> NDArray[np.float64]:
     return matrix
 
 
-def time_axis(experiment: Experiment) -> Axis | None:
-    """Return the time axis, or None."""
-    last = experiment.axes[-1]
-    return last if last.name == "time" else None
-
-
-def _times(experiment: Experiment, variants: Mapping[str, object]) -> NDArray[np.float64]:
-    axis = time_axis(experiment)
-    if axis is None:
-        return np.ones((len(variants), len(COMPONENTS), 1))
-    shifts = []
-    for variant in variants:
-        name, _, side = variant.partition(":")
-        systematic = experiment.spec.systematics.get(name)
-        sigma = systematic.sigma if systematic is not None and systematic.kind == "arrival-shift" else 0.0
-        shifts.append(sigma if side == "up" else -sigma)
-    by_shift = {shift: _arrival(experiment, axis, shift) for shift in set(shifts)}
-    return np.array([by_shift[shift] for shift in shifts])
-
-
-def _arrival(experiment: Experiment, axis: Axis, shift: float) -> NDArray[np.float64]:
-    """Return the probability of each time bin, shape (2, time bins)."""
-    arrival = experiment.spec.source.arrival
-    edges = np.asarray(axis.edges)
-    assert arrival is not None
-    if arrival.kind == "table":
-        if shift != 0.0:
-            message = f"{experiment.name}: an arrival shift needs a pulse; this experiment has a table of arrival probabilities"
-            raise CevnsfitError(message)
-        table = experiment.tables[arrival.table]
-        return np.array([table.on((axis,), column) for column in (arrival.prompt, arrival.delayed)])
-    if arrival.kind == "rectangle":
-        pulse = sources.Pulse("rectangle", (1.0,), (arrival.start + arrival.width / 2.0 + shift,), (arrival.width,))
-    else:
-        total = sum(part.weight for part in arrival.pulses)
-        weights, means, sigmas = zip(*((part.weight / total, part.mean + shift, part.sigma) for part in arrival.pulses), strict=True)
-        pulse = sources.Pulse("gaussian", weights, means, sigmas)
-    loss = experiment.spec.time_efficiency
-    if loss is None:
-        return np.array([timing.bin_probabilities(density, edges) for density in (pulse.prompt_density, pulse.delayed_density)])
-    return np.array(
-        [
-            timing.bin_probabilities(density, edges, lambda t: timing.exponential_efficiency(t, loss.start, loss.rate), kinks=(loss.start,))
-            for density in (pulse.prompt_density, pulse.delayed_density)
-        ]
-    )
-
-
-def squares_of(prepared: Sequence[PreparedModel], shape: Mapping[str, float]) -> list[Squares]:
+def squares_of(signal: Signal, prepared: Sequence[PreparedModel], shape: Mapping[str, float]) -> list[Squares]:
     """Return the squared terms of each target; flavours without flux are left out."""
-    return [squared(term for term in terms(shape) if term.flavour in _LEPTONS) for terms in prepared]
+    leptons = signal.flux.leptons
+    return [squared(term for term in terms(shape) if term.flavour in leptons) for terms in prepared]
 
 
 def kernels_of(squares: Sequence[Squares]) -> tuple[KernelKey, ...]:
@@ -295,13 +259,13 @@ def charges(signal: Signal, squares: Sequence[Squares]) -> tuple[tuple[Monomial,
     The monomials (J) in order of appearance, and |Q|^2 of each, shape (kernels, flavours, nodes of all targets, J).
     """
     flavours: dict[str, list[int]] = {}
-    for f, name in enumerate(sources.FLAVOURS):
+    for f, name in enumerate(signal.flux.flavours):
         flavours.setdefault(sources.lepton_flavour(name), []).append(f)
     seen = [(target, key, polynomial) for target, square in enumerate(squares) for key, polynomial in square.items()]
     monomials = tuple(dict.fromkeys(monomial for _, _, polynomial in seen for monomial in polynomial))
     index = {monomial: j for j, monomial in enumerate(monomials)}
     starts = np.cumsum([0, *(len(entry.t) for entry in signal.nodes)])
-    array = np.zeros((len(signal.kernels), len(sources.FLAVOURS), int(starts[-1]), len(monomials)))
+    array = np.zeros((len(signal.kernels), len(signal.flux.flavours), int(starts[-1]), len(monomials)))
     for target, (lepton, _, kernel), polynomial in seen:
         k = signal.kernels.index(kernel)
         for f in flavours[lepton]:
@@ -325,14 +289,6 @@ def contract(signal: Signal, q: NDArray[np.float64]) -> NDArray[np.float64]:
     Shape (variants, J, energy bins, auxiliary bins, time bins).
     """
     counts = (signal.folds @ q).sum(axis=0)
-    return spread(signal, counts)
-
-
-def spread(signal: Signal, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return energy counts per flavour, shape (flavours, variants * energy bins, J), spread over auxiliary and time bins."""
-    variants, energies = len(signal.times), len(signal.auxiliary)
-    parts = np.zeros((len(COMPONENTS), *counts.shape[1:]))
-    for f, name in enumerate(sources.FLAVOURS):
-        parts[_COMPONENT_OF[name]] += counts[f]
-    by_time = parts.reshape(len(COMPONENTS), variants, energies, -1).transpose(1, 2, 3, 0) @ signal.times[:, None]
-    return np.asarray(by_time.transpose(0, 2, 1, 3)[:, :, :, None, :] * signal.auxiliary[None, None, :, :, None])
+    variants, energies = len(signal.variants), len(signal.auxiliary)
+    by_time = signal.flux.spread(counts.reshape(len(counts), variants, energies, signal.flux.slices, -1))
+    return np.asarray(by_time[:, :, :, None, :] * signal.auxiliary[None, None, :, :, None])

@@ -9,9 +9,9 @@ import numpy as np
 from cevnsfit.core.axes import AXIS_UNITS, DISPLAY_SCALE
 from cevnsfit.core.errors import DomainError
 from cevnsfit.detector.response import Map
+from cevnsfit.model.flux import highest_energy
 from cevnsfit.model.signal import with_kernels
 from cevnsfit.model.stages import detector_stages
-from cevnsfit.physics import sources
 from cevnsfit.physics.interactions.terms import Target, sm_charge
 from cevnsfit.physics.kernels import t_max
 from cevnsfit.physics.nuclei import composition
@@ -27,15 +27,16 @@ LEAST: Final = 1e-6
 
 def require_signal(experiment: Experiment, signal: Signal) -> None:
     """Raise DomainError if the Standard Model expects nothing in the analysis window; the message names the axis."""
-    energy, last = experiment.axes[0], experiment.axes[-1]
+    energy, last, flux = experiment.axes[0], experiment.axes[-1], signal.flux
     squares = np.concatenate([sm_charge(t, "mu") ** 2 if isinstance(t, Target) else np.zeros_like(t.t) for t in signal.targets])
-    expected = float((with_kernels(signal, ["vector"]).folds[0, :, : energy.nbins] @ squares).sum())
+    expected = float((with_kernels(signal, ["vector"]).folds[0, :, : energy.nbins * flux.slices] @ squares).sum())
+    arriving = 1.0 if flux.times is None else float(flux.times[0].max(axis=0).sum())
     if expected < LEAST:
         ends = kinematic_end(experiment)
         spectrum = " = ".join(f"{value / DISPLAY_SCALE[AXIS_UNITS[axis]]:.2f} {AXIS_UNITS[axis]}" for axis, value in ends.items())
         message = f"{_empty(experiment, energy)} (the recoil spectrum ends at {spectrum})"
         raise DomainError(message)
-    if expected * float(signal.times[0].max(axis=0).sum()) < LEAST:
+    if expected * arriving < LEAST:
         message = f"{_empty(experiment, last)} (no neutrino arrives then)"
         raise DomainError(message)
 
@@ -49,7 +50,7 @@ def kinematic_end(experiment: Experiment) -> dict[str, float]:
     """Return the largest recoil energy that a neutrino can give to a nuclide, on each axis before the smearing, in internal units."""
     radii = {name: (entry.proton, entry.neutron) for name, entry in experiment.spec.target.radii.items()}
     masses = [nuclide.mass for nuclide, _ in composition(experiment.spec.target.compound, radii)]
-    highest = max(spectrum.end for spectrum in sources.pion_decay_at_rest().values())
+    highest = highest_energy(experiment)
     value = np.array([max(float(t_max(highest, mass)) for mass in masses)])
     ends = {"t_recoil": float(value[0])}
     for stage in detector_stages(experiment.spec.response, experiment.tables):

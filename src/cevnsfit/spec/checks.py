@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     Variants = Mapping[str, tuple[Mapping[str, Stage], Mapping[str, Stage]]]
 
 SIGNAL = "cevns"
+MAX_ENERGY_BINS = 1000
+"""Most bins of the energy axis: a response without smearing has some fourteen recoil nodes in each."""
+MAX_BINS = 100_000
 ENERGY_AXES = ("t_recoil", "e_ee", "pe")
 _Finding = tuple[tuple[str | int, ...], str]
 
@@ -40,9 +44,11 @@ def check_experiment(
     findings = [
         *_check_axes(spec),
         *_check_names(spec),
+        *_check_workspace(spec),
         *_check_counts(spec, axes, tables),
         *_check_shapes(spec, axes, tables),
         *_check_signal(spec, axes, tables),
+        *_check_flux(spec, tables, source),
         *_check_curves(spec, tables, variants),
     ]
     return [Problem(source.name, source.line(loc), ".".join(str(part) for part in loc), text) for loc, text in dict.fromkeys(findings)]
@@ -53,9 +59,14 @@ def _check_axes(spec: ExperimentSpec) -> Iterator[_Finding]:
     energy = [name for name in names if name in ENERGY_AXES]
     if len(energy) != 1 or names[0] not in ENERGY_AXES:
         yield ("axes",), f"the first axis must be the one energy axis ({', '.join(ENERGY_AXES)})"
+    bins = {name: len(entry.edges) - 1 if entry.edges is not None else entry.bins or 0 for name, entry in spec.axes.items()}
+    if energy and bins[energy[0]] > MAX_ENERGY_BINS:
+        yield ("axes", energy[0]), f"{bins[energy[0]]} bins; at most {MAX_ENERGY_BINS} are possible"
+    if math.prod(bins.values()) > MAX_BINS:
+        yield ("axes",), f"{math.prod(bins.values())} bins in all; at most {MAX_BINS} are possible"
     if "time" in names and names[-1] != "time":
         yield ("axes", "time"), "time must be the last axis"
-    if "time" in names and spec.source.arrival is None:
+    if "time" in names and spec.source.arrival is None and spec.source.flux is None:
         yield ("source", "arrival"), "a time axis needs an arrival-time model"
     yield from _check_auxiliary(spec, names, energy)
 
@@ -84,6 +95,14 @@ def _check_names(spec: ExperimentSpec) -> Iterator[_Finding]:
         if name not in spec.backgrounds:
             yield ("released", "counts", name), str(UnknownNameError("background", name, spec.backgrounds))
     yield from _check_systematics(spec)
+
+
+def _check_workspace(spec: ExperimentSpec) -> Iterator[_Finding]:
+    if spec.workspace is None:
+        return
+    for section in ("observed", "backgrounds", "control_region", "released"):
+        if getattr(spec, section):
+            yield (section,), f"leave it out: the workspace {spec.workspace.file} has it"
 
 
 def _check_systematics(spec: ExperimentSpec) -> Iterator[_Finding]:
@@ -203,6 +222,38 @@ def _check_signal(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
             ref = TableColumn(table=arrival.table, column=column)
             time = by_name["time"]
             yield from _column(("source", "arrival"), ref, tables, lambda table, ref=ref, time=time: table.on([time], ref.column))  # type: ignore[misc]
+
+
+def _check_flux(spec: ExperimentSpec, tables: Mapping[str, Table], source: YamlSource) -> Iterator[_Finding]:
+    given = spec.source.flux
+    if given is None:
+        return
+    place = ("source", "flux")
+    kinds = set()
+    for flavour, ref in given.flavours.items():
+        yield from _column((*place, "flavours", flavour), ref, tables, lambda table, ref=ref: _flux(table, ref))  # type: ignore[misc]
+        if ref.table in tables:
+            kinds.add("time" in [axis.name for axis in tables[ref.table].axes])
+    if len(kinds) > 1:
+        yield place, "some tables have arrival times and some do not"
+    own = source.data.get("source", {})
+    if "spectrum" in own:
+        yield ("source", "spectrum"), "leave it out: flux holds the spectra"
+    if "arrival" in own and kinds == {True}:
+        yield ("source", "arrival"), "leave it out: flux holds the arrival times"
+    if "time" in spec.axes and kinds == {False} and spec.source.arrival is None:
+        yield ("source", "arrival"), "a time axis needs an arrival-time model, or tables of flux with arrival times"
+
+
+def _flux(table: Table, ref: TableColumn) -> np.ndarray:
+    names = sorted(axis.name for axis in table.axes)
+    if names not in (["e_nu"], ["e_nu", "time"]):
+        message = f"a flux is binned in e_nu, or in e_nu and time; this table in {', '.join(names) if names else 'nothing'}"
+        raise CevnsfitError(message)
+    if min(edge for axis in table.axes if axis.name == "e_nu" for edge in axis.edges) < 0:
+        message = "the energies of neutrinos (e_nu) start below 0"
+        raise CevnsfitError(message)
+    return table.values(ref.column)
 
 
 def _check_curves(spec: ExperimentSpec, tables: Mapping[str, Table], variants: Variants) -> Iterator[_Finding]:

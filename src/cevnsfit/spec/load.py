@@ -15,6 +15,7 @@ from cevnsfit.core.paths import data_root
 from cevnsfit.spec.checks import check_experiment
 from cevnsfit.spec.schema import TABLE_PATTERN, ExperimentSpec, Stage, TableEfficiency, TableQuenching
 from cevnsfit.spec.tables import Table, TableError, read_table
+from cevnsfit.spec.workspaces import read_pyhf
 from cevnsfit.spec.yaml_source import YamlSource, override, parse_value, read_yaml
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     _Loc = tuple[str | int, ...]
 
 FILE: Final = "experiment.yaml"
+_OUT: Final = "links out of the folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ class Experiment:
     overrides
         What was changed by the caller, as (path, value) texts.
     digests
-        SHA-256 of experiment.yaml and of each table, by file name.
+        SHA-256 of experiment.yaml, of each table and of the workspace, by file name.
+    workspace
+        The pyhf workspace that the description names, or None.
     """
 
     spec: ExperimentSpec
@@ -59,6 +63,7 @@ class Experiment:
     folder: Path
     overrides: tuple[tuple[str, str], ...]
     digests: Mapping[str, str]
+    workspace: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -96,14 +101,16 @@ def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = N
     references = [*_table_references(merged, ()), *_variant_tables(variants)]
     tables, table_problems = _read_tables(references, folder, source)
     axes, axis_problems = _axes(spec, source)
-    problems = table_problems + axis_problems + variant_problems
+    workspace, workspace_problems = _workspace(spec, folder, source)
+    problems = table_problems + axis_problems + variant_problems + workspace_problems
     if not axis_problems:
         problems += check_experiment(spec, axes, tables, source, variants)
     if problems:
         raise SpecError(problems)
-    digests = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (FILE, *tables)}
+    files = (FILE, *tables, *(() if spec.workspace is None else (spec.workspace.file,)))
+    digests = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
     changed = tuple((path, str(value)) for path, value in changes.items())
-    return Experiment(spec, axes, tables, variants, folder, changed, digests)
+    return Experiment(spec, axes, tables, variants, folder, changed, digests, workspace)
 
 
 def _plain(node: Any) -> Any:
@@ -195,14 +202,37 @@ def _read_tables(references: Iterable[tuple[str, _Loc]], folder: Path, source: Y
         if not re.match(TABLE_PATTERN, file) or file in tables or any(problem.file == str(folder / file) for problem in problems):
             continue
         path = folder / file
-        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-            problems.append(Problem(str(path), None, source.field(loc), "links out of the folder"))
+        if _leads_out(path):
+            problems.append(Problem(str(path), None, source.field(loc), _OUT))
             continue
         try:
             tables[file] = read_table(path)
         except TableError as error:
             problems.append(Problem(str(path), error.line, source.field(loc) if error.line is None else "", str(error)))
     return tables, problems
+
+
+def _leads_out(path: Path) -> bool:
+    return path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve())
+
+
+def _workspace(spec: ExperimentSpec, folder: Path, source: YamlSource) -> tuple[Mapping[str, Any] | None, list[Problem]]:
+    """Return the workspace that the description names, and what is wrong with it."""
+    if spec.workspace is None:
+        return None, []
+    path = folder / spec.workspace.file
+    if _leads_out(path):
+        return None, [Problem(str(path), None, "workspace.file", _OUT)]
+    try:
+        found = read_pyhf(path)
+    except CevnsfitError as error:
+        return None, [Problem(source.name, source.line(("workspace", "file")), "workspace.file", str(error))]
+    known = [sample["name"] for channel in found["channels"] for sample in channel["samples"]]
+    missing = [name for name in spec.workspace.signal if name not in known]
+    place = ("workspace", "signal")
+    return found, [
+        Problem(source.name, source.line(place), ".".join(place), str(UnknownNameError("sample", name, known))) for name in missing
+    ]
 
 
 def _table_references(node: object, loc: _Loc) -> Iterator[tuple[str, _Loc]]:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, PositiveFloat, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from cevnsfit.core.axes import Axis
 from cevnsfit.core.errors import CevnsfitError
@@ -13,6 +23,7 @@ from cevnsfit.core.units import INTERNAL, parse
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 TABLE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv$"
+WORKSPACE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.json$"
 TablePath = Annotated[str, Field(pattern=TABLE_PATTERN)]
 EnergyAxis = Literal["t_recoil", "e_ee", "pe"]
 
@@ -111,6 +122,20 @@ class TableArrival(Spec):
 Arrival = Annotated[GaussianArrival | RectangleArrival | TableArrival, Field(discriminator="kind")]
 
 
+Flavour = Literal["nu_e", "nubar_e", "nu_mu", "nubar_mu", "nu_tau", "nubar_tau"]
+
+
+class FluxSpec(Spec):
+    """An imported flux: neutrinos per proton in bins of energy (e_nu), and of arrival time where the two do not factorise.
+
+    `scale` multiplies the tables; `offset` is the time of their zero on the time axis of the experiment.
+    """
+
+    flavours: Annotated[dict[Flavour, TableColumn], Field(min_length=1)]
+    scale: PositiveFloat = 1.0
+    offset: Time = 0.0
+
+
 class Source(Spec):
     """The neutrino source; `name` is a file in data/sources whose fields are the defaults of this section."""
 
@@ -119,10 +144,23 @@ class Source(Spec):
     exposure_pot: PositiveFloat | None = None
     exposure_gwh: PositiveFloat | None = None
     proton_energy: BeamEnergy | None = None
-    yield_per_pot: PositiveFloat
+    flux: FluxSpec | None = None
+    yield_per_pot: Annotated[PositiveFloat | None, Field(validate_default=True)] = None
     distance: Length
     arrival: Arrival | None = None
     references: tuple[str, ...] = ()
+
+    @field_validator("yield_per_pot")
+    @classmethod
+    def _one_normalisation(cls, value: float | None, info: ValidationInfo) -> float | None:
+        flux = info.data.get("flux")
+        if value is None and flux is None and "flux" in info.data:
+            message = "this field is required (or flux, which has the yield inside)"
+            raise ValueError(message)
+        if value is not None and flux is not None:
+            message = "leave it out: the tables of flux are in neutrinos per proton (flux.scale multiplies them)"
+            raise ValueError(message)
+        return value
 
     @model_validator(mode="after")
     def _exposed(self) -> Source:
@@ -510,6 +548,17 @@ class Released(Spec):
     counts: dict[Name, GaussianCount] = {}
 
 
+class WorkspaceSpec(Spec):
+    """A pyhf workspace that holds the counts and the backgrounds with their systematics.
+
+    Its `signal` samples give way to the prediction; `shared` names parameters that other experiments have too.
+    """
+
+    file: Annotated[str, Field(pattern=WORKSPACE_PATTERN)]
+    signal: tuple[str, ...] = ()
+    shared: dict[str, Name] = {}
+
+
 class ExperimentSpec(Spec):
     """One experiment, as its folder describes it."""
 
@@ -533,6 +582,12 @@ class ExperimentSpec(Spec):
     backgrounds: dict[Name, Background] = {}
     systematics: dict[Name, Systematic] = {}
     released: Released | None = None
+    workspace: WorkspaceSpec | None = None
+
+    @property
+    def has_data(self) -> bool:
+        """Return whether there are observed counts."""
+        return self.observed is not None or self.workspace is not None
 
     def parameter_name(self, systematic: str) -> str:
         """Return the name of a systematic's parameter: plain when shared, else prefixed with the experiment's."""

@@ -78,7 +78,7 @@ def run_analysis(
     results = regions_of(scans, confidence, executor)
     fits = tuple(run_fit(Analysis((name,), "sm")) for name in spec.spectra)
     loaded = load_parts(parts)
-    measured = [part for part in parts if all(entry.spec.observed is not None for entry in loaded[part.label])]
+    measured = [part for part in parts if all(entry.spec.has_data for entry in loaded[part.label])]
     return AnalysisResult(spec, results, overlays, fits, tuple(consistency(part.analysis, loaded[part.label]) for part in measured))
 
 

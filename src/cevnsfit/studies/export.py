@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import read_document
 from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.intervals import METHOD
@@ -121,8 +122,9 @@ def export_limits(limits: Limits, kind: str, path: Path, *, attach: Sequence[Pat
 def attached_inputs(file: Path) -> dict[str, Any]:
     """Return the digests of the inputs of an exported likelihood, from the file itself or the `.metadata.json` beside it."""
     beside = companion(file, "metadata")
-    values = text.read_document(beside if beside.exists() else file)
-    found = values.get("inputs", values.get("metadata", {}).get("inputs") if isinstance(values.get("metadata"), dict) else None)
+    values = read_document(beside if beside.exists() else file)
+    sections = (values, _section(values, "metadata"), _section(values, "misc", "cevnsfit"), _section(values, "metadata", "cevnsfit"))
+    found = next((section["inputs"] for section in sections if "inputs" in section), None)
     if not isinstance(found, dict):
         message = f"{file}: does not say which inputs it was made from"
         raise ResultError(message)
@@ -207,14 +209,24 @@ def stored_provenance(path: Path) -> dict[str, Any]:
     if path.is_dir():
         store = read_scan(path)
         return {"kind": "scan", "planes": list(store.labels), **store.analysis}
-    values = text.read_document(path)
+    values = read_document(path)
     beside = companion(path, "metadata")
+    if _section(values, "misc", "cevnsfit"):
+        return {"kind": "HS3 likelihood", **_section(values, "misc", "cevnsfit")}
     if "metadata" in values and isinstance(values["metadata"], dict):
         return {"kind": str(values.get("schema", "pyhf patchset")), **values["metadata"]}
     if "channels" in values and beside.exists():
-        return {"kind": "pyhf workspace", **text.read_document(beside)}
+        return {"kind": "pyhf workspace", **read_document(beside)}
     message = f"{path}: says nothing of its origin"
     raise ResultError(message)
+
+
+def _section(values: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """Return the object under nested keys of a document, empty where there is none."""
+    found: Any = values
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def companion(path: Path, kind: str) -> Path:

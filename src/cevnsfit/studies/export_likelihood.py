@@ -13,8 +13,10 @@ from cevnsfit.core.version import installed_version
 from cevnsfit.infer.intervals import METHOD, column, coupling_scale
 from cevnsfit.infer.profile import profile
 from cevnsfit.io.exports import histfactory
+from cevnsfit.io.exports.hs3 import hs3_document
 from cevnsfit.io.exports.limits import plain
 from cevnsfit.io.exports.simplified import tabulate
+from cevnsfit.spec.workspaces import validate
 from cevnsfit.studies.export import about_model, companion, versions
 from cevnsfit.studies.setup import build, caveat, data_or_asimov, fix, load_experiments
 
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
 
 RECORD: Final = "ins0000000"
 """Placeholder of the INSPIRE identifier that the schema of patchsets asks for."""
+
+_POSITIVE: Final = (
+    "expected counts that are not positive where events were seen: cevnsfit goes on with a parabola below 1e-10, pyhf gives NaN"
+)
+_MONOMIALS: Final = "the normfactors of couplings are not independent: set each to its monomial; they are held in the workspace"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +62,7 @@ class Workspaces:
 def about_likelihood(analysis: Analysis, at: Mapping[str, float]) -> dict[str, Any]:
     """Return the metadata of an exported likelihood."""
     experiments = load_experiments(analysis)
-    projected = [experiment.name for experiment in experiments if experiment.spec.observed is None]
+    projected = [experiment.name for experiment in experiments if not experiment.spec.has_data]
     return {
         **about_model(analysis.model, at),
         "experiments": [experiment.name for experiment in experiments],
@@ -107,15 +114,15 @@ def workspaces(
     metadata |= {"shape": {p.name: float(held.get(p.name, p.default)) for p in likelihood.shape if p.name != label}}
     metadata |= {"couplings": _about_couplings(likelihood, made[0]), **_about_workspace(made[0])}
     if not grid:
-        histfactory.validate(made[0].spec, "workspace")
+        validate(made[0].spec, "workspace")
         return Workspaces(made[0].spec, None, metadata)
     base = histfactory.without_couplings(made[0])
     by_value = {float(point[label]): exported for point, exported in zip(points, made, strict=True)}
     about = f"{analysis.model}: {', '.join(metadata['experiments'])}, one patch for each value of {label} [{likelihood.shape[label].unit}]"
     extra = {"cevnsfit": plain(metadata)}
     patches = histfactory.patchset(base, by_value, label, description=about, record=record, extra=extra)
-    histfactory.validate(base, "workspace")
-    histfactory.validate(patches, "patchset")
+    validate(base, "workspace")
+    validate(patches, "patchset")
     return Workspaces(base, patches, metadata)
 
 
@@ -135,12 +142,9 @@ def _about_couplings(likelihood: Likelihood, exported: histfactory.Exported) -> 
 
 def _about_workspace(exported: histfactory.Exported) -> dict[str, Any]:
     """Return how to read a workspace, and what it does not hold."""
-    notes = [
-        "a shape parameter (mass, radius) has one value in a workspace; other values are other workspaces or patches",
-        "expected counts that are not positive where events were seen: cevnsfit goes on with a parabola below 1e-10, pyhf gives NaN",
-    ]
+    notes = ["a shape parameter (mass, radius) has one value in a workspace; other values are other workspaces or patches", _POSITIVE]
     if any(powers != {name: 1} for name, powers in exported.monomials.items()):
-        notes.append("the normfactors of couplings are not independent: set each to its monomial; they are held in the workspace")
+        notes.append(_MONOMIALS)
     if any(channel["name"].endswith("_control") for channel in exported.spec["channels"]):
         notes.append("a background measured in a control region has one shapefactor a bin; cevnsfit profiles it in closed form")
     if exported.without_effect:
@@ -166,6 +170,34 @@ def write_workspaces(made: Workspaces, path: Path) -> tuple[Path, ...]:
     for file, values in documents.items():
         file.write_text(json.dumps(values, allow_nan=False) + "\n", encoding="utf-8")
     return tuple(documents)
+
+
+def hs3(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """Return an analysis at fixed shape parameters as an HS3 document, in which the couplings float.
+
+    Parameters
+    ----------
+    analysis
+        The analysis.
+    at
+        Held parameters, as in `workspaces`.
+    """
+    made = workspaces(analysis, at=at)
+    return hs3_document(made.base, {**made.metadata, **_about_hs3(made)})
+
+
+def _about_hs3(made: Workspaces) -> dict[str, Any]:
+    """Return how an HS3 document differs from cevnsfit's likelihood, in place of what is said of a workspace."""
+    mine = [note for note in made.metadata["not_expressed"] if note not in (_POSITIVE, _MONOMIALS)]
+    return {
+        "not_expressed": [
+            *mine,
+            "expected counts that are not positive: cevnsfit goes on with a parabola below 1e-10, pyhs3 gives NaN, also in bins without events",
+            "bins in which nothing is expected at any parameters and nothing was seen are left out; bins lists those that are kept, in C order",
+            "the axes of a channel are replaced by the number of the bin",
+        ],
+        "constants": made.metadata["constants"].replace("pyhf", "pyhs3"),
+    }
 
 
 def simplified(analysis: Analysis, ends: tuple[float, float], *, at: Mapping[str, float] | None = None) -> Simplified:

@@ -82,7 +82,7 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
 
 def require_data(experiments: Sequence[Experiment]) -> None:
     """Raise NoDataError if one of the experiments has no observed counts."""
-    missing = [experiment.name for experiment in experiments if experiment.spec.observed is None]
+    missing = [experiment.name for experiment in experiments if not experiment.spec.has_data]
     if missing:
         message = f"{', '.join(missing)}: no observed counts to fit; use `cevnsfit forecast` for projections"
         raise NoDataError(message)

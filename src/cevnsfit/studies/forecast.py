@@ -130,7 +130,7 @@ def settings(plan: Plan) -> tuple[Setting, ...]:
     result = [_setting(plan, planned, ())]
     if plan.existing:
         known = tuple(_existing(name, plan.analysis.overrides) for name in plan.existing)
-        real = tuple(e.name for e in known if plan.observed and e.spec.observed is not None)
+        real = tuple(e.name for e in known if plan.observed and e.spec.has_data)
         result.append(_setting(plan, (*planned, *known), real))
     return tuple(result)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from cevnsfit.infer.planes import Projection
 from cevnsfit.model.build import SIGNAL
+from cevnsfit.model.workspace import MEASURED
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.setup import Analysis, build, fix, load_experiments
 
@@ -80,8 +81,8 @@ def counts_at(experiment: Experiment, joint: Joint, theta: NDArray[np.float64], 
     position = [channel.name for channel in joint.channels].index(experiment.name)
     channel = joint.channels[position]
     components = {name: counts.reshape(shape) for name, counts in expected(joint, theta)[experiment.name].items()}
-    for name in experiment.spec.control_region:
-        assert channel.control is not None
+    if channel.control is not None:
+        name = next(iter(experiment.spec.control_region), MEASURED)
         background = channel.control.counts / channel.control.ratio if measured is None else measured
         components[name] = background.reshape(shape)
     observed = None if channel.observed is None else channel.observed.reshape(shape)

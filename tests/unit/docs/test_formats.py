@@ -68,7 +68,7 @@ def branch(limits: Limits) -> np.ndarray:
 
 
 def test_every_format_has_an_example(page: str) -> None:
-    for kind in (*writers(), "pyhf", "simplified"):
+    for kind in (*writers(), "pyhf", "hs3", "simplified"):
         assert f"\n### {kind}\n" in page
         assert f"| `{kind}`" in page
 
@@ -130,6 +130,15 @@ def test_pyhf(example: Callable[[str], dict[str, Any]], request: pytest.FixtureR
     assert ends.shape == (1, 2)
     ours = profile(joint, {"g": np.array([5e-5, 0.0])}).nll2
     assert names["delta_chi2"] == pytest.approx(ours[0] - ours[1], abs=2e-4)
+
+
+def test_hs3(example: Callable[[str], dict[str, Any]]) -> None:
+    names = example("hs3")
+    assert {p.name for p in names["likelihood"].parameters} == {
+        *(entry["name"] for entry in names["document"]["parameter_points"][0]["parameters"])
+    }
+    assert names["log_prob"].ndim == 0
+    assert {entry["name"]: entry["factors"] for entry in names["document"]["functions"]} == {"g2": ["g"] * 2, "g4": ["g"] * 4}
 
 
 def test_simplified(example: Callable[[str], dict[str, Any]], page: str, folder: Path) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
+import numpy as np
 import pytest
+import uproot
 from pydantic import BaseModel
 
 import cevnsfit as cf
 from cevnsfit.core.errors import SpecError
+from cevnsfit.io.releases import RELEASES
+from cevnsfit.io.releases.reading import read_files
 from cevnsfit.spec.schema import ExperimentSpec
 
 if TYPE_CHECKING:
@@ -47,7 +51,7 @@ def test_commands_print_what_the_page_says(page: str, folder: Path, check_comman
 
 @pytest.mark.usefixtures("folder")
 def test_python_gives_the_limit_at_its_threshold(page: str) -> None:
-    (code,) = blocks(page, "python")
+    code, _ = blocks(page, "python")
     found: dict[str, object] = {}
     exec(code, found)  # noqa: S102 (the code of the page)
     allowed = found["allowed"]
@@ -102,3 +106,29 @@ def _models(annotation: object) -> Iterator[type[BaseModel]]:
         yield annotation
     for part in get_args(annotation):
         yield from _models(part)
+
+
+def test_importer_of_the_page_reads_text_root_and_hepdata(page: str, tmp_path: Path) -> None:
+    source = tmp_path / "release"
+    source.mkdir()
+    (source / "events.txt").write_text("9.5 0.375\n12 1\n", encoding="utf-8")
+    with uproot.recreate(source / "flux.root") as file:
+        file["energies"] = np.array([1.0, 3.0]), np.array([0.0, 10.0, 50.0])
+    (source / "efficiency.yaml").write_text(
+        "independent_variables: [{header: {name: PE}, values: [{low: 0, high: 10}, {value: 20}]}]\n"
+        "dependent_variables: [{header: {name: Efficiency}, values: [{value: 0.5}, {value: 0.75}]}]\n",
+        encoding="utf-8",
+    )
+    _, code = blocks(page, "python")
+    found: dict[str, Any] = {}
+    exec(code, found)  # noqa: S102 (the code of the page)
+    tables = found["RELEASE"].tables(read_files(source, found["RELEASE"].files))
+    assert tables["events.csv"].columns["observed [1]"].tolist() == [1, 1, 0, 0, 0, 0]
+    assert tables["flux.csv"].columns["e_nu_high [MeV]"].tolist() == [10, 50]
+    assert tables["flux.csv"].columns["nu_e [1]"].tolist() == [1, 3]
+    assert tables["efficiency.csv"].columns["pe [PE]"].tolist() == [5, 20]
+    assert tables["efficiency.csv"].columns["efficiency [1]"].tolist() == [0.5, 0.75]
+
+
+def test_importers_that_ship_are_named(page: str) -> None:
+    assert all(f"`{name}`" in page for name in RELEASES)

@@ -13,6 +13,8 @@ from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.profile import profile
+from cevnsfit.model.build import build_likelihood
+from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.joint import asimov_data, join
 from cevnsfit.stats.likelihood import Likelihood
@@ -34,6 +36,17 @@ def test_asimov_fit_returns_the_truth_whatever_the_basin(make_joint: Callable[..
     assert result.ndof == 32 - 2
     assert result.values["norm"] == 1.0
     assert "norm" not in result.floating
+
+
+def test_errors_while_a_coupling_is_at_its_limit() -> None:
+    likelihood = build_likelihood([load_experiment("ccm-200")], "b-l")
+    joint = likelihood.at({"mass": 30.0})
+    data = asimov_data(joint, joint.parameters.defaults())
+    result = fit(joint, data=data, minos=())
+    assert result.valid, result.reason
+    assert result.values["g"] == 0.0
+    without = fit(joint, fixed={"g": 0.0}, data=data, minos=())
+    assert result.errors["lujan_flux"] == pytest.approx(without.errors["lujan_flux"], rel=1e-3)
 
 
 def test_fit_and_profile_agree(make_joint: Callable[..., Joint]) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import uproot
 
-from cevnsfit.core.errors import AxisError, DomainError, SpecError, UnknownNameError
+from cevnsfit.core.errors import AxisError, CevnsfitError, DomainError, SpecError, UnknownNameError
 from cevnsfit.io.releases import RELEASES, import_release
+from cevnsfit.io.releases.hepdata import HepdataTable
 from cevnsfit.io.releases.lar_2020 import f90_given_energy
-from cevnsfit.io.releases.reading import PROBLEMS_PER_FILE, ReleasedFile, read_files
-from cevnsfit.io.tables import bin_columns, write_table
+from cevnsfit.io.releases.reading import PROBLEMS_PER_FILE, Release, ReleasedFile, read_files
+from cevnsfit.io.releases.root import RootHistogram
+from cevnsfit.io.tables import Table, bin_columns, write_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 COUNTS = ReleasedFile("counts.txt", ("pe", "time", "counts"), grid=((1.0, 3.0), (0.25, 0.75)), whole=True)
 SHAPE = ReleasedFile("shape.txt", ("time", "probability"), grid=((0.25, 0.75),))
@@ -112,7 +116,7 @@ def test_an_empty_folder_lists_every_missing_file_and_nothing_is_written(tmp_pat
     source.mkdir()
     with pytest.raises(SpecError) as caught:
         import_release(name, source, target)
-    assert len(caught.value.problems) == len(RELEASES[name].files)
+    assert {Path(problem.file).name for problem in caught.value.problems} == {piece.key.partition(":")[0] for piece in RELEASES[name].files}
     assert not target.exists()
 
 
@@ -191,3 +195,152 @@ def test_columns_that_do_not_match_are_refused(tmp_path: Path) -> None:
         write_table(tmp_path / "table.csv", [], {})
     with pytest.raises(DomainError, match="not finite"):
         write_table(tmp_path / "table.csv", [], {"a [1]": np.array([np.nan])})
+
+
+# --- ROOT --------------------------------------------------------------------------------------------------------------------------
+
+ENERGIES = RootHistogram("flux.root", "energies", ("low", "high", "neutrinos"))
+
+
+@pytest.fixture
+def root_file(tmp_path: Path) -> Path:
+    path = tmp_path / "flux.root"
+    with uproot.recreate(path) as file:
+        file["energies"] = np.array([1.0, 3.0, 0.5]), np.array([0.0, 10.0, 20.0, 50.0])
+        file["plane/both"] = np.arange(6.0).reshape(2, 3), np.array([0.0, 1.0, 2.0]), np.array([0.0, 10.0, 20.0, 50.0])
+        file["negative"] = np.array([1.0, -3.0]), np.array([0.0, 10.0, 50.0])
+        file["broken"] = np.array([1.0, np.nan]), np.array([0.0, 10.0, 50.0])
+        file["points"] = {"x": np.zeros(3)}
+    return path
+
+
+def test_histograms_are_rows_of_edges_and_contents(root_file: Path) -> None:
+    plane = RootHistogram("flux.root", "plane/both", ("t_low", "t_high", "e_low", "e_high", "neutrinos"))
+    arrays = read_files(root_file.parent, (ENERGIES, plane))
+    assert arrays["flux.root:energies"].tolist() == [[0, 10, 1], [10, 20, 3], [20, 50, 0.5]]
+    assert arrays["flux.root:plane/both"][[0, 1, 5]].tolist() == [[0, 1, 0, 10, 0], [0, 1, 10, 20, 1], [1, 2, 20, 50, 5]]
+
+
+@pytest.mark.parametrize(
+    ("histogram", "wanted"),
+    [
+        ("energy", "energy: is not there; the file has energies"),
+        ("plane/both", "plane/both: has 2 axes; expected the columns low, high, neutrinos"),
+        ("negative", "negative: has contents that are not finite numbers from 0"),
+        ("broken", "broken: has contents that are not finite"),
+        ("points", r"points: is a .* expected a histogram"),
+    ],
+)
+def test_a_histogram_that_is_not_as_declared_is_refused(root_file: Path, histogram: str, wanted: str) -> None:
+    with pytest.raises(SpecError, match=wanted):
+        RootHistogram("flux.root", histogram, ("low", "high", "neutrinos")).read(root_file.parent)
+
+
+def test_damaged_root_files_are_one_problem_each(root_file: Path) -> None:
+    content = root_file.read_bytes()
+    rng = np.random.default_rng(4)
+    damaged = [content[: len(content) * k // 12] for k in range(12)]
+    for _ in range(40):
+        changed = bytearray(content)
+        for place in rng.integers(0, len(content), 30):
+            changed[place] = int(rng.integers(0, 256))
+        damaged.append(bytes(changed))
+    refused = 0
+    for data in damaged:
+        root_file.write_bytes(data)
+        try:
+            ENERGIES.read(root_file.parent)
+        except SpecError as error:
+            assert str(root_file) in str(error)  # noqa: PT017 (what is not refused may be read)
+            refused += 1
+    assert refused >= 12
+
+
+def test_a_histogram_with_too_many_bytes_is_not_unpacked(root_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cevnsfit.io.releases.root.LARGEST_HISTOGRAM", 100)
+    with pytest.raises(SpecError, match=r"is a TH1D of \d+ bytes"):
+        ENERGIES.read(root_file.parent)
+
+
+# --- HEPData -----------------------------------------------------------------------------------------------------------------------
+
+TABLE = HepdataTable("table.yaml", independent=("E",), dependent=("Efficiency",))
+YAML = """\
+independent_variables:
+- header: {name: E, units: MeV}
+  values:
+  - {low: 0, high: 10}
+  - {value: 20.5}
+dependent_variables:
+- header: {name: Other}
+  values: [{value: 7}, {value: 8}]
+- header: {name: Efficiency}
+  values:
+  - {value: 0.5, errors: [{symerror: 0.1}]}
+  - {value: 0.75}
+"""
+
+
+def test_a_table_of_hepdata_is_rows_of_ends_and_values(tmp_path: Path) -> None:
+    (tmp_path / "table.yaml").write_text(YAML)
+    assert TABLE.read(tmp_path).tolist() == [[0, 10, 0.5], [20.5, 20.5, 0.75]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("name: Efficiency", "name: Eff", r"dependent_variables: has no variable 'Efficiency' \(it has: Other, Eff\)"),
+        ("value: 0.75", "value: '-'", r"table.yaml:12: dependent_variables.1.values.1.value: is '-'; expected a finite number"),
+        ("value: 0.75", "value: -0.75", "is -0.75; expected a finite number of at least 0"),
+        ("value: 0.75", "value: .nan", "is nan"),
+        ("  - {value: 0.75}\n", "", "the variables have 1, 2 values"),
+        ("{value: 0.75}", "&a {value: 0.75}\n  - *a", "aliases"),
+        ("independent_variables:\n- header", "independent_variables: 3\nx:\n- header", "independent_variables: has no variable 'E'"),
+        (YAML, "[1, 2", "not valid YAML"),
+        (YAML, "a: " + "[" * 100, "levels deep"),
+    ],
+)
+def test_a_table_of_hepdata_that_is_not_as_declared_is_refused(tmp_path: Path, old: str, new: str, wanted: str) -> None:
+    assert old in YAML
+    (tmp_path / "table.yaml").write_text(YAML.replace(old, new))
+    with pytest.raises(SpecError, match=wanted):
+        TABLE.read(tmp_path)
+
+
+# --- plug-ins ----------------------------------------------------------------------------------------------------------------------
+
+
+class Point:
+    """An entry point that gives an object."""
+
+    value = "somewhere:RELEASE"
+
+    def __init__(self, name: str, given: object) -> None:
+        self.name, self.given = name, given
+
+    def load(self) -> object:
+        return self.given
+
+
+@pytest.fixture
+def plug_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
+    def install(given: object) -> None:
+        monkeypatch.setattr(
+            "cevnsfit.io.releases.entry_points", lambda group: [Point("mine", given)] if group == "cevnsfit.releases" else []
+        )
+
+    return install
+
+
+def test_an_importer_of_another_package_is_used(tmp_path: Path, plug_in: Callable[[object], None]) -> None:
+    plug_in(Release((EVENTS,), lambda files: {"events.csv": Table((), {"pe [PE]": files["events.txt"][:, 0]})}))
+    (path,) = import_release("mine", release(tmp_path), tmp_path / "tables")
+    assert path.read_text() == "pe [PE]\n9.5\n"
+    with pytest.raises(UnknownNameError, match="did you mean mine"):
+        import_release("mime", tmp_path, tmp_path)
+
+
+def test_an_importer_that_is_none_is_refused(tmp_path: Path, plug_in: Callable[[object], None]) -> None:
+    plug_in("release")
+    with pytest.raises(CevnsfitError, match="somewhere:RELEASE should give a Release, it gives 'release'"):
+        import_release("mine", tmp_path, tmp_path)

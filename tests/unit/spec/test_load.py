@@ -362,3 +362,68 @@ def test_a_copy_of_a_shipped_folder_is_the_same_experiment(tmp_path: Path) -> No
     (copied / "events.csv").unlink()
     with pytest.raises(SpecError, match=r"events\.csv: observed\.table: no such table"):
         load_experiment(copied)
+
+
+@pytest.mark.parametrize(
+    ("axes", "wanted"),
+    [
+        ("  pe: {unit: PE, start: 5, stop: 40, bins: 5000}\n", "axes.pe: 5000 bins; at most 1000 are possible"),
+        (
+            "  pe: {unit: PE, start: 5, stop: 40, bins: 500}\n  time: {unit: us, start: 0, stop: 6, bins: 9000}\n",
+            "axes: 4500000 bins in all; at most 100000 are possible",
+        ),
+        ("  pe: {unit: PE, start: 5, stop: 40, bins: 1000000000}\n", "axes.pe.bins"),
+    ],
+)
+def test_too_many_bins_are_refused_before_they_are_made(make_folder: Make, problems: Problems, axes: str, wanted: str) -> None:
+    old = "  pe: {unit: PE, edges: [5, 10, 20, 40]}\n  time: {unit: us, edges: [0, 1, 6]}\n"
+    assert any(wanted in problem for problem in problems(make_folder((old, axes))))
+
+
+# --- flux --------------------------------------------------------------------------------------------------------------------------
+
+FLUX = """\
+time_low [us],time_high [us],e_nu_low [MeV],e_nu_high [MeV],nu_e [1],bad [1]
+0,3,0,20,0.01,0.01
+0,3,20,50,0.02,-0.02
+3,6,0,20,0.001,0
+3,6,20,50,0.002,0
+"""
+ENERGIES = "e_nu_low [MeV],e_nu_high [MeV],nu_e [1]\n0,20,0.01\n20,50,0.02\n"
+YIELD = "  yield_per_pot: 0.08\n"
+
+
+def flux_section(column: str = "nu_e", table: str = "flux.csv", extra: str = "") -> str:
+    return f"  flux: {{flavours: {{nu_e: {{table: {table}, column: {column}}}}}}}\n{extra}"
+
+
+def test_a_flux_replaces_the_yield(make_folder: Make) -> None:
+    experiment = load_experiment(make_folder((YIELD, flux_section()), files={"flux.csv": FLUX.encode()}))
+    flux = experiment.spec.source.flux
+    assert flux is not None
+    assert (flux.scale, flux.offset, list(flux.flavours)) == (1.0, 0.0, ["nu_e"])
+    assert "flux.csv" in experiment.digests
+    assert [axis.name for axis in experiment.tables["flux.csv"].axes] == ["time", "e_nu"]
+
+
+@pytest.mark.parametrize(
+    ("section", "wanted"),
+    [
+        (flux_section() + YIELD, "source.yield_per_pot: leave it out"),
+        (flux_section("nu_mu"), "source.flux.flavours.nu_e: flux.csv: unknown column 'nu_mu'"),
+        (flux_section("bad"), "column 'bad' has 1 negative entries"),
+        (flux_section("observed", "counts.csv"), "a flux is binned in e_nu, or in e_nu and time; this table in pe, time"),
+        (flux_section(table="none.csv"), "no such table"),
+        (flux_section(extra="  spectrum: pion-decay-at-rest\n"), "source.spectrum: leave it out"),
+        (flux_section(extra="  arrival: {kind: rectangle, start: 0 ns, width: 1 us}\n"), "source.arrival: leave it out"),
+        (flux_section().replace("nu_e:", "nu_x:"), "source.flux.flavours.nu_x"),
+        ("  flux: {flavours: {}}\n", "source.flux.flavours"),
+        (
+            "  flux: {flavours: {nu_e: {table: flux.csv, column: nu_e}, nubar_e: {table: energies.csv, column: nu_e}}}\n",
+            "some tables have arrival times and some do not",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_flux(make_folder: Make, problems: Problems, section: str, wanted: str) -> None:
+    folder = make_folder((YIELD, section), files={"flux.csv": FLUX.encode(), "energies.csv": ENERGIES.encode()})
+    assert any(wanted in problem for problem in problems(folder)), problems(folder)

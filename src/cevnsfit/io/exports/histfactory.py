@@ -13,14 +13,13 @@ Cranmer, Lewis, Moneta, Shibata, Verkerke, CERN-OPEN-2012-016, section 4; Heinri
 from __future__ import annotations
 
 import math
-import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.model.workspace import MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -218,12 +217,12 @@ def _measured(channel: Channel, ratio: float) -> Spec:
     """Return the background that the control region measures, as one count a bin times the shapefactor."""
     bins = channel.templates.shape[1]
     factor = {"name": measured_name(channel.name), "type": "shapefactor", "data": None}
-    return {"name": "measured_background", "data": [ratio] * bins, "modifiers": [factor]}
+    return {"name": MEASURED, "data": [ratio] * bins, "modifiers": [factor]}
 
 
 def measured_name(channel: str) -> str:
     """Return the name of the shapefactor of a channel: its values are the expected background counts of the bins."""
-    return f"{channel}.measured_background"
+    return f"{channel}.{MEASURED}"
 
 
 def _nuisance(parameter: Parameter, aux: float, values: Mapping[str, float]) -> Spec:
@@ -372,24 +371,3 @@ def patch_name(label: str, value: float) -> str:
     """Return the name of a patch, letters, digits and underscores only: "mass_12p5" for 12.5, "mass_1em05" for 1e-05."""
     text = f"{value:.10g}".replace(".", "p").replace("-", "m").replace("+", "")
     return f"{label}_{text}"
-
-
-def validate(spec: Spec, kind: str) -> None:
-    """Raise CevnsfitError unless pyhf's schema `kind` ("workspace" or "patchset") accepts the document."""
-    from pyhf import schema
-    from pyhf.exceptions import InvalidSpecification
-
-    try:
-        with quiet():
-            schema.validate(spec, f"{kind}.json")
-    except InvalidSpecification as error:
-        message = f"not a {kind} of pyhf: {' '.join(str(error).split())[:300]}"
-        raise CevnsfitError(message) from None
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Ignore the deprecation warnings of the packages that pyhf calls to validate a document."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 SCHEMA: Final = "cevnsfit-limits/1"
 """Name and version of the document."""
 
-MAX_BYTES: Final = 500_000_000
-"""Largest document that is read."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cevnsfit.core.documents import read_document
 from cevnsfit.core.errors import ResultError
-from cevnsfit.io.exports.limits import MAX_BYTES, document, from_document, header, plain, points
+from cevnsfit.io.exports.limits import document, from_document, header, plain, points
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,30 +51,3 @@ def read_json(path: Path) -> Limits:
     except ResultError as error:
         message = f"{path}: {error}"
         raise ResultError(message) from None
-
-
-def read_document(path: Path, largest: int = MAX_BYTES) -> dict[str, Any]:
-    """Return a JSON object.
-
-    Raises
-    ------
-    ResultError
-        If the file is missing, larger than `largest` bytes, not JSON, or not an object.
-    """
-    try:
-        if path.stat().st_size > largest:
-            message = f"{path}: larger than {largest} bytes"
-            raise ResultError(message)
-        values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
-    except (OSError, ValueError, RecursionError) as error:
-        message = f"{path}: not readable as JSON ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
-        raise ResultError(message) from None
-    if not isinstance(values, dict):
-        message = f"{path}: expected a JSON object"
-        raise ResultError(message)
-    return values
-
-
-def _refuse(constant: str) -> float:
-    message = f"{constant} is no number in JSON"
-    raise ValueError(message)

@@ -1,11 +1,15 @@
-"""Official releases to the project's tables; a registry by name, one module per release."""
+"""Official releases to the project's tables; a registry by name, one module per release.
+
+Another package adds an importer with an entry point of the group "cevnsfit.releases", named as the release, that points to a `Release`.
+"""
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
 
-from cevnsfit.core.errors import UnknownNameError
-from cevnsfit.io.releases import csi_2017, csi_2021, lar_2020
+from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.io.releases import csi_2017, csi_2021, lar_2020, sns_flux
 from cevnsfit.io.releases.reading import Release, read_files
 from cevnsfit.io.tables import write_table
 
@@ -17,7 +21,34 @@ RELEASES: Final[Mapping[str, Release]] = {
     "coherent-csi-2017": csi_2017.RELEASE,
     "coherent-csi-2021": csi_2021.RELEASE,
     "coherent-lar-2020": lar_2020.RELEASE,
+    "sns-flux": sns_flux.RELEASED_FLUX,
+    "sns-flux-simulation": sns_flux.SIMULATION,
 }
+
+ENTRY_POINTS: Final = "cevnsfit.releases"
+
+
+def release_named(name: str) -> Release:
+    """Return the importer of this name, shipped or of a plug-in.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none; the message lists the near matches.
+    CevnsfitError
+        If a plug-in gives something else.
+    """
+    if name in RELEASES:
+        return RELEASES[name]
+    added = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if name not in added:
+        what = "release"
+        raise UnknownNameError(what, name, {**RELEASES, **added})
+    release = added[name].load()
+    if not isinstance(release, Release):
+        message = f"the plug-in {added[name].value} should give a Release, it gives {release!r}"
+        raise CevnsfitError(message)
+    return release
 
 
 def import_release(name: str, source: Path, target: Path) -> tuple[Path, ...]:
@@ -26,7 +57,7 @@ def import_release(name: str, source: Path, target: Path) -> tuple[Path, ...]:
     Parameters
     ----------
     name
-        One of `RELEASES`.
+        One of `RELEASES`, or of a plug-in.
     source
         The folder of the released files.
     target
@@ -39,9 +70,7 @@ def import_release(name: str, source: Path, target: Path) -> tuple[Path, ...]:
     SpecError
         If files are missing or malformed; all problems at once.
     """
-    if name not in RELEASES:
-        raise UnknownNameError("release", name, RELEASES)
-    release = RELEASES[name]
+    release = release_named(name)
     tables = release.tables(read_files(source, release.files))
     target.mkdir(parents=True, exist_ok=True)
     paths = []

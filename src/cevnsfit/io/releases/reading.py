@@ -1,4 +1,8 @@
-"""Reading released text files: what is expected is declared, everything that differs is reported."""
+"""Reading released files: what is expected is declared, everything that differs is reported.
+
+Every piece of a release (a text file here, a histogram in `root`, a table of HEPData in `hepdata`) is declared as rows of numbers with named
+columns, and read into an array of shape (rows, columns).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +33,19 @@ PROBLEMS_PER_FILE: Final = 5
 """A file that is wrong from the start does not fill the report."""
 
 Arrays = Mapping[str, NDArray[np.float64]]
+
+
+class Piece(Protocol):
+    """Something of a release that is read."""
+
+    @property
+    def key(self) -> str:
+        """Return the name under which `Release.tables` gets its contents."""
+        ...
+
+    def read(self, source: Path) -> NDArray[np.float64]:
+        """Return the contents found in the folder `source`, shape (rows, columns); SpecError with all problems."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,25 @@ class ReleasedFile:
         """Return the number of rows that must be there, or None."""
         return math.prod(len(centres) for centres in self.grid) if self.grid else self.rows
 
+    @property
+    def key(self) -> str:
+        """Return the file name."""
+        return self.name
+
+    def read(self, source: Path) -> NDArray[np.float64]:
+        """Return the rows, shape (rows, columns); SpecError with the first problems: missing, too large, not numbers, out of range, off the grid."""
+        path = source / self.name
+        wanted = f"expected the released file with the columns {', '.join(self.columns)}"
+        try:
+            text = read_bytes(path, LARGEST_FILE, wanted).decode("utf-8")
+        except UnicodeDecodeError:
+            raise SpecError([Problem(str(path), None, "", f"is not text; {wanted}")]) from None
+        rows, problems = _rows(str(path), text, self)
+        problems = problems if problems else _grid_problems(str(path), rows, self)
+        if problems:
+            raise SpecError(problems[:PROBLEMS_PER_FILE])
+        return np.array([values for _, values in rows], dtype=np.float64)
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -71,64 +107,49 @@ class Release:
     Attributes
     ----------
     files
-        The released files that are read.
+        What is read: `ReleasedFile`, `RootHistogram` or `HepdataTable`.
     tables
-        Function from the contents of these files, shape (rows, columns) by file name, to tables by file name.
+        Function from the contents, shape (rows, columns) by key (the file name, or "FILE:HISTOGRAM"), to tables by file name.
     """
 
-    files: tuple[ReleasedFile, ...]
+    files: tuple[Piece, ...]
     tables: Callable[[Arrays], dict[str, Table]]
 
 
-def read_files(source: Path, files: Sequence[ReleasedFile]) -> dict[str, NDArray[np.float64]]:
-    """Return the contents of released files by file name, shape (rows, columns).
+def read_files(source: Path, files: Sequence[Piece]) -> dict[str, NDArray[np.float64]]:
+    """Return the contents of a release by key, shape (rows, columns).
 
     Raises
     ------
     SpecError
-        With all problems of all files: missing, too large, not numbers, out of range, off the grid.
+        With the problems of all files.
     """
     if not source.is_dir():
         raise SpecError([Problem(str(source), None, "", "is not a folder; expected the folder of the released files")])
     arrays: dict[str, NDArray[np.float64]] = {}
     problems: list[Problem] = []
-    for layout in files:
-        path = source / layout.name
+    for piece in files:
         try:
-            text = _text(path, layout)
-        except ValueError as error:
-            problems.append(Problem(str(path), None, "", str(error)))
-            continue
-        rows, found = _rows(str(path), text, layout)
-        found = found if found else _grid_problems(str(path), rows, layout)
-        problems.extend(found[:PROBLEMS_PER_FILE])
-        if not found:
-            arrays[layout.name] = np.array([values for _, values in rows], dtype=np.float64)
+            arrays[piece.key] = piece.read(source)
+        except SpecError as error:
+            problems.extend(error.problems)
     if problems:
-        raise SpecError(problems)
+        raise SpecError(list(dict.fromkeys(problems)))
     return arrays
 
 
-def _text(path: Path, layout: ReleasedFile) -> str:
-    """Return the text of a file; ValueError says what is wrong with it."""
-    wanted = f"expected the released file with the columns {', '.join(layout.columns)}"
+def read_bytes(path: Path, largest: int, wanted: str) -> bytes:
+    """Return the bytes of a released file; SpecError if it is missing, not readable, or larger than `largest`."""
     if not path.is_file():
-        message = f"is missing; {wanted}"
-        raise ValueError(message)
+        raise SpecError([Problem(str(path), None, "", f"is missing; {wanted}")])
     try:
         with path.open("rb") as stream:
-            content = stream.read(LARGEST_FILE + 1)
+            content = stream.read(largest + 1)
     except OSError as error:
-        message = f"cannot be read ({error.strerror}); {wanted}"
-        raise ValueError(message) from None
-    if len(content) > LARGEST_FILE:
-        message = f"is larger than {LARGEST_FILE} bytes; {wanted}"
-        raise ValueError(message)
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        message = f"is not text; {wanted}"
-        raise ValueError(message) from None
+        raise SpecError([Problem(str(path), None, "", f"cannot be read ({error.strerror}); {wanted}")]) from None
+    if len(content) > largest:
+        raise SpecError([Problem(str(path), None, "", f"is larger than {largest} bytes; {wanted}")])
+    return content
 
 
 def _rows(file: str, text: str, layout: ReleasedFile) -> tuple[list[tuple[int, list[float]]], list[Problem]]:

@@ -13,8 +13,9 @@ from scipy.special import gammaln, xlogy
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.fit import fit
-from cevnsfit.io.exports.histfactory import families, monomial_name, patch_name, validate, without_couplings, workspace
+from cevnsfit.io.exports.histfactory import families, monomial_name, patch_name, without_couplings, workspace
 from cevnsfit.io.exports.workspace import read_workspace
+from cevnsfit.spec.workspaces import validate
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.engine import nll2
 from cevnsfit.stats.joint import asimov_data, join, observed_data

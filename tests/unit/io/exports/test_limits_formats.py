@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cevnsfit.core.documents import read_document
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.io.exports.darkcast import write_darkcast
 from cevnsfit.io.exports.hepdata import write_hepdata
 from cevnsfit.io.exports.limits import delta_chi2, document, from_document
 from cevnsfit.io.exports.netcdf import write_netcdf
 from cevnsfit.io.exports.root import cell_edges, write_root
-from cevnsfit.io.exports.text import read_document, read_json, write_csv, write_json
+from cevnsfit.io.exports.text import read_json, write_csv, write_json
 from cevnsfit.io.overlays import read_overlay
 
 if TYPE_CHECKING:
@@ -97,8 +99,11 @@ def test_binary_missing_and_large_files(tmp_path: Path) -> None:
     path.write_bytes(b"\x80\x04\x95\xff")
     with pytest.raises(ResultError, match="not readable as JSON"):
         read_json(path)
-    with pytest.raises(ResultError, match="not readable as JSON"):
+    with pytest.raises(ResultError, match="no such file"):
         read_json(tmp_path / "nothing.json")
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(ResultError, match="no such file"):
+        read_json(tmp_path / "pipe.json")
     with pytest.raises(ResultError, match="larger than 3 bytes"):
         read_document(path, 3)
 

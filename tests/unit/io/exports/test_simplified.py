@@ -61,6 +61,21 @@ def test_the_table_is_as_good_as_it_says(tmp_path: Path) -> None:
     assert np.all(evaluate(again, mass, 100.0 * g) >= 0.0)
 
 
+def test_the_scale_is_interpolated_well_enough_too() -> None:
+    def steep(mass: float, g: np.ndarray) -> np.ndarray:
+        counts = (1.0 - (g / scale(mass)) ** 2) ** 2
+        return 100.0 + 400.0 * (np.sqrt(counts + 1e-3) - 1.0) ** 2
+
+    table = tabulate(steep, scale, (1.0, 1000.0), names=NAMES, metadata={}, minimum=100.0)
+    rng = np.random.default_rng(11)
+    mass = np.exp(rng.uniform(0.0, np.log(1000.0), 2000))
+    g = np.array([scale(m) for m in mass]) * np.exp(rng.uniform(-6.0, 0.4, 2000))
+    true = np.array([steep(m, np.array([y]))[0] - 100.0 for m, y in zip(mass, g, strict=True)])
+    near = true < FAR
+    assert near.sum() > 1000
+    np.testing.assert_allclose(evaluate(table, mass, g)[near], true[near], atol=ACCURACY)
+
+
 def test_a_coupling_without_effect_is_refused() -> None:
     with pytest.raises(ResultError, match="do not constrain"):
         tabulate(lambda _, g: 100.0 + 0.0 * g, scale, (1.0, 10.0), names=NAMES, metadata={})
