@@ -9,6 +9,7 @@ import typer
 from cevnsfit.cli import output
 from cevnsfit.cli.options import (
     AtOption,
+    DaskOption,
     ElectronsOption,
     ExperimentsArgument,
     JobsOption,
@@ -43,6 +44,7 @@ def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     toys: ToysOption = None,
     seed: SeedOption = 1,
     jobs: JobsOption = 1,
+    dask: DaskOption = None,
     folder: ToyFolder = None,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
@@ -55,7 +57,7 @@ def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 
     chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_goodness(chosen, at=held(at), run=toy_run(toys, seed, jobs, folder), progress=progress)
+        result = run_goodness(chosen, at=held(at), run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
         output.print_json(dataclasses.asdict(result))
         return
@@ -73,6 +75,7 @@ def compatibility(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     toys: ToysOption = None,
     seed: SeedOption = 1,
     jobs: JobsOption = 1,
+    dask: DaskOption = None,
     folder: ToyFolder = None,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
@@ -85,7 +88,7 @@ def compatibility(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 
     chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_compatibility(chosen, at=held(at), run=toy_run(toys, seed, jobs, folder), progress=progress)
+        result = run_compatibility(chosen, at=held(at), run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
         output.print_json(dataclasses.asdict(result))
         return
@@ -107,6 +110,7 @@ def significance(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     toys: ToysOption = None,
     seed: SeedOption = 1,
     jobs: JobsOption = 1,
+    dask: DaskOption = None,
     folder: ToyFolder = None,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
@@ -119,7 +123,7 @@ def significance(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 
     chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_discovery(chosen, at=held(at), poi=poi, run=toy_run(toys, seed, jobs, folder), progress=progress)
+        result = run_discovery(chosen, at=held(at), poi=poi, run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
         output.print_json(discovery_json(result))
         return

@@ -7,6 +7,7 @@ import typer
 from cevnsfit.cli import output
 from cevnsfit.cli.options import (
     AtOption,
+    DaskOption,
     ElectronsOption,
     ExperimentsArgument,
     JobsOption,
@@ -32,6 +33,7 @@ def coverage(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     ] = 0,
     seed: SeedOption = 1,
     jobs: JobsOption = 1,
+    dask: DaskOption = None,
     folder: ToyFolder = None,
     profile: ProfileOption = None,
     changes: SetOption = None,
@@ -49,7 +51,7 @@ def coverage(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap, electrons=electrons, floating=profile)
     truths = Truths(*parse_truths(truth), cl, nested)
     with output.progress("units of toys") as progress:
-        found = run_coverage(chosen, truths, at=held(at), run=Run(ToyPlan(toys, seed), jobs, folder), progress=progress)
+        found = run_coverage(chosen, truths, at=held(at), run=Run(ToyPlan(toys, seed), jobs, folder, dask), progress=progress)
     if as_json:
         output.print_json(coverage_json(found))
         return
