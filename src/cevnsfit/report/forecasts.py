@@ -139,7 +139,7 @@ def forecast_figure(
         ax.set_ylabel(axis_label(*axes[1]))
         ax.set_title(MODELS.get(model, model), loc="left")
         ax.legend(loc="upper left")
-        _caption(figure, notes)
+        caption(figure, notes)
     return figure
 
 
@@ -183,7 +183,7 @@ def whatif_figure(lines: Sequence[WhatIfLine], field: tuple[str, str, str], poi:
         below.set_ylabel("ratio")
         below.set_xlabel(path if unit == "1" else f"{path} [{unit}]")
         ax.legend(loc="best")
-        _caption(figure, notes)
+        caption(figure, notes)
     return figure
 
 
@@ -192,6 +192,7 @@ def _shown(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _caption(figure: Figure, notes: Sequence[str]) -> None:
+def caption(figure: Figure, notes: Sequence[str]) -> None:
+    """Print lines below a figure."""
     if notes:
         figure.supxlabel("\n".join(wrapped(note, 110) for note in notes), fontsize=9, x=0.02, ha="left", color="0.3")
