@@ -16,7 +16,9 @@ from cevnsfit.cli.options import (
     JsonOption,
     ModelOption,
     OverlapOption,
+    PoiOption,
     ProfileOption,
+    ProfileSignalOption,
     SeedOption,
     SetOption,
     ToyFolder,
@@ -28,11 +30,6 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.goodness import ToyTail
     from cevnsfit.studies.setup import Analysis
-
-ProfileSignalOption = Annotated[
-    bool, typer.Option("--profile-signal", help="Profile the signal's systematics, also for `signal-strength`.")
-]
-PoiOption = Annotated[str | None, typer.Option("--poi", metavar="NAME", help="Parameter of interest; by default the model's coupling.")]
 
 
 def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)

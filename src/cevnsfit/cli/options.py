@@ -46,6 +46,10 @@ DaskOption = Annotated[
         "--dask", metavar="ADDRESS|FILE", help="Run on the Dask cluster of this scheduler, not in processes here.", show_default=False
     ),
 ]
+ProfileSignalOption = Annotated[
+    bool, typer.Option("--profile-signal", help="Profile the signal's systematics, also for `signal-strength`.")
+]
+PoiOption = Annotated[str | None, typer.Option("--poi", metavar="NAME", help="Parameter of interest; by default the model's coupling.")]
 ToysOption = Annotated[int | None, typer.Option("--toys", metavar="N", help="Toys, in whole chunks of 128; none by default.")]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="SEED", help="Seed of the toys.")]
 ToyFolder = Annotated[
