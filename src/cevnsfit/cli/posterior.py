@@ -38,7 +38,7 @@ def posterior(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         ),
     ] = None,
     cl: Annotated[float, typer.Option("--cl", help="Probability of the credible intervals.")] = 0.90,
-    steps: Annotated[int, typer.Option("--steps", metavar="N", help="Steps of each ensemble, in blocks of 100.")] = 6000,
+    steps: Annotated[int, typer.Option("--steps", metavar="N", help="Steps of each ensemble, in blocks of 100.")] = 8000,
     walkers: Annotated[int | None, typer.Option("--walkers", metavar="N", help="Of each ensemble; by default 4 for a parameter.")] = None,
     ensembles: Annotated[int, typer.Option("--ensembles", metavar="N", help="Independent ensembles.")] = 4,
     seed: SeedOption = 1,

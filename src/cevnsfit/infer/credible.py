@@ -40,9 +40,11 @@ GRID: Final = 512
 SIGNIFICANT: Final = 5.0
 """Standard deviations by which the draws in a gap between two intervals must be fewer than beside it."""
 
+_BISECTIONS: Final = 12
+
 LARGEST_R_HAT: Final = 1.01
 LEAST_DRAWS: Final = 400.0
-LEAST_TIMES: Final = 30.0
+LEAST_TIMES: Final = 20.0
 """Limits of R-hat, of the effective sample size, and of the steps in autocorrelation times, for a posterior that can be trusted."""
 
 
@@ -229,7 +231,9 @@ def _doubt(marginals: Sequence[Marginal], steps: int) -> str:
 
 
 def highest_density(sample: Floats, domain: tuple[float, float], cl: float) -> tuple[Interval, ...]:
-    """Return the intervals of highest density that hold the probability `cl`, increasing; one that reaches the sample's end goes on to the domain's.
+    """Return the intervals of highest density that hold the probability `cl`, increasing.
+
+    Where the density is flat at their level they hold all of the plateau, and more than `cl`.
 
     Parameters
     ----------
@@ -240,33 +244,48 @@ def highest_density(sample: Floats, domain: tuple[float, float], cl: float) -> t
     cl
         Probability.
     """
+    low, high = 0.5 * cl, cl
+    best = _branches(sample, domain, high)
+    for _ in range(_BISECTIONS if _content(sample, best) > cl else 0):
+        middle = 0.5 * (low + high)
+        trial = _branches(sample, domain, middle)
+        if _content(sample, trial) > cl:
+            best, high = trial, middle
+        else:
+            low = middle
+    return best
+
+
+def _content(sample: Floats, pairs: Sequence[Interval]) -> float:
+    return float(sum(np.mean((sample >= low) & (sample <= high)) for low, high in pairs))
+
+
+def _branches(sample: Floats, domain: Interval, probability: float) -> tuple[Interval, ...]:
+    """Return the intervals where the density is highest, chance gaps closed: they hold `probability` or more."""
     from arviz_stats.base import array_stats
 
-    found = np.asarray(array_stats.hdi(sample, prob=cl, method="multimodal", grid_len=GRID))
+    found = np.asarray(array_stats.hdi(sample, prob=probability, method="multimodal_sample", grid_len=GRID, max_modes=len(sample)))
     found = found[np.isfinite(found).all(axis=1)]
-    step = (sample.max() - sample.min()) / GRID
-    pairs = []
-    for low, high in found[np.argsort(found[:, 0])]:
-        first = low - sample.min() <= 2 * step and np.isfinite(domain[0]) and sample.min() - domain[0] <= 2 * step
-        last = sample.max() - high <= 2 * step and np.isfinite(domain[1]) and domain[1] - sample.max() <= 2 * step
-        pairs.append((domain[0] if first else float(low), domain[1] if last else float(high)))
-    return _joined(pairs, sample)
-
-
-def _joined(pairs: Sequence[Interval], sample: Floats) -> tuple[Interval, ...]:
-    """Return the intervals, those joined between which the density does not fall significantly: a plateau at the level has chance gaps.
-
-    Draws in a gap are compared with those in as wide a stretch on each side of it.
-    """
-    joined = [pairs[0]]
-    for low, high in pairs[1:]:
-        first, end = joined[-1]
-        width = low - end
-        beside = [np.count_nonzero((sample >= end - width) & (sample < end)), np.count_nonzero((sample > low) & (sample <= low + width))]
-        inside = np.count_nonzero((sample >= end) & (sample <= low))
-        expected = max(*beside, 1)
-        if expected - inside < SIGNIFICANT * math.sqrt(expected):
-            joined[-1] = (first, high)
-        else:
+    joined: list[Interval] = []
+    for low, high in found[np.argsort(found[:, 0])].tolist():
+        start = joined[-1][1] if joined else domain[0]
+        if _is_gap(sample, start, low):
             joined.append((low, high))
-    return tuple(joined)
+        else:
+            joined.append((joined.pop()[0] if joined else domain[0], high))
+    low, high = joined[-1]
+    return (*joined[:-1], (low, high if _is_gap(sample, high, domain[1]) else domain[1]))
+
+
+def _is_gap(sample: Floats, start: float, stop: float) -> bool:
+    """Return whether the density between two values is lower than beside them: a plateau at the level of an interval has chance gaps.
+
+    The draws in between are compared with those in as wide a stretch on either side; an infinite end of the domain is beyond a gap.
+    """
+    width = stop - start
+    if not math.isfinite(width):
+        return True
+    windows = [(start, stop), (start - width, start), (stop, stop + width)]
+    inside, left, right = (int(np.count_nonzero((sample >= low) & (sample <= high))) for low, high in windows)
+    expected = max(left, right)
+    return expected - inside > SIGNIFICANT * math.sqrt(expected)

@@ -66,7 +66,7 @@ class Sampling:
     poi: str | None = None
     cl: float = 0.90
     priors: tuple[Prior, ...] = ()
-    steps: int = 6000
+    steps: int = 8000
     walkers: int | None = None
     ensembles: int = 4
     seed: int = 1
