@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.intervals import threshold
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,13 +34,13 @@ WARM_UP: Final = 1 / 3
 
 QUANTILES: Final = (0.05, 0.16, 0.50, 0.84, 0.95)
 
-GRID: Final = 512
-"""Points of the density estimate."""
-
 SIGNIFICANT: Final = 5.0
 """Standard deviations by which the draws in a gap between two intervals must be fewer than beside it."""
 
 _BISECTIONS: Final = 12
+
+_DENSITY: Final[Mapping[str, Any]] = {"method": "multimodal_sample", "grid_len": 2048, "bw_fct": 0.4}
+"""A density estimate that is narrower than the best one for a single peak: it keeps a narrow branch beside a wide one; chance gaps are closed."""
 
 LARGEST_R_HAT: Final = 1.01
 LEAST_DRAWS: Final = 400.0
@@ -264,7 +264,7 @@ def _branches(sample: Floats, domain: Interval, probability: float) -> tuple[Int
     """Return the intervals where the density is highest, chance gaps closed: they hold `probability` or more."""
     from arviz_stats.base import array_stats
 
-    found = np.asarray(array_stats.hdi(sample, prob=probability, method="multimodal_sample", grid_len=GRID, max_modes=len(sample)))
+    found = np.asarray(array_stats.hdi(sample, prob=probability, **_DENSITY, max_modes=len(sample)))
     found = found[np.isfinite(found).all(axis=1)]
     joined: list[Interval] = []
     for low, high in found[np.argsort(found[:, 0])].tolist():
