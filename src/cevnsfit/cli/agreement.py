@@ -50,13 +50,13 @@ def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 ) -> None:
     """Test the goodness of fit: the deviance at the best fit, with the p-value of toys thrown there; masses must be held."""
     from cevnsfit.cli.options import held, toy_run
-    from cevnsfit.studies.agreement import run_goodness
+    from cevnsfit.studies.agreement import goodness_json, run_goodness
 
     chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
     with output.progress("toys, in chunks of 128") as progress:
         result = run_goodness(chosen, at=held(at), run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
-        output.print_json(dataclasses.asdict(result))
+        output.print_json(goodness_json(result))
         return
     output.print_lines(
         f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)", *_tail(result.tail)
@@ -79,16 +79,22 @@ def compatibility(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     electrons: ElectronsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Test whether experiments agree on the couplings they share (parameter goodness of fit); masses must be held."""
+    """Test whether experiments agree on the couplings they share (parameter goodness of fit); masses must be held.
+
+    Before that, the signal strength of each experiment and its pull against the Standard Model.
+    """
     from cevnsfit.cli.options import held, toy_run
-    from cevnsfit.studies.agreement import run_compatibility
+    from cevnsfit.cli.run import print_consistency
+    from cevnsfit.studies.agreement import compatibility_json, run_compatibility, strengths
 
     chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
     with output.progress("toys, in chunks of 128") as progress:
         result = run_compatibility(chosen, at=held(at), run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
+    found = strengths(chosen)
     if as_json:
-        output.print_json(dataclasses.asdict(result))
+        output.print_json({**compatibility_json(result), "strengths": [dataclasses.asdict(entry) for entry in found]})
         return
+    print_consistency(found)
     rows = [("all", name, f"{value:.4g}") for name, value in result.combined.items()]
     rows += [(experiment, name, f"{value:.4g}") for experiment, values in result.separate.items() for name, value in values.items()]
     output.table("Best fits", ("experiment", "coupling", "value"), rows)

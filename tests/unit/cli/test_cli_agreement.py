@@ -31,8 +31,12 @@ def test_experiments_agree_on_the_signal(command: Callable[..., Result]) -> None
     assert 0.0 <= found["statistic"] < 2.0
     assert found["ndof"] == 1
     assert set(found["separate"]) == {CSI, LAR}
+    assert found["method"] == "parameter goodness of fit"
+    assert [entry["label"] for entry in found["strengths"]] == [CSI, LAR, f"{CSI} + {LAR}"]
+    assert found["strengths"][0]["pull"] == pytest.approx(-0.53, abs=0.01)
     text = command("compatibility", CSI, LAR, "-m", "signal-strength", "--profile-signal", "--toys", "128").stdout
     assert "chi2_PG / ndof" in text
+    assert "-0.53 sigma (deficit)" in text
     assert "128 toys, seed 1, 0 failed" in text
 
 
@@ -59,6 +63,7 @@ def test_significance(command: Callable[..., Result]) -> None:
     found = json.loads(command("significance", LAR, "-m", "released-templates", "--json").stdout)
     assert found["significance"] == pytest.approx(3.87, abs=0.02)
     assert found["toys"] is None
+    assert found["method"] == "profile likelihood, asymptotic"
     text = command("significance", LAR, "-m", "released-templates", "--toys", "128").stdout
     assert "p < 0.02 (95 % CL), 128 toys" in text
 
