@@ -9,13 +9,16 @@ import typer
 from cevnsfit.cli import output
 from cevnsfit.cli.options import (
     AtOption,
+    DaskOption,
     ElectronsOption,
     ExperimentsArgument,
     JobsOption,
     JsonOption,
     ModelOption,
     OverlapOption,
+    PoiOption,
     ProfileOption,
+    ProfileSignalOption,
     SeedOption,
     SetOption,
     ToyFolder,
@@ -28,11 +31,6 @@ if TYPE_CHECKING:
     from cevnsfit.infer.goodness import ToyTail
     from cevnsfit.studies.setup import Analysis
 
-ProfileSignalOption = Annotated[
-    bool, typer.Option("--profile-signal", help="Profile the signal's systematics, also for `signal-strength`.")
-]
-PoiOption = Annotated[str | None, typer.Option("--poi", metavar="NAME", help="Parameter of interest; by default the model's coupling.")]
-
 
 def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     experiments: ExperimentsArgument,
@@ -43,6 +41,7 @@ def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     toys: ToysOption = None,
     seed: SeedOption = 1,
     jobs: JobsOption = 1,
+    dask: DaskOption = None,
     folder: ToyFolder = None,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
@@ -51,13 +50,13 @@ def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 ) -> None:
     """Test the goodness of fit: the deviance at the best fit, with the p-value of toys thrown there; masses must be held."""
     from cevnsfit.cli.options import held, toy_run
-    from cevnsfit.studies.agreement import run_goodness
+    from cevnsfit.studies.agreement import goodness_json, run_goodness
 
     chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_goodness(chosen, at=held(at), run=toy_run(toys, seed, jobs, folder), progress=progress)
+        result = run_goodness(chosen, at=held(at), run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
-        output.print_json(dataclasses.asdict(result))
+        output.print_json(goodness_json(result))
         return
     output.print_lines(
         f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)", *_tail(result.tail)
@@ -73,22 +72,29 @@ def compatibility(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     toys: ToysOption = None,
     seed: SeedOption = 1,
     jobs: JobsOption = 1,
+    dask: DaskOption = None,
     folder: ToyFolder = None,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
     electrons: ElectronsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Test whether experiments agree on the couplings they share (parameter goodness of fit); masses must be held."""
+    """Test whether experiments agree on the couplings they share (parameter goodness of fit); masses must be held.
+
+    Before that, the signal strength of each experiment and its pull against the Standard Model.
+    """
     from cevnsfit.cli.options import held, toy_run
-    from cevnsfit.studies.agreement import run_compatibility
+    from cevnsfit.cli.run import print_consistency
+    from cevnsfit.studies.agreement import compatibility_json, run_compatibility, strengths
 
     chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_compatibility(chosen, at=held(at), run=toy_run(toys, seed, jobs, folder), progress=progress)
+        result = run_compatibility(chosen, at=held(at), run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
+    found = strengths(chosen)
     if as_json:
-        output.print_json(dataclasses.asdict(result))
+        output.print_json({**compatibility_json(result), "strengths": [dataclasses.asdict(entry) for entry in found]})
         return
+    print_consistency(found)
     rows = [("all", name, f"{value:.4g}") for name, value in result.combined.items()]
     rows += [(experiment, name, f"{value:.4g}") for experiment, values in result.separate.items() for name, value in values.items()]
     output.table("Best fits", ("experiment", "coupling", "value"), rows)
@@ -107,6 +113,7 @@ def significance(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     toys: ToysOption = None,
     seed: SeedOption = 1,
     jobs: JobsOption = 1,
+    dask: DaskOption = None,
     folder: ToyFolder = None,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
@@ -119,7 +126,7 @@ def significance(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 
     chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_discovery(chosen, at=held(at), poi=poi, run=toy_run(toys, seed, jobs, folder), progress=progress)
+        result = run_discovery(chosen, at=held(at), poi=poi, run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
         output.print_json(discovery_json(result))
         return

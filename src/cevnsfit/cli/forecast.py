@@ -196,12 +196,14 @@ def _vary(plan: "Plan", texts: "Sequence[str]", at: "Mapping[str, float]", folde
 
 
 def _print_whatif(result: "WhatIf") -> None:
-    headers = (*(f"{f.path} [{f.unit}]" for f in result.fields), "events (SM)", "limit", "statistics alone", "ratio")
+    headers = (*(f"{f.path} [{f.unit}]" for f in result.fields), "events (SM)", "median limit", "68 %", "95 %", "statistics alone", "ratio")
     rows = [
         (
             *(f"{value:.4g}" for value in row.values),
             f"{row.events:.1f}",
             _number(row.limit),
+            f"{_number(row.bands[1])} .. {_number(row.bands[3])}",
+            f"{_number(row.bands[0])} .. {_number(row.bands[4])}",
             _number(row.statistics_only),
             _number(row.limit / row.statistics_only) if row.statistics_only > 0.0 else "none",
         )

@@ -7,6 +7,7 @@ import typer
 from cevnsfit.cli import output
 from cevnsfit.cli.options import (
     AtOption,
+    DaskOption,
     ElectronsOption,
     ExperimentsArgument,
     JobsOption,
@@ -40,6 +41,7 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     toys: ToysOption = None,
     seed: SeedOption = 1,
     jobs: JobsOption = 1,
+    dask: DaskOption = None,
     folder: ToyFolder = None,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
@@ -57,7 +59,7 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 
     confidence([cl], dof)
     question = Question(poi, cl, dof, method)
-    run = toy_run(toys, seed, jobs, folder, default=2048 if method == "feldman-cousins" else None)
+    run = toy_run(toys, seed, (jobs, dask), folder, default=2048 if method == "feldman-cousins" else None)
     chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile)
     with output.progress("toys, in chunks of 128") as progress:
         result = run_limits(chosen, question, at=held(at), run=run, progress=progress)

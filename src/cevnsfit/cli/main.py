@@ -21,6 +21,7 @@ from cevnsfit.cli import (
     intervals,
     models,
     new_experiment,
+    posterior,
     rates,
     region,
     releases,
@@ -116,6 +117,7 @@ app.command()(agreement.compatibility)
 app.command()(agreement.significance)
 app.command()(agreement.impacts)
 app.command()(coverage.coverage)
+app.command()(posterior.posterior)
 app.command()(region.region)
 app.command()(forecast.forecast)
 app.command()(scan.scan)

@@ -40,6 +40,16 @@ MuonOption = Annotated[
 ]
 ElectronsOption = Annotated[bool, typer.Option("--electrons", help="Add neutrino-electron scattering.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Worker processes; the numbers do not depend on it.")]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dask", metavar="ADDRESS|FILE", help="Run on the Dask cluster of this scheduler, not in processes here.", show_default=False
+    ),
+]
+ProfileSignalOption = Annotated[
+    bool, typer.Option("--profile-signal", help="Profile the signal's systematics, also for `signal-strength`.")
+]
+PoiOption = Annotated[str | None, typer.Option("--poi", metavar="NAME", help="Parameter of interest; by default the model's coupling.")]
 ToysOption = Annotated[int | None, typer.Option("--toys", metavar="N", help="Toys, in whole chunks of 128; none by default.")]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="SEED", help="Seed of the toys.")]
 ToyFolder = Annotated[
@@ -101,13 +111,13 @@ def held(texts: Sequence[str] | None) -> dict[str, float]:
     return parse_assignments([] if texts is None else texts)
 
 
-def toy_run(toys: int | None, seed: int, jobs: int, folder: Path | None, *, default: int | None = None) -> Run | None:
-    """Return how toys are run, None for no toys: `default` is their number when none was asked for."""
+def toy_run(toys: int | None, seed: int, place: tuple[int, str | None], folder: Path | None, *, default: int | None = None) -> Run | None:
+    """Return how toys are run, None for no toys: `default` is their number when none was asked for; `place` is --jobs and --dask."""
     from cevnsfit.infer.feldman_cousins import ToyPlan
     from cevnsfit.studies.throwing import Run
 
     number = default if toys is None else toys
-    return None if number is None else Run(ToyPlan(number, seed), jobs, folder)
+    return None if number is None else Run(ToyPlan(number, seed), place[0], folder, place[1])
 
 
 def confidence(levels: Sequence[float] | None, dof: int) -> list[tuple[float, int]]:

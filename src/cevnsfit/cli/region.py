@@ -7,6 +7,7 @@ import typer
 from cevnsfit.cli import output
 from cevnsfit.cli.options import (
     AtOption,
+    DaskOption,
     ElectronsOption,
     ExperimentsArgument,
     JobsOption,
@@ -43,6 +44,7 @@ def region(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     toys: Annotated[int, typer.Option("--toys", metavar="N", help="Toys at one point, at most, in whole chunks of 128.")] = 1024,
     seed: SeedOption = 1,
     jobs: JobsOption = 1,
+    dask: DaskOption = None,
     profile: ProfileOption = None,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
@@ -60,7 +62,7 @@ def region(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap, electrons=electrons, floating=profile)
     question = RegionQuestion(parse_grids(grid if grid else _GRID), cl, _ordering(ordering))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_toy_region(chosen, question, at=held(at), run=Run(ToyPlan(toys, seed), jobs, folder), progress=progress)
+        result = run_toy_region(chosen, question, at=held(at), run=Run(ToyPlan(toys, seed), jobs, folder, dask), progress=progress)
     files = write_region(result, folder)
     if as_json:
         output.print_json({**region_json(result), "files": files})

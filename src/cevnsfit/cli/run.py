@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cevnsfit.cli import output
-from cevnsfit.cli.options import JobsOption, JsonOption, OutputFolder
+from cevnsfit.cli.options import DaskOption, JobsOption, JsonOption, OutputFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ def run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Analysis in YAML; see analyses/.", show_default=False)],
     folder: OutputFolder,
     jobs: JobsOption = 1,
+    dask: DaskOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run an analysis file: scans, contours, spectra; what is finished is kept, and the same command continues it."""
@@ -25,7 +26,7 @@ def run(
     from cevnsfit.studies.exclusion import doubtful, results_json
     from cevnsfit.studies.workers import workers
 
-    with workers(jobs) as executor, output.progress("scan") as progress:
+    with workers(jobs, dask) as executor, output.progress("scan") as progress:
         result = run_analysis(file, folder, executor=executor, progress=progress)
     files = write_analysis(result, folder)
     if as_json:

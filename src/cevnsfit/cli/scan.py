@@ -9,6 +9,7 @@ from cevnsfit.cli import output
 from cevnsfit.cli.options import (
     AtOption,
     ConfidenceOption,
+    DaskOption,
     ElectronsOption,
     ExperimentsArgument,
     JobsOption,
@@ -51,6 +52,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     dof: PlaneDofOption = 2,
     muon: MuonOption = "2025",
     jobs: JobsOption = 1,
+    dask: DaskOption = None,
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Write the tables only.")] = False,
     electrons: ElectronsOption = False,
     as_json: JsonOption = False,
@@ -64,7 +66,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile)
     levels, reference, fixed, grids = confidence(cl, dof), muon_reference(muon), held(at), _grids(chosen, grid, at)
     parts = parts_of(chosen, each=each)
-    with workers(jobs) as executor:
+    with workers(jobs, dask) as executor:
         with output.progress("scan") as progress:
             scans = run_scan(parts, grids, folder, at=fixed, executor=executor, progress=progress)
         with output.progress("boundaries"):

@@ -115,7 +115,7 @@ def signal_test(
     held = {} if held is None else held
     data = observed_data(joint) if data is None else data
     floor = joint.parameters[poi].checked(null)
-    joint = _cut(observing(joint, data), poi, floor)
+    joint = cut(observing(joint, data), poi, floor)
     require_growth(joint, poi, held)
     without = profile(joint, {name: np.array([value]) for name, value in {**held, poi: floor}.items()}, data=data).theta[0]
     starts = start_set(joint, data, held=held)
@@ -124,7 +124,7 @@ def signal_test(
     return SignalTest(joint, poi, held, data, asimov_data(joint, without), starts, float(best[0]), estimate, without)
 
 
-def _cut(joint: Joint, poi: str, floor: float) -> Joint:
+def cut(joint: Joint, poi: str, floor: float) -> Joint:
     """Return the likelihood with the domain of `poi` cut at `floor`."""
     parameters = tuple(replace(p, lower=floor, default=max(p.default, floor)) if p.name == poi else p for p in joint.parameters)
     return replace(joint, parameters=ParameterSet(parameters), bound=[])

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy.stats import chi2
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
+
+METHOD: Final = "parameter goodness of fit"
 
 
 @dataclass(frozen=True, slots=True)

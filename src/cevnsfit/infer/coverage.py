@@ -1,8 +1,9 @@
-"""How often do intervals contain the truth: empirical coverage of two methods.
+"""How often do intervals contain the truth: empirical coverage of three methods.
 
 Pseudo-experiments are thrown at a true value, with the nuisances that fit the observed data best there. The profile-likelihood interval of
 each contains the truth when t(truth) does not exceed the asymptotic threshold. The Feldman-Cousins interval contains it when at least 1 - CL
-of further pseudo-experiments, thrown at the nuisances that fit that pseudo-experiment best at the truth, have a larger t.
+of further pseudo-experiments, thrown at the nuisances that fit that pseudo-experiment best at the truth, have a larger t. The truth lies below
+the asymptotic CLs limit when its CLs, from the Asimov data of that pseudo-experiment without signal, is at least 1 - CL.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.infer.feldman_cousins import SURE, p_value
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.cls import asymptotic_tails, cut, require_growth
+from cevnsfit.infer.feldman_cousins import FAR, SURE, p_value
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.toys import CHUNK, Unit, conditional_fits, likelihood_ratio, observing, rows_of
-from cevnsfit.stats.joint import take, toy_data
+from cevnsfit.stats.joint import Data, asimov_data, take, toy_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.feldman_cousins import Hypotheses
     from cevnsfit.infer.toys import Measure, Rival
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
 
@@ -38,7 +41,8 @@ PER_UNIT: Final = 16
 """Pseudo-experiments of one unit of work when Feldman-Cousins intervals are studied."""
 
 QUANTITIES: Final = 4
-"""Numbers measured on each pseudo-experiment: those of `likelihood_ratio`, and the Feldman-Cousins p-value of the truth."""
+"""Numbers measured on each pseudo-experiment: those of `likelihood_ratio`, and the Feldman-Cousins p-value or CLs of the truth; infinite
+where that is not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Coverage:
     truth
         The true value.
     method
-        "profile" or "feldman-cousins".
+        "profile", "feldman-cousins" or "cls".
     cl
         Nominal coverage.
     covered, error
@@ -58,7 +62,7 @@ class Coverage:
     toys, failed
         Pseudo-experiments that count, and those whose fits failed.
     quantile
-        The value of t that is exceeded with probability 1 - CL: what the asymptotic threshold should be; NaN for Feldman-Cousins.
+        The value of t that is exceeded with probability 1 - CL: what the asymptotic threshold should be; NaN for other methods.
     """
 
     truth: float
@@ -85,14 +89,14 @@ def coverage_units(tests: Hypotheses, truth: float, toys: int, stream: tuple[int
     stream
         Seed, and place of the value among the random streams.
     alpha
-        1 - CL of the Feldman-Cousins intervals; None for profile-likelihood intervals alone.
+        1 - CL of the Feldman-Cousins intervals; None for profile-likelihood intervals, and CLs limits where counts grow with the parameter.
     """
     seed, place = stream
     held = {**tests.held, tests.poi: tests.joint.parameters[tests.poi].checked(truth)}
     theta = profile(tests.joint, {name: np.array([value]) for name, value in held.items()}, data=tests.data).theta[0]
     point = TruePoint(tests.joint, tests.poi, held, theta, tests.rivals)
     if alpha is None:
-        measure = functools.partial(_with_room, point=point)
+        measure = functools.partial(_plain, point=point, limits=has_limits(tests))
         return [Unit(place, k, tests.joint, theta, measure, seed) for k in range(-(-toys // CHUNK))]
     nested = functools.partial(measure_nested, point=point, alpha=alpha)
     units = range(-(-toys // PER_UNIT))
@@ -114,9 +118,49 @@ def _ratio(data: Data, point: TruePoint, start: Floats) -> Floats:
     return likelihood_ratio(data, joint=point.joint, poi=point.poi, held=point.held, start=start, rivals=point.rivals)
 
 
-def _with_room(data: Data, *, point: TruePoint) -> Floats:
-    """Return what `likelihood_ratio` measures at the truth, and infinity for the p-value, shape (P, 4)."""
-    return np.column_stack([_ratio(data, point, point.theta), np.full(len(data.aux), np.inf)])
+def is_near(tests: Hypotheses, truth: float) -> bool:
+    """Return whether the observed data do not exclude a true value by `FAR` or more, as all methods do without pseudo-experiments."""
+    held = {**tests.held, tests.poi: truth}
+    found = profile(tests.joint, {name: np.array([value]) for name, value in held.items()}, data=tests.data)
+    return bool(found.nll2[0] - tests.best < FAR)
+
+
+def has_limits(tests: Hypotheses) -> bool:
+    """Return whether CLs limits exist: 0 is in the domain, and counts grow with the parameter from there on."""
+    parameter = tests.joint.parameters[tests.poi]
+    if not parameter.lower <= 0.0 < parameter.upper:
+        return False
+    try:
+        require_growth(cut(tests.joint, tests.poi, 0.0), tests.poi, tests.held)
+    except CevnsfitError:
+        return False
+    return True
+
+
+def _plain(data: Data, *, point: TruePoint, limits: bool) -> Floats:
+    """Return what `likelihood_ratio` measures at the truth, and CLs of the truth (infinity without `limits`), shape (P, 4)."""
+    found = _ratio(data, point, point.theta)
+    return np.column_stack([found, _cls(data, found, point) if limits else np.full(len(data.aux), np.inf)])
+
+
+def _cls(data: Data, found: Floats, point: TruePoint) -> Floats:
+    """Return the asymptotic CLs of the truth for each data set, shape (P,), as `infer.cls` has it for the observed data."""
+    truth = point.held[point.poi]
+    starts = np.concatenate([point.theta[None], point.rivals[0].starts])
+    without = {**point.held, point.poi: 0.0}
+    lowest, null = conditional_fits(point.joint, data, starts, held=without)
+    null = np.where(np.isnan(null), point.theta, null)
+    single = [asimov_data(observing(point.joint, take(data, row)), theta) for row, theta in enumerate(null)]
+    asimov = Data(
+        tuple(np.array(counts) for counts in zip(*(one.counts for one in single), strict=True)),
+        tuple(None if parts[0] is None else np.array(parts) for parts in zip(*(one.control for one in single), strict=True)),
+        np.array([one.aux for one in single]),
+    )
+    heights = [conditional_fits(point.joint, asimov, starts, held=held)[0] for held in (point.held, without)]
+    best = np.where(found[:, 2] < 0.0, lowest, found[:, 1])
+    q = np.where(found[:, 2] > truth, 0.0, np.maximum(found[:, 0] - best, 0.0))
+    with_signal, background = asymptotic_tails(q, np.maximum(heights[0] - heights[1], 0.0))
+    return with_signal / background
 
 
 def measure_nested(data: Data, *, point: TruePoint, alpha: float, stream: tuple[int, int, int]) -> Floats:
@@ -172,8 +216,8 @@ def coverage_of(truth: float, rows: Floats, *, cl: float, nested: bool) -> tuple
     t = np.maximum(good[:, 0] - good[:, 1], 0.0)
     quantile = float(np.quantile(t, cl)) if len(t) else math.nan
     result = [_coverage(truth, "profile", cl, t <= threshold(cl, 1), (failed, quantile))]
-    if nested:
-        result.append(_coverage(truth, "feldman-cousins", cl, good[:, 3] >= 1 - cl, (failed, math.nan)))
+    if nested or np.isfinite(good[:, 3]).any():
+        result.append(_coverage(truth, "feldman-cousins" if nested else "cls", cl, good[:, 3] >= 1 - cl, (failed, math.nan)))
     return tuple(result)
 
 

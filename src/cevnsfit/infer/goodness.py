@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy.stats import chi2
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from cevnsfit.stats.joint import Data, Joint
 
     Floats = NDArray[np.float64]
+
+METHOD: Final = "deviance from the saturated model"
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,13 +216,11 @@ def sensitivity(asimov: Joint, real: Joint, test: LimitTest) -> Sensitivity:
     curve = asimov_curve(asimov, test)
     top = branch_top(curve, test.truth)
     median = intervals(real, test.poi, cl=test.cl, dof=test.dof, held=test.held)
-    base = observed_data(real)
     middle = upper_limit(median.allowed, test.truth, top)
-    step = _standard_deviation(asimov, test, middle if math.isfinite(middle) and middle > test.truth else top)
     close = within(curve, math.sqrt(test.level) + FAR)
-    bands = tuple(middle if z == 0.0 else _limit(real, _displaced(base, step, z), test, close, top) for z in SIGMAS)
+    bands = _bands(asimov, real, test, (middle, top, close))
     found = tuple(discovery_reach(asimov, test, sigma, within(curve, sigma + FAR)) for sigma in DISCOVERY)
-    return Sensitivity(median, middle, tuple(sorted(bands)), ASYMPTOTIC, found, top, live_bins(asimov))
+    return Sensitivity(median, middle, bands, ASYMPTOTIC, found, top, live_bins(asimov))
 
 
 def asimov_curve(asimov: Joint, test: LimitTest) -> Column:
@@ -236,6 +234,22 @@ def median_limit(asimov: Joint, real: Joint, test: LimitTest) -> float:
     curve = asimov_curve(asimov, test)
     close = within(curve, math.sqrt(test.level) + FAR)
     return _limit(real, observed_data(real), test, close, branch_top(curve, test.truth))
+
+
+def expected_limits(asimov: Joint, real: Joint, test: LimitTest) -> tuple[float, ...]:
+    """Return the limits of `sensitivity` at `SIGMAS`, the median in the middle."""
+    curve = asimov_curve(asimov, test)
+    top, close = branch_top(curve, test.truth), within(curve, math.sqrt(test.level) + FAR)
+    middle = _limit(real, observed_data(real), test, close, top)
+    return _bands(asimov, real, test, (middle, top, close))
+
+
+def _bands(asimov: Joint, real: Joint, test: LimitTest, about: tuple[float, float, Floats]) -> tuple[float, ...]:
+    """Return the limits at `SIGMAS`, increasing; `about` holds the median, the end of the branch, and the values that are profiled."""
+    middle, top, close = about
+    base = observed_data(real)
+    step = _standard_deviation(asimov, test, middle if math.isfinite(middle) and middle > test.truth else top)
+    return tuple(sorted(middle if z == 0.0 else _limit(real, _displaced(base, step, z), test, close, top) for z in SIGMAS))
 
 
 def _limit(joint: Joint, data: Data, test: LimitTest, grid: Floats, top: float) -> float:

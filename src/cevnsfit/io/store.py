@@ -80,7 +80,7 @@ def open_scan(folder: Path, analysis: Mapping[str, object], labels: tuple[str, .
     path = folder / FILE
     if path.exists():
         store = read_scan(folder)
-        _check_same(store, analysis, path)
+        check_same(path, "another analysis", store.analysis, json.loads(json.dumps(analysis, sort_keys=True)))
         _check_axes(store, axes, path)
         return store
     try:
@@ -163,12 +163,12 @@ def _arrays(group: zarr.Group, number: int) -> dict[str, Any]:
     return {name: group[f"plane_{number}/{name}"] for name in ("x", "y", "nll2", "valid", "record")}
 
 
-def _check_same(store: ScanStore, analysis: Mapping[str, object], path: Path) -> None:
-    known, asked = store.analysis, json.loads(json.dumps(analysis, sort_keys=True))
+def check_same(path: Path, what: str, known: Mapping[str, object], asked: Mapping[str, object]) -> None:
+    """Raise ResultError unless what is stored (`known`) is what is asked for; the message says that `path` holds `what` and where they differ."""
     different = [key for key in sorted({*known, *asked}) if known.get(key) != asked.get(key)]
     if different:
         parts = "; ".join(_difference(key, known.get(key), asked.get(key)) for key in different)
-        message = f"{path} holds another analysis ({parts}); choose another folder"
+        message = f"{path} holds {what} ({parts}); choose another folder"
         raise ResultError(message)
 
 

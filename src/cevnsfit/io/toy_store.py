@@ -14,6 +14,7 @@ import numpy as np
 
 from cevnsfit.core.errors import ResultError
 from cevnsfit.infer.toys import CHUNK
+from cevnsfit.io.store import check_same
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,7 @@ def open_toys(folder: Path, analysis: Mapping[str, object], quantities: int) -> 
     described = json.dumps(analysis, sort_keys=True)
     if path.exists():
         store = _read(path)
-        _check_same(path, json.loads(str(store.group.attrs["analysis"])), json.loads(described))
+        check_same(path, "the toys of another analysis", json.loads(str(store.group.attrs["analysis"])), json.loads(described))
         return store
     folder.mkdir(parents=True, exist_ok=True)
     group = zarr.open_group(path, mode="w-")
@@ -92,14 +93,6 @@ def _read(path: Path) -> ToyStore:
         message = f"{path}: not a readable store of toys ({type(error).__name__}: {error}); remove it to start anew"
         raise ResultError(message) from None
     return ToyStore(path, group)
-
-
-def _check_same(path: Path, known: Mapping[str, object], asked: Mapping[str, object]) -> None:
-    different = [key for key in sorted({*known, *asked}) if known.get(key) != asked.get(key)]
-    if different:
-        parts = "; ".join(f"{key}: {json.dumps(known.get(key))} there, {json.dumps(asked.get(key))} asked" for key in different)
-        message = f"{path} holds the toys of another analysis ({parts}); choose another folder"
-        raise ResultError(message)
 
 
 def save_chunk(store: ToyStore, point: int, chunk: int, measured: NDArray[np.float64]) -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _ALPHA: Final = (0.18, 0.30)
 """Opacity of the 95 % band and of the 68 % band on top of it."""
 
+BANDED: Final = 2
+"""Lines in a what-if plot up to which each is drawn with its bands."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LimitBand:
@@ -61,12 +64,15 @@ class WhatIfLine:
         Values of the field, shape (n,).
     limit, statistics_only
         Limits with all systematics and with statistical errors alone, shape (n,), infinite where nothing is excluded.
+    bands
+        Limits with all systematics at -2, -1, 0, 1, 2 standard deviations, shape (n, 5).
     """
 
     label: str
     x: NDArray[np.float64]
     limit: NDArray[np.float64]
     statistics_only: NDArray[np.float64]
+    bands: NDArray[np.float64]
 
 
 def draw_limit(ax: Axes, band: LimitBand, *, colour: str, filled: bool) -> list[Artist]:
@@ -78,14 +84,16 @@ def draw_limit(ax: Axes, band: LimitBand, *, colour: str, filled: bool) -> list[
         ax.plot(band.x, _shown(band.limit), color=colour, linestyle="-" if filled else "--", zorder=4, label=f"{band.label}, median")
     )
     if filled:
-        bottom, top = ax.get_ylim()
-        ends = np.clip(band.bands, bottom, top)
-        for (low, high), alpha, text in zip(((0, 4), (1, 3)), _ALPHA, ("95 %", "68 %"), strict=True):
-            artists.append(
-                ax.fill_between(
-                    band.x, ends[:, low], ends[:, high], color=colour, alpha=alpha, linewidth=0, zorder=2, label=f"{text} of results"
-                )
-            )
+        artists += draw_bands(ax, band.x, np.clip(band.bands, *ax.get_ylim()), colour=colour)
+    return artists
+
+
+def draw_bands(ax: Axes, x: NDArray[np.float64], bands: NDArray[np.float64], *, colour: str) -> list[Artist]:
+    """Draw the 95 % and the 68 % band of limits at -2, -1, 0, 1, 2 standard deviations, shape (n, 5), and return the artists."""
+    artists: list[Artist] = []
+    for (low, high), alpha, text in zip(((0, 4), (1, 3)), _ALPHA, ("95 %", "68 %"), strict=True):
+        label = f"{text} of results"
+        artists.append(ax.fill_between(x, bands[:, low], bands[:, high], color=colour, alpha=alpha, linewidth=0, zorder=2, label=label))
     return artists
 
 
@@ -139,7 +147,7 @@ def forecast_figure(
         ax.set_ylabel(axis_label(*axes[1]))
         ax.set_title(MODELS.get(model, model), loc="left")
         ax.legend(loc="upper left")
-        _caption(figure, notes)
+        caption(figure, notes)
     return figure
 
 
@@ -169,9 +177,15 @@ def whatif_figure(lines: Sequence[WhatIfLine], field: tuple[str, str, str], poi:
     with style():
         figure = new_figure(7.4, 6.6 + 0.25 * len(notes))
         ax, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, 1.0])
+        everything = np.concatenate([values.ravel() for line in lines for values in (line.limit, line.statistics_only, line.bands)])
+        shown = everything[np.isfinite(everything) & (everything > 0.0)]
+        if len(shown):
+            ax.set_ylim(0.7 * float(shown.min()), 1.4 * float(shown.max()))
         for rank, line in enumerate(lines):
             colour = PALETTE[rank % len(PALETTE)]
             before = f"{line.label}: " if line.label else ""
+            if len(lines) <= BANDED:
+                draw_bands(ax, line.x, np.clip(line.bands, *ax.get_ylim()), colour=colour)
             ax.plot(line.x, _shown(line.limit), color=colour, label=f"{before}all systematics")
             ax.plot(line.x, _shown(line.statistics_only), color=colour, linestyle="--", label=f"{before}statistical errors alone")
             with np.errstate(invalid="ignore"):
@@ -183,7 +197,7 @@ def whatif_figure(lines: Sequence[WhatIfLine], field: tuple[str, str, str], poi:
         below.set_ylabel("ratio")
         below.set_xlabel(path if unit == "1" else f"{path} [{unit}]")
         ax.legend(loc="best")
-        _caption(figure, notes)
+        caption(figure, notes)
     return figure
 
 
@@ -192,6 +206,7 @@ def _shown(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _caption(figure: Figure, notes: Sequence[str]) -> None:
+def caption(figure: Figure, notes: Sequence[str]) -> None:
+    """Print lines below a figure."""
     if notes:
         figure.supxlabel("\n".join(wrapped(note, 110) for note in notes), fontsize=9, x=0.02, ha="left", color="0.3")

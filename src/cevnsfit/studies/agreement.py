@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from cevnsfit.infer import compatibility as pg
+from cevnsfit.infer import goodness
 from cevnsfit.infer.compatibility import Compatibility, compatibility
 from cevnsfit.infer.goodness import Goodness, goodness_of_fit
 from cevnsfit.infer.impacts import Ranking, ranking
-from cevnsfit.studies.fitting import poi_name, prepare
+from cevnsfit.studies.fitting import Consistency, consistency, poi_name, prepare
 from cevnsfit.studies.setup import check_floating
 from cevnsfit.studies.throwing import description, thrower
 
@@ -51,9 +53,26 @@ def run_ranking(analysis: Analysis, *, at: Mapping[str, float], poi: str | None 
     return ranking(joint, name, held=held)
 
 
+def goodness_json(result: Goodness) -> dict[str, Any]:
+    """Return a goodness of fit as plain values."""
+    return {"method": goodness.METHOD, **dataclasses.asdict(result)}
+
+
+def compatibility_json(result: Compatibility) -> dict[str, Any]:
+    """Return how experiments agree as plain values."""
+    return {"method": pg.METHOD, **dataclasses.asdict(result)}
+
+
+def strengths(analysis: Analysis) -> tuple[Consistency, ...]:
+    """Return how each experiment of an analysis, and the combination, sits with the Standard Model; its model is not used."""
+    singles = tuple(dataclasses.replace(analysis, experiments=(name,)) for name in analysis.experiments)
+    return tuple(consistency(part) for part in ((*singles, analysis) if len(singles) > 1 else singles))
+
+
 def ranking_json(result: Ranking) -> dict[str, Any]:
     """Return a ranking as plain values."""
     return {
+        "method": "profile likelihood, each nuisance held at one error above and below",
         "poi": result.poi,
         "value": result.fit.values[result.poi],
         "error": result.fit.errors[result.poi],

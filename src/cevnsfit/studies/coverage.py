@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.infer.coverage import QUANTITIES, Coverage, coverage_of, coverage_units
+from cevnsfit.core.version import installed_version
+from cevnsfit.infer.coverage import QUANTITIES, Coverage, coverage_of, coverage_units, is_near
 from cevnsfit.infer.feldman_cousins import hypotheses
-from cevnsfit.infer.intervals import threshold
+from cevnsfit.infer.intervals import intervals, threshold
+from cevnsfit.report.coverage import CoverageLine, coverage_figure
+from cevnsfit.report.style import save_figure
 from cevnsfit.studies.fitting import prepare
-from cevnsfit.studies.setup import check_floating, parse_assignments
+from cevnsfit.studies.forecast import cell, write_csv
+from cevnsfit.studies.grids import parse_grid
+from cevnsfit.studies.setup import check_floating, check_model, parse_assignments
 from cevnsfit.studies.throwing import description, thrower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
+    from cevnsfit.infer.planes import Interval
+    from cevnsfit.infer.toys import Thrower
     from cevnsfit.studies.setup import Analysis
     from cevnsfit.studies.throwing import Run
 
     Progress = Callable[[int, int], None]
+
+TABLE: Final = "coverage.csv"
+PICTURE: Final = "coverage.png"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,24 +49,64 @@ class Truths:
         Confidence level.
     nested
         Pseudo-experiments at each true value for Feldman-Cousins intervals, which throw more for each of them; 0 for none. The number in
-        `Run.plan` is that for profile-likelihood intervals.
+        `Run.plan` is that for the other methods.
+    over
+        Name and values of a held parameter, such as the mass, at each of which the study is made, without the true values that the observed
+        data exclude by five standard deviations; None for one study of all true values.
     """
 
     poi: str
     values: tuple[float, ...]
     cl: float = 0.90
     nested: int = 0
+    over: tuple[str, tuple[float, ...]] | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """The study at one setting.
+
+    Attributes
+    ----------
+    setting
+        Value of the held parameter of `Truths.over`; None without one.
+    allowed
+        The intervals that the observed data allow, by profile likelihood.
+    coverage
+        Of each true value and method.
+    """
+
+    setting: float | None
+    allowed: tuple[Interval, ...]
+    coverage: tuple[Coverage, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class CoverageStudy:
+    """A coverage study: what was studied, the held parameters, the seed, and one row for each setting."""
+
+    analysis: Analysis
+    truths: Truths
+    at: Mapping[str, float]
+    seed: int
+    rows: tuple[Row, ...]
 
 
 def parse_truths(texts: Sequence[str]) -> tuple[str, tuple[float, ...]]:
-    """Return the parameter and its values from texts "name=value".
+    """Return the parameter and its values from texts "name=value" and "name=start:stop:count[:log]".
 
     Raises
     ------
     CevnsfitError
         If there is none, or they name different parameters.
     """
-    pairs = [pair for text in texts for pair in parse_assignments([text]).items()]
+    pairs: list[tuple[str, float]] = []
+    for text in texts:
+        if ":" in text:
+            name, values = parse_grid(text)
+            pairs += [(name, float(value)) for value in values]
+        else:
+            pairs += parse_assignments([text]).items()
     names = sorted({name for name, _ in pairs})
     if len(names) != 1:
         message = f"true values of one parameter are needed, for example --true g=1e-3 --true g=2e-3; got {', '.join(names) or 'none'}"
@@ -65,7 +116,7 @@ def parse_truths(texts: Sequence[str]) -> tuple[str, tuple[float, ...]]:
 
 def run_coverage(
     analysis: Analysis, truths: Truths, *, at: Mapping[str, float], run: Run, progress: Progress | None = None
-) -> tuple[Coverage, ...]:
+) -> CoverageStudy:
     """Return the coverage of each method at each true value.
 
     Parameters
@@ -75,7 +126,7 @@ def run_coverage(
     truths
         What is studied.
     at
-        Held parameters; a mass must be among them when the model has one.
+        Held parameters; a mass must be among them when the model has one, or be in `truths.over`.
     run
         How pseudo-experiments are run.
     progress
@@ -84,27 +135,118 @@ def run_coverage(
     Raises
     ------
     CevnsfitError
-        If the parameter is held.
+        If a parameter is both held and varied.
     """
     threshold(truths.cl, 1)
-    if truths.poi in at:
-        message = f"{truths.poi} is both held (--at) and varied (--true)"
+    name, values = (None, (None,)) if truths.over is None else truths.over
+    both = [text for text in (truths.poi, name) if text is not None and text in at]
+    if both or truths.poi == name:
+        message = f"{', '.join(both) if both else truths.poi} is both held (--at) and varied (--true, --grid)"
         raise CevnsfitError(message)
+    seed = run.plan.seed
+    over = None if truths.over is None else [name, list(values)]
+    identity = description(analysis, at, seed, method="coverage", poi=truths.poi, truths=list(truths.values), cl=truths.cl, over=over)
+    rows = []
+    with thrower(run, identity, QUANTITIES, progress) as throw:
+        for number, value in enumerate(values):
+            here = dict(at) if name is None or value is None else {**at, name: value}
+            rows.append(_row(analysis, truths, here, (run, throw, number, value)))
+    return CoverageStudy(analysis, truths, dict(at), seed, tuple(rows))
+
+
+def _row(analysis: Analysis, truths: Truths, at: Mapping[str, float], how: tuple[Run, Thrower, int, float | None]) -> Row:
+    """Return the study at one setting; `how` holds the run, the thrower, and the number and the value of the setting."""
+    run, throw, number, setting = how
     joint, held = prepare(analysis, at)
     check_floating(analysis, (*at, truths.poi))
-    tests, seed, alpha = hypotheses(joint, truths.poi, held=held), run.plan.seed, 1 - truths.cl
-    identity = description(analysis, at, seed, method="coverage", poi=truths.poi, truths=list(truths.values), cl=truths.cl)
-    result: list[Coverage] = []
-    with thrower(run, identity, QUANTITIES, progress) as throw:
-        for place, value in enumerate(truths.values):
-            plain = throw(coverage_units(tests, value, run.plan.toys, (seed, 2 * place), alpha=None))
-            result += coverage_of(value, np.concatenate(plain), cl=truths.cl, nested=False)
-            if truths.nested > 0:
-                inner = throw(coverage_units(tests, value, truths.nested, (seed, 2 * place + 1), alpha=alpha))
-                result.append(coverage_of(value, np.concatenate(inner), cl=truths.cl, nested=True)[1])
-    return tuple(result)
+    tests, seed = hypotheses(joint, truths.poi, held=held), run.plan.seed
+    found: list[Coverage] = []
+    for k, value in enumerate(truths.values):
+        if setting is not None and not is_near(tests, value):
+            continue
+        place = 2 * (number * len(truths.values) + k)
+        plain = throw(coverage_units(tests, value, run.plan.toys, (seed, place), alpha=None))
+        found += coverage_of(value, np.concatenate(plain), cl=truths.cl, nested=False)
+        if truths.nested > 0:
+            inner = throw(coverage_units(tests, value, truths.nested, (seed, place + 1), alpha=1 - truths.cl))
+            found.append(coverage_of(value, np.concatenate(inner), cl=truths.cl, nested=True)[1])
+    return Row(setting, intervals(joint, truths.poi, cl=truths.cl, held=held).allowed, tuple(found))
 
 
-def coverage_json(result: Sequence[Coverage]) -> list[dict[str, Any]]:
+# --- output ------------------------------------------------------------------------------------------------------------------------
+
+
+def coverage_json(study: CoverageStudy) -> dict[str, Any]:
     """Return a coverage study as plain values."""
-    return [dataclasses.asdict(entry) for entry in result]
+    return {
+        "experiments": study.analysis.experiments,
+        "model": study.analysis.model,
+        "at": dict(study.at),
+        "poi": study.truths.poi,
+        "cl": study.truths.cl,
+        "seed": study.seed,
+        "over": None if study.truths.over is None else study.truths.over[0],
+        "rows": [
+            {"setting": row.setting, "allowed": row.allowed, "coverage": [dataclasses.asdict(entry) for entry in row.coverage]}
+            for row in study.rows
+        ],
+    }
+
+
+def notes_of(study: CoverageStudy) -> list[str]:
+    """Return what a table or a picture of a coverage study must say."""
+    held = "".join(f", {name} = {value:g}" for name, value in study.at.items())
+    entries = [entry for row in study.rows for entry in row.coverage]
+    failed = sum(entry.failed for entry in entries)
+    over = [] if study.truths.over is None else ["not studied: true values that the observed data exclude by five standard deviations"]
+    return [
+        f"{' + '.join(study.analysis.experiments)}, {study.analysis.model}{held}",
+        f"{100 * study.truths.cl:g} % CL, 1 dof; {sum(entry.toys for entry in entries)} toys, seed {study.seed}, {failed} failed",
+        *over,
+    ]
+
+
+def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
+    """Write the table and the picture, and return both paths."""
+    name, poi = "" if study.truths.over is None else study.truths.over[0], study.truths.poi
+    physics = check_model(study.analysis.model)
+    unit = next((p.unit for p in (() if physics is None else physics.parameters) if p.name == name), "1")
+    comments = ["how often intervals contain the truth", *notes_of(study), f"cevnsfit {installed_version()}"]
+    headers = [
+        *([f"{name} [{unit}]"] if name else []),
+        f"true_{poi} [1]",
+        "method",
+        "coverage [1]",
+        "error [1]",
+        "toys",
+        "failed",
+        "quantile",
+    ]
+    lines = [
+        [
+            *([] if row.setting is None else [cell(row.setting)]),
+            cell(entry.truth),
+            entry.method,
+            cell(entry.covered),
+            cell(entry.error),
+            str(entry.toys),
+            str(entry.failed),
+            cell(entry.quantile),
+        ]
+        for row in study.rows
+        for entry in row.coverage
+    ]
+    table = write_csv(folder / TABLE, comments, headers, lines)
+    curves = [
+        CoverageLine(
+            method,
+            row.setting,
+            np.array([[e.truth, e.covered, e.error, e.quantile] for e in row.coverage if e.method == method]),
+            row.allowed,
+        )
+        for row in study.rows
+        for method in dict.fromkeys(entry.method for entry in row.coverage)
+    ]
+    notes = [*notes_of(study), f"{'bars' if name else 'grey'}: what the observed data allow at this level (profile likelihood)"]
+    figure = coverage_figure(curves, (poi, (name, unit) if name else None), cl=study.truths.cl, notes=notes)
+    return table, save_figure(figure, folder / PICTURE)

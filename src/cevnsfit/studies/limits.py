@@ -132,4 +132,5 @@ def run_discovery(
 
 def discovery_json(result: Discovery) -> dict[str, Any]:
     """Return a significance as plain values."""
-    return {**dataclasses.asdict(result), "toys": None if result.toys is None else toys_json(result.toys)}
+    method = "profile likelihood, asymptotic" if result.toys is None else "profile likelihood, toys without signal"
+    return {"method": method, **dataclasses.asdict(result), "toys": None if result.toys is None else toys_json(result.toys)}

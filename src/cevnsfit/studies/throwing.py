@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.toys import CHUNK, run_unit
 from cevnsfit.io.toy_store import load_chunk, open_toys, save_chunk
@@ -43,11 +42,14 @@ class Run:
         Worker processes; the numbers do not depend on it.
     folder
         Where they are kept, None to keep none.
+    dask
+        Address or scheduler file of the Dask cluster that throws them, None for processes of this machine.
     """
 
     plan: ToyPlan
     jobs: int = 1
     folder: Path | None = None
+    dask: str | None = None
 
 
 def description(analysis: Analysis, at: Mapping[str, float], seed: int, **what: object) -> dict[str, Any]:
@@ -92,7 +94,7 @@ def thrower(run: Run, identity: Mapping[str, object], quantities: int, progress:
         if progress is not None:
             progress(counts[0], counts[1])
 
-    with workers(run.jobs) as executor:
+    with workers(run.jobs, run.dask) as executor:
         yield lambda units: _throw(units, executor, store, tell)
 
 
@@ -110,15 +112,7 @@ def _throw(units: Sequence[Unit], executor: Executor | None, store: ToyStore | N
 
 
 def _finished(tasks: Sequence[tuple[int, Unit]], executor: Executor | None) -> Iterator[tuple[int, Floats]]:
-    """Yield (position, chunk) as they finish.
-
-    Raises
-    ------
-    CevnsfitError
-        If a worker process dies.
-    """
-    from concurrent.futures.process import BrokenProcessPool
-
+    """Yield (position, chunk) as they finish."""
     if executor is None:
         for i, unit in tasks:
             yield i, run_unit(unit)
@@ -127,9 +121,6 @@ def _finished(tasks: Sequence[tuple[int, Unit]], executor: Executor | None) -> I
     try:
         for future in as_completed(pending):
             yield pending[future], future.result()
-    except BrokenProcessPool:
-        message = "a worker process died (out of memory?); finished toys are kept where --output is given: the same command continues"
-        raise CevnsfitError(message) from None
     finally:
         for future in pending:
             future.cancel()

@@ -149,6 +149,7 @@ def region_json(result: ToyRegion) -> dict[str, Any]:
         "label": result.plane.label,
         "model": result.plane.model,
         "cl": result.region.cl,
+        "dof": 2 if result.ordering == "plane" else 1,
         "method": method_of(result),
         "ordering": result.ordering,
         "best_fit": dict(result.plane.best),

@@ -11,7 +11,7 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.units import UnitError, split
 from cevnsfit.core.version import installed_version
-from cevnsfit.infer.sensitivity import LimitTest, median_limit
+from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, LimitTest, expected_limits, median_limit
 from cevnsfit.report.forecasts import WhatIfLine, whatif_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.spec.catalog import resolve
@@ -60,6 +60,8 @@ class Row:
         Of each field.
     limit
         Median limit with all systematics; infinite when nothing is excluded.
+    bands
+        The limits at -2, -1, 0, 1 and 2 standard deviations, asymptotic.
     statistics_only
         The same with every constrained parameter held.
     events
@@ -68,6 +70,7 @@ class Row:
 
     values: tuple[float, ...]
     limit: float
+    bands: tuple[float, ...]
     statistics_only: float
     events: float
 
@@ -134,7 +137,8 @@ def vary(plan: Plan, grids: Mapping[str, NDArray[np.float64]], at: Mapping[str, 
         counts = events(setting)
         planned = sum(count for experiment, count in counts.items() if experiment not in plan.existing)
         bare = median_limit(asimov, real, _statistics_only(asimov, test))
-        rows.append(Row(tuple(map(float, values)), median_limit(asimov, real, test), bare, planned))
+        bands = expected_limits(asimov, real, test)
+        rows.append(Row(tuple(map(float, values)), bands[SIGMAS.index(0.0)], bands, bare, planned))
         name, label, data = test.poi, setting.label, statement(changed, setting)
         if progress is not None:
             progress(number, len(combinations))
@@ -173,11 +177,13 @@ def whatif_json(result: WhatIf) -> dict[str, Any]:
         "cl": result.cl,
         "dof": result.dof,
         "at": dict(result.at),
+        "bands_method": ASYMPTOTIC,
         "fields": [{"path": f.path, "unit": f.unit, "scale": f.scale, "values": f.values.tolist()} for f in result.fields],
         "rows": [
             {
                 "values": list(row.values),
                 "limit": finite(row.limit),
+                "bands": {f"{z:+g}" if z else "0": finite(value) for z, value in zip(SIGMAS, row.bands, strict=True)},
                 "statistics_only": finite(row.statistics_only),
                 "events": row.events,
             }
@@ -191,16 +197,21 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
     comments = [
         f"expected limit on {result.poi} at {result.cl:g} CL, {result.dof} dof, with all systematics and with statistical errors alone",
         f"{result.label}: {result.data}",
+        f"bands: {ASYMPTOTIC}",
         *(f"held: {name} = {value:g}" for name, value in result.at.items()),
         f"cevnsfit {installed_version()}",
     ]
     headers = [
         *(f"{f.path} [{f.unit}]" for f in result.fields),
         f"{result.poi}_limit [1]",
+        *(f"{result.poi}_{'minus' if z < 0 else 'plus'}_{abs(z):g}_sigma [1]" for z in SIGMAS if z != 0.0),
         f"{result.poi}_statistics_only [1]",
         "events [1]",
     ]
-    rows = [[*(f"{v:.10g}" for v in row.values), cell(row.limit), cell(row.statistics_only), f"{row.events:.10g}"] for row in result.rows]
+    rows = []
+    for row in result.rows:
+        spread = [value for z, value in zip(SIGMAS, row.bands, strict=True) if z != 0.0]
+        rows.append([*(f"{v:.10g}" for v in row.values), *map(cell, (row.limit, *spread, row.statistics_only)), f"{row.events:.10g}"])
     return write_csv(path, comments, headers, rows)
 
 
@@ -214,7 +225,9 @@ def write_whatif_plot(result: WhatIf, path: Path) -> Path:
     for values, rows in groups.items():
         text = ", ".join(f"{f.path} = {v:.4g}{'' if f.unit == '1' else f' {f.unit}'}" for f, v in zip(others, values, strict=True))
         limits = [np.array([getattr(row, name) for row in rows]) for name in ("limit", "statistics_only")]
-        lines.append(WhatIfLine(text, np.array([row.values[0] for row in rows]), limits[0], limits[1]))
+        lines.append(
+            WhatIfLine(text, np.array([row.values[0] for row in rows]), limits[0], limits[1], np.array([row.bands for row in rows]))
+        )
     held = ", ".join(f"{name} = {value:g}" for name, value in result.at.items())
     notes = [f"{result.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof", result.data]
     figure = whatif_figure(lines, (first.path, first.unit, first.scale), result.poi, notes=notes)

@@ -1,52 +1,92 @@
-"""Worker processes for loops over points and toys; one BLAS thread in each, so that the numbers do not depend on how many there are."""
+"""Where loops over points and toys run: this process, processes of this machine, or a Dask cluster.
+
+BLAS has one thread in each process, so that the numbers do not depend on where they are made.
+"""
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import multiprocessing.connection
 import os
 import threading
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from cevnsfit.core.errors import DomainError
+from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.version import UNKNOWN, installed_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from concurrent.futures import Executor
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+    from distributed import Client
+
+_CONNECT: Final = "10 s"
+"""How long the scheduler of a Dask cluster may take to answer."""
+
+_KEPT: Final = "what is finished is kept where there is an output folder: the same command continues"
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
-def workers(jobs: int) -> Iterator[Executor | None]:
-    """Yield an executor with `jobs` processes, or None for one; BLAS runs on one thread in every process, this one included.
+def workers(jobs: int, dask: str | None = None) -> Iterator[Executor | None]:
+    """Yield an executor, or None for work in this process; BLAS runs on one thread in every process, this one included.
+
+    Parameters
+    ----------
+    jobs
+        Processes of this machine.
+    dask
+        Address of a Dask scheduler ("tcp://host:8786") or path of its scheduler file; then `jobs` is 1.
 
     Raises
     ------
     DomainError
-        If `jobs` is less than 1.
+        If `jobs` is less than 1, or both are asked for.
+    CevnsfitError
+        If there is no such scheduler, or workers die.
     """
     from threadpoolctl import threadpool_limits
 
     if jobs < 1:
         message = f"the number of jobs must be at least 1, got {jobs}"
         raise DomainError(message)
-    with threadpool_limits(1):
-        if jobs == 1:
-            yield None
-            return
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare_worker) as executor:
-            try:
-                yield executor
-            except BaseException:
-                executor.shutdown(wait=False, cancel_futures=True)
-                raise
+    if dask is not None and jobs > 1:
+        message = "choose one of --jobs and --dask: a Dask cluster has the workers that it has"
+        raise DomainError(message)
+    with threadpool_limits(1), ExitStack() as stack:
+        executor = None
+        if dask is not None:
+            executor = stack.enter_context(_cluster(dask))
+        elif jobs > 1:
+            executor = stack.enter_context(_processes(jobs))
+        yield executor
+
+
+@contextmanager
+def _processes(jobs: int) -> Iterator[Executor]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare_worker) as executor:
+        try:
+            yield executor
+        except BrokenExecutor:
+            message = f"a worker process died (out of memory?); {_KEPT}"
+            raise CevnsfitError(message) from None
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def prepare_worker() -> None:
     """Set one BLAS thread in this process, leave interrupts to the parent, and end with it when it is killed."""
+    import signal
+
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_threads()
 
 
@@ -59,12 +99,106 @@ def _end_with_parent() -> None:
 
 
 def limit_threads() -> None:
-    """Set one BLAS thread in this process, and leave interrupts to the parent."""
-    import signal
-
+    """Set one BLAS thread in this process."""
     import numpy as np
     from threadpoolctl import threadpool_limits
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     np.linalg.norm(np.ones(2))
     threadpool_limits(1)
+
+
+class ClusterExecutor(Executor):
+    """An executor of a Dask cluster whose tasks run on one BLAS thread, with the version of cevnsfit that is here."""
+
+    def __init__(self, inner: Executor) -> None:
+        self.inner = inner
+
+    def submit(self, function: Callable[..., Any], /, *args: object, **options: object) -> Future[Any]:
+        """Return the future of a call on the cluster."""
+        return self.inner.submit(on_cluster, installed_version(), function, *args, **options)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Forget the calls that are not finished, or wait for them."""
+        self.inner.shutdown(wait=wait and not cancel_futures)
+
+
+def on_cluster(version: str, function: Callable[..., Any], /, *args: object, **options: object) -> Any:
+    """Return what a function returns, on one BLAS thread.
+
+    Raises
+    ------
+    CevnsfitError
+        If cevnsfit has another version in this process than `version`.
+    """
+    if installed_version() != version:
+        message = f"a Dask worker has cevnsfit {installed_version()}, not {version}"
+        raise CevnsfitError(message)
+    limit_threads()
+    return function(*args, **options)
+
+
+@contextmanager
+def _cluster(where: str) -> Iterator[Executor]:
+    """Yield the executor of a Dask cluster, whose workers may still be to come."""
+    from concurrent.futures import CancelledError
+
+    client = _connected(where)
+    from distributed import KilledWorker
+    from distributed.comm import CommClosedError
+
+    executor = ClusterExecutor(client.get_executor(pure=False))
+    try:
+        _check_versions(client, where)
+        yield executor
+    except KilledWorker as error:
+        message = f"Dask workers died again and again at the same task ({error}); {_KEPT}"
+        raise CevnsfitError(message) from None
+    except (CancelledError, CommClosedError):
+        message = f"the Dask scheduler {where} has gone; {_KEPT}"
+        raise CevnsfitError(message) from None
+    finally:
+        executor.shutdown(wait=False)
+        client.close()
+
+
+def _check_versions(client: Client, where: str) -> None:
+    """Raise CevnsfitError unless scheduler and workers have the version of cevnsfit that is here; those that come later check it themselves."""
+    import importlib.metadata
+
+    found = client.run(importlib.metadata.version, "cevnsfit", on_error="return")
+    if not found:
+        _log.warning("the Dask scheduler %s has no workers yet: waiting for them", where)
+    try:
+        found["scheduler"] = client.run_on_scheduler(importlib.metadata.version, "cevnsfit")
+    except importlib.metadata.PackageNotFoundError as error:
+        found["scheduler"] = error
+    for place, version in found.items():
+        known = version if isinstance(version, str) else UNKNOWN
+        if known != installed_version():
+            what = "no cevnsfit" if known == UNKNOWN else f"cevnsfit {known}"
+            message = f"the Dask cluster has {what} at {place}; install version {installed_version()} there"
+            raise CevnsfitError(message)
+
+
+def _connected(where: str) -> Client:
+    """Return a client of the scheduler.
+
+    Raises
+    ------
+    CevnsfitError
+        If distributed is not installed, or there is no scheduler.
+    """
+    try:
+        from distributed import Client
+    except ModuleNotFoundError:
+        message = "--dask needs the package distributed: pip install 'cevnsfit[dask]'"
+        raise CevnsfitError(message) from None
+    if "://" not in where and not Path(where).is_file():
+        message = f"'{where}' is neither the address of a Dask scheduler (tcp://HOST:8786) nor a scheduler file"
+        raise CevnsfitError(message)
+    place = {"address": where} if "://" in where else {"scheduler_file": where}
+    try:
+        return Client(**place, timeout=_CONNECT, set_as_default=False)
+    except (OSError, ValueError, KeyError) as error:
+        message = f"no Dask scheduler answers at {where} ({error})"
+        raise CevnsfitError(message) from None

@@ -31,8 +31,12 @@ def test_experiments_agree_on_the_signal(command: Callable[..., Result]) -> None
     assert 0.0 <= found["statistic"] < 2.0
     assert found["ndof"] == 1
     assert set(found["separate"]) == {CSI, LAR}
+    assert found["method"] == "parameter goodness of fit"
+    assert [entry["label"] for entry in found["strengths"]] == [CSI, LAR, f"{CSI} + {LAR}"]
+    assert found["strengths"][0]["pull"] == pytest.approx(-0.53, abs=0.01)
     text = command("compatibility", CSI, LAR, "-m", "signal-strength", "--profile-signal", "--toys", "128").stdout
     assert "chi2_PG / ndof" in text
+    assert "-0.53 sigma (deficit)" in text
     assert "128 toys, seed 1, 0 failed" in text
 
 
@@ -59,6 +63,7 @@ def test_significance(command: Callable[..., Result]) -> None:
     found = json.loads(command("significance", LAR, "-m", "released-templates", "--json").stdout)
     assert found["significance"] == pytest.approx(3.87, abs=0.02)
     assert found["toys"] is None
+    assert found["method"] == "profile likelihood, asymptotic"
     text = command("significance", LAR, "-m", "released-templates", "--toys", "128").stdout
     assert "p < 0.02 (95 % CL), 128 toys" in text
 
@@ -99,14 +104,39 @@ def test_bad_methods(refused: Callable[..., str], options: tuple[str, ...], mess
     assert message in refused("intervals", CSI, "-m", "lmu-ltau", "--at", "mass=100", *options)
 
 
-def test_coverage(command: Callable[..., Result]) -> None:
-    arguments = ("coverage", CSI, "-m", "signal-strength", "--true", "signal_strength=1", "--toys", "256")
-    (found,) = json.loads(command(*arguments, "--json").stdout)
-    assert (found["method"], found["truth"], found["toys"] + found["failed"]) == ("profile", 1.0, 256)
-    assert found["covered"] == pytest.approx(0.9, abs=0.07)
-    assert "asymptotic threshold of t: 2.71" in command(*arguments).stdout
+def test_coverage(command: Callable[..., Result], tmp_path: Path) -> None:
+    arguments = ("coverage", CSI, "-m", "signal-strength", "--true", "signal_strength=1", "--toys", "256", "-o", tmp_path)
+    found = json.loads(command(*arguments, "--json").stdout)
+    profiled, limits = found["rows"][0]["coverage"]
+    assert (profiled["method"], profiled["truth"], profiled["toys"] + profiled["failed"]) == ("profile", 1.0, 256)
+    assert profiled["covered"] == pytest.approx(0.9, abs=0.07)
+    assert limits["method"] == "cls"
+    assert (found["cl"], found["seed"], found["over"]) == (0.9, 1, None)
+    text = command(*arguments).stdout
+    assert "asymptotic threshold of t: 2.71" in text
+    assert (tmp_path / "coverage.png").read_bytes().startswith(b"\x89PNG")
+    assert "signal-strength" in (tmp_path / "coverage.csv").read_text(encoding="utf-8")
 
 
-def test_a_varied_parameter_cannot_be_held(refused: Callable[..., str]) -> None:
-    message = refused("coverage", CSI, "-m", "signal-strength", "--true", "signal_strength=1", "--at", "signal_strength=1")
-    assert "both held (--at) and varied (--true)" in message
+@pytest.mark.slow
+def test_coverage_over_masses(command: Callable[..., Result], tmp_path: Path) -> None:
+    """A coupling of 1 is excluded by far and left out; the picture is a map."""
+    arguments = ("coverage", CSI, "-m", "lmu-ltau", "--grid", "mass=10:1000:3:log", "--true", "g=1e-3", "--true", "g=1", "--toys", "128")
+    found = json.loads(command(*arguments, "-o", tmp_path, "--json").stdout)
+    assert [row["setting"] for row in found["rows"]] == pytest.approx([10.0, 100.0, 1000.0])
+    assert all([entry["truth"] for entry in row["coverage"]] == [1e-3] for row in found["rows"])
+    assert [len(row["allowed"]) for row in found["rows"]] == [1, 2, 2]
+    assert found["files"][1].endswith("coverage.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--at", "signal_strength=1"), "signal_strength is both held (--at) and varied"),
+        (("--grid", "signal_strength=1:2:3"), "signal_strength is both held (--at) and varied"),
+        (("--cl", "2"), "a confidence level lies between 0 and 1"),
+        (("--grid", "masses=1:2:3"), "unknown parameter 'masses'"),
+    ],
+)
+def test_bad_coverage(refused: Callable[..., str], options: tuple[str, ...], message: str) -> None:
+    assert message in refused("coverage", CSI, "-m", "signal-strength", "--true", "signal_strength=1", *options)

@@ -10,7 +10,8 @@ from scipy.stats import poisson
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.coverage import PER_UNIT, coverage_of, coverage_units
+from cevnsfit.infer.cls import cls_values, signal_test
+from cevnsfit.infer.coverage import PER_UNIT, coverage_of, coverage_units, has_limits
 from cevnsfit.infer.feldman_cousins import hypotheses
 from cevnsfit.infer.intervals import intervals
 from cevnsfit.infer.profile import profile
@@ -20,6 +21,8 @@ from cevnsfit.stats.joint import join
 from cevnsfit.studies.coverage import parse_truths
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cevnsfit.infer.coverage import Coverage
     from cevnsfit.stats.joint import Joint
 
@@ -40,13 +43,16 @@ def study(truth: float, toys: int, *, nested: bool) -> tuple[Coverage, ...]:
 
 def test_profile_coverage_is_that_of_the_poisson_sum() -> None:
     truth = 1.0
-    (found,) = study(truth, 1024, nested=False)
+    found, limits = study(truth, 1024, nested=False)
     n = np.arange(60.0)
     mean, best = SIGNAL * truth + BACKGROUND, np.maximum(n, BACKGROUND)
     t = 2 * (poisson.logpmf(n, best) - poisson.logpmf(n, mean))
     exact = float(poisson.pmf(n, mean)[t <= 2.7055].sum())
     assert found.toys == 1024
     assert found.covered == pytest.approx(exact, abs=4 * found.error)
+    below = [cls_values(signal_test(counting(float(count)), "mu"), np.array([truth]))[0] >= 0.1 for count in n[:30]]
+    assert limits.method == "cls"
+    assert limits.covered == pytest.approx(float(poisson.pmf(n[:30], mean)[below].sum()), abs=4 * limits.error)
 
 
 def test_profile_coverage_counts_intervals_that_contain_the_truth() -> None:
@@ -85,7 +91,13 @@ def test_failures_are_counted() -> None:
     assert (found.covered, found.toys, found.failed) == (0.5, 2, 1)
 
 
+def test_limits_are_studied_where_counts_grow(make_joint: Callable[..., Joint]) -> None:
+    assert has_limits(hypotheses(counting(5.0), "mu", held={}))
+    assert not has_limits(hypotheses(make_joint(), "g", held={}))
+
+
 def test_true_values_of_one_parameter() -> None:
+    assert parse_truths(["g=1e-4:1e-2:3:log", "g=1"]) == ("g", (pytest.approx(1e-4), pytest.approx(1e-3), pytest.approx(1e-2), 1.0))
     assert parse_truths(["g=1e-3", "g=2e-3"]) == ("g", (1e-3, 2e-3))
     for texts in ([], ["g=1", "h=2"]):
         with pytest.raises(CevnsfitError, match="true values of one parameter"):

@@ -41,7 +41,7 @@ def test_the_last_limit_has_the_bands() -> None:
 
 
 def test_the_ratio_shows_the_floor() -> None:
-    line = WhatIfLine("", MASS, np.full(4, 4e-3), np.array([4e-3, 2e-3, 1e-3, 5e-4]))
+    line = WhatIfLine("", MASS, np.full(4, 4e-3), np.array([4e-3, 2e-3, 1e-3, 5e-4]), np.tile([2e-3, 3e-3, 4e-3, 5e-3, 6e-3], (4, 1)))
     figure = whatif_figure([line], ("source.exposure_pot", "1", "log"), "g")
     top, below = figure.axes
     assert below.lines[0].get_ydata() == pytest.approx([1.0, 2.0, 4.0, 8.0])

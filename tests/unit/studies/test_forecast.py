@@ -169,7 +169,11 @@ def test_curves_and_what_if_scans_are_written(tmp_path: Path) -> None:
     events = np.array([row.events for row in result.rows[:3]])
     assert events == pytest.approx(332.6 * (20.0 / np.array([20.0, 25.0, 30.0])) ** 2, rel=1e-3)
     lines = write_whatif(result, tmp_path / "whatif.csv").read_text().splitlines()
-    assert "systematics.lujan_flux.sigma [%],source.distance [m],g_limit [1],g_statistics_only [1],events [1]" in lines
+    spread = ",".join(f"g_{side}_{z}_sigma [1]" for side, z in (("minus", 2), ("minus", 1), ("plus", 1), ("plus", 2)))
+    assert f"systematics.lujan_flux.sigma [%],source.distance [m],g_limit [1],{spread},g_statistics_only [1],events [1]" in lines
+    assert all(row.bands[0] <= row.bands[1] <= row.limit <= row.bands[3] <= row.bands[4] for row in result.rows)
+    (single,) = forecast(plan(("systematics.lujan_flux.sigma", "1.0"), ("source.distance", "20.0")), {"mass": 1000.0})
+    assert result.rows[0].bands == pytest.approx(single.sensitivity.bands, rel=1e-4)
     assert json.loads(json.dumps(whatif_json(result), allow_nan=False))["rows"][0]["values"] == [1.0, 20.0]
     assert write_whatif_plot(result, tmp_path / "whatif.png").read_bytes()[:4] == b"\x89PNG"
 

@@ -1,0 +1,291 @@
+"""What is read from the ensembles of a posterior: credible intervals with every branch, and whether the ensembles can be trusted.
+
+References
+----------
+Vehtari et al., Bayesian Analysis 16 (2021) 667, arXiv:1903.08008 (R-hat and effective sample size); Goodman and Weare, Comm. Appl. Math. Comp.
+Sci. 5 (2010) 65 (autocorrelation time of an ensemble).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.intervals import threshold
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.planes import Interval
+    from cevnsfit.infer.posterior import Block, Prior, Target
+
+    Floats = NDArray[np.float64]
+
+METHOD: Final = "Bayesian, highest posterior density"
+
+WARM_UP: Final = 1 / 3
+"""Part of each ensemble that is left out at its beginning."""
+
+QUANTILES: Final = (0.05, 0.16, 0.50, 0.84, 0.95)
+
+SIGNIFICANT: Final = 5.0
+"""Standard deviations by which the draws in a gap between two intervals must be fewer than beside it."""
+
+_BISECTIONS: Final = 12
+
+_DENSITY: Final[Mapping[str, Any]] = {"method": "multimodal_sample", "grid_len": 2048, "bw_fct": 0.4}
+"""A density estimate that is narrower than the best one for a single peak: it keeps a narrow branch beside a wide one; chance gaps are closed."""
+
+LARGEST_R_HAT: Final = 1.01
+LEAST_DRAWS: Final = 400.0
+LEAST_TIMES: Final = 20.0
+"""Limits of R-hat, of the effective sample size, and of the steps in autocorrelation times, for a posterior that can be trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marginal:
+    """The posterior of one parameter.
+
+    Attributes
+    ----------
+    name
+        The parameter.
+    mean, sd
+        Mean and standard deviation.
+    quantiles
+        At `QUANTILES`.
+    r_hat
+        Rank-normalised split R-hat of the ensembles.
+    ess_bulk, ess_tail
+        Effective sample sizes of the bulk and of the tails, walkers as chains.
+    autocorrelation
+        Integrated autocorrelation time in steps, mean of the ensembles.
+    """
+
+    name: str
+    mean: float
+    sd: float
+    quantiles: tuple[float, ...]
+    r_hat: float
+    ess_bulk: float
+    ess_tail: float
+    autocorrelation: float
+
+
+@dataclass(frozen=True, slots=True)
+class Credible:
+    """A posterior in numbers.
+
+    Attributes
+    ----------
+    poi
+        The parameter of interest.
+    cl
+        Probability of the credible intervals.
+    intervals
+        Highest-density intervals of `poi`, increasing, in the coordinate in which its prior is flat.
+    contents
+        Part of the posterior in each interval.
+    upper
+        Upper end of the interval from the lowest value that holds the probability `cl`.
+    marginals
+        All parameters that float, `poi` among them.
+    priors
+        Those of parameters without a constraint; all others are unit normal.
+    acceptance
+        Part of the proposals that were accepted.
+    ensembles, walkers, steps, warm_up, seed
+        Size of the run, and the first steps that are left out.
+    valid, reason
+        Whether the ensembles have converged, and why not.
+    method
+        How the intervals are made.
+    """
+
+    poi: str
+    cl: float
+    intervals: tuple[Interval, ...]
+    contents: tuple[float, ...]
+    upper: float
+    marginals: tuple[Marginal, ...]
+    priors: tuple[Prior, ...]
+    acceptance: float
+    ensembles: int
+    walkers: int
+    steps: int
+    warm_up: int
+    seed: int
+    valid: bool
+    reason: str
+    method: str = METHOD
+
+
+def draws(goal: Target, ensembles: Sequence[Sequence[Block]]) -> Floats:
+    """Return the coordinates after the warm-up, shape (ensembles, steps, walkers, d)."""
+    chains = np.array([np.concatenate([block.coordinates for block in blocks]) for blocks in ensembles])
+    if chains.shape[-1] != len(goal.floating):
+        message = "the ensembles belong to another posterior"
+        raise CevnsfitError(message)
+    return chains[:, int(WARM_UP * chains.shape[1]) :]
+
+
+def credible(goal: Target, ensembles: Sequence[Sequence[Block]], poi: str, *, cl: float, seed: int) -> Credible:
+    """Return a posterior in numbers.
+
+    Parameters
+    ----------
+    goal
+        The density.
+    ensembles
+        The blocks of each ensemble.
+    poi
+        The parameter of interest.
+    cl
+        Probability of the credible intervals.
+    seed
+        Of the run.
+
+    Raises
+    ------
+    CevnsfitError
+        If `poi` does not float.
+    DomainError
+        Unless 0 < cl < 1.
+    """
+    threshold(cl, 1)
+    if poi not in goal.names:
+        message = f"{poi} does not float in this posterior; known: {', '.join(goal.names)}"
+        raise CevnsfitError(message)
+    chains, place = draws(goal, ensembles), goal.names.index(poi)
+    values = goal.values(chains)
+    marginals = tuple(_marginal(name, values[..., k]) for k, name in enumerate(goal.names))
+    independent = chains[:, :: math.ceil(marginals[place].autocorrelation), :, place].ravel()
+    found = highest_density(independent, (float(goal.lower[place]), float(goal.upper[place])), cl)
+    ends = [tuple(float(x) for x in (np.exp(pair) if goal.log[place] else pair)) for pair in found]
+    mine = values[..., place]
+    steps, tries = (
+        sum(len(block.log_density) for block in ensembles[0]),
+        sum(block.log_density.size for blocks in ensembles for block in blocks),
+    )
+    reason = _doubt(marginals, chains.shape[1])
+    return Credible(
+        poi=poi,
+        cl=cl,
+        intervals=tuple((low, high) for low, high in ends),
+        contents=tuple(float(np.mean((mine >= low) & (mine <= high))) for low, high in ends),
+        upper=float(np.quantile(mine, cl)),
+        marginals=marginals,
+        priors=goal.priors,
+        acceptance=float(sum(block.accepted.sum() for blocks in ensembles for block in blocks) / tries),
+        ensembles=len(ensembles),
+        walkers=chains.shape[2],
+        steps=steps,
+        warm_up=steps - chains.shape[1],
+        seed=seed,
+        valid=not reason,
+        reason=reason,
+    )
+
+
+def _marginal(name: str, values: Floats) -> Marginal:
+    """Return the posterior of one parameter from its values, shape (ensembles, steps, walkers)."""
+    from arviz_stats.base import array_stats
+    from emcee.autocorr import integrated_time
+
+    ensembles, steps, walkers = values.shape
+    chains = values.transpose(0, 2, 1).reshape(ensembles * walkers, steps)
+    times = [float(integrated_time(one, tol=0)[0]) for one in values]
+    return Marginal(
+        name,
+        float(values.mean()),
+        float(values.std()),
+        tuple(float(x) for x in np.quantile(values, QUANTILES)),
+        float(array_stats.rhat(values.reshape(ensembles, steps * walkers))) if ensembles > 1 else float("nan"),
+        float(array_stats.ess(chains, method="bulk")),
+        float(array_stats.ess(chains, method="tail", prob=0.9)),
+        float(np.mean(times)),
+    )
+
+
+def _doubt(marginals: Sequence[Marginal], steps: int) -> str:
+    """Return why the ensembles cannot be trusted, or an empty text."""
+    worst = max(marginals, key=lambda one: one.r_hat)
+    least = min(marginals, key=lambda one: min(one.ess_bulk, one.ess_tail))
+    slowest = max(marginals, key=lambda one: one.autocorrelation)
+    found = []
+    if not worst.r_hat <= LARGEST_R_HAT:
+        found.append(f"R-hat of {worst.name} is {worst.r_hat:.3f} (at most {LARGEST_R_HAT})")
+    if not min(least.ess_bulk, least.ess_tail) >= LEAST_DRAWS:
+        found.append(f"{min(least.ess_bulk, least.ess_tail):.0f} effective draws of {least.name} (at least {LEAST_DRAWS:.0f})")
+    if not steps >= LEAST_TIMES * slowest.autocorrelation:
+        found.append(
+            f"{steps} steps are {steps / slowest.autocorrelation:.0f} autocorrelation times of {slowest.name} (at least {LEAST_TIMES:.0f})"
+        )
+    return "; ".join(found)
+
+
+def highest_density(sample: Floats, domain: tuple[float, float], cl: float) -> tuple[Interval, ...]:
+    """Return the intervals of highest density that hold the probability `cl`, increasing.
+
+    Where the density is flat at their level they hold all of the plateau, and more than `cl`.
+
+    Parameters
+    ----------
+    sample
+        Independent draws, shape (n,): the width of the density estimate follows from their number.
+    domain
+        Ends of the prior.
+    cl
+        Probability.
+    """
+    low, high = 0.5 * cl, cl
+    best = _branches(sample, domain, high)
+    for _ in range(_BISECTIONS if _content(sample, best) > cl else 0):
+        middle = 0.5 * (low + high)
+        trial = _branches(sample, domain, middle)
+        if _content(sample, trial) > cl:
+            best, high = trial, middle
+        else:
+            low = middle
+    return best
+
+
+def _content(sample: Floats, pairs: Sequence[Interval]) -> float:
+    return float(sum(np.mean((sample >= low) & (sample <= high)) for low, high in pairs))
+
+
+def _branches(sample: Floats, domain: Interval, probability: float) -> tuple[Interval, ...]:
+    """Return the intervals where the density is highest, chance gaps closed: they hold `probability` or more."""
+    from arviz_stats.base import array_stats
+
+    found = np.asarray(array_stats.hdi(sample, prob=probability, **_DENSITY, max_modes=len(sample)))
+    found = found[np.isfinite(found).all(axis=1)]
+    joined: list[Interval] = []
+    for low, high in found[np.argsort(found[:, 0])].tolist():
+        start = joined[-1][1] if joined else domain[0]
+        if _is_gap(sample, start, low):
+            joined.append((low, high))
+        else:
+            joined.append((joined.pop()[0] if joined else domain[0], high))
+    low, high = joined[-1]
+    return (*joined[:-1], (low, high if _is_gap(sample, high, domain[1]) else domain[1]))
+
+
+def _is_gap(sample: Floats, start: float, stop: float) -> bool:
+    """Return whether the density between two values is lower than beside them: a plateau at the level of an interval has chance gaps.
+
+    The draws in between are compared with those in as wide a stretch on either side; an infinite end of the domain is beyond a gap.
+    """
+    width = stop - start
+    if not math.isfinite(width):
+        return True
+    windows = [(start, stop), (start - width, start), (stop, stop + width)]
+    inside, left, right = (int(np.count_nonzero((sample >= low) & (sample <= high))) for low, high in windows)
+    expected = max(left, right)
+    return expected - inside > SIGNIFICANT * math.sqrt(expected)

@@ -1,0 +1,262 @@
+"""Bayesian posteriors of an analysis, resumable, with their table and their picture."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import FIRST_COMPLETED, wait
+from typing import TYPE_CHECKING, Any, Final
+
+from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.version import installed_version
+from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
+from cevnsfit.infer.intervals import threshold
+from cevnsfit.infer.posterior import BLOCK, Prior, run_block, target
+from cevnsfit.infer.toys import without_cache
+from cevnsfit.io.posterior_store import BLOCKS, load_blocks, open_posterior, save_block
+from cevnsfit.report.posteriors import posterior_figure
+from cevnsfit.report.style import save_figure
+from cevnsfit.stats.joint import observed_data
+from cevnsfit.studies.fitting import poi_name, prepare
+from cevnsfit.studies.forecast import cell, write_csv
+from cevnsfit.studies.grids import parse_range
+from cevnsfit.studies.setup import check_floating
+from cevnsfit.studies.throwing import description
+from cevnsfit.studies.workers import workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor, Future
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.posterior import Block, Target
+    from cevnsfit.io.posterior_store import PosteriorStore
+    from cevnsfit.studies.setup import Analysis
+
+    Progress = Callable[[int, int], None]
+
+TABLE: Final = "posterior.csv"
+PICTURE: Final = "posterior.png"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sampling:
+    """What is sampled and how.
+
+    Attributes
+    ----------
+    poi
+        The parameter of interest; None for the first polynomial one of the model that is not held.
+    cl
+        Probability of the credible intervals.
+    priors
+        Priors that are not flat within the bounds of their parameters.
+    steps
+        Of each ensemble, in whole blocks; the only thing that may change when a run is continued.
+    walkers
+        Of each ensemble; None for four times the number of parameters, at least 32.
+    ensembles
+        Independent ones.
+    seed
+        Of all random streams.
+    """
+
+    poi: str | None = None
+    cl: float = 0.90
+    priors: tuple[Prior, ...] = ()
+    steps: int = 8000
+    walkers: int | None = None
+    ensembles: int = 4
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        threshold(self.cl, 1)
+        if not 0 < self.steps <= BLOCK * BLOCKS or self.ensembles < 2 or self.seed < 0:
+            message = (
+                f"a posterior needs 1 to {BLOCK * BLOCKS} steps, at least 2 ensembles and a seed of at least 0, "
+                f"got {self.steps}, {self.ensembles} and {self.seed}"
+            )
+            raise DomainError(message)
+
+    @property
+    def blocks(self) -> int:
+        """Return the number of blocks of each ensemble."""
+        return -(-self.steps // BLOCK)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where a posterior is sampled: processes here, or the Dask cluster of a scheduler; and where it is kept, None to keep none."""
+
+    jobs: int = 1
+    dask: str | None = None
+    folder: Path | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Posterior:
+    """A sampled posterior: the analysis, the held parameters, the numbers, and the draws of the parameter of interest after the warm-up."""
+
+    analysis: Analysis
+    at: Mapping[str, float]
+    numbers: Credible
+    sample: NDArray[np.float64]
+
+
+def parse_priors(texts: Sequence[str]) -> tuple[Prior, ...]:
+    """Return the priors of texts "name=low:high[:log]"."""
+    priors = {}
+    for text in texts:
+        name, low, high, log = parse_range(text)
+        if name in priors:
+            message = f"{name} has two priors"
+            raise CevnsfitError(message)
+        priors[name] = Prior(name, low, high, log)
+    return tuple(priors.values())
+
+
+def run_posterior(
+    analysis: Analysis, sampling: Sampling, *, at: Mapping[str, float], place: Place, progress: Progress | None = None
+) -> Posterior:
+    """Return the posterior of an analysis.
+
+    Parameters
+    ----------
+    analysis
+        The likelihood.
+    sampling
+        What is sampled and how.
+    at
+        Held parameters; a mass must be among them when the model has one.
+    place
+        Where it runs and is kept.
+    progress
+        Called with (finished, all) blocks.
+
+    Raises
+    ------
+    CevnsfitError
+        If a package is missing, or the question does not suit the model.
+    """
+    _require_packages()
+    joint, held = prepare(analysis, at)
+    name = poi_name(joint, sampling.poi, held)
+    check_floating(analysis, tuple(at))
+    goal = target(without_cache(joint), observed_data(joint), held=held, priors=sampling.priors)
+    walkers = max(4 * len(goal.floating), 32) if sampling.walkers is None else sampling.walkers
+    if walkers < 2 * len(goal.floating) or walkers % 2:
+        message = f"{len(goal.floating)} parameters need an even number of at least {2 * len(goal.floating)} walkers, got {walkers}"
+        raise DomainError(message)
+    size = (sampling.ensembles, walkers)
+    store = None
+    if place.folder is not None:
+        priors = [dataclasses.asdict(prior) for prior in sampling.priors]
+        identity = description(
+            analysis, at, sampling.seed, method="posterior", priors=priors, ensembles=size[0], walkers=walkers, block=BLOCK
+        )
+        store = open_posterior(place.folder, identity, goal.names, size)
+    ensembles = _sampled(goal, sampling, walkers, (place, store, progress))
+    numbers = credible(goal, ensembles, name, cl=sampling.cl, seed=sampling.seed)
+    sample = goal.values(draws(goal, ensembles))[..., goal.names.index(name)]
+    return Posterior(analysis, dict(at), numbers, sample)
+
+
+def _require_packages() -> None:
+    import importlib.util
+
+    missing = [name for name in ("emcee", "arviz_stats") if importlib.util.find_spec(name) is None]
+    if missing:
+        message = f"posteriors need {' and '.join(missing)}: pip install 'cevnsfit[bayes]'"
+        raise CevnsfitError(message)
+
+
+def _sampled(
+    goal: Target, sampling: Sampling, walkers: int, how: tuple[Place, PosteriorStore | None, Progress | None]
+) -> list[list[Block]]:
+    """Return the blocks of each ensemble; those in the store are not sampled again."""
+    place, store, progress = how
+    ensembles = [[] if store is None else load_blocks(store, k, sampling.blocks) for k in range(sampling.ensembles)]
+    everything = sampling.blocks * sampling.ensembles
+    if progress is not None:
+        progress(sum(map(len, ensembles)), everything)
+    with workers(place.jobs, place.dask) as executor:
+        for k, block in _blocks(goal, ensembles, (walkers, sampling), executor):
+            if store is not None:
+                save_block(store, k, len(ensembles[k]), block)
+            ensembles[k].append(block)
+            if progress is not None:
+                progress(sum(map(len, ensembles)), everything)
+    return ensembles
+
+
+def _blocks(
+    goal: Target, ensembles: list[list[Block]], size: tuple[int, Sampling], executor: Executor | None
+) -> Iterator[tuple[int, Block]]:
+    """Yield (ensemble, block) as they finish; the receiver appends each to `ensembles` before it asks for the next."""
+    walkers, sampling = size
+
+    def task(k: int) -> tuple[Target, NDArray[np.float64] | None, int, tuple[int, int, int]]:
+        start = ensembles[k][-1].coordinates[-1] if ensembles[k] else None
+        return goal, start, walkers, (sampling.seed, k, len(ensembles[k]))
+
+    unfinished = [k for k, blocks in enumerate(ensembles) if len(blocks) < sampling.blocks]
+    if executor is None:
+        for k in unfinished:
+            while len(ensembles[k]) < sampling.blocks:
+                yield k, run_block(*task(k))
+        return
+    pending: dict[Future[Block], int] = {executor.submit(run_block, *task(k)): k for k in unfinished}
+    try:
+        while pending:
+            future = wait(pending, return_when=FIRST_COMPLETED).done.pop()
+            k = pending.pop(future)
+            yield k, future.result()
+            if len(ensembles[k]) < sampling.blocks:
+                pending[executor.submit(run_block, *task(k))] = k
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+# --- output ------------------------------------------------------------------------------------------------------------------------
+
+
+def posterior_json(result: Posterior) -> dict[str, Any]:
+    """Return a posterior as plain values."""
+    numbers = dataclasses.asdict(result.numbers)
+    return {"experiments": result.analysis.experiments, "model": result.analysis.model, "at": dict(result.at), **numbers}
+
+
+def prior_text(prior: Prior) -> str:
+    """Return a prior in words."""
+    return f"{prior.name} flat{' in its logarithm' if prior.log else ''} in [{prior.lower:.4g}, {prior.upper:.4g}]"
+
+
+def notes_of(result: Posterior) -> list[str]:
+    """Return what a table or a picture of a posterior must say."""
+    found = result.numbers
+    held = "".join(f", {name} = {value:g}" for name, value in result.at.items())
+    size = f"{found.ensembles} ensembles of {found.walkers} walkers and {found.steps} steps, the first {found.warm_up} left out"
+    return [
+        f"{' + '.join(result.analysis.experiments)}, {result.analysis.model}{held}",
+        f"{found.method}, {100 * found.cl:g} %; priors: {'; '.join(map(prior_text, found.priors))}; all others unit normal",
+        f"{size}; seed {found.seed}; acceptance {found.acceptance:.2f}",
+    ]
+
+
+def write_posterior(result: Posterior, folder: Path) -> tuple[Path, Path]:
+    """Write the table of all parameters and the picture of the parameter of interest, and return both paths."""
+    found = result.numbers
+    headers = ["parameter", "mean", "sd", *(f"quantile_{q:g}" for q in QUANTILES), "r_hat", "ess_bulk", "ess_tail", "autocorrelation"]
+    rows = [
+        [one.name, *map(cell, (one.mean, one.sd, *one.quantiles, one.r_hat, one.ess_bulk, one.ess_tail, one.autocorrelation))]
+        for one in found.marginals
+    ]
+    branches = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in found.intervals)
+    comments = [*notes_of(result), f"{found.poi}: {branches}", *([f"not converged: {found.reason}"] if found.reason else [])]
+    table = write_csv(folder / TABLE, [*comments, f"cevnsfit {installed_version()}"], headers, rows)
+    log = any(prior.name == found.poi and prior.log for prior in found.priors)
+    figure = posterior_figure(result.sample, found.intervals, found.poi, log=log, notes=notes_of(result))
+    return table, save_figure(figure, folder / PICTURE)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cevnsfit.io.posterior_store import load_blocks, open_posterior
+from cevnsfit.studies import posterior
+from cevnsfit.studies.posterior import Place, Sampling, run_posterior
+from cevnsfit.studies.setup import Analysis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from typer.testing import Result
+
+pytest.importorskip("emcee")
+pytest.importorskip("arviz_stats")
+
+CSI = "coherent-csi-2021"
+STRENGTH = ("posterior", CSI, "-m", "signal-strength")
+
+
+def test_the_posterior_of_the_signal_strength_is_its_profile(command: Callable[..., Result], tmp_path: Path) -> None:
+    """The likelihood is nearly normal: 0.939 +- 0.099 from the fit."""
+    found = json.loads(command(*STRENGTH, "--steps", "1000", "-o", tmp_path, "--json").stdout)
+    fit = json.loads(command("fit", CSI, "-m", "signal-strength", "--json").stdout)["parameters"]["signal_strength"]
+    mine = next(one for one in found["marginals"] if one["name"] == "signal_strength")
+    assert mine["mean"] == pytest.approx(fit["value"], abs=0.1 * fit["error"])
+    assert mine["sd"] == pytest.approx(fit["error"], rel=0.05)
+    ((low, high),) = found["intervals"]
+    assert (low, high) == pytest.approx((fit["value"] - 1.645 * fit["error"], fit["value"] + 1.645 * fit["error"]), abs=0.02)
+    assert (found["valid"], found["cl"], found["seed"], found["ensembles"], found["steps"]) == (True, 0.9, 1, 4, 1000)
+    assert (tmp_path / "posterior.png").read_bytes().startswith(b"\x89PNG")
+    assert "signal_strength flat in [-10, 100]" in (tmp_path / "posterior.csv").read_text(encoding="utf-8")
+    longer = command(*STRENGTH, "--steps", "1100", "-o", tmp_path)
+    assert "4 ensembles of 32 walkers and 1100 steps" in longer.stdout
+
+
+def test_a_stopped_run_continues_to_the_same_numbers(tmp_path: Path) -> None:
+    analysis, sampling = Analysis((CSI,), "signal-strength"), Sampling(steps=300, ensembles=2)
+
+    def stop(done: int, asked: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt(asked)
+
+    whole = run_posterior(analysis, sampling, at={}, place=Place())
+    with pytest.raises(KeyboardInterrupt):
+        run_posterior(analysis, sampling, at={}, place=Place(folder=tmp_path), progress=stop)
+    again = run_posterior(analysis, sampling, at={}, place=Place(2, folder=tmp_path))
+    np.testing.assert_array_equal(again.sample, whole.sample)
+    assert again.numbers == whole.numbers
+
+
+def test_finished_blocks_are_not_sampled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    analysis, sampling = Analysis((CSI,), "signal-strength"), Sampling(steps=200, ensembles=2)
+    first = run_posterior(analysis, sampling, at={}, place=Place(folder=tmp_path))
+    monkeypatch.delattr(posterior, "run_block")
+    np.testing.assert_array_equal(run_posterior(analysis, sampling, at={}, place=Place(folder=tmp_path)).sample, first.sample)
+
+
+def test_a_block_whose_mark_is_missing_is_none(tmp_path: Path) -> None:
+    store = open_posterior(tmp_path, {"what": "test"}, ["g"], (2, 32))
+    store.group["chain"][0, :100] = np.zeros((100, 32, 1))
+    assert load_blocks(store, 0, 3) == []
+
+
+def test_another_posterior_is_refused(refused: Callable[..., str], command: Callable[..., Result], tmp_path: Path) -> None:
+    command(*STRENGTH, "--steps", "100", "--ensembles", "2", "-o", tmp_path)
+    message = refused(*STRENGTH, "--steps", "100", "--ensembles", "2", "--seed", "2", "-o", tmp_path)
+    assert "holds another posterior (seed: 1 there, 2 asked)" in message
+
+
+def test_a_run_that_is_too_short_is_incomplete(command: Callable[..., Result]) -> None:
+    found = command(*STRENGTH, "--steps", "100", "--ensembles", "2", "--json")
+    assert found.exit_code == 3
+    assert not json.loads(found.stdout)["valid"]
+    assert "more --steps" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--prior", "g=1"), "should read name=low:high"),
+        (("--prior", "g=0:1:log"), "both finite and above 0"),
+        (("--prior", "gg=0:1"), "unknown parameter 'gg'"),
+        (("--prior", "g=0:1", "--prior", "g=0:2"), "g has two priors"),
+        (("--walkers", "10"), "an even number of at least 18 walkers"),
+        (("--ensembles", "1"), "at least 2 ensembles"),
+        (("--poi", "mas"), "unknown parameter 'mas'"),
+        (("--cl", "90"), "a confidence level lies between 0 and 1"),
+    ],
+)
+def test_bad_questions(refused: Callable[..., str], options: tuple[str, ...], message: str) -> None:
+    assert message in refused("posterior", CSI, "-m", "lmu-ltau", "--at", "mass=100", *options)

@@ -1,0 +1,159 @@
+"""Posteriors against quadrature, their intervals and their reproducibility."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.parameters import Parameter, ParameterSet
+from cevnsfit.infer.credible import credible, highest_density
+from cevnsfit.infer.posterior import BLOCK, Prior, log_density, run_block, starting_ensemble, target
+from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.engine import nll2
+from cevnsfit.stats.joint import Joint, join, observed_data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cevnsfit.infer.posterior import Block, Target
+
+pytest.importorskip("emcee")
+pytest.importorskip("arviz_stats")
+
+A = np.linspace(-6.0, 6.0, 241)
+
+
+def small() -> Joint:
+    """Return two bins with the counts 20 (1 - g^2/2)^2 and 6 (1 - g^2/2)^2 times a rate of 20 %, over a background; two solutions in g."""
+    shape, flat = np.array([20.0, 6.0]), np.array([4.0, 8.0])
+    powers = np.array([[0, 0], [2, 0], [4, 0], [0, 0]])
+    hi = np.array([[1.0, 1.2]] * 3 + [[1.0, 1.0]])
+    rule = Coefficients(("g", "rate"), powers, hi, 1 / hi, np.full(4, -1), np.zeros(4, dtype=np.int64))
+    templates = np.array([shape, -shape, 0.25 * shape, flat])
+    channel = Channel("one", templates, rule, ("cevns",) * 3 + ("background",), np.array([22.0, 14.0]), None, (2,))
+    parameters = (
+        Parameter("g", "polynomial", 0.0, lower=0.0, upper=4.0, scale="log"),
+        Parameter("rate", "nuisance", 0.0, constrained=True),
+    )
+    return join(ParameterSet(parameters), (channel,))
+
+
+def sampled(goal: Target, blocks: int, seed: int = 1) -> list[list[Block]]:
+    ensembles = []
+    for k in range(4):
+        done: list[Block] = []
+        for number in range(blocks):
+            done.append(run_block(goal, done[-1].coordinates[-1] if done else None, 32, (seed, k, number)))
+        ensembles.append(done)
+    return ensembles
+
+
+def exact(joint: Joint, grid: np.ndarray) -> np.ndarray:
+    """Return the probability below each value of a grid in whose steps the prior is flat, the nuisance integrated over a grid."""
+    theta = np.stack(np.meshgrid(grid, A, indexing="ij"), axis=-1).reshape(-1, 2)
+    height = nll2(joint, theta, observed_data(joint)).reshape(len(grid), len(A))
+    density = np.exp(-0.5 * (height - height.min())).sum(axis=1)
+    below = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]))])
+    return below / below[-1]
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_posterior_is_that_of_quadrature(log: bool) -> None:
+    """Probabilities within four Monte Carlo errors, and the contents of each interval; with a flat prior both solutions are in."""
+    joint = small()
+    goal = target(joint, observed_data(joint), held={}, priors=[Prior("g", 0.02, 4.0, log=True)] if log else [])
+    ensembles = sampled(goal, 12)
+    found = credible(goal, ensembles, "g", cl=0.90, seed=1)
+    grid = np.geomspace(0.02, 4.0, 801) if log else np.linspace(0.0, 4.0, 801)
+    below = exact(joint, grid)
+    sample = goal.values(np.concatenate([block.coordinates for blocks in ensembles for block in blocks[4:]]))[..., 0]
+    mine = next(one for one in found.marginals if one.name == "g")
+    for value in (0.3, 0.6, 1.0, 1.9):
+        p = float(np.interp(value, grid, below))
+        assert np.mean(sample <= value) == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / mine.ess_bulk) + 0.002)
+    assert len(found.intervals) == (1 if log else 2)
+    for (low, high), content in zip(found.intervals, found.contents, strict=True):
+        p = float(np.interp(high, grid, below) - np.interp(low, grid, below))
+        assert content == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / mine.ess_bulk) + 0.002)
+    assert sum(found.contents) == pytest.approx(0.90, abs=0.02)
+    assert found.intervals[0][0] == (0.02 if log else 0.0)
+    assert mine.r_hat < 1.02
+    assert 0.1 < found.acceptance < 0.9
+
+
+def test_the_density_is_the_likelihood_within_the_priors() -> None:
+    joint = small()
+    goal = target(joint, observed_data(joint), held={}, priors=[Prior("g", 0.1, 2.0, log=True)])
+    points = np.array([[math.log(0.5), 0.3], [math.log(1.5), -1.0], [math.log(2.5), 0.0], [math.log(0.05), 0.0]])
+    density = log_density(goal, points)
+    height = nll2(joint, np.array([[0.5, 0.3], [1.5, -1.0]]), observed_data(joint))
+    assert density[1] - density[0] == pytest.approx(-0.5 * (height[1] - height[0]), rel=1e-12)
+    assert np.isneginf(density[2:]).all()
+    assert [prior.name for prior in goal.priors] == ["g"]
+
+
+def test_a_block_depends_on_its_stream_and_its_start_alone() -> None:
+    joint = small()
+    goal = target(joint, observed_data(joint), held={})
+    one, again, other = (run_block(goal, None, 32, stream) for stream in ((1, 0, 0), (1, 0, 0), (1, 1, 0)))
+    np.testing.assert_array_equal(one.coordinates, again.coordinates)
+    assert not np.array_equal(one.coordinates, other.coordinates)
+    assert one.coordinates.shape == (BLOCK, 32, 2)
+    np.testing.assert_allclose(one.log_density[-1], log_density(goal, one.coordinates[-1]))
+
+
+def test_ensembles_start_in_all_solutions_inside_the_domain(make_joint: Callable[..., Joint]) -> None:
+    joint = make_joint()
+    goal = target(joint, observed_data(joint), held={})
+    start = starting_ensemble(goal, 200, np.random.default_rng(1))
+    assert np.isfinite(log_density(goal, start)).all()
+    assert np.all(start >= goal.lower)
+    g = start[:, goal.names.index("g")]
+    assert (g < 0.6).any()
+    assert (g > 1.0).any()
+
+
+def test_a_short_run_is_not_trusted() -> None:
+    joint = small()
+    goal = target(joint, observed_data(joint), held={})
+    found = credible(goal, sampled(goal, 1), "g", cl=0.90, seed=1)
+    assert not found.valid
+    assert "autocorrelation times" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("sample", "domain", "wanted"),
+    [
+        (lambda rng: rng.normal(size=20_000), (-math.inf, math.inf), [(-1.645, 1.645)]),
+        (lambda rng: np.abs(rng.normal(size=20_000)), (0.0, 9.0), [(0.0, 1.645)]),
+        (
+            lambda rng: np.concatenate([rng.normal(-4, 0.5, 10_000), rng.normal(4, 0.5, 10_000)]),
+            (-9.0, 9.0),
+            [(-4.82, -3.18), (3.18, 4.82)],
+        ),
+    ],
+)
+def test_highest_density(
+    sample: Callable[[np.random.Generator], np.ndarray], domain: tuple[float, float], wanted: Sequence[tuple[float, float]]
+) -> None:
+    assert norm.ppf(0.95) == pytest.approx(1.645, abs=1e-3)
+    found = highest_density(sample(np.random.default_rng(3)), domain, 0.90)
+    np.testing.assert_allclose(found, wanted, atol=0.1)
+
+
+def test_bad_priors() -> None:
+    joint = small()
+    for make, message in (
+        (lambda: Prior("g", 0.0, 1.0, log=True), "both finite and above 0"),
+        (lambda: Prior("g", 2.0, 1.0), "needs lower < upper"),
+        (lambda: target(joint, observed_data(joint), held={}, priors=[Prior("g", -1.0, 1.0)]), "outside its domain"),
+        (lambda: target(joint, observed_data(joint), held={"g": 0.1}, priors=[Prior("g", 0.0, 1.0)]), "does not float"),
+        (lambda: target(joint, observed_data(joint), held={}, priors=[Prior("rate", -1.0, 1.0)]), "has a constraint"),
+    ):
+        with pytest.raises((CevnsfitError, DomainError), match=message):
+            make()

@@ -1,0 +1,111 @@
+"""Work in processes and on a Dask cluster: the same numbers, and what becomes of workers that die."""
+
+from __future__ import annotations
+
+import functools
+import os
+from concurrent.futures import Executor, Future
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.infer.feldman_cousins import ToyPlan
+from cevnsfit.io.store import load_columns, read_scan
+from cevnsfit.studies.limits import Question, run_limits
+from cevnsfit.studies.scan import parts_of, run_scan
+from cevnsfit.studies.setup import Analysis
+from cevnsfit.studies.throwing import Run
+from cevnsfit.studies.workers import ClusterExecutor, on_cluster, workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CSI = Analysis(("coherent-csi-2021",), "lmu-ltau")
+GRID = {"mass": np.geomspace(10, 1000, 4), "g": np.geomspace(1e-4, 1e-1, 20)}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
+        yield cluster.scheduler_address
+
+
+def scanned(folder: Path, jobs: int, dask: str | None = None) -> list[np.ndarray]:
+    """Return everything in the store of a scan."""
+    with workers(jobs, dask) as executor:
+        run_scan(parts_of(CSI, each=False), GRID, folder, executor=executor)
+    columns = load_columns(read_scan(folder), "coherent-csi-2021")
+    return [np.concatenate([c.nll2, c.minima.ravel(), [c.reference, c.scale]]) for c in columns if c is not None]
+
+
+def interval(jobs: int, dask: str | None = None) -> object:
+    run = Run(ToyPlan(256, 5), jobs, dask=dask)
+    return run_limits(CSI, Question(method="feldman-cousins"), at={"mass": 100.0}, run=run)
+
+
+def result_of(function: Callable[[Any], Any], argument: object, jobs: int, dask: str | None = None) -> object:
+    with workers(jobs, dask) as executor:
+        assert executor is not None
+        return executor.submit(function, argument).result(timeout=120)
+
+
+@pytest.mark.slow
+def test_one_worker_is_four_is_a_cluster(cluster: str, tmp_path: Path) -> None:
+    one = scanned(tmp_path / "1", 1)
+    for folder, jobs, dask in (("4", 4, None), ("dask", 1, cluster)):
+        np.testing.assert_array_equal(scanned(tmp_path / folder, jobs, dask), one)
+    assert interval(1) == interval(4) == interval(1, cluster)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_survives_a_worker_and_reports_what_kills_all(cluster: str, tmp_path: Path) -> None:
+    marker = tmp_path / "died"
+
+    def die_once(value: float) -> float:
+        """End the process the first time, as the kernel does when memory runs out; a local function travels by value."""
+        if not marker.exists():
+            marker.touch()
+            os._exit(9)
+        return value
+
+    assert result_of(die_once, 2.0, 1, cluster) == 2.0
+    with pytest.raises(CevnsfitError, match="died again and again"):
+        result_of(os._exit, 9, 1, cluster)
+
+
+def test_processes_that_die_are_reported() -> None:
+    with pytest.raises(CevnsfitError, match="a worker process died"):
+        result_of(os._exit, 9, 2)
+
+
+class Here(Executor):
+    """Runs a call at once."""
+
+    def submit(self, function: object, /, *args: object, **options: object) -> Future:
+        future: Future = Future()
+        future.set_result(function(*args, **options))
+        return future
+
+
+def test_calls_on_a_cluster_check_the_version() -> None:
+    assert ClusterExecutor(Here()).submit(max, 1, 3).result() == 3
+    with pytest.raises(CevnsfitError, match=r"a Dask worker has cevnsfit .*, not 0\.0\.1"):
+        on_cluster("0.0.1", functools.partial(max, 1), 2)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "dask", "message"),
+    [
+        (0, None, "must be at least 1"),
+        (2, "tcp://127.0.0.1:1", "choose one of --jobs and --dask"),
+        (1, "nowhere", "neither the address of a Dask scheduler"),
+    ],
+)
+def test_bad_places(jobs: int, dask: str | None, message: str) -> None:
+    with pytest.raises((CevnsfitError, DomainError), match=message), workers(jobs, dask):
+        pass
