@@ -83,7 +83,7 @@ class Signal:
     times
         Probability of each time bin, shape (variants, 2, time bins), for `COMPONENTS`; one bin of probability 1 without a time axis.
     auxiliary
-        P(aux | energy), shape (energy bins, auxiliary bins).
+        P(aux | energy) of nuclear and of electron recoils, shape (2, energy bins, auxiliary bins).
     variants
         Names of the variants: "nominal", then "NAME:up", "NAME:down" for each response systematic.
     """
@@ -108,7 +108,7 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
     kernels
         What to fold; `with_kernels` folds others later.
     electrons
-        Add the electrons of the target: they recoil too, and are seen without quenching.
+        Add the electrons of the target: they recoil too, and are seen without quenching. Where the window cuts them there are none.
 
     Raises
     ------
@@ -130,8 +130,8 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
         t, weights = recoil_nodes(nuclide.mass, spectra, kinks=jumps)
         targets.append(target_at(nuclide, t, couplings, shape))
         nodes.append(Nodes(nuclide.mass, t, units * number * fluence * weights, _stacked(experiment, responses, t)))
-    if electrons:
-        seen = {name: without_quenching(stages, experiment.name) for name, stages in _electron_responses(experiment, responses).items()}
+    if electrons and spec.sees_electrons():
+        seen = {name: without_quenching(stages, experiment.name) for name, stages in responses.items()}
         for nuclide, number in _elements(nuclei):
             bound = [energy for _, energy in shells(nuclide.Z)]
             t, weights = recoil_nodes(ELECTRON_MASS, spectra, kinks=[*bound, *kinks(seen["nominal"], np.asarray(experiment.axes[0].edges))])
@@ -187,14 +187,6 @@ def _elements(nuclei: Sequence[tuple[Nuclide, float]]) -> list[tuple[Nuclide, fl
     return [(nuclide, count[z]) for z, nuclide in first.items()]
 
 
-def _electron_responses(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -> Mapping[str, tuple[Stage, ...]]:
-    if experiment.spec.auxiliary:
-        names = ", ".join(experiment.spec.auxiliary)
-        message = f"{experiment.name}: electron recoils cannot be added, because P({names} | energy) is known for nuclear recoils only"
-        raise CevnsfitError(message)
-    return responses
-
-
 def _responses(experiment: Experiment) -> dict[str, tuple[Stage, ...]]:
     """Return the stages of each variant; an arrival shift keeps the nominal ones."""
     tables = experiment.tables
@@ -213,12 +205,14 @@ def _responses(experiment: Experiment) -> dict[str, tuple[Stage, ...]]:
 
 def _auxiliary(experiment: Experiment) -> NDArray[np.float64]:
     energy = experiment.axes[0]
-    matrix = np.ones((energy.nbins, 1))
+    matrix = np.ones((2, energy.nbins, 1))
     for axis in experiment.axes[1:]:
         entry = experiment.spec.auxiliary.get(axis.name)
         if entry is not None:
-            given = experiment.tables[entry.table].on((energy, axis), entry.column)
-            matrix = (matrix[:, :, None] * given[:, None, :]).reshape(energy.nbins, -1)
+            table = experiment.tables[entry.table]
+            nuclei = table.on((energy, axis), entry.column)
+            electrons = np.zeros_like(nuclei) if entry.electrons is None else table.on((energy, axis), entry.electrons)
+            matrix = (matrix[..., None] * np.array([nuclei, electrons])[:, :, None, :]).reshape(2, energy.nbins, -1)
     return matrix
 
 
@@ -324,15 +318,18 @@ def contract(signal: Signal, q: NDArray[np.float64]) -> NDArray[np.float64]:
     -------
     Shape (variants, J, energy bins, auxiliary bins, time bins).
     """
-    counts = (signal.folds @ q).sum(axis=0)
-    return spread(signal, counts)
+    nuclear = sum(len(target.t) for target in signal.targets if isinstance(target, Target))
+    counts = _spread(signal, (signal.folds[..., :nuclear] @ q[:, :, :nuclear]).sum(axis=0), signal.auxiliary[0])
+    if nuclear < q.shape[2]:
+        counts += _spread(signal, (signal.folds[..., nuclear:] @ q[:, :, nuclear:]).sum(axis=0), signal.auxiliary[1])
+    return counts
 
 
-def spread(signal: Signal, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+def _spread(signal: Signal, counts: NDArray[np.float64], auxiliary: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return energy counts per flavour, shape (flavours, variants * energy bins, J), spread over auxiliary and time bins."""
-    variants, energies = len(signal.times), len(signal.auxiliary)
+    variants, energies = len(signal.times), len(auxiliary)
     parts = np.zeros((len(COMPONENTS), *counts.shape[1:]))
     for f, name in enumerate(sources.FLAVOURS):
         parts[_COMPONENT_OF[name]] += counts[f]
     by_time = parts.reshape(len(COMPONENTS), variants, energies, -1).transpose(1, 2, 3, 0) @ signal.times[:, None]
-    return np.asarray(by_time.transpose(0, 2, 1, 3)[:, :, :, None, :] * signal.auxiliary[None, None, :, :, None])
+    return np.asarray(by_time.transpose(0, 2, 1, 3)[:, :, :, None, :] * auxiliary[None, None, :, :, None])

@@ -314,9 +314,13 @@ class AxisSpec(Spec):
 
 
 class Auxiliary(TableColumn):
-    """P(axis | given) of an observable that the recoil energy fixes statistically, such as F90."""
+    """P(axis | given) of an observable that the recoil energy fixes statistically, such as F90.
+
+    `electrons` is the column of the same table for electron recoils; without it the window on this axis is taken to cut them all.
+    """
 
     given: EnergyAxis
+    electrons: str | None = None
 
 
 class TimeEfficiency(Spec):
@@ -533,6 +537,10 @@ class ExperimentSpec(Spec):
     backgrounds: dict[Name, Background] = {}
     systematics: dict[Name, Systematic] = {}
     released: Released | None = None
+
+    def sees_electrons(self) -> bool:
+        """Return whether electron recoils can lie in the window: no observable cuts them."""
+        return all(entry.electrons is not None for entry in self.auxiliary.values())
 
     def parameter_name(self, systematic: str) -> str:
         """Return the name of a systematic's parameter: plain when shared, else prefixed with the experiment's."""

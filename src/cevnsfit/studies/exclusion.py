@@ -17,7 +17,7 @@ from cevnsfit.physics.constants import MUON_MASS
 from cevnsfit.physics.magnetic_moments import vector_contribution
 from cevnsfit.report.plots import Band, exclusion_figure, save_figure
 from cevnsfit.studies.published import measured_moment, moment_difference, moment_names, predicted_moment
-from cevnsfit.studies.setup import check_model
+from cevnsfit.studies.setup import caveat, check_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,14 +62,17 @@ class MuonReference:
 
 
 def regions_of(scans: Sequence[Scan], confidence: Sequence[tuple[float, int]], executor: Executor | None = None) -> tuple[Result, ...]:
-    """Return the plane of each scan with its regions at each (cl, dof); the caveat of a plane names experiments without data."""
-    return tuple((_with_projections(scan), scan.all_regions(confidence, executor)) for scan in scans)
+    """Return the plane of each scan, with its full caveat, and its regions at each (cl, dof)."""
+    return tuple((_with_caveat(scan), scan.all_regions(confidence, executor)) for scan in scans)
 
 
-def _with_projections(scan: Scan) -> Plane:
+def _with_caveat(scan: Scan) -> Plane:
+    """Return the plane with a caveat that knows the held parameters and names experiments without data."""
+    axes = (scan.plane.x.name, scan.plane.y.name)
+    label = scan.plane.caveat if scan.analysis is None else caveat(scan.analysis, scan.at, axes)
     expected = [channel.name for channel in scan.likelihood.at({}).channels if channel.observed is None]
     asimov = f"Asimov data of the Standard Model for {', '.join(expected)}" if expected else ""
-    return dataclasses.replace(scan.plane, caveat="; ".join(text for text in (scan.plane.caveat, asimov) if text))
+    return dataclasses.replace(scan.plane, caveat="; ".join(text for text in (label, asimov) if text))
 
 
 def doubtful(plane: Plane) -> int:

@@ -17,7 +17,7 @@ from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import Joint, join, measured_backgrounds
 from cevnsfit.studies.pseudo import Pseudo, pseudo_data
 from cevnsfit.studies.rates import Rates, counts_at
-from cevnsfit.studies.setup import Analysis, build, check_floating, fix, load_experiments
+from cevnsfit.studies.setup import Analysis, build, caveat, check_floating, fix, load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,11 +40,14 @@ class FitSummary:
         Expected and observed counts of each experiment at the best fit.
     significance
         sqrt(-2 ln lambda refitted without the signal minus that of the best fit); NaN when the refit fails.
+    caveat
+        What the prediction leaves out.
     """
 
     fit: FitResult
     counts: tuple[Rates, ...]
     significance: float
+    caveat: str = ""
 
 
 def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo: Pseudo | None = None) -> FitSummary:
@@ -77,7 +80,9 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
     if pseudo is not None:
         likelihood, data = pseudo_data(likelihood, pseudo)
     result = fit(likelihood, fixed=held, data=data)
-    return FitSummary(result, best_counts(experiments, likelihood, result), _significance(likelihood, result, held, data))
+    return FitSummary(
+        result, best_counts(experiments, likelihood, result), _significance(likelihood, result, held, data), caveat(analysis, held)
+    )
 
 
 def require_data(experiments: Sequence[Experiment]) -> None:
@@ -138,6 +143,7 @@ def fit_json(summary: FitSummary) -> dict[str, Any]:
         },
         "observed": {entry.experiment: None if entry.observed is None else _count(float(entry.observed.sum())) for entry in summary.counts},
         "significance": _number(summary.significance),
+        "caveat": summary.caveat,
     }
 
 

@@ -92,7 +92,7 @@ def general_scalar() -> SignalModel:
         return lambda shapes: _electron_terms(target, {f: shapes["q_e"] * shapes[f"q_nu_{f}"] for f in LEPTONS}, shapes["mass"])
 
     parameters = (coupling(), mediator_mass(), *charges)
-    return SignalModel("scalar", "scalar", lagrangian, parameters, prepare, _REFERENCES, electrons=electrons)
+    return SignalModel("scalar", "scalar", lagrangian, parameters, prepare, _REFERENCES, CEVNS_ONLY, electrons, "q_e")
 
 
 def _scalar_terms(target: Target, charges: Mapping[str, NDArray[float64]], mass: float) -> tuple[Term, ...]:

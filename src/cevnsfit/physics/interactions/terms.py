@@ -144,6 +144,8 @@ class SignalModel:
         Papers.
     label
         A caveat that goes on every plot and table, for example "CEvNS only"; it ends where `electrons` are part of the prediction.
+    label_unless_zero
+        A parameter without which the caveat does not apply, such as the charge of the electron; "" if it always does.
     electrons
         The same as `prepare` for neutrino-electron scattering, terms with the target "electron"; None where the model says nothing.
     """
@@ -156,6 +158,15 @@ class SignalModel:
     references: tuple[str, ...] = ()
     label: str = field(default="")
     electrons: Callable[[ElectronTarget], PreparedModel] | None = None
+    label_unless_zero: str = ""
+
+    def caveat(self, values: Mapping[str, float], free: Iterable[str] = ()) -> str:
+        """Return the label as it applies at values of held parameters, the others at their defaults but for those that are `free`."""
+        name = self.label_unless_zero
+        if not name or name in free:
+            return self.label
+        default = next(parameter.default for parameter in self.parameters if parameter.name == name)
+        return self.label if values.get(name, default) != 0.0 else ""
 
     def shapes(self, values: Mapping[str, float] | None = None) -> dict[str, float]:
         """Return the shape parameters, those not in `values` at their defaults; other names are ignored."""

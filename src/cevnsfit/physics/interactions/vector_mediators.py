@@ -114,7 +114,7 @@ def general_mediator() -> SignalModel:
         return terms
 
     parameters = (coupling(), mediator_mass(), *charges)
-    return SignalModel("vector", "vector mediator", _LAGRANGIAN, parameters, prepare, (_CADEDDU,), electrons=electrons)
+    return SignalModel("vector", "vector mediator", _LAGRANGIAN, parameters, prepare, (_CADEDDU,), CEVNS_ONLY, electrons, "q_e")
 
 
 def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel:
