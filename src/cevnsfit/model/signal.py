@@ -128,7 +128,7 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
     nuclei = composition(spec.target.compound, radii)
     for nuclide, number in nuclei:
         t, weights = recoil_nodes(nuclide.mass, spectra, kinks=jumps)
-        targets.append(target_at(nuclide, t, couplings, shape))
+        targets.append(target_at(nuclide, t, couplings, shape, nuclei))
         nodes.append(Nodes(nuclide.mass, t, units * number * fluence * weights, _stacked(experiment, responses, t)))
     if electrons and spec.sees_electrons():
         seen = {name: without_quenching(stages, experiment.name) for name, stages in responses.items()}

@@ -7,7 +7,7 @@ A model sees a nuclide at recoil nodes (`Target`) and returns terms. The amplitu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -80,6 +80,8 @@ class Target:
         Standard Model couplings.
     form_factor
         The form factor, for models that change a radius.
+    compound
+        Every nuclide of the detector with its number of nuclei per formula unit; empty for a nuclide alone.
     """
 
     nuclide: Nuclide
@@ -89,6 +91,7 @@ class Target:
     nf: NDArray[np.float64]
     couplings: WeakCouplings
     form_factor: FormFactor
+    compound: tuple[tuple[Nuclide, float], ...] = ()
 
     def neutrons(self, r_n: float) -> NDArray[np.float64]:
         """Return N F_N at the nodes for a neutron radius `r_n` in cm."""
@@ -174,13 +177,15 @@ class SignalModel:
         return {p.name: p.checked(given.get(p.name, p.default)) for p in self.parameters if p.kind == "shape"}
 
 
-def target_at(nuclide: Nuclide, t: ArrayLike, couplings: WeakCouplings, form_factor: FormFactor) -> Target:
-    """Return the nuclide at recoil energies `t` [MeV], shape (n,), with its form factors."""
+def target_at(
+    nuclide: Nuclide, t: ArrayLike, couplings: WeakCouplings, form_factor: FormFactor, compound: tuple[tuple[Nuclide, float], ...] = ()
+) -> Target:
+    """Return the nuclide, one of those of a compound, at recoil energies `t` [MeV], shape (n,), with its form factors."""
     recoil = np.asarray(t, dtype=np.float64)
     q2 = recoil * (2.0 * nuclide.mass + recoil)
     zf = nuclide.Z * form_factor(np.sqrt(q2), nuclide.r_p, nuclide.A)
-    bare = Target(nuclide, recoil, q2, zf, np.zeros_like(recoil), couplings, form_factor)
-    return Target(nuclide, recoil, q2, zf, bare.neutrons(nuclide.r_n), couplings, form_factor)
+    bare = Target(nuclide, recoil, q2, zf, np.zeros_like(recoil), couplings, form_factor, compound)
+    return replace(bare, nf=bare.neutrons(nuclide.r_n))
 
 
 def electrons_at(nuclide: Nuclide, t: ArrayLike, couplings: ElectronCouplings) -> ElectronTarget:
