@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -54,6 +55,11 @@ class Charges:
     quark: float
     neutrino: tuple[float, float, float]
 
+    def __str__(self) -> str:
+        """Return the charges as text."""
+        leptons = ", ".join(f"{Fraction(q).limit_denominator(9)} ({flavour})" for flavour, q in zip(LEPTONS, self.neutrino, strict=True))
+        return f"q_u = q_d = {Fraction(self.quark).limit_denominator(9)}, q_nu = q_l = {leptons}"
+
 
 _TREE: Final[Mapping[str, tuple[str, Charges]]] = {
     "universal": ("universal Z'", Charges(1.0, (1.0, 1.0, 1.0))),
@@ -90,7 +96,8 @@ def tree_mediator(name: str, title: str, charges: Charges) -> SignalModel:
         return lambda shapes: _electron_exchange(target, strengths, shapes["mass"])
 
     label = CEVNS_ONLY if charges.neutrino[0] != 0.0 else ""
-    return SignalModel(name, title, _LAGRANGIAN, (coupling(), mediator_mass()), prepare, (_CADEDDU,), label, electrons)
+    lagrangian = f"{_LAGRANGIAN}, {charges}"
+    return SignalModel(name, title, lagrangian, (coupling(), mediator_mass()), prepare, (_CADEDDU,), label, electrons)
 
 
 def general_mediator() -> SignalModel:
