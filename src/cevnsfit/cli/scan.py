@@ -130,7 +130,8 @@ def _report(results: "Sequence[Result]", files: "Sequence[Path]", *, as_json: bo
     for plane, _ in results:
         best = ", ".join(f"{name} = {format_value(value)}" for name, value in plane.best.items() if name != "nll2")
         output.print_lines(
-            f"{plane.label}: best fit {best}, -2 ln lambda = {plane.best['nll2']:.2f} ({plane.reference_nll2:.2f} without new physics)"
+            f"{plane.label}: best fit {best}, -2 ln lambda = {plane.best['nll2']:.2f} ({plane.reference_nll2:.2f} without new physics)",
+            *([f"  {plane.caveat}"] if plane.caveat else []),
         )
     output.print_lines(*(str(file) for file in files))
 

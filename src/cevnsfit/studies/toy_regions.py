@@ -148,6 +148,7 @@ def region_json(result: ToyRegion) -> dict[str, Any]:
     return {
         "label": result.plane.label,
         "model": result.plane.model,
+        "caveat": result.plane.caveat,
         "cl": result.region.cl,
         "method": method_of(result),
         "ordering": result.ordering,
