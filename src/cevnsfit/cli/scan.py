@@ -14,7 +14,7 @@ from cevnsfit.cli.options import (
     JobsOption,
     JsonOption,
     ModelOption,
-    MuonOption,
+    MomentOption,
     OutputFolder,
     OverlapOption,
     PlaneDofOption,
@@ -49,7 +49,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     allow_overlap: OverlapOption = False,
     cl: ConfidenceOption = None,
     dof: PlaneDofOption = 2,
-    muon: MuonOption = "2025",
+    theory: MomentOption = "2025",
     jobs: JobsOption = 1,
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Write the tables only.")] = False,
     electrons: ElectronsOption = False,
@@ -57,12 +57,13 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 ) -> None:
     """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
     from cevnsfit.cli.options import analysis, confidence, held
-    from cevnsfit.studies.exclusion import muon_reference, regions_of, write_plot, write_tables
+    from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
+    from cevnsfit.studies.moments import moment_reference
     from cevnsfit.studies.scan import parts_of, run_scan
     from cevnsfit.studies.workers import workers
 
     chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile)
-    levels, reference, fixed, grids = confidence(cl, dof), muon_reference(muon), held(at), _grids(chosen, grid, at)
+    levels, reference, fixed, grids = confidence(cl, dof), moment_reference(theory), held(at), _grids(chosen, grid, at)
     parts = parts_of(chosen, each=each)
     with workers(jobs) as executor:
         with output.progress("scan") as progress:
@@ -85,16 +86,17 @@ def plot(
     ] = None,
     cl: ConfidenceOption = None,
     dof: PlaneDofOption = 2,
-    muon: MuonOption = "2025",
+    theory: MomentOption = "2025",
     as_json: JsonOption = False,
 ) -> None:
     """Draw the picture of a finished scan again."""
     from cevnsfit.cli.options import confidence, picture
-    from cevnsfit.studies.exclusion import muon_reference, regions_of, write_plot
+    from cevnsfit.studies.exclusion import regions_of, write_plot
+    from cevnsfit.studies.moments import moment_reference
     from cevnsfit.studies.scan import stored_scans
 
     path = picture(folder / "exclusion.png" if target is None else target)
-    levels, reference = confidence(cl, dof), muon_reference(muon)
+    levels, reference = confidence(cl, dof), moment_reference(theory)
     results = regions_of(stored_scans(folder), levels)
     _report(results, [write_plot(results, path, reference)], as_json=as_json)
     _stop_if_incomplete(results)

@@ -149,6 +149,9 @@ class SignalModel:
         A caveat that goes on every plot and table, for example "CEvNS only"; it ends where `electrons` are part of the prediction.
     label_unless_zero
         A parameter without which the caveat does not apply, such as the charge of the electron; "" if it always does.
+    leptons
+        Couplings of electron and muon to the mediator that move their magnetic moments: (lepton "e" or "mu", kind "vector", "axial",
+        "scalar" or "pseudoscalar", charge in units of g), at most one for each lepton.
     electrons
         The same as `prepare` for neutrino-electron scattering, terms with the target "electron"; None where the model says nothing.
     """
@@ -162,6 +165,7 @@ class SignalModel:
     label: str = field(default="")
     electrons: Callable[[ElectronTarget], PreparedModel] | None = None
     label_unless_zero: str = ""
+    leptons: tuple[tuple[str, str, float], ...] = ()
 
     def caveat(self, values: Mapping[str, float], free: Iterable[str] = ()) -> str:
         """Return the label as it applies at values of held parameters, the others at their defaults but for those that are `free`."""
