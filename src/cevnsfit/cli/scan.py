@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from cevnsfit.infer.planes import Plane
     from cevnsfit.studies.exclusion import Result
+    from cevnsfit.studies.scan import Scan
     from cevnsfit.studies.setup import Analysis
+    from cevnsfit.studies.shape_planes import ShapeScan
 
 _GRID: Final = ("mass=1:1000:60:log", "g=1e-5:1e-1:120:log")
 """The grid of a light mediator."""
@@ -60,6 +63,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
     from cevnsfit.studies.moments import moment_reference
     from cevnsfit.studies.scan import parts_of, run_scan
+    from cevnsfit.studies.shape_planes import needs_templates_everywhere, shape_scans
     from cevnsfit.studies.workers import workers
 
     chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile)
@@ -67,7 +71,11 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     parts = parts_of(chosen, each=each)
     with workers(jobs) as executor:
         with output.progress("scan") as progress:
-            scans = run_scan(parts, grids, folder, at=fixed, executor=executor, progress=progress)
+            if needs_templates_everywhere(chosen, grids):
+                folder.mkdir(parents=True, exist_ok=True)
+                scans: Sequence[Scan | ShapeScan] = shape_scans(parts, grids, at=fixed, executor=executor, progress=progress)
+            else:
+                scans = run_scan(parts, grids, folder, at=fixed, executor=executor, progress=progress)
         with output.progress("boundaries"):
             results = regions_of(scans, levels, executor)
     files = [*write_tables(results, folder)]
@@ -132,10 +140,14 @@ def _report(results: "Sequence[Result]", files: "Sequence[Path]", *, as_json: bo
     for plane, _ in results:
         best = ", ".join(f"{name} = {format_value(value)}" for name, value in plane.best.items() if name != "nll2")
         output.print_lines(
-            f"{plane.label}: best fit {best}, -2 ln lambda = {plane.best['nll2']:.2f} ({plane.reference_nll2:.2f} without new physics)",
+            f"{plane.label}: best fit {best}, -2 ln lambda = {plane.best['nll2']:.2f}{_reference(plane)}",
             *([f"  {plane.caveat}"] if plane.caveat else []),
         )
     output.print_lines(*(str(file) for file in files))
+
+
+def _reference(plane: "Plane") -> str:
+    return "" if plane.reference_nll2 != plane.reference_nll2 else f" ({plane.reference_nll2:.2f} without new physics)"
 
 
 def _stop_if_incomplete(results: "Sequence[Result]") -> None:

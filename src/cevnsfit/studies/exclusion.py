@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.planes import Plane, Region
     from cevnsfit.studies.moments import MomentReference
     from cevnsfit.studies.scan import Scan
+    from cevnsfit.studies.shape_planes import ShapeScan
 
     Result = tuple[Plane, tuple[Region, ...]]
 
@@ -35,12 +36,14 @@ _NEAR: Final = 100.0
 """Points farther than this above the minimum in -2 ln lambda cannot move a boundary."""
 
 
-def regions_of(scans: Sequence[Scan], confidence: Sequence[tuple[float, int]], executor: Executor | None = None) -> tuple[Result, ...]:
+def regions_of(
+    scans: Sequence[Scan | ShapeScan], confidence: Sequence[tuple[float, int]], executor: Executor | None = None
+) -> tuple[Result, ...]:
     """Return the plane of each scan, with its full caveat, and its regions at each (cl, dof)."""
     return tuple((_with_caveat(scan), scan.all_regions(confidence, executor)) for scan in scans)
 
 
-def _with_caveat(scan: Scan) -> Plane:
+def _with_caveat(scan: Scan | ShapeScan) -> Plane:
     """Return the plane with a caveat that knows the held parameters and names experiments without data."""
     axes = (scan.plane.x.name, scan.plane.y.name)
     label = scan.plane.caveat if scan.analysis is None else caveat(scan.analysis, scan.at, axes)
