@@ -40,6 +40,13 @@ def test_magnetic_moment_cross_section() -> None:
     assert math.pi * (FINE_STRUCTURE * HBAR_C / ELECTRON_MASS) ** 2 == pytest.approx(2.495e-25, rel=2e-4)
 
 
+def test_transition_moments_add_in_squares_to_both_flavours() -> None:
+    moments = {"mu_nu_e": 2e-9, "mu_emu": 1e-9, "mu_etau": 3e-9, "mu_mutau": 5e-9}
+    for flavour, squared in (("e", 4.0 + 1.0 + 9.0), ("mu", 1.0 + 25.0)):
+        effective = {f"mu_nu_{flavour}": 1e-9 * math.sqrt(squared)}
+        assert sigma("magnetic-moment", flavour, moments) == pytest.approx(sigma("magnetic-moment", flavour, effective), rel=1e-12)
+
+
 @pytest.mark.parametrize(("flavour", "published"), [("e", -0.83), ("mu", -0.48), ("tau", -0.30)])
 def test_standard_radii(flavour: str, published: float) -> None:
     assert standard_radius(flavour) == pytest.approx(published, abs=0.005)

@@ -181,3 +181,15 @@ def test_lar_2020_efficiency_axes_agree_with_the_quenching_factor() -> None:
     assert np.all(np.diff(table["t_recoil"]) > 0)
     assert table["efficiency"].min() == 0
     assert table["efficiency"].max() < 1
+
+
+def test_lar_2020_bounds_what_is_seen_of_electron_recoils() -> None:
+    table = shipped("coherent-lar-2020", "f90_given_energy.csv")
+    bound = table["electrons_at_most"].reshape(LAR_SHAPE[:2]).sum(axis=1)
+    assert np.all(np.diff(bound) < 0.0)
+    assert bound[[0, 1, 2, 11]] == pytest.approx([0.853, 0.263, 0.159, 0.032], abs=0.001)
+    off_beam = shipped("coherent-lar-2020", "templates.csv")["ss"].reshape(LAR_SHAPE).sum(axis=(1, 2))
+    # the decays behind the bound: more of them the higher the energy, 2.4 per keVee at the end
+    decays = off_beam / bound
+    assert np.all(np.diff(decays) > 0.0)
+    assert decays[-1] == pytest.approx(0.940 * 24.4 * 6.12e9 * 3600 / 1.4e6 * 60 * 5e-6 * 0.0243 * 0.963, rel=0.01)

@@ -94,4 +94,5 @@ def print_fit(summary: "FitSummary") -> None:
     output.print_lines(
         f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; signal at {summary.significance:.2f} sigma",
         *([f"remark: {result.reason}"] if result.reason and result.valid else []),
+        *([f"caveat: {summary.caveat}"] if summary.caveat else []),
     )

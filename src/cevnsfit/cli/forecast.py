@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cevnsfit.cli import output
-from cevnsfit.cli.options import AtOption, ExperimentsArgument, JsonOption, ModelOption, OverlapOption, SetOption
+from cevnsfit.cli.options import AtOption, ElectronsOption, ExperimentsArgument, JsonOption, ModelOption, OverlapOption, SetOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +46,7 @@ def forecast(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     seed: Annotated[int, typer.Option("--seed", help="Seed of the toys.")] = 1,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
+    electrons: ElectronsOption = False,
     folder: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for table, JSON and picture.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,7 +56,7 @@ def forecast(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 
     confidence([cl], dof)
     plan = Plan(
-        analysis(experiments, model, changes, allow_overlap=allow_overlap),
+        analysis(experiments, model, changes, allow_overlap=allow_overlap, electrons=electrons),
         existing=analysis([] if existing is None else existing, model, None).experiments,
         truth=tuple(held(truth).items()),
         observed=observed,

@@ -63,7 +63,7 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile)
     with output.progress("toys, in chunks of 128") as progress:
         result = run_limits(chosen, question, at=held(at), run=run, progress=progress)
-    label = caveat(chosen)
+    label = caveat(chosen, held(at))
     if as_json:
         output.print_json({**intervals_json(result), "caveat": label})
     else:

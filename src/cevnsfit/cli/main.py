@@ -20,6 +20,7 @@ from cevnsfit.cli import (
     forecast,
     intervals,
     models,
+    moments,
     new_experiment,
     posterior,
     rates,
@@ -126,6 +127,7 @@ app.command()(run.run)
 app.command()(export.export)
 app.command("export-likelihood")(export.export_likelihood)
 app.command()(export.show)
+app.command("g-2")(moments.moments)
 app.command("susy-scan")(susy.susy_scan)
 app.command()(validate.validate)
 app.command("import-release")(releases.import_release)

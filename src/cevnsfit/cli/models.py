@@ -42,12 +42,19 @@ def show(
     if as_json:
         output.print_json(entry)
         return
-    output.print_lines(f"{entry['name']}: {entry['title']}", f"  {entry['lagrangian']}")
+    output.print_lines(f"{entry['name']}: {entry['title']}", *([f"  {entry['lagrangian']}"] if entry["lagrangian"] else []))
     output.print_lines(*(f"  {reference}" for reference in entry["references"]))
     if entry["label"]:
         output.print_lines(f"caveat: {entry['label']}")
     rows = [
-        (p["name"], p["kind"], f"{p['default']:g}", f"[{p['lower']:g}, {p['upper']:g}]", p["unit"], p["description"])
+        (
+            p["name"],
+            f"{p['kind']}{', held' if p['fixed'] else ''}",
+            f"{p['default']:g}",
+            f"[{p['lower']:g}, {p['upper']:g}]",
+            p["unit"],
+            p["description"],
+        )
         for p in entry["parameters"]
     ]
     output.table("Parameters", ("name", "kind", "default", "domain", "unit", "meaning"), rows)
@@ -63,8 +70,12 @@ def _entry(name: str) -> dict[str, Any]:
         "lagrangian": "" if model is None else model.lagrangian,
         "parameters": [parameter.name for parameter in _parameters(model)],
         "references": () if model is None else model.references,
-        "label": "" if model is None else model.label,
+        "label": "" if model is None else _label(model),
     }
+
+
+def _label(model: "SignalModel") -> str:
+    return f"{model.label} unless {model.label_unless_zero} = 0" if model.label_unless_zero else model.label
 
 
 def _parameters(model: "SignalModel | None") -> "tuple[Parameter, ...]":

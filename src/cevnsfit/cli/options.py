@@ -35,8 +35,11 @@ ConfidenceOption = Annotated[
     list[float] | None, typer.Option("--cl", metavar="CL", help="Confidence level; repeatable; 0.90 and 0.95.", show_default=False)
 ]
 PlaneDofOption = Annotated[int, typer.Option("--dof", help="Degrees of freedom of the threshold.")]
-MuonOption = Annotated[
-    str, typer.Option("--g-2", metavar="2020|2025|none", help="Theory value behind the band of the muon's g-2, where the model has one.")
+MomentOption = Annotated[
+    str,
+    typer.Option(
+        "--g-2", metavar="THEORY|none", help="Prediction behind the band of a g-2: 2020, 2025 (muon), electron-cs-2018, electron-rb-2020."
+    ),
 ]
 ElectronsOption = Annotated[bool, typer.Option("--electrons", help="Add neutrino-electron scattering.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Worker processes; the numbers do not depend on it.")]

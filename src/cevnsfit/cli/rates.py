@@ -15,8 +15,10 @@ def rates(
     """Print the expected counts of one experiment at nominal nuisances."""
     from cevnsfit.cli.options import analysis, held
     from cevnsfit.studies.rates import rates as expected
+    from cevnsfit.studies.setup import caveat
 
-    counts = expected(analysis([experiment], model, changes, electrons=electrons), at=held(at))
+    chosen = analysis([experiment], model, changes, electrons=electrons)
+    counts, label = expected(chosen, at=held(at)), caveat(chosen, held(at))
     totals = {name: float(values.sum()) for name, values in counts.components.items()}
     if as_json:
         output.print_json(
@@ -27,6 +29,7 @@ def rates(
                 "components": totals,
                 "signal": counts.signal,
                 "total": counts.total,
+                "caveat": label,
             }
         )
         return
@@ -35,3 +38,4 @@ def rates(
     if counts.observed is not None:
         rows.append(("observed", f"{counts.observed.sum():.0f}"))
     output.table(f"{counts.experiment}, {model}", ("component", "counts"), rows)
+    output.print_lines(*([f"caveat: {label}"] if label else []))

@@ -70,7 +70,7 @@ def region(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         x, y = result.plane.x, result.plane.y
         rows = [(f"{value:.4g}", format_intervals(c.allowed, y.unit)) for value, c in zip(x.values, result.columns, strict=True)]
         output.table(f"Allowed {y.name} at {100 * cl:g} % CL", (f"{x.name} [{x.unit}]", y.name), rows)
-        output.print_lines(method_of(result), *(str(file) for file in files))
+        output.print_lines(method_of(result), *([result.plane.caveat] if result.plane.caveat else []), *(str(file) for file in files))
     output.stop_if(not all(column.valid for column in result.columns), "no toy could be fitted at some points, or points did not converge")
 
 

@@ -15,7 +15,7 @@ from cevnsfit.cli.options import (
     JobsOption,
     JsonOption,
     ModelOption,
-    MuonOption,
+    MomentOption,
     OutputFolder,
     OverlapOption,
     PlaneDofOption,
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from cevnsfit.infer.planes import Plane
     from cevnsfit.studies.exclusion import Result
+    from cevnsfit.studies.scan import Scan
     from cevnsfit.studies.setup import Analysis
+    from cevnsfit.studies.shape_planes import ShapeScan
 
 _GRID: Final = ("mass=1:1000:60:log", "g=1e-5:1e-1:120:log")
 """The grid of a light mediator."""
@@ -50,7 +53,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     allow_overlap: OverlapOption = False,
     cl: ConfidenceOption = None,
     dof: PlaneDofOption = 2,
-    muon: MuonOption = "2025",
+    theory: MomentOption = "2025",
     jobs: JobsOption = 1,
     dask: DaskOption = None,
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Write the tables only.")] = False,
@@ -59,16 +62,22 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 ) -> None:
     """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
     from cevnsfit.cli.options import analysis, confidence, held
-    from cevnsfit.studies.exclusion import muon_reference, regions_of, write_plot, write_tables
+    from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
+    from cevnsfit.studies.moments import moment_reference
     from cevnsfit.studies.scan import parts_of, run_scan
+    from cevnsfit.studies.shape_planes import needs_templates_everywhere, shape_scans
     from cevnsfit.studies.workers import workers
 
     chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile)
-    levels, reference, fixed, grids = confidence(cl, dof), muon_reference(muon), held(at), _grids(chosen, grid, at)
+    levels, reference, fixed, grids = confidence(cl, dof), moment_reference(theory), held(at), _grids(chosen, grid, at)
     parts = parts_of(chosen, each=each)
     with workers(jobs, dask) as executor:
         with output.progress("scan") as progress:
-            scans = run_scan(parts, grids, folder, at=fixed, executor=executor, progress=progress)
+            if needs_templates_everywhere(chosen, grids):
+                folder.mkdir(parents=True, exist_ok=True)
+                scans: Sequence[Scan | ShapeScan] = shape_scans(parts, grids, at=fixed, executor=executor, progress=progress)
+            else:
+                scans = run_scan(parts, grids, folder, at=fixed, executor=executor, progress=progress)
         with output.progress("boundaries"):
             results = regions_of(scans, levels, executor)
     files = [*write_tables(results, folder)]
@@ -87,16 +96,17 @@ def plot(
     ] = None,
     cl: ConfidenceOption = None,
     dof: PlaneDofOption = 2,
-    muon: MuonOption = "2025",
+    theory: MomentOption = "2025",
     as_json: JsonOption = False,
 ) -> None:
     """Draw the picture of a finished scan again."""
     from cevnsfit.cli.options import confidence, picture
-    from cevnsfit.studies.exclusion import muon_reference, regions_of, write_plot
+    from cevnsfit.studies.exclusion import regions_of, write_plot
+    from cevnsfit.studies.moments import moment_reference
     from cevnsfit.studies.scan import stored_scans
 
     path = picture(folder / "exclusion.png" if target is None else target)
-    levels, reference = confidence(cl, dof), muon_reference(muon)
+    levels, reference = confidence(cl, dof), moment_reference(theory)
     results = regions_of(stored_scans(folder), levels)
     _report(results, [write_plot(results, path, reference)], as_json=as_json)
     _stop_if_incomplete(results)
@@ -132,9 +142,14 @@ def _report(results: "Sequence[Result]", files: "Sequence[Path]", *, as_json: bo
     for plane, _ in results:
         best = ", ".join(f"{name} = {format_value(value)}" for name, value in plane.best.items() if name != "nll2")
         output.print_lines(
-            f"{plane.label}: best fit {best}, -2 ln lambda = {plane.best['nll2']:.2f} ({plane.reference_nll2:.2f} without new physics)"
+            f"{plane.label}: best fit {best}, -2 ln lambda = {plane.best['nll2']:.2f}{_reference(plane)}",
+            *([f"  {plane.caveat}"] if plane.caveat else []),
         )
     output.print_lines(*(str(file) for file in files))
+
+
+def _reference(plane: "Plane") -> str:
+    return "" if plane.reference_nll2 != plane.reference_nll2 else f" ({plane.reference_nll2:.2f} without new physics)"
 
 
 def _stop_if_incomplete(results: "Sequence[Result]") -> None:
@@ -146,16 +161,9 @@ def _stop_if_incomplete(results: "Sequence[Result]") -> None:
 
 def _print_consistency(chosen: "Analysis") -> None:
     """Print how each experiment and the combination sit with the Standard Model."""
-    import dataclasses
-
     from cevnsfit.cli.run import print_consistency
-    from cevnsfit.studies.fitting import consistency
-    from cevnsfit.studies.setup import load_experiments
+    from cevnsfit.studies.agreement import strengths
 
-    loaded = load_experiments(chosen)
-    measured = [(name, entry) for name, entry in zip(chosen.experiments, loaded, strict=True) if entry.spec.has_data]
-    found = [consistency(dataclasses.replace(chosen, experiments=(name,)), (entry,)) for name, entry in measured]
-    if len(measured) == len(loaded) > 1:
-        found.append(consistency(chosen, loaded))
+    found = strengths(chosen)
     if found:
         print_consistency(found)

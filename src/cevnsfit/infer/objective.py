@@ -75,12 +75,14 @@ class Objective:
         return self.last[1]
 
     def value(self, x: Floats) -> float:
-        """Return -2 ln lambda."""
-        return float(self.evaluation(x).value[0])
+        """Return -2 ln lambda; NaN, at which iminuit stops, where a step went nowhere."""
+        return float(self.evaluation(x).value[0]) if np.isfinite(x).all() else math.nan
 
     def gradient(self, x: Floats) -> Floats:
         """Return the gradient in x."""
         result = np.zeros(len(x))
+        if not np.isfinite(x).all():
+            return np.full(len(x), np.nan)
         shape = np.array([p.kind == "shape" for p in self.parameters], dtype=np.bool_)
         result[~shape] = self.evaluation(x).gradient[0][self._order()]
         for index in np.flatnonzero(shape):

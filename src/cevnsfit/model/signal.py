@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.detector.response import compose, kinks
 from cevnsfit.model.flux import Flux, flux_of
 from cevnsfit.model.stages import detector_stages, without_quenching
@@ -79,7 +78,7 @@ class Signal:
     flux
         The neutrinos and their arrival times.
     auxiliary
-        P(aux | energy), shape (energy bins, auxiliary bins).
+        P(aux | energy) of nuclear and of electron recoils, shape (2, energy bins, auxiliary bins).
     variants
         Names of the variants: "nominal", then "NAME:up", "NAME:down" for each response systematic.
     """
@@ -104,7 +103,7 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
     kernels
         What to fold; `with_kernels` folds others later.
     electrons
-        Add the electrons of the target: they recoil too, and are seen without quenching.
+        Add the electrons of the target: they recoil too, and are seen without quenching. Where the window cuts them there are none.
 
     Raises
     ------
@@ -128,10 +127,10 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
     nuclei = composition(spec.target.compound, radii)
     for nuclide, number in nuclei:
         t, weights = recoil_nodes(nuclide.mass, spectra, kinks=[*jumps, *(float(t_max(e, nuclide.mass)) for e in starts)], order=order)
-        targets.append(target_at(nuclide, t, couplings, shape))
+        targets.append(target_at(nuclide, t, couplings, shape, nuclei))
         nodes.append(Nodes(nuclide.mass, t, units * number * fluence * weights, _stacked(experiment, responses, t)))
-    if electrons:
-        seen = {name: without_quenching(stages, experiment.name) for name, stages in _electron_responses(experiment, responses).items()}
+    if electrons and spec.sees_electrons():
+        seen = {name: without_quenching(stages, experiment.name) for name, stages in responses.items()}
         for nuclide, number in _elements(nuclei):
             bound = [energy for _, energy in shells(nuclide.Z)]
             ends = [
@@ -198,14 +197,6 @@ def _elements(nuclei: Sequence[tuple[Nuclide, float]]) -> list[tuple[Nuclide, fl
     return [(nuclide, count[z]) for z, nuclide in first.items()]
 
 
-def _electron_responses(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -> Mapping[str, tuple[Stage, ...]]:
-    if experiment.spec.auxiliary:
-        names = ", ".join(experiment.spec.auxiliary)
-        message = f"{experiment.name}: electron recoils cannot be added, because P({names} | energy) is known for nuclear recoils only"
-        raise CevnsfitError(message)
-    return responses
-
-
 def _responses(experiment: Experiment) -> dict[str, tuple[Stage, ...]]:
     """Return the stages of each variant; an arrival shift keeps the nominal ones."""
     tables = experiment.tables
@@ -224,12 +215,14 @@ def _responses(experiment: Experiment) -> dict[str, tuple[Stage, ...]]:
 
 def _auxiliary(experiment: Experiment) -> NDArray[np.float64]:
     energy = experiment.axes[0]
-    matrix = np.ones((energy.nbins, 1))
+    matrix = np.ones((2, energy.nbins, 1))
     for axis in experiment.axes[1:]:
         entry = experiment.spec.auxiliary.get(axis.name)
         if entry is not None:
-            given = experiment.tables[entry.table].on((energy, axis), entry.column)
-            matrix = (matrix[:, :, None] * given[:, None, :]).reshape(energy.nbins, -1)
+            table = experiment.tables[entry.table]
+            nuclei = table.on((energy, axis), entry.column)
+            electrons = np.zeros_like(nuclei) if entry.electrons is None else table.on((energy, axis), entry.electrons)
+            matrix = (matrix[..., None] * np.array([nuclei, electrons])[:, :, None, :]).reshape(2, energy.nbins, -1)
     return matrix
 
 
@@ -288,7 +281,15 @@ def contract(signal: Signal, q: NDArray[np.float64]) -> NDArray[np.float64]:
     -------
     Shape (variants, J, energy bins, auxiliary bins, time bins).
     """
-    counts = (signal.folds @ q).sum(axis=0)
-    variants, energies = len(signal.variants), len(signal.auxiliary)
+    nuclear = sum(len(target.t) for target in signal.targets if isinstance(target, Target))
+    counts = _spread(signal, (signal.folds[..., :nuclear] @ q[:, :, :nuclear]).sum(axis=0), signal.auxiliary[0])
+    if nuclear < q.shape[2]:
+        counts += _spread(signal, (signal.folds[..., nuclear:] @ q[:, :, nuclear:]).sum(axis=0), signal.auxiliary[1])
+    return counts
+
+
+def _spread(signal: Signal, counts: NDArray[np.float64], auxiliary: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return energy counts per flavour, shape (flavours, variants * energy bins * slices, J), spread over auxiliary and time bins."""
+    variants, energies = len(signal.variants), len(auxiliary)
     by_time = signal.flux.spread(counts.reshape(len(counts), variants, energies, signal.flux.slices, -1))
-    return np.asarray(by_time[:, :, :, None, :] * signal.auxiliary[None, None, :, :, None])
+    return np.asarray(by_time[:, :, :, None, :] * auxiliary[None, None, :, :, None])

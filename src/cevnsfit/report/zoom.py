@@ -25,7 +25,7 @@ def narrow_window(plane: Plane, regions: Sequence[Region]) -> Window | None:
     """Return a window (x low, x high, y low, y high) around the end of a narrow allowed band, or None where there is none.
 
     A band is narrow when the exact allowed interval spans less than 2.5 % of the axis and has an end on either side inside the domain;
-    it is a band when at least three columns show it, so that the tip of a region is none.
+    it is a band when at least three columns show it, and half of all intervals with two such ends are narrow: the tips of islands are none.
     The window covers at most a tenth of the first axis, at the side where the band is found at the largest values.
 
     Parameters
@@ -38,8 +38,9 @@ def narrow_window(plane: Plane, regions: Sequence[Region]) -> Window | None:
     region = min(regions, key=lambda each: each.cl)
     edges = _position(plane.x.values, plane.x)
     found = [(x, *_position(np.array(interval), plane.y)) for x, column in zip(edges, region.columns, strict=True) for interval in column]
-    bands = np.array([(x, low, high) for x, low, high in found if low > 0.0 and high < 1.0 and high - low < _NARROW])
-    if len(bands) < _FEWEST:
+    closed = np.array([interval for interval in found if interval[1] > 0.0 and interval[2] < 1.0]).reshape(-1, 3)
+    bands = closed[closed[:, 2] - closed[:, 1] < _NARROW]
+    if len(bands) < max(_FEWEST, len(closed) / 2):
         return None
     right = float(bands[:, 0].max())
     shown = bands[bands[:, 0] >= right - _SPAN]

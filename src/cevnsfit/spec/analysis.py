@@ -61,7 +61,7 @@ class AnalysisSpec(_Section):
     grid: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
     results: Annotated[tuple[ResultSpec, ...], Field(min_length=1)]
     confidence: Annotated[tuple[Confidence, ...], Field(min_length=1)] = (Confidence(cl=0.90), Confidence(cl=0.95))
-    muon_g_2: Literal["2020", "2025", "none"] = "none"
+    g_2: Literal["2020", "2025", "electron-cs-2018", "electron-rb-2020", "none"] = "none"
     overlays: tuple[Overlay, ...] = ()
     spectra: tuple[str, ...] = ()
 

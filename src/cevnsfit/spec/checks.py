@@ -212,7 +212,9 @@ def _check_signal(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
     for name, entry in spec.auxiliary.items():
         if name in by_name and entry.given in by_name:
             pair = (by_name[entry.given], by_name[name])
-            yield from _column(("auxiliary", name), entry, tables, lambda table, entry=entry, pair=pair: table.on(pair, entry.column))  # type: ignore[misc]
+            for column in (entry.column, *([] if entry.electrons is None else [entry.electrons])):
+                ref = TableColumn(table=entry.table, column=column)
+                yield from _column(("auxiliary", name), ref, tables, lambda table, ref=ref, pair=pair: table.on(pair, ref.column))  # type: ignore[misc]
     if spec.released is not None:
         ref = spec.released.signal
         yield from _column(("released", "signal"), ref, tables, lambda table: table.on(axes, ref.column))

@@ -352,9 +352,13 @@ class AxisSpec(Spec):
 
 
 class Auxiliary(TableColumn):
-    """P(axis | given) of an observable that the recoil energy fixes statistically, such as F90."""
+    """P(axis | given) of an observable that the recoil energy fixes statistically, such as F90.
+
+    `electrons` is the column of the same table for electron recoils; without it the window on this axis is taken to cut them all.
+    """
 
     given: EnergyAxis
+    electrons: str | None = None
 
 
 class TimeEfficiency(Spec):
@@ -588,6 +592,10 @@ class ExperimentSpec(Spec):
     def has_data(self) -> bool:
         """Return whether there are observed counts."""
         return self.observed is not None or self.workspace is not None
+
+    def sees_electrons(self) -> bool:
+        """Return whether electron recoils can lie in the window: no observable cuts them."""
+        return all(entry.electrons is not None for entry in self.auxiliary.values())
 
     def parameter_name(self, systematic: str) -> str:
         """Return the name of a systematic's parameter: plain when shared, else prefixed with the experiment's."""

@@ -11,7 +11,7 @@ from cevnsfit.infer.compatibility import Compatibility, compatibility
 from cevnsfit.infer.goodness import Goodness, goodness_of_fit
 from cevnsfit.infer.impacts import Ranking, ranking
 from cevnsfit.studies.fitting import Consistency, consistency, poi_name, prepare
-from cevnsfit.studies.setup import check_floating
+from cevnsfit.studies.setup import check_floating, load_experiments
 from cevnsfit.studies.throwing import description, thrower
 
 if TYPE_CHECKING:
@@ -64,9 +64,13 @@ def compatibility_json(result: Compatibility) -> dict[str, Any]:
 
 
 def strengths(analysis: Analysis) -> tuple[Consistency, ...]:
-    """Return how each experiment of an analysis, and the combination, sits with the Standard Model; its model is not used."""
-    singles = tuple(dataclasses.replace(analysis, experiments=(name,)) for name in analysis.experiments)
-    return tuple(consistency(part) for part in ((*singles, analysis) if len(singles) > 1 else singles))
+    """Return how each experiment that has data sits with the Standard Model, then all together if all have; the model is not used."""
+    loaded = load_experiments(analysis)
+    measured = [(name, entry) for name, entry in zip(analysis.experiments, loaded, strict=True) if entry.spec.has_data]
+    found = [consistency(dataclasses.replace(analysis, experiments=(name,)), (entry,)) for name, entry in measured]
+    if len(measured) == len(loaded) > 1:
+        found.append(consistency(analysis, loaded))
+    return tuple(found)
 
 
 def ranking_json(result: Ranking) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from cevnsfit.physics.nuclei import Nuclide, composition
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
+from cevnsfit.stats.likelihood import release
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -210,6 +211,7 @@ def _csi_2021() -> dict[str, CheckFunction]:
         "csi-2021.strength.shapes": lambda shared: shared.fits["csi-2021.shapes"].strength,
         "csi-2021.significance.shapes": lambda shared: Ours(shared.fits["csi-2021.shapes"].significance),
         "csi-2021.weak-mixing-angle": lambda _: fit_parameter("coherent-csi-2021", "weak-mixing-angle", "sin2_theta_w"),
+        "csi-2021.cross-section": lambda _: fit_parameter("coherent-csi-2021", "cross-section", "sigma_csi"),
         "csi-2021.neutron-radius": lambda _: fit_parameter("coherent-csi-2021", "neutron-radius", "r_n"),
     }
 
@@ -225,6 +227,7 @@ def _lar_2020() -> dict[str, CheckFunction]:
         "lar-2020.fitted.shapes": _fitted("lar-2020.shapes", SIGNAL),
         "lar-2020.significance.shapes": lambda shared: Ours(shared.fits["lar-2020.shapes"].significance),
         "lar-2020.significance.published": lambda shared: Ours(shared.fits["lar-2020.shapes"].significance),
+        "lar-2020.cross-section": lambda _: fit_parameter("coherent-lar-2020", "cross-section", "sigma_ar"),
     }
     components = {"cevns": SIGNAL, "prompt": "prompt_neutrons", "delayed": "delayed_neutrons", "steady-state": "steady_state"}
     for suffix in ("", ".published"):
@@ -306,7 +309,7 @@ def first_limit(model: str, mass: float) -> float:
 
 def fit_parameter(name: str, model: str, parameter: str) -> Ours:
     """Return the best value of a model's parameter for one experiment, with the mean of its two profile errors."""
-    best = fit(build_likelihood([load_experiment(name)], model), minos=(parameter,))
+    best = fit(release(build_likelihood([load_experiment(name)], model), (parameter,)), minos=(parameter,))
     return Ours(best.values[parameter], (best.upper[parameter] - best.lower[parameter]) / 2.0)
 
 

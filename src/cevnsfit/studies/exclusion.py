@@ -5,19 +5,15 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.intervals import METHOD
-from cevnsfit.physics.constants import MUON_MASS
-from cevnsfit.physics.magnetic_moments import vector_contribution
 from cevnsfit.report.plots import Band, exclusion_figure, save_figure
-from cevnsfit.studies.published import measured_moment, moment_difference, moment_names, predicted_moment
-from cevnsfit.studies.setup import check_model
+from cevnsfit.studies.moments import moment_band
+from cevnsfit.studies.setup import caveat, check_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,49 +23,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.infer.planes import Plane, Region
-    from cevnsfit.studies.published import Moment
+    from cevnsfit.studies.moments import MomentReference
     from cevnsfit.studies.scan import Scan
+    from cevnsfit.studies.shape_planes import ShapeScan
 
     Result = tuple[Plane, tuple[Region, ...]]
 
 TABLE: Final = "exclusion.csv"
 INTERVALS: Final = "exclusion_intervals.csv"
 
-_MUON_MODELS: Final = ("lmu-ltau", "le-lmu")
-"""Models whose Lagrangian has a charge of modulus 1 for the charged muon."""
-
-_MEASURED: Final = "muon-2025"
-
 _NEAR: Final = 100.0
 """Points farther than this above the minimum in -2 ln lambda cannot move a boundary."""
 
 
-@dataclass(frozen=True, slots=True)
-class MuonReference:
-    """A difference of measured and predicted (g - 2)/2 of the muon.
-
-    Attributes
-    ----------
-    difference, error
-        a_exp - a_theory, and both errors in quadrature.
-    label
-        What it is and where it comes from.
-    """
-
-    difference: float
-    error: float
-    label: str
+def regions_of(
+    scans: Sequence[Scan | ShapeScan], confidence: Sequence[tuple[float, int]], executor: Executor | None = None
+) -> tuple[Result, ...]:
+    """Return the plane of each scan, with its full caveat, and its regions at each (cl, dof)."""
+    return tuple((_with_caveat(scan), scan.all_regions(confidence, executor)) for scan in scans)
 
 
-def regions_of(scans: Sequence[Scan], confidence: Sequence[tuple[float, int]], executor: Executor | None = None) -> tuple[Result, ...]:
-    """Return the plane of each scan with its regions at each (cl, dof); the caveat of a plane names experiments without data."""
-    return tuple((_with_projections(scan), scan.all_regions(confidence, executor)) for scan in scans)
-
-
-def _with_projections(scan: Scan) -> Plane:
+def _with_caveat(scan: Scan | ShapeScan) -> Plane:
+    """Return the plane with a caveat that knows the held parameters and names experiments without data."""
+    axes = (scan.plane.x.name, scan.plane.y.name)
+    label = scan.plane.caveat if scan.analysis is None else caveat(scan.analysis, scan.at, axes)
     expected = [channel.name for channel in scan.likelihood.at({}).channels if channel.observed is None]
     asimov = f"Asimov data of the Standard Model for {', '.join(expected)}" if expected else ""
-    return dataclasses.replace(scan.plane, caveat="; ".join(text for text in (scan.plane.caveat, asimov) if text))
+    return dataclasses.replace(scan.plane, caveat="; ".join(text for text in (label, asimov) if text))
 
 
 def doubtful(plane: Plane) -> int:
@@ -189,65 +169,38 @@ def results_json(results: Sequence[Result]) -> list[dict[str, Any]]:
 def write_plot(
     results: Sequence[Result],
     path: Path,
-    reference: MuonReference | None,
+    reference: MomentReference | None,
     *,
     curves: Sequence[tuple[str, NDArray[np.float64]]] = (),
     title: str | None = None,
 ) -> Path:
-    """Draw the planes with their regions, other limits as curves, and the band of the muon's g - 2 where the model has one."""
-    band = None if reference is None else muon_band(results[-1][0], reference)
+    """Draw the planes with their regions, other limits as curves, and the band of a magnetic moment where the model has one."""
+    band = None if reference is None else plane_band(results[-1][0], reference)
     model = check_model(results[0][0].model)
     notes = [] if model is None else [model.lagrangian]
+    if reference is not None and band is None and model is not None and reference.lepton in {lepton for lepton, _, _ in model.leptons}:
+        notes.append(f"no coupling gives {reference.label}")
     figure = exclusion_figure(
         [(plane, regions, plane.label) for plane, regions in results], band=band, curves=curves, title=title, method=METHOD, notes=notes
     )
     return save_figure(figure, path)
 
 
-def muon_reference(year: str) -> MuonReference | None:
-    """Return measurement minus prediction for a theory value by year, None for "none".
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no prediction of that year.
-
-    References
-    ----------
-    data/published/anomalous_magnetic_moments.yaml names the papers.
-    """
-    if year == "none":
-        return None
-    years = {name.removeprefix("muon-"): name for name in moment_names()[1] if name.startswith("muon-")}
-    if year not in years:
-        kind = "theory of the muon's g-2"
-        raise UnknownNameError(kind, year, (*years, "none"))
-    measured, predicted = measured_moment(_MEASURED), predicted_moment(years[year])
-    difference, error = moment_difference(measured, predicted)
-    label = f"$(g-2)_\\mu$ within $2\\sigma$: {_paper(measured)} - theory {year} ({_paper(predicted)})"
-    return MuonReference(difference, error, label)
-
-
-def _paper(moment: Moment) -> str:
-    """Return the arXiv number of a moment, else its whole source."""
-    return f"arXiv:{moment.source.rpartition('arXiv:')[2]}" if "arXiv:" in moment.source else moment.source
-
-
-def muon_band(plane: Plane, reference: MuonReference) -> Band | None:
-    r"""Return the couplings that give the muon a_exp - a_theory within two standard errors; None for other planes and models.
-
-    Delta a = g^2 L(M), so g = sqrt(Delta a/L); a negative lower end allows every smaller coupling.
+def plane_band(plane: Plane, reference: MomentReference) -> Band | None:
+    """Return the couplings that explain a magnetic moment within two standard errors; None for other planes and models, or if none does.
 
     Parameters
     ----------
     plane
-        Over (mass, g) of a model in which the charged muon has a charge of modulus 1.
+        Over (mass, g) of a model in which the charged lepton couples to the mediator.
     reference
         The difference and its error.
     """
-    if plane.model not in _MUON_MODELS or (plane.x.name, plane.y.name) != ("mass", "g"):
+    model = check_model(plane.model) if plane.model else None
+    found = [] if model is None else [entry for entry in model.leptons if entry[0] == reference.lepton]
+    if not found or (plane.x.name, plane.y.name) != ("mass", "g"):
         return None
+    ((_, coupling, charge),) = found
     mass = np.geomspace(plane.x.values[0], plane.x.values[-1], 201)
-    loop = vector_contribution(1.0, mass, MUON_MASS)
-    low, high = (np.sqrt(max(reference.difference + side * reference.error, 0.0) / loop) for side in (-2.0, 2.0))
-    return Band(mass, low, high, reference.label)
+    low, high = moment_band(reference, mass, coupling, charge=charge)
+    return None if np.all(np.isnan(high)) else Band(mass, low, high, reference.label)

@@ -66,7 +66,7 @@ def about_likelihood(analysis: Analysis, at: Mapping[str, float]) -> dict[str, A
     return {
         **about_model(analysis.model, at),
         "experiments": [experiment.name for experiment in experiments],
-        "caveat": caveat(analysis),
+        "caveat": caveat(analysis, at),
         "data": f"Asimov data of the Standard Model for {', '.join(projected)}" if projected else "observed",
         "options": {key: plain(value) for key, value in asdict(analysis).items() if key not in {"experiments", "model"}},
         "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},

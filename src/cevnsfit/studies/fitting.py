@@ -13,14 +13,15 @@ from cevnsfit.core.errors import CevnsfitError, NoDataError
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import Intervals, intervals
 from cevnsfit.infer.profile import profile
+from cevnsfit.infer.shapes import shape_intervals
 from cevnsfit.model.build import SIGNAL
-from cevnsfit.stats.joint import Joint, join, measured_backgrounds
+from cevnsfit.stats.joint import Joint, join, measured_backgrounds, observed_data
 from cevnsfit.studies.pseudo import Pseudo, pseudo_data
 from cevnsfit.studies.rates import Rates, counts_at
-from cevnsfit.studies.setup import Analysis, build, check_floating, fix, load_experiments
+from cevnsfit.studies.setup import Analysis, build, caveat, check_floating, check_model, fix, load_experiments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from cevnsfit.infer.results import FitResult, ToyRecord
     from cevnsfit.spec.load import Experiment
@@ -40,11 +41,14 @@ class FitSummary:
         Expected and observed counts of each experiment at the best fit.
     significance
         sqrt(-2 ln lambda refitted without the signal minus that of the best fit); NaN when the refit fails.
+    caveat
+        What the prediction leaves out.
     """
 
     fit: FitResult
     counts: tuple[Rates, ...]
     significance: float
+    caveat: str = ""
 
 
 def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo: Pseudo | None = None) -> FitSummary:
@@ -77,7 +81,9 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
     if pseudo is not None:
         likelihood, data = pseudo_data(likelihood, pseudo)
     result = fit(likelihood, fixed=held, data=data)
-    return FitSummary(result, best_counts(experiments, likelihood, result), _significance(likelihood, result, held, data))
+    return FitSummary(
+        result, best_counts(experiments, likelihood, result), _significance(likelihood, result, held, data), caveat(analysis, held)
+    )
 
 
 def require_data(experiments: Sequence[Experiment]) -> None:
@@ -138,6 +144,7 @@ def fit_json(summary: FitSummary) -> dict[str, Any]:
         },
         "observed": {entry.experiment: None if entry.observed is None else _count(float(entry.observed.sum())) for entry in summary.counts},
         "significance": _number(summary.significance),
+        "caveat": summary.caveat,
     }
 
 
@@ -162,16 +169,45 @@ def run_intervals(
     at
         Held parameters; a mass must be among them when the model has one.
     poi
-        The parameter; by default the first polynomial one of the model that is not held.
+        The parameter; by default the first polynomial one of the model that is not held, or its only parameter.
     cl, dof
         Of the threshold.
     data
         The data set; the observed one by default.
     """
-    joint, held = prepare(analysis, at, observed=data is None)
-    name = poi_name(joint, poi, held)
+    shapes = shapes_in_question(analysis, poi, at)
+    if not shapes:
+        joint, held = prepare(analysis, at, observed=data is None)
+        name = poi_name(joint, poi, held)
+        check_floating(analysis, (*at, name))
+        return intervals(joint, name, cl=cl, dof=dof, held=held, data=data)
+    experiments = load_experiments(analysis)
+    if data is None:
+        require_data(experiments)
+    likelihood = build(analysis, experiments)
+    require_shapes(likelihood, [*at, *shapes])
+    joint, values = fix(likelihood, at)
+    asked = shapes[0] if poi is None and not joint.parameters.of_kind("polynomial").names else poi
+    name = asked if asked is not None and asked in likelihood.shape else poi_name(joint, asked, values)
     check_floating(analysis, (*at, name))
-    return intervals(joint, name, cl=cl, dof=dof, held=held, data=data)
+    floating = [shape for shape in shapes if shape != name]
+    seen = observed_data(joint) if data is None else data
+    return shape_intervals(likelihood, name, cl=cl, dof=dof, held=at, floating=floating, data=seen)
+
+
+def shapes_in_question(analysis: Analysis, poi: str | None, at: Mapping[str, float]) -> list[str]:
+    """Return the shape parameters among the parameter of interest and those that float; the first is that of interest if it is one.
+
+    A model without couplings is asked for its only parameter.
+    """
+    model = check_model(analysis.model)
+    parameters = () if model is None else model.parameters
+    shapes = {p.name for p in parameters if p.kind == "shape"}
+    only = [p.name for p in parameters if p.name not in at]
+    if poi is None and shapes and len(only) == 1 and only[0] in shapes:
+        poi = only[0]
+    first = [poi] if poi in shapes else []
+    return [*(name for name in first if name is not None), *(name for name in analysis.floating if name in shapes and name != poi)]
 
 
 def prepare(analysis: Analysis, at: Mapping[str, float], *, observed: bool = True) -> tuple[Joint, dict[str, float]]:
@@ -215,8 +251,8 @@ def poi_name(joint: Joint, poi: str | None, held: Mapping[str, float]) -> str:
     return names[0]
 
 
-def require_shapes(likelihood: Likelihood, at: Mapping[str, float]) -> None:
-    """Raise CevnsfitError unless every shape parameter of the model (a mass) is held."""
+def require_shapes(likelihood: Likelihood, at: Collection[str]) -> None:
+    """Raise CevnsfitError unless every shape parameter of the model (a mass) is held, or asked for."""
     for name in at:
         likelihood.parameters.index(name)
     missing = [p.name for p in likelihood.shape if not p.fixed and p.name not in at]

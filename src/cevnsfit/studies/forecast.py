@@ -202,7 +202,7 @@ def forecast(plan: Plan, at: Mapping[str, float], prepared: Sequence[Setting] | 
         found = sensitivity(asimov, real, test)
         if plan.toys > 0:
             found = toy_bands(asimov, real, test, found, (plan.toys, plan.seed))
-        result.append(Forecast(setting.label, dict(at), found, statement(plan, setting), events(setting), caveat(plan.analysis)))
+        result.append(Forecast(setting.label, dict(at), found, statement(plan, setting), events(setting), caveat(plan.analysis, at)))
     return tuple(result)
 
 

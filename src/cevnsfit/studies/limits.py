@@ -9,7 +9,7 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.cls import cls_limit, cls_limit_toys, signal_test
 from cevnsfit.infer.discovery import Discovery, discovery
 from cevnsfit.infer.feldman_cousins import feldman_cousins, hypotheses
-from cevnsfit.studies.fitting import poi_name, prepare, run_intervals, toys_json
+from cevnsfit.studies.fitting import poi_name, prepare, run_intervals, shapes_in_question, toys_json
 from cevnsfit.studies.setup import check_floating
 from cevnsfit.studies.throwing import description, thrower
 
@@ -83,6 +83,10 @@ def run_limits(
             message = "the profile-likelihood method uses no toys; choose --method feldman-cousins or cls"
             raise CevnsfitError(message)
         return run_intervals(analysis, at=at, poi=question.poi, cl=question.cl, dof=question.dof)
+    shapes = shapes_in_question(analysis, question.poi, at)
+    if shapes:
+        message = f"{', '.join(shapes)} rebuilds the templates: only the profile-likelihood method knows such parameters"
+        raise CevnsfitError(message)
     joint, held = prepare(analysis, at)
     name = poi_name(joint, question.poi, held)
     check_floating(analysis, (*at, name))

@@ -114,10 +114,24 @@ def check_model(name: str) -> SignalModel | None:
     return signal_model(name)
 
 
-def caveat(analysis: Analysis) -> str:
-    """Return what the prediction leaves out ("CEvNS only"), or an empty string."""
+def caveat(analysis: Analysis, at: Mapping[str, float] | None = None, free: Iterable[str] = ()) -> str:
+    """Return what the prediction leaves out, or an empty string.
+
+    Parameters
+    ----------
+    analysis
+        With `electrons` the caveat is that of the experiments whose window cuts electron recoils.
+    at
+        Held parameters.
+    free
+        Parameters that are scanned.
+    """
     physics = check_model(analysis.model)
-    return "" if physics is None or analysis.electrons else physics.label
+    label = "" if physics is None else physics.caveat({} if at is None else at, (*free, *analysis.floating))
+    if not label or not analysis.electrons:
+        return label
+    cut = [experiment.name for experiment in load_experiments(analysis) if not experiment.spec.sees_electrons()]
+    return f"{label} in {', '.join(cut)}" if cut else ""
 
 
 def check_floating(analysis: Analysis, taken: Iterable[str]) -> None:

@@ -102,7 +102,7 @@ def run_toy_region(
         message = f"{axes[0].name} rebuilds no templates: a region needs a shape parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
     plane = scan(likelihood, at=at, **{axis.name: axis.values for axis in axes}).plane
-    plane = dataclasses.replace(plane, model=analysis.model, caveat=caveat(analysis))
+    plane = dataclasses.replace(plane, model=analysis.model, caveat=caveat(analysis, at, (axes[0].name, axes[1].name)))
     grid = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(analysis, at, run.plan.seed, method="feldman-cousins-region", grid=grid, cl=question.cl, order=question.ordering)
     tests = column_hypotheses(likelihood, axes, at=at, ordering=question.ordering)
@@ -148,6 +148,7 @@ def region_json(result: ToyRegion) -> dict[str, Any]:
     return {
         "label": result.plane.label,
         "model": result.plane.model,
+        "caveat": result.plane.caveat,
         "cl": result.region.cl,
         "dof": 2 if result.ordering == "plane" else 1,
         "method": method_of(result),

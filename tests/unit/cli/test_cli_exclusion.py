@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.physics.constants import MUON_MASS
-from cevnsfit.physics.magnetic_moments import vector_contribution
-from cevnsfit.studies.exclusion import MuonReference, doubtful, muon_band, muon_reference, results_json, write_plot, write_tables
+from cevnsfit.physics.magnetic_moments import scalar_contribution, vector_contribution
+from cevnsfit.studies.exclusion import doubtful, plane_band, results_json, write_plot, write_tables
+from cevnsfit.studies.moments import MomentReference, moment_reference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,41 +90,29 @@ def test_only_invalid_points_near_the_minimum_are_doubtful(plane: Plane) -> None
     assert doubtful(dataclasses.replace(plane, nll2=nll2, valid=valid)) == 2
 
 
-@pytest.mark.parametrize(("year", "difference", "error"), [("2025", 38.5, 63.67), ("2020", 261.5, 45.38)])
-def test_differences_of_measured_and_predicted_moments(year: str, difference: float, error: float) -> None:
-    reference = muon_reference(year)
-    assert reference is not None
-    assert reference.difference == pytest.approx(difference * 1e-11, rel=1e-3)
-    assert reference.error == pytest.approx(error * 1e-11, rel=1e-3)
-    assert f"theory {year} (arXiv:" in reference.label
+def test_the_band_is_that_of_the_charge_in_the_model(plane: Plane) -> None:
+    reference = MomentReference("mu", 2.6e-9, 0.4e-9, "x")
+    one, three = (plane_band(dataclasses.replace(plane, model=name), reference) for name in ("lmu-ltau", "b-3l-mu"))
+    assert one is not None
+    assert three is not None
+    assert vector_contribution(one.low, one.x, MUON_MASS) == pytest.approx(np.full(201, 1.8e-9))
+    assert vector_contribution(3.0 * three.high, three.x, MUON_MASS) == pytest.approx(np.full(201, 3.4e-9))
+    scalar = plane_band(dataclasses.replace(plane, model="scalar-universal"), reference)
+    assert scalar is not None
+    assert scalar_contribution(scalar.high, scalar.x, MUON_MASS) == pytest.approx(np.full(201, 3.4e-9))
 
 
-def test_no_reference_and_an_unknown_one() -> None:
-    assert muon_reference("none") is None
-    with pytest.raises(UnknownNameError, match="did you mean 2025"):
-        muon_reference("2024")
-
-
-def test_the_band_gives_the_difference_within_two_errors(plane: Plane) -> None:
-    band = muon_band(plane, MuonReference(2.6e-9, 0.4e-9, "x"))
-    assert band is not None
-    assert vector_contribution(band.low, band.x, MUON_MASS) == pytest.approx(np.full(201, 1.8e-9))
-    assert vector_contribution(band.high, band.x, MUON_MASS) == pytest.approx(np.full(201, 3.4e-9))
-
-
-def test_a_difference_that_agrees_with_zero_allows_small_couplings(plane: Plane) -> None:
-    band = muon_band(plane, MuonReference(1e-10, 4e-10, "x"))
-    assert band is not None
-    assert not band.low.any()
-    assert (band.high > 0).all()
-
-
-def test_no_band_without_a_muon_coupling(plane: Plane) -> None:
-    reference = MuonReference(2.6e-9, 0.4e-9, "x")
-    assert muon_band(dataclasses.replace(plane, model="le-ltau"), reference) is None
-    assert muon_band(dataclasses.replace(plane, x=PlaneAxis("r_n", "fm", MASS, "linear")), reference) is None
+def test_no_band_without_a_coupling_or_with_the_wrong_sign(plane: Plane) -> None:
+    reference = MomentReference("mu", 2.6e-9, 0.4e-9, "x")
+    assert plane_band(dataclasses.replace(plane, model="le-ltau"), reference) is None
+    assert plane_band(dataclasses.replace(plane, x=PlaneAxis("r_n", "fm", MASS, "linear")), reference) is None
+    assert plane_band(plane, dataclasses.replace(reference, difference=-2.6e-9)) is None
+    electron = moment_reference("electron-rb-2020")
+    assert electron is not None
+    assert plane_band(plane, electron) is None
+    assert plane_band(dataclasses.replace(plane, model="le-ltau"), electron) is not None
 
 
 def test_the_picture_names_the_reference(plane: Plane, region: Region, tmp_path: Path) -> None:
-    path = write_plot([(plane, (region,))], tmp_path / "plane.svg", muon_reference("2025"))
+    path = write_plot([(plane, (region,))], tmp_path / "plane.svg", moment_reference("2025"))
     assert path.stat().st_size > 10_000

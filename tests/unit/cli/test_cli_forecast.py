@@ -33,6 +33,13 @@ def test_text_states_data_and_method(command: Callable[..., Result]) -> None:
     assert "asymptotic" in result.stdout
 
 
+def test_electrons_of_a_light_mediator_decide_where_they_are_seen(command: Callable[..., Result]) -> None:
+    arguments = ("forecast", "ccm-200", "--model", "universal", "--at", "mass=0.05", "--json")
+    without, added = (json.loads(command(*arguments, *extra).stdout) for extra in ((), ("--electrons",)))
+    assert (without["caveat"], added["caveat"]) == ("CEvNS only", "")
+    assert added["allowed"][0][1] < 0.1 * without["allowed"][0][1]
+
+
 def test_a_curve_is_written(command: Callable[..., Result], tmp_path: Path) -> None:
     result = command(*CCM, "--grid", "mass=10:1000:3:log", "-o", tmp_path)
     assert result.exit_code == 0, result.output

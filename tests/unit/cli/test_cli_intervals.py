@@ -16,3 +16,7 @@ def test_what_is_left_out_is_said(command: Callable[..., Result]) -> None:
     assert "CEvNS only" in command(*arguments).stdout
     assert json.loads(command(*arguments, "--json").stdout)["caveat"] == "CEvNS only"
     assert json.loads(command(*arguments, "--electrons", "--json").stdout)["caveat"] == ""
+
+
+def test_toys_know_no_parameters_that_rebuild_templates(refused: Callable[..., str]) -> None:
+    assert "skin rebuilds the templates" in refused("intervals", "coherent-csi-2021", "-m", "neutron-skin", "--method", "cls")

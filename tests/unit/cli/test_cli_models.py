@@ -25,6 +25,7 @@ def test_list_as_json(command: Callable[..., Result]) -> None:
     universal = next(entry for entry in entries if entry["name"] == "universal")
     assert universal["label"] == "CEvNS only"
     assert {"g", "mass"} <= set(universal["parameters"])
+    assert next(entry for entry in entries if entry["name"] == "vector")["label"] == "CEvNS only unless q_e = 0"
 
 
 @pytest.mark.parametrize("name", all_models())
@@ -39,6 +40,9 @@ def test_show_prints_the_lagrangian_and_units(command: Callable[..., Result]) ->
     text = command("models", "show", "lmu-ltau").stdout
     assert "L = g Z'_mu" in text
     assert "MeV" in text
+    assert "q_u = q_d = 1/3, q_nu = q_l = -3 (e), 0 (mu), 0 (tau)" in command("models", "show", "b-3l-e").stdout
+    held = command("models", "show", "nsi").stdout
+    assert "eps_ee_u         polynomial, held" in held
 
 
 def test_a_typo_is_answered_with_near_names(refused: Callable[..., str]) -> None:

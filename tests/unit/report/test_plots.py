@@ -206,3 +206,14 @@ def test_matplotlib_is_imported_late_and_pyplot_never() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path), "MPLCONFIGDIR": "/nonexistent"})
+
+
+def test_tips_of_islands_on_a_fine_grid_are_no_narrow_bands(plane: Plane, regions: list[Region]) -> None:
+    x = replace(plane.x, values=np.linspace(-1.0, 1.0, 401), scale="linear")
+    island = replace(plane, x=x, y=replace(plane.y, values=np.linspace(-1.0, 1.0, 5), scale="linear"))
+    half = 0.1 * np.sqrt(np.clip(1.0 - (x.values / 0.3) ** 2, 0.0, None))
+    columns = tuple(((-h, h),) if h > 0.0 else () for h in half)
+    assert sum(0.0 < h < 0.025 for h in half) >= 3
+    assert narrow_window(island, [replace(regions[0], columns=columns)]) is None
+    band = tuple(((0.3, 0.33),) for _ in half)
+    assert narrow_window(island, [replace(regions[0], columns=band)]) is not None

@@ -24,7 +24,7 @@ results:
   - {label: CsI, experiments: [coherent-csi-2021]}
   - {label: projection, experiments: [ccm-200]}
 confidence: [{cl: 0.90}]
-muon_g_2: "2020"
+g_2: "2020"
 overlays:
   - {label: somebody's limit, file: limit.csv}
   - {label: tridents, computed: neutrino-trident}
@@ -69,7 +69,7 @@ def test_every_problem_of_the_file_is_named(tmp_path: Path) -> None:
     message = str(caught.value)
     assert "analysis.yaml:3: modell" in message
     assert "confidence.0.cl" in message
-    assert "muon_g_2" in message
+    assert "g_2" in message
 
 
 def test_unknown_experiments_list_the_near_ones(tmp_path: Path) -> None:

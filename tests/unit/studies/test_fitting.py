@@ -55,7 +55,7 @@ def test_counts_at_the_best_fit_balance_the_data(summary: FitSummary) -> None:
     assert counts.total.sum() == pytest.approx(counts.observed.sum(), rel=0.02)
 
 
-KEYS = {"valid", "reason", "nll2", "ndof", "parameters", "held", "correlation", "expected", "observed", "significance"}
+KEYS = {"valid", "reason", "nll2", "ndof", "parameters", "held", "correlation", "expected", "observed", "significance", "caveat"}
 
 
 def test_the_fit_is_plain_json(summary: FitSummary) -> None:

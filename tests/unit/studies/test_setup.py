@@ -64,6 +64,16 @@ def test_an_unknown_model_lists_the_near_ones_the_released_templates_among_them(
 def test_models_with_electrons_say_what_they_leave_out() -> None:
     for model, wanted in (("universal", "CEvNS only"), ("b-l", "CEvNS only"), ("lmu-ltau", ""), ("released-templates", "")):
         assert caveat(Analysis(("coherent-csi-2021",), model)) == wanted
+    assert caveat(Analysis(("coherent-csi-2021",), "vector"), {"q_e": 1.0}) == "CEvNS only"
+
+
+def test_with_electrons_the_caveat_is_that_of_experiments_which_cut_them() -> None:
+    both = ("coherent-csi-2021", "coherent-lar-2020")
+    assert caveat(Analysis(("coherent-csi-2021",), "universal", electrons=True)) == ""
+    assert caveat(Analysis(both, "universal", electrons=True)) == "CEvNS only in coherent-lar-2020"
+    assert caveat(Analysis(both, "lmu-ltau", electrons=True)) == ""
+    seen = (("auxiliary.f90.electrons", "electrons_at_most"),)
+    assert caveat(Analysis(("coherent-lar-2020",), "universal", seen, electrons=True)) == ""
 
 
 def test_experiments_without_data_take_part_with_their_expectation() -> None:

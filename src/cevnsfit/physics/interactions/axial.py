@@ -31,7 +31,9 @@ _SPINS: Final[Mapping[str, tuple[float, float, float]]] = {
     "Xe-131": (1.5, -0.009, -0.272),
     "Cs-133": (3.5, -0.318, 0.021),
 }
-"""(J, <S_p>, <S_n>): P. Klos et al., Phys. Rev. D 88, 083516 (2013), table I; Cs-133: P. Toivanen et al., Phys. Rev. C 79, 044302 (2009)."""
+"""(J, <S_p>, <S_n>): P. Klos et al., Phys. Rev. D 88, 083516 (2013), table I; Cs-133: P. Toivanen et al., Phys. Rev. C 79, 044302 (2009).
+
+Older calculations give (-0.225, 0.002) for Cs-133 (collected in V. A. Bednyakov and F. Simkovic, hep-ph/0406218), half of its part."""
 
 _REFERENCES: Final = (
     "M. Hoferichter, J. Menendez and A. Schwenk, Phys. Rev. D 102, 074018 (2020), arXiv:2007.08529",

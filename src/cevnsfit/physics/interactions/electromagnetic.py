@@ -19,8 +19,8 @@ import numpy as np
 
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, HBAR_C, MUON_MASS, TAU_MASS, W_MASS
-from cevnsfit.physics.interactions.common import fixed, power, standard_terms
-from cevnsfit.physics.interactions.electron_scattering import electron_terms, single_terms, transition_terms
+from cevnsfit.physics.interactions.common import CEVNS_ONLY, fixed, power, standard_terms
+from cevnsfit.physics.interactions.electron_scattering import electron_terms, transition_terms
 from cevnsfit.physics.interactions.terms import ElectronTarget, PreparedModel, SignalModel, Target, Term, sm_charge
 
 if TYPE_CHECKING:
@@ -48,29 +48,27 @@ def models() -> tuple[SignalModel, ...]:
 
 
 def magnetic_moment() -> SignalModel:
-    """Return effective magnetic moments of nu_e and nu_mu, dsigma/dT = pi alpha^2/m_e^2 (1/T - 1/E) Z^2 F_Z^2 (mu/mu_B)^2.
+    """Return magnetic moments of nu_e and nu_mu and those between flavours, dsigma/dT = pi alpha^2/m_e^2 (1/T - 1/E) Z^2 F_Z^2 mu_a^2.
 
-    The moment of a flavour is an effective one, mu_a^2 = sum_k |sum_j U_aj^* (mu_jk - i eps_jk)|^2 at a baseline too short for
-    oscillations: it sums diagonal and transition, magnetic and electric moments over the unseen final state. A transition moment
-    between flavours alone is therefore mu_nu_e = mu_nu_mu.
+    The outgoing neutrino is not seen, so a flavour scatters with mu_a^2 = sum_b |mu_ab|^2 in Bohr magnetons, which is also what a baseline
+    too short for oscillations leaves of mass states (arXiv:1403.6344). With the transition moments at zero, where they are held,
+    `mu_nu_e` and `mu_nu_mu` are these effective moments; for Majorana neutrinos there are transition moments only.
     """
-    moments = tuple(
-        Parameter(f"mu_nu_{f}", "polynomial", 0.0, 0.0, 1e-3, "mu_B", "log", description=f"effective magnetic moment of nu_{f}")
-        for f in _MEASURED
-    )
+    diagonal = tuple(_moment(f"nu_{f}", f"magnetic moment of nu_{f}, the effective one while transitions are 0") for f in _MEASURED)
+    transition = tuple(_moment(f"{a}{b}", f"modulus of the transition moment nu_{a}-nu_{b}") for a, b in _PAIRS)
+    moments = {f: [f"mu_nu_{f}", *(f"mu_{a}{b}" for a, b in _PAIRS if f in {a, b})] for f in _MEASURED}
 
     def prepare(target: Target) -> PreparedModel:
-        flips = tuple(Term(f, "nucleus", "magnetic", {power(f"mu_nu_{f}"): target.zf}, group="magnetic") for f in _MEASURED)
+        flips = (Term(f, "nucleus", "magnetic", {power(m): target.zf}, group=m) for f, names in moments.items() for m in names)
         return fixed((*standard_terms(target), *flips))
 
     def electrons(target: ElectronTarget) -> PreparedModel:
-        unit = np.ones_like(target.t)
-        flips = single_terms(target, "magnetic", {f: {power(f"mu_nu_{f}"): unit} for f in _MEASURED})
+        flips = (Term(f, "electron", "magnetic", {power(m): target.root}, group=m) for f, names in moments.items() for m in names)
         return fixed((*electron_terms(target, {}), *flips))
 
-    references = (_VOGEL, _REVIEW, _CORONA)
+    references, parameters = (_VOGEL, _REVIEW, _CORONA), (*diagonal, *transition)
     lagrangian = "L = -(mu_ab/2) nubar_a sigma_(mu nu) nu_b F^(mu nu)"
-    return SignalModel("magnetic-moment", "neutrino magnetic moment", lagrangian, moments, prepare, references, electrons=electrons)
+    return SignalModel("magnetic-moment", "neutrino magnetic moment", lagrangian, parameters, prepare, references, CEVNS_ONLY, electrons)
 
 
 def charge_radius() -> SignalModel:
@@ -98,7 +96,7 @@ def charge_radius() -> SignalModel:
     lagrangian = "L = (e <r^2>_ab/6) [nubar_a gamma^mu P_L nu_b] d^nu F_(mu nu)"
     references = (_RADII, _BERNABEU, _CORONA)
     return SignalModel(
-        "charge-radius", "neutrino charge radius", lagrangian, (*diagonal, *transition), prepare, references, electrons=electrons
+        "charge-radius", "neutrino charge radius", lagrangian, (*diagonal, *transition), prepare, references, CEVNS_ONLY, electrons
     )
 
 
@@ -125,7 +123,7 @@ def millicharge() -> SignalModel:
     references = (_REVIEW, _CORONA)
     lagrangian = "L = -e q_ab A_mu [nubar_a gamma^mu P_L nu_b]"
     return SignalModel(
-        "millicharge", "neutrino millicharge", lagrangian, (*diagonal, *transition), prepare, references, electrons=electrons
+        "millicharge", "neutrino millicharge", lagrangian, (*diagonal, *transition), prepare, references, CEVNS_ONLY, electrons
     )
 
 
@@ -156,6 +154,11 @@ def _transitions(prefix: str, strength: NDArray[float64]) -> tuple[Term, ...]:
 def _electron_transitions(target: ElectronTarget, prefix: str, strength: NDArray[float64]) -> tuple[Term, ...]:
     pairs = [(a, b, {power(f"{prefix}_{a}{b}"): strength}) for a, b in _PAIRS]
     return tuple(term for a, b, amplitude in pairs for f in (a, b) for term in transition_terms(target, f, amplitude, f"{a}-{b}"))
+
+
+def _moment(name: str, description: str) -> Parameter:
+    held = not name.startswith("nu_")
+    return Parameter(f"mu_{name}", "polynomial", 0.0, 0.0, 1e-3, "mu_B", "log", fixed=held, description=description)
 
 
 def _radius(name: str, default: float, description: str) -> Parameter:

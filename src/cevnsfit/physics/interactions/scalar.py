@@ -69,8 +69,10 @@ def universal_scalar() -> SignalModel:
     def electrons(target: ElectronTarget) -> PreparedModel:
         return lambda shapes: _electron_terms(target, dict.fromkeys(LEPTONS, 1.0), shapes["mass"])
 
-    parameters = (coupling(), mediator_mass())
-    return SignalModel("scalar-universal", "universal scalar", lagrangian, parameters, prepare, _REFERENCES, CEVNS_ONLY, electrons)
+    parameters, leptons = (coupling(), mediator_mass()), (("e", "scalar", 1.0), ("mu", "scalar", 1.0))
+    return SignalModel(
+        "scalar-universal", "universal scalar", lagrangian, parameters, prepare, _REFERENCES, CEVNS_ONLY, electrons, leptons=leptons
+    )
 
 
 def general_scalar() -> SignalModel:
@@ -92,7 +94,7 @@ def general_scalar() -> SignalModel:
         return lambda shapes: _electron_terms(target, {f: shapes["q_e"] * shapes[f"q_nu_{f}"] for f in LEPTONS}, shapes["mass"])
 
     parameters = (coupling(), mediator_mass(), *charges)
-    return SignalModel("scalar", "scalar", lagrangian, parameters, prepare, _REFERENCES, electrons=electrons)
+    return SignalModel("scalar", "scalar", lagrangian, parameters, prepare, _REFERENCES, CEVNS_ONLY, electrons, "q_e")
 
 
 def _scalar_terms(target: Target, charges: Mapping[str, NDArray[float64]], mass: float) -> tuple[Term, ...]:

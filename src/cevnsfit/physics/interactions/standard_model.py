@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import FM, SIN2_THETA_W
 from cevnsfit.physics.couplings import LEPTONS
 from cevnsfit.physics.interactions.common import fixed, standard_terms, vector_terms
 from cevnsfit.physics.interactions.electron_scattering import standard_electrons
-from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, SignalModel, Target, Term, sm_charge
+from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, SignalModel, Target, Term, sm_charge, target_at
+from cevnsfit.physics.kernels import fold_channel, recoil_nodes
+from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 
 _LAGRANGIAN = "L = -sqrt2 G_F [nubar gamma^mu P_L nu] sum_N g_V^N [Nbar gamma_mu N] + axial"
 _FREEDMAN = "D. Z. Freedman, Phys. Rev. D 9, 1389 (1974)"
+_CROSS_SECTIONS = {"sigma_csi": ("CsI", 185.72692540720), "sigma_ar": ("argon", 18.201370074040)}
+_CSI_2021 = "D. Akimov et al. (COHERENT), Phys. Rev. Lett. 129, 081801 (2022), arXiv:2110.07730"
+_LAR_2020 = "D. Akimov et al. (COHERENT), Phys. Rev. Lett. 126, 012002 (2021), arXiv:2003.10630"
 _COUPLINGS = "M. Atzori Corona et al., Eur. Phys. J. C 83, 683 (2023), arXiv:2303.09360"
 
 
@@ -24,6 +31,7 @@ def models() -> tuple[SignalModel, ...]:
         neutron_radius(),
         neutron_radii(),
         neutron_skin(),
+        cross_section(),
     )
 
 
@@ -120,6 +128,46 @@ def flavour_strengths() -> SignalModel:
         return fixed(tuple(Term(f, "nucleus", "vector", {(): sm_charge(target, f)}, factor=factors[f]) for f in LEPTONS))
 
     return SignalModel("flavour-strengths", "Standard Model, free flavours", _LAGRANGIAN, strengths, prepare, (_FREEDMAN, _COUPLINGS))
+
+
+def cross_section() -> SignalModel:
+    """Return the Standard Model scaled to flux-averaged cross sections on CsI and on argon, in 1e-40 cm^2; other elements keep theirs.
+
+    As COHERENT quotes it, sigma is the mean over the nuclei of the detector and over nu_mu, nubar_mu and nu_e from decays at rest, of all
+    recoil energies; the rate is that of the Standard Model times sigma/sigma_SM, with the shapes of the Standard Model.
+    Both are held at the default prediction unless they are scanned or asked to float.
+    """
+    parameters = {
+        name: Parameter(name, "polynomial", value, -1e3, 1e4, "1e-40 cm2", fixed=True, description=f"mean cross section on {title}")
+        for name, (title, value) in _CROSS_SECTIONS.items()
+    }
+    of = {"Cs": "sigma_csi", "I": "sigma_csi", "Ar": "sigma_ar"}
+
+    def prepare(target: Target) -> PreparedModel:
+        name = of.get(target.nuclide.symbol)
+        if name is None:
+            return fixed(standard_terms(target))
+        root = math.sqrt(_average_cross_section(target))
+        factor: Monomial = ((name, 1),)
+        return fixed(vector_terms({f: sm_charge(target, f) / root for f in LEPTONS}, factor))
+
+    references = (_FREEDMAN, _COUPLINGS, _CSI_2021, _LAR_2020)
+    title = "flux-averaged cross section"
+    return SignalModel("cross-section", title, _LAGRANGIAN, tuple(parameters.values()), prepare, references)
+
+
+def _average_cross_section(target: Target) -> float:
+    """Return the mean over the nuclei of the detector and over the flavours of pion decay at rest in 1e-40 cm^2."""
+    spectra = pion_decay_at_rest()
+    nuclei = target.compound if target.compound else ((target.nuclide, 1.0),)
+    total = 0.0
+    for nuclide, number in nuclei:
+        t, weights = recoil_nodes(nuclide.mass, spectra.values())
+        on = target_at(nuclide, t, target.couplings, target.form_factor)
+        for source, spectrum in spectra.items():
+            rate = fold_channel("vector", source, spectrum, nuclide.mass, t) * sm_charge(on, lepton_flavour(source)) ** 2
+            total += number * float(weights @ rate)
+    return 1e40 * total / (len(spectra) * sum(number for _, number in nuclei))
 
 
 def _with_neutrons(target: Target, r_n: float) -> tuple[Term, ...]:

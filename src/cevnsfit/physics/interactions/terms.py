@@ -7,7 +7,7 @@ A model sees a nuclide at recoil nodes (`Target`) and returns terms. The amplitu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -80,6 +80,8 @@ class Target:
         Standard Model couplings.
     form_factor
         The form factor, for models that change a radius.
+    compound
+        Every nuclide of the detector with its number of nuclei per formula unit; empty for a nuclide alone.
     """
 
     nuclide: Nuclide
@@ -89,6 +91,7 @@ class Target:
     nf: NDArray[np.float64]
     couplings: WeakCouplings
     form_factor: FormFactor
+    compound: tuple[tuple[Nuclide, float], ...] = ()
 
     def neutrons(self, r_n: float) -> NDArray[np.float64]:
         """Return N F_N at the nodes for a neutron radius `r_n` in cm."""
@@ -144,6 +147,11 @@ class SignalModel:
         Papers.
     label
         A caveat that goes on every plot and table, for example "CEvNS only"; it ends where `electrons` are part of the prediction.
+    label_unless_zero
+        A parameter without which the caveat does not apply, such as the charge of the electron; "" if it always does.
+    leptons
+        Couplings of electron and muon to the mediator that move their magnetic moments: (lepton "e" or "mu", kind "vector", "axial",
+        "scalar" or "pseudoscalar", charge in units of g), at most one for each lepton.
     electrons
         The same as `prepare` for neutrino-electron scattering, terms with the target "electron"; None where the model says nothing.
     """
@@ -156,6 +164,16 @@ class SignalModel:
     references: tuple[str, ...] = ()
     label: str = field(default="")
     electrons: Callable[[ElectronTarget], PreparedModel] | None = None
+    label_unless_zero: str = ""
+    leptons: tuple[tuple[str, str, float], ...] = ()
+
+    def caveat(self, values: Mapping[str, float], free: Iterable[str] = ()) -> str:
+        """Return the label as it applies at values of held parameters, the others at their defaults but for those that are `free`."""
+        name = self.label_unless_zero
+        if not name or name in free:
+            return self.label
+        default = next(parameter.default for parameter in self.parameters if parameter.name == name)
+        return self.label if values.get(name, default) != 0.0 else ""
 
     def shapes(self, values: Mapping[str, float] | None = None) -> dict[str, float]:
         """Return the shape parameters, those not in `values` at their defaults; other names are ignored."""
@@ -163,13 +181,15 @@ class SignalModel:
         return {p.name: p.checked(given.get(p.name, p.default)) for p in self.parameters if p.kind == "shape"}
 
 
-def target_at(nuclide: Nuclide, t: ArrayLike, couplings: WeakCouplings, form_factor: FormFactor) -> Target:
-    """Return the nuclide at recoil energies `t` [MeV], shape (n,), with its form factors."""
+def target_at(
+    nuclide: Nuclide, t: ArrayLike, couplings: WeakCouplings, form_factor: FormFactor, compound: tuple[tuple[Nuclide, float], ...] = ()
+) -> Target:
+    """Return the nuclide, one of those of a compound, at recoil energies `t` [MeV], shape (n,), with its form factors."""
     recoil = np.asarray(t, dtype=np.float64)
     q2 = recoil * (2.0 * nuclide.mass + recoil)
     zf = nuclide.Z * form_factor(np.sqrt(q2), nuclide.r_p, nuclide.A)
-    bare = Target(nuclide, recoil, q2, zf, np.zeros_like(recoil), couplings, form_factor)
-    return Target(nuclide, recoil, q2, zf, bare.neutrons(nuclide.r_n), couplings, form_factor)
+    bare = Target(nuclide, recoil, q2, zf, np.zeros_like(recoil), couplings, form_factor, compound)
+    return replace(bare, nf=bare.neutrons(nuclide.r_n))
 
 
 def electrons_at(nuclide: Nuclide, t: ArrayLike, couplings: ElectronCouplings) -> ElectronTarget:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,7 +28,7 @@ from cevnsfit.physics.interactions.electron_scattering import electron_terms
 from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, Shapes, SignalModel, Target, Term, sm_charge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -53,6 +54,11 @@ class Charges:
 
     quark: float
     neutrino: tuple[float, float, float]
+
+    def __str__(self) -> str:
+        """Return the charges as text."""
+        leptons = ", ".join(f"{Fraction(q).limit_denominator(9)} ({flavour})" for flavour, q in zip(LEPTONS, self.neutrino, strict=True))
+        return f"q_u = q_d = {Fraction(self.quark).limit_denominator(9)}, q_nu = q_l = {leptons}"
 
 
 _TREE: Final[Mapping[str, tuple[str, Charges]]] = {
@@ -90,7 +96,10 @@ def tree_mediator(name: str, title: str, charges: Charges) -> SignalModel:
         return lambda shapes: _electron_exchange(target, strengths, shapes["mass"])
 
     label = CEVNS_ONLY if charges.neutrino[0] != 0.0 else ""
-    return SignalModel(name, title, _LAGRANGIAN, (coupling(), mediator_mass()), prepare, (_CADEDDU,), label, electrons)
+    lagrangian = f"{_LAGRANGIAN}, {charges}"
+    leptons = _leptons(zip(LEPTONS, charges.neutrino, strict=True))
+    parameters = (coupling(), mediator_mass())
+    return SignalModel(name, title, lagrangian, parameters, prepare, (_CADEDDU,), label, electrons, leptons=leptons)
 
 
 def general_mediator() -> SignalModel:
@@ -114,7 +123,7 @@ def general_mediator() -> SignalModel:
         return terms
 
     parameters = (coupling(), mediator_mass(), *charges)
-    return SignalModel("vector", "vector mediator", _LAGRANGIAN, parameters, prepare, (_CADEDDU,), electrons=electrons)
+    return SignalModel("vector", "vector mediator", _LAGRANGIAN, parameters, prepare, (_CADEDDU,), CEVNS_ONLY, electrons, "q_e")
 
 
 def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel:
@@ -167,7 +176,9 @@ def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel
 
     label = CEVNS_ONLY if first == "e" else ""
     lagrangian = f"L = g Z'_mu [q_l lbar gamma^mu l + q_l nubar_l gamma^mu P_L nu_l], q = +1 ({first}), -1 ({second})"
-    return SignalModel(name, title, lagrangian, (coupling(), mediator_mass(), *options), prepare, (_BANERJEE, _CADEDDU), label, electrons)
+    parameters, references = (coupling(), mediator_mass(), *options), (_BANERJEE, _CADEDDU)
+    leptons = _leptons(((first, 1.0), (second, -1.0)))
+    return SignalModel(name, title, lagrangian, parameters, prepare, references, label, electrons, leptons=leptons)
 
 
 def loop_function(q2: ArrayLike, mass: float, other_mass: float) -> NDArray[np.float64]:
@@ -199,6 +210,11 @@ def _polarisation(r: NDArray[np.float64]) -> NDArray[np.float64]:
     root = np.sqrt(1.0 + 4.0 / safe)
     closed = (-5.0 / 3.0 + 4.0 / safe + (1.0 - 2.0 / safe) * root * 2.0 * np.arcsinh(0.5 * np.sqrt(safe))) / 6.0
     return np.where(small, series, closed)
+
+
+def _leptons(charges: Iterable[tuple[str, float]]) -> tuple[tuple[str, str, float], ...]:
+    """Return the vector couplings of electron and muon."""
+    return tuple((flavour, "vector", q) for flavour, q in charges if q != 0.0 and flavour != "tau")
 
 
 def _exchange(target: Target, couplings: Mapping[str, NDArray[np.float64]]) -> PreparedModel:

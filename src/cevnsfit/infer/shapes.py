@@ -1,0 +1,153 @@
+"""Profiles over parameters that rebuild the templates (masses, radii): every point has templates of its own, and its own fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.infer.basins import profile_basins
+from cevnsfit.infer.fit import fit
+from cevnsfit.infer.intervals import METHOD, Column, Intervals, allowed_between, complement, search_grid, threshold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.stats.joint import Data
+    from cevnsfit.stats.likelihood import Likelihood
+
+    Curve = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.bool_]]]
+
+POINTS: Final = (61, 31)
+"""Values of one parameter between which minima and crossings are looked for, without and with shape parameters that float."""
+
+NEAR: Final = 100.0
+"""Points farther than this above the minimum in -2 ln lambda do not make a result invalid."""
+
+
+def point_values(
+    likelihood: Likelihood, points: Mapping[str, NDArray[np.float64]], *, held: Mapping[str, float], floating: Iterable[str], data: Data
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return -2 ln lambda at P points with all else profiled, and where it converged, shape (P,) each.
+
+    Parameters
+    ----------
+    likelihood
+        The likelihood.
+    points
+        Values of the scanned parameters of any kind, shape (P,) each.
+    held
+        Other held parameters.
+    floating
+        Shape parameters that are minimised too; all others stay at their defaults unless held.
+    data
+        The data set.
+    """
+    free = set(floating) - set(points) - set(held)
+    fixed = {p.name: held.get(p.name, p.default) for p in likelihood.shape if p.name not in free} | dict(held)
+    size = len(next(iter(points.values())))
+    nll2, valid = np.empty(size), np.empty(size, dtype=np.bool_)
+    start: NDArray[np.float64] | None = None
+    for k in range(size):
+        values = fixed | {name: float(entry[k]) for name, entry in points.items()}
+        if free:
+            found = fit(likelihood, fixed=values, floating=free, data=data, minos=())
+            nll2[k], valid[k] = found.nll2, found.valid
+            continue
+        shape = {name: value for name, value in values.items() if name in likelihood.shape}
+        rest = {name: np.array([value]) for name, value in values.items() if name not in shape}
+        result = profile_basins(likelihood.at(shape), rest, data=data, start=start)
+        nll2[k], valid[k], start = result.nll2[0], result.converged[0], result.theta[0]
+    return nll2, valid
+
+
+def shape_intervals(
+    likelihood: Likelihood, poi: str, *, cl: float, dof: int, held: Mapping[str, float], floating: Iterable[str] = (), data: Data
+) -> Intervals:
+    """Return the allowed intervals of a parameter that rebuilds the templates, or of one beside which such parameters float.
+
+    Parameters
+    ----------
+    likelihood
+        The likelihood.
+    poi
+        The parameter of interest, of any kind.
+    cl, dof
+        Of the threshold.
+    held
+        Held parameters.
+    floating
+        Shape parameters that are profiled.
+    data
+        The data set.
+    """
+    parameter = likelihood.parameters[poi]
+    free = tuple(floating)
+
+    def curve(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        return point_values(likelihood, {poi: values}, held=held, floating=free, data=data)
+
+    grid = _grid(likelihood, poi, held, POINTS[bool(free)])
+    nll2, valid = curve(grid)
+    minima = [_minimum(curve, grid, i) for i in range(len(grid)) if _lowest(nll2, i)]
+    values = np.concatenate([grid, [value for value, _ in minima]])
+    values, first = np.unique(values, return_index=True)
+    nll2 = np.concatenate([nll2, [height for _, height in minima]])[first]
+    valid = np.concatenate([valid, np.ones(len(minima), dtype=np.bool_)])[first]
+    best = int(np.argmin(nll2))
+    level = float(nll2[best]) + threshold(cl, dof)
+    brackets = np.flatnonzero((nll2[1:] > level) != (nll2[:-1] > level))
+    cuts = [_crossing(curve, (float(values[i]), float(values[i + 1])), level) for i in brackets]
+    allowed = allowed_between(Column(values, nll2, valid, np.empty((0, 0)), (), 0), cuts, level)
+    domain = (float(grid[0]), float(grid[-1]))
+    return Intervals(
+        poi=parameter.name,
+        best_fit=float(values[best]),
+        nll2=float(nll2[best]),
+        allowed=allowed,
+        excluded=complement(allowed, domain),
+        minima=tuple(minima),
+        domain=domain,
+        method=METHOD,
+        cl=cl,
+        dof=dof,
+        valid=bool(valid[nll2 - nll2[best] < NEAR].all()),
+    )
+
+
+def _grid(likelihood: Likelihood, poi: str, held: Mapping[str, float], points: int) -> NDArray[np.float64]:
+    """Return the values between which a curve is looked at."""
+    parameter = likelihood.parameters[poi]
+    if parameter.kind != "shape":
+        shape = {name: value for name, value in held.items() if name in likelihood.shape}
+        values = search_grid(likelihood.at(shape), poi)
+        return np.unique(np.append(values[:: max(1, len(values) // points)], values[-1]))
+    spaced = np.geomspace if parameter.scale == "log" else np.linspace
+    return np.asarray(spaced(parameter.lower, parameter.upper, points))
+
+
+def _lowest(nll2: NDArray[np.float64], i: int) -> bool:
+    left = nll2[i - 1] if i > 0 else np.inf
+    right = nll2[i + 1] if i < len(nll2) - 1 else np.inf
+    return bool(nll2[i] <= left and nll2[i] < right)
+
+
+def _minimum(curve: Curve, grid: NDArray[np.float64], i: int) -> tuple[float, float]:
+    """Return value and height of the minimum beside a grid point."""
+    from scipy.optimize import minimize_scalar
+
+    ends = (float(grid[max(i - 1, 0)]), float(grid[min(i + 1, len(grid) - 1)]))
+    found = minimize_scalar(
+        lambda x: float(curve(np.array([x]))[0][0]), bounds=ends, method="bounded", options={"xatol": 1e-4 * (ends[1] - ends[0])}
+    )
+    here = float(curve(grid[i : i + 1])[0][0])
+    return (float(found.x), float(found.fun)) if found.fun < here else (float(grid[i]), here)
+
+
+def _crossing(curve: Curve, ends: tuple[float, float], level: float) -> float:
+    """Return where a curve crosses a level between two values."""
+    from scipy.optimize import brentq
+
+    return float(brentq(lambda x: float(curve(np.array([x]))[0][0]) - level, *ends, xtol=1e-5 * (ends[1] - ends[0])))
