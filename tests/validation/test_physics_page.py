@@ -1,4 +1,4 @@
-"""The tables of docs/physics.md that compare our LAr prediction with the released template are what the code gives, to the printed digits."""
+"""The tables of docs/physics.md are what the code gives, to the printed digits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.studies.fitting import run_intervals
 from cevnsfit.studies.rates import rates
 from cevnsfit.studies.setup import Analysis
 
@@ -34,9 +35,44 @@ def table(axis: int) -> list[str]:
     return [f"| {name} | {a:.2f} | {b:.2f} | {ratio} |" for name, a, b, ratio in zip(names, ours, template, ratios, strict=True)]
 
 
+def printed(marker: str, root: Path) -> list[list[str]]:
+    """Return the cells of the rows of a marked table, without its head."""
+    page = (root / "docs" / "physics.md").read_text(encoding="utf-8")
+    found = re.search(rf"<!-- {marker} -->\n(.*?)<!-- end -->", page, re.DOTALL)
+    assert found is not None
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in found.group(1).splitlines()[2:]]
+
+
 @pytest.mark.parametrize(("marker", "axis"), [("lar-energy", 0), ("lar-time", 2)])
 def test_projection(marker: str, axis: int, project_root: Path) -> None:
     page = (project_root / "docs" / "physics.md").read_text(encoding="utf-8")
     found = re.search(rf"<!-- {marker} -->\n(.*?)<!-- end -->", page, re.DOTALL)
     assert found is not None
     assert found.group(1).splitlines()[2:] == table(axis)
+
+
+@pytest.mark.slow
+def test_bound_on_electrons_in_argon(project_root: Path) -> None:
+    at_most = (("auxiliary.f90.electrons", "electrons_at_most"),)
+    for name, *ends in printed("electrons", project_root):
+        model, poi, at = {
+            "universal": ("universal", "g", {"mass": float((re.findall(r"at ([0-9.]+) MeV", name) or ["1"])[0])}),
+            "magnetic": ("magnetic-moment", "mu_nu_mu", {}),
+            "charge": ("millicharge", "millicharge_nu_mu", {}),
+        }[re.split("[ ,]", name)[0]]
+        found = [
+            run_intervals(Analysis((NAME,), model, changes, electrons=True), at=at, poi=poi).allowed[-1][1] for changes in ((), at_most)
+        ]
+        assert [f"{end:.2e}" for end in found] == ends
+
+
+@pytest.mark.slow
+def test_intervals_of_non_standard_interactions(project_root: Path) -> None:
+    for name, *cells in printed("nsi", project_root):
+        poi = name.removeprefix("modulus of ")
+        for experiments, cell in zip((("coherent-csi-2021",), (NAME,), ("coherent-csi-2021", NAME)), cells, strict=True):
+            allowed = run_intervals(Analysis(experiments, "nsi"), at={}, poi=poi).allowed
+            if poi != name:
+                allowed = ((0.0, allowed[0][1]),)
+            ends = [[float(end) for end in pair.split(" to ")] for pair in cell.split(", ")]
+            np.testing.assert_allclose(allowed, ends, rtol=0, atol=5.1e-4)

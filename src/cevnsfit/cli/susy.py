@@ -1,6 +1,6 @@
 """`cevnsfit susy-scan`: sleptons that explain two magnetic moments, and their CEvNS limit."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.studies.susy import SusyScan
+
+_STRONGEST: Final = 6
+"""Pairs of columns whose correlations are printed; all are in the JSON."""
 
 
 def susy_scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
@@ -64,6 +67,11 @@ def _print(scan: "SusyScan", limits: "Mapping[str, Intervals]", mass: float) -> 
         for index, (name, ends) in enumerate(scan.ranges().items())
     ]
     output.table("kept points (masses in GeV)", ("name", "min", "median", "max", "rank corr. a_e", "rank corr. a_mu"), rows)
+    pairs = [(matrix[i, j], first, second) for i, first in enumerate(names) for j, second in enumerate(names[:i])]
+    strongest = sorted((pair for pair in pairs if abs(pair[0]) > 0.0), key=lambda pair: -abs(pair[0]))[:_STRONGEST]
+    output.print_lines(
+        *(["strongest rank correlations: " + ", ".join(f"{b} with {a} {r:+.2f}" for r, a, b in strongest)] if strongest else [])
+    )
     for name, limit in limits.items():
         log = scan.slepton_logs()[name]
         allowed = format_intervals(limit.allowed)

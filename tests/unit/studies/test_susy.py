@@ -79,3 +79,4 @@ def test_the_command_gives_the_limits_of_the_kept_hierarchy() -> None:
     text = CliRunner().invoke(app, ["susy-scan", "-n", "2000"], catch_exceptions=False).stdout
     assert "tan_beta" in text
     assert "of 2000 points" in text
+    assert "strongest rank correlations: selectron_L with a_e -" in text
