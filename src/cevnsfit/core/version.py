@@ -1,8 +1,11 @@
-"""The version of the installed package."""
+"""The versions of the installed package and of those that make its numbers."""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+PACKAGES: Final = ("numpy", "scipy", "iminuit", "pyhf", "uproot", "contourpy")
 
 
 def installed_version() -> str:
@@ -11,3 +14,14 @@ def installed_version() -> str:
         return version("cevnsfit")
     except PackageNotFoundError:
         return "0+unknown"
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of cevnsfit and of the packages that make the numbers."""
+    found = {"cevnsfit": installed_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

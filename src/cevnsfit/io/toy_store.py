@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from cevnsfit.core.errors import ResultError
+from cevnsfit.core.version import package_versions
 from cevnsfit.infer.toys import CHUNK
 
 if TYPE_CHECKING:
@@ -35,6 +36,16 @@ class ToyStore:
 
     path: Path
     group: zarr.Group
+
+    @property
+    def analysis(self) -> dict[str, Any]:
+        """Return what identifies the pseudo-experiments."""
+        return dict(json.loads(str(self.group.attrs["analysis"])))
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Return the versions of the packages that they were begun with."""
+        return dict(json.loads(str(self.group.attrs.get("packages", "{}"))))
 
 
 def open_toys(folder: Path, analysis: Mapping[str, object], quantities: int) -> ToyStore:
@@ -59,8 +70,8 @@ def open_toys(folder: Path, analysis: Mapping[str, object], quantities: int) -> 
     path = folder / FILE
     described = json.dumps(analysis, sort_keys=True)
     if path.exists():
-        store = _read(path)
-        _check_same(path, json.loads(str(store.group.attrs["analysis"])), json.loads(described))
+        store = read_toys(folder)
+        _check_same(path, store.analysis, json.loads(described))
         return store
     folder.mkdir(parents=True, exist_ok=True)
     group = zarr.open_group(path, mode="w-")
@@ -73,13 +84,15 @@ def open_toys(folder: Path, analysis: Mapping[str, object], quantities: int) -> 
         dimension_names=("point", "chunk", "toy", "quantity"),
     )
     group.create_array("done", shape=(POINTS, CHUNKS), chunks=(1, 1), dtype="i1", fill_value=0, dimension_names=("point", "chunk"))
-    group.attrs["analysis"] = described
+    group.attrs.update({"analysis": described, "packages": json.dumps(package_versions())})
     return ToyStore(path, group)
 
 
-def _read(path: Path) -> ToyStore:
+def read_toys(folder: Path) -> ToyStore:
+    """Return the store of pseudo-experiments in `folder`; ResultError if it cannot be read."""
     import zarr
 
+    path = folder / FILE
     try:
         group = zarr.open_group(path, mode="r+")
         for name, axes in (("measured", 4), ("done", 2)):
@@ -87,11 +100,12 @@ def _read(path: Path) -> ToyStore:
             if not isinstance(array, zarr.Array) or array.ndim != axes:
                 message = f"{name} is not an array with {axes} axes"
                 raise TypeError(message)  # noqa: TRY301
-        _ = json.loads(str(group.attrs["analysis"]))
+        store = ToyStore(path, group)
+        _ = store.analysis, store.packages
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         message = f"{path}: not a readable store of toys ({type(error).__name__}: {error}); remove it to start anew"
         raise ResultError(message) from None
-    return ToyStore(path, group)
+    return store
 
 
 def _check_same(path: Path, known: Mapping[str, object], asked: Mapping[str, object]) -> None:
