@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from cevnsfit.cli.main import app
 from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.io.exports.hs3 import write_hs3
 from cevnsfit.io.exports.text import read_json, write_json
 from cevnsfit.physics.interactions.vector_mediators import loop_function
 from cevnsfit.studies.export import (
@@ -20,7 +22,7 @@ from cevnsfit.studies.export import (
     require_same_inputs,
     stored_limits,
 )
-from cevnsfit.studies.export_likelihood import simplified, workspaces, write_workspaces
+from cevnsfit.studies.export_likelihood import hs3, simplified, workspaces, write_workspaces
 from cevnsfit.studies.provenance import companion, stored_provenance
 from cevnsfit.studies.setup import Analysis
 
@@ -155,11 +157,15 @@ def test_likelihoods_of_other_inputs_are_not_attached(limits: Limits, tmp_path: 
 
 def test_the_likelihood_of_a_scan_is_attached(scan: Path, tmp_path: Path) -> None:
     pytest.importorskip("hepdata_lib", reason="the extra [hepdata] is not installed")
+    pytest.importorskip("pyhs3", reason="the extra [hs3] is not installed")
     files = write_workspaces(workspaces(LOOP, at={"mass": 10.0}), tmp_path / "likelihood.json")
-    result = run("export", scan, "--to", "hepdata", "-o", tmp_path / "submission", "--attach", files[0], "--cl", "0.9")
+    (other,) = write_hs3(hs3(LOOP, at={"mass": 10.0}), tmp_path / "hs3.json")
+    attached = ("--attach", files[0], "--attach", other)
+    result = run("export", scan, "--to", "hepdata", "-o", tmp_path / "submission", *attached, "--cl", "0.9")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "submission" / "likelihood.json").read_bytes() == files[0].read_bytes()
-    assert "HistFactory" in (tmp_path / "submission" / "submission.yaml").read_text(encoding="utf-8")
+    head = next(YAML(typ="safe").load_all(tmp_path / "submission" / "submission.yaml"))
+    assert [entry["type"] for entry in head["additional_resources"]] == ["HistFactory", "HS3"]
 
 
 @pytest.mark.parametrize(
