@@ -29,6 +29,9 @@ POINTS: Final = 1 << 20
 CHUNKS: Final = 1 << 16
 """Most points and chunks of a store."""
 
+QUANTITIES: Final = 10_000
+"""Most numbers measured on each pseudo-experiment."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ToyStore:
@@ -95,17 +98,24 @@ def read_toys(folder: Path) -> ToyStore:
     path = folder / FILE
     try:
         group = zarr.open_group(path, mode="r+")
-        for name, axes in (("measured", 4), ("done", 2)):
-            array = group[name]
-            if not isinstance(array, zarr.Array) or array.ndim != axes:
-                message = f"{name} is not an array with {axes} axes"
-                raise TypeError(message)  # noqa: TRY301
+        _check_arrays(group)
         store = ToyStore(path, group)
         _ = store.analysis, store.packages
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
         message = f"{path}: not a readable store of toys ({type(error).__name__}: {error}); remove it to start anew"
         raise ResultError(message) from None
     return store
+
+
+def _check_arrays(group: zarr.Group) -> None:
+    """Raise an error unless the arrays are as large, and in chunks, as they are made: what is read at once is one chunk."""
+    for name in ("measured", "done"):
+        array: Any = group[name]
+        tail = array.shape[3:] if name == "measured" else ()
+        wanted = {"measured": ((POINTS, CHUNKS, CHUNK, *tail), (1, 1, CHUNK, *tail)), "done": ((POINTS, CHUNKS), (1, 1))}[name]
+        if (array.shape, array.chunks) != wanted or max(tail, default=1) > QUANTITIES:
+            message = f"{name} has the shape {array.shape} in chunks of {array.chunks}"
+            raise ValueError(message)
 
 
 def _check_same(path: Path, known: Mapping[str, object], asked: Mapping[str, object]) -> None:
@@ -123,7 +133,10 @@ def save_chunk(store: ToyStore, point: int, chunk: int, measured: NDArray[np.flo
 
 
 def load_chunk(store: ToyStore, point: int, chunk: int) -> NDArray[np.float64] | None:
-    """Return one chunk, None where it is not finished."""
-    if int(np.asarray(store.group["done"][point, chunk])) != 1:  # type: ignore[index]
+    """Return one chunk, None where it is not finished or cannot be read."""
+    try:
+        if int(np.asarray(store.group["done"][point, chunk])) != 1:  # type: ignore[index]
+            return None
+        return np.asarray(store.group["measured"][point, chunk], dtype=np.float64)  # type: ignore[index]
+    except (RuntimeError, ValueError, OSError):
         return None
-    return np.asarray(store.group["measured"][point, chunk], dtype=np.float64)  # type: ignore[index]
