@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,6 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +47,17 @@ def _python(*arguments: str | Path, cwd: Path, **environment: str) -> str:
 def test_both_are_listed(command: Callable[..., Any]) -> None:
     assert "isovector" in [entry["name"] for entry in command("models")]
     assert EXPERIMENT in [entry["name"] for entry in command("experiments")]
+
+
+def test_the_importer_makes_the_table(command: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "beam_on.txt").write_text("1.5\n3\n3.5\n9\n", encoding="utf-8")
+    (tmp_path / "beam_off.txt").write_text("1.2\n", encoding="utf-8")
+    (file,) = command("import-release", EXPERIMENT, str(tmp_path), "-o", str(tmp_path / "tables"))["files"]
+    assert [line.split(",")[2:] for line in Path(file).read_text(encoding="utf-8").splitlines()[-3:]] == [
+        ["1", "1"],
+        ["2", "0"],
+        ["0", "0"],
+    ]
 
 
 def test_the_model_is_shown(command: Callable[..., Any]) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -56,7 +56,7 @@ def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     with output.progress("toys, in chunks of 128") as progress:
         result = run_goodness(chosen, at=held(at), run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
-        output.print_json(goodness_json(result))
+        output.print_json({**goodness_json(result), "provenance": _origin(chosen, at, toys, seed)})
         return
     output.print_lines(
         f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)", *_tail(result.tail)
@@ -92,7 +92,8 @@ def compatibility(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         result = run_compatibility(chosen, at=held(at), run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     found = strengths(chosen)
     if as_json:
-        output.print_json({**compatibility_json(result), "strengths": [dataclasses.asdict(entry) for entry in found]})
+        record = {**compatibility_json(result), "strengths": [dataclasses.asdict(entry) for entry in found]}
+        output.print_json({**record, "provenance": _origin(chosen, at, toys, seed)})
         return
     print_consistency(found)
     rows = [("all", name, f"{value:.4g}") for name, value in result.combined.items()]
@@ -128,7 +129,7 @@ def significance(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     with output.progress("toys, in chunks of 128") as progress:
         result = run_discovery(chosen, at=held(at), poi=poi, run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
-        output.print_json(discovery_json(result))
+        output.print_json({**discovery_json(result), "provenance": _origin(chosen, at, toys, seed)})
         return
     output.print_lines(f"{result.poi} = {result.estimate:.4g} at the best fit, q0 = {result.statistic:.2f}")
     if result.toys is None:
@@ -172,7 +173,7 @@ def impacts(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         save_figure(ranking_figure(result, title=" + ".join(experiments)), path)
     files = [] if path is None else [path]
     if as_json:
-        output.print_json({**ranking_json(result), "files": files})
+        output.print_json({**ranking_json(result), "files": files, "provenance": _origin(chosen, at, None, 0)})
         return
     rows = [
         (
@@ -210,3 +211,10 @@ def _tail(tail: "ToyTail | None") -> list[str]:
     if tail is None:
         return []
     return [f"p = {tail.p:.3g} +- {tail.error:.1g} ({tail.toys} toys, seed {tail.seed}, {tail.failed} failed)"]
+
+
+def _origin(chosen: "Analysis", at: list[str] | None, toys: int | None, seed: int) -> "dict[str, Any]":
+    from cevnsfit.cli.options import held
+    from cevnsfit.studies.provenance import provenance
+
+    return provenance(chosen, at=held(at), seed=None if toys is None else seed)

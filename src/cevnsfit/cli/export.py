@@ -123,11 +123,11 @@ def _file(target: Path, name: str) -> Path:
 
 
 def show(
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="Folder of a scan, or an exported JSON file.", show_default=False)],
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="Folder of results, or a JSON file.", show_default=False)],
     as_json: JsonOption = False,
 ) -> None:
-    """Show where a result comes from: analysis, digests of all inputs, versions."""
-    from cevnsfit.studies.export import stored_provenance
+    """Show where a result comes from: analysis, digests of all inputs, seed, versions."""
+    from cevnsfit.studies.provenance import stored_provenance
 
     found = stored_provenance(result)
     if as_json:

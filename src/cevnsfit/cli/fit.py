@@ -43,6 +43,7 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     """Fit a model to one or more experiments; all parameters float unless held."""
     from cevnsfit.cli.options import analysis, held
     from cevnsfit.studies.fitting import fit_json, run_fit
+    from cevnsfit.studies.provenance import provenance
 
     chosen = analysis(
         experiments,
@@ -55,7 +56,7 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     )
     summary = run_fit(chosen, at=held(at), pseudo=_pseudo(truth, asimov=asimov, toy=toy))
     if as_json:
-        output.print_json(fit_json(summary))
+        output.print_json({**fit_json(summary), "provenance": provenance(chosen, at=held(at), seed=toy)})
     else:
         print_fit(summary)
     output.stop_if(not summary.fit.valid, f"the fit is not valid: {summary.fit.reason}")

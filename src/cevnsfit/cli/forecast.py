@@ -1,7 +1,7 @@
 """`cevnsfit forecast`: what planned experiments are expected to exclude and discover."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -87,7 +87,7 @@ def _single(plan: "Plan", at: "Mapping[str, float]", folder: Path | None, *, as_
 
     results = forecast(plan, at)
     lines = [forecast_json(result) for result in results]
-    document = {**lines[-1], "forecasts": lines}
+    document = {**lines[-1], "forecasts": lines, "provenance": _origin(plan, at)}
     if folder is not None:
         write_json(document, folder / "forecast.json")
     if as_json:
@@ -118,6 +118,12 @@ def _print(result: "Forecast") -> None:
     )
 
 
+def _origin(plan: "Plan", at: "Mapping[str, float]") -> "dict[str, Any]":
+    from cevnsfit.studies.provenance import provenance
+
+    return provenance(plan.analysis, at=at, seed=plan.seed if plan.toys else None, existing=plan.existing)
+
+
 def _number(value: float) -> str:
     import math
 
@@ -133,7 +139,8 @@ def _curve(plan: "Plan", grid: str | None, at: "Mapping[str, float]", folder: Pa
         curve = forecast_curve(plan, name, values, at, progress)
     unit = _parameter_unit(plan, name)
     poi = curve[0][0].sensitivity.median.poi
-    document = {"parameter": name, "unit": unit, "points": [[forecast_json(entry) for entry in point] for point in curve]}
+    points = [[forecast_json(entry) for entry in point] for point in curve]
+    document = {"parameter": name, "unit": unit, "points": points, "provenance": _origin(plan, at)}
     files = []
     if folder is not None:
         files = [write_forecast(curve, (name, unit), folder / "forecast.csv"), write_json(document, folder / "forecast.json")]
@@ -184,7 +191,7 @@ def _vary(plan: "Plan", texts: "Sequence[str]", at: "Mapping[str, float]", folde
 
     with output.progress("what if") as progress:
         result = vary(plan, parse_grids(texts), at, progress)
-    document = whatif_json(result)
+    document = {**whatif_json(result), "provenance": _origin(plan, at)}
     files = []
     if folder is not None:
         files = [write_whatif(result, folder / "whatif.csv"), write_json(document, folder / "whatif.json")]

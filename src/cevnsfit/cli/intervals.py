@@ -55,6 +55,7 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.cli.options import analysis, confidence, held, toy_run
     from cevnsfit.studies.fitting import intervals_json
     from cevnsfit.studies.limits import Question, run_limits
+    from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.setup import caveat
 
     confidence([cl], dof)
@@ -65,7 +66,8 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         result = run_limits(chosen, question, at=held(at), run=run, progress=progress)
     label = caveat(chosen, held(at))
     if as_json:
-        output.print_json({**intervals_json(result), "caveat": label})
+        origin = provenance(chosen, at=held(at), seed=None if result.toys is None else seed)
+        output.print_json({**intervals_json(result), "caveat": label, "provenance": origin})
     else:
         _print(result)
         output.print_lines(*([f"  {label}"] if label else []))

@@ -1,4 +1,4 @@
-"""The version of the installed package."""
+"""The versions of the installed package and of those that make its numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 UNKNOWN: Final = "0+unknown"
 """Version of a source tree that is not installed."""
+PACKAGES: Final = ("numpy", "scipy", "iminuit", "pyhf", "uproot", "contourpy")
 
 
 def installed_version() -> str:
@@ -15,3 +16,14 @@ def installed_version() -> str:
         return version("cevnsfit")
     except PackageNotFoundError:
         return UNKNOWN
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of cevnsfit and of the packages that make the numbers."""
+    found = {"cevnsfit": installed_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

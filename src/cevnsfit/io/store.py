@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.errors import ResultError
+from cevnsfit.core.version import package_versions
 from cevnsfit.infer.grid import MAX_MINIMA, GridColumn
 from cevnsfit.infer.planes import PlaneAxis
 
@@ -66,6 +67,11 @@ class ScanStore:
         """Return the names of the planes."""
         return tuple(json.loads(str(self.group.attrs["labels"])))
 
+    @property
+    def packages(self) -> dict[str, str]:
+        """Return the versions of the packages that it was begun with."""
+        return dict(json.loads(str(self.group.attrs.get("packages", "{}"))))
+
 
 def open_scan(folder: Path, analysis: Mapping[str, object], labels: tuple[str, ...], axes: tuple[PlaneAxis, PlaneAxis]) -> ScanStore:
     """Return the scan store in `folder`, made or continued.
@@ -91,7 +97,9 @@ def open_scan(folder: Path, analysis: Mapping[str, object], labels: tuple[str, .
         raise ResultError(message) from None
     for number, _ in enumerate(labels):
         _create_plane(group.create_group(f"plane_{number}"), axes)
-    group.attrs.update({"labels": json.dumps(labels), "analysis": json.dumps(analysis, sort_keys=True)})
+    group.attrs.update(
+        {"labels": json.dumps(labels), "analysis": json.dumps(analysis, sort_keys=True), "packages": json.dumps(package_versions())}
+    )
     return ScanStore(path, group, tuple(_arrays(group, number) for number in range(len(labels))))
 
 
@@ -132,7 +140,7 @@ def read_scan(folder: Path) -> ScanStore:
             raise ValueError(message)  # noqa: TRY301
         for plane in store.planes:
             _check_plane(plane)
-        _ = store.analysis
+        _ = store.analysis, store.packages
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         message = f"{path}: not a readable scan ({type(error).__name__}: {error}); remove the folder to start anew"
         raise ResultError(message) from None

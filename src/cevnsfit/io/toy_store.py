@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from cevnsfit.core.errors import ResultError
+from cevnsfit.core.version import package_versions
 from cevnsfit.infer.toys import CHUNK
 from cevnsfit.io.store import check_same
 
@@ -29,6 +30,9 @@ POINTS: Final = 1 << 20
 CHUNKS: Final = 1 << 16
 """Most points and chunks of a store."""
 
+QUANTITIES: Final = 10_000
+"""Most numbers measured on each pseudo-experiment."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ToyStore:
@@ -36,6 +40,16 @@ class ToyStore:
 
     path: Path
     group: zarr.Group
+
+    @property
+    def analysis(self) -> dict[str, Any]:
+        """Return what identifies the pseudo-experiments."""
+        return dict(json.loads(str(self.group.attrs["analysis"])))
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Return the versions of the packages that they were begun with."""
+        return dict(json.loads(str(self.group.attrs.get("packages", "{}"))))
 
 
 def open_toys(folder: Path, analysis: Mapping[str, object], quantities: int) -> ToyStore:
@@ -60,8 +74,8 @@ def open_toys(folder: Path, analysis: Mapping[str, object], quantities: int) -> 
     path = folder / FILE
     described = json.dumps(analysis, sort_keys=True)
     if path.exists():
-        store = _read(path)
-        check_same(path, "the toys of another analysis", json.loads(str(store.group.attrs["analysis"])), json.loads(described))
+        store = read_toys(folder)
+        check_same(path, "the toys of another analysis", store.analysis, json.loads(described))
         return store
     folder.mkdir(parents=True, exist_ok=True)
     group = zarr.open_group(path, mode="w-")
@@ -74,25 +88,35 @@ def open_toys(folder: Path, analysis: Mapping[str, object], quantities: int) -> 
         dimension_names=("point", "chunk", "toy", "quantity"),
     )
     group.create_array("done", shape=(POINTS, CHUNKS), chunks=(1, 1), dtype="i1", fill_value=0, dimension_names=("point", "chunk"))
-    group.attrs["analysis"] = described
+    group.attrs.update({"analysis": described, "packages": json.dumps(package_versions())})
     return ToyStore(path, group)
 
 
-def _read(path: Path) -> ToyStore:
+def read_toys(folder: Path) -> ToyStore:
+    """Return the store of pseudo-experiments in `folder`; ResultError if it cannot be read."""
     import zarr
 
+    path = folder / FILE
     try:
         group = zarr.open_group(path, mode="r+")
-        for name, axes in (("measured", 4), ("done", 2)):
-            array = group[name]
-            if not isinstance(array, zarr.Array) or array.ndim != axes:
-                message = f"{name} is not an array with {axes} axes"
-                raise TypeError(message)  # noqa: TRY301
-        _ = json.loads(str(group.attrs["analysis"]))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        _check_arrays(group)
+        store = ToyStore(path, group)
+        _ = store.analysis, store.packages
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
         message = f"{path}: not a readable store of toys ({type(error).__name__}: {error}); remove it to start anew"
         raise ResultError(message) from None
-    return ToyStore(path, group)
+    return store
+
+
+def _check_arrays(group: zarr.Group) -> None:
+    """Raise an error unless the arrays are as large, and in chunks, as they are made: what is read at once is one chunk."""
+    for name in ("measured", "done"):
+        array: Any = group[name]
+        tail = array.shape[3:] if name == "measured" else ()
+        wanted = {"measured": ((POINTS, CHUNKS, CHUNK, *tail), (1, 1, CHUNK, *tail)), "done": ((POINTS, CHUNKS), (1, 1))}[name]
+        if (array.shape, array.chunks) != wanted or max(tail, default=1) > QUANTITIES:
+            message = f"{name} has the shape {array.shape} in chunks of {array.chunks}"
+            raise ValueError(message)
 
 
 def save_chunk(store: ToyStore, point: int, chunk: int, measured: NDArray[np.float64]) -> None:
@@ -102,7 +126,10 @@ def save_chunk(store: ToyStore, point: int, chunk: int, measured: NDArray[np.flo
 
 
 def load_chunk(store: ToyStore, point: int, chunk: int) -> NDArray[np.float64] | None:
-    """Return one chunk, None where it is not finished."""
-    if int(np.asarray(store.group["done"][point, chunk])) != 1:  # type: ignore[index]
+    """Return one chunk, None where it is not finished or cannot be read."""
+    try:
+        if int(np.asarray(store.group["done"][point, chunk])) != 1:  # type: ignore[index]
+            return None
+        return np.asarray(store.group["measured"][point, chunk], dtype=np.float64)  # type: ignore[index]
+    except (RuntimeError, ValueError, OSError):
         return None
-    return np.asarray(store.group["measured"][point, chunk], dtype=np.float64)  # type: ignore[index]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cevnsfit.core.documents import read_document
 from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
-from cevnsfit.core.version import installed_version
+from cevnsfit.core.version import package_versions
 from cevnsfit.infer.intervals import METHOD
 from cevnsfit.io.exports import darkcast, hepdata, netcdf, root, text
 from cevnsfit.io.exports.limits import Limits
@@ -20,6 +19,7 @@ from cevnsfit.physics.couplings import LEPTONS
 from cevnsfit.physics.form_factors import form_factor
 from cevnsfit.physics.interactions.terms import Target
 from cevnsfit.studies.exclusion import doubtful, regions_of
+from cevnsfit.studies.provenance import companion, section
 from cevnsfit.studies.scan import stored_scans
 from cevnsfit.studies.setup import check_model
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from cevnsfit.physics.interactions.terms import SignalModel
 
     Writer = Callable[[Limits, Path], tuple[Path, ...]]
-
-PACKAGES: Final = ("numpy", "scipy", "iminuit", "pyhf", "uproot", "contourpy")
 
 
 def writers() -> dict[str, Writer]:
@@ -78,7 +76,8 @@ def stored_limits(folder: Path, confidence: Sequence[tuple[float, int]]) -> Limi
         "options": {key: first[key] for key in ("overrides", "signal_systematics", "allow_overlap", "electrons")},
         "inputs": known["inputs"],
         "version": known["version"],
-        "exported_with": versions(),
+        "made_with": read_scan(folder).packages,
+        "exported_with": package_versions(),
     }
     return Limits(results, metadata)
 
@@ -123,7 +122,7 @@ def attached_inputs(file: Path) -> dict[str, Any]:
     """Return the digests of the inputs of an exported likelihood, from the file itself or the `.metadata.json` beside it."""
     beside = companion(file, "metadata")
     values = read_document(beside if beside.exists() else file)
-    sections = (values, _section(values, "metadata"), _section(values, "misc", "cevnsfit"), _section(values, "metadata", "cevnsfit"))
+    sections = (values, section(values, "metadata"), section(values, "misc", "cevnsfit"), section(values, "metadata", "cevnsfit"))
     found = next((section["inputs"] for section in sections if "inputs" in section), None)
     if not isinstance(found, dict):
         message = f"{file}: does not say which inputs it was made from"
@@ -185,50 +184,3 @@ def _nucleon(z: float, n: float) -> Target:
     ((nuclide, _),) = composition("I", {})
     one = np.ones(1)
     return Target(nuclide, 0.0 * one, 0.0 * one, z * one, n * one, weak_couplings("tree"), form_factor("helm"))
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of cevnsfit and of the packages that make the numbers."""
-    found = {"cevnsfit": installed_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def stored_provenance(path: Path) -> dict[str, Any]:
-    """Return what a stored scan, or a document of limits or of a likelihood, says of its origin.
-
-    Raises
-    ------
-    ResultError
-        If it cannot be read.
-    """
-    if path.is_dir():
-        store = read_scan(path)
-        return {"kind": "scan", "planes": list(store.labels), **store.analysis}
-    values = read_document(path)
-    beside = companion(path, "metadata")
-    if _section(values, "misc", "cevnsfit"):
-        return {"kind": "HS3 likelihood", **_section(values, "misc", "cevnsfit")}
-    if "metadata" in values and isinstance(values["metadata"], dict):
-        return {"kind": str(values.get("schema", "pyhf patchset")), **values["metadata"]}
-    if "channels" in values and beside.exists():
-        return {"kind": "pyhf workspace", **read_document(beside)}
-    message = f"{path}: says nothing of its origin"
-    raise ResultError(message)
-
-
-def _section(values: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    """Return the object under nested keys of a document, empty where there is none."""
-    found: Any = values
-    for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def companion(path: Path, kind: str) -> Path:
-    """Return the file of one kind ("metadata", "patchset") beside an exported likelihood."""
-    return path.with_name(f"{path.stem}.{kind}.json")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.version import installed_version
+from cevnsfit.core.version import installed_version, package_versions
 from cevnsfit.infer.intervals import METHOD, column, coupling_scale
 from cevnsfit.infer.profile import profile
 from cevnsfit.io.exports import histfactory
@@ -17,7 +17,8 @@ from cevnsfit.io.exports.hs3 import hs3_document
 from cevnsfit.io.exports.limits import plain
 from cevnsfit.io.exports.simplified import tabulate
 from cevnsfit.spec.workspaces import validate
-from cevnsfit.studies.export import about_model, companion, versions
+from cevnsfit.studies.export import about_model
+from cevnsfit.studies.provenance import companion
 from cevnsfit.studies.setup import build, caveat, data_or_asimov, fix, load_experiments
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def about_likelihood(analysis: Analysis, at: Mapping[str, float]) -> dict[str, A
         "options": {key: plain(value) for key, value in asdict(analysis).items() if key not in {"experiments", "model"}},
         "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
         "version": installed_version(),
-        "exported_with": versions(),
+        "exported_with": package_versions(),
     }
 
 

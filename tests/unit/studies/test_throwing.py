@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -122,6 +123,37 @@ def test_a_damaged_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "toys.zarr" / "zarr.json").write_text("{", encoding="utf-8")
     with pytest.raises(ResultError, match="not a readable store of toys"):
         open_toys(tmp_path, IDENTITY, 1)
+
+
+@pytest.mark.parametrize(
+    ("array", "field", "value"),
+    [
+        ("measured", ("shape",), [10**12] * 4),
+        ("measured", ("shape",), [1 << 20, 1 << 16, 128, 10**9]),
+        ("measured", ("chunk_grid", "configuration", "chunk_shape"), [1, 1, 10**9, 1]),
+        ("done", ("chunk_grid", "configuration", "chunk_shape"), [1 << 20, 1 << 16]),
+        ("measured", ("codecs",), [{"name": "numcodecs.pickle", "configuration": {}}]),
+    ],
+)
+def test_a_store_of_other_shapes_is_refused(array: str, field: tuple[str, ...], value: object, tmp_path: Path) -> None:
+    open_toys(tmp_path, IDENTITY, 1)
+    path = tmp_path / "toys.zarr" / array / "zarr.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    node = content
+    for key in field[:-1]:
+        node = node[key]
+    node[field[-1]] = value
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ResultError, match="not a readable store of toys"):
+        open_toys(tmp_path, IDENTITY, 1)
+
+
+def test_a_chunk_that_cannot_be_read_is_thrown_again(tmp_path: Path) -> None:
+    store = open_toys(tmp_path, IDENTITY, 1)
+    save_chunk(store, 0, 0, np.ones((128, 1)))
+    (chunk,) = [path for path in (tmp_path / "toys.zarr" / "measured" / "c").rglob("*") if path.is_file()]
+    chunk.write_bytes(b"\x28\xb5\x2f\xfd" + b"x" * 50)
+    assert load_chunk(store, 0, 0) is None
 
 
 def test_a_worker_that_dies_is_reported(make_joint: Callable[..., Joint]) -> None:

@@ -1,4 +1,4 @@
-"""A signal model and an experiment for cevnsfit."""
+"""A signal model, an experiment and the importer of its release for cevnsfit."""
 
 from pathlib import Path
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import read_document
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.io.exports.limits import delta_chi2, plain
 
@@ -51,8 +52,8 @@ def write_hepdata(limits: Limits, path: Path, attach: Sequence[Path] = ()) -> tu
     submission = library.Submission()
     submission.comment = json.dumps(plain(limits.metadata), sort_keys=True)
     for file in attach:
-        kind = "HistFactory" if file.suffix == ".json" else None
-        submission.add_additional_resource(f"Likelihood ({file.name})", str(file.resolve()), copy_file=True, file_type=kind)
+        location, kind = str(file.resolve()), _resource_type(file)
+        submission.add_additional_resource(f"Likelihood ({file.name})", location, copy_file=True, file_type=kind)
     for number, (plane, regions) in enumerate(limits.results, 1):
         for region in regions:
             submission.add_table(_boundary(library, limits, plane, region, number))
@@ -69,6 +70,14 @@ def write_hepdata(limits: Limits, path: Path, attach: Sequence[Path] = ()) -> tu
             raise CevnsfitError(message) from None
         (folder / ARCHIVE).write_bytes(Path(ARCHIVE).read_bytes())
     return tuple(sorted(path.iterdir()))
+
+
+def _resource_type(file: Path) -> str | None:
+    """Return what HEPData calls a likelihood of this kind, None for one that it does not know."""
+    document = read_document(file)
+    if "distributions" in document:
+        return "HS3"
+    return "HistFactory" if {"channels", "patches"} & set(document) else None
 
 
 def _library() -> Any:

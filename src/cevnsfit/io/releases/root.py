@@ -64,7 +64,7 @@ class RootHistogram:
             If the file is missing, too large, damaged, or without this histogram, or if its numbers are out of range.
         """
         path = source / self.file
-        content = read_bytes(path, LARGEST_FILE, f"expected the released ROOT file with the histogram {self.histogram}")
+        content = read_bytes(path, LARGEST_FILE, "expected the released ROOT file")
         values, edges = self._arrays(content, str(path))
         if 2 * len(edges) + 1 != len(self.columns):
             raise self._error(path, f"has {len(edges)} axes; expected the columns {', '.join(self.columns)}")

@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from cevnsfit.cli.main import app
 from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.io.exports.hs3 import write_hs3
 from cevnsfit.io.exports.text import read_json, write_json
 from cevnsfit.physics.interactions.vector_mediators import loop_function
 from cevnsfit.studies.export import (
     about_model,
     attached_inputs,
-    companion,
     export_limits,
     require_same_inputs,
     stored_limits,
-    stored_provenance,
 )
-from cevnsfit.studies.export_likelihood import simplified, workspaces, write_workspaces
+from cevnsfit.studies.export_likelihood import hs3, simplified, workspaces, write_workspaces
+from cevnsfit.studies.provenance import companion, stored_provenance
 from cevnsfit.studies.setup import Analysis
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def test_show_prints_where_a_result_comes_from(scan: Path, tmp_path: Path) -> No
     assert "loop_sign: -1.0" in text
     known = json.loads(run("show", scan, "--json").stdout)
     assert known["kind"] == "scan"
+    assert known["packages"]["numpy"] == np.__version__
     assert known["inputs"][CSI] == stored_limits(scan, [(0.9, 2)]).metadata["inputs"][CSI]
     (file,) = write_json(stored_limits(scan, [(0.9, 2)]), tmp_path / "limits.json")
     assert json.loads(run("show", file, "--json").stdout)["inputs"] == known["inputs"]
@@ -105,6 +107,37 @@ def test_show_prints_where_a_result_comes_from(scan: Path, tmp_path: Path) -> No
     assert refused.exit_code == 2
     assert "says nothing of its origin" in refused.stderr
     assert run("show", tmp_path).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "seed"),
+    [
+        (("fit", CSI, "--model", "sm", "--toy", 5), 5),
+        (("intervals", CSI, "--model", "lmu-ltau", "--at", "mass=30"), None),
+        (("gof", CSI, "--model", "sm", "--toys", 128, "--seed", 3), 3),
+        (("impacts", CSI, "--model", "signal-strength"), None),
+        (("forecast", "ccm-200", "--model", "lmu-ltau", "--at", "mass=30", "--with", CSI), None),
+    ],
+    ids=["fit", "intervals", "gof", "impacts", "forecast"],
+)
+def test_results_as_json_say_where_they_come_from(command: tuple[object, ...], seed: int | None, tmp_path: Path) -> None:
+    result = run(*command, "--json")
+    assert result.exit_code == 0, result.output
+    (tmp_path / "result.json").write_text(result.stdout, encoding="utf-8")
+    known = json.loads(run("show", tmp_path / "result.json", "--json").stdout)
+    assert len(known["inputs"][CSI]["experiment.yaml"]) == 64
+    assert known["model"] == command[3]
+    assert known.get("seed") == seed
+    assert {"cevnsfit", "numpy", "scipy", "iminuit"} <= set(known["packages"])
+
+
+def test_folders_of_toys_and_forecasts_are_shown(tmp_path: Path) -> None:
+    assert run("gof", CSI, "--model", "sm", "--toys", 128, "--seed", 3, "-o", tmp_path / "toys").exit_code == 0
+    toys = json.loads(run("show", tmp_path / "toys", "--json").stdout)
+    assert (toys["kind"], toys["seed"], set(toys["inputs"])) == ("toys", 3, {CSI})
+    assert toys["packages"]["numpy"] == np.__version__
+    assert run("forecast", "ccm-200", "--model", "lmu-ltau", "--at", "mass=30", "-o", tmp_path / "forecast").exit_code == 0
+    assert "ccm-200" in json.loads(run("show", tmp_path / "forecast", "--json").stdout)["inputs"]
 
 
 def test_likelihoods_of_other_inputs_are_not_attached(limits: Limits, tmp_path: Path) -> None:
@@ -124,11 +157,18 @@ def test_likelihoods_of_other_inputs_are_not_attached(limits: Limits, tmp_path: 
 
 def test_the_likelihood_of_a_scan_is_attached(scan: Path, tmp_path: Path) -> None:
     pytest.importorskip("hepdata_lib", reason="the extra [hepdata] is not installed")
+    pytest.importorskip("pyhs3", reason="the extra [hs3] is not installed")
     files = write_workspaces(workspaces(LOOP, at={"mass": 10.0}), tmp_path / "likelihood.json")
-    result = run("export", scan, "--to", "hepdata", "-o", tmp_path / "submission", "--attach", files[0], "--cl", "0.9")
+    (other,) = write_hs3(hs3(LOOP, at={"mass": 10.0}), tmp_path / "hs3.json")
+    attached = ("--attach", files[0], "--attach", other)
+    result = run("export", scan, "--to", "hepdata", "-o", tmp_path / "submission", *attached, "--cl", "0.9")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "submission" / "likelihood.json").read_bytes() == files[0].read_bytes()
-    assert "HistFactory" in (tmp_path / "submission" / "submission.yaml").read_text(encoding="utf-8")
+    head = next(YAML(typ="safe").load_all(tmp_path / "submission" / "submission.yaml"))
+    assert {entry["location"]: entry.get("type") for entry in head["additional_resources"]}.items() >= {
+        "likelihood.json": "HistFactory",
+        "hs3.json": "HS3",
+    }.items()
 
 
 @pytest.mark.parametrize(

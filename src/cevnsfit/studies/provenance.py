@@ -1,0 +1,101 @@
+"""Where results come from: what is stored with them, and what they say of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Final
+
+from cevnsfit.core.documents import read_document
+from cevnsfit.core.errors import ResultError
+from cevnsfit.core.version import installed_version, package_versions
+from cevnsfit.io.store import FILE as SCAN
+from cevnsfit.io.store import read_scan
+from cevnsfit.io.toy_store import FILE as TOYS
+from cevnsfit.io.toy_store import read_toys
+from cevnsfit.spec.load import load_experiment
+from cevnsfit.studies.setup import load_experiments
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from cevnsfit.studies.setup import Analysis
+
+_DOCUMENTS: Final = ("forecast.json", "whatif.json")
+
+
+def provenance(analysis: Analysis, *, at: Mapping[str, float], seed: int | None = None, existing: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a result is stored with: the analysis, digests of all inputs, the seed, versions.
+
+    Parameters
+    ----------
+    analysis
+        The analysis.
+    at
+        Held parameters.
+    seed
+        Seed of the pseudo-experiments, if any were thrown.
+    existing
+        Further experiments, without the changes of the analysis.
+    """
+    experiments = (*load_experiments(analysis), *(load_experiment(name) for name in existing))
+    return {
+        **dataclasses.asdict(analysis),
+        **({"existing": list(existing)} if existing else {}),
+        "at": dict(at),
+        **({} if seed is None else {"seed": seed}),
+        "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
+        "version": installed_version(),
+        "packages": package_versions(),
+    }
+
+
+def stored_provenance(path: Path) -> dict[str, Any]:
+    """Return what a folder of results, or a document of a result, of limits or of a likelihood, says of its origin.
+
+    Raises
+    ------
+    ResultError
+        If it cannot be read.
+    """
+    if path.is_dir():
+        return _of_folder(path)
+    values = read_document(path)
+    if section(values, "provenance"):
+        return {"kind": "result", **section(values, "provenance")}
+    beside = companion(path, "metadata")
+    if section(values, "misc", "cevnsfit"):
+        return {"kind": "HS3 likelihood", **section(values, "misc", "cevnsfit")}
+    if "metadata" in values and isinstance(values["metadata"], dict):
+        return {"kind": str(values.get("schema", "pyhf patchset")), **values["metadata"]}
+    if "channels" in values and beside.exists():
+        return {"kind": "pyhf workspace", **read_document(beside)}
+    message = f"{path}: says nothing of its origin"
+    raise ResultError(message)
+
+
+def _of_folder(path: Path) -> dict[str, Any]:
+    if (path / SCAN).is_dir():
+        store = read_scan(path)
+        return {"kind": "scan", "planes": list(store.labels), **store.analysis, "packages": store.packages}
+    if (path / TOYS).is_dir():
+        toys = read_toys(path)
+        return {"kind": "toys", **toys.analysis, "packages": toys.packages}
+    for name in _DOCUMENTS:
+        if (path / name).is_file():
+            return stored_provenance(path / name)
+    message = f"{path}: no result here (there is no {SCAN}, {TOYS}, {', '.join(_DOCUMENTS)})"
+    raise ResultError(message)
+
+
+def section(values: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """Return the object under nested keys of a document, empty where there is none."""
+    found: Any = values
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def companion(path: Path, kind: str) -> Path:
+    """Return the file of one kind ("metadata", "patchset") beside an exported likelihood."""
+    return path.with_name(f"{path.stem}.{kind}.json")
