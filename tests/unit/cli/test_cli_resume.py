@@ -26,7 +26,11 @@ COMMANDS = {
         "toys.zarr",
         "toys.zarr/done/c",
     ),
-    "posterior": (("posterior", CSI, "-m", "signal-strength", "--steps", "600", "--ensembles", "2"), "posterior.zarr", "posterior.zarr/done/c"),
+    "posterior": (
+        ("posterior", CSI, "-m", "signal-strength", "--steps", "600", "--ensembles", "2"),
+        "posterior.zarr",
+        "posterior.zarr/done/c",
+    ),
 }
 LARGE = 1e8
 
