@@ -44,6 +44,7 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.cli.options import analysis, held
     from cevnsfit.studies.fitting import fit_json, run_fit
     from cevnsfit.studies.provenance import provenance
+    from cevnsfit.studies.pseudo import data_text
 
     chosen = analysis(
         experiments,
@@ -54,10 +55,13 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         signal_systematics="shapes" if profile_signal and model == "signal-strength" else None,
         floating=profile,
     )
-    summary = run_fit(chosen, at=held(at), pseudo=_pseudo(truth, asimov=asimov, toy=toy))
+    pseudo = _pseudo(truth, asimov=asimov, toy=toy)
+    summary = run_fit(chosen, at=held(at), pseudo=pseudo)
     if as_json:
-        output.print_json({**fit_json(summary), "provenance": provenance(chosen, at=held(at), seed=toy)})
+        origin = provenance(chosen, at=held(at), seed=toy)
+        output.print_json({"data": data_text(pseudo), **fit_json(summary), "provenance": origin})
     else:
+        output.print_lines(*([] if pseudo is None else [f"fitted: {data_text(pseudo)}"]))
         print_fit(summary)
     output.stop_if(not summary.fit.valid, f"the fit is not valid: {summary.fit.reason}")
 

@@ -46,6 +46,7 @@ class Commands(TyperGroup):
         typer.Exit
             With the exit code of an error.
         """
+        arguments = list(ctx.args)
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -54,7 +55,7 @@ class Commands(TyperGroup):
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
                 raise  # typer's own: an exit, or a usage error that it prints
-            text, code = _explained(error, ctx.invoked_subcommand)
+            text, code = _explained(error, ctx.invoked_subcommand, arguments)
             if code == 1 and (ctx.params.get("debug") or os.environ.get("CEVNSFIT_DEBUG")):
                 traceback.print_exc()
             typer.echo(text, err=True)
@@ -64,11 +65,23 @@ class Commands(TyperGroup):
 _REPORT = "This is a bug. Please report it with the command and the traceback that `cevnsfit --debug COMMAND ...` shows."
 
 
-def _explained(error: BaseException, command: str | None) -> tuple[str, int]:
+_LONG = ("compatibility", "coverage", "gof", "intervals", "posterior", "region", "run", "scan", "significance")
+"""Commands that keep what is finished in the folder of --output."""
+
+
+def _interrupted(command: str | None, arguments: list[str]) -> str:
+    """Return what an interrupted command leaves, and how to go on."""
+    if command not in _LONG:
+        return "interrupted"
+    if any(text == "--output" or text.startswith(("-o", "--output=")) for text in arguments):
+        return "interrupted; what is finished is kept: the same command continues"
+    return "interrupted; nothing is kept without --output DIR"
+
+
+def _explained(error: BaseException, command: str | None, arguments: list[str]) -> tuple[str, int]:
     """Return the message and the exit code of an error."""
     if isinstance(error, KeyboardInterrupt):
-        again = "; finished columns are kept, the same command continues the scan" if command in {"scan", "run", "region"} else ""
-        return f"interrupted{again}", 130
+        return _interrupted(command, arguments), 130
     if isinstance(error, CevnsfitError):
         return f"error: {error}", 2
     if isinstance(error, OSError):

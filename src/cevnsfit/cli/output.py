@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -71,14 +72,42 @@ def _console(terminal: bool, *, stderr: bool = False) -> Console:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr when it is a terminal; yield the function that takes (finished, all)."""
+    """Show a progress bar with rate and time left on stderr when it is a terminal; yield the function that takes (finished, all)."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = _console(sys.stderr.isatty(), stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    begun: list[tuple[float, int]] = []
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(what, total=None, rate="")
+
+        def update(done: int, total: int) -> None:
+            now = time.monotonic()
+            begun.extend([] if begun else [(now, done)])
+            start, first = begun[0]
+            bar.update(task, completed=done, total=total, rate=rate(done - first, now - start))
+
+        yield update
+
+
+def rate(count: int, seconds: float) -> str:
+    """Return a rate in words, empty before there is one; what was finished before the run does not count.
+
+    Examples
+    --------
+    >>> rate(30, 10.0), rate(2, 60.0), rate(0, 3.0)
+    ('3.0/s', '2.0/min', '')
+    """
+    if count <= 0 or seconds <= 0:
+        return ""
+    each = count / seconds
+    return f"{each:.1f}/s" if each >= 1.0 else f"{60 * each:.1f}/min"
 
 
 def stop_if(incomplete: bool, reason: str) -> None:

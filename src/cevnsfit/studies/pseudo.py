@@ -40,6 +40,15 @@ class Pseudo:
             raise DomainError(message)
 
 
+def data_text(pseudo: Pseudo | None) -> str:
+    """Return which data are fitted, in words."""
+    if pseudo is None:
+        return "observed"
+    truth = ", ".join(f"{name} = {value:g}" for name, value in pseudo.truth.items())
+    what = "Asimov data" if pseudo.seed is None else f"toy of seed {pseudo.seed}"
+    return f"{what} at {truth}" if truth else f"{what} of the Standard Model"
+
+
 def pseudo_data(likelihood: Likelihood, pseudo: Pseudo) -> tuple[Likelihood, Data]:
     """Return the likelihood with the counts of pseudo-data in the place of the observed ones, and the data set with its constraint centres.
 

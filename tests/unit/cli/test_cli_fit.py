@@ -66,12 +66,17 @@ def test_a_held_strength_stays(command: Callable[..., Result]) -> None:
     assert "signal_strength" not in found["parameters"]
 
 
-def test_asimov_data_return_the_truth(command: Callable[..., Result]) -> None:
-    options = ("--at", "mass=300", "--asimov", "--true", "g=0.003", "--true", "mass=300")
-    found = json.loads(command("fit", CSI, "-m", "lmu-ltau", *options, "--json").stdout)
+@pytest.mark.parametrize(
+    ("experiments", "mass", "g"),
+    [((CSI,), 300.0, 0.003), pytest.param((CSI, "coherent-lar-2020"), 30.0, 0.0012, marks=pytest.mark.slow)],
+)
+def test_asimov_data_return_the_truth(command: Callable[..., Result], experiments: tuple[str, ...], mass: float, g: float) -> None:
+    options = ("--at", f"mass={mass}", "--asimov", "--true", f"g={g}", "--true", f"mass={mass}")
+    found = json.loads(command("fit", *experiments, "-m", "lmu-ltau", *options, "--json").stdout)
     assert found["valid"] is True
+    assert found["data"] == f"Asimov data at g = {g:g}, mass = {mass:g}"
     assert found["nll2"] == pytest.approx(0.0, abs=1e-6)
-    assert found["parameters"]["g"]["value"] ** 2 == pytest.approx(0.003**2, rel=1e-4)
+    assert found["parameters"]["g"]["value"] ** 2 == pytest.approx(g**2, rel=1e-4)
     assert found["parameters"]["sns_flux"]["value"] == pytest.approx(0.0, abs=1e-3)
 
 
@@ -79,6 +84,7 @@ def test_a_projection_can_be_fitted_to_a_toy(command: Callable[..., Result]) -> 
     options = ("ccm-200", "-m", "signal-strength", "--true", "signal_strength=2", "--json")
     one, same, other = (json.loads(command("fit", *options, "--toy", seed).stdout) for seed in (4, 4, 5))
     assert one == same
+    assert one["data"] == "toy of seed 4 at signal_strength = 2"
     assert one["observed"] != other["observed"]
     value, error = (one["parameters"]["signal_strength"][key] for key in ("value", "error"))
     assert abs(value - 2) < 4 * error

@@ -1,4 +1,4 @@
-"""A run of toys that is killed and started again."""
+"""Runs that are killed or interrupted and started again end with the arrays of a run that was not."""
 
 from __future__ import annotations
 
@@ -8,35 +8,76 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import zarr
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMAND = ("intervals", "coherent-csi-2021", "-m", "signal-strength", "--method", "feldman-cousins", "--toys", "512", "--json")
+CSI = "coherent-csi-2021"
+GRID = ("--grid", "mass=1:1000:12:log", "--grid", "g=1e-5:1e-1:60:log", "--no-plot")
+COMMANDS = {
+    "scan": (("scan", CSI, "-m", "lmu-ltau", *GRID), "scan.zarr", "scan.zarr/plane_0/record/c"),
+    "toys": (
+        ("intervals", CSI, "-m", "lmu-ltau", "--at", "mass=100", "--method", "feldman-cousins", "--toys", "512"),
+        "toys.zarr",
+        "toys.zarr/done/c",
+    ),
+    "posterior": (
+        ("posterior", CSI, "-m", "signal-strength", "--steps", "600", "--ensembles", "2"),
+        "posterior.zarr",
+        "posterior.zarr/done/c",
+    ),
+}
+LARGE = 1e8
+
+
+def start(project_root: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(project_root / "src"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "cevnsfit", *arguments, "--json"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def result(run: subprocess.Popen[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run.communicate(timeout=300)[0])
+    found.pop("files", None)
+    return found
+
+
+def stored(path: Path) -> dict[str, bytes]:
+    """Return the bytes of all arrays of a store, of those that are filled chunk by chunk the files."""
+    arrays = {name: array for name, array in zarr.open_group(path, mode="r").members(max_depth=None) if isinstance(array, zarr.Array)}
+    small = {name: np.asarray(array[:]).tobytes() for name, array in arrays.items() if array.size < LARGE}
+    chunks = {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("c/**/*")) if file.is_file()}
+    return {**small, **chunks}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
-def test_a_killed_run_of_toys_continues_to_the_same_result(project_root: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(project_root / "src"), "OMP_NUM_THREADS": "1"}
-
-    def run(*options: str) -> subprocess.Popen[str]:
-        arguments = [sys.executable, "-m", "cevnsfit", *COMMAND, *options]
-        return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    whole = json.loads(run().communicate(timeout=300)[0])
-    kept = ("-o", str(tmp_path), "-j", "2")
-    killed = run(*kept)
-    finished = tmp_path / "toys.zarr" / "done" / "c"
+@pytest.mark.parametrize("name", list(COMMANDS))
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGINT"])
+def test_a_stopped_run_continues_to_the_same_result(project_root: Path, tmp_path: Path, name: str, number: str) -> None:
+    command, store, done = COMMANDS[name]
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    expected = result(start(project_root, *command, "-o", str(whole)))
+    again = (*command, "-o", str(stopped), "-j", "2")
+    run = start(project_root, *again)
     deadline = time.monotonic() + 120
-    while sum(1 for path in finished.rglob("*") if path.is_file()) < 5:
-        assert killed.poll() is None
+    while sum(1 for path in (stopped / done).rglob("*") if path.is_file()) < 4:
+        assert run.poll() is None
         assert time.monotonic() < deadline
-        time.sleep(0.01)
-    killed.kill()
-    killed.communicate(timeout=60)
-    assert killed.returncode == -signal.SIGKILL
-    assert json.loads(run(*kept).communicate(timeout=300)[0]) == whole
+        time.sleep(0.005)
+    run.send_signal(getattr(signal, number))
+    _, text = run.communicate(timeout=60)
+    if number == "SIGINT":
+        assert run.returncode == 130
+        assert "interrupted; what is finished is kept: the same command continues" in text
+    else:
+        assert run.returncode == -signal.SIGKILL
+    finished = sum(1 for path in (stopped / done).rglob("*") if path.is_file())
+    assert finished < sum(1 for path in (whole / done).rglob("*") if path.is_file())
+    assert result(start(project_root, *again)) == expected
+    assert stored(stopped / store) == stored(whole / store)
