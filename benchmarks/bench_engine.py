@@ -98,7 +98,13 @@ def bench_lar_released_pyhf(benchmark: Any) -> None:
     assert np.isfinite(value)
 
 
-@pytest.mark.benchmark(group="templates at a new mass")
+@pytest.mark.benchmark(group="expected counts at a new mass and coupling, against all templates of that mass")
+def bench_counts(benchmark: Any, combination: Likelihood, masses: np.ndarray) -> None:
+    benchmark.extra_info["per"] = len(masses)
+    benchmark(lambda: [combination.counts({"mass": float(mass), "g": 3e-4}) for mass in masses])
+
+
+@pytest.mark.benchmark(group="expected counts at a new mass and coupling, against all templates of that mass")
 def bench_new_mass(benchmark: Any, combination: Likelihood, masses: np.ndarray) -> None:
     benchmark.extra_info["per"] = len(masses)
     benchmark(lambda: [combination.at({"mass": float(mass)}) for mass in masses])

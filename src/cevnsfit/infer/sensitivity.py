@@ -24,7 +24,6 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.intervals import Intervals, allowed_between, column, crossings, intervals, search_grid, threshold
 from cevnsfit.infer.profile import profile
 from cevnsfit.stats.joint import Data, asimov_data, expected_totals, join, observed_data
-from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.planes import Interval
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Joint
+    from cevnsfit.stats.likelihood import Likelihood
 
     Floats = NDArray[np.float64]
 
@@ -157,7 +157,7 @@ def with_asimov(likelihood: Likelihood, truth: Mapping[str, float], *, keep: Col
             control = replace(control, counts=measured)
         return replace(channel, observed=observed, control=control)
 
-    return Likelihood(likelihood.parameters, lambda shape: tuple(filled(channel) for channel in likelihood.build(shape)))
+    return replace(likelihood, build=lambda shape: tuple(filled(channel) for channel in likelihood.build(shape)))
 
 
 def live_bins(joint: Joint) -> int:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, OverlapError
-from cevnsfit.core.parameters import Parameter, merge
+from cevnsfit.core.parameters import Parameter, ParameterSet, merge
 from cevnsfit.model.backgrounds import background_rows, control_counts
+from cevnsfit.model.nominal import Nominal, nominal_of, signal_counts
 from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients, excursion
 from cevnsfit.model.signal import Signal, Squares, charges, contract, fold_signal, kernels_of, squares_of, with_kernels
 from cevnsfit.model.window import require_signal
@@ -17,11 +18,11 @@ from cevnsfit.model.workspace import Counting, counting
 from cevnsfit.physics.interactions import signal_model
 from cevnsfit.physics.interactions.terms import Target
 from cevnsfit.spec.schema import TemplateVariant
-from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
+from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion, amplitudes
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -119,7 +120,22 @@ def build_likelihood(
         built = [_build(experiment, physics, treatment, electrons=electrons) for experiment in experiments]
     models = tuple(entry for entry, _ in built)
     parameters = merge(parameters for _, parameters in built)
-    return Likelihood(parameters, lambda shape: tuple(channel(entry, shape) for entry in models))
+    return Likelihood(parameters, lambda shape: tuple(channel(entry, shape) for entry in models), _nominal(models, parameters))
+
+
+def _nominal(models: Sequence[Model], parameters: ParameterSet) -> Callable[[Mapping[str, float]], dict[str, NDArray[np.float64]]] | None:
+    """Return the function that gives the nominal counts of each experiment; None where a released template stands in for the signal."""
+    parts: dict[str, tuple[Nominal, NDArray[np.float64]]] = {}
+    for model in models:
+        if model.signal is None:
+            return None
+        defaults = np.array([[parameters[name].default for name in model.coefficients.parameters]])
+        rows = len(model.components) - len(model.fixed)
+        parts[model.experiment.name] = (
+            nominal_of(model.signal, model.prepared),
+            amplitudes(model.coefficients, defaults)[0, rows:] @ model.fixed,
+        )
+    return lambda values: {name: signal_counts(nominal, values) + background for name, (nominal, background) in parts.items()}
 
 
 def check_overlaps(experiments: Sequence[Experiment], *, allow_overlap: bool = False) -> None:

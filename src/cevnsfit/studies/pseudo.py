@@ -10,13 +10,13 @@ import numpy as np
 from cevnsfit.core.errors import DomainError
 from cevnsfit.infer.toys import observing
 from cevnsfit.stats.joint import asimov_data, take, toy_data
-from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Data
+    from cevnsfit.stats.likelihood import Likelihood
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +69,4 @@ def pseudo_data(likelihood: Likelihood, pseudo: Pseudo) -> tuple[Likelihood, Dat
     def filled(channel: Channel) -> Channel:
         return replace(channel, observed=seen[channel.name].observed, control=seen[channel.name].control)
 
-    return Likelihood(likelihood.parameters, lambda shape: tuple(filled(channel) for channel in likelihood.build(shape))), data
+    return replace(likelihood, build=lambda shape: tuple(filled(channel) for channel in likelihood.build(shape))), data

@@ -27,3 +27,19 @@ def test_shape_parameters_rebuild_the_channels() -> None:
         likelihood.at({"mass": 20.0})
     with pytest.raises(UnknownNameError, match="shape parameter"):
         likelihood.at({"g": 1.0})
+
+
+def test_counts_come_from_the_templates_where_there_is_no_faster_way() -> None:
+    parameters = ParameterSet(
+        (
+            Parameter("mass", "shape", 2.0, lower=1.0, upper=10.0),
+            Parameter("g", "polynomial", 1.0),
+            Parameter("rate", "nuisance", 0.0, constrained=True),
+        )
+    )
+    likelihood = Likelihood(parameters, build)
+    np.testing.assert_array_equal(likelihood.counts({})["c"], [2.0, 2.0, 2.0])
+    np.testing.assert_array_equal(likelihood.counts({"mass": 5.0, "g": 3.0})["c"], [15.0, 15.0, 15.0])
+    for values, error in (({"mass": 20.0}, DomainError), ({"mas": 2.0}, UnknownNameError), ({"rate": 1.0}, UnknownNameError)):
+        with pytest.raises(error):
+            likelihood.counts(values)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _LAGRANGIAN: Final = "L = g Z'_mu [q_nu nubar gamma^mu P_L nu + q_q qbar gamma^mu q]"
 _MASSES: Final[Mapping[str, float]] = {"e": ELECTRON_MASS, "mu": MUON_MASS, "tau": TAU_MASS}
+_SQUARE: Final = power("g", 2)
 _CONTACT: Final = 1.0 / (math.sqrt(2.0) * FERMI_CONSTANT)
 _LOOP_STRENGTH: Final = math.sqrt(2.0) * FINE_STRUCTURE / (math.pi * FERMI_CONSTANT)
 _CADEDDU: Final = "M. Cadeddu et al., JHEP 01 (2021) 116, arXiv:2008.05022"
@@ -89,7 +90,8 @@ def tree_mediator(name: str, title: str, charges: Charges) -> SignalModel:
     def prepare(target: Target) -> PreparedModel:
         nucleus = charges.quark * 3.0 * (target.zf + target.nf) * _CONTACT
         couplings = {flavour: q * nucleus for flavour, q in zip(LEPTONS, charges.neutrino, strict=True) if q != 0.0}
-        return _exchange(target, couplings)
+        standard = _standard(target)
+        return lambda shapes: _exchange(target, standard, couplings, shapes["mass"])
 
     def electrons(target: ElectronTarget) -> PreparedModel:
         strengths = {f: q * charges.neutrino[0] * _CONTACT for f, q in zip(LEPTONS, charges.neutrino, strict=True)}
@@ -108,10 +110,11 @@ def general_mediator() -> SignalModel:
 
     def prepare(target: Target) -> PreparedModel:
         up, down = _CONTACT * (2.0 * target.zf + target.nf), _CONTACT * (target.zf + 2.0 * target.nf)
+        standard = _standard(target)
 
         def terms(shapes: Shapes) -> tuple[Term, ...]:
             nucleus = shapes["q_u"] * up + shapes["q_d"] * down
-            return _exchange(target, {flavour: shapes[f"q_nu_{flavour}"] * nucleus for flavour in LEPTONS})(shapes)
+            return _exchange(target, standard, {flavour: shapes[f"q_nu_{flavour}"] * nucleus for flavour in LEPTONS}, shapes["mass"])
 
         return terms
 
@@ -154,12 +157,12 @@ def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel
 
     def prepare(target: Target) -> PreparedModel:
         scale = _LOOP_STRENGTH * target.zf
-        loop = scale * loop_function(target.q2, _MASSES[first], _MASSES[second])
+        loop, standard = scale * loop_function(target.q2, _MASSES[first], _MASSES[second]), _standard(target)
 
         def terms(shapes: Shapes) -> tuple[Term, ...]:
             sleptons = shapes["slepton_log"] / 24.0 * scale if supersymmetric else 0.0
             strength = shapes["loop_sign"] * (loop + sleptons)
-            return _exchange(target, {first: strength, second: -strength})(shapes)
+            return _exchange(target, standard, {first: strength, second: -strength}, shapes["mass"])
 
         return terms
 
@@ -217,18 +220,20 @@ def _leptons(charges: Iterable[tuple[str, float]]) -> tuple[tuple[str, str, floa
     return tuple((flavour, "vector", q) for flavour, q in charges if q != 0.0 and flavour != "tau")
 
 
-def _exchange(target: Target, couplings: Mapping[str, NDArray[np.float64]]) -> PreparedModel:
+def _standard(target: Target) -> dict[str, NDArray[np.float64]]:
+    """Return the Standard Model charge of each flavour."""
+    return {flavour: sm_charge(target, flavour) for flavour in LEPTONS}
+
+
+def _exchange(
+    target: Target, standard: Mapping[str, NDArray[np.float64]], couplings: Mapping[str, NDArray[np.float64]], mass: float
+) -> tuple[Term, ...]:
     """Return Q_SM + g^2 coupling/(q^2 + M^2) for each flavour, Q_SM alone for those without a coupling."""
-    standard = {flavour: sm_charge(target, flavour) for flavour in LEPTONS}
-
-    def terms(shapes: Shapes) -> tuple[Term, ...]:
-        propagator = 1.0 / (target.q2 + shapes["mass"] ** 2)
-        charges: dict[str, dict[Monomial, NDArray[np.float64]]] = {flavour: {(): values} for flavour, values in standard.items()}
-        for flavour, strength in couplings.items():
-            charges[flavour][power("g", 2)] = strength * propagator
-        return tuple(Term(flavour, "nucleus", "vector", values) for flavour, values in charges.items())
-
-    return terms
+    propagator = 1.0 / (target.q2 + mass**2)
+    charges: dict[str, dict[Monomial, NDArray[np.float64]]] = {flavour: {(): values} for flavour, values in standard.items()}
+    for flavour, strength in couplings.items():
+        charges[flavour][_SQUARE] = strength * propagator
+    return tuple(Term(flavour, "nucleus", "vector", values) for flavour, values in charges.items())
 
 
 def _electron_exchange(target: ElectronTarget, strengths: Mapping[str, float | NDArray[np.float64]], mass: float) -> tuple[Term, ...]:
