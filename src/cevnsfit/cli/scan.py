@@ -134,8 +134,10 @@ def _grids(chosen: "Analysis", texts: "Sequence[str] | None", at: "Sequence[str]
 
 def _report(results: "Sequence[Result]", files: "Sequence[Path]", *, as_json: bool) -> None:
     from cevnsfit.report.tables import format_value
-    from cevnsfit.studies.exclusion import results_json
+    from cevnsfit.studies.exclusion import coarse, results_json
 
+    for label in coarse(results):
+        output.remark(f"{label}: islands are not resolved, their number depends on the interpolation; take a finer --grid")
     if as_json:
         output.print_json({"planes": results_json(results), "files": files})
         return

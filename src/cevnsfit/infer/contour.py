@@ -35,6 +35,9 @@ CELLS: Final = 4_000_000
 FINER: Final = 800
 """Steps of the finer mesh along each axis, at least; each step of the grid is divided evenly."""
 
+SOFT: Final = 30.0
+"""Rise of -2 ln lambda from which on the surface of `pieces` is logarithmic."""
+
 HIGH: Final = 1e3
 """Rise of -2 ln lambda at which the surface is cut off: beyond it profiled values are upper bounds only."""
 
@@ -88,13 +91,36 @@ def contour(
     -------
     As `trace`.
     """
+    u, v, height = _surface(x, y, np.clip(np.nan_to_num(rise, nan=HIGH), None, HIGH))
+    return _cut((x, y), *np.meshgrid(u, v), (np.sqrt(level) - np.sqrt(np.maximum(height, 0.0))).T)
+
+
+def pieces(x: PlaneAxis, y: PlaneAxis, rise: NDArray[np.float64], level: float) -> tuple[int, int]:
+    """Return the number of allowed polygons of `contour`, and that under a spline through ln(1 + rise/`SOFT`).
+
+    Where a grid is too coarse for a surface that rises steeply the two differ: one of them joins or loses an island.
+
+    Parameters
+    ----------
+    x, y, rise, level
+        As for `contour`.
+    """
+    soft = np.log1p(np.clip(np.nan_to_num(rise, nan=HIGH), 0.0, HIGH) / SOFT)
+    u, v, height = _surface(x, y, soft)
+    other = _cut((x, y), *np.meshgrid(u, v), (np.log1p(level / SOFT) - height).T)[0]
+    return len(contour(x, y, rise, level)[0]), len(other)
+
+
+def _surface(
+    x: PlaneAxis, y: PlaneAxis, values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return a bicubic spline through grid values on the finer mesh: its coordinates, and its values, shape (nu, nv)."""
     from scipy.interpolate import RectBivariateSpline
 
     u, v = (_transforms(axis)[0](axis.values) for axis in (x, y))
-    surface = RectBivariateSpline(u, v, np.clip(np.nan_to_num(rise, nan=HIGH), None, HIGH), kx=min(3, len(u) - 1), ky=min(3, len(v) - 1))
+    surface = RectBivariateSpline(u, v, values, kx=min(3, len(u) - 1), ky=min(3, len(v) - 1))
     fine_u, fine_v = _finer(u), _finer(v)
-    height = np.sqrt(np.maximum(surface(fine_u, fine_v), 0.0))
-    return _cut((x, y), *np.meshgrid(fine_u, fine_v), (np.sqrt(level) - height).T)
+    return fine_u, fine_v, np.asarray(surface(fine_u, fine_v))
 
 
 def _finer(values: NDArray[np.float64]) -> NDArray[np.float64]:

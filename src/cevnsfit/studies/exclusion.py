@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.version import installed_version
+from cevnsfit.infer.contour import pieces
 from cevnsfit.infer.intervals import METHOD
 from cevnsfit.report.plots import Band, exclusion_figure, save_figure
 from cevnsfit.studies.moments import moment_band
@@ -56,6 +57,24 @@ def doubtful(plane: Plane) -> int:
     """Return the number of points without a valid minimum that could move a boundary."""
     far = plane.nll2 - plane.best["nll2"] > _NEAR
     return int(np.count_nonzero(~plane.valid & ~far))
+
+
+def coarse(results: Sequence[Result]) -> list[str]:
+    """Return the labels of planes whose islands depend on how the surface between the grid points is drawn.
+
+    Planes with a mass are none of them: their boundaries are exact in every column.
+    """
+    found = []
+    for plane, regions in results:
+        model = check_model(plane.model) if plane.model else None
+        kinds = {p.name: p.kind for p in (() if model is None else model.parameters)}
+        if kinds.get(plane.x.name) == "shape" != kinds.get(plane.y.name):
+            continue
+        rise = plane.nll2 - plane.best["nll2"]
+        counts = [pieces(plane.x, plane.y, rise, region.threshold) for region in regions]
+        if any(one != other for one, other in counts):
+            found.append(plane.label)
+    return found
 
 
 # --- tables ------------------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from cevnsfit.infer.contour import contour, trace
+from cevnsfit.infer.contour import contour, pieces, trace
 from cevnsfit.infer.planes import PlaneAxis
 
 Rings = tuple[tuple[np.ndarray, ...], ...]
@@ -111,3 +111,17 @@ def test_logarithmic_axes() -> None:
     _, _, (line,) = contour(x, x, rise, LEVEL)
     radius = np.hypot(np.log(line[:, 0] / 1e-2), np.log(line[:, 1] / 2e-2))
     np.testing.assert_allclose(radius, math.sqrt(0.1 * LEVEL), rtol=1e-4)
+
+
+def wells(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return four wells at the corners of a square, with saddles of 30 between them."""
+    return np.asarray(30.0 * (((x / 0.2) ** 2 - 1.0) ** 2 + ((y / 0.2) ** 2 - 1.0) ** 2))
+
+
+@pytest.mark.parametrize(("count", "settled"), [(9, False), (13, False), (61, True)])
+def test_a_coarse_grid_is_found_out(count: int, settled: bool) -> None:
+    x, y = axis(-1.0, 0.97, count), axis(-0.98, 1.0, count)
+    one, other = pieces(x, y, wells(x.values[:, None], y.values), LEVEL)
+    assert (one == other == 4) is settled
+    ellipse = pieces(x, y, tilted(x.values[:, None], y.values), LEVEL)
+    assert ellipse == (1, 1)
