@@ -6,13 +6,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cevnsfit.cli import output
-from cevnsfit.cli.options import AtOption, ElectronsOption, ExperimentsArgument, JsonOption, ModelOption, OverlapOption, SetOption
+from cevnsfit.cli.options import (
+    AtOption,
+    DaskOption,
+    ElectronsOption,
+    ExperimentsArgument,
+    JobsOption,
+    JsonOption,
+    ModelOption,
+    OverlapOption,
+    SetOption,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Executor
 
     from cevnsfit.studies.forecast import Forecast, Plan
     from cevnsfit.studies.whatif import WhatIf
+
+    Where = tuple[Path | None, Executor | None]
 
 _MASSES: Final = "mass=1:1000:13:log"
 
@@ -44,6 +57,8 @@ def forecast(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     dof: Annotated[int, typer.Option("--dof", help="Degrees of freedom of the threshold.")] = 1,
     toys: Annotated[int, typer.Option("--toys", metavar="N", help="Bands from N toys; 0 for asymptotic ones.")] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the toys.")] = 1,
+    jobs: JobsOption = 1,
+    dask: DaskOption = None,
     changes: SetOption = None,
     allow_overlap: OverlapOption = False,
     electrons: ElectronsOption = False,
@@ -53,6 +68,7 @@ def forecast(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""
     from cevnsfit.cli.options import analysis, confidence, held
     from cevnsfit.studies.forecast import Plan
+    from cevnsfit.studies.workers import workers
 
     confidence([cl], dof)
     plan = Plan(
@@ -66,12 +82,13 @@ def forecast(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         seed=seed,
         poi=poi,
     )
-    if vary:
-        _vary(plan, vary, held(at), folder, as_json=as_json)
-    elif _open(model, held(at)):
-        _curve(plan, grid, held(at), folder, as_json=as_json)
-    else:
-        _single(plan, held(at), folder, as_json=as_json)
+    with workers(jobs, dask) as executor:
+        if vary:
+            _vary(plan, vary, held(at), (folder, executor), as_json=as_json)
+        elif _open(model, held(at)):
+            _curve(plan, grid, held(at), (folder, executor), as_json=as_json)
+        else:
+            _single(plan, held(at), (folder, executor), as_json=as_json)
 
 
 def _open(model: str, at: "Mapping[str, float]") -> list[str]:
@@ -82,10 +99,11 @@ def _open(model: str, at: "Mapping[str, float]") -> list[str]:
     return [] if physics is None else [p.name for p in physics.parameters if p.kind == "shape" and not p.fixed and p.name not in at]
 
 
-def _single(plan: "Plan", at: "Mapping[str, float]", folder: Path | None, *, as_json: bool) -> None:
+def _single(plan: "Plan", at: "Mapping[str, float]", where: "Where", *, as_json: bool) -> None:
     from cevnsfit.studies.forecast import forecast, forecast_json, write_json
 
-    results = forecast(plan, at)
+    folder, executor = where
+    results = forecast(plan, at, executor=executor)
     lines = [forecast_json(result) for result in results]
     document = {**lines[-1], "forecasts": lines, "provenance": _origin(plan, at)}
     if folder is not None:
@@ -130,13 +148,14 @@ def _number(value: float) -> str:
     return f"{value:.4g}" if math.isfinite(value) else "none"
 
 
-def _curve(plan: "Plan", grid: str | None, at: "Mapping[str, float]", folder: Path | None, *, as_json: bool) -> None:
+def _curve(plan: "Plan", grid: str | None, at: "Mapping[str, float]", where: "Where", *, as_json: bool) -> None:
     from cevnsfit.studies.forecast import forecast_curve, forecast_json, write_forecast, write_forecast_plot, write_json
     from cevnsfit.studies.grids import parse_grid
 
+    folder, executor = where
     name, values = parse_grid(_MASSES if grid is None else grid)
     with output.progress("forecast") as progress:
-        curve = forecast_curve(plan, name, values, at, progress)
+        curve = forecast_curve(plan, name, values, at, progress, executor)
     unit = _parameter_unit(plan, name)
     poi = curve[0][0].sensitivity.median.poi
     points = [[forecast_json(entry) for entry in point] for point in curve]
@@ -184,13 +203,14 @@ def _print_curve(curve: "Sequence[Sequence[Forecast]]", name: str, unit: str) ->
         output.print_lines(f"{first.data}; bands: {first.sensitivity.bands_method}", *([first.caveat] if first.caveat else []))
 
 
-def _vary(plan: "Plan", texts: "Sequence[str]", at: "Mapping[str, float]", folder: Path | None, *, as_json: bool) -> None:
+def _vary(plan: "Plan", texts: "Sequence[str]", at: "Mapping[str, float]", where: "Where", *, as_json: bool) -> None:
     from cevnsfit.studies.forecast import write_json
     from cevnsfit.studies.grids import parse_grids
     from cevnsfit.studies.whatif import vary, whatif_json, write_whatif, write_whatif_plot
 
+    folder, executor = where
     with output.progress("what if") as progress:
-        result = vary(plan, parse_grids(texts), at, progress)
+        result = vary(plan, parse_grids(texts), at, progress, executor)
     document = {**whatif_json(result), "provenance": _origin(plan, at)}
     files = []
     if folder is not None:

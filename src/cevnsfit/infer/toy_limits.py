@@ -5,27 +5,38 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from cevnsfit.core.errors import DomainError
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.sensitivity import FAR, SIGMAS, LimitTest, Sensitivity, asimov_curve, within
+from cevnsfit.infer.toys import without_cache
 from cevnsfit.stats.joint import Data, observed_data
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
+    Calls = Callable[[Callable[..., Floats], Sequence[tuple[Any, ...]]], list[Floats]]
 
 BLOCK: Final = 25
 """Pseudo-experiments that are profiled together."""
 
 
-def toy_bands(asimov: Joint, real: Joint, test: LimitTest, expected: Sensitivity, toys: tuple[int, int]) -> Sensitivity:
+def in_order(function: Callable[..., Floats], tasks: Sequence[tuple[Any, ...]]) -> list[Floats]:
+    """Return what a function returns for each tuple of arguments."""
+    return [function(*task) for task in tasks]
+
+
+def toy_bands(
+    asimov: Joint, real: Joint, test: LimitTest, expected: Sensitivity, toys: tuple[int, int], calls: Calls = in_order
+) -> Sensitivity:
     """Return the sensitivity with bands from pseudo-experiments.
 
     Parameters
@@ -36,16 +47,18 @@ def toy_bands(asimov: Joint, real: Joint, test: LimitTest, expected: Sensitivity
         The sensitivity with asymptotic bands, at the true value `asimov` was made for.
     toys
         Number and seed of the pseudo-experiments.
+    calls
+        Returns what a function returns for each tuple of arguments, in order: the numbers do not depend on where.
     """
     number, seed = toys
-    limits = toy_limits(asimov, real, test, expected.top, toys)
+    limits = toy_limits(asimov, real, test, expected.top, toys, calls)
     good = limits[np.isfinite(limits) | (limits == math.inf)]
     quantiles = [NormalDist().cdf(z) for z in SIGMAS]
     bands = tuple(float(x) for x in np.quantile(good, quantiles, method="inverted_cdf")) if len(good) else (math.nan,) * len(SIGMAS)
     return replace(expected, bands=bands, bands_method=f"{number} toys, seed {seed}", failed=number - len(good))
 
 
-def toy_limits(asimov: Joint, real: Joint, test: LimitTest, top: float, toys: tuple[int, int]) -> Floats:
+def toy_limits(asimov: Joint, real: Joint, test: LimitTest, top: float, toys: tuple[int, int], calls: Calls = in_order) -> Floats:
     """Return the limit of each pseudo-experiment, shape (toys,): infinite when nothing is excluded, NaN when a point did not converge.
 
     Counts and control counts of the fluctuating channels are Poisson around the Asimov data; the centres of constraints are unit normals,
@@ -61,13 +74,16 @@ def toy_limits(asimov: Joint, real: Joint, test: LimitTest, top: float, toys: tu
         message = f"pseudo-experiments need a number of at least 1 and a seed of at least 0, got {number} and {seed}"
         raise DomainError(message)
     values = within(asimov_curve(asimov, test), math.sqrt(test.level) + FAR)
-    base = observed_data(real)
-    limits = []
-    for block, start in enumerate(range(0, number, BLOCK)):
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(block,)))
-        data = _fluctuated(real, base, test, rng, min(BLOCK, number - start))
-        limits.append(_limits(real, data, test, values, top))
-    return np.concatenate(limits)
+    real = without_cache(real)
+    sizes = [min(BLOCK, number - start) for start in range(0, number, BLOCK)]
+    return np.concatenate(calls(block_limits, [(real, test, values, top, (seed, block, size)) for block, size in enumerate(sizes)]))
+
+
+def block_limits(real: Joint, test: LimitTest, values: Floats, top: float, stream: tuple[int, int, int]) -> Floats:
+    """Return the limits of one block of pseudo-experiments, shape (size,); `stream` is the seed, the number of the block, and its size."""
+    seed, block, size = stream
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(block,)))
+    return _limits(real, _fluctuated(real, observed_data(real), test, rng, size), test, values, top)
 
 
 def _fluctuated(joint: Joint, base: Data, test: LimitTest, rng: np.random.Generator, size: int) -> Data:

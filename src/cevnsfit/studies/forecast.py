@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import math
 from dataclasses import dataclass
@@ -21,9 +22,11 @@ from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import intervals_json, poi_name
 from cevnsfit.studies.setup import Analysis, build, caveat, check_model, fix, load_experiments
+from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -181,7 +184,9 @@ def joints(plan: Plan, setting: Setting, at: Mapping[str, float]) -> tuple[Joint
     return joint, joint if real is asimov else fix(real, at)[0], test
 
 
-def forecast(plan: Plan, at: Mapping[str, float], prepared: Sequence[Setting] | None = None) -> tuple[Forecast, ...]:
+def forecast(
+    plan: Plan, at: Mapping[str, float], prepared: Sequence[Setting] | None = None, executor: Executor | None = None
+) -> tuple[Forecast, ...]:
     """Return the forecast of the planned experiments alone and, where there are existing ones, of the combination.
 
     Parameters
@@ -192,6 +197,8 @@ def forecast(plan: Plan, at: Mapping[str, float], prepared: Sequence[Setting] | 
         Held parameters; a mass must be among them when the model has one.
     prepared
         From `settings`, to build the likelihoods once for many calls.
+    executor
+        Where pseudo-experiments are thrown; this process by default. The numbers do not depend on it.
     """
     if plan.toys < 0:
         message = f"toys = {plan.toys} must not be negative"
@@ -201,13 +208,18 @@ def forecast(plan: Plan, at: Mapping[str, float], prepared: Sequence[Setting] | 
         asimov, real, test = joints(plan, setting, at)
         found = sensitivity(asimov, real, test)
         if plan.toys > 0:
-            found = toy_bands(asimov, real, test, found, (plan.toys, plan.seed))
+            found = toy_bands(asimov, real, test, found, (plan.toys, plan.seed), functools.partial(results, executor))
         result.append(Forecast(setting.label, dict(at), found, statement(plan, setting), events(setting), caveat(plan.analysis, at)))
     return tuple(result)
 
 
 def forecast_curve(
-    plan: Plan, name: str, values: NDArray[np.float64], at: Mapping[str, float], progress: Progress | None = None
+    plan: Plan,
+    name: str,
+    values: NDArray[np.float64],
+    at: Mapping[str, float],
+    progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> tuple[tuple[Forecast, ...], ...]:
     """Return the forecasts at each value of a held parameter, for example of the mass.
 
@@ -221,14 +233,24 @@ def forecast_curve(
         Other held parameters.
     progress
         Called with (finished, all).
+    executor
+        Where the values are computed; this process by default. The numbers do not depend on it.
     """
+    places = [{**at, name: float(value)} for value in values]
+    if executor is not None:
+        return tuple(results(executor, forecast_task, [(plan, place) for place in places], progress))
     prepared = settings(plan)
-    result = []
-    for number, value in enumerate(values, 1):
-        result.append(forecast(plan, {**at, name: float(value)}, prepared))
-        if progress is not None:
-            progress(number, len(values))
-    return tuple(result)
+    return tuple(results(None, forecast, [(plan, place, prepared) for place in places], progress))
+
+
+def forecast_task(plan: Plan, at: Mapping[str, float]) -> tuple[Forecast, ...]:
+    """Return a forecast in a worker process, which builds the likelihoods once."""
+    return forecast(plan, at, _prepared(plan))
+
+
+@functools.lru_cache(maxsize=2)
+def _prepared(plan: Plan) -> tuple[Setting, ...]:
+    return settings(plan)
 
 
 def statement(plan: Plan, setting: Setting) -> str:

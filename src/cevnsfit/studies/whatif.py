@@ -18,9 +18,11 @@ from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.forecast import Plan, cell, events, finite, joints, settings, statement, write_csv
+from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -103,7 +105,13 @@ class WhatIf:
     at: Mapping[str, float]
 
 
-def vary(plan: Plan, grids: Mapping[str, NDArray[np.float64]], at: Mapping[str, float], progress: Progress | None = None) -> WhatIf:
+def vary(
+    plan: Plan,
+    grids: Mapping[str, NDArray[np.float64]],
+    at: Mapping[str, float],
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> WhatIf:
     """Return the expected limits of a plan at all combinations of field values.
 
     Parameters
@@ -116,6 +124,8 @@ def vary(plan: Plan, grids: Mapping[str, NDArray[np.float64]], at: Mapping[str, 
         Held parameters.
     progress
         Called with (finished, all).
+    executor
+        Where the combinations are computed; this process by default. The numbers do not depend on it.
 
     Raises
     ------
@@ -126,23 +136,25 @@ def vary(plan: Plan, grids: Mapping[str, NDArray[np.float64]], at: Mapping[str, 
         message = "a what-if scan needs a field to vary: --vary PATH=START:STOP:COUNT[:log]"
         raise CevnsfitError(message)
     fields = tuple(_field(plan, path, values) for path, values in grids.items())
-    combinations = list(itertools.product(*(field.values for field in fields)))
-    rows = []
-    name, label, data = "", "", ""
-    for number, values in enumerate(combinations, 1):
-        changes = tuple((field.path, repr(float(value))) for field, value in zip(fields, values, strict=True))
-        changed = replace(plan, analysis=replace(plan.analysis, overrides=(*plan.analysis.overrides, *changes)))
-        setting = settings(changed)[-1]
-        asimov, real, test = joints(changed, setting, at)
-        counts = events(setting)
-        planned = sum(count for experiment, count in counts.items() if experiment not in plan.existing)
-        bare = median_limit(asimov, real, _statistics_only(asimov, test))
-        bands = expected_limits(asimov, real, test)
-        rows.append(Row(tuple(map(float, values)), bands[SIGMAS.index(0.0)], bands, bare, planned))
-        name, label, data = test.poi, setting.label, statement(changed, setting)
-        if progress is not None:
-            progress(number, len(combinations))
-    return WhatIf(label, data, fields, tuple(rows), name, plan.cl, plan.dof, dict(at))
+    paths = tuple(field.path for field in fields)
+    combinations = [tuple(map(float, values)) for values in itertools.product(*(field.values for field in fields))]
+    found = results(executor, whatif_row, [(plan, dict(zip(paths, values, strict=True)), dict(at)) for values in combinations], progress)
+    name, label, data = found[-1][1:]
+    return WhatIf(label, data, fields, tuple(row for row, *_ in found), name, plan.cl, plan.dof, dict(at))
+
+
+def whatif_row(plan: Plan, values: Mapping[str, float], at: Mapping[str, float]) -> tuple[Row, str, str, str]:
+    """Return the expected limits with some fields changed; the parameter, the experiments, and what their data are."""
+    changes = tuple((path, repr(value)) for path, value in values.items())
+    changed = replace(plan, analysis=replace(plan.analysis, overrides=(*plan.analysis.overrides, *changes)))
+    setting = settings(changed)[-1]
+    asimov, real, test = joints(changed, setting, at)
+    counts = events(setting)
+    planned = sum(count for experiment, count in counts.items() if experiment not in plan.existing)
+    bare = median_limit(asimov, real, _statistics_only(asimov, test))
+    bands = expected_limits(asimov, real, test)
+    row = Row(tuple(values.values()), bands[SIGMAS.index(0.0)], bands, bare, planned)
+    return row, test.poi, setting.label, statement(changed, setting)
 
 
 def _statistics_only(joint: Joint, test: LimitTest) -> LimitTest:

@@ -5,11 +5,14 @@ BLAS has one thread in each process, so that the numbers do not depend on where 
 
 from __future__ import annotations
 
+import functools
 import logging
 import multiprocessing
 import multiprocessing.connection
 import os
+import sys
 import threading
+import uuid
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,10 +22,12 @@ from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.version import UNKNOWN, installed_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from distributed import Client
+
+    Progress = Callable[[int, int], None]
 
 _CONNECT: Final = "10 s"
 """How long the scheduler of a Dask cluster may take to answer."""
@@ -50,6 +55,7 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[Executor | None]:
     CevnsfitError
         If there is no such scheduler, or workers die.
     """
+    import scipy.linalg  # noqa: F401 (its BLAS must be loaded before its threads can be limited)
     from threadpoolctl import threadpool_limits
 
     if jobs < 1:
@@ -65,6 +71,33 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[Executor | None]:
         elif jobs > 1:
             executor = stack.enter_context(_processes(jobs))
         yield executor
+
+
+def results(
+    executor: Executor | None, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], tell: Progress | None = None
+) -> list[Any]:
+    """Return what a function returns for each tuple of arguments, in their order.
+
+    Parameters
+    ----------
+    executor
+        Where the calls run; this process for None.
+    function, tasks
+        The function, and the arguments of each call.
+    tell
+        Called with (finished, all) calls.
+    """
+    found: list[Any] = []
+    pending = [] if executor is None else [executor.submit(function, *task) for task in tasks]
+    try:
+        for number, task in enumerate(tasks):
+            found.append(pending[number].result() if pending else function(*task))
+            if tell is not None:
+                tell(number + 1, len(tasks))
+    finally:
+        for future in pending:
+            future.cancel()
+    return found
 
 
 @contextmanager
@@ -99,11 +132,10 @@ def _end_with_parent() -> None:
 
 
 def limit_threads() -> None:
-    """Set one BLAS thread in this process."""
-    import numpy as np
+    """Set one BLAS thread in this process, in that of scipy too: a library that is loaded later would not know."""
+    import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    np.linalg.norm(np.ones(2))
     threadpool_limits(1)
 
 
@@ -112,29 +144,43 @@ class ClusterExecutor(Executor):
 
     def __init__(self, inner: Executor) -> None:
         self.inner = inner
+        self.session = uuid.uuid4().hex
 
     def submit(self, function: Callable[..., Any], /, *args: object, **options: object) -> Future[Any]:
         """Return the future of a call on the cluster."""
-        return self.inner.submit(on_cluster, installed_version(), function, *args, **options)
+        return self.inner.submit(on_cluster, (self.session, installed_version()), function, *args, **options)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Forget the calls that are not finished, or wait for them."""
         self.inner.shutdown(wait=wait and not cancel_futures)
 
 
-def on_cluster(version: str, function: Callable[..., Any], /, *args: object, **options: object) -> Any:
-    """Return what a function returns, on one BLAS thread.
+def on_cluster(run: tuple[str, str], function: Callable[..., Any], /, *args: object, **options: object) -> Any:
+    """Return what a function returns, on one BLAS thread; `run` is a name of the run, and the version of cevnsfit.
 
     Raises
     ------
     CevnsfitError
-        If cevnsfit has another version in this process than `version`.
+        If cevnsfit has another version in this process.
     """
+    session, version = run
     if installed_version() != version:
         message = f"a Dask worker has cevnsfit {installed_version()}, not {version}"
         raise CevnsfitError(message)
     limit_threads()
+    _begin(session)
     return function(*args, **options)
+
+
+@functools.lru_cache(maxsize=1)
+def _begin(session: str) -> None:
+    """Forget what studies remember of experiments at the first call of a run: a worker outlives runs, and folders change between them."""
+    _log.debug("run %s begins", session)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("cevnsfit.studies.") and module is not sys.modules[__name__]:
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
 
 
 @contextmanager

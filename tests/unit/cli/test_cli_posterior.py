@@ -26,18 +26,18 @@ STRENGTH = ("posterior", CSI, "-m", "signal-strength")
 
 def test_the_posterior_of_the_signal_strength_is_its_profile(command: Callable[..., Result], tmp_path: Path) -> None:
     """The likelihood is nearly normal: 0.939 +- 0.099 from the fit."""
-    found = json.loads(command(*STRENGTH, "--steps", "1000", "-o", tmp_path, "--json").stdout)
+    found = json.loads(command(*STRENGTH, "--steps", "600", "-o", tmp_path, "--json").stdout)
     fit = json.loads(command("fit", CSI, "-m", "signal-strength", "--json").stdout)["parameters"]["signal_strength"]
     mine = next(one for one in found["marginals"] if one["name"] == "signal_strength")
     assert mine["mean"] == pytest.approx(fit["value"], abs=0.1 * fit["error"])
     assert mine["sd"] == pytest.approx(fit["error"], rel=0.05)
     ((low, high),) = found["intervals"]
     assert (low, high) == pytest.approx((fit["value"] - 1.645 * fit["error"], fit["value"] + 1.645 * fit["error"]), abs=0.02)
-    assert (found["valid"], found["cl"], found["seed"], found["ensembles"], found["steps"]) == (True, 0.9, 1, 4, 1000)
+    assert (found["valid"], found["cl"], found["seed"], found["ensembles"], found["steps"]) == (True, 0.9, 1, 4, 600)
     assert (tmp_path / "posterior.png").read_bytes().startswith(b"\x89PNG")
     assert "signal_strength flat in [-10, 100]" in (tmp_path / "posterior.csv").read_text(encoding="utf-8")
-    longer = command(*STRENGTH, "--steps", "1100", "-o", tmp_path)
-    assert "4 ensembles of 32 walkers and 1100 steps" in longer.stdout
+    longer = command(*STRENGTH, "--steps", "700", "-o", tmp_path)
+    assert "4 ensembles of 32 walkers and 700 steps" in longer.stdout
 
 
 def test_a_stopped_run_continues_to_the_same_numbers(tmp_path: Path) -> None:

@@ -13,11 +13,14 @@ import pytest
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.feldman_cousins import ToyPlan
 from cevnsfit.io.store import load_columns, read_scan
+from cevnsfit.studies import forecast as forecasts
+from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, forecast_json
 from cevnsfit.studies.limits import Question, run_limits
 from cevnsfit.studies.scan import parts_of, run_scan
 from cevnsfit.studies.setup import Analysis
 from cevnsfit.studies.throwing import Run
-from cevnsfit.studies.workers import ClusterExecutor, on_cluster, workers
+from cevnsfit.studies.whatif import vary
+from cevnsfit.studies.workers import ClusterExecutor, on_cluster, results, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +98,44 @@ class Here(Executor):
 def test_calls_on_a_cluster_check_the_version() -> None:
     assert ClusterExecutor(Here()).submit(max, 1, 3).result() == 3
     with pytest.raises(CevnsfitError, match=r"a Dask worker has cevnsfit .*, not 0\.0\.1"):
-        on_cluster("0.0.1", functools.partial(max, 1), 2)
+        on_cluster(("one", "0.0.1"), functools.partial(max, 1), 2)
+
+
+def test_a_cluster_forgets_experiments_between_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers outlive a run; a folder may have changed before the next one."""
+    remembered = functools.lru_cache(abs)
+    monkeypatch.setattr(forecasts, "remembered", remembered, raising=False)
+    remembered(-1)
+    first = ClusterExecutor(Here())
+    first.submit(max, 1, 3)
+    assert remembered.cache_info().currsize == 0
+    remembered(-1)
+    first.submit(max, 1, 3)
+    assert remembered.cache_info().currsize == 1
+    ClusterExecutor(Here()).submit(max, 1, 3)
+    assert remembered.cache_info().currsize == 0
+
+
+def test_results_are_in_order_wherever_they_are_made() -> None:
+    told: list[tuple[int, int]] = []
+    tasks = [(value, 3) for value in range(6)]
+    assert results(None, max, tasks, lambda *counts: told.append(counts)) == results(Here(), max, tasks) == [3, 3, 3, 3, 4, 5]
+    assert told == [(number, 6) for number in range(1, 7)]
+
+
+@pytest.mark.slow
+def test_forecasts_do_not_depend_on_the_workers() -> None:
+    """Points of a curve, toys, and rows of a what-if scan in another process."""
+    plan, values = Plan(Analysis(("ccm-200",), "lmu-ltau"), toys=30), np.array([10.0, 100.0])
+    grid = {"source.distance": np.array([20.0, 25.0, 30.0])}
+    found = []
+    for jobs in (1, 2):
+        with workers(jobs) as executor:
+            curve = forecast_curve(plan, "mass", values, {}, executor=executor)
+            (one,) = forecast(plan, {"mass": 10.0}, executor=executor)
+            rows = vary(plan, grid, {"mass": 10.0}, executor=executor).rows
+        found.append(([forecast_json(entry[0]) for entry in curve], forecast_json(one), rows))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(
