@@ -243,9 +243,9 @@ def _rows(array: zarr.Array[Any]) -> NDArray[np.float64]:
     """Return an array, NaN in the rows whose chunk cannot be read."""
     try:
         return np.asarray(array[:], dtype=np.float64)
-    except (RuntimeError, ValueError, OSError):
+    except (RuntimeError, ValueError, OSError, MemoryError):
         rows = np.full(array.shape, np.nan)
         for index in range(len(rows)):
-            with contextlib.suppress(RuntimeError, ValueError, OSError):
+            with contextlib.suppress(RuntimeError, ValueError, OSError, MemoryError):
                 rows[index] = np.asarray(array[index])
         return rows

@@ -131,5 +131,5 @@ def load_chunk(store: ToyStore, point: int, chunk: int) -> NDArray[np.float64] |
         if int(np.asarray(store.group["done"][point, chunk])) != 1:  # type: ignore[index]
             return None
         return np.asarray(store.group["measured"][point, chunk], dtype=np.float64)  # type: ignore[index]
-    except (RuntimeError, ValueError, OSError):
+    except (RuntimeError, ValueError, OSError, MemoryError):
         return None

@@ -133,6 +133,7 @@ def _imported(experiment: Experiment, given: FluxSpec, shifts: Sequence[float]) 
     """Return the flux of tables; each bin is flat in energy and in time."""
     flavours, spectra, weights = [], [], []
     joint = False
+    seen: dict[tuple[str, float], Floats] = {}
     for flavour, ref in given.flavours.items():
         table = experiment.tables[ref.table]
         names = [axis.name for axis in table.axes]
@@ -141,7 +142,9 @@ def _imported(experiment: Experiment, given: FluxSpec, shifts: Sequence[float]) 
         if joint:
             values = np.moveaxis(values, names.index("time"), 0)
             edges = np.asarray(table.axes[names.index("time")].edges) + given.offset
-            sliced = np.array([_in_time_bins(experiment, edges + shift) @ values for shift in shifts])
+            for shift in set(shifts) - {shift for file, shift in seen if file == ref.table}:
+                seen[ref.table, shift] = _in_time_bins(experiment, edges + shift)
+            sliced = np.array([seen[ref.table, shift] @ values for shift in shifts])
         else:
             sliced = values[None, None, :]
         used = np.asarray(sliced.any(axis=(0, 1)))

@@ -24,7 +24,7 @@ from cevnsfit.physics.kernels import KernelKey, fold_channel, recoil_nodes, t_ma
 from cevnsfit.physics.nuclei import Nuclide, composition, formula_units_per_gram
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cevnsfit.detector.response import Stage
     from cevnsfit.spec.load import Experiment
@@ -113,48 +113,60 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
     spec = experiment.spec
     responses = _responses(experiment)
     flux = flux_of(experiment, tuple(responses))
+    radii = {name: (entry.proton, entry.neutron) for name, entry in spec.target.radii.items()}
+    nuclei = composition(spec.target.compound, radii)
+    recoiling = [
+        *_nuclear(experiment, responses, flux, nuclei),
+        *(_electronic(experiment, responses, flux, nuclei) if electrons and spec.sees_electrons() else ()),
+    ]
+    targets, nodes = zip(*recoiling, strict=True)
+    empty = np.zeros((0, len(flux.flavours), len(nodes[0].response) * flux.slices, sum(len(entry.t) for entry in nodes)))
+    signal = Signal(targets, nodes, spec.source.distance, (), empty, flux, _auxiliary(experiment), tuple(responses))
+    return with_kernels(signal, kernels)
+
+
+def _nuclear(
+    experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], flux: Flux, nuclei: tuple[tuple[Nuclide, float], ...]
+) -> Iterator[tuple[Target, Nodes]]:
+    """Yield each nuclide with its nodes."""
+    spec = experiment.spec
+    couplings, shape = weak_couplings(spec.couplings), form_factor(spec.form_factor)
+    jumps = kinks(responses["nominal"], np.asarray(experiment.axes[0].edges))
+    for nuclide, number in nuclei:
+        t, weights = _rule(flux, nuclide.mass, jumps)
+        scale = _exposure(experiment, number) * weights
+        yield target_at(nuclide, t, couplings, shape, nuclei), Nodes(nuclide.mass, t, scale, _stacked(experiment, responses, t))
+
+
+def _electronic(
+    experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], flux: Flux, nuclei: tuple[tuple[Nuclide, float], ...]
+) -> Iterator[tuple[ElectronTarget, Nodes]]:
+    """Yield the electrons of each element with their nodes, without those that are not seen."""
+    seen = {name: without_quenching(stages, experiment.name) for name, stages in responses.items()}
+    jumps = kinks(seen["nominal"], np.asarray(experiment.axes[0].edges))
+    couplings = electron_couplings(experiment.spec.couplings)
+    for nuclide, number in _elements(nuclei):
+        t, weights = _rule(flux, ELECTRON_MASS, [*(energy for _, energy in shells(nuclide.Z)), *jumps])
+        matrix = _stacked(experiment, seen, t)
+        used = matrix.any(axis=0)
+        scale = _exposure(experiment, number) * weights[used]
+        yield electrons_at(nuclide, t[used], couplings), Nodes(ELECTRON_MASS, t[used], scale, matrix[:, used])
+
+
+def _rule(flux: Flux, mass: float, jumps: Iterable[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return nodes and weights of the recoil energy, with an edge at the kinematic end of each edge of the spectra."""
     spectra = tuple(dict.fromkeys(spectrum for several in flux.spectra for spectrum in several))
     starts = {segment.low for spectrum in spectra for segment in spectrum.segments}
-    order = 14 if len(spectra) <= _FEW else 8
-    couplings, shape = weak_couplings(spec.couplings), form_factor(spec.form_factor)
-    radii = {name: (entry.proton, entry.neutron) for name, entry in spec.target.radii.items()}
-    per_proton = 1.0 if spec.source.yield_per_pot is None else spec.source.yield_per_pot
-    fluence = per_proton * spec.source.protons / (4.0 * math.pi * spec.source.distance**2)
-    units = formula_units_per_gram(spec.target.compound) * spec.target.mass
-    jumps = kinks(responses["nominal"], np.asarray(experiment.axes[0].edges))
-    targets: list[Target | ElectronTarget] = []
-    nodes: list[Nodes] = []
-    nuclei = composition(spec.target.compound, radii)
-    for nuclide, number in nuclei:
-        t, weights = recoil_nodes(nuclide.mass, spectra, kinks=[*jumps, *(float(t_max(e, nuclide.mass)) for e in starts)], order=order)
-        targets.append(target_at(nuclide, t, couplings, shape, nuclei))
-        nodes.append(Nodes(nuclide.mass, t, units * number * fluence * weights, _stacked(experiment, responses, t)))
-    if electrons and spec.sees_electrons():
-        seen = {name: without_quenching(stages, experiment.name) for name, stages in responses.items()}
-        for nuclide, number in _elements(nuclei):
-            bound = [energy for _, energy in shells(nuclide.Z)]
-            ends = [
-                *bound,
-                *(float(t_max(e, ELECTRON_MASS)) for e in starts),
-                *kinks(seen["nominal"], np.asarray(experiment.axes[0].edges)),
-            ]
-            t, weights = recoil_nodes(ELECTRON_MASS, spectra, kinks=ends, order=order)
-            matrix = _stacked(experiment, seen, t)
-            used = matrix.any(axis=0)
-            targets.append(electrons_at(nuclide, t[used], electron_couplings(spec.couplings)))
-            nodes.append(Nodes(ELECTRON_MASS, t[used], units * number * fluence * weights[used], matrix[:, used]))
-    empty = np.zeros((0, len(flux.flavours), len(nodes[0].response) * flux.slices, sum(len(entry.t) for entry in nodes)))
-    signal = Signal(
-        tuple(targets),
-        tuple(nodes),
-        spec.source.distance,
-        (),
-        empty,
-        flux,
-        _auxiliary(experiment),
-        tuple(responses),
-    )
-    return with_kernels(signal, kernels)
+    ends = [float(t_max(energy, mass)) for energy in starts]
+    return recoil_nodes(mass, spectra, kinks=[*jumps, *ends], order=14 if len(spectra) <= _FEW else 8)
+
+
+def _exposure(experiment: Experiment, number: float) -> float:
+    """Return targets times protons per area, with `number` of them in a formula unit; times the yield where the flux has none inside."""
+    source, target = experiment.spec.source, experiment.spec.target
+    per_proton = 1.0 if source.yield_per_pot is None else source.yield_per_pot
+    fluence = per_proton * source.protons / (4.0 * math.pi * source.distance**2)
+    return formula_units_per_gram(target.compound) * target.mass * number * fluence
 
 
 def with_kernels(signal: Signal, kernels: Sequence[KernelKey]) -> Signal:

@@ -91,6 +91,8 @@ def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = N
     from cevnsfit.spec.catalog import resolve
 
     folder = resolve(name)
+    if _leads_out(folder / FILE):
+        raise SpecError([Problem(str(folder / FILE), None, "", _OUT)])
     source = read_yaml(folder / FILE)
     changes = {} if overrides is None else dict(overrides)
     merged = _overridden(_plain(source.data), source, changes)

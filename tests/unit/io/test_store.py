@@ -101,7 +101,11 @@ def test_a_column_whose_record_is_missing_is_not_finished(store: ScanStore) -> N
 
 
 @pytest.mark.parametrize("name", ["nll2", "valid", "record"])
-@pytest.mark.parametrize("content", [b"", b"\x28\xb5\x2f\xfd" + b"x" * 50])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x28\xb5\x2f\xfd" + b"x" * 50, b"\x28\xb5\x2f\xfd\xe0" + (1 << 50).to_bytes(8, "little") + b"\x01\x00\x00"],
+    ids=["empty", "noise", "bomb"],
+)
 def test_a_damaged_column_is_done_again_and_the_others_stay(store: ScanStore, name: str, content: bytes) -> None:
     (chunk,) = [path for path in (store.path / "plane_0" / name / "c" / "2").rglob("*") if path.is_file()]
     chunk.write_bytes(content)

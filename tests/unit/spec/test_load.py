@@ -233,6 +233,14 @@ def test_a_table_that_links_out_of_the_folder_is_not_read(make_folder: Make, pro
     assert problems(folder) == ["counts.csv: observed.table: links out of the folder"]
 
 
+def test_a_description_that_links_out_of_the_folder_is_not_read(make_folder: Make, problems: Problems) -> None:
+    folder = make_folder()
+    inside = folder / "inside"
+    inside.mkdir()
+    (inside / "experiment.yaml").symlink_to("../experiment.yaml")
+    assert problems(inside) == ["experiment.yaml: links out of the folder"]
+
+
 @pytest.mark.parametrize("table", ["../counts.csv", "/tmp/counts.csv", "counts.csv/../x.csv", "counts.txt"])
 def test_a_table_is_named_by_a_plain_file_name(make_folder: Make, problems: Problems, table: str) -> None:
     found = problems(make_folder(("observed: {table: counts.csv", f"observed: {{table: {table}")))

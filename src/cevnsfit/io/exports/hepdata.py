@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 DIGITS: Final = 17
 """Significant digits; hepdata_lib keeps 5 unless told otherwise."""
 
-ARCHIVE: Final = "submission.tar.gz"
+_ARCHIVE: Final = "submission.tar.gz"
+"""The archive that hepdata_lib leaves in the current folder."""
 
 
 def write_hepdata(limits: Limits, path: Path, attach: Sequence[Path] = ()) -> tuple[Path, ...]:
-    """Write a submission into the new folder `path`, with the archive `submission.tar.gz` for the upload.
+    """Write a submission into the new folder `path`, and beside it the archive `path`.tar.gz for the upload; return the files.
 
     Parameters
     ----------
@@ -68,8 +69,9 @@ def write_hepdata(limits: Limits, path: Path, attach: Sequence[Path] = ()) -> tu
         except AssertionError:
             message = f"{path}: hepdata-validator does not accept the submission"
             raise CevnsfitError(message) from None
-        (folder / ARCHIVE).write_bytes(Path(ARCHIVE).read_bytes())
-    return tuple(sorted(path.iterdir()))
+        archive = folder.with_name(f"{folder.name}.tar.gz")
+        archive.write_bytes(Path(_ARCHIVE).read_bytes())
+    return (*sorted(path.iterdir()), path.with_name(f"{path.name}.tar.gz"))
 
 
 def _resource_type(file: Path) -> str | None:

@@ -6,8 +6,8 @@ there; the document names the bins that it keeps.
 
 References
 ----------
-HEP Statistics Serialization Standard, version 0.2, histfactory_dist, product; Burgard, Cranmer, Feickert, Heinrich, Stark et al., the
-HS3 working group; the codes are those of Heinrich, Feickert, Stark, JOSS 6 (2021) 2823.
+HEP Statistics Serialization Standard (HS3), version 0.2: histfactory_dist and product; the codes are those of Heinrich, Feickert, Stark, JOSS 6
+(2021) 2823 (pyhf).
 """
 
 from __future__ import annotations

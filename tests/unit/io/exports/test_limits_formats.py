@@ -229,7 +229,8 @@ def test_hepdata_keeps_all_digits_and_is_valid(limits: Limits, tmp_path: Path) -
     check = validator.FullSubmissionValidator()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it leaves the closing of files to Python
-        assert check.validate(archive=str(tmp_path / "submission" / "submission.tar.gz")), check.get_messages()
+        assert check.validate(directory=str(tmp_path / "submission")), check.get_messages()
+        assert check.validate(archive=str(tmp_path / "submission.tar.gz")), check.get_messages()
 
 
 def test_hepdata_wants_an_empty_folder(limits: Limits, tmp_path: Path) -> None:
