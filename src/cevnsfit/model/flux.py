@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.axes import Axis
+    from cevnsfit.spec.instrument import FluxSpec
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.spec.schema import FluxSpec
 
     Floats = NDArray[np.float64]
 

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.spec import schema
+    from cevnsfit.spec import instrument
     from cevnsfit.spec.tables import Table
 
 
-def detector_stages(response: Mapping[str, schema.Stage], tables: Mapping[str, Table]) -> tuple[Stage, ...]:
+def detector_stages(response: Mapping[str, instrument.Stage], tables: Mapping[str, Table]) -> tuple[Stage, ...]:
     """Return the detector's stages in the order of the description."""
     return tuple(_stage(entry, tables) for entry in response.values())
 
 
-def _stage(entry: schema.Stage, tables: Mapping[str, Table]) -> Stage:
+def _stage(entry: instrument.Stage, tables: Mapping[str, Table]) -> Stage:
     kind = entry.kind.rpartition("-")[2]
     if kind == "quenching":
         return _quenching(entry, tables)
@@ -37,7 +37,7 @@ def _stage(entry: schema.Stage, tables: Mapping[str, Table]) -> Stage:
     return Map("e_ee", "pe", lambda e_ee: light_yield * e_ee)
 
 
-def _quenching(entry: schema.Stage, tables: Mapping[str, Table]) -> Map:
+def _quenching(entry: instrument.Stage, tables: Mapping[str, Table]) -> Map:
     match entry.kind:
         case "constant-quenching":
             return Map("t_recoil", "e_ee", lambda t: quenching.constant(t, entry.factor))
@@ -53,7 +53,7 @@ def _quenching(entry: schema.Stage, tables: Mapping[str, Table]) -> Map:
             raise AssertionError(entry.kind)
 
 
-def _efficiency(entry: schema.Stage, tables: Mapping[str, Table]) -> Weight:
+def _efficiency(entry: instrument.Stage, tables: Mapping[str, Table]) -> Weight:
     match entry.kind:
         case "constant-efficiency":
             return Weight(entry.axis, lambda x: efficiency.constant(x, entry.value))
@@ -73,7 +73,7 @@ def _efficiency(entry: schema.Stage, tables: Mapping[str, Table]) -> Weight:
             raise AssertionError(entry.kind)
 
 
-def _smearing(entry: schema.Stage) -> Smear:
+def _smearing(entry: instrument.Stage) -> Smear:
     match entry.kind:
         case "poisson-smearing":
             return Smear("pe", "pe", smearing.poisson, integer=True)

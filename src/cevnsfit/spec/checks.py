@@ -8,22 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
-from cevnsfit.spec.schema import (
-    ExperimentSpec,
-    Normalisation,
-    ProductShape,
-    TableColumn,
-    TableEfficiency,
-    TableFactor,
-    TableQuenching,
-    TemplateVariant,
-)
+from cevnsfit.spec.fields import TableColumn
+from cevnsfit.spec.instrument import TableEfficiency, TableQuenching
+from cevnsfit.spec.schema import ExperimentSpec, Normalisation, ProductShape, TableFactor, TemplateVariant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cevnsfit.core.axes import Axis
-    from cevnsfit.spec.schema import Shape, Stage
+    from cevnsfit.spec.instrument import Stage
+    from cevnsfit.spec.schema import Shape
     from cevnsfit.spec.tables import Table
     from cevnsfit.spec.yaml_source import YamlSource
 

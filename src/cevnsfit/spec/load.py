@@ -13,7 +13,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.spec.checks import check_experiment
-from cevnsfit.spec.schema import TABLE_PATTERN, ExperimentSpec, Stage, TableEfficiency, TableQuenching
+from cevnsfit.spec.fields import TABLE_PATTERN
+from cevnsfit.spec.instrument import Stage, TableEfficiency, TableQuenching
+from cevnsfit.spec.schema import ExperimentSpec
 from cevnsfit.spec.tables import Table, TableError, read_table
 from cevnsfit.spec.workspaces import read_pyhf
 from cevnsfit.spec.yaml_source import YamlSource, override, parse_value, read_yaml

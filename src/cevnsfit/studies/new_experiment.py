@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.spec.catalog import experiment_names
-from cevnsfit.spec.schema import Name
+from cevnsfit.spec.fields import Name
 
 if TYPE_CHECKING:
     from pathlib import Path
