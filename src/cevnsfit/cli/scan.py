@@ -80,7 +80,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     _stop_if_incomplete(results)
 
 
-def plot(
+def plot(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a scan.", show_default=False)],
     target: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Picture: png, pdf or svg; DIR/exclusion.png.", show_default=False)
@@ -88,16 +88,20 @@ def plot(
     cl: ConfidenceOption = None,
     dof: PlaneDofOption = 2,
     muon: MuonOption = "2025",
+    jobs: JobsOption = 1,
+    dask: DaskOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw the picture of a finished scan again."""
     from cevnsfit.cli.options import confidence, picture
     from cevnsfit.studies.exclusion import muon_reference, regions_of, write_plot
     from cevnsfit.studies.scan import stored_scans
+    from cevnsfit.studies.workers import workers
 
     path = picture(folder / "exclusion.png" if target is None else target)
     levels, reference = confidence(cl, dof), muon_reference(muon)
-    results = regions_of(stored_scans(folder), levels)
+    with workers(jobs, dask) as executor:
+        results = regions_of(stored_scans(folder), levels, executor)
     _report(results, [write_plot(results, path, reference)], as_json=as_json)
     _stop_if_incomplete(results)
 
