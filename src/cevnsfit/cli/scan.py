@@ -89,7 +89,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     _stop_if_incomplete(results)
 
 
-def plot(
+def plot(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a scan.", show_default=False)],
     target: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Picture: png, pdf or svg; DIR/exclusion.png.", show_default=False)
@@ -97,6 +97,8 @@ def plot(
     cl: ConfidenceOption = None,
     dof: PlaneDofOption = 2,
     theory: MomentOption = "2025",
+    jobs: JobsOption = 1,
+    dask: DaskOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw the picture of a finished scan again."""
@@ -104,10 +106,12 @@ def plot(
     from cevnsfit.studies.exclusion import regions_of, write_plot
     from cevnsfit.studies.moments import moment_reference
     from cevnsfit.studies.scan import stored_scans
+    from cevnsfit.studies.workers import workers
 
     path = picture(folder / "exclusion.png" if target is None else target)
     levels, reference = confidence(cl, dof), moment_reference(theory)
-    results = regions_of(stored_scans(folder), levels)
+    with workers(jobs, dask) as executor:
+        results = regions_of(stored_scans(folder), levels, executor)
     _report(results, [write_plot(results, path, reference)], as_json=as_json)
     _stop_if_incomplete(results)
 

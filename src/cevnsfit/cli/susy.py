@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cevnsfit.cli import output
-from cevnsfit.cli.options import JsonOption
+from cevnsfit.cli.options import DaskOption, JobsOption, JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,8 @@ def susy_scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the points.")] = 0,
     mass: Annotated[float, typer.Option("--mass", help="Mass of the L_mu - L_tau boson in MeV.")] = 100.0,
     cl: Annotated[float, typer.Option("--cl", help="Confidence level of the CEvNS limit.")] = 0.90,
+    jobs: JobsOption = 1,
+    dask: DaskOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Scan MSSM sleptons, neutralinos and charginos for points that explain (g-2) of electron and muon.
@@ -39,11 +41,12 @@ def susy_scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.fitting import intervals_json
     from cevnsfit.studies.susy import deviation, hierarchy_limits, susy_json
     from cevnsfit.studies.susy import susy_scan as scan_points
+    from cevnsfit.studies.workers import workers
 
     confidence([cl], 1)
     deviations = deviation("electron-2023", electron), deviation("muon-2025", muon)
-    with output.progress("points") as progress:
-        scan = scan_points(points, *deviations, seed=seed, sigmas=sigmas, mu_sign=mu_sign, progress=progress)
+    with workers(jobs, dask) as executor, output.progress("chunks of points") as progress:
+        scan = scan_points(points, deviations, seed=seed, sigmas=sigmas, mu_sign=mu_sign, progress=progress, executor=executor)
     limits = {} if experiments is None else hierarchy_limits(scan, experiments, mass=mass, cl=cl)
     if as_json:
         output.print_json({**susy_json(scan), "mass": mass, "limits": {name: intervals_json(limit) for name, limit in limits.items()}})

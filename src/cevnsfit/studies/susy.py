@@ -13,9 +13,11 @@ from cevnsfit.physics.slepton_loops import gauginos, slepton_contribution, slept
 from cevnsfit.studies.fitting import run_intervals
 from cevnsfit.studies.published import measured_moment, moment_difference, predicted_moment
 from cevnsfit.studies.setup import Analysis
+from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor
 
     from numpy.typing import NDArray
 
@@ -113,13 +115,13 @@ def deviation(measured: str, predicted: str) -> Deviation:
 
 def susy_scan(
     points: int,
-    electron: Deviation,
-    muon: Deviation,
+    deviations: tuple[Deviation, Deviation],
     *,
     seed: int = 0,
     sigmas: float = 2.0,
     mu_sign: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    executor: Executor | None = None,
 ) -> SusyScan:
     """Return the points that explain both deviations.
 
@@ -130,8 +132,8 @@ def susy_scan(
     ----------
     points
         How many to draw.
-    electron, muon
-        From `deviation`.
+    deviations
+        Those of electron and muon, from `deviation`.
     seed
         Of the points; chunks of `CHUNK` have streams of their own.
     sigmas
@@ -139,7 +141,9 @@ def susy_scan(
     mu_sign
         Sign of mu.
     progress
-        Called with (finished, all) points.
+        Called with (finished, all) chunks.
+    executor
+        Where chunks are computed; this process by default. The numbers do not depend on it.
 
     Raises
     ------
@@ -149,19 +153,33 @@ def susy_scan(
     if points < 1 or not sigmas > 0.0 or mu_sign not in {1, -1}:
         message = f"points and sigmas are positive and the sign of mu is 1 or -1, got {points}, {sigmas:g} and {mu_sign}"
         raise DomainError(message)
-    kept: list[dict[str, Array]] = []
-    physical = 0
-    for number, start in enumerate(range(0, points, CHUNK)):
-        stream = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
-        columns = {name: values[: points - start] for name, values in _drawn(stream, mu_sign).items()}
-        good = _add_moments(columns)
-        physical += int(good.sum())
-        good &= electron.explains(columns["a_e"], sigmas) & muon.explains(columns["a_mu"], sigmas)
-        kept.append({name: values[good] for name, values in columns.items()})
-        if progress is not None:
-            progress(min(start + CHUNK, points), points)
-    columns = {name: np.concatenate([chunk[name] for chunk in kept]) for name in kept[0]}
-    return SusyScan(columns, points, physical, electron, muon, sigmas)
+    tasks = [
+        (number, min(CHUNK, points - start), (*deviations, sigmas), (seed, mu_sign)) for number, start in enumerate(range(0, points, CHUNK))
+    ]
+    found = results(executor, susy_chunk, tasks, progress)
+    columns = {name: np.concatenate([kept[name] for kept, _ in found]) for name in found[0][0]}
+    return SusyScan(columns, points, sum(physical for _, physical in found), *deviations, sigmas)
+
+
+def susy_chunk(number: int, size: int, wanted: tuple[Deviation, Deviation, float], how: tuple[int, int]) -> tuple[dict[str, Array], int]:
+    """Return the points of one chunk that explain both deviations, and the number of physical ones.
+
+    Parameters
+    ----------
+    number, size
+        Number of the chunk, and of its points.
+    wanted
+        Deviations of electron and muon, and the largest distance from each.
+    how
+        Seed, and sign of mu.
+    """
+    (electron, muon, sigmas), (seed, mu_sign) = wanted, how
+    stream = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
+    columns = {name: values[:size] for name, values in _drawn(stream, mu_sign).items()}
+    good = _add_moments(columns)
+    physical = int(good.sum())
+    good &= electron.explains(columns["a_e"], sigmas) & muon.explains(columns["a_mu"], sigmas)
+    return {name: values[good] for name, values in columns.items()}, physical
 
 
 def _drawn(stream: np.random.Generator, mu_sign: int) -> dict[str, Array]:

@@ -32,7 +32,7 @@ COMMANDS = {
         "posterior.zarr/done/c",
     ),
 }
-LARGE = 1e8
+LARGE = 1e5
 
 
 def start(project_root: Path, *arguments: str) -> subprocess.Popen[str]:

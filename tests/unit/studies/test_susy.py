@@ -18,7 +18,7 @@ MUON = Deviation("here", "there", 2.5e-9, 0.6e-9)
 
 @pytest.fixture(scope="module")
 def scan() -> SusyScan:
-    return susy_scan(12_000, ELECTRON, MUON, seed=3)
+    return susy_scan(12_000, (ELECTRON, MUON), seed=3)
 
 
 def test_kept_points_explain_both_deviations(scan: SusyScan) -> None:
@@ -31,9 +31,9 @@ def test_kept_points_explain_both_deviations(scan: SusyScan) -> None:
 
 
 def test_a_seed_gives_the_same_points_whatever_their_number(scan: SusyScan) -> None:
-    again = susy_scan(10_500, ELECTRON, MUON, seed=3)
+    again = susy_scan(10_500, (ELECTRON, MUON), seed=3)
     np.testing.assert_array_equal(again.columns["a_mu"], scan.columns["a_mu"][: again.kept])
-    assert not np.array_equal(susy_scan(1000, ELECTRON, MUON, seed=4).columns["a_mu"][:5], scan.columns["a_mu"][:5])
+    assert not np.array_equal(susy_scan(1000, (ELECTRON, MUON), seed=4).columns["a_mu"][:5], scan.columns["a_mu"][:5])
 
 
 def test_the_hierarchy_is_free_of_the_moments(scan: SusyScan) -> None:
@@ -51,11 +51,11 @@ def test_the_hierarchy_is_free_of_the_moments(scan: SusyScan) -> None:
 
 def test_the_sign_of_mu_is_the_sign_of_the_moment() -> None:
     negative = Deviation("here", "there", -2.5e-9, 0.6e-9)
-    assert susy_scan(3000, ELECTRON, negative, mu_sign=-1).kept > 20 * max(susy_scan(3000, ELECTRON, negative).kept, 1)
+    assert susy_scan(3000, ((ELECTRON, negative)), mu_sign=-1).kept > 20 * max(susy_scan(3000, (ELECTRON, negative)).kept, 1)
 
 
 def test_no_point_is_an_answer() -> None:
-    nothing = susy_scan(100, ELECTRON, Deviation("here", "there", 1.0, 1e-9))
+    nothing = susy_scan(100, (ELECTRON, Deviation("here", "there", 1.0, 1e-9)))
     assert nothing.kept == 0
     assert nothing.ranges() == nothing.slepton_logs() == {}
     assert susy_json(nothing)["kept"] == 0
@@ -63,7 +63,7 @@ def test_no_point_is_an_answer() -> None:
 
 def test_bad_input_is_named() -> None:
     with pytest.raises(DomainError, match="sign of mu"):
-        susy_scan(10, ELECTRON, MUON, mu_sign=0)
+        susy_scan(10, (ELECTRON, MUON), mu_sign=0)
     with pytest.raises(CevnsfitError, match="one of mu"):
         deviation("electron-2023", "muon-2025")
 

@@ -18,6 +18,7 @@ from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, forecast_j
 from cevnsfit.studies.limits import Question, run_limits
 from cevnsfit.studies.scan import parts_of, run_scan
 from cevnsfit.studies.setup import Analysis
+from cevnsfit.studies.susy import deviation, susy_scan
 from cevnsfit.studies.throwing import Run
 from cevnsfit.studies.whatif import vary
 from cevnsfit.studies.workers import ClusterExecutor, on_cluster, results, workers
@@ -149,3 +150,16 @@ def test_forecasts_do_not_depend_on_the_workers() -> None:
 def test_bad_places(jobs: int, dask: str | None, message: str) -> None:
     with pytest.raises((CevnsfitError, DomainError), match=message), workers(jobs, dask):
         pass
+
+
+@pytest.mark.slow
+def test_sleptons_do_not_depend_on_the_workers() -> None:
+    moments = deviation("electron-2023", "electron-rb-2020"), deviation("muon-2025", "muon-2025")
+    scans = []
+    for jobs in (1, 2):
+        with workers(jobs) as executor:
+            scans.append(susy_scan(25_000, moments, seed=3, executor=executor))
+    one, two = scans
+    assert (one.kept, one.physical, one.tried) == (two.kept, two.physical, 25_000)
+    for name, values in one.columns.items():
+        np.testing.assert_array_equal(values, two.columns[name])
