@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from cevnsfit.infer.feldman_cousins import ToyPlan
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.toys import CHUNK, Rival, Unit, likelihood_ratio, observing, run_unit, start_set, without_cache
+from cevnsfit.infer.toys import CHUNK, Rival, Unit, in_this_process, likelihood_ratio, observing, start_set, without_cache
 from cevnsfit.stats.joint import observed_data, take, toy_data
-from cevnsfit.studies.workers import workers
+from cevnsfit.studies.throwing import Run, thrower
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
+    from cevnsfit.infer.toys import Thrower
     from cevnsfit.stats.likelihood import Likelihood
 
 G = 5e-4
@@ -31,17 +31,19 @@ def unit(combination: Likelihood) -> Unit:
     return Unit(0, 0, joint, theta, measure, 1)
 
 
-def throw(unit: Unit, chunks: int, executor: Executor | None = None) -> None:
-    units = [Unit(0, chunk, unit.joint, unit.truth, unit.measure, unit.seed) for chunk in range(chunks)]
-    found = [run_unit(one) for one in units] if executor is None else list(executor.map(run_unit, units))
-    assert not np.isnan(np.concatenate(found)).any()
+def chunks_of(unit: Unit, count: int) -> list[Unit]:
+    return [Unit(0, chunk, unit.joint, unit.truth, unit.measure, unit.seed) for chunk in range(count)]
+
+
+def throw(units: list[Unit], throw: Thrower = in_this_process) -> None:
+    assert not np.isnan(np.concatenate(throw(units))).any()
 
 
 @pytest.mark.parametrize("chunks", [1, 4, 16])
 @pytest.mark.benchmark(group="one pseudo-experiment of the combination")
 def bench_toys(benchmark: Any, unit: Unit, chunks: int) -> None:
     benchmark.extra_info["per"] = chunks * CHUNK
-    benchmark.pedantic(throw, (unit, chunks), rounds=3, warmup_rounds=1)
+    benchmark.pedantic(throw, (chunks_of(unit, chunks),), rounds=3, warmup_rounds=1)
 
 
 @pytest.mark.benchmark(group="one pseudo-experiment of the combination")
@@ -64,7 +66,7 @@ def bench_toys_iminuit(benchmark: Any, unit: Unit, minuit_fit: Any) -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.benchmark(group="160 chunks of pseudo-experiments in worker processes, each")
 def bench_workers(benchmark: Any, unit: Unit, jobs: int) -> None:
-    with workers(jobs) as executor:
-        throw(unit, 2 * jobs, executor)  # starts the processes
+    with thrower(Run(ToyPlan(160 * CHUNK), jobs), {}, 3) as in_workers:
+        throw(chunks_of(unit, 2 * jobs), in_workers)  # starts the processes
         benchmark.extra_info["per"] = 160 * CHUNK
-        benchmark.pedantic(throw, (unit, 160, executor), rounds=1)
+        benchmark.pedantic(throw, (chunks_of(unit, 160), in_workers), rounds=1)

@@ -122,7 +122,7 @@ def batch(data: Data) -> Data:
 
 
 def in_this_process(units: Sequence[Unit]) -> list[Floats]:
-    """Return the chunks of some units, one after the other."""
+    """Return the chunks of some units, one after the other; those of one likelihood share what is prepared for it."""
     return [run_unit(unit) for unit in units]
 
 
@@ -317,7 +317,7 @@ def _both_signs(joint: Joint, even: Sequence[int]) -> Joint:
     if not even:
         return joint
     parameters = tuple(replace(p, lower=-p.upper) if i in even else p for i, p in enumerate(joint.parameters))
-    return replace(joint, parameters=ParameterSet(parameters), bound=[])
+    return replace(joint, parameters=ParameterSet(parameters))
 
 
 def rows_of(data: Data, rows: NDArray[np.int64]) -> Data:

@@ -196,13 +196,18 @@ def bind(joint: Joint, data: Data, floating: Ints, absent: Ints = _NONE) -> Prob
     models with many couplings fast when few are used. The last few problems are kept in the joint likelihood, which never changes, and given
     back for the same arrays of counts.
     """
-    for known in joint.bound:
-        if np.array_equal(known.floating, floating) and np.array_equal(known.absent, absent) and _same(known.data, data):
+    alike = [known for known in joint.bound if np.array_equal(known.floating, floating) and np.array_equal(known.absent, absent)]
+    for known in alike:
+        if _same(known.data, data):
             return known
-    channels = tuple(
-        _bind_channel(_present(channel, local, absent), local, counts, control, floating)
-        for channel, local, counts, control in zip(joint.channels, joint.local, data.counts, data.control, strict=True)
-    )
+    batches = [known for known in alike if _is_batch(known.data)] if _is_batch(data) else []
+    if batches:
+        channels = tuple(map(_with_data, batches[-1].channels, data.counts, data.control))
+    else:
+        channels = tuple(
+            _bind_channel(_present(channel, local, absent), local, counts, control, floating)
+            for channel, local, counts, control in zip(joint.channels, joint.local, data.counts, data.control, strict=True)
+        )
     floating = np.array(floating, dtype=np.int64)
     multiplicative = joint.constrained[floating]
     for channel in channels:
@@ -212,6 +217,17 @@ def bind(joint: Joint, data: Data, floating: Ints, absent: Ints = _NONE) -> Prob
     joint.bound.append(problem)
     del joint.bound[:-KEPT_PROBLEMS]
     return problem
+
+
+def _is_batch(data: Data) -> bool:
+    """Return whether every channel has its own counts for each point: nothing but the counts then depends on the data set."""
+    return all(counts.ndim == 2 for counts in data.counts)
+
+
+def _with_data(channel: BoundChannel, counts: Floats, control: Floats | None) -> BoundChannel:
+    """Return a channel bound to a batch with the counts of another batch."""
+    constant = saturated(counts) if control is None else saturated(counts) + saturated(control)
+    return replace(channel, counts=counts, control=control, constant=constant)
 
 
 def _same(one: Data, other: Data) -> bool:

@@ -6,10 +6,10 @@ import dataclasses
 from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.version import installed_version
-from cevnsfit.infer.toys import CHUNK, run_unit
+from cevnsfit.infer.toys import CHUNK, in_this_process, run_unit
 from cevnsfit.io.toy_store import load_chunk, open_toys, save_chunk
 from cevnsfit.studies.setup import Analysis, load_experiments
 from cevnsfit.studies.workers import workers
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Progress = Callable[[int, int], None]
+
+
+GROUP: Final = 8
+"""Chunks that one task throws, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +121,22 @@ def _finished(tasks: Sequence[tuple[int, Unit]], executor: Executor | None) -> I
         for i, unit in tasks:
             yield i, run_unit(unit)
         return
-    pending = {executor.submit(run_unit, unit): i for i, unit in tasks}
+    pending = {executor.submit(in_this_process, [unit for _, unit in group]): [i for i, _ in group] for group in _groups(tasks)}
     try:
         for future in as_completed(pending):
-            yield pending[future], future.result()
+            yield from zip(pending[future], future.result(), strict=True)
     finally:
         for future in pending:
             future.cancel()
+
+
+def _groups(tasks: Sequence[tuple[int, Unit]]) -> list[list[tuple[int, Unit]]]:
+    """Return tasks in groups of one likelihood, larger ones where there are many: what is prepared for it serves all of a group."""
+    size = min(GROUP, 1 + len(tasks) // (8 * GROUP))
+    groups: list[list[tuple[int, Unit]]] = []
+    for task in tasks:
+        if groups and len(groups[-1]) < size and groups[-1][-1][1].joint is task[1].joint:
+            groups[-1].append(task)
+        else:
+            groups.append([task])
+    return groups
