@@ -21,7 +21,7 @@ from cevnsfit.report.style import save_figure
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import intervals_json, poi_name
-from cevnsfit.studies.setup import Analysis, build, caveat, check_model, fix, load_experiments
+from cevnsfit.studies.setup import Analysis, build, caveat, check_model, digest_of, fix, load_experiments, require_digest
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
@@ -237,20 +237,23 @@ def forecast_curve(
         Where the values are computed; this process by default. The numbers do not depend on it.
     """
     places = [{**at, name: float(value)} for value in values]
-    if executor is not None:
-        return tuple(results(executor, forecast_task, [(plan, place) for place in places], progress))
     prepared = settings(plan)
+    if executor is not None:
+        digest = digest_of(prepared[-1].experiments)
+        return tuple(results(executor, forecast_task, [(plan, place, digest) for place in places], progress))
     return tuple(results(None, forecast, [(plan, place, prepared) for place in places], progress))
 
 
-def forecast_task(plan: Plan, at: Mapping[str, float]) -> tuple[Forecast, ...]:
-    """Return a forecast in a worker process, which builds the likelihoods once."""
-    return forecast(plan, at, _prepared(plan))
+def forecast_task(plan: Plan, at: Mapping[str, float], digest: str) -> tuple[Forecast, ...]:
+    """Return a forecast in a worker process, which builds the likelihoods once; `digest` is that of the experiments."""
+    return forecast(plan, at, _prepared(plan, digest))
 
 
 @functools.lru_cache(maxsize=2)
-def _prepared(plan: Plan) -> tuple[Setting, ...]:
-    return settings(plan)
+def _prepared(plan: Plan, digest: str) -> tuple[Setting, ...]:
+    prepared = settings(plan)
+    require_digest(prepared[-1].experiments, digest)
+    return prepared
 
 
 def statement(plan: Plan, setting: Setting) -> str:

@@ -17,7 +17,7 @@ from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.io.store import axes_of, load_columns, open_scan, read_scan, save_column
 from cevnsfit.spec.catalog import experiment_names
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.studies.setup import Analysis, analysis_from, build, caveat, check_floating, data_or_asimov
+from cevnsfit.studies.setup import Analysis, Pinned, analysis_from, build, build_pinned, caveat, check_floating, data_or_asimov, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,6 +50,8 @@ class Scan:
         Held parameters.
     analysis
         What the likelihood was built from, for worker processes; None for a likelihood that was handed over.
+    digest
+        Of the files that were read for it.
     """
 
     plane: Plane
@@ -57,6 +59,7 @@ class Scan:
     likelihood: Likelihood
     at: Mapping[str, float]
     analysis: Analysis | None = None
+    digest: str = ""
 
     def regions(self, cl: float = 0.90, dof: int = 2) -> Region:
         """Return the allowed region of one confidence level."""
@@ -70,9 +73,9 @@ class Scan:
             setting = settle(self.likelihood, axes, self.at)
             by_column = [_intervals(setting, axes, i, finished, levels, self.at) for i, finished in enumerate(self.columns)]
         else:
+            pinned = Pinned(self.analysis, self.digest)
             tasks = [
-                executor.submit(intervals_task, self.analysis, axes, i, finished, levels, dict(self.at))
-                for i, finished in enumerate(self.columns)
+                executor.submit(intervals_task, pinned, axes, i, finished, levels, dict(self.at)) for i, finished in enumerate(self.columns)
             ]
             by_column = [task.result() for task in tasks]
         alike = not rebuilds(self.likelihood, self.plane.x)
@@ -269,7 +272,8 @@ def run_scan(
     done = len(labels) * len(axes[0].values) - len(missing)
     if progress is not None:
         progress(done, done + len(missing))
-    tasks = [(n, i, parts[n].analysis) for n, i in missing]
+    pinned = [Pinned(part.analysis, digest_of(loaded[part.label])) for part in parts]
+    tasks = [(n, i, pinned[n]) for n, i in missing]
     for n, i, column in _columns(tasks, likelihoods, axes, held, executor):
         save_column(store, labels[n], i, column)
         known[labels[n]][i] = column
@@ -277,22 +281,30 @@ def run_scan(
         if progress is not None:
             progress(done, len(labels) * len(axes[0].values))
     finished = {label: [column for column in columns if column is not None] for label, columns in known.items()}
-    return tuple(_scan(part, likelihood, axes, finished[part.label], held) for part, likelihood in zip(parts, likelihoods, strict=True))
+    return tuple(
+        _scan(entry, part.label, likelihood, axes, finished[part.label], held)
+        for entry, part, likelihood in zip(pinned, parts, likelihoods, strict=True)
+    )
 
 
 def _scan(
-    part: Part, likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], columns: Sequence[GridColumn], at: Mapping[str, float]
+    pinned: Pinned,
+    label: str,
+    likelihood: Likelihood,
+    axes: tuple[PlaneAxis, PlaneAxis],
+    columns: Sequence[GridColumn],
+    at: Mapping[str, float],
 ) -> Scan:
-    model = part.analysis.model
+    analysis = pinned.analysis
     names = tuple(channel.name for channel in likelihood.at({}).channels)
     setting = settle(likelihood, axes, at)
-    plane = assemble(part.label, names, model, axes, columns, caveat(part.analysis))
+    plane = assemble(label, names, analysis.model, axes, columns, caveat(analysis))
     best = located(plane, likelihood, at=at, data=setting.data, start=setting.start)
-    return Scan(best, tuple(columns), likelihood, at, part.analysis)
+    return Scan(best, tuple(columns), likelihood, at, analysis, pinned.digest)
 
 
 def _columns(
-    tasks: Sequence[tuple[int, int, Analysis]],
+    tasks: Sequence[tuple[int, int, Pinned]],
     likelihoods: Sequence[Likelihood],
     axes: tuple[PlaneAxis, PlaneAxis],
     at: Mapping[str, float],
@@ -304,7 +316,7 @@ def _columns(
         for n, i, _ in tasks:
             yield n, i, _column(settings[n], axes, i, at)
         return
-    pending = {executor.submit(column_task, analysis, axes, i, dict(at)): (n, i) for n, i, analysis in tasks}
+    pending = {executor.submit(column_task, pinned, axes, i, dict(at)): (n, i) for n, i, pinned in tasks}
     try:
         for future in as_completed(pending):
             yield (*pending[future], future.result())
@@ -313,16 +325,16 @@ def _columns(
             future.cancel()
 
 
-def column_task(analysis: Analysis, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> GridColumn:
+def column_task(pinned: Pinned, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> GridColumn:
     """Return one column in a worker process, which settles what the columns share once."""
     x, y = axes
-    return _column(_settled(analysis, (x.name, float(x.values[0])), y.name, tuple(at.items())), axes, index, at)
+    return _column(_settled(pinned, (x.name, float(x.values[0])), y.name, tuple(at.items())), axes, index, at)
 
 
 @functools.lru_cache(maxsize=8)
-def _settled(analysis: Analysis, first: tuple[str, float], second: str, at: tuple[tuple[str, float], ...]) -> Setting:
+def _settled(pinned: Pinned, first: tuple[str, float], second: str, at: tuple[tuple[str, float], ...]) -> Setting:
     axes = (PlaneAxis(first[0], "", np.array([first[1]]), "linear"), PlaneAxis(second, "", np.empty(0), "linear"))
-    return settle(build(analysis), axes, dict(at))
+    return settle(build_pinned(pinned), axes, dict(at))
 
 
 def _column(setting: Setting, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> GridColumn:
@@ -330,7 +342,7 @@ def _column(setting: Setting, axes: tuple[PlaneAxis, PlaneAxis], index: int, at:
 
 
 def intervals_task(
-    analysis: Analysis,
+    pinned: Pinned,
     axes: tuple[PlaneAxis, PlaneAxis],
     index: int,
     finished: GridColumn,
@@ -339,7 +351,7 @@ def intervals_task(
 ) -> tuple[tuple[Interval, ...], ...]:
     """Return the allowed intervals of one column in a worker process."""
     x, y = axes
-    return _intervals(_settled(analysis, (x.name, float(x.values[0])), y.name, tuple(at.items())), axes, index, finished, levels, at)
+    return _intervals(_settled(pinned, (x.name, float(x.values[0])), y.name, tuple(at.items())), axes, index, finished, levels, at)
 
 
 def _intervals(
@@ -384,5 +396,6 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
                 f"{store.path}: {missing} of {len(columns)} columns of '{part.label}' are missing; run the same scan again to finish it"
             )
             raise ResultError(message)
-        scans.append(_scan(part, build(part.analysis, loaded[part.label]), axes, finished, at))
+        pinned, likelihood = Pinned(part.analysis, digest_of(loaded[part.label])), build(part.analysis, loaded[part.label])
+        scans.append(_scan(pinned, part.label, likelihood, axes, finished, at))
     return tuple(scans)

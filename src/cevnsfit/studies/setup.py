@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, UnknownNameError
 from cevnsfit.model.build import RELEASED, SignalSystematics, build_likelihood
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.load import Experiment, load_experiment
@@ -67,6 +69,49 @@ def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -
         electrons=analysis.electrons,
     )
     return release(likelihood, analysis.floating) if analysis.floating else likelihood
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """An analysis with the digest of what was read for it, for processes that read it again.
+
+    Attributes
+    ----------
+    analysis
+        What is fitted.
+    digest
+        Of all files of its experiments, see `digest_of`.
+    """
+
+    analysis: Analysis
+    digest: str
+
+
+def digest_of(experiments: Iterable[Experiment]) -> str:
+    """Return one SHA-256 of all files that were read for some experiments."""
+    files = [[experiment.name, sorted(experiment.digests.items())] for experiment in experiments]
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
+
+
+def require_digest(experiments: Sequence[Experiment], digest: str) -> None:
+    """Raise ResultError unless the experiments have been read from the same files as in the process that asks."""
+    if digest_of(experiments) != digest:
+        names = ", ".join(experiment.name for experiment in experiments)
+        message = f"{names}: the files read here are not those of this run; a folder has changed, or is another one on this machine"
+        raise ResultError(message)
+
+
+def build_pinned(pinned: Pinned) -> Likelihood:
+    """Return the likelihood of a pinned analysis.
+
+    Raises
+    ------
+    ResultError
+        If the files are no longer those that the analysis was pinned with.
+    """
+    experiments = load_experiments(pinned.analysis)
+    require_digest(experiments, pinned.digest)
+    return build(pinned.analysis, experiments)
 
 
 def analysis_from(values: Mapping[str, Any]) -> Analysis:

@@ -17,7 +17,18 @@ from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.infer.shapes import point_values
-from cevnsfit.studies.setup import Analysis, build, caveat, check_floating, check_model, data_or_asimov
+from cevnsfit.studies.setup import (
+    Analysis,
+    Pinned,
+    build,
+    build_pinned,
+    caveat,
+    check_floating,
+    check_model,
+    data_or_asimov,
+    digest_of,
+    load_experiments,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -103,13 +114,15 @@ def shape_scans(
     total = sum(len(np.asarray(next(iter(grid.values())))) for _ in parts)
     for part in parts:
         check_floating(part.analysis, (*at, *grid))
-        likelihood = build(part.analysis)
+        experiments = load_experiments(part.analysis)
+        likelihood = build(part.analysis, experiments)
         axes = _axes(likelihood, grid)
         count = len(axes[0].values)
         if executor is None:
             rows = (_row(likelihood, part.analysis, axes, i, at) for i in range(count))
         else:
-            tasks = [executor.submit(row_task, part.analysis, axes, i, dict(at)) for i in range(count)]
+            pinned = Pinned(part.analysis, digest_of(experiments))
+            tasks = [executor.submit(row_task, pinned, axes, i, dict(at)) for i in range(count)]
             rows = (task.result() for task in tasks)
         found: list[Row] = []
         for row in rows:
@@ -120,9 +133,9 @@ def shape_scans(
     return tuple(scans)
 
 
-def row_task(analysis: Analysis, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> Row:
+def row_task(pinned: Pinned, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> Row:
     """Return one row of a plane in another process."""
-    return _row(build(analysis), analysis, axes, index, at)
+    return _row(build_pinned(pinned), pinned.analysis, axes, index, at)
 
 
 def _row(likelihood: Likelihood, analysis: Analysis, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> Row:

@@ -5,14 +5,11 @@ BLAS has one thread in each process, so that the numbers do not depend on where 
 
 from __future__ import annotations
 
-import functools
 import logging
 import multiprocessing
 import multiprocessing.connection
 import os
-import sys
 import threading
-import uuid
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -144,43 +141,29 @@ class ClusterExecutor(Executor):
 
     def __init__(self, inner: Executor) -> None:
         self.inner = inner
-        self.session = uuid.uuid4().hex
 
     def submit(self, function: Callable[..., Any], /, *args: object, **options: object) -> Future[Any]:
         """Return the future of a call on the cluster."""
-        return self.inner.submit(on_cluster, (self.session, installed_version()), function, *args, **options)
+        return self.inner.submit(on_cluster, installed_version(), function, *args, **options)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Forget the calls that are not finished, or wait for them."""
         self.inner.shutdown(wait=wait and not cancel_futures)
 
 
-def on_cluster(run: tuple[str, str], function: Callable[..., Any], /, *args: object, **options: object) -> Any:
-    """Return what a function returns, on one BLAS thread; `run` is a name of the run, and the version of cevnsfit.
+def on_cluster(version: str, function: Callable[..., Any], /, *args: object, **options: object) -> Any:
+    """Return what a function returns, on one BLAS thread; `version` is that of cevnsfit where the call comes from.
 
     Raises
     ------
     CevnsfitError
         If cevnsfit has another version in this process.
     """
-    session, version = run
     if installed_version() != version:
         message = f"a Dask worker has cevnsfit {installed_version()}, not {version}"
         raise CevnsfitError(message)
     limit_threads()
-    _begin(session)
     return function(*args, **options)
-
-
-@functools.lru_cache(maxsize=1)
-def _begin(session: str) -> None:
-    """Forget what studies remember of experiments at the first call of a run: a worker outlives runs, and folders change between them."""
-    _log.debug("run %s begins", session)
-    for name, module in list(sys.modules.items()):
-        if name.startswith("cevnsfit.studies.") and module is not sys.modules[__name__]:
-            for value in vars(module).values():
-                if hasattr(value, "cache_clear"):
-                    value.cache_clear()
 
 
 @contextmanager

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
-from cevnsfit.core.errors import CevnsfitError, DomainError, SpecError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, SpecError, UnknownNameError
+from cevnsfit.core.paths import data_root
 from cevnsfit.stats.joint import expected_totals
 from cevnsfit.studies.setup import (
     Analysis,
+    Pinned,
     all_models,
     build,
+    build_pinned,
     caveat,
     check_model,
     data_or_asimov,
+    digest_of,
     fix,
     load_experiments,
     parse_assignments,
     parse_overrides,
     require_unit_interval,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LAR = Analysis(("coherent-lar-2020",), "lmu-ltau")
 
@@ -118,3 +128,15 @@ def test_a_confidence_level_lies_between_0_and_1(value: float) -> None:
     with pytest.raises(DomainError, match=r"cl = .* must lie between 0 and 1"):
         require_unit_interval("cl", value)
     assert require_unit_interval("cl", 0.9) == 0.9
+
+
+def test_a_worker_refuses_a_folder_that_has_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(data_root() / "experiments" / "ccm-200", folder)
+    analysis = Analysis((str(folder),), "lmu-ltau")
+    pinned = Pinned(analysis, digest_of(load_experiments(analysis)))
+    assert build_pinned(pinned).parameters.names == build(analysis).parameters.names
+    description = folder / "experiment.yaml"
+    description.write_text(description.read_text(encoding="utf-8") + "# one more line\n", encoding="utf-8")
+    with pytest.raises(ResultError, match="a folder has changed"):
+        build_pinned(pinned)

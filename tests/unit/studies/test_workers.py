@@ -13,7 +13,6 @@ import pytest
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.feldman_cousins import ToyPlan
 from cevnsfit.io.store import load_columns, read_scan
-from cevnsfit.studies import forecast as forecasts
 from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, forecast_json
 from cevnsfit.studies.limits import Question, run_limits
 from cevnsfit.studies.scan import parts_of, run_scan
@@ -99,22 +98,7 @@ class Here(Executor):
 def test_calls_on_a_cluster_check_the_version() -> None:
     assert ClusterExecutor(Here()).submit(max, 1, 3).result() == 3
     with pytest.raises(CevnsfitError, match=r"a Dask worker has cevnsfit .*, not 0\.0\.1"):
-        on_cluster(("one", "0.0.1"), functools.partial(max, 1), 2)
-
-
-def test_a_cluster_forgets_experiments_between_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers outlive a run; a folder may have changed before the next one."""
-    remembered = functools.lru_cache(abs)
-    monkeypatch.setattr(forecasts, "remembered", remembered, raising=False)
-    remembered(-1)
-    first = ClusterExecutor(Here())
-    first.submit(max, 1, 3)
-    assert remembered.cache_info().currsize == 0
-    remembered(-1)
-    first.submit(max, 1, 3)
-    assert remembered.cache_info().currsize == 1
-    ClusterExecutor(Here()).submit(max, 1, 3)
-    assert remembered.cache_info().currsize == 0
+        on_cluster("0.0.1", functools.partial(max, 1), 2)
 
 
 def test_results_are_in_order_wherever_they_are_made() -> None:
