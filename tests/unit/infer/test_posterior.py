@@ -64,7 +64,11 @@ def exact(joint: Joint, grid: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("log", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_posterior_is_that_of_quadrature(log: bool) -> None:
-    """Probabilities within four Monte Carlo errors, and the contents of each interval; with a flat prior both solutions are in."""
+    """Probabilities within four Monte Carlo errors, and the contents of each interval.
+
+    With a flat prior both solutions are in. With a logarithmic one the density in ln g has a plateau at the level of the 90 % region, 0.89 of
+    its peak, and the second solution, which holds 0.03, is in or not by chance.
+    """
     joint = small()
     goal = target(joint, observed_data(joint), held={}, priors=[Prior("g", 0.02, 4.0, log=True)] if log else [])
     ensembles = sampled(goal, 12)
@@ -76,11 +80,11 @@ def test_a_posterior_is_that_of_quadrature(log: bool) -> None:
     for value in (0.3, 0.6, 1.0, 1.9):
         p = float(np.interp(value, grid, below))
         assert np.mean(sample <= value) == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / mine.ess_bulk) + 0.002)
-    assert len(found.intervals) == (1 if log else 2)
+    assert len(found.intervals) in ((1, 2) if log else (2,))
     for (low, high), content in zip(found.intervals, found.contents, strict=True):
         p = float(np.interp(high, grid, below) - np.interp(low, grid, below))
         assert content == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / mine.ess_bulk) + 0.002)
-    assert sum(found.contents) == pytest.approx(0.90, abs=0.02)
+    assert sum(found.contents) == pytest.approx(0.90, abs=0.05 if log else 0.02)
     assert found.intervals[0][0] == (0.02 if log else 0.0)
     assert mine.r_hat < 1.02
     assert 0.1 < found.acceptance < 0.9
