@@ -61,6 +61,7 @@ def coverage(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.infer.feldman_cousins import ToyPlan
     from cevnsfit.studies.coverage import Truths, coverage_json, parse_truths, run_coverage, write_coverage
     from cevnsfit.studies.grids import parse_grid
+    from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.throwing import Run
 
     chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap, electrons=electrons, floating=profile)
@@ -73,7 +74,7 @@ def coverage(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         study = run_coverage(chosen, truths, at=held(at), run=Run(ToyPlan(toys, seed), jobs, folder, dask), progress=progress)
     files = [] if folder is None else write_coverage(study, folder)
     if as_json:
-        output.print_json({**coverage_json(study), "files": files})
+        output.print_json({**coverage_json(study), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})
         return
     _print(study)
     output.print_lines(*(str(file) for file in files))

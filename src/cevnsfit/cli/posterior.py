@@ -63,6 +63,7 @@ def posterior(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     """
     from cevnsfit.cli.options import analysis, held
     from cevnsfit.studies.posterior import Place, Sampling, parse_priors, posterior_json, run_posterior, write_posterior
+    from cevnsfit.studies.provenance import provenance
 
     sampling = Sampling(poi, cl, parse_priors([] if prior is None else prior), steps, walkers, ensembles, seed)
     chosen = analysis(
@@ -78,7 +79,7 @@ def posterior(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         result = run_posterior(chosen, sampling, at=held(at), place=Place(jobs, dask, folder), progress=progress)
     files = [] if folder is None else write_posterior(result, folder)
     if as_json:
-        output.print_json({**posterior_json(result), "files": files})
+        output.print_json({**posterior_json(result), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})
     else:
         _print(result)
         output.print_lines(*(str(file) for file in files))

@@ -14,6 +14,7 @@ def rates(
 ) -> None:
     """Print the expected counts of one experiment at nominal nuisances."""
     from cevnsfit.cli.options import analysis, held
+    from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.rates import rates as expected
     from cevnsfit.studies.setup import caveat
 
@@ -30,6 +31,7 @@ def rates(
                 "signal": counts.signal,
                 "total": counts.total,
                 "caveat": label,
+                "provenance": provenance(chosen, at=held(at)),
             }
         )
         return

@@ -56,6 +56,7 @@ def region(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.infer.feldman_cousins import ToyPlan
     from cevnsfit.report.tables import format_intervals
     from cevnsfit.studies.grids import parse_grids
+    from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.throwing import Run
     from cevnsfit.studies.toy_regions import RegionQuestion, method_of, region_json, run_toy_region, write_region
 
@@ -65,7 +66,7 @@ def region(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         result = run_toy_region(chosen, question, at=held(at), run=Run(ToyPlan(toys, seed), jobs, folder, dask), progress=progress)
     files = write_region(result, folder)
     if as_json:
-        output.print_json({**region_json(result), "files": files})
+        output.print_json({**region_json(result), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})
     else:
         x, y = result.plane.x, result.plane.y
         rows = [(f"{value:.4g}", format_intervals(c.allowed, y.unit)) for value, c in zip(x.values, result.columns, strict=True)]

@@ -1,7 +1,7 @@
 """`cevnsfit scan` and `cevnsfit plot`: a plane of two parameters, its tables and its picture."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -24,7 +24,7 @@ from cevnsfit.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
@@ -64,6 +64,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.cli.options import analysis, confidence, held
     from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
     from cevnsfit.studies.moments import moment_reference
+    from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.scan import parts_of, run_scan
     from cevnsfit.studies.shape_planes import needs_templates_everywhere, shape_scans
     from cevnsfit.studies.workers import workers
@@ -83,7 +84,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     files = [*write_tables(results, folder)]
     if not no_plot:
         files.append(write_plot(results, folder / "exclusion.png", reference))
-    _report(results, files, as_json=as_json)
+    _report(results, files, provenance(chosen, at=fixed) if as_json else None)
     if not as_json:
         _print_consistency(chosen)
     _stop_if_incomplete(results)
@@ -105,6 +106,7 @@ def plot(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.cli.options import confidence, picture
     from cevnsfit.studies.exclusion import regions_of, write_plot
     from cevnsfit.studies.moments import moment_reference
+    from cevnsfit.studies.provenance import stored_provenance
     from cevnsfit.studies.scan import stored_scans
     from cevnsfit.studies.workers import workers
 
@@ -112,7 +114,7 @@ def plot(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     levels, reference = confidence(cl, dof), moment_reference(theory)
     with workers(jobs, dask) as executor:
         results = regions_of(stored_scans(folder), levels, executor)
-    _report(results, [write_plot(results, path, reference)], as_json=as_json)
+    _report(results, [write_plot(results, path, reference)], stored_provenance(folder) if as_json else None)
     _stop_if_incomplete(results)
 
 
@@ -136,14 +138,15 @@ def _grids(chosen: "Analysis", texts: "Sequence[str] | None", at: "Sequence[str]
     return grids
 
 
-def _report(results: "Sequence[Result]", files: "Sequence[Path]", *, as_json: bool) -> None:
+def _report(results: "Sequence[Result]", files: "Sequence[Path]", origin: "Mapping[str, Any] | None") -> None:
+    """Print results as JSON with their origin, or as lines where there is none."""
     from cevnsfit.report.tables import format_value
     from cevnsfit.studies.exclusion import coarse, results_json
 
     for label in coarse(results):
         output.remark(f"{label}: islands are not resolved, their number depends on the interpolation; take a finer --grid")
-    if as_json:
-        output.print_json({"planes": results_json(results), "files": files})
+    if origin is not None:
+        output.print_json({"planes": results_json(results), "files": files, "provenance": origin})
         return
     for plane, _ in results:
         best = ", ".join(f"{name} = {format_value(value)}" for name, value in plane.best.items() if name != "nll2")

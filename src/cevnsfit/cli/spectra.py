@@ -22,13 +22,15 @@ def spectra(
     from cevnsfit.cli.options import analysis, held, picture
     from cevnsfit.report.plots import save_figure, spectra_figure
     from cevnsfit.studies.fitting import fit_json, run_fit
+    from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.rates import projections
 
     path = picture(target)
-    summary = run_fit(analysis(experiments, model, changes, allow_overlap=allow_overlap), at=held(at))
+    chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap)
+    summary = run_fit(chosen, at=held(at))
     save_figure(spectra_figure([projection for counts in summary.counts for projection in projections(counts)]), path)
     if as_json:
-        output.print_json({"files": [path], "fit": fit_json(summary)})
+        output.print_json({"files": [path], "fit": fit_json(summary), "provenance": provenance(chosen, at=held(at))})
     else:
         output.print_lines(str(path))
     output.stop_if(not summary.fit.valid, f"the fit is not valid: {summary.fit.reason}")
