@@ -1,5 +1,6 @@
 """`cevnsfit g-2`: couplings that explain a magnetic moment."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,7 @@ def moments(
         output.print_json({**band_json(reference, mass, coupling, sigmas), "files": files})
         return
     output.print_lines(f"Delta a_{reference.lepton} = {reference.difference:.4g} +- {reference.error:.3g}")
-    rows = [(f"{m:.4g}", *(("none", "none") if b != b else (f"{a:.4g}", f"{b:.4g}"))) for m, a, b in zip(mass, low, high, strict=True)]  # noqa: PLR0124
+    ends = [("none", "none") if math.isnan(b) else (f"{a:.4g}", f"{b:.4g}") for a, b in zip(low, high, strict=True)]
+    rows = [(f"{m:.4g}", *pair) for m, pair in zip(mass, ends, strict=True)]
     output.table(f"{coupling} coupling within {sigmas:g} sigma", ("mass [MeV]", "g from", "to"), rows)
     output.print_lines(*(str(path) for path in files))

@@ -341,7 +341,7 @@ def _excess(objective: Objective, best: NDArray[np.float64], name: str) -> Calla
 
 def _first_width(objective: Objective, name: str) -> float:
     """Return a small first step for a parameter that has no Hesse error."""
-    from cevnsfit.infer.starts import coupling_scale
+    from cevnsfit.infer.starts import dominance_scale
 
     joint, _ = objective.problem(objective.held)
-    return 0.01 * coupling_scale(joint, joint.parameters.index(name))
+    return 0.01 * dominance_scale(joint, joint.parameters.index(name))

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
-from cevnsfit.infer.starts import coupling_scale, effective
+from cevnsfit.infer.starts import dominance_scale, effective
 from cevnsfit.infer.toys import start_set
 from cevnsfit.stats.engine import bind, evaluate_problem, gauss_newton
 
@@ -205,7 +205,7 @@ def _widths(goal: Target, theta: Floats) -> Floats:
     """Return parabolic errors of the coordinates, each with the others held, shape (d,); at most 1 for constrained parameters."""
     _, _, matrix = gauss_newton(goal.joint, theta[None], goal.data)
     diagonal = np.diag(matrix[0])[goal.floating]
-    scales = np.array([coupling_scale(goal.joint, int(i)) for i in goal.floating])
+    scales = np.array([dominance_scale(goal.joint, int(i)) for i in goal.floating])
     errors = np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), scales)
     constrained = goal.joint.constrained[goal.floating]
     errors = np.where(constrained, np.minimum(errors, 1.0), np.minimum(errors, scales))
@@ -245,7 +245,7 @@ def run_block(goal: Target, start: Floats | None, walkers: int, stream: tuple[in
     parameters = goal.joint.parameters.parameters
     couplings = np.array([k for k, i in enumerate(goal.floating) if parameters[i].kind == "polynomial"], dtype=np.int64)
     if couplings.size:
-        scales = np.array([1.0 if goal.log[k] else coupling_scale(goal.joint, int(goal.floating[k])) for k in couplings])
+        scales = np.array([1.0 if goal.log[k] else dominance_scale(goal.joint, int(goal.floating[k])) for k in couplings])
         moves.append((emcee.moves.MHMove(Jumps(couplings, scales)), 0.4))
     sampler = emcee.EnsembleSampler(*coordinates.shape, lambda x: log_density(goal, x), vectorize=True, moves=moves)
     sampler.random_state = np.random.RandomState(np.random.MT19937(walk)).get_state()

@@ -61,7 +61,7 @@ class Search:
     n_starts: int
 
 
-def coupling_scale(joint: Joint, index: int) -> float:
+def dominance_scale(joint: Joint, index: int) -> float:
     """Return the value of a polynomial parameter at which one of its templates equals everything it does not scale (1 if there is none)."""
     scales: list[float] = []
     for channel, local in zip(joint.channels, joint.local, strict=True):
@@ -99,7 +99,7 @@ def coupling_starts(joint: Joint, names: Sequence[str], held: Mapping[str, float
     both = []
     for name in names:
         parameter, index = joint.parameters[name], joint.parameters.index(name)
-        scale = coupling_scale(joint, index)
+        scale = dominance_scale(joint, index)
         ladder = [scale * rung for rung in LADDER]
         ladder += [-rung for rung in ladder] if parameter.lower < 0 else []
         both.append((index, scale, parameter))
@@ -140,7 +140,7 @@ def _from(joint: Joint, data: Data, starts: Floats, couplings: Sequence[str], ot
             joint, {name: starts[:, i] for name, i in zip(couplings, indices, strict=True)}, data=data, start=starts, floating=others
         )
         order = np.argsort(np.where(np.isfinite(first.nll2), first.nll2, np.inf), kind="stable")
-        starts = _spread(first.theta[order], indices, np.array([coupling_scale(joint, i) for i in indices]))
+        starts = _spread(first.theta[order], indices, np.array([dominance_scale(joint, i) for i in indices]))
     return profile(joint, {}, data=data, start=starts, floating=[*couplings, *others])
 
 

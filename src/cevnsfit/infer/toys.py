@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.infer.intervals import coupling_scale as signal_scale
+from cevnsfit.infer.intervals import coupling_scale
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.starts import coupling_scale, search
+from cevnsfit.infer.starts import dominance_scale, search
 from cevnsfit.stats.engine import nll2
 from cevnsfit.stats.joint import Data, asimov_data, take, toy_data
 
@@ -37,10 +37,10 @@ SPREAD: Final = 30.0
 """Minima that are this much above the best one in -2 ln lambda are still starts."""
 
 RUNGS: Final = (0.1, 0.4, 0.8, 1.4)
-"""Further starts of one of several couplings, in units of its scale: both sides of a destructive interference, and between them."""
+"""Further starts of one of several couplings, in units of its `dominance_scale`: both sides of a destructive interference, and between them."""
 
 LADDER: Final = tuple(np.linspace(0.1, 2.5, 13).tolist())
-"""Further starts of a coupling alone, in units of the coupling at which new physics balances the Standard Model; the mirror is at 1.4."""
+"""Further starts of a coupling alone, in units of `coupling_scale`, at which new physics balances the Standard Model; the mirror is at 1.4."""
 
 HOPELESS: Final = 300.0
 """Starts this much above the best one in -2 ln lambda are left out: adjusting nuisances does not make up for it."""
@@ -172,7 +172,7 @@ def start_set(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Se
     rows += _combinations(joint, rows, couplings)
     rungs: list[Floats] = []
     for index in _squares(joint, couplings):
-        unit = signal_scale(joint, parameters.names[index]) if len(couplings) == 1 else coupling_scale(joint, index)
+        unit = coupling_scale(joint, parameters.names[index]) if len(couplings) == 1 else dominance_scale(joint, index)
         here = np.arange(len(parameters)) == index
         rungs += [np.where(here, rung * unit, rows[0]) for rung in (LADDER if len(couplings) == 1 else RUNGS)]
     if len(couplings) == 1:
@@ -210,7 +210,7 @@ def _squares(joint: Joint, couplings: Sequence[int]) -> list[int]:
 def _off_zero(joint: Joint, rows: Floats, couplings: Sequence[int]) -> Floats:
     """Return the rows with couplings close to 0 put at a tenth of their scale where -2 ln lambda is stationary at 0."""
     squares = _squares(joint, couplings)
-    scales = np.array([coupling_scale(joint, i) for i in squares])
+    scales = np.array([dominance_scale(joint, i) for i in squares])
     values = rows[:, squares]
     sign = np.where(values < 0, -1.0, 1.0)
     rows = rows.copy()
@@ -221,7 +221,7 @@ def _off_zero(joint: Joint, rows: Floats, couplings: Sequence[int]) -> Floats:
 def _apart(joint: Joint, rows: Floats, couplings: Sequence[int]) -> Floats:
     """Return the first of each group of rows whose couplings differ by less than a third, or by little where 0 is no special value."""
     squares = _squares(joint, couplings)
-    small = np.array([0.0 if i in squares else NEAR_ZERO * signal_scale(joint, joint.parameters.names[i]) for i in couplings])
+    small = np.array([0.0 if i in squares else NEAR_ZERO * coupling_scale(joint, joint.parameters.names[i]) for i in couplings])
     kept: list[Floats] = []
     for row in rows:
         mine = np.abs(row[couplings])
@@ -384,7 +384,7 @@ def likelihood_ratio(data: Data, *, joint: Joint, poi: str, held: Mapping[str, f
         theta = np.where(np.isnan(theta), start, theta)
         starts = np.repeat(theta[None], len(rival.starts), axis=0)
         starts[:, :, couplings] = rival.starts[:, None, couplings]
-        if abs(held[poi]) > NEAR_ZERO * coupling_scale(joint, place):
+        if abs(held[poi]) > NEAR_ZERO * dominance_scale(joint, place):
             starts = np.concatenate([starts, theta[None]])
         lowest, found = free_fits(rival.joint, data, starts, held=others)
         better = ~(lowest >= result[:, 1])
