@@ -102,6 +102,8 @@ def _processes(jobs: int) -> Iterator[Executor]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare_worker) as executor:
         try:
+            for _ in range(jobs):  # processes start with their first call: while they do, this one reads the experiments
+                executor.submit(get_ready)
             yield executor
         except BrokenExecutor:
             message = f"a worker process died (out of memory?); {_KEPT}"
@@ -118,6 +120,12 @@ def prepare_worker() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_threads()
+
+
+def get_ready() -> None:
+    """Load what most calls need."""
+    import cevnsfit.infer.grid
+    import cevnsfit.studies.setup  # noqa: F401
 
 
 def _end_with_parent() -> None:
