@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cevnsfit.infer.planes import Plane
+    from cevnsfit.spec.load import Experiment
     from cevnsfit.studies.exclusion import Result
     from cevnsfit.studies.scan import Scan
     from cevnsfit.studies.setup import Analysis
@@ -65,7 +66,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
     from cevnsfit.studies.moments import moment_reference
     from cevnsfit.studies.provenance import provenance
-    from cevnsfit.studies.scan import parts_of, run_scan
+    from cevnsfit.studies.scan import load_parts, parts_of, run_scan
     from cevnsfit.studies.shape_planes import needs_templates_everywhere, shape_scans
     from cevnsfit.studies.workers import workers
 
@@ -73,12 +74,13 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     levels, reference, fixed, grids = confidence(cl, dof), moment_reference(theory), held(at), _grids(chosen, grid, at)
     parts = parts_of(chosen, each=each)
     with workers(jobs, dask) as executor:
+        loaded = load_parts(parts)
         with output.progress("scan") as progress:
             if needs_templates_everywhere(chosen, grids):
                 folder.mkdir(parents=True, exist_ok=True)
                 scans: Sequence[Scan | ShapeScan] = shape_scans(parts, grids, at=fixed, executor=executor, progress=progress)
             else:
-                scans = run_scan(parts, grids, folder, at=fixed, executor=executor, progress=progress)
+                scans = run_scan(parts, grids, folder, at=fixed, loaded=loaded, executor=executor, progress=progress)
         with output.progress("boundaries"):
             results = regions_of(scans, levels, executor)
     files = [*write_tables(results, folder)]
@@ -86,7 +88,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         files.append(write_plot(results, folder / "exclusion.png", reference))
     _report(results, files, provenance(chosen, at=fixed) if as_json else None)
     if not as_json:
-        _print_consistency(chosen)
+        _print_consistency(chosen, loaded[parts[-1].label])
     _stop_if_incomplete(results)
 
 
@@ -168,11 +170,11 @@ def _stop_if_incomplete(results: "Sequence[Result]") -> None:
     output.stop_if(failed > 0, f"{failed} points near the allowed region have no valid minimum (crosses in the picture)")
 
 
-def _print_consistency(chosen: "Analysis") -> None:
+def _print_consistency(chosen: "Analysis", experiments: "Sequence[Experiment]") -> None:
     """Print how each experiment and the combination sit with the Standard Model."""
     from cevnsfit.cli.run import print_consistency
     from cevnsfit.studies.agreement import strengths
 
-    found = strengths(chosen)
+    found = strengths(chosen, experiments)
     if found:
         print_consistency(found)

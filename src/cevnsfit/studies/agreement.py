@@ -15,8 +15,9 @@ from cevnsfit.studies.setup import check_floating, load_experiments
 from cevnsfit.studies.throwing import description, thrower
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from cevnsfit.spec.load import Experiment
     from cevnsfit.studies.setup import Analysis
     from cevnsfit.studies.throwing import Run
 
@@ -63,9 +64,12 @@ def compatibility_json(result: Compatibility) -> dict[str, Any]:
     return {"method": pg.METHOD, **dataclasses.asdict(result)}
 
 
-def strengths(analysis: Analysis) -> tuple[Consistency, ...]:
-    """Return how each experiment that has data sits with the Standard Model, then all together if all have; the model is not used."""
-    loaded = load_experiments(analysis)
+def strengths(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> tuple[Consistency, ...]:
+    """Return how each experiment that has data sits with the Standard Model, then all together if all have.
+
+    The model of the analysis is not used; `experiments` are its experiments when they are read already.
+    """
+    loaded = load_experiments(analysis) if experiments is None else experiments
     measured = [(name, entry) for name, entry in zip(analysis.experiments, loaded, strict=True) if entry.spec.has_data]
     found = [consistency(dataclasses.replace(analysis, experiments=(name,)), (entry,)) for name, entry in measured]
     if len(measured) == len(loaded) > 1:

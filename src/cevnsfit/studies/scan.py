@@ -234,6 +234,7 @@ def run_scan(
     folder: Path,
     *,
     at: Mapping[str, float] | None = None,
+    loaded: Mapping[str, Sequence[Experiment]] | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> tuple[Scan, ...]:
@@ -249,6 +250,8 @@ def run_scan(
         Where the store lies or will lie.
     at
         Held parameters.
+    loaded
+        The experiments of each part by its label, from `load_parts`, when they are read already.
     executor
         Where columns are computed; this process by default. The numbers do not depend on it.
     progress
@@ -259,7 +262,7 @@ def run_scan(
     One scan for each part, in order.
     """
     held = {} if at is None else dict(at)
-    loaded = load_parts(parts)
+    loaded = load_parts(parts) if loaded is None else loaded
     likelihoods = [build(part.analysis, loaded[part.label]) for part in parts]
     axes = plane_axes(likelihoods[-1], grid)
     check_held(axes, held)
