@@ -36,7 +36,11 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     toy: Annotated[int | None, typer.Option("--toy", metavar="SEED", help="Fit one toy thrown at --true.", show_default=False)] = None,
     truth: Annotated[
         list[str] | None,
-        typer.Option("--true", metavar="NAME=VALUE", help="True parameter of --asimov and --toy, else the default; repeatable."),
+        typer.Option(
+            "--true",
+            metavar="NAME=VALUE",
+            help="True parameter of --asimov and --toy; a mass as held, others at their defaults; repeatable.",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,7 +48,6 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.cli.options import analysis, held
     from cevnsfit.studies.fitting import fit_json, run_fit
     from cevnsfit.studies.provenance import provenance
-    from cevnsfit.studies.pseudo import data_text
 
     chosen = analysis(
         experiments,
@@ -55,13 +58,12 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         signal_systematics="shapes" if profile_signal and model == "signal-strength" else None,
         floating=profile,
     )
-    pseudo = _pseudo(truth, asimov=asimov, toy=toy)
-    summary = run_fit(chosen, at=held(at), pseudo=pseudo)
+    summary = run_fit(chosen, at=held(at), pseudo=_pseudo(truth, asimov=asimov, toy=toy))
     if as_json:
         origin = provenance(chosen, at=held(at), seed=toy)
-        output.print_json({"data": data_text(pseudo), **fit_json(summary), "provenance": origin})
+        output.print_json({"data": summary.data, **fit_json(summary), "provenance": origin})
     else:
-        output.print_lines(*([] if pseudo is None else [f"fitted: {data_text(pseudo)}"]))
+        output.print_lines(*([f"fitted: {summary.data}"] if asimov or toy is not None else []))
         print_fit(summary)
     output.stop_if(not summary.fit.valid, f"the fit is not valid: {summary.fit.reason}")
 

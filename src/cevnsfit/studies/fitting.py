@@ -16,7 +16,7 @@ from cevnsfit.infer.profile import profile
 from cevnsfit.infer.shapes import shape_intervals
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import Joint, join, measured_backgrounds, observed_data
-from cevnsfit.studies.pseudo import Pseudo, pseudo_data
+from cevnsfit.studies.pseudo import Pseudo, data_text, pseudo_data
 from cevnsfit.studies.rates import Rates, counts_at
 from cevnsfit.studies.setup import Analysis, build, caveat, check_floating, check_model, fix, load_experiments
 
@@ -43,12 +43,15 @@ class FitSummary:
         sqrt(-2 ln lambda refitted without the signal minus that of the best fit); NaN when the refit fails.
     caveat
         What the prediction leaves out.
+    data
+        Which data were fitted, in words.
     """
 
     fit: FitResult
     counts: tuple[Rates, ...]
     significance: float
     caveat: str = ""
+    data: str = "observed"
 
 
 def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo: Pseudo | None = None) -> FitSummary:
@@ -61,7 +64,8 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
     at
         Held parameters.
     pseudo
-        Asimov data or a pseudo-experiment in the place of the observed data.
+        Asimov data or a pseudo-experiment in the place of the observed data. A held parameter that rebuilds templates, such as a mass, is true
+        as it is held unless the truth says otherwise.
 
     Raises
     ------
@@ -79,11 +83,12 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
     fix(likelihood, held)
     data = None
     if pseudo is not None:
+        shapes = {name: value for name, value in held.items() if name in likelihood.shape}
+        pseudo = dataclasses.replace(pseudo, truth={**shapes, **pseudo.truth})
         likelihood, data = pseudo_data(likelihood, pseudo)
     result = fit(likelihood, fixed=held, data=data)
-    return FitSummary(
-        result, best_counts(experiments, likelihood, result), _significance(likelihood, result, held, data), caveat(analysis, held)
-    )
+    counts, significance = best_counts(experiments, likelihood, result), _significance(likelihood, result, held, data)
+    return FitSummary(result, counts, significance, caveat(analysis, held), data_text(pseudo))
 
 
 def require_data(experiments: Sequence[Experiment]) -> None:

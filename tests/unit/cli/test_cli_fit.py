@@ -71,10 +71,10 @@ def test_a_held_strength_stays(command: Callable[..., Result]) -> None:
     [((CSI,), 300.0, 0.003), pytest.param((CSI, "coherent-lar-2020"), 30.0, 0.0012, marks=pytest.mark.slow)],
 )
 def test_asimov_data_return_the_truth(command: Callable[..., Result], experiments: tuple[str, ...], mass: float, g: float) -> None:
-    options = ("--at", f"mass={mass}", "--asimov", "--true", f"g={g}", "--true", f"mass={mass}")
+    options = ("--at", f"mass={mass}", "--asimov", "--true", f"g={g}")  # the mass is true as it is held
     found = json.loads(command("fit", *experiments, "-m", "lmu-ltau", *options, "--json").stdout)
     assert found["valid"] is True
-    assert found["data"] == f"Asimov data at g = {g:g}, mass = {mass:g}"
+    assert found["data"] == f"Asimov data at mass = {mass:g}, g = {g:g}"
     assert found["nll2"] == pytest.approx(0.0, abs=1e-6)
     assert found["parameters"]["g"]["value"] ** 2 == pytest.approx(g**2, rel=1e-4)
     assert found["parameters"]["sns_flux"]["value"] == pytest.approx(0.0, abs=1e-3)
