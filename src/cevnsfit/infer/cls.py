@@ -45,8 +45,19 @@ TOYS: Final = "CLs, toys"
 SIGMAS: Final = (-2.0, -1.0, 0.0, 1.0, 2.0)
 """Ends and centre of the expected bands, in standard deviations."""
 
-_VALUES: Final = 9
-"""Values tested with pseudo-experiments."""
+_AROUND: Final = (0.95, 1.06)
+_BEYOND: Final = (0.7, 1.4)
+"""First values, relative to the asymptotic limits and to the outer ones."""
+
+_NARROW: Final = 1.15
+_CLOSE: Final = 1.02
+"""Steps, as ratios, that are not halved: CLs in standard deviations is linear enough in them, also where it leaves `_SATURATED`."""
+
+_SATURATED: Final = 0.5
+_LEAST: Final = 1e-6
+
+_REFINED: Final = 4
+"""Times that wide steps are halved."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -264,7 +275,8 @@ def cls_limit_toys(test: SignalTest, *, cl: float, plan: ToyPlan, throw: Thrower
     """Return the CLs upper limit from pseudo-experiments, with those expected without signal.
 
     Pseudo-experiments with signal are thrown at the nuisances that fit the observed data best at each value, those without signal at the ones
-    that fit best without signal; auxiliary data fluctuate. Values cover the asymptotic limits, and log CLs is linear between them.
+    that fit best without signal; auxiliary data fluctuate. Values lie on both sides of the asymptotic limits; wide steps in which a curve
+    crosses are halved, and CLs in standard deviations is linear in the rest.
 
     Parameters
     ----------
@@ -281,22 +293,56 @@ def cls_limit_toys(test: SignalTest, *, cl: float, plan: ToyPlan, throw: Thrower
     ends = [value for value in (asymptotic.allowed[0][1], *asymptotic.expected) if math.isfinite(value)]
     if not ends:
         return limit_interval(test, math.inf, asymptotic.expected, cl, TOYS)
-    reach = [value - test.floor for value in ends]
-    values = test.floor + np.geomspace(0.7 * min(reach), 1.4 * max(reach), _VALUES)
-    sampled = _sample(test, values, plan, throw)
-    observed = [point.cls(point.observed)[0] for point in sampled]
-    bands = [[point.cls(float(np.quantile(point.background, norm.cdf(-z))))[0] for point in sampled] for z in SIGMAS]
-    expected = [_falling(values, np.array(band), 1 - cl) for band in bands]
+    sampled = _sample(test, _first_values(test.floor, ends), plan, throw)
+    for _ in range(_REFINED):
+        new = _between(sampled, test.floor, 1 - cl)
+        if not new.size:
+            break
+        sampled = sorted([*sampled, *_sample(test, new, plan, throw, first=len(sampled))], key=lambda point: point.value)
+    values = np.array([point.value for point in sampled])
+    observed, *expected = (_falling(values, curve, 1 - cl) for curve in _curves(sampled))
     record = ToyRecord(plan.seed, tuple(_point_test(point, 1 - cl) for point in sampled))
-    return limit_interval(test, _falling(values, np.array(observed), 1 - cl), expected, cl, TOYS, record)
+    return limit_interval(test, observed, expected, cl, TOYS, record)
 
 
-def _sample(test: SignalTest, values: Floats, plan: ToyPlan, throw: Thrower) -> list[_Sampled]:
+def _first_values(floor: float, ends: Sequence[float]) -> Floats:
+    """Return values on both sides of each asymptotic limit, and beyond all of them, increasing."""
+    reach = np.array(ends) - floor
+    return floor + np.unique(np.concatenate([np.outer(_AROUND, reach).ravel(), [_BEYOND[0] * reach.min(), _BEYOND[1] * reach.max()]]))
+
+
+def _curves(sampled: Sequence[_Sampled]) -> list[Floats]:
+    """Return CLs of the observed data and of data without signal at -2 to 2 standard deviations, each of shape (values,)."""
+    observed = [np.array([point.cls(point.observed)[0] for point in sampled])]
+    return observed + [np.array([point.cls(float(np.quantile(point.background, norm.cdf(-z))))[0] for point in sampled]) for z in SIGMAS]
+
+
+def _between(sampled: Sequence[_Sampled], floor: float, alpha: float) -> Floats:
+    """Return values in the middle of the wide steps in which curves cross `alpha`."""
+    found = []
+    for curve in _curves(sampled):
+        good = np.isfinite(curve)
+        reach = np.array([point.value for point in sampled])[good] - floor
+        last = int(np.argmax(_monotonic(curve[good]) <= alpha))
+        if last > 0 and reach[last] > (_CLOSE if curve[good][last - 1] > _SATURATED else _NARROW) * reach[last - 1]:
+            found.append(floor + math.sqrt(reach[last] * reach[last - 1]))
+    return np.unique(found)
+
+
+def _monotonic(curve: Floats) -> Floats:
+    """Return a curve that falls but for fluctuations as one that never rises: halfway between the nearest ones above and below it."""
+    above, below = np.maximum.accumulate(curve[::-1])[::-1], np.minimum.accumulate(curve)
+    result: Floats = 0.5 * (above + below)
+    return result
+
+
+def _sample(test: SignalTest, values: Floats, plan: ToyPlan, throw: Thrower, first: int = 0) -> list[_Sampled]:
+    """Return some values with their pseudo-experiments; `first` is the place of the first one among all, which chooses the random streams."""
     held = {name: np.full(len(values), value) for name, value in test.held.items()}
     fits = profile(test.joint, {**held, test.poi: values}, data=test.data, start=test.null)
     rivals = (Rival(test.joint, test.starts),)
     units = []
-    for place, (value, theta) in enumerate(zip(values, fits.theta, strict=True)):
+    for place, (value, theta) in enumerate(zip(values, fits.theta, strict=True), first):
         at = {**test.held, test.poi: float(value)}
         measure = functools.partial(likelihood_ratio, joint=test.joint, poi=test.poi, held=at, start=theta, rivals=rivals)
         for kind, truth in enumerate((theta, test.null)):
@@ -325,15 +371,15 @@ def _point_test(point: _Sampled, alpha: float) -> PointTest:
 
 
 def _falling(values: Floats, curve: Floats, alpha: float) -> float:
-    """Return where a falling curve crosses `alpha`, linear in its logarithm; the ends of the values where it does not, infinity above them."""
+    """Return where a falling curve crosses `alpha`, linear in standard deviations; the ends of the values where it does not, infinity above them."""
     good = np.isfinite(curve)
-    values, curve = values[good], np.maximum.accumulate(curve[good][::-1])[::-1]
+    values, curve = values[good], _monotonic(curve[good])
     below = np.flatnonzero(curve <= alpha)
     if not len(below):
         return math.inf
     last = int(below[0])
     if last == 0:
         return float(values[0])
-    high, low = np.log(np.maximum(curve[[last - 1, last]], 1e-6))
-    fraction = (high - math.log(alpha)) / (high - low)
+    low, high = norm.isf(np.clip(curve[[last - 1, last]], _LEAST, 1 - _LEAST))
+    fraction = (norm.isf(alpha) - low) / (high - low)
     return float(values[last - 1] + fraction * (values[last] - values[last - 1]))

@@ -87,11 +87,21 @@ def test_toys_agree_with_the_exact_counting_experiment() -> None:
     assert found.toys is not None
     assert found.toys.seed == 3
     assert found.toys.failed == 0
-    assert found.toys.toys == 9 * 2 * 512
+    assert found.toys.toys == len(found.toys.points) * 2 * 512
     assert list(found.expected) == sorted(found.expected)
     asymptotic = cls_limit(test, cl=0.90)
     np.testing.assert_allclose(found.expected[1:], asymptotic.expected[1:], rtol=0.25)
     assert len(found.expected) == len(SIGMAS)
+
+
+def test_toys_find_a_limit_far_above_the_expected_ones() -> None:
+    """A strong signal: steps are halved around the limit, which is that of a normal estimate of 20 +- 1.48 to a tenth of that error."""
+    test = signal_test(counting(220.0), "mu")
+    found = cls_limit_toys(test, cl=0.90, plan=ToyPlan(512, 3))
+    mu = np.linspace(15.0, 25.0, 4001)
+    exact = mu[np.flatnonzero(poisson.cdf(220, 20.0 + 10 * mu) < 0.1)[0]]
+    assert found.allowed[0][1] == pytest.approx(exact, abs=0.2)
+    assert found.allowed[0][1] > 3 * found.expected[-1]
 
 
 def test_a_parameter_that_lowers_counts_is_refused(make_joint: Callable[..., Joint]) -> None:
