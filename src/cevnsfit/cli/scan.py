@@ -65,8 +65,9 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.cli.options import analysis, confidence, held
     from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
     from cevnsfit.studies.moments import moment_reference
+    from cevnsfit.studies.parts import load_parts, parts_of
     from cevnsfit.studies.provenance import provenance
-    from cevnsfit.studies.scan import load_parts, parts_of, run_scan
+    from cevnsfit.studies.scan import run_scan
     from cevnsfit.studies.shape_planes import needs_templates_everywhere, shape_scans
     from cevnsfit.studies.workers import workers
 
@@ -78,7 +79,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         with output.progress("scan") as progress:
             if needs_templates_everywhere(chosen, grids):
                 folder.mkdir(parents=True, exist_ok=True)
-                scans: Sequence[Scan | ShapeScan] = shape_scans(parts, grids, at=fixed, executor=executor, progress=progress)
+                scans: Sequence[Scan | ShapeScan] = shape_scans(parts, grids, at=fixed, loaded=loaded, executor=executor, progress=progress)
             else:
                 scans = run_scan(parts, grids, folder, at=fixed, loaded=loaded, executor=executor, progress=progress)
         with output.progress("boundaries"):

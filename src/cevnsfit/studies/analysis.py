@@ -17,8 +17,9 @@ from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
 from cevnsfit.studies.fitting import Consistency, FitSummary, consistency, run_fit
 from cevnsfit.studies.grids import parse_grids
 from cevnsfit.studies.moments import moment_reference
+from cevnsfit.studies.parts import Part, load_parts
 from cevnsfit.studies.rates import projections
-from cevnsfit.studies.scan import Part, load_parts, run_scan
+from cevnsfit.studies.scan import run_scan
 from cevnsfit.studies.setup import Analysis
 
 if TYPE_CHECKING:
@@ -74,11 +75,11 @@ def run_analysis(
     spec = load_analysis(path)
     overlays = tuple((entry.label, _curve(entry, spec, path)) for entry in spec.overlays)
     parts = tuple(Part(result.label, _analysis(spec, number)) for number, result in enumerate(spec.results))
-    scans = run_scan(parts, parse_grids(spec.grid), folder, at=spec.at, executor=executor, progress=progress)
+    loaded = load_parts(parts)
+    scans = run_scan(parts, parse_grids(spec.grid), folder, at=spec.at, loaded=loaded, executor=executor, progress=progress)
     confidence = [(entry.cl, entry.dof) for entry in spec.confidence]
     results = regions_of(scans, confidence, executor)
     fits = tuple(run_fit(Analysis((name,), "sm")) for name in spec.spectra)
-    loaded = load_parts(parts)
     measured = [part for part in parts if all(entry.spec.has_data for entry in loaded[part.label])]
     return AnalysisResult(spec, results, overlays, fits, tuple(consistency(part.analysis, loaded[part.label]) for part in measured))
 

@@ -15,8 +15,7 @@ from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import GridColumn, assemble, column_intervals, levels_of, located, plane_start, rebuilds, region, scan_column
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.io.store import axes_of, load_columns, open_scan, read_scan, save_column
-from cevnsfit.spec.catalog import experiment_names
-from cevnsfit.spec.load import load_experiment
+from cevnsfit.studies.parts import Part, load_parts
 from cevnsfit.studies.setup import Analysis, Pinned, analysis_from, build, build_pinned, caveat, check_floating, data_or_asimov, digest_of
 
 if TYPE_CHECKING:
@@ -176,42 +175,6 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
     names = tuple(channel.name for channel in likelihood.at({}).channels)
     plane = located(assemble(" + ".join(names), names, "", axes, columns), likelihood, at=held, data=setting.data, start=setting.start)
     return Scan(plane, columns, likelihood, held)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One plane of a scan.
-
-    Attributes
-    ----------
-    label
-        Its name in the store, on plots and in tables.
-    analysis
-        What is fitted. Experiments without data take part with the expectation of the Standard Model (Asimov data).
-    """
-
-    label: str
-    analysis: Analysis
-
-
-def parts_of(analysis: Analysis, *, each: bool) -> tuple[Part, ...]:
-    """Return the planes of an analysis: each single experiment when `each` and there are several, then the combination."""
-    singles = analysis.experiments if each and len(analysis.experiments) > 1 else ()
-    parts = [*(dataclasses.replace(analysis, experiments=(name,)) for name in singles), analysis]
-    shipped = experiment_names()
-    names = {name: name if name in shipped else load_experiment(name, dict(analysis.overrides)).name for name in analysis.experiments}
-    return tuple(Part(" + ".join(names[name] for name in part.experiments), part) for part in parts)
-
-
-def load_parts(parts: Sequence[Part]) -> dict[str, tuple[Experiment, ...]]:
-    """Return the experiments of each part by its label; what several parts share is read once."""
-    known: dict[tuple[str, tuple[tuple[str, str], ...]], Experiment] = {}
-    for part in parts:
-        for name in part.analysis.experiments:
-            key = (name, part.analysis.overrides)
-            if key not in known:
-                known[key] = load_experiment(name, dict(part.analysis.overrides))
-    return {part.label: tuple(known[name, part.analysis.overrides] for name in part.analysis.experiments) for part in parts}
 
 
 def describe(

@@ -17,6 +17,7 @@ from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.infer.shapes import point_values
+from cevnsfit.studies.parts import load_parts
 from cevnsfit.studies.setup import (
     Analysis,
     Pinned,
@@ -27,7 +28,6 @@ from cevnsfit.studies.setup import (
     check_model,
     data_or_asimov,
     digest_of,
-    load_experiments,
 )
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cevnsfit.infer.planes import Interval
+    from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.scan import Part
+    from cevnsfit.studies.parts import Part
 
     Row = tuple[NDArray[np.float64], NDArray[np.bool_]]
 
@@ -81,6 +82,7 @@ def shape_scans(
     grid: Mapping[str, ArrayLike],
     *,
     at: Mapping[str, float],
+    loaded: Mapping[str, Sequence[Experiment]] | None = None,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[ShapeScan, ...]:
@@ -94,6 +96,8 @@ def shape_scans(
         Two parameters and their increasing values.
     at
         Held parameters.
+    loaded
+        The experiments of each part by its label, when they are read already.
     executor
         Where rows are computed; this process by default.
     progress
@@ -110,11 +114,12 @@ def shape_scans(
     if both:
         message = f"{', '.join(both)} cannot be both scanned and held"
         raise CevnsfitError(message)
+    known = load_parts(parts) if loaded is None else loaded
     scans: list[ShapeScan] = []
     total = sum(len(np.asarray(next(iter(grid.values())))) for _ in parts)
     for part in parts:
         check_floating(part.analysis, (*at, *grid))
-        experiments = load_experiments(part.analysis)
+        experiments = known[part.label]
         likelihood = build(part.analysis, experiments)
         axes = _axes(likelihood, grid)
         count = len(axes[0].values)

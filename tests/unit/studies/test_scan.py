@@ -15,7 +15,8 @@ from cevnsfit.io.store import FILE, load_columns, read_scan
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.grids import parse_grid, parse_grids
-from cevnsfit.studies.scan import parts_of, plane_axes, run_scan, scan, stored_scans
+from cevnsfit.studies.parts import parts_of
+from cevnsfit.studies.scan import plane_axes, run_scan, scan, stored_scans
 from cevnsfit.studies.setup import Analysis, build
 
 if TYPE_CHECKING:

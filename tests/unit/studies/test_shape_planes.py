@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cevnsfit.cli.main import app
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.fit import fit
-from cevnsfit.studies.scan import parts_of
+from cevnsfit.studies.parts import parts_of
 from cevnsfit.studies.setup import Analysis
 from cevnsfit.studies.shape_planes import needs_templates_everywhere, shape_scans
 

@@ -15,7 +15,8 @@ from cevnsfit.infer.feldman_cousins import ToyPlan
 from cevnsfit.io.store import load_columns, read_scan
 from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, forecast_json
 from cevnsfit.studies.limits import Question, run_limits
-from cevnsfit.studies.scan import parts_of, run_scan
+from cevnsfit.studies.parts import parts_of
+from cevnsfit.studies.scan import run_scan
 from cevnsfit.studies.setup import Analysis
 from cevnsfit.studies.susy import deviation, susy_scan
 from cevnsfit.studies.throwing import Run
