@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from cevnsfit.infer.minima import start_set
 
 from cevnsfit.infer.feldman_cousins import ToyPlan
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.toys import CHUNK, Rival, Unit, in_this_process, likelihood_ratio, observing, start_set, without_cache
-from cevnsfit.stats.joint import observed_data, take, toy_data
+from cevnsfit.infer.toys import CHUNK, Rival, Unit, in_this_process, likelihood_ratio
+from cevnsfit.stats.data import observed_data, observing, toy_data
 from cevnsfit.studies.throwing import Run, thrower
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ MASS = 10.0
 
 @pytest.fixture(scope="module")
 def unit(combination: Likelihood) -> Unit:
-    joint = without_cache(combination.at({"mass": MASS}))
+    joint = combination.at({"mass": MASS})
     theta = profile(joint, {"g": np.array([G])}).theta[0]
     rivals = (Rival(joint, start_set(joint, observed_data(joint), held={})),)
     measure = functools.partial(likelihood_ratio, joint=joint, poi="g", held={"g": G}, start=theta, rivals=rivals)
@@ -55,7 +56,7 @@ def bench_toys_iminuit(benchmark: Any, unit: Unit, minuit_fit: Any) -> None:
 
     def fits() -> None:
         for row in range(4):
-            joint = observing(unit.joint, take(data, row))
+            joint = observing(unit.joint, data.take(row))
             for start, held in ((unit.truth, ("g",)), (unit.truth, ()), (above, ())):
                 minuit_fit(joint, start, held, {})
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ParameterKind = Literal["polynomial", "shape", "nuisance"]
+ParameterKind = Literal["polynomial", "nonlinear", "nuisance"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Parameter:
         Dotted name for what belongs to one experiment, plain name for what is shared.
     kind
         "polynomial": the expected counts are a polynomial in it (couplings);
-        "shape": a new value rebuilds the templates (mass, radius);
+        "nonlinear": a new value rebuilds the templates (mass, radius);
         "nuisance": a systematic or a background normalisation.
     default, lower, upper
         Value and closed domain, in `unit`.

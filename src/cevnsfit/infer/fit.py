@@ -1,6 +1,6 @@
 """The best fit: starts in every basin, a batched profile to choose among them, iminuit to finish, MINOS for the errors.
 
-Shape parameters float in the same iminuit call; their gradient comes from central differences of -2 ln lambda between joint likelihoods
+Nonlinear parameters float in the same iminuit call; their gradient comes from central differences of -2 ln lambda between joint likelihoods
 rebuilt at shifted values. Those with scale "log" are fitted as logarithms.
 """
 
@@ -16,7 +16,7 @@ from cevnsfit.infer.objective import Objective, from_internal, internal_domain, 
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
 from cevnsfit.infer.starts import Candidate, Search, search
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.parameters import ParameterSet
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
 POLISHED: Final = 3
 """Local minima that iminuit finishes."""
@@ -51,7 +52,7 @@ def fit(
     Parameters
     ----------
     target
-        A joint likelihood, or a likelihood whose shape parameters float too.
+        A joint likelihood, or a likelihood whose nonlinear parameters float too.
     fixed
         Values of parameters to hold.
     floating
@@ -73,7 +74,7 @@ def fit(
     held = dict(zip(parameters.names, parameters.vector(fixed).tolist(), strict=True))
     wanted = _wanted(parameters, fixed, tuple(floating))
     if data is None:
-        shape = {p.name: held[p.name] for p in parameters if p.kind == "shape"}
+        shape = {p.name: held[p.name] for p in parameters if p.kind == "nonlinear"}
         data = observed_data(target.at(shape) if isinstance(target, Likelihood) else target)
     found = search(target, data, held, wanted, starts)
     names = tuple(name for name in wanted if name not in found.without_effect)
@@ -97,7 +98,7 @@ def _wanted(parameters: ParameterSet, fixed: Mapping[str, float], floating: tupl
 def _evaluated(objective: Objective, found: Search) -> FitResult:
     """Return the result when nothing floats."""
     x = np.empty(0)
-    joint, _ = objective.problem(objective.values(x))
+    joint, _ = objective.bound_at(objective.values(x))
     bad = objective.impossible(x)
     return FitResult(
         valid=not bad,
@@ -122,9 +123,9 @@ def _minuit(objective: Objective, candidate: Candidate) -> Minuit:
     from iminuit import Minuit
 
     start = np.array([to_internal(p, candidate.values[p.name]) for p in objective.parameters])
-    held = [p.kind != "shape" and candidate.values[p.name] in (p.lower, p.upper) for p in objective.parameters]
+    held = [p.kind != "nonlinear" and candidate.values[p.name] in (p.lower, p.upper) for p in objective.parameters]
     # with a parameter held iminuit 2.33 mistakes which rows of a given Hessian belong to the others; it then finds its own
-    smooth = not any(held) and all(p.kind != "shape" for p in objective.parameters)
+    smooth = not any(held) and all(p.kind != "nonlinear" for p in objective.parameters)
     minuit = Minuit(objective.value, start, grad=objective.gradient, hessian=objective.hessian if smooth else None, name=objective.names)
     minuit.errordef = Minuit.LEAST_SQUARES
     minuit.throw_nan = True
@@ -137,10 +138,10 @@ def _minuit(objective: Objective, candidate: Candidate) -> Minuit:
 def _snapped(objective: Objective, candidate: Candidate) -> Candidate:
     """Return the candidate with parameters that are within 1e-3 of their error of a limit put on it, where that is no worse."""
     x = np.array([to_internal(p, candidate.values[p.name]) for p in objective.parameters])
-    matrix = objective.hessian(x) if all(p.kind != "shape" for p in objective.parameters) else np.eye(len(x))
+    matrix = objective.hessian(x) if all(p.kind != "nonlinear" for p in objective.parameters) else np.eye(len(x))
     values = dict(candidate.values)
     for index, parameter in enumerate(objective.parameters):
-        if parameter.kind == "shape" or not matrix[index, index] > 0:
+        if parameter.kind == "nonlinear" or not matrix[index, index] > 0:
             continue
         margin = 1e-3 / math.sqrt(matrix[index, index] / 2)
         for limit in (parameter.lower, parameter.upper):
@@ -195,7 +196,7 @@ def _describe(objective: Objective, best: tuple[Minuit, str], found: Search, min
     values = objective.values(x)
     unconstrained = sum(not p.constrained for p in objective.parameters)
     at_limit = tuple(p.name for p, value in zip(objective.parameters, x, strict=True) if _at_limit(objective, minuit, p.name, value))
-    joint, _ = objective.problem(values)
+    joint, _ = objective.bound_at(values)
     return FitResult(
         valid=valid,
         reason="; ".join([*remarks, *notes]),
@@ -228,7 +229,7 @@ def _hesse(minuit: Minuit, objective: Objective) -> tuple[dict[str, float], NDAr
     size = len(objective.names)
     errors, correlation = dict.fromkeys(objective.names, math.nan), np.full((size, size), np.nan)
     held = list(minuit.fixed)
-    if any(held) and all(p.kind != "shape" for p in objective.parameters):
+    if any(held) and all(p.kind != "nonlinear" for p in objective.parameters):
         covariance = _covariance(objective, np.array(minuit.values), held)
     else:
         minuit.hesse()
@@ -239,7 +240,7 @@ def _hesse(minuit: Minuit, objective: Objective) -> tuple[dict[str, float], NDAr
         sigma = np.where(held, np.nan, np.sqrt(np.diag(covariance)))
         correlation = covariance / sigma / sigma[:, None]
     for parameter, width, value in zip(objective.parameters, sigma, minuit.values, strict=True):
-        log = parameter.kind == "shape" and parameter.scale == "log"
+        log = parameter.kind == "nonlinear" and parameter.scale == "log"
         errors[parameter.name] = float(width * math.exp(value) if log else width)
     return errors, correlation
 
@@ -317,8 +318,8 @@ def _excess(objective: Objective, best: NDArray[np.float64], name: str) -> Calla
     """Return the profile of -2 ln lambda above its minimum, less 1, as a function of one parameter; NaN where no minimum is found."""
     base = objective.value(best)
     values = objective.values(best)
-    joint, _ = objective.problem(values)
-    if all(p.kind != "shape" for p in objective.parameters):
+    joint, _ = objective.bound_at(values)
+    if all(p.kind != "nonlinear" for p in objective.parameters):
         others = [other for other in objective.names if other != name]
         theta = np.array([values[parameter] for parameter in joint.parameters.names])
 
@@ -343,5 +344,5 @@ def _first_width(objective: Objective, name: str) -> float:
     """Return a small first step for a parameter that has no Hesse error."""
     from cevnsfit.infer.starts import dominance_scale
 
-    joint, _ = objective.problem(objective.held)
+    joint, _ = objective.bound_at(objective.held)
     return 0.01 * dominance_scale(joint, joint.parameters.index(name))

@@ -22,16 +22,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.infer.minima import start_set
 from cevnsfit.infer.starts import dominance_scale, effective
-from cevnsfit.infer.toys import start_set
-from cevnsfit.stats.engine import bind, evaluate_problem, gauss_newton
+from cevnsfit.stats.engine import bind_data, evaluate_problem, gauss_newton
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
 
@@ -78,7 +79,7 @@ class Target:
     Attributes
     ----------
     joint, data
-        The likelihood at fixed shape parameters, and the data set.
+        The likelihood at fixed nonlinear parameters, and the data set.
     theta
         All parameters; those that do not float keep these values, shape (n,).
     floating
@@ -125,7 +126,7 @@ def target(joint: Joint, data: Data, *, held: Mapping[str, float], priors: Seque
     Parameters
     ----------
     joint
-        The likelihood at fixed shape parameters.
+        The likelihood at fixed nonlinear parameters.
     data
         The data set.
     held
@@ -168,9 +169,9 @@ def log_density(goal: Target, coordinates: Floats) -> Floats:
     inside = np.all((coordinates >= goal.lower) & (coordinates <= goal.upper), axis=1)
     theta = np.tile(goal.theta, (len(coordinates), 1))
     theta[:, goal.floating] = goal.values(np.clip(coordinates, goal.lower, goal.upper))
-    problem = bind(goal.joint, goal.data, np.empty(0, dtype=np.int64))
+    bound = bind_data(goal.joint, goal.data, np.empty(0, dtype=np.int64))
     with np.errstate(over="ignore", invalid="ignore"):
-        found = evaluate_problem(problem, theta, np.arange(len(theta)))
+        found = evaluate_problem(bound, theta, np.arange(len(theta)))
     good = inside & ~found.impossible & np.isfinite(found.value)
     return np.where(good, -0.5 * np.where(good, found.value, 0.0), -np.inf)
 

@@ -34,7 +34,7 @@ def background_rows(experiment: Experiment, counts: Mapping[str, schema.Count], 
     counts
         The prior of each background's count.
     excursions
-        Whether the released shape excursions are parameters.
+        Whether the released excursions are parameters.
     """
     rows: list[Row] = []
     parameters: list[Parameter] = []

@@ -37,7 +37,7 @@ SignalSystematics = Literal["profile", "shapes", "hold"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """One experiment with one signal model, ready to give templates at any value of the shape parameters.
+    """One experiment with one signal model, ready to give templates at any value of the nonlinear parameters.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Model:
     signal
         The folded signal; None when the released template stands in for it.
     prepared
-        For each target, the model's terms as a function of the shape parameters.
+        For each target, the model's terms as a function of the nonlinear parameters.
     monomials
         Monomials of the signal in the couplings.
     mix
@@ -54,7 +54,7 @@ class Model:
     ratios
         Further signal rows per monomial: the nominal counts times these, shape (rows, bins).
     fixed
-        Templates that no shape parameter changes, shape (rows, bins).
+        Templates that no nonlinear parameter changes, shape (rows, bins).
     coefficients
         The rule A(theta) for all rows: signal rows (row-major over rows, monomials), then the fixed ones.
     components
@@ -153,7 +153,7 @@ def check_overlaps(experiments: Sequence[Experiment], *, allow_overlap: bool = F
 
 
 def channel(model: Model, shape: Mapping[str, float]) -> Channel:
-    """Return the channel of one experiment at values of the shape parameters."""
+    """Return the channel of one experiment at values of the nonlinear parameters."""
     experiment = model.experiment
     templates = np.concatenate([signal_templates(model, shape), model.fixed]) if model.signal is not None else model.fixed
     return Channel(
@@ -163,7 +163,7 @@ def channel(model: Model, shape: Mapping[str, float]) -> Channel:
         components=model.components,
         observed=model.observed,
         control=model.control,
-        shape=tuple(axis.nbins for axis in experiment.axes),
+        bins=tuple(axis.nbins for axis in experiment.axes),
     )
 
 
@@ -179,7 +179,7 @@ def _control(experiment: Experiment) -> ControlRegion | None:
 
 
 def signal_templates(model: Model, shape: Mapping[str, float]) -> NDArray[np.float64]:
-    """Return the signal rows at values of the shape parameters, shape (rows * monomials, bins)."""
+    """Return the signal rows at values of the nonlinear parameters, shape (rows * monomials, bins)."""
     assert model.signal is not None
     squares = squares_of(model.signal, model.prepared, shape)
     signal = with_kernels(model.signal, kernels_of(squares))

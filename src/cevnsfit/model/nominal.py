@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nominal:
-    """The nominal counts of one experiment as a function of couplings and shape parameters.
+    """The nominal counts of one experiment as a function of couplings and nonlinear parameters.
 
     Attributes
     ----------
@@ -54,11 +54,11 @@ def nominal_of(signal: Signal, prepared: tuple[PreparedModel, ...]) -> Nominal:
 
 
 def signal_counts(nominal: Nominal, values: Mapping[str, float]) -> Floats:
-    """Return the signal counts, shape (bins,), at values of couplings and shape parameters."""
+    """Return the signal counts, shape (bins,), at values of couplings and nonlinear parameters."""
     found = [terms(values) for terms in nominal.prepared]
     signal, leptons = nominal.signal, nominal.signal.flux.leptons
     kernels = tuple(dict.fromkeys(term.kernel for terms in found for term in terms if term.flavour in leptons))
-    if kernels != signal.kernels:  # those of some models depend on shape parameters
+    if kernels != signal.kernels:  # those of some models depend on nonlinear parameters
         nominal = nominal_of(with_kernels(signal, kernels), nominal.prepared)
         signal = nominal.signal
     blocks = [_squares(signal, terms, len(target.t), values) for target, terms in zip(signal.targets, found, strict=True)]

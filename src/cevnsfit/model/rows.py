@@ -31,7 +31,7 @@ class Factors:
     norms
         Log-normal factors by parameter name: the relative error, or the factors at +1 and at -1.
     excursion
-        Parameter of a shape excursion and its kind, `LINEAR` for a or `QUADRATIC` for q(a); None for a nominal template.
+        Parameter of a excursion and its kind, `LINEAR` for a or `QUADRATIC` for q(a); None for a nominal template.
     """
 
     component: str

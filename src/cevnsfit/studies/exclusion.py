@@ -68,7 +68,7 @@ def coarse(results: Sequence[Result]) -> list[str]:
     for plane, regions in results:
         model = check_model(plane.model) if plane.model else None
         kinds = {p.name: p.kind for p in (() if model is None else model.parameters)}
-        if kinds.get(plane.x.name) == "shape" != kinds.get(plane.y.name):
+        if kinds.get(plane.x.name) == "nonlinear" != kinds.get(plane.y.name):
             continue
         rise = plane.nll2 - plane.best["nll2"]
         counts = [pieces(plane.x, plane.y, rise, region.threshold) for region in regions]

@@ -11,11 +11,10 @@ from cevnsfit.core.version import installed_version
 from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.posterior import BLOCK, Prior, run_block, target
-from cevnsfit.infer.toys import without_cache
 from cevnsfit.io.posterior_store import BLOCKS, load_blocks, open_posterior, save_block
 from cevnsfit.report.posteriors import posterior_figure
 from cevnsfit.report.style import save_figure
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import poi_name, prepare
 from cevnsfit.studies.forecast import cell, write_csv
 from cevnsfit.studies.grids import parse_range
@@ -144,7 +143,7 @@ def run_posterior(
     joint, held = prepare(analysis, at)
     name = poi_name(joint, sampling.poi, held)
     check_floating(analysis, tuple(at))
-    goal = target(without_cache(joint), observed_data(joint), held=held, priors=sampling.priors)
+    goal = target(joint, observed_data(joint), held=held, priors=sampling.priors)
     walkers = max(4 * len(goal.floating), 32) if sampling.walkers is None else sampling.walkers
     if walkers < 2 * len(goal.floating) or walkers % 2:
         message = f"{len(goal.floating)} parameters need an even number of at least {2 * len(goal.floating)} walkers, got {walkers}"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.planes import Interval
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.stats.joint import Data
+    from cevnsfit.stats.data import Data
     from cevnsfit.stats.likelihood import Likelihood
 
     Progress = Callable[[int, int], None]
@@ -69,7 +69,7 @@ class Scan:
         levels = levels_of(self.plane, confidence)
         axes = (self.plane.x, self.plane.y)
         if executor is None or self.analysis is None:
-            setting = settle(self.likelihood, axes, self.at)
+            setting = prepare_columns(self.likelihood, axes, self.at)
             by_column = [_intervals(setting, axes, i, finished, levels, self.at) for i, finished in enumerate(self.columns)]
         else:
             pinned = Pinned(self.analysis, self.digest)
@@ -103,19 +103,19 @@ class Setting:
     start: NDArray[np.float64]
 
 
-def settle(likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> Setting:
+def prepare_columns(likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> Setting:
     """Return what all columns of a plane share."""
     data = data_or_asimov(likelihood)
     return Setting(likelihood, data, plane_start(likelihood, axes, at=at, data=data))
 
 
 def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> tuple[PlaneAxis, PlaneAxis]:
-    """Return the axes of a grid of two parameters; a shape parameter becomes the first.
+    """Return the axes of a grid of two parameters; a nonlinear parameter becomes the first.
 
     Raises
     ------
     CevnsfitError
-        Unless there are two parameters with increasing values inside their domains, at most one of them a shape parameter.
+        Unless there are two parameters with increasing values inside their domains, at most one of them a nonlinear parameter.
     """
     if len(grid) != 2:
         message = f"a scan needs two parameters, got {len(grid)} ({', '.join(grid)})"
@@ -132,8 +132,8 @@ def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> tuple[P
         ratios = np.diff(np.log(values)) if values[0] > 0 else np.array([0.0, 1.0])
         scale = "log" if np.allclose(ratios, ratios[0], rtol=1e-6) else "linear"
         axes.append((parameter.kind, PlaneAxis(name, parameter.unit, values, "log" if scale == "log" else "linear")))
-    axes.sort(key=lambda entry: entry[0] != "shape")
-    if axes[1][0] == "shape":
+    axes.sort(key=lambda entry: entry[0] != "nonlinear")
+    if axes[1][0] == "nonlinear":
         message = f"{axes[0][1].name} and {axes[1][1].name} both rebuild the templates; scan one of them with a coupling"
         raise CevnsfitError(message)
     return axes[0][1], axes[1][1]
@@ -149,7 +149,7 @@ def check_held(axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> No
 
 def _check_profiled(likelihood: Likelihood, names: Sequence[str]) -> None:
     """Raise CevnsfitError if a parameter that rebuilds the templates is to be profiled."""
-    shapes = [name for name in names if likelihood.parameters[name].kind == "shape"]
+    shapes = [name for name in names if likelihood.parameters[name].kind == "nonlinear"]
     if shapes:
         message = f"{', '.join(shapes)} rebuilds the templates and cannot be profiled in a plane; scan it or hold it (--at)"
         raise CevnsfitError(message)
@@ -170,7 +170,7 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
     held = {} if at is None else dict(at)
     axes = plane_axes(likelihood, grid)
     check_held(axes, held)
-    setting = settle(likelihood, axes, held)
+    setting = prepare_columns(likelihood, axes, held)
     columns = tuple(_column(setting, axes, index, held) for index in range(len(axes[0].values)))
     names = tuple(channel.name for channel in likelihood.at({}).channels)
     plane = located(assemble(" + ".join(names), names, "", axes, columns), likelihood, at=held, data=setting.data, start=setting.start)
@@ -263,7 +263,7 @@ def _scan(
 ) -> Scan:
     analysis = pinned.analysis
     names = tuple(channel.name for channel in likelihood.at({}).channels)
-    setting = settle(likelihood, axes, at)
+    setting = prepare_columns(likelihood, axes, at)
     plane = assemble(label, names, analysis.model, axes, columns, caveat(analysis))
     best = located(plane, likelihood, at=at, data=setting.data, start=setting.start)
     return Scan(best, tuple(columns), likelihood, at, analysis, pinned.digest)
@@ -278,7 +278,7 @@ def _columns(
 ) -> Iterator[tuple[int, int, GridColumn]]:
     """Yield (plane, column, result) as they finish."""
     if executor is None:
-        settings = {n: settle(likelihoods[n], axes, at) for n in sorted({n for n, _, _ in tasks})}
+        settings = {n: prepare_columns(likelihoods[n], axes, at) for n in sorted({n for n, _, _ in tasks})}
         for n, i, _ in tasks:
             yield n, i, _column(settings[n], axes, i, at)
         return
@@ -300,7 +300,7 @@ def column_task(pinned: Pinned, axes: tuple[PlaneAxis, PlaneAxis], index: int, a
 @functools.lru_cache(maxsize=8)
 def _settled(pinned: Pinned, first: tuple[str, float], second: str, at: tuple[tuple[str, float], ...]) -> Setting:
     axes = (PlaneAxis(first[0], "", np.array([first[1]]), "linear"), PlaneAxis(second, "", np.empty(0), "linear"))
-    return settle(build_pinned(pinned), axes, dict(at))
+    return prepare_columns(build_pinned(pinned), axes, dict(at))
 
 
 def _column(setting: Setting, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> GridColumn:

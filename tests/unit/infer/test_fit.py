@@ -1,4 +1,4 @@
-"""The global fit: basins, limits, errors, shape parameters and agreement with pyhf."""
+"""The global fit: basins, limits, errors, nonlinear parameters and agreement with pyhf."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from cevnsfit.infer.profile import profile
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.channel import Channel, Coefficients
-from cevnsfit.stats.joint import asimov_data, join
+from cevnsfit.stats.data import asimov_data
+from cevnsfit.stats.joint import join
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def resonance(shape: Mapping[str, float], observed: np.ndarray | None = None) ->
 
 MASS = ParameterSet(
     (
-        Parameter("mass", "shape", 1.0, lower=0.01, upper=10.0, scale="log"),
+        Parameter("mass", "nonlinear", 1.0, lower=0.01, upper=10.0, scale="log"),
         Parameter("g", "polynomial", 0.0, lower=0.0, scale="log"),
         Parameter("flux", "nuisance", 0.0, constrained=True),
     )

@@ -14,8 +14,9 @@ from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.credible import credible, highest_density
 from cevnsfit.infer.posterior import BLOCK, Prior, log_density, run_block, starting_ensemble, target
 from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import nll2
-from cevnsfit.stats.joint import Joint, join, observed_data
+from cevnsfit.stats.joint import Joint, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

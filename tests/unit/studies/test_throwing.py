@@ -12,7 +12,7 @@ import pytest
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.feldman_cousins import ToyPlan, feldman_cousins, hypotheses
-from cevnsfit.infer.toys import Unit, run_unit, without_cache
+from cevnsfit.infer.toys import Unit, run_unit
 from cevnsfit.io.toy_store import load_chunk, open_toys, save_chunk
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.joint import join
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cevnsfit.infer.intervals import Intervals
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
 IDENTITY = {"what": "test"}
 PLAN = ToyPlan(256, 7)
@@ -51,7 +52,6 @@ def counting() -> Joint:
 
 
 def units(joint: Joint, count: int, measure: Callable[[Data], np.ndarray] = total) -> list[Unit]:
-    joint = without_cache(joint)
     return [Unit(place // 2, place % 2, joint, joint.parameters.defaults(), measure, 3) for place in range(count)]
 
 
