@@ -13,7 +13,7 @@ from cevnsfit.infer.intervals import coupling_scale
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.starts import dominance_scale, search
 from cevnsfit.stats.data import asimov_data
-from cevnsfit.stats.engine import nll2
+from cevnsfit.stats.engine import bind_data, nll2_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -187,7 +187,9 @@ def _promising(joint: Joint, data: Data, starts: Floats, couplings: Sequence[int
     Along a single coupling of which the counts know even powers alone, these are the minima among the starts and, unless it is far above the
     others, the lowest on each side of the coupling with the fewest counts.
     """
-    values = np.array([nll2(joint, start, data) for start in starts])
+    bound = bind_data(joint, data, np.empty(0, dtype=np.int64))
+    rows = np.arange(starts.shape[1])
+    values = np.array([nll2_at(bound, start, rows) for start in starts])
     promising: Bools = values <= values.min(axis=0) + HOPELESS
     if len(couplings) != 1 or not _squares(joint, couplings):
         return promising

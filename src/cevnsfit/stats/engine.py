@@ -119,10 +119,10 @@ def _pairs(templates: Floats, active: Ints, parameters: int) -> tuple[NDArray[np
     by_pairs, by_jacobian = len(upper[0]) / 2, parameters * size + 2 * parameters**2
     if by_pairs > by_jacobian or len(upper[0]) * bins > MAX_PAIR_NUMBERS:
         return None, pair_of
-    chosen = templates[active]
+    chosen = templates[active].astype(np.float32)
     products = chosen[upper[0]] * chosen[upper[1]]
     products[np.abs(products) < NEGLIGIBLE] = 0.0
-    return products.astype(np.float32), pair_of
+    return products, pair_of
 
 
 def _bind_channel(joint: Joint, place: int, data: Data, floating: Ints, absent: Ints) -> BoundChannel:
@@ -262,7 +262,7 @@ def hessian(bound: BoundLikelihood, evaluation: Evaluation, chosen: Ints, rows: 
     return gauss_newton, second
 
 
-def heights(bound: BoundLikelihood, theta: Floats, rows: Ints) -> Floats:
+def nll2_at(bound: BoundLikelihood, theta: Floats, rows: Ints) -> Floats:
     """Return -2 ln lambda alone, shape (P,); see `evaluate_problem` for the parameters."""
     pull = np.where(bound.constrained, theta - _rows(bound.aux, rows), 0.0)
     value: Floats = np.einsum("pi,pi->p", pull, pull)
@@ -280,7 +280,7 @@ def heights(bound: BoundLikelihood, theta: Floats, rows: Ints) -> Floats:
 
 def nll2(joint: Joint, theta: Floats, data: Data) -> Floats:
     """Return -2 ln lambda with the constraint terms, shape (P,), at theta of shape (P, n)."""
-    return heights(bind_data(joint, data, np.empty(0, dtype=np.int64)), theta, np.arange(len(theta)))
+    return nll2_at(bind_data(joint, data, np.empty(0, dtype=np.int64)), theta, np.arange(len(theta)))
 
 
 def nll2_gradient(joint: Joint, theta: Floats, data: Data) -> tuple[Floats, Floats]:

@@ -111,6 +111,15 @@ def _compile_monomials(powers: Ints, column: dict[int, int]) -> Monomials:
     return Monomials(used, table[:, used], np.array(values, dtype=np.int64), *split(first), *split(second))
 
 
+def _distinct(rows: Floats) -> tuple[Floats, Ints]:
+    """Return the distinct rows in order of appearance, and the place of each row among them."""
+    places: dict[bytes, int] = {}
+    group = np.array([places.setdefault((row + 0.0).tobytes(), len(places)) for row in rows], dtype=np.int64)
+    first = np.zeros(len(places), dtype=np.int64)
+    first[group[::-1]] = np.arange(len(rows))[::-1]
+    return rows[first], group
+
+
 def _one_hot(places: Ints, size: int) -> Floats:
     """Return the matrix (k, size) with a 1 at each place."""
     result: Floats = (places[:, None] == np.arange(size)).astype(np.float64)
@@ -121,8 +130,7 @@ def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
     """Return the rule prepared for derivatives with respect to the local parameters `floating`."""
     n = len(coefficients.parameters)
     key = np.concatenate([coefficients.powers, coefficients.norm_hi, coefficients.norm_lo], axis=1)
-    unique, group = np.unique(key, axis=0, return_inverse=True)
-    group = group.reshape(-1)
+    unique, group = _distinct(key)
     powers, hi, lo = unique[:, :n].astype(np.int64), unique[:, n : 2 * n], unique[:, 2 * n :]
     column = {int(local): position for position, local in enumerate(floating)}
     factors: dict[tuple[int, float, float], int] = {}
