@@ -116,6 +116,12 @@ class ParameterSet:
         """Return the default values, shape (n,)."""
         return np.array([parameter.default for parameter in self.parameters], dtype=np.float64)
 
+    def domains(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the lower and the upper ends of the domains, shape (n,) each."""
+        return np.array([p.lower for p in self.parameters], dtype=np.float64), np.array(
+            [p.upper for p in self.parameters], dtype=np.float64
+        )
+
     def vector(self, values: Mapping[str, float]) -> NDArray[np.float64]:
         """Return the defaults with `values` put in by name, shape (n,), each checked against its domain."""
         theta = self.defaults()

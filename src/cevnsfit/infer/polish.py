@@ -25,7 +25,7 @@ class Polished(NamedTuple):
     valid: bool
 
 
-def polish(bound: BoundLikelihood, theta: Floats, source: NDArray[np.int64], bounds: tuple[Floats, Floats]) -> Polished:
+def polish(bound: BoundLikelihood, theta: Floats, source: NDArray[np.int64]) -> Polished:
     """Return the minimum that iminuit finds from one point.
 
     Parameters
@@ -36,8 +36,6 @@ def polish(bound: BoundLikelihood, theta: Floats, source: NDArray[np.int64], bou
         All parameters, shape (n,).
     source
         The data set, shape (1,).
-    bounds
-        Lower and upper ends of the floating parameters, each of shape (n_f,).
     """
     from iminuit import Minuit
 
@@ -55,7 +53,7 @@ def polish(bound: BoundLikelihood, theta: Floats, source: NDArray[np.int64], bou
 
     minuit = Minuit(value, theta[bound.floating], grad=gradient)
     minuit.errordef = Minuit.LEAST_SQUARES
-    minuit.limits = list(zip(*bounds, strict=True))
+    minuit.limits = list(zip(bound.lower, bound.upper, strict=True))
     minuit.tol = 1e-4
     minuit.strategy = 1
     minuit.migrad(ncall=20_000, iterate=3)

@@ -220,7 +220,7 @@ def _reflected(x: Floats, lower: Floats, upper: Floats) -> Floats:
     return np.clip(x, lower, upper)
 
 
-def run_block(goal: Target, start: Floats | None, walkers: int, stream: tuple[int, int, int]) -> Block:
+def run_block(goal: Target, start: Floats | None, walkers: int, stream: np.random.SeedSequence) -> Block:
     """Return the next `BLOCK` steps of an ensemble.
 
     Proposals are those of differential evolution, its snooker variant, and jumps of one coupling alone, which lead from one minimum
@@ -235,12 +235,11 @@ def run_block(goal: Target, start: Floats | None, walkers: int, stream: tuple[in
     walkers
         Their number.
     stream
-        Seed, ensemble and block: they choose the random stream.
+        Of this block alone, see `stream_of`.
     """
     import emcee
 
-    seed, ensemble, block = stream
-    begin, walk = np.random.SeedSequence(seed, spawn_key=(ensemble, block)).spawn(2)
+    begin, walk = (np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, k)) for k in range(2))
     coordinates = starting_ensemble(goal, walkers, np.random.default_rng(begin)) if start is None else start
     moves = [(emcee.moves.DEMove(), 0.5), (emcee.moves.DESnookerMove(), 0.1)]
     parameters = goal.joint.parameters.parameters
@@ -252,6 +251,11 @@ def run_block(goal: Target, start: Floats | None, walkers: int, stream: tuple[in
     sampler.random_state = np.random.RandomState(np.random.MT19937(walk)).get_state()
     sampler.run_mcmc(coordinates, BLOCK, skip_initial_state_check=True)
     return Block(sampler.get_chain(), sampler.get_log_prob(), sampler.backend.accepted.astype(np.float64))
+
+
+def stream_of(seed: int, ensemble: int, block: int) -> np.random.SeedSequence:
+    """Return the random stream of one block of an ensemble."""
+    return np.random.SeedSequence(seed, spawn_key=(ensemble, block))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -159,20 +159,18 @@ def profile(
     theta = _start(joint, fixed, data, start)
     moving = floating_indices(joint, tuple(fixed), floating)
     bound = bind_data(joint, data, moving, zero_indices(theta, moving))
-    lower = np.array([joint.parameters.parameters[index].lower for index in bound.floating])
-    upper = np.array([joint.parameters.parameters[index].upper for index in bound.floating])
-    theta[:, bound.floating] = np.clip(theta[:, bound.floating], lower, upper)
+    theta[:, bound.floating] = np.clip(theta[:, bound.floating], bound.lower, bound.upper)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if start is None and data.size is None and len(theta) >= PILOT:
-            theta[:, bound.floating] = _pilot(bound, theta, lower, upper)
-        state = _minimise(bound, theta, np.arange(len(theta)), (lower, upper))
+            theta[:, bound.floating] = _pilot(bound, theta)
+        state = _minimise(bound, theta, np.arange(len(theta)))
         fallbacks = np.flatnonzero(state.status != _DONE)
         for row in fallbacks:
-            polished = polish(bound, state.theta[row], state.source[[row]], (lower, upper))
+            polished = polish(bound, state.theta[row], state.source[[row]])
             if polished.value <= state.value[row] + 1e-9:
                 state.theta[row], state.value[row], state.edm[row] = polished.theta, polished.value, polished.edm
                 state.status[row] = _DONE if polished.valid else _FAILED
-        _mirror(bound, state, (lower, upper))
+        _mirror(bound, state)
     converged = (state.status == _DONE) & ~state.impossible
     return ProfileResult(np.where(state.impossible, np.inf, state.value), state.theta, state.edm, converged, state.rounds, len(fallbacks))
 
@@ -189,17 +187,17 @@ def _start(joint: Joint, fixed: Mapping[str, Floats], data: Data, start: Floats 
     return theta
 
 
-def _pilot(bound: BoundLikelihood, theta: Floats, lower: Floats, upper: Floats) -> Floats:
+def _pilot(bound: BoundLikelihood, theta: Floats) -> Floats:
     """Return the floating parameters at the minimum of one good point of the batch, from which the others start."""
     some = theta[np.linspace(0, len(theta) - 1, 8).astype(np.int64)]
     value = evaluate_problem(bound, some, np.arange(len(some))).value
     best = int(np.argmin(np.where(np.isfinite(value), value, np.inf)))
-    state = _minimise(bound, some[[best]], np.zeros(1, dtype=np.int64), (lower, upper))
+    state = _minimise(bound, some[[best]], np.zeros(1, dtype=np.int64))
     result: Floats = state.theta[0, bound.floating] if state.status[0] == _DONE else theta[0, bound.floating]
     return result
 
 
-def _minimise(bound: BoundLikelihood, theta: Floats, source: Ints, bounds: tuple[Floats, Floats]) -> _State:
+def _minimise(bound: BoundLikelihood, theta: Floats, source: Ints) -> _State:
     """Return the state of all points after the rounds; theta (P, n) is updated in place, `source` (P,) are their data sets."""
     count, size = len(theta), len(bound.floating)
     state = _State(
@@ -221,7 +219,7 @@ def _minimise(bound: BoundLikelihood, theta: Floats, source: Ints, bounds: tuple
     working, waiting = np.arange(min(CHUNK, count)), CHUNK
     best = np.inf
     while working.size:
-        _round(bound, state, working, bounds)
+        _round(bound, state, working)
         finite = state.value[working]
         best = min(best, float(np.min(finite[np.isfinite(finite)], initial=np.inf))) if shared else best
         _judge(state, working, best)
@@ -237,10 +235,10 @@ def _shared(bound: BoundLikelihood) -> bool:
     return bound.aux.ndim == 1 and all(channel.counts.ndim == 1 for channel in bound.channels)
 
 
-def _round(bound: BoundLikelihood, state: _State, working: Ints, bounds: tuple[Floats, Floats]) -> None:
+def _round(bound: BoundLikelihood, state: _State, working: Ints) -> None:
     """Evaluate one trial of every working point; accept it with a new Hessian, or shrink its trust region; then set the next steps."""
     here = state.theta[np.ix_(working, bound.floating)]
-    moved = np.clip(here + state.step[working], *bounds)
+    moved = np.clip(here + state.step[working], bound.lower, bound.upper)
     trial = state.theta[working]
     trial[:, bound.floating] = moved
     evaluation = evaluate_problem(bound, trial, state.source[working])
@@ -256,11 +254,11 @@ def _round(bound: BoundLikelihood, state: _State, working: Ints, bounds: tuple[F
         state.value[rows] = evaluation.value[chosen]
         state.gradient[rows] = evaluation.gradient[chosen]
         state.impossible[rows] = evaluation.impossible[chosen]
-        settled[chosen] = _renew(bound, state, evaluation, (chosen, rows), bounds)
-    _new_step(bound, state, working[~settled & (state.status[working] == _RUNNING)], bounds)
+        settled[chosen] = _renew(bound, state, evaluation, (chosen, rows))
+    _new_step(bound, state, working[~settled & (state.status[working] == _RUNNING)])
 
 
-def _renew(bound: BoundLikelihood, state: _State, evaluation: Evaluation, where: tuple[Ints, Ints], bounds: tuple[Floats, Floats]) -> Bools:
+def _renew(bound: BoundLikelihood, state: _State, evaluation: Evaluation, where: tuple[Ints, Ints]) -> Bools:
     """Compute the Hessians of accepted points, except close to the minimum while the last Hessian still brings the point on fast.
 
     `where` holds the positions of the points in the evaluation and in the state. Returns the points that kept the last Hessian and have their
@@ -271,7 +269,7 @@ def _renew(bound: BoundLikelihood, state: _State, evaluation: Evaluation, where:
     old = np.zeros(len(rows), dtype=np.bool_)
     close = np.flatnonzero((before < NEAR) & ~state.coarse[rows])
     if close.size:
-        _step(bound, state, rows[close], bounds)
+        _step(bound, state, rows[close])
         edm = state.edm[rows[close]]
         old[close] = (edm <= np.maximum(REUSE, state.tolerance[rows[close]])) & (edm <= 0.01 * before[close])
     fresh = np.flatnonzero(~old)
@@ -309,7 +307,7 @@ def _metric(bound: BoundLikelihood, matrix: Floats) -> Floats:
     return result
 
 
-def _new_step(bound: BoundLikelihood, state: _State, rows: Ints, bounds: tuple[Floats, Floats]) -> None:
+def _new_step(bound: BoundLikelihood, state: _State, rows: Ints) -> None:
     """Set step and estimated distance to the minimum of some points.
 
     Points whose counts are far off move their multiplicative parameters first (no bin can turn negative): the step is stretched, since one
@@ -318,26 +316,26 @@ def _new_step(bound: BoundLikelihood, state: _State, rows: Ints, bounds: tuple[F
     if not rows.size:
         return
     beginning = rows[state.rounds[rows] == 1]
-    _step(bound, state, rows, bounds)
+    _step(bound, state, rows)
     state.coarse[beginning] = (state.edm[beginning] > FAR) & bound.multiplicative.any()
     coarse = rows[state.coarse[rows]]
     if coarse.size:
-        _step(bound, state, coarse, bounds)
+        _step(bound, state, coarse)
         fine = state.edm[coarse] < 1 + 0.01 * state.value[coarse]
         state.coarse[coarse[fine]] = False
         state.radius[coarse[fine]] = FIRST_RADIUS
-        _step(bound, state, coarse[fine], bounds)
+        _step(bound, state, coarse[fine])
         state.step[coarse[~fine]] *= np.maximum(1.0, 0.8 * np.log(state.value[coarse[~fine]] / bound.total))[:, None]
 
 
-def _step(bound: BoundLikelihood, state: _State, rows: Ints, bounds: tuple[Floats, Floats]) -> None:
+def _step(bound: BoundLikelihood, state: _State, rows: Ints) -> None:
     """Set the step within the trust region and the estimated distance to the minimum of some points."""
     here, gradient, matrix = state.theta[np.ix_(rows, bound.floating)], state.gradient[rows], state.matrix[rows]
-    stuck = ((here <= bounds[0]) & (gradient > 0)) | ((here >= bounds[1]) & (gradient < 0))
+    stuck = ((here <= bound.lower) & (gradient > 0)) | ((here >= bound.upper) & (gradient < 0))
     stuck |= state.coarse[rows, None] & ~bound.multiplicative
     step = newton(matrix, gradient, stuck)
     edm = -0.5 * np.einsum("pi,pi->p", step, gradient)
-    outward = ((here <= bounds[0]) & (step < 0)) | ((here >= bounds[1]) & (step > 0))
+    outward = ((here <= bound.lower) & (step < 0)) | ((here >= bound.upper) & (step > 0))
     leaving = np.flatnonzero(outward.any(axis=1))
     if leaving.size:
         inside = newton(matrix[leaving], gradient[leaving], stuck[leaving] | outward[leaving])
@@ -367,7 +365,7 @@ def _judge(state: _State, working: Ints, best: float) -> None:
     state.status[running[~done & (state.rounds[running] >= MAX_ROUNDS)]] = _FAILED
 
 
-def _mirror(bound: BoundLikelihood, state: _State, bounds: tuple[Floats, Floats]) -> None:
+def _mirror(bound: BoundLikelihood, state: _State) -> None:
     """Move points to a lower minimum on the other side of a nuisance where there is one, see `infer.mirrors`."""
     for place in two_sided(bound, state.theta, state.source):
         done = state.status == _DONE
@@ -376,7 +374,7 @@ def _mirror(bound: BoundLikelihood, state: _State, bounds: tuple[Floats, Floats]
         if not found.size:
             continue
         rows = near[found]
-        other = _minimise(bound, starts, state.source[rows], bounds)
+        other = _minimise(bound, starts, state.source[rows])
         better = (other.status == _DONE) & (other.value < state.value[rows])
         for name in ("theta", "value", "edm", "impossible"):
             getattr(state, name)[rows[better]] = getattr(other, name)[better]

@@ -64,12 +64,14 @@ class BoundChannel:
 class BoundLikelihood:
     """A joint likelihood bound to data and to the floating parameters (indices, n_f of them).
 
-    `multiplicative` marks the constrained ones that only scale templates; `total` is the number
+    `lower` and `upper` are the ends of the domains of the latter; `multiplicative` marks the constrained ones that only scale templates; `total` is the number
     of events (largest of a batch).
     """
 
     channels: tuple[BoundChannel, ...]
     floating: Ints
+    lower: Floats
+    upper: Floats
     constrained: NDArray[np.bool_]
     aux: Floats
     multiplicative: NDArray[np.bool_]
@@ -169,7 +171,10 @@ def bind_data(joint: Joint, data: Data, floating: Ints, absent: Ints = _NONE) ->
     for channel in channels:
         multiplicative[channel.target[channel.rule.excursion_columns]] = False
     total = sum(float(np.max(counts.sum(axis=-1), initial=0.0)) for counts in data.counts)
-    return BoundLikelihood(channels, floating, joint.constrained, data.aux, multiplicative, max(total, 1.0))
+    lower, upper = joint.parameters.domains()
+    return BoundLikelihood(
+        channels, floating, lower[floating], upper[floating], joint.constrained, data.aux, multiplicative, max(total, 1.0)
+    )
 
 
 def _evaluate_channel(channel: BoundChannel, theta: Floats, rows: Ints) -> tuple[Floats, Floats, Piece]:

@@ -10,7 +10,7 @@ from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
 from cevnsfit.infer.intervals import threshold
-from cevnsfit.infer.posterior import BLOCK, Prior, run_block, target
+from cevnsfit.infer.posterior import BLOCK, Prior, run_block, stream_of, target
 from cevnsfit.io.posterior_store import BLOCKS, load_blocks, open_posterior, save_block
 from cevnsfit.report.posteriors import posterior_figure
 from cevnsfit.report.style import save_figure
@@ -196,9 +196,9 @@ def _blocks(
     """Yield (ensemble, block) as they finish; the receiver appends each to `ensembles` before it asks for the next."""
     walkers, sampling = size
 
-    def task(k: int) -> tuple[Target, NDArray[np.float64] | None, int, tuple[int, int, int]]:
+    def task(k: int) -> tuple[Target, NDArray[np.float64] | None, int, np.random.SeedSequence]:
         start = ensembles[k][-1].coordinates[-1] if ensembles[k] else None
-        return goal, start, walkers, (sampling.seed, k, len(ensembles[k]))
+        return goal, start, walkers, stream_of(sampling.seed, k, len(ensembles[k]))
 
     unfinished = [k for k, blocks in enumerate(ensembles) if len(blocks) < sampling.blocks]
     if executor is None:
