@@ -54,6 +54,10 @@ OTHERS: Final = {
 """The models without a mediator, with values at which their rates are printed."""
 
 
+SLOW: Final = rf"^(fit|intervals) .*{LAR} -m (magnetic-moment|millicharge)|^fit .*{LAR} -m neutron-(radi|skin)"
+"""Systematic commands that take 5 s and more."""
+
+
 def systematic() -> Iterator[str]:
     """Yield the commands that run over all models: rates, fits, intervals."""
     for model in MEDIATORS:
@@ -107,7 +111,7 @@ def chains() -> list[Chain]:
     ValueError
         If a command occurs twice: it is the key of its entry.
     """
-    found = [Chain((line,)) for line in systematic()]
+    found = [Chain((line,), slow=re.search(SLOW, line) is not None) for line in systematic()]
     for block in (HERE / "commands.txt").read_text(encoding="utf-8").split("\n\n"):
         lines = [line for line in block.splitlines() if line and not line.startswith("#")]
         if lines:
