@@ -323,6 +323,9 @@ TOLERANCES: Final = (
     Tolerance(r"\bp$", RELATIVE, 1e-9, "a probability"),
     Tolerance(r"^(fit|spectra) .* correlation ", 1e-5, 3e-6, "second derivatives of a minimisation, of order one"),
     Tolerance(r"^(fit|spectra) .* parameters \S+ error$", 1e-5, 0.0, "second derivatives of a minimisation"),
+    Tolerance(
+        r"(values|combined|separate \S+) g$|parameters g value$", RELATIVE, 1e-10, "a coupling at its bound, 0, to some 1e-6 of its error"
+    ),
     Tolerance(r"^scan .* -m nsi .* best_fit eps_", 1e-4, 1e-4, "the square of eps_etau enters: the minimum at 0 is flat"),
     Tolerance(rf"{VALLEY} .* parameters \S+ value$", 1e-4, 0.0, "eps_ee_u and eps_ee_d are degenerate: the minimum is a valley"),
     Tolerance(rf"{VALLEY} .* (parameters \S+ error$|correlation )", 5e-2, 3e-3, "second derivatives along a valley"),
@@ -332,6 +335,11 @@ TOLERANCES: Final = (
 )
 """What does not repeat to 1e-6 when the same program runs with other kernels of OpenBLAS (OPENBLAS_CORETYPE=Nehalem, numpy without AVX):
 other roundings, no other change."""
+
+
+UNSTABLE: Final = r"^fit .* -m millicharge$"
+"""Commands whose result today depends on the rounding: with other kernels this fit of CsI 2021 ends in another minimum, -2 ln lambda = 94.09
+instead of 102.94. What differs in them is a note."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -372,7 +380,7 @@ def differences(command: str, before: dict[str, Any], after: dict[str, Any]) -> 
     found = [] if before["errors"] == after["errors"] else [Difference(command, "errors", before["errors"], after["errors"], note=True)]
     for part in ("json", "text", "files"):
         found += _compare(command, (part,), before.get(part), after.get(part))
-    return found
+    return [dataclasses.replace(entry, note=True) for entry in found] if re.search(UNSTABLE, command) else found
 
 
 def _compare(command: str, path: tuple[str, ...], before: Any, after: Any, floor: float = 0.0) -> list[Difference]:
