@@ -12,9 +12,9 @@ import numpy as np
 
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import ProfileResult
-from cevnsfit.stats.channel import amplitudes
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import bind_data, evaluate_problem
+from cevnsfit.stats.rule import amplitudes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cevnsfit.model.systematics import Effect
     from cevnsfit.spec import schema
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.spec.tables import Table
+    from cevnsfit.spec.tables import InputTable
 
 
 def background_rows(
@@ -129,7 +129,7 @@ def _factor(experiment: Experiment, axis: Axis, factor: schema.Factor) -> NDArra
     raise AssertionError(factor)
 
 
-def _seen(experiment: Experiment, axis: Axis, table: Table, column: str) -> NDArray[np.float64]:
+def _seen(experiment: Experiment, axis: Axis, table: InputTable, column: str) -> NDArray[np.float64]:
     """Return a tabulated shape times the detector's efficiency at the centres of the table's own bins."""
     from cevnsfit.core.axes import overlap
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.load import Experiment
     from cevnsfit.spec.sources import DecayAtRest, FluxSpec
-    from cevnsfit.spec.tables import Table
+    from cevnsfit.spec.tables import InputTable
 
 
 def source_of(experiment: Experiment) -> sources.NeutrinoSource:
@@ -67,7 +67,7 @@ def _decay_times(given: DecayAtRest, experiment: Experiment) -> sources.DecayTim
             return sources.Pulse("gaussian", weights, means, sigmas).times()
 
 
-def _imported(given: FluxSpec, tables: Mapping[str, Table], times: sources.DecayTimes) -> Iterator[sources.Emission]:
+def _imported(given: FluxSpec, tables: Mapping[str, InputTable], times: sources.DecayTimes) -> Iterator[sources.Emission]:
     """Yield the neutrinos of tables; each bin is flat in energy and in time."""
     bins: dict[str, tuple[sources.Arrival, ...]] = {}
     for flavour, ref in given.flavours.items():

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.spec import instrument
-    from cevnsfit.spec.tables import Table
+    from cevnsfit.spec.tables import InputTable
 
     Floats = NDArray[np.float64]
-    Tables = Mapping[str, Table]
+    Tables = Mapping[str, InputTable]
 
 
 def detector_stages(response: Mapping[str, instrument.Stage], tables: Tables) -> tuple[Stage, ...]:

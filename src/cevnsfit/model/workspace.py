@@ -249,12 +249,12 @@ def _rows(sample: Spec, reader: _Reader, relative: Mapping[str, Floats]) -> list
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counting:
-    """What a workspace says of a counting experiment.
+    """An experiment without the prediction of a model.
 
     Attributes
     ----------
     rows
-        Rows of its samples.
+        Its rows.
     parameters
         Their parameters.
     observed

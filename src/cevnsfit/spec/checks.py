@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cevnsfit.spec.findings import Finding, Place
     from cevnsfit.spec.instrument import Stage
     from cevnsfit.spec.schema import Shape
-    from cevnsfit.spec.tables import Table
+    from cevnsfit.spec.tables import InputTable
     from cevnsfit.spec.yaml_source import YamlSource
 
     Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
@@ -33,7 +33,7 @@ ENERGY_AXES = ("t_recoil", "e_ee", "pe")
 
 
 def check_experiment(
-    spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table], source: YamlSource, variants: Variants
+    spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable], source: YamlSource, variants: Variants
 ) -> list[Problem]:
     """Return every inconsistency between the fields of a description and its tables."""
     findings = [
@@ -109,7 +109,7 @@ def _check_systematics(spec: ExperimentSpec) -> Iterator[Finding]:
             yield ("systematics", name), "this name is taken by the count of that background"
 
 
-def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table]) -> Iterator[Finding]:
+def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
     counted: list[tuple[Place, TableColumn]] = []
     if spec.observed is not None:
         counted.append((("observed",), spec.observed))
@@ -127,7 +127,7 @@ def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
                 yield loc, f"{ref.table}: column '{ref.column}' must hold whole counts"
 
 
-def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table]) -> Iterator[Finding]:
+def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
     for loc, shape in _shapes(spec):
         if isinstance(shape, ProductShape):
             yield from _check_product(loc, shape, axes, tables)
@@ -157,7 +157,9 @@ def _check_exposure(spec: ExperimentSpec) -> Iterator[Finding]:
         yield from (((*place, "at_pot"), f"a source of kind '{spec.source.kind}' has no protons on target") for place in projected)
 
 
-def _check_product(loc: tuple[str | int, ...], shape: ProductShape, axes: Sequence[Axis], tables: Mapping[str, Table]) -> Iterator[Finding]:
+def _check_product(
+    loc: tuple[str | int, ...], shape: ProductShape, axes: Sequence[Axis], tables: Mapping[str, InputTable]
+) -> Iterator[Finding]:
     factors = shape.factors
     names = [axis.name for axis in axes]
     if set(factors) != set(names):
@@ -170,7 +172,7 @@ def _check_product(loc: tuple[str | int, ...], shape: ProductShape, axes: Sequen
             yield (*loc, "factors", axis.name), "an exponential is a shape in time"
 
 
-def _check_signal(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, Table]) -> Iterator[Finding]:
+def _check_signal(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
     by_name = {axis.name: axis for axis in axes}
     for name, entry in spec.auxiliary.items():
         if name in by_name and entry.given in by_name:
@@ -181,7 +183,7 @@ def _check_signal(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
         yield from binned(("released", "signal"), spec.released.signal, tables, axes)
 
 
-def _check_curves(spec: ExperimentSpec, tables: Mapping[str, Table], variants: Variants) -> Iterator[Finding]:
+def _check_curves(spec: ExperimentSpec, tables: Mapping[str, InputTable], variants: Variants) -> Iterator[Finding]:
     stages: list[tuple[Place, Stage]] = [(("response", name), stage) for name, stage in spec.response.items()]
     for name, sides in variants.items():
         for side, response in sides.items():
@@ -192,7 +194,7 @@ def _check_curves(spec: ExperimentSpec, tables: Mapping[str, Table], variants: V
             yield from column(loc, stage, tables, lambda table, name, axis=axis: _curve(table, name, axis))  # type: ignore[misc]
 
 
-def _curve(table: Table, name: str, axis: str) -> NDArray[np.float64]:
+def _curve(table: InputTable, name: str, axis: str) -> NDArray[np.float64]:
     if not np.all(np.diff(table.values(axis)) > 0):
         message = f"column '{axis}' must increase"
         raise CevnsfitError(message)

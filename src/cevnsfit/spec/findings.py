@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.fields import TableColumn
-    from cevnsfit.spec.tables import Table
+    from cevnsfit.spec.tables import InputTable
 
 Place = tuple[str | int, ...]
 """Where a field lies in a description."""
@@ -24,7 +24,12 @@ Finding = tuple[Place, str]
 
 
 def column(
-    place: Place, ref: TableColumn, tables: Mapping[str, Table], read: Callable[[Table, str], NDArray[np.float64]], *, empty: bool = False
+    place: Place,
+    ref: TableColumn,
+    tables: Mapping[str, InputTable],
+    read: Callable[[InputTable, str], NDArray[np.float64]],
+    *,
+    empty: bool = False,
 ) -> Iterator[Finding]:
     """Yield what is wrong with a column that `read` takes from its table: it holds no negative numbers, nor zeros alone unless it may."""
     table = tables.get(ref.table)
@@ -42,7 +47,7 @@ def column(
 
 
 def binned(
-    place: Place, ref: TableColumn, tables: Mapping[str, Table], axes: Sequence[Axis], *, split: bool = False, empty: bool = False
+    place: Place, ref: TableColumn, tables: Mapping[str, InputTable], axes: Sequence[Axis], *, split: bool = False, empty: bool = False
 ) -> Iterator[Finding]:
     """Yield what is wrong with a column of counts in the bins of some axes."""
     yield from column(place, ref, tables, lambda table, name: table.on(axes, name, split=split), empty=empty)

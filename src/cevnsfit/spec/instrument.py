@@ -97,7 +97,7 @@ class GaussianSmearing(Spec):
 
 
 class GammaSmearing(Spec):
-    """Gamma in photoelectrons with mean E_ee light_yield and nonlinear parameter constant + slope E_ee."""
+    """Gamma in photoelectrons with mean E_ee light_yield and shape parameter constant + slope E_ee."""
 
     kind: Literal["gamma-smearing"]
     light_yield: Annotated[PositiveFloat, in_unit("PE/MeVee")]

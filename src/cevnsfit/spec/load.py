@@ -17,7 +17,7 @@ from cevnsfit.spec.fields import TABLE_PATTERN, TableColumn
 from cevnsfit.spec.instrument import Stage
 from cevnsfit.spec.schema import ExperimentSpec
 from cevnsfit.spec.sources import DEFAULT_KIND
-from cevnsfit.spec.tables import Table, TableError, read_table
+from cevnsfit.spec.tables import InputTable, TableError, read_table
 from cevnsfit.spec.workspaces import read_pyhf
 from cevnsfit.spec.yaml_source import YamlSource, override, parse_value, read_yaml
 
@@ -62,7 +62,7 @@ class Experiment:
 
     spec: ExperimentSpec
     axes: tuple[Axis, ...]
-    tables: Mapping[str, Table]
+    tables: Mapping[str, InputTable]
     variants: _Variants
     folder: Path
     overrides: tuple[tuple[str, str], ...]
@@ -201,8 +201,8 @@ def _variant_tables(variants: _Variants) -> Iterator[tuple[str, Place]]:
             yield from ((stage.table, ("systematics", name, side)) for stage in stages.values() if isinstance(stage, TableColumn))
 
 
-def _read_tables(references: Iterable[tuple[str, Place]], folder: Path, source: YamlSource) -> tuple[dict[str, Table], list[Problem]]:
-    tables: dict[str, Table] = {}
+def _read_tables(references: Iterable[tuple[str, Place]], folder: Path, source: YamlSource) -> tuple[dict[str, InputTable], list[Problem]]:
+    tables: dict[str, InputTable] = {}
     problems: list[Problem] = []
     for file, loc in references:
         if not re.match(TABLE_PATTERN, file) or file in tables or any(problem.file == str(folder / file) for problem in problems):

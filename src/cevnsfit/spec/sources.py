@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.findings import Finding
-    from cevnsfit.spec.tables import Table
+    from cevnsfit.spec.tables import InputTable
 
 DEFAULT_KIND: Final = "decay-at-rest"
 """Kind of a source that does not name it."""
@@ -37,7 +37,7 @@ class SourceSpec(Spec):
         del unit
         return None
 
-    def findings(self, axes: Sequence[Axis], tables: Mapping[str, Table], written: Mapping[str, Any]) -> Iterator[Finding]:
+    def findings(self, axes: Sequence[Axis], tables: Mapping[str, InputTable], written: Mapping[str, Any]) -> Iterator[Finding]:
         """Yield what is wrong with it on these axes; `written` is the section of the file, without the defaults of the facility."""
         del axes, tables, written
         yield from ()
@@ -137,7 +137,7 @@ class DecayAtRest(SourceSpec):
         """Return the exposure in protons on target or in GWh of beam; None where it is not known."""
         return self.protons if unit == "pot" else self.exposure_gwh
 
-    def findings(self, axes: Sequence[Axis], tables: Mapping[str, Table], written: Mapping[str, Any]) -> Iterator[Finding]:
+    def findings(self, axes: Sequence[Axis], tables: Mapping[str, InputTable], written: Mapping[str, Any]) -> Iterator[Finding]:
         """Yield what is wrong with its tables, and with fields that say the same twice."""
         time = [axis for axis in axes if axis.name == "time"]
         place = ("source", "arrival")
@@ -149,7 +149,7 @@ class DecayAtRest(SourceSpec):
         if self.flux is not None:
             yield from self._imported(self.flux, tables, written, timed=bool(time))
 
-    def _imported(self, flux: FluxSpec, tables: Mapping[str, Table], written: Mapping[str, Any], *, timed: bool) -> Iterator[Finding]:
+    def _imported(self, flux: FluxSpec, tables: Mapping[str, InputTable], written: Mapping[str, Any], *, timed: bool) -> Iterator[Finding]:
         """Yield what is wrong with an imported flux; `timed` where the experiment has a time axis."""
         for flavour, ref in flux.flavours.items():
             yield from column(("source", "flux", "flavours", flavour), ref, tables, _flux_values)
@@ -165,7 +165,7 @@ class DecayAtRest(SourceSpec):
             yield ("source", "arrival"), "a time axis needs an arrival-time model, or tables of flux with arrival times"
 
 
-def _flux_values(table: Table, name: str) -> NDArray[np.float64]:
+def _flux_values(table: InputTable, name: str) -> NDArray[np.float64]:
     names = sorted(axis.name for axis in table.axes)
     if names not in (["e_nu"], ["e_nu", "time"]):
         message = f"a flux is binned in e_nu, or in e_nu and time; this table in {', '.join(names) if names else 'nothing'}"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.stats.rule import compile_rule, evaluate, jacobian
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,15 +128,3 @@ class Channel:
         if not np.isfinite(self.templates).all():
             message = f"channel {self.name}: templates must be finite"
             raise CevnsfitError(message)
-
-
-def amplitudes(coefficients: Coefficients, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return A, shape (P, M), at local parameters theta of shape (P, n)."""
-    return evaluate(compile_rule(coefficients, np.empty(0, dtype=np.int64)), theta).amplitudes
-
-
-def amplitudes_and_jacobian(coefficients: Coefficients, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return A of shape (P, M) and dA/dtheta of shape (P, M, n), at local parameters theta of shape (P, n)."""
-    rule = compile_rule(coefficients, np.arange(len(coefficients.parameters)))
-    terms = evaluate(rule, theta)
-    return terms.amplitudes, jacobian(rule, terms).transpose(0, 2, 1)

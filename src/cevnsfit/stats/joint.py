@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.stats.channel import amplitudes
 from cevnsfit.stats.poisson import on_off
+from cevnsfit.stats.rule import amplitudes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from cevnsfit.infer.minima import conditional_fits, free_fits
 
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.coverage import coverage_of, coverage_units
 from cevnsfit.infer.feldman_cousins import hypotheses
+from cevnsfit.infer.minima import conditional_fits, free_fits
 from cevnsfit.infer.toys import in_this_process
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion, amplitudes, amplitudes_and_jacobian
+from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
 from cevnsfit.stats.interpolation import code4, code4p
+from cevnsfit.stats.rule import amplitudes, amplitudes_and_jacobian
 
 
 def random_rule(seed: int, rows: int = 14) -> Coefficients:
