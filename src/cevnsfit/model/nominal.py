@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.model.signal import with_kernels
+from cevnsfit.model.signal import spread, with_kernels
 from cevnsfit.physics import sources
 from cevnsfit.physics.interactions.terms import Target
 
@@ -65,9 +65,9 @@ def signal_counts(nominal: Nominal, values: Mapping[str, float]) -> Floats:
     q = np.concatenate(blocks, axis=-1)
     nuclear, electrons = nominal.folds
     cut = nuclear.shape[-1]
-    counts = _spread(signal, nuclear, q[..., :cut], signal.auxiliary[0])
+    counts = spread(signal, (nuclear @ q[..., :cut, None]).sum(axis=0), signal.auxiliary[0])
     if cut < q.shape[-1]:
-        counts = counts + _spread(signal, electrons, q[..., cut:], signal.auxiliary[1])
+        counts = counts + spread(signal, (electrons @ q[..., cut:, None]).sum(axis=0), signal.auxiliary[1])
     return counts.ravel()
 
 
@@ -99,10 +99,3 @@ def _power(monomial: Monomial, values: Mapping[str, float]) -> float:
     for name, power in monomial:
         result *= values[name] ** power
     return result
-
-
-def _spread(signal: Signal, folds: Floats, q: Floats, auxiliary: Floats) -> Floats:
-    """Return counts of each bin, shape (energy bins, auxiliary bins, time bins)."""
-    counts = np.matmul(folds, q[..., None]).sum(axis=0)
-    by_time = signal.flux.spread(counts.reshape(len(counts), 1, len(auxiliary), signal.flux.slices, 1))[0, 0]
-    return np.asarray(by_time[:, None, :] * auxiliary[:, :, None])

@@ -277,14 +277,14 @@ def contract(signal: Signal, q: NDArray[np.float64]) -> NDArray[np.float64]:
     Shape (variants, J, energy bins, auxiliary bins, time bins).
     """
     nuclear = sum(len(target.t) for target in signal.targets if isinstance(target, Target))
-    counts = _spread(signal, (signal.folds[..., :nuclear] @ q[:, :, :nuclear]).sum(axis=0), signal.auxiliary[0])
+    counts = spread(signal, (signal.folds[..., :nuclear] @ q[:, :, :nuclear]).sum(axis=0), signal.auxiliary[0])
     if nuclear < q.shape[2]:
-        counts += _spread(signal, (signal.folds[..., nuclear:] @ q[:, :, nuclear:]).sum(axis=0), signal.auxiliary[1])
+        counts += spread(signal, (signal.folds[..., nuclear:] @ q[:, :, nuclear:]).sum(axis=0), signal.auxiliary[1])
     return counts
 
 
-def _spread(signal: Signal, counts: NDArray[np.float64], auxiliary: NDArray[np.float64]) -> NDArray[np.float64]:
+def spread(signal: Signal, counts: NDArray[np.float64], auxiliary: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return energy counts per flavour, shape (flavours, variants * energy bins * slices, J), spread over auxiliary and time bins."""
-    variants, energies = len(signal.variants), len(auxiliary)
-    by_time = signal.flux.spread(counts.reshape(len(counts), variants, energies, signal.flux.slices, -1))
+    size = counts.shape[1] // (len(auxiliary) * signal.flux.slices)
+    by_time = signal.flux.spread(counts.reshape(len(counts), size, len(auxiliary), signal.flux.slices, -1))
     return np.asarray(by_time[:, :, :, None, :] * auxiliary[None, None, :, :, None])

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cevnsfit.spec.sources import DecayAtRest, FluxSpec
     from cevnsfit.spec.tables import InputTable
 
+    Arrival = sources.Arrival | sources.BinnedArrival
+
 
 def source_of(experiment: Experiment) -> sources.NeutrinoSource:
     """Return the source of an experiment.
@@ -50,31 +52,31 @@ def _decay_at_rest(given: DecayAtRest, experiment: Experiment) -> sources.Neutri
     return sources.decay_at_rest(sources.isotropic(given.yield_per_pot * given.protons, given.distance), times)
 
 
-def _decay_times(given: DecayAtRest, experiment: Experiment) -> sources.DecayTimes:
+def _decay_times(given: DecayAtRest, experiment: Experiment) -> Mapping[str, Arrival]:
     arrival, axis = given.arrival, time_axis(experiment)
     if arrival is None or axis is None:
         whole = sources.BinnedArrival((1.0,))
-        return sources.DecayTimes(whole, whole)
+        return sources.decay_arrivals(whole, whole)
     match arrival.kind:
         case "table":
             prompt, delayed = (experiment.tables[arrival.table].on((axis,), name) for name in (arrival.prompt, arrival.delayed))
-            return sources.DecayTimes(sources.BinnedArrival(tuple(prompt)), sources.BinnedArrival(tuple(delayed)))
+            return sources.decay_arrivals(sources.BinnedArrival(tuple(prompt)), sources.BinnedArrival(tuple(delayed)))
         case "rectangle":
-            return sources.Pulse("rectangle", (1.0,), (arrival.start + arrival.width / 2.0,), (arrival.width,)).times()
+            return sources.Pulse("rectangle", (1.0,), (arrival.start + arrival.width / 2.0,), (arrival.width,)).arrivals()
         case "gaussians":
             total = sum(part.weight for part in arrival.pulses)
             weights, means, sigmas = zip(*((part.weight / total, part.mean, part.sigma) for part in arrival.pulses), strict=True)
-            return sources.Pulse("gaussian", weights, means, sigmas).times()
+            return sources.Pulse("gaussian", weights, means, sigmas).arrivals()
 
 
-def _imported(given: FluxSpec, tables: Mapping[str, InputTable], times: sources.DecayTimes) -> Iterator[sources.Emission]:
+def _imported(given: FluxSpec, tables: Mapping[str, InputTable], times: Mapping[str, Arrival]) -> Iterator[sources.Emission]:
     """Yield the neutrinos of tables; each bin is flat in energy and in time."""
     bins: dict[str, tuple[sources.Arrival, ...]] = {}
     for flavour, ref in given.flavours.items():
         table = tables[ref.table]
         edges = {axis.name: np.asarray(axis.edges) for axis in table.axes}
         values = given.scale * table.values(ref.column)
-        arrivals: tuple[sources.Arrival | sources.BinnedArrival, ...] = (times.of(flavour),)
+        arrivals: tuple[Arrival, ...] = (times[flavour],)
         if "time" in edges:
             values = np.moveaxis(values, list(edges).index("time"), 0)
             if ref.table not in bins:

@@ -73,7 +73,7 @@ class SignalRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Effect(Generic[S]):
-    """What one systematic of an experiment does; here: nothing, with one parameter.
+    """What one systematic of an experiment does; here: what follows from the variants it asks for, with one parameter.
 
     Attributes
     ----------
@@ -107,14 +107,17 @@ class Effect(Generic[S]):
         return {}
 
     def variants(self, nominal: Variant) -> Mapping[str, Variant]:
-        """Return what has to be folded once more, by name."""
+        """Return what has to be folded once more, by name ("KEY:up" and "KEY:down")."""
         del nominal
         return {}
 
     def signal_rows(self, folded: Folded) -> tuple[SignalRow, ...]:
-        """Return the rows that it adds to the signal."""
-        del folded
-        return ()
+        """Return the rows that it adds to the signal: those to what was folded once more for it at +1 and -1 standard deviation."""
+        if f"{self.key}:up" not in folded.variants:
+            return ()
+        nominal, up, down = (folded.variant(name) for name in (NOMINAL, f"{self.key}:up", f"{self.key}:down"))
+        one = np.ones_like(folded.standard)
+        return tuple(SignalRow(excursion, mix, one) for excursion, mix in excursions(self.name, nominal, up, down))
 
     def background_rows(self, template: Floats) -> tuple[tuple[Excursion, Floats], ...]:
         """Return the templates that it adds to that of a background, shape (bins,)."""
@@ -133,17 +136,7 @@ class NormalisationEffect(Effect[schema.Normalisation]):
         return {self.name: self.entry.sigma}
 
 
-class _RefoldedEffect(Effect[S]):
-    """A signal that is folded once more at +1 and at -1 standard deviation."""
-
-    def signal_rows(self, folded: Folded) -> tuple[SignalRow, ...]:
-        """Return the rows that lead from the nominal signal to both."""
-        nominal, up, down = (folded.variant(name) for name in (NOMINAL, f"{self.key}:up", f"{self.key}:down"))
-        one = np.ones_like(folded.standard)
-        return tuple(SignalRow(excursion, mix, one) for excursion, mix in excursions(self.name, nominal, up, down))
-
-
-class ResponseEffect(_RefoldedEffect[schema.ResponseVariant]):
+class ResponseEffect(Effect[schema.ResponseVariant]):
     """Another response of the detector."""
 
     def variants(self, nominal: Variant) -> Mapping[str, Variant]:
@@ -152,7 +145,7 @@ class ResponseEffect(_RefoldedEffect[schema.ResponseVariant]):
         return {f"{self.key}:{side}": Variant(detector_stages(stages, tables), nominal.shift) for side, stages in sides.items()}
 
 
-class ShiftEffect(_RefoldedEffect[schema.ArrivalShift]):
+class ShiftEffect(Effect[schema.ArrivalShift]):
     """Neutrinos that arrive later or earlier."""
 
     def variants(self, nominal: Variant) -> Mapping[str, Variant]:

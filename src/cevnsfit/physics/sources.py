@@ -211,22 +211,15 @@ def isotropic(number: float, distance: float) -> float:
     return number / (4.0 * math.pi * distance**2)
 
 
-@dataclass(frozen=True, slots=True)
-class DecayTimes:
-    """Arrival times behind a proton pulse: the neutrino of the pion is prompt, those of the muon are delayed."""
-
-    prompt: Arrival | BinnedArrival
-    delayed: Arrival | BinnedArrival
-
-    def of(self, flavour: str) -> Arrival | BinnedArrival:
-        """Return the arrival times of a flavour."""
-        return self.prompt if flavour == "nu_mu" else self.delayed
+def decay_arrivals(prompt: Arrival | BinnedArrival, delayed: Arrival | BinnedArrival) -> dict[str, Arrival | BinnedArrival]:
+    """Return the arrival times of each flavour behind a proton pulse: the neutrino of the pion is prompt, those of the muon are delayed."""
+    return {flavour: prompt if flavour == "nu_mu" else delayed for flavour in _LEPTONS}
 
 
-def decay_at_rest(fluence: float, times: DecayTimes) -> NeutrinoSource:
+def decay_at_rest(fluence: float, arrivals: Mapping[str, Arrival | BinnedArrival]) -> NeutrinoSource:
     """Return the source with the flavours and spectra of pions and muons at rest, as many neutrinos of each flavour."""
     one = np.ones((1, 1))
-    return NeutrinoSource(fluence, tuple(Emission(f, (s,), (times.of(f),), one) for f, s in pion_decay_at_rest().items()))
+    return NeutrinoSource(fluence, tuple(Emission(f, (s,), (arrivals[f],), one) for f, s in pion_decay_at_rest().items()))
 
 
 def pion_decay_at_rest() -> Mapping[str, Spectrum]:
@@ -282,9 +275,9 @@ class Pulse:
         """Return the mean time of the protons in s."""
         return sum(weight * mean for weight, mean in zip(self.weights, self.means, strict=True))
 
-    def times(self) -> DecayTimes:
-        """Return the arrival times of prompt and delayed neutrinos."""
-        return DecayTimes(Arrival(self.prompt_density), Arrival(self.delayed_density))
+    def arrivals(self) -> Mapping[str, Arrival | BinnedArrival]:
+        """Return the arrival times of each flavour."""
+        return decay_arrivals(Arrival(self.prompt_density), Arrival(self.delayed_density))
 
     def cdf(self, t: ArrayLike) -> NDArray[np.float64]:
         """Return the fraction of the protons that came before `t` [s], in the shape of `t`."""
