@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cevnsfit.spec.load import Experiment
 
     Floats = NDArray[np.float64]
-    Arrivals = tuple[sources.Arrival | sources.BinnedArrival, ...]
+    Arrivals = tuple[sources.ArrivalTimes, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +152,7 @@ def _in_bins(experiment: Experiment, arrivals: Arrivals, shift: float) -> Floats
     return np.array([_probabilities(experiment, arrival, edges, shift) for arrival in arrivals])
 
 
-def _probabilities(experiment: Experiment, arrival: sources.Arrival | sources.BinnedArrival, edges: Floats, shift: float) -> Floats:
+def _probabilities(experiment: Experiment, arrival: sources.ArrivalTimes, edges: Floats, shift: float) -> Floats:
     """Return the probability of each time bin at a shift of the arrival times [s]; the efficiency in time is in those that are released."""
     if isinstance(arrival, sources.BinnedArrival):
         if shift != 0.0:

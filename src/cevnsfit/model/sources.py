@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from cevnsfit.spec.sources import DecayAtRest, FluxSpec
     from cevnsfit.spec.tables import InputTable
 
-    Arrival = sources.Arrival | sources.BinnedArrival
-
 
 def source_of(experiment: Experiment) -> sources.NeutrinoSource:
     """Return the source of an experiment.
@@ -52,7 +50,7 @@ def _decay_at_rest(given: DecayAtRest, experiment: Experiment) -> sources.Neutri
     return sources.decay_at_rest(sources.isotropic(given.yield_per_pot * given.protons, given.distance), times)
 
 
-def _decay_times(given: DecayAtRest, experiment: Experiment) -> Mapping[str, Arrival]:
+def _decay_times(given: DecayAtRest, experiment: Experiment) -> Mapping[str, sources.ArrivalTimes]:
     arrival, axis = given.arrival, time_axis(experiment)
     if arrival is None or axis is None:
         whole = sources.BinnedArrival((1.0,))
@@ -69,14 +67,14 @@ def _decay_times(given: DecayAtRest, experiment: Experiment) -> Mapping[str, Arr
             return sources.Pulse("gaussian", weights, means, sigmas).arrivals()
 
 
-def _imported(given: FluxSpec, tables: Mapping[str, InputTable], times: Mapping[str, Arrival]) -> Iterator[sources.Emission]:
+def _imported(given: FluxSpec, tables: Mapping[str, InputTable], times: Mapping[str, sources.ArrivalTimes]) -> Iterator[sources.Emission]:
     """Yield the neutrinos of tables; each bin is flat in energy and in time."""
     bins: dict[str, tuple[sources.Arrival, ...]] = {}
     for flavour, ref in given.flavours.items():
         table = tables[ref.table]
         edges = {axis.name: np.asarray(axis.edges) for axis in table.axes}
         values = given.scale * table.values(ref.column)
-        arrivals: tuple[Arrival, ...] = (times[flavour],)
+        arrivals: tuple[sources.ArrivalTimes, ...] = (times[flavour],)
         if "time" in edges:
             values = np.moveaxis(values, list(edges).index("time"), 0)
             if ref.table not in bins:

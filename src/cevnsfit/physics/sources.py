@@ -168,6 +168,9 @@ class BinnedArrival:
     probabilities: tuple[float, ...]
 
 
+ArrivalTimes = Arrival | BinnedArrival
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Emission:
     """The neutrinos of one flavour.
@@ -186,7 +189,7 @@ class Emission:
 
     flavour: str
     spectra: tuple[Spectrum, ...]
-    arrivals: tuple[Arrival | BinnedArrival, ...]
+    arrivals: tuple[ArrivalTimes, ...]
     weights: NDArray[np.float64]
 
 
@@ -211,12 +214,12 @@ def isotropic(number: float, distance: float) -> float:
     return number / (4.0 * math.pi * distance**2)
 
 
-def decay_arrivals(prompt: Arrival | BinnedArrival, delayed: Arrival | BinnedArrival) -> dict[str, Arrival | BinnedArrival]:
+def decay_arrivals(prompt: ArrivalTimes, delayed: ArrivalTimes) -> dict[str, ArrivalTimes]:
     """Return the arrival times of each flavour behind a proton pulse: the neutrino of the pion is prompt, those of the muon are delayed."""
     return {flavour: prompt if flavour == "nu_mu" else delayed for flavour in _LEPTONS}
 
 
-def decay_at_rest(fluence: float, arrivals: Mapping[str, Arrival | BinnedArrival]) -> NeutrinoSource:
+def decay_at_rest(fluence: float, arrivals: Mapping[str, ArrivalTimes]) -> NeutrinoSource:
     """Return the source with the flavours and spectra of pions and muons at rest, as many neutrinos of each flavour."""
     one = np.ones((1, 1))
     return NeutrinoSource(fluence, tuple(Emission(f, (s,), (arrivals[f],), one) for f, s in pion_decay_at_rest().items()))
@@ -275,7 +278,7 @@ class Pulse:
         """Return the mean time of the protons in s."""
         return sum(weight * mean for weight, mean in zip(self.weights, self.means, strict=True))
 
-    def arrivals(self) -> Mapping[str, Arrival | BinnedArrival]:
+    def arrivals(self) -> Mapping[str, ArrivalTimes]:
         """Return the arrival times of each flavour."""
         return decay_arrivals(Arrival(self.prompt_density), Arrival(self.delayed_density))
 
