@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import pytest
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, UnknownNameError
 from cevnsfit.core.paths import data_root
-from cevnsfit.io.store import FILE, load_columns, read_scan
+from cevnsfit.io.layouts import load_columns, open_scan, read_scan
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.grids import parse_grid, parse_grids
@@ -82,7 +81,7 @@ def test_an_interrupted_scan_goes_on_and_ends_equal(tmp_path: Path, reference: t
 
 def test_a_damaged_column_is_computed_again(tmp_path: Path, reference: tuple[Path, Scan]) -> None:
     folder = shutil.copytree(reference[0], tmp_path / "copy")
-    shutil.rmtree(folder / FILE / "plane_0" / "nll2" / "c" / "1")
+    shutil.rmtree(folder / "scan.zarr" / "nll2" / "c" / "0" / "1")
     seen: list[int] = []
     (result,) = run_scan(parts_of(CSI, each=False), GRID, folder, progress=lambda done, _: seen.append(done))
     assert seen == [2, 3]
@@ -130,13 +129,11 @@ def test_an_experiment_that_changed_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_store_of_something_else_is_a_result_error(tmp_path: Path, reference: tuple[Path, Scan]) -> None:
-    folder = shutil.copytree(reference[0], tmp_path / "copy")
-    meta = folder / FILE / "zarr.json"
-    content = json.loads(meta.read_text(encoding="utf-8"))
-    content["attributes"]["analysis"] = json.dumps({"who": "someone else"})
-    meta.write_text(json.dumps(content), encoding="utf-8")
+    plane = reference[1].plane
+    with open_scan(tmp_path, {"who": "someone else"}, ("a",), (plane.x, plane.y)):
+        pass
     with pytest.raises(ResultError, match="not that of a scan"):
-        stored_scans(folder)
+        stored_scans(tmp_path)
 
 
 def test_each_adds_the_single_experiments(tmp_path: Path) -> None:
