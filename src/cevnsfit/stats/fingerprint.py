@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cevnsfit.core.errors import CevnsfitError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -56,12 +58,21 @@ def fingerprint(likelihood: Likelihood, points: Sequence[Mapping[str, float]] = 
     }
     for place in places:
         at = ", ".join(f"{name} = {value:g}" for name, value in place.items())
-        for channel in likelihood.build(place):
+        for channel in _channels(likelihood, place):
             names = _names(channel)
             found["rules"].setdefault(channel.name, _rules(channel.coefficients, names))
             found["counts"].setdefault(channel.name, _counts(channel))
             found["templates"].setdefault(channel.name, {})[at] = _templates(channel, names)
     return found
+
+
+def _channels(likelihood: Likelihood, place: Mapping[str, float]) -> tuple[Channel, ...]:
+    """Return the channels at a place; none where the model has none, which can be away from its defaults."""
+    try:
+        with np.errstate(all="ignore"):
+            return likelihood.build(place)
+    except (CevnsfitError, ArithmeticError, ValueError):
+        return ()
 
 
 def _places(parameters: Sequence[Parameter], points: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:

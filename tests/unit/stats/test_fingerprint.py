@@ -110,6 +110,19 @@ def test_points_of_the_study_are_looked_at_too(likelihood: Likelihood) -> None:
     assert "mass = 777" in first
 
 
+def test_a_model_without_counts_away_from_its_defaults_has_a_fingerprint_too(likelihood: Likelihood) -> None:
+    def refuse(channel: Channel) -> Channel:
+        return dataclasses.replace(channel, templates=channel.templates / (0.0 * channel.templates))
+
+    other = changed(likelihood, refuse, when=lambda values: values["mass"] > 50.0)
+    assert list(fingerprint(other)["templates"]["coherent-csi-2021"]) == [
+        "mass = 10, loop_sign = 1, slepton_log = 0",
+        "mass = 1, loop_sign = -0.38, slepton_log = -38",
+    ]
+    assert differences(stored(other), fingerprint(other)) == []
+    assert differences(stored(likelihood), fingerprint(other))
+
+
 def _powers(channel: Channel) -> Channel:
     powers = channel.coefficients.powers.copy()
     powers[1] *= 2

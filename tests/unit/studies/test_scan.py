@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import shutil
 from typing import TYPE_CHECKING
 
@@ -13,14 +15,20 @@ from cevnsfit.core.paths import data_root
 from cevnsfit.io.layouts import load_columns, open_scan, read_scan
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.studies import identity
+from cevnsfit.studies import scan as scans
 from cevnsfit.studies.grids import parse_grid, parse_grids
 from cevnsfit.studies.parts import parts_of
 from cevnsfit.studies.scan import plane_axes, run_scan, scan, stored_scans
 from cevnsfit.studies.setup import Analysis, build
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cevnsfit.spec.load import Experiment
+    from cevnsfit.stats.channel import Channel
+    from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.scan import Scan
 
 CSI = Analysis(("coherent-csi-2021",), "lmu-ltau")
@@ -126,6 +134,42 @@ def test_an_experiment_that_changed_is_noticed(tmp_path: Path) -> None:
         stored_scans(tmp_path / "out")
     with pytest.raises(ResultError, match="inputs"):
         run_scan(parts_of(mine, each=False), GRID, tmp_path / "out")
+
+
+def test_a_likelihood_that_changed_is_noticed(reference: tuple[Path, Scan], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model of a plug-in may change while no file of an experiment and no version does."""
+
+    def edited(analysis: Analysis, experiments: Sequence[Experiment]) -> Likelihood:
+        likelihood = build(analysis, experiments)
+
+        def channels(values: Mapping[str, float]) -> tuple[Channel, ...]:
+            return tuple(dataclasses.replace(one, templates=1.001 * one.templates) for one in likelihood.build(values))
+
+        return dataclasses.replace(likelihood, build=channels)
+
+    monkeypatch.setattr(scans, "build", edited)
+    with pytest.raises(ResultError, match=r"another analysis \(likelihood: coherent-csi-2021 at .* counts there, .* asked") as caught:
+        run_scan(parts_of(CSI, each=False), GRID, reference[0])
+    assert "; and " in str(caught.value)  # not all of the templates
+    with pytest.raises(ResultError, match=r"what this scan was made with has changed \(likelihood: "):
+        stored_scans(reference[0])
+
+
+def test_shared_data_and_plugins_are_part_of_what_a_scan_is(reference: tuple[Path, Scan], monkeypatch: pytest.MonkeyPatch) -> None:
+    known = read_scan(reference[0]).analysis
+    assert {"nuclei/radii.csv", "nuclei/shells.csv", "sources/sns.yaml"} <= known["shared"].keys()
+    assert known["plugins"] == {}
+    monkeypatch.setattr(identity, "model_distribution", lambda name: f"{name}-package 1.0")
+    with pytest.raises(ResultError, match=r'plugins: \{\} there, \{"lmu-ltau": "lmu-ltau-package 1.0"\} asked'):
+        run_scan(parts_of(CSI, each=False), GRID, reference[0])
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        identity, "_digest", lambda file: "0" * 64 if file.name == "radii.csv" else hashlib.sha256(file.read_bytes()).hexdigest()
+    )
+    with pytest.raises(
+        ResultError, match=r'shared: \{"nuclei/radii.csv": "af52172f..."\} there, \{"nuclei/radii.csv": "00000000..."\} asked'
+    ):
+        stored_scans(reference[0])
 
 
 def test_a_store_of_something_else_is_a_result_error(tmp_path: Path, reference: tuple[Path, Scan]) -> None:
