@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from cevnsfit.infer.minima import start_set
 
 from cevnsfit.infer.feldman_cousins import ToyPlan
+from cevnsfit.infer.minima import start_set
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.toys import CHUNK, Rival, Unit, in_this_process, likelihood_ratio
 from cevnsfit.stats.data import observed_data, observing, toy_data
@@ -67,7 +67,7 @@ def bench_toys_iminuit(benchmark: Any, unit: Unit, minuit_fit: Any) -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.benchmark(group="160 chunks of pseudo-experiments in worker processes, each")
 def bench_workers(benchmark: Any, unit: Unit, jobs: int) -> None:
-    with thrower(Run(ToyPlan(160 * CHUNK), jobs), {}, 3) as in_workers:
+    with thrower(Run(ToyPlan(160 * CHUNK), jobs), dict, 3) as in_workers:
         throw(chunks_of(unit, 2 * jobs), in_workers)  # starts the processes
         benchmark.extra_info["per"] = 160 * CHUNK
         benchmark.pedantic(throw, (chunks_of(unit, 160), in_workers), rounds=1)

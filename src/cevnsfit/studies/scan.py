@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, ResultError
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import GridColumn, assemble, column_intervals, levels_of, located, plane_start, rebuilds, region, scan_column
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
-from cevnsfit.io.store import axes_of, load_columns, open_scan, read_scan, save_column
+from cevnsfit.io.description import plain, unlike
+from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
+from cevnsfit.studies.identity import made_from
 from cevnsfit.studies.parts import Part, load_parts
 from cevnsfit.studies.setup import Analysis, Pinned, analysis_from, build, build_pinned, caveat, check_floating, data_or_asimov, digest_of
 
@@ -178,16 +179,21 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
 
 
 def describe(
-    parts: Sequence[Part], loaded: Mapping[str, Sequence[Experiment]], axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]
+    parts: Sequence[Part],
+    loaded: Mapping[str, Sequence[Experiment]],
+    likelihoods: Sequence[Likelihood],
+    axes: tuple[PlaneAxis, PlaneAxis],
+    at: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Return what identifies a scan: names, changes, grids, and the digests of all input files."""
+    """Return what identifies a scan: names, changes, grids, and what its numbers depend on."""
     experiments = [experiment for part in parts for experiment in loaded[part.label]]
+    by_label = {part.label: likelihood for part, likelihood in zip(parts, likelihoods, strict=True)}
+    points = [{**at, **{axis.name: float(axis.values[place * (len(axis.values) - 1) // 2]) for axis in axes}} for place in range(3)]
     return {
         "parts": [{"label": part.label, **dataclasses.asdict(part.analysis)} for part in parts],
         "at": dict(at),
         "grid": {axis.name: [float(axis.values[0]), float(axis.values[-1]), len(axis.values), axis.scale] for axis in axes},
-        "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
-        "version": installed_version(),
+        **made_from([part.analysis for part in parts], experiments, by_label, points),
     }
 
 
@@ -232,20 +238,21 @@ def run_scan(
     check_floating(parts[-1].analysis, (*held, *grid))
     _check_profiled(likelihoods[-1], parts[-1].analysis.floating)
     labels = tuple(part.label for part in parts)
-    store = open_scan(folder, describe(parts, loaded, axes, held), labels, axes)
-    known = {label: list(load_columns(store, label)) for label in labels}
-    missing = [(n, i) for n, label in enumerate(labels) for i, column in enumerate(known[label]) if column is None]
-    done = len(labels) * len(axes[0].values) - len(missing)
-    if progress is not None:
-        progress(done, done + len(missing))
     pinned = [Pinned(part.analysis, digest_of(loaded[part.label])) for part in parts]
-    tasks = [(n, i, pinned[n]) for n, i in missing]
-    for n, i, column in _columns(tasks, likelihoods, axes, held, executor):
-        save_column(store, labels[n], i, column)
-        known[labels[n]][i] = column
-        done += 1
+    with open_scan(folder, describe(parts, loaded, likelihoods, axes, held), labels, axes) as store:
+        known = {label: list(load_columns(store, label)) for label in labels}
+        missing = [(n, i) for n, label in enumerate(labels) for i, column in enumerate(known[label]) if column is None]
+        everything = len(labels) * len(axes[0].values)
+        done = everything - len(missing)
         if progress is not None:
-            progress(done, len(labels) * len(axes[0].values))
+            progress(done, everything)
+        tasks = [(n, i, pinned[n]) for n, i in missing]
+        for n, i, column in _columns(tasks, likelihoods, axes, held, executor):
+            save_column(store, labels[n], i, column)
+            known[labels[n]][i] = column
+            done += 1
+            if progress is not None:
+                progress(done, everything)
     finished = {label: [column for column in columns if column is not None] for label, columns in known.items()}
     return tuple(
         _scan(entry, part.label, likelihood, axes, finished[part.label], held)
@@ -347,13 +354,19 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
     except (KeyError, TypeError, ValueError, AttributeError):
         message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start anew"
         raise ResultError(message) from None
-    axes = axes_of(store, store.labels[-1])
+    axes = axes_of(store)
     loaded = load_parts(parts)
-    if describe(parts, loaded, axes, at)["inputs"] != inputs:
+    if {experiment.name: experiment.digests for part in parts for experiment in loaded[part.label]} != inputs:
         message = f"{store.path}: the experiments have changed since this scan was made"
         raise ResultError(message)
+    likelihoods = [build(part.analysis, loaded[part.label]) for part in parts]
+    now = plain(describe(parts, loaded, likelihoods, axes, at))
+    found = unlike({**known, "version": now["version"]}, now)
+    if found:
+        message = f"{store.path}: what this scan was made with has changed ({found})"
+        raise ResultError(message)
     scans = []
-    for part in parts:
+    for part, likelihood in zip(parts, likelihoods, strict=True):
         columns = load_columns(store, part.label)
         finished = [column for column in columns if column is not None]
         if len(finished) < len(columns):
@@ -362,6 +375,6 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
                 f"{store.path}: {missing} of {len(columns)} columns of '{part.label}' are missing; run the same scan again to finish it"
             )
             raise ResultError(message)
-        pinned, likelihood = Pinned(part.analysis, digest_of(loaded[part.label])), build(part.analysis, loaded[part.label])
+        pinned = Pinned(part.analysis, digest_of(loaded[part.label]))
         scans.append(_scan(pinned, part.label, likelihood, axes, finished, at))
     return tuple(scans)

@@ -12,7 +12,7 @@ import pytest
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.feldman_cousins import ToyPlan
-from cevnsfit.io.store import load_columns, read_scan
+from cevnsfit.io.layouts import load_columns, read_scan
 from cevnsfit.moments.measured import deviation
 from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, forecast_json
 from cevnsfit.studies.limits import Question, run_limits
