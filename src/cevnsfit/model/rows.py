@@ -77,21 +77,13 @@ def coefficients(factors: Sequence[Factors]) -> Coefficients:
     return Coefficients(tuple(names), powers, high, low, index, kind)
 
 
-def excursion(
-    nominal: NDArray[np.float64], up: NDArray[np.float64], down: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the two constant templates of interpolation code 4p.
-
-    nominal + a U + q(a) V passes through `up` at a = 1 and `down` at a = -1: U = (up - down)/2, V = (up + down - 2 nominal)/16.
-    """
-    return (up - down) / 2.0, (up + down - 2.0 * nominal) / 16.0
-
-
 def excursions(
     parameter: str, nominal: NDArray[np.float64], up: NDArray[np.float64], down: NDArray[np.float64] | None
 ) -> tuple[tuple[Excursion, NDArray[np.float64]], ...]:
-    """Return what a parameter adds to `nominal` so that it is `up` at 1 and `down` at -1; without `down` it is mirrored."""
+    """Return what a parameter adds to `nominal` so that it is `up` at 1 and `down` at -1 (code 4p); without `down` it is mirrored.
+
+    These are a U with U = (up - down)/2 and q(a) V with V = (up + down - 2 nominal)/16.
+    """
     if down is None:
         return ((Excursion(parameter, LINEAR), up - nominal),)
-    odd, even = excursion(nominal, up, down)
-    return (Excursion(parameter, LINEAR), odd), (Excursion(parameter, QUADRATIC), even)
+    return (Excursion(parameter, LINEAR), (up - down) / 2.0), (Excursion(parameter, QUADRATIC), (up + down - 2.0 * nominal) / 16.0)

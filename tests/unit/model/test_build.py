@@ -10,7 +10,7 @@ import pytest
 
 from cevnsfit.core.errors import CevnsfitError, OverlapError, UnknownNameError
 from cevnsfit.model.build import build_likelihood, check_overlaps
-from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients, excursion
+from cevnsfit.model.rows import LINEAR, Excursion, Factors, coefficients, excursions
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.joint import expected, measured_backgrounds
 from cevnsfit.stats.rule import amplitudes
@@ -46,16 +46,16 @@ def at(joint: Joint, name: str, value: float) -> dict[str, np.ndarray]:
 
 def test_code_4p_passes_through_both_excursions() -> None:
     nominal, up, down = np.array([4.0, 9.0]), np.array([5.0, 8.0]), np.array([3.5, 11.0])
-    odd, even = excursion(nominal, up, down)
-    rows = [Factors("s", {}, {}), Factors("s", {}, {}, ("a", LINEAR)), Factors("s", {}, {}, ("a", QUADRATIC))]
-    rule = coefficients(rows)
-    for a, wanted in ((0.0, nominal), (1.0, up), (-1.0, down)):
-        found = amplitudes(rule, np.array([[a]]))[0] @ np.array([nominal, odd, even])
-        np.testing.assert_allclose(found, wanted, rtol=1e-14)
+    for lower, wanted_down in ((down, down), (None, 2.0 * nominal - up)):
+        added = excursions("a", nominal, up, lower)
+        rule = coefficients([Factors("s", {}, {}), *(Factors("s", {}, {}, excursion) for excursion, _ in added)])
+        templates = np.array([nominal, *(template for _, template in added)])
+        for a, wanted in ((0.0, nominal), (1.0, up), (-1.0, wanted_down)):
+            np.testing.assert_allclose(amplitudes(rule, np.array([[a]]))[0] @ templates, wanted, rtol=1e-14)
 
 
 def test_a_rule_multiplies_powers_norms_and_excursions() -> None:
-    rule = coefficients([Factors("s", {"g": 2}, {"flux": 0.1, "rate": 0.05}, ("a", LINEAR)), Factors("b", {}, {"rate": 0.05})])
+    rule = coefficients([Factors("s", {"g": 2}, {"flux": 0.1, "rate": 0.05}, Excursion("a", LINEAR)), Factors("b", {}, {"rate": 0.05})])
     assert rule.parameters == ("g", "flux", "rate", "a")
     found = amplitudes(rule, np.array([[3.0, 1.0, -1.0, 0.5]]))[0]
     np.testing.assert_allclose(found, [9.0 * 1.1 / 1.05 * 0.5, 1.0 / 1.05], rtol=1e-12)

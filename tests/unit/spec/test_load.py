@@ -435,3 +435,15 @@ def test_a_flux_replaces_the_yield(make_folder: Make) -> None:
 def test_what_is_wrong_with_a_flux(make_folder: Make, problems: Problems, section: str, wanted: str) -> None:
     folder = make_folder((YIELD, section), files={"flux.csv": FLUX.encode(), "energies.csv": ENERGIES.encode()})
     assert any(wanted in problem for problem in problems(folder)), problems(folder)
+
+
+def test_a_field_that_a_change_brings_is_named_without_its_kind(make_folder: Make, problems: Problems) -> None:
+    rate = {"kind": "normalisation", "sigma": -1, "components": ["cevns"]}
+    (problem,) = problems(make_folder(), {"systematics.rate": rate})
+    assert "systematics.rate.sigma: " in problem
+
+
+def test_a_missing_table_of_arrival_times_is_a_field(make_folder: Make, problems: Problems) -> None:
+    """The kind of the section and the field have one name."""
+    (problem,) = problems(make_folder(("  distance: 20 m", "  distance: 20 m\n  arrival: {kind: table, prompt: a, delayed: b}")))
+    assert problem == "experiment.yaml:9: source.arrival.table: this field is required"
