@@ -17,9 +17,10 @@ from cevnsfit.io.exports.hs3 import hs3_document
 from cevnsfit.io.exports.limits import plain
 from cevnsfit.io.exports.simplified import tabulate
 from cevnsfit.spec.workspaces import validate
+from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.studies.export import about_model
 from cevnsfit.studies.provenance import companion
-from cevnsfit.studies.setup import build, caveat, data_or_asimov, fix, load_experiments
+from cevnsfit.studies.setup import build, caveat, fix, load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +100,7 @@ def workspaces(
     """
     held = {} if at is None else dict(at)
     likelihood, metadata = build(analysis), about_likelihood(analysis, held)
-    data = data_or_asimov(likelihood)
+    data = observed_or_asimov(likelihood.at({}))
     points = [held] if not grid else [{**held, name: value} for name, values in grid.items() for value in _checked(values)]
     label = next(iter(grid)) if grid else ""
     if grid and (len(grid) > 1 or label in held or label not in likelihood.nonlinear):
@@ -233,7 +234,7 @@ def simplified(analysis: Analysis, ends: tuple[float, float], *, at: Mapping[str
     mass, name = likelihood.nonlinear["mass"], couplings[0].name
     for end in ends:
         mass.checked(end)
-    data = data_or_asimov(likelihood)
+    data = observed_or_asimov(likelihood.at({}))
     joint, values = fix(likelihood, {**held, "mass": ends[0]})
     standard = profile(joint, {key: np.array([value]) for key, value in {**values, name: 0.0}.items()}, data=data)
     curves = _Curves(likelihood, held, name, data, standard.theta[0])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version
+from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.toy_regions import column_hypotheses, column_interval, toy_region
 from cevnsfit.report.plots import exclusion_figure
@@ -95,11 +96,11 @@ def run_toy_region(
     experiments = load_experiments(analysis)
     require_data(experiments)
     likelihood = build(analysis, experiments)
-    axes = plane_axes(likelihood, question.grid)
+    axes = columns_first(likelihood, plane_axes(likelihood, question.grid))
     check_held(axes, at)
     check_floating(analysis, (*at, axes[0].name, axes[1].name))
-    if axes[0].name not in likelihood.nonlinear:
-        message = f"{axes[0].name} rebuilds no templates: a region needs a nonlinear parameter, such as a mass, and a coupling"
+    if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
+        message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
     plane = scan(likelihood, at=at, **{axis.name: axis.values for axis in axes}).plane
     plane = dataclasses.replace(plane, model=analysis.model, caveat=caveat(analysis, at, (axes[0].name, axes[1].name)))
