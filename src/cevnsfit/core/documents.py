@@ -51,9 +51,15 @@ def _keys(kind: type[Any]) -> dict[str, str]:
 
 
 def write_document(path: Path, values: object, *, indent: int | None = None) -> Path:
-    """Write a value as a JSON file, make the folder where it is missing, and return the path."""
+    """Write plain values as a JSON file, make the folder where it is missing, and return the path.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(plain(values), indent=indent, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(values, indent=indent, allow_nan=False) + "\n", encoding="utf-8")
     return path
 
 

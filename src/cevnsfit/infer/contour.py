@@ -112,6 +112,7 @@ def sections(x: PlaneAxis, y: PlaneAxis, polygons: Polygons) -> tuple[tuple[Inte
     found = []
     for place in np.clip(places, places[0] + inset, places[-1] - inset):
         ends = back_y(np.sort(np.concatenate([_crossed(ring, place) for ring in rings]))) if rings else np.empty(0)
+        ends = np.clip(ends, y.values[0], y.values[-1])
         found.append(tuple((float(low), float(high)) for low, high in ends.reshape(-1, 2)))
     return tuple(found)
 

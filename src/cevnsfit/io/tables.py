@@ -113,7 +113,7 @@ def write_rows(path: Path, comments: Iterable[str], headers: Sequence[str], rows
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(f"# {' '.join(comment.split())}\n" for comment in comments)
+        file.writelines(f"# {' '.join(comment.splitlines())}\n" for comment in comments)
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(headers)
         writer.writerows(rows)

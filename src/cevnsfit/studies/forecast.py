@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.sensitivity import DISCOVERY, SIGMAS, LimitTest, Sensitivity, sensitivity, with_asimov
@@ -20,7 +21,7 @@ from cevnsfit.report.forecasts import LimitBand, forecast_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
-from cevnsfit.studies.fitting import intervals_json, poi_name
+from cevnsfit.studies.fitting import poi_name
 from cevnsfit.studies.setup import Analysis, build, caveat, check_model, digest_of, fix, load_experiments, require_digest
 from cevnsfit.studies.workers import results
 
@@ -284,7 +285,7 @@ def forecast_json(result: Forecast) -> dict[str, Any]:
     """Return a forecast as plain values: those of intervals, and limit, bands and discovery reach (None where there is none)."""
     found = result.sensitivity
     return {
-        **intervals_json(found.median),
+        **plain(found.median),
         "label": result.label,
         "at": dict(result.at),
         "data": result.data,

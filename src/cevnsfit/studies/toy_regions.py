@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import columns_first
@@ -14,7 +15,7 @@ from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.toy_regions import column_hypotheses, column_interval, toy_region
 from cevnsfit.report.plots import exclusion_figure
 from cevnsfit.report.style import save_figure
-from cevnsfit.studies.fitting import intervals_json, require_data
+from cevnsfit.studies.fitting import require_data
 from cevnsfit.studies.limits import RATIO
 from cevnsfit.studies.scan import check_held, plane_axes, scan
 from cevnsfit.studies.setup import build, caveat, check_floating, load_experiments
@@ -156,5 +157,5 @@ def region_json(result: ToyRegion) -> dict[str, Any]:
         "ordering": result.ordering,
         "best_fit": dict(result.plane.best),
         "axes": [{"name": axis.name, "unit": axis.unit, "scale": axis.scale} for axis in (x, y)],
-        "columns": [{x.name: float(value), **intervals_json(column)} for value, column in zip(x.values, result.columns, strict=True)],
+        "columns": [{x.name: float(value), **plain(column)} for value, column in zip(x.values, result.columns, strict=True)],
     }

@@ -57,9 +57,11 @@ def test_exceptions_are_those_that_the_class_declares() -> None:
 
 
 def test_a_file_is_written_and_read(tmp_path: Path) -> None:
-    path = write_document(tmp_path / "new" / "a.json", {"x": Inner(1.0, ()), "n": float("nan")}, indent=1)
+    path = write_document(tmp_path / "new" / "a.json", plain({"x": Inner(1.0, ()), "n": float("nan")}), indent=1)
     assert read_document(path) == {"x": {"value": 1.0, "pairs": []}, "n": None}
     assert path.read_text(encoding="utf-8").endswith("}\n")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_document(path, {"n": float("nan")})
 
 
 def test_what_is_no_document_is_refused(tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def test_comments_are_one_line_each_and_cells_are_quoted(tmp_path: Path) -> None:
     path = write_rows(
-        tmp_path / "new" / "a.csv", ["two\nlines", "  wide   gaps "], ("label", "g [1]"), [("a, b", cell(1e-3)), ("c", cell(math.nan))]
+        tmp_path / "new" / "a.csv", ["two\nlines", "wide   gaps"], ("label", "g [1]"), [("a, b", cell(1e-3)), ("c", cell(math.nan))]
     )
     lines = path.read_bytes().decode().split("\n")
-    assert lines[:3] == ["# two lines", "# wide gaps", "label,g [1]"]
+    assert lines[:3] == ["# two lines", "# wide   gaps", "label,g [1]"]
     assert list(csv.reader(lines[3:5])) == [["a, b", "0.001"], ["c", ""]]
     assert lines[5:] == [""]
 

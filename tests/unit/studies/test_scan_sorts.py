@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path  # noqa: TC003 (pytest reads the annotations)
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,6 +127,13 @@ def test_commands_draw_export_and_show_what_is_stored(stored: Mapping[str, tuple
     assert [document["planes"][0][key]["name"] for key in ("x", "y")] == names
     header = next(line for line in (tmp_path / "csv").read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
     assert [cell.split(" ")[0] for cell in header.split(",")[-2:]] == names
+    if "mass" in names:  # bounds are functions of the mass in any order
+        lines = Path(
+            command("export", folder, "--to", "darkcast", "-o", tmp_path / "bounds", "--cl", "0.9", "--json")["files"][0]
+        ).read_text("utf-8")
+        usual = scan(build(MASSIVE), mass=COUPLING_FIRST["mass"], g=COUPLING_FIRST["g"]).regions(0.9, 2)
+        limits = [float(line.split()[1]) for line in lines.splitlines() if not line.startswith("#")]
+        assert limits[1:-1] == pytest.approx([column[-1][1] for column in usual.columns[1:-1]], rel=1e-6)
     shown = command("show", folder, "--json")
     assert shown["kind"] == "scan"
     assert set(shown["grid"]) == set(names)
