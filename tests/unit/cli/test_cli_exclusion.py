@@ -108,6 +108,16 @@ def test_the_band_is_that_of_the_charge_in_the_model(plane: Plane) -> None:
     assert scalar_contribution(scalar.high, scalar.x, MUON_MASS) == pytest.approx(np.full(201, 3.4e-9))
 
 
+def test_a_band_stands_upright_where_the_mass_is_the_second_parameter(plane: Plane) -> None:
+    reference = Deviation("mu", "here", "there", 2.6e-9, 0.4e-9, "x")
+    usual, upright = plane_band(plane, reference), plane_band(plane.turned(), reference)
+    assert usual is not None
+    assert upright is not None
+    assert (usual.upright, upright.upright) == (False, True)
+    np.testing.assert_array_equal(upright.x, usual.x)
+    np.testing.assert_array_equal(upright.high, usual.high)
+
+
 def test_no_band_without_a_coupling_or_with_the_wrong_sign(plane: Plane) -> None:
     reference = Deviation("mu", "here", "there", 2.6e-9, 0.4e-9, "x")
     assert plane_band(dataclasses.replace(plane, model="le-ltau"), reference) is None
