@@ -3,7 +3,8 @@
 The keys of a result follow from its fields. What differs is declared at its class, in `document`, a mapping of keys to attributes:
 
 - a field or a property under another name, also that of a part ("valid": "fit.valid");
-- None: the field of this name is left out. A field that is shown under another name is not shown under its own.
+- None: the field of this name is left out. A field that is shown under another name is not shown under its own;
+- `keys_of(Part, "field")`: the keys of a part as those of the whole.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def plain(value: object) -> Any:
     Results become objects of their keys, arrays nested lists, other things (paths) text, and numbers that are not finite None.
     """
     if hasattr(value, "document") or (dataclasses.is_dataclass(value) and not isinstance(value, type)):
-        return {key: plain(attrgetter(path)(value)) for key, path in _keys(type(value)).items()}
+        return {key: plain(attrgetter(path)(value)) for key, path in keys_of(type(value)).items()}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -42,12 +43,13 @@ def plain(value: object) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
-def _keys(kind: type[Any]) -> dict[str, str]:
-    """Return the attribute behind each key of a result."""
+def keys_of(kind: type[Any], part: str = "") -> dict[str, str]:
+    """Return the attribute behind each key of a result; `part` is the attribute of another result that shows these keys as its own."""
     declared: Mapping[str, str | None] = getattr(kind, "document", {})
     fields = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else kind._fields
     keys = {name: name for name in fields if name not in {*declared, *declared.values()}}
-    return keys | {key: path for key, path in declared.items() if path is not None}
+    keys |= {key: path for key, path in declared.items() if path is not None}
+    return {key: f"{part}.{path}" if part else path for key, path in keys.items()}
 
 
 def write_document(path: Path, values: object, *, indent: int | None = None) -> Path:

@@ -17,7 +17,7 @@ from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.grid import grid_column, prepare_grid
 from cevnsfit.infer.planes import PlaneAxis
-from cevnsfit.io.store import load_columns, read_scan
+from cevnsfit.io.layouts import load_columns, read_scan
 from cevnsfit.studies.parts import parts_of
 from cevnsfit.studies.scan import Scan, plane_axes, run_scan, scan, stored_scans
 from cevnsfit.studies.setup import build
