@@ -16,12 +16,12 @@ from cevnsfit.infer.fit import fit
 from cevnsfit.io.exports.histfactory import INTERPOLATION, measured_name
 from cevnsfit.io.exports.hs3 import load_pyhs3, read_hs3, write_hs3
 from cevnsfit.io.exports.workspace import read_workspace
-from cevnsfit.stats.data import observed_data
+from cevnsfit.stats.data import observed_data, observed_or_asimov
 from cevnsfit.stats.engine import nll2
 from cevnsfit.stats.joint import expected_totals
 from cevnsfit.stats.poisson import on_off
 from cevnsfit.studies.export_likelihood import hs3, workspaces, write_workspaces
-from cevnsfit.studies.setup import Analysis, build, data_or_asimov
+from cevnsfit.studies.setup import Analysis, build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,7 @@ def pyhf_parameters(model: Any, joint: Joint, data: Data, theta: np.ndarray, mon
 def test_likelihood_is_the_same_in_pyhf(experiments: tuple[str, ...], model: str) -> None:
     analysis = Analysis(experiments, model)
     likelihood = build(analysis)
-    joint, data = likelihood.at({"mass": MASS}), data_or_asimov(likelihood)
+    joint, data = likelihood.at({"mass": MASS}), observed_or_asimov(likelihood.at({}))
     made = workspaces(analysis, at={"mass": MASS})
     workspace = pyhf.Workspace(made.base)
     theirs = workspace.model(modifier_settings=INTERPOLATION)
@@ -113,7 +113,7 @@ def test_likelihood_is_the_same_in_pyhf(experiments: tuple[str, ...], model: str
 def test_background_of_the_control_region_is_at_its_best() -> None:
     analysis = Analysis(("coherent-csi-2017",), "lmu-ltau")
     likelihood = build(analysis)
-    joint, data = likelihood.at({"mass": MASS}), data_or_asimov(likelihood)
+    joint, data = likelihood.at({"mass": MASS}), observed_or_asimov(likelihood.at({}))
     workspace = pyhf.Workspace(workspaces(analysis, at={"mass": MASS}).base)
     model = workspace.model()
     best = pyhf_parameters(model, joint, data, joint.parameters.vector({"g": 1e-3}), {"g2": {"g": 2}, "g4": {"g": 4}})
@@ -201,7 +201,7 @@ def test_likelihood_is_the_same_in_pyhs3(experiments: tuple[str, ...], model: st
     pytest.importorskip("pyhs3", reason="the extra [hs3] is not installed", exc_type=ImportError)
     analysis = Analysis(experiments, model)
     likelihood = build(analysis)
-    joint, data = likelihood.at({"mass": MASS}), data_or_asimov(likelihood)
+    joint, data = likelihood.at({"mass": MASS}), observed_or_asimov(likelihood.at({}))
     points, parameters = [], []
     for theta in possible_points(joint, np.random.default_rng(6), positive=True):
         values = dict(zip(joint.parameters.names, theta, strict=True))
@@ -245,7 +245,7 @@ def test_refit_of_what_comes_back_as_hs3(experiments: tuple[str, ...], model: st
     (file,) = write_hs3(hs3(analysis, at=at), tmp_path / "hs3.json")
     likelihood, again = build(analysis), read_hs3(file)
     assert set(again.parameters.names) == {p.name for p in likelihood.parameters if p.kind != "nonlinear"}
-    before, after = fit(likelihood, fixed=at, data=data_or_asimov(likelihood), minos=()), fit(again, minos=())
+    before, after = fit(likelihood, fixed=at, data=observed_or_asimov(likelihood.at({})), minos=()), fit(again, minos=())
     assert after.nll2 == pytest.approx(before.nll2, abs=1e-6)
     for name in after.floating:
         width = 1e-6 if np.isnan(before.errors[name]) else 1e-3 * before.errors[name]

@@ -1,6 +1,5 @@
 """`cevnsfit gof`, `compatibility`, `significance` and `impacts`: is the model right, do experiments agree, what limits a measurement."""
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +23,7 @@ from cevnsfit.cli.options import (
     ToyFolder,
     ToysOption,
 )
+from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,13 +50,13 @@ def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 ) -> None:
     """Test the goodness of fit: the deviance at the best fit, with the p-value of toys thrown there; masses must be held."""
     from cevnsfit.cli.options import held, toy_run
-    from cevnsfit.studies.agreement import goodness_json, run_goodness
+    from cevnsfit.studies.agreement import run_goodness
 
     chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
     with output.progress("toys, in chunks of 128") as progress:
         result = run_goodness(chosen, at=held(at), run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
-        output.print_json({**goodness_json(result), "provenance": _origin(chosen, at, toys, seed)})
+        output.print_json({**plain(result), "provenance": _origin(chosen, at, toys, seed)})
         return
     output.print_lines(
         f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)", *_tail(result.tail)
@@ -85,15 +85,14 @@ def compatibility(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     """
     from cevnsfit.cli.options import held, toy_run
     from cevnsfit.cli.run import print_consistency
-    from cevnsfit.studies.agreement import compatibility_json, run_compatibility, strengths
+    from cevnsfit.studies.agreement import run_compatibility, strengths
 
     chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
     with output.progress("toys, in chunks of 128") as progress:
         result = run_compatibility(chosen, at=held(at), run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     found = strengths(chosen)
     if as_json:
-        record = {**compatibility_json(result), "strengths": [dataclasses.asdict(entry) for entry in found]}
-        output.print_json({**record, "provenance": _origin(chosen, at, toys, seed)})
+        output.print_json({**plain(result), "strengths": found, "provenance": _origin(chosen, at, toys, seed)})
         return
     print_consistency(found)
     rows = [("all", name, f"{value:.4g}") for name, value in result.combined.items()]
@@ -123,13 +122,13 @@ def significance(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 ) -> None:
     """Print the significance with which a parameter exceeds 0, asymptotic or from toys; masses must be held."""
     from cevnsfit.cli.options import held, toy_run
-    from cevnsfit.studies.limits import discovery_json, run_discovery
+    from cevnsfit.studies.limits import run_discovery
 
     chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
     with output.progress("toys, in chunks of 128") as progress:
         result = run_discovery(chosen, at=held(at), poi=poi, run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
-        output.print_json({**discovery_json(result), "provenance": _origin(chosen, at, toys, seed)})
+        output.print_json({**plain(result), "provenance": _origin(chosen, at, toys, seed)})
         return
     output.print_lines(f"{result.poi} = {result.estimate:.4g} at the best fit, q0 = {result.statistic:.2f}")
     if result.toys is None:
@@ -161,7 +160,7 @@ def impacts(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 ) -> None:
     """Rank the nuisances by their impact on a parameter, with pulls and constraints; masses must be held."""
     from cevnsfit.cli.options import held, picture
-    from cevnsfit.studies.agreement import ranking_json, run_ranking
+    from cevnsfit.studies.agreement import run_ranking
 
     path = None if target is None else picture(target)
     chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
@@ -173,7 +172,7 @@ def impacts(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         save_figure(ranking_figure(result, title=" + ".join(experiments)), path)
     files = [] if path is None else [path]
     if as_json:
-        output.print_json({**ranking_json(result), "files": files, "provenance": _origin(chosen, at, None, 0)})
+        output.print_json({**plain(result), "files": files, "provenance": _origin(chosen, at, None, 0)})
         return
     rows = [
         (

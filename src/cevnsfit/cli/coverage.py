@@ -19,6 +19,7 @@ from cevnsfit.cli.options import (
     SeedOption,
     SetOption,
 )
+from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
     from cevnsfit.studies.coverage import CoverageStudy
@@ -59,7 +60,7 @@ def coverage(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     """
     from cevnsfit.cli.options import analysis, held
     from cevnsfit.infer.feldman_cousins import ToyPlan
-    from cevnsfit.studies.coverage import Truths, coverage_json, parse_truths, run_coverage, write_coverage
+    from cevnsfit.studies.coverage import Truths, parse_truths, run_coverage, write_coverage
     from cevnsfit.studies.grids import parse_grid
     from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.throwing import Run
@@ -74,7 +75,7 @@ def coverage(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         study = run_coverage(chosen, truths, at=held(at), run=Run(ToyPlan(toys, seed), jobs, folder, dask), progress=progress)
     files = [] if folder is None else write_coverage(study, folder)
     if as_json:
-        output.print_json({**coverage_json(study), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})
+        output.print_json({**plain(study), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})
         return
     _print(study)
     output.print_lines(*(str(file) for file in files))

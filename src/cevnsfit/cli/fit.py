@@ -15,6 +15,7 @@ from cevnsfit.cli.options import (
     ProfileOption,
     SetOption,
 )
+from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
     from cevnsfit.studies.fitting import FitSummary
@@ -45,11 +46,11 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     as_json: JsonOption = False,
 ) -> None:
     """Fit a model to one or more experiments; all parameters float unless held."""
-    from cevnsfit.cli.options import analysis, held
-    from cevnsfit.studies.fitting import fit_json, run_fit
+    from cevnsfit.cli.options import analysis, holding
+    from cevnsfit.studies.fitting import run_fit
     from cevnsfit.studies.provenance import provenance
 
-    chosen = analysis(
+    described = analysis(
         experiments,
         model,
         changes,
@@ -58,10 +59,10 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         signal_systematics="shapes" if profile_signal and model == "signal-strength" else None,
         floating=profile,
     )
-    summary = run_fit(chosen, at=held(at), pseudo=_pseudo(truth, asimov=asimov, toy=toy))
+    chosen = holding(described, at)
+    summary = run_fit(chosen, pseudo=_pseudo(truth, asimov=asimov, toy=toy))
     if as_json:
-        origin = provenance(chosen, at=held(at), seed=toy)
-        output.print_json({"data": summary.data, **fit_json(summary), "provenance": origin})
+        output.print_json({**plain(summary), "provenance": provenance(chosen, seed=toy)})
     else:
         output.print_lines(*([f"fitted: {summary.data}"] if asimov or toy is not None else []))
         print_fit(summary)

@@ -100,14 +100,15 @@ def _open(model: str, at: "Mapping[str, float]") -> list[str]:
 
 
 def _single(plan: "Plan", at: "Mapping[str, float]", where: "Where", *, as_json: bool) -> None:
-    from cevnsfit.studies.forecast import forecast, forecast_json, write_json
+    from cevnsfit.core.documents import plain, write_document
+    from cevnsfit.studies.forecast import forecast
 
     folder, executor = where
     results = forecast(plan, at, executor=executor)
-    lines = [forecast_json(result) for result in results]
+    lines = plain(results)
     document = {**lines[-1], "forecasts": lines, "provenance": _origin(plan, at)}
     if folder is not None:
-        write_json(document, folder / "forecast.json")
+        write_document(folder / "forecast.json", document, indent=1)
     if as_json:
         output.print_json(document)
     else:
@@ -149,7 +150,8 @@ def _number(value: float) -> str:
 
 
 def _curve(plan: "Plan", grid: str | None, at: "Mapping[str, float]", where: "Where", *, as_json: bool) -> None:
-    from cevnsfit.studies.forecast import forecast_curve, forecast_json, write_forecast, write_forecast_plot, write_json
+    from cevnsfit.core.documents import plain, write_document
+    from cevnsfit.studies.forecast import forecast_curve, write_forecast, write_forecast_plot
     from cevnsfit.studies.grids import parse_grid
 
     folder, executor = where
@@ -158,11 +160,10 @@ def _curve(plan: "Plan", grid: str | None, at: "Mapping[str, float]", where: "Wh
         curve = forecast_curve(plan, name, values, at, progress, executor)
     unit = _parameter_unit(plan, name)
     poi = curve[0][0].sensitivity.median.poi
-    points = [[forecast_json(entry) for entry in point] for point in curve]
-    document = {"parameter": name, "unit": unit, "points": points, "provenance": _origin(plan, at)}
+    document = {"parameter": name, "unit": unit, "points": plain(curve), "provenance": _origin(plan, at)}
     files = []
     if folder is not None:
-        files = [write_forecast(curve, (name, unit), folder / "forecast.csv"), write_json(document, folder / "forecast.json")]
+        files = [write_forecast(curve, (name, unit), folder / "forecast.csv"), write_document(folder / "forecast.json", document, indent=1)]
         files.append(write_forecast_plot(curve, ((name, unit), (poi, "1")), plan.analysis.model, folder / "forecast.png"))
     if as_json:
         output.print_json({**document, "files": files})
@@ -204,17 +205,17 @@ def _print_curve(curve: "Sequence[Sequence[Forecast]]", name: str, unit: str) ->
 
 
 def _vary(plan: "Plan", texts: "Sequence[str]", at: "Mapping[str, float]", where: "Where", *, as_json: bool) -> None:
-    from cevnsfit.studies.forecast import write_json
+    from cevnsfit.core.documents import plain, write_document
     from cevnsfit.studies.grids import parse_grids
-    from cevnsfit.studies.whatif import vary, whatif_json, write_whatif, write_whatif_plot
+    from cevnsfit.studies.whatif import vary, write_whatif, write_whatif_plot
 
     folder, executor = where
     with output.progress("what if") as progress:
         result = vary(plan, parse_grids(texts), at, progress, executor)
-    document = {**whatif_json(result), "provenance": _origin(plan, at)}
+    document = {**plain(result), "provenance": _origin(plan, at)}
     files = []
     if folder is not None:
-        files = [write_whatif(result, folder / "whatif.csv"), write_json(document, folder / "whatif.json")]
+        files = [write_whatif(result, folder / "whatif.csv"), write_document(folder / "whatif.json", document, indent=1)]
         files.append(write_whatif_plot(result, folder / "whatif.png"))
     if as_json:
         output.print_json({**document, "files": files})

@@ -20,6 +20,7 @@ from cevnsfit.cli.options import (
     ToyFolder,
     ToysOption,
 )
+from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
     from cevnsfit.infer.intervals import Intervals
@@ -53,7 +54,6 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     Feldman-Cousins intervals throw toys where they matter, at most --toys (2048) at a value; CLs is asymptotic without --toys.
     """
     from cevnsfit.cli.options import analysis, confidence, held, toy_run
-    from cevnsfit.studies.fitting import intervals_json
     from cevnsfit.studies.limits import Question, run_limits
     from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.setup import caveat
@@ -67,7 +67,7 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     label = caveat(chosen, held(at))
     if as_json:
         origin = provenance(chosen, at=held(at), seed=None if result.toys is None else seed)
-        output.print_json({**intervals_json(result), "caveat": label, "provenance": origin})
+        output.print_json({**plain(result), "caveat": label, "provenance": origin})
     else:
         _print(result)
         output.print_lines(*([f"  {label}"] if label else []))

@@ -38,7 +38,7 @@ def show(
     from cevnsfit.studies.setup import check_model
 
     model = check_model(name)
-    entry = {**_entry(name), "parameters": [_parameter(parameter) for parameter in _parameters(model)]}
+    entry = {**_entry(name), "parameters": _parameters(model)}
     if as_json:
         output.print_json(entry)
         return
@@ -48,14 +48,14 @@ def show(
         output.print_lines(f"caveat: {entry['label']}")
     rows = [
         (
-            p["name"],
-            f"{p['kind']}{', held' if p['fixed'] else ''}",
-            f"{p['default']:g}",
-            f"[{p['lower']:g}, {p['upper']:g}]",
-            p["unit"],
-            p["description"],
+            p.name,
+            f"{p.kind}{', held' if p.fixed else ''}",
+            f"{p.default:g}",
+            f"[{p.lower:g}, {p.upper:g}]",
+            p.unit,
+            p.description,
         )
-        for p in entry["parameters"]
+        for p in _parameters(model)
     ]
     output.table("Parameters", ("name", "kind", "default", "domain", "unit", "meaning"), rows)
 
@@ -82,17 +82,3 @@ def _parameters(model: "SignalModel | None") -> "tuple[Parameter, ...]":
     from cevnsfit.physics.interactions import signal_model
 
     return (signal_model("signal-strength") if model is None else model).parameters
-
-
-def _parameter(parameter: "Parameter") -> dict[str, Any]:
-    return {
-        "name": parameter.name,
-        "kind": parameter.kind,
-        "default": parameter.default,
-        "lower": parameter.lower,
-        "upper": parameter.upper,
-        "unit": parameter.unit,
-        "scale": parameter.scale,
-        "fixed": parameter.fixed,
-        "description": parameter.description,
-    }

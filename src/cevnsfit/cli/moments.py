@@ -8,6 +8,7 @@ import typer
 
 from cevnsfit.cli import output
 from cevnsfit.cli.options import JsonOption
+from cevnsfit.core.documents import plain
 
 
 def moments(
@@ -27,7 +28,7 @@ def moments(
 ) -> None:
     """Print the couplings with which (g-2) of the electron or the muon agrees with its measurement, one loop."""
     from cevnsfit.core.errors import CevnsfitError
-    from cevnsfit.moments.bands import band_json, moment_band, write_band
+    from cevnsfit.moments.bands import band_of, write_band
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.grids import parse_grid
 
@@ -36,13 +37,13 @@ def moments(
     if reference is None or name != "mass":
         message = "give a prediction other than 'none'" if reference is None else f"the grid is over mass, not over {name}"
         raise CevnsfitError(message)
-    low, high = moment_band(reference, mass, coupling, sigmas=sigmas)
-    files = [] if file is None else [write_band(file, reference, mass, coupling, sigmas)]
+    band = band_of(reference, mass, coupling, sigmas)
+    files = [] if file is None else [write_band(file, band)]
     if as_json:
-        output.print_json({**band_json(reference, mass, coupling, sigmas), "files": files})
+        output.print_json({**plain(band), "files": files})
         return
     output.print_lines(f"Delta a_{reference.lepton} = {reference.value:.4g} +- {reference.error:.3g}")
-    ends = [("none", "none") if math.isnan(b) else (f"{a:.4g}", f"{b:.4g}") for a, b in zip(low, high, strict=True)]
+    ends = [("none", "none") if math.isnan(b) else (f"{a:.4g}", f"{b:.4g}") for a, b in zip(band.low, band.high, strict=True)]
     rows = [(f"{m:.4g}", *pair) for m, pair in zip(mass, ends, strict=True)]
     output.table(f"{coupling} coupling within {sigmas:g} sigma", ("mass [MeV]", "g from", "to"), rows)
     output.print_lines(*(str(path) for path in files))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -10,8 +11,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cevnsfit.model.build import SignalSystematics
-    from cevnsfit.studies.setup import Analysis
+    from cevnsfit.core.analysis import Analysis, SignalSystematics
     from cevnsfit.studies.throwing import Run
 
 # Commands read these at run time; their modules therefore do without postponed annotations.
@@ -80,7 +80,8 @@ def analysis(
     CevnsfitError
         If the model is unknown or a change is not PATH=VALUE.
     """
-    from cevnsfit.studies.setup import Analysis, check_model
+    from cevnsfit.core.analysis import Analysis
+    from cevnsfit.studies.setup import check_model
 
     check_model(model)
     return Analysis(
@@ -92,6 +93,11 @@ def analysis(
         electrons,
         tuple(dict.fromkeys(() if floating is None else floating)),
     )
+
+
+def holding(chosen: Analysis, texts: Sequence[str] | None) -> Analysis:
+    """Return an analysis with the parameters held by --at."""
+    return dataclasses.replace(chosen, at=tuple(held(texts).items()))
 
 
 def overrides(changes: Sequence[str] | None) -> tuple[tuple[str, str], ...]:

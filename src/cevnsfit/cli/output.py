@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import typer
+
+from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,19 +21,6 @@ INCOMPLETE: Final = 3
 """Exit code of an invalid fit or an incomplete result."""
 
 _WIDTH: Final = 160
-
-
-def plain(value: object) -> Any:
-    """Return a value as JSON knows it: arrays as nested lists, paths as text, numbers that are not finite as None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def print_json(value: object) -> None:

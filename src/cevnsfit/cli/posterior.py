@@ -21,6 +21,7 @@ from cevnsfit.cli.options import (
     SeedOption,
     SetOption,
 )
+from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
     from cevnsfit.studies.posterior import Posterior
@@ -62,7 +63,7 @@ def posterior(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     Priors are flat within the bounds of a parameter; nuisances have their constraints. More --steps continue a stored run.
     """
     from cevnsfit.cli.options import analysis, held
-    from cevnsfit.studies.posterior import Place, Sampling, parse_priors, posterior_json, run_posterior, write_posterior
+    from cevnsfit.studies.posterior import Place, Sampling, parse_priors, run_posterior, write_posterior
     from cevnsfit.studies.provenance import provenance
 
     sampling = Sampling(poi, cl, parse_priors([] if prior is None else prior), steps, walkers, ensembles, seed)
@@ -79,7 +80,7 @@ def posterior(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         result = run_posterior(chosen, sampling, at=held(at), place=Place(jobs, dask, folder), progress=progress)
     files = [] if folder is None else write_posterior(result, folder)
     if as_json:
-        output.print_json({**posterior_json(result), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})
+        output.print_json({**plain(result), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})
     else:
         _print(result)
         output.print_lines(*(str(file) for file in files))

@@ -2,6 +2,7 @@
 
 from cevnsfit.cli import output
 from cevnsfit.cli.options import AtOption, ElectronsOption, ExperimentArgument, JsonOption, ModelOption, SetOption
+from cevnsfit.core.documents import plain
 
 
 def rates(
@@ -13,29 +14,17 @@ def rates(
     as_json: JsonOption = False,
 ) -> None:
     """Print the expected counts of one experiment at nominal nuisances."""
-    from cevnsfit.cli.options import analysis, held
+    from cevnsfit.cli.options import analysis, holding
     from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.rates import rates as expected
     from cevnsfit.studies.setup import caveat
 
-    chosen = analysis([experiment], model, changes, electrons=electrons)
-    counts, label = expected(chosen, at=held(at)), caveat(chosen, held(at))
-    totals = {name: float(values.sum()) for name, values in counts.components.items()}
+    chosen = holding(analysis([experiment], model, changes, electrons=electrons), at)
+    counts, label = expected(chosen), caveat(chosen)
     if as_json:
-        output.print_json(
-            {
-                "experiment": counts.experiment,
-                "axes": {axis.name: axis.display_edges for axis in counts.axes},
-                "units": {axis.name: axis.unit for axis in counts.axes},
-                "components": totals,
-                "signal": counts.signal,
-                "total": counts.total,
-                "caveat": label,
-                "provenance": provenance(chosen, at=held(at)),
-            }
-        )
+        output.print_json({**plain(counts), "caveat": label, "provenance": provenance(chosen)})
         return
-    rows = [(name, f"{total:.2f}") for name, total in totals.items()]
+    rows = [(name, f"{total:.2f}") for name, total in counts.totals.items()]
     rows.append(("all", f"{counts.total.sum():.2f}"))
     if counts.observed is not None:
         rows.append(("observed", f"{counts.observed.sum():.0f}"))

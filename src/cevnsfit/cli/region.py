@@ -19,6 +19,7 @@ from cevnsfit.cli.options import (
     SeedOption,
     SetOption,
 )
+from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
     from cevnsfit.infer.toy_regions import Ordering
@@ -58,7 +59,7 @@ def region(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.grids import parse_grids
     from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.throwing import Run
-    from cevnsfit.studies.toy_regions import RegionQuestion, method_of, region_json, run_toy_region, write_region
+    from cevnsfit.studies.toy_regions import RegionQuestion, run_toy_region, write_region
 
     chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap, electrons=electrons, floating=profile)
     question = RegionQuestion(parse_grids(grid if grid else _GRID), cl, _ordering(ordering))
@@ -66,12 +67,12 @@ def region(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         result = run_toy_region(chosen, question, at=held(at), run=Run(ToyPlan(toys, seed), jobs, folder, dask), progress=progress)
     files = write_region(result, folder)
     if as_json:
-        output.print_json({**region_json(result), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})
+        output.print_json({**plain(result), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})
     else:
         x, y = result.plane.x, result.plane.y
         rows = [(f"{value:.4g}", format_intervals(c.allowed, y.unit)) for value, c in zip(x.values, result.columns, strict=True)]
         output.table(f"Allowed {y.name} at {100 * cl:g} % CL", (f"{x.name} [{x.unit}]", y.name), rows)
-        output.print_lines(method_of(result), *([result.plane.caveat] if result.plane.caveat else []), *(str(file) for file in files))
+        output.print_lines(result.method, *([result.plane.caveat] if result.plane.caveat else []), *(str(file) for file in files))
     output.stop_if(not all(column.valid for column in result.columns), "no toy could be fitted at some points, or points did not converge")
 
 

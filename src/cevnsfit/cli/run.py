@@ -22,20 +22,19 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run an analysis file: scans, contours, spectra; what is finished is kept, and the same command continues it."""
+    from cevnsfit.cli.scan import stop_if_incomplete
     from cevnsfit.studies.analysis import run_analysis, write_analysis
-    from cevnsfit.studies.exclusion import doubtful, results_json
     from cevnsfit.studies.workers import workers
 
     with workers(jobs, dask) as executor, output.progress("scan") as progress:
         result = run_analysis(file, folder, executor=executor, progress=progress)
     files = write_analysis(result, folder)
     if as_json:
-        output.print_json({"planes": results_json(result.results), "files": files})
+        output.print_json({"planes": result.results, "files": files})
     else:
         print_consistency(result.consistency)
         output.print_lines(*(str(path) for path in files))
-    failed = sum(doubtful(plane) for plane, _ in result.results)
-    output.stop_if(failed > 0, f"{failed} points near the allowed region have no valid minimum (crosses in the picture)")
+    stop_if_incomplete(result.results)
 
 
 def print_consistency(found: "Sequence[Consistency]") -> None:

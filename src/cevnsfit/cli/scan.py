@@ -28,12 +28,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.planes import Plane
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.studies.exclusion import Result
-    from cevnsfit.studies.scan import Scan
-    from cevnsfit.studies.setup import Analysis
-    from cevnsfit.studies.shape_planes import ShapeScan
+    from cevnsfit.studies.exclusion import Exclusion
 
 _GRID: Final = ("mass=1:1000:60:log", "g=1e-5:1e-1:120:log")
 """The grid of a light mediator."""
@@ -62,35 +60,29 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     as_json: JsonOption = False,
 ) -> None:
     """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
-    from cevnsfit.cli.options import analysis, confidence, held
+    from cevnsfit.cli.options import analysis, confidence, holding
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
-    from cevnsfit.studies.parts import load_parts, parts_of
+    from cevnsfit.studies.parts import parts_of
     from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.scan import run_scan
-    from cevnsfit.studies.shape_planes import needs_templates_everywhere, shape_scans
     from cevnsfit.studies.workers import workers
 
-    chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile)
-    levels, reference, fixed, grids = confidence(cl, dof), latest_deviation(theory), held(at), _grids(chosen, grid, at)
-    parts = parts_of(chosen, each=each)
+    chosen = holding(analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile), at)
+    levels, reference, grids = confidence(cl, dof), latest_deviation(theory), _grids(chosen, grid)
     with workers(jobs, dask) as executor:
-        loaded = load_parts(parts)
+        parts = parts_of(chosen, each=each)
         with output.progress("scan") as progress:
-            if needs_templates_everywhere(chosen, grids):
-                folder.mkdir(parents=True, exist_ok=True)
-                scans: Sequence[Scan | ShapeScan] = shape_scans(parts, grids, at=fixed, loaded=loaded, executor=executor, progress=progress)
-            else:
-                scans = run_scan(parts, grids, folder, at=fixed, loaded=loaded, executor=executor, progress=progress)
+            scans = run_scan(parts, grids, folder, executor=executor, progress=progress)
         with output.progress("boundaries"):
             results = regions_of(scans, levels, executor)
     files = [*write_tables(results, folder)]
     if not no_plot:
         files.append(write_plot(results, folder / "exclusion.png", reference))
-    _report(results, files, provenance(chosen, at=fixed) if as_json else None)
+    _report(results, files, provenance(chosen) if as_json else None)
     if not as_json:
-        _print_consistency(chosen, loaded[parts[-1].label])
-    _stop_if_incomplete(results)
+        _print_consistency(chosen, parts[-1].experiments)
+    stop_if_incomplete(results)
 
 
 def plot(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
@@ -118,12 +110,11 @@ def plot(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     with workers(jobs, dask) as executor:
         results = regions_of(stored_scans(folder), levels, executor)
     _report(results, [write_plot(results, path, reference)], stored_provenance(folder) if as_json else None)
-    _stop_if_incomplete(results)
+    stop_if_incomplete(results)
 
 
-def _grids(chosen: "Analysis", texts: "Sequence[str] | None", at: "Sequence[str] | None") -> "dict[str, np.ndarray]":
+def _grids(chosen: "Analysis", texts: "Sequence[str] | None") -> "dict[str, np.ndarray]":
     """Return the grids asked for, or that of a light mediator when the model is one and none was asked for."""
-    from cevnsfit.cli.options import held
     from cevnsfit.core.errors import CevnsfitError
     from cevnsfit.studies.grids import parse_grids
     from cevnsfit.studies.setup import check_model
@@ -134,24 +125,24 @@ def _grids(chosen: "Analysis", texts: "Sequence[str] | None", at: "Sequence[str]
         message = f"{chosen.model} needs two --grid NAME=START:STOP:COUNT[:log]"
         raise CevnsfitError(message)
     grids = parse_grids(texts if texts else _GRID)
-    both = sorted(set(grids) & set(held(at)))
+    both = sorted(set(grids) & set(chosen.held))
     if both:
         message = f"{', '.join(both)} cannot be both scanned (--grid) and held (--at)"
         raise CevnsfitError(message)
     return grids
 
 
-def _report(results: "Sequence[Result]", files: "Sequence[Path]", origin: "Mapping[str, Any] | None") -> None:
+def _report(results: "Sequence[Exclusion]", files: "Sequence[Path]", origin: "Mapping[str, Any] | None") -> None:
     """Print results as JSON with their origin, or as lines where there is none."""
     from cevnsfit.report.tables import format_value
-    from cevnsfit.studies.exclusion import coarse, results_json
+    from cevnsfit.studies.exclusion import coarse
 
     for label in coarse(results):
         output.remark(f"{label}: islands are not resolved, their number depends on the interpolation; take a finer --grid")
     if origin is not None:
-        output.print_json({"planes": results_json(results), "files": files, "provenance": origin})
+        output.print_json({"planes": results, "files": files, "provenance": origin})
         return
-    for plane, _ in results:
+    for plane in [entry.plane for entry in results]:
         best = ", ".join(f"{name} = {format_value(value)}" for name, value in plane.best.items() if name != "nll2")
         output.print_lines(
             f"{plane.label}: best fit {best}, -2 ln lambda = {plane.best['nll2']:.2f}{_reference(plane)}",
@@ -164,10 +155,9 @@ def _reference(plane: "Plane") -> str:
     return "" if plane.reference_nll2 != plane.reference_nll2 else f" ({plane.reference_nll2:.2f} without new physics)"
 
 
-def _stop_if_incomplete(results: "Sequence[Result]") -> None:
-    from cevnsfit.studies.exclusion import doubtful
-
-    failed = sum(doubtful(plane) for plane, _ in results)
+def stop_if_incomplete(results: "Sequence[Exclusion]") -> None:
+    """End with exit code 3 if points have no valid minimum where it matters."""
+    failed = sum(entry.plane.doubtful for entry in results)
     output.stop_if(failed > 0, f"{failed} points near the allowed region have no valid minimum (crosses in the picture)")
 
 

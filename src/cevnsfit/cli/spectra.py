@@ -19,18 +19,18 @@ def spectra(
     as_json: JsonOption = False,
 ) -> None:
     """Fit a model, and draw data against the stacked components of the best fit with residuals."""
-    from cevnsfit.cli.options import analysis, held, picture
+    from cevnsfit.cli.options import analysis, holding, picture
     from cevnsfit.report.plots import save_figure, spectra_figure
-    from cevnsfit.studies.fitting import fit_json, run_fit
+    from cevnsfit.studies.fitting import run_fit
     from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.rates import projections
 
     path = picture(target)
-    chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap)
-    summary = run_fit(chosen, at=held(at))
+    chosen = holding(analysis(experiments, model, changes, allow_overlap=allow_overlap), at)
+    summary = run_fit(chosen)
     save_figure(spectra_figure([projection for counts in summary.counts for projection in projections(counts)]), path)
     if as_json:
-        output.print_json({"files": [path], "fit": fit_json(summary), "provenance": provenance(chosen, at=held(at))})
+        output.print_json({"files": [path], "fit": summary, "provenance": provenance(chosen)})
     else:
         output.print_lines(str(path))
     output.stop_if(not summary.fit.valid, f"the fit is not valid: {summary.fit.reason}")

@@ -6,6 +6,7 @@ import typer
 
 from cevnsfit.cli import output
 from cevnsfit.cli.options import DaskOption, JobsOption, JsonOption
+from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +40,7 @@ def susy_scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     """
     from cevnsfit.cli.options import confidence
     from cevnsfit.moments.measured import deviation
-    from cevnsfit.studies.fitting import intervals_json
-    from cevnsfit.studies.susy import hierarchy_limits, susy_json
+    from cevnsfit.studies.susy import hierarchy_limits
     from cevnsfit.studies.susy import susy_scan as scan_points
     from cevnsfit.studies.workers import workers
 
@@ -50,7 +50,7 @@ def susy_scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         scan = scan_points(points, deviations, seed=seed, sigmas=sigmas, mu_sign=mu_sign, progress=progress, executor=executor)
     limits = {} if experiments is None else hierarchy_limits(scan, experiments, mass=mass, cl=cl)
     if as_json:
-        output.print_json({**susy_json(scan), "mass": mass, "limits": {name: intervals_json(limit) for name, limit in limits.items()}})
+        output.print_json({**plain(scan), "mass": mass, "limits": limits})
     else:
         _print(scan, limits, mass)
     output.stop_if(not all(limit.valid for limit in limits.values()), "profiled points near the minimum did not converge")
@@ -65,10 +65,10 @@ def _print(scan: "SusyScan", limits: "Mapping[str, Intervals]", mass: float) -> 
     if scan.kept == 0:
         return
     names = list(scan.columns)
-    matrix = scan.correlations()
+    matrix = scan.correlations
     rows = [
-        (name, *(f"{value:.4g}" for value in ends), *(f"{matrix[index, names.index(a)]:+.3f}" for a in ("a_e", "a_mu")))
-        for index, (name, ends) in enumerate(scan.ranges().items())
+        (name, *(f"{value:.4g}" for value in ends.values()), *(f"{matrix[index, names.index(a)]:+.3f}" for a in ("a_e", "a_mu")))
+        for index, (name, ends) in enumerate(scan.ranges.items())
     ]
     output.table("kept points (masses in GeV)", ("name", "min", "median", "max", "rank corr. a_e", "rank corr. a_mu"), rows)
     pairs = [(matrix[i, j], first, second) for i, first in enumerate(names) for j, second in enumerate(names[:i])]
@@ -77,6 +77,6 @@ def _print(scan: "SusyScan", limits: "Mapping[str, Intervals]", mass: float) -> 
         *(["strongest rank correlations: " + ", ".join(f"{b} with {a} {r:+.2f}" for r, a, b in strongest)] if strongest else [])
     )
     for name, limit in limits.items():
-        log = scan.slepton_logs()[name]
+        log = scan.slepton_logs[name]
         allowed = format_intervals(limit.allowed)
         output.print_lines(f"g at {mass:g} MeV, {100 * limit.cl:g} % CL, {name} hierarchy (slepton_log = {log:.3f}): allowed {allowed}")

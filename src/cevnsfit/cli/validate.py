@@ -1,7 +1,5 @@
 """`cevnsfit validate`: published numbers and those of this installation."""
 
-import dataclasses
-
 from cevnsfit.cli import output
 from cevnsfit.cli.options import JsonOption
 
@@ -14,7 +12,7 @@ def validate(as_json: JsonOption = False) -> None:
     checks = run_checks()
     failed = [check.id for check in checks if not check.passed]
     if as_json:
-        output.print_json([dataclasses.asdict(check) for check in checks])
+        output.print_json(checks)
     else:
         output.table("Against published numbers and independent computations", COLUMNS, rows(checks))
         output.print_lines(f"{len(checks) - len(failed)} of {len(checks)} checks agree within their tolerance")

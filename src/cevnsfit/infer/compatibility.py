@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from scipy.stats import chi2
@@ -61,12 +61,19 @@ class Compatibility:
         The p-value of pseudo-experiments at the combined best fit, None without any.
     """
 
+    document: ClassVar[Mapping[str, str]] = {"method": "method"}
+
     statistic: float
     ndof: int
     p: float
     combined: Mapping[str, float]
     separate: Mapping[str, Mapping[str, float]]
     tail: ToyTail | None = None
+
+    @property
+    def method(self) -> str:
+        """Return how they are compared."""
+        return METHOD
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -95,6 +95,36 @@ def contour(
     return _cut((x, y), *np.meshgrid(u, v), (np.sqrt(level) - np.sqrt(np.maximum(height, 0.0))).T)
 
 
+def sections(x: PlaneAxis, y: PlaneAxis, polygons: Polygons) -> tuple[tuple[Interval, ...], ...]:
+    """Return the intervals of y that polygons of the plane cover at each value of x; their edges are straight on the scales of the axes.
+
+    Parameters
+    ----------
+    x, y
+        The axes of the plane.
+    polygons
+        From `trace` or `contour`, over the same plane.
+    """
+    (forward_x, _), (forward_y, back_y) = _transforms(x), _transforms(y)
+    rings = [np.column_stack([forward_x(ring[:, 0]), forward_y(ring[:, 1])]) for polygon in polygons for ring in polygon]
+    places = forward_x(x.values)
+    inset = 1e-9 * (places[-1] - places[0])  # polygons have edges along the ends of the plane, which are not crossed
+    found = []
+    for place in np.clip(places, places[0] + inset, places[-1] - inset):
+        ends = back_y(np.sort(np.concatenate([_crossed(ring, place) for ring in rings]))) if rings else np.empty(0)
+        ends = np.clip(ends, y.values[0], y.values[-1])
+        found.append(tuple((float(low), float(high)) for low, high in ends.reshape(-1, 2)))
+    return tuple(found)
+
+
+def _crossed(ring: NDArray[np.float64], place: float) -> NDArray[np.float64]:
+    """Return where a closed ring crosses a line of constant first coordinate."""
+    start, end = ring, np.roll(ring, -1, axis=0)
+    cut = np.flatnonzero((start[:, 0] <= place) != (end[:, 0] <= place))
+    part = (place - start[cut, 0]) / (end[cut, 0] - start[cut, 0])
+    return np.asarray(start[cut, 1] + part * (end[cut, 1] - start[cut, 1]))
+
+
 def pieces(x: PlaneAxis, y: PlaneAxis, rise: NDArray[np.float64], level: float) -> tuple[int, int]:
     """Return the number of allowed polygons of `contour`, and that under a spline through ln(1 + rise/`SOFT`).
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy.stats import norm
@@ -55,6 +55,8 @@ class Discovery:
         The pseudo-experiments behind it, None for the asymptotic significance.
     """
 
+    document: ClassVar[Mapping[str, str]] = {"method": "method"}
+
     poi: str
     null: float
     estimate: float
@@ -62,6 +64,11 @@ class Discovery:
     significance: float
     p: float
     toys: ToyRecord | None = None
+
+    @property
+    def method(self) -> str:
+        """Return how the p-value was found."""
+        return f"profile likelihood, {'asymptotic' if self.toys is None else 'toys without signal'}"
 
 
 def discovery(

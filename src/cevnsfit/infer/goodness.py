@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from scipy.stats import chi2
@@ -75,11 +75,18 @@ class Goodness:
         The p-value of pseudo-experiments at the best fit, None without any.
     """
 
+    document: ClassVar[Mapping[str, str]] = {"method": "method"}
+
     statistic: float
     ndof: int
     p: float
     values: Mapping[str, float]
     tail: ToyTail | None = None
+
+    @property
+    def method(self) -> str:
+        """Return what is tested."""
+        return METHOD
 
 
 def deviance(data: Data, *, joint: Joint, held: Mapping[str, float], starts: Floats, centres: Floats) -> Floats:

@@ -1,18 +1,27 @@
-"""A plane of two parameters, column by column: each column is one finished unit of work."""
+"""A plane of two parameters, column by column: each column is one finished unit of work.
+
+There are three sorts of planes. Where the first parameter rebuilds the templates (a mass) and the second enters their coefficients (a coupling),
+a column shares its templates, and its boundaries are exact. Where both enter the coefficients, all columns share them, both directions are
+alike, and boundaries are those of the surface over the plane. Where both rebuild the templates (two radii), or such a parameter floats, every
+point has templates and a fit of its own.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.basins import floating_couplings, profile_basins
-from cevnsfit.infer.contour import contour, trace
+from cevnsfit.infer.contour import HIGH, contour, sections, trace
+from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import Column, allowed_between, column, coupling_scale, crossings, threshold
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.infer.profile import profile
+from cevnsfit.infer.shapes import point_values
+from cevnsfit.stats.data import observed_or_asimov
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +33,50 @@ if TYPE_CHECKING:
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
 
+    Floats = NDArray[np.float64]
+    Sort = Literal["columns", "surface", "points"]
+
 MAX_MINIMA: Final = 8
 """Local minima kept in a column; counts are a quartic in a coupling, so two are the rule."""
 
 _NEAR_MIRROR: Final = np.geomspace(0.6, 1.6, 21)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """A plane before its columns are profiled, and what all columns share; made by `prepare_grid`.
+
+    Attributes
+    ----------
+    likelihood
+        The likelihood.
+    axes
+        The two parameters; columns run along the second, so that the first is the one that rebuilds the templates where only one does.
+    at
+        Parameters held at other values than their defaults.
+    floating
+        Parameters that rebuild the templates and are profiled.
+    data
+        The data set.
+    start
+        Where the profiles of columns start: all parameters of the fit with the couplings of the plane at their defaults, shape (n,). That is
+        the Standard Model, whose fit is the same in every column.
+    """
+
+    likelihood: Likelihood
+    axes: tuple[PlaneAxis, PlaneAxis]
+    at: Mapping[str, float]
+    floating: tuple[str, ...]
+    data: Data
+    start: Floats
+
+    @property
+    def sort(self) -> Sort:
+        """Return which templates the points share: those of a column, those of the whole plane ("surface"), or none ("points")."""
+        x, y = (axis.name in self.likelihood.nonlinear for axis in self.axes)
+        if y or self.floating:
+            return "points"
+        return "columns" if x else "surface"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,9 +97,9 @@ class GridColumn:
         Points handed to iminuit.
     """
 
-    nll2: NDArray[np.float64]
+    nll2: Floats
     valid: NDArray[np.bool_]
-    minima: NDArray[np.float64]
+    minima: Floats
     reference: float
     scale: float
     fallbacks: int
@@ -63,42 +112,66 @@ def joint_at(likelihood: Likelihood, values: Mapping[str, float]) -> tuple[Joint
     return likelihood.at(shape), held
 
 
-def scan_column(
-    likelihood: Likelihood,
-    axes: tuple[PlaneAxis, PlaneAxis],
-    index: int,
-    *,
-    at: Mapping[str, float],
-    data: Data | None = None,
-    start: NDArray[np.float64] | None = None,
-) -> GridColumn:
-    """Return one column of the plane: the second parameter on its grid, the first at its value `index`.
+def columns_first(likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis]) -> tuple[PlaneAxis, PlaneAxis]:
+    """Return the axes of a plane in the order of its columns: of two parameters the one that rebuilds the templates is the first."""
+    x, y = axes
+    return (y, x) if y.name in likelihood.nonlinear and x.name not in likelihood.nonlinear else (x, y)
+
+
+def prepare_grid(
+    likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], *, at: Mapping[str, float], floating: Sequence[str] = ()
+) -> Grid:
+    """Return a plane ready to be profiled, on the observed data; experiments without data take part with their expectation.
 
     Parameters
     ----------
     likelihood
         The likelihood.
     axes
-        The two parameters; the second must not be a nonlinear parameter.
-    index
-        Which value of the first.
+        The two parameters in any order.
     at
         Parameters held at other values than their defaults.
-    data
-        The data set; the observed one by default.
-    start
-        Where the profiles start, see `plane_start`.
+    floating
+        Parameters that float although they are held by default; those that rebuild templates count.
     """
-    x, y = axes
-    joint, held = joint_at(likelihood, {**at, x.name: float(x.values[index])})
+    data = observed_or_asimov(likelihood.at({}))
+    rebuilding = tuple(name for name in floating if name in likelihood.nonlinear)
+    grid = Grid(likelihood, axes if rebuilding else columns_first(likelihood, axes), dict(at), rebuilding, data, np.empty(0))
+    if grid.sort == "points":
+        return grid
+    x, y = grid.axes
+    first = float(x.values[0]) if grid.sort == "columns" else likelihood.parameters[x.name].default
+    joint, held = joint_at(likelihood, {**at, x.name: first})
+    values = {**held, y.name: joint.parameters[y.name].default}
+    found = profile_basins(joint, {name: np.array([value]) for name, value in values.items()}, data=data)
+    return replace(grid, start=np.asarray(found.theta[0]))
+
+
+# --- columns -----------------------------------------------------------------------------------------------------------------------
+
+
+def grid_column(grid: Grid, index: int) -> GridColumn:
+    """Return one column of a plane: the second parameter on its grid, the first at its value `index`."""
+    if grid.sort == "points":
+        x, y = grid.axes
+        points = {x.name: np.full(len(y.values), x.values[index]), y.name: y.values}
+        nll2, valid = point_values(grid.likelihood, points, held=grid.at, floating=grid.floating, data=grid.data)
+        return GridColumn(nll2, valid, np.full((MAX_MINIMA, 2), np.nan), np.nan, 1.0, 0)
+    return _shared_column(grid, index)
+
+
+def _shared_column(grid: Grid, index: int) -> GridColumn:
+    """Return a column whose points share their templates."""
+    x, y = grid.axes
+    joint, held = joint_at(grid.likelihood, {**grid.at, x.name: float(x.values[index])})
     parameter = joint.parameters[y.name]
     scale = coupling_scale(joint, y.name)
     low, high = float(y.values[0]), float(y.values[-1])
     extra = scale * _NEAR_MIRROR if y.scale == "log" else np.empty(0)
-    simple = rebuilds(likelihood, x) and not floating_couplings(joint, {y.name: 0.0, **held})
+    simple = grid.sort == "columns" and not floating_couplings(joint, {y.name: 0.0, **held})
     origin = [parameter.default] if simple else []
     values = np.unique(np.concatenate([y.values, extra[(extra > low) & (extra < high)], origin]))
-    curve = column(joint, y.name, values, held=held, data=data, start=start)
+    curve = column(joint, y.name, values, held=held, data=grid.data, start=grid.start)
     place = np.searchsorted(curve.values, y.values)
     minima = np.full((MAX_MINIMA, 2), np.nan)
     found = [(curve.values[i], curve.nll2[i]) for i in curve.minima if low <= curve.values[i] <= high][:MAX_MINIMA]
@@ -106,30 +179,55 @@ def scan_column(
     if simple:
         reference = float(curve.nll2[int(np.searchsorted(curve.values, parameter.default))])
     else:
-        reference = _reference(joint, axes, at, data) if index == 0 or rebuilds(likelihood, x) else np.nan
+        reference = _reference(grid, joint) if index == 0 or grid.sort == "columns" else np.nan
     return GridColumn(curve.nll2[place], curve.valid[place], minima, reference, scale, curve.fallbacks)
 
 
-def rebuilds(likelihood: Likelihood, x: PlaneAxis) -> bool:
-    """Return whether the first parameter of a plane rebuilds templates; if not, both are alike."""
-    return likelihood.parameters[x.name].kind == "nonlinear"
-
-
-def _reference(joint: Joint, axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float], data: Data | None) -> float:
+def _reference(grid: Grid, joint: Joint) -> float:
     """Return -2 ln lambda with the scanned and the floating couplings at their defaults."""
-    names = {*at, *(axis.name for axis in axes), *(p.name for p in joint.parameters if p.kind == "polynomial" and not p.fixed)}
-    fixed = {p.name: at.get(p.name, p.default) for p in joint.parameters if p.name in names}
-    return float(profile_basins(joint, {name: np.array([value]) for name, value in fixed.items()}, data=data).nll2[0])
+    couplings = (p.name for p in joint.parameters if p.kind == "polynomial" and not p.fixed)
+    names = {*grid.at, *(axis.name for axis in grid.axes), *couplings}
+    fixed = {p.name: grid.at.get(p.name, p.default) for p in joint.parameters if p.name in names}
+    return float(profile_basins(joint, {name: np.array([value]) for name, value in fixed.items()}, data=grid.data).nll2[0])
 
 
-def assemble(
-    label: str, experiments: Sequence[str], model: str, axes: tuple[PlaneAxis, PlaneAxis], columns: Sequence[GridColumn], caveat: str = ""
-) -> Plane:
-    """Return the plane made of finished columns."""
-    x, y = axes
+# --- the plane ---------------------------------------------------------------------------------------------------------------------
+
+
+def assemble(grid: Grid, columns: Sequence[GridColumn], *, label: str = "", model: str = "", caveat: str = "") -> Plane:
+    """Return the plane made of finished columns; the best fit is looked for between the columns too unless they rebuild the templates.
+
+    Parameters
+    ----------
+    grid, columns
+        The plane and its columns.
+    label, model, caveat
+        Of the plane; the experiments, joined with " + ", are its label by default.
+    """
+    x, y = grid.axes
     if len(columns) != len(x.values):
         message = f"{len(columns)} columns for {len(x.values)} values of {x.name}"
         raise CevnsfitError(message)
+    names = tuple(channel.name for channel in grid.likelihood.at({}).channels)
+    best, reference = _lowest(grid, columns)
+    return Plane(
+        label=label if label else " + ".join(names),
+        experiments=names,
+        model=model,
+        x=x,
+        y=y,
+        nll2=np.array([entry.nll2 for entry in columns]),
+        valid=np.array([entry.valid for entry in columns]),
+        best=best if grid.sort == "columns" else _located(grid, best),
+        reference_nll2=reference,
+        fallbacks=sum(entry.fallbacks for entry in columns),
+        caveat=caveat,
+    )
+
+
+def _lowest(grid: Grid, columns: Sequence[GridColumn]) -> tuple[dict[str, float], float]:
+    """Return the lowest of all grid points and minima of the columns, and -2 ln lambda without new physics."""
+    x, y = grid.axes
     nll2 = np.array([entry.nll2 for entry in columns])
     candidates = [(float(value), float(y_min), i) for i, entry in enumerate(columns) for y_min, value in entry.minima if np.isfinite(value)]
     i, j = np.unravel_index(int(np.nanargmin(nll2)), nll2.shape)
@@ -139,42 +237,61 @@ def assemble(
     value, y_best, column_best = min(candidates)
     if np.isfinite(references).all() and reference < value:
         value, y_best, column_best = reference, 0.0, int(np.nanargmin(references))
-    best = {x.name: float(x.values[column_best]), y.name: y_best, "nll2": value}
-    return Plane(
-        label=label,
-        experiments=tuple(experiments),
-        model=model,
-        x=x,
-        y=y,
-        nll2=nll2,
-        valid=np.array([entry.valid for entry in columns]),
-        best=best,
-        reference_nll2=reference,
-        fallbacks=sum(entry.fallbacks for entry in columns),
-        caveat=caveat,
-    )
+    return {x.name: float(x.values[column_best]), y.name: y_best, "nll2": value}, reference
 
 
-def column_intervals(  # noqa: PLR0913
-    likelihood: Likelihood,
-    axes: tuple[PlaneAxis, PlaneAxis],
-    index: int,
-    finished: GridColumn,
-    levels: Sequence[float],
-    *,
-    at: Mapping[str, float],
-    start: NDArray[np.float64],
-    data: Data | None = None,
-) -> tuple[tuple[Interval, ...], ...]:
-    """Return the allowed intervals of one finished column at each level of -2 ln lambda, crossings refined along the second parameter."""
-    x, y = axes
-    joint, held = joint_at(likelihood, {**at, x.name: float(x.values[index])})
-    curve = _curve(y, finished, start)
-    cuts = crossings(joint, y.name, curve, levels, held=held, data=data, start=start)
+def _located(grid: Grid, lowest: Mapping[str, float]) -> dict[str, float]:
+    """Return the best fit of both parameters where it is valid, inside the plane and below the lowest grid point; that point otherwise."""
+    found = _fit_of_points(grid) if grid.sort == "points" else _fit_of_surface(grid, lowest)
+    inside = all(axis.values[0] <= found.get(axis.name, np.nan) <= axis.values[-1] for axis in grid.axes)
+    return found if inside and found["nll2"] < lowest["nll2"] else dict(lowest)
+
+
+def _fit_of_points(grid: Grid) -> dict[str, float]:
+    """Return a fit of both parameters that rebuild the templates, empty where it failed."""
+    names = [axis.name for axis in grid.axes]
+    free = {*names, *grid.floating}
+    fixed = {p.name: p.default for p in grid.likelihood.nonlinear if p.name not in free} | dict(grid.at)
+    found = fit(grid.likelihood, fixed=fixed, floating=free, data=grid.data, minos=())
+    return {**{name: found.values[name] for name in names}, "nll2": found.nll2} if found.valid else {}
+
+
+def _fit_of_surface(grid: Grid, lowest: Mapping[str, float]) -> dict[str, float]:
+    """Return a fit of both couplings from the lowest grid point, empty where it failed."""
+    names = [axis.name for axis in grid.axes]
+    joint, held = joint_at(grid.likelihood, grid.at)
+    theta, columns = np.array(grid.start), [joint.parameters.index(name) for name in names]
+    theta[columns] = [lowest[name] for name in names]
+    free = [p.name for p in joint.parameters if (not p.fixed or p.name in names) and p.name not in held]
+    found = profile(joint, {name: np.array([value]) for name, value in held.items()}, data=grid.data, start=theta, floating=free)
+    values = dict(zip(names, found.theta[0, columns].tolist(), strict=True))
+    return {**values, "nll2": float(found.nll2[0])} if found.converged[0] else {}
+
+
+# --- boundaries --------------------------------------------------------------------------------------------------------------------
+
+
+def levels_of(plane: Plane, confidence: Sequence[tuple[float, int]]) -> tuple[float, ...]:
+    """Return the level of -2 ln lambda of each (cl, dof) above the best fit of the plane."""
+    return tuple(plane.best["nll2"] + threshold(cl, dof) for cl, dof in confidence)
+
+
+def column_intervals(grid: Grid, index: int, finished: GridColumn, levels: Sequence[float]) -> tuple[tuple[Interval, ...], ...]:
+    """Return the allowed intervals of one finished column at each level of -2 ln lambda.
+
+    Crossings are refined along the second parameter, but for planes whose points all have templates of their own: there they are those of a
+    spline through the column.
+    """
+    x, y = grid.axes
+    if grid.sort == "points":
+        return tuple(_between_points(y, finished.nll2, level) for level in levels)
+    joint, held = joint_at(grid.likelihood, {**grid.at, x.name: float(x.values[index])})
+    curve = _curve(y, finished, grid.start)
+    cuts = crossings(joint, y.name, curve, levels, held=held, data=grid.data, start=grid.start)
     return tuple(allowed_between(curve, found, level) for found, level in zip(cuts, levels, strict=True))
 
 
-def _curve(y: PlaneAxis, finished: GridColumn, start: NDArray[np.float64]) -> Column:
+def _curve(y: PlaneAxis, finished: GridColumn, start: Floats) -> Column:
     known = finished.minima[np.isfinite(finished.minima[:, 0])]
     new = known[~np.isin(known[:, 0], y.values)]
     values = np.concatenate([y.values, new[:, 0]])
@@ -184,62 +301,44 @@ def _curve(y: PlaneAxis, finished: GridColumn, start: NDArray[np.float64]) -> Co
     return Column(values[order], nll2, valid, np.broadcast_to(start, (len(values), len(start))), (), finished.fallbacks)
 
 
-def plane_start(
-    likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], *, at: Mapping[str, float], data: Data | None = None
-) -> NDArray[np.float64]:
-    """Return all parameters of the fit with the couplings of the plane at their defaults, shape (n,): where its profiles start.
+def _between_points(y: PlaneAxis, nll2: Floats, level: float) -> tuple[Interval, ...]:
+    """Return where a spline through a column lies below a level."""
+    from scipy.interpolate import CubicSpline
 
-    That is the Standard Model, whose fit is the same in every column.
-    """
-    x, y = axes
-    first = float(x.values[0]) if rebuilds(likelihood, x) else likelihood.parameters[x.name].default
-    joint, held = joint_at(likelihood, {**at, x.name: first})
-    values = {**held, y.name: joint.parameters[y.name].default}
-    return np.asarray(profile_basins(joint, {name: np.array([value]) for name, value in values.items()}, data=data).theta[0])
-
-
-def levels_of(plane: Plane, confidence: Sequence[tuple[float, int]]) -> tuple[float, ...]:
-    """Return the level of -2 ln lambda of each (cl, dof) above the best fit of the plane."""
-    return tuple(plane.best["nll2"] + threshold(cl, dof) for cl, dof in confidence)
-
-
-def located(plane: Plane, likelihood: Likelihood, *, at: Mapping[str, float], data: Data, start: NDArray[np.float64]) -> Plane:
-    """Return a plane of two couplings with its best fit found between the columns too; other planes as they are."""
-    x, y = plane.x, plane.y
-    if rebuilds(likelihood, x):
-        return plane
-    joint, held = joint_at(likelihood, at)
-    columns = [joint.parameters.index(axis.name) for axis in (x, y)]
-    theta = np.array(start)
-    theta[columns] = plane.best[x.name], plane.best[y.name]
-    free = [p.name for p in joint.parameters if (not p.fixed or p.name in (x.name, y.name)) and p.name not in held]
-    found = profile(joint, {name: np.array([value]) for name, value in held.items()}, data=data, start=theta, floating=free)
-    point = found.theta[0, columns]
-    inside = all(axis.values[0] <= value <= axis.values[-1] for axis, value in zip((x, y), point, strict=True))
-    if not (found.converged[0] and inside and found.nll2[0] < plane.best["nll2"]):
-        return plane
-    return replace(plane, best={x.name: float(point[0]), y.name: float(point[1]), "nll2": float(found.nll2[0])})
+    position = np.log(y.values) if y.scale == "log" else y.values
+    spline = CubicSpline(position, np.nan_to_num(nll2 - level, nan=HIGH, posinf=HIGH))
+    ends = np.unique(np.concatenate([position[[0, -1]], spline.roots(extrapolate=False)]))
+    middle = spline(0.5 * (ends[1:] + ends[:-1]))
+    back = np.exp(ends) if y.scale == "log" else ends
+    return tuple((float(low), float(high)) for low, high, height in zip(back[:-1], back[1:], middle, strict=True) if height < 0.0)
 
 
 def region(
-    plane: Plane, columns: Sequence[GridColumn], intervals: Sequence[tuple[Interval, ...]], cl: float, dof: int, *, alike: bool = False
+    grid: Grid, plane: Plane, columns: Sequence[GridColumn], intervals: Sequence[tuple[Interval, ...]], confidence: tuple[float, int]
 ) -> Region:
-    """Return the allowed region of one confidence level.
+    """Return the allowed region of one (cl, dof).
 
     Parameters
     ----------
-    plane, columns
+    grid, plane, columns
         The plane and its columns.
     intervals
         Allowed intervals of each column.
-    cl, dof
-        Of the threshold.
-    alike
-        Whether both parameters are couplings: the boundary is then that of the smooth surface over the plane, see `infer.contour`.
+    confidence
+        Confidence level and degrees of freedom of the threshold.
     """
-    if alike:
-        allowed, excluded, branches = contour(plane.x, plane.y, plane.nll2 - plane.best["nll2"], threshold(cl, dof))
+    height = threshold(*confidence)
+    if grid.sort == "columns":
+        allowed, excluded, branches = trace(plane.x, plane.y, intervals, np.array([entry.scale for entry in columns]))
     else:
-        scales = np.array([entry.scale for entry in columns])
-        allowed, excluded, branches = trace(plane.x, plane.y, intervals, scales)
-    return Region(cl, dof, threshold(cl, dof), tuple(tuple(entry) for entry in intervals), allowed, excluded, branches)
+        allowed, excluded, branches = contour(plane.x, plane.y, plane.nll2 - plane.best["nll2"], height)
+    return Region(*confidence, height, tuple(tuple(entry) for entry in intervals), allowed, excluded, branches)
+
+
+def turned(found: Region, x: PlaneAxis, y: PlaneAxis) -> Region:
+    """Return a region with its axes exchanged; `x` and `y` are those of the result. Its intervals are cut out of its boundary lines."""
+    allowed, excluded = (
+        tuple(tuple(ring[:, ::-1] for ring in polygon) for polygon in polygons) for polygons in (found.allowed, found.excluded)
+    )
+    branches = tuple(branch[:, ::-1] for branch in found.branches)
+    return replace(found, columns=sections(x, y, allowed), allowed=allowed, excluded=excluded, branches=branches)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.results import FitResult
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
+
+METHOD: Final = "profile likelihood, each nuisance held at one error above and below"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,36 @@ class Ranking:
         Largest first.
     """
 
+    document: ClassVar[Mapping[str, str | None]] = {"fit": None, **{key: key for key in ("method", "value", "error", "lower", "upper")}}
+
     poi: str
     fit: FitResult
     impacts: tuple[Impact, ...]
+
+    @property
+    def method(self) -> str:
+        """Return how impacts are found."""
+        return METHOD
+
+    @property
+    def value(self) -> float:
+        """Return the parameter of interest at the best fit."""
+        return self.fit.values[self.poi]
+
+    @property
+    def error(self) -> float:
+        """Return its Hesse error."""
+        return self.fit.errors[self.poi]
+
+    @property
+    def lower(self) -> float:
+        """Return the lower end of its 68.3 % interval."""
+        return self.fit.lower[self.poi]
+
+    @property
+    def upper(self) -> float:
+        """Return the upper end of its 68.3 % interval."""
+        return self.fit.upper[self.poi]
 
 
 def ranking(joint: Joint, poi: str, *, held: Mapping[str, float] | None = None, data: Data | None = None) -> Ranking:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from scipy.special import gammaincinv
@@ -63,6 +63,8 @@ class Intervals:
         Upper ends that data without signal give at -2, -1, 0, 1, 2 standard deviations; empty where they were not asked for.
     """
 
+    document: ClassVar[Mapping[str, str]] = {"minima": "named_minima"}
+
     poi: str
     best_fit: float
     nll2: float
@@ -76,6 +78,11 @@ class Intervals:
     valid: bool
     toys: ToyRecord | None = None
     expected: tuple[float, ...] = ()
+
+    @property
+    def named_minima(self) -> list[dict[str, float]]:
+        """Return value and -2 ln lambda of each local minimum by these names."""
+        return [{"value": value, "nll2": nll2} for value, nll2 in self.minima]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
 Interval = tuple[float, float]
+Spacing = Literal["linear", "log"]
+
+_NEAR: Final = 100.0
+"""Points farther than this above the minimum in -2 ln lambda cannot move a boundary."""
+
+
+def spacing(values: NDArray[np.float64]) -> Spacing:
+    """Return how increasing values are spaced: "log" where their ratios are equal.
+
+    Examples
+    --------
+    >>> spacing(np.array([1.0, 10.0, 100.0])), spacing(np.array([0.0, 1.0, 2.0]))
+    ('log', 'linear')
+    """
+    ratios = np.diff(np.log(values)) if values[0] > 0.0 else np.array([0.0, 1.0])
+    return "log" if np.allclose(ratios, ratios[0], rtol=1e-6) else "linear"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlaneAxis:
-    """One parameter of a plane.
+    """One parameter of a plane; two axes are equal when all that they hold is.
 
     Attributes
     ----------
@@ -31,7 +48,21 @@ class PlaneAxis:
     name: str
     unit: str
     values: NDArray[np.float64]
-    scale: Literal["linear", "log"]
+    scale: Spacing
+
+    @property
+    def header(self) -> str:
+        """Return "name [unit]"."""
+        return f"{self.name} [{self.unit}]"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PlaneAxis) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[str, str, str, bytes]:
+        return self.name, self.unit, self.scale, np.asarray(self.values, dtype=np.float64).tobytes()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +76,7 @@ class Region:
     threshold
         Delta(-2 ln L) at its boundary.
     columns
-        Allowed intervals of the second parameter at each value of the first, exact crossings, clipped to the domain.
+        Allowed intervals of the second parameter at each value of the first, clipped to the domain.
     allowed, excluded
         Polygons in the plane, each a tuple (outer ring, holes...), rings of shape (n, 2).
     branches
@@ -72,7 +103,7 @@ class Plane:
     experiments, model
         Names.
     x, y
-        The axes; `x` is a nonlinear parameter (mass) where there is one.
+        The axes, in the order that was asked for.
     nll2
         Profiled -2 ln lambda, shape (nx, ny).
     valid
@@ -87,6 +118,8 @@ class Plane:
         What is left out ("CEvNS only"), or an empty string.
     """
 
+    document: ClassVar[Mapping[str, str]] = {"best_fit": "best"}
+
     label: str
     experiments: tuple[str, ...]
     model: str
@@ -98,6 +131,21 @@ class Plane:
     reference_nll2: float
     fallbacks: int
     caveat: str = ""
+
+    @property
+    def axes(self) -> tuple[PlaneAxis, PlaneAxis]:
+        """Return both axes."""
+        return self.x, self.y
+
+    @property
+    def doubtful(self) -> int:
+        """Return the number of points without a valid minimum that could move a boundary."""
+        far = self.nll2 - self.best["nll2"] > _NEAR
+        return int(np.count_nonzero(~self.valid & ~far))
+
+    def turned(self) -> Plane:
+        """Return the same plane with its axes exchanged."""
+        return replace(self, x=self.y, y=self.x, nll2=self.nll2.T, valid=self.valid.T)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

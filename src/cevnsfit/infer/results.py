@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,6 +128,8 @@ class ToyRecord:
     points
         The tested values, increasing.
     """
+
+    document: ClassVar[Mapping[str, str]] = {name: name for name in ("toys", "failed", "undecided")}
 
     seed: int
     points: tuple[PointTest, ...]

@@ -1,7 +1,9 @@
-"""Writing the project's tables: comment lines, one header row of `name [unit]`, then numbers."""
+"""Writing the project's tables: comment lines, one header row of `name [unit]`, then numbers, or words and numbers."""
 
 from __future__ import annotations
 
+import csv
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -12,7 +14,7 @@ from cevnsfit.core.axes import AXIS_UNITS
 from cevnsfit.core.errors import AxisError, DomainError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -95,3 +97,29 @@ def write_table(path: Path, comments: Sequence[str], columns: Mapping[str, NDArr
     # adding zero turns -0 into 0
     lines.extend(",".join(f"{value + 0.0:.10g}" for value in row) for row in zip(*columns.values(), strict=True))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def write_rows(path: Path, comments: Iterable[str], headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+    """Write a CSV table of words and numbers, make the folder where it is missing, and return the path.
+
+    Parameters
+    ----------
+    path
+        The file to write; an existing one is replaced.
+    comments
+        Text of the comment lines, without the leading `#`; each becomes one line.
+    headers, rows
+        The cells; see `cell` for numbers.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(f"# {' '.join(comment.splitlines())}\n" for comment in comments)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(headers)
+        writer.writerows(rows)
+    return path
+
+
+def cell(value: float) -> str:
+    """Return a number as text with ten significant digits, empty for one that does not exist."""
+    return f"{value:.10g}" if math.isfinite(value) else ""

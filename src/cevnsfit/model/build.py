@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.core.analysis import SignalSystematics
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.model.systematics import Effect
     from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, SignalModel
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 SIGNAL: Final = fields.SIGNAL
 RELEASED: Final = "released-templates"
-SignalSystematics = Literal["profile", "shapes", "hold"]
-"""What is done with the signal's systematics: all profiled, shapes profiled and rates held, all held."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
@@ -70,23 +71,50 @@ def moment_band(
     return np.where(none, np.nan, low), np.where(none, np.nan, high)
 
 
-def write_band(path: Path, reference: Deviation, mass: NDArray[np.float64], coupling: str, sigmas: float) -> Path:
+@dataclass(frozen=True, slots=True, eq=False)
+class MomentBand:
+    """The couplings that explain a deviation, see `moment_band`.
+
+    Attributes
+    ----------
+    reference
+        The deviation.
+    coupling, sigmas
+        Coupling of the mediator to the lepton, and the largest distance in standard errors.
+    mass
+        Masses of the mediator in MeV, shape (n,).
+    low, high
+        Ends of the band, shape (n,); a lower end of 0 allows every smaller coupling, NaN stands where none explains it.
+    """
+
+    document: ClassVar[Mapping[str, str | None]] = {
+        **{key: f"reference.{key}" for key in ("lepton", "error", "label")},
+        "difference": "reference.value",
+        "reference": None,
+    }
+
+    reference: Deviation
+    coupling: str
+    sigmas: float
+    mass: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def band_of(reference: Deviation, mass: NDArray[np.float64], coupling: str, sigmas: float) -> MomentBand:
+    """Return the couplings, of charge 1, that explain a deviation within some standard errors."""
+    return MomentBand(reference, coupling, sigmas, mass, *moment_band(reference, mass, coupling, sigmas=sigmas))
+
+
+def write_band(path: Path, band: MomentBand) -> Path:
     """Write the ends of a band as a curve of two pieces that an analysis can overlay, and return the path."""
-    low, high = moment_band(reference, mass, coupling, sigmas=sigmas)
-    title = reference.label.replace("$", "").replace("\\", "")
+    title = band.reference.label.replace("$", "").replace("\\", "")
     lines = [
         f"# source: computed by cevnsfit {installed_version()}",
-        f"# {title}, {sigmas:g} sigma, {coupling} coupling",
+        f"# {title}, {band.sigmas:g} sigma, {band.coupling} coupling",
         "mass [MeV],g [1]",
     ]
-    for number, ends in enumerate((low, high)):
-        lines += [""] * number + [f"{m:.10g},{g:.10g}" for m, g in zip(mass, ends, strict=True) if g > 0.0]
+    for number, ends in enumerate((band.low, band.high)):
+        lines += [""] * number + [f"{m:.10g},{g:.10g}" for m, g in zip(band.mass, ends, strict=True) if g > 0.0]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     return path
-
-
-def band_json(reference: Deviation, mass: NDArray[np.float64], coupling: str, sigmas: float) -> dict[str, Any]:
-    """Return a band as JSON knows it."""
-    low, high = moment_band(reference, mass, coupling, sigmas=sigmas)
-    about = {"lepton": reference.lepton, "difference": reference.value, "error": reference.error, "label": reference.label}
-    return {**about, "coupling": coupling, "sigmas": sigmas, "mass": mass, "low": low, "high": high}

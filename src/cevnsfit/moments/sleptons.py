@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
@@ -47,6 +48,14 @@ class SusyScan:
         Largest distance of a kept point from each of them, in errors.
     """
 
+    document: ClassVar[Mapping[str, str | None]] = {
+        **{key: key for key in ("kept", "deviations", "ranges", "correlations")},
+        "columns": "names",
+        "slepton_log": "slepton_logs",
+        "electron": None,
+        "muon": None,
+    }
+
     columns: Mapping[str, Array]
     tried: int
     physical: int
@@ -59,12 +68,24 @@ class SusyScan:
         """Return the number of kept points."""
         return len(self.columns["a_mu"])
 
-    def ranges(self) -> dict[str, tuple[float, float, float]]:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the columns."""
+        return tuple(self.columns)
+
+    @property
+    def deviations(self) -> dict[str, Deviation]:
+        """Return the deviations by lepton."""
+        return {"e": self.electron, "mu": self.muon}
+
+    @property
+    def ranges(self) -> dict[str, dict[str, float]]:
         """Return smallest value, median and largest value of each column; empty without points."""
         if self.kept == 0:
             return {}
-        return {name: (float(x.min()), float(np.median(x)), float(x.max())) for name, x in self.columns.items()}
+        return {name: {"min": float(x.min()), "median": float(np.median(x)), "max": float(x.max())} for name, x in self.columns.items()}
 
+    @property
     def correlations(self) -> Array:
         """Return Spearman's rank correlations of the columns, shape (columns, columns); NaN with fewer than three points."""
         size = len(self.columns)
@@ -73,10 +94,10 @@ class SusyScan:
         ranks = np.array([np.argsort(np.argsort(x)) for x in self.columns.values()], dtype=np.float64)
         return np.asarray(np.corrcoef(ranks))
 
+    @property
     def slepton_logs(self) -> dict[str, float]:
         """Return the sum over both states of ln(m_stau^2/m_smuon^2) at the smallest, median and largest hierarchy."""
-        ends = self.ranges()
-        return {} if not ends else dict(zip(("min", "median", "max"), (4.0 * np.log(ends["hierarchy"])).tolist(), strict=True))
+        return {key: 4.0 * math.log(value) for key, value in self.ranges.get("hierarchy", {}).items()}
 
 
 @dataclass(frozen=True, slots=True)

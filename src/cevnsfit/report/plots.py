@@ -45,12 +45,15 @@ class Band:
         Ends of the band in the second parameter, shape (n,); 0 for a band without lower end.
     label
         What it is and its reference (experiment and theory): it is printed.
+    upright
+        Whether `x` are values of the second parameter, and the band is one in the first.
     """
 
     x: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     label: str
+    upright: bool = False
 
 
 def draw_exclusion(ax: Axes, plane: Plane, regions: Sequence[Region], *, colour: str, label: str, filled: bool) -> list[Artist]:
@@ -83,26 +86,22 @@ def draw_exclusion(ax: Axes, plane: Plane, regions: Sequence[Region], *, colour:
     return artists
 
 
-def draw_band(
-    ax: Axes, x: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], *, label: str, colour: str
-) -> list[Artist]:
-    """Draw a band between two curves and return the artist; `label` is expected to name the reference.
+def draw_band(ax: Axes, band: Band, *, colour: str) -> list[Artist]:
+    """Draw a band between two curves and return the artist.
 
     Parameters
     ----------
     ax
-        Axes to draw on, limits set; a lower end of 0 reaches their lower edge.
-    x, low, high
-        Values of the first parameter and ends of the band in the second, shape (n,) each.
-    label, colour
-        Name and colour.
+        Axes to draw on, limits set; a lower end of 0 reaches their edge.
+    band, colour
+        The band and its colour.
     """
-    bottom = np.fmax(low, min(ax.get_ylim())) if ax.get_yscale() == "log" else low
-    shown = np.isfinite(high) & (high > bottom)
-    band = ax.fill_between(
-        x, bottom, np.where(shown, high, bottom), where=shown, color=colour, alpha=0.45, linewidth=0, zorder=2.5, label=label
-    )
-    return [band]
+    limits, scale = (ax.get_xlim(), ax.get_xscale()) if band.upright else (ax.get_ylim(), ax.get_yscale())
+    bottom = np.fmax(band.low, min(limits)) if scale == "log" else band.low
+    shown = np.isfinite(band.high) & (band.high > bottom)
+    fill = ax.fill_betweenx if band.upright else ax.fill_between
+    ends = (band.x, bottom, np.where(shown, band.high, bottom))
+    return [fill(*ends, where=shown, color=colour, alpha=0.45, linewidth=0, zorder=2.5, label=band.label)]
 
 
 def draw_curves(ax: Axes, curves: Sequence[Curve]) -> list[Artist]:
@@ -266,7 +265,7 @@ def _draw_plane(ax: Axes, results: Sequence[_Styled], band: Band | None, curves:
     handles = [_draw_result(ax, result) for result in results]
     extra = draw_curves(ax, curves)
     if band is not None:
-        extra += draw_band(ax, band.x, band.low, band.high, label=band.label, colour=BAND)
+        extra += draw_band(ax, band, colour=BAND)
     _frame(ax, entries[0][0])
     return [*handles, *_level_handles(entries), *extra, *_best_handles(entries)]
 

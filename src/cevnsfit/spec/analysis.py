@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.spec.yaml_source import read_yaml
 
@@ -64,6 +65,21 @@ class AnalysisSpec(_Section):
     g_2: Literal["2020", "2025", "electron-cs-2018", "electron-rb-2020", "none"] = "none"
     overlays: tuple[Overlay, ...] = ()
     spectra: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_labels_of_its_own(self) -> AnalysisSpec:
+        labels = [result.label for result in self.results]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            message = f"two results have the label {', '.join(twice)}"
+            raise ValueError(message)
+        return self
+
+    @property
+    def analyses(self) -> dict[str, Analysis]:
+        """Return the analysis of each result by its label."""
+        shared = {"model": self.model, "at": self.at}
+        return {result.label: Analysis.of({**shared, **result.model_dump(exclude={"label"})}) for result in self.results}
 
 
 def load_analysis(path: Path) -> AnalysisSpec:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cevnsfit.infer import compatibility as pg
-from cevnsfit.infer import goodness
 from cevnsfit.infer.compatibility import Compatibility, compatibility
 from cevnsfit.infer.goodness import Goodness, goodness_of_fit
 from cevnsfit.infer.impacts import Ranking, ranking
@@ -54,16 +52,6 @@ def run_ranking(analysis: Analysis, *, at: Mapping[str, float], poi: str | None 
     return ranking(joint, name, held=held)
 
 
-def goodness_json(result: Goodness) -> dict[str, Any]:
-    """Return a goodness of fit as plain values."""
-    return {"method": goodness.METHOD, **dataclasses.asdict(result)}
-
-
-def compatibility_json(result: Compatibility) -> dict[str, Any]:
-    """Return how experiments agree as plain values."""
-    return {"method": pg.METHOD, **dataclasses.asdict(result)}
-
-
 def strengths(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> tuple[Consistency, ...]:
     """Return how each experiment that has data sits with the Standard Model, then all together if all have.
 
@@ -75,16 +63,3 @@ def strengths(analysis: Analysis, experiments: Sequence[Experiment] | None = Non
     if len(measured) == len(loaded) > 1:
         found.append(consistency(analysis, loaded))
     return tuple(found)
-
-
-def ranking_json(result: Ranking) -> dict[str, Any]:
-    """Return a ranking as plain values."""
-    return {
-        "method": "profile likelihood, each nuisance held at one error above and below",
-        "poi": result.poi,
-        "value": result.fit.values[result.poi],
-        "error": result.fit.errors[result.poi],
-        "lower": result.fit.lower[result.poi],
-        "upper": result.fit.upper[result.poi],
-        "impacts": [dataclasses.asdict(impact) for impact in result.impacts],
-    }

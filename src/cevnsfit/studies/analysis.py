@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.io.overlays import read_overlay
 from cevnsfit.moments.measured import latest_deviation
@@ -17,10 +18,9 @@ from cevnsfit.spec.analysis import AnalysisSpec, Overlay, load_analysis
 from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
 from cevnsfit.studies.fitting import Consistency, FitSummary, consistency, run_fit
 from cevnsfit.studies.grids import parse_grids
-from cevnsfit.studies.parts import Part, load_parts
+from cevnsfit.studies.parts import load_parts
 from cevnsfit.studies.rates import projections
 from cevnsfit.studies.scan import run_scan
-from cevnsfit.studies.setup import Analysis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.studies.exclusion import Result
+    from cevnsfit.studies.exclusion import Exclusion
 
     Curve = tuple[str, NDArray[np.float64]]
 
@@ -56,7 +56,7 @@ class AnalysisResult:
     """
 
     spec: AnalysisSpec
-    results: tuple[Result, ...]
+    results: tuple[Exclusion, ...]
     overlays: tuple[Curve, ...]
     fits: tuple[FitSummary, ...]
     consistency: tuple[Consistency, ...]
@@ -74,14 +74,13 @@ def run_analysis(
     """
     spec = load_analysis(path)
     overlays = tuple((entry.label, _curve(entry, spec, path)) for entry in spec.overlays)
-    parts = tuple(Part(result.label, _analysis(spec, number)) for number, result in enumerate(spec.results))
-    loaded = load_parts(parts)
-    scans = run_scan(parts, parse_grids(spec.grid), folder, at=spec.at, loaded=loaded, executor=executor, progress=progress)
+    parts = load_parts(spec.analyses)
+    scans = run_scan(parts, parse_grids(spec.grid), folder, executor=executor, progress=progress)
     confidence = [(entry.cl, entry.dof) for entry in spec.confidence]
     results = regions_of(scans, confidence, executor)
     fits = tuple(run_fit(Analysis((name,), "sm")) for name in spec.spectra)
-    measured = [part for part in parts if all(entry.spec.has_data for entry in loaded[part.label])]
-    return AnalysisResult(spec, results, overlays, fits, tuple(consistency(part.analysis, loaded[part.label]) for part in measured))
+    measured = [part for part in parts if all(entry.spec.has_data for entry in part.experiments)]
+    return AnalysisResult(spec, results, overlays, fits, tuple(consistency(part.analysis, part.experiments) for part in measured))
 
 
 def write_analysis(result: AnalysisResult, folder: Path) -> tuple[Path, ...]:
@@ -112,8 +111,3 @@ def _curve(overlay: Overlay, spec: AnalysisSpec, path: Path) -> NDArray[np.float
         raise SpecError([Problem(str(path), None, "overlays", message)])
     mass = np.geomspace(max(grids["mass"].min(), SMALLEST_MASS), grids["mass"].max(), 201)
     return np.column_stack([mass, trident_limit(mass, trident_spectrum())])
-
-
-def _analysis(spec: AnalysisSpec, number: int) -> Analysis:
-    result = spec.results[number]
-    return Analysis(result.experiments, spec.model, tuple((path, str(value)) for path, value in result.overrides.items()))

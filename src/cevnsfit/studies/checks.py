@@ -12,7 +12,7 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import intervals
-from cevnsfit.model.build import RELEASED, SIGNAL, SignalSystematics, build_likelihood
+from cevnsfit.model.build import RELEASED, SIGNAL, build_likelihood
 from cevnsfit.moments.boson_loops import vector_contribution
 from cevnsfit.physics.constants import ELECTRON_MASS, FM, MUON_MASS, TAU_MASS
 from cevnsfit.physics.couplings import COUPLING_SETS, tree_level
@@ -31,6 +31,7 @@ from cevnsfit.stats.likelihood import release
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from cevnsfit.core.analysis import SignalSystematics
     from cevnsfit.infer.results import FitResult
     from cevnsfit.stats.joint import Joint
 

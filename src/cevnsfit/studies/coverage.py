@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
@@ -12,10 +12,10 @@ from cevnsfit.core.version import installed_version
 from cevnsfit.infer.coverage import QUANTITIES, Coverage, coverage_of, coverage_units, is_near
 from cevnsfit.infer.feldman_cousins import hypotheses
 from cevnsfit.infer.intervals import intervals, threshold
+from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.studies.fitting import prepare
-from cevnsfit.studies.forecast import cell, write_csv
 from cevnsfit.studies.grids import parse_grid
 from cevnsfit.studies.setup import check_floating, check_model, parse_assignments
 from cevnsfit.studies.throwing import description, thrower
@@ -85,11 +85,24 @@ class Row:
 class CoverageStudy:
     """A coverage study: what was studied, the held parameters, the seed, and one row for each setting."""
 
+    document: ClassVar[Mapping[str, str | None]] = {
+        **{key: f"analysis.{key}" for key in ("experiments", "model")},
+        **{key: f"truths.{key}" for key in ("poi", "cl")},
+        "over": "over",
+        "analysis": None,
+        "truths": None,
+    }
+
     analysis: Analysis
     truths: Truths
     at: Mapping[str, float]
     seed: int
     rows: tuple[Row, ...]
+
+    @property
+    def over(self) -> str | None:
+        """Return the held parameter whose values are the settings; None without one."""
+        return None if self.truths.over is None else self.truths.over[0]
 
 
 def parse_truths(texts: Sequence[str]) -> tuple[str, tuple[float, ...]]:
@@ -176,23 +189,6 @@ def _row(analysis: Analysis, truths: Truths, at: Mapping[str, float], how: tuple
 # --- output ------------------------------------------------------------------------------------------------------------------------
 
 
-def coverage_json(study: CoverageStudy) -> dict[str, Any]:
-    """Return a coverage study as plain values."""
-    return {
-        "experiments": study.analysis.experiments,
-        "model": study.analysis.model,
-        "at": dict(study.at),
-        "poi": study.truths.poi,
-        "cl": study.truths.cl,
-        "seed": study.seed,
-        "over": None if study.truths.over is None else study.truths.over[0],
-        "rows": [
-            {"setting": row.setting, "allowed": row.allowed, "coverage": [dataclasses.asdict(entry) for entry in row.coverage]}
-            for row in study.rows
-        ],
-    }
-
-
 def notes_of(study: CoverageStudy) -> list[str]:
     """Return what a table or a picture of a coverage study must say."""
     held = "".join(f", {name} = {value:g}" for name, value in study.at.items())
@@ -236,7 +232,7 @@ def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
         for row in study.rows
         for entry in row.coverage
     ]
-    table = write_csv(folder / TABLE, comments, headers, lines)
+    table = write_rows(folder / TABLE, comments, headers, lines)
     curves = [
         CoverageLine(
             method,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cevnsfit.core.documents import read_document
+from cevnsfit.core.documents import plain, read_document
 from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
 from cevnsfit.core.version import package_versions
 from cevnsfit.infer.intervals import METHOD
@@ -18,7 +18,7 @@ from cevnsfit.physics.constants import FERMI_CONSTANT
 from cevnsfit.physics.couplings import LEPTONS
 from cevnsfit.physics.form_factors import form_factor
 from cevnsfit.physics.interactions.terms import Target
-from cevnsfit.studies.exclusion import doubtful, regions_of
+from cevnsfit.studies.exclusion import regions_of
 from cevnsfit.studies.provenance import companion, section
 from cevnsfit.studies.scan import stored_scans
 from cevnsfit.studies.setup import check_model
@@ -55,23 +55,12 @@ def stored_limits(folder: Path, confidence: Sequence[tuple[float, int]]) -> Limi
     known = read_scan(folder).analysis
     results = regions_of(stored_scans(folder), confidence)
     first = known["parts"][0]
-    planes = [
-        {
-            "label": plane.label,
-            "experiments": list(plane.experiments),
-            "caveat": plane.caveat,
-            "best_fit": dict(plane.best),
-            "reference_nll2": plane.reference_nll2,
-            "doubtful_points": doubtful(plane),
-            "fallbacks": plane.fallbacks,
-        }
-        for plane, _ in results
-    ]
+    about = ("label", "experiments", "caveat", "best_fit", "reference_nll2", "doubtful_points", "fallbacks")
     metadata = {
         **about_model(first["model"], known["at"]),
         "method": f"{METHOD}; branches are every boundary between allowed and excluded",
-        "confidence": [{"cl": r.cl, "dof": r.dof, "threshold": r.threshold} for r in results[0][1]],
-        "planes": planes,
+        "confidence": [{"cl": r.cl, "dof": r.dof, "threshold": r.threshold} for r in results[0].regions],
+        "planes": [{key: value for key, value in plain(entry).items() if key in about} for entry in results],
         "grid": known["grid"],
         "options": {key: first[key] for key in ("overrides", "signal_systematics", "allow_overlap", "electrons")},
         "inputs": known["inputs"],
@@ -79,7 +68,7 @@ def stored_limits(folder: Path, confidence: Sequence[tuple[float, int]]) -> Limi
         "made_with": dict(read_scan(folder).packages),
         "exported_with": package_versions(),
     }
-    return Limits(results, metadata)
+    return Limits(tuple((entry.plane, entry.regions) for entry in results), metadata)
 
 
 def export_limits(limits: Limits, kind: str, path: Path, *, attach: Sequence[Path] = ()) -> tuple[Path, ...]:

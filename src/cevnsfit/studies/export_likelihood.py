@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import plain, write_document
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version, package_versions
 from cevnsfit.infer.intervals import METHOD, column, coupling_scale
 from cevnsfit.infer.profile import profile
 from cevnsfit.io.exports import histfactory
 from cevnsfit.io.exports.hs3 import hs3_document
-from cevnsfit.io.exports.limits import plain
 from cevnsfit.io.exports.simplified import tabulate
 from cevnsfit.spec.workspaces import validate
+from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.studies.export import about_model
 from cevnsfit.studies.provenance import companion
-from cevnsfit.studies.setup import build, caveat, data_or_asimov, fix, load_experiments
+from cevnsfit.studies.setup import build, caveat, fix, load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,7 @@ def about_likelihood(analysis: Analysis, at: Mapping[str, float]) -> dict[str, A
         "experiments": [experiment.name for experiment in experiments],
         "caveat": caveat(analysis, at),
         "data": f"Asimov data of the Standard Model for {', '.join(projected)}" if projected else "observed",
-        "options": {key: plain(value) for key, value in asdict(analysis).items() if key not in {"experiments", "model"}},
+        "options": {key: value for key, value in plain(analysis).items() if key not in {"experiments", "model", "at"}},
         "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
         "version": installed_version(),
         "exported_with": package_versions(),
@@ -99,7 +99,7 @@ def workspaces(
     """
     held = {} if at is None else dict(at)
     likelihood, metadata = build(analysis), about_likelihood(analysis, held)
-    data = data_or_asimov(likelihood)
+    data = observed_or_asimov(likelihood.at({}))
     points = [held] if not grid else [{**held, name: value} for name, values in grid.items() for value in _checked(values)]
     label = next(iter(grid)) if grid else ""
     if grid and (len(grid) > 1 or label in held or label not in likelihood.nonlinear):
@@ -167,13 +167,10 @@ def write_workspaces(made: Workspaces, path: Path) -> tuple[Path, ...]:
     A path that does not end in .json is a folder, for workspace.json.
     """
     main = path if path.suffix == ".json" else path / "workspace.json"
-    main.parent.mkdir(parents=True, exist_ok=True)
     documents = {main: made.base, companion(main, "metadata"): plain(made.metadata)}
     if made.patches is not None:
         documents[companion(main, "patchset")] = made.patches
-    for file, values in documents.items():
-        file.write_text(json.dumps(values, allow_nan=False) + "\n", encoding="utf-8")
-    return tuple(documents)
+    return tuple(write_document(file, values) for file, values in documents.items())
 
 
 def hs3(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> dict[str, Any]:
@@ -233,7 +230,7 @@ def simplified(analysis: Analysis, ends: tuple[float, float], *, at: Mapping[str
     mass, name = likelihood.nonlinear["mass"], couplings[0].name
     for end in ends:
         mass.checked(end)
-    data = data_or_asimov(likelihood)
+    data = observed_or_asimov(likelihood.at({}))
     joint, values = fix(likelihood, {**held, "mass": ends[0]})
     standard = profile(joint, {key: np.array([value]) for key, value in {**values, name: 0.0}.items()}, data=data)
     curves = _Curves(likelihood, held, name, data, standard.theta[0])

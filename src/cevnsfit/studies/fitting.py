@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from cevnsfit.studies.setup import Analysis, build, caveat, check_floating, chec
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from cevnsfit.infer.results import FitResult, ToyRecord
+    from cevnsfit.infer.results import FitResult
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.likelihood import Likelihood
@@ -48,11 +48,41 @@ class FitSummary:
         Which data were fitted, in words.
     """
 
+    document: ClassVar[Mapping[str, str | None]] = {
+        **{key: f"fit.{key}" for key in ("valid", "reason", "nll2", "ndof", "correlation")},
+        **{key: key for key in ("parameters", "held", "expected", "observed")},
+        "fit": None,
+        "counts": None,
+    }
+
     fit: FitResult
     counts: tuple[Rates, ...]
     significance: float
     caveat: str = ""
     data: str = "observed"
+
+    @property
+    def parameters(self) -> dict[str, dict[str, float]]:
+        """Return value, error, and both ends of the interval of every floating parameter."""
+        best = self.fit
+        columns = {"value": best.values, "error": best.errors, "lower": best.lower, "upper": best.upper}
+        return {name: {key: values[name] for key, values in columns.items()} for name in best.floating}
+
+    @property
+    def held(self) -> dict[str, float]:
+        """Return the parameters that did not float."""
+        return {name: value for name, value in self.fit.values.items() if name not in self.fit.floating}
+
+    @property
+    def expected(self) -> dict[str, dict[str, float]]:
+        """Return the counts of each component of each experiment at the best fit."""
+        return {entry.experiment: entry.totals for entry in self.counts}
+
+    @property
+    def observed(self) -> dict[str, float | None]:
+        """Return the counts that each experiment observed; Asimov counts are not whole."""
+        found = {entry.experiment: None if entry.observed is None else float(entry.observed.sum()) for entry in self.counts}
+        return {name: int(total) if total is not None and total.is_integer() else total for name, total in found.items()}
 
 
 def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo: Pseudo | None = None) -> FitSummary:
@@ -63,7 +93,7 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
     analysis
         What to fit.
     at
-        Held parameters.
+        Held parameters; those of the analysis by default.
     pseudo
         Asimov data or a pseudo-experiment in the place of the observed data. A held parameter that rebuilds templates, such as a mass, is true
         as it is held unless the truth says otherwise.
@@ -79,7 +109,7 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
     if pseudo is None:
         require_data(experiments)
     likelihood = build(analysis, experiments)
-    held = {} if at is None else dict(at)
+    held = analysis.held if at is None else dict(at)
     check_floating(analysis, held)
     fix(likelihood, held)
     data = None
@@ -123,44 +153,6 @@ def _significance(likelihood: Likelihood, result: FitResult, held: Mapping[str, 
     if not background.converged[0]:
         return math.nan
     return math.sqrt(max(float(background.nll2[0]) - result.nll2, 0.0))
-
-
-def fit_json(summary: FitSummary) -> dict[str, Any]:
-    """Return the fit as plain values; a number that does not exist is None."""
-    result = summary.fit
-    parameters = {
-        name: {
-            "value": _number(result.values[name]),
-            "error": _number(result.errors[name]),
-            "lower": _number(result.lower[name]),
-            "upper": _number(result.upper[name]),
-        }
-        for name in result.floating
-    }
-    return {
-        "valid": result.valid,
-        "reason": result.reason,
-        "nll2": _number(result.nll2),
-        "ndof": result.ndof,
-        "parameters": parameters,
-        "held": {name: _number(value) for name, value in result.values.items() if name not in result.floating},
-        "correlation": [[_number(value) for value in row] for row in result.correlation],
-        "expected": {
-            entry.experiment: {name: _number(counts.sum()) for name, counts in entry.components.items()} for entry in summary.counts
-        },
-        "observed": {entry.experiment: None if entry.observed is None else _count(float(entry.observed.sum())) for entry in summary.counts},
-        "significance": _number(summary.significance),
-        "caveat": summary.caveat,
-    }
-
-
-def _count(value: float) -> float:
-    """Return a whole number as such; Asimov counts are not whole."""
-    return int(value) if value.is_integer() else value
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def run_intervals(
@@ -265,36 +257,6 @@ def require_shapes(likelihood: Likelihood, at: Collection[str]) -> None:
     if missing:
         message = f"{', '.join(missing)} must be held for intervals at one value: add --at {missing[0]}=VALUE"
         raise CevnsfitError(message)
-
-
-def intervals_json(result: Intervals) -> dict[str, Any]:
-    """Return the intervals as plain values."""
-    return {
-        "poi": result.poi,
-        "best_fit": result.best_fit,
-        "nll2": result.nll2,
-        "allowed": [list(pair) for pair in result.allowed],
-        "excluded": [list(pair) for pair in result.excluded],
-        "minima": [{"value": value, "nll2": nll2} for value, nll2 in result.minima],
-        "domain": list(result.domain),
-        "method": result.method,
-        "cl": result.cl,
-        "dof": result.dof,
-        "valid": result.valid,
-        "expected": list(result.expected),
-        "toys": None if result.toys is None else toys_json(result.toys),
-    }
-
-
-def toys_json(record: ToyRecord) -> dict[str, Any]:
-    """Return the pseudo-experiments behind a result as plain values."""
-    return {
-        "seed": record.seed,
-        "toys": record.toys,
-        "failed": record.failed,
-        "undecided": record.undecided,
-        "points": [dataclasses.asdict(point) for point in record.points],
-    }
 
 
 @dataclass(frozen=True, slots=True)

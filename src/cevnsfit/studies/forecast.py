@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import functools
-import json
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from cevnsfit.core.documents import keys_of
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.version import installed_version
+from cevnsfit.infer.intervals import Intervals
 from cevnsfit.infer.sensitivity import DISCOVERY, SIGMAS, LimitTest, Sensitivity, sensitivity, with_asimov
 from cevnsfit.infer.toy_limits import toy_bands
+from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.report.forecasts import LimitBand, forecast_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
-from cevnsfit.studies.fitting import intervals_json, poi_name
+from cevnsfit.studies.fitting import poi_name
 from cevnsfit.studies.setup import Analysis, build, caveat, check_model, digest_of, fix, load_experiments, require_digest
 from cevnsfit.studies.workers import results
 
@@ -112,12 +112,36 @@ class Forecast:
         What the model leaves out, or an empty string.
     """
 
+    document: ClassVar[Mapping[str, str | None]] = {
+        **keys_of(Intervals, "sensitivity.median"),
+        **{key: f"sensitivity.{key}" for key in ("limit", "bands_method", "live_bins")},
+        "failed_toys": "sensitivity.failed",
+        "bands": "bands",
+        "discovery": "discovery",
+        "sensitivity": None,
+    }
+
     label: str
     at: Mapping[str, float]
     sensitivity: Sensitivity
     data: str
     events: Mapping[str, float]
     caveat: str
+
+    @property
+    def bands(self) -> dict[str, float]:
+        """Return the limits at -2 to 2 standard deviations, by these."""
+        return by_sigma(self.sensitivity.bands)
+
+    @property
+    def discovery(self) -> dict[str, float]:
+        """Return the values that are discovered, by the significance in standard deviations."""
+        return {f"{z:g}": value for z, value in zip(DISCOVERY, self.sensitivity.discovery, strict=True)}
+
+
+def by_sigma(limits: Sequence[float]) -> dict[str, float]:
+    """Return limits by the standard deviations at which they lie."""
+    return {f"{z:+g}" if z else "0": value for z, value in zip(SIGMAS, limits, strict=True)}
 
 
 def settings(plan: Plan) -> tuple[Setting, ...]:
@@ -275,30 +299,6 @@ def events(setting: Setting) -> dict[str, float]:
 # --- output ------------------------------------------------------------------------------------------------------------------------
 
 
-def finite(value: float) -> float | None:
-    """Return a number, or None for one that does not exist."""
-    return float(value) if math.isfinite(value) else None
-
-
-def forecast_json(result: Forecast) -> dict[str, Any]:
-    """Return a forecast as plain values: those of intervals, and limit, bands and discovery reach (None where there is none)."""
-    found = result.sensitivity
-    return {
-        **intervals_json(found.median),
-        "label": result.label,
-        "at": dict(result.at),
-        "data": result.data,
-        "limit": finite(found.limit),
-        "bands": {f"{z:+g}" if z else "0": finite(value) for z, value in zip(SIGMAS, found.bands, strict=True)},
-        "bands_method": found.bands_method,
-        "failed_toys": found.failed,
-        "discovery": {f"{z:g}": finite(value) for z, value in zip(DISCOVERY, found.discovery, strict=True)},
-        "live_bins": found.live_bins,
-        "events": dict(result.events),
-        "caveat": result.caveat,
-    }
-
-
 def write_forecast(curve: Sequence[Sequence[Forecast]], name: tuple[str, str], path: Path) -> Path:
     """Write limits, bands and discovery reach against one parameter as CSV, and return the path; an empty cell means that there is none.
 
@@ -321,7 +321,7 @@ def write_forecast(curve: Sequence[Sequence[Forecast]], name: tuple[str, str], p
             found = entry.sensitivity
             spread = [value for z, value in zip(SIGMAS, found.bands, strict=True) if z != 0.0]
             rows.append([entry.label, f"{entry.at[name[0]]:.10g}", *map(cell, [found.limit, *spread, *found.discovery])])
-    return write_csv(path, _comments(curve), headers, rows)
+    return write_rows(path, _comments(curve), headers, rows)
 
 
 def _comments(curve: Sequence[Sequence[Forecast]]) -> list[str]:
@@ -333,29 +333,6 @@ def _comments(curve: Sequence[Sequence[Forecast]]) -> list[str]:
         *(f"caveat: {text}" for text in {entry.caveat for entry in curve[0] if entry.caveat}),
         f"cevnsfit {installed_version()}",
     ]
-
-
-def cell(value: float) -> str:
-    """Return a number as text, empty for one that does not exist."""
-    return f"{value:.10g}" if math.isfinite(value) else ""
-
-
-def write_json(document: Mapping[str, Any], path: Path) -> Path:
-    """Write plain values as JSON, make the folder where it is missing, and return the path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return path
-
-
-def write_csv(path: Path, comments: Sequence[str], headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Path:
-    """Write a table with comment lines, make the folder where it is missing, and return the path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(f"# {' '.join(comment.split())}\n" for comment in comments)
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(headers)
-        writer.writerows(rows)
-    return path
 
 
 def write_forecast_plot(curve: Sequence[Sequence[Forecast]], axes: tuple[tuple[str, str], tuple[str, str]], model: str, path: Path) -> Path:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.cls import cls_limit, cls_limit_toys, signal_test
 from cevnsfit.infer.discovery import Discovery, discovery
 from cevnsfit.infer.feldman_cousins import feldman_cousins, hypotheses
-from cevnsfit.studies.fitting import poi_name, prepare, run_intervals, shapes_in_question, toys_json
+from cevnsfit.studies.fitting import poi_name, prepare, run_intervals, shapes_in_question
 from cevnsfit.studies.setup import check_floating
 from cevnsfit.studies.throwing import description, thrower
 
@@ -132,9 +132,3 @@ def run_discovery(
         return discovery(joint, name, held=held)
     with thrower(run, description(analysis, at, run.plan.seed, method="discovery", poi=name), RATIO, progress) as throw:
         return discovery(joint, name, held=held, plan=run.plan, throw=throw)
-
-
-def discovery_json(result: Discovery) -> dict[str, Any]:
-    """Return a significance as plain values."""
-    method = "profile likelihood, asymptotic" if result.toys is None else "profile likelihood, toys without signal"
-    return {"method": method, **dataclasses.asdict(result), "toys": None if result.toys is None else toys_json(result.toys)}

@@ -6,17 +6,17 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cevnsfit.spec.catalog import experiment_names
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.studies.setup import digest_of, load_experiments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.studies.setup import Analysis
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """One plane of a scan.
 
@@ -26,27 +26,42 @@ class Part:
         Its name in the store, on plots and in tables.
     analysis
         What is fitted. Experiments without data take part with the expectation of the Standard Model (Asimov data).
+    experiments
+        Its experiments, as they were read.
     """
 
     label: str
     analysis: Analysis
+    experiments: tuple[Experiment, ...]
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of all files of the experiments."""
+        return digest_of(self.experiments)
 
 
 def parts_of(analysis: Analysis, *, each: bool) -> tuple[Part, ...]:
     """Return the planes of an analysis: each single experiment when `each` and there are several, then the combination."""
-    singles = analysis.experiments if each and len(analysis.experiments) > 1 else ()
-    parts = [*(dataclasses.replace(analysis, experiments=(name,)) for name in singles), analysis]
-    shipped = experiment_names()
-    names = {name: name if name in shipped else load_experiment(name, dict(analysis.overrides)).name for name in analysis.experiments}
-    return tuple(Part(" + ".join(names[name] for name in part.experiments), part) for part in parts)
+    loaded = load_experiments(analysis)
+    combination = Part(" + ".join(entry.name for entry in loaded), analysis, loaded)
+    if not each or len(loaded) == 1:
+        return (combination,)
+    singles = (
+        Part(entry.name, dataclasses.replace(analysis, experiments=(name,)), (entry,))
+        for name, entry in zip(analysis.experiments, loaded, strict=True)
+    )
+    return (*singles, combination)
 
 
-def load_parts(parts: Sequence[Part]) -> dict[str, tuple[Experiment, ...]]:
-    """Return the experiments of each part by its label; what several parts share is read once."""
+def load_parts(analyses: Mapping[str, Analysis]) -> tuple[Part, ...]:
+    """Return the planes of several analyses by their labels; experiments that several of them share are read once."""
     known: dict[tuple[str, tuple[tuple[str, str], ...]], Experiment] = {}
-    for part in parts:
-        for name in part.analysis.experiments:
-            key = (name, part.analysis.overrides)
+    for analysis in analyses.values():
+        for name in analysis.experiments:
+            key = (name, analysis.overrides)
             if key not in known:
-                known[key] = load_experiment(name, dict(part.analysis.overrides))
-    return {part.label: tuple(known[name, part.analysis.overrides] for name in part.analysis.experiments) for part in parts}
+                known[key] = load_experiment(name, dict(analysis.overrides))
+    return tuple(
+        Part(label, analysis, tuple(known[name, analysis.overrides] for name in analysis.experiments))
+        for label, analysis in analyses.items()
+    )

@@ -5,19 +5,20 @@ from __future__ import annotations
 import dataclasses
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from cevnsfit.core.documents import keys_of
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.posterior import BLOCK, Prior, run_block, stream_of, target
 from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, save_block
+from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.posteriors import posterior_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import poi_name, prepare
-from cevnsfit.studies.forecast import cell, write_csv
 from cevnsfit.studies.grids import parse_range
 from cevnsfit.studies.setup import check_floating
 from cevnsfit.studies.throwing import description
@@ -99,6 +100,14 @@ class Place:
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
     """A sampled posterior: the analysis, the held parameters, the numbers, and the draws of the parameter of interest after the warm-up."""
+
+    document: ClassVar[Mapping[str, str | None]] = {
+        **{key: f"analysis.{key}" for key in ("experiments", "model")},
+        **keys_of(Credible, "numbers"),
+        "analysis": None,
+        "numbers": None,
+        "sample": None,
+    }
 
     analysis: Analysis
     at: Mapping[str, float]
@@ -224,12 +233,6 @@ def _blocks(
 # --- output ------------------------------------------------------------------------------------------------------------------------
 
 
-def posterior_json(result: Posterior) -> dict[str, Any]:
-    """Return a posterior as plain values."""
-    numbers = dataclasses.asdict(result.numbers)
-    return {"experiments": result.analysis.experiments, "model": result.analysis.model, "at": dict(result.at), **numbers}
-
-
 def prior_text(prior: Prior) -> str:
     """Return a prior in words."""
     return f"{prior.name} flat{' in its logarithm' if prior.log else ''} in [{prior.lower:.4g}, {prior.upper:.4g}]"
@@ -257,7 +260,7 @@ def write_posterior(result: Posterior, folder: Path) -> tuple[Path, Path]:
     ]
     branches = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in found.intervals)
     comments = [*notes_of(result), f"{found.poi}: {branches}", *([f"not converged: {found.reason}"] if found.reason else [])]
-    table = write_csv(folder / TABLE, [*comments, f"cevnsfit {installed_version()}"], headers, rows)
+    table = write_rows(folder / TABLE, [*comments, f"cevnsfit {installed_version()}"], headers, rows)
     log = any(prior.name == found.poi and prior.log for prior in found.priors)
     figure = posterior_figure(result.sample, found.intervals, found.poi, log=log, notes=notes_of(result))
     return table, save_figure(figure, folder / PICTURE)

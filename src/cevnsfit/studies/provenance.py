@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
-from cevnsfit.core.documents import read_document
+from cevnsfit.core.documents import plain, read_document
 from cevnsfit.core.errors import ResultError
 from cevnsfit.core.version import installed_version, package_versions
 from cevnsfit.io.description import LIKELIHOOD
@@ -18,13 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.io.store import Store
-    from cevnsfit.studies.setup import Analysis
 
 _DOCUMENTS: Final = ("forecast.json", "whatif.json")
 
 
-def provenance(analysis: Analysis, *, at: Mapping[str, float], seed: int | None = None, existing: Sequence[str] = ()) -> dict[str, Any]:
+def provenance(
+    analysis: Analysis, *, at: Mapping[str, float] | None = None, seed: int | None = None, existing: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return what a result is stored with: the analysis, digests of all inputs, the seed, versions.
 
     Parameters
@@ -32,7 +33,7 @@ def provenance(analysis: Analysis, *, at: Mapping[str, float], seed: int | None 
     analysis
         The analysis.
     at
-        Held parameters.
+        Held parameters; those of the analysis by default.
     seed
         Seed of the pseudo-experiments, if any were thrown.
     existing
@@ -40,9 +41,9 @@ def provenance(analysis: Analysis, *, at: Mapping[str, float], seed: int | None 
     """
     experiments = (*load_experiments(analysis), *(load_experiment(name) for name in existing))
     return {
-        **dataclasses.asdict(analysis),
+        **plain(analysis),
         **({"existing": list(existing)} if existing else {}),
-        "at": dict(at),
+        **({} if at is None else {"at": dict(at)}),
         **({} if seed is None else {"seed": seed}),
         "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
         "version": installed_version(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -39,10 +39,32 @@ class Rates:
         Observed counts in the same shape, or None.
     """
 
+    document: ClassVar[Mapping[str, str | None]] = {
+        **{key: key for key in ("units", "signal", "total")},
+        "axes": "edges",
+        "components": "totals",
+        "observed": None,
+    }
+
     experiment: str
     axes: tuple[Axis, ...]
     components: Mapping[str, NDArray[np.float64]]
     observed: NDArray[np.float64] | None
+
+    @property
+    def edges(self) -> dict[str, NDArray[np.float64]]:
+        """Return the bin edges of each axis, in its unit."""
+        return {axis.name: axis.display_edges for axis in self.axes}
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Return the unit of each axis."""
+        return {axis.name: axis.unit for axis in self.axes}
+
+    @property
+    def totals(self) -> dict[str, float]:
+        """Return the counts of each component in all bins."""
+        return {name: float(values.sum()) for name, values in self.components.items()}
 
     @property
     def signal(self) -> NDArray[np.float64]:
@@ -56,10 +78,10 @@ class Rates:
 
 
 def rates(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> Rates:
-    """Return the expected counts of the one experiment of an analysis, nuisances at their nominal values unless in `at`."""
+    """Return the expected counts of the one experiment of an analysis, nuisances at their nominal values unless in `at` (of the analysis)."""
     (experiment,) = load_experiments(analysis)
     likelihood = build(analysis, [experiment])
-    joint, values = fix(likelihood, {} if at is None else at)
+    joint, values = fix(likelihood, analysis.held if at is None else at)
     return counts_at(experiment, joint, joint.parameters.vector(values), measured=None)
 
 

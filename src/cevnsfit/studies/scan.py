@@ -1,8 +1,7 @@
-"""Scans of a plane of two parameters, resumable, with their regions."""
+"""Scans of a plane of two parameters of any kind, resumable, with their regions."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -10,28 +9,50 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cevnsfit.core.analysis import Analysis
+from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, ResultError
-from cevnsfit.infer.grid import GridColumn, assemble, column_intervals, levels_of, located, plane_start, rebuilds, region, scan_column
-from cevnsfit.infer.planes import Plane, PlaneAxis, Region
-from cevnsfit.io.description import plain, unlike
-from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
+from cevnsfit.infer.grid import Grid, GridColumn, assemble, column_intervals, grid_column, levels_of, prepare_grid, region, turned
+from cevnsfit.infer.planes import Plane, PlaneAxis, Region, spacing
+from cevnsfit.io.description import unlike
+from cevnsfit.io.layouts import axes_of, labels_of, load_columns, open_scan, read_scan, save_column
 from cevnsfit.studies.identity import made_from
 from cevnsfit.studies.parts import Part, load_parts
-from cevnsfit.studies.setup import Analysis, Pinned, analysis_from, build, build_pinned, caveat, check_floating, data_or_asimov, digest_of
+from cevnsfit.studies.setup import build, caveat, check_floating, load_experiments, require_digest
+from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from cevnsfit.infer.planes import Interval
-    from cevnsfit.spec.load import Experiment
-    from cevnsfit.stats.data import Data
+    from cevnsfit.io.store import Store
     from cevnsfit.stats.likelihood import Likelihood
 
+    Axes = tuple[PlaneAxis, PlaneAxis]
     Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneTask:
+    """A plane as plain values, from which a worker process makes it.
+
+    Attributes
+    ----------
+    analysis
+        What is fitted.
+    digest
+        Of all files of its experiments, see `studies.setup.digest_of`.
+    axes
+        The two parameters.
+    """
+
+    analysis: Analysis
+    digest: str
+    axes: Axes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,25 +62,19 @@ class Scan:
     Attributes
     ----------
     plane
-        The profiled grid.
+        The profiled grid, its axes in the order that was asked for.
     columns
         Its columns with their minima.
-    likelihood
-        The likelihood, for the refinement of boundaries.
-    at
-        Held parameters.
-    analysis
+    grid
+        What the columns share, for the refinement of boundaries.
+    task
         What the likelihood was built from, for worker processes; None for a likelihood that was handed over.
-    digest
-        Of the files that were read for it.
     """
 
     plane: Plane
     columns: tuple[GridColumn, ...]
-    likelihood: Likelihood
-    at: Mapping[str, float]
-    analysis: Analysis | None = None
-    digest: str = ""
+    grid: Grid
+    task: PlaneTask | None = None
 
     def regions(self, cl: float = 0.90, dof: int = 2) -> Region:
         """Return the allowed region of one confidence level."""
@@ -68,55 +83,25 @@ class Scan:
     def all_regions(self, confidence: Sequence[tuple[float, int]], executor: Executor | None = None) -> tuple[Region, ...]:
         """Return the allowed region of each (cl, dof); the numbers do not depend on the executor."""
         levels = levels_of(self.plane, confidence)
-        axes = (self.plane.x, self.plane.y)
-        if executor is None or self.analysis is None:
-            setting = prepare_columns(self.likelihood, axes, self.at)
-            by_column = [_intervals(setting, axes, i, finished, levels, self.at) for i, finished in enumerate(self.columns)]
+        if executor is None or self.task is None or self.grid.sort == "points":
+            by_column = [column_intervals(self.grid, i, finished, levels) for i, finished in enumerate(self.columns)]
         else:
-            pinned = Pinned(self.analysis, self.digest)
-            tasks = [
-                executor.submit(intervals_task, pinned, axes, i, finished, levels, dict(self.at)) for i, finished in enumerate(self.columns)
-            ]
-            by_column = [task.result() for task in tasks]
-        alike = not rebuilds(self.likelihood, self.plane.x)
-        return tuple(
-            region(self.plane, self.columns, [entry[k] for entry in by_column], cl, dof, alike=alike)
-            for k, (cl, dof) in enumerate(confidence)
-        )
+            by_column = results(executor, intervals_task, [(self.task, i, finished, levels) for i, finished in enumerate(self.columns)])
+        as_asked = self.plane.x == self.grid.axes[0]
+        plane = self.plane if as_asked else self.plane.turned()
+        found = [region(self.grid, plane, self.columns, [each[k] for each in by_column], level) for k, level in enumerate(confidence)]
+        return tuple(found if as_asked else [turned(each, self.plane.x, self.plane.y) for each in found])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Setting:
-    """What all columns of a plane share.
-
-    Attributes
-    ----------
-    likelihood
-        The likelihood.
-    data
-        Its data set, Asimov where there is none.
-    start
-        Where the profiles start, shape (n,).
-    """
-
-    likelihood: Likelihood
-    data: Data
-    start: NDArray[np.float64]
-
-
-def prepare_columns(likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> Setting:
-    """Return what all columns of a plane share."""
-    data = data_or_asimov(likelihood)
-    return Setting(likelihood, data, plane_start(likelihood, axes, at=at, data=data))
-
-
-def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> tuple[PlaneAxis, PlaneAxis]:
-    """Return the axes of a grid of two parameters; a nonlinear parameter becomes the first.
+def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> Axes:
+    """Return the axes of a grid of two parameters, in its order.
 
     Raises
     ------
     CevnsfitError
-        Unless there are two parameters with increasing values inside their domains, at most one of them a nonlinear parameter.
+        Unless there are two parameters with increasing values.
+    DomainError
+        If a value lies outside its domain.
     """
     if len(grid) != 2:
         message = f"a scan needs two parameters, got {len(grid)} ({', '.join(grid)})"
@@ -130,29 +115,15 @@ def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> tuple[P
             raise CevnsfitError(message)
         for end in (values[0], values[-1]):
             parameter.checked(float(end))
-        ratios = np.diff(np.log(values)) if values[0] > 0 else np.array([0.0, 1.0])
-        scale = "log" if np.allclose(ratios, ratios[0], rtol=1e-6) else "linear"
-        axes.append((parameter.kind, PlaneAxis(name, parameter.unit, values, "log" if scale == "log" else "linear")))
-    axes.sort(key=lambda entry: entry[0] != "nonlinear")
-    if axes[1][0] == "nonlinear":
-        message = f"{axes[0][1].name} and {axes[1][1].name} both rebuild the templates; scan one of them with a coupling"
-        raise CevnsfitError(message)
-    return axes[0][1], axes[1][1]
+        axes.append(PlaneAxis(name, parameter.unit, values, spacing(values)))
+    return axes[0], axes[1]
 
 
-def check_held(axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> None:
+def check_held(axes: Axes, at: Mapping[str, float]) -> None:
     """Raise CevnsfitError if a parameter is both scanned and held."""
     both = [axis.name for axis in axes if axis.name in at]
     if both:
         message = f"{', '.join(both)} cannot be both scanned and held"
-        raise CevnsfitError(message)
-
-
-def _check_profiled(likelihood: Likelihood, names: Sequence[str]) -> None:
-    """Raise CevnsfitError if a parameter that rebuilds the templates is to be profiled."""
-    shapes = [name for name in names if likelihood.parameters[name].kind == "nonlinear"]
-    if shapes:
-        message = f"{', '.join(shapes)} rebuilds the templates and cannot be profiled in a plane; scan it or hold it (--at)"
         raise CevnsfitError(message)
 
 
@@ -166,35 +137,26 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
     at
         Parameters held at other values than their defaults.
     grid
-        The two parameters and their increasing values.
+        The two parameters and their increasing values; the first is drawn horizontally.
     """
-    held = {} if at is None else dict(at)
     axes = plane_axes(likelihood, grid)
+    held = {} if at is None else dict(at)
     check_held(axes, held)
-    setting = prepare_columns(likelihood, axes, held)
-    columns = tuple(_column(setting, axes, index, held) for index in range(len(axes[0].values)))
-    names = tuple(channel.name for channel in likelihood.at({}).channels)
-    plane = located(assemble(" + ".join(names), names, "", axes, columns), likelihood, at=held, data=setting.data, start=setting.start)
-    return Scan(plane, columns, likelihood, held)
+    made = prepare_grid(likelihood, axes, at=held)
+    return _scan(made, axes, [grid_column(made, index) for index in range(len(made.axes[0].values))])
 
 
-def describe(
-    parts: Sequence[Part],
-    loaded: Mapping[str, Sequence[Experiment]],
-    likelihoods: Sequence[Likelihood],
-    axes: tuple[PlaneAxis, PlaneAxis],
-    at: Mapping[str, float],
-) -> dict[str, Any]:
-    """Return what identifies a scan: names, changes, grids, and what its numbers depend on."""
-    experiments = [experiment for part in parts for experiment in loaded[part.label]]
-    by_label = {part.label: likelihood for part, likelihood in zip(parts, likelihoods, strict=True)}
-    points = [{**at, **{axis.name: float(axis.values[place * (len(axis.values) - 1) // 2]) for axis in axes}} for place in range(3)]
-    return {
-        "parts": [{"label": part.label, **dataclasses.asdict(part.analysis)} for part in parts],
-        "at": dict(at),
-        "grid": {axis.name: [float(axis.values[0]), float(axis.values[-1]), len(axis.values), axis.scale] for axis in axes},
-        **made_from([part.analysis for part in parts], experiments, by_label, points),
-    }
+def _scan(grid: Grid, asked: Axes, columns: Sequence[GridColumn], label: str = "", task: PlaneTask | None = None) -> Scan:
+    """Return a finished plane, its axes in the order that was asked for."""
+    known = "" if task is None else caveat(task.analysis, free=[axis.name for axis in asked])
+    expected = [channel.name for channel in grid.likelihood.at({}).channels if channel.observed is None]
+    asimov = f"Asimov data of the Standard Model for {', '.join(expected)}" if expected else ""
+    text = "; ".join(part for part in (known, asimov) if part)
+    plane = assemble(grid, columns, label=label, model="" if task is None else task.analysis.model, caveat=text)
+    return Scan(plane if grid.axes == asked else plane.turned(), tuple(columns), grid, task)
+
+
+# --- stored scans ------------------------------------------------------------------------------------------------------------------
 
 
 def run_scan(
@@ -202,8 +164,6 @@ def run_scan(
     grid: Mapping[str, ArrayLike],
     folder: Path,
     *,
-    at: Mapping[str, float] | None = None,
-    loaded: Mapping[str, Sequence[Experiment]] | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> tuple[Scan, ...]:
@@ -212,15 +172,11 @@ def run_scan(
     Parameters
     ----------
     parts
-        The planes, see `parts_of`; they share model parameters and grid.
+        The planes, from `parts_of`; they share model parameters, grid and held parameters.
     grid
-        Two parameters and their values.
+        Two parameters and their increasing values; the first is drawn horizontally.
     folder
-        Where the store lies or will lie.
-    at
-        Held parameters.
-    loaded
-        The experiments of each part by its label, from `load_parts`, when they are read already.
+        Where the columns are stored.
     executor
         Where columns are computed; this process by default. The numbers do not depend on it.
     progress
@@ -229,113 +185,50 @@ def run_scan(
     Returns
     -------
     One scan for each part, in order.
+
+    Raises
+    ------
+    CevnsfitError
+        If a parameter is scanned and held or profiled.
+    DomainError
+        If a value lies outside its domain.
+    ResultError
+        If the folder holds another scan.
     """
-    held = {} if at is None else dict(at)
-    loaded = load_parts(parts) if loaded is None else loaded
-    likelihoods = [build(part.analysis, loaded[part.label]) for part in parts]
-    axes = plane_axes(likelihoods[-1], grid)
-    check_held(axes, held)
-    check_floating(parts[-1].analysis, (*held, *grid))
-    _check_profiled(likelihoods[-1], parts[-1].analysis.floating)
+    likelihoods = [build(part.analysis, part.experiments) for part in parts]
+    asked = plane_axes(likelihoods[-1], grid)
+    for part in parts:
+        check_held(asked, part.analysis.held)
+        check_floating(part.analysis, (*part.analysis.held, *grid))
+    grids = [_grid(part.analysis, likelihood, asked) for part, likelihood in zip(parts, likelihoods, strict=True)]
     labels = tuple(part.label for part in parts)
-    pinned = [Pinned(part.analysis, digest_of(loaded[part.label])) for part in parts]
-    with open_scan(folder, describe(parts, loaded, likelihoods, axes, held), labels, axes) as store:
-        known = {label: list(load_columns(store, label)) for label in labels}
-        missing = [(n, i) for n, label in enumerate(labels) for i, column in enumerate(known[label]) if column is None]
-        everything = len(labels) * len(axes[0].values)
-        done = everything - len(missing)
-        if progress is not None:
-            progress(done, everything)
-        tasks = [(n, i, pinned[n]) for n, i in missing]
-        for n, i, column in _columns(tasks, likelihoods, axes, held, executor):
-            save_column(store, labels[n], i, column)
-            known[labels[n]][i] = column
-            done += 1
-            if progress is not None:
-                progress(done, everything)
-    finished = {label: [column for column in columns if column is not None] for label, columns in known.items()}
-    return tuple(
-        _scan(entry, part.label, likelihood, axes, finished[part.label], held)
-        for entry, part, likelihood in zip(pinned, parts, likelihoods, strict=True)
-    )
+    tasks = [PlaneTask(part.analysis, part.digest, asked) for part in parts]
+    with open_scan(folder, describe(parts, grids, asked), labels, grids[-1].axes) as store:
+        columns = _columns(store, tasks, grids, executor, progress)
+    return tuple(_scan(grids[n], asked, columns[n], label, tasks[n]) for n, label in enumerate(labels))
 
 
-def _scan(
-    pinned: Pinned,
-    label: str,
-    likelihood: Likelihood,
-    axes: tuple[PlaneAxis, PlaneAxis],
-    columns: Sequence[GridColumn],
-    at: Mapping[str, float],
-) -> Scan:
-    analysis = pinned.analysis
-    names = tuple(channel.name for channel in likelihood.at({}).channels)
-    setting = prepare_columns(likelihood, axes, at)
-    plane = assemble(label, names, analysis.model, axes, columns, caveat(analysis))
-    best = located(plane, likelihood, at=at, data=setting.data, start=setting.start)
-    return Scan(best, tuple(columns), likelihood, at, analysis, pinned.digest)
+def describe(parts: Sequence[Part], grids: Sequence[Grid], asked: Axes) -> dict[str, Any]:
+    """Return what identifies a scan: names, changes, grids, and what its numbers depend on.
 
-
-def _columns(
-    tasks: Sequence[tuple[int, int, Pinned]],
-    likelihoods: Sequence[Likelihood],
-    axes: tuple[PlaneAxis, PlaneAxis],
-    at: Mapping[str, float],
-    executor: Executor | None,
-) -> Iterator[tuple[int, int, GridColumn]]:
-    """Yield (plane, column, result) as they finish."""
-    if executor is None:
-        settings = {n: prepare_columns(likelihoods[n], axes, at) for n in sorted({n for n, _, _ in tasks})}
-        for n, i, _ in tasks:
-            yield n, i, _column(settings[n], axes, i, at)
-        return
-    pending = {executor.submit(column_task, pinned, axes, i, dict(at)): (n, i) for n, i, pinned in tasks}
-    try:
-        for future in as_completed(pending):
-            yield (*pending[future], future.result())
-    finally:
-        for future in pending:
-            future.cancel()
-
-
-def column_task(pinned: Pinned, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> GridColumn:
-    """Return one column in a worker process, which settles what the columns share once."""
-    x, y = axes
-    return _column(_settled(pinned, (x.name, float(x.values[0])), y.name, tuple(at.items())), axes, index, at)
-
-
-@functools.lru_cache(maxsize=8)
-def _settled(pinned: Pinned, first: tuple[str, float], second: str, at: tuple[tuple[str, float], ...]) -> Setting:
-    axes = (PlaneAxis(first[0], "", np.array([first[1]]), "linear"), PlaneAxis(second, "", np.empty(0), "linear"))
-    return prepare_columns(build_pinned(pinned), axes, dict(at))
-
-
-def _column(setting: Setting, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> GridColumn:
-    return scan_column(setting.likelihood, axes, index, at=at, data=setting.data, start=setting.start)
-
-
-def intervals_task(
-    pinned: Pinned,
-    axes: tuple[PlaneAxis, PlaneAxis],
-    index: int,
-    finished: GridColumn,
-    levels: tuple[float, ...],
-    at: Mapping[str, float],
-) -> tuple[tuple[Interval, ...], ...]:
-    """Return the allowed intervals of one column in a worker process."""
-    x, y = axes
-    return _intervals(_settled(pinned, (x.name, float(x.values[0])), y.name, tuple(at.items())), axes, index, finished, levels, at)
-
-
-def _intervals(
-    setting: Setting,
-    axes: tuple[PlaneAxis, PlaneAxis],
-    index: int,
-    finished: GridColumn,
-    levels: tuple[float, ...],
-    at: Mapping[str, float],
-) -> tuple[tuple[Interval, ...], ...]:
-    return column_intervals(setting.likelihood, axes, index, finished, levels, at=at, start=setting.start, data=setting.data)
+    `asked` are the axes in the order in which they are drawn, which is kept where it is not that of the columns.
+    """
+    analyses = [plain(part.analysis) for part in parts]
+    held = [analysis.pop("at") for analysis in analyses]
+    if any(other != held[-1] for other in held):
+        message = "the planes of one scan hold the same parameters at the same values"
+        raise CevnsfitError(message)
+    axes, likelihoods = grids[-1].axes, {part.label: grid.likelihood for part, grid in zip(parts, grids, strict=True)}
+    points = [{**held[-1], **{axis.name: float(axis.values[k * (len(axis.values) - 1) // 2]) for axis in axes}} for k in range(3)]
+    return {
+        "parts": [{"label": part.label, **analysis} for part, analysis in zip(parts, analyses, strict=True)],
+        "at": held[-1],
+        "grid": {axis.name: [float(axis.values[0]), float(axis.values[-1]), len(axis.values), axis.scale] for axis in axes},
+        **({"drawn": [axis.name for axis in asked]} if asked != axes else {}),
+        **made_from(
+            [part.analysis for part in parts], [experiment for part in parts for experiment in part.experiments], likelihoods, points
+        ),
+    }
 
 
 def stored_scans(folder: Path) -> tuple[Scan, ...]:
@@ -348,25 +241,26 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
     """
     store = read_scan(folder)
     known = store.analysis
+    axes = axes_of(store)
     try:
-        parts = tuple(Part(str(entry["label"]), analysis_from(entry)) for entry in known["parts"])
-        at, inputs = {str(name): float(value) for name, value in known["at"].items()}, known["inputs"]
+        analyses = {str(entry["label"]): Analysis.of({**entry, "at": known["at"]}) for entry in known["parts"]}
+        inputs, turn = known["inputs"], "drawn" in known
     except (KeyError, TypeError, ValueError, AttributeError):
         message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start anew"
         raise ResultError(message) from None
-    axes = axes_of(store)
-    loaded = load_parts(parts)
-    if {experiment.name: experiment.digests for part in parts for experiment in loaded[part.label]} != inputs:
+    parts = load_parts(analyses)
+    asked = axes[::-1] if turn else axes
+    if {experiment.name: experiment.digests for part in parts for experiment in part.experiments} != inputs:
         message = f"{store.path}: the experiments have changed since this scan was made"
         raise ResultError(message)
-    likelihoods = [build(part.analysis, loaded[part.label]) for part in parts]
-    now = plain(describe(parts, loaded, likelihoods, axes, at))
+    grids = [_grid(part.analysis, build(part.analysis, part.experiments), asked) for part in parts]
+    now = plain(describe(parts, grids, asked))
     found = unlike({**known, "version": now["version"]}, now)
     if found:
         message = f"{store.path}: what this scan was made with has changed ({found})"
         raise ResultError(message)
     scans = []
-    for part, likelihood in zip(parts, likelihoods, strict=True):
+    for part, grid in zip(parts, grids, strict=True):
         columns = load_columns(store, part.label)
         finished = [column for column in columns if column is not None]
         if len(finished) < len(columns):
@@ -375,6 +269,73 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
                 f"{store.path}: {missing} of {len(columns)} columns of '{part.label}' are missing; run the same scan again to finish it"
             )
             raise ResultError(message)
-        pinned = Pinned(part.analysis, digest_of(loaded[part.label]))
-        scans.append(_scan(pinned, part.label, likelihood, axes, finished, at))
+        scans.append(_scan(grid, asked, finished, part.label, PlaneTask(part.analysis, part.digest, asked)))
     return tuple(scans)
+
+
+# --- columns, here and in worker processes -----------------------------------------------------------------------------------------
+
+
+def _grid(analysis: Analysis, likelihood: Likelihood, axes: Axes) -> Grid:
+    return prepare_grid(likelihood, axes, at=analysis.held, floating=analysis.floating)
+
+
+def _columns(
+    store: Store, tasks: Sequence[PlaneTask], grids: Sequence[Grid], executor: Executor | None, progress: Progress | None
+) -> list[list[GridColumn]]:
+    """Return the columns of all planes, those that are missing in the store computed and stored as they finish."""
+    labels = labels_of(store)
+    known = [list(load_columns(store, label)) for label in labels]
+    missing = [(n, i) for n, columns in enumerate(known) for i, column in enumerate(columns) if column is None]
+    total = sum(len(columns) for columns in known)
+    done = total - len(missing)
+    if progress is not None:
+        progress(done, total)
+    for (n, i), column in _finished(missing, tasks, grids, executor):
+        save_column(store, labels[n], i, column)
+        known[n][i] = column
+        done += 1
+        if progress is not None:
+            progress(done, total)
+    return [[column for column in columns if column is not None] for columns in known]
+
+
+def _finished(
+    missing: Sequence[tuple[int, int]], tasks: Sequence[PlaneTask], grids: Sequence[Grid], executor: Executor | None
+) -> Iterator[tuple[tuple[int, int], GridColumn]]:
+    """Yield ((plane, column), result) as they finish."""
+    if executor is None:
+        for n, i in missing:
+            yield (n, i), grid_column(grids[n], i)
+        return
+    pending = {executor.submit(column_task, tasks[n], i): (n, i) for n, i in missing}
+    try:
+        for future in as_completed(pending):
+            yield pending[future], future.result()
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def column_task(task: PlaneTask, index: int) -> GridColumn:
+    """Return one column in a worker process, which prepares what the columns share once."""
+    return grid_column(grid_of(task), index)
+
+
+def intervals_task(task: PlaneTask, index: int, finished: GridColumn, levels: tuple[float, ...]) -> tuple[tuple[Interval, ...], ...]:
+    """Return the allowed intervals of one column in a worker process."""
+    return column_intervals(grid_of(task), index, finished, levels)
+
+
+@functools.lru_cache(maxsize=8)
+def grid_of(task: PlaneTask) -> Grid:
+    """Return what the columns of a plane share, made from what it names.
+
+    Raises
+    ------
+    ResultError
+        If the files are no longer those that the task was made with.
+    """
+    experiments = load_experiments(task.analysis)
+    require_digest(experiments, task.digest)
+    return _grid(task.analysis, build(task.analysis, experiments), task.axes)

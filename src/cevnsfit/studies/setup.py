@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cevnsfit.core.analysis import Analysis as Analysis  # noqa: PLC0414, TC001 (imported from here too)
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, UnknownNameError
-from cevnsfit.model.build import RELEASED, SignalSystematics, build_likelihood
+from cevnsfit.model.build import RELEASED, build_likelihood
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.load import Experiment, load_experiment
-from cevnsfit.stats.data import Data, asimov_data
 from cevnsfit.stats.likelihood import release
 
 if TYPE_CHECKING:
@@ -20,37 +19,6 @@ if TYPE_CHECKING:
     from cevnsfit.physics.interactions.terms import SignalModel
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """Everything that defines a likelihood, as plain values.
-
-    Attributes
-    ----------
-    experiments
-        Shipped names or folders.
-    model
-        Name of the signal model.
-    overrides
-        Fields of experiment.yaml to change in every experiment, as (dotted path, text) pairs.
-    signal_systematics
-        See `build_likelihood`; None for the model's default.
-    allow_overlap
-        Combine experiments even if they share events.
-    electrons
-        Add neutrino-electron scattering.
-    floating
-        Parameters that float although they are held by default.
-    """
-
-    experiments: tuple[str, ...]
-    model: str
-    overrides: tuple[tuple[str, str], ...] = ()
-    signal_systematics: SignalSystematics | None = None
-    allow_overlap: bool = False
-    electrons: bool = False
-    floating: tuple[str, ...] = ()
 
 
 def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
@@ -71,22 +39,6 @@ def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -
     return release(likelihood, analysis.floating) if analysis.floating else likelihood
 
 
-@dataclass(frozen=True, slots=True)
-class Pinned:
-    """An analysis with the digest of what was read for it, for processes that read it again.
-
-    Attributes
-    ----------
-    analysis
-        What is fitted.
-    digest
-        Of all files of its experiments, see `digest_of`.
-    """
-
-    analysis: Analysis
-    digest: str
-
-
 def digest_of(experiments: Iterable[Experiment]) -> str:
     """Return one SHA-256 of all files that were read for some experiments."""
     files = [[experiment.name, sorted(experiment.digests.items())] for experiment in experiments]
@@ -99,50 +51,6 @@ def require_digest(experiments: Sequence[Experiment], digest: str) -> None:
         names = ", ".join(experiment.name for experiment in experiments)
         message = f"{names}: the files read here are not those of this run; a folder has changed, or is another one on this machine"
         raise ResultError(message)
-
-
-def build_pinned(pinned: Pinned) -> Likelihood:
-    """Return the likelihood of a pinned analysis.
-
-    Raises
-    ------
-    ResultError
-        If the files are no longer those that the analysis was pinned with.
-    """
-    experiments = load_experiments(pinned.analysis)
-    require_digest(experiments, pinned.digest)
-    return build(pinned.analysis, experiments)
-
-
-def analysis_from(values: Mapping[str, Any]) -> Analysis:
-    """Return the analysis whose fields were stored as JSON."""
-    return Analysis(
-        experiments=tuple(values["experiments"]),
-        model=values["model"],
-        overrides=tuple((str(path), str(value)) for path, value in values["overrides"]),
-        signal_systematics=values["signal_systematics"],
-        allow_overlap=bool(values["allow_overlap"]),
-        electrons=bool(values["electrons"]),
-        floating=tuple(values["floating"]),
-    )
-
-
-def data_or_asimov(likelihood: Likelihood) -> Data:
-    """Return the observed data; experiments without data contribute their expectation at the default parameters (Asimov data)."""
-    joint = likelihood.at({})
-    asimov = asimov_data(joint, joint.parameters.defaults())
-    observed = [channel.observed is not None for channel in joint.channels]
-    return Data(
-        tuple(
-            channel.observed if channel.observed is not None else counts
-            for channel, counts in zip(joint.channels, asimov.counts, strict=True)
-        ),
-        tuple(
-            channel.control.counts if seen and channel.control is not None else control
-            for channel, control, seen in zip(joint.channels, asimov.control, observed, strict=True)
-        ),
-        asimov.aux,
-    )
 
 
 def all_models() -> tuple[str, ...]:
@@ -167,12 +75,12 @@ def caveat(analysis: Analysis, at: Mapping[str, float] | None = None, free: Iter
     analysis
         With `electrons` the caveat is that of the experiments whose window cuts electron recoils.
     at
-        Held parameters.
+        Held parameters; those of the analysis by default.
     free
         Parameters that are scanned.
     """
     physics = check_model(analysis.model)
-    label = "" if physics is None else physics.caveat({} if at is None else at, (*free, *analysis.floating))
+    label = "" if physics is None else physics.caveat(analysis.held if at is None else at, (*free, *analysis.floating))
     if not label or not analysis.electrons:
         return label
     cut = [experiment.name for experiment in load_experiments(analysis) if not experiment.spec.sees_electrons()]

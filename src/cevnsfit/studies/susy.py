@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -82,22 +82,4 @@ def hierarchy_limits(scan: SusyScan, experiments: Sequence[str], *, mass: float,
         Confidence level, one degree of freedom.
     """
     analysis = Analysis(tuple(experiments), "lmu-ltau")
-    return {name: run_intervals(analysis, at={"mass": mass, "slepton_log": log}, cl=cl) for name, log in scan.slepton_logs().items()}
-
-
-def susy_json(scan: SusyScan) -> dict[str, Any]:
-    """Return a scan as JSON knows it, without its points."""
-    return {
-        "tried": scan.tried,
-        "physical": scan.physical,
-        "kept": scan.kept,
-        "sigmas": scan.sigmas,
-        "deviations": {
-            lepton: {"measured": d.measured, "predicted": d.predicted, "value": d.value, "error": d.error}
-            for lepton, d in (("e", scan.electron), ("mu", scan.muon))
-        },
-        "ranges": {name: {"min": low, "median": middle, "max": high} for name, (low, middle, high) in scan.ranges().items()},
-        "columns": list(scan.columns),
-        "correlations": scan.correlations(),
-        "slepton_log": scan.slepton_logs(),
-    }
+    return {name: run_intervals(analysis, at={"mass": mass, "slepton_log": log}, cl=cl) for name, log in scan.slepton_logs.items()}

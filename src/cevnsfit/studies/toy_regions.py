@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version
+from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.toy_regions import column_hypotheses, column_interval, toy_region
+from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.plots import exclusion_figure
 from cevnsfit.report.style import save_figure
-from cevnsfit.studies.fitting import intervals_json, require_data
+from cevnsfit.studies.fitting import require_data
 from cevnsfit.studies.limits import RATIO
 from cevnsfit.studies.scan import check_held, plane_axes, scan
 from cevnsfit.studies.setup import build, caveat, check_floating, load_experiments
 from cevnsfit.studies.throwing import description, thrower
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import ArrayLike
@@ -62,10 +64,44 @@ class ToyRegion:
         Where the best fit of a pseudo-experiment was looked for.
     """
 
+    document: ClassVar[Mapping[str, str | None]] = {
+        **{key: f"plane.{key}" for key in ("label", "model", "caveat")},
+        **{key: key for key in ("method", "dof", "axes")},
+        "cl": "region.cl",
+        "best_fit": "plane.best",
+        "columns": "named_columns",
+        "plane": None,
+        "region": None,
+    }
+
     plane: Plane
     region: Region
     columns: tuple[Intervals, ...]
     ordering: Ordering
+
+    @property
+    def method(self) -> str:
+        """Return how the region was found, in one line."""
+        where = "in the plane" if self.ordering == "plane" else "at the same first parameter (raster scan)"
+        records = [column.toys for column in self.columns if column.toys is not None]
+        seed = records[0].seed if records else 0
+        return f"Feldman-Cousins, nuisances profiled, best fit {where}; {sum(record.toys for record in records)} toys, seed {seed}"
+
+    @property
+    def dof(self) -> int:
+        """Return the number of parameters that are free in the best fit of a pseudo-experiment."""
+        return 2 if self.ordering == "plane" else 1
+
+    @property
+    def axes(self) -> list[dict[str, str]]:
+        """Return name, unit and scale of both axes."""
+        return [{"name": axis.name, "unit": axis.unit, "scale": axis.scale} for axis in self.plane.axes]
+
+    @property
+    def named_columns(self) -> list[dict[str, Any]]:
+        """Return the interval of each column with the value of the first parameter."""
+        x = self.plane.x
+        return [{x.name: float(value), **plain(column)} for value, column in zip(x.values, self.columns, strict=True)]
 
 
 def run_toy_region(
@@ -95,11 +131,11 @@ def run_toy_region(
     experiments = load_experiments(analysis)
     require_data(experiments)
     likelihood = build(analysis, experiments)
-    axes = plane_axes(likelihood, question.grid)
+    axes = columns_first(likelihood, plane_axes(likelihood, question.grid))
     check_held(axes, at)
     check_floating(analysis, (*at, axes[0].name, axes[1].name))
-    if axes[0].name not in likelihood.nonlinear:
-        message = f"{axes[0].name} rebuilds no templates: a region needs a nonlinear parameter, such as a mass, and a coupling"
+    if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
+        message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
     plane = scan(likelihood, at=at, **{axis.name: axis.values for axis in axes}).plane
     plane = dataclasses.replace(plane, model=analysis.model, caveat=caveat(analysis, at, (axes[0].name, axes[1].name)))
@@ -111,49 +147,26 @@ def run_toy_region(
     return ToyRegion(plane, toy_region(axes, tests, columns), columns, question.ordering)
 
 
-def method_of(result: ToyRegion) -> str:
-    """Return how the region was found, in one line."""
-    where = "in the plane" if result.ordering == "plane" else "at the same first parameter (raster scan)"
-    records = [column.toys for column in result.columns if column.toys is not None]
-    seed = records[0].seed if records else 0
-    return f"Feldman-Cousins, nuisances profiled, best fit {where}; {sum(record.toys for record in records)} toys, seed {seed}"
-
-
 def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
     """Write the allowed intervals of each column and the picture; return both paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    x, y = (f"{axis.name} [{axis.unit}]" for axis in (result.plane.x, result.plane.y))
-    table = folder / TABLE
+    x, y = result.plane.axes
     failed = sum(column.toys.failed for column in result.columns if column.toys is not None)
     undecided = sum(column.toys.undecided for column in result.columns if column.toys is not None)
-    with table.open("w", encoding="utf-8", newline="") as file:
-        file.write(f"# allowed intervals of {result.plane.y.name} at {100 * result.region.cl:g} % CL; interval 0: nothing is allowed\n")
-        file.write(f"# experiments: {', '.join(result.plane.experiments)}; model: {result.plane.model}\n")
-        file.write(f"# method: {method_of(result)}; {failed} failed; {undecided} values within the Monte Carlo error\n")
-        file.write(f"# cevnsfit {installed_version()}\n")
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((x, "interval", y.replace(" ", "_low ", 1), y.replace(" ", "_high ", 1)))
-        for value, column in zip(result.plane.x.values, result.columns, strict=True):
-            for number, (low, high) in enumerate(column.allowed, 1):
-                writer.writerow((f"{value:.10g}", number, f"{low:.10g}", f"{high:.10g}"))
-            if not column.allowed:
-                writer.writerow((f"{value:.10g}", 0, "", ""))
-    figure = exclusion_figure([(result.plane, [result.region], result.plane.label)], method=method_of(result))
+    comments = [
+        f"allowed intervals of {y.name} at {100 * result.region.cl:g} % CL; interval 0: nothing is allowed",
+        f"experiments: {', '.join(result.plane.experiments)}; model: {result.plane.model}",
+        f"method: {result.method}; {failed} failed; {undecided} values within the Monte Carlo error",
+        f"cevnsfit {installed_version()}",
+    ]
+    headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
+    table = write_rows(folder / TABLE, comments, headers, _rows(result))
+    figure = exclusion_figure([(result.plane, [result.region], result.plane.label)], method=result.method)
     return table, save_figure(figure, folder / PICTURE)
 
 
-def region_json(result: ToyRegion) -> dict[str, Any]:
-    """Return the region as plain values."""
-    x, y = result.plane.x, result.plane.y
-    return {
-        "label": result.plane.label,
-        "model": result.plane.model,
-        "caveat": result.plane.caveat,
-        "cl": result.region.cl,
-        "dof": 2 if result.ordering == "plane" else 1,
-        "method": method_of(result),
-        "ordering": result.ordering,
-        "best_fit": dict(result.plane.best),
-        "axes": [{"name": axis.name, "unit": axis.unit, "scale": axis.scale} for axis in (x, y)],
-        "columns": [{x.name: float(value), **intervals_json(column)} for value, column in zip(x.values, result.columns, strict=True)],
-    }
+def _rows(result: ToyRegion) -> Iterator[tuple[object, ...]]:
+    for value, column in zip(result.plane.x.values, result.columns, strict=True):
+        for number, (low, high) in enumerate(column.allowed, 1):
+            yield cell(value), number, cell(low), cell(high)
+        if not column.allowed:
+            yield cell(value), 0, "", ""

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.units import UnitError, split
 from cevnsfit.core.version import installed_version
+from cevnsfit.infer.planes import spacing
 from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, LimitTest, expected_limits, median_limit
+from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import WhatIfLine, whatif_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
-from cevnsfit.studies.forecast import Plan, cell, events, finite, joints, settings, statement, write_csv
+from cevnsfit.studies.forecast import Plan, by_sigma, events, joints, settings, statement
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
@@ -70,11 +72,18 @@ class Row:
         Signal counts that the Standard Model expects in the planned experiments.
     """
 
+    document: ClassVar[Mapping[str, str]] = {"bands": "named_bands"}
+
     values: tuple[float, ...]
     limit: float
     bands: tuple[float, ...]
     statistics_only: float
     events: float
+
+    @property
+    def named_bands(self) -> dict[str, float]:
+        """Return the limits of the bands by standard deviations."""
+        return by_sigma(self.bands)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +102,8 @@ class WhatIf:
         Parameter, confidence level and degrees of freedom of the limit.
     at
         Held parameters.
+    bands_method
+        How the bands were found.
     """
 
     label: str
@@ -103,6 +114,7 @@ class WhatIf:
     cl: float
     dof: int
     at: Mapping[str, float]
+    bands_method: str = ASYMPTOTIC
 
 
 def vary(
@@ -166,8 +178,7 @@ def _field(plan: Plan, path: str, values: NDArray[np.float64]) -> Field:
     node: Any = read_yaml(resolve(plan.analysis.experiments[0]) / FILE).data
     for part in path.split("."):
         node = node.get(part) if hasattr(node, "get") else None
-    ratios = np.diff(np.log(values)) if values[0] > 0 else np.array([0.0, 1.0])
-    return Field(path, _unit(node), values, "log" if np.allclose(ratios, ratios[0], rtol=1e-6) else "linear")
+    return Field(path, _unit(node), values, spacing(values))
 
 
 def _unit(text: object) -> str:
@@ -180,36 +191,12 @@ def _unit(text: object) -> str:
     return unit if unit else "1"
 
 
-def whatif_json(result: WhatIf) -> dict[str, Any]:
-    """Return a what-if scan as plain values; a limit that does not exist is None."""
-    return {
-        "label": result.label,
-        "data": result.data,
-        "poi": result.poi,
-        "cl": result.cl,
-        "dof": result.dof,
-        "at": dict(result.at),
-        "bands_method": ASYMPTOTIC,
-        "fields": [{"path": f.path, "unit": f.unit, "scale": f.scale, "values": f.values.tolist()} for f in result.fields],
-        "rows": [
-            {
-                "values": list(row.values),
-                "limit": finite(row.limit),
-                "bands": {f"{z:+g}" if z else "0": finite(value) for z, value in zip(SIGMAS, row.bands, strict=True)},
-                "statistics_only": finite(row.statistics_only),
-                "events": row.events,
-            }
-            for row in result.rows
-        ],
-    }
-
-
 def write_whatif(result: WhatIf, path: Path) -> Path:
     """Write the table as CSV and return the path; an empty cell means that nothing is excluded."""
     comments = [
         f"expected limit on {result.poi} at {result.cl:g} CL, {result.dof} dof, with all systematics and with statistical errors alone",
         f"{result.label}: {result.data}",
-        f"bands: {ASYMPTOTIC}",
+        f"bands: {result.bands_method}",
         *(f"held: {name} = {value:g}" for name, value in result.at.items()),
         f"cevnsfit {installed_version()}",
     ]
@@ -224,7 +211,7 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
     for row in result.rows:
         spread = [value for z, value in zip(SIGMAS, row.bands, strict=True) if z != 0.0]
         rows.append([*(f"{v:.10g}" for v in row.values), *map(cell, (row.limit, *spread, row.statistics_only)), f"{row.events:.10g}"])
-    return write_csv(path, comments, headers, rows)
+    return write_rows(path, comments, headers, rows)
 
 
 def write_whatif_plot(result: WhatIf, path: Path) -> Path:

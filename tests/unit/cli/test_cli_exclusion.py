@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cevnsfit.core import documents
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.moments.boson_loops import scalar_contribution, vector_contribution
 from cevnsfit.moments.measured import Deviation, latest_deviation
 from cevnsfit.physics.constants import MUON_MASS
-from cevnsfit.studies.exclusion import doubtful, plane_band, results_json, write_plot, write_tables
+from cevnsfit.studies.exclusion import Exclusion, plane_band, write_plot, write_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ def read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def test_every_branch_is_written(plane: Plane, region: Region, tmp_path: Path) -> None:
-    path, _ = write_tables([(plane, (region,))], tmp_path)
+    path, _ = write_tables([Exclusion(plane, (region,))], tmp_path)
     comments, rows = read(path)
     assert list(rows[0]) == ["label", "cl", "dof", "branch", "point", "mass [MeV]", "g [1]"]
     for number, branch in enumerate((LIMIT, BAND), 1):
@@ -66,7 +67,7 @@ def test_every_branch_is_written(plane: Plane, region: Region, tmp_path: Path) -
 
 
 def test_allowed_intervals_are_written_and_none_is_said(plane: Plane, region: Region, tmp_path: Path) -> None:
-    _, path = write_tables([(plane, (region,))], tmp_path)
+    _, path = write_tables([Exclusion(plane, (region,))], tmp_path)
     _, rows = read(path)
     assert [(row["mass [MeV]"], row["interval"], row["g_low [1]"], row["g_high [1]"]) for row in rows] == [
         ("10", "1", "1e-05", "0.001"),
@@ -77,8 +78,13 @@ def test_allowed_intervals_are_written_and_none_is_said(plane: Plane, region: Re
 
 
 def test_json_holds_the_columns(plane: Plane, region: Region) -> None:
-    (entry,) = results_json([(plane, (region,))])
-    assert entry["regions"][0]["columns"][2] == {"mass": 1000.0, "allowed": ((1e-5, 3e-2), (0.066, 0.073))}
+    (entry,) = documents.plain([Exclusion(plane, (region,))])
+    assert entry["regions"][0]["columns"][2] == {"mass": 1000.0, "allowed": [[1e-5, 3e-2], [0.066, 0.073]]}
+    assert set(entry) == {
+        *("label", "experiments", "model", "caveat", "axes", "best_fit", "reference_nll2"),
+        *("method", "doubtful_points", "fallbacks", "regions"),
+    }
+    assert entry["axes"][0] == {"name": "mass", "unit": "MeV", "scale": "log", "values": MASS.tolist()}
     assert entry["reference_nll2"] == 94.5
 
 
@@ -86,8 +92,8 @@ def test_only_invalid_points_near_the_minimum_are_doubtful(plane: Plane) -> None
     nll2, valid = plane.nll2.copy(), plane.valid.copy()
     nll2[0, :3] = [1e4, np.inf, np.nan]
     valid[0, :] = [False, False, False, False, True]
-    assert doubtful(plane) == 0
-    assert doubtful(dataclasses.replace(plane, nll2=nll2, valid=valid)) == 2
+    assert plane.doubtful == 0
+    assert dataclasses.replace(plane, nll2=nll2, valid=valid).doubtful == 2
 
 
 def test_the_band_is_that_of_the_charge_in_the_model(plane: Plane) -> None:
@@ -102,6 +108,16 @@ def test_the_band_is_that_of_the_charge_in_the_model(plane: Plane) -> None:
     assert scalar_contribution(scalar.high, scalar.x, MUON_MASS) == pytest.approx(np.full(201, 3.4e-9))
 
 
+def test_a_band_stands_upright_where_the_mass_is_the_second_parameter(plane: Plane) -> None:
+    reference = Deviation("mu", "here", "there", 2.6e-9, 0.4e-9, "x")
+    usual, upright = plane_band(plane, reference), plane_band(plane.turned(), reference)
+    assert usual is not None
+    assert upright is not None
+    assert (usual.upright, upright.upright) == (False, True)
+    np.testing.assert_array_equal(upright.x, usual.x)
+    np.testing.assert_array_equal(upright.high, usual.high)
+
+
 def test_no_band_without_a_coupling_or_with_the_wrong_sign(plane: Plane) -> None:
     reference = Deviation("mu", "here", "there", 2.6e-9, 0.4e-9, "x")
     assert plane_band(dataclasses.replace(plane, model="le-ltau"), reference) is None
@@ -114,5 +130,5 @@ def test_no_band_without_a_coupling_or_with_the_wrong_sign(plane: Plane) -> None
 
 
 def test_the_picture_names_the_reference(plane: Plane, region: Region, tmp_path: Path) -> None:
-    path = write_plot([(plane, (region,))], tmp_path / "plane.svg", latest_deviation("2025"))
+    path = write_plot([Exclusion(plane, (region,))], tmp_path / "plane.svg", latest_deviation("2025"))
     assert path.stat().st_size > 10_000

@@ -53,7 +53,7 @@ def test_an_invalid_fit_is_printed_and_ends_with_3(
     command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, summary: fitting.FitSummary
 ) -> None:
     bad = dataclasses.replace(summary, fit=dataclasses.replace(summary.fit, valid=False, reason="it wanders"))
-    monkeypatch.setattr(fitting, "run_fit", lambda analysis, at, pseudo: bad)  # noqa: ARG005
+    monkeypatch.setattr(fitting, "run_fit", lambda analysis, pseudo: bad)  # noqa: ARG005
     result = command("fit", CSI, "-m", "signal-strength", "--json")
     assert result.exit_code == 3
     assert json.loads(result.stdout)["valid"] is False

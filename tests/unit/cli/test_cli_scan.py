@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typer.testing import Result
 
 CSI = "coherent-csi-2021"
-GRID = ("--grid", "g=1e-4:2e-2:12:log", "--grid", "mass=100:1000:5:log")
+GRID = ("--grid", "mass=100:1000:5:log", "--grid", "g=1e-4:2e-2:12:log")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,22 @@ def test_json(found: dict[str, Any], output: Path) -> None:
     assert found["files"] == [str(output / name) for name in ("exclusion.csv", "exclusion_intervals.csv", "exclusion.png")]
 
 
+def test_the_first_grid_is_drawn_horizontally(command: Callable[..., Result], tmp_path: Path) -> None:
+    grid = ("--grid", "g=5e-4:2e-2:7:log", "--grid", "mass=100:1000:3:log")
+    found = json.loads(command("scan", CSI, "-m", "lmu-ltau", *grid, "-o", tmp_path, "--g-2", "2020", "--cl", "0.9", "--json").stdout)
+    (plane,) = found["planes"]
+    assert [axis["name"] for axis in plane["axes"]] == ["g", "mass"]
+    (region,) = plane["regions"]
+    assert [column["g"] for column in region["columns"]] == plane["axes"][0]["values"]
+    header = next(line for line in (tmp_path / "exclusion.csv").read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+    assert header.endswith("point,g [1],mass [MeV]")
+    intervals = (tmp_path / "exclusion_intervals.csv").read_text(encoding="utf-8").splitlines()
+    assert "label,cl,dof,g [1],interval,mass_low [MeV],mass_high [MeV]" in intervals
+    again = json.loads(command("plot", tmp_path, "--cl", "0.9", "--json").stdout)
+    assert again["planes"][0]["axes"] == plane["axes"]
+    assert again["planes"][0]["best_fit"] == plane["best_fit"]
+
+
 def test_a_higher_level_allows_more(found: dict[str, Any]) -> None:
     lower, higher = ([column["allowed"] for column in region["columns"]] for region in found["planes"][0]["regions"])
 
@@ -68,7 +84,7 @@ def test_the_files_hold_what_was_printed(found: dict[str, Any], output: Path) ->
 def test_a_finished_scan_is_read_and_not_computed_again(
     command: Callable[..., Result], found: dict[str, Any], output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(scanning, "scan_column")
+    monkeypatch.delattr(scanning, "grid_column")
     result = command("scan", CSI, "-m", "lmu-ltau", *GRID, "-o", output, "--no-plot", "--cl", "0.9", "--json")
     again = json.loads(result.stdout)
     # boundaries are refined together for all levels asked for, so they agree to the accuracy of the refinement, not to the last bit
@@ -104,7 +120,7 @@ def test_an_unfinished_scan_is_not_plotted(
     command: Callable[..., Result], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     calls = []
-    compute = scanning.scan_column
+    compute = scanning.grid_column
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
         if calls:
@@ -112,11 +128,11 @@ def test_an_unfinished_scan_is_not_plotted(
         calls.append(1)
         return compute(*arguments, **options)
 
-    monkeypatch.setattr(scanning, "scan_column", interrupted)
+    monkeypatch.setattr(scanning, "grid_column", interrupted)
     arguments = ("scan", CSI, "-m", "lmu-ltau", "--grid", "mass=300:1000:3", "--grid", "g=1e-4:2e-2:4:log", "-o", tmp_path, "--json")
     assert command(*arguments).exit_code == 130
     assert "2 of 3 columns" in refused("plot", tmp_path)
-    monkeypatch.setattr(scanning, "scan_column", compute)
+    monkeypatch.setattr(scanning, "grid_column", compute)
     result = command(*arguments)
     assert result.exit_code == 0, result.stderr
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from cevnsfit.infer.contour import trace
+from cevnsfit.infer.contour import sections, trace
 from cevnsfit.infer.planes import PlaneAxis
 
 Pairs = list[tuple[tuple[float, float], ...]]
@@ -135,3 +135,30 @@ def test_all_or_nothing_has_no_boundary(column: tuple[tuple[float, float], ...],
     assert lines == ()
     assert area(allowed) == pytest.approx(share)
     assert area(excluded) == pytest.approx(1.0 - share)
+
+
+# --- sections ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_sections_of_a_traced_region_are_its_columns() -> None:
+    x, y = log(1.0, 100.0, 5), log(1e-4, 1e-1, 7)
+    columns = [((1e-4, 1e-3),), ((1e-4, 2e-3),), ((1e-4, 4e-3), (6e-3, 9e-3)), ((1e-4, 1e-2), (1.5e-2, 2e-2)), ((1e-4, 3e-2),)]
+    allowed, excluded, _ = trace(x, y, columns, np.ones(5))
+    found = sections(x, y, allowed)
+    for mine, column in zip(found[1:-1], columns[1:-1], strict=True):
+        np.testing.assert_allclose(mine, column, rtol=1e-6)
+    for mine, other in zip(found, sections(x, y, excluded), strict=True):  # both together fill the height of the plane
+        ends = sorted([*mine, *other])
+        assert ends[0][0] == pytest.approx(1e-4)
+        assert ends[-1][1] == pytest.approx(1e-1)
+        assert [high for _, high in ends[:-1]] == pytest.approx([low for low, _ in ends[1:]])
+
+
+def test_sections_know_holes_and_nothing() -> None:
+    x, y = linear(-2.0, 2.0, 5), linear(-2.0, 2.0, 5)
+    angle = np.linspace(0.0, 2.0 * np.pi, 400)
+    circle = np.column_stack([np.cos(angle), np.sin(angle)])
+    (left, _, middle, _, right) = sections(x, y, ((1.8 * circle, 0.5 * circle),))
+    assert left == right == ()
+    np.testing.assert_allclose(middle, [(-1.8, -0.5), (0.5, 1.8)], atol=1e-3)
+    assert sections(x, y, ()) == ((),) * 5

@@ -11,14 +11,15 @@ from scipy import optimize
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.grid import (
     MAX_MINIMA,
+    Grid,
     GridColumn,
     assemble,
     column_intervals,
+    grid_column,
     joint_at,
     levels_of,
-    plane_start,
+    prepare_grid,
     region,
-    scan_column,
 )
 from cevnsfit.infer.intervals import intervals, threshold
 from cevnsfit.infer.planes import PlaneAxis
@@ -40,13 +41,13 @@ def likelihood() -> Likelihood:
 
 
 @pytest.fixture(scope="module")
-def start(likelihood: Likelihood) -> np.ndarray:
-    return plane_start(likelihood, AXES, at={})
+def grid(likelihood: Likelihood) -> Grid:
+    return prepare_grid(likelihood, AXES, at={})
 
 
 @pytest.fixture(scope="module")
-def columns(likelihood: Likelihood, start: np.ndarray) -> tuple[GridColumn, ...]:
-    return tuple(scan_column(likelihood, AXES, index, at={}, start=start) for index in range(3))
+def columns(grid: Grid) -> tuple[GridColumn, ...]:
+    return tuple(grid_column(grid, index) for index in range(3))
 
 
 def test_a_column_is_the_profile_on_its_grid(likelihood: Likelihood, columns: tuple[GridColumn, ...]) -> None:
@@ -75,8 +76,9 @@ def test_minima_include_the_mirror_that_lies_between_grid_points(columns: tuple[
         assert mirror[0, 1] <= column.nll2[beside].min() + 1e-6
 
 
-def test_the_plane_has_the_lowest_point_of_all_columns(columns: tuple[GridColumn, ...]) -> None:
-    plane = assemble("csi", ["coherent-csi-2021"], "lmu-ltau", AXES, columns, "a caveat")
+def test_the_plane_has_the_lowest_point_of_all_columns(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
+    plane = assemble(grid, columns, label="csi", model="lmu-ltau", caveat="a caveat")
+    assert (plane.label, plane.model, plane.experiments) == ("csi", "lmu-ltau", ("coherent-csi-2021",))
     assert plane.nll2.shape == plane.valid.shape == (3, 25)
     lowest = min(min(column.nll2.min(), np.nanmin(column.minima[:, 1]), column.reference) for column in columns)
     assert plane.best["nll2"] == pytest.approx(lowest, abs=1e-12)
@@ -86,11 +88,11 @@ def test_the_plane_has_the_lowest_point_of_all_columns(columns: tuple[GridColumn
     assert levels_of(plane, [(0.9, 2), (0.683, 1)]) == pytest.approx([lowest + threshold(0.9, 2), lowest + threshold(0.683, 1)])
 
 
-def test_column_intervals_are_those_of_one_mass(likelihood: Likelihood, columns: tuple[GridColumn, ...], start: np.ndarray) -> None:
+def test_column_intervals_are_those_of_one_mass(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
     for index in (0, 2):
-        joint = likelihood.at({"mass": float(MASSES.values[index])})
+        joint = grid.likelihood.at({"mass": float(MASSES.values[index])})
         whole = intervals(joint, "g", cl=0.9)
-        (found,) = column_intervals(likelihood, AXES, index, columns[index], [whole.nll2 + threshold(0.9, 1)], at={}, start=start)
+        (found,) = column_intervals(grid, index, columns[index], [whole.nll2 + threshold(0.9, 1)])
         assert len(found) == len(whole.allowed) == 2
         assert found[0][0] == COUPLINGS.values[0]
         np.testing.assert_allclose(
@@ -98,29 +100,27 @@ def test_column_intervals_are_those_of_one_mass(likelihood: Likelihood, columns:
         )
 
 
-def test_a_crossing_is_where_the_profile_has_its_level(likelihood: Likelihood, columns: tuple[GridColumn, ...], start: np.ndarray) -> None:
+def test_a_crossing_is_where_the_profile_has_its_level(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
     level = columns[2].reference + 4.0
-    (found,) = column_intervals(likelihood, AXES, 2, columns[2], [level], at={}, start=start)
-    joint = likelihood.at({"mass": 1000.0})
+    (found,) = column_intervals(grid, 2, columns[2], [level])
+    joint = grid.likelihood.at({"mass": 1000.0})
     end = found[0][1]
     root = optimize.brentq(lambda g: float(profile(joint, {"g": np.array([g])}).nll2[0]) - level, 0.9 * end, 1.1 * end, rtol=1e-8)
     assert end == pytest.approx(root, rel=1e-5)
 
 
-def test_two_levels_are_nested(likelihood: Likelihood, columns: tuple[GridColumn, ...], start: np.ndarray) -> None:
+def test_two_levels_are_nested(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
     base = columns[2].reference
-    tight, loose = column_intervals(likelihood, AXES, 2, columns[2], [base + 1.0, base + 9.0], at={}, start=start)
+    tight, loose = column_intervals(grid, 2, columns[2], [base + 1.0, base + 9.0])
     for low, high in tight:
         assert any(a <= low and high <= b for a, b in loose)
 
 
-def test_a_region_of_the_plane_has_a_branch_for_heavy_mediators(
-    likelihood: Likelihood, columns: tuple[GridColumn, ...], start: np.ndarray
-) -> None:
-    plane = assemble("csi", ["coherent-csi-2021"], "lmu-ltau", AXES, columns)
+def test_a_region_of_the_plane_has_a_branch_for_heavy_mediators(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
+    plane = assemble(grid, columns)
     level = levels_of(plane, [(0.9, 2)])
-    by_column = [column_intervals(likelihood, AXES, i, entry, level, at={}, start=start)[0] for i, entry in enumerate(columns)]
-    found = region(plane, columns, by_column, 0.9, 2)
+    by_column = [column_intervals(grid, i, entry, level)[0] for i, entry in enumerate(columns)]
+    found = region(grid, plane, columns, by_column, (0.9, 2))
     assert found.threshold == pytest.approx(4.6052, abs=1e-4)
     assert [len(entry) for entry in found.columns][-1] == 2
     assert len(found.allowed) >= 2
@@ -129,7 +129,7 @@ def test_a_region_of_the_plane_has_a_branch_for_heavy_mediators(
 def test_parameters_can_be_held_elsewhere(likelihood: Likelihood) -> None:
     joint, held = joint_at(likelihood, {"mass": 100.0, "sns_flux": 0.5, "loop_sign": -1.0})
     assert held == {"sns_flux": 0.5}
-    column = scan_column(likelihood, AXES, 0, at={"sns_flux": 0.5})
+    column = grid_column(prepare_grid(likelihood, AXES, at={"sns_flux": 0.5}), 0)
     direct = profile(joint_at(likelihood, {"mass": 100.0})[0], {"g": COUPLINGS.values[:3], "sns_flux": np.full(3, 0.5)})
     np.testing.assert_allclose(column.nll2[:3], direct.nll2, atol=1e-5)
     assert joint.parameters.names == likelihood.parameters.of_kind("polynomial", "nuisance").names
@@ -137,6 +137,6 @@ def test_parameters_can_be_held_elsewhere(likelihood: Likelihood) -> None:
         joint_at(likelihood, {"sns_flux": 50.0})
 
 
-def test_a_plane_needs_all_its_columns(columns: tuple[GridColumn, ...]) -> None:
+def test_a_plane_needs_all_its_columns(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
     with pytest.raises(CevnsfitError, match="2 columns for 3 values of mass"):
-        assemble("csi", ["coherent-csi-2021"], "lmu-ltau", AXES, columns[:2])
+        assemble(grid, columns[:2])

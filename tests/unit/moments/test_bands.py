@@ -7,9 +7,10 @@ from pathlib import Path  # noqa: TC003 (pytest reads the annotations)
 import numpy as np
 import pytest
 
+from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import DomainError, UnknownNameError
 from cevnsfit.io.overlays import read_overlay
-from cevnsfit.moments.bands import band_json, moment_band, write_band
+from cevnsfit.moments.bands import band_of, moment_band, write_band
 from cevnsfit.moments.boson_loops import axial_contribution, pseudoscalar_contribution, vector_contribution
 from cevnsfit.moments.measured import Deviation, latest_deviation
 from cevnsfit.physics.constants import ELECTRON_MASS, MUON_MASS
@@ -81,10 +82,10 @@ def test_bad_input_is_named() -> None:
 def test_a_written_band_is_an_overlay(tmp_path: Path) -> None:
     reference = latest_deviation("muon-2020")
     assert reference is not None
-    points = read_overlay(write_band(tmp_path / "band.csv", reference, MASS, "vector", 2.0))
+    points = read_overlay(write_band(tmp_path / "band.csv", band_of(reference, MASS, "vector", 2.0)))
     low, high = moment_band(reference, MASS)
     np.testing.assert_allclose(points[:9], np.column_stack([MASS, low]), rtol=1e-9)
     np.testing.assert_allclose(points[10:], np.column_stack([MASS, high]), rtol=1e-9)
     assert np.all(np.isnan(points[9]))
-    found = band_json(reference, MASS, "vector", 2.0)
+    found = plain(band_of(reference, MASS, "vector", 2.0))
     np.testing.assert_array_equal(found["low"], low)

@@ -70,10 +70,18 @@ def test_scales_and_limits_come_from_the_axes_of_the_plane(ax: Axes, plane: Plan
 def test_band_without_lower_end_reaches_the_axis(ax: Axes) -> None:
     ax.set(xscale="log", yscale="log", xlim=(1.0, 100.0), ylim=(1e-5, 1e-1))
     x = np.array([1.0, 10.0, 100.0])
-    (band,) = draw_band(ax, x, np.zeros(3), np.full(3, 1e-3), label="(g-2), theory 2025", colour="orange")
+    (band,) = draw_band(ax, Band(x, np.zeros(3), np.full(3, 1e-3), "(g-2), theory 2025"), colour="orange")
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == pytest.approx((1e-5, 1e-3))
     assert band.get_label() == "(g-2), theory 2025"
+
+
+def test_an_upright_band_lies_along_the_second_parameter(ax: Axes) -> None:
+    ax.set(xscale="log", yscale="log", xlim=(1e-5, 1e-1), ylim=(1.0, 100.0))
+    (band,) = draw_band(ax, Band(np.array([1.0, 10.0, 100.0]), np.zeros(3), np.full(3, 1e-3), "", upright=True), colour="orange")
+    widths, heights = band.get_paths()[0].vertices.T
+    assert (widths.min(), widths.max()) == pytest.approx((1e-5, 1e-3))
+    assert (heights.min(), heights.max()) == pytest.approx((1.0, 100.0))
 
 
 def test_curves_have_styles_of_their_own(ax: Axes) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import SpecError, UnknownNameError
 from cevnsfit.physics.trident import trident_limit, trident_spectrum
 from cevnsfit.spec.analysis import load_analysis
@@ -51,15 +52,15 @@ def test_a_run_leaves_tables_and_pictures(tmp_path: Path) -> None:
     files = {path.name for path in write_analysis(result, tmp_path / "out")}
     assert files == {"exclusion.csv", "exclusion_intervals.csv", "exclusion.png", "spectra.png"}
     assert all((tmp_path / "out" / name).stat().st_size > 0 for name in files)
-    assert [plane.label for plane, _ in result.results] == ["CsI", "projection"]
-    assert "Asimov" in result.results[1][0].caveat
+    assert [entry.plane.label for entry in result.results] == ["CsI", "projection"]
+    assert "Asimov" in result.results[1].plane.caveat
     assert len(result.consistency) == 1
     np.testing.assert_array_equal(result.overlays[0][1], [[200.0, 0.01], [1000.0, 0.05]])
     ends = result.overlays[1][1][[0, -1]]
     np.testing.assert_allclose(ends[:, 0], [200.0, 1000.0])
     np.testing.assert_allclose(ends[:, 1], trident_limit(ends[:, 0], trident_spectrum()))
     again = run_analysis(tmp_path / "analysis.yaml", tmp_path / "out")
-    np.testing.assert_array_equal(again.results[0][0].nll2, result.results[0][0].nll2)
+    np.testing.assert_array_equal(again.results[0].plane.nll2, result.results[0].plane.nll2)
 
 
 def test_every_problem_of_the_file_is_named(tmp_path: Path) -> None:
@@ -92,3 +93,18 @@ def test_tridents_bound_the_models_of_the_muon_number_only(tmp_path: Path) -> No
 def test_an_overlay_is_a_file_or_computed(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="either a file or computed"):
         load_analysis(write(tmp_path, SMALL.replace("file: limit.csv", "file: limit.csv, computed: neutrino-trident")))
+
+
+def test_each_result_is_an_analysis(tmp_path: Path) -> None:
+    text = SMALL.replace("experiments: [ccm-200]", "experiments: [ccm-200], overrides: {source.distance: 20, electrons.on: false}")
+    spec = load_analysis(write(tmp_path, text + "at: {loop_sign: -1}\n"))
+    held = (("loop_sign", -1.0),)
+    assert spec.analyses == {
+        "CsI": Analysis(("coherent-csi-2021",), "lmu-ltau", at=held),
+        "projection": Analysis(("ccm-200",), "lmu-ltau", (("source.distance", "20"), ("electrons.on", "False")), at=held),
+    }
+
+
+def test_two_results_with_one_label_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="two results have the label CsI"):
+        load_analysis(write(tmp_path, SMALL.replace("label: projection", "label: CsI")))

@@ -9,19 +9,19 @@ import math
 import numpy as np
 import pytest
 
+from cevnsfit.core.analysis import Analysis
+from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, UnknownNameError
 from cevnsfit.infer.profile import profile
 from cevnsfit.studies.fitting import (
     FitSummary,
     consistency,
-    fit_json,
-    intervals_json,
     poi_name,
     run_fit,
     run_intervals,
     without_signal,
 )
-from cevnsfit.studies.setup import Analysis, build, load_experiments
+from cevnsfit.studies.setup import build, load_experiments
 
 LAR = ("coherent-lar-2020",)
 CSI = ("coherent-csi-2021",)
@@ -55,21 +55,21 @@ def test_counts_at_the_best_fit_balance_the_data(summary: FitSummary) -> None:
     assert counts.total.sum() == pytest.approx(counts.observed.sum(), rel=0.02)
 
 
-KEYS = {"valid", "reason", "nll2", "ndof", "parameters", "held", "correlation", "expected", "observed", "significance", "caveat"}
+KEYS = {"data", "valid", "reason", "nll2", "ndof", "parameters", "held", "correlation", "expected", "observed", "significance", "caveat"}
 
 
 def test_the_fit_is_plain_json(summary: FitSummary) -> None:
-    plain = fit_json(summary)
-    assert set(plain) == KEYS
-    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
-    strength = plain["parameters"]["signal_strength"]
+    found = plain(summary)
+    assert set(found) == KEYS
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    strength = found["parameters"]["signal_strength"]
     assert strength["lower"] < strength["value"] < strength["upper"]
     assert strength["value"] == summary.fit.values["signal_strength"]
-    assert plain["held"]["sns_flux"] == 0.0
-    assert set(plain["parameters"]) | set(plain["held"]) == set(summary.fit.values)
-    assert plain["observed"] == {"coherent-lar-2020": 3752}
-    assert len(plain["correlation"]) == len(plain["parameters"])
-    assert set(plain["expected"]["coherent-lar-2020"]) == {"cevns", "steady_state", "prompt_neutrons", "delayed_neutrons"}
+    assert found["held"]["sns_flux"] == 0.0
+    assert set(found["parameters"]) | set(found["held"]) == set(summary.fit.values)
+    assert found["observed"] == {"coherent-lar-2020": 3752}
+    assert len(found["correlation"]) == len(found["parameters"])
+    assert set(found["expected"]["coherent-lar-2020"]) == {"cevns", "steady_state", "prompt_neutrons", "delayed_neutrons"}
 
 
 def test_numbers_that_do_not_exist_are_none(summary: FitSummary) -> None:
@@ -77,12 +77,19 @@ def test_numbers_that_do_not_exist_are_none(summary: FitSummary) -> None:
     broken = dataclasses.replace(
         summary.fit, errors=lost, lower=lost, upper=lost, nll2=math.inf, correlation=summary.fit.correlation * math.nan
     )
-    plain = fit_json(dataclasses.replace(summary, fit=broken, significance=math.nan))
-    assert plain["nll2"] is None
-    assert plain["significance"] is None
-    assert plain["parameters"]["signal_strength"]["error"] is None
-    assert {value for row in plain["correlation"] for value in row} == {None}
-    json.dumps(plain, allow_nan=False)
+    found = plain(dataclasses.replace(summary, fit=broken, significance=math.nan))
+    assert found["nll2"] is None
+    assert found["significance"] is None
+    assert found["parameters"]["signal_strength"]["error"] is None
+    assert {value for row in found["correlation"] for value in row} == {None}
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_analysis_holds_its_own_parameters(summary: FitSummary) -> None:
+    held = Analysis(LAR, "signal-strength", at=(("signal_strength", 1.0),))
+    found = run_fit(held)
+    assert found.fit.nll2 == run_fit(Analysis(LAR, "signal-strength"), at={"signal_strength": 1.0}).fit.nll2
+    assert run_fit(held, at={}).fit.nll2 == summary.fit.nll2
 
 
 def test_held_parameters_stay(summary: FitSummary) -> None:
@@ -108,13 +115,15 @@ def test_a_fit_that_cannot_be_says_why(analysis: Analysis, at: dict[str, float],
 
 def test_intervals_of_a_heavy_mediator_have_two_branches_in_json() -> None:
     found = run_intervals(Analysis(CSI, "lmu-ltau"), at={"mass": 1000.0}, cl=0.9)
-    plain = json.loads(json.dumps(intervals_json(found), allow_nan=False))
-    assert plain["poi"] == "g"
-    assert len(plain["allowed"]) == 2
-    assert plain["allowed"][1] == pytest.approx([0.068, 0.072], abs=2e-3)
-    assert plain["excluded"][0] == [plain["allowed"][0][1], plain["allowed"][1][0]]
-    assert (plain["cl"], plain["dof"], plain["valid"]) == (0.9, 1, True)
-    assert plain["method"]
+    values = json.loads(json.dumps(plain(found), allow_nan=False))
+    assert values["poi"] == "g"
+    assert len(values["allowed"]) == 2
+    assert values["allowed"][1] == pytest.approx([0.068, 0.072], abs=2e-3)
+    assert values["excluded"][0] == [values["allowed"][0][1], values["allowed"][1][0]]
+    assert (values["cl"], values["dof"], values["valid"]) == (0.9, 1, True)
+    assert values["method"]
+    assert values["minima"] == [{"value": value, "nll2": nll2} for value, nll2 in found.minima]
+    assert values["toys"] is None
 
 
 def test_intervals_of_any_parameter() -> None:

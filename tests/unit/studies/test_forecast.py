@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, OverlapError, SpecError, UnknownNameError
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.sensitivity import with_asimov
@@ -16,10 +17,10 @@ from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import run_fit
-from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, forecast_json, joints, settings, write_forecast, write_forecast_plot
+from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, joints, settings, write_forecast, write_forecast_plot
 from cevnsfit.studies.scan import scan
 from cevnsfit.studies.setup import Analysis
-from cevnsfit.studies.whatif import vary, whatif_json, write_whatif, write_whatif_plot
+from cevnsfit.studies.whatif import vary, write_whatif, write_whatif_plot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,7 @@ def test_a_mirror_allows_an_excess_that_a_lone_minimum_does_not() -> None:
 
 def test_json_holds_the_lists_of_intervals() -> None:
     (result,) = forecast(plan(cl=0.95, dof=2), AT)
-    document = json.loads(json.dumps(forecast_json(result), allow_nan=False))
+    document = json.loads(json.dumps(plain(result), allow_nan=False))
     assert document["allowed"] == [[0.0, document["limit"]]]
     assert document["excluded"] == [[document["limit"], 1.0]]
     assert (document["cl"], document["dof"]) == (0.95, 2)
@@ -174,7 +175,7 @@ def test_curves_and_what_if_scans_are_written(tmp_path: Path) -> None:
     assert all(row.bands[0] <= row.bands[1] <= row.limit <= row.bands[3] <= row.bands[4] for row in result.rows)
     (single,) = forecast(plan(("systematics.lujan_flux.sigma", "1.0"), ("source.distance", "20.0")), {"mass": 1000.0})
     assert result.rows[0].bands == pytest.approx(single.sensitivity.bands, rel=1e-4)
-    assert json.loads(json.dumps(whatif_json(result), allow_nan=False))["rows"][0]["values"] == [1.0, 20.0]
+    assert json.loads(json.dumps(plain(result), allow_nan=False))["rows"][0]["values"] == [1.0, 20.0]
     assert write_whatif_plot(result, tmp_path / "whatif.png").read_bytes()[:4] == b"\x89PNG"
 
 

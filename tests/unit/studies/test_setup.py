@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from typing import TYPE_CHECKING
 
@@ -10,16 +11,15 @@ import pytest
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
+from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.stats.joint import expected_totals
+from cevnsfit.studies.scan import PlaneTask, grid_of, plane_axes
 from cevnsfit.studies.setup import (
     Analysis,
-    Pinned,
     all_models,
     build,
-    build_pinned,
     caveat,
     check_model,
-    data_or_asimov,
     digest_of,
     fix,
     load_experiments,
@@ -88,7 +88,8 @@ def test_with_electrons_the_caveat_is_that_of_experiments_which_cut_them() -> No
 
 def test_experiments_without_data_take_part_with_their_expectation() -> None:
     likelihood = build(Analysis(("coherent-lar-2020", "ccm-200"), "lmu-ltau"))
-    data, joint = data_or_asimov(likelihood), likelihood.at({})
+    joint = likelihood.at({})
+    data = observed_or_asimov(joint)
     np.testing.assert_array_equal(data.counts[0], joint.channels[0].observed)
     assert joint.channels[1].observed is None
     np.testing.assert_allclose(data.counts[1], expected_totals(joint, joint.parameters.defaults())[1][0], rtol=1e-12)
@@ -134,9 +135,11 @@ def test_a_worker_refuses_a_folder_that_has_changed(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     shutil.copytree(data_root() / "experiments" / "ccm-200", folder)
     analysis = Analysis((str(folder),), "lmu-ltau")
-    pinned = Pinned(analysis, digest_of(load_experiments(analysis)))
-    assert build_pinned(pinned).parameters.names == build(analysis).parameters.names
+    likelihood, values = build(analysis), {"mass": [10.0, 20.0, 30.0], "g": [1e-4, 2e-4, 3e-4]}
+    task = PlaneTask(analysis, digest_of(load_experiments(analysis)), plane_axes(likelihood, values))
+    assert grid_of(task).likelihood.parameters.names == likelihood.parameters.names
+    assert grid_of(task) is grid_of(PlaneTask(analysis, task.digest, plane_axes(likelihood, values)))  # prepared once
     description = folder / "experiment.yaml"
     description.write_text(description.read_text(encoding="utf-8") + "# one more line\n", encoding="utf-8")
     with pytest.raises(ResultError, match="a folder has changed"):
-        build_pinned(pinned)
+        grid_of(dataclasses.replace(task, analysis=dataclasses.replace(analysis, electrons=True)))

@@ -9,10 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from cevnsfit.cli.main import app
+from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.moments.measured import Deviation, deviation
 from cevnsfit.moments.sleptons import MASSES, SusyScan
-from cevnsfit.studies.susy import susy_json, susy_scan
+from cevnsfit.studies.susy import susy_scan
 
 ELECTRON = Deviation("e", "here", "there", 0.0, 1e-13)
 MUON = Deviation("mu", "here", "there", 2.5e-9, 0.6e-9)
@@ -39,12 +40,12 @@ def test_a_seed_gives_the_same_points_whatever_their_number(scan: SusyScan) -> N
 
 
 def test_the_hierarchy_is_free_of_the_moments(scan: SusyScan) -> None:
-    low, median, high = scan.slepton_logs().values()
+    low, median, high = scan.slepton_logs.values()
     assert 0.0 <= low < 1.0
     assert median == pytest.approx(2.0 * np.log(100.0), rel=0.1)
     assert 17.0 < high <= 4.0 * np.log(100.0)
     names = list(scan.columns)
-    matrix = scan.correlations()
+    matrix = scan.correlations
     np.testing.assert_allclose(np.diag(matrix), 1.0)
     assert abs(matrix[names.index("hierarchy"), names.index("a_mu")]) < 0.1
     # inside the window heavier smuons still give smaller moments
@@ -59,8 +60,8 @@ def test_the_sign_of_mu_is_the_sign_of_the_moment() -> None:
 def test_no_point_is_an_answer() -> None:
     nothing = susy_scan(100, (ELECTRON, Deviation("mu", "here", "there", 1.0, 1e-9)))
     assert nothing.kept == 0
-    assert nothing.ranges() == nothing.slepton_logs() == {}
-    assert susy_json(nothing)["kept"] == 0
+    assert nothing.ranges == nothing.slepton_logs == {}
+    assert plain(nothing)["kept"] == 0
 
 
 def test_bad_input_is_named() -> None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.feldman_cousins import ToyPlan
 from cevnsfit.io.layouts import load_columns, read_scan
 from cevnsfit.moments.measured import deviation
-from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, forecast_json
+from cevnsfit.studies.forecast import Plan, forecast, forecast_curve
 from cevnsfit.studies.limits import Question, run_limits
 from cevnsfit.studies.parts import parts_of
 from cevnsfit.studies.scan import run_scan
@@ -121,7 +122,7 @@ def test_forecasts_do_not_depend_on_the_workers() -> None:
             curve = forecast_curve(plan, "mass", values, {}, executor=executor)
             (one,) = forecast(plan, {"mass": 10.0}, executor=executor)
             rows = vary(plan, grid, {"mass": 10.0}, executor=executor).rows
-        found.append(([forecast_json(entry[0]) for entry in curve], forecast_json(one), rows))
+        found.append(([plain(entry[0]) for entry in curve], plain(one), rows))
     assert found[0] == found[1]
 
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.grid import turned
 from cevnsfit.infer.intervals import complement
-from cevnsfit.io.exports.limits import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,16 +39,17 @@ def write_darkcast(limits: Limits, path: Path) -> tuple[Path, ...]:
     Raises
     ------
     CevnsfitError
-        If the first parameter of the plane is not a mass.
+        If no parameter of the plane is a mass.
     """
-    x, _ = limits.axes
-    if x.unit not in _GEV:
+    x, y = limits.axes
+    if x.unit not in _GEV and y.unit not in _GEV:
         message = f"DARKCAST bounds are functions of a mass, and {x.name} [{x.unit}] is none"
         raise CevnsfitError(message)
     path.mkdir(parents=True, exist_ok=True)
     files = []
-    for p, (plane, regions) in enumerate(limits.results, 1):
-        for region in regions:
+    for p, (found, regions) in enumerate(limits.results, 1):
+        plane = found if x.unit in _GEV else found.turned()
+        for region in regions if plane is found else [turned(entry, y, x) for entry in regions]:
             for number, rows in enumerate(_bounds(region, plane.y), 1):
                 file = path / f"plane{p}_{region.cl * 100:g}_{number}.lmt"
                 file.write_text("\n".join([*_head(limits, plane, region, single=number == 1), *_rows(plane, rows, number)]) + "\n", "utf-8")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cevnsfit.core.documents import read_document
+from cevnsfit.core.documents import plain, read_document
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.io.exports.limits import delta_chi2, plain
+from cevnsfit.io.exports.limits import delta_chi2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

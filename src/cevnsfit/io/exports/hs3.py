@@ -12,7 +12,6 @@ HEP Statistics Serialization Standard (HS3), version 0.2: histfactory_dist and p
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from contextlib import contextmanager
@@ -21,10 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cevnsfit.core.documents import read_document
+from cevnsfit.core.documents import plain, read_document, write_document
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.io.exports.histfactory import VERSION
-from cevnsfit.io.exports.limits import plain
 from cevnsfit.model.workspace import MALFORMED, likelihood_of
 from cevnsfit.spec.workspaces import MAX_BYTES, validate
 
@@ -202,7 +200,7 @@ def write_hs3(document: Spec, path: Path) -> tuple[Path, ...]:
     except (ValueError, TypeError, library.exceptions.HS3Exception) as error:
         message = f"pyhs3 does not accept the document: {' '.join(str(error).split())[:300]}"
         raise CevnsfitError(message) from None
-    path.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
+    write_document(path, document)
     return (path,)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import ResultError
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 
@@ -42,29 +41,19 @@ class Limits:
             raise ResultError(message)
         (first, _), *others = self.results
         for plane, _ in others:
-            same = all(
-                (a.name, a.unit) == (b.name, b.unit) and np.array_equal(a.values, b.values)
-                for a, b in ((first.x, plane.x), (first.y, plane.y))
-            )
-            if not same or plane.model != first.model:
+            if plane.axes != first.axes or plane.model != first.model:
                 message = f"'{plane.label}' and '{first.label}' have different models or grids; export them apart"
                 raise ResultError(message)
 
     @property
     def axes(self) -> tuple[PlaneAxis, PlaneAxis]:
         """Return the two axes that all planes share."""
-        plane = self.results[0][0]
-        return plane.x, plane.y
+        return self.results[0][0].axes
 
 
 def delta_chi2(plane: Plane) -> NDArray[np.float64]:
     """Return -2 ln lambda above the best fit of the plane, shape (nx, ny)."""
     return np.asarray(plane.nll2 - plane.best["nll2"])
-
-
-def header(axis: PlaneAxis) -> str:
-    """Return "name [unit]"."""
-    return f"{axis.name} [{axis.unit}]"
 
 
 def points(limits: Limits) -> Iterator[tuple[int, int, int, NDArray[np.float64]]]:
@@ -80,47 +69,8 @@ def points(limits: Limits) -> Iterator[tuple[int, int, int, NDArray[np.float64]]
 
 def document(limits: Limits) -> dict[str, Any]:
     """Return limits as plain values for JSON; numbers that are not finite become None."""
-    return {
-        "schema": SCHEMA,
-        "metadata": plain(limits.metadata),
-        "planes": [
-            {
-                "label": plane.label,
-                "experiments": list(plane.experiments),
-                "model": plane.model,
-                "caveat": plane.caveat,
-                "x": _axis_values(plane.x),
-                "y": _axis_values(plane.y),
-                "nll2": plain(plane.nll2),
-                "valid": plane.valid.tolist(),
-                "best_fit": plain(plane.best),
-                "reference_nll2": plain(plane.reference_nll2),
-                "fallbacks": plane.fallbacks,
-                "regions": [_region_values(region) for region in regions],
-            }
-            for plane, regions in limits.results
-        ],
-    }
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON knows it."""
-    if hasattr(value, "items"):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _axis_values(axis: PlaneAxis) -> dict[str, Any]:
-    return {"name": axis.name, "unit": axis.unit, "scale": axis.scale, "values": axis.values.tolist()}
-
-
-def _region_values(region: Region) -> dict[str, Any]:
-    values = dataclasses.asdict(region)
-    return {key: plain(value) for key, value in values.items()}
+    planes = [{**plain(plane), "regions": plain(regions)} for plane, regions in limits.results]
+    return {"schema": SCHEMA, "metadata": plain(limits.metadata), "planes": planes}
 
 
 def from_document(values: Mapping[str, Any]) -> Limits:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cevnsfit.io.exports.limits import delta_chi2, plain, points
+from cevnsfit.core.documents import plain
+from cevnsfit.io.exports.limits import delta_chi2, points
 
 if TYPE_CHECKING:
     from pathlib import Path

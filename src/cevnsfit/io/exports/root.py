@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cevnsfit.io.exports.limits import delta_chi2, header, plain, points
+from cevnsfit.core.documents import plain
+from cevnsfit.io.exports.limits import delta_chi2, points
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,8 +41,8 @@ def write_root(limits: Limits, path: Path) -> tuple[Path, ...]:
             graph = uproot.as_TGraph(
                 {"x": np.ascontiguousarray(branch[:, 0]), "y": np.ascontiguousarray(branch[:, 1])},
                 title=title,
-                xAxisLabel=header(x),
-                yAxisLabel=header(y),
+                xAxisLabel=x.header,
+                yAxisLabel=y.header,
             )
             file[f"plane_{p}/region_{r}/branch_{b}"] = graph
         _tree(file, "points", _grid(limits))

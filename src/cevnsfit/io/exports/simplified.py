@@ -7,16 +7,14 @@ axis. The grid is refined until it is good to `ACCURACY` where Delta chi2 < `FAR
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cevnsfit.core.documents import read_document
+from cevnsfit.core.documents import plain, read_document, write_document
 from cevnsfit.core.errors import ResultError
-from cevnsfit.io.exports.limits import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -280,7 +278,7 @@ def write_simplified(table: Simplified, path: Path) -> tuple[Path, ...]:
         "v": table.v.tolist(),
         "t": np.round(table.t, 9).tolist(),
     }
-    path.write_text(json.dumps(values, allow_nan=False) + "\n", encoding="utf-8")
+    write_document(path, values)
     return (path,)
 
 

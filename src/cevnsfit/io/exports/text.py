@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from typing import TYPE_CHECKING
 
-from cevnsfit.core.documents import read_document
+from cevnsfit.core.documents import plain, read_document, write_document
 from cevnsfit.core.errors import ResultError
-from cevnsfit.io.exports.limits import document, from_document, header, plain, points
+from cevnsfit.io.exports.limits import document, from_document, points
+from cevnsfit.io.tables import write_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from cevnsfit.io.exports.limits import Limits
@@ -19,22 +20,25 @@ if TYPE_CHECKING:
 def write_csv(limits: Limits, path: Path) -> tuple[Path, ...]:
     """Write every point of every branch as one table; the metadata are comment lines `# name: value` with JSON values."""
     x, y = limits.axes
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write("# boundaries between allowed and excluded; a region may have several branches\n")
-        file.writelines(f"# {key}: {json.dumps(plain(value), sort_keys=True)}\n" for key, value in limits.metadata.items())
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("label", "cl", "dof", "threshold", "branch", "point", header(x), header(y)))
-        for p, r, b, branch in points(limits):
-            plane, regions = limits.results[p]
-            start = (plane.label, regions[r].cl, regions[r].dof, regions[r].threshold, b + 1)
-            writer.writerows((*start, k, repr(float(u)), repr(float(v))) for k, (u, v) in enumerate(branch, 1))
-    return (path,)
+    comments = [
+        "boundaries between allowed and excluded; a region may have several branches",
+        *(f"{key}: {json.dumps(plain(value), sort_keys=True)}" for key, value in limits.metadata.items()),
+    ]
+    headers = ("label", "cl", "dof", "threshold", "branch", "point", x.header, y.header)
+    return (write_rows(path, comments, headers, _rows(limits)),)
+
+
+def _rows(limits: Limits) -> Iterator[tuple[object, ...]]:
+    for p, r, b, branch in points(limits):
+        plane, regions = limits.results[p]
+        start = (plane.label, regions[r].cl, regions[r].dof, regions[r].threshold, b + 1)
+        for k, (u, v) in enumerate(branch, 1):
+            yield *start, k, repr(float(u)), repr(float(v))
 
 
 def write_json(limits: Limits, path: Path) -> tuple[Path, ...]:
     """Write everything as one JSON document."""
-    path.write_text(json.dumps(document(limits), allow_nan=False) + "\n", encoding="utf-8")
-    return (path,)
+    return (write_document(path, document(limits)),)
 
 
 def read_json(path: Path) -> Limits:

@@ -1,0 +1,29 @@
+"""Tables of words and numbers."""
+
+from __future__ import annotations
+
+import csv
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cevnsfit.io.tables import cell, write_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_comments_are_one_line_each_and_cells_are_quoted(tmp_path: Path) -> None:
+    path = write_rows(
+        tmp_path / "new" / "a.csv", ["two\nlines", "wide   gaps"], ("label", "g [1]"), [("a, b", cell(1e-3)), ("c", cell(math.nan))]
+    )
+    lines = path.read_bytes().decode().split("\n")
+    assert lines[:3] == ["# two lines", "# wide   gaps", "label,g [1]"]
+    assert list(csv.reader(lines[3:5])) == [["a, b", "0.001"], ["c", ""]]
+    assert lines[5:] == [""]
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.1234567890123, "0.123456789"), (math.inf, ""), (3.0, "3")])
+def test_a_cell_has_ten_digits(value: float, text: str) -> None:
+    assert cell(value) == text
