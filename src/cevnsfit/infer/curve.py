@@ -1,0 +1,284 @@
+"""Curves of one parameter: their minima, where they cross a level, and the intervals in which they lie below it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.planes import Interval
+    from cevnsfit.infer.results import ProfileResult
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Profiled = Callable[[Floats, Floats | None], ProfileResult]
+
+BARRIER: Final = 1e-6
+"""Rise of -2 ln lambda between two minima that are counted as such."""
+
+_DIVISIONS: Final = 2
+_NODES: Final = 9
+_DOUBLINGS: Final = 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """-2 ln lambda along one parameter, all others profiled.
+
+    Attributes
+    ----------
+    values
+        Increasing parameter values, shape (n,).
+    nll2
+        -2 ln lambda, shape (n,).
+    valid
+        Whether each point converged, shape (n,).
+    theta
+        All parameters at each point, shape (n, parameters): starts for points nearby; empty where they are not kept.
+    fallbacks
+        Number of points handed to iminuit.
+    """
+
+    values: Floats
+    nll2: Floats
+    valid: NDArray[np.bool_]
+    theta: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    fallbacks: int = 0
+
+    @property
+    def lowest(self) -> int:
+        """Return the position of the lowest point."""
+        return int(np.argmin(self.nll2))
+
+    @property
+    def minima(self) -> tuple[int, ...]:
+        """Return the positions of the local minima; of two without a barrier of `BARRIER` between them the lower one."""
+        found: list[int] = []
+        for i in minima(self.nll2):
+            if not found or self.nll2[found[-1] : i].max() > max(self.nll2[found[-1]], self.nll2[i]) + BARRIER:
+                found.append(i)
+            elif self.nll2[i] < self.nll2[found[-1]]:
+                found[-1] = i
+        return tuple(found)
+
+    def allowed(self, cuts: Sequence[float], level: float) -> tuple[Interval, ...]:
+        """Return the intervals between crossings, increasing, in which the curve is at or below a level."""
+        return between((float(self.values[0]), *cuts, float(self.values[-1])), inside=bool(self.nll2[0] <= level))
+
+
+def minima(heights: Floats) -> list[int]:
+    """Return the positions of the local minima of a sampled curve, its ends included; the last one of a flat stretch.
+
+    Examples
+    --------
+    >>> minima(np.array([0.0, 1.0, 0.5, 0.5, 2.0]))
+    [0, 3]
+    """
+    padded = np.concatenate([[np.inf], heights, [np.inf]])
+    return [int(i) for i in np.flatnonzero((heights <= padded[:-2]) & (heights < padded[2:]))]
+
+
+def changes(flags: NDArray[np.bool_]) -> Ints:
+    """Return the positions after which flags change.
+
+    Examples
+    --------
+    >>> changes(np.array([True, True, False, True])).tolist()
+    [1, 2]
+    """
+    return np.flatnonzero(flags[1:] != flags[:-1])
+
+
+def between(ends: Sequence[float], *, inside: bool) -> tuple[Interval, ...]:
+    """Return every other one of the intervals between increasing ends, beginning with the first one where `inside`.
+
+    Examples
+    --------
+    >>> between((0.0, 1.0, 2.0, 5.0), inside=True)
+    ((0.0, 1.0), (2.0, 5.0))
+    """
+    return tuple(itertools.pairwise(ends))[0 if inside else 1 :: 2]
+
+
+def complement(allowed: Sequence[Interval], domain: Interval) -> tuple[Interval, ...]:
+    """Return what is left of `domain` without the allowed intervals."""
+    edges = [domain[0], *(end for interval in allowed for end in interval), domain[1]]
+    return tuple((low, high) for low, high in zip(edges[::2], edges[1::2], strict=True) if high > low)
+
+
+# --- curves that can be calculated anywhere ----------------------------------------------------------------------------------------
+
+
+def crossings(profiled: Profiled, curve: Curve, levels: Sequence[float], start: Floats | None = None) -> tuple[tuple[float, ...], ...]:
+    """Return for each level every value at which a profiled curve crosses it, increasing.
+
+    Neighbouring points of the curve bracket the crossings. All brackets are divided together, twice; in what is left a cubic spline through
+    sqrt(-2 ln lambda - its minimum), which is nearly linear in the parameter, gives the crossing to 1e-7 of the bracket or better.
+
+    Parameters
+    ----------
+    profiled
+        Returns the profile at P values, given starts of all parameters, shape (n,) or (P, n), or None.
+    curve
+        The curve.
+    levels
+        Of -2 ln lambda.
+    start
+        Where the first profiles start.
+    """
+    jobs = [(k, int(i)) for k, level in enumerate(levels) for i in changes(curve.nll2 > level)]
+    if not jobs:
+        return tuple(() for _ in levels)
+    floor = float(curve.nll2.min())
+    heights = np.sqrt(np.maximum(np.array([levels[k] for k, _ in jobs]) - floor, 0.0))
+    ends = np.array([(curve.values[i], curve.values[i + 1]) for _, i in jobs])
+    rows = np.arange(len(jobs))
+    for _ in range(_DIVISIONS):
+        nodes = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * np.linspace(0.0, 1.0, _NODES)
+        result = profiled(nodes.ravel(), start)
+        excess = np.sqrt(np.maximum(result.nll2 - floor, 0.0)).reshape(nodes.shape) - heights[:, None]
+        cells = np.array([_cell(row) for row in excess])
+        ends = np.stack([nodes[rows, cells], nodes[rows, cells + 1]], axis=1)
+        start = np.repeat(result.theta.reshape(*nodes.shape, -1)[rows, cells], _NODES, axis=0)
+    found = [_spline_root(x, y) for x, y in zip(nodes, excess, strict=True)]
+    return tuple(tuple(sorted(value for (k, _), value in zip(jobs, found, strict=True) if k == wanted)) for wanted in range(len(levels)))
+
+
+def _cell(excess: Floats) -> int:
+    """Return the cell in which a row of values changes sign, or the one beside the value nearest to zero."""
+    found = changes(excess > 0.0)
+    return int(found[0]) if len(found) else min(int(np.argmin(np.abs(excess))), len(excess) - 2)
+
+
+def _spline_root(x: Floats, excess: Floats) -> float:
+    """Return the zero of a cubic spline in the cell where it changes sign."""
+    from scipy.interpolate import CubicSpline
+
+    cell = _cell(excess)
+    zeros = [float(zero) for zero in CubicSpline(x, excess).solve(0.0, extrapolate=False) if x[cell] <= zero <= x[cell + 1]]
+    return zeros[0] if zeros else float(x[cell])
+
+
+def root(excess: Callable[[float], float], low: float, high: float, *, precision: float) -> float:
+    """Return where a function changes sign between two values; NaN where it does not, or has no value.
+
+    Parameters
+    ----------
+    excess
+        The function.
+    low, high
+        The two values, in any order.
+    precision
+        Of the root, relative to the distance of the two values.
+
+    Examples
+    --------
+    >>> round(root(lambda x: x * x - 2.0, 0.0, 2.0, precision=1e-9), 6)
+    1.414214
+    >>> root(lambda x: x * x + 2.0, 0.0, 2.0, precision=1e-9)
+    nan
+    """
+    from scipy.optimize import brentq
+
+    known: dict[float, float] = {}
+
+    def once(x: float) -> float:
+        if x not in known:
+            known[x] = excess(x)
+        return known[x]
+
+    xtol = precision * abs(high - low)
+    while math.isinf(once(low)) != math.isinf(once(high)) and abs(high - low) > xtol:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if once(low) * once(middle) > 0.0 else (low, middle)
+    if low == high or not once(low) * once(high) <= 0.0:
+        return math.nan
+    try:
+        return float(brentq(once, low, high, xtol=xtol, disp=False))
+    except ValueError:
+        if any(math.isnan(height) for height in known.values()):
+            return math.nan
+        raise
+
+
+def outward_root(excess: Callable[[float], float], start: float, step: float, limit: float, *, precision: float) -> float:
+    """Return where a function first turns positive on the way from `start` to `limit`, in steps that double.
+
+    Parameters
+    ----------
+    excess
+        The function, not positive at `start`.
+    start, step
+        Where the search begins, and the length of its first step.
+    limit
+        Where it ends; it is returned when the function is not positive there, NaN when the function has no value on the way.
+    precision
+        Of the root, relative to its bracket's distance from `start`.
+
+    Examples
+    --------
+    >>> round(outward_root(lambda x: x - 10.0, 0.0, 1.0, 100.0, precision=1e-9), 6)
+    10.0
+    >>> outward_root(lambda x: x - 10.0, 0.0, 1.0, 5.0, precision=1e-9)
+    5.0
+    """
+    inside, sign = start, math.copysign(1.0, limit - start)
+    for _ in range(_DOUBLINGS):
+        outside = start + sign * step if abs(limit - start) > step else limit
+        height = excess(outside)
+        if not math.isfinite(height):
+            return math.nan
+        if height > 0.0:
+            return root(excess, inside, outside, precision=precision * abs(outside - start) / abs(outside - inside))
+        if outside == limit:
+            return limit
+        inside, step = outside, 2.0 * step
+    return math.nan
+
+
+# --- curves that are known at some values ------------------------------------------------------------------------------------------
+
+
+def interpolated(values: Sequence[float], heights: Sequence[float], level: float) -> float:
+    """Return where the straight line through two points crosses a level; half way where a height is not finite.
+
+    Examples
+    --------
+    >>> interpolated((1.0, 2.0), (0.0, 4.0), 1.0)
+    1.25
+    """
+    (a, b), (low, high) = values, heights
+    fraction = (level - low) / (high - low) if math.isfinite(low) and math.isfinite(high) else 0.5
+    return float(a + fraction * (b - a))
+
+
+def falling(curve: Floats) -> Floats:
+    """Return a curve that falls but for fluctuations as one that never rises: halfway between the nearest ones above and below it.
+
+    Examples
+    --------
+    >>> falling(np.array([5.0, 2.0, 3.0, 1.0])).tolist()
+    [5.0, 2.5, 2.5, 1.0]
+    """
+    above, below = np.maximum.accumulate(curve[::-1])[::-1], np.minimum.accumulate(curve)
+    return np.asarray(0.5 * (above + below))
+
+
+def spline_allowed(values: Floats, heights: Floats, level: float, *, log: bool) -> tuple[Interval, ...]:
+    """Return the intervals in which a cubic spline through a sampled curve lies below a level; in the logarithm of the values where `log`."""
+    from scipy.interpolate import CubicSpline
+
+    position = np.log(values) if log else values
+    spline = CubicSpline(position, heights - level)
+    ends = np.unique(np.concatenate([position[[0, -1]], spline.roots(extrapolate=False)]))
+    middle = spline(0.5 * (ends[1:] + ends[:-1]))
+    back = np.exp(ends) if log else ends
+    return tuple((float(low), float(high)) for low, high, height in zip(back[:-1], back[1:], middle, strict=True) if height < 0.0)
