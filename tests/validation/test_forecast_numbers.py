@@ -8,13 +8,14 @@ import pytest
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.sensitivity import with_asimov
 from cevnsfit.infer.toy_limits import toy_limits
+from cevnsfit.infer.toys import Toys
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.model.signal import fold_signal
 from cevnsfit.model.window import kinematic_end
 from cevnsfit.physics.interactions.terms import sm_charge
 from cevnsfit.physics.sources import FLAVOURS, lepton_flavour
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.studies.forecast import Plan, forecast, joints, settings
+from cevnsfit.studies.forecast import Plan, forecast, outlook_at, settings
 from cevnsfit.studies.rates import rates
 from cevnsfit.studies.setup import Analysis
 from cevnsfit.studies.whatif import vary
@@ -118,8 +119,7 @@ def test_the_median_of_toys_is_the_asimov_sensitivity(mass: float) -> None:
     plan = ccm()
     (setting,) = settings(plan)
     (expected,) = forecast(plan, {"mass": mass})
-    asimov, real, test = joints(plan, setting, {"mass": mass})
-    limits = toy_limits(asimov, real, test, expected.sensitivity.top, (500, 7))
+    limits = toy_limits(outlook_at(plan, setting, {"mass": mass}), Toys(500, 7))
     assert np.isfinite(limits).all()
     low, high = np.quantile(limits, [0.16, 0.84])
     # error of a median: 1.25 sigma/sqrt(n)

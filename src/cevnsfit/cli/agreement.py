@@ -28,7 +28,7 @@ from cevnsfit.core.documents import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cevnsfit.infer.goodness import ToyTail
+    from cevnsfit.infer.results import ToyRecord
     from cevnsfit.studies.setup import Analysis
 
 
@@ -48,7 +48,7 @@ def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     electrons: ElectronsOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Test the goodness of fit: the deviance at the best fit, with the p-value of toys thrown there; masses must be held."""
+    """Test the goodness of fit: the deviance at the best fit, with the p-value of toys generated there; masses must be held."""
     from cevnsfit.cli.options import held, toy_run
     from cevnsfit.studies.agreement import run_goodness
 
@@ -59,7 +59,7 @@ def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         output.print_json({**plain(result), "provenance": _origin(chosen, at, toys, seed)})
         return
     output.print_lines(
-        f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)", *_tail(result.tail)
+        f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)", *_tail(result.toys)
     )
 
 
@@ -99,7 +99,7 @@ def compatibility(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     rows += [(experiment, name, f"{value:.4g}") for experiment, values in result.separate.items() for name, value in values.items()]
     output.table("Best fits", ("experiment", "coupling", "value"), rows)
     output.print_lines(
-        f"chi2_PG / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)", *_tail(result.tail)
+        f"chi2_PG / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)", *_tail(result.toys)
     )
 
 
@@ -206,10 +206,11 @@ def _analysis(
     )
 
 
-def _tail(tail: "ToyTail | None") -> list[str]:
-    if tail is None:
+def _tail(record: "ToyRecord | None") -> list[str]:
+    if record is None:
         return []
-    return [f"p = {tail.p:.3g} +- {tail.error:.1g} ({tail.toys} toys, seed {tail.seed}, {tail.failed} failed)"]
+    (point,) = record.points
+    return [f"p = {point.p:.3g} +- {point.error:.1g} ({point.toys} toys, seed {record.seed}, {point.failed} failed)"]
 
 
 def _origin(chosen: "Analysis", at: list[str] | None, toys: int | None, seed: int) -> "dict[str, Any]":

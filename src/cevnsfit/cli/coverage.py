@@ -59,11 +59,11 @@ def coverage(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     CLs limits are studied where counts grow with the parameter.
     """
     from cevnsfit.cli.options import analysis, held
-    from cevnsfit.infer.feldman_cousins import ToyPlan
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.studies.coverage import Truths, parse_truths, run_coverage, write_coverage
     from cevnsfit.studies.grids import parse_grid
     from cevnsfit.studies.provenance import provenance
-    from cevnsfit.studies.throwing import Run
+    from cevnsfit.studies.toy_runs import Run
 
     chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap, electrons=electrons, floating=profile)
     over = None
@@ -72,7 +72,7 @@ def coverage(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         over = name, tuple(float(value) for value in values)
     truths = Truths(*parse_truths(truth), cl, nested, over)
     with output.progress("units of toys") as progress:
-        study = run_coverage(chosen, truths, at=held(at), run=Run(ToyPlan(toys, seed), jobs, folder, dask), progress=progress)
+        study = run_coverage(chosen, truths, at=held(at), run=Run(Toys(toys, seed), jobs, folder, dask), progress=progress)
     files = [] if folder is None else write_coverage(study, folder)
     if as_json:
         output.print_json({**plain(study), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})

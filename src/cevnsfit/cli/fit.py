@@ -34,7 +34,7 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     allow_overlap: OverlapOption = False,
     electrons: ElectronsOption = False,
     asimov: Annotated[bool, typer.Option("--asimov", help="Fit Asimov data: the expectation at --true.")] = False,
-    toy: Annotated[int | None, typer.Option("--toy", metavar="SEED", help="Fit one toy thrown at --true.", show_default=False)] = None,
+    toy: Annotated[int | None, typer.Option("--toy", metavar="SEED", help="Fit one toy generated at --true.", show_default=False)] = None,
     truth: Annotated[
         list[str] | None,
         typer.Option(

@@ -51,7 +51,7 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 ) -> None:
     """Print the allowed intervals of one parameter, every branch of them; masses must be held.
 
-    Feldman-Cousins intervals throw toys where they matter, at most --toys (2048) at a value; CLs is asymptotic without --toys.
+    Feldman-Cousins intervals generate toys where they matter, at most --toys (2048) at a value; CLs is asymptotic without --toys.
     """
     from cevnsfit.cli.options import analysis, confidence, held, toy_run
     from cevnsfit.studies.limits import Question, run_limits

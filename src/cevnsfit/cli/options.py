@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cevnsfit.core.analysis import Analysis, SignalSystematics
-    from cevnsfit.studies.throwing import Run
+    from cevnsfit.studies.toy_runs import Run
 
 # Commands read these at run time; their modules therefore do without postponed annotations.
 ExperimentsArgument = Annotated[list[str], typer.Argument(metavar="EXP...", help="Shipped experiments, or folders.", show_default=False)]
@@ -122,11 +122,11 @@ def held(texts: Sequence[str] | None) -> dict[str, float]:
 
 def toy_run(toys: int | None, seed: int, place: tuple[int, str | None], folder: Path | None, *, default: int | None = None) -> Run | None:
     """Return how toys are run, None for no toys: `default` is their number when none was asked for; `place` is --jobs and --dask."""
-    from cevnsfit.infer.feldman_cousins import ToyPlan
-    from cevnsfit.studies.throwing import Run
+    from cevnsfit.infer.toys import Toys
+    from cevnsfit.studies.toy_runs import Run
 
     number = default if toys is None else toys
-    return None if number is None else Run(ToyPlan(number, seed), place[0], folder, place[1])
+    return None if number is None else Run(Toys(number, seed), place[0], folder, place[1])
 
 
 def confidence(levels: Sequence[float] | None, dof: int) -> list[tuple[float, int]]:

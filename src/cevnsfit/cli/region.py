@@ -54,17 +54,17 @@ def region(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 ) -> None:
     """Find the Feldman-Cousins region of two parameters; finished toys are kept, and the same command continues."""
     from cevnsfit.cli.options import analysis, held
-    from cevnsfit.infer.feldman_cousins import ToyPlan
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.report.tables import format_intervals
     from cevnsfit.studies.grids import parse_grids
     from cevnsfit.studies.provenance import provenance
-    from cevnsfit.studies.throwing import Run
     from cevnsfit.studies.toy_regions import RegionQuestion, run_toy_region, write_region
+    from cevnsfit.studies.toy_runs import Run
 
     chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap, electrons=electrons, floating=profile)
     question = RegionQuestion(parse_grids(grid if grid else _GRID), cl, _ordering(ordering))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_toy_region(chosen, question, at=held(at), run=Run(ToyPlan(toys, seed), jobs, folder, dask), progress=progress)
+        result = run_toy_region(chosen, question, at=held(at), run=Run(Toys(toys, seed), jobs, folder, dask), progress=progress)
     files = write_region(result, folder)
     if as_json:
         output.print_json({**plain(result), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})

@@ -12,22 +12,21 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import optimize
 from scipy.stats import norm
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.infer.feldman_cousins import p_value
-from cevnsfit.infer.intervals import Intervals, complement, search_grid, threshold
-from cevnsfit.infer.minima import free_fits, start_set
-from cevnsfit.infer.profile import profile
-from cevnsfit.infer.results import PointTest, ToyRecord
-from cevnsfit.infer.toys import Rival, Unit, in_this_process, likelihood_ratio
-from cevnsfit.stats.data import asimov_data, observed_data, observing
+from cevnsfit.infer.curve import complement, falling, interpolated, outward_root, root
+from cevnsfit.infer.hypothesis import at_values, hypothesis, profile_at, q_tilde, toys_of, with_best_fit
+from cevnsfit.infer.intervals import Intervals, search_grid, threshold
+from cevnsfit.infer.results import ToyRecord
+from cevnsfit.infer.runner import HERE
+from cevnsfit.infer.toys import measured, p_value, point_test
+from cevnsfit.stats.data import asimov_data
 from cevnsfit.stats.joint import expected_totals
 
 if TYPE_CHECKING:
@@ -35,8 +34,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.infer.feldman_cousins import ToyPlan
-    from cevnsfit.infer.toys import Thrower
+    from cevnsfit.infer.hypothesis import Hypothesis
+    from cevnsfit.infer.results import PointTest
+    from cevnsfit.infer.runner import Procedure, Runner
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
@@ -59,54 +60,17 @@ _CLOSE: Final = 1.02
 _SATURATED: Final = 0.5
 _LEAST: Final = 1e-6
 
+_PRECISION: Final = 1e-7
+"""Of an asymptotic limit, relative to itself."""
+
 _REFINED: Final = 4
 """Times that wide steps are halved."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SignalTest:
-    """Signals of any strength against none, on one data set.
-
-    Attributes
-    ----------
-    joint
-        The likelihood at fixed nonlinear parameters, the domain of `poi` cut.
-    poi
-        The parameter; its domain begins where there is no signal.
-    held
-        Other parameters that are held, by name.
-    data
-        The observed data set.
-    asimov
-        The Asimov data set without signal, at the nuisances that fit the observed data best without signal.
-    starts
-        Starts of free fits, shape (S, n).
-    best, estimate
-        -2 ln lambda and the parameter at the best fit to the observed data.
-    null
-        All parameters of the fit to the observed data without signal, shape (n,).
-    """
-
-    joint: Joint
-    poi: str
-    held: Mapping[str, float]
-    data: Data
-    asimov: Data
-    starts: Floats
-    best: float
-    estimate: float
-    null: Floats
-
-    @property
-    def floor(self) -> float:
-        """Return the value without signal."""
-        return self.joint.parameters[self.poi].lower
-
-
 def signal_test(
-    joint: Joint, poi: str, *, held: Mapping[str, float] | None = None, data: Data | None = None, null: float = 0.0
-) -> SignalTest:
-    """Return what CLs limits on `poi` need.
+    joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, data: Data | None = None, null: float = 0.0
+) -> Hypothesis:
+    """Return the hypothesis without signal, with the best fit: what CLs limits on `poi` need.
 
     Parameters
     ----------
@@ -114,7 +78,7 @@ def signal_test(
         The likelihood at fixed nonlinear parameters.
     poi
         The parameter.
-    held
+    at
         Other parameters that are held, by name.
     data
         The data set; the observed one by default.
@@ -126,16 +90,10 @@ def signal_test(
     CevnsfitError
         If counts do not grow with `poi`: then CLs makes no statement.
     """
-    held = {} if held is None else held
-    data = observed_data(joint) if data is None else data
     floor = joint.parameters[poi].checked(null)
-    joint = cut(observing(joint, data), poi, floor)
-    require_growth(joint, poi, held)
-    without = profile(joint, {name: np.array([value]) for name, value in {**held, poi: floor}.items()}, data=data).theta[0]
-    starts = start_set(joint, data, held=held)
-    best, theta = free_fits(joint, data.batch(), starts, held=held)
-    estimate = float(theta[0, joint.parameters.index(poi)])
-    return SignalTest(joint, poi, held, data, asimov_data(joint, without), starts, float(best[0]), estimate, without)
+    joint = cut(joint, poi, floor)
+    require_growth(joint, poi, {} if at is None else at)
+    return with_best_fit(hypothesis(joint, poi, floor, at=at, data=data))
 
 
 def cut(joint: Joint, poi: str, floor: float) -> Joint:
@@ -156,21 +114,18 @@ def require_growth(joint: Joint, poi: str, held: Mapping[str, float]) -> None:
         raise CevnsfitError(message)
 
 
-def statistic(test: SignalTest, values: Floats) -> Floats:
+def statistic(test: Hypothesis, values: Floats) -> Floats:
     """Return q~ of the observed data at some values, shape (n,)."""
-    q: Floats = np.maximum(_heights(test, values, test.data) - test.best, 0.0)
-    return np.asarray(np.where(values < test.estimate, 0.0, q))
+    rows = np.repeat(test.observed, len(values), axis=0)
+    rows[:, 0] = profile_at(test, values).nll2
+    return q_tilde(rows, values)
 
 
-def asimov_statistic(test: SignalTest, values: Floats) -> Floats:
-    """Return q~ of the Asimov data without signal, shape (n,)."""
-    lowest = _heights(test, np.array([test.floor]), test.asimov)[0]
-    return np.asarray(np.maximum(_heights(test, values, test.asimov) - lowest, 0.0))
-
-
-def _heights(test: SignalTest, values: Floats, data: Data) -> Floats:
-    held = {name: np.full(len(values), value) for name, value in test.held.items()}
-    return profile(test.joint, {**held, test.poi: values}, data=data, start=test.null).nll2
+def asimov_statistic(test: Hypothesis, values: Floats) -> Floats:
+    """Return q~ of the Asimov data without signal, at the nuisances that fit the observed data best without signal, shape (n,)."""
+    data = asimov_data(test.joint, test.theta)
+    lowest = profile_at(test, np.array([test.value]), data=data).nll2[0]
+    return np.asarray(np.maximum(profile_at(test, values, data=data).nll2 - lowest, 0.0))
 
 
 def asymptotic_tails(q: Floats, asimov: Floats) -> tuple[Floats, Floats]:
@@ -183,19 +138,23 @@ def asymptotic_tails(q: Floats, asimov: Floats) -> tuple[Floats, Floats]:
     return np.asarray(norm.sf(with_signal)), np.asarray(norm.sf(without))
 
 
-def cls_values(test: SignalTest, values: Floats) -> Floats:
+def cls_values(test: Hypothesis, values: Floats) -> Floats:
     """Return CLs of the observed data at some values, asymptotic, shape (n,)."""
     with_signal, without = asymptotic_tails(statistic(test, values), asimov_statistic(test, values))
     return np.asarray(with_signal / without)
 
 
-def expected_cls(test: SignalTest, values: Floats) -> Floats:
+def expected_cls(test: Hypothesis, values: Floats) -> Floats:
     """Return CLs that data without signal give at `SIGMAS`, asymptotic, shape (5, n) (1007.1727, eq. 89)."""
     root = np.sqrt(asimov_statistic(test, values))
     return np.array([norm.sf(root - z) / norm.sf(-z) for z in SIGMAS])
 
 
-def cls_limit(test: SignalTest, *, cl: float) -> Intervals:
+def _expected_at(test: Hypothesis, which: int, values: Floats) -> Floats:
+    return np.asarray(expected_cls(test, values)[which])
+
+
+def cls_limit(test: Hypothesis, *, cl: float) -> Intervals:
     """Return the asymptotic CLs upper limit, with those expected without signal.
 
     Raises
@@ -204,40 +163,35 @@ def cls_limit(test: SignalTest, *, cl: float) -> Intervals:
         Unless 0 < cl < 1.
     """
     threshold(cl, 1)
-    observed = _crossing(test, lambda value: float(cls_values(test, value)[0]), 1 - cl)
-    expected = tuple(_crossing(test, functools.partial(_expected_one, test, k), 1 - cl) for k in range(len(SIGMAS)))
+    observed = _crossing(test, functools.partial(cls_values, test), 1 - cl)
+    expected = tuple(_crossing(test, functools.partial(_expected_at, test, which), 1 - cl) for which in range(len(SIGMAS)))
     return limit_interval(test, observed, expected, cl, ASYMPTOTIC)
 
 
-def _expected_one(test: SignalTest, which: int, value: Floats) -> float:
-    return float(expected_cls(test, value)[which, 0])
-
-
-def _crossing(test: SignalTest, curve: Callable[[Floats], float], alpha: float) -> float:
+def _crossing(test: Hypothesis, curve: Callable[[Floats], Floats], alpha: float) -> float:
     """Return the value at which a falling curve crosses `alpha`; infinity where it does not within the domain."""
-    parameter = test.joint.parameters[test.poi]
-    low = max(test.estimate, test.floor)
-    step = float(search_grid(test.joint, test.poi)[-1] - test.floor) / 4
-    high = low + step
-    while curve(np.array([high])) > alpha:
-        if high >= parameter.upper or high > test.floor + 1e9 * step:
-            return math.inf
-        low, step = high, 2 * step
-        high = min(high + step, parameter.upper)
-    low = test.floor + 1e-9 * step if curve(np.array([low])) <= alpha else low
-    if curve(np.array([low])) <= alpha:
-        return test.floor
-    return float(optimize.brentq(lambda x: curve(np.array([x])) - alpha, low, high, rtol=1e-7))
+
+    def excess(value: float) -> float:
+        return alpha - float(curve(np.array([value]))[0])
+
+    step = float(search_grid(test.joint, test.poi)[-1] - test.value) / 4
+    start = max(test.estimate, test.value)
+    if excess(start) >= 0.0:
+        beside = test.value + 1e-9 * step
+        return test.value if excess(beside) >= 0.0 else root(excess, beside, start + step, relative=_PRECISION)
+    last = min(test.joint.parameters[test.poi].upper, test.value + 1e9 * step)
+    found = outward_root(excess, start, step, last, relative=_PRECISION)
+    return math.inf if found == last else found
 
 
 def limit_interval(
-    test: SignalTest, limit: float, expected: Sequence[float], cl: float, method: str, record: ToyRecord | None = None
+    test: Hypothesis, limit: float, expected: Sequence[float], cl: float, method: str, record: ToyRecord | None = None
 ) -> Intervals:
     """Return a limit as the allowed interval below it."""
     parameter = test.joint.parameters[test.poi]
     top = parameter.upper if math.isfinite(parameter.upper) else max(limit, float(search_grid(test.joint, test.poi)[-1]))
-    domain = (test.floor, float(top))
-    allowed = ((test.floor, limit),)
+    domain = (test.value, float(top))
+    allowed = ((test.value, limit),)
     return Intervals(
         poi=test.poi,
         best_fit=test.estimate,
@@ -255,31 +209,12 @@ def limit_interval(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sampled:
-    """One value with its pseudo-experiments: the observed statistic, and those of pseudo-experiments with and without signal."""
-
-    value: float
-    observed: float
-    signal: Floats
-    background: Floats
-    failed: int
-
-    def cls(self, q: float) -> tuple[float, float]:
-        """Return CLs at a value of the statistic, and its Monte Carlo error."""
-        (with_signal, error), (without, other) = p_value(self.signal, q), p_value(self.background, q)
-        if not without > 0:
-            return math.nan, math.inf
-        ratio = with_signal / without
-        return ratio, math.hypot(error, ratio * other) / without
-
-
-def cls_limit_toys(test: SignalTest, *, cl: float, plan: ToyPlan, throw: Thrower = in_this_process) -> Intervals:
+def cls_limit_toys(test: Hypothesis, *, cl: float, toys: Toys, run: Runner = HERE) -> Intervals:
     """Return the CLs upper limit from pseudo-experiments, with those expected without signal.
 
-    Pseudo-experiments with signal are thrown at the nuisances that fit the observed data best at each value, those without signal at the ones
-    that fit best without signal; auxiliary data fluctuate. Values lie on both sides of the asymptotic limits; wide steps in which a curve
-    crosses are halved, and CLs in standard deviations is linear in the rest.
+    Pseudo-experiments with signal are generated at the nuisances that fit the observed data best at each value, those without signal at the
+    ones that fit best without signal; auxiliary data fluctuate. Values lie on both sides of the asymptotic limits; wide steps in which a
+    curve crosses are halved, and CLs in standard deviations is linear in the rest.
 
     Parameters
     ----------
@@ -287,25 +222,19 @@ def cls_limit_toys(test: SignalTest, *, cl: float, plan: ToyPlan, throw: Thrower
         From `signal_test`.
     cl
         Confidence level.
-    plan
+    toys
         Number of each kind of pseudo-experiments at each value, and their seed.
-    throw
-        Returns the chunks of some units, in order.
+    run
+        Where they are generated.
     """
     asymptotic = cls_limit(test, cl=cl)
     ends = [value for value in (asymptotic.allowed[0][1], *asymptotic.expected) if math.isfinite(value)]
     if not ends:
         return limit_interval(test, math.inf, asymptotic.expected, cl, TOYS)
-    sampled = _sample(test, _first_values(test.floor, ends), plan, throw)
-    for _ in range(_REFINED):
-        new = _between(sampled, test.floor, 1 - cl)
-        if not new.size:
-            break
-        sampled = sorted([*sampled, *_sample(test, new, plan, throw, first=len(sampled))], key=lambda point: point.value)
-    values = np.array([point.value for point in sampled])
-    observed, *expected = (_falling(values, curve, 1 - cl) for curve in _curves(sampled))
-    record = ToyRecord(plan.seed, tuple(_point_test(point, 1 - cl) for point in sampled))
-    return limit_interval(test, observed, expected, cl, TOYS, record)
+    points = run(_tested(test, _first_values(test.value, ends), 1 - cl, toys))
+    values = np.array([point.value for point in points])
+    observed, *expected = (_falling(values, curve, 1 - cl) for curve in _curves(points))
+    return limit_interval(test, observed, expected, cl, TOYS, ToyRecord(toys.seed, tuple(points)))
 
 
 def _first_values(floor: float, ends: Sequence[float]) -> Floats:
@@ -314,75 +243,61 @@ def _first_values(floor: float, ends: Sequence[float]) -> Floats:
     return floor + np.unique(np.concatenate([np.outer(_AROUND, reach).ravel(), [_BEYOND[0] * reach.min(), _BEYOND[1] * reach.max()]]))
 
 
-def _curves(sampled: Sequence[_Sampled]) -> list[Floats]:
+def _curves(points: Sequence[PointTest]) -> list[Floats]:
     """Return CLs of the observed data and of data without signal at -2 to 2 standard deviations, each of shape (values,)."""
-    observed = [np.array([point.cls(point.observed)[0] for point in sampled])]
-    return observed + [np.array([point.cls(float(np.quantile(point.background, norm.cdf(-z))))[0] for point in sampled]) for z in SIGMAS]
+    observed = [np.array([point.p for point in points])]
+    quantiles = [norm.cdf(-z) for z in SIGMAS]
+    return observed + [np.array([_cls_of_background(point, quantile) for point in points]) for quantile in quantiles]
 
 
-def _between(sampled: Sequence[_Sampled], floor: float, alpha: float) -> Floats:
+def _cls_of_background(point: PointTest, quantile: float) -> float:
+    """Return CLs of data without signal whose statistic is a quantile of theirs."""
+    signal, background = point.samples
+    return p_value(signal, float(np.quantile(background, quantile)), background)[0]
+
+
+def _between(points: Sequence[PointTest], floor: float, alpha: float) -> Floats:
     """Return values in the middle of the wide steps in which curves cross `alpha`."""
     found = []
-    for curve in _curves(sampled):
+    for curve in _curves(points):
         good = np.isfinite(curve)
-        reach = np.array([point.value for point in sampled])[good] - floor
-        last = int(np.argmax(_monotonic(curve[good]) <= alpha))
+        reach = np.array([point.value for point in points])[good] - floor
+        last = int(np.argmax(falling(curve[good]) <= alpha))
         if last > 0 and reach[last] > (_CLOSE if curve[good][last - 1] > _SATURATED else _NARROW) * reach[last - 1]:
             found.append(floor + math.sqrt(reach[last] * reach[last - 1]))
     return np.unique(found)
 
 
-def _monotonic(curve: Floats) -> Floats:
-    """Return a curve that falls but for fluctuations as one that never rises: halfway between the nearest ones above and below it."""
-    above, below = np.maximum.accumulate(curve[::-1])[::-1], np.minimum.accumulate(curve)
-    result: Floats = 0.5 * (above + below)
-    return result
+def _tested(test: Hypothesis, values: Floats, alpha: float, toys: Toys) -> Procedure[list[PointTest]]:
+    """Return values tested with pseudo-experiments, increasing: the first ones, and those in the middle of wide steps."""
+    points: list[PointTest] = []
+    for _ in range(1 + _REFINED):
+        tests = at_values(test, values)
+        new = yield [_both_kinds(test, one, len(points) + k, alpha, toys) for k, one in enumerate(tests)]
+        points = sorted([*points, *new], key=lambda point: point.value)
+        values = _between(points, test.value, alpha)
+        if not values.size:
+            break
+    return points
 
 
-def _sample(test: SignalTest, values: Floats, plan: ToyPlan, throw: Thrower, first: int = 0) -> list[_Sampled]:
-    """Return some values with their pseudo-experiments; `first` is the place of the first one among all, which chooses the random streams."""
-    held = {name: np.full(len(values), value) for name, value in test.held.items()}
-    fits = profile(test.joint, {**held, test.poi: values}, data=test.data, start=test.null)
-    rivals = (Rival(test.joint, test.starts),)
-    units = []
-    for place, (value, theta) in enumerate(zip(values, fits.theta, strict=True), first):
-        at = {**test.held, test.poi: float(value)}
-        measure = functools.partial(likelihood_ratio, joint=test.joint, poi=test.poi, held=at, start=theta, rivals=rivals)
-        for kind, truth in enumerate((theta, test.null)):
-            units += [Unit(2 * place + kind, chunk, test.joint, truth, measure, plan.seed) for chunk in range(plan.chunks)]
-    found = iter(throw(units))
-    q = statistic(test, values)
-    sampled = []
-    for value, observed in zip(values, q, strict=True):
-        both = [np.concatenate([next(found) for _ in range(plan.chunks)]) for _ in range(2)]
-        good = [~np.isnan(rows).any(axis=1) for rows in both]
-        failed = int(sum(np.count_nonzero(~flags) for flags in good))
-        signal, background = (_one_sided(rows[flags], float(value)) for rows, flags in zip(both, good, strict=True))
-        sampled.append(_Sampled(float(value), float(observed), signal, background, failed))
-    return sampled
-
-
-def _one_sided(rows: Floats, value: float) -> Floats:
-    """Return q~ of pseudo-experiments from what `likelihood_ratio` measured."""
-    return np.where(rows[:, 2] > value, 0.0, np.maximum(rows[:, 0] - rows[:, 1], 0.0))
-
-
-def _point_test(point: _Sampled, alpha: float) -> PointTest:
-    ratio, error = point.cls(point.observed)
-    clear = abs(ratio - alpha) > 3 * error
-    return PointTest(point.value, point.observed, ratio, error, len(point.signal) + len(point.background), point.failed, clear)
+def _both_kinds(test: Hypothesis, one: Hypothesis, place: int, alpha: float, toys: Toys) -> Procedure[PointTest]:
+    """Return a value tested with pseudo-experiments of its own, and with those of `test`, without signal."""
+    first = [toys_of(kind, toys.seed, 2 * place + number, measured=one) for number, kind in enumerate((one, test))]
+    both = yield [measured(chunk, toys.chunks) for chunk in first]
+    observed, *samples = (q_tilde(rows, one.value) for rows in (one.observed, *both))
+    return point_test(one.value, float(observed[0]), samples, alpha)
 
 
 def _falling(values: Floats, curve: Floats, alpha: float) -> float:
     """Return where a falling curve crosses `alpha`, linear in standard deviations; the ends of the values where it does not, infinity above them."""
-    good = np.isfinite(curve)
-    values, curve = values[good], _monotonic(curve[good])
+    known = np.isfinite(curve)
+    values, curve = values[known], falling(curve[known])
     below = np.flatnonzero(curve <= alpha)
     if not len(below):
         return math.inf
     last = int(below[0])
     if last == 0:
         return float(values[0])
-    low, high = norm.isf(np.clip(curve[[last - 1, last]], _LEAST, 1 - _LEAST))
-    fraction = (norm.isf(alpha) - low) / (high - low)
-    return float(values[last - 1] + fraction * (values[last] - values[last - 1]))
+    step = slice(last - 1, last + 1)
+    return interpolated(values[step], norm.isf(np.clip(curve[step], _LEAST, 1 - _LEAST)), float(norm.isf(alpha)))

@@ -21,11 +21,12 @@ from scipy.stats import chi2
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.infer.goodness import toy_tail
+from cevnsfit.infer.goodness import tail
 from cevnsfit.infer.minima import free_fits, start_set
+from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.starts import effective
-from cevnsfit.infer.toys import Unit, in_this_process
-from cevnsfit.stats.data import Data, observed_data, observing
+from cevnsfit.infer.toys import Chunk
+from cevnsfit.stats.data import Data, observed_data, observing, toy_data
 from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.infer.feldman_cousins import ToyPlan
-    from cevnsfit.infer.goodness import ToyTail
-    from cevnsfit.infer.toys import Thrower
+    from cevnsfit.infer.results import ToyRecord
+    from cevnsfit.infer.runner import Runner
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
@@ -57,23 +58,28 @@ class Compatibility:
         The shared couplings at the combined best fit, by name.
     separate
         The couplings of each experiment where it has its own, by experiment and name.
-    tail
+    toys
         The p-value of pseudo-experiments at the combined best fit, None without any.
     """
 
-    document: ClassVar[Mapping[str, str]] = {"method": "method"}
+    document: ClassVar[Mapping[str, str | None]] = {"method": "method", "tail": "tail", "toys": None}
 
     statistic: float
     ndof: int
     p: float
     combined: Mapping[str, float]
     separate: Mapping[str, Mapping[str, float]]
-    tail: ToyTail | None = None
+    toys: ToyRecord | None = None
 
     @property
     def method(self) -> str:
         """Return how they are compared."""
         return METHOD
+
+    @property
+    def tail(self) -> dict[str, float] | None:
+        """Return the p-value of pseudo-experiments, None without any."""
+        return None if self.toys is None else self.toys.tail
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,14 +94,14 @@ class Split:
     place: NDArray[np.int64]
     starts: Floats
     separate_starts: Floats
-    held: Mapping[str, float]
+    at: Mapping[str, float]
 
 
-def shared_couplings(joint: Joint, held: Mapping[str, float]) -> dict[str, tuple[str, ...]]:
+def shared_couplings(joint: Joint, at: Mapping[str, float]) -> dict[str, tuple[str, ...]]:
     """Return the free couplings on which at least two channels depend, with the names of these channels."""
     found = {}
     for parameter in joint.parameters:
-        if parameter.kind != "polynomial" or parameter.fixed or parameter.name in held:
+        if parameter.kind != "polynomial" or parameter.fixed or parameter.name in at:
             continue
         names = tuple(c.name for c in joint.channels if parameter.name in effective(join(joint.parameters, (c,))))
         if len(names) > 1:
@@ -125,7 +131,7 @@ def separate_couplings(joint: Joint, shared: Mapping[str, Sequence[str]]) -> tup
     return join(ParameterSet(tuple(parameters[i] for i in kept)), tuple(channels)), np.array([place[i] for i in kept], dtype=np.int64)
 
 
-def split_likelihood(joint: Joint, held: Mapping[str, float], data: Data) -> Split:
+def split_likelihood(joint: Joint, at: Mapping[str, float], data: Data) -> Split:
     """Return both likelihoods.
 
     Raises
@@ -133,20 +139,20 @@ def split_likelihood(joint: Joint, held: Mapping[str, float], data: Data) -> Spl
     CevnsfitError
         If no two experiments share a coupling.
     """
-    shared = shared_couplings(joint, held)
+    shared = shared_couplings(joint, at)
     if not shared:
         message = "no coupling is shared by two of the experiments: there is nothing to compare"
         raise CevnsfitError(message)
     joint = observing(joint, data)
     separate, place = separate_couplings(joint, shared)
-    starts = start_set(joint, data, held=held)
+    starts = start_set(joint, data, held=at)
     return Split(
         joint,
         separate,
         place,
         starts,
-        np.concatenate([starts[:, place], start_set(separate, _moved(data, place), held=held)]),
-        held,
+        np.concatenate([starts[:, place], start_set(separate, _moved(data, place), held=at)]),
+        at,
     )
 
 
@@ -156,20 +162,15 @@ def _moved(data: Data, place: NDArray[np.int64]) -> Data:
 
 def distance(data: Data, *, split: Split) -> Floats:
     """Return chi2_PG of each data set, shape (P, 1); NaN where a fit fails."""
-    combined, theta = free_fits(split.combined, data, split.starts, held=split.held)
+    combined, theta = free_fits(split.combined, data, split.starts, held=split.at)
     starts = np.broadcast_to(split.separate_starts[:, None], (len(split.separate_starts), len(data.aux), len(split.place)))
     good = np.where(np.isnan(theta), split.starts[0], theta)[:, split.place]
-    separate, _ = free_fits(split.separate, _moved(data, split.place), np.concatenate([starts, good[None]]), held=split.held)
+    separate, _ = free_fits(split.separate, _moved(data, split.place), np.concatenate([starts, good[None]]), held=split.at)
     return np.maximum(combined - separate, 0.0)[:, None]
 
 
 def compatibility(
-    joint: Joint,
-    *,
-    held: Mapping[str, float] | None = None,
-    data: Data | None = None,
-    plan: ToyPlan | None = None,
-    throw: Thrower = in_this_process,
+    joint: Joint, *, at: Mapping[str, float] | None = None, data: Data | None = None, toys: Toys | None = None, run: Runner = HERE
 ) -> Compatibility:
     """Return how well the experiments of a joint likelihood agree on the couplings they share.
 
@@ -177,38 +178,37 @@ def compatibility(
     ----------
     joint
         The likelihood of all experiments at fixed nonlinear parameters.
-    held
+    at
         Parameters that are held, by name.
     data
         The data set; the observed one by default.
-    plan
-        Number and seed of pseudo-experiments, thrown at the combined best fit; none by default.
-    throw
-        Returns the chunks of some units, in order.
+    toys
+        Number and seed of pseudo-experiments, generated at the combined best fit; none by default.
+    run
+        Where they are generated.
 
     Raises
     ------
     CevnsfitError
         If no two experiments share a coupling, or a fit does not converge.
     """
-    held = {} if held is None else held
+    at = {} if at is None else at
     data = observed_data(joint) if data is None else data
-    split = split_likelihood(joint, held, data)
+    split = split_likelihood(joint, at, data)
     one = data.batch()
-    combined, theta = free_fits(split.combined, one, split.starts, held=held)
+    combined, theta = free_fits(split.combined, one, split.starts, held=at)
     starts = np.concatenate([split.separate_starts, theta[:, split.place]])
-    separate, other = free_fits(split.separate, _moved(one, split.place), starts, held=held)
+    separate, other = free_fits(split.separate, _moved(one, split.place), starts, held=at)
     statistic = float(combined[0] - separate[0])
     if not np.isfinite(statistic):
         message = "a fit does not converge: there is no test of compatibility"
         raise CevnsfitError(message)
-    statistic, shared = max(statistic, 0.0), shared_couplings(joint, held)
+    statistic, shared = max(statistic, 0.0), shared_couplings(joint, at)
     ndof = sum(len(channels) - 1 for channels in shared.values())
-    tail = None
-    if plan is not None:
-        measure = functools.partial(distance, split=split)
-        units = [Unit(0, chunk, split.combined, theta[0], measure, plan.seed) for chunk in range(plan.chunks)]
-        tail = toy_tail(units, statistic, throw)
+    record = None
+    if toys is not None:
+        chunk = Chunk(functools.partial(toy_data, split.combined, theta[0]), functools.partial(distance, split=split), toys.seed, 0)
+        record = run(tail(chunk, statistic, toys))
     values = dict(zip(split.separate.parameters.names, other[0].tolist(), strict=True))
     found = {c.name: {name: values[own(c.name, name)] for name, users in shared.items() if c.name in users} for c in joint.channels}
     return Compatibility(
@@ -217,5 +217,5 @@ def compatibility(
         p=float(chi2.sf(statistic, ndof)),
         combined={name: float(theta[0, joint.parameters.index(name)]) for name in shared},
         separate={name: couplings for name, couplings in found.items() if couplings},
-        tail=tail,
+        toys=record,
     )

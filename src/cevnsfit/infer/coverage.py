@@ -1,8 +1,8 @@
 """How often do intervals contain the truth: empirical coverage of three methods.
 
-Pseudo-experiments are thrown at a true value, with the nuisances that fit the observed data best there. The profile-likelihood interval of
+Pseudo-experiments are generated at a true value, with the nuisances that fit the observed data best there. The profile-likelihood interval of
 each contains the truth when t(truth) does not exceed the asymptotic threshold. The Feldman-Cousins interval contains it when at least 1 - CL
-of further pseudo-experiments, thrown at the nuisances that fit that pseudo-experiment best at the truth, have a larger t. The truth lies below
+of further pseudo-experiments, generated at the nuisances that fit that pseudo-experiment best at the truth, have a larger t. The truth lies below
 the asymptotic CLs limit when its CLs, from the Asimov data of that pseudo-experiment without signal, is at least 1 - CL.
 """
 
@@ -10,27 +10,27 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.cls import asymptotic_tails, cut, require_growth
-from cevnsfit.infer.feldman_cousins import FAR, SURE, p_value
+from cevnsfit.infer.feldman_cousins import FAR
+from cevnsfit.infer.hypothesis import at_value, likelihood_ratio, q_tilde, t
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.minima import conditional_fits
-from cevnsfit.infer.profile import profile
-from cevnsfit.infer.toys import CHUNK, Unit, likelihood_ratio
-from cevnsfit.stats.data import Data, asimov_data, observing, toy_data
+from cevnsfit.infer.toys import SURE, Chunk, measured, p_value
+from cevnsfit.stats.data import asimov_data, observing, stack, toy_data
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
-    from cevnsfit.infer.feldman_cousins import Hypotheses
-    from cevnsfit.infer.toys import Measure, Rival
+    from cevnsfit.infer.hypothesis import Hypothesis
+    from cevnsfit.infer.runner import Procedure
+    from cevnsfit.infer.toys import Toys
+    from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
@@ -73,125 +73,115 @@ class Coverage:
     error: float
     toys: int
     failed: int
-    quantile: float
+    quantile: float = math.nan
 
 
-def coverage_units(tests: Hypotheses, truth: float, toys: int, stream: tuple[int, int], *, alpha: float | None) -> list[Unit]:
-    """Return the units of work of one true value.
+def studied(test: Hypothesis, truth: float, *, cl: float, toys: Toys, nested: int, point: int) -> Procedure[tuple[Coverage, ...]]:
+    """Return the coverage of each method at one true value.
 
     Parameters
     ----------
-    tests
-        From `hypotheses`.
+    test
+        From `default_hypothesis`.
     truth
         The true value.
+    cl
+        Confidence level.
     toys
-        Number of pseudo-experiments.
-    stream
-        Seed, and place of the value among the random streams.
-    alpha
-        1 - CL of the Feldman-Cousins intervals; None for profile-likelihood intervals, and CLs limits where counts grow with the parameter.
+        Number and seed of the pseudo-experiments for profile-likelihood intervals, and for CLs limits where counts grow with the parameter.
+    nested
+        Number of those for Feldman-Cousins intervals; 0 for none.
+    point
+        Place of the value among the random streams; that of Feldman-Cousins intervals is the next one.
     """
-    seed, place = stream
-    held = {**tests.held, tests.poi: tests.joint.parameters[tests.poi].checked(truth)}
-    theta = profile(tests.joint, {name: np.array([value]) for name, value in held.items()}, data=tests.data).theta[0]
-    point = TruePoint(tests.joint, tests.poi, held, theta, tests.rivals)
-    if alpha is None:
-        measure = functools.partial(_plain, point=point, limits=has_limits(tests))
-        return [Unit(place, k, tests.joint, theta, measure, seed) for k in range(-(-toys // CHUNK))]
-    nested = functools.partial(measure_nested, point=point, alpha=alpha)
-    units = range(-(-toys // PER_UNIT))
-    return [Unit(place, k, tests.joint, theta, functools.partial(nested, stream=(seed, place, k)), seed) for k in units]
+    one = at_value(test, truth)
+    chunk = Chunk(
+        functools.partial(toy_data, one.joint, one.theta), functools.partial(_plain, test=one, limits=has_limits(one)), toys.seed, point
+    )
+    plain, ordered = yield [measured(chunk, toys.chunks), _ordered(one, toys.seed, point + 1, nested, 1 - cl)]
+    found = coverage_of(truth, plain, cl=cl, nested=False)
+    return found if ordered is None else (*found, coverage_of(truth, ordered, cl=cl, nested=True)[1])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TruePoint:
-    """A true value: the likelihood, the parameters held at it, all parameters of its fit to the observed data, and who competes for the best fit."""
-
-    joint: Joint
-    poi: str
-    held: Mapping[str, float]
-    theta: Floats
-    rivals: tuple[Rival, ...]
-
-
-def _ratio(data: Data, point: TruePoint, start: Floats) -> Floats:
-    return likelihood_ratio(data, joint=point.joint, poi=point.poi, held=point.held, start=start, rivals=point.rivals)
+def _ordered(test: Hypothesis, seed: int, point: int, toys: int, alpha: float) -> Procedure[Floats | None]:
+    """Return what `measure_nested` measures, in units of `PER_UNIT` pseudo-experiments; None without any."""
+    if toys == 0:
+        return None
+    generate, chunks = functools.partial(toy_data, test.joint, test.theta), []
+    for number in range(-(-toys // PER_UNIT)):
+        stream = np.random.SeedSequence(seed, spawn_key=(point, number))
+        measure = functools.partial(measure_nested, test=test, alpha=alpha, stream=stream)
+        chunks.append(Chunk(generate, measure, seed, point, number))
+    return np.concatenate((yield chunks))
 
 
-def is_near(tests: Hypotheses, truth: float) -> bool:
+def is_near(test: Hypothesis, truth: float) -> bool:
     """Return whether the observed data do not exclude a true value by `FAR` or more, as all methods do without pseudo-experiments."""
-    held = {**tests.held, tests.poi: truth}
-    found = profile(tests.joint, {name: np.array([value]) for name, value in held.items()}, data=tests.data)
-    return bool(found.nll2[0] - tests.best < FAR)
+    return at_value(test, truth).nll2 - test.best < FAR
 
 
-def has_limits(tests: Hypotheses) -> bool:
+def has_limits(test: Hypothesis) -> bool:
     """Return whether CLs limits exist: 0 is in the domain, and counts grow with the parameter from there on."""
-    parameter = tests.joint.parameters[tests.poi]
+    parameter = test.joint.parameters[test.poi]
     if not parameter.lower <= 0.0 < parameter.upper:
         return False
     try:
-        require_growth(cut(tests.joint, tests.poi, 0.0), tests.poi, tests.held)
+        require_growth(cut(test.joint, test.poi, 0.0), test.poi, test.at)
     except CevnsfitError:
         return False
     return True
 
 
-def _plain(data: Data, *, point: TruePoint, limits: bool) -> Floats:
+def _plain(data: Data, *, test: Hypothesis, limits: bool) -> Floats:
     """Return what `likelihood_ratio` measures at the truth, and CLs of the truth (infinity without `limits`), shape (P, 4)."""
-    found = _ratio(data, point, point.theta)
-    return np.column_stack([found, _cls(data, found, point) if limits else np.full(len(data.aux), np.inf)])
+    found = likelihood_ratio(data, test=test)
+    return np.column_stack([found, _cls(data, found, test) if limits else np.full(len(data.aux), np.inf)])
 
 
-def _cls(data: Data, found: Floats, point: TruePoint) -> Floats:
+def _cls(data: Data, found: Floats, test: Hypothesis) -> Floats:
     """Return the asymptotic CLs of the truth for each data set, shape (P,), as `infer.cls` has it for the observed data."""
-    truth = point.held[point.poi]
-    starts = np.concatenate([point.theta[None], point.rivals[0].starts])
-    without = {**point.held, point.poi: 0.0}
-    lowest, null = conditional_fits(point.joint, data, starts, held=without)
-    null = np.where(np.isnan(null), point.theta, null)
-    single = [asimov_data(observing(point.joint, data.take(row)), theta) for row, theta in enumerate(null)]
-    asimov = Data(
-        tuple(np.array(counts) for counts in zip(*(one.counts for one in single), strict=True)),
-        tuple(None if parts[0] is None else np.array(parts) for parts in zip(*(one.control for one in single), strict=True)),
-        np.array([one.aux for one in single]),
-    )
-    heights = [conditional_fits(point.joint, asimov, starts, held=held)[0] for held in (point.held, without)]
+    starts = np.concatenate([test.theta[None], test.alternatives[0].starts])
+    without = {**test.at, test.poi: 0.0}
+    lowest, null = conditional_fits(test.joint, data, starts, held=without)
+    null = np.where(np.isnan(null), test.theta, null)
+    asimov = stack([asimov_data(observing(test.joint, data.take(row)), theta) for row, theta in enumerate(null)])
+    heights = [conditional_fits(test.joint, asimov, starts, held=held)[0] for held in (test.held, without)]
     best = np.where(found[:, 2] < 0.0, lowest, found[:, 1])
-    q = np.where(found[:, 2] > truth, 0.0, np.maximum(found[:, 0] - best, 0.0))
+    q = q_tilde(np.column_stack([found[:, 0], best, found[:, 2]]), test.value)
     with_signal, background = asymptotic_tails(q, np.maximum(heights[0] - heights[1], 0.0))
     return with_signal / background
 
 
-def measure_nested(data: Data, *, point: TruePoint, alpha: float, stream: tuple[int, int, int]) -> Floats:
+def measure_nested(data: Data, *, test: Hypothesis, alpha: float, stream: np.random.SeedSequence) -> Floats:
     """Return what `likelihood_ratio` measures at the truth, and the Feldman-Cousins p-value of the truth, shape (P, 4).
 
-    Only the first `PER_UNIT` data sets are measured, the rest is infinite. `stream` is the seed, the place and the number of the unit.
+    Only the first `PER_UNIT` data sets are measured, the rest is infinite. `stream` is that of the unit.
     """
     found = np.full((len(data.aux), QUANTITIES), np.inf)
     data = data.rows(np.arange(min(PER_UNIT, len(data.aux))))
     size = len(data.aux)
-    found[:size, :3] = _ratio(data, point, point.theta)
-    _, theta = conditional_fits(point.joint, data, np.concatenate([point.theta[None], point.rivals[0].starts]), held=point.held)
+    found[:size, :3] = likelihood_ratio(data, test=test)
+    _, theta = conditional_fits(test.joint, data, np.concatenate([test.theta[None], test.alternatives[0].starts]), held=test.held)
+    statistic = found[:size, 0] - found[:size, 1]
     for row in range(size):
-        rng = np.random.default_rng(np.random.SeedSequence(stream[0], spawn_key=(*stream[1:], row)))
-        ratio = functools.partial(_ratio, point=point, start=theta[row])
-        found[row, 3] = _decision(observing(point.joint, data.take(row)), theta[row], found[row, 0] - found[row, 1], ratio, (rng, alpha))
+        rng = np.random.default_rng(np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, row)))
+        joint = observing(test.joint, data.take(row))
+        found[row, 3] = _decision(replace(test, theta=theta[row]), joint, float(statistic[row]), alpha, rng)
     return found
 
 
-def _decision(joint: Joint, theta: Floats, observed: float, ratio: Measure, how: tuple[np.random.Generator, float]) -> float:
-    """Return the p-value of a statistic, with more pseudo-experiments while it is not clear whether it is below alpha; NaN where it has none."""
-    rng, alpha = how
-    if not np.isfinite(observed) or not np.isfinite(theta).all():
+def _decision(test: Hypothesis, joint: Joint, observed: float, alpha: float, rng: np.random.Generator) -> float:
+    """Return the p-value of a statistic, with more pseudo-experiments while it is not clear whether it is below alpha; NaN where it has none.
+
+    They are generated in `joint`, which observes the data set.
+    """
+    if not np.isfinite(observed) or not np.isfinite(test.theta).all():
         return math.nan
     toys = np.empty(0)
     for size in INNER:
-        rows = ratio(toy_data(joint, theta, rng, size))
-        good = ~np.isnan(rows).any(axis=1)
-        toys = np.concatenate([toys, rows[good, 0] - rows[good, 1]])
-        p, error = p_value(toys, observed)
+        rows = likelihood_ratio(toy_data(joint, test.theta, rng, size), test=test)
+        toys = np.concatenate([toys, t(rows)])
+        p, error = p_value(toys[~np.isnan(toys)], observed)
         if abs(p - alpha) > SURE * error:
             break
     return p
@@ -212,18 +202,18 @@ def coverage_of(truth: float, rows: Floats, *, cl: float, nested: bool) -> tuple
         Whether Feldman-Cousins intervals were studied.
     """
     used = rows[~np.isposinf(rows[:, 1])]
-    good = used[~np.isnan(used).any(axis=1)]
-    failed = len(used) - len(good)
-    t = np.maximum(good[:, 0] - good[:, 1], 0.0)
-    quantile = float(np.quantile(t, cl)) if len(t) else math.nan
-    result = [_coverage(truth, "profile", cl, t <= threshold(cl, 1), (failed, quantile))]
-    if nested or np.isfinite(good[:, 3]).any():
-        result.append(_coverage(truth, "feldman-cousins" if nested else "cls", cl, good[:, 3] >= 1 - cl, (failed, math.nan)))
+    counted = used[~np.isnan(used).any(axis=1)]
+    failed = len(used) - len(counted)
+    statistic = t(counted)
+    quantile = float(np.quantile(statistic, cl)) if len(statistic) else math.nan
+    profiled = _coverage(truth, "profile", cl, statistic <= threshold(cl, 1), failed)
+    result = [replace(profiled, quantile=quantile)]
+    if nested or np.isfinite(counted[:, 3]).any():
+        result.append(_coverage(truth, "feldman-cousins" if nested else "cls", cl, counted[:, 3] >= 1 - cl, failed))
     return tuple(result)
 
 
-def _coverage(truth: float, method: str, cl: float, inside: NDArray[np.bool_], about: tuple[int, float]) -> Coverage:
+def _coverage(truth: float, method: str, cl: float, inside: NDArray[np.bool_], failed: int) -> Coverage:
     covered = float(inside.mean()) if len(inside) else math.nan
     smooth = (np.count_nonzero(inside) + 1) / (len(inside) + 2)
-    failed, quantile = about
-    return Coverage(truth, method, cl, covered, math.sqrt(smooth * (1 - smooth) / max(len(inside), 1)), len(inside), failed, quantile)
+    return Coverage(truth, method, cl, covered, math.sqrt(smooth * (1 - smooth) / max(len(inside), 1)), len(inside), failed)

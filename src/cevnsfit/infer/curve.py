@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.results import ProfileResult
@@ -27,6 +27,10 @@ BARRIER: Final = 1e-6
 _DIVISIONS: Final = 2
 _NODES: Final = 9
 _DOUBLINGS: Final = 60
+
+_LEAST_ABSOLUTE: Final = 1e-300
+_LEAST_RELATIVE: Final = 1e-15
+"""Precision of a root, at best."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,25 +79,13 @@ class Curve:
 
 
 def minima(heights: Floats) -> list[int]:
-    """Return the positions of the local minima of a sampled curve, its ends included; the last one of a flat stretch.
-
-    Examples
-    --------
-    >>> minima(np.array([0.0, 1.0, 0.5, 0.5, 2.0]))
-    [0, 3]
-    """
+    """Return the positions of the local minima of a sampled curve, its ends included; the last one of a flat stretch."""
     padded = np.concatenate([[np.inf], heights, [np.inf]])
     return [int(i) for i in np.flatnonzero((heights <= padded[:-2]) & (heights < padded[2:]))]
 
 
 def changes(flags: NDArray[np.bool_]) -> Ints:
-    """Return the positions after which flags change.
-
-    Examples
-    --------
-    >>> changes(np.array([True, True, False, True])).tolist()
-    [1, 2]
-    """
+    """Return the positions after which flags change."""
     return np.flatnonzero(flags[1:] != flags[:-1])
 
 
@@ -167,7 +159,7 @@ def _spline_root(x: Floats, excess: Floats) -> float:
     return zeros[0] if zeros else float(x[cell])
 
 
-def root(excess: Callable[[float], float], low: float, high: float, *, precision: float) -> float:
+def root(excess: Callable[[float], float], low: float, high: float, *, precision: float = 0.0, relative: float = 0.0) -> float:
     """Return where a function changes sign between two values; NaN where it does not, or has no value.
 
     Parameters
@@ -176,8 +168,8 @@ def root(excess: Callable[[float], float], low: float, high: float, *, precision
         The function.
     low, high
         The two values, in any order.
-    precision
-        Of the root, relative to the distance of the two values.
+    precision, relative
+        Of the root, relative to the distance of the two values, and relative to itself; it has the larger of both.
 
     Examples
     --------
@@ -195,21 +187,23 @@ def root(excess: Callable[[float], float], low: float, high: float, *, precision
             known[x] = excess(x)
         return known[x]
 
-    xtol = precision * abs(high - low)
+    xtol = max(precision * abs(high - low), _LEAST_ABSOLUTE)
     while math.isinf(once(low)) != math.isinf(once(high)) and abs(high - low) > xtol:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if once(low) * once(middle) > 0.0 else (low, middle)
     if low == high or not once(low) * once(high) <= 0.0:
         return math.nan
     try:
-        return float(brentq(once, low, high, xtol=xtol, disp=False))
+        return float(brentq(once, low, high, xtol=xtol, rtol=max(relative, _LEAST_RELATIVE), disp=False))
     except ValueError:
         if any(math.isnan(height) for height in known.values()):
             return math.nan
         raise
 
 
-def outward_root(excess: Callable[[float], float], start: float, step: float, limit: float, *, precision: float) -> float:
+def outward_root(
+    excess: Callable[[float], float], start: float, step: float, limit: float, *, precision: float = 0.0, relative: float = 0.0
+) -> float:
     """Return where a function first turns positive on the way from `start` to `limit`, in steps that double.
 
     Parameters
@@ -220,8 +214,8 @@ def outward_root(excess: Callable[[float], float], start: float, step: float, li
         Where the search begins, and the length of its first step.
     limit
         Where it ends; it is returned when the function is not positive there, NaN when the function has no value on the way.
-    precision
-        Of the root, relative to its bracket's distance from `start`.
+    precision, relative
+        Of the root, relative to the distance of its bracket from `start`, and relative to itself; it has the larger of both.
 
     Examples
     --------
@@ -237,7 +231,7 @@ def outward_root(excess: Callable[[float], float], start: float, step: float, li
         if not math.isfinite(height):
             return math.nan
         if height > 0.0:
-            return root(excess, inside, outside, precision=precision * abs(outside - start) / abs(outside - inside))
+            return root(excess, inside, outside, precision=precision * abs(outside - start) / abs(outside - inside), relative=relative)
         if outside == limit:
             return limit
         inside, step = outside, 2.0 * step
@@ -247,27 +241,15 @@ def outward_root(excess: Callable[[float], float], start: float, step: float, li
 # --- curves that are known at some values ------------------------------------------------------------------------------------------
 
 
-def interpolated(values: Sequence[float], heights: Sequence[float], level: float) -> float:
-    """Return where the straight line through two points crosses a level; half way where a height is not finite.
-
-    Examples
-    --------
-    >>> interpolated((1.0, 2.0), (0.0, 4.0), 1.0)
-    1.25
-    """
-    (a, b), (low, high) = values, heights
+def interpolated(values: ArrayLike, heights: ArrayLike, level: float) -> float:
+    """Return where the straight line through two points crosses a level; half way where a height is not finite."""
+    (a, b), (low, high) = np.asarray(values).tolist(), np.asarray(heights).tolist()
     fraction = (level - low) / (high - low) if math.isfinite(low) and math.isfinite(high) else 0.5
     return float(a + fraction * (b - a))
 
 
 def falling(curve: Floats) -> Floats:
-    """Return a curve that falls but for fluctuations as one that never rises: halfway between the nearest ones above and below it.
-
-    Examples
-    --------
-    >>> falling(np.array([5.0, 2.0, 3.0, 1.0])).tolist()
-    [5.0, 2.5, 2.5, 1.0]
-    """
+    """Return a curve that falls but for fluctuations as one that never rises: halfway between the nearest ones above and below it."""
     above, below = np.maximum.accumulate(curve[::-1])[::-1], np.minimum.accumulate(curve)
     return np.asarray(0.5 * (above + below))
 

@@ -7,32 +7,24 @@ Cowan, Cranmer, Gross and Vitells, Eur. Phys. J. C 71 (2011) 1554, arXiv:1007.17
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 from scipy.stats import norm
 
-from cevnsfit.infer.feldman_cousins import p_value
-from cevnsfit.infer.minima import free_fits, start_set
-from cevnsfit.infer.profile import profile
-from cevnsfit.infer.results import PointTest, ToyRecord
-from cevnsfit.infer.toys import Rival, Unit, in_this_process, likelihood_ratio
-from cevnsfit.stats.data import observed_data, observing
+from cevnsfit.infer.hypothesis import hypothesis, q0, toys_of, with_best_fit
+from cevnsfit.infer.results import ToyRecord
+from cevnsfit.infer.runner import HERE
+from cevnsfit.infer.toys import measured, point_test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
-    from cevnsfit.infer.feldman_cousins import ToyPlan
-    from cevnsfit.infer.toys import Thrower
+    from cevnsfit.infer.runner import Runner
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
-
-    Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +68,10 @@ def discovery(
     poi: str,
     *,
     null: float = 0.0,
-    held: Mapping[str, float] | None = None,
+    at: Mapping[str, float] | None = None,
     data: Data | None = None,
-    plan: ToyPlan | None = None,
-    throw: Thrower = in_this_process,
+    toys: Toys | None = None,
+    run: Runner = HERE,
 ) -> Discovery:
     """Return the significance with which `poi` exceeds `null`.
 
@@ -91,30 +83,20 @@ def discovery(
         The parameter.
     null
         Its value without signal.
-    held
+    at
         Other parameters that are held, by name.
     data
         The data set; the observed one by default.
-    plan
+    toys
         Number and seed of pseudo-experiments; none by default: sqrt(q0).
-    throw
-        Returns the chunks of some units, in order.
+    run
+        Where they are generated.
     """
-    held = {} if held is None else held
-    data = observed_data(joint) if data is None else data
-    joint = observing(joint, data)
-    starts, at = start_set(joint, data, held=held), {**held, poi: joint.parameters[poi].checked(null)}
-    best, theta = free_fits(joint, data.batch(), starts, held=held)
-    without = profile(joint, {name: np.array([value]) for name, value in at.items()}, data=data)
-    estimate = float(theta[0, joint.parameters.index(poi)])
-    q = max(float(without.nll2[0] - best[0]), 0.0) if estimate > null else 0.0
-    if plan is None:
-        return Discovery(poi, null, estimate, q, math.sqrt(q), float(norm.sf(math.sqrt(q))))
-    truth = without.theta[0]
-    measure = functools.partial(likelihood_ratio, joint=joint, poi=poi, held=at, start=truth, rivals=(Rival(joint, starts),))
-    rows = np.concatenate(throw([Unit(0, chunk, joint, truth, measure, plan.seed) for chunk in range(plan.chunks)]))
-    good = rows[~np.isnan(rows).any(axis=1)]
-    toys: Floats = np.where(good[:, 2] > null, np.maximum(good[:, 0] - good[:, 1], 0.0), 0.0)
-    p, error = p_value(toys, q)
-    record = ToyRecord(plan.seed, (PointTest(null, q, p, error, len(toys), len(rows) - len(good), decided=p > 0.0),))
-    return Discovery(poi, null, estimate, q, float(norm.isf(p)) if p > 0 else math.inf, p, record)
+    test = with_best_fit(hypothesis(joint, poi, null, at=at, data=data))
+    q = float(q0(test.observed, null)[0])
+    if toys is None:
+        return Discovery(poi, null, test.estimate, q, math.sqrt(q), float(norm.sf(math.sqrt(q))))
+    rows = run(measured(toys_of(test, toys.seed, 0), toys.chunks))
+    point = point_test(null, q, [q0(rows, null)])
+    significance = float(norm.isf(point.p)) if point.p > 0 else math.inf
+    return Discovery(poi, null, test.estimate, q, significance, point.p, ToyRecord(toys.seed, (point,)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.curve import outward_root
 from cevnsfit.infer.objective import Objective, from_internal, internal_domain, to_internal
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
@@ -292,26 +293,12 @@ def _minos(minuit: Minuit, name: str, notes: list[str]) -> list[float]:
 
 def _crossing(objective: Objective, minuit: Minuit, name: str, side: int) -> float:
     """Return where the profile of -2 ln lambda is 1 above its minimum, the limit where it never is, or NaN."""
-    from scipy.optimize import brentq
-
     start = float(minuit.values[name])
     limit = internal_domain(objective.target.parameters[name])[side]
     if start == limit:
         return start
-    excess = _excess(objective, np.array(minuit.values), name)
     width = minuit.errors[name] if not minuit.fixed[name] else _first_width(objective, name)
-    inside = start
-    for _ in range(60):
-        outside = min(start + width, limit) if side else max(start - width, limit)
-        height = excess(outside)
-        if not math.isfinite(height):
-            return math.nan
-        if height > 0:
-            return float(brentq(excess, inside, outside, xtol=1e-5 * abs(outside - start)))
-        if outside == limit:
-            return limit
-        inside, width = outside, 2 * width
-    return math.nan
+    return outward_root(_excess(objective, np.array(minuit.values), name), start, width, limit, precision=1e-5)
 
 
 def _excess(objective: Objective, best: NDArray[np.float64], name: str) -> Callable[[float], float]:

@@ -10,6 +10,7 @@ Baker and Cousins, NIM 221 (1984) 437, section 4.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -17,46 +18,26 @@ import numpy as np
 from scipy.stats import chi2
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.infer.feldman_cousins import p_value
 from cevnsfit.infer.minima import free_fits, start_set
+from cevnsfit.infer.results import ToyRecord
+from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.starts import effective
-from cevnsfit.infer.toys import Unit, in_this_process
-from cevnsfit.stats.data import observed_data, observing
+from cevnsfit.infer.toys import Chunk, measured, point_test
+from cevnsfit.stats.data import observed_data, observing, toy_data
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from cevnsfit.infer.feldman_cousins import ToyPlan
-    from cevnsfit.infer.toys import Thrower
+    from cevnsfit.infer.runner import Procedure, Runner
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
 
 METHOD: Final = "deviance from the saturated model"
-
-
-@dataclass(frozen=True, slots=True)
-class ToyTail:
-    """A p-value from pseudo-experiments.
-
-    Attributes
-    ----------
-    p, error
-        Fraction of pseudo-experiments with a statistic at least as large as the observed one, and its binomial error.
-    toys, failed
-        Pseudo-experiments that count, and those whose fits failed.
-    seed
-        Of the random streams.
-    """
-
-    p: float
-    error: float
-    toys: int
-    failed: int
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,41 +52,41 @@ class Goodness:
         Asymptotic p-value, from chi-squared; not to be trusted where bins expect few events.
     values
         All parameters at the best fit, by name.
-    tail
+    toys
         The p-value of pseudo-experiments at the best fit, None without any.
     """
 
-    document: ClassVar[Mapping[str, str]] = {"method": "method"}
+    document: ClassVar[Mapping[str, str | None]] = {"method": "method", "tail": "tail", "toys": None}
 
     statistic: float
     ndof: int
     p: float
     values: Mapping[str, float]
-    tail: ToyTail | None = None
+    toys: ToyRecord | None = None
 
     @property
     def method(self) -> str:
         """Return what is tested."""
         return METHOD
 
+    @property
+    def tail(self) -> dict[str, float] | None:
+        """Return the p-value of pseudo-experiments, None without any."""
+        return None if self.toys is None else self.toys.tail
 
-def deviance(data: Data, *, joint: Joint, held: Mapping[str, float], starts: Floats, centres: Floats) -> Floats:
+
+def deviance(data: Data, *, joint: Joint, at: Mapping[str, float], starts: Floats, centres: Floats) -> Floats:
     """Return -2 ln lambda at the best fit to each data set, shape (P, 1); NaN where the fit fails.
 
     The constraints of parameters that do not float keep the `centres` of the observed data, shape (n,): no auxiliary measurement is fitted.
     """
-    floating = np.array([not p.fixed and p.name not in held for p in joint.parameters])
+    floating = np.array([not p.fixed and p.name not in at for p in joint.parameters])
     data = replace(data, aux=np.where(floating, data.aux, centres))
-    return free_fits(joint, data, starts, held=held)[0][:, None]
+    return free_fits(joint, data, starts, held=at)[0][:, None]
 
 
 def goodness_of_fit(
-    joint: Joint,
-    *,
-    held: Mapping[str, float] | None = None,
-    data: Data | None = None,
-    plan: ToyPlan | None = None,
-    throw: Thrower = in_this_process,
+    joint: Joint, *, at: Mapping[str, float] | None = None, data: Data | None = None, toys: Toys | None = None, run: Runner = HERE
 ) -> Goodness:
     """Return the goodness of the best fit.
 
@@ -113,43 +94,40 @@ def goodness_of_fit(
     ----------
     joint
         The likelihood at fixed nonlinear parameters.
-    held
+    at
         Parameters that are held, by name.
     data
         The data set; the observed one by default.
-    plan
-        Number and seed of pseudo-experiments, thrown at the best fit; none by default.
-    throw
-        Returns the chunks of some units, in order.
+    toys
+        Number and seed of pseudo-experiments, generated at the best fit; none by default.
+    run
+        Where they are generated.
 
     Raises
     ------
     CevnsfitError
         If the fit does not converge.
     """
-    held = {} if held is None else held
+    at = {} if at is None else at
     data = observed_data(joint) if data is None else data
     joint = observing(joint, data)
-    starts = start_set(joint, data, held=held)
-    best, theta = free_fits(joint, data.batch(), starts, held=held)
+    starts = start_set(joint, data, held=at)
+    best, theta = free_fits(joint, data.batch(), starts, held=at)
     if not np.isfinite(best[0]):
         message = "no free fit converges: there is no goodness of fit"
         raise CevnsfitError(message)
     used = effective(joint)
-    free = sum(not p.constrained and not p.fixed and p.name not in held and p.name in used for p in joint.parameters)
+    free = sum(not p.constrained and not p.fixed and p.name not in at and p.name in used for p in joint.parameters)
     ndof, statistic = joint.nbins - free, float(best[0])
-    tail = None
-    if plan is not None:
-        measure = functools.partial(deviance, joint=joint, held=held, starts=np.concatenate([starts, theta]), centres=data.aux)
-        tail = toy_tail([Unit(0, chunk, joint, theta[0], measure, plan.seed) for chunk in range(plan.chunks)], statistic, throw)
-    return Goodness(
-        statistic, ndof, float(chi2.sf(statistic, ndof)), dict(zip(joint.parameters.names, theta[0].tolist(), strict=True)), tail
-    )
+    record = None
+    if toys is not None:
+        measure = functools.partial(deviance, joint=joint, at=at, starts=np.concatenate([starts, theta]), centres=data.aux)
+        record = run(tail(Chunk(functools.partial(toy_data, joint, theta[0]), measure, toys.seed, 0), statistic, toys))
+    values = dict(zip(joint.parameters.names, theta[0].tolist(), strict=True))
+    return Goodness(statistic, ndof, float(chi2.sf(statistic, ndof)), values, record)
 
 
-def toy_tail(units: Sequence[Unit], observed: float, throw: Thrower) -> ToyTail:
-    """Return the p-value of an observed statistic among those of pseudo-experiments, the first number that `measure` gives."""
-    rows = np.concatenate(throw(units))[:, 0]
-    good = rows[~np.isnan(rows)]
-    p, error = p_value(good, observed)
-    return ToyTail(p, error, len(good), len(rows) - len(good), units[0].seed)
+def tail(chunk: Chunk, observed: float, toys: Toys) -> Procedure[ToyRecord]:
+    """Return the p-value of an observed statistic among those of pseudo-experiments, the only number that is measured on them."""
+    rows = yield from measured(chunk, toys.chunks)
+    return ToyRecord(toys.seed, (point_test(math.nan, observed, [rows[:, 0]]),))

@@ -16,8 +16,9 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.basins import floating_couplings, profile_basins
 from cevnsfit.infer.contour import HIGH, contour, sections, trace
+from cevnsfit.infer.curve import Curve, crossings, spline_allowed
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.intervals import Column, allowed_between, column, coupling_scale, crossings, threshold
+from cevnsfit.infer.intervals import column, coupling_scale, profiled, threshold
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.shapes import point_values
@@ -284,33 +285,24 @@ def column_intervals(grid: Grid, index: int, finished: GridColumn, levels: Seque
     """
     x, y = grid.axes
     if grid.sort == "points":
-        return tuple(_between_points(y, finished.nll2, level) for level in levels)
+        log = y.scale == "log"
+        return tuple(
+            spline_allowed(y.values, np.nan_to_num(finished.nll2 - level, nan=HIGH, posinf=HIGH), 0.0, log=log) for level in levels
+        )
     joint, held = joint_at(grid.likelihood, {**grid.at, x.name: float(x.values[index])})
-    curve = _curve(y, finished, grid.start)
-    cuts = crossings(joint, y.name, curve, levels, held=held, data=grid.data, start=grid.start)
-    return tuple(allowed_between(curve, found, level) for found, level in zip(cuts, levels, strict=True))
+    curve = _curve(y, finished)
+    cuts = crossings(profiled(joint, y.name, held=held, data=grid.data), curve, levels, grid.start)
+    return tuple(curve.allowed(found, level) for found, level in zip(cuts, levels, strict=True))
 
 
-def _curve(y: PlaneAxis, finished: GridColumn, start: Floats) -> Column:
+def _curve(y: PlaneAxis, finished: GridColumn) -> Curve:
     known = finished.minima[np.isfinite(finished.minima[:, 0])]
     new = known[~np.isin(known[:, 0], y.values)]
     values = np.concatenate([y.values, new[:, 0]])
     order = np.argsort(values)
     nll2 = np.concatenate([finished.nll2, new[:, 1]])[order]
     valid = np.concatenate([finished.valid, np.ones(len(new), dtype=np.bool_)])[order]
-    return Column(values[order], nll2, valid, np.broadcast_to(start, (len(values), len(start))), (), finished.fallbacks)
-
-
-def _between_points(y: PlaneAxis, nll2: Floats, level: float) -> tuple[Interval, ...]:
-    """Return where a spline through a column lies below a level."""
-    from scipy.interpolate import CubicSpline
-
-    position = np.log(y.values) if y.scale == "log" else y.values
-    spline = CubicSpline(position, np.nan_to_num(nll2 - level, nan=HIGH, posinf=HIGH))
-    ends = np.unique(np.concatenate([position[[0, -1]], spline.roots(extrapolate=False)]))
-    middle = spline(0.5 * (ends[1:] + ends[:-1]))
-    back = np.exp(ends) if y.scale == "log" else ends
-    return tuple((float(low), float(high)) for low, high, height in zip(back[:-1], back[1:], middle, strict=True) if height < 0.0)
+    return Curve(values[order], nll2, valid, fallbacks=finished.fallbacks)
 
 
 def region(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -11,28 +10,25 @@ from scipy.special import gammaincinv
 
 from cevnsfit.core.errors import DomainError
 from cevnsfit.infer.basins import profile_basins
+from cevnsfit.infer.curve import Curve, complement, crossings, minima
 from cevnsfit.infer.profile import profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from cevnsfit.core.parameters import Parameter
+    from cevnsfit.infer.curve import Profiled
     from cevnsfit.infer.planes import Interval
-    from cevnsfit.infer.results import ToyRecord
+    from cevnsfit.infer.results import ProfileResult, ToyRecord
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
-
-    Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 METHOD: Final = "profile likelihood, asymptotic threshold"
 _POINTS: Final = 161
 _RANGE: Final = (1e-3, 4.0)
-_DIVISIONS: Final = 2
 _WIDENINGS: Final = 10
-_NODES: Final = 9
-_BARRIER: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,34 +79,6 @@ class Intervals:
     def named_minima(self) -> list[dict[str, float]]:
         """Return value and -2 ln lambda of each local minimum by these names."""
         return [{"value": value, "nll2": nll2} for value, nll2 in self.minima]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Column:
-    """A profiled curve of one parameter with its local minima.
-
-    Attributes
-    ----------
-    values
-        Increasing parameter values, shape (n,): what was asked for, and the refined minima.
-    nll2
-        Profiled -2 ln lambda, shape (n,).
-    valid
-        Whether each point converged, shape (n,).
-    theta
-        All parameters at each point, shape (n, parameters): starts for points nearby.
-    minima
-        Positions of the local minima in `values`.
-    fallbacks
-        Number of points handed to iminuit.
-    """
-
-    values: NDArray[np.float64]
-    nll2: NDArray[np.float64]
-    valid: NDArray[np.bool_]
-    theta: NDArray[np.float64]
-    minima: tuple[int, ...]
-    fallbacks: int
 
 
 def threshold(cl: float, dof: int) -> float:
@@ -171,7 +139,7 @@ def column(
     held: Mapping[str, float],
     data: Data | None = None,
     start: NDArray[np.float64] | None = None,
-) -> Column:
+) -> Curve:
     """Return the profiled curve of `poi` at `values`, with refined local minima added.
 
     Parameters
@@ -191,10 +159,9 @@ def column(
     """
     first = profile_basins(joint, _at(poi, values, held), data=data, start=start)
     position = joint.parameters.index(poi)
-    seeds = [i for i in range(len(values)) if _is_minimum(first.nll2, i)]
-    inner = [i for i in seeds if 0 < i < len(values) - 1]
+    inner = [i for i in minima(first.nll2) if 0 < i < len(values) - 1]
     if not inner:
-        return Column(values, first.nll2, first.converged, first.theta, tuple(seeds), first.fallbacks)
+        return Curve(values, first.nll2, first.converged, first.theta, first.fallbacks)
     floating = tuple(p.name for p in joint.parameters if (not p.fixed or p.name == poi) and p.name not in held)
     held_arrays = {name: np.full(len(inner), value) for name, value in held.items()}
     free = profile(joint, held_arrays, data=data, start=first.theta[inner], floating=floating)
@@ -209,75 +176,16 @@ def column(
     nll2 = np.concatenate([first.nll2, free.nll2[keep]])[order]
     valid = np.concatenate([first.converged, free.converged[keep]])[order]
     theta = np.concatenate([first.theta, free.theta[keep]])[order]
-    return Column(all_values[order], nll2, valid, theta, _minima(nll2), first.fallbacks + free.fallbacks)
+    return Curve(all_values[order], nll2, valid, theta, first.fallbacks + free.fallbacks)
 
 
-def crossings(
-    joint: Joint,
-    poi: str,
-    curve: Column,
-    levels: Sequence[float],
-    *,
-    held: Mapping[str, float],
-    data: Data | None = None,
-    start: NDArray[np.float64] | None = None,
-) -> tuple[tuple[float, ...], ...]:
-    """Return for each level every value at which the profiled curve crosses it, increasing.
+def profiled(joint: Joint, poi: str, *, held: Mapping[str, float], data: Data | None = None) -> Profiled:
+    """Return the profile as a function of values of `poi` and of starts of all parameters, for `infer.curve.crossings`."""
 
-    Neighbouring points of the curve bracket the crossings. All brackets are divided together, twice; in what is left a cubic spline through
-    sqrt(-2 ln lambda - its minimum), which is nearly linear in the parameter, gives the crossing to 1e-7 of the bracket or better.
-    """
-    above = [curve.nll2 > level for level in levels]
-    jobs = [(k, int(i)) for k, flags in enumerate(above) for i in np.flatnonzero(flags[1:] != flags[:-1])]
-    if not jobs:
-        return tuple(() for _ in levels)
-    floor = float(curve.nll2.min())
-    heights = np.sqrt(np.maximum(np.array([levels[k] for k, _ in jobs]) - floor, 0.0))
-    ends = np.array([(curve.values[i], curve.values[i + 1]) for _, i in jobs])
-    theta = start
-    for _ in range(_DIVISIONS):
-        nodes = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * np.linspace(0.0, 1.0, _NODES)
-        result = profile_basins(joint, _at(poi, nodes.ravel(), held), data=data, start=theta)
-        roots = np.sqrt(np.maximum(result.nll2 - floor, 0.0)).reshape(nodes.shape) - heights[:, None]
-        cells = np.array([_cell(row) for row in roots])
-        rows = np.arange(len(jobs))
-        ends = np.stack([nodes[rows, cells], nodes[rows, cells + 1]], axis=1)
-        theta = np.repeat(result.theta.reshape(*nodes.shape, -1)[rows, cells], _NODES, axis=0)
-    found = [_solve(x, y) for x, y in zip(nodes, roots, strict=True)]
-    return tuple(tuple(sorted(value for (k, _), value in zip(jobs, found, strict=True) if k == wanted)) for wanted in range(len(levels)))
+    def at(values: NDArray[np.float64], start: NDArray[np.float64] | None) -> ProfileResult:
+        return profile_basins(joint, _at(poi, values, held), data=data, start=start)
 
-
-def _cell(excess: NDArray[np.float64]) -> int:
-    """Return the cell in which a row of values changes sign, or the one beside the value nearest to zero."""
-    changes = np.flatnonzero((excess[1:] > 0.0) != (excess[:-1] > 0.0))
-    return int(changes[0]) if len(changes) else min(int(np.argmin(np.abs(excess))), len(excess) - 2)
-
-
-def _solve(x: NDArray[np.float64], excess: NDArray[np.float64]) -> float:
-    """Return the zero of a cubic spline in the cell where it changes sign."""
-    from scipy.interpolate import CubicSpline
-
-    cell = _cell(excess)
-    zeros = [float(zero) for zero in CubicSpline(x, excess).solve(0.0, extrapolate=False) if x[cell] <= zero <= x[cell + 1]]
-    return zeros[0] if zeros else float(x[cell])
-
-
-def allowed_between(curve: Column, cuts: Sequence[float], level: float) -> tuple[Interval, ...]:
-    """Return the intervals between crossings in which the curve is at or below `level`."""
-    ends = [float(curve.values[0]), *cuts, float(curve.values[-1])]
-    allowed: list[Interval] = []
-    inside = bool(curve.nll2[0] <= level)
-    for low, high in itertools.pairwise(ends):
-        if inside:
-            allowed.append((low, high))
-        inside = not inside
-    return tuple(allowed)
-
-
-def complement(allowed: Sequence[Interval], domain: Interval) -> tuple[Interval, ...]:
-    """Return what is left of `domain` without the allowed intervals."""
-    edges = [domain[0], *(end for interval in allowed for end in interval), domain[1]]
-    return tuple((low, high) for low, high in zip(edges[::2], edges[1::2], strict=True) if high > low)
+    return at
 
 
 def intervals(
@@ -302,13 +210,13 @@ def intervals(
     parameter = joint.parameters[poi]
     rise = threshold(cl, dof)
     curve = _searched(joint, poi, rise, held=fixed, data=data)
-    best = int(np.argmin(curve.nll2))
+    best = curve.lowest
     level = float(curve.nll2[best]) + rise
-    (cuts,) = crossings(joint, poi, curve, [level], held=fixed, data=data, start=curve.theta[best])
+    (cuts,) = crossings(profiled(joint, poi, held=fixed, data=data), curve, [level], curve.theta[best])
     ends = zip((parameter.lower, parameter.upper), curve.values[[0, -1]], strict=True)
     low, high = (float(limit if np.isfinite(limit) else last) for limit, last in ends)
     domain = (low, high)
-    allowed = _to_domain(allowed_between(curve, cuts, level), curve, domain)
+    allowed = _to_domain(curve.allowed(cuts, level), curve, domain)
     near = curve.nll2 - curve.nll2[best] < 100.0
     return Intervals(
         poi=poi,
@@ -325,7 +233,7 @@ def intervals(
     )
 
 
-def _searched(joint: Joint, poi: str, rise: float, *, held: Mapping[str, float], data: Data | None) -> Column:
+def _searched(joint: Joint, poi: str, rise: float, *, held: Mapping[str, float], data: Data | None) -> Curve:
     """Return the curve over a grid that is widened until both ends are excluded or at the ends of the domain."""
     values = search_grid(joint, poi)
     curve = column(joint, poi, values, held=held, data=data)
@@ -352,7 +260,7 @@ def _wider(values: NDArray[np.float64], parameter: Parameter, *, low: bool, high
     return np.unique(np.concatenate(parts))
 
 
-def _to_domain(allowed: tuple[Interval, ...], curve: Column, domain: Interval) -> tuple[Interval, ...]:
+def _to_domain(allowed: tuple[Interval, ...], curve: Curve, domain: Interval) -> tuple[Interval, ...]:
     """Extend an interval that reaches the last searched value to the end of the domain: beyond it nothing excludes."""
     first, last = float(curve.values[0]), float(curve.values[-1])
     return tuple((domain[0] if low == first else low, domain[1] if high == last else high) for low, high in allowed)
@@ -360,20 +268,3 @@ def _to_domain(allowed: tuple[Interval, ...], curve: Column, domain: Interval) -
 
 def _at(poi: str, values: NDArray[np.float64], held: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
     return {poi: values, **{name: np.full(len(values), value) for name, value in held.items()}}
-
-
-def _minima(nll2: NDArray[np.float64]) -> tuple[int, ...]:
-    """Return the positions of local minima; of two without a barrier of `_BARRIER` between them the lower one."""
-    found: list[int] = []
-    for i in (i for i in range(len(nll2)) if _is_minimum(nll2, i)):
-        if not found or nll2[found[-1] : i].max() > max(nll2[found[-1]], nll2[i]) + _BARRIER:
-            found.append(i)
-        elif nll2[i] < nll2[found[-1]]:
-            found[-1] = i
-    return tuple(found)
-
-
-def _is_minimum(nll2: NDArray[np.float64], i: int) -> bool:
-    left = nll2[i - 1] if i > 0 else np.inf
-    right = nll2[i + 1] if i < len(nll2) - 1 else np.inf
-    return bool(nll2[i] <= left and nll2[i] < right)

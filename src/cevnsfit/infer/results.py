@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -92,21 +92,25 @@ class FitResult:
 
 @dataclass(frozen=True, slots=True)
 class PointTest:
-    """A parameter value tested with pseudo-experiments.
+    """A hypothesis tested with pseudo-experiments.
 
     Attributes
     ----------
     value
-        The value.
+        The value of the parameter; NaN where the hypothesis is a model as a whole.
     statistic
         The observed test statistic.
     p, error
-        Fraction of pseudo-experiments with a larger one, and its binomial Monte Carlo error. Values excluded without any have p = 0.
+        The p-value (or CLs), and its binomial Monte Carlo error. Values excluded without pseudo-experiments have p = 0.
     toys, failed
         Pseudo-experiments that count, and those whose fits failed.
     decided
         Whether p differs from 1 - CL by more than the Monte Carlo error allows for.
+    samples
+        The statistic in pseudo-experiments of the hypothesis, and in those without signal where p is CLs; empty where there are none.
     """
+
+    document: ClassVar[Mapping[str, str | None]] = {"samples": None}
 
     value: float
     statistic: float
@@ -115,6 +119,7 @@ class PointTest:
     toys: int
     failed: int
     decided: bool
+    samples: tuple[NDArray[np.float64], ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +153,9 @@ class ToyRecord:
     def undecided(self) -> int:
         """Return the number of values for which more pseudo-experiments could change the decision."""
         return sum(not point.decided for point in self.points)
+
+    @property
+    def tail(self) -> dict[str, float]:
+        """Return the p-value of the only hypothesis, and its pseudo-experiments."""
+        (point,) = self.points
+        return {"p": point.p, "error": point.error, "toys": point.toys, "failed": point.failed, "seed": self.seed}

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import optimize
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.infer.intervals import Intervals, allowed_between, column, crossings, intervals, search_grid, threshold
+from cevnsfit.infer.curve import crossings, root
+from cevnsfit.infer.intervals import Intervals, column, intervals, profiled, search_grid, threshold
 from cevnsfit.infer.profile import profile
 from cevnsfit.stats.data import Data, asimov_data, observed_data
 from cevnsfit.stats.joint import expected_totals, join
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.infer.intervals import Column
+    from cevnsfit.infer.curve import Curve
+    from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.planes import Interval
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Joint
@@ -50,6 +51,9 @@ FAR: Final = 6.0
 
 BARRIER: Final = 0.1
 """Height in -2 ln lambda that separates two minima."""
+
+_PRECISION: Final = 1e-6
+"""Of the reach of a discovery, relative to itself."""
 
 ASYMPTOTIC: Final = "asymptotic (Asimov data displaced by 1 and 2 standard deviations)"
 
@@ -89,33 +93,51 @@ class Sensitivity:
     failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LimitTest:
-    """What is tested.
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlook:
+    """A true value of a parameter, on which limits are expected; made by `outlook`.
 
     Attributes
     ----------
-    poi, truth
-        The parameter and its true value.
-    cl, dof
-        Confidence level and degrees of freedom of the threshold.
-    held
-        Other parameters that are held, by name.
+    asimov
+        The true value, on Asimov data in all channels.
+    real
+        The same with real data in the channels that keep them; `asimov` itself when none does.
     fluctuating
         Names of the channels whose data are not real.
+    cl, dof
+        Confidence level and degrees of freedom of the threshold.
+    curve
+        The profiled curve of the parameter on Asimov data, the true value among its points.
     """
 
-    poi: str
-    truth: float
+    asimov: Hypothesis
+    real: Hypothesis
+    fluctuating: tuple[str, ...]
     cl: float
     dof: int
-    held: Mapping[str, float]
-    fluctuating: tuple[str, ...]
+    curve: Curve
 
     @property
     def level(self) -> float:
         """Return the threshold."""
         return threshold(self.cl, self.dof)
+
+    @property
+    def top(self) -> float:
+        """Return the end of the branch that begins at the true value."""
+        return branch_top(self.curve, self.asimov.value)
+
+    @property
+    def values(self) -> Floats:
+        """Return the values that may be allowed on similar data, increasing, shape (n,)."""
+        return within(self.curve, math.sqrt(self.level) + FAR)
+
+
+def outlook(asimov: Hypothesis, real: Hypothesis, fluctuating: tuple[str, ...], *, cl: float, dof: int) -> Outlook:
+    """Return a true value with its profiled curve; the parameters are those of `Outlook`."""
+    grid = np.unique(np.append(search_grid(asimov.joint, asimov.poi), asimov.value))
+    return Outlook(asimov, real, fluctuating, cl, dof, column(asimov.joint, asimov.poi, grid, held=asimov.at))
 
 
 def with_asimov(likelihood: Likelihood, truth: Mapping[str, float], *, keep: Collection[str] = ()) -> Likelihood:
@@ -172,7 +194,7 @@ def live_bins(joint: Joint) -> int:
     return total
 
 
-def branch_top(curve: Column, truth: float) -> float:
+def branch_top(curve: Curve, truth: float) -> float:
     """Return the end of the branch above `truth`: the highest point before the deepest minimum beyond a barrier, or the last value."""
     top, deepest = float(curve.values[-1]), math.inf
     for i in curve.minima:
@@ -185,7 +207,7 @@ def branch_top(curve: Column, truth: float) -> float:
     return top
 
 
-def within(curve: Column, distance: float) -> Floats:
+def within(curve: Curve, distance: float) -> Floats:
     """Return the values of a curve whose -2 ln lambda is less than `distance` standard deviations above its minimum, and their neighbours.
 
     The neighbours bracket the minima of similar data, however narrow these are.
@@ -202,72 +224,49 @@ def upper_limit(allowed: Sequence[Interval], truth: float, top: float) -> float:
     return math.inf if highest >= top else highest
 
 
-def sensitivity(asimov: Joint, real: Joint, test: LimitTest) -> Sensitivity:
-    """Return the expected limit with asymptotic bands, and the discovery reach.
-
-    Parameters
-    ----------
-    asimov
-        The likelihood with Asimov data in all channels.
-    real
-        The same with real data in the channels that keep them; `asimov` itself when none does.
-    test
-        What is tested.
-    """
-    curve = asimov_curve(asimov, test)
-    top = branch_top(curve, test.truth)
-    median = intervals(real, test.poi, cl=test.cl, dof=test.dof, held=test.held)
-    middle = upper_limit(median.allowed, test.truth, top)
-    close = within(curve, math.sqrt(test.level) + FAR)
-    bands = _bands(asimov, real, test, (middle, top, close))
-    found = tuple(discovery_reach(asimov, test, sigma, within(curve, sigma + FAR)) for sigma in DISCOVERY)
-    return Sensitivity(median, middle, bands, ASYMPTOTIC, found, top, live_bins(asimov))
+def sensitivity(expected: Outlook) -> Sensitivity:
+    """Return the expected limit with asymptotic bands, and the discovery reach."""
+    real, top = expected.real, expected.top
+    median = intervals(real.joint, real.poi, cl=expected.cl, dof=expected.dof, held=real.at)
+    middle = upper_limit(median.allowed, real.value, top)
+    found = tuple(discovery_reach(expected.asimov, sigma, within(expected.curve, sigma + FAR)) for sigma in DISCOVERY)
+    return Sensitivity(median, middle, _bands(expected, middle), ASYMPTOTIC, found, top, live_bins(expected.asimov.joint))
 
 
-def asimov_curve(asimov: Joint, test: LimitTest) -> Column:
-    """Return the profiled curve of the parameter on Asimov data, the true value among its points."""
-    grid = np.unique(np.append(search_grid(asimov, test.poi), test.truth))
-    return column(asimov, test.poi, grid, held=test.held)
-
-
-def median_limit(asimov: Joint, real: Joint, test: LimitTest) -> float:
+def median_limit(expected: Outlook) -> float:
     """Return the limit of `sensitivity` alone."""
-    curve = asimov_curve(asimov, test)
-    close = within(curve, math.sqrt(test.level) + FAR)
-    return _limit(real, observed_data(real), test, close, branch_top(curve, test.truth))
+    return _limit(expected, expected.real.data)
 
 
-def expected_limits(asimov: Joint, real: Joint, test: LimitTest) -> tuple[float, ...]:
+def expected_limits(expected: Outlook) -> tuple[float, ...]:
     """Return the limits of `sensitivity` at `SIGMAS`, the median in the middle."""
-    curve = asimov_curve(asimov, test)
-    top, close = branch_top(curve, test.truth), within(curve, math.sqrt(test.level) + FAR)
-    middle = _limit(real, observed_data(real), test, close, top)
-    return _bands(asimov, real, test, (middle, top, close))
+    return _bands(expected, median_limit(expected))
 
 
-def _bands(asimov: Joint, real: Joint, test: LimitTest, about: tuple[float, float, Floats]) -> tuple[float, ...]:
-    """Return the limits at `SIGMAS`, increasing; `about` holds the median, the end of the branch, and the values that are profiled."""
-    middle, top, close = about
-    base = observed_data(real)
-    step = _standard_deviation(asimov, test, middle if math.isfinite(middle) and middle > test.truth else top)
-    return tuple(sorted(middle if z == 0.0 else _limit(real, _displaced(base, step, z), test, close, top) for z in SIGMAS))
+def _bands(expected: Outlook, middle: float) -> tuple[float, ...]:
+    """Return the limits at `SIGMAS`, increasing; `middle` is the median."""
+    above = math.isfinite(middle) and middle > expected.real.value
+    step = _standard_deviation(expected, middle if above else expected.top)
+    return tuple(sorted(middle if z == 0.0 else _limit(expected, _displaced(expected.real.data, step, z)) for z in SIGMAS))
 
 
-def _limit(joint: Joint, data: Data, test: LimitTest, grid: Floats, top: float) -> float:
-    curve = column(joint, test.poi, grid, held=test.held, data=data)
-    best = int(np.argmin(curve.nll2))
-    level = float(curve.nll2[best]) + test.level
-    (cuts,) = crossings(joint, test.poi, curve, [level], held=test.held, data=data, start=curve.theta[best])
-    return upper_limit(allowed_between(curve, cuts, level), test.truth, top)
+def _limit(expected: Outlook, data: Data) -> float:
+    joint, poi, at = expected.real.joint, expected.real.poi, expected.real.at
+    curve = column(joint, poi, expected.values, held=at, data=data)
+    level = float(curve.nll2[curve.lowest]) + expected.level
+    (cuts,) = crossings(profiled(joint, poi, held=at, data=data), curve, [level], curve.theta[curve.lowest])
+    return upper_limit(curve.allowed(cuts, level), expected.real.value, expected.top)
 
 
-def _standard_deviation(joint: Joint, test: LimitTest, value: float) -> tuple[Floats, ...]:
+def _standard_deviation(expected: Outlook, value: float) -> tuple[Floats, ...]:
     """Return by how much the counts of each channel change in one standard deviation towards `value`; nothing in channels with real data."""
-    moving = [channel.name in test.fluctuating for channel in joint.channels]
+    test = expected.asimov
+    joint = test.joint
+    moving = [channel.name in expected.fluctuating for channel in joint.channels]
     part = join(joint.parameters, tuple(c for c, moves in zip(joint.channels, moving, strict=True) if moves))
-    fixed = {name: np.array([x]) for name, x in test.held.items()}
-    distance = math.sqrt(max(float(profile(part, {**fixed, test.poi: np.array([value])}).nll2[0]), 1e-12))
-    here, there = (expected_totals(joint, joint.parameters.vector({**test.held, test.poi: x})) for x in (test.truth, value))
+    held = {**test.at, test.poi: value}
+    distance = math.sqrt(max(float(profile(part, {name: np.array([x]) for name, x in held.items()}).nll2[0]), 1e-12))
+    here, there = (expected_totals(joint, joint.parameters.vector(values)) for values in (test.held, held))
     return tuple((b[0] - a[0]) / distance * moves for a, b, moves in zip(here, there, moving, strict=True))
 
 
@@ -276,43 +275,42 @@ def _displaced(base: Data, step: tuple[Floats, ...], z: float) -> Data:
     return replace(base, counts=counts)
 
 
-def discovery_reach(joint: Joint, test: LimitTest, sigma: float, grid: Floats) -> float:
+def discovery_reach(asimov: Hypothesis, sigma: float, grid: Floats) -> float:
     """Return the smallest value above the default one whose Asimov data exclude the default one at `sigma`; infinity if none does.
 
     Parameters
     ----------
-    joint
-        The likelihood with Asimov data; their control regions measure the backgrounds.
-    test
-        Parameter and held values.
+    asimov
+        The true value on Asimov data; their control regions measure the backgrounds.
     sigma
         Significance: sqrt(-2 ln lambda) of the default value.
     grid
         Values among which the first crossing is looked for, increasing.
     """
-    null = joint.parameters[test.poi].default
+
+    def excess(value: float) -> float:
+        return float(significance(asimov, np.array([value]))[0]) - sigma
+
+    null = asimov.joint.parameters[asimov.poi].default
     values = grid[grid > null]
-    found = np.flatnonzero(significance(joint, test, values) >= sigma)
+    found = np.flatnonzero(significance(asimov, values) >= sigma)
     if not len(found):
         return math.inf
     high = float(values[found[0]])
     low = float(values[found[0] - 1]) if found[0] > 0 else null + 1e-3 * (high - null)
-    ends = significance(joint, test, np.array([low, high])) - sigma
-    if ends[0] >= 0.0:
-        return low
-    solved = optimize.brentq(lambda x: float(significance(joint, test, np.array([x]))[0]) - sigma, low, high, rtol=1e-6)
-    return float(solved)
+    return low if excess(low) >= 0.0 else root(excess, low, high, relative=_PRECISION)
 
 
-def significance(joint: Joint, test: LimitTest, values: Floats) -> Floats:
+def significance(asimov: Hypothesis, values: Floats) -> Floats:
     """Return with how many standard deviations the default value is excluded by the Asimov data of each of `values`, shape (n,)."""
-    theta = np.tile(joint.parameters.vector(test.held), (len(values), 1))
-    theta[:, joint.parameters.index(test.poi)] = values
+    joint = asimov.joint
+    theta = np.tile(joint.parameters.vector(asimov.at), (len(values), 1))
+    theta[:, joint.parameters.index(asimov.poi)] = values
     counts = []
     for channel, total in zip(joint.channels, expected_totals(joint, theta), strict=True):
         background = 0.0 if channel.control is None else channel.control.counts / channel.control.ratio
         counts.append(np.maximum(total + background, 0.0))
     data = replace(observed_data(joint), counts=tuple(counts))
-    held = {name: np.full(len(values), value) for name, value in test.held.items()}
-    null = np.full(len(values), joint.parameters[test.poi].default)
-    return np.sqrt(np.maximum(profile(joint, {**held, test.poi: null}, data=data).nll2, 0.0))
+    null = np.full(len(values), joint.parameters[asimov.poi].default)
+    held = {name: np.full(len(values), value) for name, value in asimov.at.items()}
+    return np.sqrt(np.maximum(profile(joint, {**held, asimov.poi: null}, data=data).nll2, 0.0))

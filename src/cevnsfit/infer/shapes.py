@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cevnsfit.infer.basins import profile_basins
+from cevnsfit.infer.curve import Curve, changes, complement, interpolated, minima, root
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.intervals import METHOD, Column, Intervals, allowed_between, complement, search_grid, threshold
+from cevnsfit.infer.intervals import METHOD, Intervals, search_grid, threshold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.likelihood import Likelihood
-
-    Curve = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.bool_]]]
 
 POINTS: Final = (61, 31)
 """Values of one parameter between which minima and crossings are looked for, without and with nonlinear parameters that float."""
@@ -86,21 +86,27 @@ def shape_intervals(
     parameter = likelihood.parameters[poi]
     free = tuple(floating)
 
-    def curve(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def heights(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         return point_values(likelihood, {poi: values}, held=held, floating=free, data=data)
 
+    def height(value: float) -> float:
+        return float(heights(np.array([value]))[0][0])
+
     grid = _grid(likelihood, poi, held, POINTS[bool(free)])
-    nll2, valid = curve(grid)
-    minima = [_minimum(curve, grid, i) for i in range(len(grid)) if _lowest(nll2, i)]
-    values = np.concatenate([grid, [value for value, _ in minima]])
+    nll2, valid = heights(grid)
+    lowest = [_minimum(height, grid, i) for i in minima(nll2)]
+    values = np.concatenate([grid, [value for value, _ in lowest]])
     values, first = np.unique(values, return_index=True)
-    nll2 = np.concatenate([nll2, [height for _, height in minima]])[first]
-    valid = np.concatenate([valid, np.ones(len(minima), dtype=np.bool_)])[first]
-    best = int(np.argmin(nll2))
+    nll2 = np.concatenate([nll2, [found for _, found in lowest]])[first]
+    valid = np.concatenate([valid, np.ones(len(lowest), dtype=np.bool_)])[first]
+    curve = Curve(values, nll2, valid)
+    best = curve.lowest
     level = float(nll2[best]) + threshold(cl, dof)
-    brackets = np.flatnonzero((nll2[1:] > level) != (nll2[:-1] > level))
-    cuts = [_crossing(curve, (float(values[i]), float(values[i + 1])), level) for i in brackets]
-    allowed = allowed_between(Column(values, nll2, valid, np.empty((0, 0)), (), 0), cuts, level)
+    brackets = changes(nll2 > level)
+    roots = [root(lambda value: height(value) - level, *values[i : i + 2].tolist(), precision=1e-5) for i in brackets]
+    found = not any(map(math.isnan, roots))
+    straight = [interpolated(values[i : i + 2], nll2[i : i + 2], level) for i in brackets]
+    allowed = curve.allowed([b if math.isnan(a) else a for a, b in zip(roots, straight, strict=True)], level)
     domain = (float(grid[0]), float(grid[-1]))
     return Intervals(
         poi=parameter.name,
@@ -108,12 +114,12 @@ def shape_intervals(
         nll2=float(nll2[best]),
         allowed=allowed,
         excluded=complement(allowed, domain),
-        minima=tuple(minima),
+        minima=tuple(lowest),
         domain=domain,
         method=METHOD,
         cl=cl,
         dof=dof,
-        valid=bool(valid[nll2 - nll2[best] < NEAR].all()),
+        valid=found and bool(valid[nll2 - nll2[best] < NEAR].all()),
     )
 
 
@@ -128,26 +134,11 @@ def _grid(likelihood: Likelihood, poi: str, held: Mapping[str, float], points: i
     return np.asarray(spaced(parameter.lower, parameter.upper, points))
 
 
-def _lowest(nll2: NDArray[np.float64], i: int) -> bool:
-    left = nll2[i - 1] if i > 0 else np.inf
-    right = nll2[i + 1] if i < len(nll2) - 1 else np.inf
-    return bool(nll2[i] <= left and nll2[i] < right)
-
-
-def _minimum(curve: Curve, grid: NDArray[np.float64], i: int) -> tuple[float, float]:
+def _minimum(height: Callable[[float], float], grid: NDArray[np.float64], i: int) -> tuple[float, float]:
     """Return value and height of the minimum beside a grid point."""
     from scipy.optimize import minimize_scalar
 
     ends = (float(grid[max(i - 1, 0)]), float(grid[min(i + 1, len(grid) - 1)]))
-    found = minimize_scalar(
-        lambda x: float(curve(np.array([x]))[0][0]), bounds=ends, method="bounded", options={"xatol": 1e-4 * (ends[1] - ends[0])}
-    )
-    here = float(curve(grid[i : i + 1])[0][0])
+    found = minimize_scalar(height, bounds=ends, method="bounded", options={"xatol": 1e-4 * (ends[1] - ends[0])})
+    here = height(float(grid[i]))
     return (float(found.x), float(found.fun)) if found.fun < here else (float(grid[i]), here)
-
-
-def _crossing(curve: Curve, ends: tuple[float, float], level: float) -> float:
-    """Return where a curve crosses a level between two values."""
-    from scipy.optimize import brentq
-
-    return float(brentq(lambda x: float(curve(np.array([x]))[0][0]) - level, *ends, xtol=1e-5 * (ends[1] - ends[0])))

@@ -12,31 +12,32 @@ Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, section V.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.contour import trace
-from cevnsfit.infer.feldman_cousins import REFINED, Hypotheses, feldman_cousins, hypotheses
+from cevnsfit.infer.feldman_cousins import REFINED, construction
 from cevnsfit.infer.grid import joint_at
+from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.intervals import coupling_scale
-from cevnsfit.infer.minima import start_set
-from cevnsfit.infer.planes import PlaneAxis, Region
-from cevnsfit.infer.toys import Rival
-from cevnsfit.stats.data import observed_data, observing
+from cevnsfit.infer.planes import Region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cevnsfit.infer.feldman_cousins import ToyPlan
+    from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.intervals import Intervals
-    from cevnsfit.infer.toys import Thrower
+    from cevnsfit.infer.planes import PlaneAxis
+    from cevnsfit.infer.runner import Procedure
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.likelihood import Likelihood
 
     Ordering = Literal["plane", "column"]
 
-RIVALS: Final = 8
+ALTERNATIVES: Final = 8
 """Columns, besides its own, in which the best fit of a pseudo-experiment is looked for: templates change slowly from column to column."""
 
 STRIDE: Final = 1 << 14
@@ -45,7 +46,7 @@ STRIDE: Final = 1 << 14
 
 def column_hypotheses(
     likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], *, at: Mapping[str, float], ordering: Ordering
-) -> tuple[Hypotheses, ...]:
+) -> tuple[Hypothesis, ...]:
     """Return the hypotheses of each column, on the observed data.
 
     Parameters
@@ -68,38 +69,36 @@ def column_hypotheses(
         message = f"unknown ordering '{ordering}'; known: plane, column"
         raise CevnsfitError(message)
     x, y = axes
-    places = [joint_at(likelihood, {**at, x.name: float(value)}) for value in x.values]
-    rivals = []
-    for joint, held in places:
-        data = observed_data(joint)
-        rivals.append(Rival(observing(joint, data), start_set(joint, data, held=held)))
-    alone = tuple(hypotheses(rival.joint, y.name, held=held, rivals=[rival]) for (_, held), rival in zip(places, rivals, strict=True))
+    alone = []
+    for value in x.values:
+        joint, held = joint_at(likelihood, {**at, x.name: float(value)})
+        alone.append(default_hypothesis(joint, y.name, at=held))
     if ordering == "column":
-        return alone
-    best = min(tests.best for tests in alone)
-    shared = sorted({int(i) for i in np.linspace(0, len(rivals) - 1, RIVALS).round()})
+        return tuple(alone)
+    best = float(np.fmin.reduce([test.best for test in alone]))
+    shared = {int(i) for i in np.linspace(0, len(alone) - 1, ALTERNATIVES).round()}
     return tuple(
-        Hypotheses(tests.joint, y.name, tests.held, tests.data, tuple(rivals[i] for i in sorted({*shared, own})), best)
-        for own, tests in enumerate(alone)
+        replace(test, alternatives=tuple(alone[i].alternatives[0] for i in sorted({*shared, own})), best=best)
+        for own, test in enumerate(alone)
     )
 
 
-def column_interval(tests: Hypotheses, index: int, *, cl: float, plan: ToyPlan, throw: Thrower) -> Intervals:
-    """Return the Feldman-Cousins interval of one column, with random streams of its own.
+def column_intervals(tests: Sequence[Hypothesis], *, cl: float, toys: Toys) -> Procedure[tuple[Intervals, ...]]:
+    """Return the Feldman-Cousins interval of each column, with random streams of its own.
 
     Raises
     ------
     CevnsfitError
-        If the column has more values than random streams.
+        If a column has more values than random streams.
     """
-    found = feldman_cousins(tests, cl=cl, plan=plan, throw=throw, first=index * STRIDE)
-    if found.toys is not None and len(found.toys.points) << REFINED > STRIDE:
+    found = yield [construction(test, cl=cl, toys=toys, first=index * STRIDE) for index, test in enumerate(tests)]
+    if any(len(column.toys.points) << REFINED > STRIDE for column in found):
         message = f"more than {STRIDE >> REFINED} values in one column"
         raise CevnsfitError(message)
-    return found
+    return tuple(found)
 
 
-def toy_region(axes: tuple[PlaneAxis, PlaneAxis], tests: Sequence[Hypotheses], found: Sequence[Intervals]) -> Region:
+def toy_region(axes: tuple[PlaneAxis, PlaneAxis], tests: Sequence[Hypothesis], found: Sequence[Intervals]) -> Region:
     """Return the region made of the intervals of all columns; its threshold is NaN, since it differs from point to point."""
     x, y = axes
     columns = [entry.allowed for entry in found]

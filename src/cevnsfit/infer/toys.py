@@ -1,75 +1,108 @@
-"""Pseudo-experiments in chunks of fixed size, each with a random stream of its own.
+"""Pseudo-experiments in chunks of fixed size, each with a random stream of its own, and their p-values.
 
 A chunk depends on the seed, its point and its number alone: the numbers are the same for any number of workers and any order.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.infer.minima import NEAR_ZERO, conditional_fits, couplings_of, free_fits
-from cevnsfit.infer.starts import dominance_scale
-from cevnsfit.stats.data import Data, toy_data
+from cevnsfit.core.errors import DomainError
+from cevnsfit.infer.results import PointTest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.joint import Joint
+    from cevnsfit.infer.runner import Procedure
+    from cevnsfit.stats.data import Data
 
     Floats = NDArray[np.float64]
-    Bools = NDArray[np.bool_]
-    Measure = Callable[[Data], Floats]
-    Thrower = Callable[[Sequence["Unit"]], Sequence[Floats]]
 
 CHUNK: Final = 128
 """Pseudo-experiments of one chunk."""
+
+SURE: Final = 3.0
+"""Monte Carlo errors between p and 1 - CL at which a decision is clear."""
 
 _NUMERICAL: Final = (ArithmeticError, np.linalg.LinAlgError, RuntimeError, ValueError)
 """What a fit that breaks down raises."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Unit:
-    """One chunk to be thrown.
+@dataclass(frozen=True, slots=True)
+class Toys:
+    """How many pseudo-experiments.
 
     Attributes
     ----------
-    point, chunk
-        Its place among all: with the seed they choose the random stream.
-    joint
-        The likelihood in which the pseudo-experiments are thrown.
-    truth
-        The true parameters, shape (n,).
+    number
+        At most for one value, in whole chunks.
+    seed
+        Of all random streams.
+    """
+
+    number: int = 2048
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.number < 1 or self.seed < 0:
+            message = f"pseudo-experiments need a number of at least 1 and a seed of at least 0, got {self.number} and {self.seed}"
+            raise DomainError(message)
+
+    @property
+    def chunks(self) -> int:
+        """Return the number of chunks of one value, at most."""
+        return -(-self.number // CHUNK)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """A chunk of pseudo-experiments of one hypothesis.
+
+    Attributes
+    ----------
+    generate
+        Returns a batch of data sets, given a random generator and their number.
     measure
         What is measured on a batch of P data sets, shape (P, k); rows with NaN are failures.
     seed
         Of the whole run.
+    point
+        Place of the hypothesis among all; None where there is one hypothesis, whose chunks are not kept.
+    number
+        Of the chunk: with the seed and the point it chooses the random stream.
+    size
+        Number of pseudo-experiments.
     """
 
-    point: int
-    chunk: int
-    joint: Joint
-    truth: Floats
-    measure: Measure
+    generate: Callable[[np.random.Generator, int], Data]
+    measure: Callable[[Data], Floats]
     seed: int
+    point: int | None = None
+    number: int = 0
+    size: int = CHUNK
+
+    @property
+    def key(self) -> tuple[int, int] | None:
+        """Return point and number, None for a chunk that is not kept."""
+        return None if self.point is None else (self.point, self.number)
+
+    def run(self) -> Floats:
+        """Return what is measured on the pseudo-experiments, shape (size, k); rows with NaN are failures."""
+        stream = np.random.SeedSequence(self.seed, spawn_key=(self.number,) if self.key is None else self.key)
+        data = self.generate(np.random.default_rng(stream), self.size)
+        try:
+            return self.measure(data)
+        except _NUMERICAL:
+            return _one_by_one(self.measure, data)
 
 
-def run_unit(unit: Unit) -> Floats:
-    """Return what was measured on the pseudo-experiments of a chunk, shape (`CHUNK`, k); rows with NaN are failures."""
-    stream = np.random.SeedSequence(unit.seed, spawn_key=(unit.point, unit.chunk))
-    data = toy_data(unit.joint, unit.truth, np.random.default_rng(stream), CHUNK)
-    try:
-        return unit.measure(data)
-    except _NUMERICAL:
-        return _one_by_one(unit.measure, data)
-
-
-def _one_by_one(measure: Measure, data: Data) -> Floats:
+def _one_by_one(measure: Callable[[Data], Floats], data: Data) -> Floats:
     """Return what is measured on each data set alone: one that breaks down becomes a row of NaN."""
     rows: list[Floats | None] = []
     for row in range(len(data.aux)):
@@ -81,50 +114,66 @@ def _one_by_one(measure: Measure, data: Data) -> Floats:
     return np.array([np.full(width, np.nan) if row is None else row for row in rows])
 
 
-def in_this_process(units: Sequence[Unit]) -> list[Floats]:
-    """Return the chunks of some units, one after the other; those of one likelihood share what is prepared for it."""
-    return [run_unit(unit) for unit in units]
+def numbered(chunk: Chunk, numbers: Iterable[int]) -> list[Chunk]:
+    """Return the chunks of the same pseudo-experiments with other numbers."""
+    return [replace(chunk, number=number) for number in numbers]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rival:
-    """A likelihood among those that compete for the best fit, with the starts of its fits, shape (S, n)."""
-
-    joint: Joint
-    starts: Floats
+def measured(chunk: Chunk, count: int) -> Procedure[Floats]:
+    """Return what is measured on the first `count` chunks of some pseudo-experiments, shape (count * size, k)."""
+    return np.concatenate((yield numbered(chunk, range(count))))
 
 
-def likelihood_ratio(data: Data, *, joint: Joint, poi: str, held: Mapping[str, float], start: Floats, rivals: Sequence[Rival]) -> Floats:
-    """Return for each data set -2 ln lambda at a point, the lowest one, and the parameter there, shape (P, 3); NaN where a fit fails.
+# --- p-values ----------------------------------------------------------------------------------------------------------------------
+
+
+def p_value(toys: Floats, observed: float, without: Floats | None = None) -> tuple[float, float]:
+    """Return the fraction of pseudo-experiments whose statistic is at least the observed one, and its Monte Carlo error.
+
+    The error is that of (k + 1)/(N + 2): it does not vanish for k = 0.
 
     Parameters
     ----------
-    data
-        A batch of P data sets.
-    joint
-        The likelihood of the point.
-    poi
-        The parameter of interest.
-    held
-        The parameters that are held at the point, `poi` among them.
-    start
-        Where the fit at the point starts, shape (n,).
-    rivals
-        The likelihoods among which the best fit is looked for; all have the parameters of `joint`.
+    toys
+        The statistic in pseudo-experiments of the hypothesis, shape (N,).
+    observed
+        The observed one.
+    without
+        The statistic in pseudo-experiments without signal: the fraction is divided by theirs, as CLs is.
+
+    Examples
+    --------
+    >>> p, error = p_value(np.array([0.1, 1.0, 2.0, 5.0]), 2.0)
+    >>> p, round(error, 3)
+    (0.5, 0.25)
     """
-    first = next((rival.starts for rival in rivals if rival.joint is joint), rivals[0].starts)
-    tested, theta = conditional_fits(joint, data, np.concatenate([start[None], first]), held=held)
-    others = {name: value for name, value in held.items() if name != poi}
-    couplings, place = couplings_of(joint), joint.parameters.index(poi)
-    result = np.stack([tested, tested, np.full(len(tested), held[poi])], axis=1)
-    for rival in rivals:
-        theta = np.where(np.isnan(theta), start, theta)
-        starts = np.repeat(theta[None], len(rival.starts), axis=0)
-        starts[:, :, couplings] = rival.starts[:, None, couplings]
-        if abs(held[poi]) > NEAR_ZERO * dominance_scale(joint, place):
-            starts = np.concatenate([starts, theta[None]])
-        lowest, found = free_fits(rival.joint, data, starts, held=others)
-        better = ~(lowest >= result[:, 1])
-        result[better, 1], result[better, 2] = lowest[better], found[better, place]
-    result[np.isnan(result).any(axis=1)] = np.nan
-    return result
+    if not len(toys):
+        return math.nan, math.inf
+    above = int(np.count_nonzero(toys >= observed))
+    smooth = (above + 1) / (len(toys) + 2)
+    p, error = above / len(toys), math.sqrt(smooth * (1 - smooth) / len(toys))
+    if without is None:
+        return p, error
+    other, other_error = p_value(without, observed)
+    return (p / other, math.hypot(error, p / other * other_error) / other) if other > 0 else (math.nan, math.inf)
+
+
+def point_test(value: float, observed: float, samples: Sequence[Floats], alpha: float | None = None) -> PointTest:
+    """Return a value tested with pseudo-experiments.
+
+    Parameters
+    ----------
+    value
+        The value.
+    observed
+        The observed statistic.
+    samples
+        The statistic in pseudo-experiments of the value, and in those without signal where CLs is meant; NaN in those that failed.
+    alpha
+        1 - CL, from which p shall differ; None where any p > 0 will do.
+    """
+    good = tuple(sample[~np.isnan(sample)] for sample in samples)
+    p, error = p_value(good[0], observed, *good[1:])
+    toys, every = (sum(map(len, several)) for several in (good, samples))
+    decided = p > 0.0 if alpha is None else abs(p - alpha) > SURE * error
+    return PointTest(value, observed, p, error, toys, every - toys, decided, good)

@@ -10,14 +10,14 @@ from cevnsfit.infer.goodness import Goodness, goodness_of_fit
 from cevnsfit.infer.impacts import Ranking, ranking
 from cevnsfit.studies.fitting import Consistency, consistency, poi_name, prepare
 from cevnsfit.studies.setup import check_floating, load_experiments
-from cevnsfit.studies.throwing import description, thrower
+from cevnsfit.studies.toy_runs import description, runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cevnsfit.spec.load import Experiment
     from cevnsfit.studies.setup import Analysis
-    from cevnsfit.studies.throwing import Run
+    from cevnsfit.studies.toy_runs import Run
 
     Progress = Callable[[int, int], None]
 
@@ -27,9 +27,9 @@ def run_goodness(analysis: Analysis, *, at: Mapping[str, float], run: Run | None
     joint, held = prepare(analysis, at)
     check_floating(analysis, tuple(at))
     if run is None:
-        return goodness_of_fit(joint, held=held)
-    with thrower(run, description(analysis, at, run.plan.seed, method="gof"), 1, progress) as throw:
-        return goodness_of_fit(joint, held=held, plan=run.plan, throw=throw)
+        return goodness_of_fit(joint, at=held)
+    with runner(run, description(analysis, at, run.toys.seed, method="gof"), 1, progress) as here:
+        return goodness_of_fit(joint, at=held, toys=run.toys, run=here)
 
 
 def run_compatibility(
@@ -39,9 +39,9 @@ def run_compatibility(
     joint, held = prepare(analysis, at)
     check_floating(analysis, tuple(at))
     if run is None:
-        return compatibility(joint, held=held)
-    with thrower(run, description(analysis, at, run.plan.seed, method="compatibility"), 1, progress) as throw:
-        return compatibility(joint, held=held, plan=run.plan, throw=throw)
+        return compatibility(joint, at=held)
+    with runner(run, description(analysis, at, run.toys.seed, method="compatibility"), 1, progress) as here:
+        return compatibility(joint, at=held, toys=run.toys, run=here)
 
 
 def run_ranking(analysis: Analysis, *, at: Mapping[str, float], poi: str | None = None) -> Ranking:

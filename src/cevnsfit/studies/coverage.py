@@ -9,8 +9,8 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version
-from cevnsfit.infer.coverage import QUANTITIES, Coverage, coverage_of, coverage_units, is_near
-from cevnsfit.infer.feldman_cousins import hypotheses
+from cevnsfit.infer.coverage import QUANTITIES, Coverage, is_near, studied
+from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.intervals import intervals, threshold
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
@@ -18,16 +18,17 @@ from cevnsfit.report.style import save_figure
 from cevnsfit.studies.fitting import prepare
 from cevnsfit.studies.grids import parse_grid
 from cevnsfit.studies.setup import check_floating, check_model, parse_assignments
-from cevnsfit.studies.throwing import description, thrower
+from cevnsfit.studies.toy_runs import description, runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from cevnsfit.infer.planes import Interval
-    from cevnsfit.infer.toys import Thrower
+    from cevnsfit.infer.runner import Procedure
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.studies.setup import Analysis
-    from cevnsfit.studies.throwing import Run
+    from cevnsfit.studies.toy_runs import Run
 
     Progress = Callable[[int, int], None]
 
@@ -48,8 +49,8 @@ class Truths:
     cl
         Confidence level.
     nested
-        Pseudo-experiments at each true value for Feldman-Cousins intervals, which throw more for each of them; 0 for none. The number in
-        `Run.plan` is that for the other methods.
+        Pseudo-experiments at each true value for Feldman-Cousins intervals, with more for each of them; 0 for none. The number in
+        `Run.toys` is that for the other methods.
     over
         Name and values of a held parameter, such as the mass, at each of which the study is made, without the true values that the observed
         data exclude by five standard deviations; None for one study of all true values.
@@ -156,34 +157,34 @@ def run_coverage(
     if both or truths.poi == name:
         message = f"{', '.join(both) if both else truths.poi} is both held (--at) and varied (--true, --grid)"
         raise CevnsfitError(message)
-    seed = run.plan.seed
     over = None if truths.over is None else [name, list(values)]
-    identity = description(analysis, at, seed, method="coverage", poi=truths.poi, truths=list(truths.values), cl=truths.cl, over=over)
-    rows = []
-    with thrower(run, identity, QUANTITIES, progress) as throw:
-        for number, value in enumerate(values):
-            here = dict(at) if name is None or value is None else {**at, name: value}
-            rows.append(_row(analysis, truths, here, (run, throw, number, value)))
-    return CoverageStudy(analysis, truths, dict(at), seed, tuple(rows))
+    identity = description(
+        analysis, at, run.toys.seed, method="coverage", poi=truths.poi, truths=list(truths.values), cl=truths.cl, over=over
+    )
+    places = [dict(at) if name is None or value is None else {**at, name: value} for value in values]
+    with runner(run, identity, QUANTITIES, progress) as here:
+        rows = here(_rows(analysis, truths, places, run.toys))
+    return CoverageStudy(analysis, truths, dict(at), run.toys.seed, rows)
 
 
-def _row(analysis: Analysis, truths: Truths, at: Mapping[str, float], how: tuple[Run, Thrower, int, float | None]) -> Row:
-    """Return the study at one setting; `how` holds the run, the thrower, and the number and the value of the setting."""
-    run, throw, number, setting = how
+def _rows(analysis: Analysis, truths: Truths, places: Sequence[Mapping[str, float]], toys: Toys) -> Procedure[tuple[Row, ...]]:
+    """Return the study at each place, that is with each set of held parameters."""
+    return tuple((yield [_row(analysis, truths, at, toys, number) for number, at in enumerate(places)]))
+
+
+def _row(analysis: Analysis, truths: Truths, at: Mapping[str, float], toys: Toys, number: int) -> Procedure[Row]:
+    """Return the study with some parameters held; `number` is that of the place."""
     joint, held = prepare(analysis, at)
     check_floating(analysis, (*at, truths.poi))
-    tests, seed = hypotheses(joint, truths.poi, held=held), run.plan.seed
-    found: list[Coverage] = []
-    for k, value in enumerate(truths.values):
-        if setting is not None and not is_near(tests, value):
-            continue
-        place = 2 * (number * len(truths.values) + k)
-        plain = throw(coverage_units(tests, value, run.plan.toys, (seed, place), alpha=None))
-        found += coverage_of(value, np.concatenate(plain), cl=truths.cl, nested=False)
-        if truths.nested > 0:
-            inner = throw(coverage_units(tests, value, truths.nested, (seed, place + 1), alpha=1 - truths.cl))
-            found.append(coverage_of(value, np.concatenate(inner), cl=truths.cl, nested=True)[1])
-    return Row(setting, intervals(joint, truths.poi, cl=truths.cl, held=held).allowed, tuple(found))
+    test = default_hypothesis(joint, truths.poi, at=held)
+    first, setting = 2 * number * len(truths.values), None if truths.over is None else at[truths.over[0]]
+    found = yield [
+        studied(test, value, cl=truths.cl, toys=toys, nested=truths.nested, point=first + 2 * k)
+        for k, value in enumerate(truths.values)
+        if setting is None or is_near(test, value)
+    ]
+    allowed = intervals(joint, truths.poi, cl=truths.cl, held=held).allowed
+    return Row(setting, allowed, tuple(entry for several in found for entry in several))
 
 
 # --- output ------------------------------------------------------------------------------------------------------------------------

@@ -11,9 +11,12 @@ import numpy as np
 from cevnsfit.core.documents import keys_of
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.version import installed_version
+from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.intervals import Intervals
-from cevnsfit.infer.sensitivity import DISCOVERY, SIGMAS, LimitTest, Sensitivity, sensitivity, with_asimov
+from cevnsfit.infer.runner import Runner
+from cevnsfit.infer.sensitivity import DISCOVERY, SIGMAS, Outlook, Sensitivity, outlook, sensitivity, with_asimov
 from cevnsfit.infer.toy_limits import toy_bands
+from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.report.forecasts import LimitBand, forecast_figure
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
 
     Progress = Callable[[int, int], None]
@@ -186,8 +188,8 @@ def asimov_and_real(plan: Plan, setting: Setting, at: Mapping[str, float]) -> tu
     return asimov, with_asimov(setting.likelihood, truth, keep=setting.real) if setting.real else asimov
 
 
-def joints(plan: Plan, setting: Setting, at: Mapping[str, float]) -> tuple[Joint, Joint, LimitTest]:
-    """Return the joint likelihoods with Asimov and with real data at the held parameters, and what is tested.
+def outlook_at(plan: Plan, setting: Setting, at: Mapping[str, float]) -> Outlook:
+    """Return the true value on Asimov and on real data at the held parameters.
 
     Raises
     ------
@@ -204,8 +206,9 @@ def joints(plan: Plan, setting: Setting, at: Mapping[str, float]) -> tuple[Joint
     poi = poi_name(joint, plan.poi, held)
     truth = dict(plan.truth).get(poi, joint.parameters[poi].default)
     fluctuating = tuple(e.name for e in setting.experiments if e.name not in setting.real)
-    test = LimitTest(poi, truth, plan.cl, plan.dof, held, fluctuating)
-    return joint, joint if real is asimov else fix(real, at)[0], test
+    test = hypothesis(joint, poi, truth, at=held)
+    other = test if real is asimov else hypothesis(fix(real, at)[0], poi, truth, at=held)
+    return outlook(test, other, fluctuating, cl=plan.cl, dof=plan.dof)
 
 
 def forecast(
@@ -222,17 +225,17 @@ def forecast(
     prepared
         From `settings`, to build the likelihoods once for many calls.
     executor
-        Where pseudo-experiments are thrown; this process by default. The numbers do not depend on it.
+        Where pseudo-experiments are generated; this process by default. The numbers do not depend on it.
     """
     if plan.toys < 0:
         message = f"toys = {plan.toys} must not be negative"
         raise DomainError(message)
     result = []
     for setting in settings(plan) if prepared is None else prepared:
-        asimov, real, test = joints(plan, setting, at)
-        found = sensitivity(asimov, real, test)
+        here = outlook_at(plan, setting, at)
+        found = sensitivity(here)
         if plan.toys > 0:
-            found = toy_bands(asimov, real, test, found, (plan.toys, plan.seed), functools.partial(results, executor))
+            found = toy_bands(here, found, Toys(plan.toys, plan.seed), Runner(executor))
         result.append(Forecast(setting.label, dict(at), found, statement(plan, setting), events(setting), caveat(plan.analysis, at)))
     return tuple(result)
 

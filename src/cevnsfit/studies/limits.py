@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Final
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.cls import cls_limit, cls_limit_toys, signal_test
 from cevnsfit.infer.discovery import Discovery, discovery
-from cevnsfit.infer.feldman_cousins import feldman_cousins, hypotheses
+from cevnsfit.infer.feldman_cousins import feldman_cousins
+from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.studies.fitting import poi_name, prepare, run_intervals, shapes_in_question
 from cevnsfit.studies.setup import check_floating
-from cevnsfit.studies.throwing import description, thrower
+from cevnsfit.studies.toy_runs import description, runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.studies.setup import Analysis
-    from cevnsfit.studies.throwing import Run
+    from cevnsfit.studies.toy_runs import Run
 
     Progress = Callable[[int, int], None]
 
@@ -91,15 +92,15 @@ def run_limits(
     name = poi_name(joint, question.poi, held)
     check_floating(analysis, (*at, name))
     if question.method == "cls" and run is None:
-        return cls_limit(signal_test(joint, name, held=held), cl=question.cl)
+        return cls_limit(signal_test(joint, name, at=held), cl=question.cl)
     if run is None:
         message = "Feldman-Cousins intervals need toys"
         raise CevnsfitError(message)
-    identity = description(analysis, at, run.plan.seed, method=question.method, poi=name, cl=question.cl)
-    with thrower(run, identity, RATIO, progress) as throw:
+    identity = description(analysis, at, run.toys.seed, method=question.method, poi=name, cl=question.cl)
+    with runner(run, identity, RATIO, progress) as here:
         if question.method == "cls":
-            return cls_limit_toys(signal_test(joint, name, held=held), cl=question.cl, plan=run.plan, throw=throw)
-        return feldman_cousins(hypotheses(joint, name, held=held), cl=question.cl, plan=run.plan, throw=throw)
+            return cls_limit_toys(signal_test(joint, name, at=held), cl=question.cl, toys=run.toys, run=here)
+        return feldman_cousins(default_hypothesis(joint, name, at=held), cl=question.cl, toys=run.toys, run=here)
 
 
 def run_discovery(
@@ -129,6 +130,6 @@ def run_discovery(
     name = poi_name(joint, poi, held)
     check_floating(analysis, (*at, name))
     if run is None:
-        return discovery(joint, name, held=held)
-    with thrower(run, description(analysis, at, run.plan.seed, method="discovery", poi=name), RATIO, progress) as throw:
-        return discovery(joint, name, held=held, plan=run.plan, throw=throw)
+        return discovery(joint, name, at=held)
+    with runner(run, description(analysis, at, run.toys.seed, method="discovery", poi=name), RATIO, progress) as here:
+        return discovery(joint, name, at=held, toys=run.toys, run=here)

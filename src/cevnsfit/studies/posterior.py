@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from concurrent.futures import FIRST_COMPLETED, wait
+import functools
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -13,6 +13,7 @@ from cevnsfit.core.version import installed_version
 from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.posterior import BLOCK, Prior, run_block, stream_of, target
+from cevnsfit.infer.runner import Runner, every
 from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, save_block
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.posteriors import posterior_figure
@@ -21,12 +22,11 @@ from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import poi_name, prepare
 from cevnsfit.studies.grids import parse_range
 from cevnsfit.studies.setup import check_floating
-from cevnsfit.studies.throwing import description
+from cevnsfit.studies.toy_runs import description
 from cevnsfit.studies.workers import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from concurrent.futures import Executor, Future
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.infer.posterior import Block, Target
+    from cevnsfit.infer.runner import Procedure
     from cevnsfit.io.store import Store
     from cevnsfit.studies.setup import Analysis
 
@@ -160,7 +161,7 @@ def run_posterior(
         message = f"{len(goal.floating)} parameters need an even number of at least {2 * len(goal.floating)} walkers, got {walkers}"
         raise DomainError(message)
     with nullcontext() if place.folder is None else _store(place.folder, analysis, at, sampling, goal, walkers) as store:
-        ensembles = _sampled(goal, sampling, walkers, (place, store, progress))
+        ensembles = _sampled(goal, sampling, walkers, place=place, store=store, progress=progress)
     numbers = credible(goal, ensembles, name, cl=sampling.cl, seed=sampling.seed)
     sample = goal.values(draws(goal, ensembles))[..., goal.names.index(name)]
     return Posterior(analysis, dict(at), numbers, sample)
@@ -184,50 +185,44 @@ def _require_packages() -> None:
         raise CevnsfitError(message)
 
 
-def _sampled(goal: Target, sampling: Sampling, walkers: int, how: tuple[Place, Store | None, Progress | None]) -> list[list[Block]]:
+def _sampled(
+    goal: Target, sampling: Sampling, walkers: int, *, place: Place, store: Store | None, progress: Progress | None
+) -> list[list[Block]]:
     """Return the blocks of each ensemble; those in the store are not sampled again."""
-    place, store, progress = how
-    ensembles = [[] if store is None else load_blocks(store, k, sampling.blocks) for k in range(sampling.ensembles)]
-    everything = sampling.blocks * sampling.ensembles
-    if progress is not None:
-        progress(sum(map(len, ensembles)), everything)
+    known = [[] if store is None else load_blocks(store, k, sampling.blocks) for k in range(sampling.ensembles)]
+    before, everything = sum(map(len, known)), sampling.blocks * sampling.ensembles
+
+    def tell(finished: int, _: int) -> None:
+        if progress is not None:
+            progress(before + finished, everything)
+
+    tell(0, 0)
     with workers(place.jobs, place.dask) as executor:
-        for k, block in _blocks(goal, ensembles, (walkers, sampling), executor):
-            if store is not None:
-                save_block(store, k, len(ensembles[k]), block)
-            ensembles[k].append(block)
-            if progress is not None:
-                progress(sum(map(len, ensembles)), everything)
-    return ensembles
+        run = Runner(executor, save=None if store is None else functools.partial(save_block, store), progress=tell)
+        return run(every([_ensemble(goal, sampling, walkers, k, blocks) for k, blocks in enumerate(known)]))
 
 
-def _blocks(
-    goal: Target, ensembles: list[list[Block]], size: tuple[int, Sampling], executor: Executor | None
-) -> Iterator[tuple[int, Block]]:
-    """Yield (ensemble, block) as they finish; the receiver appends each to `ensembles` before it asks for the next."""
-    walkers, sampling = size
+def _ensemble(goal: Target, sampling: Sampling, walkers: int, number: int, blocks: list[Block]) -> Procedure[list[Block]]:
+    """Return all blocks of an ensemble, given the first ones."""
+    while len(blocks) < sampling.blocks:
+        start = blocks[-1].coordinates[-1] if blocks else None
+        blocks = [*blocks, *(yield [_NextBlock(goal, start, walkers, sampling.seed, (number, len(blocks)))])]
+    return blocks
 
-    def task(k: int) -> tuple[Target, NDArray[np.float64] | None, int, np.random.SeedSequence]:
-        start = ensembles[k][-1].coordinates[-1] if ensembles[k] else None
-        return goal, start, walkers, stream_of(sampling.seed, k, len(ensembles[k]))
 
-    unfinished = [k for k, blocks in enumerate(ensembles) if len(blocks) < sampling.blocks]
-    if executor is None:
-        for k in unfinished:
-            while len(ensembles[k]) < sampling.blocks:
-                yield k, run_block(*task(k))
-        return
-    pending: dict[Future[Block], int] = {executor.submit(run_block, *task(k)): k for k in unfinished}
-    try:
-        while pending:
-            future = wait(pending, return_when=FIRST_COMPLETED).done.pop()
-            k = pending.pop(future)
-            yield k, future.result()
-            if len(ensembles[k]) < sampling.blocks:
-                pending[executor.submit(run_block, *task(k))] = k
-    finally:
-        for future in pending:
-            future.cancel()
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _NextBlock:
+    """The next block of an ensemble, see `run_block`; `key` holds the numbers of the ensemble and of the block."""
+
+    goal: Target
+    start: NDArray[np.float64] | None
+    walkers: int
+    seed: int
+    key: tuple[int, int]
+
+    def run(self) -> Block:
+        """Return the block."""
+        return run_block(self.goal, self.start, self.walkers, stream_of(self.seed, *self.key))
 
 
 # --- output ------------------------------------------------------------------------------------------------------------------------

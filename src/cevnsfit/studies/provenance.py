@@ -35,7 +35,7 @@ def provenance(
     at
         Held parameters; those of the analysis by default.
     seed
-        Seed of the pseudo-experiments, if any were thrown.
+        Seed of the pseudo-experiments, if there are any.
     existing
         Further experiments, without the changes of the analysis.
     """

@@ -11,7 +11,7 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
-from cevnsfit.infer.toy_regions import column_hypotheses, column_interval, toy_region
+from cevnsfit.infer.toy_regions import column_hypotheses, column_intervals, toy_region
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.plots import exclusion_figure
 from cevnsfit.report.style import save_figure
@@ -19,7 +19,7 @@ from cevnsfit.studies.fitting import require_data
 from cevnsfit.studies.limits import RATIO
 from cevnsfit.studies.scan import check_held, plane_axes, scan
 from cevnsfit.studies.setup import build, caveat, check_floating, load_experiments
-from cevnsfit.studies.throwing import description, thrower
+from cevnsfit.studies.toy_runs import description, runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.planes import Plane, Region
     from cevnsfit.infer.toy_regions import Ordering
     from cevnsfit.studies.setup import Analysis
-    from cevnsfit.studies.throwing import Run
+    from cevnsfit.studies.toy_runs import Run
 
     Progress = Callable[[int, int], None]
 
@@ -140,10 +140,10 @@ def run_toy_region(
     plane = scan(likelihood, at=at, **{axis.name: axis.values for axis in axes}).plane
     plane = dataclasses.replace(plane, model=analysis.model, caveat=caveat(analysis, at, (axes[0].name, axes[1].name)))
     grid = {axis.name: [float(value) for value in axis.values] for axis in axes}
-    identity = description(analysis, at, run.plan.seed, method="feldman-cousins-region", grid=grid, cl=question.cl, order=question.ordering)
+    identity = description(analysis, at, run.toys.seed, method="feldman-cousins-region", grid=grid, cl=question.cl, order=question.ordering)
     tests = column_hypotheses(likelihood, axes, at=at, ordering=question.ordering)
-    with thrower(run, identity, RATIO, progress) as throw:
-        columns = tuple(column_interval(one, i, cl=question.cl, plan=run.plan, throw=throw) for i, one in enumerate(tests))
+    with runner(run, identity, RATIO, progress) as here:
+        columns = here(column_intervals(tests, cl=question.cl, toys=run.toys))
     return ToyRegion(plane, toy_region(axes, tests, columns), columns, question.ordering)
 
 

@@ -11,15 +11,16 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.units import UnitError, split
 from cevnsfit.core.version import installed_version
+from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.planes import spacing
-from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, LimitTest, expected_limits, median_limit
+from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, expected_limits, median_limit, outlook
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import WhatIfLine, whatif_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
-from cevnsfit.studies.forecast import Plan, by_sigma, events, joints, settings, statement
+from cevnsfit.studies.forecast import Plan, by_sigma, events, outlook_at, settings, statement
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.joint import Joint
+    from cevnsfit.infer.hypothesis import Hypothesis
+    from cevnsfit.infer.sensitivity import Outlook
 
     Progress = Callable[[int, int], None]
 
@@ -160,18 +162,23 @@ def whatif_row(plan: Plan, values: Mapping[str, float], at: Mapping[str, float])
     changes = tuple((path, repr(value)) for path, value in values.items())
     changed = replace(plan, analysis=replace(plan.analysis, overrides=(*plan.analysis.overrides, *changes)))
     setting = settings(changed)[-1]
-    asimov, real, test = joints(changed, setting, at)
+    expected = outlook_at(changed, setting, at)
     counts = events(setting)
     planned = sum(count for experiment, count in counts.items() if experiment not in plan.existing)
-    bare = median_limit(asimov, real, _statistics_only(asimov, test))
-    bands = expected_limits(asimov, real, test)
+    bare = median_limit(_statistics_only(expected))
+    bands = expected_limits(expected)
     row = Row(tuple(values.values()), bands[SIGMAS.index(0.0)], bands, bare, planned)
-    return row, test.poi, setting.label, statement(changed, setting)
+    return row, expected.asimov.poi, setting.label, statement(changed, setting)
 
 
-def _statistics_only(joint: Joint, test: LimitTest) -> LimitTest:
-    nuisances = {p.name: 0.0 for p in joint.parameters if p.constrained and p.name not in test.held}
-    return replace(test, held={**test.held, **nuisances})
+def _statistics_only(expected: Outlook) -> Outlook:
+    """Return what is expected with every constrained parameter held at its nominal value."""
+
+    def held(test: Hypothesis) -> Hypothesis:
+        nuisances = {p.name: 0.0 for p in test.joint.parameters if p.constrained and p.name not in test.at}
+        return hypothesis(test.joint, test.poi, test.value, at={**test.at, **nuisances})
+
+    return outlook(held(expected.asimov), held(expected.real), expected.fluctuating, cl=expected.cl, dof=expected.dof)
 
 
 def _field(plan: Plan, path: str, values: NDArray[np.float64]) -> Field:

@@ -13,7 +13,7 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.cls import SIGMAS, cls_limit, cls_limit_toys, cls_values, expected_cls, signal_test
 from cevnsfit.infer.discovery import discovery
-from cevnsfit.infer.feldman_cousins import ToyPlan
+from cevnsfit.infer.toys import Toys
 from cevnsfit.io.exports.histfactory import INTERPOLATION, workspace
 from cevnsfit.model.build import RELEASED, build_likelihood
 from cevnsfit.spec.load import load_experiment
@@ -81,7 +81,7 @@ def test_toys_agree_with_the_exact_counting_experiment() -> None:
     """For one bin CLs is P(n' <= n | s + b)/P(n' <= n | b)."""
     n, background = 24, 20.0
     test = signal_test(counting(float(n)), "mu")
-    found = cls_limit_toys(test, cl=0.90, plan=ToyPlan(512, 3))
+    found = cls_limit_toys(test, cl=0.90, toys=Toys(512, 3))
     mu = np.linspace(0.3, 3.0, 2000)
     exact = mu[np.flatnonzero(poisson.cdf(n, background + 10 * mu) / poisson.cdf(n, background) < 0.1)[0]]
     assert found.allowed[0][1] == pytest.approx(exact, rel=0.08)
@@ -98,7 +98,7 @@ def test_toys_agree_with_the_exact_counting_experiment() -> None:
 def test_toys_find_a_limit_far_above_the_expected_ones() -> None:
     """A strong signal: steps are halved around the limit, which is that of a normal estimate of 20 +- 1.48 to a tenth of that error."""
     test = signal_test(counting(220.0), "mu")
-    found = cls_limit_toys(test, cl=0.90, plan=ToyPlan(512, 3))
+    found = cls_limit_toys(test, cl=0.90, toys=Toys(512, 3))
     mu = np.linspace(15.0, 25.0, 4001)
     exact = mu[np.flatnonzero(poisson.cdf(220, 20.0 + 10 * mu) < 0.1)[0]]
     assert found.allowed[0][1] == pytest.approx(exact, abs=0.2)
@@ -121,7 +121,7 @@ def test_significance_of_a_counting_experiment() -> None:
 
 
 def test_significance_from_toys_is_the_tail_of_the_counts() -> None:
-    found = discovery(counting(28.0), "mu", plan=ToyPlan(2048, 4))
+    found = discovery(counting(28.0), "mu", toys=Toys(2048, 4))
     assert found.toys is not None
     (point,) = found.toys.points
     assert point.p == pytest.approx(poisson.sf(27, 20.0), abs=4 * point.error)

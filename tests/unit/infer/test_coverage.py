@@ -11,12 +11,14 @@ from scipy.stats import poisson
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.cls import cls_values, signal_test
-from cevnsfit.infer.coverage import PER_UNIT, coverage_of, coverage_units, has_limits
-from cevnsfit.infer.feldman_cousins import hypotheses
+from cevnsfit.infer.coverage import PER_UNIT, coverage_of, has_limits, measure_nested, studied
+from cevnsfit.infer.hypothesis import at_value, default_hypothesis
 from cevnsfit.infer.intervals import intervals
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.toys import CHUNK, in_this_process
+from cevnsfit.infer.runner import HERE, Runner
+from cevnsfit.infer.toys import CHUNK, Toys
 from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.data import toy_data
 from cevnsfit.stats.joint import join
 from cevnsfit.studies.coverage import parse_truths
 
@@ -36,9 +38,8 @@ def counting(n: float) -> Joint:
 
 
 def study(truth: float, toys: int, *, nested: bool) -> tuple[Coverage, ...]:
-    tests = hypotheses(counting(5.0), "mu", held={})
-    units = coverage_units(tests, truth, toys, (3, 0), alpha=0.1 if nested else None)
-    return coverage_of(truth, np.concatenate(in_this_process(units)), cl=0.90, nested=nested)
+    test, number = default_hypothesis(counting(5.0), "mu"), toys if nested else 0
+    return HERE(studied(test, truth, cl=0.90, toys=Toys(1 if nested else toys, 3), nested=number, point=0))
 
 
 def test_profile_coverage_is_that_of_the_poisson_sum() -> None:
@@ -61,7 +62,7 @@ def test_profile_coverage_counts_intervals_that_contain_the_truth() -> None:
         joint = counting(n)
         ((low, high),) = intervals(joint, "mu", cl=0.90).allowed
         for truth in (0.9 * high, 1.1 * high):
-            curve = hypotheses(joint, "mu", held={})
+            curve = default_hypothesis(joint, "mu")
 
             t = profile(joint, {"mu": np.array([truth])}).nll2[0] - curve.best
             assert (t <= 2.7055) == (low <= truth <= high)
@@ -69,17 +70,20 @@ def test_profile_coverage_counts_intervals_that_contain_the_truth() -> None:
 
 def test_feldman_cousins_covers_at_least_nominally() -> None:
     """For counts FC over-covers: no interval of a discrete variable is exact."""
-    profiled, ordered = study(0.75, 64, nested=True)
-    assert (profiled.toys, ordered.toys) == (64, 64)
+    profiled, _, ordered = study(0.75, 64, nested=True)
+    assert (profiled.method, profiled.toys, ordered.method, ordered.toys) == ("profile", 128, "feldman-cousins", 64)
     assert ordered.covered > 0.90 - 3 * ordered.error
     assert ordered.failed == 0
 
 
 def test_units_of_nested_toys_are_small_and_leave_the_rest_out() -> None:
-    tests = hypotheses(counting(5.0), "mu", held={})
-    units = coverage_units(tests, 0.5, 40, (3, 0), alpha=0.1)
-    assert len(units) == 3
-    rows = in_this_process(units[:1])[0]
+    asked: list[int] = []
+    test = default_hypothesis(counting(5.0), "mu")
+    Runner(progress=lambda _, count: asked.append(count))(studied(test, 0.5, cl=0.90, toys=Toys(128, 3), nested=40, point=0))
+    assert asked[-1] == 1 + 3
+    one = at_value(test, 0.5)
+    toys = toy_data(one.joint, one.theta, np.random.default_rng(3), CHUNK)
+    rows = measure_nested(toys, test=one, alpha=0.1, stream=np.random.SeedSequence(3, spawn_key=(1, 0)))
     assert rows.shape == (CHUNK, 4)
     assert np.isfinite(rows[:PER_UNIT]).all()
     assert np.isposinf(rows[PER_UNIT:]).all()
@@ -92,8 +96,8 @@ def test_failures_are_counted() -> None:
 
 
 def test_limits_are_studied_where_counts_grow(make_joint: Callable[..., Joint]) -> None:
-    assert has_limits(hypotheses(counting(5.0), "mu", held={}))
-    assert not has_limits(hypotheses(make_joint(), "g", held={}))
+    assert has_limits(default_hypothesis(counting(5.0), "mu"))
+    assert not has_limits(default_hypothesis(make_joint(), "g"))
 
 
 def test_true_values_of_one_parameter() -> None:

@@ -41,7 +41,9 @@ def test_a_root_beside_an_impossible_stretch_is_found() -> None:
 def test_the_root_is_where_the_sign_changes_in_either_order(place: float, width: float, swapped: bool) -> None:
     ends = (place - width, place + 2.0 * width)
     low, high = ends[::-1] if swapped else ends
-    assert root(lambda x: (x - place) ** 3 + (x - place), low, high, precision=1e-9) == pytest.approx(place, abs=1e-8 * width + 1e-12 * abs(place))
+    assert root(lambda x: (x - place) ** 3 + (x - place), low, high, precision=1e-9) == pytest.approx(
+        place, abs=1e-8 * width + 1e-12 * abs(place)
+    )
 
 
 @pytest.mark.parametrize("step", [1e-3, 1.0, 1e3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,16 +11,17 @@ import pytest
 
 from cevnsfit.core.errors import DomainError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.feldman_cousins import ToyPlan, feldman_cousins, hypotheses, p_value
+from cevnsfit.infer.feldman_cousins import feldman_cousins
+from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.intervals import intervals
-from cevnsfit.infer.toys import in_this_process
+from cevnsfit.infer.runner import Runner
+from cevnsfit.infer.toys import Toys, p_value
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from cevnsfit.infer.toys import Unit
     from cevnsfit.stats.joint import Joint
 
 UNIT = 6.0
@@ -41,7 +43,7 @@ def counting() -> Callable[[float], Joint]:
 @pytest.mark.parametrize(("n", "low", "high"), [(1, 0.0, 1.88), (4, 0.0, 5.60), (8, 1.51, 10.99)])
 def test_poisson_with_a_known_background(counting: Callable[[float], Joint], n: int, low: float, high: float) -> None:
     """Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, table IV: b = 3 at 90 % CL."""
-    found = feldman_cousins(hypotheses(counting(float(n)), "mu", held={}), cl=0.90, plan=ToyPlan(1024, 2))
+    found = feldman_cousins(default_hypothesis(counting(float(n)), "mu"), cl=0.90, toys=Toys(1024, 2))
     assert found.valid
     assert len(found.allowed) == 1
     assert UNIT * found.allowed[0][0] == pytest.approx(low, abs=0.4)
@@ -49,8 +51,8 @@ def test_poisson_with_a_known_background(counting: Callable[[float], Joint], n: 
 
 
 def test_the_result_says_how_it_was_found(make_joint: Callable[..., Joint]) -> None:
-    joint, plan = make_joint(None, g=0.9), ToyPlan(256, 5)
-    found = feldman_cousins(hypotheses(joint, "g", held={}), cl=0.68, plan=plan)
+    joint, toys = make_joint(None, g=0.9), Toys(256, 5)
+    found = feldman_cousins(default_hypothesis(joint, "g"), cl=0.68, toys=toys)
     record = found.toys
     assert record is not None
     assert (found.cl, found.poi, record.seed) == (0.68, "g", 5)
@@ -65,35 +67,42 @@ def test_the_result_says_how_it_was_found(make_joint: Callable[..., Joint]) -> N
 def test_two_branches_make_two_intervals(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint(None)
     asymptotic = intervals(joint, "g", cl=0.95)
-    found = feldman_cousins(hypotheses(joint, "g", held={}), cl=0.95, plan=ToyPlan(128, 1))
+    found = feldman_cousins(default_hypothesis(joint, "g"), cl=0.95, toys=Toys(128, 1))
     assert len(found.allowed) == len(asymptotic.allowed)
     assert found.allowed[0][1] == pytest.approx(asymptotic.allowed[0][1], rel=0.15)
 
 
 def test_clear_decisions_cost_one_chunk(counting: Callable[[float], Joint]) -> None:
-    asked: list[int] = []
-
-    def counted(units: Sequence[Unit]) -> list[np.ndarray]:
-        asked.append(len(units))
-        return in_this_process(units)
-
-    found = feldman_cousins(hypotheses(counting(4.0), "mu", held={}), cl=0.90, plan=ToyPlan(512, 1), throw=counted)
+    asked: list[tuple[int, int]] = []
+    run = Runner(progress=lambda *counts: asked.append(counts))
+    found = feldman_cousins(default_hypothesis(counting(4.0), "mu"), cl=0.90, toys=Toys(512, 1), run=run)
     assert found.toys is not None
     tested = [point for point in found.toys.points if point.toys]
     clear = [point for point in tested if abs(point.p - 0.1) > 0.25]
     assert clear
     assert all(point.toys == 128 for point in clear)
-    assert sum(asked) * 128 == found.toys.toys + found.toys.failed
+    assert asked[-1][0] == asked[-1][1]
+    assert asked[-1][0] * 128 == found.toys.toys + found.toys.failed
+
+
+class Changing(Executor):
+    """An executor that changes what is measured on each chunk."""
+
+    def __init__(self, change: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.change = change
+
+    def submit(self, function: Callable[..., np.ndarray], /, *args: object) -> Future[np.ndarray]:  # type: ignore[override]
+        future: Future[np.ndarray] = Future()
+        future.set_result(self.change(function(*args)))
+        return future
 
 
 def test_failed_toys_are_counted_not_fatal(counting: Callable[[float], Joint]) -> None:
-    def some_fail(units: Sequence[Unit]) -> list[np.ndarray]:
-        rows = in_this_process(units)
-        for row in rows:
-            row[:3] = np.nan
+    def some_fail(rows: np.ndarray) -> np.ndarray:
+        rows[:3] = np.nan
         return rows
 
-    found = feldman_cousins(hypotheses(counting(4.0), "mu", held={}), cl=0.90, plan=ToyPlan(128, 1), throw=some_fail)
+    found = feldman_cousins(default_hypothesis(counting(4.0), "mu"), cl=0.90, toys=Toys(128, 1), run=Runner(Changing(some_fail)))
     assert found.valid
     assert found.toys is not None
     assert found.toys.failed == 3 * sum(point.toys > 0 for point in found.toys.points)
@@ -101,10 +110,9 @@ def test_failed_toys_are_counted_not_fatal(counting: Callable[[float], Joint]) -
 
 
 def test_nothing_but_failures_is_not_valid(counting: Callable[[float], Joint]) -> None:
-    def all_fail(units: Sequence[Unit]) -> list[np.ndarray]:
-        return [np.full((128, 3), np.nan) for _ in units]
-
-    found = feldman_cousins(hypotheses(counting(4.0), "mu", held={}), cl=0.90, plan=ToyPlan(128, 1), throw=all_fail)
+    found = feldman_cousins(
+        default_hypothesis(counting(4.0), "mu"), cl=0.90, toys=Toys(128, 1), run=Runner(Changing(lambda rows: np.full_like(rows, np.nan)))
+    )
     assert not found.valid
     assert found.toys is not None
     assert found.toys.undecided > 0
@@ -115,7 +123,17 @@ def test_p_value_has_an_error_even_without_a_toy_above() -> None:
     assert p_value(np.ones(98), 1.0)[0] == 1.0
 
 
+def test_cls_is_the_ratio_of_two_p_values() -> None:
+    signal, background = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 1.0, 5.0, 6.0])
+    ratio, error = p_value(signal, 3.5, background)
+    assert ratio == pytest.approx(0.25 / 0.5)
+    (p, a), (b, c) = p_value(signal, 3.5), p_value(background, 3.5)
+    assert error == pytest.approx(p / b * math.hypot(a / p, c / b))
+    assert np.isnan(p_value(signal, 9.0, background)[0])
+    assert np.isnan(p_value(np.empty(0), 1.0, background)[0])
+
+
 @pytest.mark.parametrize(("toys", "seed"), [(0, 1), (10, -1)])
 def test_a_plan_needs_toys_and_a_seed(toys: int, seed: int) -> None:
     with pytest.raises(DomainError, match="pseudo-experiments need"):
-        ToyPlan(toys, seed)
+        Toys(toys, seed)

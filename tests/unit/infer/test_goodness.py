@@ -12,10 +12,10 @@ from scipy.stats import chi2
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.compatibility import compatibility, shared_couplings
-from cevnsfit.infer.feldman_cousins import ToyPlan
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.goodness import deviance, goodness_of_fit
 from cevnsfit.infer.impacts import ranking
+from cevnsfit.infer.toys import Toys
 from cevnsfit.stats.data import asimov_data, observed_data, toy_data
 from cevnsfit.stats.joint import join
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 def test_asimov_data_fit_perfectly(make_joint: Callable[..., Joint]) -> None:
-    found = goodness_of_fit(make_joint(None, g=0.9), plan=ToyPlan(128, 1))
+    found = goodness_of_fit(make_joint(None, g=0.9), toys=Toys(128, 1))
     assert found.statistic == pytest.approx(0.0, abs=1e-5)
     assert found.values["g"] == pytest.approx(0.9, abs=1e-3)
     assert found.p == pytest.approx(1.0)
-    assert found.tail is not None
-    assert (found.tail.p, found.tail.toys, found.tail.failed) == (1.0, 128, 0)
+    assert found.toys is not None
+    assert (found.toys.points[0].p, found.toys.toys, found.toys.failed) == (1.0, 128, 0)
 
 
 def test_the_deviance_is_that_of_the_best_fit(make_joint: Callable[..., Joint]) -> None:
@@ -41,17 +41,17 @@ def test_the_deviance_is_that_of_the_best_fit(make_joint: Callable[..., Joint]) 
     assert found.statistic == pytest.approx(best.nll2, abs=1e-5)
     assert found.ndof == best.ndof
     assert found.p == pytest.approx(chi2.sf(best.nll2, best.ndof), rel=1e-4)
-    assert found.tail is None
+    assert found.toys is None
 
 
 def test_systematics_that_are_held_do_not_fluctuate(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint(None)
     held = {p.name: p.default for p in joint.parameters if p.constrained}
-    found = goodness_of_fit(joint, held=held, plan=ToyPlan(128, 1))
-    every = goodness_of_fit(join(ParameterSet(tuple(replace(p, constrained=False) for p in joint.parameters)), joint.channels), held=held)
+    found = goodness_of_fit(joint, at=held, toys=Toys(128, 1))
+    every = goodness_of_fit(join(ParameterSet(tuple(replace(p, constrained=False) for p in joint.parameters)), joint.channels), at=held)
     assert found.statistic == pytest.approx(every.statistic, abs=1e-6)
     data = toy_data(joint, joint.parameters.defaults(), np.random.default_rng(1), 3)
-    options = {"joint": joint, "held": held, "starts": joint.parameters.defaults()[None], "centres": np.zeros(len(joint.parameters))}
+    options = {"joint": joint, "at": held, "starts": joint.parameters.defaults()[None], "centres": np.zeros(len(joint.parameters))}
     np.testing.assert_array_equal(deviance(data, **options), deviance(replace(data, aux=np.zeros_like(data.aux)), **options))
 
 
@@ -59,11 +59,11 @@ def test_bins_that_disagree_are_noticed(make_joint: Callable[..., Joint]) -> Non
     joint = make_joint(None)
     first = joint.channels[0]
     zigzag = first.observed * (1 + 0.35 * (-1.0) ** np.arange(len(first.observed)))
-    found = goodness_of_fit(join(joint.parameters, (replace(first, observed=zigzag), *joint.channels[1:])), plan=ToyPlan(128, 2))
+    found = goodness_of_fit(join(joint.parameters, (replace(first, observed=zigzag), *joint.channels[1:])), toys=Toys(128, 2))
     assert found.p < 0.01
-    assert found.tail is not None
-    assert found.tail.p < 0.03
-    assert found.tail.seed == 2
+    assert found.toys is not None
+    assert found.toys.points[0].p < 0.03
+    assert found.toys.seed == 2
 
 
 def test_experiments_that_measure_the_same_agree(make_joint: Callable[..., Joint]) -> None:
@@ -75,7 +75,7 @@ def test_experiments_that_measure_the_same_agree(make_joint: Callable[..., Joint
 
 def test_without_shared_systematics_it_is_the_difference_of_minima(make_joint: Callable[..., Joint]) -> None:
     joint, held = make_joint(6, g=0.5), {"flux": 0.0}
-    found = compatibility(joint, held=held)
+    found = compatibility(joint, at=held)
     separate = [fit(join(joint.parameters, (channel,)), fixed=held, minos=()) for channel in joint.channels]
     combined = fit(joint, fixed=held, minos=())
     assert found.statistic == pytest.approx(combined.nll2 - sum(one.nll2 for one in separate), abs=1e-4)
@@ -93,11 +93,11 @@ def test_a_systematic_that_both_share_is_no_disagreement(make_joint: Callable[..
 def test_experiments_that_disagree_are_noticed(make_joint: Callable[..., Joint]) -> None:
     joint, other = make_joint(None, g=0.0), make_joint(None, g=0.62)
     mixed = join(joint.parameters, (other.channels[0], joint.channels[1]))
-    found = compatibility(mixed, plan=ToyPlan(128, 1))
+    found = compatibility(mixed, toys=Toys(128, 1))
     assert found.p < 0.05
     assert found.separate["a"]["g"] > found.separate["b"]["g"]
-    assert found.tail is not None
-    assert found.tail.p < 0.1
+    assert found.toys is not None
+    assert found.toys.points[0].p < 0.1
 
 
 def test_one_experiment_has_nothing_to_agree_with(make_joint: Callable[..., Joint]) -> None:

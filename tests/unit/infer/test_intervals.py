@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from cevnsfit.core.errors import DomainError, UnknownNameError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.intervals import allowed_between, column, complement, coupling_scale, crossings, intervals, search_grid, threshold
+from cevnsfit.infer.curve import crossings
+from cevnsfit.infer.intervals import column, coupling_scale, intervals, profiled, search_grid, threshold
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.joint import join
 
@@ -197,28 +196,18 @@ def test_a_branch_narrower_than_a_step_has_both_crossings() -> None:
     joint = quartic(data, np.ones(3), 100.0)
     curve = column(joint, "g", np.array([0.0, 8e-4, 1.2e-3, 1.6e-3, 2e-3]), held={})
     level = float(curve.nll2.min()) + 4.0
-    (cuts,) = crossings(joint, "g", curve, [level], held={})
+    (cuts,) = crossings(profiled(joint, "g", held={}), curve, [level])
     wanted = edges_of(brute(data, np.ones(3), 100.0), level, np.linspace(0.0, 2e-3, 2001))
     np.testing.assert_allclose(cuts, wanted, rtol=1e-5)
-    assert [len(pair) for pair in allowed_between(curve, cuts, level)] == [2, 2]
+    assert [len(pair) for pair in curve.allowed(cuts, level)] == [2, 2]
 
 
 def test_no_crossing_is_no_interval_or_everything() -> None:
     joint = quartic(SHAPE + FLOOR, UNEVEN)
     curve = column(joint, "g", np.linspace(0.0, 1e-3, 11), held={})
-    assert crossings(joint, "g", curve, [-1.0, 1e9], held={}) == ((), ())
-    assert allowed_between(curve, (), -1.0) == ()
-    assert allowed_between(curve, (), 1e9) == ((0.0, 1e-3),)
-
-
-@given(st.lists(st.floats(0.0, 1.0), min_size=0, max_size=8, unique=True))
-def test_the_complement_of_the_complement_is_the_set(ends: list[float]) -> None:
-    points = sorted(ends[: len(ends) // 2 * 2])
-    allowed = tuple(zip(points[::2], points[1::2], strict=True))
-    rest = complement(allowed, (0.0, 1.0))
-    length = sum(b - a for a, b in (*allowed, *rest))
-    assert length == pytest.approx(1.0)
-    assert complement(rest, (0.0, 1.0)) == allowed
+    assert crossings(profiled(joint, "g", held={}), curve, [-1.0, 1e9]) == ((), ())
+    assert curve.allowed((), -1.0) == ()
+    assert curve.allowed((), 1e9) == ((0.0, 1e-3),)
 
 
 @pytest.mark.parametrize(("cl", "dof", "wanted"), [(0.6827, 1, 1.0), (0.90, 1, 2.7055), (0.90, 2, 4.6052), (0.9545, 1, 4.0)])

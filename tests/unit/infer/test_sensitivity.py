@@ -7,19 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from cevnsfit.infer.intervals import Column
+from cevnsfit.infer.curve import Curve
 from cevnsfit.infer.sensitivity import branch_top, upper_limit, within
 from cevnsfit.infer.toy_limits import _edge
 
 VALUES = np.linspace(0.0, 4.0, 401)
 
 
-def curve(distance: np.ndarray) -> Column:
-    nll2 = distance**2
-    inner = [i for i in range(1, len(nll2) - 1) if nll2[i] <= nll2[i - 1] and nll2[i] < nll2[i + 1]]
-    ends = [0] if nll2[0] < nll2[1] else []
-    valid = np.ones(len(nll2), dtype=np.bool_)
-    return Column(VALUES, nll2, valid, np.zeros((len(nll2), 1)), tuple(ends + inner), 0)
+def curve(distance: np.ndarray) -> Curve:
+    return Curve(VALUES, distance**2, np.ones(len(VALUES), dtype=np.bool_))
 
 
 def test_the_branch_ends_at_the_barrier_before_the_mirror() -> None:

@@ -10,19 +10,20 @@ import pytest
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.feldman_cousins import ToyPlan, feldman_cousins, hypotheses
+from cevnsfit.infer.feldman_cousins import feldman_cousins
+from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.planes import PlaneAxis
-from cevnsfit.infer.toy_regions import column_hypotheses, column_interval, toy_region
-from cevnsfit.infer.toys import in_this_process
+from cevnsfit.infer.runner import HERE, Runner
+from cevnsfit.infer.toy_regions import STRIDE, column_hypotheses, column_intervals, toy_region
+from cevnsfit.infer.toys import Toys
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from cevnsfit.infer.toys import Unit
 
-PLAN = ToyPlan(256, 2)
+TOYS = Toys(256, 2)
 AXES = (PlaneAxis("mass", "MeV", np.array([1.0, 2.0, 4.0]), "log"), PlaneAxis("mu", "1", np.geomspace(0.01, 4.0, 20), "log"))
 
 
@@ -41,9 +42,9 @@ def likelihood() -> Likelihood:
 
 def test_a_raster_scan_is_an_interval_in_each_column(likelihood: Likelihood) -> None:
     tests = column_hypotheses(likelihood, AXES, at={}, ordering="column")
-    found = [column_interval(one, i, cl=0.9, plan=PLAN, throw=in_this_process) for i, one in enumerate(tests)]
+    found = HERE(column_intervals(tests, cl=0.9, toys=TOYS))
     first = likelihood.at({"mass": 1.0})
-    assert found[0] == feldman_cousins(hypotheses(first, "mu", held={}), cl=0.9, plan=PLAN)
+    assert found[0] == feldman_cousins(default_hypothesis(first, "mu"), cl=0.9, toys=TOYS)
     ends = [column.allowed[-1][1] for column in found]
     assert ends == sorted(ends)
     region = toy_region(AXES, tests, found)
@@ -57,8 +58,8 @@ def test_in_the_plane_all_columns_share_the_best_fit(likelihood: Likelihood) -> 
     tests = column_hypotheses(likelihood, AXES, at={}, ordering="plane")
     alone = column_hypotheses(likelihood, AXES, at={}, ordering="column")
     assert {one.best for one in tests} == {min(one.best for one in alone)}
-    assert all(len(one.rivals) == 3 for one in tests)
-    found = [column_interval(one, i, cl=0.9, plan=PLAN, throw=in_this_process) for i, one in enumerate(tests)]
+    assert all(len(one.alternatives) == 3 for one in tests)
+    found = HERE(column_intervals(tests, cl=0.9, toys=TOYS))
     assert all(column.allowed for column in found)
     statistics = [min(point.statistic for point in column.toys.points) for column in found if column.toys is not None]
     assert min(statistics) == pytest.approx(0.0, abs=1e-6)
@@ -66,18 +67,15 @@ def test_in_the_plane_all_columns_share_the_best_fit(likelihood: Likelihood) -> 
 
 
 def test_columns_have_random_streams_of_their_own(likelihood: Likelihood) -> None:
-    seen: set[tuple[int, int]] = set()
-    asked = 0
+    asked: list[tuple[int, int]] = []
 
-    def watch(units: Sequence[Unit]) -> list[np.ndarray]:
-        nonlocal asked
-        asked += len(units)
-        seen.update((unit.point, unit.chunk) for unit in units)
-        return [np.tile([1.0, 0.5, 0.1], (128, 1)) for _ in units]
+    def known(point: int, number: int) -> np.ndarray:
+        asked.append((point, number))
+        return np.tile([1.0, 0.5, 0.1], (128, 1))
 
-    for i, one in enumerate(column_hypotheses(likelihood, AXES, at={}, ordering="column")):
-        column_interval(one, i, cl=0.9, plan=PLAN, throw=watch)
-    assert len(seen) == asked > 10
+    Runner(load=known)(column_intervals(column_hypotheses(likelihood, AXES, at={}, ordering="column"), cl=0.9, toys=TOYS))
+    assert len(set(asked)) == len(asked) > 10
+    assert {point // STRIDE for point, _ in asked} == {0, 1, 2}
 
 
 def test_orderings_have_names(likelihood: Likelihood) -> None:

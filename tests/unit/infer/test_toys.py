@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import pickle
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.parameters import Parameter, ParameterSet
+from cevnsfit.infer.hypothesis import at_value, default_hypothesis, likelihood_ratio, toys_of
 from cevnsfit.infer.intervals import column
 from cevnsfit.infer.minima import free_fits, start_set
 from cevnsfit.infer.polish import Polished
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.toys import CHUNK, Rival, Unit, likelihood_ratio, run_unit
+from cevnsfit.infer.runner import HERE, IN_FLIGHT, Runner, run_work
+from cevnsfit.infer.toys import CHUNK, Chunk, measured, numbered
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import observed_data, toy_data
 from cevnsfit.stats.joint import join
@@ -24,16 +27,17 @@ from cevnsfit.stats.joint import join
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cevnsfit.infer.runner import Procedure
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
 
-def ratio_unit(joint: Joint, g: float, *, point: int = 0, chunk: int = 0, seed: int = 1) -> Unit:
-    data = observed_data(joint)
-    theta = profile(joint, {"g": np.array([g])}).theta[0]
-    rivals = (Rival(joint, start_set(joint, data, held={})),)
-    measure = functools.partial(likelihood_ratio, joint=joint, poi="g", held={"g": g}, start=theta, rivals=rivals)
-    return Unit(point, chunk, joint, theta, measure, seed)
+def ratio_chunk(joint: Joint, g: float, *, point: int = 0, number: int = 0, seed: int = 1) -> Chunk:
+    return replace(toys_of(at_value(default_hypothesis(joint, "g"), g), seed, point), number=number)
+
+
+def alone(joint: Joint, measure: Callable[[Data], np.ndarray], point: int | None = 0) -> Chunk:
+    return Chunk(functools.partial(toy_data, joint, joint.parameters.defaults()), measure, 1, point)
 
 
 def broken_above(data: Data, limit: float) -> np.ndarray:
@@ -47,42 +51,41 @@ def broken_above(data: Data, limit: float) -> np.ndarray:
 
 def test_a_chunk_depends_on_its_place_and_the_seed_alone(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
-    first = run_unit(ratio_unit(joint, 0.3))
-    np.testing.assert_array_equal(first, run_unit(ratio_unit(joint, 0.3)))
+    first = ratio_chunk(joint, 0.3).run()
+    np.testing.assert_array_equal(first, ratio_chunk(joint, 0.3).run())
     assert first.shape == (CHUNK, 3)
-    for other in (ratio_unit(joint, 0.3, point=1), ratio_unit(joint, 0.3, chunk=1), ratio_unit(joint, 0.3, seed=2)):
-        assert not np.any(run_unit(other)[:, 0] == first[:, 0])
+    for other in (ratio_chunk(joint, 0.3, point=1), ratio_chunk(joint, 0.3, number=1), ratio_chunk(joint, 0.3, seed=2)):
+        assert not np.any(other.run()[:, 0] == first[:, 0])
 
 
 def test_another_process_gives_the_same_bits(make_joint: Callable[..., Joint]) -> None:
-    units = [ratio_unit(make_joint(), 0.3, chunk=chunk) for chunk in range(2)]
+    chunks = [ratio_chunk(make_joint(), 0.3, number=number) for number in range(2)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
-        there = list(executor.map(run_unit, units))
-    for unit, found in zip(units, there, strict=True):
-        np.testing.assert_array_equal(found, run_unit(unit))
+        there = list(executor.map(run_work, chunks))
+    for chunk, found in zip(chunks, there, strict=True):
+        np.testing.assert_array_equal(found, chunk.run())
 
 
-def test_a_unit_is_as_large_after_its_likelihood_was_used(make_joint: Callable[..., Joint]) -> None:
+def test_a_chunk_is_as_large_after_its_likelihood_was_used(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
-    before = len(pickle.dumps(ratio_unit(joint, 0.2)))
+    before = len(pickle.dumps(ratio_chunk(joint, 0.2)))
     profile(joint, {"g": np.linspace(0, 1, 5)})
-    assert len(pickle.dumps(ratio_unit(joint, 0.2))) == before < 100_000
+    assert len(pickle.dumps(ratio_chunk(joint, 0.2))) == before < 100_000
 
 
 @pytest.mark.parametrize("truth", [0.0, 0.3, 0.6, 0.9])
 def test_the_best_fit_is_that_of_a_dense_curve(make_joint: Callable[..., Joint], truth: float) -> None:
     joint = make_joint()
-    theta = profile(joint, {"g": np.array([truth])}).theta[0]
-    toys = toy_data(joint, theta, np.random.default_rng(5), 16)
-    rivals = [Rival(joint, start_set(joint, observed_data(joint), held={}))]
-    found = likelihood_ratio(toys, joint=joint, poi="g", held={"g": truth}, start=theta, rivals=rivals)
+    test = at_value(default_hypothesis(joint, "g"), truth)
+    toys = toy_data(joint, test.theta, np.random.default_rng(5), 16)
+    found = likelihood_ratio(toys, test=test)
     for row in range(16):
         curve = column(joint, "g", np.linspace(0, 1.6, 60), held={}, data=toys.take(row))
         assert found[row, 1] <= curve.nll2.min() + 1e-5
 
 
 def test_statistics_are_never_negative(make_joint: Callable[..., Joint]) -> None:
-    found = run_unit(ratio_unit(make_joint(), 0.8))
+    found = ratio_chunk(make_joint(), 0.8).run()
     assert not np.isnan(found).any()
     assert np.all(found[:, 0] >= found[:, 1])
     assert np.median(found[:, 0] - found[:, 1]) == pytest.approx(0.455, abs=0.3)
@@ -90,10 +93,9 @@ def test_statistics_are_never_negative(make_joint: Callable[..., Joint]) -> None
 
 def test_a_toy_that_breaks_down_is_a_row_of_nan(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
-    theta = joint.parameters.defaults()
-    totals = run_unit(Unit(0, 0, joint, theta, functools.partial(broken_above, limit=np.inf), 1))[:, 0]
+    totals = alone(joint, functools.partial(broken_above, limit=np.inf)).run()[:, 0]
     limit = float(np.quantile(totals, 0.8))
-    found = run_unit(Unit(0, 0, joint, theta, functools.partial(broken_above, limit=limit), 1))[:, 0]
+    found = alone(joint, functools.partial(broken_above, limit=limit)).run()[:, 0]
     np.testing.assert_array_equal(np.isnan(found), totals > limit)
     np.testing.assert_array_equal(found[~np.isnan(found)], totals[totals <= limit])
 
@@ -117,3 +119,120 @@ def test_free_fits_start_in_every_combination_of_two_couplings() -> None:
     starts = start_set(joint, observed_data(joint), held={})
     for corner in ((0.0, 0.0), (-2.0, 0.0), (0.0, -2.0), (-2.0, -2.0)):
         assert np.abs(starts - corner).max(axis=1).min() < 0.5, corner
+
+
+# --- the runner --------------------------------------------------------------------------------------------------------------------
+
+
+class Slow(Executor):
+    """An executor that runs the chunk that was submitted last, and only when its result is waited for."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Future[np.ndarray], Callable[[Chunk], np.ndarray], Chunk]] = []
+        self.submitted = 0
+
+    def submit(self, function: Callable[[Chunk], np.ndarray], /, chunk: Chunk) -> Future[np.ndarray]:  # type: ignore[override]
+        future: Future[np.ndarray] = Future()
+        self.waiting.append((future, function, chunk))
+        self.submitted += 1
+        return future
+
+    def finish_last(self) -> None:
+        future, function, chunk = self.waiting.pop()
+        future.set_result(function(chunk))
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    from concurrent import futures
+
+    executor = Slow()
+
+    def wait(pending: object, return_when: str) -> object:
+        if executor.waiting:
+            executor.finish_last()
+        return futures.wait(pending, return_when=return_when)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("cevnsfit.infer.runner.wait", wait)
+    return executor
+
+
+def numbers(data: Data) -> np.ndarray:
+    return data.counts[0].sum(axis=1)[:, None]
+
+
+def doubling(chunk: Chunk, most: int) -> Procedure[tuple[int, float]]:
+    """Ask for more chunks while the mean is below 1000."""
+    rows, chunks = np.empty((0, 1)), 0
+    while chunks < most:
+        more = yield numbered(chunk, range(chunks, max(1, 2 * chunks)))
+        rows, chunks = np.concatenate([rows, *more]), max(1, 2 * chunks)
+        if rows.mean() > 1000.0:
+            break
+    return chunks, float(rows.mean())
+
+
+def several(joint: Joint, points: int) -> Procedure[list[tuple[int, float]]]:
+    return (yield [doubling(alone(joint, numbers, point), 4) for point in range(points)])
+
+
+def test_any_order_of_execution_gives_the_same_answers_in_order(make_joint: Callable[..., Joint], slow: Slow) -> None:
+    joint = make_joint()
+    assert Runner(slow)(several(joint, 3)) == HERE(several(joint, 3))
+    assert slow.submitted == 12
+
+
+def test_no_point_waits_for_another_one(make_joint: Callable[..., Joint], slow: Slow) -> None:
+    """The point whose task ends first goes on to its last chunk before the others have their first."""
+    joint, asked = make_joint(), []
+    done: list[tuple[int, int]] = []
+    Runner(slow, save=lambda point, number, _: done.append((point, number)), progress=lambda *counts: asked.append(counts))(
+        several(joint, 3)
+    )
+    assert {point for point, _ in done[:4]} == {2}
+    assert asked[-1] == (12, 12)
+    assert sorted(done) == [(point, number) for point in range(3) for number in range(4)]
+
+
+def test_an_executor_holds_a_bounded_number_of_tasks(make_joint: Callable[..., Joint], slow: Slow) -> None:
+    most = 0
+
+    def watch(*_: int) -> None:
+        nonlocal most
+        most = max(most, len(slow.waiting))
+
+    Runner(slow, progress=watch)(several(make_joint(), IN_FLIGHT + 5))
+    assert most == IN_FLIGHT - 1
+
+
+def test_what_is_kept_is_not_generated_again(make_joint: Callable[..., Joint], slow: Slow) -> None:
+    chunk, kept = alone(make_joint(), numbers), {}
+    first = Runner(save=lambda point, number, rows: kept.update({(point, number): rows}))(measured(chunk, 3))
+    assert list(kept) == [(0, 0), (0, 1), (0, 2)]
+    del kept[0, 1]
+    again = Runner(slow, load=lambda point, number: kept.get((point, number)))(measured(chunk, 3))
+    np.testing.assert_array_equal(again, first)
+    assert slow.submitted == 1
+
+
+def test_a_chunk_without_a_point_is_not_kept(make_joint: Callable[..., Joint]) -> None:
+    kept: list[int] = []
+    chunk = alone(make_joint(), numbers, None)
+    found = Runner(load=lambda point, _: kept.append(point), save=lambda point, *_: kept.append(point))(measured(chunk, 1))
+    assert kept == []
+    stream = np.random.default_rng(np.random.SeedSequence(1, spawn_key=(0,)))
+    np.testing.assert_array_equal(found, numbers(chunk.generate(stream, CHUNK)))
+
+
+def test_a_procedure_may_need_nothing(make_joint: Callable[..., Joint]) -> None:
+    assert HERE(several(make_joint(), 0)) == []
+
+
+def test_an_error_in_a_chunk_ends_the_run_and_cancels_the_rest(make_joint: Callable[..., Joint], slow: Slow) -> None:
+    def broken(_: Data) -> np.ndarray:
+        message = "a programming error"
+        raise KeyError(message)
+
+    with pytest.raises(KeyError, match="programming"):
+        Runner(slow)(measured(alone(make_joint(), broken), 3))
+    assert all(future.cancelled() for future, *_ in slow.waiting)

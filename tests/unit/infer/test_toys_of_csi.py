@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.infer.coverage import coverage_of, coverage_units
-from cevnsfit.infer.feldman_cousins import hypotheses
+from cevnsfit.infer.coverage import studied
+from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.minima import conditional_fits, free_fits
-from cevnsfit.infer.toys import in_this_process
+from cevnsfit.infer.runner import HERE
+from cevnsfit.infer.toys import Toys
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.data import toy_data
@@ -73,11 +74,8 @@ def test_with_systematics_the_signed_root_is_unit_normal(toys: int, seed: int) -
 @pytest.mark.slow
 @pytest.mark.parametrize("g", [0.001, 0.003])
 def test_feldman_cousins_covers_where_wilks_does_not(g: float) -> None:
-    tests = hypotheses(joint_of("lmu-ltau", mass=100.0), "g", held={})
-    nested = np.concatenate(in_this_process(coverage_units(tests, g, 160, (2, 1), alpha=0.1)))
-    ordered = coverage_of(g, nested, cl=0.90, nested=True)[1]
+    test = default_hypothesis(joint_of("lmu-ltau", mass=100.0), "g")
+    profiled, ordered = HERE(studied(test, g, cl=0.90, toys=Toys(1024, 2), nested=160, point=0))
     assert ordered.covered == pytest.approx(0.90, abs=2 * ordered.error)
-    plain = np.concatenate(in_this_process(coverage_units(tests, g, 1024, (2, 0), alpha=None)))
-    (profiled,) = coverage_of(g, plain, cl=0.90, nested=False)
     assert profiled.covered < 0.90 - 3 * profiled.error
     assert profiled.quantile > 3.0

@@ -17,7 +17,7 @@ from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import run_fit
-from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, joints, settings, write_forecast, write_forecast_plot
+from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, outlook_at, settings, write_forecast, write_forecast_plot
 from cevnsfit.studies.scan import scan
 from cevnsfit.studies.setup import Analysis
 from cevnsfit.studies.whatif import vary, write_whatif, write_whatif_plot
@@ -90,7 +90,7 @@ def test_the_discovery_reach_is_where_asimov_data_exclude_the_standard_model() -
     reach = result.sensitivity.discovery[0]
     (there,) = forecast(plan(truth=(("g", reach),)), AT)
     (setting,) = settings(plan(truth=(("g", reach),)))
-    joint, _, _ = joints(plan(truth=(("g", reach),)), setting, AT)
+    joint = outlook_at(plan(truth=(("g", reach),)), setting, AT).asimov.joint
     assert math.sqrt(profile(joint, {"g": np.zeros(1)}).nll2[0]) == pytest.approx(3.0, rel=1e-4)
     assert 0.0 not in [low for low, _ in there.sensitivity.median.allowed]
 

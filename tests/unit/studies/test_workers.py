@@ -12,7 +12,7 @@ import pytest
 
 from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError
-from cevnsfit.infer.feldman_cousins import ToyPlan
+from cevnsfit.infer.toys import Toys
 from cevnsfit.io.layouts import load_columns, read_scan
 from cevnsfit.moments.measured import deviation
 from cevnsfit.studies.forecast import Plan, forecast, forecast_curve
@@ -21,7 +21,7 @@ from cevnsfit.studies.parts import parts_of
 from cevnsfit.studies.scan import run_scan
 from cevnsfit.studies.setup import Analysis
 from cevnsfit.studies.susy import susy_scan
-from cevnsfit.studies.throwing import Run
+from cevnsfit.studies.toy_runs import Run
 from cevnsfit.studies.whatif import vary
 from cevnsfit.studies.workers import ClusterExecutor, on_cluster, results, workers
 
@@ -49,7 +49,7 @@ def scanned(folder: Path, jobs: int, dask: str | None = None) -> list[np.ndarray
 
 
 def interval(jobs: int, dask: str | None = None) -> object:
-    run = Run(ToyPlan(256, 5), jobs, dask=dask)
+    run = Run(Toys(256, 5), jobs, dask=dask)
     return run_limits(CSI, Question(method="feldman-cousins"), at={"mass": 100.0}, run=run)
 
 

@@ -10,25 +10,27 @@ import pytest
 
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.feldman_cousins import ToyPlan, feldman_cousins, hypotheses
-from cevnsfit.infer.toys import Unit, run_unit
+from cevnsfit.infer.feldman_cousins import feldman_cousins
+from cevnsfit.infer.hypothesis import default_hypothesis
+from cevnsfit.infer.toys import Chunk, Toys, measured, numbered
 from cevnsfit.io.layouts import load_chunk, open_toys
 from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.data import toy_data
 from cevnsfit.stats.joint import join
-from cevnsfit.studies import throwing
 from cevnsfit.studies.setup import Analysis
-from cevnsfit.studies.throwing import Run, description, thrower
+from cevnsfit.studies.toy_runs import Run, description, runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from cevnsfit.infer.intervals import Intervals
+    from cevnsfit.infer.runner import Procedure
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
 IDENTITY = functools.partial(dict, what="test")
-PLAN = ToyPlan(256, 7)
+TOYS = Toys(256, 7)
 
 
 def total(data: Data) -> np.ndarray:
@@ -50,23 +52,27 @@ def counting() -> Joint:
     return join(ParameterSet((Parameter("mu", "polynomial", 0.0, lower=0.0),)), (channel,))
 
 
-def units(joint: Joint, count: int, measure: Callable[[Data], np.ndarray] = total) -> list[Unit]:
-    return [Unit(place // 2, place % 2, joint, joint.parameters.defaults(), measure, 3) for place in range(count)]
+def first_chunk(joint: Joint, point: int = 0, measure: Callable[[Data], np.ndarray] = total) -> Chunk:
+    return Chunk(functools.partial(toy_data, joint, joint.parameters.defaults()), measure, 3, point)
+
+
+def chunks(joint: Joint, measure: Callable[[Data], np.ndarray] = total) -> Procedure[list[np.ndarray]]:
+    return (yield [chunk for point in range(2) for chunk in numbered(first_chunk(joint, point, measure), range(2))])
 
 
 def interval(joint: Joint, run: Run) -> Intervals:
-    with thrower(run, IDENTITY, 3) as throw:
-        return feldman_cousins(hypotheses(joint, "mu", held={}), cl=0.9, plan=run.plan, throw=throw)
+    with runner(run, IDENTITY, 3) as here:
+        return feldman_cousins(default_hypothesis(joint, "mu"), cl=0.9, toys=run.toys, run=here)
 
 
 def test_two_workers_give_the_bits_of_one() -> None:
     joint = counting()
-    assert interval(joint, Run(PLAN)) == interval(joint, Run(PLAN, jobs=2))
+    assert interval(joint, Run(TOYS)) == interval(joint, Run(TOYS, jobs=2))
 
 
 def test_an_interrupted_run_continues_to_the_same_result(tmp_path: Path) -> None:
     joint = counting()
-    whole = interval(joint, Run(PLAN))
+    whole = interval(joint, Run(TOYS))
     finished = 0
 
     def interrupt(done: int, asked: int) -> None:
@@ -77,41 +83,41 @@ def test_an_interrupted_run_continues_to_the_same_result(tmp_path: Path) -> None
 
     with (
         pytest.raises(KeyboardInterrupt),
-        thrower(Run(PLAN, folder=tmp_path), IDENTITY, 3, interrupt) as throw,
+        runner(Run(TOYS, folder=tmp_path), IDENTITY, 3, interrupt) as here,
     ):
-        feldman_cousins(hypotheses(joint, "mu", held={}), cl=0.9, plan=PLAN, throw=throw)
+        feldman_cousins(default_hypothesis(joint, "mu"), cl=0.9, toys=TOYS, run=here)
     assert finished == 7
-    assert interval(joint, Run(PLAN, folder=tmp_path)) == whole
+    assert interval(joint, Run(TOYS, folder=tmp_path)) == whole
 
 
-def test_finished_chunks_are_not_thrown_again(make_joint: Callable[..., Joint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = units(make_joint(), 4)
-    with thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1) as throw:
-        first = throw(wanted)
-    monkeypatch.delattr(throwing, "run_unit")
-    with thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1) as throw:
-        np.testing.assert_array_equal(throw(wanted), first)
+def test_finished_chunks_are_not_generated_again(make_joint: Callable[..., Joint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    joint = make_joint()
+    with runner(Run(TOYS, folder=tmp_path), IDENTITY, 1) as here:
+        first = here(chunks(joint))
+    monkeypatch.delattr(Chunk, "run")
+    with runner(Run(TOYS, folder=tmp_path), IDENTITY, 1) as here:
+        np.testing.assert_array_equal(here(chunks(joint)), first)
 
 
-def test_a_chunk_whose_mark_is_missing_is_thrown_again(make_joint: Callable[..., Joint], tmp_path: Path) -> None:
-    unit = units(make_joint(), 1)[0]
+def test_a_chunk_whose_mark_is_missing_is_generated_again(make_joint: Callable[..., Joint], tmp_path: Path) -> None:
+    chunk = first_chunk(make_joint())
     with open_toys(tmp_path, IDENTITY(), 1) as store:
         store.arrays["measured"][0, 0] = np.zeros((128, 1))
         assert load_chunk(store, 0, 0) is None
-    with thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1) as throw:
-        np.testing.assert_array_equal(throw([unit])[0], run_unit(unit))
+    with runner(Run(TOYS, folder=tmp_path), IDENTITY, 1) as here:
+        np.testing.assert_array_equal(here(measured(chunk, 1)), chunk.run())
 
 
 @pytest.mark.parametrize(
     "damage", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:-1] + b"x")], ids=["lost", "damaged"]
 )
-def test_a_chunk_that_is_lost_or_damaged_is_thrown_again(
+def test_a_chunk_that_is_lost_or_damaged_is_generated_again(
     make_joint: Callable[..., Joint], tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
-    unit = units(make_joint(), 1)[0]
+    chunk = first_chunk(make_joint())
     for _ in range(2):
-        with thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1) as throw:
-            np.testing.assert_array_equal(throw([unit])[0], run_unit(unit))
+        with runner(Run(TOYS, folder=tmp_path), IDENTITY, 1) as here:
+            np.testing.assert_array_equal(here(measured(chunk, 1)), chunk.run())
         damage(tmp_path / "toys.zarr" / "measured" / "c" / "0" / "0" / "0" / "0")
 
 
@@ -129,13 +135,13 @@ def test_toys_of_another_analysis_are_refused(tmp_path: Path) -> None:
 
 def test_one_folder_is_of_one_run_at_a_time(tmp_path: Path) -> None:
     with (
-        thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1),
+        runner(Run(TOYS, folder=tmp_path), IDENTITY, 1),
         pytest.raises(ResultError, match="is being written by process"),
-        thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1),
+        runner(Run(TOYS, folder=tmp_path), IDENTITY, 1),
     ):
         pass
 
 
 def test_a_worker_that_dies_is_reported(make_joint: Callable[..., Joint]) -> None:
-    with pytest.raises(CevnsfitError, match="a worker process died"), thrower(Run(PLAN, jobs=2), IDENTITY, 1) as throw:
-        throw(units(make_joint(), 2, functools.partial(die)))
+    with pytest.raises(CevnsfitError, match="a worker process died"), runner(Run(TOYS, jobs=2), IDENTITY, 1) as here:
+        here(chunks(make_joint(), functools.partial(die)))

@@ -1,0 +1,143 @@
+"""Procedures, and the runner that keeps all of them going at once.
+
+A procedure is a generator that yields the work, or the procedures, whose results it needs next, and is sent these results in order; what it
+returns is its own result. Nothing waits for what it does not need: all values of a study fill the workers together. Results must not be None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
+
+T = TypeVar("T")
+Procedure = Generator["Sequence[Any]", "list[Any]", T]
+
+IN_FLIGHT: Final = 128
+"""Works that an executor holds at once: each carries its likelihoods."""
+
+
+class Work(Protocol):
+    """What runs in one go, here or in another process."""
+
+    @property
+    def key(self) -> tuple[int, int] | None:
+        """Return its place among the results that are kept, None where it is not kept."""
+
+    def run(self) -> Any:
+        """Return its result."""
+
+
+def every(items: Sequence[Any]) -> Procedure[list[Any]]:
+    """Return the results of some works or procedures, in order."""
+    return (yield items)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runner:
+    """Where work runs, and where its results are kept.
+
+    Attributes
+    ----------
+    executor
+        Where it runs; this process for None.
+    load
+        Returns a result that is kept, given both numbers of its key, or None; None where nothing is kept.
+    save
+        Keeps a result, given its key; None to keep none.
+    progress
+        Called with the numbers of works that are finished, and asked for so far.
+    """
+
+    executor: Executor | None = None
+    load: Callable[[int, int], Any] | None = None
+    save: Callable[[int, int, Any], None] | None = None
+    progress: Callable[[int, int], None] | None = None
+
+    def __call__(self, procedure: Procedure[T]) -> T:
+        """Return the result of a procedure."""
+        root = _Task(procedure)
+        ready, pending, finished = [root], dict["Future[Any]", _Task](), 0
+        try:
+            while ready or pending:
+                task, result = self._next(ready, pending)
+                ready += task.go_on() if result is None else task.finish(result)
+                if result is not None and self.progress is not None:
+                    finished += 1
+                    self.progress(finished, finished + len(pending) + sum(not other.is_procedure for other in ready))
+        finally:
+            for future in pending:
+                future.cancel()
+        answer: T = root.answers[0]
+        return answer
+
+    def _next(self, ready: list[_Task], pending: dict[Future[Any], _Task]) -> tuple[_Task, Any]:
+        """Return work that is done with its result, or a procedure that can go on, and None; the work before it begins."""
+        while ready and len(pending) < (1 if self.executor is None else IN_FLIGHT):
+            task = ready.pop()
+            if task.is_procedure:
+                return task, None
+            result = None if self.load is None or task.item.key is None else self.load(*task.item.key)
+            if result is not None:
+                return task, result
+            pending[_done(task.item) if self.executor is None else self.executor.submit(run_work, task.item)] = task
+        future = next(iter(wait(pending, return_when=FIRST_COMPLETED).done))
+        task, result = pending.pop(future), future.result()
+        if self.save is not None and task.item.key is not None:
+            self.save(task.item.key[0], task.item.key[1], result)
+        return task, result
+
+
+def run_work(work: Work) -> Any:
+    """Return the result of some work, in another process too."""
+    return work.run()
+
+
+def _done(work: Work) -> Future[Any]:
+    """Return the future of some work that was done in this process."""
+    future: Future[Any] = Future()
+    future.set_result(work.run())
+    return future
+
+
+HERE: Final = Runner()
+"""This process; nothing is kept."""
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """Work, or a procedure with the answers that it waits for; and the place of its result among those that its parent waits for."""
+
+    item: Any
+    parent: _Task | None = None
+    place: int = 0
+    answers: Any = None
+    missing: int = 0
+
+    @property
+    def is_procedure(self) -> bool:
+        """Return whether this is a procedure."""
+        return isinstance(self.item, Generator)
+
+    def go_on(self) -> list[_Task]:
+        """Send a procedure its answers, and return what can go on next, last first."""
+        try:
+            wanted = self.item.send(self.answers)
+        except StopIteration as end:
+            return self.finish(end.value)
+        self.answers, self.missing = [None] * len(wanted), len(wanted)
+        return [_Task(item, self, place) for place, item in enumerate(wanted)][::-1] if wanted else [self]
+
+    def finish(self, result: Any) -> list[_Task]:
+        """Hand the result to the parent, and return it if it has all answers."""
+        if self.parent is None:
+            self.answers = [result]
+            return []
+        self.parent.answers[self.place] = result
+        self.parent.missing -= 1
+        return [] if self.parent.missing else [self.parent]
