@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.objective import Objective, from_internal, internal_domain, to_internal
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
@@ -37,6 +38,7 @@ WITHIN: Final = 10.0
 """Only local minima this close to the best in -2 ln lambda are finished."""
 
 
+@on_one_thread
 def fit(
     target: Joint | Likelihood,
     *,

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from cevnsfit.core.errors import DomainError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.basins import profile_basins
 from cevnsfit.infer.profile import profile
 
@@ -272,6 +273,7 @@ def complement(allowed: Sequence[Interval], domain: Interval) -> tuple[Interval,
     return tuple((low, high) for low, high in zip(edges[::2], edges[1::2], strict=True) if high > low)
 
 
+@on_one_thread
 def intervals(
     joint: Joint, poi: str, *, cl: float, dof: int = 1, held: Mapping[str, float] | None = None, data: Data | None = None
 ) -> Intervals:

@@ -9,6 +9,7 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, OverlapError
 from cevnsfit.core.parameters import Parameter, ParameterSet, merge
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.model.backgrounds import background_rows, control_counts
 from cevnsfit.model.nominal import Nominal, nominal_of, signal_counts
 from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients, excursion
@@ -78,6 +79,7 @@ class Model:
     control: ControlRegion | None
 
 
+@on_one_thread
 def build_likelihood(
     experiments: Sequence[Experiment],
     model: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer import compatibility as pg
 from cevnsfit.infer import goodness
 from cevnsfit.infer.compatibility import Compatibility, compatibility
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 
+@on_one_thread
 def run_goodness(analysis: Analysis, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None) -> Goodness:
     """Return the goodness of fit of an analysis, with pseudo-experiments where `run` says how; shape parameters must be held."""
     joint, held = prepare(analysis, at)
@@ -34,6 +36,7 @@ def run_goodness(analysis: Analysis, *, at: Mapping[str, float], run: Run | None
         return goodness_of_fit(joint, held=held, plan=run.plan, throw=throw)
 
 
+@on_one_thread
 def run_compatibility(
     analysis: Analysis, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None
 ) -> Compatibility:
@@ -46,6 +49,7 @@ def run_compatibility(
         return compatibility(joint, held=held, plan=run.plan, throw=throw)
 
 
+@on_one_thread
 def run_ranking(analysis: Analysis, *, at: Mapping[str, float], poi: str | None = None) -> Ranking:
     """Return the nuisances of an analysis by the size of their impact on a parameter; shape parameters must be held."""
     joint, held = prepare(analysis, at)
@@ -64,6 +68,7 @@ def compatibility_json(result: Compatibility) -> dict[str, Any]:
     return {"method": pg.METHOD, **dataclasses.asdict(result)}
 
 
+@on_one_thread
 def strengths(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> tuple[Consistency, ...]:
     """Return how each experiment that has data sits with the Standard Model, then all together if all have.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import Problem, SpecError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.io.overlays import read_overlay
 from cevnsfit.physics.interactions import signal_model
 from cevnsfit.physics.trident import SMALLEST_MASS, trident_limit, trident_spectrum
@@ -62,6 +63,7 @@ class AnalysisResult:
     consistency: tuple[Consistency, ...]
 
 
+@on_one_thread
 def run_analysis(
     path: Path, folder: Path, *, executor: Executor | None = None, progress: Callable[[int, int], None] | None = None
 ) -> AnalysisResult:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.contour import pieces
 from cevnsfit.infer.intervals import METHOD
@@ -37,6 +38,7 @@ _NEAR: Final = 100.0
 """Points farther than this above the minimum in -2 ln lambda cannot move a boundary."""
 
 
+@on_one_thread
 def regions_of(
     scans: Sequence[Scan | ShapeScan], confidence: Sequence[tuple[float, int]], executor: Executor | None = None
 ) -> tuple[Result, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, NoDataError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import Intervals, intervals
 from cevnsfit.infer.profile import profile
@@ -54,6 +55,7 @@ class FitSummary:
     data: str = "observed"
 
 
+@on_one_thread
 def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo: Pseudo | None = None) -> FitSummary:
     """Return the best fit of an analysis to its data.
 
@@ -162,6 +164,7 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+@on_one_thread
 def run_intervals(
     analysis: Analysis, *, at: Mapping[str, float], poi: str | None = None, cl: float = 0.90, dof: int = 1, data: Data | None = None
 ) -> Intervals:
@@ -324,6 +327,7 @@ class Consistency:
     pull: float
 
 
+@on_one_thread
 def consistency(analysis: Analysis, experiments: Sequence[Experiment]) -> Consistency:
     """Return how the experiments of an analysis (given loaded), taken together, sit with the Standard Model; its model is not used."""
     require_data(experiments)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.sensitivity import DISCOVERY, SIGMAS, LimitTest, Sensitivity, sensitivity, with_asimov
 from cevnsfit.infer.toy_limits import toy_bands
@@ -184,6 +185,7 @@ def joints(plan: Plan, setting: Setting, at: Mapping[str, float]) -> tuple[Joint
     return joint, joint if real is asimov else fix(real, at)[0], test
 
 
+@on_one_thread
 def forecast(
     plan: Plan, at: Mapping[str, float], prepared: Sequence[Setting] | None = None, executor: Executor | None = None
 ) -> tuple[Forecast, ...]:
@@ -213,6 +215,7 @@ def forecast(
     return tuple(result)
 
 
+@on_one_thread
 def forecast_curve(
     plan: Plan,
     name: str,

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.cls import cls_limit, cls_limit_toys, signal_test
 from cevnsfit.infer.discovery import Discovery, discovery
 from cevnsfit.infer.feldman_cousins import feldman_cousins, hypotheses
@@ -55,6 +56,7 @@ class Question:
             raise CevnsfitError(message)
 
 
+@on_one_thread
 def run_limits(
     analysis: Analysis, question: Question, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None
 ) -> Intervals:
@@ -102,6 +104,7 @@ def run_limits(
         return feldman_cousins(hypotheses(joint, name, held=held), cl=question.cl, plan=run.plan, throw=throw)
 
 
+@on_one_thread
 def run_discovery(
     analysis: Analysis,
     *,

@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
 from cevnsfit.infer.intervals import threshold
@@ -117,6 +118,7 @@ def parse_priors(texts: Sequence[str]) -> tuple[Prior, ...]:
     return tuple(priors.values())
 
 
+@on_one_thread
 def run_posterior(
     analysis: Analysis, sampling: Sampling, *, at: Mapping[str, float], place: Place, progress: Progress | None = None
 ) -> Posterior:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import GridColumn, assemble, column_intervals, levels_of, located, plane_start, rebuilds, region, scan_column
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
@@ -64,6 +65,7 @@ class Scan:
         """Return the allowed region of one confidence level."""
         return self.all_regions([(cl, dof)])[0]
 
+    @on_one_thread
     def all_regions(self, confidence: Sequence[tuple[float, int]], executor: Executor | None = None) -> tuple[Region, ...]:
         """Return the allowed region of each (cl, dof); the numbers do not depend on the executor."""
         levels = levels_of(self.plane, confidence)
@@ -155,6 +157,7 @@ def _check_profiled(likelihood: Likelihood, names: Sequence[str]) -> None:
         raise CevnsfitError(message)
 
 
+@on_one_thread
 def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **grid: ArrayLike) -> Scan:
     """Return the profiled plane of two parameters given as `name=values`, for example mass=..., g=...
 
@@ -191,6 +194,7 @@ def describe(
     }
 
 
+@on_one_thread
 def run_scan(
     parts: Sequence[Part],
     grid: Mapping[str, ArrayLike],
@@ -331,6 +335,7 @@ def _intervals(
     return column_intervals(setting.likelihood, axes, index, finished, levels, at=at, start=setting.start, data=setting.data)
 
 
+@on_one_thread
 def stored_scans(folder: Path) -> tuple[Scan, ...]:
     """Return the scans of a finished store, rebuilt from the inputs it names.
 

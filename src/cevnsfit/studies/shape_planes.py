@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.contour import contour
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import threshold
@@ -65,6 +66,7 @@ class ShapeScan:
     at: Mapping[str, float]
     analysis: Analysis
 
+    @on_one_thread
     def all_regions(self, confidence: Sequence[tuple[float, int]], _: Executor | None = None) -> tuple[Region, ...]:
         """Return the allowed region of each (cl, dof)."""
         return tuple(_region(self.plane, cl, dof) for cl, dof in confidence)
@@ -77,6 +79,7 @@ def needs_templates_everywhere(analysis: Analysis, grid: Mapping[str, ArrayLike]
     return len(grid) == 2 and (set(grid) <= shapes or bool(shapes & set(analysis.floating)))
 
 
+@on_one_thread
 def shape_scans(
     parts: Sequence[Part],
     grid: Mapping[str, ArrayLike],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.errors import DomainError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.physics.constants import ELECTRON_MASS, MUON_MASS
 from cevnsfit.physics.slepton_loops import gauginos, slepton_contribution, slepton_masses
 from cevnsfit.studies.fitting import run_intervals
@@ -113,6 +114,7 @@ def deviation(measured: str, predicted: str) -> Deviation:
     return Deviation(measured, predicted, value, error)
 
 
+@on_one_thread
 def susy_scan(
     points: int,
     deviations: tuple[Deviation, Deviation],
@@ -202,6 +204,7 @@ def _add_moments(columns: dict[str, Array]) -> NDArray[np.bool_]:
     return np.asarray(good, dtype=np.bool_)
 
 
+@on_one_thread
 def hierarchy_limits(scan: SusyScan, experiments: Sequence[str], *, mass: float, cl: float = 0.90) -> dict[str, Intervals]:
     """Return the CEvNS intervals of g in L_mu - L_tau at the smallest, median and largest hierarchy of the kept points.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.toy_regions import column_hypotheses, column_interval, toy_region
@@ -68,6 +69,7 @@ class ToyRegion:
     ordering: Ordering
 
 
+@on_one_thread
 def run_toy_region(
     analysis: Analysis, question: RegionQuestion, *, at: Mapping[str, float], run: Run, progress: Progress | None = None
 ) -> ToyRegion:

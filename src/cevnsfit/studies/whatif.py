@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.units import UnitError, split
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, LimitTest, expected_limits, median_limit
@@ -105,6 +106,7 @@ class WhatIf:
     at: Mapping[str, float]
 
 
+@on_one_thread
 def vary(
     plan: Plan,
     grids: Mapping[str, NDArray[np.float64]],
