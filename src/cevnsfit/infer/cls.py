@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import optimize
 from scipy.stats import norm
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
+from cevnsfit.infer.curve import Bracket, zero
 from cevnsfit.infer.feldman_cousins import p_value
 from cevnsfit.infer.intervals import Intervals, complement, search_grid, threshold
 from cevnsfit.infer.profile import profile
@@ -211,7 +211,7 @@ def _expected_one(test: SignalTest, which: int, value: Floats) -> float:
 
 
 def _crossing(test: SignalTest, curve: Callable[[Floats], float], alpha: float) -> float:
-    """Return the value at which a falling curve crosses `alpha`; infinity where it does not within the domain."""
+    """Return the value at which a falling curve crosses `alpha`; infinity where it does not within the domain, NaN where it is not known."""
     parameter = test.joint.parameters[test.poi]
     low = max(test.estimate, test.floor)
     step = float(search_grid(test.joint, test.poi)[-1] - test.floor) / 4
@@ -224,7 +224,8 @@ def _crossing(test: SignalTest, curve: Callable[[Floats], float], alpha: float) 
     low = test.floor + 1e-9 * step if curve(np.array([low])) <= alpha else low
     if curve(np.array([low])) <= alpha:
         return test.floor
-    return float(optimize.brentq(lambda x: curve(np.array([x])) - alpha, low, high, rtol=1e-7))
+    at_low, at_high = (curve(np.array([end])) - alpha for end in (low, high))
+    return zero(lambda x: curve(np.array([x])) - alpha, Bracket(low, high, at_low, at_high), rtol=1e-7)
 
 
 def limit_interval(

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import optimize
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.curve import Bracket, zero
 from cevnsfit.infer.intervals import Intervals, allowed_between, column, crossings, intervals, search_grid, threshold
 from cevnsfit.infer.profile import profile
 from cevnsfit.stats.joint import Data, asimov_data, expected_totals, join, observed_data
@@ -299,8 +299,7 @@ def discovery_reach(joint: Joint, test: LimitTest, sigma: float, grid: Floats) -
     ends = significance(joint, test, np.array([low, high])) - sigma
     if ends[0] >= 0.0:
         return low
-    solved = optimize.brentq(lambda x: float(significance(joint, test, np.array([x]))[0]) - sigma, low, high, rtol=1e-6)
-    return float(solved)
+    return zero(lambda x: float(significance(joint, test, np.array([x]))[0]) - sigma, Bracket(low, high, *ends.tolist()), rtol=1e-6)
 
 
 def significance(joint: Joint, test: LimitTest, values: Floats) -> Floats:

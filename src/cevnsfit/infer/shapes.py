@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.infer.basins import profile_basins
+from cevnsfit.infer.curve import Bracket, zero
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import METHOD, Column, Intervals, allowed_between, complement, search_grid, threshold
 
@@ -82,6 +83,11 @@ def shape_intervals(
         Shape parameters that are profiled.
     data
         The data set.
+
+    Returns
+    -------
+    The intervals. Where the curve is not known at a crossing the interval is too long by less than a step of the grid, and the result is not
+    valid.
     """
     parameter = likelihood.parameters[poi]
     free = tuple(floating)
@@ -99,7 +105,9 @@ def shape_intervals(
     best = int(np.argmin(nll2))
     level = float(nll2[best]) + threshold(cl, dof)
     brackets = np.flatnonzero((nll2[1:] > level) != (nll2[:-1] > level))
-    cuts = [_crossing(curve, (float(values[i]), float(values[i + 1])), level) for i in brackets]
+    found = np.array([_crossing(curve, Bracket(*values[i : i + 2].tolist(), *(nll2[i : i + 2] - level).tolist()), level) for i in brackets])
+    outer = np.array([values[i] if nll2[i] > level else values[i + 1] for i in brackets])
+    cuts = np.where(np.isnan(found), outer, found).tolist()
     allowed = allowed_between(Column(values, nll2, valid, np.empty((0, 0)), (), 0), cuts, level)
     domain = (float(grid[0]), float(grid[-1]))
     return Intervals(
@@ -113,7 +121,7 @@ def shape_intervals(
         method=METHOD,
         cl=cl,
         dof=dof,
-        valid=bool(valid[nll2 - nll2[best] < NEAR].all()),
+        valid=bool(valid[nll2 - nll2[best] < NEAR].all() and not np.isnan(found).any()),
     )
 
 
@@ -146,8 +154,6 @@ def _minimum(curve: Curve, grid: NDArray[np.float64], i: int) -> tuple[float, fl
     return (float(found.x), float(found.fun)) if found.fun < here else (float(grid[i]), here)
 
 
-def _crossing(curve: Curve, ends: tuple[float, float], level: float) -> float:
-    """Return where a curve crosses a level between two values."""
-    from scipy.optimize import brentq
-
-    return float(brentq(lambda x: float(curve(np.array([x]))[0][0]) - level, *ends, xtol=1e-5 * (ends[1] - ends[0])))
+def _crossing(curve: Curve, bracket: Bracket, level: float) -> float:
+    """Return where a curve crosses a level, NaN where it is not known there; the bracket holds heights above the level."""
+    return zero(lambda x: float(curve(np.array([x]))[0][0]) - level, bracket, xtol=1e-5 * (bracket.last - bracket.first))
