@@ -125,26 +125,28 @@ LOOP = {"lmu-ltau": (M_MU, M_TAU, {"e": 0, "mu": 1}), "le-lmu": (M_E, M_MU, {"e"
 def test_standard_model(where: str, source: str) -> None:
     nucleus, flavour = NUCLEI[where], LEPTON[source]
     expected = vector_like(nucleus, source, lambda t: nucleus.weak(t, flavour))
-    assert found(nucleus, "sm", source, {}) == pytest.approx(expected, rel=1e-6)
-    assert found(nucleus, "signal-strength", source, {"signal_strength": 0.7}) == pytest.approx(0.7 * expected, rel=1e-6)
+    assert found(nucleus, "sm", source, {}) == pytest.approx(expected, rel=1e-6, abs=0.0)
+    assert found(nucleus, "signal-strength", source, {"signal_strength": 0.7}) == pytest.approx(0.7 * expected, rel=1e-6, abs=0.0)
     strengths = {"strength_nu_e": 0.4, "strength_nu_mu": 1.6}
-    assert found(nucleus, "flavour-strengths", source, strengths) == pytest.approx(strengths[f"strength_nu_{flavour}"] * expected, rel=1e-6)
+    assert found(nucleus, "flavour-strengths", source, strengths) == pytest.approx(
+        strengths[f"strength_nu_{flavour}"] * expected, rel=1e-6, abs=0.0
+    )
 
 
 @pytest.mark.parametrize("where", NUCLEI)
 def test_quantities_of_the_standard_model(where: str) -> None:
     nucleus, source = NUCLEI[where], "nubar_mu"
     angle = vector_like(nucleus, source, lambda t: nucleus.weak(t, "mu") - 2.0 * (0.21 - 0.23863) * nucleus.protons(t))
-    assert found(nucleus, "weak-mixing-angle", source, {"sin2_theta_w": 0.21}) == pytest.approx(angle, rel=1e-6)
+    assert found(nucleus, "weak-mixing-angle", source, {"sin2_theta_w": 0.21}) == pytest.approx(angle, rel=1e-6, abs=0.0)
 
     def with_radius(radius: float) -> float:
         return vector_like(nucleus, source, lambda t: PROTON["mu"] * nucleus.protons(t) + NEUTRON * nucleus.neutrons(t, radius))
 
-    assert found(nucleus, "neutron-radius", source, {"r_n": 4.2}) == pytest.approx(with_radius(4.2), rel=1e-6)
+    assert found(nucleus, "neutron-radius", source, {"r_n": 4.2}) == pytest.approx(with_radius(4.2), rel=1e-6, abs=0.0)
     assert found(nucleus, "neutron-radii", source, {f"r_n_{nucleus.nuclide.symbol.lower()}": 4.6}) == pytest.approx(
-        with_radius(4.6), rel=1e-6
+        with_radius(4.6), rel=1e-6, abs=0.0
     )
-    assert found(nucleus, "neutron-skin", source, {"skin": 0.5}) == pytest.approx(with_radius(nucleus.radii[0] + 0.5), rel=1e-6)
+    assert found(nucleus, "neutron-skin", source, {"skin": 0.5}) == pytest.approx(with_radius(nucleus.radii[0] + 0.5), rel=1e-6, abs=0.0)
 
 
 @pytest.mark.parametrize(("where", "name", "value"), [("argon", "sigma_ar", 25.0), ("caesium", "sigma_csi", 150.0)])
@@ -153,10 +155,10 @@ def test_the_mean_cross_section_is_the_parameter(where: str, name: str, value: f
     target = target_at(nucleus.nuclide, [0.01], COUPLING_SETS["default"], FORM_FACTORS["helm"])
     sources = pion_decay_at_rest()
     means = [flux_averaged_cross_section(signal_model("cross-section"), target, LEPTON[s], sources[s], {name: value}) for s in LEPTON]
-    assert np.mean(means) == pytest.approx(value * 1e-40, rel=1e-6)
+    assert np.mean(means) == pytest.approx(value * 1e-40, rel=1e-6, abs=0.0)
     standard = vector_like(nucleus, "nu_e", lambda t: nucleus.weak(t, "e")) / vector_like(nucleus, "nu_mu", lambda t: nucleus.weak(t, "mu"))
     ratio = found(nucleus, "cross-section", "nu_e", {name: value}) / found(nucleus, "cross-section", "nu_mu", {name: value})
-    assert ratio == pytest.approx(standard, rel=1e-6)
+    assert ratio == pytest.approx(standard, rel=1e-6, abs=0.0)
 
 
 @pytest.mark.parametrize("source", LEPTON)
@@ -166,14 +168,14 @@ def test_tree_level_mediators(name: str, source: str) -> None:
     neutrino = neutrinos[["e", "mu", "tau"].index(LEPTON[source])]
     for nucleus, g, mass in ((ARGON, 4e-4, 15.0), (CAESIUM, 5e-3, 200.0)):
         expected = vector_like(nucleus, source, mediator(nucleus, LEPTON[source], quark, quark, neutrino, g, mass))
-        assert found(nucleus, name, source, {"g": g, "mass": mass}) == pytest.approx(expected, rel=1e-6)
+        assert found(nucleus, name, source, {"g": g, "mass": mass}) == pytest.approx(expected, rel=1e-6, abs=0.0)
 
 
 def test_general_vector_mediator() -> None:
     charges = {"q_u": 0.7, "q_d": -0.4, "q_nu_e": 1.3, "q_nu_mu": -0.6}
     for source, flavour in LEPTON.items():
         expected = vector_like(CAESIUM, source, mediator(CAESIUM, flavour, 0.7, -0.4, charges[f"q_nu_{flavour}"], 3e-4, 8.0))
-        assert found(CAESIUM, "vector", source, {**charges, "g": 3e-4, "mass": 8.0}) == pytest.approx(expected, rel=1e-6)
+        assert found(CAESIUM, "vector", source, {**charges, "g": 3e-4, "mass": 8.0}) == pytest.approx(expected, rel=1e-6, abs=0.0)
 
 
 @pytest.mark.parametrize("source", LEPTON)
@@ -190,7 +192,7 @@ def test_loop_mediators(name: str, source: str) -> None:
         proton = 2.0 * ALPHA / math.pi * (loop(q2, light, heavy) + sleptons / 24.0) * (-1.0 if sleptons else 1.0)
         return CAESIUM.weak(t, flavour) + V2 * (3e-3) ** 2 * signs[flavour] * proton * CAESIUM.protons(t) / (q2 + 25.0**2)
 
-    assert found(CAESIUM, name, source, values) == pytest.approx(vector_like(CAESIUM, source, charge), rel=1e-6)
+    assert found(CAESIUM, name, source, values) == pytest.approx(vector_like(CAESIUM, source, charge), rel=1e-6, abs=0.0)
 
 
 @pytest.mark.parametrize("source", LEPTON)
@@ -211,7 +213,7 @@ def test_non_standard_interactions(source: str) -> None:
         return math.sqrt(sum(abs(a) ** 2 for a in amplitudes))
 
     assert len(others) == 2
-    assert found(ARGON, "nsi", source, values) == pytest.approx(vector_like(ARGON, source, charge), rel=1e-6)
+    assert found(ARGON, "nsi", source, values) == pytest.approx(vector_like(ARGON, source, charge), rel=1e-6, abs=0.0)
 
 
 @pytest.mark.parametrize("source", LEPTON)
@@ -233,7 +235,7 @@ def test_scalar_mediators(source: str, mass: float) -> None:
         scalar = integrated(spinless_scalar, source, ARGON.nuclide.mass, ARGON.low, lambda t, charge=charge: charge(t) ** 2)
         standard = vector_like(ARGON, source, lambda t: ARGON.weak(t, flavour))
         assert scalar > 0.02 * standard
-        assert found(ARGON, name, source, {"g": g, "mass": mass, **values}) == pytest.approx(standard + scalar, rel=1e-6)
+        assert found(ARGON, name, source, {"g": g, "mass": mass, **values}) == pytest.approx(standard + scalar, rel=1e-6, abs=0.0)
 
 
 def spin_average(spin: float, aligned: float) -> float:
@@ -257,7 +259,7 @@ def test_axial_current(compound: str, spin: float, aligned: float, source: str) 
     part = float((weights * (with_axial - without))[t > 5e-4].sum())
     strength = 2.0 * G_F**2 * (1.2754 / 2.0) ** 2 * spin_average(spin, aligned)
     expected = strength * integrated(axial_current, source, nuclide.mass, 5e-4, lambda _: 1.0)
-    assert part == pytest.approx(expected, rel=2e-6)
+    assert part == pytest.approx(expected, rel=2e-6, abs=0.0)
 
 
 @pytest.mark.parametrize("source", LEPTON)
@@ -269,7 +271,7 @@ def test_magnetic_moments(source: str) -> None:
     moment = integrated(dipole, source, ARGON.nuclide.mass, ARGON.low, lambda t: ARGON.protons(t) ** 2) * magneton**2 * squared
     standard = vector_like(ARGON, source, lambda t: ARGON.weak(t, flavour))
     assert moment > 0.02 * standard
-    assert found(ARGON, "magnetic-moment", source, values) == pytest.approx(standard + moment, rel=1e-6)
+    assert found(ARGON, "magnetic-moment", source, values) == pytest.approx(standard + moment, rel=1e-6, abs=0.0)
 
 
 @pytest.mark.parametrize("source", LEPTON)
@@ -287,13 +289,13 @@ def test_photon_exchange(kind: str, source: str) -> None:
         return math.hypot(ARGON.weak(t, flavour) + shifts[0], *shifts[1:])
 
     assert len(others) == 2
-    assert found(ARGON, model, source, values) == pytest.approx(vector_like(ARGON, source, charge), rel=1e-6)
+    assert found(ARGON, model, source, values) == pytest.approx(vector_like(ARGON, source, charge), rel=1e-6, abs=0.0)
 
 
 def survival_of(amplitude: float, splitting: float, metres: float) -> Function:
     """Return 1 - A sin^2(1.267 Delta m^2 L/E), the number being 1e-12 MeV^2 m/(4 hbar c MeV)."""
     number = 1e-12 * 100.0 / (4.0 * HBAR_C)
-    assert number == pytest.approx(1.267, rel=1e-3)
+    assert number == pytest.approx(1.267, rel=1e-3, abs=0.0)
     return lambda energy: 1.0 - amplitude * math.sin(number * splitting * metres / energy) ** 2
 
 
@@ -303,7 +305,7 @@ def test_sterile_neutrinos(source: str) -> None:
     values = {"sin2_2theta_ee": 0.3, "sin2_2theta_mumu": 0.6, "delta_m2": 2.5}
     survival = survival_of(values[f"sin2_2theta_{2 * flavour}"], 2.5, 19.3)
     amplitude = integrated(spinless_vector, source, CAESIUM.nuclide.mass, CAESIUM.low, lambda t: CAESIUM.weak(t, flavour) ** 2, survival)
-    assert found(CAESIUM, "sterile", source, values, baseline=1930.0) == pytest.approx(2.0 * G_F**2 * amplitude, rel=1e-6)
+    assert found(CAESIUM, "sterile", source, values, baseline=1930.0) == pytest.approx(2.0 * G_F**2 * amplitude, rel=1e-6, abs=0.0)
 
 
 def test_every_shipped_model_is_integrated() -> None:
@@ -316,4 +318,4 @@ def test_every_shipped_model_is_integrated() -> None:
 def test_nuclides_are_those_of_the_test() -> None:
     for nucleus, name in ((ARGON, "Ar-40"), (CAESIUM, "Cs-133")):
         assert nucleus.nuclide.name == name
-        assert (nucleus.nuclide.r_p / FM, nucleus.nuclide.r_n / FM) == pytest.approx(nucleus.radii)
+        assert (nucleus.nuclide.r_p / FM, nucleus.nuclide.r_n / FM) == pytest.approx(nucleus.radii, rel=1e-6, abs=0.0)

@@ -78,7 +78,7 @@ def chiral_sum(source: str, shift: Function, incoherent: tuple[Function, ...] = 
 def test_electrons_in_the_standard_model(source: str) -> None:
     expected = chiral_sum(source, lambda _: 0.0)
     for name in ("sm", "nsi"):
-        assert electrons(name, source, {}) == pytest.approx(expected, rel=1e-6)
+        assert electrons(name, source, {}) == pytest.approx(expected, rel=1e-6, abs=0.0)
 
 
 # q_nu q_e
@@ -101,10 +101,10 @@ def test_electrons_with_vector_mediators(name: str, source: str) -> None:
     g, mass = 3e-5, 4.0
     product = CHARGES[name][LEPTON[source]]
     expected = chiral_sum(source, lambda t: product * g**2 * V2 / (2.0 * M_E * t + mass**2))
-    assert electrons(name, source, {"g": g, "mass": mass}) == pytest.approx(expected, rel=1e-6)
+    assert electrons(name, source, {"g": g, "mass": mass}) == pytest.approx(expected, rel=1e-6, abs=0.0)
     if name == "universal":
         values = {"g": g, "mass": mass, "q_e": 0.5, f"q_nu_{LEPTON[source]}": 2.0}
-        assert electrons("vector", source, values) == pytest.approx(expected, rel=1e-6)
+        assert electrons("vector", source, values) == pytest.approx(expected, rel=1e-6, abs=0.0)
 
 
 @pytest.mark.parametrize("source", LEPTON)
@@ -117,7 +117,7 @@ def test_electrons_with_a_loop(source: str) -> None:
         return -sign * V2 * g**2 * 2.0 * ALPHA / math.pi * (loop(q2, M_MU, M_TAU) + sleptons / 24.0) / (q2 + mass**2)
 
     values = {"g": g, "mass": mass, "slepton_log": sleptons}
-    assert electrons("lmu-ltau", source, values) == pytest.approx(chiral_sum(source, shift), rel=1e-6)
+    assert electrons("lmu-ltau", source, values) == pytest.approx(chiral_sum(source, shift), rel=1e-6, abs=0.0)
 
 
 @pytest.mark.parametrize("source", LEPTON)
@@ -127,15 +127,15 @@ def test_electrons_with_scalars_and_moments(source: str) -> None:
     scalar = integrated(fermion_scalar, source, M_E, SEEN, lambda t: (g**2 / (2.0 * M_E * t + mass**2)) ** 2)
     assert scalar > 0.02 * standard
     values = {"g": g, "mass": mass}
-    assert electrons("scalar-universal", source, values) == pytest.approx(standard + scalar, rel=1e-6)
+    assert electrons("scalar-universal", source, values) == pytest.approx(standard + scalar, rel=1e-6, abs=0.0)
     split = {**values, "q_e": 0.25, f"q_nu_{LEPTON[source]}": 4.0}
-    assert electrons("scalar", source, split) == pytest.approx(standard + scalar, rel=1e-6)
+    assert electrons("scalar", source, split) == pytest.approx(standard + scalar, rel=1e-6, abs=0.0)
     magneton = math.sqrt(4.0 * math.pi * ALPHA) / (2.0 * M_E)
     squared = {"e": 9.0 + 1.0 + 4.0, "mu": 25.0 + 1.0 + 16.0}[LEPTON[source]] * 1e-20
     moment = magneton**2 * squared * integrated(dipole, source, M_E, SEEN, lambda _: 1.0)
     assert moment > 0.02 * standard
     moments = {"mu_nu_e": 3e-10, "mu_nu_mu": 5e-10, "mu_emu": 1e-10, "mu_etau": 2e-10, "mu_mutau": 4e-10}
-    assert electrons("magnetic-moment", source, moments) == pytest.approx(standard + moment, rel=1e-6)
+    assert electrons("magnetic-moment", source, moments) == pytest.approx(standard + moment, rel=1e-6, abs=0.0)
 
 
 @pytest.mark.parametrize("source", LEPTON)
@@ -153,7 +153,7 @@ def test_electrons_with_photon_exchange(kind: str, source: str) -> None:
         return lambda t: -photon_shift(t, M_E, **{kind: value})
 
     expected = chiral_sum(source, shift_of(own[flavour] - standard), tuple(shift_of(value) for value in others))
-    assert electrons(model, source, values) == pytest.approx(expected, rel=1e-6)
+    assert electrons(model, source, values) == pytest.approx(expected, rel=1e-6, abs=0.0)
 
 
 def test_every_model_with_electrons_is_integrated() -> None:
