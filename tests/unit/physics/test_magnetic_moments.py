@@ -67,6 +67,18 @@ def test_heavy_limits() -> None:
     assert pseudoscalar_contribution(1.0, mass, MUON_MASS) == pytest.approx(-unit * (log - 11 / 12), rel=1e-6, abs=0.0)
 
 
+@pytest.mark.parametrize("ratio", [2.001, 2.5, 4.0, 12.0, 80.0])
+def test_a_vector_above_threshold_is_the_kernel_of_hadronic_vacuum_polarisation(ratio: float) -> None:
+    """g^2/(4 pi^2) K(M^2), which weights a photon of mass M (S. J. Brodsky and E. de Rafael, Phys. Rev. 168, 1620 (1968))."""
+    with mpmath.workdps(40):
+        beta = mpmath.sqrt(1 - 4 / mpmath.mpf(ratio) ** 2)
+        x = (1 - beta) / (1 + beta)
+        kernel = x**2 / 2 * (2 - x**2) + (1 + x) / (1 - x) * x**2 * mpmath.log(x)
+        kernel += (1 + x**2) * (1 + x) ** 2 / x**2 * (mpmath.log(1 + x) - x + x**2 / 2)
+        expected = float(mpmath.mpf("0.09") / (4 * mpmath.pi**2) * kernel)
+    assert vector_contribution(0.3, ratio * MUON_MASS, MUON_MASS) == pytest.approx(expected, rel=1e-8, abs=0.0)
+
+
 def test_schwinger_term() -> None:
     assert vector_contribution(math.sqrt(4 * math.pi * FINE_STRUCTURE), 0.0, ELECTRON_MASS) == pytest.approx(
         FINE_STRUCTURE / (2 * math.pi), rel=1e-6, abs=0.0
