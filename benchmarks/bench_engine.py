@@ -10,8 +10,8 @@ import pytest
 from cevnsfit.infer.profile import floating_indices, profile
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.stats.engine import bind, evaluate_problem, hessian
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.stats.data import observed_data
+from cevnsfit.stats.engine import bind_data, evaluate_problem, hessian
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ def bench_lar_released_pyhf(benchmark: Any) -> None:
         modifiers: list[dict[str, object]] = [{"name": "mu", "type": "normfactor", "data": None}] if name == "cevns" else []
         for m in mine[1:]:
             step = channel.templates[m]
-            parameter = channel.coefficients.parameters[channel.coefficients.shape_index[m]]
+            parameter = channel.coefficients.parameters[channel.coefficients.excursion_index[m]]
             data = {"hi_data": (nominal + step).tolist(), "lo_data": (nominal - step).tolist()}
             modifiers.append({"name": parameter, "type": "histosys", "data": data})
         samples.append({"name": name, "data": nominal.tolist(), "modifiers": modifiers})
@@ -114,11 +114,11 @@ def bench_new_mass(benchmark: Any, combination: Likelihood, masses: np.ndarray) 
 def bench_kernel(benchmark: Any, combination: Likelihood) -> None:
     joint = combination.at({"mass": 10.0})
     theta = profile(joint, {"g": np.linspace(0.0, 1e-3, 128)}).theta
-    problem, rows = bind(joint, observed_data(joint), floating_indices(joint, ("g",), None)), np.arange(128)
+    bound, rows = bind_data(joint, observed_data(joint), floating_indices(joint, ("g",), None)), np.arange(128)
     benchmark.extra_info["flop"] = 128 * sum(
-        4 * channel.templates.size + (0 if channel.pairs is None else 2 * channel.pairs.size) for channel in problem.channels
+        4 * channel.templates.size + (0 if channel.pairs is None else 2 * channel.pairs.size) for channel in bound.channels
     )
-    benchmark(lambda: hessian(problem, evaluate_problem(problem, theta, rows), rows, rows))
+    benchmark(lambda: hessian(bound, evaluate_problem(bound, theta, rows), rows, rows))
 
 
 @pytest.mark.benchmark(group="arithmetic: value, gradient and Hessian of 128 points against matrix products alone")

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from cevnsfit.infer.feldman_cousins import ToyPlan
+from cevnsfit.infer.minima import start_set
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.toys import CHUNK, Rival, Unit, in_this_process, likelihood_ratio, observing, start_set, without_cache
-from cevnsfit.stats.joint import observed_data, take, toy_data
+from cevnsfit.infer.toys import CHUNK, Rival, Unit, in_this_process, likelihood_ratio
+from cevnsfit.stats.data import observed_data, observing, toy_data
 from cevnsfit.studies.throwing import Run, thrower
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ MASS = 10.0
 
 @pytest.fixture(scope="module")
 def unit(combination: Likelihood) -> Unit:
-    joint = without_cache(combination.at({"mass": MASS}))
+    joint = combination.at({"mass": MASS})
     theta = profile(joint, {"g": np.array([G])}).theta[0]
     rivals = (Rival(joint, start_set(joint, observed_data(joint), held={})),)
     measure = functools.partial(likelihood_ratio, joint=joint, poi="g", held={"g": G}, start=theta, rivals=rivals)
@@ -55,7 +56,7 @@ def bench_toys_iminuit(benchmark: Any, unit: Unit, minuit_fit: Any) -> None:
 
     def fits() -> None:
         for row in range(4):
-            joint = observing(unit.joint, take(data, row))
+            joint = observing(unit.joint, data.take(row))
             for start, held in ((unit.truth, ("g",)), (unit.truth, ()), (above, ())):
                 minuit_fit(joint, start, held, {})
 
@@ -66,7 +67,7 @@ def bench_toys_iminuit(benchmark: Any, unit: Unit, minuit_fit: Any) -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.benchmark(group="160 chunks of pseudo-experiments in worker processes, each")
 def bench_workers(benchmark: Any, unit: Unit, jobs: int) -> None:
-    with thrower(Run(ToyPlan(160 * CHUNK), jobs), {}, 3) as in_workers:
+    with thrower(Run(ToyPlan(160 * CHUNK), jobs), dict, 3) as in_workers:
         throw(chunks_of(unit, 2 * jobs), in_workers)  # starts the processes
         benchmark.extra_info["per"] = 160 * CHUNK
         benchmark.pedantic(throw, (chunks_of(unit, 160), in_workers), rounds=1)

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from cevnsfit.infer.objective import Objective
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.stats.data import observed_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

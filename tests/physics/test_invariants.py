@@ -15,8 +15,9 @@ from cevnsfit.core.paths import data_root
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import nll2
-from cevnsfit.stats.joint import expected, observed_data
+from cevnsfit.stats.joint import expected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,7 @@ def standard_counts(name: str) -> np.ndarray:
 def counts(experiment: Experiment, model: str, **values: float) -> dict[str, np.ndarray]:
     """Return the counts of each component, all parameters at their defaults but for `values`."""
     likelihood = build_likelihood([experiment], model)
-    shape = {name: value for name, value in values.items() if name in likelihood.shape}
+    shape = {name: value for name, value in values.items() if name in likelihood.nonlinear}
     joint = likelihood.at(shape)
     theta = joint.parameters.vector({name: value for name, value in values.items() if name not in shape})
     return expected(joint, theta)[experiment.name]

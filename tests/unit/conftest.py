@@ -10,7 +10,8 @@ import pytest
 
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
-from cevnsfit.stats.joint import asimov_data, join, toy_data
+from cevnsfit.stats.data import asimov_data, toy_data
+from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ def make_channel(name: str, rows: list[Row], control: ControlRegion | None = Non
 
 
 def signal_rows(shape: np.ndarray, hardness: np.ndarray, norms: dict[str, float], tilt: str | None) -> list[Row]:
-    """Return rows of shape x (1 - g^2 hardness)^2 with one shape excursion."""
+    """Return rows of shape x (1 - g^2 hardness)^2 with one excursion."""
     rows: list[Row] = []
     for power, template in ((0, shape), (2, -2 * shape * hardness), (4, shape * hardness**2)):
         powers = {"g": power} if power else {}

@@ -16,8 +16,9 @@ from cevnsfit.infer.fit import fit
 from cevnsfit.io.exports.histfactory import INTERPOLATION, measured_name
 from cevnsfit.io.exports.hs3 import load_pyhs3, read_hs3, write_hs3
 from cevnsfit.io.exports.workspace import read_workspace
+from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import nll2
-from cevnsfit.stats.joint import expected_totals, observed_data
+from cevnsfit.stats.joint import expected_totals
 from cevnsfit.stats.poisson import on_off
 from cevnsfit.studies.export_likelihood import hs3, workspaces, write_workspaces
 from cevnsfit.studies.setup import Analysis, build, data_or_asimov
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
 pyhf = pytest.importorskip("pyhf")
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
@@ -146,7 +148,7 @@ def test_refit_of_what_comes_back(experiments: tuple[str, ...], model: str, at: 
     file, _ = write_workspaces(workspaces(analysis, at=at), tmp_path / "likelihood.json")
     again = read_workspace(file)
     before, after = fit(build(analysis), fixed=at, minos=()), fit(again, minos=())
-    assert set(after.values) == set(before.values) - {p.name for p in build(analysis).shape}
+    assert set(after.values) == set(before.values) - {p.name for p in build(analysis).nonlinear}
     assert after.nll2 == pytest.approx(before.nll2, abs=1e-6)
     for name in after.floating:
         assert after.values[name] == pytest.approx(before.values[name], abs=1e-3 * before.errors[name])
@@ -242,7 +244,7 @@ def test_refit_of_what_comes_back_as_hs3(experiments: tuple[str, ...], model: st
     analysis = Analysis(experiments, model)
     (file,) = write_hs3(hs3(analysis, at=at), tmp_path / "hs3.json")
     likelihood, again = build(analysis), read_hs3(file)
-    assert set(again.parameters.names) == {p.name for p in likelihood.parameters if p.kind != "shape"}
+    assert set(again.parameters.names) == {p.name for p in likelihood.parameters if p.kind != "nonlinear"}
     before, after = fit(likelihood, fixed=at, data=data_or_asimov(likelihood), minos=()), fit(again, minos=())
     assert after.nll2 == pytest.approx(before.nll2, abs=1e-6)
     for name in after.floating:

@@ -51,8 +51,7 @@ def show(name: ExperimentArgument, changes: SetOption = None, as_json: JsonOptio
     output.table("Response", ("stage", "kind"), [(name, stage.kind) for name, stage in spec.response.items()])
     measured = [(name, "control region") for name in spec.control_region]
     output.table("Backgrounds", ("background", "count"), [*((name, b.count.kind) for name, b in spec.backgrounds.items()), *measured])
-    kinds = [(spec.parameter_name(name), f"{entry.kind}{'' if entry.enabled else ', off'}") for name, entry in spec.systematics.items()]
-    output.table("Systematics", ("parameter", "kind"), kinds)
+    output.table("Systematics", ("parameter", "kind"), _systematics(experiment))
     output.print_lines(
         f"observed counts: {_count(_observed(experiment))}",
         f"shares events with: {', '.join(spec.overlaps) if spec.overlaps else 'no other experiment'}",
@@ -117,6 +116,18 @@ def _details(experiment: "Experiment") -> dict[str, Any]:
         "overrides": dict(experiment.overrides),
         "digests": experiment.digests,
     }
+
+
+def _systematics(experiment: "Experiment") -> list[tuple[str, str]]:
+    """Return name and kind of each parameter of the systematics, those that are off included."""
+    from cevnsfit.model.systematics import effect_of
+
+    effects = [effect_of(experiment, key) for key in experiment.spec.systematics]
+    return [
+        (parameter.name, effect.entry.kind if effect.entry.enabled else f"{effect.entry.kind}, off")
+        for effect in effects
+        for parameter in effect.parameters
+    ]
 
 
 def _observed(experiment: "Experiment") -> int | None:

@@ -105,7 +105,7 @@ def export_likelihood(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         files = write_workspaces(made, target)
     elif kind == "hs3":
         if grids:
-            message = "an HS3 document holds one value of each shape parameter; give --at mass=VALUE instead of --grid"
+            message = "an HS3 document holds one value of each nonlinear parameter; give --at mass=VALUE instead of --grid"
             raise CevnsfitError(message)
         files = write_hs3(hs3(chosen, at=fixed), _file(target, "hs3.json"))
     else:

@@ -92,11 +92,11 @@ def forecast(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 
 
 def _open(model: str, at: "Mapping[str, float]") -> list[str]:
-    """Return the shape parameters of the model that are not held."""
+    """Return the nonlinear parameters of the model that are not held."""
     from cevnsfit.studies.setup import check_model
 
     physics = check_model(model)
-    return [] if physics is None else [p.name for p in physics.parameters if p.kind == "shape" and not p.fixed and p.name not in at]
+    return [] if physics is None else [p.name for p in physics.parameters if p.kind == "nonlinear" and not p.fixed and p.name not in at]
 
 
 def _single(plan: "Plan", at: "Mapping[str, float]", where: "Where", *, as_json: bool) -> None:

@@ -27,11 +27,12 @@ def moments(
 ) -> None:
     """Print the couplings with which (g-2) of the electron or the muon agrees with its measurement, one loop."""
     from cevnsfit.core.errors import CevnsfitError
+    from cevnsfit.moments.bands import band_json, moment_band, write_band
+    from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.grids import parse_grid
-    from cevnsfit.studies.moments import band_json, moment_band, moment_reference, write_band
 
     name, mass = parse_grid(grid)
-    reference = moment_reference(theory)
+    reference = latest_deviation(theory)
     if reference is None or name != "mass":
         message = "give a prediction other than 'none'" if reference is None else f"the grid is over mass, not over {name}"
         raise CevnsfitError(message)
@@ -40,7 +41,7 @@ def moments(
     if as_json:
         output.print_json({**band_json(reference, mass, coupling, sigmas), "files": files})
         return
-    output.print_lines(f"Delta a_{reference.lepton} = {reference.difference:.4g} +- {reference.error:.3g}")
+    output.print_lines(f"Delta a_{reference.lepton} = {reference.value:.4g} +- {reference.error:.3g}")
     ends = [("none", "none") if math.isnan(b) else (f"{a:.4g}", f"{b:.4g}") for a, b in zip(low, high, strict=True)]
     rows = [(f"{m:.4g}", *pair) for m, pair in zip(mass, ends, strict=True)]
     output.table(f"{coupling} coupling within {sigmas:g} sigma", ("mass [MeV]", "g from", "to"), rows)

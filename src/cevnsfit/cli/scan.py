@@ -63,8 +63,8 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 ) -> None:
     """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
     from cevnsfit.cli.options import analysis, confidence, held
+    from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
-    from cevnsfit.studies.moments import moment_reference
     from cevnsfit.studies.parts import load_parts, parts_of
     from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.scan import run_scan
@@ -72,7 +72,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.workers import workers
 
     chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile)
-    levels, reference, fixed, grids = confidence(cl, dof), moment_reference(theory), held(at), _grids(chosen, grid, at)
+    levels, reference, fixed, grids = confidence(cl, dof), latest_deviation(theory), held(at), _grids(chosen, grid, at)
     parts = parts_of(chosen, each=each)
     with workers(jobs, dask) as executor:
         loaded = load_parts(parts)
@@ -107,14 +107,14 @@ def plot(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 ) -> None:
     """Draw the picture of a finished scan again."""
     from cevnsfit.cli.options import confidence, picture
+    from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.exclusion import regions_of, write_plot
-    from cevnsfit.studies.moments import moment_reference
     from cevnsfit.studies.provenance import stored_provenance
     from cevnsfit.studies.scan import stored_scans
     from cevnsfit.studies.workers import workers
 
     path = picture(folder / "exclusion.png" if target is None else target)
-    levels, reference = confidence(cl, dof), moment_reference(theory)
+    levels, reference = confidence(cl, dof), latest_deviation(theory)
     with workers(jobs, dask) as executor:
         results = regions_of(stored_scans(folder), levels, executor)
     _report(results, [write_plot(results, path, reference)], stored_provenance(folder) if as_json else None)

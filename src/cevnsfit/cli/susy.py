@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cevnsfit.infer.intervals import Intervals
-    from cevnsfit.studies.susy import SusyScan
+    from cevnsfit.moments.sleptons import SusyScan
 
 _STRONGEST: Final = 6
 """Pairs of columns whose correlations are printed; all are in the JSON."""
@@ -38,8 +38,9 @@ def susy_scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     With experiments, print the CEvNS limit on g of L_mu - L_tau, whose kinetic mixing runs with the slepton hierarchy of the kept points.
     """
     from cevnsfit.cli.options import confidence
+    from cevnsfit.moments.measured import deviation
     from cevnsfit.studies.fitting import intervals_json
-    from cevnsfit.studies.susy import deviation, hierarchy_limits, susy_json
+    from cevnsfit.studies.susy import hierarchy_limits, susy_json
     from cevnsfit.studies.susy import susy_scan as scan_points
     from cevnsfit.studies.workers import workers
 

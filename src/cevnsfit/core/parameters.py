@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ParameterKind = Literal["polynomial", "shape", "nuisance"]
+ParameterKind = Literal["polynomial", "nonlinear", "nuisance"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Parameter:
         Dotted name for what belongs to one experiment, plain name for what is shared.
     kind
         "polynomial": the expected counts are a polynomial in it (couplings);
-        "shape": a new value rebuilds the templates (mass, radius);
+        "nonlinear": a new value rebuilds the templates (mass, radius);
         "nuisance": a systematic or a background normalisation.
     default, lower, upper
         Value and closed domain, in `unit`.
@@ -115,6 +115,12 @@ class ParameterSet:
     def defaults(self) -> NDArray[np.float64]:
         """Return the default values, shape (n,)."""
         return np.array([parameter.default for parameter in self.parameters], dtype=np.float64)
+
+    def domains(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the lower and the upper ends of the domains, shape (n,) each."""
+        return np.array([p.lower for p in self.parameters], dtype=np.float64), np.array(
+            [p.upper for p in self.parameters], dtype=np.float64
+        )
 
     def vector(self, values: Mapping[str, float]) -> NDArray[np.float64]:
         """Return the defaults with `values` put in by name, shape (n,), each checked against its domain."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 UNKNOWN: Final = "0+unknown"
 """Version of a source tree that is not installed."""
@@ -27,3 +30,10 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def distribution_of(entry: EntryPoint | None) -> str:
+    """Return the name and the version of the distribution that an entry point belongs to; an empty text for what is shipped (None)."""
+    if entry is None:
+        return ""
+    return UNKNOWN if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"

@@ -82,7 +82,7 @@ def gamma(mean: NDArray[np.float64], shape: ArrayLike, edges: NDArray[np.float64
     mean
         Means, shape (nodes,), not negative; a mean of zero puts everything into the bin that contains zero.
     shape
-        Shape parameters, scalar or shape (nodes,), for example 1 + 9.56 E_ee / keVee for CsI (2110.07730).
+        Nonlinear parameters, scalar or shape (nodes,), for example 1 + 9.56 E_ee / keVee for CsI (2110.07730).
     edges
         Bin edges, shape (nbins + 1,), in the unit of the mean.
 

@@ -12,16 +12,17 @@ import numpy as np
 
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import ProfileResult
-from cevnsfit.stats.channel import amplitudes
-from cevnsfit.stats.engine import bind, evaluate_problem
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.stats.data import observed_data
+from cevnsfit.stats.engine import bind_data, evaluate_problem
+from cevnsfit.stats.rule import amplitudes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -146,9 +147,9 @@ def _heights(joint: Joint, theta: Floats, columns: Ints, values: Floats, data: D
     points, starts = values.shape[:2]
     full = np.repeat(theta, starts, axis=0)
     full[:, columns] = values.reshape(points * starts, -1)
-    problem = bind(joint, data, np.empty(0, dtype=np.int64), np.flatnonzero(np.all(full == 0.0, axis=0)))
+    bound = bind_data(joint, data, np.empty(0, dtype=np.int64), np.flatnonzero(np.all(full == 0.0, axis=0)))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        result = evaluate_problem(problem, full, np.repeat(np.arange(points), starts))
+        result = evaluate_problem(bound, full, np.repeat(np.arange(points), starts))
     return np.where(np.isfinite(result.value) & ~result.impossible, result.value, np.finfo(np.float64).max).reshape(points, starts)
 
 

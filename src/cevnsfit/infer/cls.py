@@ -23,10 +23,12 @@ from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.curve import Bracket, zero
 from cevnsfit.infer.feldman_cousins import p_value
 from cevnsfit.infer.intervals import Intervals, complement, search_grid, threshold
+from cevnsfit.infer.minima import free_fits, start_set
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import PointTest, ToyRecord
-from cevnsfit.infer.toys import Rival, Unit, batch, free_fits, in_this_process, likelihood_ratio, observing, start_set
-from cevnsfit.stats.joint import asimov_data, expected_totals, observed_data
+from cevnsfit.infer.toys import Rival, Unit, in_this_process, likelihood_ratio
+from cevnsfit.stats.data import asimov_data, observed_data, observing
+from cevnsfit.stats.joint import expected_totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.feldman_cousins import ToyPlan
     from cevnsfit.infer.toys import Thrower
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
 
@@ -67,7 +70,7 @@ class SignalTest:
     Attributes
     ----------
     joint
-        The likelihood at fixed shape parameters, the domain of `poi` cut.
+        The likelihood at fixed nonlinear parameters, the domain of `poi` cut.
     poi
         The parameter; its domain begins where there is no signal.
     held
@@ -108,7 +111,7 @@ def signal_test(
     Parameters
     ----------
     joint
-        The likelihood at fixed shape parameters.
+        The likelihood at fixed nonlinear parameters.
     poi
         The parameter.
     held
@@ -130,7 +133,7 @@ def signal_test(
     require_growth(joint, poi, held)
     without = profile(joint, {name: np.array([value]) for name, value in {**held, poi: floor}.items()}, data=data).theta[0]
     starts = start_set(joint, data, held=held)
-    best, theta = free_fits(joint, batch(data), starts, held=held)
+    best, theta = free_fits(joint, data.batch(), starts, held=held)
     estimate = float(theta[0, joint.parameters.index(poi)])
     return SignalTest(joint, poi, held, data, asimov_data(joint, without), starts, float(best[0]), estimate, without)
 
@@ -138,7 +141,7 @@ def signal_test(
 def cut(joint: Joint, poi: str, floor: float) -> Joint:
     """Return the likelihood with the domain of `poi` cut at `floor`."""
     parameters = tuple(replace(p, lower=floor, default=max(p.default, floor)) if p.name == poi else p for p in joint.parameters)
-    return replace(joint, parameters=ParameterSet(parameters), bound=[])
+    return replace(joint, parameters=ParameterSet(parameters))
 
 
 def require_growth(joint: Joint, poi: str, held: Mapping[str, float]) -> None:

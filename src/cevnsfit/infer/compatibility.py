@@ -22,9 +22,11 @@ from scipy.stats import chi2
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.goodness import toy_tail
+from cevnsfit.infer.minima import free_fits, start_set
 from cevnsfit.infer.starts import effective
-from cevnsfit.infer.toys import Unit, batch, free_fits, in_this_process, observing, start_set
-from cevnsfit.stats.joint import Data, join, observed_data
+from cevnsfit.infer.toys import Unit, in_this_process
+from cevnsfit.stats.data import Data, observed_data, observing
+from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -167,7 +169,7 @@ def compatibility(
     Parameters
     ----------
     joint
-        The likelihood of all experiments at fixed shape parameters.
+        The likelihood of all experiments at fixed nonlinear parameters.
     held
         Parameters that are held, by name.
     data
@@ -185,7 +187,7 @@ def compatibility(
     held = {} if held is None else held
     data = observed_data(joint) if data is None else data
     split = split_likelihood(joint, held, data)
-    one = batch(data)
+    one = data.batch()
     combined, theta = free_fits(split.combined, one, split.starts, held=held)
     starts = np.concatenate([split.separate_starts, theta[:, split.place]])
     separate, other = free_fits(split.separate, _moved(one, split.place), starts, held=held)

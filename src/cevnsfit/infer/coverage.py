@@ -19,9 +19,10 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.cls import asymptotic_tails, cut, require_growth
 from cevnsfit.infer.feldman_cousins import FAR, SURE, p_value
 from cevnsfit.infer.intervals import threshold
+from cevnsfit.infer.minima import conditional_fits
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.toys import CHUNK, Unit, conditional_fits, likelihood_ratio, observing, rows_of
-from cevnsfit.stats.joint import Data, asimov_data, take, toy_data
+from cevnsfit.infer.toys import CHUNK, Unit, likelihood_ratio
+from cevnsfit.stats.data import Data, asimov_data, observing, toy_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,7 +151,7 @@ def _cls(data: Data, found: Floats, point: TruePoint) -> Floats:
     without = {**point.held, point.poi: 0.0}
     lowest, null = conditional_fits(point.joint, data, starts, held=without)
     null = np.where(np.isnan(null), point.theta, null)
-    single = [asimov_data(observing(point.joint, take(data, row)), theta) for row, theta in enumerate(null)]
+    single = [asimov_data(observing(point.joint, data.take(row)), theta) for row, theta in enumerate(null)]
     asimov = Data(
         tuple(np.array(counts) for counts in zip(*(one.counts for one in single), strict=True)),
         tuple(None if parts[0] is None else np.array(parts) for parts in zip(*(one.control for one in single), strict=True)),
@@ -169,14 +170,14 @@ def measure_nested(data: Data, *, point: TruePoint, alpha: float, stream: tuple[
     Only the first `PER_UNIT` data sets are measured, the rest is infinite. `stream` is the seed, the place and the number of the unit.
     """
     found = np.full((len(data.aux), QUANTITIES), np.inf)
-    data = rows_of(data, np.arange(min(PER_UNIT, len(data.aux))))
+    data = data.rows(np.arange(min(PER_UNIT, len(data.aux))))
     size = len(data.aux)
     found[:size, :3] = _ratio(data, point, point.theta)
     _, theta = conditional_fits(point.joint, data, np.concatenate([point.theta[None], point.rivals[0].starts]), held=point.held)
     for row in range(size):
         rng = np.random.default_rng(np.random.SeedSequence(stream[0], spawn_key=(*stream[1:], row)))
         ratio = functools.partial(_ratio, point=point, start=theta[row])
-        found[row, 3] = _decision(observing(point.joint, take(data, row)), theta[row], found[row, 0] - found[row, 1], ratio, (rng, alpha))
+        found[row, 3] = _decision(observing(point.joint, data.take(row)), theta[row], found[row, 0] - found[row, 1], ratio, (rng, alpha))
     return found
 
 

@@ -16,10 +16,11 @@ import numpy as np
 from scipy.stats import norm
 
 from cevnsfit.infer.feldman_cousins import p_value
+from cevnsfit.infer.minima import free_fits, start_set
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import PointTest, ToyRecord
-from cevnsfit.infer.toys import Rival, Unit, batch, free_fits, in_this_process, likelihood_ratio, observing, start_set
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.infer.toys import Rival, Unit, in_this_process, likelihood_ratio
+from cevnsfit.stats.data import observed_data, observing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.feldman_cousins import ToyPlan
     from cevnsfit.infer.toys import Thrower
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
 
@@ -77,7 +79,7 @@ def discovery(
     Parameters
     ----------
     joint
-        The likelihood at fixed shape parameters.
+        The likelihood at fixed nonlinear parameters.
     poi
         The parameter.
     null
@@ -95,7 +97,7 @@ def discovery(
     data = observed_data(joint) if data is None else data
     joint = observing(joint, data)
     starts, at = start_set(joint, data, held=held), {**held, poi: joint.parameters[poi].checked(null)}
-    best, theta = free_fits(joint, batch(data), starts, held=held)
+    best, theta = free_fits(joint, data.batch(), starts, held=held)
     without = profile(joint, {name: np.array([value]) for name, value in at.items()}, data=data)
     estimate = float(theta[0, joint.parameters.index(poi)])
     q = max(float(without.nll2[0] - best[0]), 0.0) if estimate > null else 0.0

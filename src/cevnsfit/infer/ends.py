@@ -88,8 +88,8 @@ def _excess(objective: Objective, best: NDArray[np.float64], name: str) -> Curve
     """Return the profile of -2 ln lambda above its minimum, less 1, as a function of one parameter; NaN where no minimum is found."""
     base = objective.value(best)
     values = objective.values(best)
-    joint, _ = objective.problem(values)
-    if any(p.kind == "shape" for p in objective.parameters):
+    joint, _ = objective.bound_at(values)
+    if any(p.kind == "nonlinear" for p in objective.parameters):
         return _followed(objective, best, name)
     others = [other for other in objective.names if other != name]
     theta = np.array([values[parameter] for parameter in joint.parameters.names])
@@ -136,5 +136,5 @@ def _followed(objective: Objective, best: NDArray[np.float64], name: str) -> Cur
 
 def _first_width(objective: Objective, name: str) -> float:
     """Return a small first step for a parameter that has no Hesse error."""
-    joint, _ = objective.problem(objective.held)
+    joint, _ = objective.bound_at(objective.held)
     return 0.01 * dominance_scale(joint, joint.parameters.index(name))

@@ -21,10 +21,11 @@ import numpy as np
 
 from cevnsfit.core.errors import DomainError
 from cevnsfit.infer.intervals import Intervals, column, complement, search_grid, threshold
+from cevnsfit.infer.minima import free_fits, start_set
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import PointTest, ToyRecord
-from cevnsfit.infer.toys import CHUNK, Rival, Unit, batch, free_fits, in_this_process, likelihood_ratio, observing, start_set
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.infer.toys import CHUNK, Rival, Unit, in_this_process, likelihood_ratio
+from cevnsfit.stats.data import observed_data, observing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.intervals import Column
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.toys import Thrower
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
 
@@ -86,7 +88,7 @@ class Hypotheses:
     Attributes
     ----------
     joint
-        The likelihood at fixed shape parameters.
+        The likelihood at fixed nonlinear parameters.
     poi
         The parameter.
     held
@@ -146,7 +148,7 @@ def hypotheses(
     Parameters
     ----------
     joint
-        The likelihood at fixed shape parameters; with `rivals` one that observes the data set.
+        The likelihood at fixed nonlinear parameters; with `rivals` one that observes the data set.
     poi
         The parameter.
     held
@@ -160,7 +162,7 @@ def hypotheses(
     if rivals is None:
         joint = observing(joint, data)
         rivals = (Rival(joint, start_set(joint, data, held=held)),)
-    fits = [free_fits(rival.joint, batch(data), rival.starts, held=held)[0][0] for rival in rivals]
+    fits = [free_fits(rival.joint, data.batch(), rival.starts, held=held)[0][0] for rival in rivals]
     return Hypotheses(joint, poi, held, data, tuple(rivals), float(np.nanmin([*fits, np.inf])))
 
 

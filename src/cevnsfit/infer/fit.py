@@ -1,6 +1,6 @@
 """The best fit: starts in every basin, a batched profile to choose among them, iminuit to finish, MINOS for the errors.
 
-Shape parameters float in the same iminuit call; their gradient comes from central differences of -2 ln lambda between joint likelihoods
+Nonlinear parameters float in the same iminuit call; their gradient comes from central differences of -2 ln lambda between joint likelihoods
 rebuilt at shifted values. Those with scale "log" are fitted as logarithms.
 """
 
@@ -18,7 +18,7 @@ from cevnsfit.infer.migrad import migrad, minuit_at
 from cevnsfit.infer.objective import Objective, from_internal, internal_domain, to_internal
 from cevnsfit.infer.results import FitResult
 from cevnsfit.infer.starts import Candidate, Search, search
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.parameters import ParameterSet
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
 POLISHED: Final = 3
 """Local minima that iminuit finishes."""
@@ -54,7 +55,7 @@ def fit(
     Parameters
     ----------
     target
-        A joint likelihood, or a likelihood whose shape parameters float too.
+        A joint likelihood, or a likelihood whose nonlinear parameters float too.
     fixed
         Values of parameters to hold.
     floating
@@ -76,7 +77,7 @@ def fit(
     held = dict(zip(parameters.names, parameters.vector(fixed).tolist(), strict=True))
     wanted = _wanted(parameters, fixed, tuple(floating))
     if data is None:
-        shape = {p.name: held[p.name] for p in parameters if p.kind == "shape"}
+        shape = {p.name: held[p.name] for p in parameters if p.kind == "nonlinear"}
         data = observed_data(target.at(shape) if isinstance(target, Likelihood) else target)
     found = search(target, data, held, wanted, starts)
     names = tuple(name for name in wanted if name not in found.without_effect)
@@ -100,7 +101,7 @@ def _wanted(parameters: ParameterSet, fixed: Mapping[str, float], floating: tupl
 def _evaluated(objective: Objective, found: Search) -> FitResult:
     """Return the result when nothing floats."""
     x = np.empty(0)
-    joint, _ = objective.problem(objective.values(x))
+    joint, _ = objective.bound_at(objective.values(x))
     bad = objective.impossible(x)
     return FitResult(
         valid=not bad,
@@ -123,10 +124,10 @@ def _evaluated(objective: Objective, found: Search) -> FitResult:
 def _snapped(objective: Objective, candidate: Candidate) -> Candidate:
     """Return the candidate with parameters that are within 1e-3 of their error of a limit put on it, where that is no worse."""
     x = np.array([to_internal(p, candidate.values[p.name]) for p in objective.parameters])
-    matrix = objective.hessian(x) if all(p.kind != "shape" for p in objective.parameters) else np.eye(len(x))
+    matrix = objective.hessian(x) if all(p.kind != "nonlinear" for p in objective.parameters) else np.eye(len(x))
     values = dict(candidate.values)
     for index, parameter in enumerate(objective.parameters):
-        if parameter.kind == "shape" or not matrix[index, index] > 0:
+        if parameter.kind == "nonlinear" or not matrix[index, index] > 0:
             continue
         margin = 1e-3 / math.sqrt(matrix[index, index] / 2)
         for limit in (parameter.lower, parameter.upper):
@@ -168,7 +169,7 @@ def _describe(objective: Objective, best: tuple[Minuit, str], found: Search, min
     values = objective.values(x)
     unconstrained = sum(not p.constrained for p in objective.parameters)
     at_limit = tuple(p.name for p, value in zip(objective.parameters, x, strict=True) if _at_limit(objective, minuit, p.name, value))
-    joint, _ = objective.problem(values)
+    joint, _ = objective.bound_at(values)
     return FitResult(
         valid=valid,
         reason="; ".join([*remarks, *notes]),
@@ -201,7 +202,7 @@ def _hesse(minuit: Minuit, objective: Objective) -> tuple[dict[str, float], NDAr
     size = len(objective.names)
     errors, correlation = dict.fromkeys(objective.names, math.nan), np.full((size, size), np.nan)
     held = list(minuit.fixed)
-    if any(held) and all(p.kind != "shape" for p in objective.parameters):
+    if any(held) and all(p.kind != "nonlinear" for p in objective.parameters):
         covariance = _covariance(objective, np.array(minuit.values), held)
     else:
         minuit.hesse()
@@ -212,7 +213,7 @@ def _hesse(minuit: Minuit, objective: Objective) -> tuple[dict[str, float], NDAr
         sigma = np.where(held, np.nan, np.sqrt(np.diag(covariance)))
         correlation = covariance / sigma / sigma[:, None]
     for parameter, width, value in zip(objective.parameters, sigma, minuit.values, strict=True):
-        log = parameter.kind == "shape" and parameter.scale == "log"
+        log = parameter.kind == "nonlinear" and parameter.scale == "log"
         errors[parameter.name] = float(width * math.exp(value) if log else width)
     return errors, correlation
 

@@ -18,9 +18,10 @@ from scipy.stats import chi2
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.feldman_cousins import p_value
+from cevnsfit.infer.minima import free_fits, start_set
 from cevnsfit.infer.starts import effective
-from cevnsfit.infer.toys import Unit, batch, free_fits, in_this_process, observing, start_set
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.infer.toys import Unit, in_this_process
+from cevnsfit.stats.data import observed_data, observing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.feldman_cousins import ToyPlan
     from cevnsfit.infer.toys import Thrower
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
 
@@ -103,7 +105,7 @@ def goodness_of_fit(
     Parameters
     ----------
     joint
-        The likelihood at fixed shape parameters.
+        The likelihood at fixed nonlinear parameters.
     held
         Parameters that are held, by name.
     data
@@ -122,7 +124,7 @@ def goodness_of_fit(
     data = observed_data(joint) if data is None else data
     joint = observing(joint, data)
     starts = start_set(joint, data, held=held)
-    best, theta = free_fits(joint, batch(data), starts, held=held)
+    best, theta = free_fits(joint, data.batch(), starts, held=held)
     if not np.isfinite(best[0]):
         message = "no free fit converges: there is no goodness of fit"
         raise CevnsfitError(message)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.infer.planes import Interval
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
 
 MAX_MINIMA: Final = 8
@@ -56,8 +57,8 @@ class GridColumn:
 
 
 def joint_at(likelihood: Likelihood, values: Mapping[str, float]) -> tuple[Joint, dict[str, float]]:
-    """Return the joint likelihood at the shape parameters among `values`, and the values of the others, checked."""
-    shape = {name: value for name, value in values.items() if likelihood.parameters[name].kind == "shape"}
+    """Return the joint likelihood at the nonlinear parameters among `values`, and the values of the others, checked."""
+    shape = {name: value for name, value in values.items() if likelihood.parameters[name].kind == "nonlinear"}
     held = {name: likelihood.parameters[name].checked(value) for name, value in values.items() if name not in shape}
     return likelihood.at(shape), held
 
@@ -78,7 +79,7 @@ def scan_column(
     likelihood
         The likelihood.
     axes
-        The two parameters; the second must not be a shape parameter.
+        The two parameters; the second must not be a nonlinear parameter.
     index
         Which value of the first.
     at
@@ -111,7 +112,7 @@ def scan_column(
 
 def rebuilds(likelihood: Likelihood, x: PlaneAxis) -> bool:
     """Return whether the first parameter of a plane rebuilds templates; if not, both are alike."""
-    return likelihood.parameters[x.name].kind == "shape"
+    return likelihood.parameters[x.name].kind == "nonlinear"
 
 
 def _reference(joint: Joint, axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float], data: Data | None) -> float:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.infer.results import FitResult
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def ranking(joint: Joint, poi: str, *, held: Mapping[str, float] | None = None, 
     Parameters
     ----------
     joint
-        The likelihood at fixed shape parameters.
+        The likelihood at fixed nonlinear parameters.
     poi
         The parameter of interest.
     held

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.results import ToyRecord
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
     Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -132,7 +133,7 @@ def coupling_scale(joint: Joint, name: str) -> float:
             continue
         powers = rule.powers[:, rule.parameters.index(name)]
         alone = rule.powers.sum(axis=1) == powers
-        totals = channel.templates.sum(axis=1) * ((rule.shape_kind == 0) & alone)
+        totals = channel.templates.sum(axis=1) * ((rule.excursion_kind == 0) & alone)
         signal = np.array([component == "cevns" for component in channel.components])
         power = max(power, int(powers.max()))
         constant += float(totals[(powers == 0) & signal].sum())
@@ -170,7 +171,7 @@ def column(
     Parameters
     ----------
     joint
-        The likelihood at fixed shape parameters.
+        The likelihood at fixed nonlinear parameters.
     poi
         The parameter of interest.
     values
@@ -282,7 +283,7 @@ def intervals(
     Parameters
     ----------
     joint
-        The likelihood at fixed shape parameters.
+        The likelihood at fixed nonlinear parameters.
     poi
         The parameter of interest.
     cl, dof

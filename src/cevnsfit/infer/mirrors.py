@@ -17,7 +17,7 @@ from cevnsfit.stats.poisson import Events
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.engine import BoundChannel, Piece, Problem
+    from cevnsfit.stats.engine import BoundChannel, BoundLikelihood, Piece
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -32,17 +32,17 @@ SAMPLE: Final = 4
 """Points at which it is decided which nuisances may have two minima."""
 
 
-def two_sided(problem: Problem, theta: Floats, rows: Ints) -> Ints:
+def two_sided(bound: BoundLikelihood, theta: Floats, rows: Ints) -> Ints:
     """Return the floating nuisances (positions among the floating parameters) that may have two minima near points theta, shape (P, n).
 
     `rows` (P,) are the data sets of the points.
     """
     some = np.unique(np.linspace(0, len(theta) - 1, SAMPLE).astype(np.int64))
-    evaluation = evaluate_problem(problem, theta[some], rows[some])
-    straight, bent = np.zeros((2, len(some), len(problem.floating)))
-    for channel, piece in zip(problem.channels, evaluation.pieces, strict=True):
+    evaluation = evaluate_problem(bound, theta[some], rows[some])
+    straight, bent = np.zeros((2, len(some), len(bound.floating)))
+    for channel, piece in zip(bound.channels, evaluation.pieces, strict=True):
         _add_lengths(channel, piece, straight, bent)
-    constrained = problem.constrained[problem.floating]
+    constrained = bound.constrained[bound.floating]
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = 8.0 * (1.0 + straight) / (15.0 * np.sqrt(bent))
     result: Ints = np.flatnonzero((needed < USUAL).any(axis=0) & constrained)
@@ -52,23 +52,23 @@ def two_sided(problem: Problem, theta: Floats, rows: Ints) -> Ints:
 def _add_lengths(channel: BoundChannel, piece: Piece, straight: Floats, bent: Floats) -> None:
     """Add u^2 and v^2 of each nuisance in one channel, shape (P, n_f)."""
     rule, expected = channel.rule, piece.bins.mu if isinstance(piece.bins, Events) else piece.bins.total
-    shapes = len(rule.shape_parameters)
-    for place, local in enumerate(rule.shape_parameters):
+    shapes = len(rule.excursion_parameters)
+    for place, local in enumerate(rule.excursion_parameters):
         column = np.flatnonzero(rule.floating == local)
         if not column.size:
             continue
         for kind, (sums, unit) in enumerate(((straight, 1.0), (bent, 8.0))):
-            members = np.flatnonzero(rule.shape_source == 1 + place + kind * shapes)
+            members = np.flatnonzero(rule.excursion_source == 1 + place + kind * shapes)
             moved = unit * (piece.terms.products[:, rule.group[members]] @ channel.merge[members]) @ channel.templates
             sums[:, channel.target[column[0]]] += np.sum(moved**2 / np.maximum(expected, 1e-3), axis=1)
 
 
-def other_side(problem: Problem, theta: Floats, rows: Ints, place: int) -> tuple[Ints, Floats]:
+def other_side(bound: BoundLikelihood, theta: Floats, rows: Ints, place: int) -> tuple[Ints, Floats]:
     """Return which points go down on the other side of 0 of a nuisance, and the starts there.
 
     Parameters
     ----------
-    problem
+    bound
         The likelihood with its data.
     theta
         Minima, shape (P, n).
@@ -81,10 +81,10 @@ def other_side(problem: Problem, theta: Floats, rows: Ints, place: int) -> tuple
     -------
     Positions in `theta`, shape (k,), and all parameters, shape (k, n).
     """
-    index = problem.floating[place]
+    index = bound.floating[place]
     trial = theta.copy()
     trial[:, index] *= -SHORT
     outward = np.sign(trial[:, index])
-    slope = evaluate_problem(problem, trial, rows).gradient[:, place] * outward
+    slope = evaluate_problem(bound, trial, rows).gradient[:, place] * outward
     found = np.flatnonzero(slope < 0)
     return found, trial[found]

@@ -1,4 +1,4 @@
-"""-2 ln lambda as a function of the floating parameters, shape parameters included, in the form that iminuit wants."""
+"""-2 ln lambda as a function of the floating parameters, nonlinear parameters included, in the form that iminuit wants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.stats.engine import bind, evaluate_problem, hessian
+from cevnsfit.stats.engine import bind_data, evaluate_problem, hessian
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
@@ -17,28 +17,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.parameters import Parameter
-    from cevnsfit.stats.engine import Evaluation, Problem
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.engine import BoundLikelihood, Evaluation
+    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
 
 ROW: Final = np.zeros(1, dtype=np.int64)
 STEP: Final = 1e-4
-"""Step of the central differences in a shape parameter, relative (or in its logarithm)."""
+"""Step of the central differences in a nonlinear parameter, relative (or in its logarithm)."""
 
 
 @dataclass(slots=True, eq=False)
 class Objective:
     """-2 ln lambda as a function of the floating parameters, for iminuit; it remembers the last point and the last joints.
 
-    `names` are the floating parameters; the vector x holds their values, logarithms for shape parameters of scale "log".
+    `names` are the floating parameters; the vector x holds their values, logarithms for nonlinear parameters of scale "log".
     """
 
     target: Joint | Likelihood
     data: Data
     names: tuple[str, ...]
     held: Mapping[str, float]
-    problems: dict[tuple[float, ...], tuple[Joint, Problem]] = field(default_factory=dict)
+    known: dict[tuple[float, ...], tuple[Joint, BoundLikelihood]] = field(default_factory=dict)
     last: tuple[Floats, Evaluation] | None = None
 
     @property
@@ -51,27 +52,27 @@ class Objective:
         floating = {p.name: from_internal(p, float(value)) for p, value in zip(self.parameters, x, strict=True)}
         return {name: floating[name] if name in floating else self.held[name] for name in self.target.parameters.names}
 
-    def problem(self, values: Mapping[str, float]) -> tuple[Joint, Problem]:
+    def bound_at(self, values: Mapping[str, float]) -> tuple[Joint, BoundLikelihood]:
         """Return the joint likelihood at the shape values, bound to the data."""
-        shape = {p.name: values[p.name] for p in self.target.parameters if p.kind == "shape"}
+        shape = {p.name: values[p.name] for p in self.target.parameters if p.kind == "nonlinear"}
         key = tuple(shape.values())
-        if key not in self.problems:
+        if key not in self.known:
             joint = self.target.at(shape) if isinstance(self.target, Likelihood) else self.target
             floating = np.array([i for i, name in enumerate(joint.parameters.names) if name in self.names], dtype=np.int64)
-            if len(self.problems) >= 8:
-                self.problems.pop(next(iter(self.problems)))
+            if len(self.known) >= 8:
+                self.known.pop(next(iter(self.known)))
             zero = [i for i, name in enumerate(joint.parameters.names) if name not in self.names and values[name] == 0.0]
-            self.problems[key] = joint, bind(joint, self.data, floating, np.array(zero, dtype=np.int64))
-        return self.problems[key]
+            self.known[key] = joint, bind_data(joint, self.data, floating, np.array(zero, dtype=np.int64))
+        return self.known[key]
 
     def evaluation(self, x: Floats) -> Evaluation:
         """Return the evaluation at x."""
         if self.last is None or not np.array_equal(self.last[0], x):
             values = self.values(x)
-            joint, problem = self.problem(values)
+            joint, bound = self.bound_at(values)
             theta = np.array([[values[name] for name in joint.parameters.names]])
             with np.errstate(over="ignore", invalid="ignore"):
-                self.last = np.array(x), evaluate_problem(problem, theta, ROW)
+                self.last = np.array(x), evaluate_problem(bound, theta, ROW)
         return self.last[1]
 
     def value(self, x: Floats) -> float:
@@ -83,7 +84,7 @@ class Objective:
         result = np.zeros(len(x))
         if not np.isfinite(x).all():
             return np.full(len(x), np.nan)
-        shape = np.array([p.kind == "shape" for p in self.parameters], dtype=np.bool_)
+        shape = np.array([p.kind == "nonlinear" for p in self.parameters], dtype=np.bool_)
         result[~shape] = self.evaluation(x).gradient[0][self._order()]
         for index in np.flatnonzero(shape):
             lower, upper = internal_domain(self.parameters[index])
@@ -94,21 +95,21 @@ class Objective:
         return result
 
     def hessian(self, x: Floats, held: Sequence[bool] = ()) -> Floats:
-        """Return the Hessian in x, or in those parameters that are not `held`; only without floating shape parameters.
+        """Return the Hessian in x, or in those parameters that are not `held`; only without floating nonlinear parameters.
 
         It is the exact one, or the Gauss-Newton part alone where the exact one has a diagonal element that is not positive: iminuit
         cannot start from that.
         """
-        _, problem = self.problem(self.values(x))
-        first, second = hessian(problem, self.evaluation(x), ROW, ROW)
+        _, bound = self.bound_at(self.values(x))
+        first, second = hessian(bound, self.evaluation(x), ROW, ROW)
         order = [place for k, place in enumerate(self._order()) if not (held and held[k])]
         exact: Floats = (first + second)[0][np.ix_(order, order)]
         return exact if np.all(np.diag(exact) > 0) else np.asarray(first[0][np.ix_(order, order)])
 
     def _order(self) -> list[int]:
-        """Return the place among the engine's floating parameters of each non-shape parameter of x."""
-        names = [name for name in self.target.parameters.names if name in self.names and self.target.parameters[name].kind != "shape"]
-        return [names.index(p.name) for p in self.parameters if p.kind != "shape"]
+        """Return the place among the engine's floating parameters of each parameter that is not nonlinear of x."""
+        names = [name for name in self.target.parameters.names if name in self.names and self.target.parameters[name].kind != "nonlinear"]
+        return [names.index(p.name) for p in self.parameters if p.kind != "nonlinear"]
 
     def impossible(self, x: Floats) -> bool:
         """Return whether the model expects nothing in a bin with events."""
@@ -116,18 +117,18 @@ class Objective:
 
 
 def to_internal(parameter: Parameter, value: float) -> float:
-    """Return the logarithm for shape parameters of scale "log", else the value."""
-    return math.log(value) if parameter.kind == "shape" and parameter.scale == "log" else value
+    """Return the logarithm for nonlinear parameters of scale "log", else the value."""
+    return math.log(value) if parameter.kind == "nonlinear" and parameter.scale == "log" else value
 
 
 def from_internal(parameter: Parameter, value: float) -> float:
     """Return the value of an internal number, within the domain."""
-    outside = math.exp(value) if parameter.kind == "shape" and parameter.scale == "log" else value
+    outside = math.exp(value) if parameter.kind == "nonlinear" and parameter.scale == "log" else value
     return min(max(outside, parameter.lower), parameter.upper)
 
 
 def internal_domain(parameter: Parameter) -> tuple[float, float]:
     """Return the ends of the domain in internal numbers."""
-    if parameter.kind == "shape" and parameter.scale == "log":
+    if parameter.kind == "nonlinear" and parameter.scale == "log":
         return (math.log(parameter.lower) if parameter.lower > 0 else -math.inf), math.log(parameter.upper)
     return parameter.lower, parameter.upper

@@ -72,7 +72,7 @@ class Plane:
     experiments, model
         Names.
     x, y
-        The axes; `x` is a shape parameter (mass) where there is one.
+        The axes; `x` is a nonlinear parameter (mass) where there is one.
     nll2
         Profiled -2 ln lambda, shape (nx, ny).
     valid

@@ -11,7 +11,7 @@ from cevnsfit.stats.engine import evaluate_problem
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.engine import Problem
+    from cevnsfit.stats.engine import BoundLikelihood
 
     Floats = NDArray[np.float64]
 
@@ -25,37 +25,35 @@ class Polished(NamedTuple):
     valid: bool
 
 
-def polish(problem: Problem, theta: Floats, source: NDArray[np.int64], bounds: tuple[Floats, Floats]) -> Polished:
+def polish(bound: BoundLikelihood, theta: Floats, source: NDArray[np.int64]) -> Polished:
     """Return the minimum that iminuit finds from one point.
 
     Parameters
     ----------
-    problem
+    bound
         The likelihood with its data.
     theta
         All parameters, shape (n,).
     source
         The data set, shape (1,).
-    bounds
-        Lower and upper ends of the floating parameters, each of shape (n_f,).
     """
     from iminuit import Minuit
 
     def place(values: Floats) -> Floats:
         placed: Floats = theta[None].copy()
-        placed[0, problem.floating] = values
+        placed[0, bound.floating] = values
         return placed
 
     def value(values: Floats) -> float:
-        return float(evaluate_problem(problem, place(values), source).value[0])
+        return float(evaluate_problem(bound, place(values), source).value[0])
 
     def gradient(values: Floats) -> Floats:
-        result: Floats = evaluate_problem(problem, place(values), source).gradient[0]
+        result: Floats = evaluate_problem(bound, place(values), source).gradient[0]
         return result
 
-    minuit = Minuit(value, theta[problem.floating], grad=gradient)
+    minuit = Minuit(value, theta[bound.floating], grad=gradient)
     minuit.errordef = Minuit.LEAST_SQUARES
-    minuit.limits = list(zip(*bounds, strict=True))
+    minuit.limits = list(zip(bound.lower, bound.upper, strict=True))
     minuit.tol = 1e-4
     minuit.strategy = 1
     minuit.migrad(ncall=20_000, iterate=3)

@@ -22,16 +22,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.infer.minima import start_set
 from cevnsfit.infer.starts import dominance_scale, effective
-from cevnsfit.infer.toys import start_set
-from cevnsfit.stats.engine import bind, evaluate_problem, gauss_newton
+from cevnsfit.stats.engine import bind_data, evaluate_problem, gauss_newton
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
 
@@ -78,7 +79,7 @@ class Target:
     Attributes
     ----------
     joint, data
-        The likelihood at fixed shape parameters, and the data set.
+        The likelihood at fixed nonlinear parameters, and the data set.
     theta
         All parameters; those that do not float keep these values, shape (n,).
     floating
@@ -125,7 +126,7 @@ def target(joint: Joint, data: Data, *, held: Mapping[str, float], priors: Seque
     Parameters
     ----------
     joint
-        The likelihood at fixed shape parameters.
+        The likelihood at fixed nonlinear parameters.
     data
         The data set.
     held
@@ -168,9 +169,9 @@ def log_density(goal: Target, coordinates: Floats) -> Floats:
     inside = np.all((coordinates >= goal.lower) & (coordinates <= goal.upper), axis=1)
     theta = np.tile(goal.theta, (len(coordinates), 1))
     theta[:, goal.floating] = goal.values(np.clip(coordinates, goal.lower, goal.upper))
-    problem = bind(goal.joint, goal.data, np.empty(0, dtype=np.int64))
+    bound = bind_data(goal.joint, goal.data, np.empty(0, dtype=np.int64))
     with np.errstate(over="ignore", invalid="ignore"):
-        found = evaluate_problem(problem, theta, np.arange(len(theta)))
+        found = evaluate_problem(bound, theta, np.arange(len(theta)))
     good = inside & ~found.impossible & np.isfinite(found.value)
     return np.where(good, -0.5 * np.where(good, found.value, 0.0), -np.inf)
 
@@ -219,7 +220,7 @@ def _reflected(x: Floats, lower: Floats, upper: Floats) -> Floats:
     return np.clip(x, lower, upper)
 
 
-def run_block(goal: Target, start: Floats | None, walkers: int, stream: tuple[int, int, int]) -> Block:
+def run_block(goal: Target, start: Floats | None, walkers: int, stream: np.random.SeedSequence) -> Block:
     """Return the next `BLOCK` steps of an ensemble.
 
     Proposals are those of differential evolution, its snooker variant, and jumps of one coupling alone, which lead from one minimum
@@ -234,12 +235,11 @@ def run_block(goal: Target, start: Floats | None, walkers: int, stream: tuple[in
     walkers
         Their number.
     stream
-        Seed, ensemble and block: they choose the random stream.
+        Of this block alone, see `stream_of`.
     """
     import emcee
 
-    seed, ensemble, block = stream
-    begin, walk = np.random.SeedSequence(seed, spawn_key=(ensemble, block)).spawn(2)
+    begin, walk = (np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, k)) for k in range(2))
     coordinates = starting_ensemble(goal, walkers, np.random.default_rng(begin)) if start is None else start
     moves = [(emcee.moves.DEMove(), 0.5), (emcee.moves.DESnookerMove(), 0.1)]
     parameters = goal.joint.parameters.parameters
@@ -251,6 +251,11 @@ def run_block(goal: Target, start: Floats | None, walkers: int, stream: tuple[in
     sampler.random_state = np.random.RandomState(np.random.MT19937(walk)).get_state()
     sampler.run_mcmc(coordinates, BLOCK, skip_initial_state_check=True)
     return Block(sampler.get_chain(), sampler.get_log_prob(), sampler.backend.accepted.astype(np.float64))
+
+
+def stream_of(seed: int, ensemble: int, block: int) -> np.random.SeedSequence:
+    """Return the random stream of one block of an ensemble."""
+    return np.random.SeedSequence(seed, spawn_key=(ensemble, block))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,16 +16,17 @@ from cevnsfit.infer.mirrors import other_side, two_sided
 from cevnsfit.infer.polish import polish
 from cevnsfit.infer.results import ProfileResult
 from cevnsfit.infer.steps import newton, trust_region
-from cevnsfit.stats.engine import Problem, bind, evaluate_problem, hessian
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.stats.data import observed_data
+from cevnsfit.stats.engine import BoundLikelihood, bind_data, evaluate_problem, hessian
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from cevnsfit.stats.data import Data
     from cevnsfit.stats.engine import Evaluation
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -157,21 +158,19 @@ def profile(
     data = observed_data(joint) if data is None else data
     theta = _start(joint, fixed, data, start)
     moving = floating_indices(joint, tuple(fixed), floating)
-    problem = bind(joint, data, moving, zero_indices(theta, moving))
-    lower = np.array([joint.parameters.parameters[index].lower for index in problem.floating])
-    upper = np.array([joint.parameters.parameters[index].upper for index in problem.floating])
-    theta[:, problem.floating] = np.clip(theta[:, problem.floating], lower, upper)
+    bound = bind_data(joint, data, moving, zero_indices(theta, moving))
+    theta[:, bound.floating] = np.clip(theta[:, bound.floating], bound.lower, bound.upper)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if start is None and data.size is None and len(theta) >= PILOT:
-            theta[:, problem.floating] = _pilot(problem, theta, lower, upper)
-        state = _minimise(problem, theta, np.arange(len(theta)), (lower, upper))
+            theta[:, bound.floating] = _pilot(bound, theta)
+        state = _minimise(bound, theta, np.arange(len(theta)))
         fallbacks = np.flatnonzero(state.status != _DONE)
         for row in fallbacks:
-            polished = polish(problem, state.theta[row], state.source[[row]], (lower, upper))
+            polished = polish(bound, state.theta[row], state.source[[row]])
             if polished.value <= state.value[row] + 1e-9:
                 state.theta[row], state.value[row], state.edm[row] = polished.theta, polished.value, polished.edm
                 state.status[row] = _DONE if polished.valid else _FAILED
-        _mirror(problem, state, (lower, upper))
+        _mirror(bound, state)
     converged = (state.status == _DONE) & ~state.impossible
     return ProfileResult(np.where(state.impossible, np.inf, state.value), state.theta, state.edm, converged, state.rounds, len(fallbacks))
 
@@ -188,19 +187,19 @@ def _start(joint: Joint, fixed: Mapping[str, Floats], data: Data, start: Floats 
     return theta
 
 
-def _pilot(problem: Problem, theta: Floats, lower: Floats, upper: Floats) -> Floats:
+def _pilot(bound: BoundLikelihood, theta: Floats) -> Floats:
     """Return the floating parameters at the minimum of one good point of the batch, from which the others start."""
     some = theta[np.linspace(0, len(theta) - 1, 8).astype(np.int64)]
-    value = evaluate_problem(problem, some, np.arange(len(some))).value
+    value = evaluate_problem(bound, some, np.arange(len(some))).value
     best = int(np.argmin(np.where(np.isfinite(value), value, np.inf)))
-    state = _minimise(problem, some[[best]], np.zeros(1, dtype=np.int64), (lower, upper))
-    result: Floats = state.theta[0, problem.floating] if state.status[0] == _DONE else theta[0, problem.floating]
+    state = _minimise(bound, some[[best]], np.zeros(1, dtype=np.int64))
+    result: Floats = state.theta[0, bound.floating] if state.status[0] == _DONE else theta[0, bound.floating]
     return result
 
 
-def _minimise(problem: Problem, theta: Floats, source: Ints, bounds: tuple[Floats, Floats]) -> _State:
+def _minimise(bound: BoundLikelihood, theta: Floats, source: Ints) -> _State:
     """Return the state of all points after the rounds; theta (P, n) is updated in place, `source` (P,) are their data sets."""
-    count, size = len(theta), len(problem.floating)
+    count, size = len(theta), len(bound.floating)
     state = _State(
         source=source,
         theta=theta,
@@ -216,11 +215,11 @@ def _minimise(problem: Problem, theta: Floats, source: Ints, bounds: tuple[Float
         rounds=np.zeros(count, dtype=np.int64),
         status=np.zeros(count, dtype=np.int8),
     )
-    shared = _shared(problem)
+    shared = _shared(bound)
     working, waiting = np.arange(min(CHUNK, count)), CHUNK
     best = np.inf
     while working.size:
-        _round(problem, state, working, bounds)
+        _round(bound, state, working)
         finite = state.value[working]
         best = min(best, float(np.min(finite[np.isfinite(finite)], initial=np.inf))) if shared else best
         _judge(state, working, best)
@@ -231,23 +230,23 @@ def _minimise(problem: Problem, theta: Floats, source: Ints, bounds: tuple[Float
     return state
 
 
-def _shared(problem: Problem) -> bool:
+def _shared(bound: BoundLikelihood) -> bool:
     """Return whether all points share one data set."""
-    return problem.aux.ndim == 1 and all(channel.counts.ndim == 1 for channel in problem.channels)
+    return bound.aux.ndim == 1 and all(channel.counts.ndim == 1 for channel in bound.channels)
 
 
-def _round(problem: Problem, state: _State, working: Ints, bounds: tuple[Floats, Floats]) -> None:
+def _round(bound: BoundLikelihood, state: _State, working: Ints) -> None:
     """Evaluate one trial of every working point; accept it with a new Hessian, or shrink its trust region; then set the next steps."""
-    here = state.theta[np.ix_(working, problem.floating)]
-    moved = np.clip(here + state.step[working], *bounds)
+    here = state.theta[np.ix_(working, bound.floating)]
+    moved = np.clip(here + state.step[working], bound.lower, bound.upper)
     trial = state.theta[working]
-    trial[:, problem.floating] = moved
-    evaluation = evaluate_problem(problem, trial, state.source[working])
+    trial[:, bound.floating] = moved
+    evaluation = evaluate_problem(bound, trial, state.source[working])
     state.rounds[working] += 1
     finite = np.isfinite(evaluation.value) & np.isfinite(evaluation.gradient).all(axis=1)
     first = ~np.isfinite(state.value[working])
     state.status[working[first & ~finite]] = _FAILED
-    accepted = finite & (first | _accept(problem, state, working, evaluation.value, moved - here))
+    accepted = finite & (first | _accept(bound, state, working, evaluation.value, moved - here))
     chosen, settled = np.flatnonzero(accepted), np.zeros(len(working), dtype=np.bool_)
     if chosen.size:
         rows = working[chosen]
@@ -255,11 +254,11 @@ def _round(problem: Problem, state: _State, working: Ints, bounds: tuple[Floats,
         state.value[rows] = evaluation.value[chosen]
         state.gradient[rows] = evaluation.gradient[chosen]
         state.impossible[rows] = evaluation.impossible[chosen]
-        settled[chosen] = _renew(problem, state, evaluation, (chosen, rows), bounds)
-    _new_step(problem, state, working[~settled & (state.status[working] == _RUNNING)], bounds)
+        settled[chosen] = _renew(bound, state, evaluation, (chosen, rows))
+    _new_step(bound, state, working[~settled & (state.status[working] == _RUNNING)])
 
 
-def _renew(problem: Problem, state: _State, evaluation: Evaluation, where: tuple[Ints, Ints], bounds: tuple[Floats, Floats]) -> Bools:
+def _renew(bound: BoundLikelihood, state: _State, evaluation: Evaluation, where: tuple[Ints, Ints]) -> Bools:
     """Compute the Hessians of accepted points, except close to the minimum while the last Hessian still brings the point on fast.
 
     `where` holds the positions of the points in the evaluation and in the state. Returns the points that kept the last Hessian and have their
@@ -270,17 +269,17 @@ def _renew(problem: Problem, state: _State, evaluation: Evaluation, where: tuple
     old = np.zeros(len(rows), dtype=np.bool_)
     close = np.flatnonzero((before < NEAR) & ~state.coarse[rows])
     if close.size:
-        _step(problem, state, rows[close], bounds)
+        _step(bound, state, rows[close])
         edm = state.edm[rows[close]]
         old[close] = (edm <= np.maximum(REUSE, state.tolerance[rows[close]])) & (edm <= 0.01 * before[close])
     fresh = np.flatnonzero(~old)
     if fresh.size:
-        first, second = hessian(problem, evaluation, chosen[fresh], state.source[rows[fresh]])
+        first, second = hessian(bound, evaluation, chosen[fresh], state.source[rows[fresh]])
         state.matrix[rows[fresh]] = first + second
     return old
 
 
-def _accept(problem: Problem, state: _State, working: Ints, value: Floats, move: Floats) -> Bools:
+def _accept(bound: BoundLikelihood, state: _State, working: Ints, value: Floats, move: Floats) -> Bools:
     """Return whether trial values are good enough, shape (P,), and adapt the radii; `move` is the step after the bounds."""
     old, gradient = np.where(np.isfinite(state.value[working]), state.value[working], np.inf), state.gradient[working]
     curved = np.einsum("pij,pj->pi", state.matrix[working], move)
@@ -289,7 +288,7 @@ def _accept(problem: Problem, state: _State, working: Ints, value: Floats, move:
     small = 1e-12 * (1 + np.abs(old))
     ratio = np.where(predicted < 0, gain / np.where(predicted < 0, predicted, -1.0), np.where(gain < 0, 0.5, -1.0))
     accepted = (gain <= 1e-4 * np.minimum(predicted, 0.0)) & (ratio > 0) | (np.abs(gain) <= small) & (predicted > -small)
-    length = np.sqrt(np.einsum("pi,pi->p", move * move, _metric(problem, state.matrix[working]) ** 2))
+    length = np.sqrt(np.einsum("pi,pi->p", move * move, _metric(bound, state.matrix[working]) ** 2))
     radius = state.radius[working]
     radius = np.where((ratio > 0.75) & (length > 0.8 * radius), 2.5 * radius, radius)
     radius = np.where(accepted, np.where(ratio < 0.25, np.minimum(0.5 * length, radius), radius), 0.25 * np.minimum(length, radius))
@@ -300,15 +299,15 @@ def _accept(problem: Problem, state: _State, working: Ints, value: Floats, move:
     return result
 
 
-def _metric(problem: Problem, matrix: Floats) -> Floats:
+def _metric(bound: BoundLikelihood, matrix: Floats) -> Floats:
     """Return 1 over the natural size of each floating parameter, shape (P, n): 1 when constrained, else from the curvature."""
     diagonal = np.abs(np.einsum("pii->pi", matrix))
     natural = np.sqrt(np.where(diagonal > 0, diagonal / 2, 1.0))
-    result: Floats = np.where(problem.constrained[problem.floating], 1.0, natural)
+    result: Floats = np.where(bound.constrained[bound.floating], 1.0, natural)
     return result
 
 
-def _new_step(problem: Problem, state: _State, rows: Ints, bounds: tuple[Floats, Floats]) -> None:
+def _new_step(bound: BoundLikelihood, state: _State, rows: Ints) -> None:
     """Set step and estimated distance to the minimum of some points.
 
     Points whose counts are far off move their multiplicative parameters first (no bin can turn negative): the step is stretched, since one
@@ -317,33 +316,33 @@ def _new_step(problem: Problem, state: _State, rows: Ints, bounds: tuple[Floats,
     if not rows.size:
         return
     beginning = rows[state.rounds[rows] == 1]
-    _step(problem, state, rows, bounds)
-    state.coarse[beginning] = (state.edm[beginning] > FAR) & problem.multiplicative.any()
+    _step(bound, state, rows)
+    state.coarse[beginning] = (state.edm[beginning] > FAR) & bound.multiplicative.any()
     coarse = rows[state.coarse[rows]]
     if coarse.size:
-        _step(problem, state, coarse, bounds)
+        _step(bound, state, coarse)
         fine = state.edm[coarse] < 1 + 0.01 * state.value[coarse]
         state.coarse[coarse[fine]] = False
         state.radius[coarse[fine]] = FIRST_RADIUS
-        _step(problem, state, coarse[fine], bounds)
-        state.step[coarse[~fine]] *= np.maximum(1.0, 0.8 * np.log(state.value[coarse[~fine]] / problem.total))[:, None]
+        _step(bound, state, coarse[fine])
+        state.step[coarse[~fine]] *= np.maximum(1.0, 0.8 * np.log(state.value[coarse[~fine]] / bound.total))[:, None]
 
 
-def _step(problem: Problem, state: _State, rows: Ints, bounds: tuple[Floats, Floats]) -> None:
+def _step(bound: BoundLikelihood, state: _State, rows: Ints) -> None:
     """Set the step within the trust region and the estimated distance to the minimum of some points."""
-    here, gradient, matrix = state.theta[np.ix_(rows, problem.floating)], state.gradient[rows], state.matrix[rows]
-    stuck = ((here <= bounds[0]) & (gradient > 0)) | ((here >= bounds[1]) & (gradient < 0))
-    stuck |= state.coarse[rows, None] & ~problem.multiplicative
+    here, gradient, matrix = state.theta[np.ix_(rows, bound.floating)], state.gradient[rows], state.matrix[rows]
+    stuck = ((here <= bound.lower) & (gradient > 0)) | ((here >= bound.upper) & (gradient < 0))
+    stuck |= state.coarse[rows, None] & ~bound.multiplicative
     step = newton(matrix, gradient, stuck)
     edm = -0.5 * np.einsum("pi,pi->p", step, gradient)
-    outward = ((here <= bounds[0]) & (step < 0)) | ((here >= bounds[1]) & (step > 0))
+    outward = ((here <= bound.lower) & (step < 0)) | ((here >= bound.upper) & (step > 0))
     leaving = np.flatnonzero(outward.any(axis=1))
     if leaving.size:
         inside = newton(matrix[leaving], gradient[leaving], stuck[leaving] | outward[leaving])
         useful = -0.5 * np.einsum("pi,pi->p", inside, gradient[leaving]) > 0.1 * edm[leaving]
         step[leaving[useful]] = inside[useful]
         stuck[leaving[useful]] |= outward[leaving[useful]]
-    metric = _metric(problem, matrix)
+    metric = _metric(bound, matrix)
     bent = np.any((np.einsum("pii->pi", matrix) < 0) & ~stuck, axis=1) | ~(edm >= 0)
     long = np.einsum("pi,pi->p", step * step, metric**2) > state.radius[rows] ** 2
     far = np.flatnonzero(bent | long)
@@ -366,16 +365,16 @@ def _judge(state: _State, working: Ints, best: float) -> None:
     state.status[running[~done & (state.rounds[running] >= MAX_ROUNDS)]] = _FAILED
 
 
-def _mirror(problem: Problem, state: _State, bounds: tuple[Floats, Floats]) -> None:
+def _mirror(bound: BoundLikelihood, state: _State) -> None:
     """Move points to a lower minimum on the other side of a nuisance where there is one, see `infer.mirrors`."""
-    for place in two_sided(problem, state.theta, state.source):
+    for place in two_sided(bound, state.theta, state.source):
         done = state.status == _DONE
-        near = np.flatnonzero(done & (state.value < np.min(state.value) + FAR) if _shared(problem) else done)
-        found, starts = other_side(problem, state.theta[near], state.source[near], int(place))
+        near = np.flatnonzero(done & (state.value < np.min(state.value) + FAR) if _shared(bound) else done)
+        found, starts = other_side(bound, state.theta[near], state.source[near], int(place))
         if not found.size:
             continue
         rows = near[found]
-        other = _minimise(problem, starts, state.source[rows], bounds)
+        other = _minimise(bound, starts, state.source[rows])
         better = (other.status == _DONE) & (other.value < state.value[rows])
         for name in ("theta", "value", "edm", "impossible"):
             getattr(state, name)[rows[better]] = getattr(other, name)[better]

@@ -23,7 +23,8 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.curve import Bracket, zero
 from cevnsfit.infer.intervals import Intervals, allowed_between, column, crossings, intervals, search_grid, threshold
 from cevnsfit.infer.profile import profile
-from cevnsfit.stats.joint import Data, asimov_data, expected_totals, join, observed_data
+from cevnsfit.stats.data import Data, asimov_data, observed_data
+from cevnsfit.stats.joint import expected_totals, join
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -127,7 +128,7 @@ def with_asimov(likelihood: Likelihood, truth: Mapping[str, float], *, keep: Col
     likelihood
         From `build_likelihood`.
     truth
-        Couplings and shape parameters that are true, by name; the defaults (the Standard Model) for the rest.
+        Couplings and nonlinear parameters that are true, by name; the defaults (the Standard Model) for the rest.
     keep
         Names of the channels that keep their observed counts.
 
@@ -143,7 +144,7 @@ def with_asimov(likelihood: Likelihood, truth: Mapping[str, float], *, keep: Col
         if likelihood.parameters[name].kind == "nuisance":
             message = f"{name} is a systematic; the truth is given by parameters of the model"
             raise CevnsfitError(message)
-    joint = likelihood.at({name: value for name, value in values.items() if likelihood.parameters[name].kind == "shape"})
+    joint = likelihood.at({name: value for name, value in values.items() if likelihood.parameters[name].kind == "nonlinear"})
     theta = joint.parameters.vector({name: value for name, value in values.items() if name in joint.parameters})
     data = asimov_data(joint, theta)
     counts = {channel.name: (n, m) for channel, n, m in zip(joint.channels, data.counts, data.control, strict=True)}

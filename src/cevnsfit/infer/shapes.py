@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.joint import Data
+    from cevnsfit.stats.data import Data
     from cevnsfit.stats.likelihood import Likelihood
 
     Curve = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.bool_]]]
 
 POINTS: Final = (61, 31)
-"""Values of one parameter between which minima and crossings are looked for, without and with shape parameters that float."""
+"""Values of one parameter between which minima and crossings are looked for, without and with nonlinear parameters that float."""
 
 NEAR: Final = 100.0
 """Points farther than this above the minimum in -2 ln lambda do not make a result invalid."""
@@ -42,12 +42,12 @@ def point_values(
     held
         Other held parameters.
     floating
-        Shape parameters that are minimised too; all others stay at their defaults unless held.
+        Nonlinear parameters that are minimised too; all others stay at their defaults unless held.
     data
         The data set.
     """
     free = set(floating) - set(points) - set(held)
-    fixed = {p.name: held.get(p.name, p.default) for p in likelihood.shape if p.name not in free} | dict(held)
+    fixed = {p.name: held.get(p.name, p.default) for p in likelihood.nonlinear if p.name not in free} | dict(held)
     size = len(next(iter(points.values())))
     nll2, valid = np.empty(size), np.empty(size, dtype=np.bool_)
     start: NDArray[np.float64] | None = None
@@ -57,7 +57,7 @@ def point_values(
             found = fit(likelihood, fixed=values, floating=free, data=data, minos=())
             nll2[k], valid[k] = found.nll2, found.valid
             continue
-        shape = {name: value for name, value in values.items() if name in likelihood.shape}
+        shape = {name: value for name, value in values.items() if name in likelihood.nonlinear}
         rest = {name: np.array([value]) for name, value in values.items() if name not in shape}
         result = profile_basins(likelihood.at(shape), rest, data=data, start=start)
         nll2[k], valid[k], start = result.nll2[0], result.converged[0], result.theta[0]
@@ -80,7 +80,7 @@ def shape_intervals(
     held
         Held parameters.
     floating
-        Shape parameters that are profiled.
+        Nonlinear parameters that are profiled.
     data
         The data set.
 
@@ -128,8 +128,8 @@ def shape_intervals(
 def _grid(likelihood: Likelihood, poi: str, held: Mapping[str, float], points: int) -> NDArray[np.float64]:
     """Return the values between which a curve is looked at."""
     parameter = likelihood.parameters[poi]
-    if parameter.kind != "shape":
-        shape = {name: value for name, value in held.items() if name in likelihood.shape}
+    if parameter.kind != "nonlinear":
+        shape = {name: value for name, value in held.items() if name in likelihood.nonlinear}
         values = search_grid(likelihood.at(shape), poi)
         return np.unique(np.append(values[:: max(1, len(values) // points)], values[-1]))
     spaced = np.geomspace if parameter.scale == "log" else np.linspace

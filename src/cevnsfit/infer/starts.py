@@ -1,4 +1,4 @@
-"""Where a fit starts: coupling scales read off the templates, a coarse grid of the shape parameters, and the basins they lead to."""
+"""Where a fit starts: coupling scales read off the templates, a coarse grid of the nonlinear parameters, and the basins they lead to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.infer.results import ProfileResult
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
 
@@ -28,7 +29,7 @@ LADDER: Final = tuple(np.geomspace(0.01, 3.0, 28).tolist())
 """Starts of one coupling, relative to the value at which its templates are as large as everything else."""
 
 SHAPE_GRID: Final = {1: 12, 2: 5}
-"""Grid points in each shape parameter by the number of them; 3 when there are more."""
+"""Grid points in each nonlinear parameter by the number of them; 3 when there are more."""
 
 KEPT: Final = 24
 """Starting points at each shape value from which the couplings are set free."""
@@ -66,7 +67,7 @@ def dominance_scale(joint: Joint, index: int) -> float:
     scales: list[float] = []
     for channel, local in zip(joint.channels, joint.local, strict=True):
         column = np.flatnonzero(local == index)
-        rows = channel.coefficients.shape_kind == 0
+        rows = channel.coefficients.excursion_kind == 0
         power = channel.coefficients.powers[:, column].sum(axis=1)
         alone = channel.coefficients.powers.sum(axis=1) == power
         content = np.abs(channel.templates).sum(axis=1)
@@ -83,7 +84,7 @@ def effective(joint: Joint) -> tuple[str, ...]:
         rule = channel.coefficients
         full = np.any(channel.templates != 0, axis=1)
         used = np.any((rule.powers > 0) | (rule.norm_hi != 1) | (rule.norm_lo != 1), axis=0, where=full[:, None])
-        shaped = rule.shape_index[(rule.shape_kind > 0) & full]
+        shaped = rule.excursion_index[(rule.excursion_kind > 0) & full]
         names |= {name for column, name in enumerate(rule.parameters) if used[column] or column in shaped}
     return tuple(name for name in joint.parameters.names if name in names)
 
@@ -120,7 +121,7 @@ def coupling_starts(joint: Joint, names: Sequence[str], held: Mapping[str, float
 
 
 def shape_grid(parameter: Parameter, count: int) -> list[float]:
-    """Return coarse values of a shape parameter over its domain, the default among them."""
+    """Return coarse values of a nonlinear parameter over its domain, the default among them."""
     default = parameter.default
     if not (math.isfinite(parameter.lower) and math.isfinite(parameter.upper)):
         width = 0.3 * abs(default) if default != 0 else 1.0
@@ -167,7 +168,7 @@ def search(target: Joint | Likelihood, data: Data, held: Mapping[str, float], wa
     starts
         Starting points, shape (S, n), in the order of `target.parameters`; None chooses them.
     """
-    shape = [p for p in target.parameters if p.kind == "shape"]
+    shape = [p for p in target.parameters if p.kind == "nonlinear"]
     points = _shape_points(target, held, wanted, starts)
     minima: list[Candidate] = []
     used: set[str] = set()
@@ -184,7 +185,7 @@ def search(target: Joint | Likelihood, data: Data, held: Mapping[str, float], wa
         for value, theta, good in zip(found.nll2, found.theta, found.converged, strict=True):
             minima.append(Candidate(float(value), dict(zip(joint.parameters.names, theta.tolist(), strict=True)) | settings, bool(good)))
     minima.sort(key=lambda item: (not item.converged, item.nll2))
-    idle = [n for n in wanted if target.parameters[n].kind != "shape" and n not in used and not target.parameters[n].constrained]
+    idle = [n for n in wanted if target.parameters[n].kind != "nonlinear" and n not in used and not target.parameters[n].constrained]
     if isinstance(target, Likelihood):
         idle += [p.name for p in shape if p.name in wanted and _flat(target, data, minima[0].values, p)]
     return Search(_distinct(minima, target, data), tuple(idle), count)
@@ -194,7 +195,7 @@ def _shape_points(
     target: Joint | Likelihood, held: Mapping[str, float], wanted: Sequence[str], starts: Floats | None
 ) -> list[tuple[tuple[float, ...], Floats | None]]:
     """Return shape values with the starting points (S, n) of the other parameters, or None where these are to be chosen."""
-    shape = [p for p in target.parameters if p.kind == "shape"]
+    shape = [p for p in target.parameters if p.kind == "nonlinear"]
     if starts is None:
         free = sum(p.name in wanted for p in shape)
         grids = [shape_grid(p, SHAPE_GRID.get(free, 3)) if p.name in wanted else [held[p.name]] for p in shape]
@@ -210,8 +211,8 @@ def _shape_points(
 
 
 def _flat(target: Likelihood, data: Data, values: Mapping[str, float], parameter: Parameter) -> bool:
-    """Return whether -2 ln lambda does not depend on a shape parameter at the given values of the others."""
-    shape = {p.name: values[p.name] for p in target.shape}
+    """Return whether -2 ln lambda does not depend on a nonlinear parameter at the given values of the others."""
+    shape = {p.name: values[p.name] for p in target.nonlinear}
     results = []
     for value in shape_grid(parameter, 3):
         joint = target.at({**shape, parameter.name: value})
@@ -233,7 +234,7 @@ def _distinct(minima: Sequence[Candidate], target: Joint | Likelihood, data: Dat
 def _apart(one: Candidate, other: Candidate, target: Joint | Likelihood, data: Data) -> bool:
     """Return whether -2 ln lambda is higher by `BARRIER` halfway between two minima of the same templates."""
     if isinstance(target, Likelihood):
-        shape = {p.name: one.values[p.name] for p in target.shape}
+        shape = {p.name: one.values[p.name] for p in target.nonlinear}
         if any(value != other.values[name] for name, value in shape.items()):
             return False
         target = target.at(shape)

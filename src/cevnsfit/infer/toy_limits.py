@@ -12,8 +12,7 @@ import numpy as np
 from cevnsfit.core.errors import DomainError
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.sensitivity import FAR, SIGMAS, LimitTest, Sensitivity, asimov_curve, within
-from cevnsfit.infer.toys import without_cache
-from cevnsfit.stats.joint import Data, observed_data
+from cevnsfit.stats.data import Data, observed_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,7 +73,6 @@ def toy_limits(asimov: Joint, real: Joint, test: LimitTest, top: float, toys: tu
         message = f"pseudo-experiments need a number of at least 1 and a seed of at least 0, got {number} and {seed}"
         raise DomainError(message)
     values = within(asimov_curve(asimov, test), math.sqrt(test.level) + FAR)
-    real = without_cache(real)
     sizes = [min(BLOCK, number - start) for start in range(0, number, BLOCK)]
     return np.concatenate(calls(block_limits, [(real, test, values, top, (seed, block, size)) for block, size in enumerate(sizes)]))
 
@@ -103,7 +101,7 @@ def _fluctuated(joint: Joint, base: Data, test: LimitTest, rng: np.random.Genera
 def _limits(joint: Joint, data: Data, test: LimitTest, values: Floats, top: float) -> Floats:
     size = len(data.aux)
     rows = np.repeat(np.arange(size), len(values))
-    repeated = Data(tuple(n[rows] for n in data.counts), tuple(None if m is None else m[rows] for m in data.control), data.aux[rows])
+    repeated = data.rows(rows)
     held = {name: np.full(len(rows), value) for name, value in test.held.items()}
     found = profile(joint, {**held, test.poi: np.tile(values, size)}, data=repeated)
     nll2, good = found.nll2.reshape(size, -1), found.converged.reshape(size, -1)

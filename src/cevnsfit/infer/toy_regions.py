@@ -21,9 +21,10 @@ from cevnsfit.infer.contour import trace
 from cevnsfit.infer.feldman_cousins import REFINED, Hypotheses, feldman_cousins, hypotheses
 from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.intervals import coupling_scale
+from cevnsfit.infer.minima import start_set
 from cevnsfit.infer.planes import PlaneAxis, Region
-from cevnsfit.infer.toys import Rival, observing, start_set
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.infer.toys import Rival
+from cevnsfit.stats.data import observed_data, observing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ def column_hypotheses(
     likelihood
         The likelihood.
     axes
-        The two parameters; the second must not be a shape parameter.
+        The two parameters; the second must not be a nonlinear parameter.
     at
         Other parameters that are held, by name.
     ordering

@@ -1,251 +1,381 @@
-"""Running scans on disk: a zarr store in which each finished column is one chunk.
+"""Stored results: a zarr v3 group in which each unit of work is one chunk of each array, so that a run that was stopped goes on.
 
-Layout, one group for each combination of experiments: coordinates `x` and `y`, `nll2` and `valid` (x, y), and `record` (x, field) with what
-else a column carries. Arrays start as NaN; a column counts once the field `done` of its record, written last, is 1.
+Every array has the axes of the units in front (plane and column, point and chunk, ensemble and block) and then the axes of what a unit leaves.
+Arrays are as large as they may become and start as NaN; only what is finished takes space. `status`, written last, is 0 where nothing is
+finished, 1 where something is, and 2 where it is and has failed.
+
+Chunks are numbers as they are and a CRC-32C of them: no bit of a file can change unnoticed, and a chunk is as long as its numbers, so that none
+expands. (They are the digits of fits and random numbers, which do not compress.) A chunk that is not there has not been computed; one that is
+damaged is named in a warning and is computed again. The description of the store carries a digest of itself.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
-from dataclasses import dataclass
+import logging
+import shutil
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import read_document
 from cevnsfit.core.errors import ResultError
 from cevnsfit.core.version import package_versions
-from cevnsfit.infer.grid import MAX_MINIMA, GridColumn
-from cevnsfit.infer.planes import PlaneAxis
+from cevnsfit.io.description import plain, unlike
+from cevnsfit.io.lock import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import zarr
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-FILE: Final = "scan.zarr"
-_FIELDS: Final = (
-    "done",
-    "reference",
-    "scale",
-    "fallbacks",
-    *(f"minimum_{i}_{part}" for i in range(MAX_MINIMA) for part in ("value", "nll2")),
-)
-_DIGEST: Final = 64
-"""Length of a SHA-256 in hexadecimal digits."""
+LAYOUT: Final = 2
+"""Number of the layout of all stores; others are refused."""
 
-MAX_POINTS: Final = 100_000_000
+STATUS: Final = "status"
+FINISHED: Final = 1
+FAILED: Final = 2
+
+_MADE: Final = ("analysis", "packages", "structure")
+_UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitArray:
+    """One array of a store: the axes of what each unit leaves in it, by name and length, behind those of the units; and its numbers."""
+
+    axes: Mapping[str, int]
+    dtype: str = "f8"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScanStore:
-    """An open scan.
+class Coordinate:
+    """The values along one axis, shape (n,), and what they are."""
+
+    values: NDArray[np.float64]
+    about: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Which arrays a store has.
+
+    Attributes
+    ----------
+    kind
+        "scan", "toys" or "posterior"; the store is the folder `kind`.zarr.
+    units
+        The axes of the units, by name and length.
+    arrays
+        The arrays by name, `status` among them.
+    coordinates
+        Values along some axes.
+    names
+        Names of the entries along some axes, such as the planes of a scan.
+    """
+
+    kind: str
+    units: Mapping[str, int]
+    arrays: Mapping[str, UnitArray]
+    coordinates: Mapping[str, Coordinate] = field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def structure(self) -> dict[str, Any]:
+        """Return everything but the values of the coordinates, as plain values."""
+        return {
+            "kind": self.kind,
+            "units": [[name, size] for name, size in self.units.items()],
+            "arrays": {name: [array.dtype, *map(list, array.axes.items())] for name, array in self.arrays.items()},
+            "coordinates": {name: {"size": len(axis.values), **axis.about} for name, axis in self.coordinates.items()},
+            "names": {name: list(entries) for name, entries in self.names.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Store:
+    """An open store.
 
     Attributes
     ----------
     path
-        The zarr store.
-    group
-        Its root group.
-    planes
-        The arrays of each plane by name.
+        Its folder.
+    layout
+        Its arrays.
+    analysis
+        What identifies the result.
+    packages
+        The versions of the packages that it was begun with.
+    arrays
+        The arrays of the units, by name.
     """
 
     path: Path
-    group: zarr.Group
-    planes: tuple[Mapping[str, Any], ...]
-
-    @property
-    def analysis(self) -> dict[str, Any]:
-        """Return the description of the analysis that the scan belongs to."""
-        return dict(json.loads(str(self.group.attrs["analysis"])))
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Return the names of the planes."""
-        return tuple(json.loads(str(self.group.attrs["labels"])))
-
-    @property
-    def packages(self) -> dict[str, str]:
-        """Return the versions of the packages that it was begun with."""
-        return dict(json.loads(str(self.group.attrs.get("packages", "{}"))))
+    layout: Layout
+    analysis: Mapping[str, Any]
+    packages: Mapping[str, str]
+    arrays: Mapping[str, zarr.Array[Any]]
 
 
-def open_scan(folder: Path, analysis: Mapping[str, object], labels: tuple[str, ...], axes: tuple[PlaneAxis, PlaneAxis]) -> ScanStore:
-    """Return the scan store in `folder`, made or continued.
-
-    Raises
-    ------
-    ResultError
-        If the folder holds another analysis, or something that is not a scan.
-    """
-    import zarr
-
-    path = folder / FILE
-    if path.exists():
-        store = read_scan(folder)
-        check_same(path, "another analysis", store.analysis, json.loads(json.dumps(analysis, sort_keys=True)))
-        _check_axes(store, axes, path)
-        return store
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        group = zarr.open_group(path, mode="w-")
-    except OSError as error:
-        message = f"{folder}: cannot make a scan here ({error})"
-        raise ResultError(message) from None
-    for number, _ in enumerate(labels):
-        _create_plane(group.create_group(f"plane_{number}"), axes)
-    group.attrs.update(
-        {"labels": json.dumps(labels), "analysis": json.dumps(analysis, sort_keys=True), "packages": json.dumps(package_versions())}
-    )
-    return ScanStore(path, group, tuple(_arrays(group, number) for number in range(len(labels))))
+# --- a store as a whole ------------------------------------------------------------------------------------------------------------
 
 
-def _create_plane(group: zarr.Group, axes: tuple[PlaneAxis, PlaneAxis]) -> None:
-    x, y = axes
-    for name, axis in (("x", x), ("y", y)):
-        array = group.create_array(name, data=axis.values, dimension_names=(name,))
-        array.attrs.update({"parameter": axis.name, "unit": axis.unit, "scale": axis.scale})
-    nx, ny = len(x.values), len(y.values)
-    group.create_array("nll2", shape=(nx, ny), chunks=(1, ny), dtype="f8", fill_value=np.nan, dimension_names=("x", "y"))
-    group.create_array("valid", shape=(nx, ny), chunks=(1, ny), dtype="i1", fill_value=0, dimension_names=("x", "y"))
-    record = group.create_array(
-        "record", shape=(nx, len(_FIELDS)), chunks=(1, len(_FIELDS)), dtype="f8", fill_value=np.nan, dimension_names=("x", "field")
-    )
-    record.attrs["fields"] = list(_FIELDS)
+@contextlib.contextmanager
+def open_store(folder: Path, layout: Layout, analysis: Mapping[str, object]) -> Iterator[Store]:
+    """Yield the store of a kind in `folder` for writing, made or continued, and locked while the block runs.
 
-
-def read_scan(folder: Path) -> ScanStore:
-    """Return the scan store in `folder`.
+    Parameters
+    ----------
+    folder
+        Where it lies or will lie.
+    layout
+        Its arrays.
+    analysis
+        What identifies the result, as plain values.
 
     Raises
     ------
     ResultError
-        If there is none, or it cannot be read.
+        If another process is writing it, it belongs to another analysis, or it cannot be made or read.
     """
-    import zarr
-
-    path = folder / FILE
-    if not path.is_dir():
-        message = f"{folder}: no scan here (there is no {FILE})"
-        raise ResultError(message)
-    try:
-        group = zarr.open_group(path, mode="r+")
-        labels = json.loads(str(group.attrs["labels"]))
-        store = ScanStore(path, group, tuple(_arrays(group, number) for number in range(len(labels))))
-        if not all(isinstance(label, str) for label in store.labels) or len(set(store.labels)) < len(store.labels) or not store.labels:
-            message = f"the planes are named {store.labels}"
-            raise ValueError(message)  # noqa: TRY301
-        for plane in store.planes:
-            _check_plane(plane)
-        _ = store.analysis, store.packages
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        message = f"{path}: not a readable scan ({type(error).__name__}: {error}); remove the folder to start anew"
-        raise ResultError(message) from None
-    return store
+    path = _path(folder, layout.kind)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(path))
+            if not path.exists():
+                _make(path, layout, analysis)
+        except OSError as error:
+            message = f"{folder}: no {layout.kind} can be stored here ({error})"
+            raise ResultError(message) from None
+        store = _read(path, layout.kind, mode="r+")
+        _require_same(store, layout, plain(analysis))
+        yield store
 
 
-def _check_plane(arrays: Mapping[str, Any]) -> None:
-    """Raise ValueError, TypeError or KeyError unless the arrays of a plane have consistent shapes and increasing axes."""
-    import zarr
-
-    for name, array in arrays.items():
-        if not isinstance(array, zarr.Array):
-            message = f"{name} is not an array"
-            raise TypeError(message)
-    nx, ny = (arrays[name].shape[0] if arrays[name].ndim == 1 else 0 for name in ("x", "y"))
-    wanted = {"nll2": (nx, ny), "valid": (nx, ny), "record": (nx, len(_FIELDS))}
-    if not 0 < nx * ny <= MAX_POINTS or any(arrays[name].shape != shape for name, shape in wanted.items()):
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        message = f"shapes disagree or are beyond {MAX_POINTS} points: {shapes}"
-        raise ValueError(message)
-    for name in ("x", "y"):
-        if not np.all(np.diff(_axis(arrays[name]).values) > 0):
-            message = f"the values of {name} do not increase"
-            raise ValueError(message)
-
-
-def _arrays(group: zarr.Group, number: int) -> dict[str, Any]:
-    return {name: group[f"plane_{number}/{name}"] for name in ("x", "y", "nll2", "valid", "record")}
-
-
-def check_same(path: Path, what: str, known: Mapping[str, object], asked: Mapping[str, object]) -> None:
-    """Raise ResultError unless what is stored (`known`) is what is asked for; the message says that `path` holds `what` and where they differ."""
-    different = [key for key in sorted({*known, *asked}) if known.get(key) != asked.get(key)]
+def _require_same(store: Store, layout: Layout, analysis: Mapping[str, Any]) -> None:
+    """Raise ResultError unless a store holds the analysis, the coordinates and the arrays that are asked for."""
+    different = unlike(store.analysis, analysis)
     if different:
-        parts = "; ".join(_difference(key, known.get(key), asked.get(key)) for key in different)
-        message = f"{path} holds {what} ({parts}); choose another folder"
+        message = f"{store.path} holds another analysis ({different}); choose another folder"
+        raise ResultError(message)
+    for name, asked in layout.coordinates.items():
+        known = store.layout.coordinates.get(name)
+        if known is None or dict(known.about) != dict(asked.about) or not np.array_equal(known.values, asked.values):
+            there, here = ("nothing" if axis is None else axis.about.get("parameter", name) for axis in (known, asked))
+            message = f"{store.path} holds other values of {there} than the {here} asked; choose another folder"
+            raise ResultError(message)
+    if store.layout.structure != layout.structure:
+        message = f"{store.path} holds arrays of other names or lengths than those asked; choose another folder"
         raise ResultError(message)
 
 
-def _difference(key: str, known: object, asked: object) -> str:
-    there, here = _brief(known, asked), _brief(asked, known)
-    return f"{key}: {json.dumps(there, sort_keys=True)} there, {json.dumps(here, sort_keys=True)} asked"
+def read_store(folder: Path, kind: str) -> Store:
+    """Return the store of a kind in `folder` for reading; nothing is locked.
+
+    Raises
+    ------
+    ResultError
+        If there is none, it has another layout, or it cannot be read.
+    """
+    return _read(_path(folder, kind), kind, mode="r")
 
 
-def _brief(value: object, other: object) -> object:
-    """Return what `value` has and `other` has not: of mappings the entries that differ, of digests the first digits."""
-    if isinstance(value, dict) and isinstance(other, dict):
-        return {name: _brief(entry, other.get(name)) for name, entry in value.items() if name not in other or other[name] != entry}
-    if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
-        return [_brief(mine, theirs) for mine, theirs in zip(value, other, strict=True)]
-    if isinstance(value, dict):
-        return sorted(value)
-    return f"{value[:8]}..." if isinstance(value, str) and len(value) == _DIGEST else value
+def store_exists(folder: Path, kind: str) -> bool:
+    """Return whether there is a store of a kind in `folder`."""
+    return _path(folder, kind).is_dir()
 
 
-def _check_axes(store: ScanStore, axes: tuple[PlaneAxis, PlaneAxis], path: Path) -> None:
-    for known, asked in zip(axes_of(store, store.labels[-1]), axes, strict=True):
-        if (known.name, known.unit) != (asked.name, asked.unit) or not np.array_equal(known.values, asked.values):
-            message = f"{path} holds a scan over other values of {known.name} than the {asked.name} asked; choose another folder"
-            raise ResultError(message)
+def _path(folder: Path, kind: str) -> Path:
+    return folder / f"{kind}.zarr"
 
 
-def axes_of(store: ScanStore, label: str) -> tuple[PlaneAxis, PlaneAxis]:
-    """Return the axes of one plane."""
-    arrays = store.planes[store.labels.index(label)]
-    x, y = (_axis(arrays[name]) for name in ("x", "y"))
-    return x, y
+def _make(path: Path, layout: Layout, analysis: Mapping[str, object]) -> None:
+    """Make a store beside its place and rename it: one that is half made never has its name."""
+    import zarr
+
+    beside = path.with_name(f"{path.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
+    group = zarr.open_group(beside, mode="w-")
+    _create_arrays(group, layout.structure)
+    for name, axis in layout.coordinates.items():
+        group[name][:] = axis.values  # type: ignore[index]
+    texts = {
+        "analysis": json.dumps(analysis, sort_keys=True),
+        "packages": json.dumps(package_versions()),
+        "structure": json.dumps(layout.structure),
+    }
+    group.attrs.update({"layout": LAYOUT, **texts, "digest": _digest(texts)})
+    beside.rename(path)
 
 
-def _axis(array: zarr.Array[Any]) -> PlaneAxis:
-    attributes = array.attrs
-    values = np.asarray(array[:], dtype=np.float64)
-    return PlaneAxis(str(attributes["parameter"]), str(attributes["unit"]), values, "log" if attributes["scale"] == "log" else "linear")
+def _create_arrays(group: zarr.Group, structure: Mapping[str, Any]) -> None:
+    """Create the arrays of a layout, filled with NaN, those of whole numbers with 0."""
+    from zarr.codecs import BytesCodec, Crc32cCodec
+
+    units, names = dict(structure["units"]), structure["names"]
+    wanted = [(name, "f8", {name: about["size"]}, about) for name, about in structure["coordinates"].items()]
+    wanted += [(name, dtype, {**units, **dict(axes)}, {}) for name, (dtype, *axes) in structure["arrays"].items()]
+    for name, dtype, axes, about in wanted:
+        array = group.create_array(
+            name,
+            shape=tuple(axes.values()),
+            chunks=tuple(1 if axis in units and name not in axes else size for axis, size in axes.items()),
+            dtype=dtype,
+            fill_value=np.nan if dtype == "f8" else 0,
+            dimension_names=tuple(axes),
+            filters=None,
+            serializer=BytesCodec(endian="little"),
+            compressors=[Crc32cCodec()],
+        )
+        entries = {axis: names[axis] for axis in axes if axis in names}
+        array.attrs.update({**{key: text for key, text in about.items() if key != "size"}, **entries})
 
 
-def save_column(store: ScanStore, label: str, index: int, column: GridColumn) -> None:
-    """Write one finished column; its record comes last, so that an interrupted write is no column."""
-    arrays = store.planes[store.labels.index(label)]
-    arrays["nll2"][index] = column.nll2
-    arrays["valid"][index] = column.valid.astype(np.int8)
-    arrays["record"][index] = np.array([1.0, column.reference, column.scale, float(column.fallbacks), *column.minima.ravel()])
+def _digest(texts: Mapping[str, str]) -> str:
+    return hashlib.sha256("\n".join(texts[name] for name in _MADE).encode()).hexdigest()
 
 
-def load_columns(store: ScanStore, label: str) -> tuple[GridColumn | None, ...]:
-    """Return the columns of one plane, None where one is not finished or damaged."""
-    arrays = store.planes[store.labels.index(label)]
-    nll2, valid, record = (_rows(arrays[name]) for name in ("nll2", "valid", "record"))
-    columns: list[GridColumn | None] = []
-    for row in range(len(record)):
-        done, reference, scale, fallbacks, *minima = record[row]
-        if done != 1.0 or np.isnan(nll2[row]).any() or np.isnan(valid[row]).any():
-            columns.append(None)
-            continue
-        pairs = np.array(minima).reshape(MAX_MINIMA, 2)
-        columns.append(GridColumn(nll2[row], valid[row].astype(np.bool_), pairs, float(reference), float(scale), int(fallbacks)))
-    return tuple(columns)
-
-
-def _rows(array: zarr.Array[Any]) -> NDArray[np.float64]:
-    """Return an array, NaN in the rows whose chunk cannot be read."""
+def _read(path: Path, kind: str, mode: str) -> Store:
+    if not path.is_dir():
+        message = f"{path.parent}: no {kind} here (there is no {path.name})"
+        raise ResultError(message)
+    attributes = _attributes(path)
     try:
-        return np.asarray(array[:], dtype=np.float64)
-    except (RuntimeError, ValueError, OSError, MemoryError):
-        rows = np.full(array.shape, np.nan)
-        for index in range(len(rows)):
-            with contextlib.suppress(RuntimeError, ValueError, OSError, MemoryError):
-                rows[index] = np.asarray(array[index])
-        return rows
+        structure, analysis, packages = (dict(json.loads(attributes[name])) for name in ("structure", "analysis", "packages"))
+        if structure["kind"] != kind:
+            message = f"a store of the kind '{structure['kind']}'"
+            raise ValueError(message)
+        arrays = _open_arrays(path, structure, mode)
+        layout = _layout(path, structure, arrays)
+    except _UNREADABLE as error:
+        raise _damaged(path, path / "zarr.json", error) from None
+    return Store(path, layout, analysis, packages, {name: arrays[name] for name in layout.arrays})
+
+
+def _attributes(path: Path) -> dict[str, Any]:
+    """Return the description of a store; ResultError unless it has this layout and is whole."""
+    file = path / "zarr.json"
+    attributes = read_document(file).get("attributes")
+    if not isinstance(attributes, dict) or attributes.get("layout") != LAYOUT:
+        number = attributes.get("layout", "no number") if isinstance(attributes, dict) else "no number"
+        message = f"{file}: the layout of this store ({number}) is not the one of this version ({LAYOUT}); choose another folder"
+        raise ResultError(message)
+    texts = {name: str(attributes.get(name)) for name in _MADE}
+    if attributes.get("digest") != _digest(texts):
+        raise _damaged(path, file, "its digest is another one")
+    return attributes
+
+
+def _damaged(path: Path, file: Path, reason: object) -> ResultError:
+    text = f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason
+    return ResultError(f"{file} is damaged ({text}): {path} cannot be read; choose another folder, or remove it to start anew")
+
+
+def _open_arrays(path: Path, structure: Mapping[str, Any], mode: str) -> dict[str, zarr.Array[Any]]:
+    """Return all arrays of a store; ResultError unless each is described as it was made."""
+    import zarr
+
+    twin = zarr.open_group(zarr.storage.MemoryStore(), mode="w")
+    _create_arrays(twin, structure)
+    arrays: dict[str, zarr.Array[Any]] = {}
+    for name, made in twin.arrays():
+        try:
+            with zarr.config.set({"array.write_empty_chunks": True}):  # a chunk of nothing but failures is a chunk
+                arrays[name] = zarr.open_array(path / name, mode=mode)
+            same = arrays[name].metadata.to_dict() == made.metadata.to_dict()
+        except _UNREADABLE as error:
+            raise _damaged(path, path / name / "zarr.json", error) from None
+        if not same:
+            raise _damaged(path, path / name / "zarr.json", "the array is described otherwise than it was made")
+    return arrays
+
+
+def _layout(path: Path, structure: Mapping[str, Any], arrays: Mapping[str, zarr.Array[Any]]) -> Layout:
+    """Return the layout that a structure describes, with the values of its coordinates."""
+    coordinates = {
+        name: Coordinate(_values(path, name, arrays[name]), {key: str(text) for key, text in about.items() if key != "size"})
+        for name, about in structure["coordinates"].items()
+    }
+    return Layout(
+        kind=str(structure["kind"]),
+        units={str(name): int(size) for name, size in structure["units"]},
+        arrays={
+            str(name): UnitArray({str(axis): int(size) for axis, size in axes}, str(dtype))
+            for name, (dtype, *axes) in structure["arrays"].items()
+        },
+        coordinates=coordinates,
+        names={str(axis): tuple(map(str, names)) for axis, names in structure["names"].items()},
+    )
+
+
+def _values(path: Path, name: str, array: zarr.Array[Any]) -> NDArray[np.float64]:
+    """Return the values of a coordinate; ResultError unless they are whole."""
+    try:
+        return np.asarray(_checked(array, path / name, (0,), array.shape), dtype=np.float64)
+    except _UNREADABLE as error:
+        raise _damaged(path, _file(path / name, (0,)), error) from None
+
+
+# --- units -------------------------------------------------------------------------------------------------------------------------
+
+
+def save(store: Store, unit: tuple[int, ...], values: Mapping[str, ArrayLike]) -> None:
+    """Write what a finished unit leaves; its status comes last, so that an interrupted write is no unit."""
+    for name in (*(name for name in store.arrays if name != STATUS), STATUS):
+        store.arrays[name][unit] = values[name]
+
+
+def load(store: Store, unit: tuple[int, ...]) -> dict[str, NDArray[Any]] | None:
+    """Return what a unit has left, by array; None where it is not finished, or is damaged, which is logged."""
+    found: dict[str, NDArray[Any]] = {}
+    for name in (STATUS, *(name for name in store.arrays if name != STATUS)):
+        chunk = _chunk(store, name, unit)
+        if chunk is None or (name == STATUS and not chunk.all()):
+            return None
+        found[name] = chunk
+    return found
+
+
+def _chunk(store: Store, name: str, unit: tuple[int, ...]) -> NDArray[Any] | None:
+    """Return the chunk of a unit in one array, None where it is missing or damaged."""
+    folder, axes = store.path / name, tuple(store.layout.arrays[name].axes.values())
+    try:
+        return _checked(store.arrays[name], folder, (*unit, *(0 for _ in axes)), axes)
+    except FileNotFoundError as error:
+        if name != STATUS:
+            _log.warning("%s is lost; this part is computed again", error)
+    except _UNREADABLE as error:
+        _log.warning("%s is damaged (%s); this part is computed again", _file(folder, (*unit, *(0 for _ in axes))), error)
+    return None
+
+
+def _checked(array: zarr.Array[Any], folder: Path, place: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return one chunk of an array.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If its length is not that of the numbers and their checksum, or the checksum is another one.
+    """
+    file = _file(folder, place)
+    if not file.exists():
+        raise FileNotFoundError(file)
+    length, wanted = file.stat().st_size, 4 + array.dtype.itemsize * int(np.prod(shape))
+    if length != wanted:
+        message = f"{length} bytes in place of {wanted}"
+        raise ValueError(message)
+    return np.asarray(array[place[: len(place) - len(shape)]]).reshape(shape)
+
+
+def _file(folder: Path, place: tuple[int, ...]) -> Path:
+    return folder.joinpath("c", *map(str, place))

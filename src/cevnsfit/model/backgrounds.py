@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.detector import timing
-from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, excursion
+from cevnsfit.model.rows import LINEAR, Excursion, Factors, TemplateRow
 from cevnsfit.model.stages import detector_stages, reconstructed_efficiency
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from cevnsfit.core.axes import Axis
+    from cevnsfit.model.systematics import Effect
     from cevnsfit.spec import schema
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.spec.tables import Table
-
-Row = tuple[Factors, "NDArray[np.float64]"]
+    from cevnsfit.spec.tables import InputTable
 
 
-def background_rows(experiment: Experiment, counts: Mapping[str, schema.Count], *, excursions: bool) -> tuple[list[Row], list[Parameter]]:
+def background_rows(
+    experiment: Experiment, counts: Mapping[str, schema.Count], effects: Sequence[Effect[Any]]
+) -> tuple[list[TemplateRow], list[Parameter]]:
     """Return the rows of all backgrounds, templates over all bins, and their parameters.
 
     Parameters
@@ -33,22 +34,23 @@ def background_rows(experiment: Experiment, counts: Mapping[str, schema.Count], 
         The description.
     counts
         The prior of each background's count.
-    excursions
-        Whether the released shape excursions are parameters.
+    effects
+        What systematics do.
     """
-    rows: list[Row] = []
+    rows: list[TemplateRow] = []
     parameters: list[Parameter] = []
     for name, background in experiment.spec.backgrounds.items():
         template, mean, sigma = _normalised(experiment, background, counts[name])
-        norms = {n: s.sigma for n, s in _on(experiment, name, "normalisation") if s.kind == "normalisation"} if excursions else {}
+        acting = [effect for effect in effects if name in effect.entry.acts_on]
+        norms = {parameter: sigma for effect in acting for parameter, sigma in effect.norms.items()}
         parameter = _count_parameter(f"{experiment.name}.{name}_norm", counts[name], mean, sigma)
         parameters.append(parameter)
         powers = {} if parameter.constrained else {parameter.name: 1}
-        rows.append((Factors(name, powers, norms), template))
+        rows.append(TemplateRow(Factors(name, powers, norms), template))
+        moved = [entry for effect in acting for entry in effect.background_rows(template)]
         if parameter.constrained:
-            rows.append((Factors(name, powers, norms, (parameter.name, LINEAR)), template * (sigma / mean)))
-        if excursions:
-            rows += list(_excursions(experiment, name, template, powers, norms))
+            moved.insert(0, (Excursion(parameter.name, LINEAR), template * (sigma / mean)))
+        rows += [TemplateRow(Factors(name, powers, norms, excursion), values) for excursion, values in moved]
     return rows, parameters
 
 
@@ -62,7 +64,9 @@ def control_counts(experiment: Experiment, control: schema.ControlRegionSpec) ->
 
 
 def _at_exposure(experiment: Experiment, projected: schema.Projected) -> float:
-    return projected.mean * experiment.spec.source.protons / projected.at_pot
+    protons = experiment.spec.source.exposure("pot")
+    assert protons is not None
+    return projected.mean * protons / projected.at_pot
 
 
 def _count_parameter(name: str, count: schema.Count, mean: float, sigma: float) -> Parameter:
@@ -79,35 +83,6 @@ def _count_parameter(name: str, count: schema.Count, mean: float, sigma: float) 
     )
 
 
-def _on(experiment: Experiment, component: str, kind: str) -> Iterator[tuple[str, schema.Systematic]]:
-    """Yield (parameter name, systematic) of the enabled systematics of one kind on a component."""
-    for key, systematic in experiment.spec.systematics.items():
-        if not systematic.enabled or systematic.kind != kind:
-            continue
-        named = systematic.components if systematic.kind == "normalisation" else (getattr(systematic, "component", None),)
-        if component in named:
-            yield experiment.spec.parameter_name(key), systematic
-
-
-def _excursions(
-    experiment: Experiment, name: str, template: NDArray[np.float64], powers: Mapping[str, int], norms: Mapping[str, float]
-) -> Iterator[Row]:
-    for parameter, systematic in _on(experiment, name, "template"):
-        assert systematic.kind == "template"
-        table = experiment.tables[systematic.table]
-        up = _scaled(table, experiment.axes, systematic.up, template.sum())
-        down = 2.0 * template - up if systematic.down is None else _scaled(table, experiment.axes, systematic.down, template.sum())
-        odd, even = excursion(template, up, down)
-        yield Factors(name, powers, norms, (parameter, LINEAR)), odd
-        if systematic.down is not None:
-            yield Factors(name, powers, norms, (parameter, QUADRATIC)), even
-
-
-def _scaled(table: Table, axes: tuple[Axis, ...], column: str, total: float) -> NDArray[np.float64]:
-    values = table.on(axes, column).ravel()
-    return np.asarray(values * (total / values.sum()))
-
-
 def _normalised(experiment: Experiment, background: schema.Background, count: schema.Count) -> tuple[NDArray[np.float64], float, float]:
     """Return the template over all bins in counts, its sum and the error of that."""
     shape = _shape(experiment, background.shape)
@@ -118,7 +93,7 @@ def _normalised(experiment: Experiment, background: schema.Background, count: sc
             number = float(experiment.tables[count.table].on(experiment.axes, count.column).sum())
             mean, sigma = number / count.ratio, np.sqrt(number) / count.ratio
         case "absolute":
-            exposure = experiment.spec.source.exposure_gwh if count.per_gwh else 1.0
+            exposure = experiment.spec.source.exposure("gwh") if count.per_gwh else 1.0
             assert exposure is not None
             mean = float(shape.sum()) * exposure
             sigma = mean * count.sigma
@@ -154,7 +129,7 @@ def _factor(experiment: Experiment, axis: Axis, factor: schema.Factor) -> NDArra
     raise AssertionError(factor)
 
 
-def _seen(experiment: Experiment, axis: Axis, table: Table, column: str) -> NDArray[np.float64]:
+def _seen(experiment: Experiment, axis: Axis, table: InputTable, column: str) -> NDArray[np.float64]:
     """Return a tabulated shape times the detector's efficiency at the centres of the table's own bins."""
     from cevnsfit.core.axes import overlap
 

@@ -2,81 +2,119 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, OverlapError
-from cevnsfit.core.parameters import Parameter, ParameterSet, merge
+from cevnsfit.core.parameters import ParameterSet, merge
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.model.backgrounds import background_rows, control_counts
 from cevnsfit.model.nominal import Nominal, nominal_of, signal_counts
-from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients, excursion
+from cevnsfit.model.rows import Factors, TemplateRow, coefficients
 from cevnsfit.model.signal import Signal, Squares, charges, contract, fold_signal, kernels_of, squares_of, with_kernels
+from cevnsfit.model.systematics import NOMINAL, Folded, SignalRow, effects_of
 from cevnsfit.model.window import require_signal
 from cevnsfit.model.workspace import Counting, counting
 from cevnsfit.physics.interactions import signal_model
 from cevnsfit.physics.interactions.terms import Target
-from cevnsfit.spec.schema import TemplateVariant
-from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion, amplitudes
+from cevnsfit.spec import fields
+from cevnsfit.stats.channel import Channel, ControlRegion
 from cevnsfit.stats.likelihood import Likelihood
+from cevnsfit.stats.rule import amplitudes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from cevnsfit.core.parameters import Parameter
+    from cevnsfit.model.systematics import Effect
     from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, SignalModel
     from cevnsfit.spec.load import Experiment
 
-SIGNAL: Final = "cevns"
+SIGNAL: Final = fields.SIGNAL
 RELEASED: Final = "released-templates"
 SignalSystematics = Literal["profile", "shapes", "hold"]
 """What is done with the signal's systematics: all profiled, shapes profiled and rates held, all held."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """The signal of a model in one experiment, ready to give templates at any value of the nonlinear parameters.
+
+    Attributes
+    ----------
+    signal
+        The folded signal.
+    prepared
+        For each target, the model's terms as a function of the nonlinear parameters.
+    monomials
+        Monomials of the signal in the couplings.
+    mix, ratios
+        Rows for each monomial: combinations of the variants, shape (rows, variants), times a factor in each bin, shape (rows, bins).
+    """
+
+    signal: Signal
+    prepared: tuple[PreparedModel, ...]
+    monomials: tuple[Monomial, ...]
+    mix: NDArray[np.float64]
+    ratios: NDArray[np.float64]
+
+    def templates(self, values: Mapping[str, float]) -> NDArray[np.float64]:
+        """Return the rows at values of the nonlinear parameters, shape (rows * monomials, bins)."""
+        squares = squares_of(self.signal, self.prepared, values)
+        signal = with_kernels(self.signal, kernels_of(squares))
+        monomials, q = charges(signal, squares)
+        assert monomials == self.monomials
+        counts = contract(signal, q)
+        counts = counts.reshape(*counts.shape[:2], -1)
+        rows = np.tensordot(self.mix, counts, axes=(1, 0)) * self.ratios[:, None, :]
+        return np.asarray(rows.reshape(-1, counts.shape[-1]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """One experiment with one signal model, ready to give templates at any value of the shape parameters.
+    """One experiment with one signal model.
 
     Attributes
     ----------
     experiment
         The description.
-    signal
-        The folded signal; None when the released template stands in for it.
-    prepared
-        For each target, the model's terms as a function of the shape parameters.
-    monomials
-        Monomials of the signal in the couplings.
-    mix
-        Signal rows per monomial as combinations of the response variants, shape (rows, variants).
-    ratios
-        Further signal rows per monomial: the nominal counts times these, shape (rows, bins).
-    fixed
-        Templates that no shape parameter changes, shape (rows, bins).
-    coefficients
-        The rule A(theta) for all rows: signal rows (row-major over rows, monomials), then the fixed ones.
-    components
-        Component of each row.
-    observed
-        Observed counts, shape (bins,), or None.
-    control
-        The control region, or None.
+    parameters
+        The parameters.
+    prediction
+        The signal; None when a released template stands in for it.
+    counting
+        What does not depend on the nonlinear parameters: backgrounds, observed counts, control region.
+    factors
+        What multiplies each row: those of the prediction (row-major over rows, monomials), then the others.
     """
 
     experiment: Experiment
-    signal: Signal | None
-    prepared: tuple[PreparedModel, ...]
-    monomials: tuple[Monomial, ...]
-    mix: NDArray[np.float64]
-    ratios: NDArray[np.float64]
-    fixed: NDArray[np.float64]
-    coefficients: Coefficients
-    components: tuple[str, ...]
-    observed: NDArray[np.float64] | None
-    control: ControlRegion | None
+    parameters: tuple[Parameter, ...]
+    prediction: Prediction | None
+    counting: Counting
+    factors: tuple[Factors, ...]
+
+    def channels(self) -> Callable[[Mapping[str, float]], Channel]:
+        """Return the function that gives the channel at values of the nonlinear parameters."""
+        bins = tuple(axis.nbins for axis in self.experiment.axes)
+        rule, components = coefficients(self.factors), tuple(row.component for row in self.factors)
+        fixed = self.fixed()
+
+        def channel(values: Mapping[str, float]) -> Channel:
+            templates = fixed if self.prediction is None else np.concatenate([self.prediction.templates(values), fixed])
+            return Channel(self.experiment.name, templates, rule, components, self.counting.observed, self.counting.control, bins)
+
+        return channel
+
+    def fixed(self) -> NDArray[np.float64]:
+        """Return the templates that no nonlinear parameter changes, shape (rows, bins)."""
+        bins = math.prod(axis.nbins for axis in self.experiment.axes)
+        return np.array([row.template for row in self.counting.rows]).reshape(-1, bins)
 
 
 @on_one_thread
@@ -116,27 +154,25 @@ def build_likelihood(
     if signal_systematics is not None:
         treatment = signal_systematics
     if model == RELEASED:
-        built = [_released(experiment) for experiment in experiments]
+        models = [_released(experiment) for experiment in experiments]
     else:
         physics = signal_model(model)
-        built = [_build(experiment, physics, treatment, electrons=electrons) for experiment in experiments]
-    models = tuple(entry for entry, _ in built)
-    parameters = merge(parameters for _, parameters in built)
-    return Likelihood(parameters, lambda shape: tuple(channel(entry, shape) for entry in models), _nominal(models, parameters))
+        models = [_build(experiment, physics, treatment, electrons=electrons) for experiment in experiments]
+    parameters = merge(entry.parameters for entry in models)
+    channels = [entry.channels() for entry in models]
+    return Likelihood(parameters, lambda values: tuple(channel(values) for channel in channels), _nominal(models, parameters))
 
 
 def _nominal(models: Sequence[Model], parameters: ParameterSet) -> Callable[[Mapping[str, float]], dict[str, NDArray[np.float64]]] | None:
     """Return the function that gives the nominal counts of each experiment; None where a released template stands in for the signal."""
     parts: dict[str, tuple[Nominal, NDArray[np.float64]]] = {}
     for model in models:
-        if model.signal is None:
+        if model.prediction is None:
             return None
-        defaults = np.array([[parameters[name].default for name in model.coefficients.parameters]])
-        rows = len(model.components) - len(model.fixed)
-        parts[model.experiment.name] = (
-            nominal_of(model.signal, model.prepared),
-            amplitudes(model.coefficients, defaults)[0, rows:] @ model.fixed,
-        )
+        fixed = model.fixed()
+        rule = coefficients(model.factors[len(model.factors) - len(fixed) :])
+        defaults = np.array([[parameters[name].default for name in rule.parameters]])
+        parts[model.experiment.name] = nominal_of(model.prediction.signal, model.prediction.prepared), amplitudes(rule, defaults)[0] @ fixed
     return lambda values: {name: signal_counts(nominal, values) + background for name, (nominal, background) in parts.items()}
 
 
@@ -154,21 +190,6 @@ def check_overlaps(experiments: Sequence[Experiment], *, allow_overlap: bool = F
                 raise OverlapError(message)
 
 
-def channel(model: Model, shape: Mapping[str, float]) -> Channel:
-    """Return the channel of one experiment at values of the shape parameters."""
-    experiment = model.experiment
-    templates = np.concatenate([signal_templates(model, shape), model.fixed]) if model.signal is not None else model.fixed
-    return Channel(
-        name=experiment.name,
-        templates=templates,
-        coefficients=model.coefficients,
-        components=model.components,
-        observed=model.observed,
-        control=model.control,
-        shape=tuple(axis.nbins for axis in experiment.axes),
-    )
-
-
 def _observed(experiment: Experiment) -> NDArray[np.float64] | None:
     entry = experiment.spec.observed
     return None if entry is None else experiment.tables[entry.table].on(experiment.axes, entry.column).ravel()
@@ -180,20 +201,6 @@ def _control(experiment: Experiment) -> ControlRegion | None:
     return None
 
 
-def signal_templates(model: Model, shape: Mapping[str, float]) -> NDArray[np.float64]:
-    """Return the signal rows at values of the shape parameters, shape (rows * monomials, bins)."""
-    assert model.signal is not None
-    squares = squares_of(model.signal, model.prepared, shape)
-    signal = with_kernels(model.signal, kernels_of(squares))
-    monomials, q = charges(signal, squares)
-    assert monomials == model.monomials
-    counts = contract(signal, q)
-    counts = counts.reshape(*counts.shape[:2], -1)
-    mixed = np.tensordot(model.mix, counts, axes=(1, 0))
-    scaled = model.ratios[:, None, :] * counts[0]
-    return np.asarray(np.concatenate([mixed, scaled]).reshape(-1, counts.shape[-1]))
-
-
 def _prepared(physics: SignalModel, target: Target | ElectronTarget) -> PreparedModel:
     if isinstance(target, Target):
         return physics.prepare(target)
@@ -203,24 +210,31 @@ def _prepared(physics: SignalModel, target: Target | ElectronTarget) -> Prepared
     return physics.electrons(target)
 
 
-def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystematics, *, electrons: bool) -> tuple[Model, list[Parameter]]:
+def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystematics, *, electrons: bool) -> Model:
     bare = fold_signal(experiment, electrons=electrons)
     require_signal(experiment, bare)
     prepared = tuple(_prepared(physics, target) for target in bare.targets)
     squares = squares_of(bare, prepared, physics.shapes())
     signal = with_kernels(bare, kernels_of(squares))
     monomials, _ = charges(signal, squares)
-    mix, ratios, rows, systematics = _signal_rows(experiment, signal, treatment)
-    factors = [Factors(SIGNAL, dict(monomial), row.norms, row.excursion) for row in rows for monomial in monomials]
-    backgrounds = _described(experiment) if experiment.workspace is None else counting(experiment)
+    effects = effects_of(experiment)
+    on_signal = [effect for effect in effects if SIGNAL in effect.entry.acts_on]
+    systematics = [parameter for effect in on_signal for parameter in _held(effect, treatment)]
+    further = [parameter for effect in effects if effect not in on_signal for parameter in effect.parameters]
+    rows = _signal_rows(signal, on_signal)
+    norms = {name: sigma for effect in on_signal for name, sigma in effect.norms.items()}
+    backgrounds = _described(experiment, effects) if experiment.workspace is None else counting(experiment)
     _check_shared(experiment, systematics, backgrounds.parameters)
-    factors += [row for row, _ in backgrounds.rows]
-    nb = int(np.prod([axis.nbins for axis in experiment.axes]))
-    fixed = np.array([template for _, template in backgrounds.rows]).reshape(-1, nb)
-    parameters = [*physics.parameters, *systematics, *backgrounds.parameters, *_background_nuisances(experiment, systematics)]
-    components = tuple(row.component for row in factors)
-    counts_seen = backgrounds.observed, backgrounds.control
-    return Model(experiment, signal, prepared, monomials, mix, ratios, fixed, coefficients(factors), components, *counts_seen), parameters
+    factors = [Factors(SIGNAL, dict(monomial), norms, row.excursion) for row in rows for monomial in monomials]
+    prediction = Prediction(signal, prepared, monomials, np.array([row.mix for row in rows]), np.array([row.ratio for row in rows]))
+    parameters = (*physics.parameters, *systematics, *backgrounds.parameters, *further)
+    return Model(experiment, parameters, prediction, backgrounds, (*factors, *(row.factors for row in backgrounds.rows)))
+
+
+def _held(effect: Effect[Any], treatment: SignalSystematics) -> tuple[Parameter, ...]:
+    """Return the parameters of a systematic on the signal, as they are treated."""
+    held = treatment == "hold" or (treatment == "shapes" and effect.rate)
+    return tuple(replace(parameter, fixed=held) for parameter in effect.parameters)
 
 
 def _check_shared(experiment: Experiment, systematics: Sequence[Parameter], others: Sequence[Parameter]) -> None:
@@ -233,51 +247,17 @@ def _check_shared(experiment: Experiment, systematics: Sequence[Parameter], othe
         raise CevnsfitError(message)
 
 
-def _described(experiment: Experiment) -> Counting:
+def _described(experiment: Experiment, effects: Sequence[Effect[Any]]) -> Counting:
     """Return the backgrounds and counts that the description has itself."""
-    rows, parameters = background_rows(experiment, {n: b.count for n, b in experiment.spec.backgrounds.items()}, excursions=True)
+    rows, parameters = background_rows(experiment, {n: b.count for n, b in experiment.spec.backgrounds.items()}, effects)
     return Counting(tuple(rows), tuple(parameters), _observed(experiment), _control(experiment))
 
 
-def _signal_rows(
-    experiment: Experiment, signal: Signal, treatment: SignalSystematics
-) -> tuple[NDArray[np.float64], NDArray[np.float64], list[Factors], list[Parameter]]:
-    """Return mix, ratios, the factors of each row, and the signal's nuisance parameters."""
-    spec = experiment.spec
-    variant = dict(zip(signal.variants, np.eye(len(signal.variants)), strict=True))
-    nominal = variant["nominal"]
-    parameters: list[Parameter] = []
-    norms: dict[str, float] = {}
-    standard = standard_counts(signal)
-    mix: list[tuple[NDArray[np.float64], tuple[str, int] | None]] = [(nominal, None)]
-    ratios: list[tuple[NDArray[np.float64], tuple[str, int]]] = []
-    for key, systematic in spec.systematics.items():
-        if not systematic.enabled or not _on_signal(systematic):
-            continue
-        name = spec.parameter_name(key)
-        held = treatment == "hold" or (treatment == "shapes" and systematic.kind == "normalisation")
-        parameters.append(_nuisance(name, systematic, held=held))
-        if systematic.kind == "normalisation":
-            norms[name] = systematic.sigma
-        elif systematic.kind == "template":
-            ratios += _ratios(experiment, name, systematic, standard)
-        else:
-            up, down = variant[f"{key}:up"], variant[f"{key}:down"]
-            mix += [((up - down) / 2.0, (name, LINEAR)), ((up + down - 2.0 * nominal) / 16.0, (name, QUADRATIC))]
-    rows = [Factors(SIGNAL, {}, norms, moved) for _, moved in (*mix, *ratios)]
-    nb = int(np.prod([axis.nbins for axis in experiment.axes]))
-    return np.array([row for row, _ in mix]), np.array([row for row, _ in ratios]).reshape(-1, nb), rows, parameters
-
-
-def _on_signal(systematic: object) -> bool:
-    components = getattr(systematic, "components", (getattr(systematic, "component", SIGNAL),))
-    return SIGNAL in components
-
-
-def _nuisance(name: str, systematic: object, *, held: bool) -> Parameter:
-    kind, sigma = getattr(systematic, "kind", ""), getattr(systematic, "sigma", None)
-    about = getattr(systematic, "description", "") or (f"{kind} of {sigma:.3g}" if isinstance(sigma, float) else kind)
-    return Parameter(name, "nuisance", 0.0, -5.0, 5.0, constrained=True, fixed=held, description=about)
+def _signal_rows(signal: Signal, effects: Sequence[Effect[Any]]) -> tuple[SignalRow, ...]:
+    """Return the rows of the signal for each monomial, the nominal one first."""
+    folded = Folded(signal.variants, standard_counts(signal))
+    nominal = SignalRow(None, folded.variant(NOMINAL), np.ones_like(folded.standard))
+    return (nominal, *(row for effect in effects for row in effect.signal_rows(folded)))
 
 
 def standard_counts(signal: Signal) -> NDArray[np.float64]:
@@ -290,61 +270,19 @@ def standard_counts(signal: Signal) -> NDArray[np.float64]:
     return np.asarray(contract(folded, q)[0, 0].ravel())
 
 
-def _ratios(
-    experiment: Experiment, name: str, systematic: object, standard: NDArray[np.float64]
-) -> list[tuple[NDArray[np.float64], tuple[str, int]]]:
-    """Return the rows of a released excursion of the signal, as ratios to the released nominal template.
-
-    They are scaled so that the counts of the Standard Model stay as they are: an excursion is a shape, rates have systematics of their own.
-    """
-    assert isinstance(systematic, TemplateVariant)
-    table = experiment.tables[systematic.table]
-    nominal = table.on(experiment.axes, systematic.nominal).ravel()
-
-    def ratio(column: str) -> NDArray[np.float64]:
-        values = table.on(experiment.axes, column).ravel()
-        values = values * (nominal.sum() / values.sum())
-        quotient = np.divide(values, nominal, out=np.ones_like(nominal), where=nominal > 0)
-        quotient = np.clip(quotient, 1.0 - systematic.limit, 1.0 + systematic.limit)
-        return np.asarray(quotient * (standard.sum() / (quotient @ standard)))
-
-    up = ratio(systematic.up)
-    if systematic.down is None:
-        return [(up - 1.0, (name, LINEAR))]
-    odd, even = excursion(np.ones_like(up), up, ratio(systematic.down))
-    return [(odd, (name, LINEAR)), (even, (name, QUADRATIC))]
-
-
-def _background_nuisances(experiment: Experiment, known: Sequence[Parameter]) -> list[Parameter]:
-    """Return the parameters of the systematics that act on backgrounds alone."""
-    names = {parameter.name for parameter in known}
-    return [
-        _nuisance(experiment.spec.parameter_name(key), systematic, held=False)
-        for key, systematic in experiment.spec.systematics.items()
-        if systematic.enabled and not _on_signal(systematic) and experiment.spec.parameter_name(key) not in names
-    ]
-
-
-def _released(experiment: Experiment) -> tuple[Model, list[Parameter]]:
+def _released(experiment: Experiment) -> Model:
     """Return the model of the released templates: their signal times `signal_strength`, and the background counts."""
     strength = signal_model("signal-strength").parameters[0]
-    none = np.zeros((0, 0))
-    given = experiment.spec.workspace
+    given, released = experiment.spec.workspace, experiment.spec.released
     if given is not None and given.signal:
         found = counting(experiment, strength)
-        factors, fixed = [row for row, _ in found.rows], np.array([template for _, template in found.rows])
-        components = tuple(row.component for row in factors)
-        rule = coefficients(factors)
-        return Model(experiment, None, (), (), none, none, fixed, rule, components, found.observed, found.control), list(found.parameters)
-    released = experiment.spec.released
-    if released is None:
+    elif released is not None:
+        template = experiment.tables[released.signal.table].on(experiment.axes, released.signal.column).ravel()
+        counts = {name: released.counts.get(name, background.count) for name, background in experiment.spec.backgrounds.items()}
+        rows, parameters = background_rows(experiment, counts, ())
+        signal = TemplateRow(Factors(SIGNAL, {strength.name: 1}, {}), template)
+        found = Counting((signal, *rows), (strength, *parameters), _observed(experiment), _control(experiment))
+    else:
         message = f"{experiment.name} has no released signal template; 'released-templates' needs the section 'released', or the signal of a workspace"
         raise CevnsfitError(message)
-    template = experiment.tables[released.signal.table].on(experiment.axes, released.signal.column).ravel()
-    counts = {name: released.counts.get(name, background.count) for name, background in experiment.spec.backgrounds.items()}
-    rows, parameters = background_rows(experiment, counts, excursions=False)
-    factors = [Factors(SIGNAL, {strength.name: 1}, {}), *(row for row, _ in rows)]
-    fixed = np.array([template, *(values for _, values in rows)])
-    components = tuple(row.component for row in factors)
-    counts_seen = _observed(experiment), _control(experiment)
-    return Model(experiment, None, (), (), none, none, fixed, coefficients(factors), components, *counts_seen), [strength, *parameters]
+    return Model(experiment, found.parameters, None, found, tuple(row.factors for row in found.rows))

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.detector import timing
+from cevnsfit.model.sources import source_of, time_axis
 from cevnsfit.physics import sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from cevnsfit.core.axes import Axis
-    from cevnsfit.spec.instrument import FluxSpec
     from cevnsfit.spec.load import Experiment
 
     Floats = NDArray[np.float64]
-
-COMPONENTS: Final = ("prompt", "delayed")
-"""Arrival-time components; the pion's neutrino is prompt, all others are delayed."""
-
-_PROMPT: Final = "nu_mu"
+    Arrivals = tuple[sources.ArrivalTimes, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,21 +31,27 @@ class Flux:
 
     Attributes
     ----------
+    fluence
+        Neutrinos per cm^2 for a weight of 1.
     flavours
         Source flavours, such as "nubar_mu".
     spectra
         For each flavour the spectra that it is a sum of, each of one neutrino.
     weights
-        For each flavour, neutrinos per proton (over `yield_per_pot`, where there is one) by slice and spectrum, shape (variants, slices, spectra);
-        one variant stands for all where the arrival times are spread afterwards.
+        For each flavour, neutrinos in units of the fluence by slice and spectrum, shape (variants, slices, spectra); one variant stands for all
+        where the arrival times are spread afterwards.
+    arrivals
+        For each flavour the place of its arrival times in `times`.
     times
-        Probability of each time bin, shape (variants, 2, time bins), for `COMPONENTS`; one bin of probability 1 without a time axis. None
-        where the slices are the time bins.
+        Probability of each time bin, shape (variants, arrivals, time bins); one bin of probability 1 without a time axis. None where the
+        slices are the time bins.
     """
 
+    fluence: float
     flavours: tuple[str, ...]
     spectra: tuple[tuple[sources.Spectrum, ...], ...]
     weights: tuple[Floats, ...]
+    arrivals: tuple[int, ...]
     times: Floats | None
 
     @property
@@ -63,10 +63,6 @@ class Flux:
     def leptons(self) -> frozenset[str]:
         """Return the lepton flavours that are there."""
         return frozenset(sources.lepton_flavour(name) for name in self.flavours)
-
-    def component(self, flavour: str) -> int:
-        """Return the place among `COMPONENTS` of a flavour."""
-        return 0 if flavour == _PROMPT else 1
 
     def spread(self, counts: Floats) -> Floats:
         """Return counts of each flavour summed over the flavours and spread over the time bins.
@@ -82,43 +78,42 @@ class Flux:
         """
         if self.times is None:
             return np.asarray(counts.sum(axis=0).transpose(0, 3, 1, 2))
-        parts = np.zeros((len(COMPONENTS), *counts.shape[1:3], counts.shape[4]))
-        for f, name in enumerate(self.flavours):
-            parts[self.component(name)] += counts[f, :, :, 0]
+        parts = np.zeros((self.times.shape[1], *counts.shape[1:3], counts.shape[4]))
+        for f, place in enumerate(self.arrivals):
+            parts[place] += counts[f, :, :, 0]
         by_time = parts.transpose(1, 2, 3, 0) @ self.times[:, None]
         return np.asarray(by_time.transpose(0, 2, 1, 3))
 
 
-def time_axis(experiment: Experiment) -> Axis | None:
-    """Return the time axis, or None."""
-    last = experiment.axes[-1]
-    return last if last.name == "time" else None
-
-
-def flux_of(experiment: Experiment, variants: Sequence[str] = ("nominal",)) -> Flux:
-    """Return the flux of an experiment, with the arrival times of each variant of its response.
+def flux_of(experiment: Experiment, shifts: Sequence[float] = (0.0,)) -> Flux:
+    """Return the flux of an experiment.
 
     Parameters
     ----------
     experiment
         The description.
-    variants
-        "nominal", then "NAME:up" and "NAME:down" of each systematic that makes variants.
+    shifts
+        How much later the neutrinos arrive in each variant, in s.
 
     Raises
     ------
     CevnsfitError
         If arrival times that are given as probabilities of bins should be shifted.
     DomainError
-        If an imported flux has nothing in the time window.
+        If nothing arrives in the time window.
     """
-    shifts = _shifts(experiment, variants)
-    given = experiment.spec.source.flux
-    if given is None:
-        spectra = sources.pion_decay_at_rest()
-        one = np.ones((1, 1, 1))
-        return Flux(tuple(spectra), tuple((s,) for s in spectra.values()), (one,) * len(spectra), _times(experiment, shifts))
-    return _imported(experiment, given, shifts)
+    source = source_of(experiment)
+    if all(len(emission.arrivals) == 1 for emission in source.emissions):
+        arrivals = tuple(dict.fromkeys(emission.arrivals[0] for emission in source.emissions))
+        by_shift = {shift: _in_bins(experiment, arrivals, shift) for shift in set(shifts)}
+        places = {emission.flavour: arrivals.index(emission.arrivals[0]) for emission in source.emissions}
+        weights = [emission.weights[None] for emission in source.emissions]
+        return _seen(experiment, source, weights, places, np.array([by_shift[shift] for shift in shifts]))
+    bins: dict[tuple[Arrivals, float], Floats] = {}
+    for arrivals in {emission.arrivals for emission in source.emissions}:
+        bins |= {(arrivals, shift): _in_bins(experiment, arrivals, shift).T for shift in set(shifts)}
+    weights = [np.array([bins[emission.arrivals, shift] @ emission.weights for shift in shifts]) for emission in source.emissions]
+    return _seen(experiment, source, weights, {}, None)
 
 
 def highest_energy(experiment: Experiment) -> float:
@@ -126,107 +121,51 @@ def highest_energy(experiment: Experiment) -> float:
     return max(spectrum.end for spectra in flux_of(experiment).spectra for spectrum in spectra)
 
 
-# --- imported fluxes ---------------------------------------------------------------------------------------------------------------
-
-
-def _imported(experiment: Experiment, given: FluxSpec, shifts: Sequence[float]) -> Flux:
-    """Return the flux of tables; each bin is flat in energy and in time."""
-    flavours, spectra, weights = [], [], []
-    joint = False
-    seen: dict[tuple[str, float], Floats] = {}
-    for flavour, ref in given.flavours.items():
-        table = experiment.tables[ref.table]
-        names = [axis.name for axis in table.axes]
-        values, joint = given.scale * table.values(ref.column), "time" in names
-        energies = np.asarray(table.axes[names.index("e_nu")].edges)
-        if joint:
-            values = np.moveaxis(values, names.index("time"), 0)
-            edges = np.asarray(table.axes[names.index("time")].edges) + given.offset
-            for shift in set(shifts) - {shift for file, shift in seen if file == ref.table}:
-                seen[ref.table, shift] = _in_time_bins(experiment, edges + shift)
-            sliced = np.array([seen[ref.table, shift] @ values for shift in shifts])
-        else:
-            sliced = values[None, None, :]
-        used = np.asarray(sliced.any(axis=(0, 1)))
-        if not used.any():
-            continue
-        flavours.append(flavour)
-        bins = [pair for pair, kept in zip(pairwise(energies), used, strict=True) if kept]
-        spectra.append(tuple(sources.histogram(pair, [1.0]) for pair in bins))
-        weights.append(sliced[:, :, used])
-    if not flavours:
-        message = f"{experiment.name}: source.flux: no neutrino arrives in the analysis window"
+def _seen(
+    experiment: Experiment, source: sources.NeutrinoSource, weights: Sequence[Floats], places: dict[str, int], times: Floats | None
+) -> Flux:
+    """Return the flux without spectra and flavours that never arrive in the window."""
+    kept = [
+        (emission, values, np.asarray(values.any(axis=(0, 1))))
+        for emission, values in zip(source.emissions, weights, strict=True)
+        if values.any()
+    ]
+    if not kept:
+        message = f"{experiment.name}: source: no neutrino arrives in the analysis window"
         raise DomainError(message)
-    return Flux(tuple(flavours), tuple(spectra), tuple(weights), None if joint else _times(experiment, shifts))
+    return Flux(
+        source.fluence,
+        tuple(emission.flavour for emission, _, _ in kept),
+        tuple(tuple(spectrum for spectrum, arrives in zip(emission.spectra, used, strict=True) if arrives) for emission, _, used in kept),
+        tuple(values[..., used] for _, values, used in kept),
+        tuple(places.get(emission.flavour, 0) for emission, _, _ in kept),
+        times,
+    )
 
 
-def _in_time_bins(experiment: Experiment, edges: Floats) -> Floats:
-    """Return the part of each bin of a table of arrival times that is seen in each time bin, shape (time bins, bins of the table)."""
+def _in_bins(experiment: Experiment, arrivals: Arrivals, shift: float) -> Floats:
+    """Return the probability that neutrinos arrive, and are seen, in each time bin, shape (arrivals, time bins)."""
     axis = time_axis(experiment)
     if axis is None:
-        return np.ones((1, len(edges) - 1))
-    columns = []
-    for low, high in pairwise(edges):
-        flat = _flat(low, high)
-        columns.append(_seen(experiment, flat, np.asarray(axis.edges), kinks=(low, high)))
-    return np.array(columns).T
+        return np.ones((len(arrivals), 1))
+    edges = np.asarray(axis.edges)
+    return np.array([_probabilities(experiment, arrival, edges, shift) for arrival in arrivals])
 
 
-def _flat(low: float, high: float) -> Callable[[Floats], Floats]:
-    """Return the density of one arrival anywhere between two times."""
-    return lambda t: np.where((t >= low) & (t < high), 1.0 / (high - low), 0.0)
-
-
-# --- arrival times that factorise --------------------------------------------------------------------------------------------------
-
-
-def _shifts(experiment: Experiment, variants: Sequence[str]) -> list[float]:
-    """Return how much later the neutrinos arrive in each variant, in s."""
-    shifts = []
-    for variant in variants:
-        name, _, side = variant.partition(":")
-        systematic = experiment.spec.systematics.get(name)
-        sigma = systematic.sigma if systematic is not None and systematic.kind == "arrival-shift" else 0.0
-        shifts.append(sigma if side == "up" else -sigma)
-    return shifts
-
-
-def _times(experiment: Experiment, shifts: Sequence[float]) -> Floats:
-    axis = time_axis(experiment)
-    if axis is None:
-        return np.ones((len(shifts), len(COMPONENTS), 1))
-    by_shift = {shift: _arrival(experiment, axis, shift) for shift in set(shifts)}
-    return np.array([by_shift[shift] for shift in shifts])
-
-
-def _arrival(experiment: Experiment, axis: Axis, shift: float) -> Floats:
-    """Return the probability of each time bin, shape (2, time bins)."""
-    arrival = experiment.spec.source.arrival
-    assert arrival is not None
-    if arrival.kind == "table":
+def _probabilities(experiment: Experiment, arrival: sources.ArrivalTimes, edges: Floats, shift: float) -> Floats:
+    """Return the probability of each time bin at a shift of the arrival times [s]; the efficiency in time is in those that are released."""
+    if isinstance(arrival, sources.BinnedArrival):
         if shift != 0.0:
             message = f"{experiment.name}: an arrival shift needs a pulse; this experiment has a table of arrival probabilities"
             raise CevnsfitError(message)
-        table = experiment.tables[arrival.table]
-        return np.array([table.on((axis,), column) for column in (arrival.prompt, arrival.delayed)])
-    if arrival.kind == "rectangle":
-        pulse = sources.Pulse("rectangle", (1.0,), (arrival.start + arrival.width / 2.0 + shift,), (arrival.width,))
-    else:
-        total = sum(part.weight for part in arrival.pulses)
-        weights, means, sigmas = zip(*((part.weight / total, part.mean + shift, part.sigma) for part in arrival.pulses), strict=True)
-        pulse = sources.Pulse("gaussian", weights, means, sigmas)
-    edges = np.asarray(axis.edges)
-    return np.array([_seen(experiment, density, edges) for density in (pulse.prompt_density, pulse.delayed_density)])
+        return np.array(arrival.probabilities)
 
+    def density(t: Floats) -> Floats:
+        return arrival.density(t - shift)
 
-def _seen(experiment: Experiment, density: Callable[[Floats], Floats], edges: Floats, *, kinks: Sequence[float] = ()) -> Floats:
-    """Return the integral of a density of arrival times, times the efficiency in time, over each bin."""
     loss = experiment.spec.time_efficiency
+    kinks = [kink + shift for kink in arrival.kinks]
     if loss is None:
         return timing.bin_probabilities(density, edges, kinks=kinks)
-    efficiency = _efficiency(loss.start, loss.rate)
-    return timing.bin_probabilities(density, edges, efficiency, kinks=(*kinks, loss.start))
-
-
-def _efficiency(start: float, rate: float) -> Callable[[Floats], Floats]:
-    return lambda t: timing.exponential_efficiency(t, start, rate)
+    start, rate = loss.start, loss.rate
+    return timing.bin_probabilities(density, edges, lambda t: timing.exponential_efficiency(t, start, rate), kinks=(*kinks, start))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.model.signal import with_kernels
+from cevnsfit.model.signal import spread, with_kernels
 from cevnsfit.physics import sources
 from cevnsfit.physics.interactions.terms import Target
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nominal:
-    """The nominal counts of one experiment as a function of couplings and shape parameters.
+    """The nominal counts of one experiment as a function of couplings and nonlinear parameters.
 
     Attributes
     ----------
@@ -54,20 +54,20 @@ def nominal_of(signal: Signal, prepared: tuple[PreparedModel, ...]) -> Nominal:
 
 
 def signal_counts(nominal: Nominal, values: Mapping[str, float]) -> Floats:
-    """Return the signal counts, shape (bins,), at values of couplings and shape parameters."""
+    """Return the signal counts, shape (bins,), at values of couplings and nonlinear parameters."""
     found = [terms(values) for terms in nominal.prepared]
     signal, leptons = nominal.signal, nominal.signal.flux.leptons
     kernels = tuple(dict.fromkeys(term.kernel for terms in found for term in terms if term.flavour in leptons))
-    if kernels != signal.kernels:  # those of some models depend on shape parameters
+    if kernels != signal.kernels:  # those of some models depend on nonlinear parameters
         nominal = nominal_of(with_kernels(signal, kernels), nominal.prepared)
         signal = nominal.signal
     blocks = [_squares(signal, terms, len(target.t), values) for target, terms in zip(signal.targets, found, strict=True)]
     q = np.concatenate(blocks, axis=-1)
     nuclear, electrons = nominal.folds
     cut = nuclear.shape[-1]
-    counts = _spread(signal, nuclear, q[..., :cut], signal.auxiliary[0])
+    counts = spread(signal, (nuclear @ q[..., :cut, None]).sum(axis=0), signal.auxiliary[0])
     if cut < q.shape[-1]:
-        counts = counts + _spread(signal, electrons, q[..., cut:], signal.auxiliary[1])
+        counts = counts + spread(signal, (electrons @ q[..., cut:, None]).sum(axis=0), signal.auxiliary[1])
     return counts.ravel()
 
 
@@ -99,10 +99,3 @@ def _power(monomial: Monomial, values: Mapping[str, float]) -> float:
     for name, power in monomial:
         result *= values[name] ** power
     return result
-
-
-def _spread(signal: Signal, folds: Floats, q: Floats, auxiliary: Floats) -> Floats:
-    """Return counts of each bin, shape (energy bins, auxiliary bins, time bins)."""
-    counts = np.matmul(folds, q[..., None]).sum(axis=0)
-    by_time = signal.flux.spread(counts.reshape(len(counts), 1, len(auxiliary), signal.flux.slices, 1))[0, 0]
-    return np.asarray(by_time[:, None, :] * auxiliary[:, :, None])

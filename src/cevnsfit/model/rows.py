@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 LINEAR: Final = 1
 QUADRATIC: Final = 2
+
+
+class Excursion(NamedTuple):
+    """A template that a parameter adds: times a (`LINEAR`) or times q(a) (`QUADRATIC`)."""
+
+    parameter: str
+    kind: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,13 +38,20 @@ class Factors:
     norms
         Log-normal factors by parameter name: the relative error, or the factors at +1 and at -1.
     excursion
-        Parameter of a shape excursion and its kind, `LINEAR` for a or `QUADRATIC` for q(a); None for a nominal template.
+        How a parameter adds it; None for a nominal template.
     """
 
     component: str
     powers: Mapping[str, int]
     norms: Mapping[str, float | tuple[float, float]]
-    excursion: tuple[str, int] | None = None
+    excursion: Excursion | None = None
+
+
+class TemplateRow(NamedTuple):
+    """A row: what multiplies it, and its template, shape (bins,)."""
+
+    factors: Factors
+    template: NDArray[np.float64]
 
 
 def coefficients(factors: Sequence[Factors]) -> Coefficients:
@@ -71,3 +85,13 @@ def excursion(
     nominal + a U + q(a) V passes through `up` at a = 1 and `down` at a = -1: U = (up - down)/2, V = (up + down - 2 nominal)/16.
     """
     return (up - down) / 2.0, (up + down - 2.0 * nominal) / 16.0
+
+
+def excursions(
+    parameter: str, nominal: NDArray[np.float64], up: NDArray[np.float64], down: NDArray[np.float64] | None
+) -> tuple[tuple[Excursion, NDArray[np.float64]], ...]:
+    """Return what a parameter adds to `nominal` so that it is `up` at 1 and `down` at -1; without `down` it is mirrored."""
+    if down is None:
+        return ((Excursion(parameter, LINEAR), up - nominal),)
+    odd, even = excursion(nominal, up, down)
+    return (Excursion(parameter, LINEAR), odd), (Excursion(parameter, QUADRATIC), even)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 
 from cevnsfit.detector.response import compose, kinks
 from cevnsfit.model.flux import Flux, flux_of
-from cevnsfit.model.stages import detector_stages, without_quenching
+from cevnsfit.model.stages import without_quenching
+from cevnsfit.model.systematics import NOMINAL, variants_of
 from cevnsfit.physics import sources
 from cevnsfit.physics.atoms import shells
 from cevnsfit.physics.constants import ELECTRON_MASS
@@ -80,7 +80,7 @@ class Signal:
     auxiliary
         P(aux | energy) of nuclear and of electron recoils, shape (2, energy bins, auxiliary bins).
     variants
-        Names of the variants: "nominal", then "NAME:up", "NAME:down" for each response systematic.
+        Names of the variants: the nominal one, then those of systematics.
     """
 
     targets: tuple[Target | ElectronTarget, ...]
@@ -111,8 +111,9 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
         If a stage, radius or arrival-time model cannot be used as described, or the response to electrons is not known.
     """
     spec = experiment.spec
-    responses = _responses(experiment)
-    flux = flux_of(experiment, tuple(responses))
+    variants = variants_of(experiment)
+    responses = {name: variant.stages for name, variant in variants.items()}
+    flux = flux_of(experiment, [variant.shift for variant in variants.values()])
     radii = {name: (entry.proton, entry.neutron) for name, entry in spec.target.radii.items()}
     nuclei = composition(spec.target.compound, radii)
     recoiling = [
@@ -131,10 +132,10 @@ def _nuclear(
     """Yield each nuclide with its nodes."""
     spec = experiment.spec
     couplings, shape = weak_couplings(spec.couplings), form_factor(spec.form_factor)
-    jumps = kinks(responses["nominal"], np.asarray(experiment.axes[0].edges))
+    jumps = kinks(responses[NOMINAL], np.asarray(experiment.axes[0].edges))
     for nuclide, number in nuclei:
         t, weights = _rule(flux, nuclide.mass, jumps)
-        scale = _exposure(experiment, number) * weights
+        scale = _targets(experiment, number) * flux.fluence * weights
         yield target_at(nuclide, t, couplings, shape, nuclei), Nodes(nuclide.mass, t, scale, _stacked(experiment, responses, t))
 
 
@@ -143,13 +144,13 @@ def _electronic(
 ) -> Iterator[tuple[ElectronTarget, Nodes]]:
     """Yield the electrons of each element with their nodes, without those that are not seen."""
     seen = {name: without_quenching(stages, experiment.name) for name, stages in responses.items()}
-    jumps = kinks(seen["nominal"], np.asarray(experiment.axes[0].edges))
+    jumps = kinks(seen[NOMINAL], np.asarray(experiment.axes[0].edges))
     couplings = electron_couplings(experiment.spec.couplings)
     for nuclide, number in _elements(nuclei):
         t, weights = _rule(flux, ELECTRON_MASS, [*(energy for _, energy in shells(nuclide.Z)), *jumps])
         matrix = _stacked(experiment, seen, t)
         used = matrix.any(axis=0)
-        scale = _exposure(experiment, number) * weights[used]
+        scale = _targets(experiment, number) * flux.fluence * weights[used]
         yield electrons_at(nuclide, t[used], couplings), Nodes(ELECTRON_MASS, t[used], scale, matrix[:, used])
 
 
@@ -161,12 +162,10 @@ def _rule(flux: Flux, mass: float, jumps: Iterable[float]) -> tuple[NDArray[np.f
     return recoil_nodes(mass, spectra, kinks=[*jumps, *ends], order=14 if len(spectra) <= _FEW else 8)
 
 
-def _exposure(experiment: Experiment, number: float) -> float:
-    """Return targets times protons per area, with `number` of them in a formula unit; times the yield where the flux has none inside."""
-    source, target = experiment.spec.source, experiment.spec.target
-    per_proton = 1.0 if source.yield_per_pot is None else source.yield_per_pot
-    fluence = per_proton * source.protons / (4.0 * math.pi * source.distance**2)
-    return formula_units_per_gram(target.compound) * target.mass * number * fluence
+def _targets(experiment: Experiment, number: float) -> float:
+    """Return the number of targets, with `number` of them in a formula unit."""
+    target = experiment.spec.target
+    return formula_units_per_gram(target.compound) * target.mass * number
 
 
 def with_kernels(signal: Signal, kernels: Sequence[KernelKey]) -> Signal:
@@ -207,22 +206,6 @@ def _elements(nuclei: Sequence[tuple[Nuclide, float]]) -> list[tuple[Nuclide, fl
         first.setdefault(nuclide.Z, nuclide)
         count[nuclide.Z] = count.get(nuclide.Z, 0.0) + number
     return [(nuclide, count[z]) for z, nuclide in first.items()]
-
-
-def _responses(experiment: Experiment) -> dict[str, tuple[Stage, ...]]:
-    """Return the stages of each variant; an arrival shift keeps the nominal ones."""
-    tables = experiment.tables
-    nominal = detector_stages(experiment.spec.response, tables)
-    responses = {"nominal": nominal}
-    for name, systematic in experiment.spec.systematics.items():
-        if not systematic.enabled:
-            continue
-        if systematic.kind == "response":
-            up, down = experiment.variants[name]
-            responses[f"{name}:up"], responses[f"{name}:down"] = detector_stages(up, tables), detector_stages(down, tables)
-        elif systematic.kind == "arrival-shift":
-            responses[f"{name}:up"] = responses[f"{name}:down"] = nominal
-    return responses
 
 
 def _auxiliary(experiment: Experiment) -> NDArray[np.float64]:
@@ -294,14 +277,14 @@ def contract(signal: Signal, q: NDArray[np.float64]) -> NDArray[np.float64]:
     Shape (variants, J, energy bins, auxiliary bins, time bins).
     """
     nuclear = sum(len(target.t) for target in signal.targets if isinstance(target, Target))
-    counts = _spread(signal, (signal.folds[..., :nuclear] @ q[:, :, :nuclear]).sum(axis=0), signal.auxiliary[0])
+    counts = spread(signal, (signal.folds[..., :nuclear] @ q[:, :, :nuclear]).sum(axis=0), signal.auxiliary[0])
     if nuclear < q.shape[2]:
-        counts += _spread(signal, (signal.folds[..., nuclear:] @ q[:, :, nuclear:]).sum(axis=0), signal.auxiliary[1])
+        counts += spread(signal, (signal.folds[..., nuclear:] @ q[:, :, nuclear:]).sum(axis=0), signal.auxiliary[1])
     return counts
 
 
-def _spread(signal: Signal, counts: NDArray[np.float64], auxiliary: NDArray[np.float64]) -> NDArray[np.float64]:
+def spread(signal: Signal, counts: NDArray[np.float64], auxiliary: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return energy counts per flavour, shape (flavours, variants * energy bins * slices, J), spread over auxiliary and time bins."""
-    variants, energies = len(signal.variants), len(auxiliary)
-    by_time = signal.flux.spread(counts.reshape(len(counts), variants, energies, signal.flux.slices, -1))
+    size = counts.shape[1] // (len(auxiliary) * signal.flux.slices)
+    by_time = signal.flux.spread(counts.reshape(len(counts), size, len(auxiliary), signal.flux.slices, -1))
     return np.asarray(by_time[:, :, :, None, :] * auxiliary[None, None, :, :, None])

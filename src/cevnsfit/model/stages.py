@@ -2,88 +2,107 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.detector import efficiency, quenching, smearing
 from cevnsfit.detector.response import Map, Smear, Stage, Weight
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from cevnsfit.spec import instrument
-    from cevnsfit.spec.tables import Table
+    from cevnsfit.spec.tables import InputTable
+
+    Floats = NDArray[np.float64]
+    Tables = Mapping[str, InputTable]
 
 
-def detector_stages(response: Mapping[str, instrument.Stage], tables: Mapping[str, Table]) -> tuple[Stage, ...]:
-    """Return the detector's stages in the order of the description."""
-    return tuple(_stage(entry, tables) for entry in response.values())
+def detector_stages(response: Mapping[str, instrument.Stage], tables: Tables) -> tuple[Stage, ...]:
+    """Return the detector's stages in the order of the description.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no function for the kind of a stage.
+    """
+    for entry in response.values():
+        if entry.kind not in STAGES:
+            what = "kind of response stage"
+            raise UnknownNameError(what, entry.kind, STAGES)
+    return tuple(STAGES[entry.kind](entry, tables) for entry in response.values())
 
 
-def _stage(entry: instrument.Stage, tables: Mapping[str, Table]) -> Stage:
-    kind = entry.kind.rpartition("-")[2]
-    if kind == "quenching":
-        return _quenching(entry, tables)
-    if kind == "efficiency":
-        return _efficiency(entry, tables)
-    if kind == "smearing":
-        return _smearing(entry)
-    assert entry.kind == "light-yield"
-    light_yield = entry.value
-    return Map("e_ee", "pe", lambda e_ee: light_yield * e_ee)
+def _constant_quenching(entry: instrument.ConstantQuenching, _: Tables) -> Map:
+    return Map("t_recoil", "e_ee", lambda t: quenching.constant(t, entry.factor))
 
 
-def _quenching(entry: instrument.Stage, tables: Mapping[str, Table]) -> Map:
-    match entry.kind:
-        case "constant-quenching":
-            return Map("t_recoil", "e_ee", lambda t: quenching.constant(t, entry.factor))
-        case "linear-quenching":
-            return Map("t_recoil", "e_ee", lambda t: quenching.linear(t, entry.constant, entry.slope))
-        case "polynomial-quenching":
-            return Map("t_recoil", "e_ee", lambda t: quenching.polynomial(t, entry.coefficients))
-        case "table-quenching":
-            table = tables[entry.table]
-            energies, factors = table.values("t_recoil"), table.values(entry.column)
-            return Map("t_recoil", "e_ee", lambda t: quenching.table(t, energies, factors), tuple(float(e) for e in energies))
-        case _:
-            raise AssertionError(entry.kind)
+def _linear_quenching(entry: instrument.LinearQuenching, _: Tables) -> Map:
+    return Map("t_recoil", "e_ee", lambda t: quenching.linear(t, entry.constant, entry.slope))
 
 
-def _efficiency(entry: instrument.Stage, tables: Mapping[str, Table]) -> Weight:
-    match entry.kind:
-        case "constant-efficiency":
-            return Weight(entry.axis, lambda x: efficiency.constant(x, entry.value))
-        case "table-efficiency":
-            table = tables[entry.table]
-            xs, ys = table.values(entry.axis), table.values(entry.column)
-            return Weight(entry.axis, lambda x: efficiency.table(x, xs, ys))
-        case "logistic-efficiency":
-            plateaus = [(step.start, step.factor) for step in entry.steps]
-
-            def curve(x: NDArray[np.float64]) -> NDArray[np.float64]:
-                smooth = efficiency.logistic(x, entry.amplitude, entry.steepness, entry.position, entry.offset)
-                return smooth * efficiency.steps(x, plateaus) if plateaus else smooth
-
-            return Weight(entry.axis, curve, tuple(start for start, _ in plateaus))
-        case _:
-            raise AssertionError(entry.kind)
+def _polynomial_quenching(entry: instrument.PolynomialQuenching, _: Tables) -> Map:
+    return Map("t_recoil", "e_ee", lambda t: quenching.polynomial(t, entry.coefficients))
 
 
-def _smearing(entry: instrument.Stage) -> Smear:
-    match entry.kind:
-        case "poisson-smearing":
-            return Smear("pe", "pe", smearing.poisson, integer=True)
-        case "gaussian-smearing":
-            return Smear("e_ee", "e_ee", lambda mean, edges: smearing.gaussian(mean, entry.stochastic * np.sqrt(mean), edges))
-        case "gamma-smearing":
-            light_yield, constant, slope = entry.light_yield, entry.constant, entry.slope
-            return Smear("e_ee", "pe", lambda mean, edges: smearing.gamma(mean * light_yield, constant + slope * mean, edges))
-        case _:
-            raise AssertionError(entry.kind)
+def _table_quenching(entry: instrument.TableQuenching, tables: Tables) -> Map:
+    energies, factors = (tables[entry.table].values(name) for name in ("t_recoil", entry.column))
+    return Map("t_recoil", "e_ee", lambda t: quenching.table(t, energies, factors), tuple(float(e) for e in energies))
+
+
+def _light_yield(entry: instrument.LightYield, _: Tables) -> Map:
+    return Map("e_ee", "pe", lambda e_ee: entry.value * e_ee)
+
+
+def _poisson_smearing(_entry: instrument.PoissonSmearing, _: Tables) -> Smear:
+    return Smear("pe", "pe", smearing.poisson, integer=True)
+
+
+def _gaussian_smearing(entry: instrument.GaussianSmearing, _: Tables) -> Smear:
+    return Smear("e_ee", "e_ee", lambda mean, edges: smearing.gaussian(mean, entry.stochastic * np.sqrt(mean), edges))
+
+
+def _gamma_smearing(entry: instrument.GammaSmearing, _: Tables) -> Smear:
+    return Smear("e_ee", "pe", lambda mean, edges: smearing.gamma(mean * entry.light_yield, entry.constant + entry.slope * mean, edges))
+
+
+def _constant_efficiency(entry: instrument.ConstantEfficiency, _: Tables) -> Weight:
+    return Weight(entry.axis, lambda x: efficiency.constant(x, entry.value))
+
+
+def _table_efficiency(entry: instrument.TableEfficiency, tables: Tables) -> Weight:
+    xs, ys = (tables[entry.table].values(name) for name in (entry.axis, entry.column))
+    return Weight(entry.axis, lambda x: efficiency.table(x, xs, ys))
+
+
+def _logistic_efficiency(entry: instrument.LogisticEfficiency, _: Tables) -> Weight:
+    plateaus = [(step.start, step.factor) for step in entry.steps]
+
+    def curve(x: Floats) -> Floats:
+        smooth = efficiency.logistic(x, entry.amplitude, entry.steepness, entry.position, entry.offset)
+        return smooth * efficiency.steps(x, plateaus) if plateaus else smooth
+
+    return Weight(entry.axis, curve, tuple(start for start, _ in plateaus))
+
+
+STAGES: Final[dict[str, Callable[[Any, Tables], Stage]]] = {
+    "constant-quenching": _constant_quenching,
+    "linear-quenching": _linear_quenching,
+    "polynomial-quenching": _polynomial_quenching,
+    "table-quenching": _table_quenching,
+    "light-yield": _light_yield,
+    "poisson-smearing": _poisson_smearing,
+    "gaussian-smearing": _gaussian_smearing,
+    "gamma-smearing": _gamma_smearing,
+    "constant-efficiency": _constant_efficiency,
+    "table-efficiency": _table_efficiency,
+    "logistic-efficiency": _logistic_efficiency,
+}
+"""What makes a stage of each kind, from its section and the tables."""
 
 
 def reconstructed_efficiency(stages: Sequence[Stage], x: NDArray[np.float64]) -> NDArray[np.float64]:

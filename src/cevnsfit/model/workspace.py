@@ -15,7 +15,8 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients, excursion
+from cevnsfit.model.rows import LINEAR, Excursion, Factors, TemplateRow, coefficients, excursions
+from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.channel import Channel, ControlRegion
 from cevnsfit.stats.likelihood import Likelihood
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Spec = Mapping[str, Any]
-    Row = tuple[Factors, Floats]
 
 MEASURED: Final = "measured_background"
 """Name of a background that a control region measures."""
@@ -40,7 +40,6 @@ MALFORMED: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError,
 """What a document that is no such workspace raises while it is read."""
 
 _KNOWN: Final = ("normfactor", "normsys", "histosys", "shapefactor", "staterror")
-_SIGNAL: Final = "cevns"
 _SIGNAL_SAMPLES: Final = ("sm", "int", "quad")
 
 
@@ -177,7 +176,7 @@ def _controls(spec: Spec) -> dict[str, tuple[str, float]]:
 def _channel(channel: Spec, reader: _Reader, observed: Mapping[str, Floats], controls: Mapping[str, tuple[str, float]]) -> Channel:
     rows, control = _sample_rows(channel, reader, observed, controls)
     coupled = {name for name, parameter in reader.parameters.items() if parameter.kind == "polynomial"}
-    rows = [(replace(f, component=_SIGNAL), t) if f.component in _SIGNAL_SAMPLES or coupled & set(f.powers) else (f, t) for f, t in rows]
+    rows = [_of_signal(row) if row.factors.component in _SIGNAL_SAMPLES or coupled & set(row.factors.powers) else row for row in rows]
     templates = np.array([template for _, template in rows])
     rule = coefficients([factors for factors, _ in rows])
     counts = observed[channel["name"]]
@@ -187,9 +186,9 @@ def _channel(channel: Spec, reader: _Reader, observed: Mapping[str, Floats], con
 
 def _sample_rows(
     channel: Spec, reader: _Reader, observed: Mapping[str, Floats], controls: Mapping[str, tuple[str, float]]
-) -> tuple[list[Row], ControlRegion | None]:
+) -> tuple[list[TemplateRow], ControlRegion | None]:
     """Return the rows of all samples, named as they are, and the control region."""
-    rows: list[Row] = []
+    rows: list[TemplateRow] = []
     control = None
     relative = _relative_errors(channel)
     for sample in channel["samples"]:
@@ -217,12 +216,12 @@ def _relative_errors(channel: Spec) -> dict[str, Floats]:
     }
 
 
-def _rows(sample: Spec, reader: _Reader, relative: Mapping[str, Floats]) -> list[Row]:
+def _rows(sample: Spec, reader: _Reader, relative: Mapping[str, Floats]) -> list[TemplateRow]:
     """Return the rows of one sample, the nominal one first."""
     nominal = np.array(sample["data"], dtype=np.float64)
     powers: dict[str, int] = {}
     norms: dict[str, tuple[float, float]] = {}
-    moved: list[tuple[str, int, Floats]] = []
+    moved: list[tuple[Excursion, Floats]] = []
     for (kind, name), data in {(m["type"], m["name"]): m["data"] for m in sample["modifiers"]}.items():
         if kind == "normfactor":
             for key, power in reader.factor(name).items():
@@ -230,18 +229,18 @@ def _rows(sample: Spec, reader: _Reader, relative: Mapping[str, Floats]) -> list
         elif kind == "normsys":
             norms[reader.nuisance(name)] = (float(data["hi"]), float(data["lo"]))
         elif kind == "histosys":
-            odd, even = excursion(nominal, *(np.array(data[key], dtype=np.float64) for key in ("hi_data", "lo_data")))
-            moved += [(reader.nuisance(name), LINEAR, odd), (name, QUADRATIC, even)]
+            up, down = (np.array(data[key], dtype=np.float64) for key in ("hi_data", "lo_data"))
+            moved += excursions(reader.nuisance(name), nominal, up, down)
         else:
             moved += [
-                (reader.nuisance(f"{name}[{k}]"), LINEAR, nominal * error * (np.arange(len(nominal)) == k))
+                (Excursion(reader.nuisance(f"{name}[{k}]"), LINEAR), nominal * error * (np.arange(len(nominal)) == k))
                 for k, error in enumerate(relative[name])
                 if error > 0
             ]
     component = sample["name"]
     return [
-        (Factors(component, powers, norms), nominal),
-        *((Factors(component, powers, norms, (name, kind)), template) for name, kind, template in moved if np.any(template)),
+        TemplateRow(Factors(component, powers, norms), nominal),
+        *(TemplateRow(Factors(component, powers, norms, excursion), template) for excursion, template in moved if np.any(template)),
     ]
 
 
@@ -250,12 +249,12 @@ def _rows(sample: Spec, reader: _Reader, relative: Mapping[str, Floats]) -> list
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counting:
-    """What a workspace says of a counting experiment.
+    """An experiment without the prediction of a model.
 
     Attributes
     ----------
     rows
-        Rows of its samples.
+        Its rows.
     parameters
         Their parameters.
     observed
@@ -264,7 +263,7 @@ class Counting:
         The control region, or None.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[TemplateRow, ...]
     parameters: tuple[Parameter, ...]
     observed: Floats | None
     control: ControlRegion | None
@@ -296,11 +295,12 @@ def counting(experiment: Experiment, strength: Parameter | None = None) -> Count
     own = {} if strength is None else {strength.name: strength.name}
     names = {p.name: own.get(p.name, given.shared.get(p.name, f"{experiment.name}.{p.name}")) for p in found.parameters}
     parameters = tuple(replace(parameter, name=names[parameter.name]) for parameter in found.parameters)
-    return replace(found, rows=tuple((_renamed(factors, names), template) for factors, template in found.rows), parameters=parameters)
+    rows = tuple(row._replace(factors=_renamed(row.factors, names)) for row in found.rows)
+    return replace(found, rows=rows, parameters=parameters)
 
 
 def _renamed(factors: Factors, names: Mapping[str, str]) -> Factors:
-    excursion = None if factors.excursion is None else (names[factors.excursion[0]], factors.excursion[1])
+    excursion = None if factors.excursion is None else factors.excursion._replace(parameter=names[factors.excursion.parameter])
     powers = {names[name]: power for name, power in factors.powers.items()}
     return Factors(factors.component, powers, {names[name]: norm for name, norm in factors.norms.items()}, excursion)
 
@@ -327,7 +327,7 @@ def _counting(spec: Spec, signal: Sequence[str], strength: Parameter | None) -> 
     rows, control = _sample_rows({**main[0], "samples": samples}, reader, observed, controls)
     if strength is not None:
         reader.add(strength)
-        rows = [_scaled(row, strength.name) if row[0].component in signal else row for row in rows]
+        rows = [_of_signal(row, {strength.name: 1}) if row.factors.component in signal else row for row in rows]
     return Counting(tuple(rows), tuple(reader.parameters.values()), observed[main[0]["name"]], control)
 
 
@@ -338,6 +338,7 @@ def _without(sample: Spec, poi: str) -> Spec:
     }
 
 
-def _scaled(row: Row, strength: str) -> Row:
-    factors, template = row
-    return replace(factors, component=_SIGNAL, powers={**factors.powers, strength: 1}), template
+def _of_signal(row: TemplateRow, powers: Mapping[str, int] | None = None) -> TemplateRow:
+    """Return a row as one of the signal, times further powers of parameters."""
+    further = {} if powers is None else powers
+    return row._replace(factors=replace(row.factors, component=SIGNAL, powers={**row.factors.powers, **further}))

@@ -1,4 +1,4 @@
-"""Neutrino spectra and proton pulses of pion-decay-at-rest sources."""
+"""Neutrino sources: spectra, flavours, normalisation and arrival times; pions and muons that decay at rest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cevnsfit.core.errors import AxisError, CevnsfitError, DomainError, UnknownN
 from cevnsfit.physics.constants import MUON_LIFETIME, MUON_MASS, PION_LIFETIME, PION_MASS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -134,6 +134,97 @@ def histogram(edges: ArrayLike, contents: ArrayLike) -> Spectrum:
     return Spectrum(segments=tuple(Segment(float(low), float(high), (float(d),)) for low, high, d in bins if d > 0.0))
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When neutrinos arrive, as a density in time.
+
+    Attributes
+    ----------
+    density
+        Density in 1/s at times in s, shape (n,) to shape (n,).
+    kinks
+        Times in s at which it is not smooth.
+    """
+
+    density: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    kinks: tuple[float, ...] = ()
+
+
+def flat(low: float, high: float) -> Arrival:
+    """Return an arrival at any time between two times [s]."""
+    return Arrival(lambda t: np.where((t >= low) & (t < high), 1.0 / (high - low), 0.0), (low, high))
+
+
+@dataclass(frozen=True, slots=True)
+class BinnedArrival:
+    """When neutrinos arrive, known in the bins of the analysis alone: nothing can shift it.
+
+    Attributes
+    ----------
+    probabilities
+        Probability of each bin.
+    """
+
+    probabilities: tuple[float, ...]
+
+
+ArrivalTimes = Arrival | BinnedArrival
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Emission:
+    """The neutrinos of one flavour.
+
+    Attributes
+    ----------
+    flavour
+        Such as "nubar_mu".
+    spectra
+        Spectra of one neutrino each.
+    arrivals
+        Arrival times; more than one where energy and time do not factorise.
+    weights
+        Neutrinos by arrival and spectrum in units of the source's fluence, shape (arrivals, spectra).
+    """
+
+    flavour: str
+    spectra: tuple[Spectrum, ...]
+    arrivals: tuple[ArrivalTimes, ...]
+    weights: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NeutrinoSource:
+    """What reaches a detector in the whole exposure.
+
+    Attributes
+    ----------
+    fluence
+        Neutrinos per cm^2 for a weight of 1.
+    emissions
+        The neutrinos, by flavour.
+    """
+
+    fluence: float
+    emissions: tuple[Emission, ...]
+
+
+def isotropic(number: float, distance: float) -> float:
+    """Return the fluence in 1/cm^2 of `number` neutrinos that leave in all directions, at `distance` [cm]."""
+    return number / (4.0 * math.pi * distance**2)
+
+
+def decay_arrivals(prompt: ArrivalTimes, delayed: ArrivalTimes) -> dict[str, ArrivalTimes]:
+    """Return the arrival times of each flavour behind a proton pulse: the neutrino of the pion is prompt, those of the muon are delayed."""
+    return {flavour: prompt if flavour == "nu_mu" else delayed for flavour in _LEPTONS}
+
+
+def decay_at_rest(fluence: float, arrivals: Mapping[str, ArrivalTimes]) -> NeutrinoSource:
+    """Return the source with the flavours and spectra of pions and muons at rest, as many neutrinos of each flavour."""
+    one = np.ones((1, 1))
+    return NeutrinoSource(fluence, tuple(Emission(f, (s,), (arrivals[f],), one) for f, s in pion_decay_at_rest().items()))
+
+
 def pion_decay_at_rest() -> Mapping[str, Spectrum]:
     """Return the spectra of pi+ -> mu+ nu_mu, mu+ -> e+ nu_e nubar_mu at rest, one neutrino of each flavour.
 
@@ -186,6 +277,10 @@ class Pulse:
     def mean(self) -> float:
         """Return the mean time of the protons in s."""
         return sum(weight * mean for weight, mean in zip(self.weights, self.means, strict=True))
+
+    def arrivals(self) -> Mapping[str, ArrivalTimes]:
+        """Return the arrival times of each flavour."""
+        return decay_arrivals(Arrival(self.prompt_density), Arrival(self.delayed_density))
 
     def cdf(self, t: ArrayLike) -> NDArray[np.float64]:
         """Return the fraction of the protons that came before `t` [s], in the shape of `t`."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final
 
 from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.core.paths import data_root
+from cevnsfit.core.version import distribution_of
 
 ENTRY_POINTS: Final = "cevnsfit.experiments"
 
@@ -18,9 +19,21 @@ def experiment_names() -> tuple[str, ...]:
 
 
 def _folders() -> dict[str, Path]:
-    shipped = {path.parent.name: path.parent for path in (data_root() / "experiments").glob("*/experiment.yaml")}
-    added = {entry.name: Path(str(entry.load())) for entry in entry_points(group=ENTRY_POINTS)}
-    return {**added, **shipped}
+    added = {name: Path(str(entry.load())) for name, entry in _plugins().items()}
+    return {**added, **_shipped()}
+
+
+def _shipped() -> dict[str, Path]:
+    return {path.parent.name: path.parent for path in (data_root() / "experiments").glob("*/experiment.yaml")}
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+
+
+def experiment_distribution(name: str) -> str:
+    """Return the distribution and its version that an experiment of a plug-in comes from; an empty text for a shipped one and for a folder."""
+    return "" if name in _shipped() else distribution_of(_plugins().get(name))
 
 
 def resolve(name: str | Path) -> Path:

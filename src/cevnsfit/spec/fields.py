@@ -23,6 +23,9 @@ WORKSPACE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.json$"
 TablePath = Annotated[str, Field(pattern=TABLE_PATTERN)]
 EnergyAxis = Literal["t_recoil", "e_ee", "pe"]
 
+SIGNAL: Final = "cevns"
+"""Name of the signal among the components."""
+
 
 def quantity(value: object, unit: str) -> object:
     """Return a number, or a text with a unit, as a number in `unit`; anything else as it is, for pydantic to refuse."""

@@ -1,4 +1,4 @@
-"""Source, target, response and axes in experiment.yaml: frozen pydantic classes in internal units."""
+"""Target, response and axes in experiment.yaml: frozen pydantic classes in internal units."""
 
 from __future__ import annotations
 
@@ -10,124 +10,24 @@ from pydantic import (
     Field,
     NonNegativeFloat,
     PositiveFloat,
-    ValidationInfo,
-    field_validator,
     model_validator,
 )
 
 from cevnsfit.core.axes import Axis
 from cevnsfit.core.units import INTERNAL, parse
 from cevnsfit.spec.fields import (
-    BeamEnergy,
     EnergyAxis,
-    Length,
     Mass,
-    Name,
     Rate,
     Spec,
     TableColumn,
-    TablePath,
     Time,
-    Width,
     in_unit,
     in_unit_of_axis,
     steps_on_axis,
 )
 
-# --- source and target -------------------------------------------------------------------------------------------------------------
-
-
-class GaussianPulse(Spec):
-    """One Gaussian of a proton pulse."""
-
-    weight: PositiveFloat = 1.0
-    mean: Time
-    sigma: Width
-
-
-class GaussianArrival(Spec):
-    """Arrival times from a proton pulse that is a sum of Gaussians."""
-
-    kind: Literal["gaussians"]
-    pulses: Annotated[tuple[GaussianPulse, ...], Field(min_length=1)]
-
-
-class RectangleArrival(Spec):
-    """Arrival times from a rectangular proton pulse."""
-
-    kind: Literal["rectangle"]
-    start: Time
-    width: Width
-
-
-class TableArrival(Spec):
-    """Probabilities per time bin, as released."""
-
-    kind: Literal["table"]
-    table: TablePath
-    prompt: str
-    delayed: str
-
-
-Arrival = Annotated[GaussianArrival | RectangleArrival | TableArrival, Field(discriminator="kind")]
-
-
-Flavour = Literal["nu_e", "nubar_e", "nu_mu", "nubar_mu", "nu_tau", "nubar_tau"]
-
-
-class FluxSpec(Spec):
-    """An imported flux: neutrinos per proton in bins of energy (e_nu), and of arrival time where the two do not factorise.
-
-    `scale` multiplies the tables; `offset` is the time of their zero on the time axis of the experiment.
-    """
-
-    flavours: Annotated[dict[Flavour, TableColumn], Field(min_length=1)]
-    scale: PositiveFloat = 1.0
-    offset: Time = 0.0
-
-
-class Source(Spec):
-    """The neutrino source; `name` is a file in data/sources whose fields are the defaults of this section."""
-
-    name: Name
-    spectrum: Literal["pion-decay-at-rest"] = "pion-decay-at-rest"
-    exposure_pot: PositiveFloat | None = None
-    exposure_gwh: PositiveFloat | None = None
-    proton_energy: BeamEnergy | None = None
-    flux: FluxSpec | None = None
-    yield_per_pot: Annotated[PositiveFloat | None, Field(validate_default=True)] = None
-    distance: Length
-    arrival: Arrival | None = None
-    references: tuple[str, ...] = ()
-
-    @field_validator("yield_per_pot")
-    @classmethod
-    def _one_normalisation(cls, value: float | None, info: ValidationInfo) -> float | None:
-        flux = info.data.get("flux")
-        if value is None and flux is None and "flux" in info.data:
-            message = "this field is required (or flux, which has the yield inside)"
-            raise ValueError(message)
-        if value is not None and flux is not None:
-            message = "leave it out: the tables of flux are in neutrinos per proton (flux.scale multiplies them)"
-            raise ValueError(message)
-        return value
-
-    @model_validator(mode="after")
-    def _exposed(self) -> Source:
-        if self.exposure_pot is None and (self.exposure_gwh is None or self.proton_energy is None):
-            message = "give exposure_pot, or exposure_gwh together with proton_energy"
-            raise ValueError(message)
-        return self
-
-    @property
-    def protons(self) -> float:
-        """Return the number of protons on target; from the beam energy in GWh where no count is given."""
-        if self.exposure_pot is not None:
-            return self.exposure_pot
-        assert self.exposure_gwh is not None
-        assert self.proton_energy is not None
-        joule_per_mev = 1.602176634e-13
-        return self.exposure_gwh * 3.6e12 / (self.proton_energy * joule_per_mev)
+# --- target ------------------------------------------------------------------------------------------------------------------------
 
 
 class Radii(Spec):
@@ -137,7 +37,7 @@ class Radii(Spec):
     neutron: Annotated[PositiveFloat, in_unit("cm")]
 
 
-class Target(Spec):
+class TargetSpec(Spec):
     """The detector material."""
 
     compound: str
@@ -170,12 +70,10 @@ class PolynomialQuenching(Spec):
     coefficients: Annotated[tuple[float, ...], Field(min_length=1)]
 
 
-class TableQuenching(Spec):
+class TableQuenching(TableColumn):
     """A quenching factor interpolated linearly in T, flat beyond the ends of the curve."""
 
     kind: Literal["table-quenching"]
-    table: TablePath
-    column: str
 
 
 class LightYield(Spec):
@@ -231,12 +129,10 @@ class LogisticEfficiency(_OnAxis):
     steps: Annotated[tuple[Step, ...], BeforeValidator(steps_on_axis)] = ()
 
 
-class TableEfficiency(_OnAxis):
+class TableEfficiency(_OnAxis, TableColumn):
     """An efficiency curve interpolated linearly, flat beyond its ends."""
 
     kind: Literal["table-efficiency"]
-    table: TablePath
-    column: str
 
 
 class ConstantEfficiency(_OnAxis):

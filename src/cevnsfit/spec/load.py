@@ -13,10 +13,11 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.spec.checks import check_experiment
-from cevnsfit.spec.fields import TABLE_PATTERN
-from cevnsfit.spec.instrument import Stage, TableEfficiency, TableQuenching
+from cevnsfit.spec.fields import TABLE_PATTERN, TableColumn
+from cevnsfit.spec.instrument import Stage
 from cevnsfit.spec.schema import ExperimentSpec
-from cevnsfit.spec.tables import Table, TableError, read_table
+from cevnsfit.spec.sources import DEFAULT_KIND
+from cevnsfit.spec.tables import InputTable, TableError, read_table
 from cevnsfit.spec.workspaces import read_pyhf
 from cevnsfit.spec.yaml_source import YamlSource, override, parse_value, read_yaml
 
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from cevnsfit.core.axes import Axis
+    from cevnsfit.spec.findings import Place
 
-    _Loc = tuple[str | int, ...]
+    _Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
 
 FILE: Final = "experiment.yaml"
 _OUT: Final = "links out of the folder"
@@ -47,7 +49,7 @@ class Experiment:
     tables
         Every table that the description names, by file name.
     variants
-        For each response systematic, the stages at +1 and -1 sigma.
+        For each systematic that changes the response, the stages by side ("up" and "down").
     folder
         Where it was read.
     overrides
@@ -60,8 +62,8 @@ class Experiment:
 
     spec: ExperimentSpec
     axes: tuple[Axis, ...]
-    tables: Mapping[str, Table]
-    variants: Mapping[str, tuple[Mapping[str, Stage], Mapping[str, Stage]]]
+    tables: Mapping[str, InputTable]
+    variants: _Variants
     folder: Path
     overrides: tuple[tuple[str, str], ...]
     digests: Mapping[str, str]
@@ -148,14 +150,18 @@ def _with_facility(data: dict[str, Any], source: YamlSource, changes: Mapping[st
 
 
 def _validated(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> tuple[ExperimentSpec | None, list[Problem]]:
+    section = data.get("source")
+    data = {**data, "source": {"kind": DEFAULT_KIND, **section}} if isinstance(section, dict) else data
     try:
         return ExperimentSpec.model_validate(data), []
     except ValidationError as error:
-        return None, [_problem(source, detail["loc"], _text(detail, detail["loc"]), changes) for detail in error.errors()]
+        places = YamlSource(source.name, data)
+        found = [(detail, places.place(detail["loc"])) for detail in error.errors()]
+        return None, [_problem(source, place, _text(detail, detail["loc"]), changes) for detail, place in found]
 
 
 def _problem(source: YamlSource, loc: Sequence[str | int], text: str, changes: Mapping[str, object]) -> Problem:
-    field = source.field(loc)
+    field = ".".join(str(part) for part in loc)
     near = (path for path in changes if f"{field}.".startswith(f"{path}.") or path.startswith(f"{field}."))
     changed = next(near, None)
     if changed is not None:
@@ -189,18 +195,14 @@ def _models(annotation: object) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models(part)]
 
 
-def _variant_tables(variants: Mapping[str, tuple[Mapping[str, Stage], Mapping[str, Stage]]]) -> Iterator[tuple[str, _Loc]]:
+def _variant_tables(variants: _Variants) -> Iterator[tuple[str, Place]]:
     for name, sides in variants.items():
-        for side, stages in zip(("up", "down"), sides, strict=True):
-            yield from (
-                (stage.table, ("systematics", name, side))
-                for stage in stages.values()
-                if isinstance(stage, TableEfficiency | TableQuenching)
-            )
+        for side, stages in sides.items():
+            yield from ((stage.table, ("systematics", name, side)) for stage in stages.values() if isinstance(stage, TableColumn))
 
 
-def _read_tables(references: Iterable[tuple[str, _Loc]], folder: Path, source: YamlSource) -> tuple[dict[str, Table], list[Problem]]:
-    tables: dict[str, Table] = {}
+def _read_tables(references: Iterable[tuple[str, Place]], folder: Path, source: YamlSource) -> tuple[dict[str, InputTable], list[Problem]]:
+    tables: dict[str, InputTable] = {}
     problems: list[Problem] = []
     for file, loc in references:
         if not re.match(TABLE_PATTERN, file) or file in tables or any(problem.file == str(folder / file) for problem in problems):
@@ -239,7 +241,7 @@ def _workspace(spec: ExperimentSpec, folder: Path, source: YamlSource) -> tuple[
     ]
 
 
-def _table_references(node: object, loc: _Loc) -> Iterator[tuple[str, _Loc]]:
+def _table_references(node: object, loc: Place) -> Iterator[tuple[str, Place]]:
     if isinstance(node, dict):
         for key, value in node.items():
             if key == "table" and isinstance(value, str):
@@ -262,20 +264,14 @@ def _axes(spec: ExperimentSpec, source: YamlSource) -> tuple[tuple[Axis, ...], l
     return tuple(axes), problems
 
 
-def _variants(
-    data: dict[str, Any], spec: ExperimentSpec, source: YamlSource
-) -> tuple[dict[str, tuple[Mapping[str, Stage], Mapping[str, Stage]]], list[Problem]]:
-    variants: dict[str, tuple[Mapping[str, Stage], Mapping[str, Stage]]] = {}
+def _variants(data: dict[str, Any], spec: ExperimentSpec, source: YamlSource) -> tuple[_Variants, list[Problem]]:
+    variants: dict[str, dict[str, Mapping[str, Stage]]] = {}
     problems: list[Problem] = []
     for name, systematic in spec.systematics.items():
-        if systematic.kind != "response":
-            continue
-        sides: list[Mapping[str, Stage]] = []
-        for side in ("up", "down"):
-            stages, texts = _changed_response(data.get("response", {}), getattr(systematic, side))
-            sides.append(stages)
+        for side, changes in systematic.responses.items():
+            stages, texts = _changed_response(data.get("response", {}), changes)
+            variants.setdefault(name, {})[side] = stages
             problems += [_problem(source, ("systematics", name, side), text, {}) for text in texts]
-        variants[name] = (sides[0], sides[1])
     return variants, problems
 
 

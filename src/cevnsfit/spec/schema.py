@@ -1,8 +1,8 @@
-"""The schema of experiment.yaml: backgrounds, systematics and the whole; frozen pydantic classes in internal units (MeV, cm, g, s, PE)."""
+"""The schema of experiment.yaml: backgrounds and the whole; frozen pydantic classes in internal units (MeV, cm, g, s, PE)."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
@@ -10,8 +10,10 @@ from pydantic import (
     model_validator,
 )
 
-from cevnsfit.spec.fields import WORKSPACE_PATTERN, Fraction, Name, Rate, Spec, TableColumn, TablePath, Width, in_unit
-from cevnsfit.spec.instrument import Auxiliary, AxisSpec, Source, Stage, Target, TimeEfficiency
+from cevnsfit.spec.fields import WORKSPACE_PATTERN, Fraction, Name, Rate, Spec, TableColumn, TablePath, in_unit
+from cevnsfit.spec.instrument import Auxiliary, AxisSpec, Stage, TargetSpec, TimeEfficiency
+from cevnsfit.spec.sources import Source
+from cevnsfit.spec.systematics import Systematic
 
 # --- backgrounds -------------------------------------------------------------------------------------------------------------------
 
@@ -140,54 +142,7 @@ class ControlRegionSpec(Spec):
         return None if self.table is None or self.column is None else TableColumn(table=self.table, column=self.column)
 
 
-# --- systematics -------------------------------------------------------------------------------------------------------------------
-
-
-class _Systematic(Spec):
-    shared: bool = False
-    enabled: bool = True
-    description: str = ""
-
-
-class Normalisation(_Systematic):
-    """A log-normal factor 1 + sigma on some components."""
-
-    kind: Literal["normalisation"]
-    sigma: Fraction
-    components: Annotated[tuple[Name, ...], Field(min_length=1)]
-
-
-class ResponseVariant(_Systematic):
-    """A re-evaluated response of the signal: fields of `response` that change at +1 and -1 sigma."""
-
-    kind: Literal["response"]
-    up: dict[str, Any]
-    down: dict[str, Any]
-
-
-class ArrivalShift(_Systematic):
-    """The signal arrives later or earlier by `sigma`."""
-
-    kind: Literal["arrival-shift"]
-    sigma: Width
-
-
-class TemplateVariant(_Systematic):
-    """A released excursion of one component over all axes, renormalised to that component.
-
-    For `cevns` the excursion acts as a ratio to the released `nominal` in each bin, cut at 1 +- limit. Without `down` it is mirrored.
-    """
-
-    kind: Literal["template"]
-    component: Name
-    table: TablePath
-    nominal: str
-    up: str
-    down: str | None = None
-    limit: Annotated[float, Field(gt=0, lt=1)] = 0.9
-
-
-Systematic = Annotated[Normalisation | ResponseVariant | ArrivalShift | TemplateVariant, Field(discriminator="kind")]
+# --- the whole ---------------------------------------------------------------------------------------------------------------------
 
 
 class Released(Spec):
@@ -219,7 +174,7 @@ class ExperimentSpec(Spec):
     references: tuple[str, ...] = ()
     overlaps: tuple[Name, ...] = ()
     source: Source
-    target: Target
+    target: TargetSpec
     couplings: Literal["default", "cadeddu2020", "tree"] = "default"
     form_factor: Literal["helm", "klein-nystrand", "coherent", "symmetrised-fermi", "unity"] = "helm"
     axes: dict[str, AxisSpec]
@@ -243,6 +198,6 @@ class ExperimentSpec(Spec):
         return all(entry.electrons is not None for entry in self.auxiliary.values())
 
     def parameter_name(self, systematic: str) -> str:
-        """Return the name of a systematic's parameter: plain when shared, else prefixed with the experiment's."""
+        """Return how the names of a systematic's parameters start: plain when it is shared, else with the name of the experiment in front."""
         entry = self.systematics.get(systematic)
         return systematic if entry is not None and entry.shared else f"{self.name}.{systematic}"

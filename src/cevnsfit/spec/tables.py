@@ -31,7 +31,7 @@ class TableError(CevnsfitError):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class InputTable:
     """A binned table or a curve.
 
     Attributes
@@ -100,7 +100,7 @@ class Table:
         return np.asarray(np.transpose(values, [*order, *rest]).reshape([axis.nbins for axis in axes] + [-1]).sum(axis=-1))
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> InputTable:
     """Return the table in `path`.
 
     Raises
@@ -112,7 +112,7 @@ def read_table(path: Path) -> Table:
     bins = [name.removesuffix("_low") for name in names if name.endswith("_low")]
     if not bins:
         columns = {name: _internal(name, data[:, i], units[i]) for i, name in enumerate(names)}
-        return Table((), columns, dict(zip(names, units, strict=True)))
+        return InputTable((), columns, dict(zip(names, units, strict=True)))
     axes = tuple(_axis(axis, names, units, data) for axis in bins)
     shape = tuple(axis.nbins for axis in axes)
     if int(np.prod(shape)) != len(data):
@@ -120,7 +120,7 @@ def read_table(path: Path) -> Table:
         raise TableError(None, message)
     _check_order(axes, names, units, data)
     values = {name: data[:, i].reshape(shape) for i, name in enumerate(names) if not name.endswith(("_low", "_high"))}
-    return Table(axes, values, {name: units[i] for i, name in enumerate(names) if name in values})
+    return InputTable(axes, values, {name: units[i] for i, name in enumerate(names) if name in values})
 
 
 def _read_numbers(path: Path) -> tuple[list[str], list[str], NDArray[np.float64]]:

@@ -41,17 +41,21 @@ class YamlSource:
                 node = node[key]
         return line
 
-    def field(self, path: Sequence[str | int]) -> str:
-        """Return the dotted field of a pydantic location, without the tags of its unions."""
+    def place(self, path: Sequence[str | int]) -> tuple[str | int, ...]:
+        """Return a location of pydantic without the tags of its unions."""
         node: Any = self.data
-        parts: list[str] = []
-        for position, key in enumerate(path):
-            last = position == len(path) - 1
-            if isinstance(node, Mapping) and isinstance(key, str) and key not in node and not last and node.get("kind") == key:
-                continue
-            parts.append(str(key))
-            node = node[key] if _holds(node, key) else None
-        return ".".join(parts)
+        parts: list[str | int] = []
+        tagged = False
+        for key in path:
+            tagged = not tagged and isinstance(node, Mapping) and key not in node and node.get("kind") == key
+            if not tagged:
+                parts.append(key)
+                node = node[key] if _holds(node, key) else None
+        return tuple(parts)
+
+    def field(self, path: Sequence[str | int]) -> str:
+        """Return the dotted field of a location of pydantic."""
+        return ".".join(str(part) for part in self.place(path))
 
 
 def _holds(node: object, key: str | int) -> bool:

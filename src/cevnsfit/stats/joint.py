@@ -1,25 +1,24 @@
-"""The joint likelihood of several channels: data sets, expected counts, and -2 ln lambda with derivatives for batches.
+"""The joint likelihood of several channels, and what it expects.
 
 -2 ln L is the sum over channels of `stats.poisson` and of (theta - a)^2 over the constrained parameters, a = 0 for real data.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.core.errors import CevnsfitError, NoDataError
-from cevnsfit.stats.channel import amplitudes
+from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.stats.poisson import on_off
+from cevnsfit.stats.rule import amplitudes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.parameters import ParameterSet
     from cevnsfit.stats.channel import Channel
-    from cevnsfit.stats.engine import Problem
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -38,13 +37,14 @@ class Joint:
     local
         For each channel the index in `parameters` of its local parameters.
     bound
-        The problems that `stats.engine.bind` made last; they are used again for the same data and parameters.
+        The problems that `stats.engine.bind_data` made last; they are used again for the same data and parameters.
     """
 
     parameters: ParameterSet
     channels: tuple[Channel, ...]
     local: tuple[Ints, ...]
-    bound: list[Problem] = field(default_factory=list, repr=False)
+    merge: tuple[Floats, ...]
+    distinct: tuple[Floats, ...]
 
     @property
     def nbins(self) -> int:
@@ -57,40 +57,13 @@ class Joint:
         return np.array([parameter.constrained for parameter in self.parameters], dtype=np.bool_)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Data:
-    """One data set, or a batch of P of them where a leading axis is present.
-
-    Attributes
-    ----------
-    counts
-        Per channel, shape (nb,) or (P, nb).
-    control
-        Counts of the control region per channel, shape (nb,) or (P, nb), or None.
-    aux
-        Centres of the constraints, shape (n,) or (P, n); only those of constrained parameters count.
-    """
-
-    counts: tuple[Floats, ...]
-    control: tuple[Floats | None, ...]
-    aux: Floats
-
-    @property
-    def size(self) -> int | None:
-        """Return the number of data sets in the batch, None for a single one."""
-        for item in (*self.counts, *self.control, self.aux):
-            if item is not None and item.ndim == 2:
-                return len(item)
-        return None
-
-
 def join(parameters: ParameterSet, channels: tuple[Channel, ...]) -> Joint:
     """Return the joint likelihood of `channels` over `parameters`.
 
     Raises
     ------
     CevnsfitError
-        If two channels share a name or a shape parameter is among the parameters.
+        If two channels share a name or a nonlinear parameter is among the parameters.
     UnknownNameError
         If a channel uses a parameter that is not listed.
     """
@@ -98,43 +71,34 @@ def join(parameters: ParameterSet, channels: tuple[Channel, ...]) -> Joint:
     if len(set(names)) != len(names):
         message = f"channels must have different names, got {', '.join(names)}"
         raise CevnsfitError(message)
-    shapes = [parameter.name for parameter in parameters if parameter.kind == "shape"]
+    shapes = [parameter.name for parameter in parameters if parameter.kind == "nonlinear"]
     if shapes:
-        message = f"shape parameters ({', '.join(shapes)}) rebuild the templates; they belong to a Likelihood, not to a Joint"
+        message = f"nonlinear parameters ({', '.join(shapes)}) rebuild the templates; they belong to a Likelihood, not to a Joint"
         raise CevnsfitError(message)
     local = tuple(np.array([parameters.index(name) for name in channel.coefficients.parameters], dtype=np.int64) for channel in channels)
-    return Joint(parameters, channels, local)
+    merge, distinct = zip(*(merged(channel.templates) for channel in channels), strict=True) if channels else ((), ())
+    return Joint(parameters, channels, local, merge, distinct)
 
 
-def take(data: Data, row: int) -> Data:
-    """Return one data set of a batch."""
-
-    def pick(item: Floats) -> Floats:
-        return item[row] if item.ndim == 2 else item
-
-    return Data(
-        tuple(pick(item) for item in data.counts),
-        tuple(None if item is None else pick(item) for item in data.control),
-        pick(data.aux),
-    )
-
-
-def observed_data(joint: Joint) -> Data:
-    """Return the observed counts, with constraint centres at 0.
-
-    Raises
-    ------
-    NoDataError
-        If a channel has no observed counts.
-    """
-    counts = []
-    for channel in joint.channels:
-        if channel.observed is None:
-            message = f"channel {channel.name} has no observed counts; use Asimov data"
-            raise NoDataError(message)
-        counts.append(channel.observed)
-    control = tuple(None if channel.control is None else channel.control.counts for channel in joint.channels)
-    return Data(tuple(counts), control, np.zeros(len(joint.parameters)))
+def merged(templates: Floats) -> tuple[Floats, Floats]:
+    """Return merge (M, K) and distinct templates (K, nb) with `templates = merge @ distinct`, the largest entry of each being 1."""
+    known: dict[bytes, int] = {}
+    rows: list[Floats] = []
+    entries: list[tuple[int, int, float]] = []
+    for m, row in enumerate(templates):
+        peak = row[np.argmax(np.abs(row))] if row.size else 0.0
+        if peak == 0:
+            continue
+        scaled = row / peak
+        key = (np.round(scaled, 10) + 0.0).tobytes()
+        if key not in known or not np.allclose(rows[known[key]], scaled, rtol=1e-12, atol=0):
+            known[key] = len(rows)
+            rows.append(scaled)
+        entries.append((m, known[key], peak))
+    merge = np.zeros((len(templates), len(rows)))
+    for m, k, peak in entries:
+        merge[m, k] = peak
+    return merge, np.array(rows).reshape(len(rows), templates.shape[1])
 
 
 def expected_totals(joint: Joint, theta: Floats) -> tuple[Floats, ...]:
@@ -173,35 +137,3 @@ def measured_backgrounds(joint: Joint, theta: Floats) -> tuple[Floats | None, ..
         else:
             result.append(on_off(total, channel.observed, control.counts, control.ratio).background[0])
     return tuple(result)
-
-
-def asimov_data(joint: Joint, theta: Floats) -> Data:
-    """Return the data set that equals its expectation at theta, shape (n,); constraint centres are at theta too."""
-    counts, control = _means(joint, theta)
-    return Data(counts, control, np.where(joint.constrained, theta, 0.0))
-
-
-def toy_data(joint: Joint, theta: Floats, rng: np.random.Generator, size: int) -> Data:
-    """Return `size` pseudo-experiments at theta, shape (n,).
-
-    Counts and control counts fluctuate as Poisson, the centres of the constraints as unit normals around theta.
-    """
-    counts, control = _means(joint, theta)
-    centres = np.where(joint.constrained, theta + rng.standard_normal((size, len(theta))), 0.0)
-    return Data(
-        tuple(rng.poisson(mean, (size, len(mean))).astype(np.float64) for mean in counts),
-        tuple(None if mean is None else rng.poisson(mean, (size, len(mean))).astype(np.float64) for mean in control),
-        centres,
-    )
-
-
-def _means(joint: Joint, theta: Floats) -> tuple[tuple[Floats, ...], tuple[Floats | None, ...]]:
-    """Return expected counts and control counts, measured background included; negative counts are cut at 0."""
-    backgrounds = measured_backgrounds(joint, theta)
-    totals = expected_totals(joint, theta)
-    counts = tuple(np.maximum(total[0] + (0.0 if b is None else b), 0.0) for total, b in zip(totals, backgrounds, strict=True))
-    control = tuple(
-        None if b is None or channel.control is None else channel.control.ratio * b
-        for channel, b in zip(joint.channels, backgrounds, strict=True)
-    )
-    return counts, control

@@ -1,4 +1,4 @@
-"""A likelihood over all parameters: shape parameters rebuild the channels, the rest enter a joint likelihood."""
+"""A likelihood over all parameters: nonlinear parameters rebuild the channels, the rest enter a joint likelihood."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Likelihood:
-    """Channels as a function of the shape parameters.
+    """Channels as a function of the nonlinear parameters.
 
     Attributes
     ----------
     parameters
         Parameters of all kinds.
     build
-        Returns the channels at given values of all shape parameters; a pure function.
+        Returns the channels at given values of all nonlinear parameters; a pure function.
     nominal
         Returns the expected counts (nb,) of each channel by name at values of all parameters, nuisances at their defaults, faster than through
         `build`; None where there is no faster way.
@@ -39,27 +39,27 @@ class Likelihood:
     nominal: Callable[[Mapping[str, float]], dict[str, NDArray[np.float64]]] | None = None
 
     @property
-    def shape(self) -> ParameterSet:
-        """Return the shape parameters."""
-        return self.parameters.of_kind("shape")
+    def nonlinear(self) -> ParameterSet:
+        """Return the nonlinear parameters."""
+        return self.parameters.of_kind("nonlinear")
 
     def at(self, values: Mapping[str, float]) -> Joint:
-        """Return the joint likelihood over polynomial and nuisance parameters at shape values (defaults where not given).
+        """Return the joint likelihood over polynomial and nuisance parameters at nonlinear values (defaults where not given).
 
         Raises
         ------
         UnknownNameError
-            If a name is not that of a shape parameter.
+            If a name is not that of a nonlinear parameter.
         DomainError
             If a value is outside its domain.
         """
-        shape = self.shape
-        unknown = [name for name in values if name not in shape]
+        nonlinear = self.nonlinear
+        unknown = [name for name in values if name not in nonlinear]
         if unknown:
-            kind = "shape parameter"
-            raise UnknownNameError(kind, unknown[0], shape.names)
-        vector = shape.vector(values)
-        settings = {name: float(value) for name, value in zip(shape.names, vector, strict=True)}
+            kind = "nonlinear parameter"
+            raise UnknownNameError(kind, unknown[0], nonlinear.names)
+        vector = nonlinear.vector(values)
+        settings = {name: float(value) for name, value in zip(nonlinear.names, vector, strict=True)}
         return join(self.parameters.of_kind("polynomial", "nuisance"), self.build(settings))
 
     def counts(self, values: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
@@ -70,12 +70,12 @@ class Likelihood:
         Parameters
         ----------
         values
-            Couplings and shape parameters, in the units of the parameters; defaults where not given.
+            Couplings and nonlinear parameters, in the units of the parameters; defaults where not given.
 
         Raises
         ------
         UnknownNameError
-            If a name is not that of a coupling or shape parameter.
+            If a name is not that of a coupling or nonlinear parameter.
         DomainError
             If a value is outside its domain.
         """
@@ -83,12 +83,12 @@ class Likelihood:
         for name, value in values.items():
             parameter = self.parameters[name]
             if parameter.kind == "nuisance":
-                kind = "coupling or shape parameter"
+                kind = "coupling or nonlinear parameter"
                 raise UnknownNameError(kind, name, [p.name for p in self.parameters if p.kind != "nuisance"])
             settings[name] = parameter.checked(value)
         if self.nominal is not None:
             return self.nominal(settings)
-        joint = self.at({p.name: settings[p.name] for p in self.shape})
+        joint = self.at({p.name: settings[p.name] for p in self.nonlinear})
         totals = expected_totals(joint, joint.parameters.vector({name: settings[name] for name in joint.parameters.names}))
         return {channel.name: total[0] for channel, total in zip(joint.channels, totals, strict=True)}
 

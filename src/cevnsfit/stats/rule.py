@@ -51,13 +51,13 @@ class Rule:
     factor_products: Ints
     slope_factors: Ints
     slope_places: Ints
-    shape_parameters: Ints
-    shape_source: Ints
-    shape_rows: Ints
-    shape_columns: Ints
-    shape_places: Floats
+    excursion_parameters: Ints
+    excursion_source: Ints
+    excursion_rows: Ints
+    excursion_columns: Ints
+    excursion_places: Floats
     membership: Floats
-    shape_matrix: Floats
+    excursion_matrix: Floats
     slope_matrix: Floats
 
 
@@ -73,8 +73,8 @@ class Terms:
     ratio_slopes: Floats
     powers: Floats
     shape: Floats
-    shape_first: Floats
-    shape_second: Floats
+    excursion_first: Floats
+    excursion_second: Floats
 
 
 def _compile_monomials(powers: Ints, column: dict[int, int]) -> Monomials:
@@ -111,6 +111,15 @@ def _compile_monomials(powers: Ints, column: dict[int, int]) -> Monomials:
     return Monomials(used, table[:, used], np.array(values, dtype=np.int64), *split(first), *split(second))
 
 
+def _distinct(rows: Floats) -> tuple[Floats, Ints]:
+    """Return the distinct rows in order of appearance, and the place of each row among them."""
+    places: dict[bytes, int] = {}
+    group = np.array([places.setdefault((row + 0.0).tobytes(), len(places)) for row in rows], dtype=np.int64)
+    first = np.zeros(len(places), dtype=np.int64)
+    first[group[::-1]] = np.arange(len(rows))[::-1]
+    return rows[first], group
+
+
 def _one_hot(places: Ints, size: int) -> Floats:
     """Return the matrix (k, size) with a 1 at each place."""
     result: Floats = (places[:, None] == np.arange(size)).astype(np.float64)
@@ -121,8 +130,7 @@ def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
     """Return the rule prepared for derivatives with respect to the local parameters `floating`."""
     n = len(coefficients.parameters)
     key = np.concatenate([coefficients.powers, coefficients.norm_hi, coefficients.norm_lo], axis=1)
-    unique, group = np.unique(key, axis=0, return_inverse=True)
-    group = group.reshape(-1)
+    unique, group = _distinct(key)
     powers, hi, lo = unique[:, :n].astype(np.int64), unique[:, n : 2 * n], unique[:, 2 * n :]
     column = {int(local): position for position, local in enumerate(floating)}
     factors: dict[tuple[int, float, float], int] = {}
@@ -137,7 +145,7 @@ def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
     padded = np.array([item + [len(factors)] * (depth - len(item)) for item in members], dtype=np.int64).reshape(len(unique), depth)
     table = np.array(list(factors), dtype=np.float64).reshape(-1, 3)
     slope_table = np.array(slopes, dtype=np.int64).reshape(-1, 2)
-    kind, index = coefficients.shape_kind, coefficients.shape_index
+    kind, index = coefficients.excursion_kind, coefficients.excursion_index
     shapes, position = np.unique(index[kind > 0], return_inverse=True)
     source = np.zeros(len(kind), dtype=np.int64)
     source[kind > 0] = 1 + position.reshape(-1) + len(shapes) * (kind[kind > 0] - 1)
@@ -154,13 +162,13 @@ def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
         factor_products=padded.T.copy(),
         slope_factors=slope_table[:, 0],
         slope_places=slope_table[:, 1],
-        shape_parameters=shapes,
-        shape_source=source,
-        shape_rows=rows,
-        shape_columns=columns,
-        shape_places=_one_hot(columns * len(unique) + group[rows], len(floating) * len(unique)),
+        excursion_parameters=shapes,
+        excursion_source=source,
+        excursion_rows=rows,
+        excursion_columns=columns,
+        excursion_places=_one_hot(columns * len(unique) + group[rows], len(floating) * len(unique)),
         membership=_one_hot(group, len(unique)),
-        shape_matrix=_one_hot(columns, len(floating)),
+        excursion_matrix=_one_hot(columns, len(floating)),
         slope_matrix=_one_hot(slope_table[:, 1] // len(unique), len(floating)),
     )
 
@@ -201,12 +209,12 @@ def evaluate(rule: Rule, theta: Floats) -> Terms:
     if len(monomials.first_rows):
         raised = _scatter(powers[:, monomials.first_rows] * monomials.first_coefficients, monomials.first_places, size)
         slopes += raised * factors[:, None, :]
-    nuisance = theta[:, rule.shape_parameters]
+    nuisance = theta[:, rule.excursion_parameters]
     quadratic = code4p(nuisance)
     one, zero, flat = np.ones((count, 1)), np.zeros((count, 1)), np.zeros_like(nuisance)
-    shape = np.concatenate([one, nuisance, quadratic.value], axis=1)[:, rule.shape_source]
-    first = np.concatenate([zero, flat + 1, quadratic.first], axis=1)[:, rule.shape_source[rule.shape_rows]]
-    second = np.concatenate([zero, flat, quadratic.second], axis=1)[:, rule.shape_source[rule.shape_rows]]
+    shape = np.concatenate([one, nuisance, quadratic.value], axis=1)[:, rule.excursion_source]
+    first = np.concatenate([zero, flat + 1, quadratic.first], axis=1)[:, rule.excursion_source[rule.excursion_rows]]
+    second = np.concatenate([zero, flat, quadratic.second], axis=1)[:, rule.excursion_source[rule.excursion_rows]]
     return Terms(products[:, rule.group] * shape, products, slopes, factors, ratios, bend, powers, shape, first, second)
 
 
@@ -218,20 +226,20 @@ def select(terms: Terms, rows: Ints) -> Terms:
 def jacobian(rule: Rule, terms: Terms) -> Floats:
     """Return dA_m/dtheta_i of the floating parameters, shape (P, n, M)."""
     result = terms.product_slopes[:, :, rule.group] * terms.shape[:, None, :]
-    result[:, rule.shape_columns, rule.shape_rows] += terms.products[:, rule.group[rule.shape_rows]] * terms.shape_first
+    result[:, rule.excursion_columns, rule.excursion_rows] += terms.products[:, rule.group[rule.excursion_rows]] * terms.excursion_first
     return result
 
 
-def _shape_sums(rule: Rule, terms: Terms, slope: Floats) -> Floats:
-    """Return sum over the rows of product u and shape parameter i of slope x h', shape (P, n, U)."""
-    weighted = slope[:, rule.shape_rows] * terms.shape_first
-    return (weighted @ rule.shape_places).reshape(len(slope), len(rule.floating), rule.n_groups)
+def _excursion_sums(rule: Rule, terms: Terms, slope: Floats) -> Floats:
+    """Return sum over the rows of product u and nonlinear parameter i of slope x h', shape (P, n, U)."""
+    weighted = slope[:, rule.excursion_rows] * terms.excursion_first
+    return (weighted @ rule.excursion_places).reshape(len(slope), len(rule.floating), rule.n_groups)
 
 
 def pull_back(rule: Rule, terms: Terms, slope: Floats) -> Floats:
     """Return the gradient (P, n) from slope = df/dA of shape (P, M)."""
     by_group = (slope * terms.shape) @ rule.membership
-    sums = _shape_sums(rule, terms, slope)
+    sums = _excursion_sums(rule, terms, slope)
     gradient: Floats = np.einsum("piu,pu->pi", terms.product_slopes, by_group) + np.einsum("piu,pu->pi", sums, terms.products)
     return gradient
 
@@ -240,14 +248,14 @@ def curvature(rule: Rule, terms: Terms, slope: Floats) -> Floats:
     """Return sum_m slope_m d2A_m/dtheta_i dtheta_j, shape (P, n, n), from slope = df/dA of shape (P, M)."""
     n = len(rule.floating)
     by_group = (slope * terms.shape) @ rule.membership
-    sums = _shape_sums(rule, terms, slope)
+    sums = _excursion_sums(rule, terms, slope)
     scaled = terms.ratios * by_group[:, None, :]
     half = terms.product_slopes @ sums.transpose(0, 2, 1)
     half += (terms.product_slopes - 0.5 * terms.ratios * terms.products[:, None, :]) @ scaled.transpose(0, 2, 1)
     result = half + half.transpose(0, 2, 1)
     bend = terms.ratio_slopes * (by_group * terms.products)[:, rule.slope_places % rule.n_groups]
-    bow = slope[:, rule.shape_rows] * terms.shape_second * terms.products[:, rule.group[rule.shape_rows]]
-    result[:, np.arange(n), np.arange(n)] += bend @ rule.slope_matrix + bow @ rule.shape_matrix
+    bow = slope[:, rule.excursion_rows] * terms.excursion_second * terms.products[:, rule.group[rule.excursion_rows]]
+    result[:, np.arange(n), np.arange(n)] += bend @ rule.slope_matrix + bow @ rule.excursion_matrix
     monomials = rule.monomials
     if len(monomials.second_rows):
         twice = _scatter(
@@ -255,3 +263,15 @@ def curvature(rule: Rule, terms: Terms, slope: Floats) -> Floats:
         )
         result += np.einsum("piju,pu->pij", twice, terms.factors * by_group)
     return result
+
+
+def amplitudes(coefficients: Coefficients, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return A, shape (P, M), at local parameters theta of shape (P, n)."""
+    return evaluate(compile_rule(coefficients, np.empty(0, dtype=np.int64)), theta).amplitudes
+
+
+def amplitudes_and_jacobian(coefficients: Coefficients, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return A of shape (P, M) and dA/dtheta of shape (P, M, n), at local parameters theta of shape (P, n)."""
+    rule = compile_rule(coefficients, np.arange(len(coefficients.parameters)))
+    terms = evaluate(rule, theta)
+    return terms.amplitudes, jacobian(rule, terms).transpose(0, 2, 1)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @on_one_thread
 def run_goodness(analysis: Analysis, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None) -> Goodness:
-    """Return the goodness of fit of an analysis, with pseudo-experiments where `run` says how; shape parameters must be held."""
+    """Return the goodness of fit of an analysis, with pseudo-experiments where `run` says how; nonlinear parameters must be held."""
     joint, held = prepare(analysis, at)
     check_floating(analysis, tuple(at))
     if run is None:
@@ -40,7 +40,7 @@ def run_goodness(analysis: Analysis, *, at: Mapping[str, float], run: Run | None
 def run_compatibility(
     analysis: Analysis, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None
 ) -> Compatibility:
-    """Return how well the experiments of an analysis agree, with pseudo-experiments where `run` says how; shape parameters must be held."""
+    """Return how well the experiments of an analysis agree, with pseudo-experiments where `run` says how; nonlinear parameters must be held."""
     joint, held = prepare(analysis, at)
     check_floating(analysis, tuple(at))
     if run is None:
@@ -51,7 +51,7 @@ def run_compatibility(
 
 @on_one_thread
 def run_ranking(analysis: Analysis, *, at: Mapping[str, float], poi: str | None = None) -> Ranking:
-    """Return the nuisances of an analysis by the size of their impact on a parameter; shape parameters must be held."""
+    """Return the nuisances of an analysis by the size of their impact on a parameter; nonlinear parameters must be held."""
     joint, held = prepare(analysis, at)
     name = poi_name(joint, poi, held)
     check_floating(analysis, (*at, name))

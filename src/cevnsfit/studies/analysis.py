@@ -10,6 +10,7 @@ import numpy as np
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.io.overlays import read_overlay
+from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.physics.interactions import signal_model
 from cevnsfit.physics.trident import SMALLEST_MASS, trident_limit, trident_spectrum
 from cevnsfit.report.plots import save_figure, spectra_figure
@@ -17,7 +18,6 @@ from cevnsfit.spec.analysis import AnalysisSpec, Overlay, load_analysis
 from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
 from cevnsfit.studies.fitting import Consistency, FitSummary, consistency, run_fit
 from cevnsfit.studies.grids import parse_grids
-from cevnsfit.studies.moments import moment_reference
 from cevnsfit.studies.parts import Part, load_parts
 from cevnsfit.studies.rates import projections
 from cevnsfit.studies.scan import run_scan
@@ -89,7 +89,7 @@ def run_analysis(
 def write_analysis(result: AnalysisResult, folder: Path) -> tuple[Path, ...]:
     """Write tables and pictures of an analysis into `folder` and return their paths."""
     files = [*write_tables(result.results, folder)]
-    reference = moment_reference(result.spec.g_2)
+    reference = latest_deviation(result.spec.g_2)
     files.append(write_plot(result.results, folder / "exclusion.png", reference, curves=result.overlays, title=result.spec.title))
     drawn = [projection for fit in result.fits for counts in fit.counts for projection in projections(counts)]
     if drawn:

@@ -13,6 +13,7 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import intervals
 from cevnsfit.model.build import RELEASED, SIGNAL, SignalSystematics, build_likelihood
+from cevnsfit.moments.boson_loops import vector_contribution
 from cevnsfit.physics.constants import ELECTRON_MASS, FM, MUON_MASS, TAU_MASS
 from cevnsfit.physics.couplings import COUPLING_SETS, tree_level
 from cevnsfit.physics.cross_sections import differential_cross_section, flux_averaged_cross_section
@@ -21,7 +22,6 @@ from cevnsfit.physics.interactions import signal_model
 from cevnsfit.physics.interactions.terms import sm_charge, target_at
 from cevnsfit.physics.interactions.vector_mediators import loop_function
 from cevnsfit.physics.kernels import t_max
-from cevnsfit.physics.magnetic_moments import vector_contribution
 from cevnsfit.physics.nuclei import Nuclide, composition
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 from cevnsfit.spec.load import Experiment, load_experiment

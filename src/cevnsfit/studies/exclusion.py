@@ -13,8 +13,8 @@ from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.contour import pieces
 from cevnsfit.infer.intervals import METHOD
+from cevnsfit.moments.bands import moment_band
 from cevnsfit.report.plots import Band, exclusion_figure, save_figure
-from cevnsfit.studies.moments import moment_band
 from cevnsfit.studies.setup import caveat, check_model
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.infer.planes import Plane, Region
-    from cevnsfit.studies.moments import MomentReference
+    from cevnsfit.moments.measured import Deviation
     from cevnsfit.studies.scan import Scan
     from cevnsfit.studies.shape_planes import ShapeScan
 
@@ -70,7 +70,7 @@ def coarse(results: Sequence[Result]) -> list[str]:
     for plane, regions in results:
         model = check_model(plane.model) if plane.model else None
         kinds = {p.name: p.kind for p in (() if model is None else model.parameters)}
-        if kinds.get(plane.x.name) == "shape" != kinds.get(plane.y.name):
+        if kinds.get(plane.x.name) == "nonlinear" != kinds.get(plane.y.name):
             continue
         rise = plane.nll2 - plane.best["nll2"]
         counts = [pieces(plane.x, plane.y, rise, region.threshold) for region in regions]
@@ -190,7 +190,7 @@ def results_json(results: Sequence[Result]) -> list[dict[str, Any]]:
 def write_plot(
     results: Sequence[Result],
     path: Path,
-    reference: MomentReference | None,
+    reference: Deviation | None,
     *,
     curves: Sequence[tuple[str, NDArray[np.float64]]] = (),
     title: str | None = None,
@@ -207,7 +207,7 @@ def write_plot(
     return save_figure(figure, path)
 
 
-def plane_band(plane: Plane, reference: MomentReference) -> Band | None:
+def plane_band(plane: Plane, reference: Deviation) -> Band | None:
     """Return the couplings that explain a magnetic moment within two standard errors; None for other planes and models, or if none does.
 
     Parameters

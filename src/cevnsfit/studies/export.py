@@ -14,7 +14,7 @@ from cevnsfit.core.version import package_versions
 from cevnsfit.infer.intervals import METHOD
 from cevnsfit.io.exports import darkcast, hepdata, netcdf, root, text
 from cevnsfit.io.exports.limits import Limits
-from cevnsfit.io.store import read_scan
+from cevnsfit.io.layouts import read_scan
 from cevnsfit.physics.constants import FERMI_CONSTANT
 from cevnsfit.physics.couplings import LEPTONS
 from cevnsfit.physics.form_factors import form_factor
@@ -78,7 +78,7 @@ def stored_limits(folder: Path, confidence: Sequence[tuple[float, int]]) -> Limi
         "options": {key: first[key] for key in ("overrides", "signal_systematics", "allow_overlap", "electrons")},
         "inputs": known["inputs"],
         "version": known["version"],
-        "made_with": read_scan(folder).packages,
+        "made_with": dict(read_scan(folder).packages),
         "exported_with": package_versions(),
     }
     return Limits(results, metadata)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cevnsfit.io.exports.simplified import Simplified
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.setup import Analysis
 
@@ -85,16 +86,16 @@ def workspaces(
     grid: Mapping[str, ArrayLike] | None = None,
     record: str = RECORD,
 ) -> Workspaces:
-    """Return an analysis as a pyhf workspace, or as a workspace and a patchset over one shape parameter.
+    """Return an analysis as a pyhf workspace, or as a workspace and a patchset over one nonlinear parameter.
 
     Parameters
     ----------
     analysis
         The analysis.
     at
-        Held parameters: the shape parameters of the workspace, and couplings or nuisances that are to be fixed.
+        Held parameters: the nonlinear parameters of the workspace, and couplings or nuisances that are to be fixed.
     grid
-        One shape parameter and its values, for a patchset.
+        One nonlinear parameter and its values, for a patchset.
     record
         INSPIRE identifier of the paper, for a patchset.
     """
@@ -103,10 +104,10 @@ def workspaces(
     data = data_or_asimov(likelihood)
     points = [held] if not grid else [{**held, name: value} for name, values in grid.items() for value in _checked(values)]
     label = next(iter(grid)) if grid else ""
-    if grid and (len(grid) > 1 or label in held or label not in likelihood.shape):
-        message = f"a patchset is made over one shape parameter that is not held, for example mass; got {', '.join(grid)}"
+    if grid and (len(grid) > 1 or label in held or label not in likelihood.nonlinear):
+        message = f"a patchset is made over one nonlinear parameter that is not held, for example mass; got {', '.join(grid)}"
         raise CevnsfitError(message)
-    missing = [p.name for p in likelihood.shape if not p.fixed and p.name not in points[0]]
+    missing = [p.name for p in likelihood.nonlinear if not p.fixed and p.name not in points[0]]
     if missing:
         message = f"{', '.join(missing)} must be held for a workspace: add --at {missing[0]}=VALUE, or --grid for a patchset"
         raise CevnsfitError(message)
@@ -114,14 +115,16 @@ def workspaces(
     for point in points:
         joint, values = fix(likelihood, point)
         made.append(histfactory.workspace(joint, data, values))
-    metadata |= {"shape": {p.name: float(held.get(p.name, p.default)) for p in likelihood.shape if p.name != label}}
+    metadata |= {"shape": {p.name: float(held.get(p.name, p.default)) for p in likelihood.nonlinear if p.name != label}}
     metadata |= {"couplings": _about_couplings(likelihood, made[0]), **_about_workspace(made[0])}
     if not grid:
         validate(made[0].spec, "workspace")
         return Workspaces(made[0].spec, None, metadata)
     base = histfactory.without_couplings(made[0])
     by_value = {float(point[label]): exported for point, exported in zip(points, made, strict=True)}
-    about = f"{analysis.model}: {', '.join(metadata['experiments'])}, one patch for each value of {label} [{likelihood.shape[label].unit}]"
+    about = (
+        f"{analysis.model}: {', '.join(metadata['experiments'])}, one patch for each value of {label} [{likelihood.nonlinear[label].unit}]"
+    )
     extra = {"cevnsfit": plain(metadata)}
     patches = histfactory.patchset(base, by_value, label, description=about, record=record, extra=extra)
     validate(base, "workspace")
@@ -145,7 +148,7 @@ def _about_couplings(likelihood: Likelihood, exported: histfactory.Exported) -> 
 
 def _about_workspace(exported: histfactory.Exported) -> dict[str, Any]:
     """Return how to read a workspace, and what it does not hold."""
-    notes = ["a shape parameter (mass, radius) has one value in a workspace; other values are other workspaces or patches", _POSITIVE]
+    notes = ["a nonlinear parameter (mass, radius) has one value in a workspace; other values are other workspaces or patches", _POSITIVE]
     if any(powers != {name: 1} for name, powers in exported.monomials.items()):
         notes.append(_MONOMIALS)
     if any(channel["name"].endswith("_control") for channel in exported.spec["channels"]):
@@ -177,7 +180,7 @@ def write_workspaces(made: Workspaces, path: Path) -> tuple[Path, ...]:
 
 @on_one_thread
 def hs3(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> dict[str, Any]:
-    """Return an analysis at fixed shape parameters as an HS3 document, in which the couplings float.
+    """Return an analysis at fixed nonlinear parameters as an HS3 document, in which the couplings float.
 
     Parameters
     ----------
@@ -226,12 +229,12 @@ def simplified(analysis: Analysis, ends: tuple[float, float], *, at: Mapping[str
     likelihood = build(analysis)
     fix(likelihood, held)
     couplings = [p for p in likelihood.parameters if p.kind == "polynomial" and p.scale == "log" and not p.fixed]
-    if "mass" not in likelihood.shape or len(couplings) != 1 or {"mass", couplings[0].name} & set(held):
+    if "mass" not in likelihood.nonlinear or len(couplings) != 1 or {"mass", couplings[0].name} & set(held):
         message = (
             f"a simplified likelihood is made over the mass and the coupling of a mediator; {analysis.model} has other free parameters"
         )
         raise CevnsfitError(message)
-    mass, name = likelihood.shape["mass"], couplings[0].name
+    mass, name = likelihood.nonlinear["mass"], couplings[0].name
     for end in ends:
         mass.checked(end)
     data = data_or_asimov(likelihood)

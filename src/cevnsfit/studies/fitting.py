@@ -16,7 +16,8 @@ from cevnsfit.infer.intervals import Intervals, intervals
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.shapes import shape_intervals
 from cevnsfit.model.build import SIGNAL
-from cevnsfit.stats.joint import Joint, join, measured_backgrounds, observed_data
+from cevnsfit.stats.data import observed_data
+from cevnsfit.stats.joint import Joint, join, measured_backgrounds
 from cevnsfit.studies.pseudo import Pseudo, data_text, pseudo_data
 from cevnsfit.studies.rates import Rates, counts_at
 from cevnsfit.studies.setup import Analysis, build, caveat, check_floating, check_model, fix, load_experiments
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.results import FitResult, ToyRecord
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.stats.joint import Data
+    from cevnsfit.stats.data import Data
     from cevnsfit.stats.likelihood import Likelihood
 
 
@@ -85,7 +86,7 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
     fix(likelihood, held)
     data = None
     if pseudo is not None:
-        shapes = {name: value for name, value in held.items() if name in likelihood.shape}
+        shapes = {name: value for name, value in held.items() if name in likelihood.nonlinear}
         pseudo = dataclasses.replace(pseudo, truth={**shapes, **pseudo.truth})
         likelihood, data = pseudo_data(likelihood, pseudo)
     result = fit(likelihood, fixed=held, data=data)
@@ -103,7 +104,7 @@ def require_data(experiments: Sequence[Experiment]) -> None:
 
 def best_counts(experiments: Sequence[Experiment], likelihood: Likelihood, result: FitResult) -> tuple[Rates, ...]:
     """Return the counts of each experiment at the best fit."""
-    joint, _ = fix(likelihood, {name: result.values[name] for name in likelihood.shape.names})
+    joint, _ = fix(likelihood, {name: result.values[name] for name in likelihood.nonlinear.names})
     theta = np.array([result.values[name] for name in joint.parameters.names])
     measured = measured_backgrounds(joint, theta)
     return tuple(counts_at(experiment, joint, theta, background) for experiment, background in zip(experiments, measured, strict=True))
@@ -119,7 +120,7 @@ def without_signal(joint: Joint) -> Joint:
 
 
 def _significance(likelihood: Likelihood, result: FitResult, held: Mapping[str, float], data: Data | None) -> float:
-    joint, others = fix(likelihood, {name: result.values[name] for name in likelihood.shape.names} | dict(held))
+    joint, others = fix(likelihood, {name: result.values[name] for name in likelihood.nonlinear.names} | dict(held))
     background = profile(without_signal(joint), {name: np.array([value]) for name, value in others.items()}, data=data)
     if not background.converged[0]:
         return math.nan
@@ -196,7 +197,7 @@ def run_intervals(
     require_shapes(likelihood, [*at, *shapes])
     joint, values = fix(likelihood, at)
     asked = shapes[0] if poi is None and not joint.parameters.of_kind("polynomial").names else poi
-    name = asked if asked is not None and asked in likelihood.shape else poi_name(joint, asked, values)
+    name = asked if asked is not None and asked in likelihood.nonlinear else poi_name(joint, asked, values)
     check_floating(analysis, (*at, name))
     floating = [shape for shape in shapes if shape != name]
     seen = observed_data(joint) if data is None else data
@@ -204,13 +205,13 @@ def run_intervals(
 
 
 def shapes_in_question(analysis: Analysis, poi: str | None, at: Mapping[str, float]) -> list[str]:
-    """Return the shape parameters among the parameter of interest and those that float; the first is that of interest if it is one.
+    """Return the nonlinear parameters among the parameter of interest and those that float; the first is that of interest if it is one.
 
     A model without couplings is asked for its only parameter.
     """
     model = check_model(analysis.model)
     parameters = () if model is None else model.parameters
-    shapes = {p.name for p in parameters if p.kind == "shape"}
+    shapes = {p.name for p in parameters if p.kind == "nonlinear"}
     only = [p.name for p in parameters if p.name not in at]
     if poi is None and shapes and len(only) == 1 and only[0] in shapes:
         poi = only[0]
@@ -219,14 +220,14 @@ def shapes_in_question(analysis: Analysis, poi: str | None, at: Mapping[str, flo
 
 
 def prepare(analysis: Analysis, at: Mapping[str, float], *, observed: bool = True) -> tuple[Joint, dict[str, float]]:
-    """Return the likelihood of an analysis at held shape parameters, and the other held values.
+    """Return the likelihood of an analysis at held nonlinear parameters, and the other held values.
 
     Raises
     ------
     NoDataError
         If an experiment is a projection without data, and `observed` ones are asked for.
     CevnsfitError
-        If a shape parameter is not held.
+        If a nonlinear parameter is not held.
     UnknownNameError, DomainError
         If a held parameter is unknown or outside its domain.
     """
@@ -260,10 +261,10 @@ def poi_name(joint: Joint, poi: str | None, held: Mapping[str, float]) -> str:
 
 
 def require_shapes(likelihood: Likelihood, at: Collection[str]) -> None:
-    """Raise CevnsfitError unless every shape parameter of the model (a mass) is held, or asked for."""
+    """Raise CevnsfitError unless every nonlinear parameter of the model (a mass) is held, or asked for."""
     for name in at:
         likelihood.parameters.index(name)
-    missing = [p.name for p in likelihood.shape if not p.fixed and p.name not in at]
+    missing = [p.name for p in likelihood.nonlinear if not p.fixed and p.name not in at]
     if missing:
         message = f"{', '.join(missing)} must be held for intervals at one value: add --at {missing[0]}=VALUE"
         raise CevnsfitError(message)

@@ -155,9 +155,9 @@ def _existing(name: str, changes: Sequence[tuple[str, str]]) -> Experiment:
 def asimov_and_real(plan: Plan, setting: Setting, at: Mapping[str, float]) -> tuple[Likelihood, Likelihood]:
     """Return the likelihood with Asimov data in all experiments, and the one in which some keep their observed counts.
 
-    Shape parameters among `at` are true as they are held unless the truth says otherwise.
+    Nonlinear parameters among `at` are true as they are held unless the truth says otherwise.
     """
-    shapes = {name: value for name, value in at.items() if setting.likelihood.parameters[name].kind == "shape"}
+    shapes = {name: value for name, value in at.items() if setting.likelihood.parameters[name].kind == "nonlinear"}
     truth = {**shapes, **dict(plan.truth)}
     asimov = with_asimov(setting.likelihood, truth)
     return asimov, with_asimov(setting.likelihood, truth, keep=setting.real) if setting.real else asimov
@@ -171,7 +171,7 @@ def joints(plan: Plan, setting: Setting, at: Mapping[str, float]) -> tuple[Joint
     CevnsfitError
         If a mass is not held, or there is no parameter of interest.
     """
-    missing = [p.name for p in setting.likelihood.shape if not p.fixed and p.name not in at]
+    missing = [p.name for p in setting.likelihood.nonlinear if not p.fixed and p.name not in at]
     if missing:
         message = f"{', '.join(missing)} must be held: add --at {missing[0]}=VALUE"
         raise CevnsfitError(message)

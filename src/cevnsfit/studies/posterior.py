@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
@@ -11,12 +12,11 @@ from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
 from cevnsfit.infer.intervals import threshold
-from cevnsfit.infer.posterior import BLOCK, Prior, run_block, target
-from cevnsfit.infer.toys import without_cache
-from cevnsfit.io.posterior_store import BLOCKS, load_blocks, open_posterior, save_block
+from cevnsfit.infer.posterior import BLOCK, Prior, run_block, stream_of, target
+from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, save_block
 from cevnsfit.report.posteriors import posterior_figure
 from cevnsfit.report.style import save_figure
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import poi_name, prepare
 from cevnsfit.studies.forecast import cell, write_csv
 from cevnsfit.studies.grids import parse_range
@@ -27,13 +27,14 @@ from cevnsfit.studies.workers import workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor, Future
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from cevnsfit.infer.posterior import Block, Target
-    from cevnsfit.io.posterior_store import PosteriorStore
+    from cevnsfit.io.store import Store
     from cevnsfit.studies.setup import Analysis
 
     Progress = Callable[[int, int], None]
@@ -146,23 +147,25 @@ def run_posterior(
     joint, held = prepare(analysis, at)
     name = poi_name(joint, sampling.poi, held)
     check_floating(analysis, tuple(at))
-    goal = target(without_cache(joint), observed_data(joint), held=held, priors=sampling.priors)
+    goal = target(joint, observed_data(joint), held=held, priors=sampling.priors)
     walkers = max(4 * len(goal.floating), 32) if sampling.walkers is None else sampling.walkers
     if walkers < 2 * len(goal.floating) or walkers % 2:
         message = f"{len(goal.floating)} parameters need an even number of at least {2 * len(goal.floating)} walkers, got {walkers}"
         raise DomainError(message)
-    size = (sampling.ensembles, walkers)
-    store = None
-    if place.folder is not None:
-        priors = [dataclasses.asdict(prior) for prior in sampling.priors]
-        identity = description(
-            analysis, at, sampling.seed, method="posterior", priors=priors, ensembles=size[0], walkers=walkers, block=BLOCK
-        )
-        store = open_posterior(place.folder, identity, goal.names, size)
-    ensembles = _sampled(goal, sampling, walkers, (place, store, progress))
+    with nullcontext() if place.folder is None else _store(place.folder, analysis, at, sampling, goal, walkers) as store:
+        ensembles = _sampled(goal, sampling, walkers, (place, store, progress))
     numbers = credible(goal, ensembles, name, cl=sampling.cl, seed=sampling.seed)
     sample = goal.values(draws(goal, ensembles))[..., goal.names.index(name)]
     return Posterior(analysis, dict(at), numbers, sample)
+
+
+def _store(
+    folder: Path, analysis: Analysis, at: Mapping[str, float], sampling: Sampling, goal: Target, walkers: int
+) -> AbstractContextManager[Store]:
+    """Return the store of a posterior, made or continued."""
+    about = {"priors": [dataclasses.asdict(prior) for prior in sampling.priors], "ensembles": sampling.ensembles, "walkers": walkers}
+    identity = description(analysis, at, sampling.seed, method="posterior", block=BLOCK, **about)
+    return open_posterior(folder, identity(), goal.names, (sampling.ensembles, walkers))
 
 
 def _require_packages() -> None:
@@ -174,9 +177,7 @@ def _require_packages() -> None:
         raise CevnsfitError(message)
 
 
-def _sampled(
-    goal: Target, sampling: Sampling, walkers: int, how: tuple[Place, PosteriorStore | None, Progress | None]
-) -> list[list[Block]]:
+def _sampled(goal: Target, sampling: Sampling, walkers: int, how: tuple[Place, Store | None, Progress | None]) -> list[list[Block]]:
     """Return the blocks of each ensemble; those in the store are not sampled again."""
     place, store, progress = how
     ensembles = [[] if store is None else load_blocks(store, k, sampling.blocks) for k in range(sampling.ensembles)]
@@ -199,9 +200,9 @@ def _blocks(
     """Yield (ensemble, block) as they finish; the receiver appends each to `ensembles` before it asks for the next."""
     walkers, sampling = size
 
-    def task(k: int) -> tuple[Target, NDArray[np.float64] | None, int, tuple[int, int, int]]:
+    def task(k: int) -> tuple[Target, NDArray[np.float64] | None, int, np.random.SeedSequence]:
         start = ensembles[k][-1].coordinates[-1] if ensembles[k] else None
-        return goal, start, walkers, (sampling.seed, k, len(ensembles[k]))
+        return goal, start, walkers, stream_of(sampling.seed, k, len(ensembles[k]))
 
     unfinished = [k for k, blocks in enumerate(ensembles) if len(blocks) < sampling.blocks]
     if executor is None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from cevnsfit.core.documents import read_document
 from cevnsfit.core.errors import ResultError
 from cevnsfit.core.version import installed_version, package_versions
-from cevnsfit.io.store import FILE as SCAN
-from cevnsfit.io.store import read_scan
-from cevnsfit.io.toy_store import FILE as TOYS
-from cevnsfit.io.toy_store import read_toys
+from cevnsfit.io.description import LIKELIHOOD
+from cevnsfit.io.layouts import SCAN, TOYS, labels_of, read_scan, read_toys
+from cevnsfit.io.store import store_exists
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.setup import load_experiments
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cevnsfit.io.store import Store
     from cevnsfit.studies.setup import Analysis
 
 _DOCUMENTS: Final = ("forecast.json", "whatif.json")
@@ -75,17 +75,21 @@ def stored_provenance(path: Path) -> dict[str, Any]:
 
 
 def _of_folder(path: Path) -> dict[str, Any]:
-    if (path / SCAN).is_dir():
-        store = read_scan(path)
-        return {"kind": "scan", "planes": list(store.labels), **store.analysis, "packages": store.packages}
-    if (path / TOYS).is_dir():
-        toys = read_toys(path)
-        return {"kind": "toys", **toys.analysis, "packages": toys.packages}
+    if store_exists(path, SCAN):
+        scan = read_scan(path)
+        return {"kind": "scan", "planes": list(labels_of(scan)), **_shown(scan)}
+    if store_exists(path, TOYS):
+        return {"kind": "toys", **_shown(read_toys(path))}
     for name in _DOCUMENTS:
         if (path / name).is_file():
             return stored_provenance(path / name)
-    message = f"{path}: no result here (there is no {SCAN}, {TOYS}, {', '.join(_DOCUMENTS)})"
+    message = f"{path}: no result here (there is no {SCAN}.zarr, {TOYS}.zarr, {', '.join(_DOCUMENTS)})"
     raise ResultError(message)
+
+
+def _shown(store: Store) -> dict[str, Any]:
+    """Return the description of a store without the fingerprints of its likelihoods, which are for comparisons."""
+    return {**{key: value for key, value in store.analysis.items() if key != LIKELIHOOD}, "packages": dict(store.packages)}
 
 
 def section(values: Mapping[str, Any], *keys: str) -> dict[str, Any]:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import DomainError
-from cevnsfit.infer.toys import observing
-from cevnsfit.stats.joint import asimov_data, take, toy_data
+from cevnsfit.stats.data import asimov_data, observing, toy_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cevnsfit.stats.channel import Channel
-    from cevnsfit.stats.joint import Data
+    from cevnsfit.stats.data import Data
     from cevnsfit.stats.likelihood import Likelihood
 
 
@@ -58,12 +57,12 @@ def pseudo_data(likelihood: Likelihood, pseudo: Pseudo) -> tuple[Likelihood, Dat
         If a true parameter is unknown or outside its domain.
     """
     values = {name: likelihood.parameters[name].checked(float(value)) for name, value in pseudo.truth.items()}
-    joint = likelihood.at({name: value for name, value in values.items() if name in likelihood.shape})
+    joint = likelihood.at({name: value for name, value in values.items() if name in likelihood.nonlinear})
     theta = joint.parameters.vector({name: value for name, value in values.items() if name in joint.parameters})
     if pseudo.seed is None:
         data = asimov_data(joint, theta)
     else:
-        data = take(toy_data(joint, theta, np.random.default_rng(np.random.SeedSequence(pseudo.seed)), 1), 0)
+        data = toy_data(joint, theta, np.random.default_rng(np.random.SeedSequence(pseudo.seed)), 1).take(0)
     seen = {channel.name: channel for channel in observing(joint, data).channels}
 
     def filled(channel: Channel) -> Channel:

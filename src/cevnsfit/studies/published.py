@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
+from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.core.paths import data_root
 from cevnsfit.spec.yaml_source import YamlSource, read_yaml
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Kind = Literal["published", "independent computation"]
-MOMENTS: Final = "anomalous_magnetic_moments.yaml"
 
 
 class Published(BaseModel):
@@ -61,19 +59,6 @@ class Published(BaseModel):
             message = f"a tolerance is not negative, got {tolerance}"
             raise ValueError(message)
         return tolerance
-
-
-class Moment(BaseModel):
-    """A value of the anomalous magnetic moment a = (g - 2)/2 of a charged lepton, measured or predicted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    lepton: Literal["e", "mu"]
-    title: str
-    value: float
-    error: float
-    source: str
 
 
 def absolute(tolerance: float | str, value: float) -> float:
@@ -131,45 +116,3 @@ def _problems(source: YamlSource, index: int, error: ValidationError) -> list[Pr
         Problem(source.name, source.line(("checks", index, *detail["loc"])), ".".join(map(str, detail["loc"])), detail["msg"])
         for detail in error.errors()
     ]
-
-
-def measured_moment(name: str) -> Moment:
-    """Return a measured anomalous magnetic moment; UnknownNameError lists the near matches."""
-    return _moment("measurements", name)
-
-
-def predicted_moment(name: str) -> Moment:
-    """Return a Standard Model prediction of an anomalous magnetic moment; UnknownNameError lists the near matches."""
-    return _moment("predictions", name)
-
-
-def moment_names() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the measured and of the predicted moments."""
-    return tuple(_moments("measurements")), tuple(_moments("predictions"))
-
-
-def moment_difference(measured: Moment, predicted: Moment) -> tuple[float, float]:
-    """Return the measured moment minus the predicted one, and its error.
-
-    Raises
-    ------
-    CevnsfitError
-        If they are moments of different leptons.
-    """
-    if measured.lepton != predicted.lepton:
-        message = f"'{measured.id}' is a moment of {measured.lepton}, '{predicted.id}' one of {predicted.lepton}"
-        raise CevnsfitError(message)
-    return measured.value - predicted.value, math.hypot(measured.error, predicted.error)
-
-
-def _moment(section: str, name: str) -> Moment:
-    moments = _moments(section)
-    if name not in moments:
-        kind = section.removesuffix("s")
-        raise UnknownNameError(kind, name, moments)
-    return moments[name]
-
-
-def _moments(section: str) -> dict[str, Moment]:
-    source = read_yaml(data_root() / "published" / MOMENTS)
-    return {entry["id"]: Moment.model_validate(dict(entry)) for entry in source.data[section]}

@@ -12,10 +12,11 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.threads import on_one_thread
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import GridColumn, assemble, column_intervals, levels_of, located, plane_start, rebuilds, region, scan_column
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
-from cevnsfit.io.store import axes_of, load_columns, open_scan, read_scan, save_column
+from cevnsfit.io.description import plain, unlike
+from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
+from cevnsfit.studies.identity import made_from
 from cevnsfit.studies.parts import Part, load_parts
 from cevnsfit.studies.setup import Analysis, Pinned, analysis_from, build, build_pinned, caveat, check_floating, data_or_asimov, digest_of
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.planes import Interval
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.stats.joint import Data
+    from cevnsfit.stats.data import Data
     from cevnsfit.stats.likelihood import Likelihood
 
     Progress = Callable[[int, int], None]
@@ -71,7 +72,7 @@ class Scan:
         levels = levels_of(self.plane, confidence)
         axes = (self.plane.x, self.plane.y)
         if executor is None or self.analysis is None:
-            setting = settle(self.likelihood, axes, self.at)
+            setting = prepare_columns(self.likelihood, axes, self.at)
             by_column = [_intervals(setting, axes, i, finished, levels, self.at) for i, finished in enumerate(self.columns)]
         else:
             pinned = Pinned(self.analysis, self.digest)
@@ -105,19 +106,19 @@ class Setting:
     start: NDArray[np.float64]
 
 
-def settle(likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> Setting:
+def prepare_columns(likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> Setting:
     """Return what all columns of a plane share."""
     data = data_or_asimov(likelihood)
     return Setting(likelihood, data, plane_start(likelihood, axes, at=at, data=data))
 
 
 def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> tuple[PlaneAxis, PlaneAxis]:
-    """Return the axes of a grid of two parameters; a shape parameter becomes the first.
+    """Return the axes of a grid of two parameters; a nonlinear parameter becomes the first.
 
     Raises
     ------
     CevnsfitError
-        Unless there are two parameters with increasing values inside their domains, at most one of them a shape parameter.
+        Unless there are two parameters with increasing values inside their domains, at most one of them a nonlinear parameter.
     """
     if len(grid) != 2:
         message = f"a scan needs two parameters, got {len(grid)} ({', '.join(grid)})"
@@ -134,8 +135,8 @@ def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> tuple[P
         ratios = np.diff(np.log(values)) if values[0] > 0 else np.array([0.0, 1.0])
         scale = "log" if np.allclose(ratios, ratios[0], rtol=1e-6) else "linear"
         axes.append((parameter.kind, PlaneAxis(name, parameter.unit, values, "log" if scale == "log" else "linear")))
-    axes.sort(key=lambda entry: entry[0] != "shape")
-    if axes[1][0] == "shape":
+    axes.sort(key=lambda entry: entry[0] != "nonlinear")
+    if axes[1][0] == "nonlinear":
         message = f"{axes[0][1].name} and {axes[1][1].name} both rebuild the templates; scan one of them with a coupling"
         raise CevnsfitError(message)
     return axes[0][1], axes[1][1]
@@ -151,7 +152,7 @@ def check_held(axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]) -> No
 
 def _check_profiled(likelihood: Likelihood, names: Sequence[str]) -> None:
     """Raise CevnsfitError if a parameter that rebuilds the templates is to be profiled."""
-    shapes = [name for name in names if likelihood.parameters[name].kind == "shape"]
+    shapes = [name for name in names if likelihood.parameters[name].kind == "nonlinear"]
     if shapes:
         message = f"{', '.join(shapes)} rebuilds the templates and cannot be profiled in a plane; scan it or hold it (--at)"
         raise CevnsfitError(message)
@@ -173,7 +174,7 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
     held = {} if at is None else dict(at)
     axes = plane_axes(likelihood, grid)
     check_held(axes, held)
-    setting = settle(likelihood, axes, held)
+    setting = prepare_columns(likelihood, axes, held)
     columns = tuple(_column(setting, axes, index, held) for index in range(len(axes[0].values)))
     names = tuple(channel.name for channel in likelihood.at({}).channels)
     plane = located(assemble(" + ".join(names), names, "", axes, columns), likelihood, at=held, data=setting.data, start=setting.start)
@@ -181,16 +182,21 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
 
 
 def describe(
-    parts: Sequence[Part], loaded: Mapping[str, Sequence[Experiment]], axes: tuple[PlaneAxis, PlaneAxis], at: Mapping[str, float]
+    parts: Sequence[Part],
+    loaded: Mapping[str, Sequence[Experiment]],
+    likelihoods: Sequence[Likelihood],
+    axes: tuple[PlaneAxis, PlaneAxis],
+    at: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Return what identifies a scan: names, changes, grids, and the digests of all input files."""
+    """Return what identifies a scan: names, changes, grids, and what its numbers depend on."""
     experiments = [experiment for part in parts for experiment in loaded[part.label]]
+    by_label = {part.label: likelihood for part, likelihood in zip(parts, likelihoods, strict=True)}
+    points = [{**at, **{axis.name: float(axis.values[place * (len(axis.values) - 1) // 2]) for axis in axes}} for place in range(3)]
     return {
         "parts": [{"label": part.label, **dataclasses.asdict(part.analysis)} for part in parts],
         "at": dict(at),
         "grid": {axis.name: [float(axis.values[0]), float(axis.values[-1]), len(axis.values), axis.scale] for axis in axes},
-        "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
-        "version": installed_version(),
+        **made_from([part.analysis for part in parts], experiments, by_label, points),
     }
 
 
@@ -236,20 +242,21 @@ def run_scan(
     check_floating(parts[-1].analysis, (*held, *grid))
     _check_profiled(likelihoods[-1], parts[-1].analysis.floating)
     labels = tuple(part.label for part in parts)
-    store = open_scan(folder, describe(parts, loaded, axes, held), labels, axes)
-    known = {label: list(load_columns(store, label)) for label in labels}
-    missing = [(n, i) for n, label in enumerate(labels) for i, column in enumerate(known[label]) if column is None]
-    done = len(labels) * len(axes[0].values) - len(missing)
-    if progress is not None:
-        progress(done, done + len(missing))
     pinned = [Pinned(part.analysis, digest_of(loaded[part.label])) for part in parts]
-    tasks = [(n, i, pinned[n]) for n, i in missing]
-    for n, i, column in _columns(tasks, likelihoods, axes, held, executor):
-        save_column(store, labels[n], i, column)
-        known[labels[n]][i] = column
-        done += 1
+    with open_scan(folder, describe(parts, loaded, likelihoods, axes, held), labels, axes) as store:
+        known = {label: list(load_columns(store, label)) for label in labels}
+        missing = [(n, i) for n, label in enumerate(labels) for i, column in enumerate(known[label]) if column is None]
+        everything = len(labels) * len(axes[0].values)
+        done = everything - len(missing)
         if progress is not None:
-            progress(done, len(labels) * len(axes[0].values))
+            progress(done, everything)
+        tasks = [(n, i, pinned[n]) for n, i in missing]
+        for n, i, column in _columns(tasks, likelihoods, axes, held, executor):
+            save_column(store, labels[n], i, column)
+            known[labels[n]][i] = column
+            done += 1
+            if progress is not None:
+                progress(done, everything)
     finished = {label: [column for column in columns if column is not None] for label, columns in known.items()}
     return tuple(
         _scan(entry, part.label, likelihood, axes, finished[part.label], held)
@@ -267,7 +274,7 @@ def _scan(
 ) -> Scan:
     analysis = pinned.analysis
     names = tuple(channel.name for channel in likelihood.at({}).channels)
-    setting = settle(likelihood, axes, at)
+    setting = prepare_columns(likelihood, axes, at)
     plane = assemble(label, names, analysis.model, axes, columns, caveat(analysis))
     best = located(plane, likelihood, at=at, data=setting.data, start=setting.start)
     return Scan(best, tuple(columns), likelihood, at, analysis, pinned.digest)
@@ -282,7 +289,7 @@ def _columns(
 ) -> Iterator[tuple[int, int, GridColumn]]:
     """Yield (plane, column, result) as they finish."""
     if executor is None:
-        settings = {n: settle(likelihoods[n], axes, at) for n in sorted({n for n, _, _ in tasks})}
+        settings = {n: prepare_columns(likelihoods[n], axes, at) for n in sorted({n for n, _, _ in tasks})}
         for n, i, _ in tasks:
             yield n, i, _column(settings[n], axes, i, at)
         return
@@ -304,7 +311,7 @@ def column_task(pinned: Pinned, axes: tuple[PlaneAxis, PlaneAxis], index: int, a
 @functools.lru_cache(maxsize=8)
 def _settled(pinned: Pinned, first: tuple[str, float], second: str, at: tuple[tuple[str, float], ...]) -> Setting:
     axes = (PlaneAxis(first[0], "", np.array([first[1]]), "linear"), PlaneAxis(second, "", np.empty(0), "linear"))
-    return settle(build_pinned(pinned), axes, dict(at))
+    return prepare_columns(build_pinned(pinned), axes, dict(at))
 
 
 def _column(setting: Setting, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> GridColumn:
@@ -352,13 +359,19 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
     except (KeyError, TypeError, ValueError, AttributeError):
         message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start anew"
         raise ResultError(message) from None
-    axes = axes_of(store, store.labels[-1])
+    axes = axes_of(store)
     loaded = load_parts(parts)
-    if describe(parts, loaded, axes, at)["inputs"] != inputs:
+    if {experiment.name: experiment.digests for part in parts for experiment in loaded[part.label]} != inputs:
         message = f"{store.path}: the experiments have changed since this scan was made"
         raise ResultError(message)
+    likelihoods = [build(part.analysis, loaded[part.label]) for part in parts]
+    now = plain(describe(parts, loaded, likelihoods, axes, at))
+    found = unlike({**known, "version": now["version"]}, now)
+    if found:
+        message = f"{store.path}: what this scan was made with has changed ({found})"
+        raise ResultError(message)
     scans = []
-    for part in parts:
+    for part, likelihood in zip(parts, likelihoods, strict=True):
         columns = load_columns(store, part.label)
         finished = [column for column in columns if column is not None]
         if len(finished) < len(columns):
@@ -367,6 +380,6 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
                 f"{store.path}: {missing} of {len(columns)} columns of '{part.label}' are missing; run the same scan again to finish it"
             )
             raise ResultError(message)
-        pinned, likelihood = Pinned(part.analysis, digest_of(loaded[part.label])), build(part.analysis, loaded[part.label])
+        pinned = Pinned(part.analysis, digest_of(loaded[part.label]))
         scans.append(_scan(pinned, part.label, likelihood, axes, finished, at))
     return tuple(scans)

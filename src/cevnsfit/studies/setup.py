@@ -11,7 +11,7 @@ from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, Unknow
 from cevnsfit.model.build import RELEASED, SignalSystematics, build_likelihood
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.load import Experiment, load_experiment
-from cevnsfit.stats.joint import Data, asimov_data
+from cevnsfit.stats.data import Data, asimov_data
 from cevnsfit.stats.likelihood import release
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def check_floating(analysis: Analysis, taken: Iterable[str]) -> None:
 
 
 def fix(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[str, float]]:
-    """Return the joint likelihood at the shape parameters among `at` (defaults for the rest), and the other held values.
+    """Return the joint likelihood at the nonlinear parameters among `at` (defaults for the rest), and the other held values.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def fix(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[st
         If a value is outside its domain.
     """
     values = {name: likelihood.parameters[name].checked(float(value)) for name, value in at.items()}
-    shape = {name: value for name, value in values.items() if likelihood.parameters[name].kind == "shape"}
+    shape = {name: value for name, value in values.items() if likelihood.parameters[name].kind == "nonlinear"}
     return likelihood.at(shape), {name: value for name, value in values.items() if name not in shape}
 
 

@@ -75,7 +75,7 @@ class ShapeScan:
 def needs_templates_everywhere(analysis: Analysis, grid: Mapping[str, ArrayLike]) -> bool:
     """Return whether a plane has no columns that share templates: both parameters rebuild them, or one that does floats."""
     model = check_model(analysis.model)
-    shapes = {p.name for p in (() if model is None else model.parameters) if p.kind == "shape"}
+    shapes = {p.name for p in (() if model is None else model.parameters) if p.kind == "nonlinear"}
     return len(grid) == 2 and (set(grid) <= shapes or bool(shapes & set(analysis.floating)))
 
 
@@ -149,7 +149,7 @@ def row_task(pinned: Pinned, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: 
 def _row(likelihood: Likelihood, analysis: Analysis, axes: tuple[PlaneAxis, PlaneAxis], index: int, at: Mapping[str, float]) -> Row:
     x, y = axes
     points = {x.name: np.full(len(y.values), x.values[index]), y.name: y.values}
-    floating = [name for name in analysis.floating if name in likelihood.shape]
+    floating = [name for name in analysis.floating if name in likelihood.nonlinear]
     return point_values(likelihood, points, held=at, floating=floating, data=data_or_asimov(likelihood))
 
 
@@ -182,7 +182,7 @@ def _best(
     i, j = np.unravel_index(int(np.nanargmin(nll2)), nll2.shape)
     lowest = {x.name: float(x.values[i]), y.name: float(y.values[j]), "nll2": float(nll2[i, j])}
     free = {x.name, y.name, *analysis.floating}
-    fixed = {p.name: p.default for p in likelihood.shape if p.name not in free} | dict(at)
+    fixed = {p.name: p.default for p in likelihood.nonlinear if p.name not in free} | dict(at)
     found = fit(likelihood, fixed=fixed, floating=free, data=data_or_asimov(likelihood), minos=())
     inside = all(axis.values[0] <= found.values[axis.name] <= axis.values[-1] for axis in axes)
     if not found.valid or not inside or found.nll2 > lowest["nll2"]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from concurrent.futures import as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.toys import CHUNK, in_this_process, run_unit
-from cevnsfit.io.toy_store import load_chunk, open_toys, save_chunk
-from cevnsfit.studies.setup import Analysis, load_experiments
+from cevnsfit.io.layouts import load_chunk, open_toys, save_chunk
+from cevnsfit.studies.identity import made_from
+from cevnsfit.studies.setup import Analysis, build, load_experiments
 from cevnsfit.studies.workers import workers
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.feldman_cousins import ToyPlan
     from cevnsfit.infer.toys import Thrower, Unit
-    from cevnsfit.io.toy_store import ToyStore
+    from cevnsfit.io.store import Store
 
     Floats = NDArray[np.float64]
+    Identity = Callable[[], Mapping[str, object]]
     Progress = Callable[[int, int], None]
 
 
@@ -56,21 +58,20 @@ class Run:
     dask: str | None = None
 
 
-def description(analysis: Analysis, at: Mapping[str, float], seed: int, **what: object) -> dict[str, Any]:
-    """Return what identifies the pseudo-experiments of a study: all but their number."""
-    return {
-        **dataclasses.asdict(analysis),
-        "at": dict(at),
-        "seed": seed,
-        "chunk": CHUNK,
-        "inputs": {experiment.name: dict(experiment.digests) for experiment in load_experiments(analysis)},
-        "version": installed_version(),
-        **what,
-    }
+def description(analysis: Analysis, at: Mapping[str, float], seed: int, **what: object) -> Identity:
+    """Return the function that says what identifies the pseudo-experiments of a study, all but their number; it is asked where they are kept."""
+    return functools.partial(_description, analysis, at, {"seed": seed, **what})
+
+
+def _description(analysis: Analysis, at: Mapping[str, float], what: Mapping[str, object]) -> dict[str, Any]:
+    experiments = load_experiments(analysis)
+    likelihoods = {" + ".join(experiment.name for experiment in experiments): build(analysis, experiments)}
+    made = made_from([analysis], experiments, likelihoods, [at])
+    return {**dataclasses.asdict(analysis), "at": dict(at), "chunk": CHUNK, **made, **what}
 
 
 @contextmanager
-def thrower(run: Run, identity: Mapping[str, object], quantities: int, progress: Progress | None = None) -> Iterator[Thrower]:
+def thrower(run: Run, identity: Identity, quantities: int, progress: Progress | None = None) -> Iterator[Thrower]:
     """Yield the function that throws the chunks of a study.
 
     Parameters
@@ -87,9 +88,8 @@ def thrower(run: Run, identity: Mapping[str, object], quantities: int, progress:
     Raises
     ------
     ResultError
-        If the folder holds the pseudo-experiments of another study.
+        If the folder holds the pseudo-experiments of another study, or another process writes there.
     """
-    store = None if run.folder is None else open_toys(run.folder, identity, quantities)
     counts = [0, 0]
 
     def tell(finished: int, asked: int) -> None:
@@ -98,11 +98,13 @@ def thrower(run: Run, identity: Mapping[str, object], quantities: int, progress:
         if progress is not None:
             progress(counts[0], counts[1])
 
-    with workers(run.jobs, run.dask) as executor:
+    with ExitStack() as stack:
+        store = None if run.folder is None else stack.enter_context(open_toys(run.folder, identity(), quantities))
+        executor = stack.enter_context(workers(run.jobs, run.dask))
         yield lambda units: _throw(units, executor, store, tell)
 
 
-def _throw(units: Sequence[Unit], executor: Executor | None, store: ToyStore | None, tell: Progress) -> list[Floats]:
+def _throw(units: Sequence[Unit], executor: Executor | None, store: Store | None, tell: Progress) -> list[Floats]:
     """Return the chunks of some units, in order; those in the store are not thrown again."""
     found = [None if store is None else load_chunk(store, unit.point, unit.chunk) for unit in units]
     missing = [i for i, chunk in enumerate(found) if chunk is None]

@@ -100,8 +100,8 @@ def run_toy_region(
     axes = plane_axes(likelihood, question.grid)
     check_held(axes, at)
     check_floating(analysis, (*at, axes[0].name, axes[1].name))
-    if axes[0].name not in likelihood.shape:
-        message = f"{axes[0].name} rebuilds no templates: a region needs a shape parameter, such as a mass, and a coupling"
+    if axes[0].name not in likelihood.nonlinear:
+        message = f"{axes[0].name} rebuilds no templates: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
     plane = scan(likelihood, at=at, **{axis.name: axis.values for axis in axes}).plane
     plane = dataclasses.replace(plane, model=analysis.model, caveat=caveat(analysis, at, (axes[0].name, axes[1].name)))

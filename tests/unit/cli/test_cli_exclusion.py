@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
+from cevnsfit.moments.boson_loops import scalar_contribution, vector_contribution
+from cevnsfit.moments.measured import Deviation, latest_deviation
 from cevnsfit.physics.constants import MUON_MASS
-from cevnsfit.physics.magnetic_moments import scalar_contribution, vector_contribution
 from cevnsfit.studies.exclusion import doubtful, plane_band, results_json, write_plot, write_tables
-from cevnsfit.studies.moments import MomentReference, moment_reference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ def test_only_invalid_points_near_the_minimum_are_doubtful(plane: Plane) -> None
 
 
 def test_the_band_is_that_of_the_charge_in_the_model(plane: Plane) -> None:
-    reference = MomentReference("mu", 2.6e-9, 0.4e-9, "x")
+    reference = Deviation("mu", "here", "there", 2.6e-9, 0.4e-9, "x")
     one, three = (plane_band(dataclasses.replace(plane, model=name), reference) for name in ("lmu-ltau", "b-3l-mu"))
     assert one is not None
     assert three is not None
@@ -103,16 +103,16 @@ def test_the_band_is_that_of_the_charge_in_the_model(plane: Plane) -> None:
 
 
 def test_no_band_without_a_coupling_or_with_the_wrong_sign(plane: Plane) -> None:
-    reference = MomentReference("mu", 2.6e-9, 0.4e-9, "x")
+    reference = Deviation("mu", "here", "there", 2.6e-9, 0.4e-9, "x")
     assert plane_band(dataclasses.replace(plane, model="le-ltau"), reference) is None
     assert plane_band(dataclasses.replace(plane, x=PlaneAxis("r_n", "fm", MASS, "linear")), reference) is None
-    assert plane_band(plane, dataclasses.replace(reference, difference=-2.6e-9)) is None
-    electron = moment_reference("electron-rb-2020")
+    assert plane_band(plane, dataclasses.replace(reference, value=-2.6e-9)) is None
+    electron = latest_deviation("electron-rb-2020")
     assert electron is not None
     assert plane_band(plane, electron) is None
     assert plane_band(dataclasses.replace(plane, model="le-ltau"), electron) is not None
 
 
 def test_the_picture_names_the_reference(plane: Plane, region: Region, tmp_path: Path) -> None:
-    path = write_plot([(plane, (region,))], tmp_path / "plane.svg", moment_reference("2025"))
+    path = write_plot([(plane, (region,))], tmp_path / "plane.svg", latest_deviation("2025"))
     assert path.stat().st_size > 10_000

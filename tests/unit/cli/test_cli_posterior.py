@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cevnsfit.io.posterior_store import load_blocks, open_posterior
+from cevnsfit.io.layouts import load_blocks, open_posterior
 from cevnsfit.studies import posterior
 from cevnsfit.studies.posterior import Place, Sampling, run_posterior
 from cevnsfit.studies.setup import Analysis
@@ -63,15 +63,15 @@ def test_finished_blocks_are_not_sampled_again(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_block_whose_mark_is_missing_is_none(tmp_path: Path) -> None:
-    store = open_posterior(tmp_path, {"what": "test"}, ["g"], (2, 32))
-    store.group["chain"][0, :100] = np.zeros((100, 32, 1))
-    assert load_blocks(store, 0, 3) == []
+    with open_posterior(tmp_path, {"what": "test"}, ["g"], (2, 32)) as store:
+        store.arrays["chain"][0, 0] = np.zeros((100, 32, 1))
+        assert load_blocks(store, 0, 3) == []
 
 
 def test_another_posterior_is_refused(refused: Callable[..., str], command: Callable[..., Result], tmp_path: Path) -> None:
     command(*STRENGTH, "--steps", "100", "--ensembles", "2", "-o", tmp_path)
     message = refused(*STRENGTH, "--steps", "100", "--ensembles", "2", "--seed", "2", "-o", tmp_path)
-    assert "holds another posterior (seed: 1 there, 2 asked)" in message
+    assert "holds another analysis (seed: 1 there, 2 asked)" in message
 
 
 def test_a_run_that_is_too_short_is_incomplete(command: Callable[..., Result]) -> None:

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 CSI = "coherent-csi-2021"
 GRID = ("--grid", "mass=1:1000:12:log", "--grid", "g=1e-5:1e-1:60:log", "--no-plot")
 COMMANDS = {
-    "scan": (("scan", CSI, "-m", "lmu-ltau", *GRID), "scan.zarr", "scan.zarr/plane_0/record/c"),
+    "scan": (("scan", CSI, "-m", "lmu-ltau", *GRID), "scan.zarr", "scan.zarr/status/c"),
     "toys": (
         ("intervals", CSI, "-m", "lmu-ltau", "--at", "mass=100", "--method", "feldman-cousins", "--toys", "512"),
         "toys.zarr",
-        "toys.zarr/done/c",
+        "toys.zarr/status/c",
     ),
     "posterior": (
         ("posterior", CSI, "-m", "signal-strength", "--steps", "600", "--ensembles", "2"),
         "posterior.zarr",
-        "posterior.zarr/done/c",
+        "posterior.zarr/status/c",
     ),
 }
 LARGE = 1e5

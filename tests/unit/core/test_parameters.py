@@ -10,7 +10,7 @@ import pytest
 from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
 from cevnsfit.core.parameters import Parameter, ParameterSet, merge
 
-MASS = Parameter("mass", "shape", 10.0, 1e-3, 1e5, unit="MeV", scale="log")
+MASS = Parameter("mass", "nonlinear", 10.0, 1e-3, 1e5, unit="MeV", scale="log")
 COUPLING = Parameter("g", "polynomial", 0.0, 0.0, 1.0)
 FLUX = Parameter("sns_flux", "nuisance", 0.0, -8.0, 8.0, constrained=True)
 ALL = ParameterSet((MASS, COUPLING, FLUX))
@@ -59,7 +59,7 @@ def test_a_set_behaves_like_a_sequence_with_names() -> None:
 
 
 def test_kinds_are_selected_in_order() -> None:
-    assert ALL.of_kind("nuisance", "shape").names == ("mass", "sns_flux")
+    assert ALL.of_kind("nuisance", "nonlinear").names == ("mass", "sns_flux")
 
 
 def test_a_name_stands_once_in_a_set() -> None:

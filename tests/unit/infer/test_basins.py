@@ -13,7 +13,7 @@ from cevnsfit.infer.basins import floating_couplings, profile_basins
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import intervals
 from cevnsfit.infer.profile import profile
-from cevnsfit.stats.joint import toy_data
+from cevnsfit.stats.data import toy_data
 from cevnsfit.stats.likelihood import Likelihood, release
 
 if TYPE_CHECKING:

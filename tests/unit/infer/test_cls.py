@@ -18,7 +18,8 @@ from cevnsfit.io.exports.histfactory import INTERPOLATION, workspace
 from cevnsfit.model.build import RELEASED, build_likelihood
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.channel import Channel, Coefficients
-from cevnsfit.stats.joint import join, observed_data
+from cevnsfit.stats.data import observed_data
+from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The global fit: basins, limits, errors, shape parameters and agreement with pyhf."""
+"""The global fit: basins, limits, errors, nonlinear parameters and agreement with pyhf."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from cevnsfit.infer.profile import profile
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.channel import Channel, Coefficients
-from cevnsfit.stats.joint import asimov_data, join
+from cevnsfit.stats.data import asimov_data
+from cevnsfit.stats.joint import join
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def resonance(shape: Mapping[str, float], observed: np.ndarray | None = None) ->
 
 MASS = ParameterSet(
     (
-        Parameter("mass", "shape", 1.0, lower=0.01, upper=10.0, scale="log"),
+        Parameter("mass", "nonlinear", 1.0, lower=0.01, upper=10.0, scale="log"),
         Parameter("g", "polynomial", 0.0, lower=0.0, scale="log"),
         Parameter("flux", "nuisance", 0.0, constrained=True),
     )
@@ -217,7 +218,7 @@ def mirror(shape: Mapping[str, float], observed: np.ndarray | None = None) -> tu
 def test_an_end_along_a_valley_is_where_the_lowest_minimum_is_one_higher() -> None:
     """The mass follows the coupling down a narrow valley beside another minimum at g = 0, in which fits end that lose the valley."""
     parameters = ParameterSet(
-        (Parameter("mass", "shape", 1.0, lower=0.01, upper=1e3, scale="log"), Parameter("g", "polynomial", 0.0, lower=0.0, upper=100.0))
+        (Parameter("mass", "nonlinear", 1.0, lower=0.01, upper=1e3, scale="log"), Parameter("g", "polynomial", 0.0, lower=0.0, upper=100.0))
     )
     truth = Likelihood(parameters, mirror).at({"mass": 30.0})
     counts = asimov_data(truth, np.array([43.0])).counts[0]
@@ -244,7 +245,7 @@ def test_an_end_that_is_not_found_is_nan_with_a_remark() -> None:
         rule = Coefficients(("g",), np.array([[0]]), np.ones((1, 1)), np.ones((1, 1)), np.array([-1]), np.array([0]))
         return (Channel("c", np.array([[counts]]), rule, ("s",), np.array([101.0]), None, (1,)),)
 
-    parameters = ParameterSet((Parameter("m", "shape", 1.5, lower=0.5, upper=5.0), Parameter("g", "polynomial", 0.0, fixed=True)))
+    parameters = ParameterSet((Parameter("m", "nonlinear", 1.5, lower=0.5, upper=5.0), Parameter("g", "polynomial", 0.0, fixed=True)))
     result = fit(Likelihood(parameters, cut))
     assert result.valid
     assert result.values["m"] == pytest.approx(1.1, abs=1e-3)

@@ -16,7 +16,8 @@ from cevnsfit.infer.feldman_cousins import ToyPlan
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.goodness import deviance, goodness_of_fit
 from cevnsfit.infer.impacts import ranking
-from cevnsfit.stats.joint import asimov_data, join, observed_data, take, toy_data
+from cevnsfit.stats.data import asimov_data, observed_data, toy_data
+from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +133,7 @@ def test_impacts_need_a_parameter_that_floats(make_joint: Callable[..., Joint]) 
 def test_data_given_by_hand_take_the_place_of_the_observed(make_joint: Callable[..., Joint], seed: int) -> None:
     joint = make_joint()
     theta = joint.parameters.vector({"g": 0.9})
-    toy = take(toy_data(joint, theta, np.random.default_rng(seed), 2), 0)
+    toy = toy_data(joint, theta, np.random.default_rng(seed), 2).take(0)
     assert goodness_of_fit(joint, data=toy).statistic != pytest.approx(goodness_of_fit(joint).statistic)
     assert ranking(joint, "g", data=asimov_data(joint, theta)).fit.values["g"] == pytest.approx(0.9, abs=1e-3)
     assert compatibility(joint, data=observed_data(joint)).statistic == pytest.approx(compatibility(joint).statistic)

@@ -10,8 +10,9 @@ from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.mirrors import two_sided
 from cevnsfit.infer.profile import floating_indices, profile
 from cevnsfit.stats.channel import Channel, Coefficients
-from cevnsfit.stats.engine import bind, nll2
-from cevnsfit.stats.joint import Data, Joint, join, observed_data, toy_data
+from cevnsfit.stats.data import Data, observed_data, toy_data
+from cevnsfit.stats.engine import bind_data, nll2
+from cevnsfit.stats.joint import Joint, join
 
 
 def joint_with(up: np.ndarray, down: np.ndarray, observed: np.ndarray) -> Joint:
@@ -55,17 +56,17 @@ def test_data_sets_of_a_batch_find_their_own_side() -> None:
 def test_opposite_excursions_are_not_looked_at_twice() -> None:
     step = np.array([25.0, -25.0, 10.0, 0.0])
     for joint, expected in ((joint_with(100 + step, 100 - step, np.full(4, 100.0)), 0), (resembling(np.full(4, 100.0)), 1)):
-        problem = bind(joint, observed_data(joint), np.array([0]))
-        assert len(two_sided(problem, np.zeros((3, 1)), np.arange(3))) == expected
+        bound = bind_data(joint, observed_data(joint), np.array([0]))
+        assert len(two_sided(bound, np.zeros((3, 1)), np.arange(3))) == expected
 
 
 def test_of_lar_the_energy_of_the_neutrons_is_two_sided_and_starts_do_not_matter() -> None:
     joint = cf.build_likelihood([cf.load_experiment("coherent-lar-2020")], model="sm").at({})
     names, data = joint.parameters.names, observed_data(joint)
     floating = floating_indices(joint, (), None)
-    problem = bind(joint, data, floating)
+    bound = bind_data(joint, data, floating)
     theta = profile(joint, {}).theta
-    assert [names[floating[i]] for i in two_sided(problem, theta, np.zeros(1, dtype=np.int64))] == ["coherent-lar-2020.neutron_energy"]
+    assert [names[floating[i]] for i in two_sided(bound, theta, np.zeros(1, dtype=np.int64))] == ["coherent-lar-2020.neutron_energy"]
     toys = toy_data(joint, theta[0], np.random.default_rng(8), 64)
     place = joint.parameters.index("coherent-lar-2020.neutron_energy")
     minima = []

@@ -12,10 +12,11 @@ from scipy.stats import norm
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.credible import credible, highest_density
-from cevnsfit.infer.posterior import BLOCK, Prior, log_density, run_block, starting_ensemble, target
+from cevnsfit.infer.posterior import BLOCK, Prior, log_density, run_block, starting_ensemble, stream_of, target
 from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import nll2
-from cevnsfit.stats.joint import Joint, join, observed_data
+from cevnsfit.stats.joint import Joint, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,7 +49,7 @@ def sampled(goal: Target, blocks: int, seed: int = 1) -> list[list[Block]]:
     for k in range(4):
         done: list[Block] = []
         for number in range(blocks):
-            done.append(run_block(goal, done[-1].coordinates[-1] if done else None, 32, (seed, k, number)))
+            done.append(run_block(goal, done[-1].coordinates[-1] if done else None, 32, stream_of(seed, k, number)))
         ensembles.append(done)
     return ensembles
 
@@ -104,7 +105,7 @@ def test_the_density_is_the_likelihood_within_the_priors() -> None:
 def test_a_block_depends_on_its_stream_and_its_start_alone() -> None:
     joint = small()
     goal = target(joint, observed_data(joint), held={})
-    one, again, other = (run_block(goal, None, 32, stream) for stream in ((1, 0, 0), (1, 0, 0), (1, 1, 0)))
+    one, again, other = (run_block(goal, None, 32, stream_of(*stream)) for stream in ((1, 0, 0), (1, 0, 0), (1, 1, 0)))
     np.testing.assert_array_equal(one.coordinates, again.coordinates)
     assert not np.array_equal(one.coordinates, other.coordinates)
     assert one.coordinates.shape == (BLOCK, 32, 2)

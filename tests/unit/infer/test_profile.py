@@ -13,13 +13,15 @@ from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.profile import REMOTE, floating_indices, profile
 from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.data import asimov_data, observed_data, toy_data
 from cevnsfit.stats.engine import nll2, nll2_gradient
-from cevnsfit.stats.joint import asimov_data, join, observed_data, take, toy_data
+from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
 
 def minimum(joint: Joint, data: Data, theta: np.ndarray, held: tuple[str, ...]) -> float:
@@ -120,7 +122,7 @@ def test_toys_together_are_toys_one_by_one(make_joint: Callable[..., Joint]) -> 
     together = profile(joint, {"g": np.full(140, 0.2)}, data=toys)
     assert together.converged.all()
     for row in (0, 57, 139):
-        alone = profile(joint, {"g": np.array([0.2])}, data=take(toys, row))
+        alone = profile(joint, {"g": np.array([0.2])}, data=toys.take(row))
         np.testing.assert_allclose(together.nll2[row], alone.nll2[0], atol=1e-7)
 
 

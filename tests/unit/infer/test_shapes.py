@@ -12,7 +12,7 @@ from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.shapes import point_values, shape_intervals
 from cevnsfit.stats.channel import Channel
-from cevnsfit.stats.joint import Data, asimov_data, observed_data
+from cevnsfit.stats.data import Data, asimov_data, observed_data
 from cevnsfit.stats.likelihood import Likelihood
 from cevnsfit.studies.fitting import run_intervals
 from cevnsfit.studies.setup import Analysis
@@ -49,7 +49,7 @@ def two_bumps() -> tuple[Likelihood, Data]:
     """Return a likelihood over a shape x, whose counts 100 + 20 x^2 are those at x = -1 and x = 1, and a free strength."""
     plain = cf.build_likelihood([cf.load_experiment(CSI)], model="signal-strength").at({})
     strength = Parameter("signal_strength", "polynomial", 1.0, 0.0, 100.0, fixed=True)
-    shape = Parameter("x", "shape", 0.0, -3.0, 3.0)
+    shape = Parameter("x", "nonlinear", 0.0, -3.0, 3.0)
     channel = plain.channels[0]
     nominal = channel.templates
 
@@ -58,7 +58,7 @@ def two_bumps() -> tuple[Likelihood, Data]:
         scaled = nominal.copy()
         signal = np.array([component == "cevns" for component in channel.components])
         scaled[signal] *= 1.0 + 0.2 * x**2
-        return (Channel(channel.name, scaled, channel.coefficients, channel.components, channel.observed, None, channel.shape),)
+        return (Channel(channel.name, scaled, channel.coefficients, channel.components, channel.observed, None, channel.bins),)
 
     others = [p for p in plain.parameters if p.name != "signal_strength"]
     likelihood = Likelihood(ParameterSet((strength, shape, *others)), build)

@@ -35,7 +35,7 @@ def likelihood() -> Likelihood:
         templates = np.array([[8.0 / shape["mass"], 4.0 / shape["mass"] ** 2], [5.0, 5.0]])
         return (Channel("one", templates, rule, ("cevns", "background"), np.array([8.0, 6.0]), None, (2,)),)
 
-    mass = Parameter("mass", "shape", 1.0, 0.5, 10.0, "MeV", "log")
+    mass = Parameter("mass", "nonlinear", 1.0, 0.5, 10.0, "MeV", "log")
     return Likelihood(ParameterSet((mass, Parameter("mu", "polynomial", 0.0, lower=0.0))), build)
 
 

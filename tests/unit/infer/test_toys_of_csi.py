@@ -12,11 +12,13 @@ import pytest
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.coverage import coverage_of, coverage_units
 from cevnsfit.infer.feldman_cousins import hypotheses
-from cevnsfit.infer.toys import conditional_fits, free_fits, in_this_process
+from cevnsfit.infer.minima import conditional_fits, free_fits
+from cevnsfit.infer.toys import in_this_process
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.stats.engine import bind, evaluate_problem, hessian
-from cevnsfit.stats.joint import join, toy_data
+from cevnsfit.stats.data import toy_data
+from cevnsfit.stats.engine import bind_data, evaluate_problem, hessian
+from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
     from cevnsfit.stats.joint import Joint
@@ -44,8 +46,8 @@ def pulls(joint: Joint, toys: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     assert np.isfinite(best).all()
     floating = np.array([i for i, p in enumerate(joint.parameters) if not p.fixed])
     assert np.all(np.abs(theta[:, floating]) < FAR)
-    problem, rows = bind(joint, data, floating), np.arange(toys)
-    first, second = hessian(problem, evaluate_problem(problem, theta, rows), rows, rows)
+    bound, rows = bind_data(joint, data, floating), np.arange(toys)
+    first, second = hessian(bound, evaluate_problem(bound, theta, rows), rows, rows)
     own = list(floating).index(place)
     error = np.sqrt(np.linalg.inv((first + second) / 2)[:, own, own])
     distance = conditional_fits(joint, data, truth[None], held={STRENGTH: 1.0})[0] - best

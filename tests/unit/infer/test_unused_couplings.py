@@ -11,8 +11,9 @@ import pytest
 import cevnsfit as cf
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.profile import profile, zero_indices
-from cevnsfit.stats.engine import bind, evaluate_problem, hessian
-from cevnsfit.stats.joint import join, observed_data
+from cevnsfit.stats.data import observed_data
+from cevnsfit.stats.engine import bind_data, evaluate_problem, hessian
+from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
     from cevnsfit.stats.joint import Joint
@@ -33,7 +34,7 @@ def test_value_gradient_and_hessian_are_the_same(nsi: Joint) -> None:
     absent = zero_indices(theta, floating)
     assert {names[i] for i in absent} == {name for name in names if name.startswith("eps_")} - set(USED)
     data, rows = observed_data(nsi), np.arange(6)
-    full, reduced = bind(nsi, data, floating), bind(nsi, data, floating, absent)
+    full, reduced = bind_data(nsi, data, floating), bind_data(nsi, data, floating, absent)
     assert [len(c.merge) for c in reduced.channels] < [len(c.merge) / 3 for c in full.channels]
     one, other = evaluate_problem(full, theta, rows), evaluate_problem(reduced, theta, rows)
     np.testing.assert_allclose(other.value, one.value, rtol=1e-12)
@@ -45,18 +46,11 @@ def test_value_gradient_and_hessian_are_the_same(nsi: Joint) -> None:
 def test_held_excursions_are_left_out_too(nsi: Joint) -> None:
     held = np.array([i for i, p in enumerate(nsi.parameters) if p.kind == "polynomial" or p.name.endswith(".efficiency")])
     data, none = observed_data(nsi), np.empty(0, dtype=np.int64)
-    some, fewer = bind(nsi, data, none, held[:-1]), bind(nsi, data, none, held)
+    some, fewer = bind_data(nsi, data, none, held[:-1]), bind_data(nsi, data, none, held)
     assert len(fewer.channels[0].merge) < len(some.channels[0].merge)
     theta = np.zeros((1, len(nsi.parameters)))
-    values = [evaluate_problem(problem, theta, np.zeros(1, dtype=np.int64)).value[0] for problem in (some, fewer)]
+    values = [evaluate_problem(bound, theta, np.zeros(1, dtype=np.int64)).value[0] for bound in (some, fewer)]
     assert values[0] == pytest.approx(values[1], rel=1e-12)
-
-
-def test_a_bound_problem_is_used_again_for_the_same_parameters_only(nsi: Joint) -> None:
-    data, floating = observed_data(nsi), np.array([0])
-    absent = np.array([1, 2])
-    assert bind(nsi, data, floating, absent) is bind(nsi, data, floating, absent.copy())
-    assert bind(nsi, data, floating, absent) is not bind(nsi, data, floating)
 
 
 def test_a_profile_is_that_of_a_likelihood_without_the_other_couplings(nsi: Joint) -> None:

@@ -1,24 +1,42 @@
-"""Running scans on disk: what is saved comes back bit for bit, what is damaged is done again, what is foreign is refused."""
+"""Results on disk: what is saved comes back bit for bit, what is damaged is named and done again, what is foreign is refused."""
 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import zarr
 
 from cevnsfit.core.errors import ResultError
 from cevnsfit.infer.grid import MAX_MINIMA, GridColumn
 from cevnsfit.infer.planes import PlaneAxis
-from cevnsfit.io.store import FILE, axes_of, load_columns, open_scan, read_scan, save_column
+from cevnsfit.infer.posterior import BLOCK, Block
+from cevnsfit.infer.toys import CHUNK
+from cevnsfit.io import store as stores
+from cevnsfit.io.layouts import (
+    axes_of,
+    labels_of,
+    load_blocks,
+    load_chunk,
+    load_columns,
+    open_posterior,
+    open_scan,
+    open_toys,
+    read_scan,
+    read_toys,
+    save_block,
+    save_chunk,
+    save_column,
+)
+from cevnsfit.io.store import FAILED, FINISHED, LAYOUT, STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from cevnsfit.io.store import ScanStore
 
 X = PlaneAxis("mass", "MeV", np.geomspace(1.0, 100.0, 4), "log")
 Y = PlaneAxis("g", "1", np.geomspace(1e-5, 1e-1, 6), "log")
@@ -26,92 +44,228 @@ ANALYSIS = {"parts": [{"label": "a", "model": "lmu-ltau"}], "at": {"sns_flux": 0
 LABELS = ("a", "a + b")
 
 
-def make_column(seed: int) -> GridColumn:
+def make_column(seed: int, size: int = 6) -> GridColumn:
     rng = np.random.default_rng(seed)
     minima = np.full((MAX_MINIMA, 2), np.nan)
     minima[:2] = rng.random((2, 2))
-    nll2 = rng.random(6) * 1e3
+    nll2 = rng.random(size) * 1e3
     nll2[0] = np.inf
-    return GridColumn(nll2, rng.random(6) > 0.5, minima, float(rng.random()), float(rng.random()), int(rng.integers(9)))
+    return GridColumn(nll2, rng.random(size) > 0.5, minima, float(rng.random()), float(rng.random()), int(rng.integers(9)))
 
 
-def same(one: GridColumn, other: GridColumn) -> bool:
+def same(one: GridColumn | None, other: GridColumn) -> bool:
+    assert one is not None
     arrays = all(np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True) for name in ("nll2", "minima"))
-    return (
-        arrays
-        and np.array_equal(one.valid, other.valid)
-        and (one.reference, one.scale, one.fallbacks)
-        == (
-            other.reference,
-            other.scale,
-            other.fallbacks,
-        )
-    )
+    numbers = all(getattr(one, name) == getattr(other, name) for name in ("reference", "scale", "fallbacks"))
+    return arrays and numbers and np.array_equal(one.valid, other.valid)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ScanStore:
-    """Return a scan of two planes with every column but the last finished."""
-    scan = open_scan(tmp_path / "out", ANALYSIS, LABELS, (X, Y))
-    for plane, label in enumerate(LABELS):
-        for index in range(3):
-            save_column(scan, label, index, make_column(10 * plane + index))
-    return scan
+def folder(tmp_path: Path) -> Path:
+    """Return the folder of a scan of two planes with every column but the last finished."""
+    with open_scan(tmp_path / "out", ANALYSIS, LABELS, (X, Y)) as scan:
+        for plane, label in enumerate(LABELS):
+            for index in range(3):
+                save_column(scan, label, index, make_column(10 * plane + index))
+    return tmp_path / "out"
 
 
-def test_columns_come_back_bit_for_bit(store: ScanStore) -> None:
-    again = read_scan(store.path.parent)
+def chunk_of(folder: Path, name: str, *unit: int) -> Path:
+    """Return the file of one chunk."""
+    (file,) = [path for path in (folder / "scan.zarr" / name / "c").joinpath(*map(str, unit)).rglob("*") if path.is_file()]
+    return file
+
+
+# --- what comes back ---------------------------------------------------------------------------------------------------------------
+
+
+def test_columns_come_back_bit_for_bit(folder: Path) -> None:
+    again = read_scan(folder)
     for plane, label in enumerate(LABELS):
         columns = load_columns(again, label)
         assert columns[3] is None
         for index in range(3):
-            assert columns[index] is not None
             assert same(columns[index], make_column(10 * plane + index))
             assert columns[index].valid.dtype == np.bool_
 
 
-def test_a_column_without_reference_keeps_its_nan(store: ScanStore) -> None:
-    column = make_column(1)
-    blind = GridColumn(column.nll2, column.valid, column.minima, float("nan"), 1.0, 0)
-    save_column(store, "a", 3, blind)
-    found = load_columns(store, "a")[3]
+def test_a_column_without_reference_minima_and_scale_keeps_its_nan(folder: Path) -> None:
+    """Rows of a plane in which every point has templates of its own have nothing but their values."""
+    values = np.arange(6.0)
+    row = GridColumn(values, np.zeros(6, dtype=np.bool_), np.full((MAX_MINIMA, 2), np.nan), np.nan, np.nan, 0)
+    with open_scan(folder, ANALYSIS, LABELS, (X, Y)) as scan:
+        save_column(scan, "a", 3, row)
+        found = load_columns(scan, "a")[3]
     assert found is not None
-    assert np.isnan(found.reference)
+    np.testing.assert_array_equal(found.nll2, values)
+    assert not found.valid.any()
+    assert np.isnan([found.reference, found.scale, *found.minima.ravel()]).all()
 
 
-def test_axes_labels_and_analysis_come_back(store: ScanStore) -> None:
-    again = open_scan(store.path.parent, ANALYSIS, LABELS, (X, Y))
-    assert (again.labels, again.analysis) == (LABELS, ANALYSIS)
-    for found, axis in zip(axes_of(again, "a + b"), (X, Y), strict=True):
-        assert (found.name, found.unit, found.scale) == (axis.name, axis.unit, axis.scale)
-        np.testing.assert_array_equal(found.values, axis.values)
-    assert load_columns(again, "a")[0] is not None
+def test_axes_labels_and_analysis_come_back(folder: Path) -> None:
+    with open_scan(folder, ANALYSIS, LABELS, (X, Y)) as again:
+        assert (labels_of(again), again.analysis) == (LABELS, ANALYSIS)
+        for found, axis in zip(axes_of(again), (X, Y), strict=True):
+            assert (found.name, found.unit, found.scale) == (axis.name, axis.unit, axis.scale)
+            np.testing.assert_array_equal(found.values, axis.values)
+        assert load_columns(again, "a")[0] is not None
+        assert "numpy" in again.packages
 
 
-def test_xarray_can_name_the_dimensions(store: ScanStore) -> None:
-    for name, dimensions in (("nll2", ("x", "y")), ("record", ("x", "field")), ("x", ("x",))):
-        assert store.group[f"plane_0/{name}"].metadata.dimension_names == dimensions
-    assert store.group["plane_0/nll2"].chunks == (1, 6)  # a column is one file: one writer each
+def test_xarray_opens_a_scan(folder: Path) -> None:
+    xarray = pytest.importorskip("xarray")
+    with xarray.open_zarr(folder / "scan.zarr", consolidated=False, chunks=None) as found:
+        assert found["nll2"].dims == ("plane", "x", "y")
+        np.testing.assert_array_equal(found["x"], X.values)
+        np.testing.assert_array_equal(found["nll2"][1, 2], make_column(12).nll2)
+        assert np.isnan(found["nll2"][:, 3]).all()
+        np.testing.assert_array_equal(found[STATUS][0, 0], np.where(make_column(0).valid, FINISHED, FAILED))
+        assert (found[STATUS][:, 3] == 0).all()
+        assert found["nll2"].attrs["plane"] == list(LABELS)
 
 
-def test_a_column_whose_record_is_missing_is_not_finished(store: ScanStore) -> None:
-    """The record is written last."""
-    shutil.rmtree(store.path / "plane_0" / "record" / "c" / "1")
-    assert [column is None for column in load_columns(read_scan(store.path.parent), "a")] == [False, True, False, True]
+def test_every_chunk_is_one_unit_with_a_checksum_over_all_of_it(folder: Path) -> None:
+    arrays = dict(zarr.open_group(folder / "scan.zarr", mode="r").arrays())
+    assert arrays["nll2"].chunks == (1, 1, 6)  # a column is one file: one writer each
+    for array in arrays.values():
+        assert [codec["name"] for codec in array.metadata.to_dict()["codecs"]] == ["bytes", "crc32c"]
+    assert chunk_of(folder, "nll2", 0, 0).stat().st_size == 6 * 8 + 4
 
 
-@pytest.mark.parametrize("name", ["nll2", "valid", "record"])
+def test_toys_come_back_with_their_failures(tmp_path: Path) -> None:
+    measured = np.arange(2.0 * CHUNK).reshape(CHUNK, 2)
+    measured[5, 1] = np.nan
+    with open_toys(tmp_path, {}, 2) as toys:
+        save_chunk(toys, 3, 1, measured)
+        save_chunk(toys, 3, 2, np.full((CHUNK, 1), np.nan))  # all have failed, none knows how many quantities there are
+    again = read_toys(tmp_path)
+    np.testing.assert_array_equal(load_chunk(again, 3, 1), measured)
+    assert np.isnan(load_chunk(again, 3, 2)).all()
+    assert np.flatnonzero(again.arrays[STATUS][3, 1] == FAILED).tolist() == [5]
+    assert (again.arrays[STATUS][3, 2] == FAILED).all()
+    assert load_chunk(again, 3, 0) is None
+
+
+def test_blocks_come_back_up_to_the_first_that_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(1)
+    blocks = [Block(rng.random((BLOCK, 4, 2)), rng.random((BLOCK, 4)), rng.random(4)) for _ in range(3)]
+    with open_posterior(tmp_path, {}, ["g", "n"], (2, 4)) as store:
+        for k, block in enumerate(blocks):
+            save_block(store, 1, k, block)
+        found = load_blocks(store, 1, 3)
+        for one, block in zip(found, blocks, strict=True):
+            for name in ("coordinates", "log_density", "accepted"):
+                np.testing.assert_array_equal(getattr(one, name), getattr(block, name))
+        assert (len(load_blocks(store, 1, 2)), load_blocks(store, 0, 3)) == (2, [])
+        (tmp_path / "posterior.zarr" / "chain" / "c" / "1" / "1" / "0" / "0" / "0").write_bytes(b"x")
+        assert len(load_blocks(store, 1, 3)) == 1
+    assert "chain/c/1/1/0/0/0 is damaged (1 bytes in place of 6404); this part is computed again" in caplog.text
+
+
+# --- absent and damaged ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_absent_is_not_computed(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    chunk_of(folder, STATUS, 0, 1).unlink()
+    assert [column is None for column in load_columns(read_scan(folder), "a")] == [False, True, False, True]
+    assert not caplog.records
+
+
+def test_a_lost_chunk_of_toys_is_not_one_of_failures(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with open_toys(tmp_path, {}, 1) as toys:
+        save_chunk(toys, 0, 0, np.ones((CHUNK, 1)))
+        file = tmp_path / "toys.zarr" / "measured" / "c" / "0" / "0" / "0" / "0"
+        file.unlink()
+        assert load_chunk(toys, 0, 0) is None
+        assert f"{file} is lost; this part is computed again" in caplog.text
+        save_chunk(toys, 0, 0, np.ones((CHUNK, 1)))
+        np.testing.assert_array_equal(load_chunk(toys, 0, 0), np.ones((CHUNK, 1)))
+
+
+def test_an_interrupted_write_is_no_unit(folder: Path) -> None:
+    """The status is written last."""
+    with open_scan(folder, ANALYSIS, LABELS, (X, Y)) as scan:
+        scan.arrays["nll2"][0, 3] = np.zeros(6)
+        scan.arrays["record"][0, 3] = np.zeros(scan.layout.arrays["record"].axes["field"])
+        assert load_columns(scan, "a")[3] is None
+
+
+@pytest.mark.parametrize("name", ["nll2", STATUS, "record"])
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\x28\xb5\x2f\xfd" + b"x" * 50, b"\x28\xb5\x2f\xfd\xe0" + (1 << 50).to_bytes(8, "little") + b"\x01\x00\x00"],
-    ids=["empty", "noise", "bomb"],
+    [b"", b"\x28\xb5\x2f\xfd" + b"x" * 50, b"\x28\xb5\x2f\xfd\xe0" + (1 << 50).to_bytes(8, "little") + b"\x01\x00\x00", b"x" * (1 << 22)],
+    ids=["empty", "noise", "bomb", "large"],
 )
-def test_a_damaged_column_is_done_again_and_the_others_stay(store: ScanStore, name: str, content: bytes) -> None:
-    (chunk,) = [path for path in (store.path / "plane_0" / name / "c" / "2").rglob("*") if path.is_file()]
-    chunk.write_bytes(content)
-    columns = load_columns(read_scan(store.path.parent), "a")
+def test_a_damaged_column_is_named_and_done_again_and_the_others_stay(
+    folder: Path, name: str, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = chunk_of(folder, name, 0, 2)
+    file.write_bytes(content)
+    columns = load_columns(read_scan(folder), "a")
     assert [column is None for column in columns] == [False, False, True, True]
     assert same(columns[1], make_column(1))
+    assert f"{file} is damaged ({len(content)} bytes in place of {file_length(name)})" in caplog.text
+    with open_scan(folder, ANALYSIS, LABELS, (X, Y)) as scan:
+        save_column(scan, "a", 2, make_column(2))
+        assert same(load_columns(scan, "a")[2], make_column(2))
+
+
+def file_length(name: str) -> int:
+    return 4 + {"nll2": 6 * 8, STATUS: 6, "record": (3 + 2 * MAX_MINIMA) * 8}[name]
+
+
+def flips(path: Path, rng: np.random.Generator, most: int) -> list[tuple[Path, int, int]]:
+    """Return (file, byte, bit) in all files of a store: some bits of each description, one in every byte of chunks, at most `most` a file."""
+    found = []
+    for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
+        size = file.stat().st_size
+        places = np.arange(size) if size <= most else np.sort(rng.choice(size, most, replace=False))
+        found += [(file, int(place), int(rng.integers(8))) for place in places]
+    return found
+
+
+def contents(folder: Path) -> tuple[Any, ...]:
+    """Return everything that a scan gives back; None in the place of columns that are not there."""
+    scan = read_scan(folder)
+    axes = [(axis.name, axis.unit, axis.scale, axis.values.tobytes()) for axis in axes_of(scan)]
+    columns = [
+        None if column is None else (column.nll2.tobytes(), column.valid.tobytes(), column.minima.tobytes(), column.reference, column.scale)
+        for column in load_columns(scan, "a")
+    ]
+    return scan.analysis, labels_of(scan), axes, columns
+
+
+def test_no_flipped_bit_comes_back_as_another_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    x, y = PlaneAxis("mass", "MeV", np.array([1.0, 2.0]), "log"), PlaneAxis("g", "1", np.array([1e-4, 1e-3, 1e-2]), "log")
+    with open_scan(tmp_path, ANALYSIS, ("a",), (x, y)) as scan:
+        for index in range(2):
+            save_column(scan, "a", index, make_column(index, 3))
+    whole = contents(tmp_path)
+    tried, refused, again = flips(tmp_path / "scan.zarr", np.random.default_rng(5), 28), 0, 0
+    for file, place, bit in tried:
+        kept = file.read_bytes()
+        file.write_bytes(kept[:place] + bytes([kept[place] ^ (1 << bit)]) + kept[place + 1 :])
+        try:
+            *about, columns = contents(tmp_path)
+        except ResultError as error:
+            assert str(file.relative_to(tmp_path)) in str(error)  # noqa: PT017 (an error is one of two right ends)
+            refused += 1
+        else:
+            assert about == list(whole[:3])
+            assert all(found in (None, wanted) for found, wanted in zip(columns, whole[3], strict=True))
+            damaged = file.parent.name != "scan.zarr" and file.name != "zarr.json"
+            assert (None in columns) == damaged, (file, place, bit)
+            again += None in columns
+        finally:
+            file.write_bytes(kept)
+    assert len(tried) > 300
+    assert refused > 100
+    assert again > 100
+    assert contents(tmp_path) == whole
+
+
+# --- foreign and damaged as a whole ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -122,68 +276,137 @@ def test_a_damaged_column_is_done_again_and_the_others_stay(store: ScanStore, na
         ({"version": "2"}, 'version: null there, "2" asked'),
     ],
 )
-def test_another_analysis_is_refused_with_the_difference(store: ScanStore, change: dict[str, object], wanted: str) -> None:
-    with pytest.raises(ResultError, match=rf"holds another analysis \({wanted}\); choose another folder"):
-        open_scan(store.path.parent, {**ANALYSIS, **change}, LABELS, (X, Y))
+def test_another_analysis_is_refused_with_the_difference(folder: Path, change: dict[str, object], wanted: str) -> None:
+    with (
+        pytest.raises(ResultError, match=rf"holds another analysis \({wanted}\); choose another folder"),
+        open_scan(folder, {**ANALYSIS, **change}, LABELS, (X, Y)),
+    ):
+        pass
 
 
-def test_another_grid_between_the_same_ends_is_refused(store: ScanStore) -> None:
+def test_another_grid_between_the_same_ends_is_refused(folder: Path) -> None:
     values = Y.values.copy()
     values[2] *= 1.01
-    with pytest.raises(ResultError, match="other values of g"):
-        open_scan(store.path.parent, ANALYSIS, LABELS, (X, PlaneAxis("g", "1", values, "log")))
-    with pytest.raises(ResultError, match="other values of mass than the r_n asked"):
-        open_scan(store.path.parent, ANALYSIS, LABELS, (PlaneAxis("r_n", "fm", X.values, "log"), Y))
+    for axes, text in (
+        ((X, PlaneAxis("g", "1", values, "log")), "other values of g than the g asked"),
+        ((PlaneAxis("r_n", "fm", X.values, "log"), Y), "other values of mass than the r_n asked"),
+    ):
+        with pytest.raises(ResultError, match=text), open_scan(folder, ANALYSIS, LABELS, axes):
+            pass
 
 
-def edit(path: Path, change: Callable[[dict[str, object]], None]) -> None:
+def test_other_planes_or_quantities_are_refused(folder: Path) -> None:
+    with pytest.raises(ResultError, match="arrays of other names or lengths"), open_scan(folder, ANALYSIS, ("a", "b"), (X, Y)):
+        pass
+    with open_toys(folder, {}, 2):
+        pass
+    with pytest.raises(ResultError, match="arrays of other names or lengths"), open_toys(folder, {}, 3):
+        pass
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     content = json.loads((path / "zarr.json").read_text())
     change(content)
     (path / "zarr.json").write_text(json.dumps(content))
 
 
-DAMAGE = {
-    "no description": lambda p: (p / "zarr.json").unlink(),
-    "cut description": lambda p: (p / "zarr.json").write_text((p / "zarr.json").read_text()[:40]),
-    "not an object": lambda p: (p / "zarr.json").write_text("[]"),
-    "another store": lambda p: edit(p, lambda content: content.update(attributes={"made_by": "someone"})),
-    "labels not a list": lambda p: edit(p, lambda content: content["attributes"].update(labels="3")),
-    "labels not texts": lambda p: edit(p, lambda content: content["attributes"].update(labels='[["a"], ["b"]]')),
-    "labels twice": lambda p: edit(p, lambda content: content["attributes"].update(labels='["a", "a"]')),
-    "no labels": lambda p: edit(p, lambda content: content["attributes"].update(labels="[]")),
-    "analysis not a mapping": lambda p: edit(p, lambda content: content["attributes"].update(analysis="[1, 2]")),
-    "a plane is missing": lambda p: shutil.rmtree(p / "plane_1"),
-    "an array is missing": lambda p: shutil.rmtree(p / "plane_0" / "record"),
-    "an axis is anonymous": lambda p: edit(p / "plane_0" / "x", lambda content: content.update(attributes={})),
-    "an axis is empty": lambda p: shutil.rmtree(p / "plane_0" / "x" / "c"),
-    "an axis is damaged": lambda p: (p / "plane_0" / "y" / "c" / "0").write_bytes(b"x"),
-    "shapes disagree": lambda p: edit(p / "plane_0" / "nll2", lambda content: content.update(shape=[2, 6])),
-    "an array of terabytes": lambda p: edit(p / "plane_0" / "x", lambda content: content.update(shape=[10**12])),
-    "a group for an array": lambda p: (
-        shutil.rmtree(p / "plane_0" / "nll2"),
-        (p / "plane_0" / "nll2").mkdir(),
-        (p / "plane_0" / "nll2" / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}'),
+DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "no description": ("zarr.json", lambda p: (p / "zarr.json").unlink()),
+    "cut description": ("zarr.json", lambda p: (p / "zarr.json").write_text((p / "zarr.json").read_text()[:40])),
+    "not an object": ("zarr.json", lambda p: (p / "zarr.json").write_text("[]")),
+    "another store": ("zarr.json", lambda p: edit(p, lambda content: content.update(attributes={"made_by": "someone"}))),
+    "another analysis": ("zarr.json", lambda p: edit(p, lambda content: content["attributes"].update(analysis='{"at": {}}'))),
+    "another structure": ("zarr.json", lambda p: edit(p, lambda content: content["attributes"].update(structure="{}"))),
+    "an array is missing": ("record/zarr.json", lambda p: shutil.rmtree(p / "record")),
+    "an axis is anonymous": ("x/zarr.json", lambda p: edit(p / "x", lambda content: content.update(attributes={}))),
+    "an axis is empty": ("x/c/0", lambda p: shutil.rmtree(p / "x" / "c")),
+    "an axis is damaged": ("y/c/0", lambda p: (p / "y" / "c" / "0").write_bytes(b"x")),
+    "shapes disagree": ("nll2/zarr.json", lambda p: edit(p / "nll2", lambda content: content.update(shape=[2, 2, 6]))),
+    "an array of terabytes": ("x/zarr.json", lambda p: edit(p / "x", lambda content: content.update(shape=[10**12]))),
+    "chunks of terabytes": (
+        "nll2/zarr.json",
+        lambda p: edit(p / "nll2", lambda content: content["chunk_grid"]["configuration"].update(chunk_shape=[1, 1, 10**12])),
+    ),
+    "chunks elsewhere": (
+        "nll2/zarr.json",
+        lambda p: edit(p / "nll2", lambda content: content["chunk_key_encoding"]["configuration"].update(separator=".")),
+    ),
+    "without checksums": ("nll2/zarr.json", lambda p: edit(p / "nll2", lambda content: content["codecs"].pop())),
+    "another filling": ("nll2/zarr.json", lambda p: edit(p / "nll2", lambda content: content.update(fill_value=0.0))),
+    "a codec that runs code": (
+        "nll2/zarr.json",
+        lambda p: edit(p / "nll2", lambda content: content.update(codecs=[{"name": "numcodecs.pickle", "configuration": {}}])),
+    ),
+    "a group for an array": (
+        "nll2/zarr.json",
+        lambda p: (p / "nll2" / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}'),
     ),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_or_foreign_store_is_a_result_error(store: ScanStore, damage: str) -> None:
-    DAMAGE[damage](store.path)
-    for read in (lambda: read_scan(store.path.parent), lambda: open_scan(store.path.parent, ANALYSIS, LABELS, (X, Y))):
-        with pytest.raises(ResultError, match=r"scan\.zarr: not a readable scan .* remove the folder to start anew"):
-            read()
+def test_a_damaged_or_foreign_store_is_a_result_error_that_names_the_file(folder: Path, damage: str) -> None:
+    file, make = DAMAGE[damage]
+    make(folder / "scan.zarr")
+    with pytest.raises(ResultError, match=rf"scan\.zarr/{file}"):
+        read_scan(folder)
+    with pytest.raises(ResultError, match=rf"scan\.zarr/{file}"), open_scan(folder, ANALYSIS, LABELS, (X, Y)):
+        pass
+
+
+@pytest.mark.parametrize("number", [None, 1, LAYOUT + 1])
+def test_another_layout_is_refused_with_the_reason(folder: Path, number: int | None) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["attributes"].pop("layout")
+        content["attributes"].update({} if number is None else {"layout": number})
+
+    edit(folder / "scan.zarr", change)
+    there = "no number" if number is None else number
+    with pytest.raises(ResultError, match=rf"the layout of this store \({there}\) is not the one of this version \({LAYOUT}\)"):
+        read_scan(folder)
+
+
+def test_a_store_of_another_kind_is_refused(folder: Path) -> None:
+    (folder / "scan.zarr").rename(folder / "toys.zarr")
+    with pytest.raises(ResultError, match="a store of the kind 'scan'"):
+        read_toys(folder)
 
 
 def test_a_folder_without_scan_says_so(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="no scan here"):
         read_scan(tmp_path)
-    (tmp_path / FILE).write_text("not a folder")
-    with pytest.raises(ResultError, match="no scan here"):
-        open_scan(tmp_path, ANALYSIS, LABELS, (X, Y))
+    (tmp_path / "scan.zarr").write_text("not a folder")
+    with pytest.raises(ResultError, match="no scan here"), open_scan(tmp_path, ANALYSIS, LABELS, (X, Y)):
+        pass
+
+
+# --- how it is made ----------------------------------------------------------------------------------------------------------------
 
 
 def test_a_place_where_no_folder_can_be_is_a_result_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResultError, match="cannot make a scan here"):
-        open_scan(tmp_path / "file", ANALYSIS, LABELS, (X, Y))
+    with pytest.raises(ResultError, match="no scan can be stored here"), open_scan(tmp_path / "file", ANALYSIS, LABELS, (X, Y)):
+        pass
+
+
+def test_a_store_that_is_half_made_never_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(_: object) -> str:
+        assert (tmp_path / "scan.zarr.new" / "nll2" / "zarr.json").exists()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stores, "_digest", stop)
+        with pytest.raises(KeyboardInterrupt), open_scan(tmp_path, ANALYSIS, LABELS, (X, Y)):
+            pass
+    assert not (tmp_path / "scan.zarr").exists()
+    with open_scan(tmp_path, ANALYSIS, LABELS, (X, Y)) as scan:
+        assert load_columns(scan, "a") == (None,) * 4
+    assert [path.name for path in tmp_path.iterdir()] == ["scan.zarr"]
+
+
+def test_reading_changes_nothing_and_needs_no_lock(folder: Path) -> None:
+    with open_scan(folder, ANALYSIS, LABELS, (X, Y)):
+        store = read_scan(folder)
+        assert same(load_columns(store, "a")[0], make_column(0))
+        with pytest.raises(ValueError, match="read-only"):
+            save_column(store, "a", 3, make_column(3))

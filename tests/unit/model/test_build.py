@@ -12,8 +12,8 @@ from cevnsfit.core.errors import CevnsfitError, OverlapError, UnknownNameError
 from cevnsfit.model.build import build_likelihood, check_overlaps
 from cevnsfit.model.rows import LINEAR, QUADRATIC, Factors, coefficients, excursion
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.stats.channel import amplitudes
 from cevnsfit.stats.joint import expected, measured_backgrounds
+from cevnsfit.stats.rule import amplitudes
 
 if TYPE_CHECKING:
     from cevnsfit.spec.load import Experiment

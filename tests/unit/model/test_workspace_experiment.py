@@ -16,8 +16,8 @@ from cevnsfit.cli.main import app
 from cevnsfit.core.errors import CevnsfitError, SpecError
 from cevnsfit.core.paths import data_root
 from cevnsfit.io.exports.workspace import read_workspace
+from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import nll2
-from cevnsfit.stats.joint import observed_data
 from cevnsfit.studies.export_likelihood import workspaces
 from cevnsfit.studies.setup import Analysis
 

@@ -326,7 +326,7 @@ def test_another_facility_brings_its_own_fields(make_folder: Make) -> None:
 
 def test_a_change_acts_on_the_variants_too(make_folder: Make) -> None:
     experiment = load_experiment(make_folder(), {"response.light_yield.value": "26"})
-    for stages in experiment.variants["quenching"]:
+    for stages in experiment.variants["quenching"].values():
         assert stages["light_yield"].value == pytest.approx(26e3)
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion, amplitudes, amplitudes_and_jacobian
+from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
 from cevnsfit.stats.interpolation import code4, code4p
+from cevnsfit.stats.rule import amplitudes, amplitudes_and_jacobian
 
 
 def random_rule(seed: int, rows: int = 14) -> Coefficients:
@@ -25,14 +26,14 @@ def random_rule(seed: int, rows: int = 14) -> Coefficients:
 
 
 def slowly(rule: Coefficients, theta: np.ndarray) -> np.ndarray:
-    result = np.ones((len(theta), len(rule.shape_kind)))
+    result = np.ones((len(theta), len(rule.excursion_kind)))
     for point, values in enumerate(theta):
         for m in range(result.shape[1]):
             for i, value in enumerate(values):
                 result[point, m] *= value ** int(rule.powers[m, i]) * code4(value, rule.norm_hi[m, i], rule.norm_lo[m, i]).value
-            if rule.shape_kind[m]:
-                value = values[rule.shape_index[m]]
-                result[point, m] *= value if rule.shape_kind[m] == 1 else code4p(value).value
+            if rule.excursion_kind[m]:
+                value = values[rule.excursion_index[m]]
+                result[point, m] *= value if rule.excursion_kind[m] == 1 else code4p(value).value
     return result
 
 

@@ -12,8 +12,9 @@ import pytest
 from cevnsfit.core.errors import CevnsfitError, NoDataError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.stats.channel import Channel, Coefficients
-from cevnsfit.stats.engine import bind, evaluate_problem, gauss_newton, hessian, nll2, nll2_gradient
-from cevnsfit.stats.joint import Data, asimov_data, expected, expected_totals, join, observed_data, take, toy_data
+from cevnsfit.stats.data import Data, asimov_data, observed_data, toy_data
+from cevnsfit.stats.engine import bind_data, evaluate_problem, gauss_newton, hessian, nll2, nll2_gradient
+from cevnsfit.stats.joint import expected, expected_totals, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,14 +36,14 @@ def test_gradient_and_hessian_are_derivatives(make_joint: Callable[..., Joint], 
     defaults = joint.parameters.defaults()
     data = observed_data(joint) if kind == "observed" else toy_data(joint, defaults, np.random.default_rng(5), len(theta))
     rows, n = np.arange(len(theta)), len(joint.parameters)
-    problem = bind(joint, data, np.arange(n))
-    middle = evaluate_problem(problem, theta, rows)
-    exact = np.sum(hessian(problem, middle, rows, rows), axis=0)
+    bound = bind_data(joint, data, np.arange(n))
+    middle = evaluate_problem(bound, theta, rows)
+    exact = np.sum(hessian(bound, middle, rows, rows), axis=0)
     scale = np.sqrt(np.abs(np.einsum("pii->pi", exact)).max(axis=0))
     for i in range(n):
         step = np.zeros(n)
         step[i] = 1e-5
-        above, below = evaluate_problem(problem, theta + step, rows), evaluate_problem(problem, theta - step, rows)
+        above, below = evaluate_problem(bound, theta + step, rows), evaluate_problem(bound, theta - step, rows)
         numerical = (above.value - below.value) / 2e-5
         np.testing.assert_allclose(middle.gradient[:, i], numerical, rtol=1e-6, atol=1e-4)
         curvature = (above.gradient - below.gradient) / 2e-5
@@ -51,9 +52,9 @@ def test_gradient_and_hessian_are_derivatives(make_joint: Callable[..., Joint], 
 
 def test_gauss_newton_is_the_hessian_of_a_linear_model(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
-    problem = bind(joint, observed_data(joint), np.array([joint.parameters.index("a.norm")]))
+    bound = bind_data(joint, observed_data(joint), np.array([joint.parameters.index("a.norm")]))
     theta, rows = points(joint), np.arange(6)
-    first, second = hessian(problem, evaluate_problem(problem, theta, rows), rows, rows)
+    first, second = hessian(bound, evaluate_problem(bound, theta, rows), rows, rows)
     assert np.all(first > 0)
     np.testing.assert_allclose(second, 0, atol=1e-10)
 
@@ -61,11 +62,11 @@ def test_gauss_newton_is_the_hessian_of_a_linear_model(make_joint: Callable[...,
 def test_per_point_jacobians_give_the_same_hessian_as_template_products(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
     theta, rows = points(joint), np.arange(6)
-    problem = bind(joint, observed_data(joint), np.arange(len(joint.parameters)))
-    assert problem.channels[0].pairs is not None
-    plain = replace(problem, channels=tuple(replace(channel, pairs=None) for channel in problem.channels))
-    evaluation = evaluate_problem(problem, theta, rows)
-    one, other = hessian(problem, evaluation, rows, rows)[0], hessian(plain, evaluation, rows, rows)[0]
+    bound = bind_data(joint, observed_data(joint), np.arange(len(joint.parameters)))
+    assert bound.channels[0].pairs is not None
+    plain = replace(bound, channels=tuple(replace(channel, pairs=None) for channel in bound.channels))
+    evaluation = evaluate_problem(bound, theta, rows)
+    one, other = hessian(bound, evaluation, rows, rows)[0], hessian(plain, evaluation, rows, rows)[0]
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
 
 
@@ -108,7 +109,7 @@ def test_toys_are_one_by_one_what_they_are_together(make_joint: Callable[..., Jo
     theta = points(joint)
     data = toy_data(joint, joint.parameters.defaults(), np.random.default_rng(8), len(theta))
     together = nll2(joint, theta, data)
-    alone = [nll2(joint, theta[[row]], take(data, row))[0] for row in range(len(theta))]
+    alone = [nll2(joint, theta[[row]], data.take(row))[0] for row in range(len(theta))]
     np.testing.assert_allclose(together, alone, rtol=1e-12)
 
 
@@ -132,7 +133,7 @@ def test_join_checks_names_and_kinds(make_joint: Callable[..., Joint]) -> None:
     with pytest.raises(CevnsfitError, match="unknown parameter"):
         join(ParameterSet(joint.parameters.parameters[:2]), joint.channels)
     with pytest.raises(CevnsfitError, match="rebuild"):
-        join(ParameterSet((*joint.parameters.parameters, Parameter("mass", "shape", 1.0))), joint.channels)
+        join(ParameterSet((*joint.parameters.parameters, Parameter("mass", "nonlinear", 1.0))), joint.channels)
     blind = join(joint.parameters, tuple(replace(channel, observed=None) for channel in joint.channels))
     with pytest.raises(NoDataError, match="Asimov"):
         observed_data(blind)

@@ -17,7 +17,7 @@ def build(shape: dict[str, float]) -> tuple[Channel, ...]:
 
 
 def test_shape_parameters_rebuild_the_channels() -> None:
-    parameters = ParameterSet((Parameter("mass", "shape", 2.0, lower=1.0, upper=10.0), Parameter("g", "polynomial", 1.0)))
+    parameters = ParameterSet((Parameter("mass", "nonlinear", 2.0, lower=1.0, upper=10.0), Parameter("g", "polynomial", 1.0)))
     likelihood = Likelihood(parameters, build)
     assert likelihood.at({}).channels[0].templates[0, 0] == 2.0
     joint = likelihood.at({"mass": 5.0})
@@ -25,14 +25,14 @@ def test_shape_parameters_rebuild_the_channels() -> None:
     assert joint.parameters.names == ("g",)
     with pytest.raises(DomainError):
         likelihood.at({"mass": 20.0})
-    with pytest.raises(UnknownNameError, match="shape parameter"):
+    with pytest.raises(UnknownNameError, match="nonlinear parameter"):
         likelihood.at({"g": 1.0})
 
 
 def test_counts_come_from_the_templates_where_there_is_no_faster_way() -> None:
     parameters = ParameterSet(
         (
-            Parameter("mass", "shape", 2.0, lower=1.0, upper=10.0),
+            Parameter("mass", "nonlinear", 2.0, lower=1.0, upper=10.0),
             Parameter("g", "polynomial", 1.0),
             Parameter("rate", "nuisance", 0.0, constrained=True),
         )

@@ -14,7 +14,7 @@ from cevnsfit.infer.profile import profile
 from cevnsfit.infer.sensitivity import with_asimov
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.stats.joint import observed_data
+from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import run_fit
 from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, forecast_json, joints, settings, write_forecast, write_forecast_plot
 from cevnsfit.studies.scan import scan

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import hashlib
 import shutil
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,23 @@ import pytest
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, UnknownNameError
 from cevnsfit.core.paths import data_root
-from cevnsfit.io.store import FILE, load_columns, read_scan
+from cevnsfit.io.layouts import load_columns, open_scan, read_scan
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.studies import identity
+from cevnsfit.studies import scan as scans
 from cevnsfit.studies.grids import parse_grid, parse_grids
 from cevnsfit.studies.parts import parts_of
 from cevnsfit.studies.scan import plane_axes, run_scan, scan, stored_scans
 from cevnsfit.studies.setup import Analysis, build
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cevnsfit.spec.load import Experiment
+    from cevnsfit.stats.channel import Channel
+    from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.scan import Scan
 
 CSI = Analysis(("coherent-csi-2021",), "lmu-ltau")
@@ -82,7 +89,7 @@ def test_an_interrupted_scan_goes_on_and_ends_equal(tmp_path: Path, reference: t
 
 def test_a_damaged_column_is_computed_again(tmp_path: Path, reference: tuple[Path, Scan]) -> None:
     folder = shutil.copytree(reference[0], tmp_path / "copy")
-    shutil.rmtree(folder / FILE / "plane_0" / "nll2" / "c" / "1")
+    shutil.rmtree(folder / "scan.zarr" / "nll2" / "c" / "0" / "1")
     seen: list[int] = []
     (result,) = run_scan(parts_of(CSI, each=False), GRID, folder, progress=lambda done, _: seen.append(done))
     assert seen == [2, 3]
@@ -129,14 +136,48 @@ def test_an_experiment_that_changed_is_noticed(tmp_path: Path) -> None:
         run_scan(parts_of(mine, each=False), GRID, tmp_path / "out")
 
 
+def test_a_likelihood_that_changed_is_noticed(reference: tuple[Path, Scan], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model of a plug-in may change while no file of an experiment and no version does."""
+
+    def edited(analysis: Analysis, experiments: Sequence[Experiment]) -> Likelihood:
+        likelihood = build(analysis, experiments)
+
+        def channels(values: Mapping[str, float]) -> tuple[Channel, ...]:
+            return tuple(dataclasses.replace(one, templates=1.001 * one.templates) for one in likelihood.build(values))
+
+        return dataclasses.replace(likelihood, build=channels)
+
+    monkeypatch.setattr(scans, "build", edited)
+    with pytest.raises(ResultError, match=r"another analysis \(likelihood: coherent-csi-2021 at .* counts there, .* asked") as caught:
+        run_scan(parts_of(CSI, each=False), GRID, reference[0])
+    assert "; and " in str(caught.value)  # not all of the templates
+    with pytest.raises(ResultError, match=r"what this scan was made with has changed \(likelihood: "):
+        stored_scans(reference[0])
+
+
+def test_shared_data_and_plugins_are_part_of_what_a_scan_is(reference: tuple[Path, Scan], monkeypatch: pytest.MonkeyPatch) -> None:
+    known = read_scan(reference[0]).analysis
+    assert {"nuclei/radii.csv", "nuclei/shells.csv", "sources/sns.yaml"} <= known["shared"].keys()
+    assert known["plugins"] == {}
+    monkeypatch.setattr(identity, "model_distribution", lambda name: f"{name}-package 1.0")
+    with pytest.raises(ResultError, match=r'plugins: \{\} there, \{"lmu-ltau": "lmu-ltau-package 1.0"\} asked'):
+        run_scan(parts_of(CSI, each=False), GRID, reference[0])
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        identity, "_digest", lambda file: "0" * 64 if file.name == "radii.csv" else hashlib.sha256(file.read_bytes()).hexdigest()
+    )
+    with pytest.raises(
+        ResultError, match=r'shared: \{"nuclei/radii.csv": "af52172f..."\} there, \{"nuclei/radii.csv": "00000000..."\} asked'
+    ):
+        stored_scans(reference[0])
+
+
 def test_a_store_of_something_else_is_a_result_error(tmp_path: Path, reference: tuple[Path, Scan]) -> None:
-    folder = shutil.copytree(reference[0], tmp_path / "copy")
-    meta = folder / FILE / "zarr.json"
-    content = json.loads(meta.read_text(encoding="utf-8"))
-    content["attributes"]["analysis"] = json.dumps({"who": "someone else"})
-    meta.write_text(json.dumps(content), encoding="utf-8")
+    plane = reference[1].plane
+    with open_scan(tmp_path, {"who": "someone else"}, ("a",), (plane.x, plane.y)):
+        pass
     with pytest.raises(ResultError, match="not that of a scan"):
-        stored_scans(folder)
+        stored_scans(tmp_path)
 
 
 def test_each_adds_the_single_experiments(tmp_path: Path) -> None:

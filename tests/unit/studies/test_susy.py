@@ -10,10 +10,12 @@ from typer.testing import CliRunner
 
 from cevnsfit.cli.main import app
 from cevnsfit.core.errors import CevnsfitError, DomainError
-from cevnsfit.studies.susy import MASSES, Deviation, SusyScan, deviation, susy_json, susy_scan
+from cevnsfit.moments.measured import Deviation, deviation
+from cevnsfit.moments.sleptons import MASSES, SusyScan
+from cevnsfit.studies.susy import susy_json, susy_scan
 
-ELECTRON = Deviation("here", "there", 0.0, 1e-13)
-MUON = Deviation("here", "there", 2.5e-9, 0.6e-9)
+ELECTRON = Deviation("e", "here", "there", 0.0, 1e-13)
+MUON = Deviation("mu", "here", "there", 2.5e-9, 0.6e-9)
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +52,12 @@ def test_the_hierarchy_is_free_of_the_moments(scan: SusyScan) -> None:
 
 
 def test_the_sign_of_mu_is_the_sign_of_the_moment() -> None:
-    negative = Deviation("here", "there", -2.5e-9, 0.6e-9)
+    negative = Deviation("mu", "here", "there", -2.5e-9, 0.6e-9)
     assert susy_scan(3000, ((ELECTRON, negative)), mu_sign=-1).kept > 20 * max(susy_scan(3000, (ELECTRON, negative)).kept, 1)
 
 
 def test_no_point_is_an_answer() -> None:
-    nothing = susy_scan(100, (ELECTRON, Deviation("here", "there", 1.0, 1e-9)))
+    nothing = susy_scan(100, (ELECTRON, Deviation("mu", "here", "there", 1.0, 1e-9)))
     assert nothing.kept == 0
     assert nothing.ranges() == nothing.slepton_logs() == {}
     assert susy_json(nothing)["kept"] == 0

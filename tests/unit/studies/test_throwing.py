@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +11,8 @@ import pytest
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.feldman_cousins import ToyPlan, feldman_cousins, hypotheses
-from cevnsfit.infer.toys import Unit, run_unit, without_cache
-from cevnsfit.io.toy_store import load_chunk, open_toys, save_chunk
+from cevnsfit.infer.toys import Unit, run_unit
+from cevnsfit.io.layouts import load_chunk, open_toys
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.joint import join
 from cevnsfit.studies import throwing
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cevnsfit.infer.intervals import Intervals
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
-IDENTITY = {"what": "test"}
+IDENTITY = functools.partial(dict, what="test")
 PLAN = ToyPlan(256, 7)
 
 
@@ -51,7 +51,6 @@ def counting() -> Joint:
 
 
 def units(joint: Joint, count: int, measure: Callable[[Data], np.ndarray] = total) -> list[Unit]:
-    joint = without_cache(joint)
     return [Unit(place // 2, place % 2, joint, joint.parameters.defaults(), measure, 3) for place in range(count)]
 
 
@@ -95,65 +94,46 @@ def test_finished_chunks_are_not_thrown_again(make_joint: Callable[..., Joint], 
 
 
 def test_a_chunk_whose_mark_is_missing_is_thrown_again(make_joint: Callable[..., Joint], tmp_path: Path) -> None:
-    store = open_toys(tmp_path, IDENTITY, 1)
     unit = units(make_joint(), 1)[0]
-    store.group["measured"][0, 0] = np.zeros((128, 1))
-    assert load_chunk(store, 0, 0) is None
+    with open_toys(tmp_path, IDENTITY(), 1) as store:
+        store.arrays["measured"][0, 0] = np.zeros((128, 1))
+        assert load_chunk(store, 0, 0) is None
     with thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1) as throw:
         np.testing.assert_array_equal(throw([unit])[0], run_unit(unit))
 
 
-def test_nan_of_failed_toys_are_kept(tmp_path: Path) -> None:
-    store = open_toys(tmp_path, IDENTITY, 2)
-    measured = np.arange(256.0).reshape(128, 2)
-    measured[5] = np.nan
-    save_chunk(store, 3, 1, measured)
-    np.testing.assert_array_equal(load_chunk(open_toys(tmp_path, IDENTITY, 2), 3, 1), measured)
+@pytest.mark.parametrize(
+    "damage", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:-1] + b"x")], ids=["lost", "damaged"]
+)
+def test_a_chunk_that_is_lost_or_damaged_is_thrown_again(
+    make_joint: Callable[..., Joint], tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    unit = units(make_joint(), 1)[0]
+    for _ in range(2):
+        with thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1) as throw:
+            np.testing.assert_array_equal(throw([unit])[0], run_unit(unit))
+        damage(tmp_path / "toys.zarr" / "measured" / "c" / "0" / "0" / "0" / "0")
 
 
 def test_toys_of_another_analysis_are_refused(tmp_path: Path) -> None:
     one = Analysis(("coherent-csi-2021",), "signal-strength")
-    open_toys(tmp_path, description(one, {}, 1, method="gof"), 1)
-    with pytest.raises(ResultError, match=r"another analysis \(seed: 1 there, 2 asked\)"):
-        open_toys(tmp_path, description(one, {}, 2, method="gof"), 1)
+    with open_toys(tmp_path, description(one, {}, 1, method="gof")(), 1):
+        pass
+    for other, text in (
+        (description(one, {}, 2, method="gof"), r"seed: 1 there, 2 asked"),
+        (description(one, {"sns_flux": 0.5}, 1, method="gof"), r"at: .*"),
+    ):
+        with pytest.raises(ResultError, match=rf"another analysis \({text}\)"), open_toys(tmp_path, other(), 1):
+            pass
 
 
-def test_a_damaged_store_is_refused(tmp_path: Path) -> None:
-    open_toys(tmp_path, IDENTITY, 1)
-    (tmp_path / "toys.zarr" / "zarr.json").write_text("{", encoding="utf-8")
-    with pytest.raises(ResultError, match="not a readable store of toys"):
-        open_toys(tmp_path, IDENTITY, 1)
-
-
-@pytest.mark.parametrize(
-    ("array", "field", "value"),
-    [
-        ("measured", ("shape",), [10**12] * 4),
-        ("measured", ("shape",), [1 << 20, 1 << 16, 128, 10**9]),
-        ("measured", ("chunk_grid", "configuration", "chunk_shape"), [1, 1, 10**9, 1]),
-        ("done", ("chunk_grid", "configuration", "chunk_shape"), [1 << 20, 1 << 16]),
-        ("measured", ("codecs",), [{"name": "numcodecs.pickle", "configuration": {}}]),
-    ],
-)
-def test_a_store_of_other_shapes_is_refused(array: str, field: tuple[str, ...], value: object, tmp_path: Path) -> None:
-    open_toys(tmp_path, IDENTITY, 1)
-    path = tmp_path / "toys.zarr" / array / "zarr.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    node = content
-    for key in field[:-1]:
-        node = node[key]
-    node[field[-1]] = value
-    path.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(ResultError, match="not a readable store of toys"):
-        open_toys(tmp_path, IDENTITY, 1)
-
-
-def test_a_chunk_that_cannot_be_read_is_thrown_again(tmp_path: Path) -> None:
-    store = open_toys(tmp_path, IDENTITY, 1)
-    save_chunk(store, 0, 0, np.ones((128, 1)))
-    (chunk,) = [path for path in (tmp_path / "toys.zarr" / "measured" / "c").rglob("*") if path.is_file()]
-    chunk.write_bytes(b"\x28\xb5\x2f\xfd" + b"x" * 50)
-    assert load_chunk(store, 0, 0) is None
+def test_one_folder_is_of_one_run_at_a_time(tmp_path: Path) -> None:
+    with (
+        thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1),
+        pytest.raises(ResultError, match="is being written by process"),
+        thrower(Run(PLAN, folder=tmp_path), IDENTITY, 1),
+    ):
+        pass
 
 
 def test_a_worker_that_dies_is_reported(make_joint: Callable[..., Joint]) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cevnsfit.core.errors import CevnsfitError, SpecError, UnknownNameError
+from cevnsfit.moments.measured import deviation, predicted_moment
 from cevnsfit.studies import validate as study
 from cevnsfit.studies.checks import Ours, flux_average, unit_point
-from cevnsfit.studies.published import Published, absolute, measured_moment, moment_difference, predicted_moment, read_published
+from cevnsfit.studies.published import Published, absolute, read_published
 from cevnsfit.studies.validate import COLUMNS, compare, rows, validate
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def test_unit_points_scale_with_the_nucleus() -> None:
 
 def test_moments_of_different_leptons_are_not_subtracted() -> None:
     with pytest.raises(CevnsfitError, match="'muon-2025' is a moment of mu"):
-        moment_difference(measured_moment("muon-2025"), predicted_moment("electron-cs-2018"))
+        deviation("muon-2025", "electron-cs-2018")
 
 
 def test_unknown_moments_name_the_near_ones() -> None:

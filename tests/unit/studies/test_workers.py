@@ -12,13 +12,14 @@ import pytest
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.feldman_cousins import ToyPlan
-from cevnsfit.io.store import load_columns, read_scan
+from cevnsfit.io.layouts import load_columns, read_scan
+from cevnsfit.moments.measured import deviation
 from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, forecast_json
 from cevnsfit.studies.limits import Question, run_limits
 from cevnsfit.studies.parts import parts_of
 from cevnsfit.studies.scan import run_scan
 from cevnsfit.studies.setup import Analysis
-from cevnsfit.studies.susy import deviation, susy_scan
+from cevnsfit.studies.susy import susy_scan
 from cevnsfit.studies.throwing import Run
 from cevnsfit.studies.whatif import vary
 from cevnsfit.studies.workers import ClusterExecutor, on_cluster, results, workers

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.parameters import Parameter, ParameterSet
     from cevnsfit.stats.channel import Channel
-    from cevnsfit.stats.joint import Data, Joint
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
     Monomial = tuple[tuple[str, int], ...]
@@ -110,12 +111,12 @@ def families(channel: Channel, parameters: ParameterSet) -> tuple[Family, ...]:
         }
         monomial = tuple(sorted((name, p) for name, p in powers.items() if parameters[name].kind == "polynomial"))
         free = tuple(name for name in powers if parameters[name].kind == "nuisance")
-        excursion = rule.parameters[rule.shape_index[m]] if rule.shape_kind[m] else ""
+        excursion = rule.parameters[rule.excursion_index[m]] if rule.excursion_kind[m] else ""
         _check_row(parameters, powers, free, (*norms, *([excursion] if excursion else [])))
         key = (channel.components[m], monomial, free, tuple(norms.items()))
         zero = np.zeros_like(template)
         family = found.setdefault(key, Family(channel.components[m], monomial, free, norms, zero.copy(), {}, {}))
-        kind = int(rule.shape_kind[m])
+        kind = int(rule.excursion_kind[m])
         place = family.nominal if kind == 0 else (family.odd if kind == 1 else family.even).setdefault(excursion, zero.copy())
         place += template
     return tuple(found.values())
@@ -140,7 +141,7 @@ def workspace(joint: Joint, data: Data, values: Mapping[str, float], *, name: st
     Parameters
     ----------
     joint
-        The likelihood at fixed shape parameters.
+        The likelihood at fixed nonlinear parameters.
     data
         A single data set.
     values
@@ -316,7 +317,7 @@ def _coupled(sample: Mapping[str, Any], names: Mapping[str, object]) -> bool:
 
 
 def patch(base: Spec, exported: Exported) -> list[Spec]:
-    """Return the JSON patch from the workspace without couplings to the full one; samples that the shape parameter changes are replaced."""
+    """Return the JSON patch from the workspace without couplings to the full one; samples that the nonlinear parameter changes are replaced."""
     operations: list[Spec] = []
     for index, (old, new) in enumerate(zip(base["channels"], exported.spec["channels"], strict=True)):
         kept = [sample for sample in new["samples"] if not _coupled(sample, exported.monomials)]
@@ -334,7 +335,7 @@ def patch(base: Spec, exported: Exported) -> list[Spec]:
 
 
 def patchset(base: Spec, grid: Mapping[float, Exported], label: str, *, description: str, record: str, extra: Mapping[str, object]) -> Spec:
-    """Return the patchset of a workspace without couplings, one patch for each value of a shape parameter.
+    """Return the patchset of a workspace without couplings, one patch for each value of a nonlinear parameter.
 
     Parameters
     ----------

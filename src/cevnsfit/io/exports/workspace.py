@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read_workspace(path: Path, patchset: Path | None = None, patch: str | None = None) -> Likelihood:
-    """Return the likelihood of a workspace, which has no shape parameters.
+    """Return the likelihood of a workspace, which has no nonlinear parameters.
 
     Parameters
     ----------

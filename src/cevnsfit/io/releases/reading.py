@@ -35,7 +35,7 @@ PROBLEMS_PER_FILE: Final = 5
 Arrays = Mapping[str, NDArray[np.float64]]
 
 
-class Piece(Protocol):
+class ReleasedContent(Protocol):
     """Something of a release that is read."""
 
     @property
@@ -112,11 +112,11 @@ class Release:
         Function from the contents, shape (rows, columns) by key (the file name, or "FILE:HISTOGRAM"), to tables by file name.
     """
 
-    files: tuple[Piece, ...]
+    files: tuple[ReleasedContent, ...]
     tables: Callable[[Arrays], dict[str, Table]]
 
 
-def read_files(source: Path, files: Sequence[Piece]) -> dict[str, NDArray[np.float64]]:
+def read_files(source: Path, files: Sequence[ReleasedContent]) -> dict[str, NDArray[np.float64]]:
     """Return the contents of a release by key, shape (rows, columns).
 
     Raises

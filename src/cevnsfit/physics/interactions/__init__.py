@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.core.version import distribution_of
 from cevnsfit.physics.interactions import axial, electromagnetic, nsi, scalar, standard_model, sterile, vector_mediators
 from cevnsfit.physics.interactions.terms import ElectronTarget, SignalModel, Target, Term, electrons_at, sm_charge, squared, target_at
 
@@ -18,6 +19,7 @@ __all__ = [
     "Target",
     "Term",
     "electrons_at",
+    "model_distribution",
     "model_names",
     "signal_model",
     "sm_charge",
@@ -54,6 +56,11 @@ def signal_model(name: str) -> SignalModel:
         message = f"the plug-in {plugins[name].value} should give a SignalModel named '{name}', it gives {model!r}"
         raise CevnsfitError(message)
     return model
+
+
+def model_distribution(name: str) -> str:
+    """Return the distribution and its version that a plug-in model comes from; an empty text for a shipped one."""
+    return "" if name in _shipped() else distribution_of(_plugins().get(name))
 
 
 def _shipped() -> dict[str, SignalModel]:

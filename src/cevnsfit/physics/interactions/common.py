@@ -1,4 +1,4 @@
-"""What several families share: declared parameters, the Standard Model terms, terms without shape parameters."""
+"""What several families share: declared parameters, the Standard Model terms, terms without nonlinear parameters."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def coupling() -> Parameter:
 
 def mediator_mass() -> Parameter:
     """Return the mass of a light mediator."""
-    return Parameter("mass", "shape", 10.0, 1e-3, 1e7, unit="MeV", scale="log", description="mass of the mediator")
+    return Parameter("mass", "nonlinear", 10.0, 1e-3, 1e7, unit="MeV", scale="log", description="mass of the mediator")
 
 
 def charge(particle: str, default: float = 1.0) -> Parameter:
     """Return the user-given charge of a particle ("u", "d", "e", "nu_mu", ...) in units of g, held fixed in fits."""
-    return Parameter(f"q_{particle}", "shape", default, -100.0, 100.0, fixed=True, description=f"charge of {particle} in units of g")
+    return Parameter(f"q_{particle}", "nonlinear", default, -100.0, 100.0, fixed=True, description=f"charge of {particle} in units of g")
 
 
 def power(name: str, exponent: int = 1) -> Monomial:
@@ -49,5 +49,5 @@ def vector_terms(charges: Mapping[str, NDArray[float64]], factor: Monomial = ())
 
 
 def fixed(terms: tuple[Term, ...]) -> PreparedModel:
-    """Return terms that do not depend on shape parameters as a prepared model."""
+    """Return terms that do not depend on nonlinear parameters as a prepared model."""
     return lambda _: terms

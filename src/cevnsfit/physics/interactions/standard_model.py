@@ -77,7 +77,7 @@ def neutron_radius() -> SignalModel:
 
     Form factors that do not depend on the radius ("coherent", "unity") make the model blind to it.
     """
-    radius = Parameter("r_n", "shape", 5.0, 2.5, 10.0, unit="fm", description="rms radius of the neutron density")
+    radius = Parameter("r_n", "nonlinear", 5.0, 2.5, 10.0, unit="fm", description="rms radius of the neutron density")
 
     def prepare(target: Target) -> PreparedModel:
         return lambda shapes: _with_neutrons(target, shapes["r_n"] * FM)
@@ -93,7 +93,7 @@ def neutron_radii() -> SignalModel:
     """
     defaults = {"Cs": 5.01, "I": 4.94, "Ar": 3.55}
     radii = tuple(
-        Parameter(f"r_n_{symbol.lower()}", "shape", default, 2.0, 10.0, "fm", fixed=True, description=f"neutron rms radius of {symbol}")
+        Parameter(f"r_n_{symbol.lower()}", "nonlinear", default, 2.0, 10.0, "fm", fixed=True, description=f"neutron rms radius of {symbol}")
         for symbol, default in defaults.items()
     )
 
@@ -108,7 +108,7 @@ def neutron_radii() -> SignalModel:
 
 def neutron_skin() -> SignalModel:
     """Return the Standard Model with one neutron skin, R_n = R_p + skin, for every nuclide of the target."""
-    skin = Parameter("skin", "shape", 0.2, -1.0, 3.0, "fm", description="neutron skin R_n - R_p, common to all nuclides")
+    skin = Parameter("skin", "nonlinear", 0.2, -1.0, 3.0, "fm", description="neutron skin R_n - R_p, common to all nuclides")
 
     def prepare(target: Target) -> PreparedModel:
         return lambda shapes: _with_neutrons(target, target.nuclide.r_p + shapes["skin"] * FM)

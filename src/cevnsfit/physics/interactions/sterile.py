@@ -37,7 +37,7 @@ def sterile() -> SignalModel:
         Parameter(f"sin2_2theta_{f * 2}", "polynomial", 0.0, 0.0, 1.0, fixed=f == "e", description=f"amplitude of nu_{f} disappearance")
         for f in _OSCILLATING
     )
-    splitting = Parameter("delta_m2", "shape", 1.0, 1e-3, 100.0, "eV2", "log", description="Delta m^2_41")
+    splitting = Parameter("delta_m2", "nonlinear", 1.0, 1e-3, 100.0, "eV2", "log", description="Delta m^2_41")
 
     def prepare(target: Target) -> PreparedModel:
         standard = standard_terms(target)

@@ -123,10 +123,10 @@ class ElectronTarget:
 
 
 Shapes = Mapping[str, float]
-"""Values of the shape parameters of a model."""
+"""Values of the nonlinear parameters of a model."""
 
 PreparedModel = Callable[[Shapes], tuple[Term, ...]]
-"""The terms at the nodes of one target, as a function of the shape parameters."""
+"""The terms at the nodes of one target, as a function of the nonlinear parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class SignalModel:
     lagrangian
         What the couplings multiply, as text.
     parameters
-        Polynomial parameters appear as monomials in the terms, shape parameters are arguments of the prepared function.
+        Polynomial parameters appear as monomials in the terms, nonlinear parameters are arguments of the prepared function.
     prepare
         Does what does not depend on any parameter for one target, and returns the function that gives the terms.
     references
@@ -176,9 +176,9 @@ class SignalModel:
         return self.label if values.get(name, default) != 0.0 else ""
 
     def shapes(self, values: Mapping[str, float] | None = None) -> dict[str, float]:
-        """Return the shape parameters, those not in `values` at their defaults; other names are ignored."""
+        """Return the nonlinear parameters, those not in `values` at their defaults; other names are ignored."""
         given = {} if values is None else values
-        return {p.name: p.checked(given.get(p.name, p.default)) for p in self.parameters if p.kind == "shape"}
+        return {p.name: p.checked(given.get(p.name, p.default)) for p in self.parameters if p.kind == "nonlinear"}
 
 
 def target_at(

@@ -243,9 +243,9 @@ def _electron_exchange(target: ElectronTarget, strengths: Mapping[str, float | N
 
 
 def _loop_sign() -> Parameter:
-    return Parameter("loop_sign", "shape", 1.0, -1.0, 1.0, fixed=True, description="factor of the lepton loop, +1 as derived")
+    return Parameter("loop_sign", "nonlinear", 1.0, -1.0, 1.0, fixed=True, description="factor of the lepton loop, +1 as derived")
 
 
 def _slepton_log() -> Parameter:
     text = "sum over the two mass states of ln(m_stau^2/m_smuon^2)"
-    return Parameter("slepton_log", "shape", 0.0, -100.0, 100.0, fixed=True, description=text)
+    return Parameter("slepton_log", "nonlinear", 0.0, -100.0, 100.0, fixed=True, description=text)

@@ -175,9 +175,9 @@ def test_the_likelihood_of_a_scan_is_attached(scan: Path, tmp_path: Path) -> Non
     ("options", "reason"),
     [
         ({}, "mass must be held"),
-        ({"grid": {"g": [0.1, 0.2, 0.3]}}, "one shape parameter"),
-        ({"grid": {"mass": [1.0], "loop_sign": [1.0]}}, "one shape parameter"),
-        ({"at": {"mass": 3.0}, "grid": {"mass": [1.0]}}, "one shape parameter"),
+        ({"grid": {"g": [0.1, 0.2, 0.3]}}, "one nonlinear parameter"),
+        ({"grid": {"mass": [1.0], "loop_sign": [1.0]}}, "one nonlinear parameter"),
+        ({"at": {"mass": 3.0}, "grid": {"mass": [1.0]}}, "one nonlinear parameter"),
         ({"grid": {"mass": np.arange(1.0, 1002.0)}}, "1 to 1000 values"),
         ({"at": {"mass": -3.0}}, "outside its domain"),
         ({"grid": {"mass": [1.0]}, "record": "1234567"}, "not a patchset"),

@@ -17,8 +17,9 @@ from cevnsfit.io.exports.histfactory import families, monomial_name, patch_name,
 from cevnsfit.io.exports.workspace import read_workspace
 from cevnsfit.spec.workspaces import validate
 from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.data import asimov_data, observed_data
 from cevnsfit.stats.engine import nll2
-from cevnsfit.stats.joint import asimov_data, join, observed_data
+from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable

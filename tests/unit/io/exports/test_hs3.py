@@ -12,8 +12,8 @@ import pytest
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.io.exports.histfactory import workspace
 from cevnsfit.io.exports.hs3 import hs3_document, read_hs3, write_hs3
+from cevnsfit.stats.data import asimov_data, observed_data
 from cevnsfit.stats.engine import nll2
-from cevnsfit.stats.joint import asimov_data, observed_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ import mpmath
 import numpy as np
 import pytest
 
+from cevnsfit.moments.slepton_loops import G1, G2, f1c, f1n, f2c, f2n, gauginos, slepton_contribution, slepton_masses
 from cevnsfit.physics.constants import ELECTRON_MASS, MUON_MASS
-from cevnsfit.physics.slepton_loops import G1, G2, f1c, f1n, f2c, f2n, gauginos, slepton_contribution, slepton_masses
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.errors import DomainError
+from cevnsfit.moments.boson_loops import axial_contribution, pseudoscalar_contribution, scalar_contribution, vector_contribution
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, MUON_MASS
-from cevnsfit.physics.magnetic_moments import axial_contribution, pseudoscalar_contribution, scalar_contribution, vector_contribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable

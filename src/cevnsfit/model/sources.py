@@ -1,0 +1,88 @@
+"""The source of a description as a source of physics: one function for each kind."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import UnknownNameError
+from cevnsfit.physics import sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from cevnsfit.core.axes import Axis
+    from cevnsfit.spec.load import Experiment
+    from cevnsfit.spec.sources import DecayAtRest, FluxSpec
+    from cevnsfit.spec.tables import InputTable
+
+
+def source_of(experiment: Experiment) -> sources.NeutrinoSource:
+    """Return the source of an experiment.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no function for its kind.
+    """
+    given = experiment.spec.source
+    if given.kind not in SOURCES:
+        what = "kind of source"
+        raise UnknownNameError(what, given.kind, SOURCES)
+    return SOURCES[given.kind](given, experiment)
+
+
+def time_axis(experiment: Experiment) -> Axis | None:
+    """Return the time axis, or None."""
+    last = experiment.axes[-1]
+    return last if last.name == "time" else None
+
+
+def _decay_at_rest(given: DecayAtRest, experiment: Experiment) -> sources.NeutrinoSource:
+    times = _decay_times(given, experiment)
+    if given.flux is not None:
+        return sources.NeutrinoSource(
+            sources.isotropic(given.protons, given.distance), tuple(_imported(given.flux, experiment.tables, times))
+        )
+    assert given.yield_per_pot is not None
+    return sources.decay_at_rest(sources.isotropic(given.yield_per_pot * given.protons, given.distance), times)
+
+
+def _decay_times(given: DecayAtRest, experiment: Experiment) -> Mapping[str, sources.ArrivalTimes]:
+    arrival, axis = given.arrival, time_axis(experiment)
+    if arrival is None or axis is None:
+        whole = sources.BinnedArrival((1.0,))
+        return sources.decay_arrivals(whole, whole)
+    match arrival.kind:
+        case "table":
+            prompt, delayed = (experiment.tables[arrival.table].on((axis,), name) for name in (arrival.prompt, arrival.delayed))
+            return sources.decay_arrivals(sources.BinnedArrival(tuple(prompt)), sources.BinnedArrival(tuple(delayed)))
+        case "rectangle":
+            return sources.Pulse("rectangle", (1.0,), (arrival.start + arrival.width / 2.0,), (arrival.width,)).arrivals()
+        case "gaussians":
+            total = sum(part.weight for part in arrival.pulses)
+            weights, means, sigmas = zip(*((part.weight / total, part.mean, part.sigma) for part in arrival.pulses), strict=True)
+            return sources.Pulse("gaussian", weights, means, sigmas).arrivals()
+
+
+def _imported(given: FluxSpec, tables: Mapping[str, InputTable], times: Mapping[str, sources.ArrivalTimes]) -> Iterator[sources.Emission]:
+    """Yield the neutrinos of tables; each bin is flat in energy and in time."""
+    bins: dict[str, tuple[sources.Arrival, ...]] = {}
+    for flavour, ref in given.flavours.items():
+        table = tables[ref.table]
+        edges = {axis.name: np.asarray(axis.edges) for axis in table.axes}
+        values = given.scale * table.values(ref.column)
+        arrivals: tuple[sources.ArrivalTimes, ...] = (times[flavour],)
+        if "time" in edges:
+            values = np.moveaxis(values, list(edges).index("time"), 0)
+            if ref.table not in bins:
+                bins[ref.table] = tuple(sources.flat(low, high) for low, high in pairwise(edges["time"] + given.offset))
+            arrivals = bins[ref.table]
+        spectra = tuple(sources.histogram(pair, [1.0]) for pair in pairwise(edges["e_nu"]))
+        yield sources.Emission(flavour, spectra, arrivals, values.reshape(len(arrivals), len(spectra)))
+
+
+SOURCES: Final[dict[str, Callable[[Any, Experiment], sources.NeutrinoSource]]] = {"decay-at-rest": _decay_at_rest}
+"""What makes a source of each kind, from its section and the experiment."""

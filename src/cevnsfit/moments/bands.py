@@ -1,0 +1,92 @@
+"""Magnetic moments of electron and muon: which couplings explain a measurement minus a prediction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import DomainError, UnknownNameError
+from cevnsfit.core.version import installed_version
+from cevnsfit.moments import boson_loops
+from cevnsfit.physics.constants import ELECTRON_MASS, MUON_MASS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from cevnsfit.moments.measured import Deviation
+
+COUPLINGS: Final[Mapping[str, Callable[[ArrayLike, ArrayLike, float], NDArray[np.float64]]]] = {
+    "vector": boson_loops.vector_contribution,
+    "axial": boson_loops.axial_contribution,
+    "scalar": boson_loops.scalar_contribution,
+    "pseudoscalar": boson_loops.pseudoscalar_contribution,
+}
+"""One-loop contributions by the coupling of the mediator to the charged lepton."""
+
+_MASSES: Final[Mapping[str, float]] = {"e": ELECTRON_MASS, "mu": MUON_MASS}
+
+
+def moment_band(
+    reference: Deviation, mass: ArrayLike, coupling: str = "vector", *, charge: float = 1.0, sigmas: float = 2.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    r"""Return the ends of the couplings g with which a_exp - a_theory is explained within some standard errors.
+
+    Delta a = (q g)^2 L(M), so g = sqrt(Delta a/L)/\|q\|; a lower end of 0 allows every smaller coupling, NaN stands where none explains it.
+
+    Parameters
+    ----------
+    reference
+        The difference.
+    mass
+        Masses of the mediator in MeV, shape (n,).
+    coupling
+        One of `COUPLINGS`: "vector" and "scalar" raise a, "axial" and "pseudoscalar" lower it.
+    charge
+        Charge q of the lepton in units of g.
+    sigmas
+        Largest distance in standard errors.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such coupling.
+    DomainError
+        If a mass, the charge or `sigmas` does not suit.
+    """
+    if coupling not in COUPLINGS:
+        kind = "coupling"
+        raise UnknownNameError(kind, coupling, COUPLINGS)
+    if charge == 0.0 or not sigmas > 0.0:
+        message = f"the charge is not zero and sigmas are positive, got {charge:g} and {sigmas:g}"
+        raise DomainError(message)
+    loop = COUPLINGS[coupling](charge, mass, _MASSES[reference.lepton])
+    ends = np.sort([(reference.value + side * sigmas * reference.error) / loop for side in (-1.0, 1.0)], axis=0)
+    none = ends[1] < 0.0
+    low, high = np.sqrt(np.maximum(ends, 0.0))
+    return np.where(none, np.nan, low), np.where(none, np.nan, high)
+
+
+def write_band(path: Path, reference: Deviation, mass: NDArray[np.float64], coupling: str, sigmas: float) -> Path:
+    """Write the ends of a band as a curve of two pieces that an analysis can overlay, and return the path."""
+    low, high = moment_band(reference, mass, coupling, sigmas=sigmas)
+    title = reference.label.replace("$", "").replace("\\", "")
+    lines = [
+        f"# source: computed by cevnsfit {installed_version()}",
+        f"# {title}, {sigmas:g} sigma, {coupling} coupling",
+        "mass [MeV],g [1]",
+    ]
+    for number, ends in enumerate((low, high)):
+        lines += [""] * number + [f"{m:.10g},{g:.10g}" for m, g in zip(mass, ends, strict=True) if g > 0.0]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    return path
+
+
+def band_json(reference: Deviation, mass: NDArray[np.float64], coupling: str, sigmas: float) -> dict[str, Any]:
+    """Return a band as JSON knows it."""
+    low, high = moment_band(reference, mass, coupling, sigmas=sigmas)
+    about = {"lepton": reference.lepton, "difference": reference.value, "error": reference.error, "label": reference.label}
+    return {**about, "coupling": coupling, "sigmas": sigmas, "mass": mass, "low": low, "high": high}

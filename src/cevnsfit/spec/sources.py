@@ -1,0 +1,182 @@
+"""The schema of sources in experiment.yaml, one class for each kind; their spectra and arrival times are in `physics.sources`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import Field, PositiveFloat, ValidationInfo, field_validator, model_validator
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.spec.fields import BeamEnergy, Length, Name, Spec, TableColumn, TablePath, Time, Width
+from cevnsfit.spec.findings import binned, column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cevnsfit.core.axes import Axis
+    from cevnsfit.spec.findings import Finding
+    from cevnsfit.spec.tables import InputTable
+
+DEFAULT_KIND: Final = "decay-at-rest"
+"""Kind of a source that does not name it."""
+
+
+class SourceSpec(Spec):
+    """What all sources have; `name` is a file in data/sources whose fields are the defaults of this section."""
+
+    kind: str
+    name: Name
+    distance: Length
+    references: tuple[str, ...] = ()
+
+    def exposure(self, unit: Literal["pot", "gwh"]) -> float | None:
+        """Return the exposure in protons on target or in GWh of beam; None where that means nothing or is not known."""
+        del unit
+        return None
+
+    def findings(self, axes: Sequence[Axis], tables: Mapping[str, InputTable], written: Mapping[str, Any]) -> Iterator[Finding]:
+        """Yield what is wrong with it on these axes; `written` is the section of the file, without the defaults of the facility."""
+        del axes, tables, written
+        yield from ()
+
+
+# --- decay at rest -----------------------------------------------------------------------------------------------------------------
+
+
+class GaussianPulse(Spec):
+    """One Gaussian of a proton pulse."""
+
+    weight: PositiveFloat = 1.0
+    mean: Time
+    sigma: Width
+
+
+class GaussianArrival(Spec):
+    """Arrival times from a proton pulse that is a sum of Gaussians."""
+
+    kind: Literal["gaussians"]
+    pulses: Annotated[tuple[GaussianPulse, ...], Field(min_length=1)]
+
+
+class RectangleArrival(Spec):
+    """Arrival times from a rectangular proton pulse."""
+
+    kind: Literal["rectangle"]
+    start: Time
+    width: Width
+
+
+class TableArrival(Spec):
+    """Probabilities per time bin, as released."""
+
+    kind: Literal["table"]
+    table: TablePath
+    prompt: str
+    delayed: str
+
+
+Flavour = Literal["nu_e", "nubar_e", "nu_mu", "nubar_mu", "nu_tau", "nubar_tau"]
+
+
+class FluxSpec(Spec):
+    """An imported flux: neutrinos per proton in bins of energy (e_nu), and of arrival time where the two do not factorise.
+
+    `scale` multiplies the tables; `offset` is the time of their zero on the time axis of the experiment.
+    """
+
+    flavours: Annotated[dict[Flavour, TableColumn], Field(min_length=1)]
+    scale: PositiveFloat = 1.0
+    offset: Time = 0.0
+
+
+class DecayAtRest(SourceSpec):
+    """Pions and muons that decay at rest where protons hit a target; the flux is that of muon decay, or imported."""
+
+    kind: Literal["decay-at-rest"]
+    spectrum: Literal["pion-decay-at-rest"] = "pion-decay-at-rest"
+    exposure_pot: PositiveFloat | None = None
+    exposure_gwh: PositiveFloat | None = None
+    proton_energy: BeamEnergy | None = None
+    flux: FluxSpec | None = None
+    yield_per_pot: Annotated[PositiveFloat | None, Field(validate_default=True)] = None
+    arrival: Annotated[GaussianArrival | RectangleArrival | TableArrival, Field(discriminator="kind")] | None = None
+
+    @field_validator("yield_per_pot")
+    @classmethod
+    def _one_normalisation(cls, value: float | None, info: ValidationInfo) -> float | None:
+        flux = info.data.get("flux")
+        if value is None and flux is None and "flux" in info.data:
+            message = "this field is required (or flux, which has the yield inside)"
+            raise ValueError(message)
+        if value is not None and flux is not None:
+            message = "leave it out: the tables of flux are in neutrinos per proton (flux.scale multiplies them)"
+            raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _exposed(self) -> DecayAtRest:
+        if self.exposure_pot is None and (self.exposure_gwh is None or self.proton_energy is None):
+            message = "give exposure_pot, or exposure_gwh together with proton_energy"
+            raise ValueError(message)
+        return self
+
+    @property
+    def protons(self) -> float:
+        """Return the number of protons on target; from the beam energy in GWh where no count is given."""
+        if self.exposure_pot is not None:
+            return self.exposure_pot
+        assert self.exposure_gwh is not None
+        assert self.proton_energy is not None
+        joule_per_mev = 1.602176634e-13
+        return self.exposure_gwh * 3.6e12 / (self.proton_energy * joule_per_mev)
+
+    def exposure(self, unit: Literal["pot", "gwh"]) -> float | None:
+        """Return the exposure in protons on target or in GWh of beam; None where it is not known."""
+        return self.protons if unit == "pot" else self.exposure_gwh
+
+    def findings(self, axes: Sequence[Axis], tables: Mapping[str, InputTable], written: Mapping[str, Any]) -> Iterator[Finding]:
+        """Yield what is wrong with its tables, and with fields that say the same twice."""
+        time = [axis for axis in axes if axis.name == "time"]
+        place = ("source", "arrival")
+        if time and self.arrival is None and self.flux is None:
+            yield place, "a time axis needs an arrival-time model"
+        if time and isinstance(self.arrival, TableArrival):
+            for name in (self.arrival.prompt, self.arrival.delayed):
+                yield from binned(place, TableColumn(table=self.arrival.table, column=name), tables, time)
+        if self.flux is not None:
+            yield from self._imported(self.flux, tables, written, timed=bool(time))
+
+    def _imported(self, flux: FluxSpec, tables: Mapping[str, InputTable], written: Mapping[str, Any], *, timed: bool) -> Iterator[Finding]:
+        """Yield what is wrong with an imported flux; `timed` where the experiment has a time axis."""
+        for flavour, ref in flux.flavours.items():
+            yield from column(("source", "flux", "flavours", flavour), ref, tables, _flux_values)
+        used = [tables[ref.table] for ref in flux.flavours.values() if ref.table in tables]
+        kinds = {"time" in [axis.name for axis in table.axes] for table in used}
+        if len(kinds) > 1:
+            yield ("source", "flux"), "some tables have arrival times and some do not"
+        if "spectrum" in written:
+            yield ("source", "spectrum"), "leave it out: flux holds the spectra"
+        if "arrival" in written and kinds == {True}:
+            yield ("source", "arrival"), "leave it out: flux holds the arrival times"
+        if timed and kinds == {False} and self.arrival is None:
+            yield ("source", "arrival"), "a time axis needs an arrival-time model, or tables of flux with arrival times"
+
+
+def _flux_values(table: InputTable, name: str) -> NDArray[np.float64]:
+    names = sorted(axis.name for axis in table.axes)
+    if names not in (["e_nu"], ["e_nu", "time"]):
+        message = f"a flux is binned in e_nu, or in e_nu and time; this table in {', '.join(names) if names else 'nothing'}"
+        raise CevnsfitError(message)
+    if min(edge for axis in table.axes if axis.name == "e_nu" for edge in axis.edges) < 0:
+        message = "the energies of neutrinos (e_nu) start below 0"
+        raise CevnsfitError(message)
+    return table.values(name)
+
+
+# --- all kinds ---------------------------------------------------------------------------------------------------------------------
+
+Source = Annotated[DecayAtRest, Field(discriminator="kind")]
+"""A source by its kind: a further one joins with `|`."""

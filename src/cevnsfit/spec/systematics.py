@@ -1,0 +1,105 @@
+"""The schema of systematics in experiment.yaml; what they do to the counts is in `model.systematics`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from cevnsfit.spec.fields import SIGNAL, Fraction, Name, Spec, TableColumn, TablePath, Width
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class SystematicSpec(Spec):
+    """What all systematics have; what an experiment shares has the same parameters in all that name it."""
+
+    kind: str
+    shared: bool = False
+    enabled: bool = True
+    description: str = ""
+
+    @property
+    def acts_on(self) -> tuple[str, ...]:
+        """Return the components whose counts it changes."""
+        return (SIGNAL,)
+
+    @property
+    def responses(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the fields of `response` that it changes, by side."""
+        return {}
+
+    @property
+    def columns(self) -> Mapping[str, TableColumn]:
+        """Return the columns of counts over all axes that it needs, by field."""
+        return {}
+
+    @property
+    def about(self) -> str:
+        """Return one line for people."""
+        sigma = getattr(self, "sigma", None)
+        kind = self.kind if sigma is None else f"{self.kind} of {sigma:.3g}"
+        return self.description if self.description else kind
+
+
+class Normalisation(SystematicSpec):
+    """A log-normal factor 1 + sigma on some components."""
+
+    kind: Literal["normalisation"]
+    sigma: Fraction
+    components: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+    @property
+    def acts_on(self) -> tuple[str, ...]:
+        """Return the components that it scales."""
+        return self.components
+
+
+class ResponseVariant(SystematicSpec):
+    """A re-evaluated response of the signal: fields of `response` that change at +1 and -1 sigma."""
+
+    kind: Literal["response"]
+    up: dict[str, Any]
+    down: dict[str, Any]
+
+    @property
+    def responses(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the fields of `response` that it changes, by side."""
+        return {"up": self.up, "down": self.down}
+
+
+class ArrivalShift(SystematicSpec):
+    """The signal arrives later or earlier by `sigma`."""
+
+    kind: Literal["arrival-shift"]
+    sigma: Width
+
+
+class TemplateVariant(SystematicSpec):
+    """A released excursion of one component over all axes, renormalised to that component.
+
+    For `cevns` the excursion acts as a ratio to the released `nominal` in each bin, cut at 1 +- limit. Without `down` it is mirrored.
+    """
+
+    kind: Literal["template"]
+    component: Name
+    table: TablePath
+    nominal: str
+    up: str
+    down: str | None = None
+    limit: Annotated[float, Field(gt=0, lt=1)] = 0.9
+
+    @property
+    def acts_on(self) -> tuple[str, ...]:
+        """Return the component that it reshapes."""
+        return (self.component,)
+
+    @property
+    def columns(self) -> Mapping[str, TableColumn]:
+        """Return the released templates, by field."""
+        given = {"nominal": self.nominal, "up": self.up, "down": self.down}
+        return {side: TableColumn(table=self.table, column=column) for side, column in given.items() if column is not None}
+
+
+Systematic = Annotated[Normalisation | ResponseVariant | ArrivalShift | TemplateVariant, Field(discriminator="kind")]

@@ -1,0 +1,147 @@
+"""Data sets of a joint likelihood: observed, Asimov, and pseudo-experiments; single ones and batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cevnsfit.core.errors import NoDataError
+from cevnsfit.stats.joint import expected_totals, measured_backgrounds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.stats.joint import Joint
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Data:
+    """One data set, or a batch of P of them where a leading axis is present.
+
+    Attributes
+    ----------
+    counts
+        Per channel, shape (nb,) or (P, nb).
+    control
+        Counts of the control region per channel, shape (nb,) or (P, nb), or None.
+    aux
+        Centres of the constraints, shape (n,) or (P, n); only those of constrained parameters count.
+    """
+
+    counts: tuple[Floats, ...]
+    control: tuple[Floats | None, ...]
+    aux: Floats
+
+    @property
+    def size(self) -> int | None:
+        """Return the number of data sets in the batch, None for a single one."""
+        for item in (*self.counts, *self.control, self.aux):
+            if item is not None and item.ndim == 2:
+                return len(item)
+        return None
+
+    def take(self, row: int) -> Data:
+        """Return one data set of a batch."""
+        return self._each(lambda item: item[row] if item.ndim == 2 else item)
+
+    def rows(self, rows: Ints) -> Data:
+        """Return some data sets of a batch; one may be taken several times."""
+        return self._each(lambda item: item[rows])
+
+    def batch(self) -> Data:
+        """Return a single data set as a batch of one."""
+        return self._each(np.atleast_2d)
+
+    def _each(self, change: Callable[[Floats], Floats]) -> Data:
+        control = tuple(None if item is None else change(item) for item in self.control)
+        return Data(tuple(change(item) for item in self.counts), control, change(self.aux))
+
+
+def stack(sets: Sequence[Data]) -> Data:
+    """Return single data sets of one likelihood as a batch, in their order."""
+    control = tuple(
+        None if any(m is None for m in parts) else np.array(parts) for parts in zip(*(one.control for one in sets), strict=True)
+    )
+    counts = tuple(np.array(parts) for parts in zip(*(one.counts for one in sets), strict=True))
+    return Data(counts, control, np.array([one.aux for one in sets]))
+
+
+def observed_data(joint: Joint) -> Data:
+    """Return the observed counts, with constraint centres at 0.
+
+    Raises
+    ------
+    NoDataError
+        If a channel has no observed counts.
+    """
+    counts = []
+    for channel in joint.channels:
+        if channel.observed is None:
+            message = f"channel {channel.name} has no observed counts; use Asimov data"
+            raise NoDataError(message)
+        counts.append(channel.observed)
+    control = tuple(None if channel.control is None else channel.control.counts for channel in joint.channels)
+    return Data(tuple(counts), control, np.zeros(len(joint.parameters)))
+
+
+def asimov_data(joint: Joint, theta: Floats) -> Data:
+    """Return the data set that equals its expectation at theta, shape (n,); constraint centres are at theta too."""
+    counts, control = _means(joint, theta)
+    return Data(counts, control, np.where(joint.constrained, theta, 0.0))
+
+
+def observed_or_asimov(joint: Joint) -> Data:
+    """Return the observed data; channels without data contribute their expectation at the default parameters (Asimov data)."""
+    asimov = asimov_data(joint, joint.parameters.defaults())
+    counts, control = list(asimov.counts), list(asimov.control)
+    for place, channel in enumerate(joint.channels):
+        if channel.observed is not None:
+            counts[place] = channel.observed
+            control[place] = None if channel.control is None else channel.control.counts
+    return Data(tuple(counts), tuple(control), asimov.aux)
+
+
+def toy_data(joint: Joint, theta: Floats, rng: np.random.Generator, size: int) -> Data:
+    """Return `size` pseudo-experiments at theta, shape (n,).
+
+    Counts and control counts fluctuate as Poisson, the centres of the constraints as unit normals around theta.
+    """
+    counts, control = _means(joint, theta)
+    centres = np.where(joint.constrained, theta + rng.standard_normal((size, len(theta))), 0.0)
+    return Data(
+        tuple(rng.poisson(mean, (size, len(mean))).astype(np.float64) for mean in counts),
+        tuple(None if mean is None else rng.poisson(mean, (size, len(mean))).astype(np.float64) for mean in control),
+        centres,
+    )
+
+
+def _means(joint: Joint, theta: Floats) -> tuple[tuple[Floats, ...], tuple[Floats | None, ...]]:
+    """Return expected counts and control counts, measured background included; negative counts are cut at 0."""
+    backgrounds = measured_backgrounds(joint, theta)
+    totals = expected_totals(joint, theta)
+    counts = tuple(np.maximum(total[0] + (0.0 if b is None else b), 0.0) for total, b in zip(totals, backgrounds, strict=True))
+    control = tuple(
+        None if b is None or channel.control is None else channel.control.ratio * b
+        for channel, b in zip(joint.channels, backgrounds, strict=True)
+    )
+    return counts, control
+
+
+def observing(joint: Joint, data: Data) -> Joint:
+    """Return the likelihood with a data set in the place of the observed one: measured backgrounds of pseudo-experiments follow from it."""
+    channels = tuple(
+        replace(
+            channel,
+            observed=counts,
+            control=channel.control if channel.control is None or measured is None else replace(channel.control, counts=measured),
+        )
+        for channel, counts, measured in zip(joint.channels, data.counts, data.control, strict=True)
+    )
+    return replace(joint, channels=channels)
