@@ -31,9 +31,9 @@ def test_diagonal_couplings_interfere(flavour: str) -> None:
     on = target()
     expected = (sm_charge(on, flavour) + (2 * 0.1 - 0.3) * on.zf + (0.1 - 0.6) * on.nf) ** 2
     found = charge2(on, flavour, {f"eps_{flavour * 2}_u": 0.1, f"eps_{flavour * 2}_d": -0.3})
-    assert found == pytest.approx(expected, rel=1e-12)
+    assert found == pytest.approx(expected, rel=1e-12, abs=0.0)
     for other in set(LEPTONS) - {flavour}:
-        assert charge2(on, other, {f"eps_{flavour * 2}_u": 0.1}) == pytest.approx(sm_charge(on, other) ** 2, rel=1e-12)
+        assert charge2(on, other, {f"eps_{flavour * 2}_u": 0.1}) == pytest.approx(sm_charge(on, other) ** 2, rel=1e-12, abs=0.0)
 
 
 @pytest.mark.parametrize(("a", "b", "other"), [("e", "mu", "tau"), ("e", "tau", "mu"), ("mu", "tau", "e")])
@@ -43,8 +43,8 @@ def test_complex_flavour_change_adds_its_modulus_squared(a: str, b: str, other: 
     names = {f"eps_{a}{b}_u": up.real, f"eps_{a}{b}_u_im": up.imag, f"eps_{a}{b}_d": down.real, f"eps_{a}{b}_d_im": down.imag}
     added = np.abs((2 * up + down) * on.zf + (up + 2 * down) * on.nf) ** 2
     for flavour in (a, b):
-        assert charge2(on, flavour, names) == pytest.approx(sm_charge(on, flavour) ** 2 + added, rel=1e-12)
-    assert charge2(on, other, names) == pytest.approx(sm_charge(on, other) ** 2, rel=1e-12)
+        assert charge2(on, flavour, names) == pytest.approx(sm_charge(on, flavour) ** 2 + added, rel=1e-12, abs=0.0)
+    assert charge2(on, other, names) == pytest.approx(sm_charge(on, other) ** 2, rel=1e-12, abs=0.0)
 
 
 def test_common_phase_is_not_observable_and_the_relative_one_is() -> None:
@@ -56,7 +56,7 @@ def test_common_phase_is_not_observable_and_the_relative_one_is() -> None:
         "eps_emu_d": -0.2 * turn.real,
         "eps_emu_d_im": -0.2 * turn.imag,
     }
-    assert charge2(on, "e", turned) == pytest.approx(charge2(on, "e", real), rel=1e-12)
+    assert charge2(on, "e", turned) == pytest.approx(charge2(on, "e", real), rel=1e-12, abs=0.0)
     assert np.all(charge2(on, "e", {"eps_emu_u": 0.3, "eps_emu_d_im": -0.2}) > charge2(on, "e", real))
 
 
@@ -66,7 +66,7 @@ def test_mirror_point_of_a_diagonal_coupling(quark: str) -> None:
     slope = {"u": 2 * on.zf + on.nf, "d": on.zf + 2 * on.nf}[quark]
     mirror = float((-2.0 * sm_charge(on, "mu") / slope)[0])
     assert 0.3 < mirror < 0.5
-    assert charge2(on, "mu", {f"eps_mumu_{quark}": mirror}) == pytest.approx(sm_charge(on, "mu") ** 2, rel=1e-12)
+    assert charge2(on, "mu", {f"eps_mumu_{quark}": mirror}) == pytest.approx(sm_charge(on, "mu") ** 2, rel=1e-12, abs=0.0)
     assert charge2(on, "mu", {f"eps_mumu_{quark}": mirror / 2}) == pytest.approx(0.0, abs=1e-9)
 
 
@@ -80,12 +80,12 @@ def test_heavy_mediators_are_nsi(mass: float, charges: tuple[float, float]) -> N
     values = {"g": g, "mass": mass, "q_u": charges[0], "q_d": charges[1], "q_nu_e": 1.0, "q_nu_mu": -1.0, "q_nu_tau": 0.0}
     for flavour, q in (("e", 1.0), ("mu", -1.0), ("tau", 0.0)):
         contact = {f"eps_{flavour * 2}_u": eps * q * charges[0], f"eps_{flavour * 2}_d": eps * q * charges[1]}
-        assert charge2(on, flavour, values, "vector") == pytest.approx(charge2(on, flavour, contact), rel=1e-6)
+        assert charge2(on, flavour, values, "vector") == pytest.approx(charge2(on, flavour, contact), rel=1e-6, abs=0.0)
 
 
 def test_blind_direction_depends_on_the_target() -> None:
     argon, caesium = target("Ar[40]", "unity"), target("Cs", "unity")
     ratio = float(((2 * argon.zf + argon.nf) / (argon.zf + 2 * argon.nf))[0])
     values = {"eps_ee_u": 0.5, "eps_ee_d": -0.5 * ratio}
-    assert charge2(argon, "e", values) == pytest.approx(sm_charge(argon, "e") ** 2, rel=1e-12)
+    assert charge2(argon, "e", values) == pytest.approx(sm_charge(argon, "e") ** 2, rel=1e-12, abs=0.0)
     assert np.all(np.abs(charge2(caesium, "e", values) / sm_charge(caesium, "e") ** 2 - 1.0) > 0.02)

@@ -36,12 +36,12 @@ def test_cross_section_of_the_universal_scalar(mass: float) -> None:
     m = on.nuclide.mass
     expected = g**4 * charge**2 * m**2 * on.t / (4 * math.pi * ENERGY**2 * (2 * m * on.t + mass**2) ** 2) * HBAR_C**2
     for flavour in LEPTONS:
-        assert excess("scalar-universal", on, {"g": g, "mass": mass}, flavour) == pytest.approx(expected, rel=1e-9)
+        assert excess("scalar-universal", on, {"g": g, "mass": mass}, flavour) == pytest.approx(expected, rel=1e-9, abs=0.0)
 
 
 def test_nucleon_charges_sum_to_the_universal_one() -> None:
-    assert matrix_element("u", "p") + matrix_element("d", "p") == pytest.approx(NUCLEON_CHARGE, rel=2e-3)
-    assert matrix_element("u", "n") + matrix_element("d", "n") == pytest.approx(NUCLEON_CHARGE, rel=2e-3)
+    assert matrix_element("u", "p") + matrix_element("d", "p") == pytest.approx(NUCLEON_CHARGE, rel=2e-3, abs=0.0)
+    assert matrix_element("u", "n") + matrix_element("d", "n") == pytest.approx(NUCLEON_CHARGE, rel=2e-3, abs=0.0)
     assert matrix_element("u", "p") > matrix_element("u", "n")
     assert matrix_element("d", "n") > matrix_element("d", "p")
 
@@ -50,20 +50,20 @@ def test_split_couplings_add_inside_the_nucleus_and_go_with_the_neutrino() -> No
     on, values = iodine(), {"g": 1e-5, "mass": 20.0}
     up = np.sqrt(excess("scalar", on, {**values, "q_d": 0.0}))
     down = np.sqrt(excess("scalar", on, {**values, "q_u": 0.0}))
-    assert np.sqrt(excess("scalar", on, values)) == pytest.approx(up + down, rel=1e-7)
-    assert excess("scalar", on, {**values, "q_nu_mu": 3.0}) == pytest.approx(9.0 * (up + down) ** 2, rel=1e-7)
+    assert np.sqrt(excess("scalar", on, values)) == pytest.approx(up + down, rel=1e-7, abs=0.0)
+    assert excess("scalar", on, {**values, "q_nu_mu": 3.0}) == pytest.approx(9.0 * (up + down) ** 2, rel=1e-7, abs=0.0)
     assert excess("scalar", on, {**values, "q_nu_mu": 0.0}) == pytest.approx(0.0, abs=1e-50)
-    assert excess("scalar", on, {**values, "q_d": -1.0}) == pytest.approx((up - down) ** 2, rel=1e-5)
+    assert excess("scalar", on, {**values, "q_d": -1.0}) == pytest.approx((up - down) ** 2, rel=1e-5, abs=0.0)
 
 
 def test_rate_goes_as_the_fourth_power_and_only_upwards() -> None:
     on = iodine()
     one, two = (excess("scalar-universal", on, {"g": g, "mass": 5.0}, "e", pion_decay_at_rest()["nu_e"]) for g in (1e-5, 2e-5))
     assert np.all(one > 0.0)
-    assert two == pytest.approx(16.0 * one, rel=1e-6)
+    assert two == pytest.approx(16.0 * one, rel=1e-6, abs=0.0)
 
 
 def test_heavy_scalar_depends_on_g_over_mass() -> None:
     on = iodine()
     first = excess("scalar-universal", on, {"g": 0.01, "mass": 1e6})
-    assert excess("scalar-universal", on, {"g": 0.1, "mass": 1e7}) == pytest.approx(first, rel=1e-5)
+    assert excess("scalar-universal", on, {"g": 0.1, "mass": 1e7}) == pytest.approx(first, rel=1e-5, abs=0.0)

@@ -34,12 +34,12 @@ def ratio(source: str, values: dict[str, float], baseline: float = BASELINE) -> 
 def test_weight_is_the_formula_in_laboratory_units() -> None:
     energy = np.array([10.0, 30.0])
     expected = -(np.sin(1.26693 * 2.0 * 27.5 / energy) ** 2)
-    assert Disappearance(2.0)(energy, BASELINE) == pytest.approx(expected, rel=1e-4)
+    assert Disappearance(2.0)(energy, BASELINE) == pytest.approx(expected, rel=1e-4, abs=0.0)
 
 
 def test_line_survives_as_in_vacuum() -> None:
     survival = 1.0 - 0.3 * math.sin(1.26693 * 1.7 * 27.5 / 29.7917) ** 2
-    assert ratio("nu_mu", {"sin2_2theta_mumu": 0.3, "delta_m2": 1.7}) == pytest.approx(survival, rel=1e-5)
+    assert ratio("nu_mu", {"sin2_2theta_mumu": 0.3, "delta_m2": 1.7}) == pytest.approx(survival, rel=1e-5, abs=0.0)
     assert ratio("nu_mu", {"sin2_2theta_ee": 0.3, "delta_m2": 1.7}) == pytest.approx(1.0, rel=1e-12)
 
 
@@ -56,7 +56,7 @@ def test_fold_against_adaptive_quadrature(delta_m2: float, source: str) -> None:
             return float(spectrum.density(energy) * vector(energy, t, on.nuclide.mass) * weight(energy, BASELINE)) / x**2
 
         expected = quad(integrand, 1.0 / spectrum.end, 1.0 / float(e_min(t, on.nuclide.mass)), epsrel=1e-11, limit=2000)[0]
-        assert value == pytest.approx(KERNELS["vector"].prefactor(on.nuclide.mass) * expected, rel=1e-8)
+        assert value == pytest.approx(KERNELS["vector"].prefactor(on.nuclide.mass) * expected, rel=1e-8, abs=0.0)
 
 
 def test_fast_oscillations_average_to_one_half() -> None:

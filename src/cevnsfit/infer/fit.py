@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.infer.curve import outward_root
+from cevnsfit.core.threads import on_one_thread
+from cevnsfit.infer.ends import profile_end
+from cevnsfit.infer.migrad import migrad, minuit_at
 from cevnsfit.infer.objective import Objective, from_internal, internal_domain, to_internal
-from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
 from cevnsfit.infer.starts import Candidate, Search, search
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from iminuit import Minuit
     from numpy.typing import NDArray
@@ -39,6 +40,7 @@ WITHIN: Final = 10.0
 """Only local minima this close to the best in -2 ln lambda are finished."""
 
 
+@on_one_thread
 def fit(
     target: Joint | Likelihood,
     *,
@@ -119,23 +121,6 @@ def _evaluated(objective: Objective, found: Search) -> FitResult:
     )
 
 
-def _minuit(objective: Objective, candidate: Candidate) -> Minuit:
-    """Return iminuit at a local minimum; parameters that the batched profile left exactly at a limit are held there."""
-    from iminuit import Minuit
-
-    start = np.array([to_internal(p, candidate.values[p.name]) for p in objective.parameters])
-    held = [p.kind != "nonlinear" and candidate.values[p.name] in (p.lower, p.upper) for p in objective.parameters]
-    # with a parameter held iminuit 2.33 mistakes which rows of a given Hessian belong to the others; it then finds its own
-    smooth = not any(held) and all(p.kind != "nonlinear" for p in objective.parameters)
-    minuit = Minuit(objective.value, start, grad=objective.gradient, hessian=objective.hessian if smooth else None, name=objective.names)
-    minuit.errordef = Minuit.LEAST_SQUARES
-    minuit.throw_nan = True
-    minuit.tol = 1e-4
-    minuit.limits = [internal_domain(p) for p in objective.parameters]
-    minuit.fixed = held
-    return minuit
-
-
 def _snapped(objective: Objective, candidate: Candidate) -> Candidate:
     """Return the candidate with parameters that are within 1e-3 of their error of a limit put on it, where that is no worse."""
     x = np.array([to_internal(p, candidate.values[p.name]) for p in objective.parameters])
@@ -152,26 +137,13 @@ def _snapped(objective: Objective, candidate: Candidate) -> Candidate:
     return Candidate(objective.value(x), values, candidate.converged)
 
 
-def _migrad(minuit: Minuit) -> str:
-    """Minimise and return why it failed, or an empty string."""
-    if all(minuit.fixed):
-        return ""
-    try:
-        minuit.migrad(ncall=50_000, iterate=5)
-    except RuntimeError as error:
-        return f"MIGRAD stopped: {error}"
-    if minuit.valid:
-        return ""
-    return "MIGRAD did not converge" + (" (call limit)" if minuit.fmin is not None and minuit.fmin.has_reached_call_limit else "")
-
-
 def _best(objective: Objective, found: Search) -> tuple[Minuit, str]:
     """Return iminuit at the lowest of the finished minima, and why it is not valid."""
     near = [item for item in found.candidates if item.nll2 <= found.candidates[0].nll2 + WITHIN][:POLISHED]
     finished = []
     for candidate in near if near else found.candidates[:1]:
-        minuit = _minuit(objective, _snapped(objective, candidate))
-        reason = _migrad(minuit)
+        minuit = minuit_at(objective, _snapped(objective, candidate).values)
+        reason = migrad(minuit)
         finished.append((objective.value(np.array(minuit.values)), reason, minuit))
     best = min(finished, key=lambda item: (bool(item[1]), item[0]))
     lowest = min(item[0] for item in finished)
@@ -270,14 +242,14 @@ def _intervals(
         parameter = objective.target.parameters[name]
         for side, end in enumerate(ends):
             if math.isnan(end):
-                ends[side] = _crossing(objective, minuit, name, side)
+                ends[side] = profile_end(objective, minuit, name, side)
         lower[name], upper[name] = (from_internal(parameter, end) if math.isfinite(end) else end for end in ends)
         notes += [f"{name}: no {word} end" for word, end in zip(("lower", "upper"), ends, strict=True) if math.isnan(end)]
     return lower, upper, notes
 
 
 def _minos(minuit: Minuit, name: str, notes: list[str]) -> list[float]:
-    """Return both ends found by MINOS (NaN where it fails), and note a lower minimum."""
+    """Return both ends found by MINOS (NaN where it fails, or finds one on the wrong side), and note a lower minimum."""
     try:
         minuit.minos(name)
     except RuntimeError:
@@ -286,50 +258,6 @@ def _minos(minuit: Minuit, name: str, notes: list[str]) -> list[float]:
     if error.lower_new_min or error.upper_new_min:
         notes.append(f"{name}: MINOS met a lower minimum")
     value = minuit.values[name]
-    low = value + error.lower if error.lower_valid else math.nan
-    high = value + error.upper if error.upper_valid else math.nan
+    low = value + error.lower if error.lower_valid and error.lower < 0 else math.nan
+    high = value + error.upper if error.upper_valid and error.upper > 0 else math.nan
     return [low, high]
-
-
-def _crossing(objective: Objective, minuit: Minuit, name: str, side: int) -> float:
-    """Return where the profile of -2 ln lambda is 1 above its minimum, the limit where it never is, or NaN."""
-    start = float(minuit.values[name])
-    limit = internal_domain(objective.target.parameters[name])[side]
-    if start == limit:
-        return start
-    width = minuit.errors[name] if not minuit.fixed[name] else _first_width(objective, name)
-    return outward_root(_excess(objective, np.array(minuit.values), name), start, width, limit, precision=1e-5)
-
-
-def _excess(objective: Objective, best: NDArray[np.float64], name: str) -> Callable[[float], float]:
-    """Return the profile of -2 ln lambda above its minimum, less 1, as a function of one parameter; NaN where no minimum is found."""
-    base = objective.value(best)
-    values = objective.values(best)
-    joint, _ = objective.bound_at(values)
-    if all(p.kind != "nonlinear" for p in objective.parameters):
-        others = [other for other in objective.names if other != name]
-        theta = np.array([values[parameter] for parameter in joint.parameters.names])
-
-        def by_profile(position: float) -> float:
-            result = profile(joint, {name: np.array([position])}, data=objective.data, start=theta, floating=others)
-            return float(result.nll2[0] - base - 1) if result.converged[0] else math.nan
-
-        return by_profile
-
-    minuit = _minuit(objective, Candidate(base, values, converged=True))
-    minuit.fixed[name] = True
-
-    def by_minuit(position: float) -> float:
-        minuit.values[name] = position
-        reason = _migrad(minuit)
-        return math.nan if reason else float(objective.value(np.array(minuit.values)) - base - 1)
-
-    return by_minuit
-
-
-def _first_width(objective: Objective, name: str) -> float:
-    """Return a small first step for a parameter that has no Hesse error."""
-    from cevnsfit.infer.starts import dominance_scale
-
-    joint, _ = objective.bound_at(objective.held)
-    return 0.01 * dominance_scale(joint, joint.parameters.index(name))

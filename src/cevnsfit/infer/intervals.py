@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from cevnsfit.core.errors import DomainError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.basins import profile_basins
 from cevnsfit.infer.curve import Curve, complement, crossings, minima
 from cevnsfit.infer.profile import profile
@@ -188,6 +189,7 @@ def profiled(joint: Joint, poi: str, *, held: Mapping[str, float], data: Data | 
     return at
 
 
+@on_one_thread
 def intervals(
     joint: Joint, poi: str, *, cl: float, dof: int = 1, held: Mapping[str, float] | None = None, data: Data | None = None
 ) -> Intervals:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, OverlapError
 from cevnsfit.core.parameters import ParameterSet, merge
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.model.backgrounds import background_rows, control_counts
 from cevnsfit.model.nominal import Nominal, nominal_of, signal_counts
 from cevnsfit.model.rows import Factors, TemplateRow, coefficients
@@ -115,6 +116,7 @@ class Model:
         return np.array([row.template for row in self.counting.rows]).reshape(-1, bins)
 
 
+@on_one_thread
 def build_likelihood(
     experiments: Sequence[Experiment],
     model: str,

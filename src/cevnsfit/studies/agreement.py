@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.compatibility import Compatibility, compatibility
 from cevnsfit.infer.goodness import Goodness, goodness_of_fit
 from cevnsfit.infer.impacts import Ranking, ranking
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 
+@on_one_thread
 def run_goodness(analysis: Analysis, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None) -> Goodness:
     """Return the goodness of fit of an analysis, with pseudo-experiments where `run` says how; nonlinear parameters must be held."""
     joint, held = prepare(analysis, at)
@@ -32,6 +34,7 @@ def run_goodness(analysis: Analysis, *, at: Mapping[str, float], run: Run | None
         return goodness_of_fit(joint, at=held, toys=run.toys, run=here)
 
 
+@on_one_thread
 def run_compatibility(
     analysis: Analysis, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None
 ) -> Compatibility:
@@ -44,6 +47,7 @@ def run_compatibility(
         return compatibility(joint, at=held, toys=run.toys, run=here)
 
 
+@on_one_thread
 def run_ranking(analysis: Analysis, *, at: Mapping[str, float], poi: str | None = None) -> Ranking:
     """Return the nuisances of an analysis by the size of their impact on a parameter; nonlinear parameters must be held."""
     joint, held = prepare(analysis, at)
@@ -52,6 +56,7 @@ def run_ranking(analysis: Analysis, *, at: Mapping[str, float], poi: str | None 
     return ranking(joint, name, held=held)
 
 
+@on_one_thread
 def strengths(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> tuple[Consistency, ...]:
     """Return how each experiment that has data sits with the Standard Model, then all together if all have.
 

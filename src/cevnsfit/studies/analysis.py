@@ -9,6 +9,7 @@ import numpy as np
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import Problem, SpecError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.io.overlays import read_overlay
 from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.physics.interactions import signal_model
@@ -62,6 +63,7 @@ class AnalysisResult:
     consistency: tuple[Consistency, ...]
 
 
+@on_one_thread
 def run_analysis(
     path: Path, folder: Path, *, executor: Executor | None = None, progress: Callable[[int, int], None] | None = None
 ) -> AnalysisResult:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.coverage import QUANTITIES, Coverage, is_near, studied
 from cevnsfit.infer.hypothesis import default_hypothesis
@@ -128,6 +129,7 @@ def parse_truths(texts: Sequence[str]) -> tuple[str, tuple[float, ...]]:
     return names[0], tuple(value for _, value in pairs)
 
 
+@on_one_thread
 def run_coverage(
     analysis: Analysis, truths: Truths, *, at: Mapping[str, float], run: Run, progress: Progress | None = None
 ) -> CoverageStudy:

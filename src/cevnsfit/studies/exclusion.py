@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.contour import pieces
 from cevnsfit.infer.intervals import METHOD
@@ -72,6 +73,7 @@ class Exclusion:
         ]
 
 
+@on_one_thread
 def regions_of(scans: Sequence[Scan], confidence: Sequence[tuple[float, int]], executor: Executor | None = None) -> tuple[Exclusion, ...]:
     """Return the plane of each scan with its regions at each (cl, dof)."""
     return tuple(Exclusion(scan.plane, scan.all_regions(confidence, executor)) for scan in scans)

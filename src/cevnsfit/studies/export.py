@@ -9,6 +9,7 @@ import numpy as np
 
 from cevnsfit.core.documents import plain, read_document
 from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import package_versions
 from cevnsfit.infer.intervals import METHOD
 from cevnsfit.io.exports import darkcast, hepdata, netcdf, root, text
@@ -44,6 +45,7 @@ def writers() -> dict[str, Writer]:
     }
 
 
+@on_one_thread
 def stored_limits(folder: Path, confidence: Sequence[tuple[float, int]]) -> Limits:
     """Return the limits of a finished scan at each (cl, dof).
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from cevnsfit.core.documents import plain, write_document
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version, package_versions
 from cevnsfit.infer.intervals import METHOD, column, coupling_scale
 from cevnsfit.infer.profile import profile
@@ -77,6 +78,7 @@ def about_likelihood(analysis: Analysis, at: Mapping[str, float]) -> dict[str, A
     }
 
 
+@on_one_thread
 def workspaces(
     analysis: Analysis,
     *,
@@ -173,6 +175,7 @@ def write_workspaces(made: Workspaces, path: Path) -> tuple[Path, ...]:
     return tuple(write_document(file, values) for file, values in documents.items())
 
 
+@on_one_thread
 def hs3(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> dict[str, Any]:
     """Return an analysis at fixed nonlinear parameters as an HS3 document, in which the couplings float.
 
@@ -201,6 +204,7 @@ def _about_hs3(made: Workspaces) -> dict[str, Any]:
     }
 
 
+@on_one_thread
 def simplified(analysis: Analysis, ends: tuple[float, float], *, at: Mapping[str, float] | None = None) -> Simplified:
     """Return Delta chi2 over the mass and the coupling of a mediator as a table that numpy alone can interpolate.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, NoDataError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import Intervals, intervals
 from cevnsfit.infer.profile import profile
@@ -85,6 +86,7 @@ class FitSummary:
         return {name: int(total) if total is not None and total.is_integer() else total for name, total in found.items()}
 
 
+@on_one_thread
 def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo: Pseudo | None = None) -> FitSummary:
     """Return the best fit of an analysis to its data.
 
@@ -155,6 +157,7 @@ def _significance(likelihood: Likelihood, result: FitResult, held: Mapping[str, 
     return math.sqrt(max(float(background.nll2[0]) - result.nll2, 0.0))
 
 
+@on_one_thread
 def run_intervals(
     analysis: Analysis, *, at: Mapping[str, float], poi: str | None = None, cl: float = 0.90, dof: int = 1, data: Data | None = None
 ) -> Intervals:
@@ -287,6 +290,7 @@ class Consistency:
     pull: float
 
 
+@on_one_thread
 def consistency(analysis: Analysis, experiments: Sequence[Experiment]) -> Consistency:
     """Return how the experiments of an analysis (given loaded), taken together, sit with the Standard Model; its model is not used."""
     require_data(experiments)

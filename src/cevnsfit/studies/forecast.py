@@ -10,6 +10,7 @@ import numpy as np
 
 from cevnsfit.core.documents import keys_of
 from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.intervals import Intervals
@@ -211,6 +212,7 @@ def outlook_at(plan: Plan, setting: Setting, at: Mapping[str, float]) -> Outlook
     return outlook(test, other, fluctuating, cl=plan.cl, dof=plan.dof)
 
 
+@on_one_thread
 def forecast(
     plan: Plan, at: Mapping[str, float], prepared: Sequence[Setting] | None = None, executor: Executor | None = None
 ) -> tuple[Forecast, ...]:
@@ -240,6 +242,7 @@ def forecast(
     return tuple(result)
 
 
+@on_one_thread
 def forecast_curve(
     plan: Plan,
     name: str,

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.cls import cls_limit, cls_limit_toys, signal_test
 from cevnsfit.infer.discovery import Discovery, discovery
 from cevnsfit.infer.feldman_cousins import feldman_cousins
@@ -56,6 +57,7 @@ class Question:
             raise CevnsfitError(message)
 
 
+@on_one_thread
 def run_limits(
     analysis: Analysis, question: Question, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None
 ) -> Intervals:
@@ -103,6 +105,7 @@ def run_limits(
         return feldman_cousins(default_hypothesis(joint, name, at=held), cl=question.cl, toys=run.toys, run=here)
 
 
+@on_one_thread
 def run_discovery(
     analysis: Analysis,
     *,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from cevnsfit.core.documents import keys_of
 from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
 from cevnsfit.infer.intervals import threshold
@@ -128,6 +129,7 @@ def parse_priors(texts: Sequence[str]) -> tuple[Prior, ...]:
     return tuple(priors.values())
 
 
+@on_one_thread
 def run_posterior(
     analysis: Analysis, sampling: Sampling, *, at: Mapping[str, float], place: Place, progress: Progress | None = None
 ) -> Posterior:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.planes import Projection
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.model.workspace import MEASURED
@@ -77,6 +78,7 @@ class Rates:
         return np.asarray(np.sum(list(self.components.values()), axis=0))
 
 
+@on_one_thread
 def rates(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> Rates:
     """Return the expected counts of the one experiment of an analysis, nuisances at their nominal values unless in `at` (of the analysis)."""
     (experiment,) = load_experiments(analysis)

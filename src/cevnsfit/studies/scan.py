@@ -12,6 +12,7 @@ import numpy as np
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.grid import Grid, GridColumn, assemble, column_intervals, grid_column, levels_of, prepare_grid, region, turned
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region, spacing
 from cevnsfit.io.description import unlike
@@ -80,6 +81,7 @@ class Scan:
         """Return the allowed region of one confidence level."""
         return self.all_regions([(cl, dof)])[0]
 
+    @on_one_thread
     def all_regions(self, confidence: Sequence[tuple[float, int]], executor: Executor | None = None) -> tuple[Region, ...]:
         """Return the allowed region of each (cl, dof); the numbers do not depend on the executor."""
         levels = levels_of(self.plane, confidence)
@@ -127,6 +129,7 @@ def check_held(axes: Axes, at: Mapping[str, float]) -> None:
         raise CevnsfitError(message)
 
 
+@on_one_thread
 def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **grid: ArrayLike) -> Scan:
     """Return the profiled plane of two parameters given as `name=values`, for example mass=..., g=...
 
@@ -159,6 +162,7 @@ def _scan(grid: Grid, asked: Axes, columns: Sequence[GridColumn], label: str = "
 # --- stored scans ------------------------------------------------------------------------------------------------------------------
 
 
+@on_one_thread
 def run_scan(
     parts: Sequence[Part],
     grid: Mapping[str, ArrayLike],
@@ -231,6 +235,7 @@ def describe(parts: Sequence[Part], grids: Sequence[Grid], asked: Axes) -> dict[
     }
 
 
+@on_one_thread
 def stored_scans(folder: Path) -> tuple[Scan, ...]:
     """Return the scans of a finished store, rebuilt from the inputs it names.
 

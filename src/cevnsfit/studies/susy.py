@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import DomainError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.moments.sleptons import CHUNK, Draw, SusyScan, susy_chunk
 from cevnsfit.studies.fitting import run_intervals
 from cevnsfit.studies.setup import Analysis
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cevnsfit.moments.measured import Deviation
 
 
+@on_one_thread
 def susy_scan(
     points: int,
     deviations: tuple[Deviation, Deviation],
@@ -67,6 +69,7 @@ def susy_scan(
     return SusyScan(columns, points, sum(physical for _, physical in found), *deviations, sigmas)
 
 
+@on_one_thread
 def hierarchy_limits(scan: SusyScan, experiments: Sequence[str], *, mass: float, cl: float = 0.90) -> dict[str, Intervals]:
     """Return the CEvNS intervals of g in L_mu - L_tau at the smallest, median and largest hierarchy of the kept points.
 

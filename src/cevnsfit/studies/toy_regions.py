@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
@@ -104,6 +105,7 @@ class ToyRegion:
         return [{x.name: float(value), **plain(column)} for value, column in zip(x.values, self.columns, strict=True)]
 
 
+@on_one_thread
 def run_toy_region(
     analysis: Analysis, question: RegionQuestion, *, at: Mapping[str, float], run: Run, progress: Progress | None = None
 ) -> ToyRegion:

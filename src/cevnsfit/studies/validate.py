@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.studies.checks import Ours, checks, prepare
 from cevnsfit.studies.published import Kind, Published, absolute, read_published
 
@@ -52,6 +53,7 @@ class Check:
     because: str
 
 
+@on_one_thread
 def validate() -> tuple[Check, ...]:
     """Return every number in data/published compared with what this code computes.
 

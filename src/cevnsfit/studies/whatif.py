@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.units import UnitError, split
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.hypothesis import hypothesis
@@ -119,6 +120,7 @@ class WhatIf:
     bands_method: str = ASYMPTOTIC
 
 
+@on_one_thread
 def vary(
     plan: Plan,
     grids: Mapping[str, NDArray[np.float64]],

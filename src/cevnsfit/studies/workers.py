@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.threads import one_thread
 from cevnsfit.core.version import UNKNOWN, installed_version
 
 if TYPE_CHECKING:
@@ -52,16 +53,13 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[Executor | None]:
     CevnsfitError
         If there is no such scheduler, or workers die.
     """
-    import scipy.linalg  # noqa: F401 (its BLAS must be loaded before its threads can be limited)
-    from threadpoolctl import threadpool_limits
-
     if jobs < 1:
         message = f"the number of jobs must be at least 1, got {jobs}"
         raise DomainError(message)
     if dask is not None and jobs > 1:
         message = "choose one of --jobs and --dask: a Dask cluster has the workers that it has"
         raise DomainError(message)
-    with threadpool_limits(1), ExitStack() as stack:
+    with one_thread(), ExitStack() as stack:
         executor = None
         if dask is not None:
             executor = stack.enter_context(_cluster(dask))

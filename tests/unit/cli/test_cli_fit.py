@@ -156,3 +156,25 @@ def test_the_signal_s_shapes_are_profiled_and_its_rates_held(command: Callable[.
     assert found["expected"]["coherent-lar-2020"]["cevns"] == pytest.approx(140.6, rel=0.03)
     assert found["parameters"]["signal_strength"]["error"] * 122.08 == pytest.approx(40.7, rel=0.03)
     assert found["significance"] == pytest.approx(3.53, rel=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("experiments", "model"),
+    [(("coherent-csi-2017", "coherent-lar-2020"), "lmu-ltau"), (("coherent-csi-2021",), "vector")],
+)
+def test_ends_beside_another_minimum_are_found_or_said_to_be_missing(
+    command: Callable[..., Result], experiments: tuple[str, ...], model: str
+) -> None:
+    result = command("fit", *experiments, "--model", model, "--json")
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert answer["valid"]
+    for name, entry in answer["parameters"].items():
+        for side in ("lower", "upper"):
+            assert (entry[side] is None) == (f"{name}: no {side} end" in answer["reason"])
+        low, high = (entry["value"] if entry[side] is None else entry[side] for side in ("lower", "upper"))
+        assert low <= entry["value"] <= high
+    if model == "lmu-ltau":
+        # the mass follows the coupling along the mirror branch, which ends near 0.013
+        assert answer["parameters"]["g"]["lower"] == pytest.approx(0.0129, rel=0.02)

@@ -125,3 +125,43 @@ def test_a_coarse_grid_is_found_out(count: int, settled: bool) -> None:
     assert (one == other == 4) is settled
     ellipse = pieces(x, y, tilted(x.values[:, None], y.values), LEVEL)
     assert ellipse == (1, 1)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (3, 4), (4, 3), (4, 4), (3, 12)])
+def test_a_parabola_is_exact_on_the_smallest_grids(shape: tuple[int, int]) -> None:
+    x, y = axis(-1.2, 1.2, shape[0]), axis(-1.0, 1.0, shape[1])
+    rise = tilted(x.values[:, None], y.values)
+    allowed, excluded, lines = contour(x, y, rise, LEVEL)
+    assert [len(polygon) for polygon in allowed] == [1]
+    assert len(lines) == 1
+    np.testing.assert_allclose(tilted(*lines[0].T), LEVEL, rtol=2e-4)
+    assert area(allowed) == pytest.approx(math.pi * LEVEL * 0.3 * 0.2 * math.sqrt(1 - 0.81), rel=1e-3)
+    assert area(allowed) + area(excluded) == pytest.approx(4.8, rel=1e-9)
+    assert pieces(x, y, rise, LEVEL)[0] == 1
+
+
+def test_four_values_hold_a_cubic() -> None:
+    """An edge y = 0.2 + x - 2 x^3 between what is allowed and what is not, of the third degree in x: with less it is off by a quarter."""
+    x, y = axis(-1.0, 1.0, 4), axis(-2.0, 2.0, 3)
+
+    def rise(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return np.asarray(LEVEL + 3.0 * (v - 0.2 - u + 2.0 * u**3))
+
+    surface = rise(x.values[:, None], y.values)
+    (line,) = contour(x, y, surface, LEVEL)[2]
+    np.testing.assert_allclose(line[:, 1], 0.2 + line[:, 0] - 2.0 * line[:, 0] ** 3, atol=2e-5)
+    assert np.ptp(line[:, 0]) == pytest.approx(2.0)
+    (other,) = contour(y, x, surface.T, LEVEL)[2]
+    np.testing.assert_allclose(other[:, 0], 0.2 + other[:, 1] - 2.0 * other[:, 1] ** 3, atol=2e-5)
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_columns_of_the_smallest_grids_are_joined(count: int) -> None:
+    x, y = axis(0.0, 2.0, count), axis(0.0, 1.0, count)
+    columns = [((0.0, 0.3 + 0.2 * value), (0.8, 0.9)) for value in x.values.tolist()]
+    allowed, excluded, lines = trace(x, y, columns, np.ones(count))
+    assert (len(allowed), len(excluded), len(lines)) == (2, 2, 3)
+    assert area(allowed) == pytest.approx(1.0 + 0.2, rel=2e-3)
+    assert area(excluded) == pytest.approx(0.8, rel=3e-3)
+    ends = sorted(float(point[1]) for line in lines for point in line if point[0] == 2.0)
+    assert ends == pytest.approx([0.7, 0.8, 0.9], abs=1e-9)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyhf
 import pytest
+from scipy import optimize
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError
 from cevnsfit.core.parameters import Parameter, ParameterSet
@@ -203,6 +204,54 @@ def test_shape_parameter_without_effect_is_held() -> None:
     result = fit(Likelihood(MASS, lambda shape: resonance(shape, counts)), fixed={"g": 0.0}, minos=())
     assert result.held == ("mass",)
     assert result.values["mass"] == 1.0
+
+
+def mirror(shape: Mapping[str, float], observed: np.ndarray | None = None) -> tuple[Channel, ...]:
+    """Return a spectrum times (1 - g^2/(x + mass^2))^2, in which a heavy mass and its coupling cannot be told apart."""
+    x = np.linspace(0.1, 1, 6)
+    propagator, first = 1 / (x + shape["mass"] ** 2), 400 * np.exp(-2 * x)
+    rule = Coefficients(("g",), np.array([[0], [2], [4]]), np.ones((3, 1)), np.ones((3, 1)), np.full(3, -1), np.zeros(3, dtype=np.int64))
+    templates = np.array([first, -2 * first * propagator, first * propagator**2])
+    return (Channel("c", templates, rule, ("s", "s", "s"), observed, None, (6,)),)
+
+
+def test_an_end_along_a_valley_is_where_the_lowest_minimum_is_one_higher() -> None:
+    """The mass follows the coupling down a narrow valley beside another minimum at g = 0, in which fits end that lose the valley."""
+    parameters = ParameterSet(
+        (Parameter("mass", "nonlinear", 1.0, lower=0.01, upper=1e3, scale="log"), Parameter("g", "polynomial", 0.0, lower=0.0, upper=100.0))
+    )
+    truth = Likelihood(parameters, mirror).at({"mass": 30.0})
+    counts = asimov_data(truth, np.array([43.0])).counts[0]
+    likelihood = Likelihood(parameters, lambda shape: mirror(shape, counts))
+    result = fit(likelihood, minos=("g",))
+    assert result.valid
+    assert result.reason == ""
+
+    def height(log_mass: float) -> float:
+        return float(profile(likelihood.at({"mass": math.exp(log_mass)}), {"g": np.array([result.lower["g"]])}).nll2[0]) - result.nll2
+
+    grid = np.linspace(math.log(0.5), math.log(1e3), 300)
+    best = int(np.argmin([height(value) for value in grid]))
+    lowest = optimize.minimize_scalar(height, bounds=grid[[best - 1, best + 1]], method="bounded", options={"xatol": 1e-7})
+    assert lowest.fun == pytest.approx(1.0, abs=2e-3)
+    assert result.upper["g"] == 100.0
+
+
+def test_an_end_that_is_not_found_is_nan_with_a_remark() -> None:
+    """The model has no counts below m = 1: the profile ends before it has risen by 1."""
+
+    def cut(shape: Mapping[str, float]) -> tuple[Channel, ...]:
+        counts = 90.0 + 10.0 * shape["m"] if shape["m"] >= 1.0 else 0.0
+        rule = Coefficients(("g",), np.array([[0]]), np.ones((1, 1)), np.ones((1, 1)), np.array([-1]), np.array([0]))
+        return (Channel("c", np.array([[counts]]), rule, ("s",), np.array([101.0]), None, (1,)),)
+
+    parameters = ParameterSet((Parameter("m", "nonlinear", 1.5, lower=0.5, upper=5.0), Parameter("g", "polynomial", 0.0, fixed=True)))
+    result = fit(Likelihood(parameters, cut))
+    assert result.valid
+    assert result.values["m"] == pytest.approx(1.1, abs=1e-3)
+    assert math.isnan(result.lower["m"])
+    assert result.reason == "m: no lower end"
+    assert result.upper["m"] == pytest.approx(2.1, abs=0.1)
 
 
 def test_no_counts_is_an_error() -> None:

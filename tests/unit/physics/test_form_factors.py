@@ -62,21 +62,21 @@ def test_symmetrised_fermi_is_the_transform_of_its_density(q: float) -> None:
     a, radius = FERMI_DIFFUSENESS / FM, 4.8
     c = math.sqrt(5.0 / 3.0 * radius**2 - 7.0 / 3.0 * (math.pi * a) ** 2)
     expected = _transform(lambda r: math.sinh(c / a) / (math.cosh(r / a) + math.cosh(c / a)), q, 35.0)
-    assert float(symmetrised_fermi(q, radius * FM)) == pytest.approx(expected, rel=1e-9)
+    assert float(symmetrised_fermi(q, radius * FM)) == pytest.approx(expected, rel=1e-9, abs=0.0)
 
 
 @pytest.mark.parametrize("q", [3.0, 60.0, 150.0])
 def test_helm_is_a_sphere_folded_with_a_gaussian(q: float) -> None:
     box = math.sqrt(5.0 / 3.0 * (4.8**2 - 3.0 * 0.81))
     expected = _transform(lambda r: float(r < box), q, box) * math.exp(-0.5 * (q * SKIN / HBAR_C) ** 2)
-    assert float(helm(q, 4.8 * FM)) == pytest.approx(expected, rel=1e-9)
+    assert float(helm(q, 4.8 * FM)) == pytest.approx(expected, rel=1e-9, abs=0.0)
 
 
 def test_klein_nystrand_preset_is_the_same_function_of_its_own_radius() -> None:
     sphere = 1.2 * 133 ** (1.0 / 3.0)
     rms = math.sqrt(0.6 * sphere**2 + 6.0 * 0.49) * FM
     q = np.linspace(0.0, 150.0, 7)
-    assert klein_nystrand(q, rms) == pytest.approx(coherent(q, 133), rel=1e-12)
+    assert klein_nystrand(q, rms) == pytest.approx(coherent(q, 133), rel=1e-12, abs=0.0)
 
 
 def test_usual_form_factors_agree_at_low_momentum() -> None:

@@ -24,7 +24,7 @@ def test_nuclear_masses(compound: str, name: str, mass: float) -> None:
 
 def test_nuclear_mass_is_the_atomic_mass_of_particle_without_its_electrons() -> None:
     caesium = composition("Cs")[0][0]
-    assert caesium.mass + 55 * ELECTRON_MASS == pytest.approx(Particle.from_nucleus_info(z=55, a=133).mass, rel=1e-6)
+    assert caesium.mass + 55 * ELECTRON_MASS == pytest.approx(Particle.from_nucleus_info(z=55, a=133).mass, rel=1e-6, abs=0.0)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_nuclear_mass_is_the_atomic_mass_of_particle_without_its_electrons() -> 
 def test_compounds_hold_every_isotope(compound: str, isotopes: int, count: float) -> None:
     nuclides = composition(compound)
     assert len(nuclides) == isotopes
-    assert sum(number for _, number in nuclides) == pytest.approx(count, rel=1e-12)
+    assert sum(number for _, number in nuclides) == pytest.approx(count, rel=1e-12, abs=0.0)
 
 
 def test_argon_is_mostly_argon_40() -> None:
@@ -53,7 +53,9 @@ def test_the_nuclei_of_a_gram_weigh_a_gram(compound: str) -> None:
 
 def test_shipped_radii() -> None:
     caesium, iodine = (nuclide for nuclide, _ in composition("CsI"))
-    assert (caesium.r_p, caesium.r_n, iodine.r_p, iodine.r_n) == pytest.approx([r * FM for r in (4.804, 5.01, 4.749, 4.94)])
+    assert (caesium.r_p, caesium.r_n, iodine.r_p, iodine.r_n) == pytest.approx(
+        [r * FM for r in (4.804, 5.01, 4.749, 4.94)], rel=1e-6, abs=0.0
+    )
     assert {(round(n.r_p / FM, 3), round(n.r_n / FM, 3)) for n, _ in composition("Ar")} == {(3.448, 3.55)}
 
 
@@ -65,8 +67,8 @@ def test_radii_can_be_replaced_and_the_nuclide_goes_before_the_element() -> None
 def test_fallback_is_near_measured_radii() -> None:
     for nuclide, _ in (*composition("Ge"), *composition("Xe"), *composition("CsI")):
         r_p, r_n = fallback_radii(nuclide.Z, nuclide.A)
-        assert r_p == pytest.approx(nuclide.r_p, rel=0.02)
-        assert r_n == pytest.approx(nuclide.r_n, rel=0.025)
+        assert r_p == pytest.approx(nuclide.r_p, rel=0.02, abs=0.0)
+        assert r_n == pytest.approx(nuclide.r_n, rel=0.025, abs=0.0)
 
 
 def test_a_nuclide_of_no_table_has_the_fallback_radii() -> None:

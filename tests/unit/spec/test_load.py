@@ -321,7 +321,7 @@ def test_another_facility_brings_its_own_fields(make_folder: Make) -> None:
     spec = load_experiment(make_folder(), changes).spec
     assert spec.source.proton_energy == pytest.approx(800.0)
     assert spec.source.arrival is not None
-    assert spec.source.arrival.width == pytest.approx(100e-9)
+    assert spec.source.arrival.width == pytest.approx(100e-9, rel=1e-6, abs=0.0)
 
 
 def test_a_change_acts_on_the_variants_too(make_folder: Make) -> None:

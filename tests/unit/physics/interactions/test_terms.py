@@ -34,7 +34,7 @@ def test_groups_add_after_squaring() -> None:
 
 def test_factor_multiplies_the_square() -> None:
     polynomial = squared([term({(): A}, factor=(("s", 1),)), term({G2: B}, factor=(("s", 1),))])["mu", "nucleus", "vector"]
-    assert evaluate(polynomial, {"g": 0.5, "s": 3.0}) == pytest.approx(3.0 * (A + 0.25 * B) ** 2)
+    assert evaluate(polynomial, {"g": 0.5, "s": 3.0}) == pytest.approx(3.0 * (A + 0.25 * B) ** 2, rel=1e-6, abs=0.0)
 
 
 def test_one_group_has_one_factor() -> None:
@@ -55,8 +55,8 @@ def test_target_counts_nucleons_at_zero_recoil() -> None:
     caesium = composition("Cs")[0][0]
     target = target_at(caesium, [0.0, 0.01], COUPLING_SETS["default"], FORM_FACTORS["helm"])
     assert (target.zf[0], target.nf[0]) == (55.0, 78.0)
-    assert target.q2[1] == pytest.approx(2 * caesium.mass * 0.01 + 1e-4)
-    assert target.nf == pytest.approx(target.neutrons(caesium.r_n))
+    assert target.q2[1] == pytest.approx(2 * caesium.mass * 0.01 + 1e-4, rel=1e-6, abs=0.0)
+    assert target.nf == pytest.approx(target.neutrons(caesium.r_n), rel=1e-6, abs=0.0)
 
 
 def test_a_nucleus_without_neutrons_needs_no_neutron_radius() -> None:
