@@ -24,6 +24,7 @@ VERBS = (
     "studies.export_likelihood:simplified", "studies.export_likelihood:workspaces", "studies.fitting:consistency",
     "studies.fitting:run_fit", "studies.fitting:run_intervals", "studies.forecast:forecast", "studies.forecast:forecast_curve",
     "studies.limits:run_discovery", "studies.limits:run_limits", "studies.posterior:run_posterior", "studies.rates:rates",
+    "studies.scan:run_scan", "studies.scan:scan", "studies.scan:stored_scans",
     "studies.susy:hierarchy_limits", "studies.susy:susy_scan", "studies.toy_regions:run_toy_region", "studies.whatif:vary",
 )  # fmt: skip
 
