@@ -17,11 +17,6 @@ _DIGEST: Final = 64
 """Length of a SHA-256 in hexadecimal digits."""
 
 
-def plain(values: Mapping[str, object]) -> dict[str, Any]:
-    """Return values as they come back from a store."""
-    return dict(json.loads(json.dumps(values, sort_keys=True)))
-
-
 def unlike(known: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
     """Return in what two descriptions differ, in words; an empty text for those of one result."""
     return "; ".join(text for key in sorted({*known, *asked}) if (text := _difference(key, known.get(key), asked.get(key))))

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cevnsfit.core.documents import read_document
+from cevnsfit.core.documents import plain, read_document
 from cevnsfit.core.errors import ResultError
 from cevnsfit.core.version import package_versions
-from cevnsfit.io.description import plain, unlike
+from cevnsfit.io.description import unlike
 from cevnsfit.io.lock import locked
 
 if TYPE_CHECKING:
