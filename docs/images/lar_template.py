@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.rates import rates
-from cevnsfit.studies.setup import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.physics.atoms import effective_charge, shells
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, HBAR_C, SIN2_THETA_W
@@ -19,7 +20,6 @@ from cevnsfit.physics.kernels import recoil_nodes
 from cevnsfit.physics.nuclei import composition
 from cevnsfit.physics.sources import Spectrum, pion_decay_at_rest
 from cevnsfit.studies.rates import rates
-from cevnsfit.studies.setup import Analysis
 
 WITH_ELECTRONS = [name for name in model_names() if signal_model(name).electrons is not None]
 CAESIUM = composition("Cs")[0][0]

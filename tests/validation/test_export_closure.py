@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.special import gammaln, xlogy
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.infer.cls import cls_limit, signal_test
 from cevnsfit.infer.fit import fit
 from cevnsfit.io.exports.histfactory import INTERPOLATION, measured_name
@@ -21,7 +22,7 @@ from cevnsfit.stats.engine import nll2
 from cevnsfit.stats.joint import expected_totals
 from cevnsfit.stats.poisson import on_off
 from cevnsfit.studies.export_likelihood import hs3, workspaces, write_workspaces
-from cevnsfit.studies.setup import Analysis, build
+from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

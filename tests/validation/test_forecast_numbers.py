@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.sensitivity import with_asimov
 from cevnsfit.infer.toy_limits import toy_limits
@@ -17,7 +18,6 @@ from cevnsfit.physics.sources import FLAVOURS, lepton_flavour
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.forecast import Plan, forecast, outlook_at, settings
 from cevnsfit.studies.rates import rates
-from cevnsfit.studies.setup import Analysis
 from cevnsfit.studies.whatif import vary
 
 TOLERANCE = 0.005

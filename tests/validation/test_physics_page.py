@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.fitting import run_intervals
 from cevnsfit.studies.rates import rates
-from cevnsfit.studies.setup import Analysis
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,8 +28,8 @@ from cevnsfit.core.documents import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.results import ToyRecord
-    from cevnsfit.studies.setup import Analysis
 
 
 def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
@@ -52,11 +52,11 @@ def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.cli.options import held, toy_run
     from cevnsfit.studies.agreement import run_goodness
 
-    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
+    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons)).holding(held(at))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_goodness(chosen, at=held(at), run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
+        result = run_goodness(chosen, run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
-        output.print_json({**plain(result), "provenance": _origin(chosen, at, toys, seed)})
+        output.print_json({**plain(result), "provenance": _origin(chosen, toys, seed)})
         return
     output.print_lines(
         f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)", *_tail(result.toys)
@@ -87,12 +87,12 @@ def compatibility(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.cli.run import print_consistency
     from cevnsfit.studies.agreement import run_compatibility, strengths
 
-    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
+    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons)).holding(held(at))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_compatibility(chosen, at=held(at), run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
+        result = run_compatibility(chosen, run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     found = strengths(chosen)
     if as_json:
-        output.print_json({**plain(result), "strengths": found, "provenance": _origin(chosen, at, toys, seed)})
+        output.print_json({**plain(result), "strengths": found, "provenance": _origin(chosen, toys, seed)})
         return
     print_consistency(found)
     rows = [("all", name, f"{value:.4g}") for name, value in result.combined.items()]
@@ -124,11 +124,11 @@ def significance(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.cli.options import held, toy_run
     from cevnsfit.studies.limits import run_discovery
 
-    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
+    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons)).holding(held(at))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_discovery(chosen, at=held(at), poi=poi, run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
+        result = run_discovery(chosen, poi=poi, run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
-        output.print_json({**plain(result), "provenance": _origin(chosen, at, toys, seed)})
+        output.print_json({**plain(result), "provenance": _origin(chosen, toys, seed)})
         return
     output.print_lines(f"{result.poi} = {result.estimate:.4g} at the best fit, q0 = {result.statistic:.2f}")
     if result.toys is None:
@@ -163,8 +163,8 @@ def impacts(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.agreement import run_ranking
 
     path = None if target is None else picture(target)
-    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons))
-    result = run_ranking(chosen, at=held(at), poi=poi)
+    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons)).holding(held(at))
+    result = run_ranking(chosen, poi=poi)
     if path is not None:
         from cevnsfit.report.rankings import ranking_figure
         from cevnsfit.report.style import save_figure
@@ -172,7 +172,7 @@ def impacts(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         save_figure(ranking_figure(result, title=" + ".join(experiments)), path)
     files = [] if path is None else [path]
     if as_json:
-        output.print_json({**plain(result), "files": files, "provenance": _origin(chosen, at, None, 0)})
+        output.print_json({**plain(result), "files": files, "provenance": _origin(chosen, None, 0)})
         return
     rows = [
         (
@@ -213,8 +213,7 @@ def _tail(record: "ToyRecord | None") -> list[str]:
     return [f"p = {point.p:.3g} +- {point.error:.1g} ({point.toys} toys, seed {record.seed}, {point.failed} failed)"]
 
 
-def _origin(chosen: "Analysis", at: list[str] | None, toys: int | None, seed: int) -> "dict[str, Any]":
-    from cevnsfit.cli.options import held
+def _origin(chosen: "Analysis", toys: int | None, seed: int) -> "dict[str, Any]":
     from cevnsfit.studies.provenance import provenance
 
-    return provenance(chosen, at=held(at), seed=None if toys is None else seed)
+    return provenance(chosen, seed=None if toys is None else seed)

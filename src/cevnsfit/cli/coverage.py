@@ -65,17 +65,17 @@ def coverage(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.toy_runs import Run
 
-    chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap, electrons=electrons, floating=profile)
+    chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap, electrons=electrons, floating=profile).holding(held(at))
     over = None
     if grid is not None:
         name, values = parse_grid(grid)
         over = name, tuple(float(value) for value in values)
     truths = Truths(*parse_truths(truth), cl, nested, over)
     with output.progress("units of toys") as progress:
-        study = run_coverage(chosen, truths, at=held(at), run=Run(Toys(toys, seed), jobs, folder, dask), progress=progress)
+        study = run_coverage(chosen, truths, run=Run(Toys(toys, seed), jobs, folder, dask), progress=progress)
     files = [] if folder is None else write_coverage(study, folder)
     if as_json:
-        output.print_json({**plain(study), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})
+        output.print_json({**plain(study), "files": files, "provenance": provenance(chosen, seed=seed)})
         return
     _print(study)
     output.print_lines(*(str(file) for file in files))

@@ -67,10 +67,10 @@ def check(
 ) -> None:
     """Check the folder of an experiment: description, tables, and the counts that the Standard Model expects in it."""
     from cevnsfit.cli.options import overrides
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.core.errors import SpecError
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.rates import rates
-    from cevnsfit.studies.setup import Analysis
 
     chosen = overrides(changes)
     try:

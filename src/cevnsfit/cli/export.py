@@ -98,19 +98,19 @@ def export_likelihood(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     if kind not in _LIKELIHOODS:
         what = "format"
         raise UnknownNameError(what, kind, _LIKELIHOODS)
-    chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap)
-    fixed, grids = held(at), parse_grids(grid if grid else [])
+    chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap).holding(held(at))
+    grids = parse_grids(grid if grid else [])
     if kind == "pyhf":
-        made = workspaces(chosen, at=fixed, grid=grids, record=RECORD if record is None else record)
+        made = workspaces(chosen, grid=grids, record=RECORD if record is None else record)
         files = write_workspaces(made, target)
     elif kind == "hs3":
         if grids:
             message = "an HS3 document holds one value of each nonlinear parameter; give --at mass=VALUE instead of --grid"
             raise CevnsfitError(message)
-        files = write_hs3(hs3(chosen, at=fixed), _file(target, "hs3.json"))
+        files = write_hs3(hs3(chosen), _file(target, "hs3.json"))
     else:
         with output.progress("Delta chi2"):
-            table = simplified(chosen, _masses(grids), at=fixed)
+            table = simplified(chosen, _masses(grids))
         files = write_simplified(table, _file(target, "simplified.json"))
     _report(files, as_json=as_json)
 

@@ -46,7 +46,7 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     as_json: JsonOption = False,
 ) -> None:
     """Fit a model to one or more experiments; all parameters float unless held."""
-    from cevnsfit.cli.options import analysis, holding
+    from cevnsfit.cli.options import analysis, held
     from cevnsfit.studies.fitting import run_fit
     from cevnsfit.studies.provenance import provenance
 
@@ -59,7 +59,7 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         signal_systematics="shapes" if profile_signal and model == "signal-strength" else None,
         floating=profile,
     )
-    chosen = holding(described, at)
+    chosen = described.holding(held(at))
     summary = run_fit(chosen, pseudo=_pseudo(truth, asimov=asimov, toy=toy))
     if as_json:
         output.print_json({**plain(summary), "provenance": provenance(chosen, seed=toy)})

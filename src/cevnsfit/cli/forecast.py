@@ -140,7 +140,7 @@ def _print(result: "Forecast") -> None:
 def _origin(plan: "Plan", at: "Mapping[str, float]") -> "dict[str, Any]":
     from cevnsfit.studies.provenance import provenance
 
-    return provenance(plan.analysis, at=at, seed=plan.seed if plan.toys else None, existing=plan.existing)
+    return provenance(plan.analysis.holding(at), seed=plan.seed if plan.toys else None, existing=plan.existing)
 
 
 def _number(value: float) -> str:

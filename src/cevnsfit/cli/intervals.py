@@ -61,12 +61,12 @@ def intervals(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     confidence([cl], dof)
     question = Question(poi, cl, dof, method)
     run = toy_run(toys, seed, (jobs, dask), folder, default=2048 if method == "feldman-cousins" else None)
-    chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile)
+    chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile).holding(held(at))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_limits(chosen, question, at=held(at), run=run, progress=progress)
-    label = caveat(chosen, held(at))
+        result = run_limits(chosen, question, run=run, progress=progress)
+    label = caveat(chosen)
     if as_json:
-        origin = provenance(chosen, at=held(at), seed=None if result.toys is None else seed)
+        origin = provenance(chosen, seed=None if result.toys is None else seed)
         output.print_json({**plain(result), "caveat": label, "provenance": origin})
     else:
         _print(result)

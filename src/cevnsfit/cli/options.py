@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -93,11 +92,6 @@ def analysis(
         electrons,
         tuple(dict.fromkeys(() if floating is None else floating)),
     )
-
-
-def holding(chosen: Analysis, texts: Sequence[str] | None) -> Analysis:
-    """Return an analysis with the parameters held by --at."""
-    return dataclasses.replace(chosen, at=tuple(held(texts).items()))
 
 
 def overrides(changes: Sequence[str] | None) -> tuple[tuple[str, str], ...]:

@@ -75,12 +75,12 @@ def posterior(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         signal_systematics="shapes" if profile_signal and model == "signal-strength" else None,
         electrons=electrons,
         floating=profile,
-    )
+    ).holding(held(at))
     with output.progress("blocks of 100 steps") as progress:
-        result = run_posterior(chosen, sampling, at=held(at), place=Place(jobs, dask, folder), progress=progress)
+        result = run_posterior(chosen, sampling, place=Place(jobs, dask, folder), progress=progress)
     files = [] if folder is None else write_posterior(result, folder)
     if as_json:
-        output.print_json({**plain(result), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})
+        output.print_json({**plain(result), "files": files, "provenance": provenance(chosen, seed=seed)})
     else:
         _print(result)
         output.print_lines(*(str(file) for file in files))

@@ -14,12 +14,12 @@ def rates(
     as_json: JsonOption = False,
 ) -> None:
     """Print the expected counts of one experiment at nominal nuisances."""
-    from cevnsfit.cli.options import analysis, holding
+    from cevnsfit.cli.options import analysis, held
     from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.rates import rates as expected
     from cevnsfit.studies.setup import caveat
 
-    chosen = holding(analysis([experiment], model, changes, electrons=electrons), at)
+    chosen = analysis([experiment], model, changes, electrons=electrons).holding(held(at))
     counts, label = expected(chosen), caveat(chosen)
     if as_json:
         output.print_json({**plain(counts), "caveat": label, "provenance": provenance(chosen)})

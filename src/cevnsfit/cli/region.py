@@ -61,13 +61,13 @@ def region(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.toy_regions import RegionQuestion, run_toy_region, write_region
     from cevnsfit.studies.toy_runs import Run
 
-    chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap, electrons=electrons, floating=profile)
+    chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap, electrons=electrons, floating=profile).holding(held(at))
     question = RegionQuestion(parse_grids(grid if grid else _GRID), cl, _ordering(ordering))
     with output.progress("toys, in chunks of 128") as progress:
-        result = run_toy_region(chosen, question, at=held(at), run=Run(Toys(toys, seed), jobs, folder, dask), progress=progress)
+        result = run_toy_region(chosen, question, run=Run(Toys(toys, seed), jobs, folder, dask), progress=progress)
     files = write_region(result, folder)
     if as_json:
-        output.print_json({**plain(result), "files": files, "provenance": provenance(chosen, at=held(at), seed=seed)})
+        output.print_json({**plain(result), "files": files, "provenance": provenance(chosen, seed=seed)})
     else:
         x, y = result.plane.x, result.plane.y
         rows = [(f"{value:.4g}", format_intervals(c.allowed, y.unit)) for value, c in zip(x.values, result.columns, strict=True)]

@@ -60,7 +60,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     as_json: JsonOption = False,
 ) -> None:
     """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
-    from cevnsfit.cli.options import analysis, confidence, holding
+    from cevnsfit.cli.options import analysis, confidence, held
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
     from cevnsfit.studies.parts import parts_of
@@ -68,7 +68,7 @@ def scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.scan import run_scan
     from cevnsfit.studies.workers import workers
 
-    chosen = holding(analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile), at)
+    chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap, floating=profile).holding(held(at))
     levels, reference, grids = confidence(cl, dof), latest_deviation(theory), _grids(chosen, grid)
     with workers(jobs, dask) as executor:
         parts = parts_of(chosen, each=each)

@@ -19,14 +19,14 @@ def spectra(
     as_json: JsonOption = False,
 ) -> None:
     """Fit a model, and draw data against the stacked components of the best fit with residuals."""
-    from cevnsfit.cli.options import analysis, holding, picture
+    from cevnsfit.cli.options import analysis, held, picture
     from cevnsfit.report.plots import save_figure, spectra_figure
     from cevnsfit.studies.fitting import run_fit
     from cevnsfit.studies.provenance import provenance
     from cevnsfit.studies.rates import projections
 
     path = picture(target)
-    chosen = holding(analysis(experiments, model, changes, allow_overlap=allow_overlap), at)
+    chosen = analysis(experiments, model, changes, allow_overlap=allow_overlap).holding(held(at))
     summary = run_fit(chosen)
     save_figure(spectra_figure([projection for counts in summary.counts for projection in projections(counts)]), path)
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ class Analysis:
     def held(self) -> dict[str, float]:
         """Return the held parameters by name."""
         return dict(self.at)
+
+    def holding(self, at: Mapping[str, float] | None) -> Analysis:
+        """Return the analysis with these parameters held and no others; itself for None."""
+        return self if at is None else replace(self, at=tuple((name, float(value)) for name, value in at.items()))
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Analysis:

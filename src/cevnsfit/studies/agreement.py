@@ -16,43 +16,48 @@ from cevnsfit.studies.toy_runs import description, runner
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.studies.setup import Analysis
     from cevnsfit.studies.toy_runs import Run
 
     Progress = Callable[[int, int], None]
 
 
 @on_one_thread
-def run_goodness(analysis: Analysis, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None) -> Goodness:
+def run_goodness(
+    analysis: Analysis, *, at: Mapping[str, float] | None = None, run: Run | None = None, progress: Progress | None = None
+) -> Goodness:
     """Return the goodness of fit of an analysis, with pseudo-experiments where `run` says how; nonlinear parameters must be held."""
-    joint, held = prepare(analysis, at)
-    check_floating(analysis, tuple(at))
+    chosen = analysis.holding(at)
+    joint, held = prepare(chosen)
+    check_floating(chosen)
     if run is None:
         return goodness_of_fit(joint, at=held)
-    with runner(run, description(analysis, at, run.toys.seed, method="gof"), 1, progress) as here:
+    with runner(run, description(chosen, run.toys.seed, method="gof"), 1, progress) as here:
         return goodness_of_fit(joint, at=held, toys=run.toys, run=here)
 
 
 @on_one_thread
 def run_compatibility(
-    analysis: Analysis, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None
+    analysis: Analysis, *, at: Mapping[str, float] | None = None, run: Run | None = None, progress: Progress | None = None
 ) -> Compatibility:
     """Return how well the experiments of an analysis agree, with pseudo-experiments where `run` says how; nonlinear parameters must be held."""
-    joint, held = prepare(analysis, at)
-    check_floating(analysis, tuple(at))
+    chosen = analysis.holding(at)
+    joint, held = prepare(chosen)
+    check_floating(chosen)
     if run is None:
         return compatibility(joint, at=held)
-    with runner(run, description(analysis, at, run.toys.seed, method="compatibility"), 1, progress) as here:
+    with runner(run, description(chosen, run.toys.seed, method="compatibility"), 1, progress) as here:
         return compatibility(joint, at=held, toys=run.toys, run=here)
 
 
 @on_one_thread
-def run_ranking(analysis: Analysis, *, at: Mapping[str, float], poi: str | None = None) -> Ranking:
+def run_ranking(analysis: Analysis, *, at: Mapping[str, float] | None = None, poi: str | None = None) -> Ranking:
     """Return the nuisances of an analysis by the size of their impact on a parameter; nonlinear parameters must be held."""
-    joint, held = prepare(analysis, at)
+    chosen = analysis.holding(at)
+    joint, held = prepare(chosen)
     name = poi_name(joint, poi, held)
-    check_floating(analysis, (*at, name))
+    check_floating(chosen, (name,))
     return ranking(joint, name, held=held)
 
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.infer.toys import Toys
-    from cevnsfit.studies.setup import Analysis
     from cevnsfit.studies.toy_runs import Run
 
     Progress = Callable[[int, int], None]
@@ -65,7 +65,7 @@ class Truths:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Row:
+class CoverageRow:
     """The study at one setting.
 
     Attributes
@@ -85,21 +85,21 @@ class Row:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class CoverageStudy:
-    """A coverage study: what was studied, the held parameters, the seed, and one row for each setting."""
+    """A coverage study: what was studied, the seed, and one row for each setting."""
 
     document: ClassVar[Mapping[str, str | None]] = {
         **{key: f"analysis.{key}" for key in ("experiments", "model")},
         **{key: f"truths.{key}" for key in ("poi", "cl")},
         "over": "over",
+        "at": "analysis.held",
         "analysis": None,
         "truths": None,
     }
 
     analysis: Analysis
     truths: Truths
-    at: Mapping[str, float]
     seed: int
-    rows: tuple[Row, ...]
+    rows: tuple[CoverageRow, ...]
 
     @property
     def over(self) -> str | None:
@@ -131,7 +131,7 @@ def parse_truths(texts: Sequence[str]) -> tuple[str, tuple[float, ...]]:
 
 @on_one_thread
 def run_coverage(
-    analysis: Analysis, truths: Truths, *, at: Mapping[str, float], run: Run, progress: Progress | None = None
+    analysis: Analysis, truths: Truths, *, at: Mapping[str, float] | None = None, run: Run, progress: Progress | None = None
 ) -> CoverageStudy:
     """Return the coverage of each method at each true value.
 
@@ -142,7 +142,7 @@ def run_coverage(
     truths
         What is studied.
     at
-        Held parameters; a mass must be among them when the model has one, or be in `truths.over`.
+        Held parameters; those of the analysis by default. A mass must be among them when the model has one, or be in `truths.over`.
     run
         How pseudo-experiments are run.
     progress
@@ -155,38 +155,37 @@ def run_coverage(
     """
     threshold(truths.cl, 1)
     name, values = (None, (None,)) if truths.over is None else truths.over
-    both = [text for text in (truths.poi, name) if text is not None and text in at]
+    chosen = analysis.holding(at)
+    both = [text for text in (truths.poi, name) if text is not None and text in chosen.held]
     if both or truths.poi == name:
         message = f"{', '.join(both) if both else truths.poi} is both held (--at) and varied (--true, --grid)"
         raise CevnsfitError(message)
     over = None if truths.over is None else [name, list(values)]
-    identity = description(
-        analysis, at, run.toys.seed, method="coverage", poi=truths.poi, truths=list(truths.values), cl=truths.cl, over=over
-    )
-    places = [dict(at) if name is None or value is None else {**at, name: value} for value in values]
+    identity = description(chosen, run.toys.seed, method="coverage", poi=truths.poi, truths=list(truths.values), cl=truths.cl, over=over)
+    places = [chosen if name is None or value is None else chosen.holding({**chosen.held, name: value}) for value in values]
     with runner(run, identity, QUANTITIES, progress) as here:
-        rows = here(_rows(analysis, truths, places, run.toys))
-    return CoverageStudy(analysis, truths, dict(at), run.toys.seed, rows)
+        rows = here(_rows(places, truths, run.toys))
+    return CoverageStudy(chosen, truths, run.toys.seed, rows)
 
 
-def _rows(analysis: Analysis, truths: Truths, places: Sequence[Mapping[str, float]], toys: Toys) -> Procedure[tuple[Row, ...]]:
-    """Return the study at each place, that is with each set of held parameters."""
-    return tuple((yield [_row(analysis, truths, at, toys, number) for number, at in enumerate(places)]))
+def _rows(places: Sequence[Analysis], truths: Truths, toys: Toys) -> Procedure[tuple[CoverageRow, ...]]:
+    """Return the study at each place, that is of the analysis with each set of held parameters."""
+    return tuple((yield [_row(place, truths, toys, number) for number, place in enumerate(places)]))
 
 
-def _row(analysis: Analysis, truths: Truths, at: Mapping[str, float], toys: Toys, number: int) -> Procedure[Row]:
-    """Return the study with some parameters held; `number` is that of the place."""
-    joint, held = prepare(analysis, at)
-    check_floating(analysis, (*at, truths.poi))
+def _row(analysis: Analysis, truths: Truths, toys: Toys, number: int) -> Procedure[CoverageRow]:
+    """Return the study at one place; `number` is its number."""
+    joint, held = prepare(analysis)
+    check_floating(analysis, (truths.poi,))
     test = default_hypothesis(joint, truths.poi, at=held)
-    first, setting = 2 * number * len(truths.values), None if truths.over is None else at[truths.over[0]]
+    first, setting = 2 * number * len(truths.values), None if truths.over is None else analysis.held[truths.over[0]]
     found = yield [
         studied(test, value, cl=truths.cl, toys=toys, nested=truths.nested, point=first + 2 * k)
         for k, value in enumerate(truths.values)
         if setting is None or is_near(test, value)
     ]
     allowed = intervals(joint, truths.poi, cl=truths.cl, held=held).allowed
-    return Row(setting, allowed, tuple(entry for several in found for entry in several))
+    return CoverageRow(setting, allowed, tuple(entry for several in found for entry in several))
 
 
 # --- output ------------------------------------------------------------------------------------------------------------------------
@@ -194,7 +193,7 @@ def _row(analysis: Analysis, truths: Truths, at: Mapping[str, float], toys: Toys
 
 def notes_of(study: CoverageStudy) -> list[str]:
     """Return what a table or a picture of a coverage study must say."""
-    held = "".join(f", {name} = {value:g}" for name, value in study.at.items())
+    held = "".join(f", {name} = {value:g}" for name, value in study.analysis.held.items())
     entries = [entry for row in study.rows for entry in row.coverage]
     failed = sum(entry.failed for entry in entries)
     over = [] if study.truths.over is None else ["not studied: true values that the observed data exclude by five standard deviations"]

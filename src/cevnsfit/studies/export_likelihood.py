@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.io.exports.simplified import Simplified
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.setup import Analysis
 
 RECORD: Final = "ins0000000"
 """Placeholder of the INSPIRE identifier that the schema of patchsets asks for."""
@@ -62,14 +62,14 @@ class Workspaces:
     metadata: dict[str, Any]
 
 
-def about_likelihood(analysis: Analysis, at: Mapping[str, float]) -> dict[str, Any]:
+def about_likelihood(analysis: Analysis) -> dict[str, Any]:
     """Return the metadata of an exported likelihood."""
     experiments = load_experiments(analysis)
     projected = [experiment.name for experiment in experiments if not experiment.spec.has_data]
     return {
-        **about_model(analysis.model, at),
+        **about_model(analysis.model, analysis.held),
         "experiments": [experiment.name for experiment in experiments],
-        "caveat": caveat(analysis, at),
+        "caveat": caveat(analysis),
         "data": f"Asimov data of the Standard Model for {', '.join(projected)}" if projected else "observed",
         "options": {key: value for key, value in plain(analysis).items() if key not in {"experiments", "model", "at"}},
         "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
@@ -93,14 +93,14 @@ def workspaces(
     analysis
         The analysis.
     at
-        Held parameters: the nonlinear parameters of the workspace, and couplings or nuisances that are to be fixed.
+        Held parameters, those of the analysis by default: the nonlinear parameters of the workspace, and couplings or nuisances that are to be fixed.
     grid
         One nonlinear parameter and its values, for a patchset.
     record
         INSPIRE identifier of the paper, for a patchset.
     """
-    held = {} if at is None else dict(at)
-    likelihood, metadata = build(analysis), about_likelihood(analysis, held)
+    chosen = analysis.holding(at)
+    likelihood, metadata, held = build(chosen), about_likelihood(chosen), chosen.held
     data = observed_or_asimov(likelihood.at({}))
     points = [held] if not grid else [{**held, name: value} for name, values in grid.items() for value in _checked(values)]
     label = next(iter(grid)) if grid else ""
@@ -215,15 +215,15 @@ def simplified(analysis: Analysis, ends: tuple[float, float], *, at: Mapping[str
     ends
         Smallest and largest mass in MeV.
     at
-        Other held parameters.
+        Other held parameters; those of the analysis by default.
 
     Raises
     ------
     CevnsfitError
         If the model has no mass, or not exactly one coupling on a logarithmic scale.
     """
-    held = {} if at is None else dict(at)
-    likelihood = build(analysis)
+    chosen = analysis.holding(at)
+    likelihood, held = build(chosen), chosen.held
     fix(likelihood, held)
     couplings = [p for p in likelihood.parameters if p.kind == "polynomial" and p.scale == "log" and not p.fixed]
     if "mass" not in likelihood.nonlinear or len(couplings) != 1 or {"mass", couplings[0].name} & set(held):
@@ -240,7 +240,7 @@ def simplified(analysis: Analysis, ends: tuple[float, float], *, at: Mapping[str
     curves = _Curves(likelihood, held, name, data, standard.theta[0])
     best = min(curves.minimum(float(x)) for x in np.geomspace(*ends, 25))
     metadata = {
-        **about_likelihood(analysis, held),
+        **about_likelihood(chosen),
         "method": METHOD,
         "best_fit": {"nll2": best[0], name: best[1], "mass": best[2]},
         "standard_model_nll2": float(standard.nll2[0]),

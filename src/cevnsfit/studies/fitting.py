@@ -20,11 +20,12 @@ from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.joint import Joint, join, measured_backgrounds
 from cevnsfit.studies.pseudo import Pseudo, data_text, pseudo_data
 from cevnsfit.studies.rates import Rates, counts_at
-from cevnsfit.studies.setup import Analysis, build, caveat, check_floating, check_model, fix, load_experiments
+from cevnsfit.studies.setup import build, caveat, check_floating, check_model, fix, load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.results import FitResult
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.data import Data
@@ -107,12 +108,12 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
     UnknownNameError, DomainError
         If a held parameter is unknown or outside its domain.
     """
-    experiments = load_experiments(analysis)
+    chosen = analysis.holding(at)
+    experiments = load_experiments(chosen)
     if pseudo is None:
         require_data(experiments)
-    likelihood = build(analysis, experiments)
-    held = analysis.held if at is None else dict(at)
-    check_floating(analysis, held)
+    likelihood, held = build(chosen, experiments), chosen.held
+    check_floating(chosen)
     fix(likelihood, held)
     data = None
     if pseudo is not None:
@@ -121,7 +122,7 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
         likelihood, data = pseudo_data(likelihood, pseudo)
     result = fit(likelihood, fixed=held, data=data)
     counts, significance = best_counts(experiments, likelihood, result), _significance(likelihood, result, held, data)
-    return FitSummary(result, counts, significance, caveat(analysis, held), data_text(pseudo))
+    return FitSummary(result, counts, significance, caveat(chosen), data_text(pseudo))
 
 
 def require_data(experiments: Sequence[Experiment]) -> None:
@@ -159,7 +160,13 @@ def _significance(likelihood: Likelihood, result: FitResult, held: Mapping[str, 
 
 @on_one_thread
 def run_intervals(
-    analysis: Analysis, *, at: Mapping[str, float], poi: str | None = None, cl: float = 0.90, dof: int = 1, data: Data | None = None
+    analysis: Analysis,
+    *,
+    at: Mapping[str, float] | None = None,
+    poi: str | None = None,
+    cl: float = 0.90,
+    dof: int = 1,
+    data: Data | None = None,
 ) -> Intervals:
     """Return the intervals of one parameter of interest with all other parameters profiled or held.
 
@@ -168,7 +175,7 @@ def run_intervals(
     analysis
         What to fit.
     at
-        Held parameters; a mass must be among them when the model has one.
+        Held parameters; those of the analysis by default. A mass must be among them when the model has one.
     poi
         The parameter; by default the first polynomial one of the model that is not held, or its only parameter.
     cl, dof
@@ -176,27 +183,28 @@ def run_intervals(
     data
         The data set; the observed one by default.
     """
-    shapes = shapes_in_question(analysis, poi, at)
+    chosen = analysis.holding(at)
+    shapes = shapes_in_question(chosen, poi)
     if not shapes:
-        joint, held = prepare(analysis, at, observed=data is None)
+        joint, held = prepare(chosen, observed=data is None)
         name = poi_name(joint, poi, held)
-        check_floating(analysis, (*at, name))
+        check_floating(chosen, (name,))
         return intervals(joint, name, cl=cl, dof=dof, held=held, data=data)
-    experiments = load_experiments(analysis)
+    experiments = load_experiments(chosen)
     if data is None:
         require_data(experiments)
-    likelihood = build(analysis, experiments)
-    require_shapes(likelihood, [*at, *shapes])
-    joint, values = fix(likelihood, at)
+    likelihood = build(chosen, experiments)
+    require_shapes(likelihood, [*chosen.held, *shapes])
+    joint, values = fix(likelihood, chosen.held)
     asked = shapes[0] if poi is None and not joint.parameters.of_kind("polynomial").names else poi
     name = asked if asked is not None and asked in likelihood.nonlinear else poi_name(joint, asked, values)
-    check_floating(analysis, (*at, name))
+    check_floating(chosen, (name,))
     floating = [shape for shape in shapes if shape != name]
     seen = observed_data(joint) if data is None else data
-    return shape_intervals(likelihood, name, cl=cl, dof=dof, held=at, floating=floating, data=seen)
+    return shape_intervals(likelihood, name, cl=cl, dof=dof, held=chosen.held, floating=floating, data=seen)
 
 
-def shapes_in_question(analysis: Analysis, poi: str | None, at: Mapping[str, float]) -> list[str]:
+def shapes_in_question(analysis: Analysis, poi: str | None) -> list[str]:
     """Return the nonlinear parameters among the parameter of interest and those that float; the first is that of interest if it is one.
 
     A model without couplings is asked for its only parameter.
@@ -204,15 +212,15 @@ def shapes_in_question(analysis: Analysis, poi: str | None, at: Mapping[str, flo
     model = check_model(analysis.model)
     parameters = () if model is None else model.parameters
     shapes = {p.name for p in parameters if p.kind == "nonlinear"}
-    only = [p.name for p in parameters if p.name not in at]
+    only = [p.name for p in parameters if p.name not in analysis.held]
     if poi is None and shapes and len(only) == 1 and only[0] in shapes:
         poi = only[0]
     first = [poi] if poi in shapes else []
     return [*(name for name in first if name is not None), *(name for name in analysis.floating if name in shapes and name != poi)]
 
 
-def prepare(analysis: Analysis, at: Mapping[str, float], *, observed: bool = True) -> tuple[Joint, dict[str, float]]:
-    """Return the likelihood of an analysis at held nonlinear parameters, and the other held values.
+def prepare(analysis: Analysis, *, observed: bool = True) -> tuple[Joint, dict[str, float]]:
+    """Return the likelihood of an analysis at its held nonlinear parameters, and the other held values.
 
     Raises
     ------
@@ -227,8 +235,8 @@ def prepare(analysis: Analysis, at: Mapping[str, float], *, observed: bool = Tru
     if observed:
         require_data(experiments)
     likelihood = build(analysis, experiments)
-    require_shapes(likelihood, at)
-    return fix(likelihood, at)
+    require_shapes(likelihood, analysis.held)
+    return fix(likelihood, analysis.held)
 
 
 def poi_name(joint: Joint, poi: str | None, held: Mapping[str, float]) -> str:

@@ -25,7 +25,7 @@ from cevnsfit.report.style import save_figure
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import poi_name
-from cevnsfit.studies.setup import Analysis, build, caveat, check_model, digest_of, fix, load_experiments, require_digest
+from cevnsfit.studies.setup import build, caveat, check_model, digest_of, fix, load_experiments, require_digest
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.stats.likelihood import Likelihood
 
     Progress = Callable[[int, int], None]
@@ -238,7 +239,9 @@ def forecast(
         found = sensitivity(here)
         if plan.toys > 0:
             found = toy_bands(here, found, Toys(plan.toys, plan.seed), Runner(executor))
-        result.append(Forecast(setting.label, dict(at), found, statement(plan, setting), events(setting), caveat(plan.analysis, at)))
+        result.append(
+            Forecast(setting.label, dict(at), found, statement(plan, setting), events(setting), caveat(plan.analysis.holding(at)))
+        )
     return tuple(result)
 
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.setup import Analysis
 
 _SHARED: Final = ("nuclei", "sources")
 """Folders of the shipped data that every experiment shares."""

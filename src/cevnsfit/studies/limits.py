@@ -18,8 +18,8 @@ from cevnsfit.studies.toy_runs import description, runner
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.intervals import Intervals
-    from cevnsfit.studies.setup import Analysis
     from cevnsfit.studies.toy_runs import Run
 
     Progress = Callable[[int, int], None]
@@ -59,7 +59,12 @@ class Question:
 
 @on_one_thread
 def run_limits(
-    analysis: Analysis, question: Question, *, at: Mapping[str, float], run: Run | None = None, progress: Progress | None = None
+    analysis: Analysis,
+    question: Question,
+    *,
+    at: Mapping[str, float] | None = None,
+    run: Run | None = None,
+    progress: Progress | None = None,
 ) -> Intervals:
     """Return the intervals, or the limit, of one parameter.
 
@@ -70,7 +75,7 @@ def run_limits(
     question
         Parameter, confidence level and method.
     at
-        Held parameters; a mass must be among them when the model has one.
+        Held parameters; those of the analysis by default. A mass must be among them when the model has one.
     run
         How pseudo-experiments are run. Feldman-Cousins needs it; with it CLs is that of pseudo-experiments, without asymptotic.
     progress
@@ -81,24 +86,25 @@ def run_limits(
     CevnsfitError
         If the method does not fit the question.
     """
+    chosen = analysis.holding(at)
     if question.method == "profile":
         if run is not None:
             message = "the profile-likelihood method uses no toys; choose --method feldman-cousins or cls"
             raise CevnsfitError(message)
-        return run_intervals(analysis, at=at, poi=question.poi, cl=question.cl, dof=question.dof)
-    shapes = shapes_in_question(analysis, question.poi, at)
+        return run_intervals(chosen, poi=question.poi, cl=question.cl, dof=question.dof)
+    shapes = shapes_in_question(chosen, question.poi)
     if shapes:
         message = f"{', '.join(shapes)} rebuilds the templates: only the profile-likelihood method knows such parameters"
         raise CevnsfitError(message)
-    joint, held = prepare(analysis, at)
+    joint, held = prepare(chosen)
     name = poi_name(joint, question.poi, held)
-    check_floating(analysis, (*at, name))
+    check_floating(chosen, (name,))
     if question.method == "cls" and run is None:
         return cls_limit(signal_test(joint, name, at=held), cl=question.cl)
     if run is None:
         message = "Feldman-Cousins intervals need toys"
         raise CevnsfitError(message)
-    identity = description(analysis, at, run.toys.seed, method=question.method, poi=name, cl=question.cl)
+    identity = description(chosen, run.toys.seed, method=question.method, poi=name, cl=question.cl)
     with runner(run, identity, RATIO, progress) as here:
         if question.method == "cls":
             return cls_limit_toys(signal_test(joint, name, at=held), cl=question.cl, toys=run.toys, run=here)
@@ -109,7 +115,7 @@ def run_limits(
 def run_discovery(
     analysis: Analysis,
     *,
-    at: Mapping[str, float],
+    at: Mapping[str, float] | None = None,
     poi: str | None = None,
     run: Run | None = None,
     progress: Progress | None = None,
@@ -121,7 +127,7 @@ def run_discovery(
     analysis
         What to fit.
     at
-        Held parameters.
+        Held parameters; those of the analysis by default.
     poi
         The parameter, 0 without signal; by default the first polynomial one of the model that is not held.
     run
@@ -129,10 +135,11 @@ def run_discovery(
     progress
         Called with (finished, asked for so far) chunks.
     """
-    joint, held = prepare(analysis, at)
+    chosen = analysis.holding(at)
+    joint, held = prepare(chosen)
     name = poi_name(joint, poi, held)
-    check_floating(analysis, (*at, name))
+    check_floating(chosen, (name,))
     if run is None:
         return discovery(joint, name, at=held)
-    with runner(run, description(analysis, at, run.toys.seed, method="discovery", poi=name), RATIO, progress) as here:
+    with runner(run, description(chosen, run.toys.seed, method="discovery", poi=name), RATIO, progress) as here:
         return discovery(joint, name, at=held, toys=run.toys, run=here)

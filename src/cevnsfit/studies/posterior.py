@@ -7,7 +7,7 @@ import functools
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from cevnsfit.core.documents import keys_of
+from cevnsfit.core.documents import keys_of, plain
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.posterior import Block, Target
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.io.store import Store
-    from cevnsfit.studies.setup import Analysis
 
     Progress = Callable[[int, int], None]
 
@@ -101,18 +101,18 @@ class Place:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
-    """A sampled posterior: the analysis, the held parameters, the numbers, and the draws of the parameter of interest after the warm-up."""
+    """A sampled posterior: the analysis, the numbers, and the draws of the parameter of interest after the warm-up."""
 
     document: ClassVar[Mapping[str, str | None]] = {
         **{key: f"analysis.{key}" for key in ("experiments", "model")},
         **keys_of(Credible, "numbers"),
+        "at": "analysis.held",
         "analysis": None,
         "numbers": None,
         "sample": None,
     }
 
     analysis: Analysis
-    at: Mapping[str, float]
     numbers: Credible
     sample: NDArray[np.float64]
 
@@ -131,7 +131,7 @@ def parse_priors(texts: Sequence[str]) -> tuple[Prior, ...]:
 
 @on_one_thread
 def run_posterior(
-    analysis: Analysis, sampling: Sampling, *, at: Mapping[str, float], place: Place, progress: Progress | None = None
+    analysis: Analysis, sampling: Sampling, *, at: Mapping[str, float] | None = None, place: Place, progress: Progress | None = None
 ) -> Posterior:
     """Return the posterior of an analysis.
 
@@ -142,7 +142,7 @@ def run_posterior(
     sampling
         What is sampled and how.
     at
-        Held parameters; a mass must be among them when the model has one.
+        Held parameters; those of the analysis by default. A mass must be among them when the model has one.
     place
         Where it runs and is kept.
     progress
@@ -154,27 +154,26 @@ def run_posterior(
         If a package is missing, or the question does not suit the model.
     """
     _require_packages()
-    joint, held = prepare(analysis, at)
+    chosen = analysis.holding(at)
+    joint, held = prepare(chosen)
     name = poi_name(joint, sampling.poi, held)
-    check_floating(analysis, tuple(at))
+    check_floating(chosen)
     goal = target(joint, observed_data(joint), held=held, priors=sampling.priors)
     walkers = max(4 * len(goal.floating), 32) if sampling.walkers is None else sampling.walkers
     if walkers < 2 * len(goal.floating) or walkers % 2:
         message = f"{len(goal.floating)} parameters need an even number of at least {2 * len(goal.floating)} walkers, got {walkers}"
         raise DomainError(message)
-    with nullcontext() if place.folder is None else _store(place.folder, analysis, at, sampling, goal, walkers) as store:
+    with nullcontext() if place.folder is None else _store(place.folder, chosen, sampling, goal, walkers) as store:
         ensembles = _sampled(goal, sampling, walkers, place=place, store=store, progress=progress)
     numbers = credible(goal, ensembles, name, cl=sampling.cl, seed=sampling.seed)
     sample = goal.values(draws(goal, ensembles))[..., goal.names.index(name)]
-    return Posterior(analysis, dict(at), numbers, sample)
+    return Posterior(chosen, numbers, sample)
 
 
-def _store(
-    folder: Path, analysis: Analysis, at: Mapping[str, float], sampling: Sampling, goal: Target, walkers: int
-) -> AbstractContextManager[Store]:
+def _store(folder: Path, analysis: Analysis, sampling: Sampling, goal: Target, walkers: int) -> AbstractContextManager[Store]:
     """Return the store of a posterior, made or continued."""
-    about = {"priors": [dataclasses.asdict(prior) for prior in sampling.priors], "ensembles": sampling.ensembles, "walkers": walkers}
-    identity = description(analysis, at, sampling.seed, method="posterior", block=BLOCK, **about)
+    about = {"priors": plain(sampling.priors), "ensembles": sampling.ensembles, "walkers": walkers}
+    identity = description(analysis, sampling.seed, method="posterior", block=BLOCK, **about)
     return open_posterior(folder, identity(), goal.names, (sampling.ensembles, walkers))
 
 
@@ -238,7 +237,7 @@ def prior_text(prior: Prior) -> str:
 def notes_of(result: Posterior) -> list[str]:
     """Return what a table or a picture of a posterior must say."""
     found = result.numbers
-    held = "".join(f", {name} = {value:g}" for name, value in result.at.items())
+    held = "".join(f", {name} = {value:g}" for name, value in result.analysis.held.items())
     size = f"{found.ensembles} ensembles of {found.walkers} walkers and {found.steps} steps, the first {found.warm_up} left out"
     return [
         f"{' + '.join(result.analysis.experiments)}, {result.analysis.model}{held}",

@@ -23,17 +23,13 @@ if TYPE_CHECKING:
 _DOCUMENTS: Final = ("forecast.json", "whatif.json")
 
 
-def provenance(
-    analysis: Analysis, *, at: Mapping[str, float] | None = None, seed: int | None = None, existing: Sequence[str] = ()
-) -> dict[str, Any]:
+def provenance(analysis: Analysis, *, seed: int | None = None, existing: Sequence[str] = ()) -> dict[str, Any]:
     """Return what a result is stored with: the analysis, digests of all inputs, the seed, versions.
 
     Parameters
     ----------
     analysis
         The analysis.
-    at
-        Held parameters; those of the analysis by default.
     seed
         Seed of the pseudo-experiments, if there are any.
     existing
@@ -43,7 +39,6 @@ def provenance(
     return {
         **plain(analysis),
         **({"existing": list(existing)} if existing else {}),
-        **({} if at is None else {"at": dict(at)}),
         **({} if seed is None else {"seed": seed}),
         "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
         "version": installed_version(),

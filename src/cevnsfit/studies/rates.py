@@ -12,13 +12,14 @@ from cevnsfit.infer.planes import Projection
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.model.workspace import MEASURED
 from cevnsfit.stats.joint import expected
-from cevnsfit.studies.setup import Analysis, build, fix, load_experiments
+from cevnsfit.studies.setup import build, fix, load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.joint import Joint
@@ -81,9 +82,9 @@ class Rates:
 @on_one_thread
 def rates(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> Rates:
     """Return the expected counts of the one experiment of an analysis, nuisances at their nominal values unless in `at` (of the analysis)."""
-    (experiment,) = load_experiments(analysis)
-    likelihood = build(analysis, [experiment])
-    joint, values = fix(likelihood, analysis.held if at is None else at)
+    chosen = analysis.holding(at)
+    (experiment,) = load_experiments(chosen)
+    joint, values = fix(build(chosen, [experiment]), chosen.held)
     return counts_at(experiment, joint, joint.parameters.vector(values), measured=None)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from cevnsfit.core.analysis import Analysis as Analysis  # noqa: PLC0414, TC001 (imported from here too)
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, UnknownNameError
 from cevnsfit.model.build import RELEASED, build_likelihood
 from cevnsfit.physics.interactions import model_names, signal_model
@@ -16,6 +15,7 @@ from cevnsfit.stats.likelihood import release
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.physics.interactions.terms import SignalModel
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
@@ -67,29 +67,27 @@ def check_model(name: str) -> SignalModel | None:
     return signal_model(name)
 
 
-def caveat(analysis: Analysis, at: Mapping[str, float] | None = None, free: Iterable[str] = ()) -> str:
+def caveat(analysis: Analysis, free: Iterable[str] = ()) -> str:
     """Return what the prediction leaves out, or an empty string.
 
     Parameters
     ----------
     analysis
         With `electrons` the caveat is that of the experiments whose window cuts electron recoils.
-    at
-        Held parameters; those of the analysis by default.
     free
         Parameters that are scanned.
     """
     physics = check_model(analysis.model)
-    label = "" if physics is None else physics.caveat(analysis.held if at is None else at, (*free, *analysis.floating))
+    label = "" if physics is None else physics.caveat(analysis.held, (*free, *analysis.floating))
     if not label or not analysis.electrons:
         return label
     cut = [experiment.name for experiment in load_experiments(analysis) if not experiment.spec.sees_electrons()]
     return f"{label} in {', '.join(cut)}" if cut else ""
 
 
-def check_floating(analysis: Analysis, taken: Iterable[str]) -> None:
-    """Raise CevnsfitError if a parameter that should float is held, scanned or the parameter of interest."""
-    both = sorted(set(analysis.floating) & set(taken))
+def check_floating(analysis: Analysis, taken: Iterable[str] = ()) -> None:
+    """Raise CevnsfitError if a parameter that should float is held, or is among those `taken`: scanned, or the parameter of interest."""
+    both = sorted(set(analysis.floating) & {*analysis.held, *taken})
     if both:
         message = f"{', '.join(both)} cannot be both profiled (--profile) and held, scanned or the parameter of interest"
         raise CevnsfitError(message)

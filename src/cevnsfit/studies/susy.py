@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import DomainError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.moments.sleptons import CHUNK, Draw, SusyScan, susy_chunk
 from cevnsfit.studies.fitting import run_intervals
-from cevnsfit.studies.setup import Analysis
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:

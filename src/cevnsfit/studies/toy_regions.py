@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.infer.planes import Plane, Region
     from cevnsfit.infer.toy_regions import Ordering
-    from cevnsfit.studies.setup import Analysis
     from cevnsfit.studies.toy_runs import Run
 
     Progress = Callable[[int, int], None]
@@ -107,7 +107,7 @@ class ToyRegion:
 
 @on_one_thread
 def run_toy_region(
-    analysis: Analysis, question: RegionQuestion, *, at: Mapping[str, float], run: Run, progress: Progress | None = None
+    analysis: Analysis, question: RegionQuestion, *, at: Mapping[str, float] | None = None, run: Run, progress: Progress | None = None
 ) -> ToyRegion:
     """Return the Feldman-Cousins region of two parameters; pseudo-experiments are kept in `run.folder`.
 
@@ -118,7 +118,7 @@ def run_toy_region(
     question
         Grid, confidence level and ordering.
     at
-        Held parameters.
+        Held parameters; those of the analysis by default.
     run
         How pseudo-experiments are run.
     progress
@@ -130,20 +130,21 @@ def run_toy_region(
         If the grid does not suit the model.
     """
     threshold(question.cl, 2)
-    experiments = load_experiments(analysis)
+    chosen = analysis.holding(at)
+    experiments = load_experiments(chosen)
     require_data(experiments)
-    likelihood = build(analysis, experiments)
+    likelihood, held = build(chosen, experiments), chosen.held
     axes = columns_first(likelihood, plane_axes(likelihood, question.grid))
-    check_held(axes, at)
-    check_floating(analysis, (*at, axes[0].name, axes[1].name))
+    check_held(axes, held)
+    check_floating(chosen, (axes[0].name, axes[1].name))
     if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
         message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
-    plane = scan(likelihood, at=at, **{axis.name: axis.values for axis in axes}).plane
-    plane = dataclasses.replace(plane, model=analysis.model, caveat=caveat(analysis, at, (axes[0].name, axes[1].name)))
+    plane = scan(likelihood, at=held, **{axis.name: axis.values for axis in axes}).plane
+    plane = dataclasses.replace(plane, model=chosen.model, caveat=caveat(chosen, (axes[0].name, axes[1].name)))
     grid = {axis.name: [float(value) for value in axis.values] for axis in axes}
-    identity = description(analysis, at, run.toys.seed, method="feldman-cousins-region", grid=grid, cl=question.cl, order=question.ordering)
-    tests = column_hypotheses(likelihood, axes, at=at, ordering=question.ordering)
+    identity = description(chosen, run.toys.seed, method="feldman-cousins-region", grid=grid, cl=question.cl, order=question.ordering)
+    tests = column_hypotheses(likelihood, axes, at=held, ordering=question.ordering)
     with runner(run, identity, RATIO, progress) as here:
         columns = here(column_intervals(tests, cl=question.cl, toys=run.toys))
     return ToyRegion(plane, toy_region(axes, tests, columns), columns, question.ordering)

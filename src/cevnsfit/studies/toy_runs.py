@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cevnsfit.core.documents import plain
 from cevnsfit.infer.runner import Runner
 from cevnsfit.infer.toys import CHUNK
 from cevnsfit.io.layouts import load_chunk, open_toys, save_chunk
 from cevnsfit.studies.identity import made_from
-from cevnsfit.studies.setup import Analysis, build, load_experiments
+from cevnsfit.studies.setup import build, load_experiments
 from cevnsfit.studies.workers import workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.toys import Toys
 
     Identity = Callable[[], Mapping[str, object]]
@@ -47,16 +48,16 @@ class Run:
     dask: str | None = None
 
 
-def description(analysis: Analysis, at: Mapping[str, float], seed: int, **what: object) -> Identity:
+def description(analysis: Analysis, seed: int, **what: object) -> Identity:
     """Return the function that says what identifies the pseudo-experiments of a study, all but their number; it is asked where they are kept."""
-    return functools.partial(_description, analysis, at, {"seed": seed, **what})
+    return functools.partial(_description, analysis, {"seed": seed, **what})
 
 
-def _description(analysis: Analysis, at: Mapping[str, float], what: Mapping[str, object]) -> dict[str, Any]:
+def _description(analysis: Analysis, what: Mapping[str, object]) -> dict[str, Any]:
     experiments = load_experiments(analysis)
     likelihoods = {" + ".join(experiment.name for experiment in experiments): build(analysis, experiments)}
-    made = made_from([analysis], experiments, likelihoods, [at])
-    return {**dataclasses.asdict(analysis), "at": dict(at), "chunk": CHUNK, **made, **what}
+    made = made_from([analysis], experiments, likelihoods, [analysis.held])
+    return {**plain(analysis), "chunk": CHUNK, **made, **what}
 
 
 @contextmanager

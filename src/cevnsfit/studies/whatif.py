@@ -58,7 +58,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class WhatIfRow:
     """The expected limit at one setting of the fields.
 
     Attributes
@@ -112,7 +112,7 @@ class WhatIf:
     label: str
     data: str
     fields: tuple[Field, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[WhatIfRow, ...]
     poi: str
     cl: float
     dof: int
@@ -159,7 +159,7 @@ def vary(
     return WhatIf(label, data, fields, tuple(row for row, *_ in found), name, plan.cl, plan.dof, dict(at))
 
 
-def whatif_row(plan: Plan, values: Mapping[str, float], at: Mapping[str, float]) -> tuple[Row, str, str, str]:
+def whatif_row(plan: Plan, values: Mapping[str, float], at: Mapping[str, float]) -> tuple[WhatIfRow, str, str, str]:
     """Return the expected limits with some fields changed; the parameter, the experiments, and what their data are."""
     changes = tuple((path, repr(value)) for path, value in values.items())
     changed = replace(plan, analysis=replace(plan.analysis, overrides=(*plan.analysis.overrides, *changes)))
@@ -169,7 +169,7 @@ def whatif_row(plan: Plan, values: Mapping[str, float], at: Mapping[str, float])
     planned = sum(count for experiment, count in counts.items() if experiment not in plan.existing)
     bare = median_limit(_statistics_only(expected))
     bands = expected_limits(expected)
-    row = Row(tuple(values.values()), bands[SIGMAS.index(0.0)], bands, bare, planned)
+    row = WhatIfRow(tuple(values.values()), bands[SIGMAS.index(0.0)], bands, bare, planned)
     return row, expected.asimov.poi, setting.label, statement(changed, setting)
 
 
@@ -226,7 +226,7 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
 def write_whatif_plot(result: WhatIf, path: Path) -> Path:
     """Draw the limits against the first field, one colour for each setting of the others, and return the path."""
     first, others = result.fields[0], result.fields[1:]
-    groups: dict[tuple[float, ...], list[Row]] = {}
+    groups: dict[tuple[float, ...], list[WhatIfRow]] = {}
     for row in result.rows:
         groups.setdefault(row.values[1:], []).append(row)
     lines = []

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cevnsfit.cli.fit import print_fit
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.studies import fitting
-from cevnsfit.studies.setup import Analysis
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.io.layouts import load_blocks, open_posterior
 from cevnsfit.studies import posterior
 from cevnsfit.studies.posterior import Place, Sampling, run_posterior
-from cevnsfit.studies.setup import Analysis
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cevnsfit as cf
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.shapes import point_values, shape_intervals
@@ -15,7 +16,6 @@ from cevnsfit.stats.channel import Channel
 from cevnsfit.stats.data import Data, asimov_data, observed_data
 from cevnsfit.stats.likelihood import Likelihood
 from cevnsfit.studies.fitting import run_intervals
-from cevnsfit.studies.setup import Analysis
 
 CSI = "coherent-csi-2021"
 

@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 
 import cevnsfit as cf
 from cevnsfit.cli.main import app
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, SpecError
 from cevnsfit.core.paths import data_root
 from cevnsfit.io.exports.workspace import read_workspace
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import nll2
 from cevnsfit.studies.export_likelihood import workspaces
-from cevnsfit.studies.setup import Analysis
 
 if TYPE_CHECKING:
     from collections.abc import Callable

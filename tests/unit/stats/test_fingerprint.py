@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.stats.channel import ControlRegion
 from cevnsfit.stats.fingerprint import differences, fingerprint
-from cevnsfit.studies.setup import Analysis, build
+from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

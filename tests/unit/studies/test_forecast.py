@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, OverlapError, SpecError, UnknownNameError
 from cevnsfit.infer.profile import profile
@@ -19,7 +20,6 @@ from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import run_fit
 from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, outlook_at, settings, write_forecast, write_forecast_plot
 from cevnsfit.studies.scan import scan
-from cevnsfit.studies.setup import Analysis
 from cevnsfit.studies.whatif import vary, write_whatif, write_whatif_plot
 
 if TYPE_CHECKING:

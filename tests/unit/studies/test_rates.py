@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.studies.rates import projections, rates
-from cevnsfit.studies.setup import Analysis
 
 
 @pytest.mark.parametrize(

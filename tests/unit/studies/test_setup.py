@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.stats.joint import expected_totals
 from cevnsfit.studies.scan import PlaneTask, grid_of, plane_axes
 from cevnsfit.studies.setup import (
-    Analysis,
     all_models,
     build,
     caveat,
@@ -74,7 +74,7 @@ def test_an_unknown_model_lists_the_near_ones_the_released_templates_among_them(
 def test_models_with_electrons_say_what_they_leave_out() -> None:
     for model, wanted in (("universal", "CEvNS only"), ("b-l", "CEvNS only"), ("lmu-ltau", ""), ("released-templates", "")):
         assert caveat(Analysis(("coherent-csi-2021",), model)) == wanted
-    assert caveat(Analysis(("coherent-csi-2021",), "vector"), {"q_e": 1.0}) == "CEvNS only"
+    assert caveat(Analysis(("coherent-csi-2021",), "vector", at=(("q_e", 1.0),))) == "CEvNS only"
 
 
 def test_with_electrons_the_caveat_is_that_of_experiments_which_cut_them() -> None:

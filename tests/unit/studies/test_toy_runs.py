@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.feldman_cousins import feldman_cousins
@@ -17,7 +18,6 @@ from cevnsfit.io.layouts import load_chunk, open_toys
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import toy_data
 from cevnsfit.stats.joint import join
-from cevnsfit.studies.setup import Analysis
 from cevnsfit.studies.toy_runs import Run, description, runner
 
 if TYPE_CHECKING:
@@ -123,11 +123,11 @@ def test_a_chunk_that_is_lost_or_damaged_is_generated_again(
 
 def test_toys_of_another_analysis_are_refused(tmp_path: Path) -> None:
     one = Analysis(("coherent-csi-2021",), "signal-strength")
-    with open_toys(tmp_path, description(one, {}, 1, method="gof")(), 1):
+    with open_toys(tmp_path, description(one, 1, method="gof")(), 1):
         pass
     for other, text in (
-        (description(one, {}, 2, method="gof"), r"seed: 1 there, 2 asked"),
-        (description(one, {"sns_flux": 0.5}, 1, method="gof"), r"at: .*"),
+        (description(one, 2, method="gof"), r"seed: 1 there, 2 asked"),
+        (description(one.holding({"sns_flux": 0.5}), 1, method="gof"), r"at: .*"),
     ):
         with pytest.raises(ResultError, match=rf"another analysis \({text}\)"), open_toys(tmp_path, other(), 1):
             pass

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.toys import Toys
@@ -19,7 +20,6 @@ from cevnsfit.studies.forecast import Plan, forecast, forecast_curve
 from cevnsfit.studies.limits import Question, run_limits
 from cevnsfit.studies.parts import parts_of
 from cevnsfit.studies.scan import run_scan
-from cevnsfit.studies.setup import Analysis
 from cevnsfit.studies.susy import susy_scan
 from cevnsfit.studies.toy_runs import Run
 from cevnsfit.studies.whatif import vary

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from cevnsfit.cli.main import app
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.io.exports.hs3 import write_hs3
 from cevnsfit.io.exports.text import read_json, write_json
@@ -24,7 +25,6 @@ from cevnsfit.studies.export import (
 )
 from cevnsfit.studies.export_likelihood import hs3, simplified, workspaces, write_workspaces
 from cevnsfit.studies.provenance import companion, stored_provenance
-from cevnsfit.studies.setup import Analysis
 
 if TYPE_CHECKING:
     from pathlib import Path
