@@ -111,7 +111,7 @@ def _ordered(test: Hypothesis, seed: int, point: int, toys: int, alpha: float) -
     for number in range(-(-toys // PER_UNIT)):
         stream = np.random.SeedSequence(seed, spawn_key=(point, number))
         measure = functools.partial(measure_nested, test=test, alpha=alpha, stream=stream)
-        chunks.append(Chunk(generate, measure, seed, point, number))
+        chunks.append(Chunk(generate, measure, seed, point, number).call)
     return np.concatenate((yield chunks))
 
 

@@ -22,7 +22,7 @@ from cevnsfit.infer.hypothesis import at_values, t, toys_of
 from cevnsfit.infer.intervals import Intervals, column, search_grid, threshold
 from cevnsfit.infer.results import PointTest, ToyRecord
 from cevnsfit.infer.runner import HERE
-from cevnsfit.infer.toys import numbered, point_test
+from cevnsfit.infer.toys import calls, point_test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,7 +112,7 @@ def decided(test: Hypothesis, place: int, alpha: float, toys: Toys) -> Procedure
     chunk, rows, chunks = toys_of(test, toys.seed, place), np.empty((0, 3)), 0
     while True:
         more = range(chunks, min(max(1, 2 * chunks), toys.chunks))
-        rows, chunks = np.concatenate([rows, *(yield numbered(chunk, more))]), more.stop
+        rows, chunks = np.concatenate([rows, *(yield calls(chunk, more))]), more.stop
         point = point_test(test.value, statistic, [t(rows)], alpha)
         if point.decided or chunks >= toys.chunks:
             return point

@@ -1,7 +1,8 @@
 """Procedures, and the runner that keeps all of them going at once.
 
-A procedure is a generator that yields the work, or the procedures, whose results it needs next, and is sent these results in order; what it
-returns is its own result. Nothing waits for what it does not need: all values of a study fill the workers together. Results must not be None.
+A procedure is a generator that yields the calls, or the procedures, whose results it needs next, and is sent these results in order; what it
+returns is its own result. Nothing waits for what it does not need: all values of a study fill the workers together. No result of a call is
+None.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,39 +20,37 @@ T = TypeVar("T")
 Procedure = Generator["Sequence[Any]", "list[Any]", T]
 
 IN_FLIGHT: Final = 128
-"""Works that an executor holds at once: each carries its likelihoods."""
+"""Calls that an executor holds at once: each carries its likelihoods."""
 
 
-class Work(Protocol):
-    """What runs in one go, here or in another process."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A function with its arguments, for any process, and the place of its result among those that are kept; None for one that is not kept."""
 
-    @property
-    def key(self) -> tuple[int, int] | None:
-        """Return its place among the results that are kept, None where it is not kept."""
-
-    def run(self) -> Any:
-        """Return its result."""
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    key: tuple[int, int] | None = None
 
 
 def every(items: Sequence[Any]) -> Procedure[list[Any]]:
-    """Return the results of some works or procedures, in order."""
+    """Return the results of some calls or procedures, in order."""
     return (yield items)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Runner:
-    """Where work runs, and where its results are kept.
+    """Where calls run, and where their results are kept.
 
     Attributes
     ----------
     executor
-        Where it runs; this process for None.
+        Where they run; this process for None.
     load
         Returns a result that is kept, given both numbers of its key, or None; None where nothing is kept.
     save
         Keeps a result, given its key; None to keep none.
     progress
-        Called with the numbers of works that are finished, and asked for so far.
+        Called with the numbers of calls that are finished, and asked for so far.
     """
 
     executor: Executor | None = None
@@ -69,7 +68,7 @@ class Runner:
                 ready += task.go_on() if result is None else task.finish(result)
                 if result is not None and self.progress is not None:
                     finished += 1
-                    self.progress(finished, finished + len(pending) + sum(not other.is_procedure for other in ready))
+                    self.progress(finished, finished + len(pending) + sum(isinstance(other.item, Call) for other in ready))
         finally:
             for future in pending:
                 future.cancel()
@@ -77,15 +76,15 @@ class Runner:
         return answer
 
     def _next(self, ready: list[_Task], pending: dict[Future[Any], _Task]) -> tuple[_Task, Any]:
-        """Return work that is done with its result, or a procedure that can go on, and None; the work before it begins."""
+        """Return a call that is done with its result, or a procedure that can go on, and None; the calls before it begin."""
         while ready and len(pending) < (1 if self.executor is None else IN_FLIGHT):
             task = ready.pop()
-            if task.is_procedure:
+            if not isinstance(task.item, Call):
                 return task, None
             result = None if self.load is None or task.item.key is None else self.load(*task.item.key)
             if result is not None:
                 return task, result
-            pending[_done(task.item) if self.executor is None else self.executor.submit(run_work, task.item)] = task
+            pending[_submitted(task.item, self.executor)] = task
         future = next(iter(wait(pending, return_when=FIRST_COMPLETED).done))
         task, result = pending.pop(future), future.result()
         if self.save is not None and task.item.key is not None:
@@ -93,15 +92,12 @@ class Runner:
         return task, result
 
 
-def run_work(work: Work) -> Any:
-    """Return the result of some work, in another process too."""
-    return work.run()
-
-
-def _done(work: Work) -> Future[Any]:
-    """Return the future of some work that was done in this process."""
+def _submitted(call: Call, executor: Executor | None) -> Future[Any]:
+    """Return the future of a call; it is done where there is no executor."""
+    if executor is not None:
+        return executor.submit(call.function, *call.arguments)
     future: Future[Any] = Future()
-    future.set_result(work.run())
+    future.set_result(call.function(*call.arguments))
     return future
 
 
@@ -111,18 +107,13 @@ HERE: Final = Runner()
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """Work, or a procedure with the answers that it waits for; and the place of its result among those that its parent waits for."""
+    """A call, or a procedure with the answers that it waits for; and the place of its result among those that its parent waits for."""
 
     item: Any
     parent: _Task | None = None
     place: int = 0
     answers: Any = None
     missing: int = 0
-
-    @property
-    def is_procedure(self) -> bool:
-        """Return whether this is a procedure."""
-        return isinstance(self.item, Generator)
 
     def go_on(self) -> list[_Task]:
         """Send a procedure its answers, and return what can go on next, last first."""

@@ -61,7 +61,7 @@ def toy_limits(expected: Outlook, toys: Toys, run: Runner = HERE) -> Floats:
     generate, measure = functools.partial(_fluctuated, expected=expected), functools.partial(_limits, expected=expected)
     begins = range(0, toys.number, BLOCK)
     blocks = [
-        Chunk(generate, measure, toys.seed, number=number, size=min(BLOCK, toys.number - begin)) for number, begin in enumerate(begins)
+        Chunk(generate, measure, toys.seed, number=number, size=min(BLOCK, toys.number - begin)).call for number, begin in enumerate(begins)
     ]
     return np.concatenate(run(every(blocks)))[:, 0]
 

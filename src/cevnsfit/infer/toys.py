@@ -13,6 +13,7 @@ import numpy as np
 
 from cevnsfit.core.errors import DomainError
 from cevnsfit.infer.results import PointTest
+from cevnsfit.infer.runner import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -88,18 +89,19 @@ class Chunk:
     size: int = CHUNK
 
     @property
-    def key(self) -> tuple[int, int] | None:
-        """Return point and number, None for a chunk that is not kept."""
-        return None if self.point is None else (self.point, self.number)
+    def call(self) -> Call:
+        """Return the call of `run_chunk`."""
+        return Call(run_chunk, (self,), None if self.point is None else (self.point, self.number))
 
-    def run(self) -> Floats:
-        """Return what is measured on the pseudo-experiments, shape (size, k); rows with NaN are failures."""
-        stream = np.random.SeedSequence(self.seed, spawn_key=(self.number,) if self.key is None else self.key)
-        data = self.generate(np.random.default_rng(stream), self.size)
-        try:
-            return self.measure(data)
-        except _NUMERICAL:
-            return _one_by_one(self.measure, data)
+
+def run_chunk(chunk: Chunk) -> Floats:
+    """Return what is measured on the pseudo-experiments of a chunk, shape (size, k); rows with NaN are failures."""
+    key = (chunk.number,) if chunk.point is None else (chunk.point, chunk.number)
+    data = chunk.generate(np.random.default_rng(np.random.SeedSequence(chunk.seed, spawn_key=key)), chunk.size)
+    try:
+        return chunk.measure(data)
+    except _NUMERICAL:
+        return _one_by_one(chunk.measure, data)
 
 
 def _one_by_one(measure: Callable[[Data], Floats], data: Data) -> Floats:
@@ -114,14 +116,14 @@ def _one_by_one(measure: Callable[[Data], Floats], data: Data) -> Floats:
     return np.array([np.full(width, np.nan) if row is None else row for row in rows])
 
 
-def numbered(chunk: Chunk, numbers: Iterable[int]) -> list[Chunk]:
-    """Return the chunks of the same pseudo-experiments with other numbers."""
-    return [replace(chunk, number=number) for number in numbers]
+def calls(chunk: Chunk, numbers: Iterable[int]) -> list[Call]:
+    """Return the calls of the chunks of the same pseudo-experiments with other numbers."""
+    return [replace(chunk, number=number).call for number in numbers]
 
 
 def measured(chunk: Chunk, count: int) -> Procedure[Floats]:
     """Return what is measured on the first `count` chunks of some pseudo-experiments, shape (count * size, k)."""
-    return np.concatenate((yield numbered(chunk, range(count))))
+    return np.concatenate((yield calls(chunk, range(count))))
 
 
 # --- p-values ----------------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from cevnsfit.core.version import installed_version
 from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.posterior import BLOCK, Prior, run_block, stream_of, target
-from cevnsfit.infer.runner import Runner, every
+from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, save_block
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.posteriors import posterior_figure
@@ -207,23 +207,9 @@ def _ensemble(goal: Target, sampling: Sampling, walkers: int, number: int, block
     """Return all blocks of an ensemble, given the first ones."""
     while len(blocks) < sampling.blocks:
         start = blocks[-1].coordinates[-1] if blocks else None
-        blocks = [*blocks, *(yield [_NextBlock(goal, start, walkers, sampling.seed, (number, len(blocks)))])]
+        stream = stream_of(sampling.seed, number, len(blocks))
+        blocks = [*blocks, *(yield [Call(run_block, (goal, start, walkers, stream), (number, len(blocks)))])]
     return blocks
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class _NextBlock:
-    """The next block of an ensemble, see `run_block`; `key` holds the numbers of the ensemble and of the block."""
-
-    goal: Target
-    start: NDArray[np.float64] | None
-    walkers: int
-    seed: int
-    key: tuple[int, int]
-
-    def run(self) -> Block:
-        """Return the block."""
-        return run_block(self.goal, self.start, self.walkers, stream_of(self.seed, *self.key))
 
 
 # --- output ------------------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from concurrent.futures import as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.grid import Grid, GridColumn, assemble, column_intervals, grid_column, levels_of, prepare_grid, region, turned
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region, spacing
+from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import axes_of, labels_of, load_columns, open_scan, read_scan, save_column
 from cevnsfit.studies.identity import made_from
@@ -23,7 +23,7 @@ from cevnsfit.studies.setup import build, caveat, check_floating, load_experimen
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -293,33 +293,20 @@ def _columns(
     known = [list(load_columns(store, label)) for label in labels]
     missing = [(n, i) for n, columns in enumerate(known) for i, column in enumerate(columns) if column is None]
     total = sum(len(columns) for columns in known)
-    done = total - len(missing)
-    if progress is not None:
-        progress(done, total)
-    for (n, i), column in _finished(missing, tasks, grids, executor):
+
+    def keep(n: int, i: int, column: GridColumn) -> None:
         save_column(store, labels[n], i, column)
         known[n][i] = column
-        done += 1
+
+    def tell(finished: int, _: int) -> None:
         if progress is not None:
-            progress(done, total)
+            progress(total - len(missing) + finished, total)
+
+    tell(0, 0)
+    here = executor is None
+    calls = [Call(grid_column if here else column_task, (grids[n] if here else tasks[n], i), (n, i)) for n, i in missing]
+    Runner(executor, save=keep, progress=tell)(every(calls))
     return [[column for column in columns if column is not None] for columns in known]
-
-
-def _finished(
-    missing: Sequence[tuple[int, int]], tasks: Sequence[PlaneTask], grids: Sequence[Grid], executor: Executor | None
-) -> Iterator[tuple[tuple[int, int], GridColumn]]:
-    """Yield ((plane, column), result) as they finish."""
-    if executor is None:
-        for n, i in missing:
-            yield (n, i), grid_column(grids[n], i)
-        return
-    pending = {executor.submit(column_task, tasks[n], i): (n, i) for n, i in missing}
-    try:
-        for future in as_completed(pending):
-            yield pending[future], future.result()
-    finally:
-        for future in pending:
-            future.cancel()
 
 
 def column_task(task: PlaneTask, index: int) -> GridColumn:

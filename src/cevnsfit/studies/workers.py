@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.threads import one_thread
 from cevnsfit.core.version import UNKNOWN, installed_version
+from cevnsfit.infer.runner import Call, Runner, every
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,17 +83,7 @@ def results(
     tell
         Called with (finished, all) calls.
     """
-    found: list[Any] = []
-    pending = [] if executor is None else [executor.submit(function, *task) for task in tasks]
-    try:
-        for number, task in enumerate(tasks):
-            found.append(pending[number].result() if pending else function(*task))
-            if tell is not None:
-                tell(number + 1, len(tasks))
-    finally:
-        for future in pending:
-            future.cancel()
-    return found
+    return Runner(executor, progress=tell)(every([Call(function, task) for task in tasks]))
 
 
 @contextmanager

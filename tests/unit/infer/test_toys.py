@@ -18,8 +18,8 @@ from cevnsfit.infer.intervals import column
 from cevnsfit.infer.minima import free_fits, start_set
 from cevnsfit.infer.polish import Polished
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.runner import HERE, IN_FLIGHT, Runner, run_work
-from cevnsfit.infer.toys import CHUNK, Chunk, measured, numbered
+from cevnsfit.infer.runner import HERE, IN_FLIGHT, Runner
+from cevnsfit.infer.toys import CHUNK, Chunk, calls, measured, run_chunk
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import observed_data, toy_data
 from cevnsfit.stats.joint import join
@@ -51,19 +51,19 @@ def broken_above(data: Data, limit: float) -> np.ndarray:
 
 def test_a_chunk_depends_on_its_place_and_the_seed_alone(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
-    first = ratio_chunk(joint, 0.3).run()
-    np.testing.assert_array_equal(first, ratio_chunk(joint, 0.3).run())
+    first = run_chunk(ratio_chunk(joint, 0.3))
+    np.testing.assert_array_equal(first, run_chunk(ratio_chunk(joint, 0.3)))
     assert first.shape == (CHUNK, 3)
     for other in (ratio_chunk(joint, 0.3, point=1), ratio_chunk(joint, 0.3, number=1), ratio_chunk(joint, 0.3, seed=2)):
-        assert not np.any(other.run()[:, 0] == first[:, 0])
+        assert not np.any(run_chunk(other)[:, 0] == first[:, 0])
 
 
 def test_another_process_gives_the_same_bits(make_joint: Callable[..., Joint]) -> None:
     chunks = [ratio_chunk(make_joint(), 0.3, number=number) for number in range(2)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
-        there = list(executor.map(run_work, chunks))
+        there = list(executor.map(run_chunk, chunks))
     for chunk, found in zip(chunks, there, strict=True):
-        np.testing.assert_array_equal(found, chunk.run())
+        np.testing.assert_array_equal(found, run_chunk(chunk))
 
 
 def test_a_chunk_is_as_large_after_its_likelihood_was_used(make_joint: Callable[..., Joint]) -> None:
@@ -85,7 +85,7 @@ def test_the_best_fit_is_that_of_a_dense_curve(make_joint: Callable[..., Joint],
 
 
 def test_statistics_are_never_negative(make_joint: Callable[..., Joint]) -> None:
-    found = ratio_chunk(make_joint(), 0.8).run()
+    found = run_chunk(ratio_chunk(make_joint(), 0.8))
     assert not np.isnan(found).any()
     assert np.all(found[:, 0] >= found[:, 1])
     assert np.median(found[:, 0] - found[:, 1]) == pytest.approx(0.455, abs=0.3)
@@ -93,9 +93,9 @@ def test_statistics_are_never_negative(make_joint: Callable[..., Joint]) -> None
 
 def test_a_toy_that_breaks_down_is_a_row_of_nan(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
-    totals = alone(joint, functools.partial(broken_above, limit=np.inf)).run()[:, 0]
+    totals = run_chunk(alone(joint, functools.partial(broken_above, limit=np.inf)))[:, 0]
     limit = float(np.quantile(totals, 0.8))
-    found = alone(joint, functools.partial(broken_above, limit=limit)).run()[:, 0]
+    found = run_chunk(alone(joint, functools.partial(broken_above, limit=limit)))[:, 0]
     np.testing.assert_array_equal(np.isnan(found), totals > limit)
     np.testing.assert_array_equal(found[~np.isnan(found)], totals[totals <= limit])
 
@@ -165,7 +165,7 @@ def doubling(chunk: Chunk, most: int) -> Procedure[tuple[int, float]]:
     """Ask for more chunks while the mean is below 1000."""
     rows, chunks = np.empty((0, 1)), 0
     while chunks < most:
-        more = yield numbered(chunk, range(chunks, max(1, 2 * chunks)))
+        more = yield calls(chunk, range(chunks, max(1, 2 * chunks)))
         rows, chunks = np.concatenate([rows, *more]), max(1, 2 * chunks)
         if rows.mean() > 1000.0:
             break

@@ -13,7 +13,7 @@ from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.feldman_cousins import feldman_cousins
 from cevnsfit.infer.hypothesis import default_hypothesis
-from cevnsfit.infer.toys import Chunk, Toys, measured, numbered
+from cevnsfit.infer.toys import Chunk, Toys, calls, measured, run_chunk
 from cevnsfit.io.layouts import load_chunk, open_toys
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import toy_data
@@ -57,7 +57,7 @@ def first_chunk(joint: Joint, point: int = 0, measure: Callable[[Data], np.ndarr
 
 
 def chunks(joint: Joint, measure: Callable[[Data], np.ndarray] = total) -> Procedure[list[np.ndarray]]:
-    return (yield [chunk for point in range(2) for chunk in numbered(first_chunk(joint, point, measure), range(2))])
+    return (yield [call for point in range(2) for call in calls(first_chunk(joint, point, measure), range(2))])
 
 
 def interval(joint: Joint, run: Run) -> Intervals:
@@ -94,7 +94,7 @@ def test_finished_chunks_are_not_generated_again(make_joint: Callable[..., Joint
     joint = make_joint()
     with runner(Run(TOYS, folder=tmp_path), IDENTITY, 1) as here:
         first = here(chunks(joint))
-    monkeypatch.delattr(Chunk, "run")
+    monkeypatch.setattr("cevnsfit.infer.toys.run_chunk", None)
     with runner(Run(TOYS, folder=tmp_path), IDENTITY, 1) as here:
         np.testing.assert_array_equal(here(chunks(joint)), first)
 
@@ -105,7 +105,7 @@ def test_a_chunk_whose_mark_is_missing_is_generated_again(make_joint: Callable[.
         store.arrays["measured"][0, 0] = np.zeros((128, 1))
         assert load_chunk(store, 0, 0) is None
     with runner(Run(TOYS, folder=tmp_path), IDENTITY, 1) as here:
-        np.testing.assert_array_equal(here(measured(chunk, 1)), chunk.run())
+        np.testing.assert_array_equal(here(measured(chunk, 1)), run_chunk(chunk))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_chunk_that_is_lost_or_damaged_is_generated_again(
     chunk = first_chunk(make_joint())
     for _ in range(2):
         with runner(Run(TOYS, folder=tmp_path), IDENTITY, 1) as here:
-            np.testing.assert_array_equal(here(measured(chunk, 1)), chunk.run())
+            np.testing.assert_array_equal(here(measured(chunk, 1)), run_chunk(chunk))
         damage(tmp_path / "toys.zarr" / "measured" / "c" / "0" / "0" / "0" / "0")
 
 
