@@ -14,7 +14,7 @@ ROOT = Path(cevnsfit.__file__).parent
 CIRCLES: set[frozenset[str]] = {frozenset({"cevnsfit.infer.basins", "cevnsfit.infer.intervals"})}
 """Import circles that are still there; none may join them."""
 
-TWICE = {"Row", "Setting", "Target"}
+TWICE: set[str] = set()
 """Class names that are still used twice; none may join them."""
 
 

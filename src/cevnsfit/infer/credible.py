@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.infer.planes import Interval
-    from cevnsfit.infer.posterior import Block, Prior, Target
+    from cevnsfit.infer.posterior import Block, PosteriorDensity, Prior
 
     Floats = NDArray[np.float64]
 
@@ -126,7 +126,7 @@ class Credible:
     method: str = METHOD
 
 
-def draws(goal: Target, ensembles: Sequence[Sequence[Block]]) -> Floats:
+def draws(goal: PosteriorDensity, ensembles: Sequence[Sequence[Block]]) -> Floats:
     """Return the coordinates after the warm-up, shape (ensembles, steps, walkers, d)."""
     chains = np.array([np.concatenate([block.coordinates for block in blocks]) for blocks in ensembles])
     if chains.shape[-1] != len(goal.floating):
@@ -135,7 +135,7 @@ def draws(goal: Target, ensembles: Sequence[Sequence[Block]]) -> Floats:
     return chains[:, int(WARM_UP * chains.shape[1]) :]
 
 
-def credible(goal: Target, ensembles: Sequence[Sequence[Block]], poi: str, *, cl: float, seed: int) -> Credible:
+def credible(goal: PosteriorDensity, ensembles: Sequence[Sequence[Block]], poi: str, *, cl: float, seed: int) -> Credible:
     """Return a posterior in numbers.
 
     Parameters

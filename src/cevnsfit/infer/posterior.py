@@ -73,7 +73,7 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Target:
+class PosteriorDensity:
     """A posterior density.
 
     Attributes
@@ -120,7 +120,7 @@ class Block:
     accepted: Floats
 
 
-def target(joint: Joint, data: Data, *, held: Mapping[str, float], priors: Sequence[Prior] = ()) -> Target:
+def target(joint: Joint, data: Data, *, held: Mapping[str, float], priors: Sequence[Prior] = ()) -> PosteriorDensity:
     """Return the posterior density of the parameters that float.
 
     Parameters
@@ -154,14 +154,14 @@ def target(joint: Joint, data: Data, *, held: Mapping[str, float], priors: Seque
     log = np.array([prior.log for prior in found], dtype=np.bool_)
     ends = [np.array([math.log(end) if prior.log else end for end, prior in zip(side, found, strict=True)]) for side in _ends(found)]
     free = tuple(prior for prior, p in zip(found, parameters, strict=True) if not p.constrained)
-    return Target(joint, data, joint.parameters.vector(held), np.array(floating, dtype=np.int64), ends[0], ends[1], log, free)
+    return PosteriorDensity(joint, data, joint.parameters.vector(held), np.array(floating, dtype=np.int64), ends[0], ends[1], log, free)
 
 
 def _ends(priors: Sequence[Prior]) -> tuple[list[float], list[float]]:
     return [prior.lower for prior in priors], [prior.upper for prior in priors]
 
 
-def log_density(goal: Target, coordinates: Floats) -> Floats:
+def log_density(goal: PosteriorDensity, coordinates: Floats) -> Floats:
     """Return the logarithm of the density, without its norm, shape (P,), at coordinates of shape (P, d); -inf outside the priors.
 
     In the coordinates of the sampler all priors are flat but for the constraints, which are in -2 ln lambda.
@@ -176,7 +176,7 @@ def log_density(goal: Target, coordinates: Floats) -> Floats:
     return np.where(good, -0.5 * np.where(good, found.value, 0.0), -np.inf)
 
 
-def starting_ensemble(goal: Target, walkers: int, rng: np.random.Generator) -> Floats:
+def starting_ensemble(goal: PosteriorDensity, walkers: int, rng: np.random.Generator) -> Floats:
     """Return scattered coordinates around the minima of the data and of Asimov data, shape (walkers, d).
 
     Raises
@@ -202,7 +202,7 @@ def starting_ensemble(goal: Target, walkers: int, rng: np.random.Generator) -> F
     raise CevnsfitError(message)
 
 
-def _widths(goal: Target, theta: Floats) -> Floats:
+def _widths(goal: PosteriorDensity, theta: Floats) -> Floats:
     """Return parabolic errors of the coordinates, each with the others held, shape (d,); at most 1 for constrained parameters."""
     _, _, matrix = gauss_newton(goal.joint, theta[None], goal.data)
     diagonal = np.diag(matrix[0])[goal.floating]
@@ -220,7 +220,7 @@ def _reflected(x: Floats, lower: Floats, upper: Floats) -> Floats:
     return np.clip(x, lower, upper)
 
 
-def run_block(goal: Target, start: Floats | None, walkers: int, stream: np.random.SeedSequence) -> Block:
+def run_block(goal: PosteriorDensity, start: Floats | None, walkers: int, stream: np.random.SeedSequence) -> Block:
     """Return the next `BLOCK` steps of an ensemble.
 
     Proposals are those of differential evolution, its snooker variant, and jumps of one coupling alone, which lead from one minimum

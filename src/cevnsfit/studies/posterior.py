@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.analysis import Analysis
-    from cevnsfit.infer.posterior import Block, Target
+    from cevnsfit.infer.posterior import Block, PosteriorDensity
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.io.store import Store
 
@@ -170,7 +170,7 @@ def run_posterior(
     return Posterior(chosen, numbers, sample)
 
 
-def _store(folder: Path, analysis: Analysis, sampling: Sampling, goal: Target, walkers: int) -> AbstractContextManager[Store]:
+def _store(folder: Path, analysis: Analysis, sampling: Sampling, goal: PosteriorDensity, walkers: int) -> AbstractContextManager[Store]:
     """Return the store of a posterior, made or continued."""
     about = {"priors": plain(sampling.priors), "ensembles": sampling.ensembles, "walkers": walkers}
     identity = description(analysis, sampling.seed, method="posterior", block=BLOCK, **about)
@@ -187,7 +187,7 @@ def _require_packages() -> None:
 
 
 def _sampled(
-    goal: Target, sampling: Sampling, walkers: int, *, place: Place, store: Store | None, progress: Progress | None
+    goal: PosteriorDensity, sampling: Sampling, walkers: int, *, place: Place, store: Store | None, progress: Progress | None
 ) -> list[list[Block]]:
     """Return the blocks of each ensemble; those in the store are not sampled again."""
     known = [[] if store is None else load_blocks(store, k, sampling.blocks) for k in range(sampling.ensembles)]
@@ -203,7 +203,7 @@ def _sampled(
         return run(every([_ensemble(goal, sampling, walkers, k, blocks) for k, blocks in enumerate(known)]))
 
 
-def _ensemble(goal: Target, sampling: Sampling, walkers: int, number: int, blocks: list[Block]) -> Procedure[list[Block]]:
+def _ensemble(goal: PosteriorDensity, sampling: Sampling, walkers: int, number: int, blocks: list[Block]) -> Procedure[list[Block]]:
     """Return all blocks of an ensemble, given the first ones."""
     while len(blocks) < sampling.blocks:
         start = blocks[-1].coordinates[-1] if blocks else None

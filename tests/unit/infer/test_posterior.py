@@ -21,7 +21,7 @@ from cevnsfit.stats.joint import Joint, join
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cevnsfit.infer.posterior import Block, Target
+    from cevnsfit.infer.posterior import Block, PosteriorDensity
 
 pytest.importorskip("emcee")
 pytest.importorskip("arviz_stats")
@@ -44,7 +44,7 @@ def small() -> Joint:
     return join(ParameterSet(parameters), (channel,))
 
 
-def sampled(goal: Target, blocks: int, seed: int = 1) -> list[list[Block]]:
+def sampled(goal: PosteriorDensity, blocks: int, seed: int = 1) -> list[list[Block]]:
     ensembles = []
     for k in range(4):
         done: list[Block] = []

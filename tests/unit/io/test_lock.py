@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 pytest.importorskip("fcntl")
 
 HOLD = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from cevnsfit.io.lock import locked
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background hands down that it is ignored
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

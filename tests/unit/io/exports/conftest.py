@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -48,3 +50,10 @@ def limits() -> Limits:
         "version": "1.2",
     }
     return Limits(((plane, (first, second)), (other, (first, second))), metadata)
+
+
+@pytest.fixture
+def needs_pyhs3() -> None:
+    """Skip where the extra is missing; pyhs3 is not imported here, which would disable every logger."""
+    if find_spec("pyhs3") is None:
+        pytest.skip("the extra [hs3] is not installed")

@@ -155,9 +155,9 @@ def test_likelihoods_of_other_inputs_are_not_attached(limits: Limits, tmp_path: 
         attached_inputs(files[0])
 
 
+@pytest.mark.usefixtures("needs_pyhs3")
 def test_the_likelihood_of_a_scan_is_attached(scan: Path, tmp_path: Path) -> None:
     pytest.importorskip("hepdata_lib", reason="the extra [hepdata] is not installed")
-    pytest.importorskip("pyhs3", reason="the extra [hs3] is not installed")
     files = write_workspaces(workspaces(LOOP, at={"mass": 10.0}), tmp_path / "likelihood.json")
     (other,) = write_hs3(hs3(LOOP, at={"mass": 10.0}), tmp_path / "hs3.json")
     attached = ("--attach", files[0], "--attach", other)

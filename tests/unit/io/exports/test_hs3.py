@@ -73,8 +73,8 @@ def test_a_constraint_off_zero_is_refused(make_joint: Callable[..., Joint]) -> N
         hs3_document(workspace(joint, data, {}).spec, metadata(joint))
 
 
+@pytest.mark.usefixtures("needs_pyhs3")
 def test_what_comes_back_is_the_same_function(make_joint: Callable[..., Joint], made: dict[str, Any], tmp_path: Path) -> None:
-    pytest.importorskip("pyhs3", reason="the extra [hs3] is not installed")
     joint = make_joint()
     (file,) = write_hs3(made, tmp_path / "hs3.json")
     again = read_hs3(file).at({})
@@ -141,8 +141,8 @@ def test_files_that_are_no_documents(content: bytes, tmp_path: Path) -> None:
         read_hs3(path)
 
 
+@pytest.mark.usefixtures("needs_pyhs3")
 def test_a_document_that_pyhs3_does_not_accept_is_not_written(made: dict[str, Any], tmp_path: Path) -> None:
-    pytest.importorskip("pyhs3", reason="the extra [hs3] is not installed")
     with pytest.raises(CevnsfitError, match="pyhs3 does not accept"):
         write_hs3({**made, "likelihoods": [{"name": "likelihood", "distributions": ["none"], "data": ["none"]}]}, tmp_path / "hs3.json")
     assert not (tmp_path / "hs3.json").exists()
