@@ -39,7 +39,7 @@ SMALL: Final = (1e-5, 1e-4, 1e-3, 1e-2)
 RESOLVED: Final = 0.2
 """Change of the roots of the counts of one channel in a step, relative to that of what it has, up to which the step is not divided."""
 
-RUNG: Final = 0.2
+RUNG: Final = 0.1
 LOUD: Final = 10.0
 """Change of the roots of the counts from one rung to the next, and counts beyond which there are none, relative to what is observed."""
 
