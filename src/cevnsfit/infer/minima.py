@@ -132,6 +132,7 @@ def _reflected(joint: Joint, theta: Floats, names: Sequence[str]) -> Floats:
 
 def fitted(joint: Joint, data: Data, begin: Floats, *, held: Mapping[str, float]) -> Minima:
     """Return the distinct minima reached from starts of all parameters, shape (S, n)."""
+    begin = _off_zero(joint, begin, [joint.parameters.index(name) for name in free_couplings(joint, held)])
     found = profile(joint, {name: np.full(len(begin), value) for name, value in held.items()}, data=data, start=begin)
     order = np.lexsort((np.where(np.isfinite(found.nll2), found.nll2, np.inf), ~found.converged))
     order = order[_elsewhere(joint, found.theta[order], SAME, held)][:MOST]
