@@ -224,7 +224,7 @@ def start_set(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Se
         Values at which Asimov data are made, the defaults for what is not named.
     """
     names = free_couplings(joint, held)
-    rows = prepared(joint, data, held=held, truths=truths)
+    rows = _prepared(joint, data, held=held, truths=truths)
     if not names:
         return rows[:1]
     columns = [joint.parameters.index(name) for name in names]
@@ -237,7 +237,7 @@ def start_set(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Se
     return _off_zero(joint, np.concatenate([rows, further]), columns)
 
 
-def prepared(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Sequence[Mapping[str, float]] = ({},)) -> Floats:
+def _prepared(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Sequence[Mapping[str, float]] = ({},)) -> Floats:
     """Return the minima of the data and of Asimov data that differ in their couplings, shape (S, n); see `start_set`."""
     rows: list[Floats] = []
     for one in (data, *(asimov_data(joint, joint.parameters.vector({**held, **truth})) for truth in truths)):

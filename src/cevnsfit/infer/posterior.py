@@ -23,8 +23,8 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.lines import coupling_scales, effective
-from cevnsfit.infer.minima import prepared
-from cevnsfit.stats.engine import bind_data, evaluate_problem, gauss_newton
+from cevnsfit.infer.minima import HOPELESS, start_set
+from cevnsfit.stats.engine import bind_data, evaluate_problem, gauss_newton, nll2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -177,7 +177,7 @@ def log_density(goal: Target, coordinates: Floats) -> Floats:
 
 
 def starting_ensemble(goal: Target, walkers: int, rng: np.random.Generator) -> Floats:
-    """Return scattered coordinates around the minima of the data and of Asimov data, shape (walkers, d).
+    """Return scattered coordinates around the minima of the data and of Asimov data and between them, shape (walkers, d).
 
     Raises
     ------
@@ -186,7 +186,9 @@ def starting_ensemble(goal: Target, walkers: int, rng: np.random.Generator) -> F
     """
     names, values = goal.joint.parameters.names, goal.theta
     held = {name: float(values[i]) for i, name in enumerate(names) if i not in goal.floating}
-    minima = prepared(goal.joint, goal.data, held=held)
+    starts = start_set(goal.joint, goal.data, held=held)
+    heights = nll2(goal.joint, starts, goal.data)
+    minima = starts[heights <= np.nanmin(heights) + HOPELESS]
     widths = _widths(goal, minima[0])
     found = np.empty((0, len(goal.floating)))
     for _ in range(100):
