@@ -22,7 +22,8 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.curve import complement, falling, interpolated, outward_root, root
 from cevnsfit.infer.hypothesis import at_values, hypothesis, profile_at, q_tilde, toys_of, with_best_fit
-from cevnsfit.infer.intervals import Intervals, search_grid, threshold
+from cevnsfit.infer.intervals import Intervals, threshold
+from cevnsfit.infer.lines import search_grid
 from cevnsfit.infer.results import ToyRecord
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import measured, p_value, point_test

@@ -22,9 +22,9 @@ from scipy.stats import chi2
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.goodness import tail
+from cevnsfit.infer.lines import effective
 from cevnsfit.infer.minima import free_fits, start_set
 from cevnsfit.infer.runner import HERE
-from cevnsfit.infer.starts import effective
 from cevnsfit.infer.toys import Chunk
 from cevnsfit.stats.data import Data, observed_data, observing, toy_data
 from cevnsfit.stats.joint import join

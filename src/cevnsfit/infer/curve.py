@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Profiled = Callable[[Floats, Floats | None], ProfileResult]
 
-BARRIER: Final = 1e-6
-"""Rise of -2 ln lambda between two minima that are counted as such."""
+BARRIER: Final = 1e-2
+"""Rise of -2 ln lambda between two minima, above both, from which on they are different ones."""
 
 _DIVISIONS: Final = 2
 _NODES: Final = 9

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.infer.curve import outward_root, root
+from cevnsfit.infer.lines import coupling_scale
 from cevnsfit.infer.migrad import migrad, minuit_at
 from cevnsfit.infer.objective import internal_domain
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.starts import dominance_scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,4 +136,4 @@ def _followed(objective: Objective, best: NDArray[np.float64], name: str) -> Cur
 def _first_width(objective: Objective, name: str) -> float:
     """Return a small first step for a parameter that has no Hesse error."""
     joint, _ = objective.bound_at(objective.held)
-    return 0.01 * dominance_scale(joint, joint.parameters.index(name))
+    return 0.01 * coupling_scale(joint, name)

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.infer.columns import searched
 from cevnsfit.infer.curve import between, changes, complement, interpolated
 from cevnsfit.infer.hypothesis import at_values, t, toys_of
-from cevnsfit.infer.intervals import Intervals, column, search_grid, threshold
+from cevnsfit.infer.intervals import Intervals, threshold
 from cevnsfit.infer.results import PointTest, ToyRecord
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import calls, point_test
@@ -74,7 +75,7 @@ def feldman_cousins(test: Hypothesis, *, cl: float, toys: Toys, run: Runner = HE
 def construction(test: Hypothesis, *, cl: float, toys: Toys, first: int = 0) -> Procedure[Intervals]:
     """Return the Feldman-Cousins interval, as a procedure; `first` is the place of its first value among the random streams."""
     threshold(cl, 1)
-    curve = column(test.joint, test.poi, search_grid(test.joint, test.poi), held=test.at, data=test.data)
+    curve = searched(test.joint, test.poi, FAR, held=test.at, data=test.data)
     test = replace(test, best=float(np.fmin(test.best, curve.nll2.min())))
     tests = {
         first + (k << REFINED): replace(test, value=float(curve.values[i]), theta=curve.theta[i], nll2=float(curve.nll2[i]))

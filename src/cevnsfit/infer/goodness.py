@@ -18,10 +18,10 @@ import numpy as np
 from scipy.stats import chi2
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.lines import effective
 from cevnsfit.infer.minima import free_fits, start_set
 from cevnsfit.infer.results import ToyRecord
 from cevnsfit.infer.runner import HERE
-from cevnsfit.infer.starts import effective
 from cevnsfit.infer.toys import Chunk, measured, point_test
 from cevnsfit.stats.data import observed_data, observing, toy_data
 

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.infer.basins import floating_couplings, profile_basins
+from cevnsfit.infer.columns import column
 from cevnsfit.infer.contour import HIGH, contour, sections, trace
 from cevnsfit.infer.curve import Curve, crossings, spline_allowed
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.intervals import column, coupling_scale, profiled, threshold
+from cevnsfit.infer.intervals import profiled, threshold
+from cevnsfit.infer.lines import coupling_scale, curved_couplings
+from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.shapes import point_values
@@ -144,7 +146,7 @@ def prepare_grid(
     first = float(x.values[0]) if grid.sort == "columns" else likelihood.parameters[x.name].default
     joint, held = joint_at(likelihood, {**at, x.name: first})
     values = {**held, y.name: joint.parameters[y.name].default}
-    found = profile_basins(joint, {name: np.array([value]) for name, value in values.items()}, data=data)
+    found = profile_minima(joint, {name: np.array([value]) for name, value in values.items()}, data=data)
     return replace(grid, start=np.asarray(found.theta[0]))
 
 
@@ -169,7 +171,7 @@ def _shared_column(grid: Grid, index: int) -> GridColumn:
     scale = coupling_scale(joint, y.name)
     low, high = float(y.values[0]), float(y.values[-1])
     extra = scale * _NEAR_MIRROR if y.scale == "log" else np.empty(0)
-    simple = grid.sort == "columns" and not floating_couplings(joint, {y.name: 0.0, **held})
+    simple = grid.sort == "columns" and not curved_couplings(joint, {y.name: 0.0, **held})
     origin = [parameter.default] if simple else []
     values = np.unique(np.concatenate([y.values, extra[(extra > low) & (extra < high)], origin]))
     curve = column(joint, y.name, values, held=held, data=grid.data, start=grid.start)
@@ -189,7 +191,7 @@ def _reference(grid: Grid, joint: Joint) -> float:
     couplings = (p.name for p in joint.parameters if p.kind == "polynomial" and not p.fixed)
     names = {*grid.at, *(axis.name for axis in grid.axes), *couplings}
     fixed = {p.name: grid.at.get(p.name, p.default) for p in joint.parameters if p.name in names}
-    return float(profile_basins(joint, {name: np.array([value]) for name, value in fixed.items()}, data=grid.data).nll2[0])
+    return float(profile_minima(joint, {name: np.array([value]) for name, value in fixed.items()}, data=grid.data).nll2[0])
 
 
 # --- the plane ---------------------------------------------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cevnsfit.infer.lines import coupling_scale
 from cevnsfit.infer.minima import NEAR_ZERO, conditional_fits, couplings_of, free_fits, start_set
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.starts import dominance_scale
 from cevnsfit.infer.toys import Chunk
 from cevnsfit.stats.data import observed_data, observing, toy_data
 
@@ -186,7 +186,7 @@ def likelihood_ratio(data: Data, *, test: Hypothesis) -> Floats:
         theta = np.where(np.isnan(theta), test.theta, theta)
         starts = np.repeat(theta[None], len(other.starts), axis=0)
         starts[:, :, couplings] = other.starts[:, None, couplings]
-        if abs(test.value) > NEAR_ZERO * dominance_scale(joint, place):
+        if abs(test.value) > NEAR_ZERO * coupling_scale(joint, test.poi):
             starts = np.concatenate([starts, theta[None]])
         lowest, found = free_fits(other.joint, data, starts, held=test.at)
         better = ~(lowest >= result[:, 1])

@@ -1,17 +1,27 @@
-"""Minima of data sets in batches: where free fits start, and the best of several of them."""
+"""The minima of -2 ln lambda in the couplings: all distinct ones of one data set, and the lowest of many data sets.
+
+Along a coupling the profiled curve over the grid of `infer.lines` shows its minima, on a window that is widened until its ends are excluded.
+Where several couplings float, each is looked at in turn with the others free, and quasi-random starts are added. Two minima are distinct when
+-2 ln lambda, profiled on the straight line from one to the other, rises by `infer.curve.BARRIER` above both.
+
+Pseudo-experiments are fitted from starts that were prepared once: the minima of the observed and of Asimov data, and rungs along the couplings,
+of which each data set takes those that are promising.
+"""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.infer.intervals import coupling_scale
+from cevnsfit.infer.columns import searched
+from cevnsfit.infer.curve import BARRIER
+from cevnsfit.infer.lines import coupling_scale, coupling_scales, even_couplings, free_couplings, rungs, search_grid
+from cevnsfit.infer.multistart import APART, REACH, Starts, promising, unit_cloud
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.starts import dominance_scale, search
 from cevnsfit.stats.data import asimov_data
 from cevnsfit.stats.engine import bind_data, nll2_at
 
@@ -20,42 +30,187 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.infer.curve import Curve
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
+
+EXCLUDED: Final = 25.0
+"""Height above the lowest minimum at which the ends of the window are excluded."""
+
+CLOUD: Final = 48
+"""Quasi-random starts for each of several couplings."""
+
+THINNED: Final = 4
+"""Of the grid along one of several couplings every fourth value is looked at."""
+
+MOST: Final = 24
+"""Minima among which the distinct ones are sought, at most."""
+
+ON_THE_LINE: Final = np.linspace(0.0, 1.0, 9)[1:-1]
+"""Points of the line between two minima at which a barrier is looked for."""
+
+SAME: Final = 1e-3
+"""Distance in coupling scales within which two minima are the same."""
 
 SPREAD: Final = 30.0
 """Minima that are this much above the best one in -2 ln lambda are still starts."""
 
-RUNGS: Final = (0.1, 0.4, 0.8, 1.4)
-"""Further starts of one of several couplings, in units of its `dominance_scale`: both sides of a destructive interference, and between them."""
-
-LADDER: Final = tuple(np.linspace(0.1, 2.5, 13).tolist())
-"""Further starts of a coupling alone, in units of `coupling_scale`, at which new physics balances the Standard Model; the mirror is at 1.4."""
+MAX_STARTS: Final = 8
+"""Minima of one data set that become starts, and starts of a free fit, at most."""
 
 HOPELESS: Final = 300.0
 """Starts this much above the best one in -2 ln lambda are left out: adjusting nuisances does not make up for it."""
 
 SHALLOW: Final = 25.0
-"""The same for starts that are no minimum along the coupling: the basin behind them has no barrier until nuisances adjust."""
-
-ON_TOP: Final = 0.2
-"""Distance from the coupling with the fewest counts, relative to it, within which a start says nothing of the side it leads to."""
-
-MAX_STARTS: Final = 8
-"""Starts of a free fit, at most."""
+"""The same for starts that are no minimum along the coupling: the way down from them has no barrier until nuisances adjust."""
 
 NEAR_ZERO: Final = 0.1
-"""Couplings below this, in units of their scale, are no starts."""
+"""Couplings below this, in units of their scale, are no starts where -2 ln lambda is stationary at 0."""
 
 LOWER: Final = 1e-3
 """A fit fails when one that did not converge ended lower by more than this."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Minima:
+    """Distinct local minima, lowest first.
+
+    Attributes
+    ----------
+    nll2
+        -2 ln lambda, shape (K,).
+    theta
+        All parameters, shape (K, n).
+    converged
+        Whether each converged, shape (K,); those that did come first.
+    tried
+        Number of points from which they were found.
+    """
+
+    nll2: Floats
+    theta: Floats
+    converged: Bools
+    tried: int
+
+
+def minima(joint: Joint, data: Data, *, held: Mapping[str, float]) -> Minima:
+    """Return the distinct minima over the parameters that are neither in `held` nor held by default.
+
+    Parameters
+    ----------
+    joint
+        The likelihood at fixed nonlinear parameters.
+    data
+        One data set.
+    held
+        Parameters that are held, by name.
+    """
+    names = free_couplings(joint, held)
+    if not names:
+        return fitted(joint, data, joint.parameters.vector(held)[None], held=held)
+    if len(names) == 1:
+        curve = searched(joint, names[0], EXCLUDED, held=held, data=data)
+        return fitted(joint, data, _lowest_rows(curve), held=held)
+    begin = np.concatenate([_from_cloud(joint, data, names, held), *(_from_line(joint, data, name, held) for name in names)])
+    first = fitted(joint, data, begin, held=held)
+    again = fitted(joint, data, np.concatenate([first.theta, _reflected(joint, first.theta[:MAX_STARTS], names)]), held=held)
+    return replace(again, tried=first.tried + again.tried)
+
+
+def _reflected(joint: Joint, theta: Floats, names: Sequence[str]) -> Floats:
+    """Return points (S, n) with all other signs of the couplings: counts that depend on products and squares do not change with some of them."""
+    columns = [joint.parameters.index(name) for name in names]
+    signs = np.array(list(itertools.islice(itertools.product((1.0, -1.0), repeat=len(columns)), 1, MAX_STARTS)))
+    result = np.repeat(theta, len(signs), axis=0)
+    result[:, columns] *= np.tile(signs, (len(theta), 1))
+    return result
+
+
+def fitted(joint: Joint, data: Data, begin: Floats, *, held: Mapping[str, float]) -> Minima:
+    """Return the distinct minima reached from starts of all parameters, shape (S, n)."""
+    begin = _off_zero(joint, begin, [joint.parameters.index(name) for name in free_couplings(joint, held)])
+    found = profile(joint, {name: np.full(len(begin), value) for name, value in held.items()}, data=data, start=begin)
+    order = np.lexsort((np.where(np.isfinite(found.nll2), found.nll2, np.inf), ~found.converged))
+    order = order[_elsewhere(joint, found.theta[order], SAME, held)][:MOST]
+    kept = _distinct(joint, data, found.nll2[order], found.theta[order], held)
+    return Minima(found.nll2[order][kept], found.theta[order][kept], found.converged[order][kept], len(begin))
+
+
+def _elsewhere(joint: Joint, theta: Floats, apart: float, held: Mapping[str, float]) -> list[int]:
+    """Return the points (S, n) that are farther than `apart`, in coupling scales, from all before them."""
+    names = free_couplings(joint, held)
+    x = theta[:, [joint.parameters.index(name) for name in names]] / coupling_scales(joint, names)
+    kept: list[int] = []
+    for k in range(len(x)):
+        if not np.any(np.all(np.abs(x[kept] - x[k]) <= apart, axis=1)):
+            kept.append(k)
+    return kept
+
+
+def _from_line(joint: Joint, data: Data, name: str, held: Mapping[str, float]) -> Floats:
+    """Return the minima along one coupling, the others free, shape (k, n)."""
+    grid = search_grid(joint, name)
+    curve = searched(joint, name, EXCLUDED, held=held, data=data, grid=np.unique(np.append(grid[::THINNED], grid[-1])))
+    return _lowest_rows(curve)
+
+
+def _lowest_rows(curve: Curve) -> Floats:
+    """Return all parameters at the minima of a curve, shape (k, n); at its first point where all are infinite."""
+    rows: Floats = curve.theta[list(curve.minima) if curve.minima else [curve.lowest]]
+    return rows
+
+
+def _from_cloud(joint: Joint, data: Data, names: Sequence[str], held: Mapping[str, float]) -> Floats:
+    """Return the lowest of quasi-random starts, shape (k, n); the parameters that are no couplings fit the data there."""
+    begin = _cloud(joint, joint.parameters.vector(held), names)
+    columns = [joint.parameters.index(name) for name in names]
+    fixed = {name: begin[:, column] for name, column in zip(names, columns, strict=True)}
+    first = profile(joint, {**fixed, **{name: np.full(len(begin), value) for name, value in held.items()}}, data=data, start=begin)
+    starts = Starts(begin[None][:, :, columns], np.where(np.isfinite(first.nll2), first.nll2, np.finfo(np.float64).max)[None])
+    chosen = promising(starts, middle=np.zeros((1, len(names))), apart=APART * coupling_scales(joint, names)[None], kept=MOST)
+    return np.asarray(first.theta[chosen[0]])
+
+
+def _cloud(joint: Joint, base: Floats, names: Sequence[str]) -> Floats:
+    """Return `base` (n,) with quasi-random couplings, shape (S, n)."""
+    unit = unit_cloud(len(names), CLOUD * len(names))
+    begin = np.tile(base, (len(unit) + 1, 1))
+    for place, name in enumerate(names):
+        parameter, reach = joint.parameters[name], REACH * coupling_scale(joint, name)
+        low = max(parameter.lower, min(-reach, parameter.upper - reach))
+        high = min(parameter.upper, max(reach, parameter.lower + reach))
+        begin[1:, joint.parameters.index(name)] = low + (high - low) * unit[:, place]
+    return begin
+
+
+def _distinct(joint: Joint, data: Data, values: Floats, theta: Floats, held: Mapping[str, float]) -> list[int]:
+    """Return which minima are not the same as an earlier one."""
+    names = free_couplings(joint, held)
+    if not names:
+        return [0]
+    columns, kept = [joint.parameters.index(name) for name in names], [0]
+    for k in range(1, len(values)):
+        lines = theta[kept][:, None] + (theta[k] - theta[kept])[:, None] * ON_THE_LINE[:, None]
+        points = lines.reshape(-1, theta.shape[1])
+        fixed = {name: points[:, column] for name, column in zip(names, columns, strict=True)}
+        fixed |= {name: np.full(len(points), value) for name, value in held.items()}
+        top = profile(joint, fixed, data=data, start=points).nll2.reshape(len(kept), -1).max(axis=1)
+        if np.all(top > np.maximum(values[kept], values[k]) + BARRIER):
+            kept.append(k)
+    return kept
+
+
+def couplings_of(joint: Joint) -> list[int]:
+    """Return the indices of the couplings."""
+    return [i for i, p in enumerate(joint.parameters) if p.kind == "polynomial"]
+
+
 def start_set(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Sequence[Mapping[str, float]] = ({},)) -> Floats:
-    """Return starts of all parameters for free fits to pseudo-experiments, shape (S, n): the minima of the data and of Asimov data.
+    """Return starts of all parameters for free fits to pseudo-experiments, shape (S, n): the minima of the data and of Asimov data, and rungs.
 
     Parameters
     ----------
@@ -68,79 +223,47 @@ def start_set(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Se
     truths
         Values at which Asimov data are made, the defaults for what is not named.
     """
-    parameters = joint.parameters
-    values = dict(zip(parameters.names, parameters.vector(held).tolist(), strict=True))
-    wanted = [p.name for p in parameters if not p.fixed and p.name not in held]
-    couplings = [i for i in couplings_of(joint) if parameters.names[i] in wanted]
-    sets = [data, *(asimov_data(joint, parameters.vector({**held, **truth})) for truth in truths)]
+    names = free_couplings(joint, held)
+    rows = _prepared(joint, data, held=held, truths=truths)
+    if not names:
+        return rows[:1]
+    columns = [joint.parameters.index(name) for name in names]
+    if len(names) == 1:
+        steps = rungs(joint, names[0])
+        further = np.tile(rows[0], (len(steps), 1))
+        further[:, columns[0]] = steps
+    else:
+        further = np.concatenate([_combinations(rows, columns), _cloud(joint, rows[0], names)[1:]])
+    return _off_zero(joint, np.concatenate([rows, further]), columns)
+
+
+def _prepared(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Sequence[Mapping[str, float]] = ({},)) -> Floats:
+    """Return the minima of the data and of Asimov data that differ in their couplings, shape (S, n); see `start_set`."""
     rows: list[Floats] = []
-    for one in sets:
-        found = search(joint, one, values, wanted, None).candidates
-        near = [item for item in found if item.converged and item.nll2 <= found[0].nll2 + SPREAD]
-        rows += [np.array([item.values[name] for name in parameters.names]) for item in near[:MAX_STARTS]]
-    rows = rows if rows else [parameters.vector(held)]
-    rows += _combinations(joint, rows, couplings)
-    rungs: list[Floats] = []
-    for index in _squares(joint, couplings):
-        unit = coupling_scale(joint, parameters.names[index]) if len(couplings) == 1 else dominance_scale(joint, index)
-        here = np.arange(len(parameters)) == index
-        rungs += [np.where(here, rung * unit, rows[0]) for rung in (LADDER if len(couplings) == 1 else RUNGS)]
-    if len(couplings) == 1:
-        return np.array([*_apart(joint, _off_zero(joint, np.array(rows), couplings), couplings), *rungs])
-    return _apart(joint, _off_zero(joint, np.array(rows + rungs), couplings), couplings)
+    for one in (data, *(asimov_data(joint, joint.parameters.vector({**held, **truth})) for truth in truths)):
+        lowest = minima(joint, one, held=held)
+        rows += list(lowest.theta[lowest.converged & (lowest.nll2 <= lowest.nll2[0] + SPREAD)][:MAX_STARTS])
+    found = np.array(rows if rows else [joint.parameters.vector(held)])
+    return found[_elsewhere(joint, found, NEAR_ZERO, held)]
 
 
-def _combinations(joint: Joint, rows: Sequence[Floats], couplings: Sequence[int]) -> list[Floats]:
-    """Return the first row with each combination of the couplings of all rows, at most `MAX_STARTS`; none for a single coupling."""
-    if len(couplings) < 2:
-        return []
-    values = [_apart(joint, np.array(rows), [index])[:, index] for index in couplings]
-    combined = []
-    for choice in itertools.islice(itertools.product(*values), MAX_STARTS):
-        row = rows[0].copy()
-        row[couplings] = choice
-        combined.append(row)
+def _combinations(rows: Floats, columns: Sequence[int]) -> Floats:
+    """Return the first row with each combination of the couplings of all rows, at most `MAX_STARTS`."""
+    choices = list(itertools.islice(itertools.product(*(np.unique(rows[:, column]) for column in columns)), MAX_STARTS))
+    combined = np.tile(rows[0], (len(choices), 1))
+    combined[:, columns] = choices
     return combined
 
 
-def couplings_of(joint: Joint) -> list[int]:
-    """Return the indices of the couplings."""
-    return [i for i, p in enumerate(joint.parameters) if p.kind == "polynomial"]
-
-
-def _squares(joint: Joint, couplings: Sequence[int]) -> list[int]:
-    """Return the couplings of which the counts know even powers alone."""
-    found = []
-    for i in couplings:
-        powers = [channel.coefficients.powers[:, local == i] for channel, local in zip(joint.channels, joint.local, strict=True)]
-        if all(np.all(part % 2 == 0) for part in powers):
-            found.append(i)
-    return found
-
-
-def _off_zero(joint: Joint, rows: Floats, couplings: Sequence[int]) -> Floats:
+def _off_zero(joint: Joint, rows: Floats, columns: Sequence[int]) -> Floats:
     """Return the rows with couplings close to 0 put at a tenth of their scale where -2 ln lambda is stationary at 0."""
-    squares = _squares(joint, couplings)
-    scales = np.array([dominance_scale(joint, i) for i in squares])
-    values = rows[:, squares]
+    even = [index for index in even_couplings(joint) if index in columns]
+    scales = coupling_scales(joint, [joint.parameters.names[index] for index in even])
+    values = rows[:, even]
     sign = np.where(values < 0, -1.0, 1.0)
     rows = rows.copy()
-    rows[:, squares] = np.where(np.abs(values) < NEAR_ZERO * scales, sign * NEAR_ZERO * scales, values)
+    rows[:, even] = np.where(np.abs(values) < NEAR_ZERO * scales, sign * NEAR_ZERO * scales, values)
     return rows
-
-
-def _apart(joint: Joint, rows: Floats, couplings: Sequence[int]) -> Floats:
-    """Return the first of each group of rows whose couplings differ by less than a third, or by little where 0 is no special value."""
-    squares = _squares(joint, couplings)
-    small = np.array([0.0 if i in squares else NEAR_ZERO * coupling_scale(joint, joint.parameters.names[i]) for i in couplings])
-    kept: list[Floats] = []
-    for row in rows:
-        mine = np.abs(row[couplings])
-        if not any(
-            np.all(np.abs(other - row)[couplings] <= np.maximum(small, np.maximum(mine, np.abs(other[couplings])) / 3)) for other in kept
-        ):
-            kept.append(row)
-    return np.array(kept[:MAX_STARTS])
 
 
 def free_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[str, float]) -> tuple[Floats, Floats]:
@@ -157,57 +280,51 @@ def free_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[str, fl
     data
         A batch of P data sets.
     starts
-        Starting values of all parameters, shape (S, n) or (S, P, n); those hopelessly far from a data set are left out, and along a single
-        coupling those that have better neighbours.
+        Starting values of all parameters, shape (S, n) or (S, P, n), of which each data set takes the promising ones.
     held
         Parameters that are held, by name.
     """
-    even = _even(joint)
-    joint = _both_signs(joint, even)
+    names = free_couplings(joint, held)
+    mirrored = [index for index in even_couplings(joint) if joint.parameters.parameters[index].lower == 0.0]
+    joint = _both_signs(joint, mirrored)
     size, width = len(data.aux), len(joint.parameters)
     starts = np.array(np.broadcast_to(starts[:, None], (len(starts), size, width)) if starts.ndim == 2 else starts)
     for name, value in held.items():
         starts[:, :, joint.parameters.index(name)] = value
-    floating = [p.name for p in joint.parameters if not p.fixed and p.name not in held]
-    which, rows = np.nonzero(_promising(joint, data, starts, [i for i in couplings_of(joint) if joint.parameters.names[i] in floating]))
+    which, rows = np.nonzero(_chosen(joint, data, starts, names))
     fixed = {name: np.full(len(rows), value) for name, value in held.items()}
-    found = profile(joint, fixed, data=data.rows(rows), start=starts[which, rows], floating=floating)
+    found = profile(joint, fixed, data=data.rows(rows), start=starts[which, rows])
     best, lowest, theta = np.full(size, np.inf), np.full(size, np.inf), np.full((size, width), np.nan)
     np.minimum.at(lowest, rows, np.where(np.isnan(found.nll2), np.inf, found.nll2))
     for row, value, point, good in zip(rows, found.nll2, found.theta, found.converged, strict=True):
         if good and value < best[row]:
             best[row], theta[row] = value, point
-    theta[:, even] = np.abs(theta[:, even])
+    theta[:, mirrored] = np.abs(theta[:, mirrored])
     return np.where(np.isfinite(best) & (best <= lowest + LOWER), best, np.nan), theta
 
 
-def _promising(joint: Joint, data: Data, starts: Floats, couplings: Sequence[int]) -> Bools:
-    """Return which starts (S, P, n) are worth a fit to their data set, shape (S, P).
-
-    Along a single coupling of which the counts know even powers alone, these are the minima among the starts and, unless it is far above the
-    others, the lowest on each side of the coupling with the fewest counts.
-    """
-    bound = bind_data(joint, data, np.empty(0, dtype=np.int64))
-    rows = np.arange(starts.shape[1])
-    values = np.array([nll2_at(bound, start, rows) for start in starts])
-    promising: Bools = values <= values.min(axis=0) + HOPELESS
-    if len(couplings) != 1 or not _squares(joint, couplings):
-        return promising
-    along = np.abs(starts[:, :, couplings[0]])
-    order = np.argsort(along, axis=0, kind="stable")
-    ranked = np.pad(np.take_along_axis(values, order, axis=0), ((1, 1), (0, 0)), constant_values=np.inf)
-    best = np.zeros_like(promising)
-    np.put_along_axis(best, order, (ranked[1:-1] <= ranked[:-2]) & (ranked[1:-1] < ranked[2:]), axis=0)
-    dip = _dip(joint, couplings[0])
-    for side in (along > (1 + ON_TOP) * dip, along < (1 - ON_TOP) * dip):
-        inside = np.where(side, values, np.inf)
-        best |= (inside <= inside.min(axis=0)) & (inside <= values.min(axis=0) + SHALLOW)
-    promising &= best
-    return promising
+def _chosen(joint: Joint, data: Data, starts: Floats, names: Sequence[str]) -> Bools:
+    """Return which starts (S, P, n) are worth a fit to their data set, shape (S, P)."""
+    bound, rows = bind_data(joint, data, np.empty(0, dtype=np.int64)), np.arange(starts.shape[1])
+    found = np.array([nll2_at(bound, start, rows) for start in starts]).T
+    found = np.where(np.isfinite(found), found, np.finfo(np.float64).max)
+    columns = [joint.parameters.index(name) for name in names]
+    hopeful = found <= found.min(axis=1, keepdims=True) + HOPELESS
+    if not columns:
+        return np.asarray(hopeful.T)
+    values = starts[:, :, columns].transpose(1, 0, 2)
+    even = np.isin(columns, even_couplings(joint))
+    values = np.where(even, np.abs(values), values)
+    middle = np.array([_dip(joint, columns[0], even=bool(even[0]))]) if len(columns) == 1 else np.zeros(1)
+    apart = np.broadcast_to(APART * coupling_scales(joint, names), (len(found), len(names)))
+    chosen = promising(
+        Starts(values, found), middle=np.broadcast_to(middle, (len(found), 1)), apart=apart, kept=MAX_STARTS, shallow=SHALLOW
+    )
+    return np.asarray((chosen & hopeful).T)
 
 
-def _dip(joint: Joint, index: int) -> float:
-    """Return the positive value of a coupling with the fewest counts, the others at zero; 0 where counts only grow."""
+def _dip(joint: Joint, index: int, *, even: bool) -> float:
+    """Return the value of a coupling with the fewest counts (a positive one of an even coupling), others at zero; NaN where there is none."""
     highest = max(int(channel.coefficients.powers.max(initial=0)) for channel in joint.channels)
     totals = np.zeros(highest + 1)
     for channel, local in zip(joint.channels, joint.local, strict=True):
@@ -216,20 +333,15 @@ def _dip(joint: Joint, index: int) -> float:
         np.add.at(totals, powers[nominal], channel.templates[nominal].sum(axis=1))
     counts = np.polynomial.Polynomial(totals)
     roots = counts.deriv().roots().astype(np.complex128)
-    turns = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)]
-    return float(turns[np.argmin(counts(turns))]) if turns.size else 0.0
+    turns = roots.real[(np.abs(roots.imag) < 1e-9 * np.abs(roots.real)) & ((roots.real > 0) | (not even))]
+    return float(turns[np.argmin(counts(turns))]) if turns.size else float("nan")
 
 
-def _even(joint: Joint) -> list[int]:
-    """Return the couplings with a domain that starts at 0 of which the counts know even powers alone."""
-    return [i for i in _squares(joint, couplings_of(joint)) if joint.parameters.parameters[i].lower == 0.0]
-
-
-def _both_signs(joint: Joint, even: Sequence[int]) -> Joint:
+def _both_signs(joint: Joint, mirrored: Sequence[int]) -> Joint:
     """Return the likelihood with both signs of some couplings allowed."""
-    if not even:
+    if not mirrored:
         return joint
-    parameters = tuple(replace(p, lower=-p.upper) if i in even else p for i, p in enumerate(joint.parameters))
+    parameters = tuple(replace(p, lower=-p.upper) if i in mirrored else p for i, p in enumerate(joint.parameters))
     return replace(joint, parameters=ParameterSet(parameters))
 
 
@@ -249,9 +361,8 @@ def conditional_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[
     held
         Parameters that are held, by name.
     """
-    free = [i for i in couplings_of(joint) if not joint.parameters.parameters[i].fixed and joint.parameters.names[i] not in held]
-    if free:
-        return free_fits(joint, data, _apart(joint, starts, free), held=held)
+    if free_couplings(joint, held):
+        return free_fits(joint, data, starts, held=held)
     size = len(data.aux)
     found = profile(joint, {name: np.full(size, value) for name, value in held.items()}, data=data, start=starts[0])
     return np.where(found.converged | np.isposinf(found.nll2), found.nll2, np.nan), found.theta

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
-from cevnsfit.infer.minima import start_set
-from cevnsfit.infer.starts import dominance_scale, effective
-from cevnsfit.stats.engine import bind_data, evaluate_problem, gauss_newton
+from cevnsfit.infer.lines import coupling_scales, effective
+from cevnsfit.infer.minima import HOPELESS, start_set
+from cevnsfit.stats.engine import bind_data, evaluate_problem, gauss_newton, nll2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -177,7 +177,7 @@ def log_density(goal: PosteriorDensity, coordinates: Floats) -> Floats:
 
 
 def starting_ensemble(goal: PosteriorDensity, walkers: int, rng: np.random.Generator) -> Floats:
-    """Return scattered coordinates around the minima of the data and of Asimov data, shape (walkers, d).
+    """Return scattered coordinates around the minima of the data and of Asimov data and between them, shape (walkers, d).
 
     Raises
     ------
@@ -186,7 +186,9 @@ def starting_ensemble(goal: PosteriorDensity, walkers: int, rng: np.random.Gener
     """
     names, values = goal.joint.parameters.names, goal.theta
     held = {name: float(values[i]) for i, name in enumerate(names) if i not in goal.floating}
-    minima = start_set(goal.joint, goal.data, held=held)
+    starts = start_set(goal.joint, goal.data, held=held)
+    heights = nll2(goal.joint, starts, goal.data)
+    minima = starts[heights <= np.nanmin(heights) + HOPELESS]
     widths = _widths(goal, minima[0])
     found = np.empty((0, len(goal.floating)))
     for _ in range(100):
@@ -206,7 +208,7 @@ def _widths(goal: PosteriorDensity, theta: Floats) -> Floats:
     """Return parabolic errors of the coordinates, each with the others held, shape (d,); at most 1 for constrained parameters."""
     _, _, matrix = gauss_newton(goal.joint, theta[None], goal.data)
     diagonal = np.diag(matrix[0])[goal.floating]
-    scales = np.array([dominance_scale(goal.joint, int(i)) for i in goal.floating])
+    scales = coupling_scales(goal.joint, goal.names)
     errors = np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)), scales)
     constrained = goal.joint.constrained[goal.floating]
     errors = np.where(constrained, np.minimum(errors, 1.0), np.minimum(errors, scales))
@@ -245,7 +247,7 @@ def run_block(goal: PosteriorDensity, start: Floats | None, walkers: int, stream
     parameters = goal.joint.parameters.parameters
     couplings = np.array([k for k, i in enumerate(goal.floating) if parameters[i].kind == "polynomial"], dtype=np.int64)
     if couplings.size:
-        scales = np.array([1.0 if goal.log[k] else dominance_scale(goal.joint, int(goal.floating[k])) for k in couplings])
+        scales = np.where(goal.log, 1.0, coupling_scales(goal.joint, goal.names))[couplings]
         moves.append((emcee.moves.MHMove(Jumps(couplings, scales)), 0.4))
     sampler = emcee.EnsembleSampler(*coordinates.shape, lambda x: log_density(goal, x), vectorize=True, moves=moves)
     sampler.random_state = np.random.RandomState(np.random.MT19937(walk)).get_state()

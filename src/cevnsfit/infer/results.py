@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -38,6 +39,21 @@ class ProfileResult:
     converged: NDArray[np.bool_]
     iterations: NDArray[np.int64]
     fallbacks: int
+
+    def take(self, rows: NDArray[np.int64]) -> ProfileResult:
+        """Return some of the points, in the order of `rows`."""
+        return ProfileResult(self.nll2[rows], self.theta[rows], self.edm[rows], self.converged[rows], self.iterations[rows], self.fallbacks)
+
+    def extended(self, other: ProfileResult) -> ProfileResult:
+        """Return the points of both, those of `other` last."""
+        return ProfileResult(
+            np.concatenate([self.nll2, other.nll2]),
+            np.concatenate([self.theta, other.theta]),
+            np.concatenate([self.edm, other.edm]),
+            np.concatenate([self.converged, other.converged]),
+            np.concatenate([self.iterations, other.iterations]),
+            self.fallbacks + other.fallbacks,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

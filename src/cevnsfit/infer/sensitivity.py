@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.columns import column, searched
 from cevnsfit.infer.curve import crossings, root
-from cevnsfit.infer.intervals import Intervals, column, intervals, profiled, search_grid, threshold
+from cevnsfit.infer.intervals import Intervals, intervals, profiled, threshold
+from cevnsfit.infer.lines import search_grid
 from cevnsfit.infer.profile import profile
 from cevnsfit.stats.data import Data, asimov_data, observed_data
 from cevnsfit.stats.joint import expected_totals, join
@@ -137,7 +139,8 @@ class Outlook:
 def outlook(asimov: Hypothesis, real: Hypothesis, fluctuating: tuple[str, ...], *, cl: float, dof: int) -> Outlook:
     """Return a true value with its profiled curve; the parameters are those of `Outlook`."""
     grid = np.unique(np.append(search_grid(asimov.joint, asimov.poi), asimov.value))
-    return Outlook(asimov, real, fluctuating, cl, dof, column(asimov.joint, asimov.poi, grid, held=asimov.at))
+    curve = searched(asimov.joint, asimov.poi, threshold(cl, dof), held=asimov.at, grid=grid)
+    return Outlook(asimov, real, fluctuating, cl, dof, curve)
 
 
 def with_asimov(likelihood: Likelihood, truth: Mapping[str, float], *, keep: Collection[str] = ()) -> Likelihood:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.infer.basins import profile_basins
 from cevnsfit.infer.curve import Curve, changes, complement, interpolated, minima, root
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.intervals import METHOD, Intervals, search_grid, threshold
+from cevnsfit.infer.intervals import METHOD, Intervals, threshold
+from cevnsfit.infer.lines import search_grid
+from cevnsfit.infer.multistart import profile_minima
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -58,7 +59,7 @@ def point_values(
             continue
         shape = {name: value for name, value in values.items() if name in likelihood.nonlinear}
         rest = {name: np.array([value]) for name, value in values.items() if name not in shape}
-        result = profile_basins(likelihood.at(shape), rest, data=data, start=start)
+        result = profile_minima(likelihood.at(shape), rest, data=data, start=start)
         nll2[k], valid[k], start = result.nll2[0], result.converged[0], result.theta[0]
     return nll2, valid
 

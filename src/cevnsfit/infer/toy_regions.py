@@ -22,7 +22,7 @@ from cevnsfit.infer.contour import trace
 from cevnsfit.infer.feldman_cousins import REFINED, construction
 from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.hypothesis import default_hypothesis
-from cevnsfit.infer.intervals import coupling_scale
+from cevnsfit.infer.lines import coupling_scale
 from cevnsfit.infer.planes import Region
 
 if TYPE_CHECKING:

@@ -11,7 +11,9 @@ from cevnsfit.core.documents import plain, write_document
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version, package_versions
-from cevnsfit.infer.intervals import METHOD, column, coupling_scale
+from cevnsfit.infer.columns import column
+from cevnsfit.infer.intervals import METHOD
+from cevnsfit.infer.lines import coupling_scale
 from cevnsfit.infer.profile import profile
 from cevnsfit.io.exports import histfactory
 from cevnsfit.io.exports.hs3 import hs3_document

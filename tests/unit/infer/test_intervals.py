@@ -12,8 +12,10 @@ from scipy import optimize, stats
 
 from cevnsfit.core.errors import DomainError, UnknownNameError
 from cevnsfit.core.parameters import Parameter, ParameterSet
+from cevnsfit.infer.columns import column
 from cevnsfit.infer.curve import crossings
-from cevnsfit.infer.intervals import column, coupling_scale, intervals, profiled, search_grid, threshold
+from cevnsfit.infer.intervals import intervals, profiled, threshold
+from cevnsfit.infer.lines import coupling_scale, search_grid
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.joint import join
 

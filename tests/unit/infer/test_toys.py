@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.parameters import Parameter, ParameterSet
+from cevnsfit.infer.columns import column
 from cevnsfit.infer.hypothesis import at_value, default_hypothesis, likelihood_ratio, toys_of
-from cevnsfit.infer.intervals import column
 from cevnsfit.infer.minima import free_fits, start_set
 from cevnsfit.infer.polish import Polished
 from cevnsfit.infer.profile import profile

@@ -1,4 +1,4 @@
-"""Couplings that float are minimised over all basins."""
+"""Couplings that float are minimised over all minima."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 
 import cevnsfit as cf
 from cevnsfit.core.errors import UnknownNameError
-from cevnsfit.infer.basins import floating_couplings, profile_basins
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import intervals
+from cevnsfit.infer.lines import curved_couplings
+from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.infer.profile import profile
 from cevnsfit.stats.data import toy_data
 from cevnsfit.stats.likelihood import Likelihood, release
@@ -37,22 +38,22 @@ def test_held_parameters_are_released_by_name(nsi: Likelihood) -> None:
 
 def test_only_couplings_in_which_counts_are_curved_have_basins(nsi: Likelihood) -> None:
     joint = release(nsi, ["eps_ee_d", "eps_tautau_u"]).at({})
-    assert floating_couplings(joint, {}) == ("eps_ee_d",)
-    assert floating_couplings(joint, {"eps_ee_d": 0.0}) == ()
+    assert curved_couplings(joint, {}) == ("eps_ee_d",)
+    assert curved_couplings(joint, {"eps_ee_d": 0.0}) == ()
     strengths = cf.build_likelihood([cf.load_experiment("coherent-csi-2021")], model="signal-strength").at({})
-    assert floating_couplings(strengths, {}) == ()
+    assert curved_couplings(strengths, {}) == ()
 
 
-def test_without_floating_couplings_it_is_the_profile(nsi: Likelihood) -> None:
+def test_without_curved_couplings_it_is_the_profile(nsi: Likelihood) -> None:
     joint, grid = nsi.at({}), {"eps_ee_u": np.linspace(-0.1, 0.5, 5)}
-    np.testing.assert_array_equal(profile_basins(joint, grid).nll2, profile(joint, grid).nll2)
+    np.testing.assert_array_equal(profile_minima(joint, grid).nll2, profile(joint, grid).nll2)
 
 
 @pytest.mark.parametrize("name", ["eps_mumu_u", "eps_ee_d", "eps_emu_u"])
 def test_it_is_not_above_any_value_of_the_coupling(nsi: Likelihood, name: str) -> None:
     joint = release(nsi, [name]).at({})
     first = np.array([-0.15, 0.0, 0.2, 0.45])
-    found = profile_basins(joint, {"eps_ee_u": first})
+    found = profile_minima(joint, {"eps_ee_u": first})
     assert found.converged.all()
     tried = np.linspace(-1.0, 1.0, 41)
     grid = {"eps_ee_u": np.repeat(first, 41), name: np.tile(tried, 4)}
@@ -65,19 +66,19 @@ def test_it_is_not_above_any_value_of_the_coupling(nsi: Likelihood, name: str) -
 def test_the_start_does_not_matter(nsi: Likelihood) -> None:
     joint = release(nsi, ["eps_mumu_u"]).at({})
     start = joint.parameters.vector({"eps_mumu_u": 0.36})
-    one, other = (profile_basins(joint, {"eps_ee_u": np.array([0.05, 0.3])}, start=begin) for begin in (None, start))
+    one, other = (profile_minima(joint, {"eps_ee_u": np.array([0.05, 0.3])}, start=begin) for begin in (None, start))
     np.testing.assert_allclose(one.nll2, other.nll2, atol=1e-6)
 
 
 def test_the_minimum_over_everything_is_that_of_a_fit(nsi: Likelihood) -> None:
     joint = release(nsi, ["eps_ee_u", "eps_mumu_u"]).at({})
-    assert profile_basins(joint, {}).nll2[0] == pytest.approx(fit(joint, minos=()).nll2, abs=1e-5)
+    assert profile_minima(joint, {}).nll2[0] == pytest.approx(fit(joint, minos=()).nll2, abs=1e-5)
 
 
 def test_batches_of_data_are_minimised_each(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint(1, g=1.2)
     data = toy_data(joint, joint.parameters.vector({"g": 1.2}), np.random.default_rng(3), 4)
-    found = profile_basins(joint, {}, data=data)
+    found = profile_minima(joint, {}, data=data)
     tried = np.linspace(0.0, 2.5, 51)
     lowest = np.min([profile(joint, {"g": np.full(4, g)}, data=data).nll2 for g in tried], axis=0)
     assert np.all(found.nll2 <= lowest + 1e-6)

@@ -1,0 +1,113 @@
+"""The profiled curve of one parameter, over a grid that is widened until both of its ends are excluded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.infer.curve import Curve, minima
+from cevnsfit.infer.lines import search_grid, wider
+from cevnsfit.infer.multistart import profile_minima
+from cevnsfit.infer.profile import profile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.results import ProfileResult
+    from cevnsfit.stats.data import Data
+    from cevnsfit.stats.joint import Joint
+
+WIDENINGS: Final = 10
+"""Times that a window is widened, at most."""
+
+FLAT: Final = 1e-9
+"""Change of -2 ln lambda over a whole widening below which the parameter has no effect there, and no end is excluded farther out."""
+
+
+def column(
+    joint: Joint,
+    poi: str,
+    values: NDArray[np.float64],
+    *,
+    held: Mapping[str, float],
+    data: Data | None = None,
+    start: NDArray[np.float64] | None = None,
+) -> Curve:
+    """Return the profiled curve of `poi` at `values`, with refined local minima added.
+
+    Parameters
+    ----------
+    joint
+        The likelihood at fixed nonlinear parameters.
+    poi
+        The parameter of interest.
+    values
+        Increasing values, at least three, shape (n,).
+    held
+        Other parameters that are held, by name.
+    data
+        The data set; the observed one by default.
+    start
+        Starting values of all parameters, shape (n,), for example a solution nearby.
+    """
+    return _refined(joint, poi, values, profile_minima(joint, at_values(poi, values, held), data=data, start=start), held=held, data=data)
+
+
+def _refined(
+    joint: Joint, poi: str, values: NDArray[np.float64], first: ProfileResult, *, held: Mapping[str, float], data: Data | None
+) -> Curve:
+    """Return a profiled curve with the minima beside its lowest points added."""
+    position = joint.parameters.index(poi)
+    seeds = minima(first.nll2)
+    seeds = seeds if seeds else [int(np.argmin(first.nll2))]  # all are infinite
+    floating = tuple(p.name for p in joint.parameters if (not p.fixed or p.name == poi) and p.name not in held)
+    held_arrays = {name: np.full(len(seeds), value) for name, value in held.items()}
+    free = profile(joint, held_arrays, data=data, start=first.theta[seeds], floating=floating)
+    found = free.theta[:, position]
+    low, high = values[np.maximum(np.array(seeds) - 1, 0)], values[np.minimum(np.array(seeds) + 1, len(values) - 1)]
+    good = free.converged & (low < found) & (found < high) & ~np.isin(found, values) & (free.nll2 <= first.nll2[seeds])
+    keep = np.flatnonzero(good)
+    all_values = np.concatenate([values, found[keep]])
+    order = np.argsort(all_values)
+    nll2 = np.concatenate([first.nll2, free.nll2[keep]])[order]
+    valid = np.concatenate([first.converged, free.converged[keep]])[order]
+    theta = np.concatenate([first.theta, free.theta[keep]])[order]
+    return Curve(all_values[order], nll2, valid, theta, first.fallbacks + free.fallbacks)
+
+
+def searched(
+    joint: Joint, poi: str, rise: float, *, held: Mapping[str, float], data: Data | None = None, grid: NDArray[np.float64] | None = None
+) -> Curve:
+    """Return the curve over a grid that is widened until both ends are excluded or at the ends of the domain.
+
+    Parameters
+    ----------
+    joint, poi, held, data
+        As for `column`.
+    rise
+        Height above the minimum from which on a value is excluded.
+    grid
+        First values; those of `search_grid` by default.
+    """
+    values = search_grid(joint, poi) if grid is None else grid
+    found = profile_minima(joint, at_values(poi, values, held), data=data)
+    steady = np.zeros(2, dtype=np.bool_)
+    for _ in range(WIDENINGS):
+        ends = found.nll2[[0, -1]]
+        low, high = (ends <= found.nll2.min() + rise) & ~steady
+        new = np.setdiff1d(wider(values, joint.parameters[poi], low=bool(low), high=bool(high)), values)
+        if not len(new):
+            break
+        found = found.extended(profile_minima(joint, at_values(poi, new, held), data=data))
+        order = np.argsort(np.append(values, new))
+        values, found = np.append(values, new)[order], found.take(order)
+        steady |= np.isclose(found.nll2[[0, -1]], ends, rtol=0.0, atol=FLAT) & (low, high)
+    return _refined(joint, poi, values, found, held=held, data=data)
+
+
+def at_values(poi: str, values: NDArray[np.float64], held: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
+    """Return the held parameters at each of some values of one of them."""
+    return {poi: values, **{name: np.full(len(values), value) for name, value in held.items()}}

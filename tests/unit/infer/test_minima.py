@@ -1,0 +1,150 @@
+"""Scales, grids and distinct minima of synthetic likelihoods whose minima are known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.parameters import Parameter, ParameterSet
+from cevnsfit.infer.columns import searched
+from cevnsfit.infer.lines import coupling_scale, even_couplings, rungs, search_grid
+from cevnsfit.infer.minima import EXCLUDED, free_fits, minima, start_set
+from cevnsfit.infer.multistart import Starts, profile_minima, promising
+from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.data import observed_data, toy_data
+from cevnsfit.stats.joint import Joint, join
+
+INF = math.inf
+
+
+def channel(name: str, names: tuple[str, ...], rows: list[tuple[tuple[int, ...], list[float]]], observed: list[float]) -> Channel:
+    """Return a channel of signal templates with the given powers of the couplings."""
+    powers = np.array([row for row, _ in rows])
+    ones = np.ones(powers.shape)
+    rule = Coefficients(names, powers, ones, ones, np.full(len(rows), -1), np.zeros(len(rows), dtype=np.int64))
+    templates = np.array([template for _, template in rows])
+    return Channel(name, templates, rule, ("cevns",) * len(rows), np.array(observed), None, (templates.shape[1],))
+
+
+def squared(name: str, counts: float, scale: float, observed: float, background: float = 0.0) -> Channel:
+    """Return one bin with counts (1 - g/scale)^2 + background."""
+    rows = [((0,), [counts]), ((1,), [-2 * counts / scale]), ((2,), [counts / scale**2])]
+    plain = channel(name, ("g",), [*rows, ((0,), [background])], [observed])
+    return Channel(name, plain.templates, plain.coefficients, ("cevns",) * 3 + ("brn",), plain.observed, None, (1,))
+
+
+def one(*channels: Channel, lower: float = -INF, upper: float = INF) -> Joint:
+    return join(ParameterSet((Parameter("g", "polynomial", min(max(0.0, lower), upper), lower, upper),)), channels)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e3])
+def test_both_sides_of_a_dip_are_minima(scale: float) -> None:
+    joint = one(squared("a", 100.0, scale, 64.0))
+    found = minima(joint, observed_data(joint), held={})
+    np.testing.assert_allclose(np.sort(found.theta[:, 0]) / scale, [0.2, 1.8], atol=1e-4)
+    np.testing.assert_allclose(found.nll2, 0.0, atol=1e-7)
+    assert found.converged.all()
+
+
+def test_the_scale_of_one_channel_may_be_a_hundred_times_that_of_the_other() -> None:
+    joint = one(squared("large", 1e4, 100.0, 1e4), squared("small", 50.0, 0.5, 50.0, background=3.0))
+    assert coupling_scale(joint, "g") > 5.0
+    grid = search_grid(joint, "g")
+    assert np.diff(grid[(grid > 0.5) & (grid < 1.1)]).max() < 0.1
+    found = minima(joint, observed_data(joint), held={})
+    assert [round(value) for value in np.sort(found.theta[:, 0])] == [0, 1]
+
+
+def test_a_window_is_widened_until_its_ends_are_excluded() -> None:
+    joint = one(squared("a", 0.01, 1.0, 0.0, background=1.0))
+    curve = searched(joint, "g", EXCLUDED, held={})
+    assert curve.values[0] < search_grid(joint, "g")[0]
+    assert curve.values[-1] > search_grid(joint, "g")[-1]
+    assert (curve.nll2[[0, -1]] > curve.nll2.min() + EXCLUDED).all()
+
+
+def test_a_window_ends_with_the_domain() -> None:
+    joint = one(squared("a", 0.01, 1.0, 0.0, background=1.0), lower=0.0, upper=3.0)
+    curve = searched(joint, "g", EXCLUDED, held={})
+    assert (curve.values[0], curve.values[-1]) == (0.0, 3.0)
+
+
+def test_a_domain_beyond_the_usual_window_is_searched() -> None:
+    joint = one(squared("a", 100.0, 1.0, 100.0), lower=20.0)
+    found = minima(joint, observed_data(joint), held={})
+    assert found.theta[0, 0] == pytest.approx(20.0)
+
+
+def test_a_window_without_effect_is_not_widened() -> None:
+    joint = one(channel("a", ("g",), [((0,), [5.0]), ((1,), [0.0])], [5.0]))
+    assert coupling_scale(joint, "g") == 1.0
+    assert np.abs(searched(joint, "g", EXCLUDED, held={}).values).max() <= 16.0
+
+
+def test_a_scale_without_a_balance_is_the_default_or_what_the_rest_gives() -> None:
+    rows = [((1,), [20.0]), ((0,), [5.0])]
+    strength = channel("a", ("g",), rows, [30.0])
+    background = Channel("a", strength.templates, strength.coefficients, ("cevns", "brn"), strength.observed, None, (1,))
+    for default, wanted in ((0.0, 0.25), (1.0, 1.0)):
+        joint = join(ParameterSet((Parameter("g", "polynomial", default, 0.0, 10.0),)), (background,))
+        assert coupling_scale(joint, "g") == pytest.approx(wanted)
+
+
+def test_a_minimum_on_the_first_step_of_the_grid_is_found() -> None:
+    joint = one(squared("a", 1e6, 1.0, (0.39**2) * 1e6), lower=0.6, upper=10.0)
+    assert profile_minima(joint, {}).nll2[0] == pytest.approx(0.0, abs=1e-6)
+    curve = searched(joint, "g", EXCLUDED, held={})
+    assert curve.nll2.min() == pytest.approx(0.0, abs=1e-6)
+    assert curve.values[curve.lowest] == pytest.approx(0.61, abs=1e-4)
+
+
+def corners() -> Joint:
+    """Return 50 (1 + a)^2 in one bin and 50 (1 + b)^2 in the other: minima at 0 and -2 in each coupling."""
+    rows = [((0, 0), [50.0, 50.0]), ((1, 0), [100.0, 0.0]), ((2, 0), [50.0, 0.0]), ((0, 1), [0.0, 100.0]), ((0, 2), [0.0, 50.0])]
+    both = channel("one", ("a", "b"), rows, [50.0, 50.0])
+    return join(ParameterSet((Parameter("a", "polynomial", 0.0), Parameter("b", "polynomial", 0.0))), (both,))
+
+
+def test_four_corners_are_four_minima() -> None:
+    joint = corners()
+    found = minima(joint, observed_data(joint), held={})
+    assert sorted({(round(a), round(b)) for a, b in found.theta}) == [(-2, -2), (-2, 0), (0, -2), (0, 0)]
+    assert len(found.nll2) == 4
+
+
+def test_a_held_coupling_is_not_searched() -> None:
+    joint = corners()
+    found = minima(joint, observed_data(joint), held={"b": -2.0})
+    assert sorted((round(a), b) for a, b in found.theta) == [(-2, -2.0), (0, -2.0)]
+
+
+def test_rungs_lie_on_both_sides_of_a_dip_and_in_it() -> None:
+    joint = one(squared("a", 100.0, 1.0, 64.0))
+    found = rungs(joint, "g")
+    assert np.diff(found[(found > -0.5) & (found < 2.5)]).max() < 0.2
+    assert even_couplings(joint) == []
+
+
+def test_toys_from_starts_of_other_data_end_in_their_lowest_minimum() -> None:
+    joint = one(squared("a", 30.0, 1.0, 30.0, background=2.0), squared("b", 20.0, 1.3, 20.0, background=2.0))
+    starts = start_set(joint, observed_data(joint), held={})
+    toys = toy_data(joint, joint.parameters.vector({"g": 1.7}), np.random.default_rng(2), 32)
+    best, theta = free_fits(joint, toys, starts, held={})
+    for row in range(32):
+        alone = minima(joint, toys.take(row), held={})
+        assert best[row] == pytest.approx(alone.nll2[0], abs=1e-6)
+    assert np.median(theta[:, 0]) > 1.0
+
+
+def test_starts_near_each_other_are_not_all_minimised() -> None:
+    values = np.array([[[0.0, 0.0], [0.1, 0.0], [2.0, 0.0], [0.0, 3.0]]])
+    chosen = promising(Starts(values, np.array([[1.0, 0.5, 9.0, 4.0]])), middle=np.zeros((1, 2)), apart=np.full((1, 2), 0.5), kept=2)
+    assert chosen.tolist() == [[False, True, False, True]]
+
+
+def test_the_lower_side_of_the_middle_counts_unless_it_is_far_above() -> None:
+    along = Starts(np.linspace(0.0, 4.0, 5)[None, :, None], np.array([[9.0, 8.0, 7.0, 5.0, 6.0]]))
+    chosen = [promising(along, middle=np.full((1, 1), 2.0), apart=np.zeros((1, 1)), kept=4, shallow=limit) for limit in (INF, 2.0)]
+    assert [np.flatnonzero(row[0]).tolist() for row in chosen] == [[1, 3], [3]]
