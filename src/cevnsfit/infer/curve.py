@@ -242,9 +242,9 @@ def outward_root(
 
 
 def interpolated(values: ArrayLike, heights: ArrayLike, level: float) -> float:
-    """Return where the straight line through two points crosses a level; half way where a height is not finite."""
+    """Return where the straight line through two points crosses a level; half way where that is not known."""
     (a, b), (low, high) = np.asarray(values).tolist(), np.asarray(heights).tolist()
-    fraction = (level - low) / (high - low) if math.isfinite(low) and math.isfinite(high) else 0.5
+    fraction = (level - low) / (high - low) if math.isfinite(high - low) and high != low else 0.5
     return float(a + fraction * (b - a))
 
 

@@ -97,6 +97,7 @@ def test_the_complement_of_the_complement_is_the_set(ends: list[float]) -> None:
 def test_a_line_through_a_point_without_a_height_is_cut_in_the_middle() -> None:
     assert interpolated((1.0, 3.0), (math.nan, 2.0), 1.0) == 2.0
     assert interpolated((1.0, 3.0), (4.0, 0.0), 1.0) == 2.5
+    assert interpolated((1.0, 3.0), (4.0, 4.0), 4.0) == 2.0
 
 
 @given(st.lists(st.floats(-10.0, 10.0), min_size=1, max_size=30))
