@@ -148,7 +148,7 @@ def test_refit_of_what_comes_back(experiments: tuple[str, ...], model: str, at: 
     analysis = Analysis(experiments, model)
     file, _ = write_workspaces(workspaces(analysis, at=at), tmp_path / "likelihood.json")
     again = read_workspace(file)
-    before, after = fit(build(analysis), fixed=at, minos=()), fit(again, minos=())
+    before, after = fit(build(analysis), at=at, minos=()), fit(again, minos=())
     assert set(after.values) == set(before.values) - {p.name for p in build(analysis).nonlinear}
     assert after.nll2 == pytest.approx(before.nll2, abs=1e-6)
     for name in after.floating:
@@ -246,7 +246,7 @@ def test_refit_of_what_comes_back_as_hs3(experiments: tuple[str, ...], model: st
     (file,) = write_hs3(hs3(analysis, at=at), tmp_path / "hs3.json")
     likelihood, again = build(analysis), read_hs3(file)
     assert set(again.parameters.names) == {p.name for p in likelihood.parameters if p.kind != "nonlinear"}
-    before, after = fit(likelihood, fixed=at, data=observed_or_asimov(likelihood.at({})), minos=()), fit(again, minos=())
+    before, after = fit(likelihood, at=at, data=observed_or_asimov(likelihood.at({})), minos=()), fit(again, minos=())
     assert after.nll2 == pytest.approx(before.nll2, abs=1e-6)
     for name in after.floating:
         width = 1e-6 if np.isnan(before.errors[name]) else 1e-3 * before.errors[name]

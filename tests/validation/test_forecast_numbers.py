@@ -80,7 +80,7 @@ def _no_regular_axis() -> tuple[tuple[str, str], ...]:
 def test_the_asimov_fit_returns_the_truth(mass: float, coupling: float) -> None:
     likelihood = build_likelihood([load_experiment("ccm-200-recoil")], "lmu-ltau")
     asimov = with_asimov(likelihood, {"mass": mass, "g": coupling})
-    result = fit(asimov, fixed={"mass": mass}, minos=())
+    result = fit(asimov, at={"mass": mass}, minos=())
     assert result.valid
     assert result.values["g"] == pytest.approx(coupling, rel=1e-4)
     assert result.nll2 == pytest.approx(0.0, abs=1e-6)

@@ -103,10 +103,10 @@ def cut(joint: Joint, poi: str, floor: float) -> Joint:
     return replace(joint, parameters=ParameterSet(parameters))
 
 
-def require_growth(joint: Joint, poi: str, held: Mapping[str, float]) -> None:
+def require_growth(joint: Joint, poi: str, at: Mapping[str, float]) -> None:
     """Raise CevnsfitError unless the counts of every channel grow with `poi`, or do not depend on it."""
     values = np.unique(np.append(search_grid(joint, poi), joint.parameters[poi].lower))
-    theta = np.tile(joint.parameters.vector(held), (len(values), 1))
+    theta = np.tile(joint.parameters.vector(at), (len(values), 1))
     theta[:, joint.parameters.index(poi)] = values
     grow = [np.diff(total.sum(axis=1)) for total in expected_totals(joint, theta)]
     rising = all(np.all(step >= -1e-9 * abs(step).max()) for step in grow) and any(np.any(step > 0) for step in grow)

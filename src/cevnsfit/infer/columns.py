@@ -32,7 +32,7 @@ def column(
     poi: str,
     values: NDArray[np.float64],
     *,
-    held: Mapping[str, float],
+    at: Mapping[str, float],
     data: Data | None = None,
     start: NDArray[np.float64] | None = None,
 ) -> Curve:
@@ -46,25 +46,25 @@ def column(
         The parameter of interest.
     values
         Increasing values, at least three, shape (n,).
-    held
+    at
         Other parameters that are held, by name.
     data
         The data set; the observed one by default.
     start
         Starting values of all parameters, shape (n,), for example a solution nearby.
     """
-    return _refined(joint, poi, values, profile_minima(joint, at_values(poi, values, held), data=data, start=start), held=held, data=data)
+    return _refined(joint, poi, values, profile_minima(joint, at_values(poi, values, at), data=data, start=start), at=at, data=data)
 
 
 def _refined(
-    joint: Joint, poi: str, values: NDArray[np.float64], first: ProfileResult, *, held: Mapping[str, float], data: Data | None
+    joint: Joint, poi: str, values: NDArray[np.float64], first: ProfileResult, *, at: Mapping[str, float], data: Data | None
 ) -> Curve:
     """Return a profiled curve with the minima beside its lowest points added."""
     position = joint.parameters.index(poi)
     seeds = minima(first.nll2)
     seeds = seeds if seeds else [int(np.argmin(first.nll2))]  # all are infinite
-    floating = tuple(p.name for p in joint.parameters if (not p.fixed or p.name == poi) and p.name not in held)
-    held_arrays = {name: np.full(len(seeds), value) for name, value in held.items()}
+    floating = tuple(p.name for p in joint.parameters if (not p.fixed or p.name == poi) and p.name not in at)
+    held_arrays = {name: np.full(len(seeds), value) for name, value in at.items()}
     free = profile(joint, held_arrays, data=data, start=first.theta[seeds], floating=floating)
     found = free.theta[:, position]
     low, high = values[np.maximum(np.array(seeds) - 1, 0)], values[np.minimum(np.array(seeds) + 1, len(values) - 1)]
@@ -79,13 +79,13 @@ def _refined(
 
 
 def searched(
-    joint: Joint, poi: str, rise: float, *, held: Mapping[str, float], data: Data | None = None, grid: NDArray[np.float64] | None = None
+    joint: Joint, poi: str, rise: float, *, at: Mapping[str, float], data: Data | None = None, grid: NDArray[np.float64] | None = None
 ) -> Curve:
     """Return the curve over a grid that is widened until both ends are excluded or at the ends of the domain.
 
     Parameters
     ----------
-    joint, poi, held, data
+    joint, poi, at, data
         As for `column`.
     rise
         Height above the minimum from which on a value is excluded.
@@ -93,7 +93,7 @@ def searched(
         First values; those of `search_grid` by default.
     """
     values = search_grid(joint, poi) if grid is None else grid
-    found = profile_minima(joint, at_values(poi, values, held), data=data)
+    found = profile_minima(joint, at_values(poi, values, at), data=data)
     steady = np.zeros(2, dtype=np.bool_)
     for _ in range(WIDENINGS):
         ends = found.nll2[[0, -1]]
@@ -101,13 +101,13 @@ def searched(
         new = np.setdiff1d(wider(values, joint.parameters[poi], low=bool(low), high=bool(high)), values)
         if not len(new):
             break
-        found = found.extended(profile_minima(joint, at_values(poi, new, held), data=data))
+        found = found.extended(profile_minima(joint, at_values(poi, new, at), data=data))
         order = np.argsort(np.append(values, new))
         values, found = np.append(values, new)[order], found.take(order)
         steady |= np.isclose(found.nll2[[0, -1]], ends, rtol=0.0, atol=FLAT) & (low, high)
-    return _refined(joint, poi, values, found, held=held, data=data)
+    return _refined(joint, poi, values, found, at=at, data=data)
 
 
-def at_values(poi: str, values: NDArray[np.float64], held: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
+def at_values(poi: str, values: NDArray[np.float64], at: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
     """Return the held parameters at each of some values of one of them."""
-    return {poi: values, **{name: np.full(len(values), value) for name, value in held.items()}}
+    return {poi: values, **{name: np.full(len(values), value) for name, value in at.items()}}

@@ -145,13 +145,13 @@ def split_likelihood(joint: Joint, at: Mapping[str, float], data: Data) -> Split
         raise CevnsfitError(message)
     joint = observing(joint, data)
     separate, place = separate_couplings(joint, shared)
-    starts = start_set(joint, data, held=at)
+    starts = start_set(joint, data, at=at)
     return Split(
         joint,
         separate,
         place,
         starts,
-        np.concatenate([starts[:, place], start_set(separate, _moved(data, place), held=at)]),
+        np.concatenate([starts[:, place], start_set(separate, _moved(data, place), at=at)]),
         at,
     )
 
@@ -162,10 +162,10 @@ def _moved(data: Data, place: NDArray[np.int64]) -> Data:
 
 def distance(data: Data, *, split: Split) -> Floats:
     """Return chi2_PG of each data set, shape (P, 1); NaN where a fit fails."""
-    combined, theta = free_fits(split.combined, data, split.starts, held=split.at)
+    combined, theta = free_fits(split.combined, data, split.starts, at=split.at)
     starts = np.broadcast_to(split.separate_starts[:, None], (len(split.separate_starts), len(data.aux), len(split.place)))
     good = np.where(np.isnan(theta), split.starts[0], theta)[:, split.place]
-    separate, _ = free_fits(split.separate, _moved(data, split.place), np.concatenate([starts, good[None]]), held=split.at)
+    separate, _ = free_fits(split.separate, _moved(data, split.place), np.concatenate([starts, good[None]]), at=split.at)
     return np.maximum(combined - separate, 0.0)[:, None]
 
 
@@ -196,9 +196,9 @@ def compatibility(
     data = observed_data(joint) if data is None else data
     split = split_likelihood(joint, at, data)
     one = data.batch()
-    combined, theta = free_fits(split.combined, one, split.starts, held=at)
+    combined, theta = free_fits(split.combined, one, split.starts, at=at)
     starts = np.concatenate([split.separate_starts, theta[:, split.place]])
-    separate, other = free_fits(split.separate, _moved(one, split.place), starts, held=at)
+    separate, other = free_fits(split.separate, _moved(one, split.place), starts, at=at)
     statistic = float(combined[0] - separate[0])
     if not np.isfinite(statistic):
         message = "a fit does not converge: there is no test of compatibility"

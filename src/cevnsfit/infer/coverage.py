@@ -142,10 +142,10 @@ def _cls(data: Data, found: Floats, test: Hypothesis) -> Floats:
     """Return the asymptotic CLs of the truth for each data set, shape (P,), as `infer.cls` has it for the observed data."""
     starts = np.concatenate([test.theta[None], test.alternatives[0].starts])
     without = {**test.at, test.poi: 0.0}
-    lowest, null = conditional_fits(test.joint, data, starts, held=without)
+    lowest, null = conditional_fits(test.joint, data, starts, at=without)
     null = np.where(np.isnan(null), test.theta, null)
     asimov = stack([asimov_data(observing(test.joint, data.take(row)), theta) for row, theta in enumerate(null)])
-    heights = [conditional_fits(test.joint, asimov, starts, held=held)[0] for held in (test.held, without)]
+    heights = [conditional_fits(test.joint, asimov, starts, at=held)[0] for held in (test.held, without)]
     best = np.where(found[:, 2] < 0.0, lowest, found[:, 1])
     q = q_tilde(np.column_stack([found[:, 0], best, found[:, 2]]), test.value)
     with_signal, background = asymptotic_tails(q, np.maximum(heights[0] - heights[1], 0.0))
@@ -161,7 +161,7 @@ def measure_nested(data: Data, *, test: Hypothesis, alpha: float, stream: np.ran
     data = data.rows(np.arange(min(PER_UNIT, len(data.aux))))
     size = len(data.aux)
     found[:size, :3] = likelihood_ratio(data, test=test)
-    _, theta = conditional_fits(test.joint, data, np.concatenate([test.theta[None], test.alternatives[0].starts]), held=test.held)
+    _, theta = conditional_fits(test.joint, data, np.concatenate([test.theta[None], test.alternatives[0].starts]), at=test.held)
     statistic = found[:size, 0] - found[:size, 1]
     for row in range(size):
         rng = np.random.default_rng(np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, row)))

@@ -75,7 +75,7 @@ def feldman_cousins(test: Hypothesis, *, cl: float, toys: Toys, run: Runner = HE
 def construction(test: Hypothesis, *, cl: float, toys: Toys, first: int = 0) -> Procedure[Intervals]:
     """Return the Feldman-Cousins interval, as a procedure; `first` is the place of its first value among the random streams."""
     threshold(cl, 1)
-    curve = searched(test.joint, test.poi, FAR, held=test.at, data=test.data)
+    curve = searched(test.joint, test.poi, FAR, at=test.at, data=test.data)
     test = replace(test, best=float(np.fmin(test.best, curve.nll2.min())))
     tests = {
         first + (k << REFINED): replace(test, value=float(curve.values[i]), theta=curve.theta[i], nll2=float(curve.nll2[i]))

@@ -44,7 +44,7 @@ WITHIN: Final = 10.0
 def fit(
     target: Joint | Likelihood,
     *,
-    fixed: Mapping[str, float] | None = None,
+    at: Mapping[str, float] | None = None,
     floating: Iterable[str] = (),
     starts: NDArray[np.float64] | None = None,
     data: Data | None = None,
@@ -56,7 +56,7 @@ def fit(
     ----------
     target
         A joint likelihood, or a likelihood whose nonlinear parameters float too.
-    fixed
+    at
         Values of parameters to hold.
     floating
         Names to float although they are held by default (`Parameter.fixed`).
@@ -72,10 +72,10 @@ def fit(
     UnknownNameError, DomainError
         If a name is not a parameter, or a value is outside its domain.
     """
-    fixed = {} if fixed is None else dict(fixed)
+    at = {} if at is None else dict(at)
     parameters = target.parameters
-    held = dict(zip(parameters.names, parameters.vector(fixed).tolist(), strict=True))
-    wanted = _wanted(parameters, fixed, tuple(floating))
+    held = dict(zip(parameters.names, parameters.vector(at).tolist(), strict=True))
+    wanted = _wanted(parameters, at, tuple(floating))
     if data is None:
         shape = {p.name: held[p.name] for p in parameters if p.kind == "nonlinear"}
         data = observed_data(target.at(shape) if isinstance(target, Likelihood) else target)
@@ -89,13 +89,13 @@ def fit(
     return _describe(objective, best, found, asked)
 
 
-def _wanted(parameters: ParameterSet, fixed: Mapping[str, float], floating: tuple[str, ...]) -> tuple[str, ...]:
+def _wanted(parameters: ParameterSet, at: Mapping[str, float], floating: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names that float."""
-    both = [name for name in floating if parameters[name].name in fixed]
+    both = [name for name in floating if parameters[name].name in at]
     if both:
         message = f"{both[0]} cannot be both fixed and floating"
         raise CevnsfitError(message)
-    return tuple(p.name for p in parameters if p.name not in fixed and (not p.fixed or p.name in floating))
+    return tuple(p.name for p in parameters if p.name not in at and (not p.fixed or p.name in floating))
 
 
 def _evaluated(objective: Objective, found: Search) -> FitResult:
@@ -218,12 +218,12 @@ def _hesse(minuit: Minuit, objective: Objective) -> tuple[dict[str, float], NDAr
     return errors, correlation
 
 
-def _covariance(objective: Objective, x: NDArray[np.float64], held: Sequence[bool]) -> NDArray[np.float64]:
+def _covariance(objective: Objective, x: NDArray[np.float64], at: Sequence[bool]) -> NDArray[np.float64]:
     """Return twice the inverse Hessian of the parameters that are not held, zero for the others."""
     covariance = np.zeros((len(x), len(x)))
-    free = np.flatnonzero(~np.array(held))
+    free = np.flatnonzero(~np.array(at))
     if len(free):
-        covariance[np.ix_(free, free)] = 2.0 * np.linalg.pinv(objective.hessian(x, held), hermitian=True)
+        covariance[np.ix_(free, free)] = 2.0 * np.linalg.pinv(objective.hessian(x, at), hermitian=True)
     return covariance
 
 

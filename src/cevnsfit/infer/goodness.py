@@ -82,7 +82,7 @@ def deviance(data: Data, *, joint: Joint, at: Mapping[str, float], starts: Float
     """
     floating = np.array([not p.fixed and p.name not in at for p in joint.parameters])
     data = replace(data, aux=np.where(floating, data.aux, centres))
-    return free_fits(joint, data, starts, held=at)[0][:, None]
+    return free_fits(joint, data, starts, at=at)[0][:, None]
 
 
 def goodness_of_fit(
@@ -111,8 +111,8 @@ def goodness_of_fit(
     at = {} if at is None else at
     data = observed_data(joint) if data is None else data
     joint = observing(joint, data)
-    starts = start_set(joint, data, held=at)
-    best, theta = free_fits(joint, data.batch(), starts, held=at)
+    starts = start_set(joint, data, at=at)
+    best, theta = free_fits(joint, data.batch(), starts, at=at)
     if not np.isfinite(best[0]):
         message = "no free fit converges: there is no goodness of fit"
         raise CevnsfitError(message)

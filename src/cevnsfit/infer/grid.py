@@ -158,7 +158,7 @@ def grid_column(grid: Grid, index: int) -> GridColumn:
     if grid.sort == "points":
         x, y = grid.axes
         points = {x.name: np.full(len(y.values), x.values[index]), y.name: y.values}
-        nll2, valid = point_values(grid.likelihood, points, held=grid.at, floating=grid.floating, data=grid.data)
+        nll2, valid = point_values(grid.likelihood, points, at=grid.at, floating=grid.floating, data=grid.data)
         return GridColumn(nll2, valid, np.full((MAX_MINIMA, 2), np.nan), np.nan, 1.0, 0)
     return _shared_column(grid, index)
 
@@ -174,7 +174,7 @@ def _shared_column(grid: Grid, index: int) -> GridColumn:
     simple = grid.sort == "columns" and not curved_couplings(joint, {y.name: 0.0, **held})
     origin = [parameter.default] if simple else []
     values = np.unique(np.concatenate([y.values, extra[(extra > low) & (extra < high)], origin]))
-    curve = column(joint, y.name, values, held=held, data=grid.data, start=grid.start)
+    curve = column(joint, y.name, values, at=held, data=grid.data, start=grid.start)
     place = np.searchsorted(curve.values, y.values)
     minima = np.full((MAX_MINIMA, 2), np.nan)
     found = [(curve.values[i], curve.nll2[i]) for i in curve.minima if low <= curve.values[i] <= high][:MAX_MINIMA]
@@ -255,7 +255,7 @@ def _fit_of_points(grid: Grid) -> dict[str, float]:
     names = [axis.name for axis in grid.axes]
     free = {*names, *grid.floating}
     fixed = {p.name: p.default for p in grid.likelihood.nonlinear if p.name not in free} | dict(grid.at)
-    found = fit(grid.likelihood, fixed=fixed, floating=free, data=grid.data, minos=())
+    found = fit(grid.likelihood, at=fixed, floating=free, data=grid.data, minos=())
     return {**{name: found.values[name] for name in names}, "nll2": found.nll2} if found.valid else {}
 
 
@@ -293,7 +293,7 @@ def column_intervals(grid: Grid, index: int, finished: GridColumn, levels: Seque
         )
     joint, held = joint_at(grid.likelihood, {**grid.at, x.name: float(x.values[index])})
     curve = _curve(y, finished)
-    cuts = crossings(profiled(joint, y.name, held=held, data=grid.data), curve, levels, grid.start)
+    cuts = crossings(profiled(joint, y.name, at=held, data=grid.data), curve, levels, grid.start)
     return tuple(curve.allowed(found, level) for found, level in zip(cuts, levels, strict=True))
 
 

@@ -117,8 +117,8 @@ def hypothesis(joint: Joint, poi: str, value: float, *, at: Mapping[str, float] 
 
 def with_best_fit(test: Hypothesis) -> Hypothesis:
     """Return a hypothesis with the best fit to its data, and its own likelihood as the only alternative."""
-    starts = start_set(test.joint, test.data, held=test.at)
-    best, theta = free_fits(test.joint, test.data.batch(), starts, held=test.at)
+    starts = start_set(test.joint, test.data, at=test.at)
+    best, theta = free_fits(test.joint, test.data.batch(), starts, at=test.at)
     estimate = float(theta[0, test.joint.parameters.index(test.poi)])
     return replace(test, alternatives=(Alternative(test.joint, starts),), best=float(best[0]), estimate=estimate)
 
@@ -180,7 +180,7 @@ def likelihood_ratio(data: Data, *, test: Hypothesis) -> Floats:
     """
     joint, place, couplings = test.joint, test.joint.parameters.index(test.poi), couplings_of(test.joint)
     first = next((other.starts for other in test.alternatives if other.joint is joint), test.alternatives[0].starts)
-    tested, theta = conditional_fits(joint, data, np.concatenate([test.theta[None], first]), held=test.held)
+    tested, theta = conditional_fits(joint, data, np.concatenate([test.theta[None], first]), at=test.held)
     result = np.stack([tested, tested, np.full(len(tested), test.value)], axis=1)
     for other in test.alternatives:
         theta = np.where(np.isnan(theta), test.theta, theta)
@@ -188,7 +188,7 @@ def likelihood_ratio(data: Data, *, test: Hypothesis) -> Floats:
         starts[:, :, couplings] = other.starts[:, None, couplings]
         if abs(test.value) > NEAR_ZERO * coupling_scale(joint, test.poi):
             starts = np.concatenate([starts, theta[None]])
-        lowest, found = free_fits(other.joint, data, starts, held=test.at)
+        lowest, found = free_fits(other.joint, data, starts, at=test.at)
         better = ~(lowest >= result[:, 1])
         result[better, 1], result[better, 2] = lowest[better], found[better, place]
     result[np.isnan(result).any(axis=1)] = np.nan

@@ -99,7 +99,7 @@ class Ranking:
         return self.fit.upper[self.poi]
 
 
-def ranking(joint: Joint, poi: str, *, held: Mapping[str, float] | None = None, data: Data | None = None) -> Ranking:
+def ranking(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, data: Data | None = None) -> Ranking:
     """Return the nuisances that float in the fit of `poi`, by the size of their impact.
 
     Parameters
@@ -108,7 +108,7 @@ def ranking(joint: Joint, poi: str, *, held: Mapping[str, float] | None = None, 
         The likelihood at fixed nonlinear parameters.
     poi
         The parameter of interest.
-    held
+    at
         Parameters that are held, by name.
     data
         The data set; the observed one by default.
@@ -118,8 +118,8 @@ def ranking(joint: Joint, poi: str, *, held: Mapping[str, float] | None = None, 
     CevnsfitError
         If the fit is not valid, or `poi` does not float in it.
     """
-    held = {} if held is None else dict(held)
-    best = fit(joint, fixed=held, data=data, minos=(poi,))
+    at = {} if at is None else dict(at)
+    best = fit(joint, at=at, data=data, minos=(poi,))
     if not best.valid or poi not in best.floating:
         reason = best.reason if not best.valid else f"{poi} has no effect, or is held"
         message = f"no impacts on {poi}: {reason}"

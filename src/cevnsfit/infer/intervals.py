@@ -92,18 +92,18 @@ def threshold(cl: float, dof: int) -> float:
     return float(2.0 * gammaincinv(dof / 2.0, cl))
 
 
-def profiled(joint: Joint, poi: str, *, held: Mapping[str, float], data: Data | None = None) -> Profiled:
+def profiled(joint: Joint, poi: str, *, at: Mapping[str, float], data: Data | None = None) -> Profiled:
     """Return the profile as a function of values of `poi` and of starts of all parameters, for `infer.curve.crossings`."""
 
-    def at(values: NDArray[np.float64], start: NDArray[np.float64] | None) -> ProfileResult:
-        return profile_minima(joint, at_values(poi, values, held), data=data, start=start)
+    def heights(values: NDArray[np.float64], start: NDArray[np.float64] | None) -> ProfileResult:
+        return profile_minima(joint, at_values(poi, values, at), data=data, start=start)
 
-    return at
+    return heights
 
 
 @on_one_thread
 def intervals(
-    joint: Joint, poi: str, *, cl: float, dof: int = 1, held: Mapping[str, float] | None = None, data: Data | None = None
+    joint: Joint, poi: str, *, cl: float, dof: int = 1, at: Mapping[str, float] | None = None, data: Data | None = None
 ) -> Intervals:
     """Return the allowed and excluded intervals of `poi`, all other floating parameters profiled.
 
@@ -115,18 +115,18 @@ def intervals(
         The parameter of interest.
     cl, dof
         Confidence level and degrees of freedom of the threshold.
-    held
+    at
         Other parameters that are held, by name.
     data
         The data set; the observed one by default.
     """
-    fixed = {} if held is None else held
+    fixed = {} if at is None else at
     parameter = joint.parameters[poi]
     rise = threshold(cl, dof)
-    curve = searched(joint, poi, rise, held=fixed, data=data)
+    curve = searched(joint, poi, rise, at=fixed, data=data)
     best = curve.lowest
     level = float(curve.nll2[best]) + rise
-    (cuts,) = crossings(profiled(joint, poi, held=fixed, data=data), curve, [level], curve.theta[best])
+    (cuts,) = crossings(profiled(joint, poi, at=fixed, data=data), curve, [level], curve.theta[best])
     ends = zip((parameter.lower, parameter.upper), curve.values[[0, -1]], strict=True)
     low, high = (float(limit if np.isfinite(limit) else last) for limit, last in ends)
     domain = (low, high)

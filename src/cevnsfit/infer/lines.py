@@ -59,15 +59,15 @@ def effective(joint: Joint) -> tuple[str, ...]:
     return tuple(name for name in joint.parameters.names if name in names)
 
 
-def free_couplings(joint: Joint, fixed: Mapping[str, object]) -> tuple[str, ...]:
+def free_couplings(joint: Joint, at: Mapping[str, object]) -> tuple[str, ...]:
     """Return the couplings that float and that some template depends on."""
     used = effective(joint)
-    return tuple(p.name for p in joint.parameters if p.kind == "polynomial" and not p.fixed and p.name not in fixed and p.name in used)
+    return tuple(p.name for p in joint.parameters if p.kind == "polynomial" and not p.fixed and p.name not in at and p.name in used)
 
 
-def curved_couplings(joint: Joint, fixed: Mapping[str, object]) -> tuple[str, ...]:
+def curved_couplings(joint: Joint, at: Mapping[str, object]) -> tuple[str, ...]:
     """Return the couplings that float and in which the counts are not linear."""
-    free = [i for i, p in enumerate(joint.parameters) if p.kind == "polynomial" and not p.fixed and p.name not in fixed]
+    free = [i for i, p in enumerate(joint.parameters) if p.kind == "polynomial" and not p.fixed and p.name not in at]
     curved: set[int] = set()
     for channel, local in zip(joint.channels, joint.local, strict=True):
         powers = channel.coefficients.powers * np.isin(local, free)

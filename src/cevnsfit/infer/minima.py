@@ -97,8 +97,8 @@ class Minima:
     tried: int
 
 
-def minima(joint: Joint, data: Data, *, held: Mapping[str, float]) -> Minima:
-    """Return the distinct minima over the parameters that are neither in `held` nor held by default.
+def minima(joint: Joint, data: Data, *, at: Mapping[str, float]) -> Minima:
+    """Return the distinct minima over the parameters that are neither in `at` nor held by default.
 
     Parameters
     ----------
@@ -106,18 +106,18 @@ def minima(joint: Joint, data: Data, *, held: Mapping[str, float]) -> Minima:
         The likelihood at fixed nonlinear parameters.
     data
         One data set.
-    held
+    at
         Parameters that are held, by name.
     """
-    names = free_couplings(joint, held)
+    names = free_couplings(joint, at)
     if not names:
-        return fitted(joint, data, joint.parameters.vector(held)[None], held=held)
+        return fitted(joint, data, joint.parameters.vector(at)[None], at=at)
     if len(names) == 1:
-        curve = searched(joint, names[0], EXCLUDED, held=held, data=data)
-        return fitted(joint, data, _lowest_rows(curve), held=held)
-    begin = np.concatenate([_from_cloud(joint, data, names, held), *(_from_line(joint, data, name, held) for name in names)])
-    first = fitted(joint, data, begin, held=held)
-    again = fitted(joint, data, np.concatenate([first.theta, _reflected(joint, first.theta[:MAX_STARTS], names)]), held=held)
+        curve = searched(joint, names[0], EXCLUDED, at=at, data=data)
+        return fitted(joint, data, _lowest_rows(curve), at=at)
+    begin = np.concatenate([_from_cloud(joint, data, names, at), *(_from_line(joint, data, name, at) for name in names)])
+    first = fitted(joint, data, begin, at=at)
+    again = fitted(joint, data, np.concatenate([first.theta, _reflected(joint, first.theta[:MAX_STARTS], names)]), at=at)
     return replace(again, tried=first.tried + again.tried)
 
 
@@ -130,19 +130,19 @@ def _reflected(joint: Joint, theta: Floats, names: Sequence[str]) -> Floats:
     return result
 
 
-def fitted(joint: Joint, data: Data, begin: Floats, *, held: Mapping[str, float]) -> Minima:
+def fitted(joint: Joint, data: Data, begin: Floats, *, at: Mapping[str, float]) -> Minima:
     """Return the distinct minima reached from starts of all parameters, shape (S, n)."""
-    begin = _off_zero(joint, begin, [joint.parameters.index(name) for name in free_couplings(joint, held)])
-    found = profile(joint, {name: np.full(len(begin), value) for name, value in held.items()}, data=data, start=begin)
+    begin = _off_zero(joint, begin, [joint.parameters.index(name) for name in free_couplings(joint, at)])
+    found = profile(joint, {name: np.full(len(begin), value) for name, value in at.items()}, data=data, start=begin)
     order = np.lexsort((np.where(np.isfinite(found.nll2), found.nll2, np.inf), ~found.converged))
-    order = order[_elsewhere(joint, found.theta[order], SAME, held)][:MOST]
-    kept = _distinct(joint, data, found.nll2[order], found.theta[order], held)
+    order = order[_elsewhere(joint, found.theta[order], SAME, at)][:MOST]
+    kept = _distinct(joint, data, found.nll2[order], found.theta[order], at)
     return Minima(found.nll2[order][kept], found.theta[order][kept], found.converged[order][kept], len(begin))
 
 
-def _elsewhere(joint: Joint, theta: Floats, apart: float, held: Mapping[str, float]) -> list[int]:
+def _elsewhere(joint: Joint, theta: Floats, apart: float, at: Mapping[str, float]) -> list[int]:
     """Return the points (S, n) that are farther than `apart`, in coupling scales, from all before them."""
-    names = free_couplings(joint, held)
+    names = free_couplings(joint, at)
     x = theta[:, [joint.parameters.index(name) for name in names]] / coupling_scales(joint, names)
     kept: list[int] = []
     for k in range(len(x)):
@@ -151,10 +151,10 @@ def _elsewhere(joint: Joint, theta: Floats, apart: float, held: Mapping[str, flo
     return kept
 
 
-def _from_line(joint: Joint, data: Data, name: str, held: Mapping[str, float]) -> Floats:
+def _from_line(joint: Joint, data: Data, name: str, at: Mapping[str, float]) -> Floats:
     """Return the minima along one coupling, the others free, shape (k, n)."""
     grid = search_grid(joint, name)
-    curve = searched(joint, name, EXCLUDED, held=held, data=data, grid=np.unique(np.append(grid[::THINNED], grid[-1])))
+    curve = searched(joint, name, EXCLUDED, at=at, data=data, grid=np.unique(np.append(grid[::THINNED], grid[-1])))
     return _lowest_rows(curve)
 
 
@@ -164,12 +164,12 @@ def _lowest_rows(curve: Curve) -> Floats:
     return rows
 
 
-def _from_cloud(joint: Joint, data: Data, names: Sequence[str], held: Mapping[str, float]) -> Floats:
+def _from_cloud(joint: Joint, data: Data, names: Sequence[str], at: Mapping[str, float]) -> Floats:
     """Return the lowest of quasi-random starts, shape (k, n); the parameters that are no couplings fit the data there."""
-    begin = _cloud(joint, joint.parameters.vector(held), names)
+    begin = _cloud(joint, joint.parameters.vector(at), names)
     columns = [joint.parameters.index(name) for name in names]
     fixed = {name: begin[:, column] for name, column in zip(names, columns, strict=True)}
-    first = profile(joint, {**fixed, **{name: np.full(len(begin), value) for name, value in held.items()}}, data=data, start=begin)
+    first = profile(joint, {**fixed, **{name: np.full(len(begin), value) for name, value in at.items()}}, data=data, start=begin)
     starts = Starts(begin[None][:, :, columns], np.where(np.isfinite(first.nll2), first.nll2, np.finfo(np.float64).max)[None])
     chosen = promising(starts, middle=np.zeros((1, len(names))), apart=APART * coupling_scales(joint, names)[None], kept=MOST)
     return np.asarray(first.theta[chosen[0]])
@@ -187,9 +187,9 @@ def _cloud(joint: Joint, base: Floats, names: Sequence[str]) -> Floats:
     return begin
 
 
-def _distinct(joint: Joint, data: Data, values: Floats, theta: Floats, held: Mapping[str, float]) -> list[int]:
+def _distinct(joint: Joint, data: Data, values: Floats, theta: Floats, at: Mapping[str, float]) -> list[int]:
     """Return which minima are not the same as an earlier one."""
-    names = free_couplings(joint, held)
+    names = free_couplings(joint, at)
     if not names:
         return [0]
     columns, kept = [joint.parameters.index(name) for name in names], [0]
@@ -197,7 +197,7 @@ def _distinct(joint: Joint, data: Data, values: Floats, theta: Floats, held: Map
         lines = theta[kept][:, None] + (theta[k] - theta[kept])[:, None] * ON_THE_LINE[:, None]
         points = lines.reshape(-1, theta.shape[1])
         fixed = {name: points[:, column] for name, column in zip(names, columns, strict=True)}
-        fixed |= {name: np.full(len(points), value) for name, value in held.items()}
+        fixed |= {name: np.full(len(points), value) for name, value in at.items()}
         top = profile(joint, fixed, data=data, start=points).nll2.reshape(len(kept), -1).max(axis=1)
         if np.all(top > np.maximum(values[kept], values[k]) + BARRIER):
             kept.append(k)
@@ -209,7 +209,7 @@ def couplings_of(joint: Joint) -> list[int]:
     return [i for i, p in enumerate(joint.parameters) if p.kind == "polynomial"]
 
 
-def start_set(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Sequence[Mapping[str, float]] = ({},)) -> Floats:
+def start_set(joint: Joint, data: Data, *, at: Mapping[str, float], truths: Sequence[Mapping[str, float]] = ({},)) -> Floats:
     """Return starts of all parameters for free fits to pseudo-experiments, shape (S, n): the minima of the data and of Asimov data, and rungs.
 
     Parameters
@@ -218,13 +218,13 @@ def start_set(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Se
         The likelihood.
     data
         The observed data set.
-    held
+    at
         Parameters that are held, by name.
     truths
         Values at which Asimov data are made, the defaults for what is not named.
     """
-    names = free_couplings(joint, held)
-    rows = _prepared(joint, data, held=held, truths=truths)
+    names = free_couplings(joint, at)
+    rows = _prepared(joint, data, at=at, truths=truths)
     if not names:
         return rows[:1]
     columns = [joint.parameters.index(name) for name in names]
@@ -237,14 +237,14 @@ def start_set(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Se
     return _off_zero(joint, np.concatenate([rows, further]), columns)
 
 
-def _prepared(joint: Joint, data: Data, *, held: Mapping[str, float], truths: Sequence[Mapping[str, float]] = ({},)) -> Floats:
+def _prepared(joint: Joint, data: Data, *, at: Mapping[str, float], truths: Sequence[Mapping[str, float]] = ({},)) -> Floats:
     """Return the minima of the data and of Asimov data that differ in their couplings, shape (S, n); see `start_set`."""
     rows: list[Floats] = []
-    for one in (data, *(asimov_data(joint, joint.parameters.vector({**held, **truth})) for truth in truths)):
-        lowest = minima(joint, one, held=held)
+    for one in (data, *(asimov_data(joint, joint.parameters.vector({**at, **truth})) for truth in truths)):
+        lowest = minima(joint, one, at=at)
         rows += list(lowest.theta[lowest.converged & (lowest.nll2 <= lowest.nll2[0] + SPREAD)][:MAX_STARTS])
-    found = np.array(rows if rows else [joint.parameters.vector(held)])
-    return found[_elsewhere(joint, found, NEAR_ZERO, held)]
+    found = np.array(rows if rows else [joint.parameters.vector(at)])
+    return found[_elsewhere(joint, found, NEAR_ZERO, at)]
 
 
 def _combinations(rows: Floats, columns: Sequence[int]) -> Floats:
@@ -266,7 +266,7 @@ def _off_zero(joint: Joint, rows: Floats, columns: Sequence[int]) -> Floats:
     return rows
 
 
-def free_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[str, float]) -> tuple[Floats, Floats]:
+def free_fits(joint: Joint, data: Data, starts: Floats, *, at: Mapping[str, float]) -> tuple[Floats, Floats]:
     """Return -2 ln lambda (P,) and all parameters (P, n) of the best of several free fits to each data set; NaN where it fails.
 
     A fit fails when no start converges, or when one that does not ends lower than the others. Where the counts depend on the square of a
@@ -281,18 +281,18 @@ def free_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[str, fl
         A batch of P data sets.
     starts
         Starting values of all parameters, shape (S, n) or (S, P, n), of which each data set takes the promising ones.
-    held
+    at
         Parameters that are held, by name.
     """
-    names = free_couplings(joint, held)
+    names = free_couplings(joint, at)
     mirrored = [index for index in even_couplings(joint) if joint.parameters.parameters[index].lower == 0.0]
     joint = _both_signs(joint, mirrored)
     size, width = len(data.aux), len(joint.parameters)
     starts = np.array(np.broadcast_to(starts[:, None], (len(starts), size, width)) if starts.ndim == 2 else starts)
-    for name, value in held.items():
+    for name, value in at.items():
         starts[:, :, joint.parameters.index(name)] = value
     which, rows = np.nonzero(_chosen(joint, data, starts, names))
-    fixed = {name: np.full(len(rows), value) for name, value in held.items()}
+    fixed = {name: np.full(len(rows), value) for name, value in at.items()}
     found = profile(joint, fixed, data=data.rows(rows), start=starts[which, rows])
     best, lowest, theta = np.full(size, np.inf), np.full(size, np.inf), np.full((size, width), np.nan)
     np.minimum.at(lowest, rows, np.where(np.isnan(found.nll2), np.inf, found.nll2))
@@ -345,7 +345,7 @@ def _both_signs(joint: Joint, mirrored: Sequence[int]) -> Joint:
     return replace(joint, parameters=ParameterSet(parameters))
 
 
-def conditional_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[str, float]) -> tuple[Floats, Floats]:
+def conditional_fits(joint: Joint, data: Data, starts: Floats, *, at: Mapping[str, float]) -> tuple[Floats, Floats]:
     """Return -2 ln lambda (P,) and all parameters (P, n) of the fit to each data set with some parameters held; NaN where it fails.
 
     -2 ln lambda is infinite where the model cannot make the data. Where other couplings float, all starts are used, else the first.
@@ -358,11 +358,11 @@ def conditional_fits(joint: Joint, data: Data, starts: Floats, *, held: Mapping[
         A batch of P data sets.
     starts
         Starting values of all parameters, shape (S, n).
-    held
+    at
         Parameters that are held, by name.
     """
-    if free_couplings(joint, held):
-        return free_fits(joint, data, starts, held=held)
+    if free_couplings(joint, at):
+        return free_fits(joint, data, starts, at=at)
     size = len(data.aux)
-    found = profile(joint, {name: np.full(size, value) for name, value in held.items()}, data=data, start=starts[0])
+    found = profile(joint, {name: np.full(size, value) for name, value in at.items()}, data=data, start=starts[0])
     return np.where(found.converged | np.isposinf(found.nll2), found.nll2, np.nan), found.theta

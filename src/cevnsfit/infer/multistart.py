@@ -109,19 +109,19 @@ def _spread(starts: Starts, apart: Floats, kept: int) -> Bools:
     return chosen
 
 
-def profile_minima(joint: Joint, fixed: Mapping[str, Floats], *, data: Data | None = None, start: Floats | None = None) -> ProfileResult:
-    """Return -2 ln lambda minimised over all parameters that are neither in `fixed` nor held by default, at P points.
+def profile_minima(joint: Joint, at: Mapping[str, Floats], *, data: Data | None = None, start: Floats | None = None) -> ProfileResult:
+    """Return -2 ln lambda minimised over all parameters that are neither in `at` nor held by default, at P points.
 
     Parameters
     ----------
-    joint, fixed, data, start
+    joint, at, data, start
         As for `profile`; the couplings of `start` are one of the starts.
     """
-    names = curved_couplings(joint, fixed)
+    names = curved_couplings(joint, at)
     if not names:
-        return profile(joint, fixed, data=data, start=start)
+        return profile(joint, at, data=data, start=start)
     data = observed_data(joint) if data is None else data
-    theta = _base(joint, fixed, data, start)
+    theta = _base(joint, at, data, start)
     columns = np.array([joint.parameters.index(name) for name in names])
     middle, units = _fewest(joint, theta, columns, coupling_scales(joint, names))
     values = _cloud(joint, columns, middle, units)
@@ -134,7 +134,7 @@ def profile_minima(joint: Joint, fixed: Mapping[str, Floats], *, data: Data | No
     rows, which = np.nonzero(chosen)
     begin = theta[rows]
     begin[:, columns] = values[rows, which]
-    held = {name: np.broadcast_to(item, (len(theta),))[rows] for name, item in fixed.items()}
+    held = {name: np.broadcast_to(item, (len(theta),))[rows] for name, item in at.items()}
     found = profile(joint, held, data=data if data.size is None else data.rows(rows), start=begin)
     return lowest_of(found, rows, len(theta))
 
@@ -149,12 +149,12 @@ def lowest_of(found: ProfileResult, rows: Ints, size: int) -> ProfileResult:
     return found.take(first)
 
 
-def _base(joint: Joint, fixed: Mapping[str, Floats], data: Data, start: Floats | None) -> Floats:
+def _base(joint: Joint, at: Mapping[str, Floats], data: Data, start: Floats | None) -> Floats:
     """Return all parameters at each point before anything floats, shape (P, n)."""
     theta = np.atleast_2d(joint.parameters.defaults() if start is None else start)
-    sizes = [len(theta), *(len(np.atleast_1d(item)) for item in fixed.values()), 1 if data.size is None else data.size]
+    sizes = [len(theta), *(len(np.atleast_1d(item)) for item in at.values()), 1 if data.size is None else data.size]
     theta = np.broadcast_to(theta, (max(sizes), theta.shape[1])).copy()
-    for name, item in fixed.items():
+    for name, item in at.items():
         theta[:, joint.parameters.index(name)] = item
     return theta
 

@@ -94,15 +94,15 @@ class Objective:
             result[index] = (values[1] - values[0]) / (ends[1] - ends[0])
         return result
 
-    def hessian(self, x: Floats, held: Sequence[bool] = ()) -> Floats:
-        """Return the Hessian in x, or in those parameters that are not `held`; only without floating nonlinear parameters.
+    def hessian(self, x: Floats, at: Sequence[bool] = ()) -> Floats:
+        """Return the Hessian in x, or in those parameters that are not `at`; only without floating nonlinear parameters.
 
         It is the exact one, or the Gauss-Newton part alone where the exact one has a diagonal element that is not positive: iminuit
         cannot start from that.
         """
         _, bound = self.bound_at(self.values(x))
         first, second = hessian(bound, self.evaluation(x), ROW, ROW)
-        order = [place for k, place in enumerate(self._order()) if not (held and held[k])]
+        order = [place for k, place in enumerate(self._order()) if not (at and at[k])]
         exact: Floats = (first + second)[0][np.ix_(order, order)]
         return exact if np.all(np.diag(exact) > 0) else np.asarray(first[0][np.ix_(order, order)])
 

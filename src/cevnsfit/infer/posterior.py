@@ -120,7 +120,7 @@ class Block:
     accepted: Floats
 
 
-def target(joint: Joint, data: Data, *, held: Mapping[str, float], priors: Sequence[Prior] = ()) -> PosteriorDensity:
+def target(joint: Joint, data: Data, *, at: Mapping[str, float], priors: Sequence[Prior] = ()) -> PosteriorDensity:
     """Return the posterior density of the parameters that float.
 
     Parameters
@@ -129,7 +129,7 @@ def target(joint: Joint, data: Data, *, held: Mapping[str, float], priors: Seque
         The likelihood at fixed nonlinear parameters.
     data
         The data set.
-    held
+    at
         Parameters that are held, by name; unconstrained ones without effect are held too.
     priors
         Priors that are not flat within the bounds of the parameter.
@@ -140,7 +140,7 @@ def target(joint: Joint, data: Data, *, held: Mapping[str, float], priors: Seque
         If a prior is given for a parameter that does not float, or that has a constraint, or exceeds the bounds.
     """
     used = effective(joint)
-    floating = [i for i, p in enumerate(joint.parameters) if not p.fixed and p.name not in held and (p.constrained or p.name in used)]
+    floating = [i for i, p in enumerate(joint.parameters) if not p.fixed and p.name not in at and (p.constrained or p.name in used)]
     chosen = {prior.name: prior for prior in priors}
     for name, prior in chosen.items():
         parameter = joint.parameters[name]
@@ -154,7 +154,7 @@ def target(joint: Joint, data: Data, *, held: Mapping[str, float], priors: Seque
     log = np.array([prior.log for prior in found], dtype=np.bool_)
     ends = [np.array([math.log(end) if prior.log else end for end, prior in zip(side, found, strict=True)]) for side in _ends(found)]
     free = tuple(prior for prior, p in zip(found, parameters, strict=True) if not p.constrained)
-    return PosteriorDensity(joint, data, joint.parameters.vector(held), np.array(floating, dtype=np.int64), ends[0], ends[1], log, free)
+    return PosteriorDensity(joint, data, joint.parameters.vector(at), np.array(floating, dtype=np.int64), ends[0], ends[1], log, free)
 
 
 def _ends(priors: Sequence[Prior]) -> tuple[list[float], list[float]]:
@@ -186,7 +186,7 @@ def starting_ensemble(goal: PosteriorDensity, walkers: int, rng: np.random.Gener
     """
     names, values = goal.joint.parameters.names, goal.theta
     held = {name: float(values[i]) for i, name in enumerate(names) if i not in goal.floating}
-    starts = start_set(goal.joint, goal.data, held=held)
+    starts = start_set(goal.joint, goal.data, at=held)
     heights = nll2(goal.joint, starts, goal.data)
     minima = starts[heights <= np.nanmin(heights) + HOPELESS]
     widths = _widths(goal, minima[0])

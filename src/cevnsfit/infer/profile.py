@@ -97,17 +97,17 @@ _DONE: Final = 1
 _FAILED: Final = 2
 
 
-def floating_indices(joint: Joint, fixed: Sequence[str], floating: Sequence[str] | None) -> Ints:
+def floating_indices(joint: Joint, at: Sequence[str], floating: Sequence[str] | None) -> Ints:
     """Return the indices of the parameters that float.
 
-    They are `floating` when given, else all that are neither in `fixed` nor held by default (`Parameter.fixed`).
+    They are `floating` when given, else all that are neither in `at` nor held by default (`Parameter.fixed`).
 
     Raises
     ------
     UnknownNameError
         If a name is not a parameter.
     """
-    held = {joint.parameters.index(name) for name in fixed}
+    held = {joint.parameters.index(name) for name in at}
     if floating is not None:
         chosen = [joint.parameters.index(name) for name in floating]
     else:
@@ -124,7 +124,7 @@ def zero_indices(theta: Floats, floating: Ints) -> Ints:
 
 def profile(
     joint: Joint,
-    fixed: Mapping[str, NDArray[np.float64]],
+    at: Mapping[str, NDArray[np.float64]],
     *,
     data: Data | None = None,
     start: NDArray[np.float64] | None = None,
@@ -140,13 +140,13 @@ def profile(
     ----------
     joint
         The joint likelihood.
-    fixed
+    at
         Values of held parameters, scalars or shape (P,).
     data
         A data set, or a batch of P of them; the observed one by default.
     start
         Starting values of all parameters, shape (n,) or (P, n); by default the defaults, or in a large batch the minimum of one of its
-        points. `fixed` goes over it.
+        points. `at` goes over it.
     floating
         Names that float; by default all that are not fixed.
 
@@ -156,8 +156,8 @@ def profile(
         If a name is not a parameter.
     """
     data = observed_data(joint) if data is None else data
-    theta = _start(joint, fixed, data, start)
-    moving = floating_indices(joint, tuple(fixed), floating)
+    theta = _start(joint, at, data, start)
+    moving = floating_indices(joint, tuple(at), floating)
     bound = bind_data(joint, data, moving, zero_indices(theta, moving))
     theta[:, bound.floating] = np.clip(theta[:, bound.floating], bound.lower, bound.upper)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -175,14 +175,14 @@ def profile(
     return ProfileResult(np.where(state.impossible, np.inf, state.value), state.theta, state.edm, converged, state.rounds, len(fallbacks))
 
 
-def _start(joint: Joint, fixed: Mapping[str, Floats], data: Data, start: Floats | None) -> Floats:
+def _start(joint: Joint, at: Mapping[str, Floats], data: Data, start: Floats | None) -> Floats:
     """Return starting values of all parameters, shape (P, n)."""
     theta = joint.parameters.defaults() if start is None else np.asarray(start, dtype=np.float64)
-    sizes = [len(np.atleast_1d(values)) for values in fixed.values()]
+    sizes = [len(np.atleast_1d(values)) for values in at.values()]
     sizes += [theta.shape[0]] if theta.ndim == 2 else []
     sizes += [] if data.size is None else [data.size]
     theta = np.broadcast_to(theta, (max(sizes, default=1), len(joint.parameters))).copy()
-    for name, values in fixed.items():
+    for name, values in at.items():
         theta[:, joint.parameters.index(name)] = values
     return theta
 

@@ -139,7 +139,7 @@ class Outlook:
 def outlook(asimov: Hypothesis, real: Hypothesis, fluctuating: tuple[str, ...], *, cl: float, dof: int) -> Outlook:
     """Return a true value with its profiled curve; the parameters are those of `Outlook`."""
     grid = np.unique(np.append(search_grid(asimov.joint, asimov.poi), asimov.value))
-    curve = searched(asimov.joint, asimov.poi, threshold(cl, dof), held=asimov.at, grid=grid)
+    curve = searched(asimov.joint, asimov.poi, threshold(cl, dof), at=asimov.at, grid=grid)
     return Outlook(asimov, real, fluctuating, cl, dof, curve)
 
 
@@ -230,7 +230,7 @@ def upper_limit(allowed: Sequence[Interval], truth: float, top: float) -> float:
 def sensitivity(expected: Outlook) -> Sensitivity:
     """Return the expected limit with asymptotic bands, and the discovery reach."""
     real, top = expected.real, expected.top
-    median = intervals(real.joint, real.poi, cl=expected.cl, dof=expected.dof, held=real.at)
+    median = intervals(real.joint, real.poi, cl=expected.cl, dof=expected.dof, at=real.at)
     middle = upper_limit(median.allowed, real.value, top)
     found = tuple(discovery_reach(expected.asimov, sigma, within(expected.curve, sigma + FAR)) for sigma in DISCOVERY)
     return Sensitivity(median, middle, _bands(expected, middle), ASYMPTOTIC, found, top, live_bins(expected.asimov.joint))
@@ -255,9 +255,9 @@ def _bands(expected: Outlook, middle: float) -> tuple[float, ...]:
 
 def _limit(expected: Outlook, data: Data) -> float:
     joint, poi, at = expected.real.joint, expected.real.poi, expected.real.at
-    curve = column(joint, poi, expected.values, held=at, data=data)
+    curve = column(joint, poi, expected.values, at=at, data=data)
     level = float(curve.nll2[curve.lowest]) + expected.level
-    (cuts,) = crossings(profiled(joint, poi, held=at, data=data), curve, [level], curve.theta[curve.lowest])
+    (cuts,) = crossings(profiled(joint, poi, at=at, data=data), curve, [level], curve.theta[curve.lowest])
     return upper_limit(curve.allowed(cuts, level), expected.real.value, expected.top)
 
 

@@ -29,7 +29,7 @@ NEAR: Final = 100.0
 
 
 def point_values(
-    likelihood: Likelihood, points: Mapping[str, NDArray[np.float64]], *, held: Mapping[str, float], floating: Iterable[str], data: Data
+    likelihood: Likelihood, points: Mapping[str, NDArray[np.float64]], *, at: Mapping[str, float], floating: Iterable[str], data: Data
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return -2 ln lambda at P points with all else profiled, and where it converged, shape (P,) each.
 
@@ -39,22 +39,22 @@ def point_values(
         The likelihood.
     points
         Values of the scanned parameters of any kind, shape (P,) each.
-    held
+    at
         Other held parameters.
     floating
         Nonlinear parameters that are minimised too; all others stay at their defaults unless held.
     data
         The data set.
     """
-    free = set(floating) - set(points) - set(held)
-    fixed = {p.name: held.get(p.name, p.default) for p in likelihood.nonlinear if p.name not in free} | dict(held)
+    free = set(floating) - set(points) - set(at)
+    fixed = {p.name: at.get(p.name, p.default) for p in likelihood.nonlinear if p.name not in free} | dict(at)
     size = len(next(iter(points.values())))
     nll2, valid = np.empty(size), np.empty(size, dtype=np.bool_)
     start: NDArray[np.float64] | None = None
     for k in range(size):
         values = fixed | {name: float(entry[k]) for name, entry in points.items()}
         if free:
-            found = fit(likelihood, fixed=values, floating=free, data=data, minos=())
+            found = fit(likelihood, at=values, floating=free, data=data, minos=())
             nll2[k], valid[k] = found.nll2, found.valid
             continue
         shape = {name: value for name, value in values.items() if name in likelihood.nonlinear}
@@ -65,7 +65,7 @@ def point_values(
 
 
 def shape_intervals(
-    likelihood: Likelihood, poi: str, *, cl: float, dof: int, held: Mapping[str, float], floating: Iterable[str] = (), data: Data
+    likelihood: Likelihood, poi: str, *, cl: float, dof: int, at: Mapping[str, float], floating: Iterable[str] = (), data: Data
 ) -> Intervals:
     """Return the allowed intervals of a parameter that rebuilds the templates, or of one beside which such parameters float.
 
@@ -77,7 +77,7 @@ def shape_intervals(
         The parameter of interest, of any kind.
     cl, dof
         Of the threshold.
-    held
+    at
         Held parameters.
     floating
         Nonlinear parameters that are profiled.
@@ -88,12 +88,12 @@ def shape_intervals(
     free = tuple(floating)
 
     def heights(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        return point_values(likelihood, {poi: values}, held=held, floating=free, data=data)
+        return point_values(likelihood, {poi: values}, at=at, floating=free, data=data)
 
     def height(value: float) -> float:
         return float(heights(np.array([value]))[0][0])
 
-    grid = _grid(likelihood, poi, held, POINTS[bool(free)])
+    grid = _grid(likelihood, poi, at, POINTS[bool(free)])
     nll2, valid = heights(grid)
     lowest = [_minimum(height, grid, i) for i in minima(nll2)]
     values = np.concatenate([grid, [value for value, _ in lowest]])
@@ -124,11 +124,11 @@ def shape_intervals(
     )
 
 
-def _grid(likelihood: Likelihood, poi: str, held: Mapping[str, float], points: int) -> NDArray[np.float64]:
+def _grid(likelihood: Likelihood, poi: str, at: Mapping[str, float], points: int) -> NDArray[np.float64]:
     """Return the values between which a curve is looked at."""
     parameter = likelihood.parameters[poi]
     if parameter.kind != "nonlinear":
-        shape = {name: value for name, value in held.items() if name in likelihood.nonlinear}
+        shape = {name: value for name, value in at.items() if name in likelihood.nonlinear}
         values = search_grid(likelihood.at(shape), poi)
         return np.unique(np.append(values[:: max(1, len(values) // points)], values[-1]))
     spaced = np.geomspace if parameter.scale == "log" else np.linspace

@@ -51,14 +51,14 @@ class Search:
     n_starts: int
 
 
-def search(target: Joint | Likelihood, data: Data, held: Mapping[str, float], wanted: Sequence[str], starts: Floats | None) -> Search:
+def search(target: Joint | Likelihood, data: Data, at: Mapping[str, float], wanted: Sequence[str], starts: Floats | None) -> Search:
     """Return the local minima from all starting points.
 
     Parameters
     ----------
     target, data
         What is fitted.
-    held
+    at
         Values of all parameters; those of held ones are kept.
     wanted
         Names that float.
@@ -69,12 +69,12 @@ def search(target: Joint | Likelihood, data: Data, held: Mapping[str, float], wa
     candidates: list[Candidate] = []
     used: set[str] = set()
     count = 0
-    for values, rows in _nonlinear_points(target, held, wanted, starts):
+    for values, rows in _nonlinear_points(target, at, wanted, starts):
         settings = dict(zip([p.name for p in nonlinear], values, strict=True))
         joint = target.at(settings) if isinstance(target, Likelihood) else target
         used |= set(effective(joint))
-        joint = floating_only(joint, wanted, held)
-        found = minima(joint, data, held={}) if rows is None else fitted(joint, data, rows, held={})
+        joint = floating_only(joint, wanted, at)
+        found = minima(joint, data, at={}) if rows is None else fitted(joint, data, rows, at={})
         count += found.tried
         for value, theta, good in zip(found.nll2, found.theta, found.converged, strict=True):
             candidates.append(
@@ -87,11 +87,11 @@ def search(target: Joint | Likelihood, data: Data, held: Mapping[str, float], wa
     return Search(_distinct(candidates, [p.name for p in nonlinear]), tuple(idle), count)
 
 
-def floating_only(joint: Joint, wanted: Sequence[str], held: Mapping[str, float]) -> Joint:
-    """Return the likelihood in which just the parameters in `wanted` that matter float, and all begin at the values `held`."""
+def floating_only(joint: Joint, wanted: Sequence[str], at: Mapping[str, float]) -> Joint:
+    """Return the likelihood in which just the parameters in `wanted` that matter float, and all begin at the values `at`."""
     used = effective(joint)
     parameters = tuple(
-        replace(p, default=held[p.name], fixed=p.name not in wanted or not (p.constrained or p.name in used)) for p in joint.parameters
+        replace(p, default=at[p.name], fixed=p.name not in wanted or not (p.constrained or p.name in used)) for p in joint.parameters
     )
     return replace(joint, parameters=ParameterSet(parameters))
 
@@ -114,18 +114,18 @@ def nonlinear_grid(parameter: Parameter, count: int) -> list[float]:
 
 
 def _nonlinear_points(
-    target: Joint | Likelihood, held: Mapping[str, float], wanted: Sequence[str], starts: Floats | None
+    target: Joint | Likelihood, at: Mapping[str, float], wanted: Sequence[str], starts: Floats | None
 ) -> list[tuple[tuple[float, ...], Floats | None]]:
     """Return values of the nonlinear parameters with the starting points (S, n) of the other parameters, or None where these are to be chosen."""
     nonlinear = [p for p in target.parameters if p.kind == "nonlinear"]
     if starts is None:
         free = sum(p.name in wanted for p in nonlinear)
-        grids = [nonlinear_grid(p, NONLINEAR_GRID.get(free, 3)) if p.name in wanted else [held[p.name]] for p in nonlinear]
+        grids = [nonlinear_grid(p, NONLINEAR_GRID.get(free, 3)) if p.name in wanted else [at[p.name]] for p in nonlinear]
         return [(values, None) for values in itertools.product(*grids)]
     names = target.parameters.names
     columns = [names.index(p.name) for p in nonlinear]
     others = [i for i in range(len(names)) if i not in columns]
-    full = np.array([[row[i] if name in wanted else held[name] for i, name in enumerate(names)] for row in np.atleast_2d(starts)])
+    full = np.array([[row[i] if name in wanted else at[name] for i, name in enumerate(names)] for row in np.atleast_2d(starts)])
     groups: dict[tuple[float, ...], list[Floats]] = {}
     for row in full:
         groups.setdefault(tuple(row[columns].tolist()), []).append(row[others])

@@ -58,7 +58,7 @@ def run_ranking(analysis: Analysis, *, at: Mapping[str, float] | None = None, po
     joint, held = prepare(chosen)
     name = poi_name(joint, poi, held)
     check_floating(chosen, (name,))
-    return ranking(joint, name, held=held)
+    return ranking(joint, name, at=held)
 
 
 @on_one_thread

@@ -129,7 +129,7 @@ def fit_strength(name: str, model: str, systematics: SignalSystematics | None) -
     experiment = load_experiment(name)
     joint = build_likelihood([experiment], model, signal_systematics=systematics).at({})
     best = fit(joint, minos=(STRENGTH,))
-    without = fit(joint, fixed={STRENGTH: 0.0}, minos=())
+    without = fit(joint, at={STRENGTH: 0.0}, minos=())
     theta = joint.parameters.vector(best.values)
     counts = {component: float(values.sum()) for component, values in expected(joint, theta)[name].items()}
     strength = Ours(best.values[STRENGTH], (best.upper[STRENGTH] - best.lower[STRENGTH]) / 2.0)

@@ -184,7 +184,7 @@ def _row(analysis: Analysis, truths: Truths, toys: Toys, number: int) -> Procedu
         for k, value in enumerate(truths.values)
         if setting is None or is_near(test, value)
     ]
-    allowed = intervals(joint, truths.poi, cl=truths.cl, held=held).allowed
+    allowed = intervals(joint, truths.poi, cl=truths.cl, at=held).allowed
     return CoverageRow(setting, allowed, tuple(entry for several in found for entry in several))
 
 

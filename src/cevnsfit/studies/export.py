@@ -145,7 +145,7 @@ def about_model(name: str, at: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
-def charges(model: SignalModel, held: Mapping[str, float]) -> dict[str, Any]:
+def charges(model: SignalModel, at: Mapping[str, float]) -> dict[str, Any]:
     """Return the charges of a vector mediator as seen in scattering: q_nu q_N for proton and neutron, at q^2 = 0; empty for other models.
 
     They are read off the coefficient of g^2 in the weak charge, g^2 q_nu q_N/(sqrt2 G_F M^2).
@@ -154,7 +154,7 @@ def charges(model: SignalModel, held: Mapping[str, float]) -> dict[str, Any]:
     if not {"g", "mass"} <= names:
         return {}
     mass = 1e3
-    shapes = {**model.shapes(), **{key: value for key, value in held.items() if key in model.shapes()}, "mass": mass}
+    shapes = {**model.shapes(), **{key: value for key, value in at.items() if key in model.shapes()}, "mass": mass}
     found: dict[str, dict[str, float]] = {flavour: {} for flavour in LEPTONS}
     for nucleon, (z, n) in {"proton": (1.0, 0.0), "neutron": (0.0, 1.0)}.items():
         for term in model.prepare(_nucleon(z, n))(shapes):

@@ -275,6 +275,6 @@ class _Curves:
         """Return the smallest -2 ln lambda at one mass, the coupling there, and the mass."""
         joint, values = self.at(mass)
         grid = np.concatenate([np.zeros(1), np.geomspace(1e-2, 4.0, 61) * coupling_scale(joint, self.name)])
-        curve = column(joint, self.name, grid, held=values, data=self.data, start=self.start)
+        curve = column(joint, self.name, grid, at=values, data=self.data, start=self.start)
         place = int(np.argmin(curve.nll2))
         return float(curve.nll2[place]), float(curve.values[place]), mass

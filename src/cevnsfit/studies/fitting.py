@@ -120,7 +120,7 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
         shapes = {name: value for name, value in held.items() if name in likelihood.nonlinear}
         pseudo = dataclasses.replace(pseudo, truth={**shapes, **pseudo.truth})
         likelihood, data = pseudo_data(likelihood, pseudo)
-    result = fit(likelihood, fixed=held, data=data)
+    result = fit(likelihood, at=held, data=data)
     counts, significance = best_counts(experiments, likelihood, result), _significance(likelihood, result, held, data)
     return FitSummary(result, counts, significance, caveat(chosen), data_text(pseudo))
 
@@ -150,8 +150,8 @@ def without_signal(joint: Joint) -> Joint:
     return join(joint.parameters, tuple(channels))
 
 
-def _significance(likelihood: Likelihood, result: FitResult, held: Mapping[str, float], data: Data | None) -> float:
-    joint, others = fix(likelihood, {name: result.values[name] for name in likelihood.nonlinear.names} | dict(held))
+def _significance(likelihood: Likelihood, result: FitResult, at: Mapping[str, float], data: Data | None) -> float:
+    joint, others = fix(likelihood, {name: result.values[name] for name in likelihood.nonlinear.names} | dict(at))
     background = profile(without_signal(joint), {name: np.array([value]) for name, value in others.items()}, data=data)
     if not background.converged[0]:
         return math.nan
@@ -189,7 +189,7 @@ def run_intervals(
         joint, held = prepare(chosen, observed=data is None)
         name = poi_name(joint, poi, held)
         check_floating(chosen, (name,))
-        return intervals(joint, name, cl=cl, dof=dof, held=held, data=data)
+        return intervals(joint, name, cl=cl, dof=dof, at=held, data=data)
     experiments = load_experiments(chosen)
     if data is None:
         require_data(experiments)
@@ -201,7 +201,7 @@ def run_intervals(
     check_floating(chosen, (name,))
     floating = [shape for shape in shapes if shape != name]
     seen = observed_data(joint) if data is None else data
-    return shape_intervals(likelihood, name, cl=cl, dof=dof, held=chosen.held, floating=floating, data=seen)
+    return shape_intervals(likelihood, name, cl=cl, dof=dof, at=chosen.held, floating=floating, data=seen)
 
 
 def shapes_in_question(analysis: Analysis, poi: str | None) -> list[str]:
@@ -239,7 +239,7 @@ def prepare(analysis: Analysis, *, observed: bool = True) -> tuple[Joint, dict[s
     return fix(likelihood, analysis.held)
 
 
-def poi_name(joint: Joint, poi: str | None, held: Mapping[str, float]) -> str:
+def poi_name(joint: Joint, poi: str | None, at: Mapping[str, float]) -> str:
     """Return the parameter of interest: the named one, or the first polynomial one that is not held.
 
     Raises
@@ -249,11 +249,11 @@ def poi_name(joint: Joint, poi: str | None, held: Mapping[str, float]) -> str:
     """
     if poi is not None:
         joint.parameters.index(poi)
-        if held.get(poi) is not None:
+        if at.get(poi) is not None:
             message = f"{poi} is both held (--at) and the parameter of interest"
             raise CevnsfitError(message)
         return poi
-    names = [p.name for p in joint.parameters if p.kind == "polynomial" and p.name not in held]
+    names = [p.name for p in joint.parameters if p.kind == "polynomial" and p.name not in at]
     if not names:
         message = "this model has no coupling to constrain; choose one with --poi"
         raise CevnsfitError(message)

@@ -158,7 +158,7 @@ def run_posterior(
     joint, held = prepare(chosen)
     name = poi_name(joint, sampling.poi, held)
     check_floating(chosen)
-    goal = target(joint, observed_data(joint), held=held, priors=sampling.priors)
+    goal = target(joint, observed_data(joint), at=held, priors=sampling.priors)
     walkers = max(4 * len(goal.floating), 32) if sampling.walkers is None else sampling.walkers
     if walkers < 2 * len(goal.floating) or walkers % 2:
         message = f"{len(goal.floating)} parameters need an even number of at least {2 * len(goal.floating)} walkers, got {walkers}"

@@ -47,7 +47,7 @@ def test_errors_while_a_coupling_is_at_its_limit() -> None:
     result = fit(joint, data=data, minos=())
     assert result.valid, result.reason
     assert result.values["g"] == 0.0
-    without = fit(joint, fixed={"g": 0.0}, data=data, minos=())
+    without = fit(joint, at={"g": 0.0}, data=data, minos=())
     assert result.errors["lujan_flux"] == pytest.approx(without.errors["lujan_flux"], rel=1e-3)
 
 
@@ -97,16 +97,16 @@ def louder(channel: Channel) -> Channel:
 
 def test_held_and_floating_parameters(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint(None, g=0.25)
-    result = fit(joint, fixed={"g": 0.25, "flux": 0.5}, minos=())
+    result = fit(joint, at={"g": 0.25, "flux": 0.5}, minos=())
     assert result.values["flux"] == 0.5
     assert set(result.floating) == {"a.rate", "a.tilt", "a.norm", "b.brn"}
-    idle = fit(joint, fixed={"g": 0.25}, floating=("norm",), minos=())
+    idle = fit(joint, at={"g": 0.25}, floating=("norm",), minos=())
     assert idle.held == ("norm",)
     assert idle.valid
     with pytest.raises(CevnsfitError, match="both"):
-        fit(joint, fixed={"g": 0.25}, floating=("g",))
+        fit(joint, at={"g": 0.25}, floating=("g",))
     with pytest.raises(DomainError):
-        fit(joint, fixed={"g": -1.0})
+        fit(joint, at={"g": -1.0})
 
 
 def test_starts_choose_the_basin(make_joint: Callable[..., Joint]) -> None:
@@ -120,7 +120,7 @@ def test_starts_choose_the_basin(make_joint: Callable[..., Joint]) -> None:
 
 def test_everything_fixed_is_an_evaluation(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint(None)
-    result = fit(joint, fixed={p.name: p.default for p in joint.parameters})
+    result = fit(joint, at={p.name: p.default for p in joint.parameters})
     np.testing.assert_allclose(result.nll2, 0, atol=1e-9)
     assert result.floating == ()
 
@@ -192,7 +192,7 @@ def test_shape_parameter_floats_with_the_rest() -> None:
     np.testing.assert_allclose(result.values["mass"], 0.3, rtol=5e-3)
     np.testing.assert_allclose(result.values["g"], 0.2, rtol=5e-3)
     assert result.lower["mass"] < 0.3 < result.upper["mass"]
-    held = fit(likelihood, fixed={"mass": 0.3}, minos=("g",))
+    held = fit(likelihood, at={"mass": 0.3}, minos=("g",))
     assert held.valid
     assert result.upper["g"] - result.lower["g"] > held.upper["g"] - held.lower["g"]
     assert held.ndof == 29
@@ -201,7 +201,7 @@ def test_shape_parameter_floats_with_the_rest() -> None:
 
 def test_shape_parameter_without_effect_is_held() -> None:
     counts = asimov_data(Likelihood(MASS, resonance).at({}), np.array([0.0, 0.0])).counts[0]
-    result = fit(Likelihood(MASS, lambda shape: resonance(shape, counts)), fixed={"g": 0.0}, minos=())
+    result = fit(Likelihood(MASS, lambda shape: resonance(shape, counts)), at={"g": 0.0}, minos=())
     assert result.held == ("mass",)
     assert result.values["mass"] == 1.0
 
@@ -256,4 +256,4 @@ def test_an_end_that_is_not_found_is_nan_with_a_remark() -> None:
 
 def test_no_counts_is_an_error() -> None:
     with pytest.raises(NoDataError):
-        fit(Likelihood(MASS, resonance), fixed={"mass": 1.0})
+        fit(Likelihood(MASS, resonance), at={"mass": 1.0})

@@ -76,8 +76,8 @@ def test_experiments_that_measure_the_same_agree(make_joint: Callable[..., Joint
 def test_without_shared_systematics_it_is_the_difference_of_minima(make_joint: Callable[..., Joint]) -> None:
     joint, held = make_joint(6, g=0.5), {"flux": 0.0}
     found = compatibility(joint, at=held)
-    separate = [fit(join(joint.parameters, (channel,)), fixed=held, minos=()) for channel in joint.channels]
-    combined = fit(joint, fixed=held, minos=())
+    separate = [fit(join(joint.parameters, (channel,)), at=held, minos=()) for channel in joint.channels]
+    combined = fit(joint, at=held, minos=())
     assert found.statistic == pytest.approx(combined.nll2 - sum(one.nll2 for one in separate), abs=1e-4)
     assert found.combined["g"] == pytest.approx(combined.values["g"], abs=1e-3)
 
@@ -126,7 +126,7 @@ def test_impacts_are_correlations_in_the_gaussian_limit(make_joint: Callable[...
 
 def test_impacts_need_a_parameter_that_floats(make_joint: Callable[..., Joint]) -> None:
     with pytest.raises(CevnsfitError, match="is held"):
-        ranking(make_joint(None, g=0.9), "g", held={"g": 0.9})
+        ranking(make_joint(None, g=0.9), "g", at={"g": 0.9})
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -57,7 +57,7 @@ def test_a_hypothesis_is_a_conditional_fit_and_its_best_fit_the_free_one(make_jo
     joint = make_joint(3, g=0.5)
     test = default_hypothesis(joint, "g", at={"flux": 0.2})
     assert test.held == {"flux": 0.2, "g": 0.0}
-    held, free = fit(joint, fixed=test.held, minos=()), fit(joint, fixed={"flux": 0.2}, minos=())
+    held, free = fit(joint, at=test.held, minos=()), fit(joint, at={"flux": 0.2}, minos=())
     assert test.nll2 == pytest.approx(held.nll2, abs=1e-6)
     np.testing.assert_allclose(test.theta, [held.values[name] for name in joint.parameters.names], atol=1e-3)
     assert test.best == pytest.approx(free.nll2, abs=1e-6)

@@ -184,7 +184,7 @@ def test_the_coupling_scale_balances_the_standard_model() -> None:
 
 def test_a_column_holds_the_minimum_between_its_points() -> None:
     joint = quartic(SHAPE + FLOOR, UNEVEN)
-    curve = column(joint, "g", np.array([0.0, 5e-4, 1e-3, 1.3e-3, 1.7e-3, 2e-3]), held={})
+    curve = column(joint, "g", np.array([0.0, 5e-4, 1e-3, 1.3e-3, 1.7e-3, 2e-3]), at={})
     mirror = [i for i in curve.minima if i > 0]
     assert len(mirror) == 1
     reference = brute(SHAPE + FLOOR, UNEVEN)
@@ -196,9 +196,9 @@ def test_a_column_holds_the_minimum_between_its_points() -> None:
 def test_a_branch_narrower_than_a_step_has_both_crossings() -> None:
     data = 100.0 * (SHAPE + FLOOR)
     joint = quartic(data, np.ones(3), 100.0)
-    curve = column(joint, "g", np.array([0.0, 8e-4, 1.2e-3, 1.6e-3, 2e-3]), held={})
+    curve = column(joint, "g", np.array([0.0, 8e-4, 1.2e-3, 1.6e-3, 2e-3]), at={})
     level = float(curve.nll2.min()) + 4.0
-    (cuts,) = crossings(profiled(joint, "g", held={}), curve, [level])
+    (cuts,) = crossings(profiled(joint, "g", at={}), curve, [level])
     wanted = edges_of(brute(data, np.ones(3), 100.0), level, np.linspace(0.0, 2e-3, 2001))
     np.testing.assert_allclose(cuts, wanted, rtol=1e-5)
     assert [len(pair) for pair in curve.allowed(cuts, level)] == [2, 2]
@@ -206,8 +206,8 @@ def test_a_branch_narrower_than_a_step_has_both_crossings() -> None:
 
 def test_no_crossing_is_no_interval_or_everything() -> None:
     joint = quartic(SHAPE + FLOOR, UNEVEN)
-    curve = column(joint, "g", np.linspace(0.0, 1e-3, 11), held={})
-    assert crossings(profiled(joint, "g", held={}), curve, [-1.0, 1e9]) == ((), ())
+    curve = column(joint, "g", np.linspace(0.0, 1e-3, 11), at={})
+    assert crossings(profiled(joint, "g", at={}), curve, [-1.0, 1e9]) == ((), ())
     assert curve.allowed((), -1.0) == ()
     assert curve.allowed((), 1e9) == ((0.0, 1e-3),)
 

@@ -42,7 +42,7 @@ def one(*channels: Channel, lower: float = -INF, upper: float = INF) -> Joint:
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e3])
 def test_both_sides_of_a_dip_are_minima(scale: float) -> None:
     joint = one(squared("a", 100.0, scale, 64.0))
-    found = minima(joint, observed_data(joint), held={})
+    found = minima(joint, observed_data(joint), at={})
     np.testing.assert_allclose(np.sort(found.theta[:, 0]) / scale, [0.2, 1.8], atol=1e-4)
     np.testing.assert_allclose(found.nll2, 0.0, atol=1e-7)
     assert found.converged.all()
@@ -53,13 +53,13 @@ def test_the_scale_of_one_channel_may_be_a_hundred_times_that_of_the_other() -> 
     assert coupling_scale(joint, "g") > 5.0
     grid = search_grid(joint, "g")
     assert np.diff(grid[(grid > 0.5) & (grid < 1.1)]).max() < 0.1
-    found = minima(joint, observed_data(joint), held={})
+    found = minima(joint, observed_data(joint), at={})
     assert [round(value) for value in np.sort(found.theta[:, 0])] == [0, 1]
 
 
 def test_a_window_is_widened_until_its_ends_are_excluded() -> None:
     joint = one(squared("a", 0.01, 1.0, 0.0, background=1.0))
-    curve = searched(joint, "g", EXCLUDED, held={})
+    curve = searched(joint, "g", EXCLUDED, at={})
     assert curve.values[0] < search_grid(joint, "g")[0]
     assert curve.values[-1] > search_grid(joint, "g")[-1]
     assert (curve.nll2[[0, -1]] > curve.nll2.min() + EXCLUDED).all()
@@ -67,20 +67,20 @@ def test_a_window_is_widened_until_its_ends_are_excluded() -> None:
 
 def test_a_window_ends_with_the_domain() -> None:
     joint = one(squared("a", 0.01, 1.0, 0.0, background=1.0), lower=0.0, upper=3.0)
-    curve = searched(joint, "g", EXCLUDED, held={})
+    curve = searched(joint, "g", EXCLUDED, at={})
     assert (curve.values[0], curve.values[-1]) == (0.0, 3.0)
 
 
 def test_a_domain_beyond_the_usual_window_is_searched() -> None:
     joint = one(squared("a", 100.0, 1.0, 100.0), lower=20.0)
-    found = minima(joint, observed_data(joint), held={})
+    found = minima(joint, observed_data(joint), at={})
     assert found.theta[0, 0] == pytest.approx(20.0)
 
 
 def test_a_window_without_effect_is_not_widened() -> None:
     joint = one(channel("a", ("g",), [((0,), [5.0]), ((1,), [0.0])], [5.0]))
     assert coupling_scale(joint, "g") == 1.0
-    assert np.abs(searched(joint, "g", EXCLUDED, held={}).values).max() <= 16.0
+    assert np.abs(searched(joint, "g", EXCLUDED, at={}).values).max() <= 16.0
 
 
 def test_a_scale_without_a_balance_is_the_default_or_what_the_rest_gives() -> None:
@@ -95,7 +95,7 @@ def test_a_scale_without_a_balance_is_the_default_or_what_the_rest_gives() -> No
 def test_a_minimum_on_the_first_step_of_the_grid_is_found() -> None:
     joint = one(squared("a", 1e6, 1.0, (0.39**2) * 1e6), lower=0.6, upper=10.0)
     assert profile_minima(joint, {}).nll2[0] == pytest.approx(0.0, abs=1e-6)
-    curve = searched(joint, "g", EXCLUDED, held={})
+    curve = searched(joint, "g", EXCLUDED, at={})
     assert curve.nll2.min() == pytest.approx(0.0, abs=1e-6)
     assert curve.values[curve.lowest] == pytest.approx(0.61, abs=1e-4)
 
@@ -109,14 +109,14 @@ def corners() -> Joint:
 
 def test_four_corners_are_four_minima() -> None:
     joint = corners()
-    found = minima(joint, observed_data(joint), held={})
+    found = minima(joint, observed_data(joint), at={})
     assert sorted({(round(a), round(b)) for a, b in found.theta}) == [(-2, -2), (-2, 0), (0, -2), (0, 0)]
     assert len(found.nll2) == 4
 
 
 def test_a_held_coupling_is_not_searched() -> None:
     joint = corners()
-    found = minima(joint, observed_data(joint), held={"b": -2.0})
+    found = minima(joint, observed_data(joint), at={"b": -2.0})
     assert sorted((round(a), b) for a, b in found.theta) == [(-2, -2.0), (0, -2.0)]
 
 
@@ -129,11 +129,11 @@ def test_rungs_lie_on_both_sides_of_a_dip_and_in_it() -> None:
 
 def test_toys_from_starts_of_other_data_end_in_their_lowest_minimum() -> None:
     joint = one(squared("a", 30.0, 1.0, 30.0, background=2.0), squared("b", 20.0, 1.3, 20.0, background=2.0))
-    starts = start_set(joint, observed_data(joint), held={})
+    starts = start_set(joint, observed_data(joint), at={})
     toys = toy_data(joint, joint.parameters.vector({"g": 1.7}), np.random.default_rng(2), 32)
-    best, theta = free_fits(joint, toys, starts, held={})
+    best, theta = free_fits(joint, toys, starts, at={})
     for row in range(32):
-        alone = minima(joint, toys.take(row), held={})
+        alone = minima(joint, toys.take(row), at={})
         assert best[row] == pytest.approx(alone.nll2[0], abs=1e-6)
     assert np.median(theta[:, 0]) > 1.0
 

@@ -293,16 +293,16 @@ def check(case: Case, reference: list[list[float]]) -> None:
     """Compare every way in which minima are looked for with the reference."""
     joint, data = case.joint, observed_data(case.joint)
     lowest = reference[0][0] + 1e-4
-    found = minima(joint, data, held={})
+    found = minima(joint, data, at={})
     assert found.converged[0]
     assert found.nll2[0] <= lowest
     missed = [entry for entry in reference[1:] if not is_known(case, found, entry[0], np.array(entry[1:]))]
     assert not missed
     assert profile_minima(joint, {}).nll2[0] <= lowest
-    assert searched(joint, "x", 2.7, held={}).nll2.min() <= lowest
+    assert searched(joint, "x", 2.7, at={}).nll2.min() <= lowest
     asimov = asimov_data(joint, joint.parameters.defaults())
-    starts = start_set(observing(joint, asimov), asimov, held={}, truths=())
-    assert free_fits(joint, data.batch(), starts, held={})[0][0] <= lowest
+    starts = start_set(observing(joint, asimov), asimov, at={}, truths=())
+    assert free_fits(joint, data.batch(), starts, at={})[0][0] <= lowest
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 5))

@@ -71,7 +71,7 @@ def test_a_posterior_is_that_of_quadrature(log: bool) -> None:
     its peak, and the second solution, which holds 0.03, is in or not by chance.
     """
     joint = small()
-    goal = target(joint, observed_data(joint), held={}, priors=[Prior("g", 0.02, 4.0, log=True)] if log else [])
+    goal = target(joint, observed_data(joint), at={}, priors=[Prior("g", 0.02, 4.0, log=True)] if log else [])
     ensembles = sampled(goal, 12)
     found = credible(goal, ensembles, "g", cl=0.90, seed=1)
     grid = np.geomspace(0.02, 4.0, 801) if log else np.linspace(0.0, 4.0, 801)
@@ -93,7 +93,7 @@ def test_a_posterior_is_that_of_quadrature(log: bool) -> None:
 
 def test_the_density_is_the_likelihood_within_the_priors() -> None:
     joint = small()
-    goal = target(joint, observed_data(joint), held={}, priors=[Prior("g", 0.1, 2.0, log=True)])
+    goal = target(joint, observed_data(joint), at={}, priors=[Prior("g", 0.1, 2.0, log=True)])
     points = np.array([[math.log(0.5), 0.3], [math.log(1.5), -1.0], [math.log(2.5), 0.0], [math.log(0.05), 0.0]])
     density = log_density(goal, points)
     height = nll2(joint, np.array([[0.5, 0.3], [1.5, -1.0]]), observed_data(joint))
@@ -104,7 +104,7 @@ def test_the_density_is_the_likelihood_within_the_priors() -> None:
 
 def test_a_block_depends_on_its_stream_and_its_start_alone() -> None:
     joint = small()
-    goal = target(joint, observed_data(joint), held={})
+    goal = target(joint, observed_data(joint), at={})
     one, again, other = (run_block(goal, None, 32, stream_of(*stream)) for stream in ((1, 0, 0), (1, 0, 0), (1, 1, 0)))
     np.testing.assert_array_equal(one.coordinates, again.coordinates)
     assert not np.array_equal(one.coordinates, other.coordinates)
@@ -114,7 +114,7 @@ def test_a_block_depends_on_its_stream_and_its_start_alone() -> None:
 
 def test_ensembles_start_in_all_solutions_inside_the_domain(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
-    goal = target(joint, observed_data(joint), held={})
+    goal = target(joint, observed_data(joint), at={})
     start = starting_ensemble(goal, 200, np.random.default_rng(1))
     assert np.isfinite(log_density(goal, start)).all()
     assert np.all(start >= goal.lower)
@@ -125,7 +125,7 @@ def test_ensembles_start_in_all_solutions_inside_the_domain(make_joint: Callable
 
 def test_a_short_run_is_not_trusted() -> None:
     joint = small()
-    goal = target(joint, observed_data(joint), held={})
+    goal = target(joint, observed_data(joint), at={})
     found = credible(goal, sampled(goal, 1), "g", cl=0.90, seed=1)
     assert not found.valid
     assert "autocorrelation times" in found.reason
@@ -156,9 +156,9 @@ def test_bad_priors() -> None:
     for make, message in (
         (lambda: Prior("g", 0.0, 1.0, log=True), "both finite and above 0"),
         (lambda: Prior("g", 2.0, 1.0), "needs lower < upper"),
-        (lambda: target(joint, observed_data(joint), held={}, priors=[Prior("g", -1.0, 1.0)]), "outside its domain"),
-        (lambda: target(joint, observed_data(joint), held={"g": 0.1}, priors=[Prior("g", 0.0, 1.0)]), "does not float"),
-        (lambda: target(joint, observed_data(joint), held={}, priors=[Prior("rate", -1.0, 1.0)]), "has a constraint"),
+        (lambda: target(joint, observed_data(joint), at={}, priors=[Prior("g", -1.0, 1.0)]), "outside its domain"),
+        (lambda: target(joint, observed_data(joint), at={"g": 0.1}, priors=[Prior("g", 0.0, 1.0)]), "does not float"),
+        (lambda: target(joint, observed_data(joint), at={}, priors=[Prior("rate", -1.0, 1.0)]), "has a constraint"),
     ):
         with pytest.raises((CevnsfitError, DomainError), match=message):
             make()

@@ -39,7 +39,7 @@ def test_the_interval_of_the_skin_is_that_of_minos(skin: Likelihood) -> None:
 
 def test_points_are_those_of_the_rebuilt_likelihood(skin: Likelihood) -> None:
     data = observed_data(skin.at({}))
-    values, valid = point_values(skin, {"skin": np.array([0.0, 1.0])}, held={}, floating=(), data=data)
+    values, valid = point_values(skin, {"skin": np.array([0.0, 1.0])}, at={}, floating=(), data=data)
     expected = [fit(skin.at({"skin": value}), minos=()).nll2 for value in (0.0, 1.0)]
     assert valid.all()
     np.testing.assert_allclose(values, expected, atol=1e-5)
@@ -68,7 +68,7 @@ def two_bumps() -> tuple[Likelihood, Data]:
 
 def test_both_branches_are_found() -> None:
     likelihood, data = two_bumps()
-    found = shape_intervals(likelihood, "x", cl=0.30, dof=1, held={}, data=data)
+    found = shape_intervals(likelihood, "x", cl=0.30, dof=1, at={}, data=data)
     assert [value for value, _ in found.minima] == pytest.approx([-1.0, 1.0], abs=0.02)
     (a, b), (c, d) = found.allowed
     assert [a, b] == pytest.approx([-d, -c], abs=1e-3)
@@ -78,8 +78,8 @@ def test_both_branches_are_found() -> None:
 @pytest.mark.slow
 def test_a_floating_shape_is_followed() -> None:
     likelihood, data = two_bumps()
-    free = shape_intervals(likelihood, "signal_strength", cl=0.68, dof=1, held={}, floating=("x",), data=data)
-    held = shape_intervals(likelihood, "signal_strength", cl=0.68, dof=1, held={"x": 1.0}, data=data)
+    free = shape_intervals(likelihood, "signal_strength", cl=0.68, dof=1, at={}, floating=("x",), data=data)
+    held = shape_intervals(likelihood, "signal_strength", cl=0.68, dof=1, at={"x": 1.0}, data=data)
     # a smaller strength is made up for by a larger x, a larger one by nothing beyond x = 0
     assert free.allowed[0][0] < held.allowed[0][0] - 0.2
     assert free.allowed[-1][1] == pytest.approx(held.allowed[-1][1] * 1.2, rel=0.01)

@@ -80,7 +80,7 @@ def test_the_best_fit_is_that_of_a_dense_curve(make_joint: Callable[..., Joint],
     toys = toy_data(joint, test.theta, np.random.default_rng(5), 16)
     found = likelihood_ratio(toys, test=test)
     for row in range(16):
-        curve = column(joint, "g", np.linspace(0, 1.6, 60), held={}, data=toys.take(row))
+        curve = column(joint, "g", np.linspace(0, 1.6, 60), at={}, data=toys.take(row))
         assert found[row, 1] <= curve.nll2.min() + 1e-5
 
 
@@ -103,10 +103,10 @@ def test_a_toy_that_breaks_down_is_a_row_of_nan(make_joint: Callable[..., Joint]
 def test_a_fit_that_does_not_converge_is_nan(make_joint: Callable[..., Joint], monkeypatch: pytest.MonkeyPatch) -> None:
     joint = make_joint()
     toys = toy_data(joint, joint.parameters.defaults(), np.random.default_rng(1), 2).take(0).batch()
-    starts = start_set(joint, observed_data(joint), held={})
+    starts = start_set(joint, observed_data(joint), at={})
     monkeypatch.setattr("cevnsfit.infer.profile.MAX_ROUNDS", 1)
     monkeypatch.setattr("cevnsfit.infer.profile.polish", lambda _, theta, *__: Polished(theta, np.inf, np.inf, valid=False))
-    assert np.isnan(free_fits(joint, toys, starts, held={})[0]).all()
+    assert np.isnan(free_fits(joint, toys, starts, at={})[0]).all()
 
 
 def test_free_fits_start_in_every_combination_of_two_couplings() -> None:
@@ -116,7 +116,7 @@ def test_free_fits_start_in_every_combination_of_two_couplings() -> None:
     templates = np.kron(np.eye(2), np.array([[50.0], [100.0], [50.0]]))
     channel = Channel("one", templates, rule, ("cevns",) * 6, np.array([50.0, 50.0]), None, (2,))
     joint = join(ParameterSet((Parameter("a", "polynomial", 0.0), Parameter("b", "polynomial", 0.0))), (channel,))
-    starts = start_set(joint, observed_data(joint), held={})
+    starts = start_set(joint, observed_data(joint), at={})
     for corner in ((0.0, 0.0), (-2.0, 0.0), (0.0, -2.0), (-2.0, -2.0)):
         assert np.abs(starts - corner).max(axis=1).min() < 0.5, corner
 

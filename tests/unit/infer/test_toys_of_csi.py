@@ -43,7 +43,7 @@ def pulls(joint: Joint, toys: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     joint = without_bounds(joint)
     truth, place = joint.parameters.vector({STRENGTH: 1.0}), joint.parameters.index(STRENGTH)
     data = toy_data(joint, truth, np.random.default_rng(seed), toys)
-    best, theta = free_fits(joint, data, truth[None], held={})
+    best, theta = free_fits(joint, data, truth[None], at={})
     assert np.isfinite(best).all()
     floating = np.array([i for i, p in enumerate(joint.parameters) if not p.fixed])
     assert np.all(np.abs(theta[:, floating]) < FAR)
@@ -51,7 +51,7 @@ def pulls(joint: Joint, toys: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     first, second = hessian(bound, evaluate_problem(bound, theta, rows), rows, rows)
     own = list(floating).index(place)
     error = np.sqrt(np.linalg.inv((first + second) / 2)[:, own, own])
-    distance = conditional_fits(joint, data, truth[None], held={STRENGTH: 1.0})[0] - best
+    distance = conditional_fits(joint, data, truth[None], at={STRENGTH: 1.0})[0] - best
     shift = theta[:, place] - 1.0
     return shift / error, np.sign(shift) * np.sqrt(np.maximum(distance, 0.0))
 
