@@ -77,8 +77,8 @@ def fit(
     held = dict(zip(parameters.names, parameters.vector(at).tolist(), strict=True))
     wanted = _wanted(parameters, at, tuple(floating))
     if data is None:
-        shape = {p.name: held[p.name] for p in parameters if p.kind == "nonlinear"}
-        data = observed_data(target.at(shape) if isinstance(target, Likelihood) else target)
+        nonlinear = {p.name: held[p.name] for p in parameters if p.kind == "nonlinear"}
+        data = observed_data(target.at(nonlinear) if isinstance(target, Likelihood) else target)
     found = search(target, data, held, wanted, starts)
     names = tuple(name for name in wanted if name not in found.without_effect)
     objective = Objective(target, data, names, held)

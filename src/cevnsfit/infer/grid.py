@@ -21,9 +21,9 @@ from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import profiled, threshold
 from cevnsfit.infer.lines import coupling_scale, curved_couplings
 from cevnsfit.infer.multistart import profile_minima
+from cevnsfit.infer.nonlinear import point_values
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.shapes import point_values
 from cevnsfit.stats.data import observed_or_asimov
 
 if TYPE_CHECKING:

@@ -53,11 +53,11 @@ class Objective:
         return {name: floating[name] if name in floating else self.held[name] for name in self.target.parameters.names}
 
     def bound_at(self, values: Mapping[str, float]) -> tuple[Joint, BoundLikelihood]:
-        """Return the joint likelihood at the shape values, bound to the data."""
-        shape = {p.name: values[p.name] for p in self.target.parameters if p.kind == "nonlinear"}
-        key = tuple(shape.values())
+        """Return the joint likelihood at the nonlinear values, bound to the data."""
+        nonlinear = {p.name: values[p.name] for p in self.target.parameters if p.kind == "nonlinear"}
+        key = tuple(nonlinear.values())
         if key not in self.known:
-            joint = self.target.at(shape) if isinstance(self.target, Likelihood) else self.target
+            joint = self.target.at(nonlinear) if isinstance(self.target, Likelihood) else self.target
             floating = np.array([i for i, name in enumerate(joint.parameters.names) if name in self.names], dtype=np.int64)
             if len(self.known) >= 8:
                 self.known.pop(next(iter(self.known)))
@@ -84,9 +84,9 @@ class Objective:
         result = np.zeros(len(x))
         if not np.isfinite(x).all():
             return np.full(len(x), np.nan)
-        shape = np.array([p.kind == "nonlinear" for p in self.parameters], dtype=np.bool_)
-        result[~shape] = self.evaluation(x).gradient[0][self._order()]
-        for index in np.flatnonzero(shape):
+        nonlinear = np.array([p.kind == "nonlinear" for p in self.parameters], dtype=np.bool_)
+        result[~nonlinear] = self.evaluation(x).gradient[0][self._order()]
+        for index in np.flatnonzero(nonlinear):
             lower, upper = internal_domain(self.parameters[index])
             width = STEP if self.parameters[index].scale == "log" else STEP * max(abs(float(x[index])), 1e-3)
             ends = [min(max(float(x[index]) + sign * width, lower), upper) for sign in (-1, 1)]

@@ -71,9 +71,9 @@ def join(parameters: ParameterSet, channels: tuple[Channel, ...]) -> Joint:
     if len(set(names)) != len(names):
         message = f"channels must have different names, got {', '.join(names)}"
         raise CevnsfitError(message)
-    shapes = [parameter.name for parameter in parameters if parameter.kind == "nonlinear"]
-    if shapes:
-        message = f"nonlinear parameters ({', '.join(shapes)}) rebuild the templates; they belong to a Likelihood, not to a Joint"
+    nonlinear = [parameter.name for parameter in parameters if parameter.kind == "nonlinear"]
+    if nonlinear:
+        message = f"nonlinear parameters ({', '.join(nonlinear)}) rebuild the templates; they belong to a Likelihood, not to a Joint"
         raise CevnsfitError(message)
     local = tuple(np.array([parameters.index(name) for name in channel.coefficients.parameters], dtype=np.int64) for channel in channels)
     merge, distinct = zip(*(merged(channel.templates) for channel in channels), strict=True) if channels else ((), ())

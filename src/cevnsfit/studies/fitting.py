@@ -13,8 +13,8 @@ from cevnsfit.core.errors import CevnsfitError, NoDataError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import Intervals, intervals
+from cevnsfit.infer.nonlinear import nonlinear_intervals
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.shapes import shape_intervals
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.joint import Joint, join, measured_backgrounds
@@ -117,8 +117,8 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
     fix(likelihood, held)
     data = None
     if pseudo is not None:
-        shapes = {name: value for name, value in held.items() if name in likelihood.nonlinear}
-        pseudo = dataclasses.replace(pseudo, truth={**shapes, **pseudo.truth})
+        nonlinear = {name: value for name, value in held.items() if name in likelihood.nonlinear}
+        pseudo = dataclasses.replace(pseudo, truth={**nonlinear, **pseudo.truth})
         likelihood, data = pseudo_data(likelihood, pseudo)
     result = fit(likelihood, at=held, data=data)
     counts, significance = best_counts(experiments, likelihood, result), _significance(likelihood, result, held, data)
@@ -184,8 +184,8 @@ def run_intervals(
         The data set; the observed one by default.
     """
     chosen = analysis.holding(at)
-    shapes = shapes_in_question(chosen, poi)
-    if not shapes:
+    nonlinear = nonlinear_in_question(chosen, poi)
+    if not nonlinear:
         joint, held = prepare(chosen, observed=data is None)
         name = poi_name(joint, poi, held)
         check_floating(chosen, (name,))
@@ -194,29 +194,29 @@ def run_intervals(
     if data is None:
         require_data(experiments)
     likelihood = build(chosen, experiments)
-    require_shapes(likelihood, [*chosen.held, *shapes])
+    require_nonlinear(likelihood, [*chosen.held, *nonlinear])
     joint, values = fix(likelihood, chosen.held)
-    asked = shapes[0] if poi is None and not joint.parameters.of_kind("polynomial").names else poi
+    asked = nonlinear[0] if poi is None and not joint.parameters.of_kind("polynomial").names else poi
     name = asked if asked is not None and asked in likelihood.nonlinear else poi_name(joint, asked, values)
     check_floating(chosen, (name,))
-    floating = [shape for shape in shapes if shape != name]
+    floating = [one for one in nonlinear if one != name]
     seen = observed_data(joint) if data is None else data
-    return shape_intervals(likelihood, name, cl=cl, dof=dof, at=chosen.held, floating=floating, data=seen)
+    return nonlinear_intervals(likelihood, name, cl=cl, dof=dof, at=chosen.held, floating=floating, data=seen)
 
 
-def shapes_in_question(analysis: Analysis, poi: str | None) -> list[str]:
+def nonlinear_in_question(analysis: Analysis, poi: str | None) -> list[str]:
     """Return the nonlinear parameters among the parameter of interest and those that float; the first is that of interest if it is one.
 
     A model without couplings is asked for its only parameter.
     """
     model = check_model(analysis.model)
     parameters = () if model is None else model.parameters
-    shapes = {p.name for p in parameters if p.kind == "nonlinear"}
+    nonlinear = {p.name for p in parameters if p.kind == "nonlinear"}
     only = [p.name for p in parameters if p.name not in analysis.held]
-    if poi is None and shapes and len(only) == 1 and only[0] in shapes:
+    if poi is None and nonlinear and len(only) == 1 and only[0] in nonlinear:
         poi = only[0]
-    first = [poi] if poi in shapes else []
-    return [*(name for name in first if name is not None), *(name for name in analysis.floating if name in shapes and name != poi)]
+    first = [poi] if poi in nonlinear else []
+    return [*(name for name in first if name is not None), *(name for name in analysis.floating if name in nonlinear and name != poi)]
 
 
 def prepare(analysis: Analysis, *, observed: bool = True) -> tuple[Joint, dict[str, float]]:
@@ -235,7 +235,7 @@ def prepare(analysis: Analysis, *, observed: bool = True) -> tuple[Joint, dict[s
     if observed:
         require_data(experiments)
     likelihood = build(analysis, experiments)
-    require_shapes(likelihood, analysis.held)
+    require_nonlinear(likelihood, analysis.held)
     return fix(likelihood, analysis.held)
 
 
@@ -260,7 +260,7 @@ def poi_name(joint: Joint, poi: str | None, at: Mapping[str, float]) -> str:
     return names[0]
 
 
-def require_shapes(likelihood: Likelihood, at: Collection[str]) -> None:
+def require_nonlinear(likelihood: Likelihood, at: Collection[str]) -> None:
     """Raise CevnsfitError unless every nonlinear parameter of the model (a mass) is held, or asked for."""
     for name in at:
         likelihood.parameters.index(name)

@@ -11,7 +11,7 @@ from cevnsfit.infer.cls import cls_limit, cls_limit_toys, signal_test
 from cevnsfit.infer.discovery import Discovery, discovery
 from cevnsfit.infer.feldman_cousins import feldman_cousins
 from cevnsfit.infer.hypothesis import default_hypothesis
-from cevnsfit.studies.fitting import poi_name, prepare, run_intervals, shapes_in_question
+from cevnsfit.studies.fitting import nonlinear_in_question, poi_name, prepare, run_intervals
 from cevnsfit.studies.setup import check_floating
 from cevnsfit.studies.toy_runs import description, runner
 
@@ -92,9 +92,9 @@ def run_limits(
             message = "the profile-likelihood method uses no toys; choose --method feldman-cousins or cls"
             raise CevnsfitError(message)
         return run_intervals(chosen, poi=question.poi, cl=question.cl, dof=question.dof)
-    shapes = shapes_in_question(chosen, question.poi)
-    if shapes:
-        message = f"{', '.join(shapes)} rebuilds the templates: only the profile-likelihood method knows such parameters"
+    nonlinear = nonlinear_in_question(chosen, question.poi)
+    if nonlinear:
+        message = f"{', '.join(nonlinear)} rebuilds the templates: only the profile-likelihood method knows such parameters"
         raise CevnsfitError(message)
     joint, held = prepare(chosen)
     name = poi_name(joint, question.poi, held)

@@ -64,7 +64,7 @@ def point_values(
     return nll2, valid
 
 
-def shape_intervals(
+def nonlinear_intervals(
     likelihood: Likelihood, poi: str, *, cl: float, dof: int, at: Mapping[str, float], floating: Iterable[str] = (), data: Data
 ) -> Intervals:
     """Return the allowed intervals of a parameter that rebuilds the templates, or of one beside which such parameters float.

@@ -11,7 +11,7 @@ import cevnsfit as cf
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.shapes import point_values, shape_intervals
+from cevnsfit.infer.nonlinear import nonlinear_intervals, point_values
 from cevnsfit.stats.channel import Channel
 from cevnsfit.stats.data import Data, asimov_data, observed_data
 from cevnsfit.stats.likelihood import Likelihood
@@ -68,7 +68,7 @@ def two_bumps() -> tuple[Likelihood, Data]:
 
 def test_both_branches_are_found() -> None:
     likelihood, data = two_bumps()
-    found = shape_intervals(likelihood, "x", cl=0.30, dof=1, at={}, data=data)
+    found = nonlinear_intervals(likelihood, "x", cl=0.30, dof=1, at={}, data=data)
     assert [value for value, _ in found.minima] == pytest.approx([-1.0, 1.0], abs=0.02)
     (a, b), (c, d) = found.allowed
     assert [a, b] == pytest.approx([-d, -c], abs=1e-3)
@@ -78,8 +78,8 @@ def test_both_branches_are_found() -> None:
 @pytest.mark.slow
 def test_a_floating_shape_is_followed() -> None:
     likelihood, data = two_bumps()
-    free = shape_intervals(likelihood, "signal_strength", cl=0.68, dof=1, at={}, floating=("x",), data=data)
-    held = shape_intervals(likelihood, "signal_strength", cl=0.68, dof=1, at={"x": 1.0}, data=data)
+    free = nonlinear_intervals(likelihood, "signal_strength", cl=0.68, dof=1, at={}, floating=("x",), data=data)
+    held = nonlinear_intervals(likelihood, "signal_strength", cl=0.68, dof=1, at={"x": 1.0}, data=data)
     # a smaller strength is made up for by a larger x, a larger one by nothing beyond x = 0
     assert free.allowed[0][0] < held.allowed[0][0] - 0.2
     assert free.allowed[-1][1] == pytest.approx(held.allowed[-1][1] * 1.2, rel=0.01)
