@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.infer.mirrors import other_side, two_sided
+from cevnsfit.infer.nuisance_minima import other_side, two_sided
 from cevnsfit.infer.polish import polish
 from cevnsfit.infer.results import ProfileResult
 from cevnsfit.infer.steps import newton, trust_region
@@ -170,7 +170,7 @@ def profile(
             if polished.value <= state.value[row] + 1e-9:
                 state.theta[row], state.value[row], state.edm[row] = polished.theta, polished.value, polished.edm
                 state.status[row] = _DONE if polished.valid else _FAILED
-        _mirror(bound, state)
+        _look_on_the_other_side(bound, state)
     converged = (state.status == _DONE) & ~state.impossible
     return ProfileResult(np.where(state.impossible, np.inf, state.value), state.theta, state.edm, converged, state.rounds, len(fallbacks))
 
@@ -365,8 +365,8 @@ def _judge(state: _State, working: Ints, best: float) -> None:
     state.status[running[~done & (state.rounds[running] >= MAX_ROUNDS)]] = _FAILED
 
 
-def _mirror(bound: BoundLikelihood, state: _State) -> None:
-    """Move points to a lower minimum on the other side of a nuisance where there is one, see `infer.mirrors`."""
+def _look_on_the_other_side(bound: BoundLikelihood, state: _State) -> None:
+    """Move points to a lower minimum on the other side of a nuisance where there is one, see `infer.nuisance_minima`."""
     for place in two_sided(bound, state.theta, state.source):
         done = state.status == _DONE
         near = np.flatnonzero(done & (state.value < np.min(state.value) + FAR) if _shared(bound) else done)

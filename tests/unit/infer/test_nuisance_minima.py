@@ -7,7 +7,7 @@ import pytest
 
 import cevnsfit as cf
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.mirrors import two_sided
+from cevnsfit.infer.nuisance_minima import two_sided
 from cevnsfit.infer.profile import floating_indices, profile
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import Data, observed_data, toy_data
