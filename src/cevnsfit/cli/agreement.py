@@ -26,8 +26,6 @@ from cevnsfit.cli.options import (
 from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.results import ToyRecord
 
@@ -49,10 +47,18 @@ def gof(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     as_json: JsonOption = False,
 ) -> None:
     """Test the goodness of fit: the deviance at the best fit, with the p-value of toys generated there; masses must be held."""
-    from cevnsfit.cli.options import held, toy_run
+    from cevnsfit.cli.options import analysis, held, toy_run
     from cevnsfit.studies.agreement import run_goodness
 
-    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons)).holding(held(at))
+    chosen = analysis(
+        experiments,
+        model,
+        changes,
+        allow_overlap=allow_overlap,
+        profile_signal=profile_signal,
+        electrons=electrons,
+        floating=profile,
+    ).holding(held(at))
     with output.progress("toys, in chunks of 128") as progress:
         result = run_goodness(chosen, run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
@@ -83,11 +89,19 @@ def compatibility(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
 
     Before that, the signal strength of each experiment and its pull against the Standard Model.
     """
-    from cevnsfit.cli.options import held, toy_run
+    from cevnsfit.cli.options import analysis, held, toy_run
     from cevnsfit.cli.run import print_consistency
     from cevnsfit.studies.agreement import run_compatibility, strengths
 
-    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons)).holding(held(at))
+    chosen = analysis(
+        experiments,
+        model,
+        changes,
+        allow_overlap=allow_overlap,
+        profile_signal=profile_signal,
+        electrons=electrons,
+        floating=profile,
+    ).holding(held(at))
     with output.progress("toys, in chunks of 128") as progress:
         result = run_compatibility(chosen, run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     found = strengths(chosen)
@@ -121,10 +135,18 @@ def significance(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     as_json: JsonOption = False,
 ) -> None:
     """Print the significance with which a parameter exceeds 0, asymptotic or from toys; masses must be held."""
-    from cevnsfit.cli.options import held, toy_run
+    from cevnsfit.cli.options import analysis, held, toy_run
     from cevnsfit.studies.limits import run_discovery
 
-    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons)).holding(held(at))
+    chosen = analysis(
+        experiments,
+        model,
+        changes,
+        allow_overlap=allow_overlap,
+        profile_signal=profile_signal,
+        electrons=electrons,
+        floating=profile,
+    ).holding(held(at))
     with output.progress("toys, in chunks of 128") as progress:
         result = run_discovery(chosen, poi=poi, run=toy_run(toys, seed, (jobs, dask), folder), progress=progress)
     if as_json:
@@ -159,11 +181,19 @@ def impacts(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     as_json: JsonOption = False,
 ) -> None:
     """Rank the nuisances by their impact on a parameter, with pulls and constraints; masses must be held."""
-    from cevnsfit.cli.options import held, picture
+    from cevnsfit.cli.options import analysis, held, picture
     from cevnsfit.studies.agreement import run_ranking
 
     path = None if target is None else picture(target)
-    chosen = _analysis(experiments, model, changes, (profile, profile_signal, allow_overlap, electrons)).holding(held(at))
+    chosen = analysis(
+        experiments,
+        model,
+        changes,
+        allow_overlap=allow_overlap,
+        profile_signal=profile_signal,
+        electrons=electrons,
+        floating=profile,
+    ).holding(held(at))
     result = run_ranking(chosen, poi=poi)
     if path is not None:
         from cevnsfit.report.rankings import ranking_figure
@@ -186,24 +216,6 @@ def impacts(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     ]
     output.table(f"Impact on {result.poi}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
     output.print_lines(*(str(file) for file in files))
-
-
-def _analysis(
-    experiments: "Sequence[str]", model: str, changes: "Sequence[str] | None", options: "tuple[Sequence[str] | None, bool, bool, bool]"
-) -> "Analysis":
-    """Return the analysis; the options are --profile, --profile-signal, --allow-overlap and --electrons."""
-    from cevnsfit.cli.options import analysis
-
-    profile, profile_signal, allow_overlap, electrons = options
-    return analysis(
-        experiments,
-        model,
-        changes,
-        allow_overlap=allow_overlap,
-        signal_systematics="shapes" if profile_signal and model == "signal-strength" else None,
-        electrons=electrons,
-        floating=profile,
-    )
 
 
 def _tail(record: "ToyRecord | None") -> list[str]:

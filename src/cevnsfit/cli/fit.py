@@ -13,6 +13,7 @@ from cevnsfit.cli.options import (
     ModelOption,
     OverlapOption,
     ProfileOption,
+    ProfileSignalOption,
     SetOption,
 )
 from cevnsfit.core.documents import plain
@@ -28,9 +29,7 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     at: AtOption = None,
     profile: ProfileOption = None,
     changes: SetOption = None,
-    profile_signal: Annotated[
-        bool, typer.Option("--profile-signal", help="Profile the signal's systematics, also for `signal-strength`.")
-    ] = False,
+    profile_signal: ProfileSignalOption = False,
     allow_overlap: OverlapOption = False,
     electrons: ElectronsOption = False,
     asimov: Annotated[bool, typer.Option("--asimov", help="Fit Asimov data: the expectation at --true.")] = False,
@@ -50,16 +49,15 @@ def fit(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
     from cevnsfit.studies.fitting import run_fit
     from cevnsfit.studies.provenance import provenance
 
-    described = analysis(
+    chosen = analysis(
         experiments,
         model,
         changes,
         electrons=electrons,
         allow_overlap=allow_overlap,
-        signal_systematics="shapes" if profile_signal and model == "signal-strength" else None,
+        profile_signal=profile_signal,
         floating=profile,
-    )
-    chosen = described.holding(held(at))
+    ).holding(held(at))
     summary = run_fit(chosen, pseudo=_pseudo(truth, asimov=asimov, toy=toy))
     if as_json:
         output.print_json({**plain(summary), "provenance": provenance(chosen, seed=toy)})

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cevnsfit.core.analysis import Analysis, SignalSystematics
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.studies.toy_runs import Run
 
 # Commands read these at run time; their modules therefore do without postponed annotations.
@@ -68,7 +68,7 @@ def analysis(
     changes: Sequence[str] | None,
     *,
     allow_overlap: bool = False,
-    signal_systematics: SignalSystematics | None = None,
+    profile_signal: bool = False,
     electrons: bool = False,
     floating: Sequence[str] | None = None,
 ) -> Analysis:
@@ -87,7 +87,7 @@ def analysis(
         tuple(_located(name) for name in experiments),
         model,
         overrides(changes),
-        signal_systematics,
+        "shapes" if profile_signal and model == "signal-strength" else None,
         allow_overlap,
         electrons,
         tuple(dict.fromkeys(() if floating is None else floating)),

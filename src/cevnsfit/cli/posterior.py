@@ -72,7 +72,7 @@ def posterior(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
         model,
         changes,
         allow_overlap=allow_overlap,
-        signal_systematics="shapes" if profile_signal and model == "signal-strength" else None,
+        profile_signal=profile_signal,
         electrons=electrons,
         floating=profile,
     ).holding(held(at))
