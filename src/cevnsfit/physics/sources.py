@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-FLAVOURS: Final = ("nu_mu", "nubar_mu", "nu_e")
-"""Neutrinos from pi+ decay at rest: the prompt line, then the two of the muon decay."""
-
 _LEPTONS: Final[Mapping[str, str]] = {f"{nu}_{lepton}": lepton for nu in ("nu", "nubar") for lepton in ("e", "mu", "tau")}
 
 

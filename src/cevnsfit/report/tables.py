@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from cevnsfit.infer.planes import Interval, Plane, Region
+    from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.results import FitResult
 
 
@@ -64,12 +64,6 @@ def fit_rows(result: FitResult) -> list[tuple[str, str, str, str]]:
         )
         for name in result.floating
     ]
-
-
-def region_rows(plane: Plane, regions: Sequence[Region]) -> list[tuple[str, ...]]:
-    """Return the first parameter and the allowed intervals of the second at each confidence level, as text, for each grid value."""
-    columns = [[format_intervals(intervals, plane.y.unit) for intervals in region.columns] for region in regions]
-    return [(f"{x:.4g}", *allowed) for x, *allowed in zip(plane.x.values, *columns, strict=True)]
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
 from cevnsfit.model.build import RELEASED, build_likelihood
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.load import Experiment, load_experiment
@@ -144,11 +144,3 @@ def parse_overrides(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
             raise CevnsfitError(message)
         changes[path] = value
     return tuple(changes.items())
-
-
-def require_unit_interval(name: str, value: float) -> float:
-    """Return `value` when it lies strictly between 0 and 1; DomainError otherwise."""
-    if not 0.0 < value < 1.0:
-        message = f"{name} = {value:g} must lie between 0 and 1"
-        raise DomainError(message)
-    return value

@@ -2,17 +2,13 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from cevnsfit.infer.results import FitResult
-from cevnsfit.report.tables import fit_rows, format_intervals, format_value, markdown_table, print_table, region_rows
-
-if TYPE_CHECKING:
-    from cevnsfit.infer.planes import Plane, Region
+from cevnsfit.report.tables import fit_rows, format_intervals, format_value, markdown_table, print_table
 
 
 @pytest.mark.parametrize(
@@ -37,13 +33,6 @@ def test_error_has_three_digits_and_the_value_as_many_decimals(value: float, err
 def test_intervals_are_listed_one_by_one() -> None:
     assert format_intervals([(1.0, 2.0), (5.0, 7.5)], "MeV") == "[1, 2], [5, 7.5] MeV"
     assert format_intervals([]) == "none"
-
-
-def test_region_rows_keep_the_second_branch(plane: Plane, regions: list[Region]) -> None:
-    rows = region_rows(plane, regions)
-    assert len(rows) == len(plane.x.values)
-    assert rows[0] == ("1", "[0, 0.0013]", "[0, 0.0012]")
-    assert rows[-1] == ("1000", "[0, 0.04333], [0.0672, 0.0728]", "[0, 0.04], [0.0679, 0.0721]")
 
 
 def test_fit_rows_list_the_floating_parameters() -> None:

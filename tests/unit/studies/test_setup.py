@@ -25,7 +25,6 @@ from cevnsfit.studies.setup import (
     load_experiments,
     parse_assignments,
     parse_overrides,
-    require_unit_interval,
 )
 
 if TYPE_CHECKING:
@@ -122,13 +121,6 @@ def test_changes_keep_their_text_and_the_last_one_counts() -> None:
 def test_what_is_no_change_is_refused(text: str) -> None:
     with pytest.raises(CevnsfitError, match="should read PATH=value"):
         parse_overrides([text])
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0, 90.0, float("nan"), -0.1])
-def test_a_confidence_level_lies_between_0_and_1(value: float) -> None:
-    with pytest.raises(DomainError, match=r"cl = .* must lie between 0 and 1"):
-        require_unit_interval("cl", value)
-    assert require_unit_interval("cl", 0.9) == 0.9
 
 
 def test_a_worker_refuses_a_folder_that_has_changed(tmp_path: Path) -> None:
