@@ -39,8 +39,14 @@ SMALL: Final = (1e-5, 1e-4, 1e-3, 1e-2)
 RESOLVED: Final = 0.2
 """Change of the roots of the counts of one channel in a step, relative to that of what it has, up to which the step is not divided."""
 
+LADDER: Final = np.linspace(0.1, 2.5, 13)
+"""Rungs in units of the scale."""
+
+BESIDE: Final = 0.2
+"""Distance from such a rung, in units of the scale, within which there are no others."""
+
 RUNG: Final = 0.1
-LOUD: Final = 10.0
+LOUD: Final = 5.0
 """Change of the roots of the counts from one rung to the next, and counts beyond which there are none, relative to what is observed."""
 
 DIVISIONS: Final = 64
@@ -190,12 +196,19 @@ def divided(joint: Joint, name: str, grid: Floats) -> Floats:
 
 
 def rungs(joint: Joint, name: str) -> Floats:
-    """Return values of the search grid between which the counts of a channel change by a `RUNG`, up to where they are `LOUD`."""
-    grid = search_grid(joint, name)
+    """Return values of a coupling from which a minimum on each side of a dip can be reached, inside its domain, increasing.
+
+    They are evenly spaced in units of the scale; beyond, and where experiments have scales of their own, the counts of a channel change by a
+    `RUNG` from one to the next, up to where they are `LOUD`.
+    """
+    parameter, scale, grid = joint.parameters[name], coupling_scale(joint, name), search_grid(joint, name)
+    even = np.concatenate([-LADDER[::-1], LADDER]) * scale
+    even = even[(even > parameter.lower) & (even < parameter.upper)]
     change, loudness = _along(joint, name, grid)
     rung = np.floor(np.append(0.0, np.cumsum(change)) / RUNG)
-    chosen = np.append(True, rung[1:] > rung[:-1]) & (loudness < LOUD)
-    return np.asarray(grid[chosen])
+    further = grid[np.append(True, rung[1:] > rung[:-1]) & (loudness < LOUD) & (grid != 0.0)]
+    apart = np.abs(further[:, None] - even).min(axis=1, initial=np.inf)
+    return np.union1d(even, further[apart > np.minimum(BESIDE * scale, 0.5 * np.abs(further))])
 
 
 def _along(joint: Joint, name: str, grid: Floats) -> tuple[Floats, Floats]:

@@ -68,7 +68,7 @@ HOPELESS: Final = 300.0
 SHALLOW: Final = 25.0
 """The same for starts that are no minimum along the coupling: the way down from them has no barrier until nuisances adjust."""
 
-NEAR_ZERO: Final = 0.1
+NEAR_ZERO: Final = 0.15
 """Couplings below this, in units of their scale, are no starts where -2 ln lambda is stationary at 0."""
 
 LOWER: Final = 1e-3
@@ -234,7 +234,8 @@ def start_set(joint: Joint, data: Data, *, at: Mapping[str, float], truths: Sequ
         further[:, columns[0]] = steps
     else:
         further = np.concatenate([_combinations(rows, columns), _cloud(joint, rows[0], names)[1:]])
-    return _off_zero(joint, np.concatenate([rows, further]), columns)
+    starts = _off_zero(joint, np.concatenate([rows, further]), columns)
+    return starts[_elsewhere(joint, starts, SAME, held)]
 
 
 def _prepared(joint: Joint, data: Data, *, at: Mapping[str, float], truths: Sequence[Mapping[str, float]] = ({},)) -> Floats:
@@ -256,7 +257,7 @@ def _combinations(rows: Floats, columns: Sequence[int]) -> Floats:
 
 
 def _off_zero(joint: Joint, rows: Floats, columns: Sequence[int]) -> Floats:
-    """Return the rows with couplings close to 0 put at a tenth of their scale where -2 ln lambda is stationary at 0."""
+    """Return the rows with couplings close to 0 put at `NEAR_ZERO` of their scale where -2 ln lambda is stationary at 0."""
     even = [index for index in even_couplings(joint) if index in columns]
     scales = coupling_scales(joint, [joint.parameters.names[index] for index in even])
     values = rows[:, even]

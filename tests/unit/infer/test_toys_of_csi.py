@@ -12,12 +12,13 @@ import pytest
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.coverage import studied
 from cevnsfit.infer.hypothesis import default_hypothesis
-from cevnsfit.infer.minima import conditional_fits, free_fits
+from cevnsfit.infer.minima import conditional_fits, free_fits, start_set
+from cevnsfit.infer.profile import profile
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import Toys
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.stats.data import toy_data
+from cevnsfit.stats.data import observed_data, toy_data
 from cevnsfit.stats.engine import bind_data, evaluate_problem, hessian
 from cevnsfit.stats.joint import join
 
@@ -69,6 +70,24 @@ def test_with_systematics_the_signed_root_is_unit_normal(toys: int, seed: int) -
     _, root = pulls(joint_of("signal-strength", "profile"), toys, seed)
     assert root.mean() == pytest.approx(0.0, abs=3 / math.sqrt(toys))
     assert root.std() == pytest.approx(1.0, abs=3 / math.sqrt(2 * toys))
+
+
+@pytest.mark.parametrize("g", [4e-4, 0.032])
+def test_free_fits_are_as_low_as_from_dense_starts(g: float) -> None:
+    """Each pseudo-experiment is fitted from few of the prepared starts, with the nuisances of its fit at the truth."""
+    joint, toys = joint_of("lmu-ltau", mass=1000.0), 24
+    place, starts = joint.parameters.index("g"), start_set(joint, observed_data(joint), held={})
+    truth = profile(joint, {"g": np.array([g])}).theta[0]
+    data = toy_data(joint, truth, np.random.default_rng(11), toys)
+    theta = conditional_fits(joint, data, np.concatenate([truth[None], starts]), held={"g": g})[1]
+    begin = np.repeat(theta[None], len(starts), axis=0)
+    begin[:, :, place] = starts[:, None, place]
+    best = free_fits(joint, data, begin, held={})[0]
+    rows, dense = np.repeat(np.arange(toys), 20), np.tile(joint.parameters.defaults(), (20 * toys, 1))
+    dense[:, place] = np.tile(np.linspace(0.005, 0.12, 20), toys)
+    found = profile(joint, {}, data=data.rows(rows), start=dense)
+    lowest = np.where(found.converged, found.nll2, np.inf).reshape(toys, 20).min(axis=1)
+    assert np.all(best <= lowest + 1e-4)
 
 
 @pytest.mark.slow
