@@ -19,7 +19,7 @@ import numpy as np
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.columns import searched
 from cevnsfit.infer.curve import BARRIER
-from cevnsfit.infer.lines import coupling_scale, coupling_scales, even_couplings, free_couplings, rungs, search_grid
+from cevnsfit.infer.lines import coupling_scale, coupling_scales, curved_couplings, even_couplings, free_couplings, rungs, search_grid
 from cevnsfit.infer.multistart import APART, REACH, Starts, promising, unit_cloud
 from cevnsfit.infer.profile import profile
 from cevnsfit.stats.data import asimov_data
@@ -42,7 +42,8 @@ EXCLUDED: Final = 25.0
 """Height above the lowest minimum at which the ends of the window are excluded."""
 
 CLOUD: Final = 48
-"""Quasi-random starts for each of several couplings."""
+FEWER: Final = 16
+"""Quasi-random starts for each of several couplings, in one data set and in pseudo-experiments."""
 
 THINNED: Final = 4
 """Of the grid along one of several couplings every fourth value is looked at."""
@@ -60,7 +61,10 @@ SPREAD: Final = 30.0
 """Minima that are this much above the best one in -2 ln lambda are still starts."""
 
 MAX_STARTS: Final = 8
-"""Minima of one data set that become starts, and starts of a free fit, at most."""
+"""Minima of one data set that become starts, at most."""
+
+TAKEN: Final = 4
+"""Starts of a free fit, at most."""
 
 HOPELESS: Final = 300.0
 """Starts this much above the best one in -2 ln lambda are left out: adjusting nuisances does not make up for it."""
@@ -166,7 +170,7 @@ def _lowest_rows(curve: Curve) -> Floats:
 
 def _from_cloud(joint: Joint, data: Data, names: Sequence[str], at: Mapping[str, float]) -> Floats:
     """Return the lowest of quasi-random starts, shape (k, n); the parameters that are no couplings fit the data there."""
-    begin = _cloud(joint, joint.parameters.vector(at), names)
+    begin = _cloud(joint, joint.parameters.vector(at), names, CLOUD)
     columns = [joint.parameters.index(name) for name in names]
     fixed = {name: begin[:, column] for name, column in zip(names, columns, strict=True)}
     first = profile(joint, {**fixed, **{name: np.full(len(begin), value) for name, value in at.items()}}, data=data, start=begin)
@@ -175,9 +179,9 @@ def _from_cloud(joint: Joint, data: Data, names: Sequence[str], at: Mapping[str,
     return np.asarray(first.theta[chosen[0]])
 
 
-def _cloud(joint: Joint, base: Floats, names: Sequence[str]) -> Floats:
-    """Return `base` (n,) with quasi-random couplings, shape (S, n)."""
-    unit = unit_cloud(len(names), CLOUD * len(names))
+def _cloud(joint: Joint, base: Floats, names: Sequence[str], count: int) -> Floats:
+    """Return `base` (n,), and again with `count` quasi-random values for each of its couplings, shape (S, n)."""
+    unit = unit_cloud(len(names), count * len(names))
     begin = np.tile(base, (len(unit) + 1, 1))
     for place, name in enumerate(names):
         parameter, reach = joint.parameters[name], REACH * coupling_scale(joint, name)
@@ -223,8 +227,7 @@ def start_set(joint: Joint, data: Data, *, at: Mapping[str, float], truths: Sequ
     truths
         Values at which Asimov data are made, the defaults for what is not named.
     """
-    names = free_couplings(joint, at)
-    rows = _prepared(joint, data, at=at, truths=truths)
+    rows, names = _prepared(joint, data, at=at, truths=truths), curved_couplings(joint, at)
     if not names:
         return rows[:1]
     columns = [joint.parameters.index(name) for name in names]
@@ -233,7 +236,7 @@ def start_set(joint: Joint, data: Data, *, at: Mapping[str, float], truths: Sequ
         further = np.tile(rows[0], (len(steps), 1))
         further[:, columns[0]] = steps
     else:
-        further = np.concatenate([_combinations(rows, columns), _cloud(joint, rows[0], names)[1:]])
+        further = np.concatenate([_combinations(rows, columns), _cloud(joint, rows[0], names, FEWER)[1:]])
     starts = _off_zero(joint, np.concatenate([rows, further]), columns)
     return starts[_elsewhere(joint, starts, SAME, held)]
 
@@ -318,9 +321,7 @@ def _chosen(joint: Joint, data: Data, starts: Floats, names: Sequence[str]) -> B
     values = np.where(even, np.abs(values), values)
     middle = np.array([_dip(joint, columns[0], even=bool(even[0]))]) if len(columns) == 1 else np.zeros(1)
     apart = np.broadcast_to(APART * coupling_scales(joint, names), (len(found), len(names)))
-    chosen = promising(
-        Starts(values, found), middle=np.broadcast_to(middle, (len(found), 1)), apart=apart, kept=MAX_STARTS, shallow=SHALLOW
-    )
+    chosen = promising(Starts(values, found), middle=np.broadcast_to(middle, (len(found), 1)), apart=apart, kept=TAKEN, shallow=SHALLOW)
     return np.asarray((chosen & hopeful).T)
 
 
