@@ -238,7 +238,7 @@ def start_set(joint: Joint, data: Data, *, at: Mapping[str, float], truths: Sequ
     else:
         further = np.concatenate([_combinations(rows, columns), _cloud(joint, rows[0], names, FEWER)[1:]])
     starts = _off_zero(joint, np.concatenate([rows, further]), columns)
-    return starts[_elsewhere(joint, starts, SAME, held)]
+    return starts[_elsewhere(joint, starts, SAME, at)]
 
 
 def _prepared(joint: Joint, data: Data, *, at: Mapping[str, float], truths: Sequence[Mapping[str, float]] = ({},)) -> Floats:
