@@ -84,9 +84,9 @@ def fit(
     objective = Objective(target, data, names, held)
     if not names:
         return _evaluated(objective, found)
-    best = _best(objective, found)
+    minuit, reason = _best(objective, found)
     asked = names if minos is None else tuple(name for name in minos if parameters[name].name in names)
-    return _describe(objective, best, found, asked)
+    return _describe(objective, minuit, reason, found, asked)
 
 
 def _wanted(parameters: ParameterSet, at: Mapping[str, float], floating: tuple[str, ...]) -> tuple[str, ...]:
@@ -153,9 +153,8 @@ def _best(objective: Objective, found: Search) -> tuple[Minuit, str]:
     return best[2], reason
 
 
-def _describe(objective: Objective, best: tuple[Minuit, str], found: Search, minos: tuple[str, ...]) -> FitResult:
+def _describe(objective: Objective, minuit: Minuit, reason: str, found: Search, minos: tuple[str, ...]) -> FitResult:
     """Return the result with errors and correlations."""
-    minuit, reason = best
     remarks = [reason] if reason else []
     x = np.array(minuit.values)
     nll2 = objective.value(x)

@@ -254,17 +254,16 @@ def _round(bound: BoundLikelihood, state: _State, working: Ints) -> None:
         state.value[rows] = evaluation.value[chosen]
         state.gradient[rows] = evaluation.gradient[chosen]
         state.impossible[rows] = evaluation.impossible[chosen]
-        settled[chosen] = _renew(bound, state, evaluation, (chosen, rows))
+        settled[chosen] = _renew(bound, state, evaluation, chosen, rows)
     _new_step(bound, state, working[~settled & (state.status[working] == _RUNNING)])
 
 
-def _renew(bound: BoundLikelihood, state: _State, evaluation: Evaluation, where: tuple[Ints, Ints]) -> Bools:
+def _renew(bound: BoundLikelihood, state: _State, evaluation: Evaluation, chosen: Ints, rows: Ints) -> Bools:
     """Compute the Hessians of accepted points, except close to the minimum while the last Hessian still brings the point on fast.
 
-    `where` holds the positions of the points in the evaluation and in the state. Returns the points that kept the last Hessian and have their
+    `chosen` are their positions in the evaluation, `rows` those in the state. Returns the points that kept the last Hessian and have their
     next step already, shape (P,).
     """
-    chosen, rows = where
     before = state.edm[rows]
     old = np.zeros(len(rows), dtype=np.bool_)
     close = np.flatnonzero((before < NEAR) & ~state.coarse[rows])

@@ -164,13 +164,12 @@ def load_chunk(store: Store, point: int, chunk: int) -> NDArray[np.float64] | No
 
 
 def open_posterior(
-    folder: Path, analysis: Mapping[str, object], names: Sequence[str], size: tuple[int, int]
+    folder: Path, analysis: Mapping[str, object], names: Sequence[str], *, ensembles: int, walkers: int
 ) -> AbstractContextManager[Store]:
     """Return the store of ensembles of some parameters, made or continued; see `open_store`.
 
-    `analysis` is everything that identifies them but the number of steps; `size` is that of ensembles and walkers.
+    `analysis` is everything that identifies them but the number of steps.
     """
-    ensembles, walkers = size
     layout = Layout(
         POSTERIOR,
         units={"ensemble": ensembles, "block": BLOCKS},

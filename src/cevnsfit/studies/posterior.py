@@ -174,7 +174,7 @@ def _store(folder: Path, analysis: Analysis, sampling: Sampling, goal: Posterior
     """Return the store of a posterior, made or continued."""
     about = {"priors": plain(sampling.priors), "ensembles": sampling.ensembles, "walkers": walkers}
     identity = description(analysis, sampling.seed, method="posterior", block=BLOCK, **about)
-    return open_posterior(folder, identity(), goal.names, (sampling.ensembles, walkers))
+    return open_posterior(folder, identity(), goal.names, ensembles=sampling.ensembles, walkers=walkers)
 
 
 def _require_packages() -> None:

@@ -63,7 +63,7 @@ def test_finished_blocks_are_not_sampled_again(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_block_whose_mark_is_missing_is_none(tmp_path: Path) -> None:
-    with open_posterior(tmp_path, {"what": "test"}, ["g"], (2, 32)) as store:
+    with open_posterior(tmp_path, {"what": "test"}, ["g"], ensembles=2, walkers=32) as store:
         store.arrays["chain"][0, 0] = np.zeros((100, 32, 1))
         assert load_blocks(store, 0, 3) == []
 
