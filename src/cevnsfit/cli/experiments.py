@@ -4,69 +4,49 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cevnsfit.cli import output
-from cevnsfit.cli.options import ExperimentArgument, JsonOption, SetOption
+from cevnsfit.cli.command import argument, command
+from cevnsfit.cli.options import ExperimentArgument, SetOption, overrides
+from cevnsfit.cli.output import Answer, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cevnsfit.spec.load import Experiment
 
 app = typer.Typer(help="List, show and check experiments.")
 
 
 @app.callback(invoke_without_command=True)
-def experiments(ctx: typer.Context, as_json: JsonOption = False) -> None:
+@command()
+def experiments(ctx: typer.Context) -> Answer | None:
     """List the shipped experiments; `show` and `check` look at one."""
     if ctx.invoked_subcommand is not None:
-        return
+        return None
     from cevnsfit.spec.catalog import experiment_names
     from cevnsfit.spec.load import load_experiment
 
     known = [_entry(load_experiment(name)) for name in experiment_names()]
-    if as_json:
-        output.print_json(known)
-        return
     rows = [
         (entry["name"], entry["title"], " x ".join(f"{axis} ({n})" for axis, n in entry["axes"].items()), _count(entry["observed"]))
         for entry in known
     ]
-    output.table("Experiments", ("name", "title", "axes (bins)", "observed"), rows)
+    return Answer(known, [table("Experiments", ("name", "title", "axes (bins)", "observed"), rows)])
 
 
 @app.command()
-def show(name: ExperimentArgument, changes: SetOption = None, as_json: JsonOption = False) -> None:
+@command()
+def show(name: ExperimentArgument, changes: SetOption = None) -> Answer:
     """Show everything known of one experiment."""
-    from cevnsfit.cli.options import overrides
     from cevnsfit.spec.load import load_experiment
 
     experiment = load_experiment(name, dict(overrides(changes)))
-    if as_json:
-        output.print_json(_details(experiment))
-        return
-    spec = experiment.spec
-    output.print_lines(f"{spec.name}: {spec.title}", spec.description, *(f"  {reference}" for reference in spec.references))
-    rows = [
-        (axis.name, str(axis.nbins), f"{axis.display_edges[0]:g} to {axis.display_edges[-1]:g} {axis.unit}") for axis in experiment.axes
-    ]
-    output.table("Axes", ("axis", "bins", "range"), rows)
-    output.table("Response", ("stage", "kind"), [(name, stage.kind) for name, stage in spec.response.items()])
-    measured = [(name, "control region") for name in spec.control_region]
-    output.table("Backgrounds", ("background", "count"), [*((name, b.count.kind) for name, b in spec.backgrounds.items()), *measured])
-    output.table("Systematics", ("parameter", "kind"), _systematics(experiment))
-    output.print_lines(
-        f"observed counts: {_count(_observed(experiment))}",
-        f"shares events with: {', '.join(spec.overlaps) if spec.overlaps else 'no other experiment'}",
-        f"folder: {experiment.folder}",
-    )
+    return Answer(_details(experiment), _text(experiment))
 
 
 @app.command()
-def check(
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder with experiment.yaml.", show_default=False)],
-    changes: SetOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command()
+def check(folder: Annotated[str, argument("Folder with experiment.yaml.", "DIR")], changes: SetOption = None) -> Answer:
     """Check the folder of an experiment: description, tables, and the counts that the Standard Model expects in it."""
-    from cevnsfit.cli.options import overrides
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.core.errors import SpecError
     from cevnsfit.spec.load import load_experiment
@@ -76,18 +56,31 @@ def check(
     try:
         experiment = load_experiment(folder, dict(chosen))
     except SpecError as error:
-        if not as_json:
-            raise
-        problems = [{"file": p.file, "line": p.line, "field": p.field, "message": p.message} for p in error.problems]
-        output.print_json({"valid": False, "problems": problems})
-        raise typer.Exit(2) from None
+        return Answer({"valid": False, "problems": error.problems}, error=error)
     counts = rates(Analysis((folder,), "sm", chosen))
     totals = {name: float(values.sum()) for name, values in counts.components.items()}
-    if as_json:
-        output.print_json({"valid": True, "problems": [], "name": experiment.name, "expected": totals, "observed": _observed(experiment)})
-        return
+    observed = _observed(experiment)
     expected = ", ".join(f"{name} {total:.4g}" for name, total in totals.items())
-    output.print_lines(f"{experiment.name}: no problems found", f"expected: {expected}; observed: {_count(_observed(experiment))}")
+    text = (f"{experiment.name}: no problems found", f"expected: {expected}; observed: {_count(observed)}")
+    return Answer({"valid": True, "problems": [], "name": experiment.name, "expected": totals, "observed": observed}, text)
+
+
+def _text(experiment: "Experiment") -> "Iterator[str]":
+    spec = experiment.spec
+    yield f"{spec.name}: {spec.title}"
+    yield spec.description
+    yield from (f"  {reference}" for reference in spec.references)
+    rows = [
+        (axis.name, str(axis.nbins), f"{axis.display_edges[0]:g} to {axis.display_edges[-1]:g} {axis.unit}") for axis in experiment.axes
+    ]
+    yield table("Axes", ("axis", "bins", "range"), rows)
+    yield table("Response", ("stage", "kind"), [(name, stage.kind) for name, stage in spec.response.items()])
+    measured = [(name, "control region") for name in spec.control_region]
+    yield table("Backgrounds", ("background", "count"), [*((name, b.count.kind) for name, b in spec.backgrounds.items()), *measured])
+    yield table("Systematics", ("parameter", "kind"), _systematics(experiment))
+    yield f"observed counts: {_count(_observed(experiment))}"
+    yield f"shares events with: {', '.join(spec.overlaps) if spec.overlaps else 'no other experiment'}"
+    yield f"folder: {experiment.folder}"
 
 
 def _entry(experiment: "Experiment") -> dict[str, Any]:

@@ -3,23 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import typer
-
-from cevnsfit.cli import output
-from cevnsfit.cli.options import (
-    AtOption,
-    ConfidenceOption,
-    ElectronsOption,
-    ExperimentsArgument,
-    JsonOption,
-    ModelOption,
-    OverlapOption,
-    PlaneDofOption,
-    SetOption,
-)
+from cevnsfit.cli.command import argument, command, option
+from cevnsfit.cli.options import GRID, AnalysisOptions, LevelsOptions
+from cevnsfit.cli.output import Answer, progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
 
@@ -35,84 +24,72 @@ _LIKELIHOODS: Final = ("pyhf", "hs3", "simplified")
 _MASSES: Final = (1.0, 1000.0)
 
 
+@command("result kind target attach cl dof")
 def export(
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="Folder of a scan, or limits exported as JSON.", show_default=False)],
-    kind: Annotated[str, typer.Option("--to", metavar="|".join(_NAMES), help="Format; see docs/formats.md.", show_default=False)],
-    target: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="File, or folder for hepdata and darkcast; in RESULT.", show_default=False),
-    ] = None,
-    attach: Annotated[
-        list[Path] | None, typer.Option("--attach", metavar="FILE", help="Likelihood to go with a HEPData submission.", show_default=False)
-    ] = None,
-    cl: ConfidenceOption = None,
-    dof: PlaneDofOption = 2,
-    as_json: JsonOption = False,
-) -> None:
+    result: Annotated[Path, argument("Folder of a scan, or limits exported as JSON.", "RESULT")],
+    kind: Annotated[str, option("--to", "Format; see docs/formats.md.", "|".join(_NAMES))],
+    levels: LevelsOptions,
+    target: Annotated[Path | None, option("--output -o", "File, or folder for hepdata and darkcast; in RESULT.", "PATH")] = None,
+    attach: Annotated[list[Path] | None, option("--attach", "Likelihood to go with a HEPData submission.", "FILE")] = None,
+) -> Answer:
     """Export the limits of a scan: every branch of every boundary with what defines it."""
-    from cevnsfit.cli.options import confidence
-    from cevnsfit.core.errors import UnknownNameError
     from cevnsfit.io.exports.text import read_json
     from cevnsfit.studies.export import export_limits, stored_limits
 
-    if kind not in _NAMES:
-        what = "format"
-        raise UnknownNameError(what, kind, _NAMES)
-    levels = confidence(cl, dof)
-    limits = read_json(result) if result.is_file() else stored_limits(result, levels)
+    _check(kind, _NAMES)
+    boundaries = levels.chosen
+    limits = read_json(result) if result.is_file() else stored_limits(result, boundaries)
     path = (result if result.is_dir() else result.parent) / _NAMES[kind] if target is None else target
-    _report(export_limits(limits, kind, path, attach=attach if attach else ()), as_json=as_json)
+    return Answer({}, files=export_limits(limits, kind, path, attach=attach if attach else ()))
 
 
-def export_likelihood(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
-    experiments: ExperimentsArgument,
-    model: ModelOption,
-    kind: Annotated[str, typer.Option("--to", metavar="pyhf|hs3|simplified", help="Format; see docs/formats.md.", show_default=False)],
-    target: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="FILE.json, or a folder.", show_default=False)],
+@command("experiments model kind target grid at changes allow_overlap electrons record")
+def export_likelihood(
+    what: AnalysisOptions,
+    kind: Annotated[str, option("--to", "Format; see docs/formats.md.", "pyhf|hs3|simplified")],
+    target: Annotated[Path, option("--output -o", "FILE.json, or a folder.", "PATH")],
     grid: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--grid",
-            metavar="NAME=START:STOP:COUNT[:log]",
-            help="pyhf: a patch for each value; simplified: the range of masses, 1 to 1000 MeV.",
-            show_default=False,
-        ),
+        list[str] | None, option("--grid", "pyhf: a patch for each value; simplified: the range of masses, 1 to 1000 MeV.", GRID)
     ] = None,
-    at: AtOption = None,
-    changes: SetOption = None,
-    allow_overlap: OverlapOption = False,
-    electrons: ElectronsOption = False,
-    record: Annotated[
-        str | None, typer.Option("--inspire", metavar="insNNNNNNN", help="INSPIRE record of a patchset.", show_default=False)
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
+    record: Annotated[str | None, option("--inspire", "INSPIRE record of a patchset.", "insNNNNNNN")] = None,
+) -> Answer:
     """Export a likelihood: a pyhf workspace (with a patchset over a mass), HS3, or a table of Delta chi2 that numpy alone interpolates."""
-    from cevnsfit.cli.options import analysis, held
-    from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+    from cevnsfit.core.errors import CevnsfitError
     from cevnsfit.io.exports.hs3 import write_hs3
     from cevnsfit.io.exports.simplified import write_simplified
     from cevnsfit.studies.export_likelihood import RECORD, hs3, simplified, workspaces, write_workspaces
     from cevnsfit.studies.grids import parse_grids
 
-    if kind not in _LIKELIHOODS:
-        what = "format"
-        raise UnknownNameError(what, kind, _LIKELIHOODS)
-    chosen = analysis(experiments, model, changes, electrons=electrons, allow_overlap=allow_overlap).holding(held(at))
-    grids = parse_grids(grid if grid else [])
+    _check(kind, _LIKELIHOODS)
+    chosen, grids = what.analysis, parse_grids(grid if grid else [])
     if kind == "pyhf":
-        made = workspaces(chosen, grid=grids, record=RECORD if record is None else record)
-        files = write_workspaces(made, target)
-    elif kind == "hs3":
+        record = RECORD if record is None else record
+        return Answer({}, files=write_workspaces(workspaces(chosen, grid=grids, record=record), target))
+    if kind == "hs3":
         if grids:
             message = "an HS3 document holds one value of each nonlinear parameter; give --at mass=VALUE instead of --grid"
             raise CevnsfitError(message)
-        files = write_hs3(hs3(chosen), _file(target, "hs3.json"))
-    else:
-        with output.progress("Delta chi2"):
-            table = simplified(chosen, _masses(grids))
-        files = write_simplified(table, _file(target, "simplified.json"))
-    _report(files, as_json=as_json)
+        return Answer({}, files=write_hs3(hs3(chosen), _file(target, "hs3.json")))
+    with progress("Delta chi2"):
+        made = simplified(chosen, _masses(grids))
+    return Answer({}, files=write_simplified(made, _file(target, "simplified.json")))
+
+
+@command()
+def show(result: Annotated[Path, argument("Folder of results, or a JSON file.", "RESULT")]) -> Answer:
+    """Show where a result comes from: analysis, digests of all inputs, seed, versions."""
+    from cevnsfit.studies.provenance import stored_provenance
+
+    found = stored_provenance(result)
+    return Answer(found, _lines(found))
+
+
+def _check(kind: str, known: "Iterable[str]") -> None:
+    from cevnsfit.core.errors import UnknownNameError
+
+    if kind not in known:
+        what = "format"
+        raise UnknownNameError(what, kind, known)
 
 
 def _file(target: Path, name: str) -> Path:
@@ -120,20 +97,6 @@ def _file(target: Path, name: str) -> Path:
     path = target if target.suffix == ".json" else target / name
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def show(
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="Folder of results, or a JSON file.", show_default=False)],
-    as_json: JsonOption = False,
-) -> None:
-    """Show where a result comes from: analysis, digests of all inputs, seed, versions."""
-    from cevnsfit.studies.provenance import stored_provenance
-
-    found = stored_provenance(result)
-    if as_json:
-        output.print_json(found)
-        return
-    output.print_lines(*_lines(found))
 
 
 def _masses(grids: "Mapping[str, np.ndarray]") -> tuple[float, float]:
@@ -145,13 +108,6 @@ def _masses(grids: "Mapping[str, np.ndarray]") -> tuple[float, float]:
         message = f"a simplified likelihood takes --grid mass=START:STOP:COUNT only, got {', '.join(grids)}"
         raise CevnsfitError(message)
     return float(grids["mass"][0]), float(grids["mass"][-1])
-
-
-def _report(files: "Sequence[Path]", *, as_json: bool) -> None:
-    if as_json:
-        output.print_json({"files": list(files)})
-        return
-    output.print_lines(*(str(file) for file in files))
 
 
 def _lines(values: "Mapping[str, Any]", indent: str = "") -> list[str]:

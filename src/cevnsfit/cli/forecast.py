@@ -1,186 +1,160 @@
 """`cevnsfit forecast`: what planned experiments are expected to exclude and discover."""
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import typer
-
-from cevnsfit.cli import output
-from cevnsfit.cli.options import (
-    AtOption,
-    DaskOption,
-    ElectronsOption,
-    ExperimentsArgument,
-    JobsOption,
-    JsonOption,
-    ModelOption,
-    OverlapOption,
-    SetOption,
-)
+from cevnsfit.cli.command import command, option
+from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOptions, PoiOption, WorkerOptions, assignments, confidence, located
+from cevnsfit.cli.output import Answer, progress, table
+from cevnsfit.core.documents import plain, write_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor
 
+    from cevnsfit.core.parameters import Parameter
     from cevnsfit.studies.forecast import Forecast, Plan
     from cevnsfit.studies.whatif import WhatIf
-
-    Where = tuple[Path | None, Executor | None]
 
 _MASSES: Final = "mass=1:1000:13:log"
 
 
-def forecast(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
-    experiments: ExperimentsArgument,
-    model: ModelOption,
-    at: AtOption = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastOptions:
+    """What is true, what the planned experiments are combined with, what is varied, and where it is written."""
+
     truth: Annotated[
-        list[str] | None,
-        typer.Option("--truth", metavar="NAME=VALUE", help="Model parameter that is true, else the Standard Model; repeatable."),
-    ] = None,
-    existing: Annotated[
-        list[str] | None, typer.Option("--with", metavar="EXP", help="Existing experiment to combine with; repeatable.")
-    ] = None,
-    observed: Annotated[bool, typer.Option("--observed", help="Observed data for the experiments of --with, not Asimov data.")] = False,
-    grid: Annotated[
-        str | None,
-        typer.Option("--grid", metavar="NAME=START:STOP:COUNT[:log]", help=f"Values of a parameter that is not held; {_MASSES}."),
-    ] = None,
-    vary: Annotated[
-        list[str] | None,
-        typer.Option("--vary", metavar="PATH=START:STOP:COUNT[:log]", help="Scan a field of experiment.yaml; repeatable."),
-    ] = None,
-    poi: Annotated[
-        str | None, typer.Option("--poi", metavar="NAME", help="Parameter of interest; by default the model's coupling.")
-    ] = None,
-    cl: Annotated[float, typer.Option("--cl", help="Confidence level.")] = 0.90,
-    dof: Annotated[int, typer.Option("--dof", help="Degrees of freedom of the threshold.")] = 1,
-    toys: Annotated[int, typer.Option("--toys", metavar="N", help="Bands from N toys; 0 for asymptotic ones.")] = 0,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the toys.")] = 1,
-    jobs: JobsOption = 1,
-    dask: DaskOption = None,
-    changes: SetOption = None,
-    allow_overlap: OverlapOption = False,
-    electrons: ElectronsOption = False,
-    folder: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for table, JSON and picture.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""
-    from cevnsfit.cli.options import analysis, confidence, held
-    from cevnsfit.studies.forecast import Plan
-    from cevnsfit.studies.workers import workers
-
-    confidence([cl], dof)
-    plan = Plan(
-        analysis(experiments, model, changes, allow_overlap=allow_overlap, electrons=electrons),
-        existing=analysis([] if existing is None else existing, model, None).experiments,
-        truth=tuple(held(truth).items()),
-        observed=observed,
-        cl=cl,
-        dof=dof,
-        toys=toys,
-        seed=seed,
-        poi=poi,
+        list[str] | None, option("--truth", "Model parameter that is true, else the Standard Model; repeatable.", "NAME=VALUE")
+    ] = None
+    existing: Annotated[list[str] | None, option("--with", "Existing experiment to combine with; repeatable.", "EXP")] = None
+    observed: Annotated[bool, option("--observed", "Observed data for the experiments of --with, not Asimov data.")] = False
+    grid: Annotated[str | None, option("--grid", f"Values of a parameter that is not held; {_MASSES}.", GRID)] = None
+    vary: Annotated[list[str] | None, option("--vary", "Scan a field of experiment.yaml; repeatable.", "PATH=START:STOP:COUNT[:log]")] = (
+        None
     )
-    with workers(jobs, dask) as executor:
-        if vary:
-            _vary(plan, vary, held(at), (folder, executor), as_json=as_json)
-        elif _open(model, held(at)):
-            _curve(plan, grid, held(at), (folder, executor), as_json=as_json)
-        else:
-            _single(plan, held(at), (folder, executor), as_json=as_json)
+    poi: PoiOption = None
+    toys: Annotated[int, option("--toys", "Bands from N toys; 0 for asymptotic ones.", "N")] = 0
+    seed: Annotated[int, option("--seed", "Seed of the toys.")] = 1
+    folder: Annotated[Path | None, option("--output -o", "Folder for table, JSON and picture.", "DIR")] = None
+
+    def plan(self, what: AnalysisOptions, level: LevelOptions) -> "Plan":
+        """Return what is planned."""
+        from cevnsfit.studies.forecast import Plan
+
+        return Plan(
+            what.analysis,
+            existing=located(() if self.existing is None else self.existing),
+            truth=tuple(assignments(self.truth).items()),
+            observed=self.observed,
+            cl=level.cl,
+            dof=level.dof,
+            toys=self.toys,
+            seed=self.seed,
+            poi=self.poi,
+        )
 
 
-def _open(model: str, at: "Mapping[str, float]") -> list[str]:
-    """Return the nonlinear parameters of the model that are not held."""
+@command("experiments model at truth existing observed grid vary poi cl dof toys seed jobs dask changes allow_overlap electrons folder")
+def forecast(what: AnalysisOptions, asked: ForecastOptions, level: LevelOptions, workers: WorkerOptions) -> Answer:
+    """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""
+    confidence([level.cl], level.dof)
+    plan = asked.plan(what, level)
+    held = plan.analysis.held
+    with workers.open() as executor:
+        if asked.vary:
+            return _vary(plan, asked, executor)
+        if any(p.kind == "nonlinear" and not p.fixed and p.name not in held for p in _parameters(what.model)):
+            return _curve(plan, asked, executor)
+        return _single(plan, asked, executor)
+
+
+def _parameters(model: str) -> "tuple[Parameter, ...]":
     from cevnsfit.studies.setup import check_model
 
     physics = check_model(model)
-    return [] if physics is None else [p.name for p in physics.parameters if p.kind == "nonlinear" and not p.fixed and p.name not in at]
+    return () if physics is None else physics.parameters
 
 
-def _single(plan: "Plan", at: "Mapping[str, float]", where: "Where", *, as_json: bool) -> None:
-    from cevnsfit.core.documents import plain, write_document
-    from cevnsfit.studies.forecast import forecast
-
-    folder, executor = where
-    results = forecast(plan, at, executor=executor)
-    lines = plain(results)
-    document = {**lines[-1], "forecasts": lines, "provenance": _origin(plan, at)}
-    if folder is not None:
-        write_document(folder / "forecast.json", document, indent=1)
-    if as_json:
-        output.print_json(document)
-    else:
-        for result in results:
-            _print(result)
-    _stop_if_invalid(results)
-
-
-def _print(result: "Forecast") -> None:
-    from cevnsfit.infer.sensitivity import DISCOVERY
-    from cevnsfit.report.tables import format_intervals
-
-    found = result.sensitivity
-    poi, (low2, low1, _, high1, high2) = found.median.poi, found.bands
-    reach = ", ".join(f"{_number(value)} at {sigma:g} sigma" for sigma, value in zip(DISCOVERY, found.discovery, strict=True))
-    counts = ", ".join(f"{count:.1f} ({name})" for name, count in result.events.items())
-    output.print_lines(
-        f"{result.label}: {poi} at {100 * found.median.cl:g} % CL, {found.median.dof} dof, {found.median.method}",
-        f"  {result.data}; {counts} signal events of the Standard Model, {found.live_bins} bins",
-        f"  median limit: {_number(found.limit)}, 68 % [{_number(low1)}, {_number(high1)}], 95 % [{_number(low2)}, {_number(high2)}]",
-        f"  bands: {found.bands_method}{f', {found.failed} failed' if found.failed else ''}",
-        f"  allowed:  {format_intervals(found.median.allowed)}",
-        f"  excluded: {format_intervals(found.median.excluded)}",
-        f"  discovery: {reach}",
-        *([f"  {result.caveat}"] if result.caveat else []),
-    )
-
-
-def _origin(plan: "Plan", at: "Mapping[str, float]") -> "dict[str, Any]":
+def _origin(plan: "Plan") -> "dict[str, Any]":
     from cevnsfit.studies.provenance import provenance
 
-    return provenance(plan.analysis.holding(at), seed=plan.seed if plan.toys else None, existing=plan.existing)
+    return provenance(plan.analysis, seed=plan.seed if plan.toys else None, existing=plan.existing)
 
 
-def _number(value: float) -> str:
-    import math
+def _single(plan: "Plan", asked: ForecastOptions, executor: "Executor | None") -> Answer:
+    from cevnsfit.studies.forecast import forecast
 
-    return f"{value:.4g}" if math.isfinite(value) else "none"
+    results = forecast(plan, plan.analysis.held, executor=executor)
+    lines = plain(results)
+    document = {**lines[-1], "forecasts": lines, "provenance": _origin(plan)}
+    if asked.folder is not None:
+        write_document(asked.folder / "forecast.json", document, indent=1)
+    return Answer(document, _text(results), incomplete=_invalid(results))
 
 
-def _curve(plan: "Plan", grid: str | None, at: "Mapping[str, float]", where: "Where", *, as_json: bool) -> None:
-    from cevnsfit.core.documents import plain, write_document
+def _curve(plan: "Plan", asked: ForecastOptions, executor: "Executor | None") -> Answer:
     from cevnsfit.studies.forecast import forecast_curve, write_forecast, write_forecast_plot
     from cevnsfit.studies.grids import parse_grid
 
-    folder, executor = where
-    name, values = parse_grid(_MASSES if grid is None else grid)
-    with output.progress("forecast") as progress:
-        curve = forecast_curve(plan, name, values, at, progress, executor)
-    unit = _parameter_unit(plan, name)
+    name, values = parse_grid(_MASSES if asked.grid is None else asked.grid)
+    with progress("forecast") as tell:
+        curve = forecast_curve(plan, name, values, plan.analysis.held, tell, executor)
+    unit = next((p.unit for p in _parameters(plan.analysis.model) if p.name == name), "1")
     poi = curve[0][0].sensitivity.median.poi
-    document = {"parameter": name, "unit": unit, "points": plain(curve), "provenance": _origin(plan, at)}
-    files = []
+    document = {"parameter": name, "unit": unit, "points": plain(curve), "provenance": _origin(plan)}
+    files, folder = [], asked.folder
     if folder is not None:
         files = [write_forecast(curve, (name, unit), folder / "forecast.csv"), write_document(folder / "forecast.json", document, indent=1)]
         files.append(write_forecast_plot(curve, ((name, unit), (poi, "1")), plan.analysis.model, folder / "forecast.png"))
-    if as_json:
-        output.print_json({**document, "files": files})
-    else:
-        _print_curve(curve, name, unit)
-        output.print_lines(*(str(file) for file in files))
-    _stop_if_invalid([entry for point in curve for entry in point])
+    return Answer(document, _curve_text(curve, name, unit), files, incomplete=_invalid([entry for point in curve for entry in point]))
 
 
-def _parameter_unit(plan: "Plan", name: str) -> str:
-    from cevnsfit.studies.setup import check_model
+def _vary(plan: "Plan", asked: ForecastOptions, executor: "Executor | None") -> Answer:
+    from cevnsfit.studies.grids import parse_grids
+    from cevnsfit.studies.whatif import vary, write_whatif, write_whatif_plot
 
-    physics = check_model(plan.analysis.model)
-    return next((p.unit for p in (() if physics is None else physics.parameters) if p.name == name), "1")
+    with progress("what if") as tell:
+        result = vary(plan, parse_grids(() if asked.vary is None else asked.vary), plan.analysis.held, tell, executor)
+    document = {**plain(result), "provenance": _origin(plan)}
+    files, folder = [], asked.folder
+    if folder is not None:
+        files = [write_whatif(result, folder / "whatif.csv"), write_document(folder / "whatif.json", document, indent=1)]
+        files.append(write_whatif_plot(result, folder / "whatif.png"))
+    return Answer(document, _whatif_text(result), files)
 
 
-def _print_curve(curve: "Sequence[Sequence[Forecast]]", name: str, unit: str) -> None:
+def _invalid(results: "Sequence[Forecast]") -> str:
+    bad = [result for result in results if not result.sensitivity.median.valid]
+    return f"{len(bad)} forecasts have profiled points near the minimum that did not converge" if bad else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "none"
+
+
+def _text(results: "Sequence[Forecast]") -> "Iterator[str]":
+    from cevnsfit.infer.sensitivity import DISCOVERY
+    from cevnsfit.report.tables import format_intervals
+
+    for result in results:
+        found = result.sensitivity
+        poi, (low2, low1, _, high1, high2) = found.median.poi, found.bands
+        reach = ", ".join(f"{_number(value)} at {sigma:g} sigma" for sigma, value in zip(DISCOVERY, found.discovery, strict=True))
+        counts = ", ".join(f"{count:.1f} ({name})" for name, count in result.events.items())
+        yield f"{result.label}: {poi} at {100 * found.median.cl:g} % CL, {found.median.dof} dof, {found.median.method}"
+        yield f"  {result.data}; {counts} signal events of the Standard Model, {found.live_bins} bins"
+        yield f"  median limit: {_number(found.limit)}, 68 % [{_number(low1)}, {_number(high1)}], 95 % [{_number(low2)}, {_number(high2)}]"
+        yield f"  bands: {found.bands_method}{f', {found.failed} failed' if found.failed else ''}"
+        yield f"  allowed:  {format_intervals(found.median.allowed)}"
+        yield f"  excluded: {format_intervals(found.median.excluded)}"
+        yield f"  discovery: {reach}"
+        if result.caveat:
+            yield f"  {result.caveat}"
+
+
+def _curve_text(curve: "Sequence[Sequence[Forecast]]", name: str, unit: str) -> "Iterator[str]":
     from cevnsfit.infer.sensitivity import DISCOVERY
 
     for position, first in enumerate(curve[0]):
@@ -188,43 +162,18 @@ def _print_curve(curve: "Sequence[Sequence[Forecast]]", name: str, unit: str) ->
         for point in curve:
             found = point[position].sensitivity
             low2, low1, _, high1, high2 = map(_number, found.bands)
-            rows.append(
-                (
-                    f"{point[position].at[name]:.4g}",
-                    _number(found.limit),
-                    f"{low1} .. {high1}",
-                    f"{low2} .. {high2}",
-                    *map(_number, found.discovery),
-                )
-            )
+            start = (f"{point[position].at[name]:.4g}", _number(found.limit), f"{low1} .. {high1}", f"{low2} .. {high2}")
+            rows.append((*start, *map(_number, found.discovery)))
         median = first.sensitivity.median
         title = f"{first.label}: limit on {median.poi} at {100 * median.cl:g} % CL, {median.dof} dof"
         headers = (f"{name} [{unit}]", "median", "68 %", "95 %", *(f"discovery at {z:g} sigma" for z in DISCOVERY))
-        output.table(title, headers, rows)
-        output.print_lines(f"{first.data}; bands: {first.sensitivity.bands_method}", *([first.caveat] if first.caveat else []))
+        yield table(title, headers, rows)
+        yield f"{first.data}; bands: {first.sensitivity.bands_method}"
+        if first.caveat:
+            yield first.caveat
 
 
-def _vary(plan: "Plan", texts: "Sequence[str]", at: "Mapping[str, float]", where: "Where", *, as_json: bool) -> None:
-    from cevnsfit.core.documents import plain, write_document
-    from cevnsfit.studies.grids import parse_grids
-    from cevnsfit.studies.whatif import vary, write_whatif, write_whatif_plot
-
-    folder, executor = where
-    with output.progress("what if") as progress:
-        result = vary(plan, parse_grids(texts), at, progress, executor)
-    document = {**plain(result), "provenance": _origin(plan, at)}
-    files = []
-    if folder is not None:
-        files = [write_whatif(result, folder / "whatif.csv"), write_document(folder / "whatif.json", document, indent=1)]
-        files.append(write_whatif_plot(result, folder / "whatif.png"))
-    if as_json:
-        output.print_json({**document, "files": files})
-        return
-    _print_whatif(result)
-    output.print_lines(*(str(file) for file in files))
-
-
-def _print_whatif(result: "WhatIf") -> None:
+def _whatif_text(result: "WhatIf") -> "Iterator[str]":
     headers = (*(f"{f.path} [{f.unit}]" for f in result.fields), "events (SM)", "median limit", "68 %", "95 %", "statistics alone", "ratio")
     rows = [
         (
@@ -239,10 +188,5 @@ def _print_whatif(result: "WhatIf") -> None:
         for row in result.rows
     ]
     held = "".join(f", {name} = {value:g}" for name, value in result.at.items())
-    output.table(f"{result.label}: limit on {result.poi} at {100 * result.cl:g} % CL, {result.dof} dof{held}", headers, rows)
-    output.print_lines(result.data)
-
-
-def _stop_if_invalid(results: "Sequence[Forecast]") -> None:
-    bad = [result for result in results if not result.sensitivity.median.valid]
-    output.stop_if(bool(bad), f"{len(bad)} forecasts have profiled points near the minimum that did not converge")
+    yield table(f"{result.label}: limit on {result.poi} at {100 * result.cl:g} % CL, {result.dof} dof{held}", headers, rows)
+    yield result.data

@@ -122,29 +122,13 @@ def main(
 
 app.add_typer(experiments.app, name="experiments")
 app.add_typer(models.app, name="models")
-app.command()(rates.rates)
-app.command()(fit.fit)
-app.command()(spectra.spectra)
-app.command()(intervals.intervals)
-app.command()(agreement.gof)
-app.command()(agreement.compatibility)
-app.command()(agreement.significance)
-app.command()(agreement.impacts)
-app.command()(coverage.coverage)
-app.command()(posterior.posterior)
-app.command()(region.region)
-app.command()(forecast.forecast)
-app.command()(scan.scan)
-app.command()(scan.plot)
-app.command()(run.run)
-app.command()(export.export)
-app.command("export-likelihood")(export.export_likelihood)
-app.command()(export.show)
-app.command("g-2")(moments.moments)
-app.command("susy-scan")(susy.susy_scan)
-app.command()(validate.validate)
-app.command("import-release")(releases.import_release)
-app.command("new-experiment")(new_experiment.new_experiment)
+for _function in (
+    *(rates.rates, fit.fit, spectra.spectra, intervals.intervals, agreement.gof, agreement.compatibility, agreement.significance),
+    *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, run.run),
+    *(export.export, export.export_likelihood, export.show, moments.g_2, susy.susy_scan, validate.validate, releases.import_release),
+    new_experiment.new_experiment,
+):
+    app.command()(_function)
 
 
 def main_entry() -> None:

@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cevnsfit.cli import output
-from cevnsfit.cli.options import JsonOption
+from cevnsfit.cli.command import argument, command
+from cevnsfit.cli.output import Answer, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.physics.interactions.terms import SignalModel
 
@@ -15,49 +17,41 @@ app = typer.Typer(help="List and show signal models.")
 
 
 @app.callback(invoke_without_command=True)
-def models(ctx: typer.Context, as_json: JsonOption = False) -> None:
+@command()
+def models(ctx: typer.Context) -> Answer | None:
     """List the signal models; `show` looks at one."""
     if ctx.invoked_subcommand is not None:
-        return
+        return None
     from cevnsfit.studies.setup import all_models
 
     known = [_entry(name) for name in all_models()]
-    if as_json:
-        output.print_json(known)
-        return
     rows = [(entry["name"], entry["title"], ", ".join(entry["parameters"]), entry["label"]) for entry in known]
-    output.table("Models", ("name", "title", "parameters", "caveat"), rows)
+    return Answer(known, [table("Models", ("name", "title", "parameters", "caveat"), rows)])
 
 
 @app.command()
-def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model.", show_default=False)],
-    as_json: JsonOption = False,
-) -> None:
+@command()
+def show(name: Annotated[str, argument("A model.", "NAME")]) -> Answer:
     """Show everything known of one model."""
     from cevnsfit.studies.setup import check_model
 
-    model = check_model(name)
-    entry = {**_entry(name), "parameters": _parameters(model)}
-    if as_json:
-        output.print_json(entry)
-        return
-    output.print_lines(f"{entry['name']}: {entry['title']}", *([f"  {entry['lagrangian']}"] if entry["lagrangian"] else []))
-    output.print_lines(*(f"  {reference}" for reference in entry["references"]))
+    parameters = _parameters(check_model(name))
+    entry = _entry(name)
+    return Answer({**entry, "parameters": parameters}, _text(entry, parameters))
+
+
+def _text(entry: dict[str, Any], parameters: "tuple[Parameter, ...]") -> "Iterator[str]":
+    yield f"{entry['name']}: {entry['title']}"
+    if entry["lagrangian"]:
+        yield f"  {entry['lagrangian']}"
+    yield from (f"  {reference}" for reference in entry["references"])
     if entry["label"]:
-        output.print_lines(f"caveat: {entry['label']}")
+        yield f"caveat: {entry['label']}"
     rows = [
-        (
-            p.name,
-            f"{p.kind}{', held' if p.fixed else ''}",
-            f"{p.default:g}",
-            f"[{p.lower:g}, {p.upper:g}]",
-            p.unit,
-            p.description,
-        )
-        for p in _parameters(model)
+        (p.name, f"{p.kind}{', held' if p.fixed else ''}", f"{p.default:g}", f"[{p.lower:g}, {p.upper:g}]", p.unit, p.description)
+        for p in parameters
     ]
-    output.table("Parameters", ("name", "kind", "default", "domain", "unit", "meaning"), rows)
+    yield table("Parameters", ("name", "kind", "default", "domain", "unit", "meaning"), rows)
 
 
 def _entry(name: str) -> dict[str, Any]:

@@ -4,28 +4,20 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from cevnsfit.cli import output
-from cevnsfit.cli.options import JsonOption
-from cevnsfit.core.documents import plain
+from cevnsfit.cli.command import argument, command, option
+from cevnsfit.cli.output import Answer, table
 
 
-def moments(
-    theory: Annotated[
-        str,
-        typer.Argument(metavar="THEORY", help="Prediction: muon-2020, muon-2025, electron-cs-2018, electron-rb-2020.", show_default=False),
-    ],
+@command()
+def g_2(
+    theory: Annotated[str, argument("Prediction: muon-2020, muon-2025, electron-cs-2018, electron-rb-2020.", "THEORY")],
     coupling: Annotated[
-        str, typer.Option("--coupling", metavar="vector|axial|scalar|pseudoscalar", help="Coupling of the mediator to the lepton.")
+        str, option("--coupling", "Coupling of the mediator to the lepton.", "vector|axial|scalar|pseudoscalar")
     ] = "vector",
-    grid: Annotated[str, typer.Option("--grid", metavar="mass=START:STOP:COUNT[:log]", help="Masses in MeV.")] = "mass=1:1000:13:log",
-    sigmas: Annotated[float, typer.Option("--sigmas", help="Largest distance, in standard errors.")] = 2.0,
-    file: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the band as an overlay in CSV.", show_default=False)
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
+    grid: Annotated[str, option("--grid", "Masses in MeV.", "mass=START:STOP:COUNT[:log]")] = "mass=1:1000:13:log",
+    sigmas: Annotated[float, option("--sigmas", "Largest distance, in standard errors.")] = 2.0,
+    file: Annotated[Path | None, option("--output -o", "Write the band as an overlay in CSV.", "FILE")] = None,
+) -> Answer:
     """Print the couplings with which (g-2) of the electron or the muon agrees with its measurement, one loop."""
     from cevnsfit.core.errors import CevnsfitError
     from cevnsfit.moments.bands import band_of, write_band
@@ -39,11 +31,10 @@ def moments(
         raise CevnsfitError(message)
     band = band_of(reference, mass, coupling, sigmas)
     files = [] if file is None else [write_band(file, band)]
-    if as_json:
-        output.print_json({**plain(band), "files": files})
-        return
-    output.print_lines(f"Delta a_{reference.lepton} = {reference.value:.4g} +- {reference.error:.3g}")
     ends = [("none", "none") if math.isnan(b) else (f"{a:.4g}", f"{b:.4g}") for a, b in zip(band.low, band.high, strict=True)]
     rows = [(f"{m:.4g}", *pair) for m, pair in zip(mass, ends, strict=True)]
-    output.table(f"{coupling} coupling within {sigmas:g} sigma", ("mass [MeV]", "g from", "to"), rows)
-    output.print_lines(*(str(path) for path in files))
+    text = (
+        f"Delta a_{reference.lepton} = {reference.value:.4g} +- {reference.error:.3g}",
+        table(f"{coupling} coupling within {sigmas:g} sigma", ("mass [MeV]", "g from", "to"), rows),
+    )
+    return Answer(band, text, files)

@@ -3,24 +3,17 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from cevnsfit.cli import output
-from cevnsfit.cli.options import JsonOption
+from cevnsfit.cli.command import argument, command, option
+from cevnsfit.cli.output import Answer
 
 
+@command()
 def new_experiment(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the experiment.", show_default=False)],
-    folder: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder to write into; NAME.", show_default=False)
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
+    name: Annotated[str, argument("Name of the experiment.", "NAME")],
+    folder: Annotated[Path | None, option("--output -o", "Folder to write into; NAME.", "DIR")] = None,
+) -> Answer:
     """Write a commented experiment.yaml with small tables to start a new experiment from."""
     from cevnsfit.studies.new_experiment import new_experiment as write
 
     files = write(name, Path(name) if folder is None else folder)
-    if as_json:
-        output.print_json({"name": name, "files": files})
-        return
-    output.print_lines(*(str(file) for file in files), f"next: cevnsfit experiments check {files[0].parent}")
+    return Answer({"name": name, "files": files}, [*map(str, files), f"next: cevnsfit experiments check {files[0].parent}"])

@@ -1,129 +1,166 @@
-"""Options that several commands share, and what becomes of them."""
+"""Options that several commands share: a dataclass a group, which `command` expands, and what becomes of them."""
 
-from __future__ import annotations
-
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
+from cevnsfit.cli.command import argument, option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
 
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.studies.toy_runs import Run
 
-# Commands read these at run time; their modules therefore do without postponed annotations.
-ExperimentsArgument = Annotated[list[str], typer.Argument(metavar="EXP...", help="Shipped experiments, or folders.", show_default=False)]
-ExperimentArgument = Annotated[str, typer.Argument(metavar="EXP", help="A shipped experiment, or a folder.", show_default=False)]
-ModelOption = Annotated[
-    str, typer.Option("--model", "-m", metavar="MODEL", help="Signal model; see `cevnsfit models`.", show_default=False)
-]
-AtOption = Annotated[list[str] | None, typer.Option("--at", metavar="NAME=VALUE", help="Hold a parameter; repeatable.", show_default=False)]
-ProfileOption = Annotated[
-    list[str] | None,
-    typer.Option("--profile", metavar="NAME", help="Let a parameter float that is held by default; repeatable.", show_default=False),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override a field of experiment.yaml; repeatable.", show_default=False),
-]
-OverlapOption = Annotated[bool, typer.Option("--allow-overlap", help="Combine experiments even if they share events.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ConfidenceOption = Annotated[
-    list[float] | None, typer.Option("--cl", metavar="CL", help="Confidence level; repeatable; 0.90 and 0.95.", show_default=False)
-]
-PlaneDofOption = Annotated[int, typer.Option("--dof", help="Degrees of freedom of the threshold.")]
+ExperimentArgument = Annotated[str, argument("A shipped experiment, or a folder.", "EXP")]
+SetOption = Annotated[list[str] | None, option("--set", "Override a field of experiment.yaml; repeatable.", "PATH=VALUE")]
+PoiOption = Annotated[str | None, option("--poi", "Parameter of interest; by default the model's coupling.", "NAME")]
+LevelOption = Annotated[float, option("--cl", "Confidence level.")]
+DofOption = Annotated[int, option("--dof", "Degrees of freedom of the threshold.")]
+SeedOption = Annotated[int, option("--seed", "Seed of the toys.", "SEED")]
 MomentOption = Annotated[
-    str,
-    typer.Option(
-        "--g-2", metavar="THEORY|none", help="Prediction behind the band of a g-2: 2020, 2025 (muon), electron-cs-2018, electron-rb-2020."
-    ),
+    str, option("--g-2", "Prediction behind the band of a g-2: 2020, 2025 (muon), electron-cs-2018, electron-rb-2020.", "THEORY|none")
 ]
-ElectronsOption = Annotated[bool, typer.Option("--electrons", help="Add neutrino-electron scattering.")]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Worker processes; the numbers do not depend on it.")]
-DaskOption = Annotated[
-    str | None,
-    typer.Option(
-        "--dask", metavar="ADDRESS|FILE", help="Run on the Dask cluster of this scheduler, not in processes here.", show_default=False
-    ),
-]
-ProfileSignalOption = Annotated[
-    bool, typer.Option("--profile-signal", help="Profile the signal's systematics, also for `signal-strength`.")
-]
-PoiOption = Annotated[str | None, typer.Option("--poi", metavar="NAME", help="Parameter of interest; by default the model's coupling.")]
-ToysOption = Annotated[int | None, typer.Option("--toys", metavar="N", help="Toys, in whole chunks of 128; none by default.")]
-SeedOption = Annotated[int, typer.Option("--seed", metavar="SEED", help="Seed of the toys.")]
-ToyFolder = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="DIR", help="Keep the toys here: the same command continues a stopped one.")
-]
-OutputFolder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write into.", show_default=False)]
+DaskOption = Annotated[str | None, option("--dask", "Run on the Dask cluster of this scheduler, not in processes here.", "ADDRESS|FILE")]
+OutputFolder = Annotated[Path, option("--output -o", "Folder to write into.", "DIR")]
 
+GRID: Final = "NAME=START:STOP:COUNT[:log]"
 CONFIDENCE: Final = (0.90, 0.95)
 
 
-def analysis(
-    experiments: Sequence[str],
-    model: str,
-    changes: Sequence[str] | None,
-    *,
-    allow_overlap: bool = False,
-    profile_signal: bool = False,
-    electrons: bool = False,
-    floating: Sequence[str] | None = None,
-) -> Analysis:
-    """Return the analysis that the options describe; folders become absolute, so that a stored scan finds them from anywhere.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """What is analysed, but for the experiments."""
 
-    Raises
-    ------
-    CevnsfitError
-        If the model is unknown or a change is not PATH=VALUE.
-    """
-    from cevnsfit.core.analysis import Analysis
-    from cevnsfit.studies.setup import check_model
+    model: Annotated[str, option("--model -m", "Signal model; see `cevnsfit models`.", "MODEL")]
+    at: Annotated[list[str] | None, option("--at", "Hold a parameter; repeatable.", "NAME=VALUE")] = None
+    profile: Annotated[list[str] | None, option("--profile", "Let a parameter float that is held by default; repeatable.", "NAME")] = None
+    profile_signal: Annotated[bool, option("--profile-signal", "Profile the signal's systematics, also for `signal-strength`.")] = False
+    changes: SetOption = None
+    allow_overlap: Annotated[bool, option("--allow-overlap", "Combine experiments even if they share events.")] = False
+    electrons: Annotated[bool, option("--electrons", "Add neutrino-electron scattering.")] = False
 
-    check_model(model)
-    return Analysis(
-        tuple(_located(name) for name in experiments),
-        model,
-        overrides(changes),
-        "shapes" if profile_signal and model == "signal-strength" else None,
-        allow_overlap,
-        electrons,
-        tuple(dict.fromkeys(() if floating is None else floating)),
-    )
+    def of(self, experiments: "Sequence[str]") -> "Analysis":
+        """Return the analysis of some experiments.
+
+        Raises
+        ------
+        CevnsfitError
+            If the model is unknown, a change is not PATH=VALUE, or a held parameter is not NAME=VALUE.
+        """
+        from cevnsfit.core.analysis import Analysis
+        from cevnsfit.studies.setup import check_model
+
+        check_model(self.model)
+        return Analysis(
+            experiments=located(experiments),
+            model=self.model,
+            overrides=overrides(self.changes),
+            signal_systematics="shapes" if self.profile_signal and self.model == "signal-strength" else None,
+            allow_overlap=self.allow_overlap,
+            electrons=self.electrons,
+            floating=tuple(dict.fromkeys(() if self.profile is None else self.profile)),
+            at=tuple(assignments(self.at).items()),
+        )
 
 
-def overrides(changes: Sequence[str] | None) -> tuple[tuple[str, str], ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisOptions(ModelOptions):
+    """What is analysed."""
+
+    experiments: Annotated[list[str], argument("Shipped experiments, or folders.", "EXP...")]
+
+    @property
+    def analysis(self) -> "Analysis":
+        """Return the analysis; errors are those of `of`."""
+        return self.of(self.experiments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelOptions:
+    """One confidence level."""
+
+    cl: LevelOption = 0.90
+    dof: DofOption = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelsOptions:
+    """Confidence levels in a plane."""
+
+    cl: Annotated[list[float] | None, option("--cl", "Confidence level; repeatable; 0.90 and 0.95.", "CL")] = None
+    dof: DofOption = 2
+
+    @property
+    def chosen(self) -> list[tuple[float, int]]:
+        """Return (cl, dof) of each level; errors are those of `confidence`."""
+        return confidence(self.cl, self.dof)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """Where the work is done."""
+
+    jobs: Annotated[int, option("--jobs -j", "Worker processes; the numbers do not depend on it.", "N")] = 1
+    dask: DaskOption = None
+
+    def open(self) -> "AbstractContextManager[Executor | None]":
+        """Return the context in which there is an executor, None for this process."""
+        from cevnsfit.studies.workers import workers
+
+        return workers(self.jobs, self.dask)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToyOptions:
+    """Pseudo-experiments, and where they are kept."""
+
+    toys: Annotated[int | None, option("--toys", "Toys, in whole chunks of 128; none by default.", "N")] = None
+    seed: SeedOption = 1
+    folder: Annotated[Path | None, option("--output -o", "Keep the toys here: the same command continues a stopped one.", "DIR")] = None
+
+    def run(self, workers: WorkerOptions, number: int) -> "Run":
+        """Return how a number of pseudo-experiments are run."""
+        from cevnsfit.infer.toys import Toys
+        from cevnsfit.studies.toy_runs import Run
+
+        return Run(Toys(number, self.seed), workers.jobs, self.folder, workers.dask)
+
+    def asked(self, workers: WorkerOptions) -> "Run | None":
+        """Return how the pseudo-experiments that were asked for are run, None for none."""
+        return None if self.toys is None else self.run(workers, self.toys)
+
+    @property
+    def used_seed(self) -> int | None:
+        """Return the seed where pseudo-experiments were asked for."""
+        return None if self.toys is None else self.seed
+
+
+def located(names: "Sequence[str]") -> tuple[str, ...]:
+    """Return experiments; folders become absolute, so that a stored result finds them from anywhere."""
+    from cevnsfit.spec.catalog import experiment_names
+
+    known = experiment_names()
+    return tuple(name if name in known or not Path(name).exists() else str(Path(name).resolve()) for name in names)
+
+
+def overrides(changes: "Sequence[str] | None") -> tuple[tuple[str, str], ...]:
     """Return the fields changed by --set."""
     from cevnsfit.studies.setup import parse_overrides
 
     return parse_overrides([] if changes is None else changes)
 
 
-def _located(name: str) -> str:
-    from cevnsfit.spec.catalog import experiment_names
-
-    return name if name in experiment_names() or not Path(name).exists() else str(Path(name).resolve())
-
-
-def held(texts: Sequence[str] | None) -> dict[str, float]:
-    """Return the parameters held by --at."""
+def assignments(texts: "Sequence[str] | None") -> dict[str, float]:
+    """Return the values of NAME=VALUE options."""
     from cevnsfit.studies.setup import parse_assignments
 
     return parse_assignments([] if texts is None else texts)
 
 
-def toy_run(toys: int | None, seed: int, place: tuple[int, str | None], folder: Path | None, *, default: int | None = None) -> Run | None:
-    """Return how toys are run, None for no toys: `default` is their number when none was asked for; `place` is --jobs and --dask."""
-    from cevnsfit.infer.toys import Toys
-    from cevnsfit.studies.toy_runs import Run
-
-    number = default if toys is None else toys
-    return None if number is None else Run(Toys(number, seed), place[0], folder, place[1])
-
-
-def confidence(levels: Sequence[float] | None, dof: int) -> list[tuple[float, int]]:
+def confidence(levels: "Sequence[float] | None", dof: int) -> list[tuple[float, int]]:
     """Return (cl, dof) of each level, increasing; DomainError for one that is not a confidence level."""
     from cevnsfit.infer.intervals import threshold
 

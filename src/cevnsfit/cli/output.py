@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -13,25 +14,84 @@ import typer
 from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from rich.console import Console
+
+    from cevnsfit.core.analysis import Analysis
+    from cevnsfit.core.errors import CevnsfitError
 
 INCOMPLETE: Final = 3
 """Exit code of an invalid fit or an incomplete result."""
 
+_REFUSED: Final = 2
 _WIDTH: Final = 160
 
 
-def print_json(value: object) -> None:
-    """Print one JSON document."""
-    typer.echo(json.dumps(plain(value), allow_nan=False))
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command answers.
+
+    Attributes
+    ----------
+    document
+        The result, for --json.
+    text
+        Lines and tables; a generator is asked only when text is printed.
+    files
+        Files that were written: a key of the document, and the last lines of the text; None for a command that writes none.
+    analysis, seed
+        What the result comes from, for its provenance; None for none.
+    incomplete
+        Why the result cannot be trusted or is incomplete, empty if it is not: the exit code is 3.
+    error
+        What is wrong with the input, where a document can say it: raised where text is printed, else the exit code is 2.
+    """
+
+    document: object
+    text: Iterable[str] = ()
+    files: Sequence[Path] | None = None
+    analysis: Analysis | None = None
+    seed: int | None = None
+    incomplete: str = ""
+    error: CevnsfitError | None = None
 
 
-def print_lines(*lines: str) -> None:
-    """Print lines of text."""
-    for line in lines:
-        typer.echo(line)
+def emit(answer: Answer, *, as_json: bool) -> None:
+    """Print an answer, as JSON or as text.
+
+    Raises
+    ------
+    CevnsfitError
+        The error of the answer, unless it is printed as JSON.
+    typer.Exit
+        With the exit code of an answer that is incomplete or an error.
+    """
+    if as_json:
+        typer.echo(json.dumps(plain(_document(answer)), allow_nan=False))
+    elif answer.error is not None:
+        raise answer.error
+    else:
+        for part in answer.text:
+            typer.echo(part)
+        for file in () if answer.files is None else answer.files:
+            typer.echo(str(file))
+    if answer.error is not None:
+        raise typer.Exit(_REFUSED)
+    if answer.incomplete:
+        remark(f"incomplete: {answer.incomplete}")
+        raise typer.Exit(INCOMPLETE)
+
+
+def _document(answer: Answer) -> object:
+    """Return the result with the files and the provenance."""
+    further: dict[str, object] = {} if answer.files is None else {"files": answer.files}
+    if answer.analysis is not None:
+        from cevnsfit.studies.provenance import provenance
+
+        further["provenance"] = provenance(answer.analysis, seed=answer.seed)
+    return {**plain(answer.document), **further} if further else answer.document
 
 
 def remark(text: str) -> None:
@@ -39,14 +99,14 @@ def remark(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table."""
+def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as text."""
     from cevnsfit.report.tables import print_table
 
     console = _console(sys.stdout.isatty())
     with console.capture() as text:
         print_table(console, title, headers, rows)
-    typer.echo(text.get(), nl=False)
+    return text.get().removesuffix("\n")
 
 
 def _console(terminal: bool, *, stderr: bool = False) -> Console:
@@ -58,7 +118,7 @@ def _console(terminal: bool, *, stderr: bool = False) -> Console:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str = "toys, in chunks of 128") -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar with rate and time left on stderr when it is a terminal; yield the function that takes (finished, all)."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -95,10 +155,3 @@ def rate(count: int, seconds: float) -> str:
         return ""
     each = count / seconds
     return f"{each:.1f}/s" if each >= 1.0 else f"{60 * each:.1f}/min"
-
-
-def stop_if(incomplete: bool, reason: str) -> None:
-    """End with exit code 3 and the reason on stderr when a result cannot be trusted or is incomplete."""
-    if incomplete:
-        remark(f"incomplete: {reason}")
-        raise typer.Exit(INCOMPLETE)

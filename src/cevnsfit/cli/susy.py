@@ -1,15 +1,17 @@
 """`cevnsfit susy-scan`: sleptons that explain two magnetic moments, and their CEvNS limit."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cevnsfit.cli import output
-from cevnsfit.cli.options import DaskOption, JobsOption, JsonOption
+from cevnsfit.cli.command import argument, command, option
+from cevnsfit.cli.options import WorkerOptions, confidence
+from cevnsfit.cli.output import Answer, progress, table
 from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.moments.sleptons import SusyScan
@@ -18,50 +20,51 @@ _STRONGEST: Final = 6
 """Pairs of columns whose correlations are printed; all are in the JSON."""
 
 
-def susy_scan(  # noqa: PLR0913, PLR0917 (typer: an argument an option)
-    experiments: Annotated[
-        list[str] | None, typer.Argument(metavar="[EXP]...", help="Experiments of the CEvNS limit; none for no limit.", show_default=False)
-    ] = None,
-    points: Annotated[int, typer.Option("--points", "-n", min=1, help="Points to draw.")] = 1_000_000,
-    electron: Annotated[str, typer.Option("--electron", metavar="NAME", help="Prediction of the electron's moment.")] = "electron-rb-2020",
-    muon: Annotated[str, typer.Option("--muon", metavar="NAME", help="Prediction of the muon's moment.")] = "muon-2025",
-    sigmas: Annotated[float, typer.Option("--sigmas", help="Largest distance from each deviation, in standard errors.")] = 2.0,
-    mu_sign: Annotated[int, typer.Option("--mu-sign", metavar="1|-1", help="Sign of the higgsino mass parameter.")] = 1,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the points.")] = 0,
-    mass: Annotated[float, typer.Option("--mass", help="Mass of the L_mu - L_tau boson in MeV.")] = 100.0,
-    cl: Annotated[float, typer.Option("--cl", help="Confidence level of the CEvNS limit.")] = 0.90,
-    jobs: JobsOption = 1,
-    dask: DaskOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SleptonOptions:
+    """The points, and what they must explain."""
+
+    points: Annotated[int, typer.Option("--points", "-n", min=1, help="Points to draw.")] = 1_000_000
+    electron: Annotated[str, option("--electron", "Prediction of the electron's moment.", "NAME")] = "electron-rb-2020"
+    muon: Annotated[str, option("--muon", "Prediction of the muon's moment.", "NAME")] = "muon-2025"
+    sigmas: Annotated[float, option("--sigmas", "Largest distance from each deviation, in standard errors.")] = 2.0
+    mu_sign: Annotated[int, option("--mu-sign", "Sign of the higgsino mass parameter.", "1|-1")] = 1
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the points.")] = 0
+
+
+@command("experiments points electron muon sigmas mu_sign seed mass cl jobs dask")
+def susy_scan(
+    asked: SleptonOptions,
+    workers: WorkerOptions,
+    experiments: Annotated[list[str] | None, argument("Experiments of the CEvNS limit; none for no limit.", "[EXP]...")] = None,
+    mass: Annotated[float, option("--mass", "Mass of the L_mu - L_tau boson in MeV.")] = 100.0,
+    cl: Annotated[float, option("--cl", "Confidence level of the CEvNS limit.")] = 0.90,
+) -> Answer:
     """Scan MSSM sleptons, neutralinos and charginos for points that explain (g-2) of electron and muon.
 
     With experiments, print the CEvNS limit on g of L_mu - L_tau, whose kinetic mixing runs with the slepton hierarchy of the kept points.
     """
-    from cevnsfit.cli.options import confidence
     from cevnsfit.moments.measured import deviation
     from cevnsfit.studies.susy import hierarchy_limits
     from cevnsfit.studies.susy import susy_scan as scan_points
-    from cevnsfit.studies.workers import workers
 
     confidence([cl], 1)
-    deviations = deviation("electron-2023", electron), deviation("muon-2025", muon)
-    with workers(jobs, dask) as executor, output.progress("chunks of points") as progress:
-        scan = scan_points(points, deviations, seed=seed, sigmas=sigmas, mu_sign=mu_sign, progress=progress, executor=executor)
+    deviations = deviation("electron-2023", asked.electron), deviation("muon-2025", asked.muon)
+    sigmas, sign = asked.sigmas, asked.mu_sign
+    with workers.open() as executor, progress("chunks of points") as tell:
+        scan = scan_points(asked.points, deviations, seed=asked.seed, sigmas=sigmas, mu_sign=sign, progress=tell, executor=executor)
     limits = {} if experiments is None else hierarchy_limits(scan, experiments, mass=mass, cl=cl)
-    if as_json:
-        output.print_json({**plain(scan), "mass": mass, "limits": limits})
-    else:
-        _print(scan, limits, mass)
-    output.stop_if(not all(limit.valid for limit in limits.values()), "profiled points near the minimum did not converge")
+    valid = all(limit.valid for limit in limits.values())
+    incomplete = "" if valid else "profiled points near the minimum did not converge"
+    return Answer({**plain(scan), "mass": mass, "limits": limits}, _text(scan, limits, mass), incomplete=incomplete)
 
 
-def _print(scan: "SusyScan", limits: "Mapping[str, Intervals]", mass: float) -> None:
+def _text(scan: "SusyScan", limits: "Mapping[str, Intervals]", mass: float) -> "Iterator[str]":
     from cevnsfit.report.tables import format_intervals
 
     for lepton, found in (("e", scan.electron), ("mu", scan.muon)):
-        output.print_lines(f"Delta a_{lepton} = {found.value:.4g} +- {found.error:.3g}  ({found.measured} - {found.predicted})")
-    output.print_lines(f"{scan.kept} of {scan.tried} points ({scan.physical} physical) are within {scan.sigmas:g} sigma of both")
+        yield f"Delta a_{lepton} = {found.value:.4g} +- {found.error:.3g}  ({found.measured} - {found.predicted})"
+    yield f"{scan.kept} of {scan.tried} points ({scan.physical} physical) are within {scan.sigmas:g} sigma of both"
     if scan.kept == 0:
         return
     names = list(scan.columns)
@@ -70,13 +73,12 @@ def _print(scan: "SusyScan", limits: "Mapping[str, Intervals]", mass: float) -> 
         (name, *(f"{value:.4g}" for value in ends.values()), *(f"{matrix[index, names.index(a)]:+.3f}" for a in ("a_e", "a_mu")))
         for index, (name, ends) in enumerate(scan.ranges.items())
     ]
-    output.table("kept points (masses in GeV)", ("name", "min", "median", "max", "rank corr. a_e", "rank corr. a_mu"), rows)
+    yield table("kept points (masses in GeV)", ("name", "min", "median", "max", "rank corr. a_e", "rank corr. a_mu"), rows)
     pairs = [(matrix[i, j], first, second) for i, first in enumerate(names) for j, second in enumerate(names[:i])]
     strongest = sorted((pair for pair in pairs if abs(pair[0]) > 0.0), key=lambda pair: -abs(pair[0]))[:_STRONGEST]
-    output.print_lines(
-        *(["strongest rank correlations: " + ", ".join(f"{b} with {a} {r:+.2f}" for r, a, b in strongest)] if strongest else [])
-    )
+    if strongest:
+        yield "strongest rank correlations: " + ", ".join(f"{b} with {a} {r:+.2f}" for r, a, b in strongest)
     for name, limit in limits.items():
         log = scan.slepton_logs[name]
         allowed = format_intervals(limit.allowed)
-        output.print_lines(f"g at {mass:g} MeV, {100 * limit.cl:g} % CL, {name} hierarchy (slepton_log = {log:.3f}): allowed {allowed}")
+        yield f"g at {mass:g} MeV, {100 * limit.cl:g} % CL, {name} hierarchy (slepton_log = {log:.3f}): allowed {allowed}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cevnsfit.cli.fit import print_fit
+from cevnsfit.cli.fit import fit_text
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.studies import fitting
 
@@ -43,9 +43,8 @@ def test_profiling_the_signal_widens_the_error(command: Callable[..., Result], s
     assert "sns_flux" in found["held"]
 
 
-def test_the_tables_say_what_was_found(capsys: pytest.CaptureFixture[str], summary: fitting.FitSummary) -> None:
-    print_fit(summary)
-    text = capsys.readouterr().out
+def test_the_tables_say_what_was_found(summary: fitting.FitSummary) -> None:
+    text = "\n".join(fit_text(summary))
     assert all(part in text for part in ("signal_strength", "cevns", "observed", "1567", "-2 ln lambda / ndof = 93.", "11.", "sigma"))
 
 
