@@ -94,7 +94,7 @@ def test_counts_are_a_polynomial_with_the_declared_powers(name: str, model: str,
 def test_the_templates_are_the_square_of_the_summed_amplitude(model: str) -> None:
     experiment, g, mass = shipped("coherent-csi-2021"), 2e-4, 25.0
     from cevnsfit.model.signal import contract, fold_signal
-    from cevnsfit.physics.sources import FLAVOURS, lepton_flavour
+    from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 
     signal = fold_signal(experiment)
     shapes = signal_model(model).shapes({"mass": mass})
@@ -106,7 +106,7 @@ def test_the_templates_are_the_square_of_the_summed_amplitude(model: str) -> Non
                 continue
             value = sum(vector * math.prod(g**power for _, power in monomial) for monomial, vector in term.charge.items())
             amplitude[term.flavour] = amplitude.get(term.flavour, 0.0) + value
-        squares.append(np.array([amplitude[lepton_flavour(name)] ** 2 for name in FLAVOURS]))
+        squares.append(np.array([amplitude[lepton_flavour(name)] ** 2 for name in pion_decay_at_rest()]))
     direct = contract(signal, np.concatenate(squares, axis=1)[None, :, :, None])[0, 0].ravel()
     np.testing.assert_allclose(counts(experiment, model, g=g, mass=mass)["cevns"], direct, rtol=1e-10)
 

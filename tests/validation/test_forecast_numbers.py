@@ -14,7 +14,7 @@ from cevnsfit.model.build import build_likelihood
 from cevnsfit.model.signal import fold_signal
 from cevnsfit.model.window import kinematic_end
 from cevnsfit.physics.interactions.terms import sm_charge
-from cevnsfit.physics.sources import FLAVOURS, lepton_flavour
+from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.forecast import Plan, forecast, outlook_at, settings
 from cevnsfit.studies.rates import rates
@@ -31,7 +31,7 @@ def counts(name: str, *changes: tuple[str, str]) -> np.ndarray:
 def by_flavour(name: str) -> dict[str, float]:
     signal = fold_signal(load_experiment(name))
     result = {}
-    for f, flavour in enumerate(FLAVOURS):
+    for f, flavour in enumerate(pion_decay_at_rest()):
         squares = np.concatenate([sm_charge(target, lepton_flavour(flavour)) ** 2 for target in signal.targets])
         result[flavour] = float((signal.folds[0, f] @ squares).sum())
     return result
