@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.discovery import Discovery
     from cevnsfit.infer.impacts import Ranking
     from cevnsfit.infer.results import ToyRecord
-    from cevnsfit.studies.fitting import Consistency
+    from cevnsfit.studies.fitting import SignalStrength
 
 
 @command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
@@ -36,12 +36,12 @@ def compatibility(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOption
 
     Before that, the signal strength of each experiment and its pull against the Standard Model.
     """
-    from cevnsfit.studies.agreement import run_compatibility, strengths
+    from cevnsfit.studies.agreement import run_compatibility, signal_strengths
 
     chosen = what.analysis
     with progress() as tell:
         result = run_compatibility(chosen, run=toys.asked(workers), progress=tell)
-    found = strengths(chosen)
+    found = signal_strengths(chosen)
     return Answer({**plain(result), "strengths": found}, _best_fits(result, found), analysis=chosen, seed=toys.used_seed)
 
 
@@ -76,7 +76,7 @@ def impacts(
     return Answer(result, _ranking(result), files, analysis=chosen)
 
 
-def consistency(found: "Sequence[Consistency]") -> str:
+def strength_table(found: "Sequence[SignalStrength]") -> str:
     """Return the table of how experiments and combinations sit with the Standard Model."""
     from cevnsfit.report.tables import format_value
 
@@ -95,8 +95,8 @@ def consistency(found: "Sequence[Consistency]") -> str:
     return table("Against the Standard Model", headers, rows)
 
 
-def _best_fits(result: "Compatibility", found: "Sequence[Consistency]") -> "Iterator[str]":
-    yield consistency(found)
+def _best_fits(result: "Compatibility", found: "Sequence[SignalStrength]") -> "Iterator[str]":
+    yield strength_table(found)
     rows = [("all", name, f"{value:.4g}") for name, value in result.combined.items()]
     rows += [(experiment, name, f"{value:.4g}") for experiment, values in result.separate.items() for name, value in values.items()]
     yield table("Best fits", ("experiment", "coupling", "value"), rows)

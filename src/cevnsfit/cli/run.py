@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cevnsfit.cli.agreement import consistency
+from cevnsfit.cli.agreement import strength_table
 from cevnsfit.cli.command import argument, command
 from cevnsfit.cli.options import OutputFolder, WorkerOptions
 from cevnsfit.cli.output import Answer, progress
@@ -22,4 +22,4 @@ def run(
     with workers.open() as executor, progress("scan") as tell:
         result = run_analysis(file, folder, executor=executor, progress=tell)
     files = write_analysis(result, folder)
-    return Answer({"planes": result.results}, [consistency(result.consistency)], files, incomplete=doubtful(result.results))
+    return Answer({"planes": result.results}, [strength_table(result.signal_strengths)], files, incomplete=doubtful(result.results))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from cevnsfit.cli.agreement import consistency
+from cevnsfit.cli.agreement import strength_table
 from cevnsfit.cli.command import argument, command, option
 from cevnsfit.cli.options import GRID, AnalysisOptions, LevelsOptions, MomentOption, OutputFolder, WorkerOptions, picture
 from cevnsfit.cli.output import Answer, progress, remark
@@ -37,7 +37,7 @@ class ScanOptions:
 def scan(what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, workers: WorkerOptions) -> Answer:
     """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
     from cevnsfit.moments.measured import latest_deviation
-    from cevnsfit.studies.agreement import strengths
+    from cevnsfit.studies.agreement import signal_strengths
     from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
     from cevnsfit.studies.parts import parts_of
     from cevnsfit.studies.scan import run_scan
@@ -56,9 +56,9 @@ def scan(what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, worke
 
     def text() -> "Iterator[str]":
         yield from _text(results, files)
-        found = strengths(chosen, parts[-1].experiments)
+        found = signal_strengths(chosen, parts[-1].experiments)
         if found:
-            yield consistency(found)
+            yield strength_table(found)
 
     _warn(results)
     return Answer({"planes": results, "files": files}, text(), analysis=chosen, incomplete=doubtful(results))

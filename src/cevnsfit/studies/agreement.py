@@ -9,7 +9,7 @@ from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.compatibility import Compatibility, compatibility
 from cevnsfit.infer.goodness import Goodness, goodness_of_fit
 from cevnsfit.infer.impacts import Ranking, ranking
-from cevnsfit.studies.fitting import Consistency, consistency, poi_name, prepare
+from cevnsfit.studies.fitting import SignalStrength, poi_name, prepare, signal_strength
 from cevnsfit.studies.setup import check_floating, load_experiments
 from cevnsfit.studies.toy_runs import description, runner
 
@@ -62,14 +62,14 @@ def run_ranking(analysis: Analysis, *, at: Mapping[str, float] | None = None, po
 
 
 @on_one_thread
-def strengths(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> tuple[Consistency, ...]:
+def signal_strengths(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> tuple[SignalStrength, ...]:
     """Return how each experiment that has data sits with the Standard Model, then all together if all have.
 
     The model of the analysis is not used; `experiments` are its experiments when they are read already.
     """
     loaded = load_experiments(analysis) if experiments is None else experiments
     measured = [(name, entry) for name, entry in zip(analysis.experiments, loaded, strict=True) if entry.spec.has_data]
-    found = [consistency(dataclasses.replace(analysis, experiments=(name,)), (entry,)) for name, entry in measured]
+    found = [signal_strength(dataclasses.replace(analysis, experiments=(name,)), (entry,)) for name, entry in measured]
     if len(measured) == len(loaded) > 1:
-        found.append(consistency(analysis, loaded))
+        found.append(signal_strength(analysis, loaded))
     return tuple(found)

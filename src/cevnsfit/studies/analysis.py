@@ -17,7 +17,7 @@ from cevnsfit.physics.trident import SMALLEST_MASS, trident_limit, trident_spect
 from cevnsfit.report.plots import save_figure, spectra_figure
 from cevnsfit.spec.analysis import AnalysisSpec, Overlay, load_analysis
 from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
-from cevnsfit.studies.fitting import Consistency, FitSummary, consistency, run_fit
+from cevnsfit.studies.fitting import FitSummary, SignalStrength, run_fit, signal_strength
 from cevnsfit.studies.grids import parse_grids
 from cevnsfit.studies.parts import load_parts
 from cevnsfit.studies.rates import projections
@@ -52,7 +52,7 @@ class AnalysisResult:
         Curves (label, points of shape (n, 2)); a row of NaN parts two pieces.
     fits
         Best fits of the experiments whose spectra are drawn.
-    consistency
+    signal_strengths
         For every result with data alone, how it sits with the Standard Model.
     """
 
@@ -60,7 +60,7 @@ class AnalysisResult:
     results: tuple[Exclusion, ...]
     overlays: tuple[Curve, ...]
     fits: tuple[FitSummary, ...]
-    consistency: tuple[Consistency, ...]
+    signal_strengths: tuple[SignalStrength, ...]
 
 
 @on_one_thread
@@ -82,7 +82,7 @@ def run_analysis(
     results = regions_of(scans, confidence, executor)
     fits = tuple(run_fit(Analysis((name,), "sm")) for name in spec.spectra)
     measured = [part for part in parts if all(entry.spec.has_data for entry in part.experiments)]
-    return AnalysisResult(spec, results, overlays, fits, tuple(consistency(part.analysis, part.experiments) for part in measured))
+    return AnalysisResult(spec, results, overlays, fits, tuple(signal_strength(part.analysis, part.experiments) for part in measured))
 
 
 def write_analysis(result: AnalysisResult, folder: Path) -> tuple[Path, ...]:

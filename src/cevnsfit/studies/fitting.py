@@ -271,7 +271,7 @@ def require_nonlinear(likelihood: Likelihood, at: Collection[str]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Consistency:
+class SignalStrength:
     """How one experiment, or a combination, sits with the Standard Model.
 
     Attributes
@@ -299,7 +299,7 @@ class Consistency:
 
 
 @on_one_thread
-def consistency(analysis: Analysis, experiments: Sequence[Experiment]) -> Consistency:
+def signal_strength(analysis: Analysis, experiments: Sequence[Experiment]) -> SignalStrength:
     """Return how the experiments of an analysis (given loaded), taken together, sit with the Standard Model; its model is not used."""
     require_data(experiments)
     strength = dataclasses.replace(analysis, model="signal-strength", signal_systematics=None, electrons=False, floating=())
@@ -311,7 +311,7 @@ def consistency(analysis: Analysis, experiments: Sequence[Experiment]) -> Consis
     free = fit(joint, minos=())
     distance = max(float(standard.nll2[0]) - free.nll2, 0.0)
     nominal = [counts_at(experiment, joint, joint.parameters.defaults(), None) for experiment in experiments]
-    return Consistency(
+    return SignalStrength(
         label=" + ".join(experiment.name for experiment in experiments),
         observed=float(sum(entry.observed.sum() for entry in nominal if entry.observed is not None)),
         expected=float(sum(entry.total.sum() for entry in nominal)),

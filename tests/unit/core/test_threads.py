@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 VERBS = (
     "infer.fit:fit", "infer.intervals:intervals", "model.build:build_likelihood", "studies.agreement:run_compatibility",
-    "studies.agreement:run_goodness", "studies.agreement:run_ranking", "studies.agreement:strengths", "studies.analysis:run_analysis",
+    "studies.agreement:run_goodness", "studies.agreement:run_ranking", "studies.agreement:signal_strengths", "studies.analysis:run_analysis",
     "studies.coverage:run_coverage", "studies.exclusion:regions_of", "studies.export:stored_limits", "studies.export_likelihood:hs3",
-    "studies.export_likelihood:simplified", "studies.export_likelihood:workspaces", "studies.fitting:consistency",
+    "studies.export_likelihood:simplified", "studies.export_likelihood:workspaces", "studies.fitting:signal_strength",
     "studies.fitting:run_fit", "studies.fitting:run_intervals", "studies.forecast:forecast", "studies.forecast:forecast_curve",
     "studies.limits:run_discovery", "studies.limits:run_limits", "studies.posterior:run_posterior", "studies.rates:rates",
     "studies.scan:run_scan", "studies.scan:scan", "studies.scan:stored_scans",

@@ -54,7 +54,7 @@ def test_a_run_leaves_tables_and_pictures(tmp_path: Path) -> None:
     assert all((tmp_path / "out" / name).stat().st_size > 0 for name in files)
     assert [entry.plane.label for entry in result.results] == ["CsI", "projection"]
     assert "Asimov" in result.results[1].plane.caveat
-    assert len(result.consistency) == 1
+    assert len(result.signal_strengths) == 1
     np.testing.assert_array_equal(result.overlays[0][1], [[200.0, 0.01], [1000.0, 0.05]])
     ends = result.overlays[1][1][[0, -1]]
     np.testing.assert_allclose(ends[:, 0], [200.0, 1000.0])

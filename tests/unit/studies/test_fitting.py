@@ -15,10 +15,10 @@ from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, Unknow
 from cevnsfit.infer.profile import profile
 from cevnsfit.studies.fitting import (
     FitSummary,
-    consistency,
     poi_name,
     run_fit,
     run_intervals,
+    signal_strength,
     without_signal,
 )
 from cevnsfit.studies.setup import build, load_experiments
@@ -160,7 +160,7 @@ def test_the_default_parameter_of_interest_is_the_first_coupling() -> None:
 
 
 def test_consistency_has_the_sign_of_the_excess() -> None:
-    csi, lar = (consistency(analysis, load_experiments(analysis)) for analysis in (Analysis(CSI, "sm"), Analysis(LAR, "sm")))
+    csi, lar = (signal_strength(analysis, load_experiments(analysis)) for analysis in (Analysis(CSI, "sm"), Analysis(LAR, "sm")))
     assert csi.strength < 1.0
     assert csi.pull < 0.0
     assert lar.strength > 1.0
@@ -173,7 +173,7 @@ def test_consistency_has_the_sign_of_the_excess() -> None:
 
 def test_consistency_is_the_distance_to_the_standard_model() -> None:
     analysis = Analysis(CSI, "lmu-ltau")
-    found = consistency(analysis, load_experiments(analysis))  # the model of the analysis is not used
+    found = signal_strength(analysis, load_experiments(analysis))  # the model of the analysis is not used
     joint = build(Analysis(CSI, "signal-strength", signal_systematics="profile")).at({})
     strengths = np.linspace(0.8, 1.2, 21)
     curve = profile(joint, {"signal_strength": strengths}).nll2
@@ -185,4 +185,4 @@ def test_consistency_is_the_distance_to_the_standard_model() -> None:
 def test_consistency_of_a_projection_is_refused() -> None:
     analysis = Analysis(("ccm-200",), "sm")
     with pytest.raises(NoDataError):
-        consistency(analysis, load_experiments(analysis))
+        signal_strength(analysis, load_experiments(analysis))
