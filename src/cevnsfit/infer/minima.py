@@ -42,7 +42,7 @@ EXCLUDED: Final = 25.0
 """Height above the lowest minimum at which the ends of the window are excluded."""
 
 CLOUD: Final = 48
-FEWER: Final = 16
+FEWER: Final = 32
 """Quasi-random starts for each of several couplings, in one data set and in pseudo-experiments."""
 
 THINNED: Final = 4

@@ -76,13 +76,13 @@ def test_with_systematics_the_signed_root_is_unit_normal(toys: int, seed: int) -
 def test_free_fits_are_as_low_as_from_dense_starts(g: float) -> None:
     """Each pseudo-experiment is fitted from few of the prepared starts, with the nuisances of its fit at the truth."""
     joint, toys = joint_of("lmu-ltau", mass=1000.0), 24
-    place, starts = joint.parameters.index("g"), start_set(joint, observed_data(joint), held={})
+    place, starts = joint.parameters.index("g"), start_set(joint, observed_data(joint), at={})
     truth = profile(joint, {"g": np.array([g])}).theta[0]
     data = toy_data(joint, truth, np.random.default_rng(11), toys)
-    theta = conditional_fits(joint, data, np.concatenate([truth[None], starts]), held={"g": g})[1]
+    theta = conditional_fits(joint, data, np.concatenate([truth[None], starts]), at={"g": g})[1]
     begin = np.repeat(theta[None], len(starts), axis=0)
     begin[:, :, place] = starts[:, None, place]
-    best = free_fits(joint, data, begin, held={})[0]
+    best = free_fits(joint, data, begin, at={})[0]
     rows, dense = np.repeat(np.arange(toys), 20), np.tile(joint.parameters.defaults(), (20 * toys, 1))
     dense[:, place] = np.tile(np.linspace(0.005, 0.12, 20), toys)
     found = profile(joint, {}, data=data.rows(rows), start=dense)
