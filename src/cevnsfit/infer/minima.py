@@ -42,8 +42,7 @@ EXCLUDED: Final = 25.0
 """Height above the lowest minimum at which the ends of the window are excluded."""
 
 CLOUD: Final = 48
-FEWER: Final = 32
-"""Quasi-random starts for each of several couplings, in one data set and in pseudo-experiments."""
+"""Quasi-random starts for each of several couplings."""
 
 THINNED: Final = 4
 """Of the grid along one of several couplings every fourth value is looked at."""
@@ -170,7 +169,7 @@ def _lowest_rows(curve: Curve) -> Floats:
 
 def _from_cloud(joint: Joint, data: Data, names: Sequence[str], at: Mapping[str, float]) -> Floats:
     """Return the lowest of quasi-random starts, shape (k, n); the parameters that are no couplings fit the data there."""
-    begin = _cloud(joint, joint.parameters.vector(at), names, CLOUD)
+    begin = _cloud(joint, joint.parameters.vector(at), names)
     columns = [joint.parameters.index(name) for name in names]
     fixed = {name: begin[:, column] for name, column in zip(names, columns, strict=True)}
     first = profile(joint, {**fixed, **{name: np.full(len(begin), value) for name, value in at.items()}}, data=data, start=begin)
@@ -179,9 +178,9 @@ def _from_cloud(joint: Joint, data: Data, names: Sequence[str], at: Mapping[str,
     return np.asarray(first.theta[chosen[0]])
 
 
-def _cloud(joint: Joint, base: Floats, names: Sequence[str], count: int) -> Floats:
-    """Return `base` (n,), and again with `count` quasi-random values for each of its couplings, shape (S, n)."""
-    unit = unit_cloud(len(names), count * len(names))
+def _cloud(joint: Joint, base: Floats, names: Sequence[str]) -> Floats:
+    """Return `base` (n,), and again with `CLOUD` quasi-random values for each of its couplings, shape (S, n)."""
+    unit = unit_cloud(len(names), CLOUD * len(names))
     begin = np.tile(base, (len(unit) + 1, 1))
     for place, name in enumerate(names):
         parameter, reach = joint.parameters[name], REACH * coupling_scale(joint, name)
@@ -236,7 +235,7 @@ def start_set(joint: Joint, data: Data, *, at: Mapping[str, float], truths: Sequ
         further = np.tile(rows[0], (len(steps), 1))
         further[:, columns[0]] = steps
     else:
-        further = np.concatenate([_combinations(rows, columns), _cloud(joint, rows[0], names, FEWER)[1:]])
+        further = np.concatenate([_combinations(rows, columns), _cloud(joint, rows[0], names)[1:]])
     starts = _off_zero(joint, np.concatenate([rows, further]), columns)
     return starts[_elsewhere(joint, starts, SAME, at)]
 

@@ -1,7 +1,7 @@
 """The search for minima against dense multi-start iminuit on 200 seeded random likelihoods.
 
 One to three channels, linear and quadratic couplings, products of two, exact mirrors, destructive interference, minima on bounds, scales from 1e-6
-to 1e3, up to four nuisances, control regions, Asimov data and pseudo-experiments. What iminuit finds for every fifth of them is stored.
+to 1e3, up to four nuisances, control regions, Asimov data and pseudo-experiments. What iminuit finds for them is stored; for some it is looked for again.
 """
 
 from __future__ import annotations
@@ -311,8 +311,16 @@ def test_every_search_finds_the_stored_minima(seed: int) -> None:
 
 
 @pytest.mark.slow
+def test_every_search_finds_all_stored_minima() -> None:
+    stored = json.loads(STORED.read_text())
+    assert sorted(map(int, stored)) == list(range(200))
+    for seed, reference in stored.items():
+        check(random_case(int(seed)), reference)
+
+
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::iminuit.util.IMinuitWarning")
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(3, 200, 25))
 def test_every_search_finds_the_minima_of_iminuit(seed: int) -> None:
     case = random_case(seed)
     check(case, reference_minima(case))
