@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOptions, PoiOption, WorkerOptions, assignments, confidence, located
+from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOptions, PoiOption, WorkerOptions, assignments, levels_at, located
 from cevnsfit.cli.output import Answer, progress, table
 from cevnsfit.core.documents import plain, write_document
 
@@ -59,7 +59,7 @@ class ForecastOptions:
 @command("experiments model at truth existing observed grid vary poi cl dof toys seed jobs dask changes allow_overlap electrons folder")
 def forecast(what: AnalysisOptions, asked: ForecastOptions, level: LevelOptions, workers: WorkerOptions) -> Answer:
     """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""
-    confidence([level.cl], level.dof)
+    levels_at([level.cl], level.dof)
     plan = asked.plan(what, level)
     held = plan.analysis.held
     with workers.open() as executor:

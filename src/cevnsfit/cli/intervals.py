@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import AnalysisOptions, LevelOptions, PoiOption, ToyOptions, WorkerOptions, confidence
+from cevnsfit.cli.options import AnalysisOptions, LevelOptions, PoiOption, ToyOptions, WorkerOptions, levels_at
 from cevnsfit.cli.output import Answer, progress
 from cevnsfit.core.documents import plain
 
@@ -31,7 +31,7 @@ def intervals(
     from cevnsfit.studies.limits import Question, run_limits
     from cevnsfit.studies.setup import caveat
 
-    confidence([level.cl], level.dof)
+    levels_at([level.cl], level.dof)
     question = Question(poi, level.cl, level.dof, method)
     run = toys.run(workers, 2048) if method == "feldman-cousins" and toys.toys is None else toys.asked(workers)
     chosen = what.analysis

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from cevnsfit.core.analysis import Analysis
+    from cevnsfit.infer.intervals import Level
     from cevnsfit.studies.toy_runs import Run
 
 ExperimentArgument = Annotated[str, argument("A shipped experiment, or a folder.", "EXP")]
@@ -94,9 +95,9 @@ class LevelsOptions:
     dof: DofOption = 2
 
     @property
-    def chosen(self) -> list[tuple[float, int]]:
-        """Return (cl, dof) of each level; errors are those of `confidence`."""
-        return confidence(self.cl, self.dof)
+    def chosen(self) -> "list[Level]":
+        """Return the levels; errors are those of `levels_at`."""
+        return levels_at(self.cl, self.dof)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,14 +161,14 @@ def assignments(texts: "Sequence[str] | None") -> dict[str, float]:
     return parse_assignments([] if texts is None else texts)
 
 
-def confidence(levels: "Sequence[float] | None", dof: int) -> list[tuple[float, int]]:
-    """Return (cl, dof) of each level, increasing; DomainError for one that is not a confidence level."""
-    from cevnsfit.infer.intervals import threshold
+def levels_at(confidence: "Sequence[float] | None", dof: int) -> "list[Level]":
+    """Return the levels, increasing; DomainError for one that is not a confidence level."""
+    from cevnsfit.infer.intervals import Level
 
-    chosen = sorted(set(levels if levels else CONFIDENCE))
-    for level in chosen:
-        threshold(level, dof)
-    return [(level, dof) for level in chosen]
+    levels = [Level(cl, dof) for cl in sorted(set(confidence if confidence else CONFIDENCE))]
+    for level in levels:
+        _ = level.threshold
+    return levels
 
 
 def picture(path: Path) -> Path:

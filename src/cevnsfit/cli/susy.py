@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cevnsfit.cli.command import argument, command, option
-from cevnsfit.cli.options import WorkerOptions, confidence
+from cevnsfit.cli.options import WorkerOptions, levels_at
 from cevnsfit.cli.output import Answer, progress, table
 from cevnsfit.core.documents import plain
 
@@ -48,7 +48,7 @@ def susy_scan(
     from cevnsfit.studies.susy import hierarchy_limits
     from cevnsfit.studies.susy import susy_scan as scan_points
 
-    confidence([cl], 1)
+    levels_at([cl], 1)
     deviations = deviation("electron-2023", asked.electron), deviation("muon-2025", asked.muon)
     sigmas, sign = asked.sigmas, asked.mu_sign
     with workers.open() as executor, progress("chunks of points") as tell:

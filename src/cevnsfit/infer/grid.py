@@ -18,7 +18,7 @@ from cevnsfit.infer.columns import column
 from cevnsfit.infer.contour import HIGH, contour, sections, trace
 from cevnsfit.infer.curve import Curve, crossings, spline_allowed
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.intervals import profiled, threshold
+from cevnsfit.infer.intervals import Level, profiled
 from cevnsfit.infer.lines import coupling_scale, curved_couplings
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.infer.nonlinear import point_values
@@ -274,9 +274,9 @@ def _fit_of_surface(grid: Grid, lowest: Mapping[str, float]) -> dict[str, float]
 # --- boundaries --------------------------------------------------------------------------------------------------------------------
 
 
-def levels_of(plane: Plane, confidence: Sequence[tuple[float, int]]) -> tuple[float, ...]:
-    """Return the level of -2 ln lambda of each (cl, dof) above the best fit of the plane."""
-    return tuple(plane.best["nll2"] + threshold(cl, dof) for cl, dof in confidence)
+def levels_of(plane: Plane, asked: Sequence[Level]) -> tuple[float, ...]:
+    """Return the level of -2 ln lambda of each confidence level above the best fit of the plane."""
+    return tuple(plane.best["nll2"] + level.threshold for level in asked)
 
 
 def column_intervals(grid: Grid, index: int, finished: GridColumn, levels: Sequence[float]) -> tuple[tuple[Interval, ...], ...]:
@@ -307,10 +307,8 @@ def _curve(y: PlaneAxis, finished: GridColumn) -> Curve:
     return Curve(values[order], nll2, valid, fallbacks=finished.fallbacks)
 
 
-def region(
-    grid: Grid, plane: Plane, columns: Sequence[GridColumn], intervals: Sequence[tuple[Interval, ...]], confidence: tuple[float, int]
-) -> Region:
-    """Return the allowed region of one (cl, dof).
+def region(grid: Grid, plane: Plane, columns: Sequence[GridColumn], intervals: Sequence[tuple[Interval, ...]], level: Level) -> Region:
+    """Return the allowed region of one confidence level.
 
     Parameters
     ----------
@@ -318,15 +316,14 @@ def region(
         The plane and its columns.
     intervals
         Allowed intervals of each column.
-    confidence
-        Confidence level and degrees of freedom of the threshold.
+    level
+        The confidence level.
     """
-    height = threshold(*confidence)
     if grid.sort == "columns":
         allowed, excluded, branches = trace(plane.x, plane.y, intervals, np.array([entry.scale for entry in columns]))
     else:
-        allowed, excluded, branches = contour(plane.x, plane.y, plane.nll2 - plane.best["nll2"], height)
-    return Region(*confidence, height, tuple(tuple(entry) for entry in intervals), allowed, excluded, branches)
+        allowed, excluded, branches = contour(plane.x, plane.y, plane.nll2 - plane.best["nll2"], level.threshold)
+    return Region(level.cl, level.dof, level.threshold, tuple(tuple(entry) for entry in intervals), allowed, excluded, branches)
 
 
 def turned(found: Region, x: PlaneAxis, y: PlaneAxis) -> Region:

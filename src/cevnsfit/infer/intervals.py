@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import numpy as np
 from scipy.special import gammaincinv
@@ -90,6 +90,18 @@ def threshold(cl: float, dof: int) -> float:
         message = f"a confidence level lies between 0 and 1 and needs dof >= 1, got cl = {cl:g}, dof = {dof}"
         raise DomainError(message)
     return float(2.0 * gammaincinv(dof / 2.0, cl))
+
+
+class Level(NamedTuple):
+    """A confidence level with its degrees of freedom."""
+
+    cl: float
+    dof: int
+
+    @property
+    def threshold(self) -> float:
+        """Return Delta(-2 ln L), see `threshold`."""
+        return threshold(self.cl, self.dof)
 
 
 def profiled(joint: Joint, poi: str, *, at: Mapping[str, float], data: Data | None = None) -> Profiled:

@@ -10,6 +10,7 @@ import numpy as np
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.core.threads import on_one_thread
+from cevnsfit.infer.intervals import Level
 from cevnsfit.io.overlays import read_overlay
 from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.physics.interactions import signal_model
@@ -78,8 +79,7 @@ def run_analysis(
     overlays = tuple((entry.label, _curve(entry, spec, path)) for entry in spec.overlays)
     parts = load_parts(spec.analyses)
     scans = run_scan(parts, parse_grids(spec.grid), folder, executor=executor, progress=progress)
-    confidence = [(entry.cl, entry.dof) for entry in spec.confidence]
-    results = regions_of(scans, confidence, executor)
+    results = regions_of(scans, [Level(entry.cl, entry.dof) for entry in spec.confidence], executor)
     fits = tuple(run_fit(Analysis((name,), "sm")) for name in spec.spectra)
     measured = [part for part in parts if all(entry.spec.has_data for entry in part.experiments)]
     return AnalysisResult(spec, results, overlays, fits, tuple(signal_strength(part.analysis, part.experiments) for part in measured))

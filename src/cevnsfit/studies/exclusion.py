@@ -11,7 +11,7 @@ import numpy as np
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.contour import pieces
-from cevnsfit.infer.intervals import METHOD
+from cevnsfit.infer.intervals import METHOD, Level
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.moments.bands import moment_band
 from cevnsfit.report.plots import Band, exclusion_figure, save_figure
@@ -74,9 +74,9 @@ class Exclusion:
 
 
 @on_one_thread
-def regions_of(scans: Sequence[Scan], confidence: Sequence[tuple[float, int]], executor: Executor | None = None) -> tuple[Exclusion, ...]:
-    """Return the plane of each scan with its regions at each (cl, dof)."""
-    return tuple(Exclusion(scan.plane, scan.all_regions(confidence, executor)) for scan in scans)
+def regions_of(scans: Sequence[Scan], levels: Sequence[Level], executor: Executor | None = None) -> tuple[Exclusion, ...]:
+    """Return the plane of each scan with its regions at each confidence level."""
+    return tuple(Exclusion(scan.plane, scan.all_regions(levels, executor)) for scan in scans)
 
 
 def coarse(results: Sequence[Exclusion]) -> list[str]:

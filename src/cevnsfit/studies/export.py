@@ -11,7 +11,7 @@ from cevnsfit.core.documents import plain, read_document
 from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import package_versions
-from cevnsfit.infer.intervals import METHOD
+from cevnsfit.infer.intervals import METHOD, Level
 from cevnsfit.io.exports import darkcast, hepdata, netcdf, root, text
 from cevnsfit.io.exports.limits import Limits
 from cevnsfit.io.layouts import read_scan
@@ -46,8 +46,8 @@ def writers() -> dict[str, Writer]:
 
 
 @on_one_thread
-def stored_limits(folder: Path, confidence: Sequence[tuple[float, int]]) -> Limits:
-    """Return the limits of a finished scan at each (cl, dof).
+def stored_limits(folder: Path, levels: Sequence[Level]) -> Limits:
+    """Return the limits of a finished scan at each confidence level.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def stored_limits(folder: Path, confidence: Sequence[tuple[float, int]]) -> Limi
         If the scan is not finished, or its inputs are no longer those that it was made with.
     """
     known = read_scan(folder).analysis
-    results = regions_of(stored_scans(folder), confidence)
+    results = regions_of(stored_scans(folder), levels)
     first = known["parts"][0]
     about = ("label", "experiments", "caveat", "best_fit", "reference_nll2", "doubtful_points", "fallbacks")
     metadata = {

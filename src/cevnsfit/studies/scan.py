@@ -13,6 +13,7 @@ from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.grid import Grid, GridColumn, assemble, column_intervals, grid_column, levels_of, prepare_grid, region, turned
+from cevnsfit.infer.intervals import Level
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region, spacing
 from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.io.description import unlike
@@ -79,19 +80,19 @@ class Scan:
 
     def regions(self, cl: float = 0.90, dof: int = 2) -> Region:
         """Return the allowed region of one confidence level."""
-        return self.all_regions([(cl, dof)])[0]
+        return self.all_regions([Level(cl, dof)])[0]
 
     @on_one_thread
-    def all_regions(self, confidence: Sequence[tuple[float, int]], executor: Executor | None = None) -> tuple[Region, ...]:
-        """Return the allowed region of each (cl, dof); the numbers do not depend on the executor."""
-        levels = levels_of(self.plane, confidence)
+    def all_regions(self, asked: Sequence[Level], executor: Executor | None = None) -> tuple[Region, ...]:
+        """Return the allowed region of each confidence level; the numbers do not depend on the executor."""
+        levels = levels_of(self.plane, asked)
         if executor is None or self.task is None or self.grid.sort == "points":
             by_column = [column_intervals(self.grid, i, finished, levels) for i, finished in enumerate(self.columns)]
         else:
             by_column = results(executor, intervals_task, [(self.task, i, finished, levels) for i, finished in enumerate(self.columns)])
         as_asked = self.plane.x == self.grid.axes[0]
         plane = self.plane if as_asked else self.plane.turned()
-        found = [region(self.grid, plane, self.columns, [each[k] for each in by_column], level) for k, level in enumerate(confidence)]
+        found = [region(self.grid, plane, self.columns, [each[k] for each in by_column], level) for k, level in enumerate(asked)]
         return tuple(found if as_asked else [turned(each, self.plane.x, self.plane.y) for each in found])
 
 

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from cevnsfit.cli import output
-from cevnsfit.cli.options import AnalysisOptions, confidence, picture
+from cevnsfit.cli.options import AnalysisOptions, levels_at, picture
 from cevnsfit.cli.output import Answer, emit
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError
@@ -74,8 +74,8 @@ def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str
 
 
 def test_levels_are_sorted_and_unique() -> None:
-    assert confidence([0.95, 0.68, 0.95], 1) == [(0.68, 1), (0.95, 1)]
-    assert confidence(None, 2) == confidence([], 2) == [(0.90, 2), (0.95, 2)]
+    assert levels_at([0.95, 0.68, 0.95], 1) == [(0.68, 1), (0.95, 1)]
+    assert levels_at(None, 2) == levels_at([], 2) == [(0.90, 2), (0.95, 2)]
 
 
 def test_pictures_have_a_known_suffix() -> None:

@@ -21,7 +21,7 @@ from cevnsfit.infer.grid import (
     prepare_grid,
     region,
 )
-from cevnsfit.infer.intervals import intervals, threshold
+from cevnsfit.infer.intervals import Level, intervals, threshold
 from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.infer.profile import profile
 from cevnsfit.model.build import build_likelihood
@@ -85,7 +85,7 @@ def test_the_plane_has_the_lowest_point_of_all_columns(grid: Grid, columns: tupl
     assert plane.best["mass"] in MASSES.values
     assert plane.reference_nll2 == pytest.approx(columns[0].reference, abs=1e-6)
     assert plane.caveat == "a caveat"
-    assert levels_of(plane, [(0.9, 2), (0.683, 1)]) == pytest.approx([lowest + threshold(0.9, 2), lowest + threshold(0.683, 1)])
+    assert levels_of(plane, [Level(0.9, 2), Level(0.683, 1)]) == pytest.approx([lowest + threshold(0.9, 2), lowest + threshold(0.683, 1)])
 
 
 def test_column_intervals_are_those_of_one_mass(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
@@ -118,9 +118,9 @@ def test_two_levels_are_nested(grid: Grid, columns: tuple[GridColumn, ...]) -> N
 
 def test_a_region_of_the_plane_has_a_branch_for_heavy_mediators(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
     plane = assemble(grid, columns)
-    level = levels_of(plane, [(0.9, 2)])
+    level = levels_of(plane, [Level(0.9, 2)])
     by_column = [column_intervals(grid, i, entry, level)[0] for i, entry in enumerate(columns)]
-    found = region(grid, plane, columns, by_column, (0.9, 2))
+    found = region(grid, plane, columns, by_column, Level(0.9, 2))
     assert found.threshold == pytest.approx(4.6052, abs=1e-4)
     assert [len(entry) for entry in found.columns][-1] == 2
     assert len(found.allowed) >= 2

@@ -13,6 +13,7 @@ import pytest
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, UnknownNameError
 from cevnsfit.core.paths import data_root
+from cevnsfit.infer.intervals import Level
 from cevnsfit.io.layouts import load_columns, open_scan, read_scan
 from cevnsfit.model.build import build_likelihood
 from cevnsfit.spec.load import load_experiment
@@ -194,7 +195,7 @@ def test_each_adds_the_single_experiments(tmp_path: Path) -> None:
 
 
 def test_regions_of_two_levels_are_nested(reference: tuple[Path, Scan]) -> None:
-    tight, loose = reference[1].all_regions([(0.683, 2), (0.95, 2)])
+    tight, loose = reference[1].all_regions([Level(0.683, 2), Level(0.95, 2)])
     assert tight.threshold < loose.threshold
     for inner, outer in zip(tight.columns, loose.columns, strict=True):
         assert all(any(a <= low and high <= b for a, b in outer) for low, high in inner)

@@ -16,6 +16,7 @@ from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.grid import grid_column, prepare_grid
+from cevnsfit.infer.intervals import Level
 from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.io.layouts import load_columns, read_scan
 from cevnsfit.studies.parts import parts_of
@@ -95,7 +96,7 @@ def test_a_stopped_scan_goes_on_and_ends_equal(stored: Mapping[str, tuple[Path, 
     with ThreadPoolExecutor(1) as executor:
         (found,) = run_scan(parts, grid, tmp_path, executor=executor)
         assert same(found, stored[name][1])
-        regions = found.all_regions([(0.9, 2)], executor)
+        regions = found.all_regions([Level(0.9, 2)], executor)
     assert [region.columns for region in regions] == [stored[name][1].regions(0.9, 2).columns]
 
 
@@ -157,7 +158,7 @@ def test_the_plane_of_two_radii_is_that_of_fits_at_its_points(stored: Mapping[st
 
 
 def test_radii_of_caesium_and_iodine_are_anticorrelated(stored: Mapping[str, tuple[Path, Scan]]) -> None:
-    narrow, wide = stored["radii"][1].all_regions([(0.30, 2), (0.90, 2)])
+    narrow, wide = stored["radii"][1].all_regions([Level(0.30, 2), Level(0.90, 2)])
     middles = [(low + high) / 2.0 for column in narrow.columns for low, high in column]
     assert len(middles) > 3
     assert np.all(np.diff(middles) < 0.0)

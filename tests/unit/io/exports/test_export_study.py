@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from cevnsfit.cli.main import app
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.infer.intervals import Level
 from cevnsfit.io.exports.hs3 import write_hs3
 from cevnsfit.io.exports.text import read_json, write_json
 from cevnsfit.physics.interactions.vector_mediators import loop_function
@@ -51,7 +52,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_limits_say_what_they_are(scan: Path) -> None:
-    limits = stored_limits(scan, [(0.9, 2)])
+    limits = stored_limits(scan, [Level(0.9, 2)])
     metadata = limits.metadata
     assert metadata["held"]["loop_sign"] == -1.0
     assert metadata["charges"]["nu_mu"]["proton"] < 0.0
@@ -96,8 +97,8 @@ def test_show_prints_where_a_result_comes_from(scan: Path, tmp_path: Path) -> No
     known = json.loads(run("show", scan, "--json").stdout)
     assert known["kind"] == "scan"
     assert known["packages"]["numpy"] == np.__version__
-    assert known["inputs"][CSI] == stored_limits(scan, [(0.9, 2)]).metadata["inputs"][CSI]
-    (file,) = write_json(stored_limits(scan, [(0.9, 2)]), tmp_path / "limits.json")
+    assert known["inputs"][CSI] == stored_limits(scan, [Level(0.9, 2)]).metadata["inputs"][CSI]
+    (file,) = write_json(stored_limits(scan, [Level(0.9, 2)]), tmp_path / "limits.json")
     assert json.loads(run("show", file, "--json").stdout)["inputs"] == known["inputs"]
     files = write_workspaces(workspaces(LOOP, at={"mass": 10.0}), tmp_path / "likelihood.json")
     assert stored_provenance(files[0])["inputs"] == known["inputs"]
