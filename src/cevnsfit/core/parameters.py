@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -54,6 +54,12 @@ class Parameter:
     constrained: bool = False
     fixed: bool = False
     description: str = ""
+
+    def __post_init__(self) -> None:
+        kinds = get_args(ParameterKind)
+        if self.kind not in kinds:
+            message = f"parameter '{self.name}' has the kind '{self.kind}'; there are {', '.join(kinds)}"
+            raise CevnsfitError(message)
 
     def checked(self, value: float) -> float:
         """Return `value` when it lies in the domain.

@@ -80,3 +80,8 @@ def test_merging_refuses_two_definitions_of_one_name() -> None:
     other = Parameter("sns_flux", "nuisance", 0.0, -5.0, 5.0, constrained=True)
     with pytest.raises(CevnsfitError, match="'sns_flux' is defined twice differently"):
         merge([(FLUX,), (other,)])
+
+
+def test_a_kind_that_there_is_not_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(CevnsfitError, match=r"'x' has the kind 'shape'; there are polynomial, nonlinear, nuisance"):
+        Parameter("x", "shape", 1.0)  # type: ignore[arg-type]
