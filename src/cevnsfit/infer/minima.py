@@ -62,7 +62,7 @@ SPREAD: Final = 30.0
 MAX_STARTS: Final = 8
 """Minima of one data set that become starts, at most."""
 
-TAKEN: Final = 4
+TAKEN: Final = 6
 """Starts of a free fit, at most."""
 
 HOPELESS: Final = 300.0
