@@ -95,6 +95,7 @@ def _single(plan: "Plan", asked: ForecastOptions, executor: "Executor | None") -
 
 
 def _curve(plan: "Plan", asked: ForecastOptions, executor: "Executor | None") -> Answer:
+    from cevnsfit.report.style import AxisLabel
     from cevnsfit.studies.forecast import forecast_curve, write_forecast, write_forecast_plot
     from cevnsfit.studies.grids import parse_grid
 
@@ -102,12 +103,12 @@ def _curve(plan: "Plan", asked: ForecastOptions, executor: "Executor | None") ->
     with progress("forecast") as tell:
         curve = forecast_curve(plan, name, values, plan.analysis.held, tell, executor)
     unit = next((p.unit for p in _parameters(plan.analysis.model) if p.name == name), "1")
-    poi = curve[0][0].sensitivity.median.poi
+    poi, x = curve[0][0].sensitivity.median.poi, AxisLabel(name, unit)
     document = {"parameter": name, "unit": unit, "points": plain(curve), "provenance": _origin(plan)}
     files, folder = [], asked.folder
     if folder is not None:
-        files = [write_forecast(curve, (name, unit), folder / "forecast.csv"), write_document(folder / "forecast.json", document, indent=1)]
-        files.append(write_forecast_plot(curve, ((name, unit), (poi, "1")), plan.analysis.model, folder / "forecast.png"))
+        files = [write_forecast(curve, x, folder / "forecast.csv"), write_document(folder / "forecast.json", document, indent=1)]
+        files.append(write_forecast_plot(curve, x, AxisLabel(poi, "1"), plan.analysis.model, folder / "forecast.png"))
     return Answer(document, _curve_text(curve, name, unit), files, incomplete=_invalid([entry for point in curve for entry in point]))
 
 

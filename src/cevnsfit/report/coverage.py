@@ -9,7 +9,7 @@ import numpy as np
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.report.forecasts import caption
-from cevnsfit.report.style import PALETTE, axis_label, new_figure, style
+from cevnsfit.report.style import PALETTE, AxisLabel, axis_label, new_figure, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,17 +85,15 @@ def draw_map(ax: Axes, lines: Sequence[CoverageLine], *, cl: float) -> QuadMesh:
     return mesh
 
 
-def coverage_figure(
-    lines: Sequence[CoverageLine], names: tuple[str, tuple[str, str] | None], *, cl: float, notes: Sequence[str] = ()
-) -> Figure:
+def coverage_figure(lines: Sequence[CoverageLine], poi: str, held: AxisLabel | None, *, cl: float, notes: Sequence[str] = ()) -> Figure:
     """Return a map of the coverage of the profile likelihood where there are several settings, else the coverage of each method.
 
     Parameters
     ----------
     lines
         One for each method and setting.
-    names
-        The parameter, and name and unit of the held one.
+    poi, held
+        The parameter, and the held one.
     cl
         Nominal coverage.
     notes
@@ -109,7 +107,6 @@ def coverage_figure(
     if not lines:
         message = "a picture of coverage needs at least one line"
         raise AxisError(message)
-    poi, held = names
     settings = list(dict.fromkeys(line.setting for line in lines))
     truths = np.unique(np.concatenate([line.values[:, 0] for line in lines]))
     as_map = held is not None and len(settings) >= MAP_ROWS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.style import MODELS, PALETTE, SYMBOLS, axis_label, new_figure, style, wrapped
+from cevnsfit.report.style import MODELS, PALETTE, SYMBOLS, AxisLabel, axis_label, new_figure, style, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    Label = tuple[str, str]
 
 _ALPHA: Final = (0.18, 0.30)
 """Opacity of the 95 % band and of the 68 % band on top of it."""
@@ -99,7 +98,8 @@ def draw_bands(ax: Axes, x: NDArray[np.float64], bands: NDArray[np.float64], *, 
 
 def forecast_figure(
     bands: Sequence[LimitBand],
-    axes: tuple[Label, Label],
+    x: AxisLabel,
+    y: AxisLabel,
     *,
     discovery: Sequence[float] = (),
     model: str = "",
@@ -111,8 +111,8 @@ def forecast_figure(
     ----------
     bands
         The limits.
-    axes
-        Name and unit of the parameter and of the limit.
+    x, y
+        The parameter, and the limit.
     discovery
         Significances of the discovery reach.
     model
@@ -143,15 +143,15 @@ def forecast_figure(
             draw_limit(ax, band, colour=PALETTE[(len(bands) - 1 - rank) % len(PALETTE)], filled=band is main)
         for sigma, values, dashes in zip(discovery, main.discovery.T, (":", "-."), strict=False):
             ax.plot(main.x, _shown(values), color="black", linestyle=dashes, zorder=3, label=rf"discovery at {sigma:g}$\,\sigma$")
-        ax.set_xlabel(axis_label(*axes[0]))
-        ax.set_ylabel(axis_label(*axes[1]))
+        ax.set_xlabel(axis_label(*x))
+        ax.set_ylabel(axis_label(*y))
         ax.set_title(MODELS.get(model, model), loc="left")
         ax.legend(loc="upper left")
         caption(figure, notes)
     return figure
 
 
-def whatif_figure(lines: Sequence[WhatIfLine], field: tuple[str, str, str], poi: str, *, notes: Sequence[str] = ()) -> Figure:
+def whatif_figure(lines: Sequence[WhatIfLine], field: AxisLabel, poi: str, *, scale: str, notes: Sequence[str] = ()) -> Figure:
     """Return a plot of limits against a field; below it their ratio to the limits of statistical errors alone, which shows the floor.
 
     Parameters
@@ -159,9 +159,11 @@ def whatif_figure(lines: Sequence[WhatIfLine], field: tuple[str, str, str], poi:
     lines
         One for each setting of the other fields.
     field
-        Path, unit and scale ("linear" or "log") of the field.
+        Path and unit of the field.
     poi
         Parameter that is limited.
+    scale
+        Of the field, "linear" or "log".
     notes
         Lines printed below.
 
@@ -173,7 +175,7 @@ def whatif_figure(lines: Sequence[WhatIfLine], field: tuple[str, str, str], poi:
     if not lines:
         message = "a what-if plot needs at least one line"
         raise AxisError(message)
-    path, unit, scale = field
+    path, unit = field
     with style():
         figure = new_figure(7.4, 6.6 + 0.25 * len(notes))
         ax, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, 1.0])

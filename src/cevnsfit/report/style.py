@@ -7,7 +7,7 @@ import textwrap
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -94,6 +94,13 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     with style():
         figure.savefig(target)
     return target
+
+
+class AxisLabel(NamedTuple):
+    """Name and unit of what an axis shows."""
+
+    name: str
+    unit: str
 
 
 def axis_label(name: str, unit: str) -> str:

@@ -15,7 +15,7 @@ from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.intervals import intervals, threshold
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
-from cevnsfit.report.style import save_figure
+from cevnsfit.report.style import AxisLabel, save_figure
 from cevnsfit.studies.fitting import prepare
 from cevnsfit.studies.grids import parse_grid
 from cevnsfit.studies.setup import check_floating, check_model, parse_assignments
@@ -246,5 +246,5 @@ def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
         for method in dict.fromkeys(entry.method for entry in row.coverage)
     ]
     notes = [*notes_of(study), f"{'bars' if name else 'grey'}: what the observed data allow at this level (profile likelihood)"]
-    figure = coverage_figure(curves, (poi, (name, unit) if name else None), cl=study.truths.cl, notes=notes)
+    figure = coverage_figure(curves, poi, AxisLabel(name, unit) if name else None, cl=study.truths.cl, notes=notes)
     return table, save_figure(figure, folder / PICTURE)

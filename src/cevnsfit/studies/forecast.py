@@ -21,7 +21,7 @@ from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.report.forecasts import LimitBand, forecast_figure
-from cevnsfit.report.style import save_figure
+from cevnsfit.report.style import AxisLabel, save_figure
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import poi_name
@@ -308,14 +308,14 @@ def events(setting: Setting) -> dict[str, float]:
 # --- output ------------------------------------------------------------------------------------------------------------------------
 
 
-def write_forecast(curve: Sequence[Sequence[Forecast]], name: tuple[str, str], path: Path) -> Path:
+def write_forecast(curve: Sequence[Sequence[Forecast]], x: AxisLabel, path: Path) -> Path:
     """Write limits, bands and discovery reach against one parameter as CSV, and return the path; an empty cell means that there is none.
 
     Parameters
     ----------
     curve
         From `forecast_curve`.
-    name
+    x
         The parameter and its unit.
     path
         The file.
@@ -323,13 +323,13 @@ def write_forecast(curve: Sequence[Sequence[Forecast]], name: tuple[str, str], p
     first = curve[0][0]
     poi = first.sensitivity.median.poi
     bands = [f"{poi}_{'minus' if z < 0 else 'plus'}_{abs(z):g}_sigma [1]" for z in SIGMAS if z != 0.0]
-    headers = ["label", f"{name[0]} [{name[1]}]", f"{poi}_limit [1]", *bands, *(f"{poi}_discovery_{z:g}_sigma [1]" for z in DISCOVERY)]
+    headers = ["label", f"{x.name} [{x.unit}]", f"{poi}_limit [1]", *bands, *(f"{poi}_discovery_{z:g}_sigma [1]" for z in DISCOVERY)]
     rows = []
     for point in curve:
         for entry in point:
             found = entry.sensitivity
             spread = [value for z, value in zip(SIGMAS, found.bands, strict=True) if z != 0.0]
-            rows.append([entry.label, f"{entry.at[name[0]]:.10g}", *map(cell, [found.limit, *spread, *found.discovery])])
+            rows.append([entry.label, f"{entry.at[x.name]:.10g}", *map(cell, [found.limit, *spread, *found.discovery])])
     return write_rows(path, _comments(curve), headers, rows)
 
 
@@ -344,20 +344,20 @@ def _comments(curve: Sequence[Sequence[Forecast]]) -> list[str]:
     ]
 
 
-def write_forecast_plot(curve: Sequence[Sequence[Forecast]], axes: tuple[tuple[str, str], tuple[str, str]], model: str, path: Path) -> Path:
-    """Draw limits with bands against one parameter, and return the path; `axes` are (name, unit) of the parameter and of the limit."""
-    x = np.array([point[0].at[axes[0][0]] for point in curve])
+def write_forecast_plot(curve: Sequence[Sequence[Forecast]], x: AxisLabel, y: AxisLabel, model: str, path: Path) -> Path:
+    """Draw limits with bands against one parameter, and return the path; `x` and `y` are the parameter and the limit."""
+    values = np.array([point[0].at[x.name] for point in curve])
     lines = []
     for position, entry in enumerate(curve[0]):
         found = [point[position].sensitivity for point in curve]
         lines.append(
             LimitBand(
                 entry.label,
-                x,
+                values,
                 np.array([f.limit for f in found]),
                 np.array([f.bands for f in found]),
                 np.array([f.discovery for f in found]),
             )
         )
     notes = [*_comments(curve)[:-1]]
-    return save_figure(forecast_figure(lines, axes, discovery=DISCOVERY, model=model, notes=notes), path)
+    return save_figure(forecast_figure(lines, x, y, discovery=DISCOVERY, model=model, notes=notes), path)

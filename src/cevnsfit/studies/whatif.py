@@ -17,7 +17,7 @@ from cevnsfit.infer.planes import spacing
 from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, expected_limits, median_limit, outlook
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import WhatIfLine, whatif_figure
-from cevnsfit.report.style import save_figure
+from cevnsfit.report.style import AxisLabel, save_figure
 from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
@@ -238,5 +238,5 @@ def write_whatif_plot(result: WhatIf, path: Path) -> Path:
         )
     held = ", ".join(f"{name} = {value:g}" for name, value in result.at.items())
     notes = [f"{result.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof", result.data]
-    figure = whatif_figure(lines, (first.path, first.unit, first.scale), result.poi, notes=notes)
+    figure = whatif_figure(lines, AxisLabel(first.path, first.unit), result.poi, scale=first.scale, notes=notes)
     return save_figure(figure, path)

@@ -8,6 +8,7 @@ import pytest
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.report.forecasts import LimitBand, WhatIfLine, draw_limit, forecast_figure, whatif_figure
+from cevnsfit.report.style import AxisLabel
 
 MASS = np.geomspace(1.0, 1000.0, 4)
 LIMIT = np.array([1e-3, 2e-3, 4e-3, np.inf])
@@ -30,7 +31,7 @@ def test_a_limit_that_does_not_exist_is_a_gap() -> None:
 
 def test_the_last_limit_has_the_bands() -> None:
     figure = forecast_figure(
-        [band(), band("both")], (("mass", "MeV"), ("g", "1")), discovery=(3.0, 5.0), model="lmu-ltau", notes=["Asimov data"]
+        [band(), band("both")], AxisLabel("mass", "MeV"), AxisLabel("g", "1"), discovery=(3.0, 5.0), model="lmu-ltau", notes=["Asimov data"]
     )
     (ax,) = figure.axes
     labels = [text.get_text() for text in ax.get_legend().get_texts()]  # type: ignore[union-attr]
@@ -42,7 +43,7 @@ def test_the_last_limit_has_the_bands() -> None:
 
 def test_the_ratio_shows_the_floor() -> None:
     line = WhatIfLine("", MASS, np.full(4, 4e-3), np.array([4e-3, 2e-3, 1e-3, 5e-4]), np.tile([2e-3, 3e-3, 4e-3, 5e-3, 6e-3], (4, 1)))
-    figure = whatif_figure([line], ("source.exposure_pot", "1", "log"), "g")
+    figure = whatif_figure([line], AxisLabel("source.exposure_pot", "1"), "g", scale="log")
     top, below = figure.axes
     assert below.lines[0].get_ydata() == pytest.approx([1.0, 2.0, 4.0, 8.0])
     assert below.get_xlabel() == "source.exposure_pot"
@@ -51,6 +52,6 @@ def test_the_ratio_shows_the_floor() -> None:
 
 def test_nothing_to_draw() -> None:
     with pytest.raises(AxisError, match="at least one"):
-        forecast_figure([], (("mass", "MeV"), ("g", "1")))
+        forecast_figure([], AxisLabel("mass", "MeV"), AxisLabel("g", "1"))
     with pytest.raises(AxisError, match="at least one"):
-        whatif_figure([], ("a", "1", "linear"), "g")
+        whatif_figure([], AxisLabel("a", "1"), "g", scale="linear")

@@ -15,6 +15,7 @@ from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, Overla
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.sensitivity import with_asimov
 from cevnsfit.model.build import build_likelihood
+from cevnsfit.report.style import AxisLabel
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import run_fit
@@ -153,10 +154,10 @@ def test_projected_backgrounds_grow_with_the_exposure(name: str) -> None:
 
 def test_curves_and_what_if_scans_are_written(tmp_path: Path) -> None:
     curve = forecast_curve(plan(), "mass", np.array([10.0, 100.0]), {})
-    lines = write_forecast(curve, ("mass", "MeV"), tmp_path / "new" / "forecast.csv").read_text().splitlines()
+    lines = write_forecast(curve, AxisLabel("mass", "MeV"), tmp_path / "new" / "forecast.csv").read_text().splitlines()
     assert lines[-3].startswith("label,mass [MeV],g_limit [1],g_minus_2_sigma [1]")
     assert float(lines[-1].split(",")[2]) == pytest.approx(curve[1][0].sensitivity.limit)
-    picture = write_forecast_plot(curve, (("mass", "MeV"), ("g", "1")), "lmu-ltau", tmp_path / "forecast.png")
+    picture = write_forecast_plot(curve, AxisLabel("mass", "MeV"), AxisLabel("g", "1"), "lmu-ltau", tmp_path / "forecast.png")
     assert picture.read_bytes()[:4] == b"\x89PNG"
     grids = {"systematics.lujan_flux.sigma": np.array([1.0, 10.0, 30.0]), "source.distance": np.array([20.0, 25.0, 30.0])}
     result = vary(plan(), grids, {"mass": 1000.0})
