@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 POLISHED: Final = 3
 """Local minima that iminuit finishes."""
 
+LEAST: Final = 1e-6
+"""Rounding below 0 that -2 ln lambda may have."""
+
+NEGATIVE: Final = "-2 ln lambda is negative: the model expects less than nothing in a bin"
+
 IMPOSSIBLE: Final = "the model expects nothing in a bin with events"
 
 WITHIN: Final = 10.0
@@ -162,6 +167,8 @@ def _describe(objective: Objective, minuit: Minuit, reason: str, found: Search, 
         remarks.append(IMPOSSIBLE)
     if not math.isfinite(nll2):
         remarks.append("-2 ln lambda is not finite")
+    if nll2 < -LEAST:
+        remarks.append(NEGATIVE)
     valid = not remarks
     errors, correlation = _hesse(minuit, objective)
     lower, upper, notes = _intervals(objective, minuit, minos, valid=valid)

@@ -257,3 +257,12 @@ def test_an_end_that_is_not_found_is_nan_with_a_remark() -> None:
 def test_no_counts_is_an_error() -> None:
     with pytest.raises(NoDataError):
         fit(Likelihood(MASS, resonance), at={"mass": 1.0})
+
+
+def test_a_minimum_at_less_than_nothing_is_invalid_with_the_reason() -> None:
+    ones = np.ones((2, 1))
+    rule = Coefficients(("mu",), np.array([[1], [0]]), ones, ones, np.full(2, -1), np.zeros(2, dtype=np.int64))
+    channel = Channel("c", np.array([[1.7], [0.5]]), rule, ("s", "b"), np.zeros(1), None, (1,))
+    result = fit(join(ParameterSet((Parameter("mu", "polynomial", 1.0, lower=-10.0, upper=10.0),)), (channel,)))
+    assert not result.valid
+    assert "less than nothing" in result.reason
