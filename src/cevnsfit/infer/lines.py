@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.rule import amplitudes
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _balance(joint: Joint, name: str) -> float | None:
         powers = rule.powers[:, rule.parameters.index(name)]
         alone = rule.powers.sum(axis=1) == powers
         totals = channel.templates.sum(axis=1) * ((rule.excursion_kind == 0) & alone)
-        signal = np.array([component == "cevns" for component in channel.components])
+        signal = np.array([component == SIGNAL for component in channel.components])
         power = max(power, int(powers.max()))
         constant += float(totals[(powers == 0) & signal].sum())
         highest += float(totals[(powers == power) & (powers > 0)].sum())

@@ -14,6 +14,7 @@ import numpy as np
 
 from cevnsfit.infer.lines import coupling_scales, curved_couplings
 from cevnsfit.infer.profile import profile
+from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import bind_data, evaluate_problem
 from cevnsfit.stats.rule import amplitudes
@@ -229,7 +230,7 @@ def _signal(joint: Joint, theta: Floats) -> Floats:
     """Return the signal counts of all channels, shape (P,)."""
     total = np.zeros(len(theta))
     for channel, local in zip(joint.channels, joint.local, strict=True):
-        signal = np.array([component == "cevns" for component in channel.components])
+        signal = np.array([component == SIGNAL for component in channel.components])
         total += amplitudes(channel.coefficients, theta[:, local]) @ (channel.templates.sum(axis=1) * signal)
     return total
 

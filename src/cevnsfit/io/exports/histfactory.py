@@ -20,6 +20,7 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.model.workspace import MEASURED
+from cevnsfit.spec.fields import SIGNAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +42,6 @@ INTERPOLATION: Final = {"normsys": {"interpcode": "code4"}, "histosys": {"interp
 VERSION: Final = "1.0.0"
 """Version of the workspace and patchset schemas."""
 
-_SIGNAL: Final = "cevns"
 _CONTROL: Final = "_control"
 
 
@@ -181,7 +181,7 @@ def _check_names(monomials: Mapping[str, Mapping[str, int]], parameters: Paramet
 
 def _samples(parts: Sequence[Family]) -> Iterator[Spec]:
     names: dict[str, int] = {}
-    monomials = {family.monomial for family in parts if family.component == _SIGNAL}
+    monomials = {family.monomial for family in parts if family.component == SIGNAL}
     for family in parts:
         base = _sample_name(family, monomials)
         names[base] = names.get(base, 0) + 1
@@ -191,7 +191,7 @@ def _samples(parts: Sequence[Family]) -> Iterator[Spec]:
 
 def _sample_name(family: Family, monomials: set[Monomial]) -> str:
     """Return "sm", "int" and "quad" for the signal of one squared coupling, plain names otherwise."""
-    if family.component != _SIGNAL:
+    if family.component != SIGNAL:
         return family.component
     if not family.monomial:
         return "sm"
