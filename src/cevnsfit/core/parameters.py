@@ -40,6 +40,8 @@ class Parameter:
         True for a unit-normal constraint term (theta - a)^2 in -2 ln L, a = 0 for the real data.
     fixed
         True when it is held at its value unless someone asks for it to float (options such as the sign of a loop).
+    least
+        Least physical value: intervals with pseudo-experiments, CLs limits, posteriors and exported bounds begin there; fits and profiles may go below.
     description
         One line for people.
     """
@@ -54,6 +56,7 @@ class Parameter:
     constrained: bool = False
     fixed: bool = False
     description: str = ""
+    least: float = -math.inf
 
     def __post_init__(self) -> None:
         kinds = get_args(ParameterKind)
@@ -127,6 +130,11 @@ class ParameterSet:
         return np.array([p.lower for p in self.parameters], dtype=np.float64), np.array(
             [p.upper for p in self.parameters], dtype=np.float64
         )
+
+    def physical(self) -> ParameterSet:
+        """Return the parameters with their domains cut at the least physical values."""
+        cut = (replace(p, lower=max(p.lower, p.least), default=max(p.default, p.least)) for p in self.parameters)
+        return ParameterSet(tuple(cut))
 
     def vector(self, values: Mapping[str, float]) -> NDArray[np.float64]:
         """Return the defaults with `values` put in by name, shape (n,), each checked against its domain."""

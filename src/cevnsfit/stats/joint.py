@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,8 +36,8 @@ class Joint:
         The channels.
     local
         For each channel the index in `parameters` of its local parameters.
-    bound
-        The problems that `stats.engine.bind_data` made last; they are used again for the same data and parameters.
+    merge, distinct
+        For each channel the distinct templates, up to a factor, and the matrix that adds their coefficients up.
     """
 
     parameters: ParameterSet
@@ -55,6 +55,11 @@ class Joint:
     def constrained(self) -> NDArray[np.bool_]:
         """Return which parameters have a unit-normal constraint, shape (n,)."""
         return np.array([parameter.constrained for parameter in self.parameters], dtype=np.bool_)
+
+    @property
+    def physical(self) -> Joint:
+        """Return the likelihood with the domains of all parameters cut at their least physical values."""
+        return replace(self, parameters=self.parameters.physical())
 
 
 def join(parameters: ParameterSet, channels: tuple[Channel, ...]) -> Joint:

@@ -47,7 +47,7 @@ def _prepare(target: Target) -> PreparedModel:
 
 def signal_strength() -> SignalModel:
     """Return the Standard Model times a factor; the factor may be negative, so that a fit to noise is unbiased."""
-    strength = Parameter("signal_strength", "polynomial", 1.0, -10.0, 100.0, description="CEvNS rate over the Standard Model one")
+    strength = Parameter("signal_strength", "polynomial", 1.0, description="CEvNS rate over the Standard Model one", least=0.0)
 
     def prepare(target: Target) -> PreparedModel:
         return fixed(standard_terms(target, (("signal_strength", 1),)))
@@ -119,7 +119,7 @@ def neutron_skin() -> SignalModel:
 def flavour_strengths() -> SignalModel:
     """Return the Standard Model with a factor each for nu_e and for nu_mu with nubar_mu, which arrival times tell apart."""
     strengths = tuple(
-        Parameter(f"strength_nu_{f}", "polynomial", 1.0, -10.0, 100.0, description=f"nu_{f} rate over the Standard Model one")
+        Parameter(f"strength_nu_{f}", "polynomial", 1.0, description=f"nu_{f} rate over the Standard Model one", least=0.0)
         for f in ("e", "mu")
     )
 
@@ -138,7 +138,7 @@ def cross_section() -> SignalModel:
     Both are held at the default prediction unless they are scanned or asked to float.
     """
     parameters = {
-        name: Parameter(name, "polynomial", value, -1e3, 1e4, "1e-40 cm2", fixed=True, description=f"mean cross section on {title}")
+        name: Parameter(name, "polynomial", value, unit="1e-40 cm2", fixed=True, description=f"mean cross section on {title}", least=0.0)
         for name, (title, value) in _CROSS_SECTIONS.items()
     }
     of = {"Cs": "sigma_csi", "I": "sigma_csi", "Ar": "sigma_ar"}
