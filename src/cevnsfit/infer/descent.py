@@ -88,6 +88,16 @@ class State:
             getattr(self, name)[rows] = getattr(other, name)[chosen]
         self.rounds[rows] += other.rounds[chosen]
 
+    def note(self, rows: Ints, evaluation: Evaluation, chosen: Ints | slice) -> None:
+        """Note which points are outside the domain of the likelihood."""
+        self.blocked[rows] = evaluation.blocked[chosen]
+        self.depth[rows] = evaluation.depth[chosen]
+        self.pressed[rows] = evaluation.pressed[chosen]
+
+    def look(self, bound: BoundLikelihood, rows: Ints) -> None:
+        """Note which points are outside the domain of the likelihood, where they have been moved."""
+        self.note(rows, evaluate_problem(bound, self.theta[rows], self.source[rows]), slice(None))
+
 
 RUNNING: Final = 0
 DONE: Final = 1
@@ -152,8 +162,7 @@ def _round(bound: BoundLikelihood, state: State, working: Ints) -> None:
         state.theta[rows] = trial[chosen]
         state.value[rows] = evaluation.value[chosen]
         state.gradient[rows] = evaluation.gradient[chosen]
-        for name in ("blocked", "depth", "pressed"):
-            getattr(state, name)[rows] = getattr(evaluation, name)[chosen]
+        state.note(rows, evaluation, chosen)
         settled[chosen] = _renew(bound, state, evaluation, chosen, rows)
     _new_step(bound, state, working[~settled & (state.status[working] == RUNNING)])
 

@@ -40,6 +40,8 @@ IMPOSSIBLE: Final = "the model expects nothing in a bin with events, or less tha
 
 ON_EDGE: Final = "at the edge of the domain of the likelihood: a bin without events holds nothing"
 
+NO_EDGE: Final = "no minimum was found at the edge of the domain of the likelihood"
+
 UNMOVED: Final = 1e-20
 """Variance, in natural units, below which a parameter cannot move along a wall."""
 
@@ -150,21 +152,19 @@ def _finished(objective: Objective, candidate: Candidate) -> tuple[float, str, M
 
     Where a bin without any counts holds the minimum, iminuit cannot find it: it is that of the profile at the nonlinear parameters that iminuit finds.
     """
-    minuit, reason = minuit_at(objective, (candidate if candidate.on_edge else _snapped(objective, candidate)).values), ""
-    nonlinear = any(p.kind == "nonlinear" for p in objective.parameters)
-    if nonlinear or not candidate.on_edge:
-        reason = migrad(minuit)
-    if nonlinear and objective.evaluation(np.array(minuit.values)).pressed[0]:
+    if candidate.on_edge and all(p.kind != "nonlinear" for p in objective.parameters):
+        return candidate.nll2, "" if candidate.converged else NO_EDGE, minuit_at(objective, candidate.values)
+    minuit = minuit_at(objective, _snapped(objective, candidate).values)
+    reason = migrad(minuit)
+    if objective.evaluation(np.array(minuit.values)).pressed[0]:
         values = objective.values(np.array(minuit.values))
         joint, _ = objective.bound_at(values)
         theta = np.array([values[name] for name in joint.parameters.names])
         floating = [name for name in joint.parameters.names if name in objective.names]
         found = profile(joint, {}, data=objective.data, start=theta, floating=floating)
         values |= dict(zip(joint.parameters.names, found.theta[0].tolist(), strict=True))
-        candidate = Candidate(float(found.nll2[0]), values, bool(found.converged[0]), bool(found.on_edge[0]))
         minuit.values = [to_internal(p, values[p.name]) for p in objective.parameters]
-    if candidate.on_edge:
-        reason = "" if candidate.converged else "no minimum was found at the edge of the domain of the likelihood"
+        reason = "" if found.converged[0] else NO_EDGE
     return objective.value(np.array(minuit.values)), reason, minuit
 
 

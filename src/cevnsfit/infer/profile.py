@@ -127,6 +127,7 @@ def profile(
             if polished.value <= state.value[row] + 1e-9:
                 state.theta[row], state.value[row], state.edm[row] = polished.theta, polished.value, polished.edm
                 state.status[row] = DONE if polished.valid else FAILED
+        state.look(bound, fallbacks)
         _look_on_the_other_side(bound, state)
         on_edge = _to_the_edge(bound, state)
     impossible = state.blocked | (state.depth < -DEEPEST)
@@ -218,5 +219,5 @@ def _step_to_zero(bound: BoundLikelihood, state: State, rows: Ints, points: Ints
         state.theta[row, bound.floating] = np.clip(here + step, bound.lower, bound.upper)
         held.append(len(found.depths) > 0)
     state.value[rows] = nll2_at(bound, state.theta[rows], state.source[rows])
-    state.depth[rows] = evaluate_problem(replace(bound, pressure=()), state.theta[rows], state.source[rows]).depth
+    state.look(replace(bound, pressure=()), rows)
     return held
