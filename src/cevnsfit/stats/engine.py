@@ -48,7 +48,7 @@ denormal in single precision, which makes matrix products several times slower."
 SOFT: Final = 100.0
 """Stiffness with which a minimiser begins."""
 
-DEEPEST: Final = 1e-6
+DEEPEST: Final = 1e-10
 """Depth of a bin below 0 up to which a point belongs to the domain of the likelihood."""
 
 CONTENT: Final = (1e-6, 1.0)
