@@ -65,6 +65,8 @@ def fit_text(summary: "FitSummary", *, pseudo: bool = False) -> "Iterator[str]":
             rows.append((entry.experiment, "observed", f"{entry.observed.sum():.0f}"))
     yield table("Counts at the best fit", ("experiment", "component", "counts"), rows)
     yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; signal at {summary.significance:.2f} sigma"
+    if result.at_domain_end:
+        yield f"at the end of the domain, not at a minimum of its own: {', '.join(result.at_domain_end)}"
     if result.reason and result.valid:
         yield f"remark: {result.reason}"
     if summary.caveat:

@@ -84,6 +84,8 @@ class FitResult:
         Number of bins minus unconstrained floating parameters.
     at_limit
         Floating parameters that sit at an end of their domain.
+    at_domain_end
+        Those whose end is ours, and not 0 or the least physical value: the result depends on our choice.
     on_edge
         Whether the minimum is at the edge of the domain of the likelihood, where a bin without events holds nothing: it is valid, but not
         stationary, and Hesse errors are those along the edge.
@@ -106,6 +108,7 @@ class FitResult:
     correlation: NDArray[np.float64]
     ndof: int
     at_limit: tuple[str, ...]
+    at_domain_end: tuple[str, ...]
     on_edge: bool
     held: tuple[str, ...]
     n_starts: int

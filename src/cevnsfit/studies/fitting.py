@@ -51,7 +51,7 @@ class FitSummary:
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **{key: f"fit.{key}" for key in ("valid", "reason", "nll2", "ndof", "correlation")},
+        **{key: f"fit.{key}" for key in ("valid", "reason", "nll2", "ndof", "correlation", "on_edge", "at_domain_end")},
         **{key: key for key in ("parameters", "held", "expected", "observed")},
         "fit": None,
         "counts": None,
