@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
-WIDENINGS: Final = 10
+WIDENINGS: Final = 40
 """Times that a window is widened, at most."""
 
 FLAT: Final = 1e-9
