@@ -130,7 +130,7 @@ def first_values(curve: Curve, best: float, level: float) -> Floats:
     height = np.sqrt(np.maximum(curve.nll2 - best, 0.0))
     steps = [*np.multiply(STEPS, math.sqrt(level)), _BEYOND * math.sqrt(FAR)]
     passed = [interpolated(curve.values[i : i + 2], height[i : i + 2], step) for step in steps for i in changes(height > step)]
-    slope = np.sign(np.diff(curve.nll2))
+    slope = np.sign(np.diff(np.minimum(height, FAR)))
     extreme = np.append(np.insert(slope[1:] != slope[:-1], 0, True), True) & (height < math.sqrt(FAR))
     extreme[[0, -1]] = True
     return np.unique([*passed, *curve.values[extreme]])
