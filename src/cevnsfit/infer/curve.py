@@ -188,8 +188,10 @@ def root(excess: Callable[[float], float], low: float, high: float, *, precision
         return known[x]
 
     xtol = max(precision * abs(high - low), _LEAST_ABSOLUTE)
-    while math.isinf(once(low)) != math.isinf(once(high)) and abs(high - low) > xtol:
+    while math.isinf(once(low)) != math.isinf(once(high)):
         middle = 0.5 * (low + high)
+        if abs(high - low) <= max(xtol, relative * abs(middle), 4.0 * _LEAST_RELATIVE * max(abs(low), abs(high))):
+            return high if math.isinf(once(low)) else low  # the end of the domain of the function
         low, high = (middle, high) if once(low) * once(middle) > 0.0 else (low, middle)
     if low == high or not once(low) * once(high) <= 0.0:
         return math.nan
@@ -228,7 +230,7 @@ def outward_root(
     for _ in range(_DOUBLINGS):
         outside = start + sign * step if abs(limit - start) > step else limit
         height = excess(outside)
-        if not math.isfinite(height):
+        if math.isnan(height):
             return math.nan
         if height > 0.0:
             return root(excess, inside, outside, precision=precision * abs(outside - start) / abs(outside - inside), relative=relative)

@@ -90,6 +90,8 @@ class Minima:
         All parameters, shape (K, n).
     converged
         Whether each converged, shape (K,); those that did come first.
+    on_edge
+        Whether it is held by a bin without any counts, shape (K,).
     tried
         Number of points from which they were found.
     """
@@ -97,6 +99,7 @@ class Minima:
     nll2: Floats
     theta: Floats
     converged: Bools
+    on_edge: Bools
     tried: int
 
 
@@ -140,7 +143,8 @@ def fitted(joint: Joint, data: Data, begin: Floats, *, at: Mapping[str, float]) 
     order = np.lexsort((np.where(np.isfinite(found.nll2), found.nll2, np.inf), ~found.converged))
     order = order[_elsewhere(joint, found.theta[order], SAME, at)][:MOST]
     kept = _distinct(joint, data, found.nll2[order], found.theta[order], at)
-    return Minima(found.nll2[order][kept], found.theta[order][kept], found.converged[order][kept], len(begin))
+    best = found.take(order[kept])
+    return Minima(best.nll2, best.theta, best.converged, best.on_edge, len(begin))
 
 
 def _elsewhere(joint: Joint, theta: Floats, apart: float, at: Mapping[str, float]) -> list[int]:

@@ -24,7 +24,7 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.lines import coupling_scales, effective
 from cevnsfit.infer.minima import HOPELESS, start_set
-from cevnsfit.stats.engine import bind_data, evaluate_problem, gauss_newton, nll2
+from cevnsfit.stats.engine import gauss_newton, nll2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,11 +169,9 @@ def log_density(goal: PosteriorDensity, coordinates: Floats) -> Floats:
     inside = np.all((coordinates >= goal.lower) & (coordinates <= goal.upper), axis=1)
     theta = np.tile(goal.theta, (len(coordinates), 1))
     theta[:, goal.floating] = goal.values(np.clip(coordinates, goal.lower, goal.upper))
-    bound = bind_data(goal.joint, goal.data, np.empty(0, dtype=np.int64))
     with np.errstate(over="ignore", invalid="ignore"):
-        found = evaluate_problem(bound, theta, np.arange(len(theta)))
-    good = inside & ~found.impossible & np.isfinite(found.value)
-    return np.where(good, -0.5 * np.where(good, found.value, 0.0), -np.inf)
+        heights = nll2(goal.joint, theta, goal.data)
+    return np.where(inside & np.isfinite(heights), -0.5 * heights, -np.inf)
 
 
 def starting_ensemble(goal: PosteriorDensity, walkers: int, rng: np.random.Generator) -> Floats:
