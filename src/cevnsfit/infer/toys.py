@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import DomainError
-from cevnsfit.infer.profile import TOLERANCE
+from cevnsfit.infer.descent import TOLERANCE
 from cevnsfit.infer.results import PointTest
 from cevnsfit.infer.runner import Call
 
