@@ -47,7 +47,7 @@ def compatibility(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOption
 
 @command("experiments model at poi profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
 def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions, poi: PoiOption = None) -> Answer:
-    """Print the significance with which a parameter exceeds 0, asymptotic or from toys; masses must be held."""
+    """Print the significance with which a parameter exceeds its value without signal, asymptotic or from toys; masses must be held."""
     from cevnsfit.studies.limits import run_discovery
 
     chosen = what.analysis

@@ -51,6 +51,8 @@ def _text(result: "Intervals", label: str) -> "Iterator[str]":
     yield f"{result.poi} at {100 * result.cl:g} % CL{threshold}, {result.method}"
     yield f"  allowed:  {format_intervals(result.allowed)}"
     yield f"  excluded: {format_intervals(result.excluded)}"
+    if result.at_domain_end:
+        yield f"  the {' and the '.join(result.at_domain_end)} end is that of the domain of {result.poi}: the data do not exclude more"
     yield f"  best fit: {result.best_fit:.4g}, -2 ln lambda = {result.nll2:.2f}"
     yield f"  minima (difference in -2 ln lambda): {minima}"
     if result.expected:

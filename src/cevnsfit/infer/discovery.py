@@ -67,7 +67,7 @@ def discovery(
     joint: Joint,
     poi: str,
     *,
-    null: float = 0.0,
+    null: float | None = None,
     at: Mapping[str, float] | None = None,
     data: Data | None = None,
     toys: Toys | None = None,
@@ -82,7 +82,7 @@ def discovery(
     poi
         The parameter.
     null
-        Its value without signal.
+        Its value without signal; by default that of the parameter.
     at
         Other parameters that are held, by name.
     data
@@ -92,6 +92,7 @@ def discovery(
     run
         Where they are generated.
     """
+    null = joint.parameters[poi].null if null is None else null
     test = with_best_fit(hypothesis(joint, poi, null, at=at, data=data))
     q = float(q0(test.observed, null)[0])
     if toys is None:

@@ -15,10 +15,11 @@ from cevnsfit.infer.curve import complement, crossings
 from cevnsfit.infer.multistart import profile_minima
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from cevnsfit.core.parameters import Parameter
     from cevnsfit.infer.curve import Curve, Profiled
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.results import ProfileResult, ToyRecord
@@ -54,6 +55,8 @@ class Intervals:
         The pseudo-experiments behind it, None where there are none.
     expected
         Upper ends that data without signal give at -2, -1, 0, 1, 2 standard deviations; empty where they were not asked for.
+    at_domain_end
+        "lower", "upper": outer ends of what is allowed that are those of the domain, and not of the data; 0 is no such end.
     """
 
     document: ClassVar[Mapping[str, str]] = {"minima": "named_minima"}
@@ -71,11 +74,21 @@ class Intervals:
     valid: bool
     toys: ToyRecord | None = None
     expected: tuple[float, ...] = ()
+    at_domain_end: tuple[str, ...] = ()
 
     @property
     def named_minima(self) -> list[dict[str, float]]:
         """Return value and -2 ln lambda of each local minimum by these names."""
         return [{"value": value, "nll2": nll2} for value, nll2 in self.minima]
+
+
+def domain_ends(allowed: Sequence[Interval], domain: Interval, parameter: Parameter) -> tuple[str, ...]:
+    """Return which outer ends of allowed intervals are ends of our own domain: "lower", "upper"; 0 and the least physical value are physics'."""
+    if not allowed:
+        return ()
+    low, high = allowed[0][0], allowed[-1][1]
+    ours = (low == domain[0] and low not in {0.0, parameter.least}, high == domain[1])
+    return tuple(name for name, one in zip(("lower", "upper"), ours, strict=True) if one)
 
 
 def threshold(cl: float, dof: int) -> float:

@@ -62,7 +62,7 @@ class _Reader:
             return powers
         low, high = self.bounds(name, (0.0, 10.0))
         value, fixed = self.start(name, 1.0)
-        self.add(Parameter(name, "polynomial" if name == self.poi else "nuisance", value, low, high, fixed=fixed))
+        self.add(Parameter(name, "polynomial" if name == self.poi else "nuisance", value, low, high, fixed=fixed, least=0.0))
         return {name: 1}
 
     def coupling(self, name: str) -> Parameter:

@@ -108,7 +108,7 @@ def run_limits(
     with runner(run, identity, RATIO, progress) as here:
         if question.method == "cls":
             return cls_limit_toys(signal_test(joint, name, at=held), cl=question.cl, toys=run.toys, run=here)
-        return feldman_cousins(default_hypothesis(joint, name, at=held), cl=question.cl, toys=run.toys, run=here)
+        return feldman_cousins(default_hypothesis(joint.physical, name, at=held), cl=question.cl, toys=run.toys, run=here)
 
 
 @on_one_thread
@@ -129,7 +129,7 @@ def run_discovery(
     at
         Held parameters; those of the analysis by default.
     poi
-        The parameter, 0 without signal; by default the first polynomial one of the model that is not held.
+        The parameter; by default the first polynomial one of the model that is not held.
     run
         How pseudo-experiments are run.
     progress
