@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
+BESIDE: Final = 1e-6
+"""Distance from an end, over the width of the curve, at which it is tried whether the likelihood ends there."""
+
 METHOD: Final = "profile likelihood, asymptotic threshold"
 
 
@@ -55,6 +58,8 @@ class Intervals:
         The pseudo-experiments behind it, None where there are none.
     expected
         Upper ends that data without signal give at -2, -1, 0, 1, 2 standard deviations; empty where they were not asked for.
+    on_edge
+        Whether an end of what is allowed is at the edge of the domain of the likelihood: beyond, a bin holds less than nothing.
     at_domain_end
         "lower", "upper": outer ends of what is allowed that are those of the domain, and not of the data; 0 is no such end.
     """
@@ -74,6 +79,7 @@ class Intervals:
     valid: bool
     toys: ToyRecord | None = None
     expected: tuple[float, ...] = ()
+    on_edge: bool = False
     at_domain_end: tuple[str, ...] = ()
 
     @property
@@ -169,6 +175,16 @@ def intervals(
         cl=cl,
         dof=dof,
         valid=bool(curve.valid[near].all()),
+        on_edge=bool(np.isinf(profiled(joint, poi, at=fixed, data=data)(_beside(allowed, curve, parameter), curve.theta[best]).nll2).any()),
+        at_domain_end=domain_ends(allowed, domain, parameter),
+    )
+
+
+def _beside(allowed: tuple[Interval, ...], curve: Curve, parameter: Parameter) -> NDArray[np.float64]:
+    """Return values just outside what is allowed, inside the domain of the parameter, shape (k,)."""
+    step = BESIDE * float(curve.values[-1] - curve.values[0])
+    return np.unique(
+        [np.clip(end + side * step, parameter.lower, parameter.upper) for ends in allowed for end, side in zip(ends, (-1, 1), strict=True)]
     )
 
 
