@@ -54,7 +54,7 @@ def _text(result: "Intervals", label: str) -> "Iterator[str]":
     if result.at_domain_end:
         yield f"  the {' and the '.join(result.at_domain_end)} end is that of the domain of {result.poi}: the data do not exclude more"
     if result.on_edge:
-        yield "  an end is the edge of the domain of the likelihood: beyond, a bin would hold less than nothing"
+        yield "  an end is at the edge of the domain of the likelihood, where a bin without events holds nothing"
     yield f"  best fit: {result.best_fit:.4g}, -2 ln lambda = {result.nll2:.2f}"
     yield f"  minima (difference in -2 ln lambda): {minima}"
     if result.expected:

@@ -59,7 +59,8 @@ class Intervals:
     expected
         Upper ends that data without signal give at -2, -1, 0, 1, 2 standard deviations; empty where they were not asked for.
     on_edge
-        Whether an end of what is allowed is at the edge of the domain of the likelihood: beyond, a bin holds less than nothing.
+        Whether an end of what is allowed is at the edge of the domain of the likelihood: beyond, a bin holds less than nothing, or is held at nothing
+        by the nuisances.
     at_domain_end
         "lower", "upper": outer ends of what is allowed that are those of the domain, and not of the data; 0 is no such end.
     """
@@ -163,6 +164,7 @@ def intervals(
     domain = (low, high)
     allowed = _to_domain(curve.allowed(cuts, level), curve, domain)
     near = curve.nll2 - curve.nll2[best] < 100.0
+    outside = profiled(joint, poi, at=fixed, data=data)(_beside(allowed, curve, parameter), curve.theta[best])
     return Intervals(
         poi=poi,
         best_fit=float(curve.values[best]),
@@ -175,7 +177,7 @@ def intervals(
         cl=cl,
         dof=dof,
         valid=bool(curve.valid[near].all()),
-        on_edge=bool(np.isinf(profiled(joint, poi, at=fixed, data=data)(_beside(allowed, curve, parameter), curve.theta[best]).nll2).any()),
+        on_edge=bool(np.any(outside.on_edge | np.isinf(outside.nll2))),
         at_domain_end=domain_ends(allowed, domain, parameter),
     )
 
