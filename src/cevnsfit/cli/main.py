@@ -32,7 +32,8 @@ from cevnsfit.cli import (
     susy,
     validate,
 )
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.cli.output import INCOMPLETE
+from cevnsfit.core.errors import CevnsfitError, FitError
 
 
 class Commands(TyperGroup):
@@ -82,6 +83,8 @@ def _explained(error: BaseException, command: str | None, arguments: list[str]) 
     """Return the message and the exit code of an error."""
     if isinstance(error, KeyboardInterrupt):
         return _interrupted(command, arguments), 130
+    if isinstance(error, FitError):
+        return f"incomplete: {error}", INCOMPLETE
     if isinstance(error, CevnsfitError):
         return f"error: {error}", 2
     if isinstance(error, OSError):

@@ -20,7 +20,7 @@ from scipy.stats import chi2
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.lines import effective
 from cevnsfit.infer.minima import free_fits, start_set
-from cevnsfit.infer.results import ToyRecord
+from cevnsfit.infer.results import Tested, ToyRecord
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import Chunk, measured, point_test
 from cevnsfit.stats.data import observed_data, observing, toy_data
@@ -41,7 +41,7 @@ METHOD: Final = "deviance from the saturated model"
 
 
 @dataclass(frozen=True, slots=True)
-class Goodness:
+class Goodness(Tested):
     """How well the best fit describes the data.
 
     Attributes
@@ -56,7 +56,7 @@ class Goodness:
         The p-value of pseudo-experiments at the best fit, None without any.
     """
 
-    document: ClassVar[Mapping[str, str | None]] = {"method": "method", "tail": "tail", "toys": None}
+    document: ClassVar[Mapping[str, str | None]] = {"method": "method", "tail": "tail", "valid": "valid", "toys": None}
 
     statistic: float
     ndof: int
@@ -68,11 +68,6 @@ class Goodness:
     def method(self) -> str:
         """Return what is tested."""
         return METHOD
-
-    @property
-    def tail(self) -> dict[str, float] | None:
-        """Return the p-value of pseudo-experiments, None without any."""
-        return None if self.toys is None else self.toys.tail
 
 
 def deviance(data: Data, *, joint: Joint, at: Mapping[str, float], starts: Floats, centres: Floats) -> Floats:

@@ -50,7 +50,7 @@ class Hypothesis:
     Attributes
     ----------
     joint
-        The likelihood at fixed nonlinear parameters; it observes `data`.
+        The likelihood at fixed nonlinear parameters; it observes `data`, and the parameter floats in it.
     data
         The data set.
     poi, value
@@ -110,7 +110,7 @@ def hypothesis(joint: Joint, poi: str, value: float, *, at: Mapping[str, float] 
     value = joint.parameters[poi].checked(value)
     data = observed_data(joint) if data is None else data
     fixed = {name: np.array([number]) for name, number in {**at, poi: value}.items()}
-    joint = observing(joint, data)
+    joint = observing(replace(joint, parameters=joint.parameters.released([poi])), data)
     found = profile(joint, fixed, data=data)
     return Hypothesis(joint, data, poi, value, at, found.theta[0], float(found.nll2[0]))
 
@@ -155,7 +155,8 @@ def at_values(test: Hypothesis, values: Floats, start: Floats | None = None) -> 
 
 def t(rows: Floats) -> Floats:
     """Return t of each data set, shape (P,)."""
-    return np.maximum(rows[:, 0] - rows[:, 1], 0.0)
+    with np.errstate(invalid="ignore"):  # where both are infinite
+        return np.maximum(rows[:, 0] - rows[:, 1], 0.0)
 
 
 def q_tilde(rows: Floats, value: float | Floats) -> Floats:
