@@ -137,6 +137,8 @@ def _ranking(result: "Ranking") -> "Iterator[str]":
         for entry in result.impacts
     ]
     yield table(f"Impact on {result.poi}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
+    if result.failed:
+        yield f"no impact where the fit failed, or at an end of a domain: {', '.join(result.failed)}"
 
 
 def _lost(result: "Tested") -> str:

@@ -1,5 +1,6 @@
 """`cevnsfit fit`: the best fit."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
@@ -64,7 +65,8 @@ def fit_text(summary: "FitSummary", *, pseudo: bool = False) -> "Iterator[str]":
         if entry.observed is not None:
             rows.append((entry.experiment, "observed", f"{entry.observed.sum():.0f}"))
     yield table("Counts at the best fit", ("experiment", "component", "counts"), rows)
-    yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; signal at {summary.significance:.2f} sigma"
+    signal = "impossible without signal" if math.isinf(summary.significance) else f"signal at {summary.significance:.2f} sigma"
+    yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; {signal}"
     if result.reason and result.valid:
         yield f"remark: {result.reason}"
     if summary.caveat:

@@ -3,6 +3,7 @@
 Exit codes: 0; 1 an internal error; 2 bad input; 3 an invalid fit or an incomplete result; 130 interrupted.
 """
 
+import json
 import os
 import sys
 import traceback
@@ -57,6 +58,8 @@ class Commands(TyperGroup):
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
                 raise  # typer's own: an exit, or a usage error that it prints
             text, code = _explained(error, ctx.invoked_subcommand, arguments)
+            if isinstance(error, FitError) and "--json" in arguments:
+                typer.echo(json.dumps({"valid": False, "reason": str(error)}))
             if code == 1 and (ctx.params.get("debug") or os.environ.get("CEVNSFIT_DEBUG")):
                 traceback.print_exc()
             typer.echo(text, err=True)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 from scipy.stats import chi2
 
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import CevnsfitError, FitError
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.goodness import tail
 from cevnsfit.infer.lines import effective
@@ -186,7 +186,9 @@ def compatibility(
     Raises
     ------
     CevnsfitError
-        If no two experiments share a coupling, or a fit does not converge.
+        If no two experiments share a coupling.
+    FitError
+        If a fit does not converge.
     """
     at = {} if at is None else at
     data = observed_data(joint) if data is None else data
@@ -198,7 +200,7 @@ def compatibility(
     statistic = float(combined[0] - separate[0])
     if not np.isfinite(statistic):
         message = "a fit does not converge: there is no test of compatibility"
-        raise CevnsfitError(message)
+        raise FitError(message)
     statistic, shared = max(statistic, 0.0), shared_couplings(joint, at)
     ndof = sum(len(channels) - 1 for channels in shared.values())
     record = None

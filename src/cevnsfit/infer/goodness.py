@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 from scipy.stats import chi2
 
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import FitError
 from cevnsfit.infer.lines import effective
 from cevnsfit.infer.minima import free_fits, start_set
 from cevnsfit.infer.results import Tested, ToyRecord
@@ -100,7 +100,7 @@ def goodness_of_fit(
 
     Raises
     ------
-    CevnsfitError
+    FitError
         If the fit does not converge.
     """
     at = {} if at is None else at
@@ -110,7 +110,7 @@ def goodness_of_fit(
     best, theta = free_fits(joint, data.batch(), starts, at=at)
     if not np.isfinite(best[0]):
         message = "no free fit converges: there is no goodness of fit"
-        raise CevnsfitError(message)
+        raise FitError(message)
     used = effective(joint)
     free = sum(not p.constrained and not p.fixed and p.name not in at and p.name in used for p in joint.parameters)
     ndof, statistic = joint.nbins - free, float(best[0])
