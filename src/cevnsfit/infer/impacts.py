@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from cevnsfit.core.errors import FitError
+from cevnsfit.core.errors import CevnsfitError, FitError
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.profile import profile
 
@@ -123,10 +123,15 @@ def ranking(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, da
 
     Raises
     ------
+    CevnsfitError
+        If `poi` is held.
     FitError
-        If the fit is not valid, `poi` does not float in it, or nothing moves it.
+        If the fit is not valid, `poi` has no effect on it, or nothing moves it.
     """
     at = {} if at is None else dict(at)
+    if poi in at:
+        message = f"no impacts on {poi}: it is held"
+        raise CevnsfitError(message)
     best = fit(joint, at=at, floating=(poi,), data=data, minos=(poi,))
     names = [name for name in best.floating if joint.parameters[name].kind == "nuisance" and name != poi]
     found = [_impact(joint, poi, name, best, data) for name in names] if best.valid and poi in best.floating else []
