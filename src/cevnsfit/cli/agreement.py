@@ -26,7 +26,8 @@ def gof(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answ
     chosen = what.analysis
     with progress() as tell:
         result = run_goodness(chosen, run=toys.asked(workers), progress=tell)
-    line = f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)"
+    p = f"p = {result.p:.3g} (asymptotic: chi-squared)" if result.ndof > 0 else "no degrees of freedom are left"
+    line = f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; {p}"
     return Answer(result, [line, *_tail(result.toys)], analysis=chosen, seed=toys.used_seed, incomplete=_lost(result))
 
 

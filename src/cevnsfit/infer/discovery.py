@@ -151,5 +151,6 @@ def with_toys(found: Discovery, toys: Toys, run: Runner = HERE, *, asked: bool =
     record = ToyRecord(toys.seed, (point,))
     if not asked and not point.p > 0.0:
         return replace(found, toys=record)
-    significance = float(norm.isf(point.p)) if point.p > 0 else math.inf
+    certain = {0.0: math.inf, 1.0: 0.0}
+    significance = certain[point.p] if point.p in certain else float(norm.isf(point.p))
     return replace(found, significance=significance, p=point.p, toys=record, asymptotic=False)

@@ -49,7 +49,7 @@ class Goodness(Tested):
     statistic, ndof
         The deviance, and bins minus unconstrained floating parameters.
     p
-        Asymptotic p-value, from chi-squared; not to be trusted where bins expect few events.
+        Asymptotic p-value, from chi-squared; not to be trusted where bins expect few events, NaN without degrees of freedom.
     values
         All parameters at the best fit, by name.
     toys
@@ -113,7 +113,7 @@ def goodness_of_fit(
         raise FitError(message)
     used = effective(joint)
     free = sum(not p.constrained and not p.fixed and p.name not in at and p.name in used for p in joint.parameters)
-    ndof, statistic = joint.nbins - free, float(best[0])
+    ndof, statistic = joint.nbins - free, max(float(best[0]), 0.0)
     record = None
     if toys is not None:
         measure = functools.partial(deviance, joint=joint, at=at, starts=np.concatenate([starts, theta]), centres=data.aux)
