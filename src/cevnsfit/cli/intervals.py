@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import AnalysisOptions, LevelOptions, PoiOption, ToyOptions, WorkerOptions, levels_at
-from cevnsfit.cli.output import Answer, progress
+from cevnsfit.cli.output import Answer, lost, progress
 from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def intervals(
     with progress() as tell:
         result = run_limits(chosen, question, run=run, progress=tell)
     label = caveat(chosen)
-    incomplete = "" if result.valid else "profiled points near the minimum did not converge, or no toy at a value could be fitted"
-    seed = None if result.toys is None else toys.seed
+    seed, failed = (None, 0) if result.toys is None else (toys.seed, result.toys.failed)
+    incomplete = "" if result.valid else lost(failed) or "profiled points near the minimum did not converge"
     return Answer({**plain(result), "caveat": label}, _text(result, label), analysis=chosen, seed=seed, incomplete=incomplete)
 
 

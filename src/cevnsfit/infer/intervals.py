@@ -13,6 +13,7 @@ from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.columns import at_values, searched
 from cevnsfit.infer.curve import complement, crossings
 from cevnsfit.infer.multistart import profile_minima
+from cevnsfit.infer.results import named_minima
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +87,7 @@ class Intervals:
     @property
     def named_minima(self) -> list[dict[str, float]]:
         """Return value and -2 ln lambda of each local minimum by these names."""
-        return [{"value": value, "nll2": nll2} for value, nll2 in self.minima]
+        return named_minima(self.minima)
 
 
 def domain_ends(allowed: Sequence[Interval], domain: Interval, parameter: Parameter) -> tuple[str, ...]:
