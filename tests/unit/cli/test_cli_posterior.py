@@ -98,28 +98,28 @@ def empty(tmp_path: Path) -> str:
 def test_nested_sampling_agrees_with_ensembles_and_gives_the_evidence(command: Callable[..., Result], empty: str, tmp_path: Path) -> None:
     """Without events the likelihood is exp(-0.863 s) times that of the background; a run that is there is not done again."""
     question = ("posterior", empty, "-m", "signal-strength", "--prior", "signal_strength=0:8", "--ensembles", "2", "--json")
-    asked = (*question, "--sampler", "nested", "--walkers", "200", "-o", tmp_path / "out")
+    asked = (*question, "--sampler", "nested", "--walkers", "100", "-o", tmp_path / "out")
     found = json.loads(command(*asked).stdout)
     grid = np.linspace(0.0, 8.0, 8001)
     density = np.exp(-0.863 * grid)
     mean = np.trapezoid(density * grid, grid) / np.trapezoid(density, grid)
     mine = next(one for one in found["marginals"] if one["name"] == "signal_strength")
-    assert mine["mean"] == pytest.approx(mean, abs=0.15)
+    assert mine["mean"] == pytest.approx(mean, abs=0.35)
     background = -0.5 + 0.5 * 0.05**2
     assert found["log_evidence"] == pytest.approx(
         math.log(np.trapezoid(density, grid) / 8) + background, abs=4 * found["log_evidence_error"]
     )
-    assert (found["sampler"], found["walkers"], found["steps"], found["warm_up"]) == ("nested", 200, 400, 0)
+    assert (found["sampler"], found["walkers"], found["steps"], found["warm_up"]) == ("nested", 100, 200, 0)
     assert found["intervals"][0][0] == 0.0
     again = json.loads(command(*asked).stdout)
     assert again["marginals"] == found["marginals"]
     assert again["log_evidence"] == found["log_evidence"]
-    assert "2 nested runs of 200 live points, 400 draws of each; seed 1; ln evidence" in (tmp_path / "out" / "posterior.csv").read_text(
+    assert "2 nested runs of 100 live points, 200 draws of each; seed 1; ln evidence" in (tmp_path / "out" / "posterior.csv").read_text(
         "utf-8"
     )
     walk = json.loads(command(*question, "--steps", "600").stdout)
     assert (walk["sampler"], walk["log_evidence"], walk["log_evidence_error"]) == ("emcee", None, None)
-    assert walk["upper"] == pytest.approx(found["upper"], abs=0.25)
+    assert walk["upper"] == pytest.approx(found["upper"], abs=0.6)
 
 
 def test_a_sampler_does_not_continue_the_other_one(
@@ -144,7 +144,7 @@ def test_a_sampler_does_not_continue_the_other_one(
 
 def test_a_radius_floats_and_is_the_question(command: Callable[..., Result]) -> None:
     """The radius of a model without couplings, with two processes: the numbers do not depend on them."""
-    question = ("posterior", CSI, "-m", "neutron-radius", "--steps", "100", "--ensembles", "2", "--json")
+    question = ("posterior", CSI, "-m", "neutron-radius", "--steps", "100", "--walkers", "18", "--ensembles", "2", "--json")
     found, again = (json.loads(command(*question, *more).stdout) for more in ((), ("-j", "2", "--profile", "r_n", "--poi", "r_n")))
     assert (found["poi"], found["priors"][0]["name"]) == ("r_n", "r_n")
     assert again["marginals"] == found["marginals"]

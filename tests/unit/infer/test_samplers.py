@@ -96,7 +96,7 @@ def test_a_bounded_density() -> None:
         assert one.quantiles[2] == pytest.approx(truth.median(), abs=6 * truth.std() / math.sqrt(one.ess_bulk))
 
 
-@pytest.mark.parametrize("sample", [lambda goal: walked(goal, 30), lambda goal: nested(goal, 400)], ids=["emcee", "nested"])
+@pytest.mark.parametrize("sample", [lambda goal: walked(goal, 30), lambda goal: nested(goal, 150)], ids=["emcee", "nested"])
 def test_a_bimodal_density(sample: Callable[[PosteriorDensity], list[list[Block]]]) -> None:
     """25 events where 20 g^2 + 2 g are expected: two peaks, 12 widths apart, of which the one below 0 holds the larger part."""
     joint = polynomial([2, 1], [20.0, 2.0], 25.0, -3.0, 3.0)
@@ -105,12 +105,10 @@ def test_a_bimodal_density(sample: Callable[[PosteriorDensity], list[list[Block]
     probability, area = below(goal, grid)
     found = sample(goal)
     values, numbers = draws(goal, found).ravel(), credible(goal, found, "g", cl=0.90, seed=1)
-    size = numbers.marginals[0].ess_bulk
+    size = 300 if numbers.sampler == "nested" else numbers.marginals[0].ess_bulk
     for value in (-1.3, -1.1, 0.0, 0.9, 1.2):
         p = float(np.interp(value, grid, probability))
-        assert np.mean(values < value) == pytest.approx(
-            p, abs=4 * math.sqrt(p * (1 - p) / size) + (0.04 if numbers.sampler == "nested" else 0.0)
-        )
+        assert np.mean(values < value) == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / size))
     assert len(numbers.intervals) == 2
     for low, high in numbers.intervals:
         one = (values > 0) == (low > 0)
@@ -148,26 +146,26 @@ def exact_count(observed: float, prior: Callable[[np.ndarray], np.ndarray]) -> t
 
 
 def test_evidence_mean_and_width_of_counts() -> None:
-    """Four counts with known evidences: flat priors and a normal one, cut at 0."""
-    joint = counting(4)
-    priors = [Prior(f"s{k}", 0.0, 4.0) for k in range(3)] + [Prior("s3", -math.inf, math.inf, mean=0.2, sigma=0.5)]
+    """Two counts with known evidences: a flat prior and a normal one, cut at 0."""
+    joint = counting(2)
+    priors = [Prior("s0", 0.0, 4.0), Prior("s1", -math.inf, math.inf, mean=0.2, sigma=0.5)]
     goal = target(joint, observed_data(joint), at={}, priors=priors)
-    assert [(prior.lower, prior.upper) for prior in goal.priors] == [(0.0, 4.0)] * 3 + [(0.0, math.inf)]
-    found = nested(goal, 200)
-    numbers = credible(goal, found, "s0", cl=0.90, seed=1, walkers=200)
-    flat = [exact_count(80.0 + 10.0 * k, lambda grid: np.full_like(grid, 0.25)) for k in range(3)]
-    bent = exact_count(110.0, lambda grid: norm.pdf(grid, 0.2, 0.5) / norm.sf(0.0, 0.2, 0.5))
+    assert [(prior.lower, prior.upper) for prior in goal.priors] == [(0.0, 4.0), (0.0, math.inf)]
+    found = nested(goal, 100)
+    numbers = credible(goal, found, "s0", cl=0.90, seed=1, walkers=100)
+    flat = exact_count(80.0, lambda grid: np.full_like(grid, 0.25))
+    bent = exact_count(90.0, lambda grid: norm.pdf(grid, 0.2, 0.5) / norm.sf(0.0, 0.2, 0.5))
     assert numbers.log_evidence is not None
     assert numbers.log_evidence_error is not None
     assert 0.05 < numbers.log_evidence_error < 0.25
-    assert numbers.log_evidence == pytest.approx(sum(one[0] for one in (*flat, bent)), abs=3 * numbers.log_evidence_error)
+    assert numbers.log_evidence == pytest.approx(sum(one[0] for one in (flat, bent)), abs=3 * numbers.log_evidence_error)
     walk = credible(goal, walked(goal, 20), "s0", cl=0.90, seed=1)
     for result in (numbers, walk):
-        for one, (_, mean, width) in zip(result.marginals, (*flat, bent), strict=True):
-            assert one.mean == pytest.approx(mean, abs=4 * width / math.sqrt(min(one.ess_bulk, 600)))
-            assert one.sd == pytest.approx(width, rel=0.12)
+        for one, (_, mean, width) in zip(result.marginals, (flat, bent), strict=True):
+            assert one.mean == pytest.approx(mean, abs=4 * width / math.sqrt(min(one.ess_bulk, 200)))
+            assert one.sd == pytest.approx(width, rel=0.2 if result.acceptance is None else 0.08)
     assert (walk.log_evidence, walk.log_evidence_error, walk.sampler, numbers.sampler) == (None, None, "emcee", "nested")
-    assert (numbers.walkers, numbers.steps, numbers.warm_up, numbers.acceptance) == (200, 400, 0, None)
+    assert (numbers.walkers, numbers.steps, numbers.warm_up, numbers.acceptance) == (100, 200, 0, None)
 
 
 def test_a_nested_run_depends_on_its_stream_alone() -> None:
@@ -202,7 +200,13 @@ def falling() -> Likelihood:
     return Likelihood(ParameterSet(parameters), build)
 
 
-@pytest.mark.parametrize("sample", [lambda goal: walked(goal, 5), lambda goal: nested(goal, 100)], ids=["emcee", "nested"])
+@pytest.mark.parametrize(
+    "sample",
+    [
+        pytest.param(lambda goal: walked(goal, 4), id="emcee"),
+        pytest.param(lambda goal: nested(goal, 100), id="nested", marks=pytest.mark.slow),
+    ],
+)
 def test_a_nonlinear_parameter_floats(sample: Callable[[PosteriorDensity], list[list[Block]]]) -> None:
     """Mean and width of r as by direct integration over all three parameters, the templates calculated here."""
     likelihood = falling()
