@@ -29,7 +29,7 @@ class SamplingOptions:
     )
     steps: Annotated[int | None, option("--steps", "Steps of each ensemble, in blocks of 100; 8000 by default.", "N")] = None
     walkers: Annotated[
-        int | None, option("--walkers", "Of each ensemble, by default 4 for a parameter; live points of a nested run, 500.", "N")
+        int | None, option("--walkers", "Of each ensemble, by default 4 for a parameter; live points of a nested run, 1000.", "N")
     ] = None
     ensembles: Annotated[int, option("--ensembles", "Independent ensembles, or nested runs.", "N")] = 4
     seed: SeedOption = 1

@@ -65,11 +65,6 @@ class Prior:
             message = f"the normal prior of {self.name} needs a finite mean and a width above 0, got {self.mean:g} and {self.sigma:g}"
             raise DomainError(message)
 
-    @property
-    def proper(self) -> bool:
-        """Return whether its integral is finite."""
-        return self.mean is not None or (math.isfinite(self.lower) and math.isfinite(self.upper))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PosteriorDensity:
@@ -248,7 +243,7 @@ def log_density(goal: PosteriorDensity, coordinates: Floats) -> Floats:
 
 def require_proper(goal: PosteriorDensity) -> None:
     """Raise CevnsfitError if a prior has no finite integral: there is no evidence then."""
-    improper = [prior.name for prior in goal.priors if not prior.proper]
+    improper = [prior.name for prior in goal.priors if prior.mean is None and not math.isfinite(prior.upper - prior.lower)]
     if improper:
         message = f"the evidence needs proper priors: --prior {improper[0]}=LOW:HIGH (flat without an end: {', '.join(improper)})"
         raise CevnsfitError(message)

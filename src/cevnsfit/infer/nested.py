@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-LIVE: Final = 500
+LIVE: Final = 1000
 """Live points of one run."""
 
 DRAWS: Final = 2

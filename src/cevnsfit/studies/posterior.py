@@ -24,7 +24,6 @@ from cevnsfit.report.posteriors import posterior_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, require_data, require_nonlinear
-from cevnsfit.studies.grids import parse_range
 from cevnsfit.studies.setup import build, check_floating, digest_of, fix, load_experiments, require_digest
 from cevnsfit.studies.toy_runs import description
 from cevnsfit.studies.workers import workers
@@ -152,16 +151,29 @@ class Posterior:
     sample: NDArray[np.float64]
 
 
+def parse_prior(text: str) -> Prior:
+    """Return the prior of "name=low:high[:log]" or "name=gaussian:mean:sigma"; CevnsfitError if the text is not of this form."""
+    name, equals, rest = text.partition("=")
+    normal = rest.startswith("gaussian:")
+    parts = rest.removeprefix("gaussian:").split(":")
+    try:
+        first, second = float(parts[0]), float(parts[1])
+    except (ValueError, IndexError):
+        equals, first, second = "", 0.0, 0.0
+    if not equals or not name or parts[2:] not in ([], [] if normal else ["log"]):
+        message = f"'{text}' should read name=low:high, name=low:high:log or name=gaussian:mean:sigma, for example g=1e-5:1e-2:log"
+        raise CevnsfitError(message)
+    return Prior(name, -math.inf, math.inf, mean=first, sigma=second) if normal else Prior(name, first, second, bool(parts[2:]))
+
+
 def parse_priors(texts: Sequence[str]) -> tuple[Prior, ...]:
-    """Return the priors of texts "name=low:high[:log]" and "name=gaussian:mean:sigma"."""
+    """Return the priors of texts, see `parse_prior`; CevnsfitError if a parameter has two."""
     priors: dict[str, Prior] = {}
-    for text in texts:
-        name, _, rest = text.partition("=gaussian:")
-        name, first, second, log = parse_range(f"{name}={rest}" if rest else text)
-        if name in priors:
-            message = f"{name} has two priors"
+    for prior in map(parse_prior, texts):
+        if prior.name in priors:
+            message = f"{prior.name} has two priors"
             raise CevnsfitError(message)
-        priors[name] = Prior(name, -math.inf, math.inf, mean=first, sigma=second) if rest else Prior(name, first, second, log)
+        priors[prior.name] = prior
     return tuple(priors.values())
 
 
