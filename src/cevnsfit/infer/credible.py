@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.infer.density import PosteriorDensity, Prior
     from cevnsfit.infer.planes import Interval
-    from cevnsfit.infer.posterior import Block, PosteriorDensity, Prior
+    from cevnsfit.infer.posterior import Block
 
     Floats = NDArray[np.float64]
 
@@ -99,13 +100,17 @@ class Credible:
     priors
         Those of parameters without a constraint; all others are unit normal.
     acceptance
-        Part of the proposals that were accepted.
+        Part of the proposals of ensembles that were accepted; None for nested runs.
     ensembles, walkers, steps, warm_up, seed
-        Size of the run, and the first steps that are left out.
+        Size of the run, and the first steps that are left out. Of nested sampling: the runs, the live points and the draws of each.
     valid, reason
         Whether the ensembles have converged, and why not.
     method
         How the intervals are made.
+    sampler
+        "emcee" or "nested".
+    log_evidence, log_evidence_error
+        Mean of the nested runs and its error, from the runs themselves or from their scatter where that is larger; None for ensembles.
     """
 
     poi: str
@@ -115,7 +120,7 @@ class Credible:
     upper: float
     marginals: tuple[Marginal, ...]
     priors: tuple[Prior, ...]
-    acceptance: float
+    acceptance: float | None
     ensembles: int
     walkers: int
     steps: int
@@ -124,18 +129,36 @@ class Credible:
     valid: bool
     reason: str
     method: str = METHOD
+    sampler: str = "emcee"
+    log_evidence: float | None = None
+    log_evidence_error: float | None = None
 
 
 def draws(goal: PosteriorDensity, ensembles: Sequence[Sequence[Block]]) -> Floats:
-    """Return the coordinates after the warm-up, shape (ensembles, steps, walkers, d)."""
+    """Return the coordinates after the warm-up, which nested runs do not have, shape (ensembles, steps, walkers, d)."""
     chains = np.array([np.concatenate([block.coordinates for block in blocks]) for blocks in ensembles])
     if chains.shape[-1] != len(goal.floating):
         message = "the ensembles belong to another posterior"
         raise CevnsfitError(message)
-    return chains[:, int(WARM_UP * chains.shape[1]) :]
+    return chains if _nested(ensembles) else chains[:, int(WARM_UP * chains.shape[1]) :]
 
 
-def credible(goal: PosteriorDensity, ensembles: Sequence[Sequence[Block]], poi: str, *, cl: float, seed: int) -> Credible:
+def _nested(ensembles: Sequence[Sequence[Block]]) -> bool:
+    return math.isfinite(ensembles[0][0].log_evidence[0])
+
+
+def _evidence(ensembles: Sequence[Sequence[Block]]) -> tuple[float, float] | tuple[None, None]:
+    """Return the mean logarithm of the evidences of nested runs, and its error."""
+    if not _nested(ensembles):
+        return None, None
+    values, errors = np.array([blocks[0].log_evidence for blocks in ensembles]).T
+    error = max(float(np.sqrt(np.mean(errors**2))), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
+    return float(values.mean()), error / math.sqrt(len(values))
+
+
+def credible(
+    goal: PosteriorDensity, ensembles: Sequence[Sequence[Block]], poi: str, *, cl: float, seed: int, walkers: int | None = None
+) -> Credible:
     """Return a posterior in numbers.
 
     Parameters
@@ -150,6 +173,8 @@ def credible(goal: PosteriorDensity, ensembles: Sequence[Sequence[Block]], poi: 
         Probability of the credible intervals.
     seed
         Of the run.
+    walkers
+        Live points of each nested run; None for those that move.
 
     Raises
     ------
@@ -159,21 +184,16 @@ def credible(goal: PosteriorDensity, ensembles: Sequence[Sequence[Block]], poi: 
         Unless 0 < cl < 1.
     """
     threshold(cl, 1)
-    if poi not in goal.names:
-        message = f"{poi} does not float in this posterior; known: {', '.join(goal.names)}"
-        raise CevnsfitError(message)
-    chains, place = draws(goal, ensembles), goal.names.index(poi)
+    place, chains = goal.index(poi), draws(goal, ensembles)
     values = goal.values(chains)
     marginals = tuple(_marginal(name, values[..., k]) for k, name in enumerate(goal.names))
-    independent = chains[:, :: math.ceil(marginals[place].autocorrelation), :, place].ravel()
+    independent = chains[:, :: max(round(marginals[place].autocorrelation), 1), :, place].ravel()
     found = highest_density(independent, (float(goal.lower[place]), float(goal.upper[place])), cl)
     ends = [tuple(float(x) for x in (np.exp(pair) if goal.log[place] else pair)) for pair in found]
     mine = values[..., place]
-    steps, tries = (
-        sum(len(block.log_density) for block in ensembles[0]),
-        sum(block.log_density.size for blocks in ensembles for block in blocks),
-    )
-    reason = _doubt(marginals, chains.shape[1])
+    steps = sum(len(block.log_density) for block in ensembles[0])
+    accepted = sum(block.accepted.sum() for blocks in ensembles for block in blocks) / (len(ensembles) * steps * chains.shape[2])
+    reason, evidence = _doubt(marginals, chains.shape[1]), _evidence(ensembles)
     return Credible(
         poi=poi,
         cl=cl,
@@ -182,14 +202,17 @@ def credible(goal: PosteriorDensity, ensembles: Sequence[Sequence[Block]], poi: 
         upper=float(np.quantile(mine, cl)),
         marginals=marginals,
         priors=goal.priors,
-        acceptance=float(sum(block.accepted.sum() for blocks in ensembles for block in blocks) / tries),
+        acceptance=None if _nested(ensembles) else float(accepted),
         ensembles=len(ensembles),
-        walkers=chains.shape[2],
+        walkers=chains.shape[2] if walkers is None else walkers,
         steps=steps,
         warm_up=steps - chains.shape[1],
         seed=seed,
         valid=not reason,
         reason=reason,
+        sampler="nested" if _nested(ensembles) else "emcee",
+        log_evidence=evidence[0],
+        log_evidence_error=evidence[1],
     )
 
 

@@ -3,7 +3,7 @@
 - `scan.zarr`: a unit is a column of a plane (plane, x): `nll2` and `status` along y, and a `record` of what else a column carries.
 - `toys.zarr`: a unit is a chunk of the pseudo-experiments of a point (point, chunk): `measured` (toy, quantity) and their `status`.
 - `posterior.zarr`: a unit is a block of steps of an ensemble (ensemble, block): the `chain` in the coordinates of the sampler (logarithms where a
-  prior is flat in them), `log_density`, how often each walker has `accepted` a step, and a `status`.
+  prior is flat in them), `log_density`, how often each walker has `accepted` a step, the `log_evidence` of a nested run with its error, and a `status`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from cevnsfit.core.errors import ResultError
 from cevnsfit.infer.grid import MAX_MINIMA, GridColumn
 from cevnsfit.infer.planes import PlaneAxis
-from cevnsfit.infer.posterior import BLOCK, Block
+from cevnsfit.infer.posterior import Block
 from cevnsfit.infer.toys import CHUNK
 from cevnsfit.io.store import FAILED, FINISHED, STATUS, Coordinate, Layout, UnitArray, load, open_store, read_store, save
 
@@ -164,19 +164,22 @@ def load_chunk(store: Store, point: int, chunk: int) -> NDArray[np.float64] | No
 
 
 def open_posterior(
-    folder: Path, analysis: Mapping[str, object], names: Sequence[str], *, ensembles: int, walkers: int
+    folder: Path, analysis: Mapping[str, object], names: Sequence[str], *, ensembles: int, shape: tuple[int, int]
 ) -> AbstractContextManager[Store]:
     """Return the store of ensembles of some parameters, made or continued; see `open_store`.
 
-    `analysis` is everything that identifies them but the number of steps.
+    `analysis` is everything that identifies them but the number of steps; `shape` are the steps of a block and its walkers. A nested run is one
+    block of one walker, and has an evidence.
     """
+    steps, walkers = shape
     layout = Layout(
         POSTERIOR,
         units={"ensemble": ensembles, "block": BLOCKS},
         arrays={
-            "chain": UnitArray({"step": BLOCK, "walker": walkers, "parameter": len(names)}),
-            "log_density": UnitArray({"step": BLOCK, "walker": walkers}),
+            "chain": UnitArray({"step": steps, "walker": walkers, "parameter": len(names)}),
+            "log_density": UnitArray({"step": steps, "walker": walkers}),
             "accepted": UnitArray({"walker": walkers}),
+            "log_evidence": UnitArray({"quantity": 2}),
             STATUS: UnitArray({}, "i1"),
         },
         names={"parameter": tuple(names)},
@@ -186,7 +189,12 @@ def open_posterior(
 
 def save_block(store: Store, ensemble: int, block: int, found: Block) -> None:
     """Write one finished block of an ensemble."""
-    values = {"chain": found.coordinates, "log_density": found.log_density, "accepted": found.accepted}
+    values = {
+        "chain": found.coordinates,
+        "log_density": found.log_density,
+        "accepted": found.accepted,
+        "log_evidence": np.array(found.log_evidence),
+    }
     save(store, (ensemble, block), {**values, STATUS: FINISHED})
 
 
@@ -194,5 +202,6 @@ def load_blocks(store: Store, ensemble: int, most: int) -> list[Block]:
     """Return the first finished blocks of an ensemble, at most `most`; each starts where the one before has ended."""
     blocks: list[Block] = []
     while len(blocks) < most and (found := load(store, (ensemble, len(blocks)))) is not None:
-        blocks.append(Block(found["chain"], found["log_density"], found["accepted"]))
+        value, error = found["log_evidence"].tolist()
+        blocks.append(Block(found["chain"], found["log_density"], found["accepted"], (value, error)))
     return blocks

@@ -90,16 +90,15 @@ def merged(templates: Floats) -> tuple[Floats, Floats]:
     known: dict[bytes, int] = {}
     rows: list[Floats] = []
     entries: list[tuple[int, int, float]] = []
-    for m, row in enumerate(templates):
-        peak = row[np.argmax(np.abs(row))] if row.size else 0.0
-        if peak == 0:
-            continue
-        scaled = row / peak
-        key = (np.round(scaled, 10) + 0.0).tobytes()
-        if key not in known or not np.allclose(rows[known[key]], scaled, rtol=1e-12, atol=0):
+    peaks = np.take_along_axis(templates, np.abs(templates).argmax(axis=1, keepdims=True), axis=1)[:, 0] if templates.size else np.zeros(0)
+    full = np.flatnonzero(peaks)
+    scaled = templates[full] / peaks[full, None]
+    for m, row, rounded in zip(full.tolist(), scaled, np.round(scaled, 10) + 0.0, strict=True):
+        key = rounded.tobytes()
+        if key not in known or not np.all(np.abs(rows[known[key]] - row) <= 1e-12 * np.abs(row)):
             known[key] = len(rows)
-            rows.append(scaled)
-        entries.append((m, known[key], peak))
+            rows.append(row)
+        entries.append((m, known[key], float(peaks[m])))
     merge = np.zeros((len(templates), len(rows)))
     for m, k, peak in entries:
         merge[m, k] = peak

@@ -199,8 +199,7 @@ def run_intervals(
     likelihood = build(chosen, experiments)
     require_nonlinear(likelihood, [*chosen.held, *nonlinear])
     joint, values = fix(likelihood, chosen.held)
-    asked = nonlinear[0] if poi is None and not joint.parameters.of_kind("polynomial").names else poi
-    name = asked if asked is not None and asked in likelihood.nonlinear else poi_name(joint, asked, values)
+    name = asked_parameter(joint, poi, nonlinear, values)
     check_floating(chosen, (name,))
     floating = [one for one in nonlinear if one != name]
     seen = observed_data(joint) if data is None else data
@@ -261,6 +260,13 @@ def poi_name(joint: Joint, poi: str | None, at: Mapping[str, float]) -> str:
         message = "this model has no coupling to constrain; choose one with --poi"
         raise CevnsfitError(message)
     return names[0]
+
+
+def asked_parameter(joint: Joint, poi: str | None, nonlinear: Sequence[str], at: Mapping[str, float]) -> str:
+    """Return the parameter of interest of a model, of any kind, given the nonlinear ones in question; see `poi_name`."""
+    if poi is None and nonlinear and not joint.parameters.of_kind("polynomial").names:
+        return nonlinear[0]
+    return poi if poi is not None and poi in nonlinear else poi_name(joint, poi, at)
 
 
 def require_nonlinear(likelihood: Likelihood, at: Collection[str]) -> None:

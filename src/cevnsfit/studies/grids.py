@@ -48,24 +48,3 @@ def parse_grids(texts: Sequence[str]) -> dict[str, np.ndarray]:
             raise CevnsfitError(message)
         grids[name] = values
     return grids
-
-
-def parse_range(text: str) -> tuple[str, float, float, bool]:
-    """Return name, low, high, and whether it is logarithmic, of "name=low:high[:log]".
-
-    Raises
-    ------
-    CevnsfitError
-        If the text is not of this form.
-    """
-    name, equals, rest = text.partition("=")
-    parts = rest.split(":")
-    try:
-        low, high = float(parts[0]), float(parts[1])
-    except (ValueError, IndexError):
-        equals = ""
-        low, high = 0.0, 0.0
-    if not equals or not name or parts[2:] not in ([], ["log"]):
-        message = f"'{text}' should read name=low:high or name=low:high:log, for example g=1e-5:1e-2:log"
-        raise CevnsfitError(message)
-    return name, low, high, bool(parts[2:])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,22 @@ pytest.importorskip("emcee")
 pytest.importorskip("arviz_stats")
 
 CSI = "coherent-csi-2021"
+EMPTY = """schema_version: 1
+name: onebin
+title: one bin
+source: {name: sns, exposure_pot: 1.0e+23, yield_per_pot: 0.09, distance: 20 m}
+target: {compound: Ge, mass: 0.05 kg}
+axes:
+  e_ee: {unit: keVee, edges: [1, 8]}
+response:
+  quenching: {kind: constant-quenching, factor: 0.22}
+  smearing: {kind: gaussian-smearing, stochastic: 0.1 keVee**0.5}
+observed: {table: counts.csv, column: on}
+backgrounds:
+  flat:
+    shape: {kind: product, factors: {e_ee: {kind: uniform}}}
+    count: {kind: gaussian, mean: 0.5, sigma: 0.05}
+"""
 STRENGTH = ("posterior", CSI, "-m", "signal-strength")
 
 
@@ -35,7 +52,7 @@ def test_the_posterior_of_the_signal_strength_is_its_profile(command: Callable[.
     assert (low, high) == pytest.approx((fit["value"] - 1.645 * fit["error"], fit["value"] + 1.645 * fit["error"]), abs=0.02)
     assert (found["valid"], found["cl"], found["seed"], found["ensembles"], found["steps"]) == (True, 0.9, 1, 4, 600)
     assert (tmp_path / "posterior.png").read_bytes().startswith(b"\x89PNG")
-    assert "signal_strength flat in [-10, 100]" in (tmp_path / "posterior.csv").read_text(encoding="utf-8")
+    assert "signal_strength flat in [0, inf]" in (tmp_path / "posterior.csv").read_text(encoding="utf-8")
     longer = command(*STRENGTH, "--steps", "700", "-o", tmp_path)
     assert "4 ensembles of 32 walkers and 700 steps" in longer.stdout
 
@@ -63,9 +80,74 @@ def test_finished_blocks_are_not_sampled_again(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_block_whose_mark_is_missing_is_none(tmp_path: Path) -> None:
-    with open_posterior(tmp_path, {"what": "test"}, ["g"], ensembles=2, walkers=32) as store:
+    with open_posterior(tmp_path, {"what": "test"}, ["g"], ensembles=2, shape=(100, 32)) as store:
         store.arrays["chain"][0, 0] = np.zeros((100, 32, 1))
         assert load_blocks(store, 0, 3) == []
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> str:
+    """Return an experiment of one bin without events: 0.863 are expected times the strength, over 0.5 +- 0.05."""
+    folder = tmp_path / "onebin"
+    folder.mkdir()
+    (folder / "experiment.yaml").write_text(EMPTY, encoding="utf-8")
+    (folder / "counts.csv").write_text("# x\ne_ee_low [keVee],e_ee_high [keVee],on [1]\n1,8,0\n", encoding="utf-8")
+    return str(folder)
+
+
+def test_nested_sampling_agrees_with_ensembles_and_gives_the_evidence(command: Callable[..., Result], empty: str, tmp_path: Path) -> None:
+    """Without events the likelihood is exp(-0.863 s) times that of the background; a run that is there is not done again."""
+    question = ("posterior", empty, "-m", "signal-strength", "--prior", "signal_strength=0:8", "--ensembles", "2", "--json")
+    asked = (*question, "--sampler", "nested", "--walkers", "100", "-o", tmp_path / "out")
+    found = json.loads(command(*asked).stdout)
+    grid = np.linspace(0.0, 8.0, 8001)
+    density = np.exp(-0.863 * grid)
+    mean = np.trapezoid(density * grid, grid) / np.trapezoid(density, grid)
+    mine = next(one for one in found["marginals"] if one["name"] == "signal_strength")
+    assert mine["mean"] == pytest.approx(mean, abs=0.35)
+    background = -0.5 + 0.5 * 0.05**2
+    assert found["log_evidence"] == pytest.approx(
+        math.log(np.trapezoid(density, grid) / 8) + background, abs=4 * found["log_evidence_error"]
+    )
+    assert (found["sampler"], found["walkers"], found["steps"], found["warm_up"]) == ("nested", 100, 200, 0)
+    assert found["intervals"][0][0] == 0.0
+    again = json.loads(command(*asked).stdout)
+    assert again["marginals"] == found["marginals"]
+    assert again["log_evidence"] == found["log_evidence"]
+    assert "2 nested runs of 100 live points, 200 draws of each; seed 1; ln evidence" in (tmp_path / "out" / "posterior.csv").read_text(
+        "utf-8"
+    )
+    walk = json.loads(command(*question, "--steps", "600").stdout)
+    assert (walk["sampler"], walk["log_evidence"], walk["log_evidence_error"]) == ("emcee", None, None)
+    assert walk["upper"] == pytest.approx(found["upper"], abs=0.6)
+
+
+def test_a_sampler_does_not_continue_the_other_one(
+    refused: Callable[..., str], command: Callable[..., Result], empty: str, tmp_path: Path
+) -> None:
+    question = (
+        "posterior",
+        empty,
+        "-m",
+        "signal-strength",
+        "--prior",
+        "signal_strength=gaussian:1:0.5",
+        "--ensembles",
+        "2",
+        "-o",
+        tmp_path,
+    )
+    found = command(*question, "--steps", "100")
+    assert "signal_strength normal, 1 +- 0.5, in [0, inf]" in found.stdout
+    assert "holds another analysis" in refused(*question, "--sampler", "nested")
+
+
+def test_a_radius_floats_and_is_the_question(command: Callable[..., Result]) -> None:
+    """The radius of a model without couplings, with two processes: the numbers do not depend on them."""
+    question = ("posterior", CSI, "-m", "neutron-radius", "--steps", "100", "--walkers", "18", "--ensembles", "2", "--json")
+    found, again = (json.loads(command(*question, *more).stdout) for more in ((), ("-j", "2", "--profile", "r_n", "--poi", "r_n")))
+    assert (found["poi"], found["priors"][0]["name"]) == ("r_n", "r_n")
+    assert again["marginals"] == found["marginals"]
 
 
 def test_another_posterior_is_refused(refused: Callable[..., str], command: Callable[..., Result], tmp_path: Path) -> None:
@@ -91,6 +173,12 @@ def test_a_run_that_is_too_short_is_incomplete(command: Callable[..., Result]) -
         (("--walkers", "10"), "an even number of at least 18 walkers"),
         (("--ensembles", "1"), "at least 2 ensembles"),
         (("--poi", "mas"), "unknown parameter 'mas'"),
+        (("--poi", "mass"), "mass does not float in this posterior"),
+        (("--sampler", "nuts"), "there is no sampler 'nuts'"),
+        (("--sampler", "nested", "--steps", "100"), "nested sampling ends by itself"),
+        (("--prior", "g=gaussian:1"), "or name=gaussian:mean:sigma"),
+        (("--prior", "g=gaussian:0.1:0.2:log"), "or name=gaussian:mean:sigma"),
+        (("--prior", "g=gaussian:0.1:-1"), "a width above 0"),
         (("--cl", "90"), "a confidence level lies between 0 and 1"),
     ],
 )

@@ -12,7 +12,8 @@ from scipy.stats import norm
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.credible import credible, highest_density
-from cevnsfit.infer.posterior import BLOCK, Prior, log_density, run_block, starting_ensemble, stream_of, target
+from cevnsfit.infer.density import Prior, log_density, target
+from cevnsfit.infer.posterior import BLOCK, run_block, starting_ensemble, stream_of
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import nll2
@@ -21,7 +22,8 @@ from cevnsfit.stats.joint import Joint, join
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cevnsfit.infer.posterior import Block, PosteriorDensity
+    from cevnsfit.infer.density import PosteriorDensity
+    from cevnsfit.infer.posterior import Block
 
 pytest.importorskip("emcee")
 pytest.importorskip("arviz_stats")

@@ -149,7 +149,7 @@ def test_toys_come_back_with_their_failures(tmp_path: Path) -> None:
 def test_blocks_come_back_up_to_the_first_that_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rng = np.random.default_rng(1)
     blocks = [Block(rng.random((BLOCK, 4, 2)), rng.random((BLOCK, 4)), rng.random(4)) for _ in range(3)]
-    with open_posterior(tmp_path, {}, ["g", "n"], ensembles=2, walkers=4) as store:
+    with open_posterior(tmp_path, {}, ["g", "n"], ensembles=2, shape=(BLOCK, 4)) as store:
         for k, block in enumerate(blocks):
             save_block(store, 1, k, block)
         found = load_blocks(store, 1, 3)
