@@ -72,8 +72,8 @@ def doubts(test: Hypothesis, q: float) -> tuple[str, ...]:
 
 
 def _second_minima(test: Hypothesis, curve: Curve, q: float) -> Iterator[str]:
-    others = [i for i in curve.minima if i != curve.lowest]
-    for i in others:
+    first = min(curve.minima, key=lambda i: abs(float(curve.values[i]) - test.value), default=curve.lowest)
+    for i in (i for i in curve.minima if i != first):
         height = max(float(curve.nll2[i]), 0.0)
         if height <= q or norm.sf((q + height) / (2 * math.sqrt(height))) > SHARE * norm.sf(math.sqrt(q)):
             yield f"data without signal have a second minimum at {test.poi} = {curve.values[i]:.4g}, {height:.2g} above the first"

@@ -93,6 +93,16 @@ def test_no_events_are_data_like_others(command: Callable[..., Result], tmp_path
     assert explained(done), done.output
 
 
+def test_a_deficit_is_no_signal(command: Callable[..., Result], tmp_path: Path) -> None:
+    """Nothing was seen where 0.5 are expected: -2 ln lambda rises by 2 (0.5) = 1 without the negative signal that makes up for them."""
+    folder = little(tmp_path / "little", (1, 8), (0,), BACKGROUND.replace("sigma: 0.05", "sigma: 1e-6"))
+    found = json.loads(command("fit", folder, *STRENGTH, "--json").stdout)
+    assert found["parameters"]["signal_strength"]["value"] < 0.0
+    assert found["significance"] == pytest.approx(-1.0, abs=1e-3)
+    exceeding = json.loads(command("significance", folder, *STRENGTH, "--json").stdout)
+    assert (exceeding["statistic"], exceeding["significance"], exceeding["p"]) == (0.0, 0.0, 1.0)
+
+
 def test_two_experiments_without_events_agree(command: Callable[..., Result], tmp_path: Path) -> None:
     one, other = (little(tmp_path / name, (1, 8), (0,), BACKGROUND) for name in ("one", "other"))
     text = (other / "experiment.yaml").read_text(encoding="utf-8")
