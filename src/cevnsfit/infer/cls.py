@@ -205,7 +205,7 @@ def limit_interval(
         method=method,
         cl=cl,
         dof=1,
-        valid=math.isfinite(test.best) and not math.isnan(limit),
+        valid=math.isfinite(test.best) and not math.isnan(limit) and (record is None or record.valid),
         toys=record,
         expected=tuple(float(value) for value in expected),
     )

@@ -195,7 +195,7 @@ def _result(test: Hypothesis, curve: Curve, record: ToyRecord, cl: float) -> Int
         method=METHOD,
         cl=cl,
         dof=1,
-        valid=bool(curve.valid[curve.nll2 - curve.nll2[best] < 100.0].all()) and all(p.toys > 0 or p.p == 0.0 for p in record.points),
+        valid=bool(curve.valid[curve.nll2 - curve.nll2[best] < 100.0].all()) and record.valid,
         toys=record,
         at_domain_end=domain_ends(allowed, domain, parameter),
     )

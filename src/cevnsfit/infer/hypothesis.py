@@ -156,7 +156,8 @@ def at_values(test: Hypothesis, values: Floats, start: Floats | None = None) -> 
 
 def t(rows: Floats) -> Floats:
     """Return t of each data set, shape (P,)."""
-    return np.maximum(rows[:, 0] - rows[:, 1], 0.0)
+    with np.errstate(invalid="ignore"):  # where both are infinite
+        return np.maximum(rows[:, 0] - rows[:, 1], 0.0)
 
 
 def q_tilde(rows: Floats, value: float | Floats) -> Floats:

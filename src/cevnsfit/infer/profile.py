@@ -195,7 +195,8 @@ def _pressed(bound: BoundLikelihood, state: State, rows: Ints) -> NDArray[np.boo
     source, every = state.source[rows], np.arange(len(rows))
     for _ in range(UPDATES):
         here = evaluate_problem(bound, state.theta[rows], source, every)
-        pressure = tuple(np.zeros((len(rows), 0)) if piece.force is None else piece.force for piece in here.pieces)
+        shapes = [(len(rows), channel.empty.shape[1]) for channel in bound.channels]
+        pressure = tuple(np.zeros(shape) if piece.force is None else piece.force for shape, piece in zip(shapes, here.pieces, strict=True))
         change = [np.abs(new - old).max(initial=0.0) for new, old in zip(pressure, bound.pressure, strict=False)]
         if bound.pressure and max(change) < SETTLED * bound.stiffness:
             break

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -84,6 +84,8 @@ class FitResult:
         Number of bins minus unconstrained floating parameters.
     at_limit
         Floating parameters that sit at an end of their domain.
+    at_domain_end
+        Those whose end is ours, and not 0 or the least physical value: the result depends on our choice.
     on_edge
         Whether the minimum is at the edge of the domain of the likelihood, where a bin without events holds nothing: it is valid, but not
         stationary, and Hesse errors are those along the edge.
@@ -106,6 +108,7 @@ class FitResult:
     correlation: NDArray[np.float64]
     ndof: int
     at_limit: tuple[str, ...]
+    at_domain_end: tuple[str, ...]
     on_edge: bool
     held: tuple[str, ...]
     n_starts: int
@@ -172,6 +175,11 @@ class ToyRecord:
         return sum(point.failed for point in self.points)
 
     @property
+    def valid(self) -> bool:
+        """Return whether none was lost: those whose fits fail are not like the others."""
+        return self.failed == 0
+
+    @property
     def undecided(self) -> int:
         """Return the number of values for which more pseudo-experiments could change the decision."""
         return sum(not point.decided for point in self.points)
@@ -181,3 +189,26 @@ class ToyRecord:
         """Return the p-value of the only hypothesis, and its pseudo-experiments."""
         (point,) = self.points
         return {"p": point.p, "error": point.error, "toys": point.toys, "failed": point.failed, "seed": self.seed}
+
+
+def named_minima(minima: Sequence[tuple[float, float]]) -> list[dict[str, float]]:
+    """Return value and -2 ln lambda of local minima by these names."""
+    return [{"value": value, "nll2": nll2} for value, nll2 in minima]
+
+
+class Tested:
+    """What tests of a model with pseudo-experiments share: `toys` are those behind the p-value, None without any."""
+
+    __slots__ = ()
+
+    toys: ToyRecord | None
+
+    @property
+    def tail(self) -> dict[str, float] | None:
+        """Return the p-value of pseudo-experiments, None without any."""
+        return None if self.toys is None else self.toys.tail
+
+    @property
+    def valid(self) -> bool:
+        """Return whether no pseudo-experiment was lost."""
+        return self.toys is None or self.toys.valid

@@ -94,6 +94,11 @@ class Sensitivity:
     live_bins: int
     failed: int = 0
 
+    @property
+    def valid(self) -> bool:
+        """Return whether all profiled points near the minimum converged, and no pseudo-experiment was lost."""
+        return self.median.valid and self.failed == 0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlook:

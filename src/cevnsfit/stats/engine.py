@@ -48,7 +48,7 @@ denormal in single precision, which makes matrix products several times slower."
 SOFT: Final = 100.0
 """Stiffness with which a minimiser begins."""
 
-DEEPEST: Final = 1e-6
+DEEPEST: Final = 1e-10
 """Depth of a bin below 0 up to which a point belongs to the domain of the likelihood."""
 
 CONTENT: Final = (1e-6, 1.0)
@@ -62,7 +62,7 @@ class BoundChannel:
     """A channel with its data, for K distinct templates in the bins that need a logarithm.
 
     `merge` (M, K) adds up proportional templates; `sums` (K,) are their sums over all plain bins: bins without events are just 2 mu.
-    `empty` (K, ne) are the templates in the bins without any counts, or in all bins of a batch; `content` (ne,) is what they hold, `strongest` the
+    `empty` (K, ne) are the templates in the bins without any counts, or in all bins of a batch, over what these hold; `strongest` (ne,) is the
     largest force on them. `target` places the local floating parameters among all floating ones.
     """
 
@@ -73,7 +73,6 @@ class BoundChannel:
     templates: Floats
     sums: Floats
     empty: Floats
-    content: Floats
     strongest: Floats
     counts: Floats
     control: Floats | None
@@ -180,22 +179,23 @@ def _bind_channel(joint: Joint, place: int, data: Data, floating: Ints, absent: 
     rule = compile_rule(coefficients, columns)
     constant = saturated(counts)
     sums, ratio = templates.sum(axis=1), 1.0
-    empty, content = templates, _content(rule, joint.parameters.defaults()[local], merge, templates)
+    content = _content(rule, joint.parameters.defaults()[local], merge, templates)
     strongest = np.full(len(content), np.inf)
     if channel.control is not None and control is not None:
         constant = constant + saturated(control)
         sums, ratio = np.zeros(len(templates)), channel.control.ratio
         strongest = 2.0 * (1.0 + ratio) * content
+    empty = templates / content
     if counts.ndim == 1:
         seen = counts + (0.0 if control is None else control) > 0
-        empty, content, strongest = np.ascontiguousarray(templates[:, ~seen]), content[~seen], strongest[~seen]
+        empty, strongest = np.ascontiguousarray(empty[:, ~seen]), strongest[~seen]
         if control is None:
             templates, counts = np.ascontiguousarray(templates[:, seen]), counts[seen]
     active = _active(rule, merge)
     pairs, pair_of = _pairs(templates, active, len(columns))
     target = np.array([position[int(local[column])] for column in columns], dtype=np.int64)
     return BoundChannel(
-        rule, local, target, merge, templates, sums, empty, content, strongest, counts, control, ratio, constant, active, pairs, pair_of
+        rule, local, target, merge, templates, sums, empty, strongest, counts, control, ratio, constant, active, pairs, pair_of
     )
 
 
@@ -230,13 +230,16 @@ def bind_data(joint: Joint, data: Data, floating: Ints, absent: Ints = _NONE) ->
     )
 
 
-def _depth(channel: BoundChannel, factors: Floats, mu: Floats, counts: Floats, control: Floats | None) -> Floats | None:
-    """Return the depths of the bins without any counts, shape (P, ne), 1 for others; None where there are none."""
-    if not channel.empty.size:
+def _depth(
+    channel: BoundChannel, factors: Floats, mu: Floats, counts: Floats, control: Floats | None, *, pressed: bool = False
+) -> Floats | None:
+    """Return the depths of the bins without any counts, shape (P, ne), 1 for others; None where none is negative, unless they are `pressed`."""
+    if counts.ndim == 1:
+        found = factors @ channel.empty
+        return found if pressed or found.min(initial=0.0) < 0.0 else None
+    if not pressed and mu.min(initial=0.0) >= 0.0:
         return None
-    seen = counts if control is None else counts + control
-    found = np.where(seen > 0, channel.content, mu) if seen.ndim == 2 else factors @ channel.empty
-    return np.asarray(found / channel.content)
+    return np.where(counts + (0.0 if control is None else control) > 0, 1.0, factors @ channel.empty)
 
 
 def _evaluate_channel(
@@ -255,8 +258,8 @@ def _evaluate_channel(
         bins = on_off(mu, counts, control, channel.ratio)
         slope = bins.slope @ channel.templates.T
     value = bins.value + 2 * (factors @ channel.sums) + (channel.constant[rows] if channel.constant.ndim else channel.constant)
-    depth, force, lowest = _depth(channel, factors, mu, counts, control), None, np.zeros(len(theta))
-    if depth is not None and (pressure is not None or depth.min(initial=0.0) < 0.0):
+    depth, force, lowest = _depth(channel, factors, mu, counts, control, pressed=pressure is not None), None, np.zeros(len(theta))
+    if depth is not None:
         before = np.zeros_like(depth) if pressure is None else pressure
         force = np.clip(before - bound.stiffness * depth, 0.0, channel.strongest)
         value = value - np.sum(force * depth + (force - before) ** 2 / (2.0 * bound.stiffness), axis=1)
@@ -266,7 +269,7 @@ def _evaluate_channel(
         else:  # without the kink
             push = force - np.where(depth < 0.0, channel.strongest, 0.0)
             value = value + np.minimum(depth, 0.0) @ channel.strongest
-        slope = slope - (push / channel.content) @ channel.empty.T
+        slope = slope - push @ channel.empty.T
     slope = (slope + 2 * channel.sums) @ channel.merge.T
     return value, pull_back(channel.rule, terms, slope), lowest, Piece(terms, slope, bins, force)
 
@@ -336,7 +339,7 @@ def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: In
     if piece.force is not None:
         pushed = (piece.force[chosen] > 0.0) & (piece.force[chosen] < channel.strongest)
         low = np.flatnonzero(pushed.any(axis=1))
-        moved = slopes[low] @ (channel.empty[channel.active] / channel.content) * pushed[low, None, :]
+        moved = slopes[low] @ channel.empty[channel.active] * pushed[low, None, :]
         gauss_newton[low] += stiffness * (moved @ moved.transpose(0, 2, 1))
     return gauss_newton, curvature(channel.rule, terms, piece.slope[chosen])
 
@@ -375,7 +378,7 @@ def walls(bound: BoundLikelihood, evaluation: Evaluation, point: int) -> Walls:
         if piece.force is None:
             continue
         low = np.flatnonzero((piece.force[point] > 0.0) & (piece.force[point] < channel.strongest))
-        templates = channel.empty[:, low] / channel.content[low]
+        templates = channel.empty[:, low]
         slopes = np.zeros((len(low), size))
         slopes[:, channel.target] = (_slopes(channel, select(piece.terms, np.array([point])))[0] @ templates[channel.active]).T
         depths = (piece.terms.amplitudes[point] @ channel.merge) @ templates
