@@ -99,9 +99,17 @@ def construction(test: Hypothesis, *, cl: float, toys: Toys, first: int = 0) -> 
     """Return the Feldman-Cousins interval, as a procedure; `first` is the place of its first value among the random streams.
 
     Nothing may be allowed where the best fit is looked for elsewhere too.
+
+    Raises
+    ------
+    CevnsfitError
+        If -2 ln lambda is infinite everywhere.
     """
     curve = searched(test.joint, test.poi, FAR, at=test.at, data=test.data)
     test = replace(test, best=float(np.fmin(test.best, curve.nll2.min())))
+    if not math.isfinite(test.best):
+        message = f"no value of {test.poi} can be tested: the model cannot make the data"
+        raise CevnsfitError(message)
     values = first_values(curve, test.best, threshold(cl, 1))
     start = curve.theta[np.abs(curve.values[:, None] - values).argmin(axis=0)]
     tests = {first + (k << REFINED): one for k, one in enumerate(at_values(test, values, start))}

@@ -142,7 +142,7 @@ def _checked(values: ArrayLike) -> NDArray[np.float64]:
 
 def _about_couplings(likelihood: Likelihood, exported: histfactory.Exported) -> dict[str, Any]:
     names = dict.fromkeys(name for powers in exported.monomials.values() for name in powers)
-    fields = ("default", "lower", "upper", "unit", "scale", "fixed", "description")
+    fields = ("default", "lower", "upper", "least", "unit", "scale", "fixed", "description")
     parameters = likelihood.parameters.physical()
     return {name: {key: getattr(parameters[name], key) for key in fields} for name in names}
 

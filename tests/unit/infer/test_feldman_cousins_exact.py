@@ -8,6 +8,7 @@ Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, tables IV and X.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from scipy.special import xlogy
 from scipy.stats import norm, poisson
 
+from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.feldman_cousins import feldman_cousins
 from cevnsfit.infer.hypothesis import default_hypothesis
@@ -123,7 +125,7 @@ def test_the_exact_construction_is_that_of_the_published_table(background: float
             assert exact[1] == pytest.approx(high, abs=0.01)
 
 
-@pytest.mark.parametrize(("n", "background"), [(0, 0.0), (3, 0.5), (10, 0.0), (1, 5.0), (6, 3.0)])
+@pytest.mark.parametrize(("n", "background"), [(0, 0.0), (0, 0.5), (3, 0.5), (10, 0.0), (1, 5.0), (6, 3.0)])
 def test_counting_with_a_known_background(n: int, background: float) -> None:
     checked(n, background, 2048)
 
@@ -174,3 +176,11 @@ def test_an_end_of_the_domain_is_named() -> None:
     found = feldman_cousins(default_hypothesis(counting(12.0, 2.0, upper=6.0), "mu"), cl=0.9, toys=Toys(256, 1))
     assert found.allowed[0][1] == found.domain[1] == 6.0
     assert found.at_domain_end == ("upper",)
+
+
+def test_data_that_the_model_cannot_make_are_an_error() -> None:
+    joint = counting(4.0, 0.0)
+    (channel,) = joint.channels
+    impossible = join(joint.parameters, (replace(channel, templates=np.array([[1.0, 0.0]]), observed=np.array([1.0, 2.0]), bins=(2,)),))
+    with pytest.raises(CevnsfitError, match="no value of mu can be tested"):
+        feldman_cousins(default_hypothesis(impossible, "mu"), cl=0.9, toys=Toys(128, 1))
