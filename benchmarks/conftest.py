@@ -10,7 +10,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from cevnsfit.infer.objective import Objective
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.data import observed_data
 
@@ -31,7 +31,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def combination() -> Likelihood:
-    return build_likelihood([load_experiment(name) for name in COMBINATION], "lmu-ltau")
+    return likelihood_of([load_experiment(name) for name in COMBINATION], "lmu-ltau")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Statistical inference with coherent elastic neutrino-nucleus scattering.
 
 >>> import cevnsfit as cf
->>> likelihood = cf.build_likelihood([cf.load_experiment("coherent-csi-2021")], model="lmu-ltau")
+>>> likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
 >>> scan = cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2])  # doctest: +SKIP
 >>> scan.regions(cl=0.90, dof=2).columns  # doctest: +SKIP
 """
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from cevnsfit.infer.fit import fit
     from cevnsfit.infer.intervals import intervals
     from cevnsfit.io.releases import import_release
-    from cevnsfit.model.build import build_likelihood
     from cevnsfit.physics.interactions import signal_model
     from cevnsfit.spec.catalog import experiment_names
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
+    from cevnsfit.studies.setup import build_likelihood
     from cevnsfit.studies.validate import validate
 
     __version__: str
@@ -43,7 +43,7 @@ __all__ = [
 
 _HOMES: Final = {
     "CevnsfitError": "core.errors:CevnsfitError",
-    "build_likelihood": "model.build:build_likelihood",
+    "build_likelihood": "studies.setup:build_likelihood",
     "experiment_names": "spec.catalog:experiment_names",
     "fit": "infer.fit:fit",
     "import_release": "io.releases:import_release",

@@ -12,7 +12,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from cevnsfit.core.paths import data_root
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.data import observed_data
@@ -49,7 +49,7 @@ def standard_counts(name: str) -> np.ndarray:
 
 def counts(experiment: Experiment, model: str, **values: float) -> dict[str, np.ndarray]:
     """Return the counts of each component, all parameters at their defaults but for `values`."""
-    likelihood = build_likelihood([experiment], model)
+    likelihood = likelihood_of([experiment], model)
     shape = {name: value for name, value in values.items() if name in likelihood.nonlinear}
     joint = likelihood.at(shape)
     theta = joint.parameters.vector({name: value for name, value in values.items() if name not in shape})
@@ -79,7 +79,7 @@ def test_the_neutron_radius_meets_the_standard_model_at_the_radius_of_the_table(
 def test_counts_are_a_polynomial_with_the_declared_powers(name: str, model: str, parameter: str, powers: tuple[int, ...]) -> None:
     shape = {"mass": 30.0} if model == "lmu-ltau" else {}
     points = np.array([1.0, 2.0, 3.0, 4.0, 5.0]) * (1e-4 if model == "lmu-ltau" else 0.07)
-    joint = build_likelihood([shipped(name)], model).at(shape)
+    joint = likelihood_of([shipped(name)], model).at(shape)
     channel = joint.channels[0]
     index = channel.coefficients.parameters.index(parameter)
     signal = np.array([component == "cevns" for component in channel.components])
@@ -229,7 +229,7 @@ def test_other_units_in_the_file_change_nothing(tmp_path: Path, name: str) -> No
         assert old in text, old
         text = text.replace(old, new)
     (folder / "experiment.yaml").write_text(text, encoding="utf-8")
-    one, other = (build_likelihood([load_experiment(where)], "lmu-ltau").at({"mass": 20.0}) for where in (name, folder))
+    one, other = (likelihood_of([load_experiment(where)], "lmu-ltau").at({"mass": 20.0}) for where in (name, folder))
     assert one.parameters.names == other.parameters.names
     reference = one.channels[0].templates
     np.testing.assert_allclose(other.channels[0].templates, reference, rtol=1e-9, atol=1e-11 * np.abs(reference).max())
@@ -240,7 +240,7 @@ def test_the_order_of_experiments_changes_nothing(rng_values: Mapping[str, float
     pair = [shipped("coherent-csi-2021"), shipped("coherent-lar-2020")]
     found = []
     for experiments in (pair, pair[::-1]):
-        joint = build_likelihood(experiments, "lmu-ltau").at({"mass": 100.0})
+        joint = likelihood_of(experiments, "lmu-ltau").at({"mass": 100.0})
         values = {name: value for name, value in rng_values.items() if name in joint.parameters}
         found.append(float(nll2(joint, joint.parameters.vector({**values, "g": 1e-3})[None], observed_data(joint))[0]))
         assert len(values) > 10
@@ -250,14 +250,14 @@ def test_the_order_of_experiments_changes_nothing(rng_values: Mapping[str, float
 @pytest.fixture
 def rng_values() -> dict[str, float]:
     """Return small pulls of every nuisance of the pair."""
-    joint = build_likelihood([shipped("coherent-csi-2021"), shipped("coherent-lar-2020")], "lmu-ltau").at({})
+    joint = likelihood_of([shipped("coherent-csi-2021"), shipped("coherent-lar-2020")], "lmu-ltau").at({})
     pulls = np.random.default_rng(7).uniform(-0.9, 0.9, len(joint.parameters))
     return {p.name: float(x) for p, x in zip(joint.parameters, pulls, strict=True) if p.constrained}
 
 
 def test_experiments_share_the_flux_and_nothing_else(rng_values: Mapping[str, float]) -> None:
     pair = [shipped("coherent-csi-2021"), shipped("coherent-lar-2020")]
-    both, *single = (build_likelihood(entry, "lmu-ltau").at({"mass": 100.0}) for entry in (pair, pair[:1], pair[1:]))
+    both, *single = (likelihood_of(entry, "lmu-ltau").at({"mass": 100.0}) for entry in (pair, pair[:1], pair[1:]))
     assert set(single[0].parameters.names) & set(single[1].parameters.names) == {"g", "sns_flux"}
     total = 0.0
     for joint in single:

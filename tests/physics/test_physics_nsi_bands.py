@@ -28,7 +28,7 @@ def mirror(flavour: str) -> float:
 
 @pytest.fixture(scope="module")
 def likelihood() -> Likelihood:
-    return cf.build_likelihood([cf.load_experiment(name) for name in EXPERIMENTS], model="nsi")
+    return cf.build_likelihood(*EXPERIMENTS, model="nsi")
 
 
 @pytest.mark.parametrize(("name", "flavour", "width"), [("eps_ee_u", "e", 0.07), ("eps_mumu_u", "mu", 0.045)])
@@ -48,9 +48,9 @@ def test_two_bands_at_zero_and_at_the_mirror(likelihood: Likelihood, name: str, 
 
 
 def test_four_islands_in_the_plane_of_two_flavours() -> None:
-    csi = cf.build_likelihood([cf.load_experiment("coherent-csi-2021")], model="nsi")
+    csi = cf.build_likelihood("coherent-csi-2021", model="nsi")
     scan = cf.scan(csi, eps_ee_u=np.linspace(-0.5, 1.0, 25), eps_mumu_u=np.linspace(-0.5, 1.0, 25))
-    standard = cf.fit(cf.build_likelihood([cf.load_experiment("coherent-csi-2021")], model="sm"), minos=())
+    standard = cf.fit(cf.build_likelihood("coherent-csi-2021", model="sm"), minos=())
     assert scan.plane.reference_nll2 == pytest.approx(standard.nll2, abs=1e-5)
     best = cf.fit(csi.at({}), floating=("eps_ee_u", "eps_mumu_u"), minos=())
     assert scan.plane.best["nll2"] == pytest.approx(best.nll2, abs=1e-3)
@@ -62,7 +62,7 @@ def test_four_islands_in_the_plane_of_two_flavours() -> None:
 
 
 def test_boundaries_pass_through_the_crossings_of_the_columns() -> None:
-    csi = cf.build_likelihood([cf.load_experiment("coherent-csi-2021")], model="nsi")
+    csi = cf.build_likelihood("coherent-csi-2021", model="nsi")
     scan = cf.scan(csi, eps_ee_u=np.linspace(-0.3, 0.7, 25), eps_mumu_u=np.linspace(-0.3, 0.7, 25))
     region = scan.regions(cl=0.90, dof=2)
     boundary = np.concatenate(region.branches)

@@ -7,10 +7,9 @@ import pytest
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.sensitivity import with_asimov
 from cevnsfit.infer.toy_limits import toy_limits
 from cevnsfit.infer.toys import Toys
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.model.signal import fold_signal
 from cevnsfit.model.window import kinematic_end
 from cevnsfit.physics.interactions.terms import sm_charge
@@ -78,8 +77,8 @@ def _no_regular_axis() -> tuple[tuple[str, str], ...]:
 
 @pytest.mark.parametrize(("mass", "coupling"), [(10.0, 1.5e-3), (1000.0, 1.5e-2)])
 def test_the_asimov_fit_returns_the_truth(mass: float, coupling: float) -> None:
-    likelihood = build_likelihood([load_experiment("ccm-200-recoil")], "lmu-ltau")
-    asimov = with_asimov(likelihood, {"mass": mass, "g": coupling})
+    likelihood = likelihood_of([load_experiment("ccm-200-recoil")], "lmu-ltau")
+    asimov = likelihood.with_data("asimov", mass=mass, g=coupling)
     result = fit(asimov, at={"mass": mass}, minos=())
     assert result.valid
     assert result.values["g"] == pytest.approx(coupling, rel=1e-4)

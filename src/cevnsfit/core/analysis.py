@@ -27,7 +27,7 @@ class Analysis:
     overrides
         Fields of experiment.yaml to change in every experiment, as (dotted path, text) pairs.
     signal_systematics
-        See `model.build.build_likelihood`; None for the model's default.
+        See `model.build.likelihood_of`; None for the model's default.
     allow_overlap
         Combine experiments even if they share events.
     electrons

@@ -37,9 +37,11 @@ class Parameter:
     scale
         "log" when a scan of it is naturally logarithmic.
     constrained
-        True for a unit-normal constraint term (theta - a)^2 in -2 ln L, a = 0 for the real data.
+        True for a unit-normal constraint term (theta - centre)^2 in -2 ln L.
     fixed
         True when it is held at its value unless someone asks for it to float (options such as the sign of a loop).
+    centre
+        Of the constraint: 0 for real data, elsewhere in a pseudo-experiment.
     least
         Least physical value: intervals with pseudo-experiments, CLs limits, posteriors and exported bounds begin there; fits and profiles may go below.
     description
@@ -57,6 +59,7 @@ class Parameter:
     fixed: bool = False
     description: str = ""
     least: float = -math.inf
+    centre: float = 0.0
 
     def __post_init__(self) -> None:
         kinds = get_args(ParameterKind)

@@ -19,26 +19,23 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.columns import column, searched
 from cevnsfit.infer.curve import crossings, root
 from cevnsfit.infer.intervals import Intervals, intervals, profiled, threshold
 from cevnsfit.infer.lines import search_grid
 from cevnsfit.infer.profile import profile
-from cevnsfit.stats.data import Data, asimov_data, observed_data
+from cevnsfit.stats.data import Data, observed_data
 from cevnsfit.stats.joint import expected_totals, join
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from cevnsfit.infer.curve import Curve
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.planes import Interval
-    from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Joint
-    from cevnsfit.stats.likelihood import Likelihood
 
     Floats = NDArray[np.float64]
 
@@ -146,49 +143,6 @@ def outlook(asimov: Hypothesis, real: Hypothesis, fluctuating: tuple[str, ...], 
     grid = np.unique(np.append(search_grid(asimov.joint, asimov.poi), asimov.value))
     curve = searched(asimov.joint, asimov.poi, threshold(cl, dof), at=asimov.at, grid=grid)
     return Outlook(asimov, real, fluctuating, cl, dof, curve)
-
-
-def with_asimov(likelihood: Likelihood, truth: Mapping[str, float], *, keep: Collection[str] = ()) -> Likelihood:
-    """Return the likelihood with Asimov data in the place of the observed ones.
-
-    Fits, intervals and scans then work on it as on real data.
-
-    Parameters
-    ----------
-    likelihood
-        From `build_likelihood`.
-    truth
-        Couplings and nonlinear parameters that are true, by name; the defaults (the Standard Model) for the rest.
-    keep
-        Names of the channels that keep their observed counts.
-
-    Raises
-    ------
-    UnknownNameError, DomainError
-        If a name is not a parameter, or a value is outside its domain.
-    CevnsfitError
-        If a nuisance is among `truth`: constraints are centred at the nominal values.
-    """
-    values = {name: likelihood.parameters[name].checked(float(value)) for name, value in truth.items()}
-    for name in values:
-        if likelihood.parameters[name].kind == "nuisance":
-            message = f"{name} is a systematic; the truth is given by parameters of the model"
-            raise CevnsfitError(message)
-    joint = likelihood.at({name: value for name, value in values.items() if likelihood.parameters[name].kind == "nonlinear"})
-    theta = joint.parameters.vector({name: value for name, value in values.items() if name in joint.parameters})
-    data = asimov_data(joint, theta)
-    counts = {channel.name: (n, m) for channel, n, m in zip(joint.channels, data.counts, data.control, strict=True)}
-
-    def filled(channel: Channel) -> Channel:
-        if channel.name in keep and channel.observed is not None:
-            return channel
-        observed, measured = counts[channel.name]
-        control = channel.control
-        if control is not None and measured is not None:
-            control = replace(control, counts=measured)
-        return replace(channel, observed=observed, control=control)
-
-    return replace(likelihood, build=lambda shape: tuple(filled(channel) for channel in likelihood.build(shape)))
 
 
 def live_bins(joint: Joint) -> int:

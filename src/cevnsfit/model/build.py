@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, OverlapError
-from cevnsfit.core.parameters import ParameterSet, merge
+from cevnsfit.core.parameters import merge
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.model.backgrounds import background_rows, control_counts
 from cevnsfit.model.nominal import Nominal, nominal_of, signal_counts
@@ -117,7 +117,7 @@ class Model:
 
 
 @on_one_thread
-def build_likelihood(
+def likelihood_of(
     experiments: Sequence[Experiment],
     model: str,
     *,
@@ -152,27 +152,70 @@ def build_likelihood(
     treatment: SignalSystematics = "hold" if model == "signal-strength" else "profile"
     if signal_systematics is not None:
         treatment = signal_systematics
+    made = assembly(tuple(experiments), model, treatment, electrons)
+    nominal = None if any(entry.prediction is None for entry in made.models) else made.counts
+    return Likelihood(merge(entry.parameters for entry in made.models), made, nominal)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assembly:
+    """Experiments with a signal model: what gives the channels of a likelihood; made by `assembly`, from which it is made again when it is unpickled.
+
+    Attributes
+    ----------
+    experiments, model, treatment, electrons
+        What it is made of.
+    models
+        Each experiment with the model.
+    channels
+        The functions that give their channels.
+    nominal
+        Nominal signals and backgrounds by experiment; empty where a released template stands in for a signal.
+    """
+
+    experiments: tuple[Experiment, ...]
+    model: str
+    treatment: SignalSystematics
+    electrons: bool
+    models: tuple[Model, ...]
+    channels: tuple[Callable[[Mapping[str, float]], Channel], ...]
+    nominal: Mapping[str, tuple[Nominal, NDArray[np.float64]]]
+
+    def __call__(self, values: Mapping[str, float]) -> tuple[Channel, ...]:
+        """Return the channels at values of the nonlinear parameters."""
+        return tuple(channel(values) for channel in self.channels)
+
+    def counts(self, values: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
+        """Return the nominal counts of each experiment at values of all parameters, shape (nb,)."""
+        return {name: signal_counts(signal, values) + background for name, (signal, background) in self.nominal.items()}
+
+    def __reduce__(self) -> tuple[Callable[..., Assembly], tuple[object, ...]]:
+        return assembly, (self.experiments, self.model, self.treatment, self.electrons)
+
+
+def assembly(experiments: tuple[Experiment, ...], model: str, treatment: SignalSystematics, electrons: bool) -> Assembly:
+    """Return experiments with a named signal model and a treatment of the signal's systematics."""
     if model == RELEASED:
-        models = [_released(experiment) for experiment in experiments]
+        models = tuple(_released(experiment) for experiment in experiments)
     else:
         physics = signal_model(model)
-        models = [_build(experiment, physics, treatment, electrons=electrons) for experiment in experiments]
+        models = tuple(_build(experiment, physics, treatment, electrons=electrons) for experiment in experiments)
+    channels = tuple(entry.channels() for entry in models)
+    return Assembly(experiments, model, treatment, electrons, models, channels, _nominal(models))
+
+
+def _nominal(models: Sequence[Model]) -> dict[str, tuple[Nominal, NDArray[np.float64]]]:
+    """Return the nominal signal and background of each experiment; none where a released template stands in for a signal."""
     parameters = merge(entry.parameters for entry in models)
-    channels = [entry.channels() for entry in models]
-    return Likelihood(parameters, lambda values: tuple(channel(values) for channel in channels), _nominal(models, parameters))
-
-
-def _nominal(models: Sequence[Model], parameters: ParameterSet) -> Callable[[Mapping[str, float]], dict[str, NDArray[np.float64]]] | None:
-    """Return the function that gives the nominal counts of each experiment; None where a released template stands in for the signal."""
     parts: dict[str, tuple[Nominal, NDArray[np.float64]]] = {}
     for model in models:
         if model.prediction is None:
-            return None
+            return {}
         fixed = model.fixed()
         rule = coefficients(model.factors[len(model.factors) - len(fixed) :])
         defaults = np.array([[parameters[name].default for name in rule.parameters]])
         parts[model.experiment.name] = nominal_of(model.prediction.signal, model.prediction.prepared), amplitudes(rule, defaults)[0] @ fixed
-    return lambda values: {name: signal_counts(nominal, values) + background for name, (nominal, background) in parts.items()}
+    return parts
 
 
 def check_overlaps(experiments: Sequence[Experiment], *, allow_overlap: bool = False) -> None:

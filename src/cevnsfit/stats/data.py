@@ -74,7 +74,7 @@ def stack(sets: Sequence[Data]) -> Data:
 
 
 def observed_data(joint: Joint) -> Data:
-    """Return the observed counts, with constraint centres at 0.
+    """Return the observed counts, and the centres of the constraints.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def observed_data(joint: Joint) -> Data:
             raise NoDataError(message)
         counts.append(channel.observed)
     control = tuple(None if channel.control is None else channel.control.counts for channel in joint.channels)
-    return Data(tuple(counts), control, np.zeros(len(joint.parameters)))
+    return Data(tuple(counts), control, np.array([parameter.centre for parameter in joint.parameters]))
 
 
 def asimov_data(joint: Joint, theta: Floats) -> Data:

@@ -99,7 +99,7 @@ def _parameter(parameter: Parameter) -> list[Any]:
     """Return what a parameter is; an infinite end of its domain is text, since JSON has no such number."""
     p = parameter
     ends = (end if math.isfinite(end) else str(end) for end in (p.lower, p.upper))
-    return [p.kind, p.unit, p.constrained, p.fixed, p.default, *ends]
+    return [p.kind, p.unit, p.constrained, p.fixed, p.default, *ends, *([p.centre] if p.centre != 0.0 else [])]
 
 
 def _names(channel: Channel) -> list[str]:

@@ -2,26 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal, Protocol, overload
 
-from cevnsfit.core.errors import UnknownNameError
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.core.parameters import ParameterSet
+from cevnsfit.stats.data import asimov_data, observed_data, observed_or_asimov, toy_data
+from cevnsfit.stats.engine import nll2, nll2_gradient
 from cevnsfit.stats.joint import expected_totals, join
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-    from cevnsfit.core.parameters import ParameterSet
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.stats.channel import Channel
+    from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
+
+    Floats = NDArray[np.float64]
+    Theta = Mapping[str, ArrayLike] | ArrayLike | None
+
+STEP: Final = 1e-4
+"""Step of the central differences in a nonlinear parameter, relative to it."""
+
+
+class Minimised(Protocol):
+    """What a profiler returns: all parameters at the minima, shape (P, n)."""
+
+    @property
+    def theta(self) -> NDArray[np.float64]:
+        """Return all parameters at the minima, shape (P, n)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observing:
+    """Channels with other counts in the place of the observed ones.
+
+    Attributes
+    ----------
+    build
+        Returns the channels at values of all nonlinear parameters.
+    counts, control
+        Counts, and those of the control region where there is one, by channel, shape (nb,) each.
+    """
+
+    build: Callable[[Mapping[str, float]], tuple[Channel, ...]]
+    counts: Mapping[str, Floats]
+    control: Mapping[str, Floats]
+
+    def __call__(self, values: Mapping[str, float]) -> tuple[Channel, ...]:
+        """Return the channels at values of all nonlinear parameters."""
+        return tuple(self._filled(channel) for channel in self.build(values))
+
+    def _filled(self, channel: Channel) -> Channel:
+        name, control = channel.name, channel.control
+        if control is not None and name in self.control:
+            control = replace(control, counts=self.control[name])
+        return replace(channel, observed=self.counts.get(name, channel.observed), control=control)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Likelihood:
-    """Channels as a function of the nonlinear parameters.
+    """Channels as a function of the nonlinear parameters; it pickles if `build`, `nominal` and `profiler` do.
 
     Attributes
     ----------
@@ -32,11 +79,22 @@ class Likelihood:
     nominal
         Returns the expected counts (nb,) of each channel by name at values of all parameters, nuisances at their defaults, faster than through
         `build`; None where there is no faster way.
+    origin
+        What it was built from, as plain values; None for one that was built by hand.
+    profiler
+        Returns the profile over all parameters that are not in a mapping of held ones, for `logpdf`.
     """
 
     parameters: ParameterSet
     build: Callable[[Mapping[str, float]], tuple[Channel, ...]]
-    nominal: Callable[[Mapping[str, float]], dict[str, NDArray[np.float64]]] | None = None
+    nominal: Callable[[Mapping[str, float]], dict[str, Floats]] | None = None
+    origin: Analysis | None = None
+    profiler: Callable[[Joint, Mapping[str, Floats]], Minimised] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of what floats, in order."""
+        return tuple(p.name for p in self.parameters if not p.fixed)
 
     @property
     def nonlinear(self) -> ParameterSet:
@@ -88,9 +146,215 @@ class Likelihood:
             settings[name] = parameter.checked(value)
         if self.nominal is not None:
             return self.nominal(settings)
-        joint = self.at({p.name: settings[p.name] for p in self.nonlinear})
+        joint = self._joint(settings)
         totals = expected_totals(joint, joint.parameters.vector({name: settings[name] for name in joint.parameters.names}))
         return {channel.name: total[0] for channel, total in zip(joint.channels, totals, strict=True)}
+
+    def _joint(self, values: Mapping[str, float]) -> Joint:
+        return self.at({p.name: values[p.name] for p in self.nonlinear if p.name in values})
+
+    def with_data(
+        self,
+        data: Literal["asimov", "toy"] | Mapping[str, ArrayLike],
+        truth: Mapping[str, float] | None = None,
+        /,
+        *,
+        seed: int | None = None,
+        keep: Collection[str] = (),
+        **true: float,
+    ) -> Likelihood:
+        """Return the likelihood with other data in the place of the observed ones.
+
+        Parameters
+        ----------
+        data
+            "asimov" for the expectation, "toy" for a pseudo-experiment, in which counts and centres of constraints fluctuate; or counts by channel.
+        seed
+            Of the pseudo-experiment.
+        keep
+            Channels that keep their observed counts.
+        truth, **true
+            True values of parameters of any kind by name; defaults (the Standard Model) for the rest.
+
+        Raises
+        ------
+        UnknownNameError, DomainError
+            If a true parameter or a channel is unknown, or a value outside its domain.
+        CevnsfitError
+            If counts are not numbers >= 0 of the right shape, or a seed is missing or one too many.
+        """
+        asked = {**({} if truth is None else truth), **true}
+        values = {name: self.parameters[name].checked(float(value)) for name, value in asked.items()}
+        joint = self._joint(values)
+        found = _data_of(joint, data, values, seed)
+        kept = {channel.name for channel in joint.channels if channel.name in keep and channel.observed is not None}
+        names = [channel.name for channel in joint.channels]
+        counts = {name: n for name, n in zip(names, found.counts, strict=True) if name not in kept}
+        control = {name: m for name, m in zip(names, found.control, strict=True) if name not in kept and m is not None}
+        centres = dict(zip(joint.parameters.names, found.aux.tolist(), strict=True)) if isinstance(data, str) else {}
+        parameters = tuple(replace(p, centre=centres.get(p.name, p.centre)) for p in self.parameters)
+        return replace(self, parameters=ParameterSet(parameters), build=Observing(self.build, counts, control))
+
+    @overload
+    def logpdf(self, theta: Theta = ..., *, gradient: Literal[False] = ..., profiled: bool = ...) -> Floats: ...
+
+    @overload
+    def logpdf(self, theta: Theta = ..., *, gradient: Literal[True], profiled: bool = ...) -> tuple[Floats, Floats]: ...
+
+    def logpdf(self, theta: Theta = None, *, gradient: bool = False, profiled: bool = False) -> Floats | tuple[Floats, Floats]:
+        """Return the logarithm of the likelihood, minus half of -2 ln lambda with the constraints; -inf outside its domain.
+
+        Parameters
+        ----------
+        theta
+            Values by name, numbers or shape (P,), others at their defaults; or those of `names` in order, shape (n,) or (P, n).
+        gradient
+            Return the gradient too, in `names`; central differences in nonlinear parameters, NaN outside the domain.
+        profiled
+            Minimise over the nuisances that float; an array then holds the values of those of `names` that are no nuisances, and so does a gradient.
+
+        Returns
+        -------
+        A number for a single point, else shape (P,); with a gradient also shape (n,) or (P, n).
+
+        Raises
+        ------
+        UnknownNameError
+            If a name is not a parameter.
+        CevnsfitError
+            If an array has another length, or no profiler was given to a likelihood that was built by hand.
+
+        Examples
+        --------
+        >>> import cevnsfit as cf
+        >>> likelihood = cf.build_likelihood("coherent-lar-2020", model="lmu-ltau")
+        >>> values = likelihood.logpdf({"mass": 20.0, "g": [0.0, 1e-3]}, profiled=True)
+        >>> values.shape
+        (2,)
+        """
+        points = _Points(self, self.interest if profiled else self.names, profiled)
+        rows, single = points.rows(theta)
+        values = -0.5 * points.nll2(rows)
+        if not gradient:
+            return values[0] if single else values
+        slopes = -0.5 * points.gradient(rows)
+        return (values[0], slopes[0]) if single else (values, slopes)
+
+    @property
+    def interest(self) -> tuple[str, ...]:
+        """Return the names of what floats and is no nuisance, in order."""
+        return tuple(p.name for p in self.parameters if not p.fixed and p.kind != "nuisance")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Points:
+    """-2 ln lambda of a likelihood at points, rows of all parameters; with the floating nuisances at their minima where `profiled`."""
+
+    likelihood: Likelihood
+    names: tuple[str, ...]
+    profiled: bool
+
+    def rows(self, theta: Theta) -> tuple[Floats, bool]:
+        """Return all parameters at each point, shape (P, n), and whether there is a single one without a leading axis."""
+        parameters = self.likelihood.parameters
+        values: Mapping[str, ArrayLike] = {} if theta is None else theta if isinstance(theta, Mapping) else self._named(theta)
+        arrays = {parameters.index(name): np.asarray(value, dtype=np.float64) for name, value in values.items()}
+        shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
+        rows = np.tile(parameters.defaults(), (*shape, 1)) if shape else parameters.defaults()[None].copy()
+        for index, array in arrays.items():
+            rows[..., index] = array
+        return rows.reshape(-1, len(parameters)), not shape
+
+    def _named(self, theta: ArrayLike) -> dict[str, ArrayLike]:
+        array = np.asarray(theta, dtype=np.float64)
+        if array.ndim not in {1, 2} or array.shape[-1] != len(self.names):
+            message = f"an array of parameters has the shape (n,) or (P, n) with n = {len(self.names)} ({', '.join(self.names)}), got {array.shape}"
+            raise CevnsfitError(message)
+        return {name: array[..., place] for place, name in enumerate(self.names)}
+
+    def nll2(self, rows: Floats) -> Floats:
+        """Return -2 ln lambda, shape (P,), infinite outside the domain."""
+        return self._each(
+            rows, lambda joint, theta: nll2(joint, self._minimised(joint, theta), observed_data(joint)), np.full(len(rows), np.inf)
+        )
+
+    def gradient(self, rows: Floats) -> Floats:
+        """Return the gradient in `names`, shape (P, n), NaN outside the domain."""
+        everything = self.likelihood.parameters.names
+        found = self._each(rows, self._slopes, np.full((len(rows), len(everything)), np.nan))
+        for index, parameter in enumerate(self.likelihood.parameters):
+            if parameter.kind == "nonlinear" and parameter.name in self.names:
+                found[:, index] = self._difference(rows, index)
+        return found[:, [everything.index(name) for name in self.names]]
+
+    def _slopes(self, joint: Joint, theta: Floats) -> Floats:
+        slopes = np.zeros((len(theta), len(self.likelihood.parameters)))
+        columns = [self.likelihood.parameters.index(name) for name in joint.parameters.names]
+        slopes[:, columns] = nll2_gradient(joint, self._minimised(joint, theta), observed_data(joint))[1]
+        return slopes
+
+    def _difference(self, rows: Floats, index: int) -> Floats:
+        parameter = self.likelihood.parameters.parameters[index]
+        step = STEP * np.maximum(np.abs(rows[:, index]), STEP)
+        ends = []
+        for sign in (-1.0, 1.0):
+            moved = rows.copy()
+            moved[:, index] = np.clip(rows[:, index] + sign * step, parameter.lower, parameter.upper)
+            ends.append((moved[:, index], self.nll2(moved)))
+        (low, below), (high, above) = ends
+        with np.errstate(invalid="ignore"):
+            return np.asarray((above - below) / (high - low))
+
+    def _each(self, rows: Floats, evaluate: Callable[[Joint, Floats], Floats], result: Floats) -> Floats:
+        """Return what is evaluated at the points inside the domain; points of the same nonlinear parameters share their templates."""
+        parameters = self.likelihood.parameters
+        lower, upper = parameters.domains()
+        inside = np.flatnonzero(np.all((rows >= lower) & (rows <= upper), axis=1))
+        moving = np.array([p.kind == "nonlinear" for p in parameters], dtype=np.bool_)
+        places, which = np.unique(rows[np.ix_(inside, moving)], axis=0, return_inverse=True)
+        for k, place in enumerate(places):
+            joint = self.likelihood.at(dict(zip(self.likelihood.nonlinear.names, place.tolist(), strict=True)))
+            chosen = inside[which == k]
+            result[chosen] = evaluate(joint, rows[chosen][:, ~moving])
+        return result
+
+    def _minimised(self, joint: Joint, theta: Floats) -> Floats:
+        """Return the parameters with the floating nuisances at their minima, where these are profiled."""
+        if not self.profiled:
+            return theta
+        if self.likelihood.profiler is None:
+            message = "nuisances are profiled by the `profiler` of a likelihood, which this one, built by hand, does not have"
+            raise CevnsfitError(message)
+        held = [p.name for p in joint.parameters if p.fixed or p.kind != "nuisance"]
+        return self.likelihood.profiler(joint, {name: theta[:, joint.parameters.index(name)] for name in held}).theta
+
+
+def _data_of(joint: Joint, data: str | Mapping[str, ArrayLike], values: Mapping[str, float], seed: int | None) -> Data:
+    """Return the data set that `Likelihood.with_data` is asked for."""
+    if (data == "toy") != (seed is not None):
+        message = "a pseudo-experiment needs a seed, and nothing else does"
+        raise CevnsfitError(message)
+    theta = joint.parameters.vector({name: value for name, value in values.items() if name in joint.parameters})
+    if not isinstance(data, str):
+        return _given(joint, data)
+    if data == "toy":
+        return toy_data(joint, theta, np.random.default_rng(np.random.SeedSequence(seed)), 1).take(0)
+    if data == "asimov":
+        return asimov_data(joint, theta)
+    message = f"data are 'asimov', 'toy', or counts by experiment, got '{data}'"
+    raise CevnsfitError(message)
+
+
+def _given(joint: Joint, counts: Mapping[str, ArrayLike]) -> Data:
+    """Return the data set with counts in the place of those of some channels; channels without any keep their Asimov data."""
+    before, names = observed_or_asimov(joint), [channel.name for channel in joint.channels]
+    for name in counts:
+        if name not in names:
+            raise UnknownNameError("experiment", name, names)
+    return replace(
+        before,
+        counts=tuple(np.asarray(counts.get(name, n), dtype=np.float64).ravel() for name, n in zip(names, before.counts, strict=True)),
+    )
 
 
 def release(likelihood: Likelihood, names: Iterable[str]) -> Likelihood:

@@ -12,7 +12,7 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import intervals
-from cevnsfit.model.build import RELEASED, SIGNAL, build_likelihood
+from cevnsfit.model.build import RELEASED, SIGNAL, likelihood_of
 from cevnsfit.moments.boson_loops import vector_contribution
 from cevnsfit.physics.constants import ELECTRON_MASS, FM, MUON_MASS, TAU_MASS
 from cevnsfit.physics.couplings import COUPLING_SETS, tree_level
@@ -124,10 +124,10 @@ def fit_strength(name: str, model: str, systematics: SignalSystematics | None) -
     model
         "signal-strength" or "released-templates".
     systematics
-        Treatment of the signal's systematics, see `build_likelihood`.
+        Treatment of the signal's systematics, see `likelihood_of`.
     """
     experiment = load_experiment(name)
-    joint = build_likelihood([experiment], model, signal_systematics=systematics).at({})
+    joint = likelihood_of([experiment], model, signal_systematics=systematics).at({})
     best = fit(joint, minos=(STRENGTH,))
     without = fit(joint, at={STRENGTH: 0.0}, minos=())
     theta = joint.parameters.vector(best.values)
@@ -299,7 +299,7 @@ def _nuclide(name: str, radius: float | None = None) -> Nuclide:
 
 def allowed_couplings(model: str, mass: float) -> tuple[tuple[float, float], ...]:
     """Return the allowed couplings of a mediator of `mass` [MeV] at 90 % (one degree of freedom), CsI 2021 and LAr 2020 combined."""
-    likelihood = build_likelihood([load_experiment(name) for name in _COMBINED], model)
+    likelihood = likelihood_of([load_experiment(name) for name in _COMBINED], model)
     return intervals(likelihood.at({"mass": mass}), "g", cl=0.90).allowed
 
 
@@ -310,7 +310,7 @@ def first_limit(model: str, mass: float) -> float:
 
 def fit_parameter(name: str, model: str, parameter: str) -> Ours:
     """Return the best value of a model's parameter for one experiment, with the mean of its two profile errors."""
-    best = fit(release(build_likelihood([load_experiment(name)], model), (parameter,)), minos=(parameter,))
+    best = fit(release(likelihood_of([load_experiment(name)], model), (parameter,)), minos=(parameter,))
     return Ours(best.values[parameter], (best.upper[parameter] - best.lower[parameter]) / 2.0)
 
 

@@ -18,7 +18,7 @@ from cevnsfit.infer.profile import profile
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.joint import Joint, join, measured_backgrounds
-from cevnsfit.studies.pseudo import Pseudo, data_text, pseudo_data
+from cevnsfit.studies.pseudo import Pseudo, data_text
 from cevnsfit.studies.rates import Rates, counts_at
 from cevnsfit.studies.setup import build, caveat, check_floating, check_model, fix, load_experiments
 
@@ -116,13 +116,12 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
     likelihood, held = build(chosen, experiments, fitted=pseudo is None), chosen.held
     check_floating(chosen)
     fix(likelihood, held)
-    data = None
     if pseudo is not None:
         nonlinear = {name: value for name, value in held.items() if name in likelihood.nonlinear}
         pseudo = dataclasses.replace(pseudo, truth={**nonlinear, **pseudo.truth})
-        likelihood, data = pseudo_data(likelihood, pseudo)
-    result = fit(likelihood, at=held, data=data)
-    counts, significance = best_counts(experiments, likelihood, result), _significance(likelihood, result, held, data)
+        likelihood = likelihood.with_data("asimov" if pseudo.seed is None else "toy", pseudo.truth, seed=pseudo.seed)
+    result = fit(likelihood, at=held)
+    counts, significance = best_counts(experiments, likelihood, result), _significance(likelihood, result, held)
     signal = sum(float(values.sum()) for entry in counts for name, values in entry.components.items() if name == SIGNAL)
     significance = -significance if signal < 0.0 else significance
     return FitSummary(result, counts, significance, caveat(chosen), data_text(pseudo))
@@ -153,9 +152,9 @@ def without_signal(joint: Joint) -> Joint:
     return join(joint.parameters, tuple(channels))
 
 
-def _significance(likelihood: Likelihood, result: FitResult, at: Mapping[str, float], data: Data | None) -> float:
+def _significance(likelihood: Likelihood, result: FitResult, at: Mapping[str, float]) -> float:
     joint, others = fix(likelihood, {name: result.values[name] for name in likelihood.nonlinear.names} | dict(at))
-    background = profile(without_signal(joint), {name: np.array([value]) for name, value in others.items()}, data=data)
+    background = profile(without_signal(joint), {name: np.array([value]) for name, value in others.items()})
     if not background.converged[0]:
         return math.inf if math.isinf(background.nll2[0]) else math.nan
     return math.sqrt(max(float(background.nll2[0]) - result.nll2, 0.0))

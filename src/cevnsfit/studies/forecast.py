@@ -15,7 +15,7 @@ from cevnsfit.core.version import installed_version
 from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.intervals import Intervals
 from cevnsfit.infer.runner import Runner
-from cevnsfit.infer.sensitivity import DISCOVERY, SIGMAS, Outlook, Sensitivity, outlook, sensitivity, with_asimov
+from cevnsfit.infer.sensitivity import DISCOVERY, SIGMAS, Outlook, Sensitivity, outlook, sensitivity
 from cevnsfit.infer.toy_limits import toy_bands
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
@@ -187,8 +187,12 @@ def asimov_and_real(plan: Plan, setting: Setting, at: Mapping[str, float]) -> tu
     """
     shapes = {name: value for name, value in at.items() if setting.likelihood.parameters[name].kind == "nonlinear"}
     truth = {**shapes, **dict(plan.truth)}
-    asimov = with_asimov(setting.likelihood, truth)
-    return asimov, with_asimov(setting.likelihood, truth, keep=setting.real) if setting.real else asimov
+    nuisances = [name for name in truth if setting.likelihood.parameters[name].kind == "nuisance"]
+    if nuisances:
+        message = f"{nuisances[0]} is a systematic; the truth is given by parameters of the model"
+        raise CevnsfitError(message)
+    asimov = setting.likelihood.with_data("asimov", truth)
+    return asimov, setting.likelihood.with_data("asimov", truth, keep=setting.real) if setting.real else asimov
 
 
 def outlook_at(plan: Plan, setting: Setting, at: Mapping[str, float]) -> Outlook:

@@ -137,7 +137,7 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
     Parameters
     ----------
     likelihood
-        From `build_likelihood`.
+        From `likelihood_of`.
     at
         Parameters held at other values than their defaults.
     grid

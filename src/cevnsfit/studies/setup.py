@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
-from cevnsfit.model.build import RELEASED, build_likelihood
+from cevnsfit.core.threads import on_one_thread
+from cevnsfit.infer.multistart import profile_minima
+from cevnsfit.model.build import RELEASED, likelihood_of
 from cevnsfit.physics.interactions import model_names, signal_model
+from cevnsfit.spec.catalog import experiment_names, resolve
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.likelihood import release
 from cevnsfit.studies.possible import require_possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
-    from cevnsfit.core.analysis import Analysis
+    from cevnsfit.core.analysis import SignalSystematics
     from cevnsfit.physics.interactions.terms import SignalModel
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
@@ -25,6 +31,80 @@ if TYPE_CHECKING:
 def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
     """Return the experiments of an analysis, with its overrides."""
     return tuple(load_experiment(name, dict(analysis.overrides)) for name in analysis.experiments)
+
+
+@on_one_thread
+def build_likelihood(
+    *experiments: str | Path | Experiment,
+    model: str,
+    changes: Mapping[str, object] | None = None,
+    signal_systematics: SignalSystematics | None = None,
+    allow_overlap: bool = False,
+    electrons: bool = False,
+    floating: Iterable[str] = (),
+) -> Likelihood:
+    """Return the likelihood of one or more experiments for a signal model.
+
+    Parameters
+    ----------
+    *experiments
+        Shipped names, folders, or experiments from `load_experiment`.
+    model
+        Name of a signal model, see `model_names`.
+    changes
+        Fields of experiment.yaml to change in each of them, by dotted path.
+    signal_systematics
+        "profile", "shapes" (rates are held) or "hold"; by default "hold" for `signal-strength`, which measures the signal in units of its nominal
+        prediction, and "profile" for every other model.
+    allow_overlap
+        Combine experiments even if they share events.
+    electrons
+        Add neutrino-electron scattering, in experiments whose response to electrons is known.
+    floating
+        Parameters that float although they are held by default.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such experiment, model or parameter.
+    OverlapError
+        If two of the experiments share events.
+    SpecError
+        If the files of an experiment are wrong, or a change is.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
+    >>> likelihood.names[:2]
+    ('g', 'mass')
+    """
+    more = {} if changes is None else dict(changes)
+    loaded = [_loaded(experiment, more) for experiment in experiments]
+    overrides = {experiment.overrides for experiment in loaded}
+    analysis = Analysis(
+        experiments=tuple(_where(experiment) for experiment in loaded),
+        model=model,
+        overrides=min(overrides, default=()),
+        signal_systematics=signal_systematics,
+        allow_overlap=allow_overlap,
+        electrons=electrons,
+        floating=tuple(floating),
+    )
+    likelihood = build(analysis, loaded, fitted=False)
+    return likelihood if len(overrides) < 2 else replace(likelihood, origin=None)
+
+
+def _loaded(experiment: str | Path | Experiment, changes: Mapping[str, object]) -> Experiment:
+    if not isinstance(experiment, Experiment):
+        return load_experiment(experiment, changes)
+    return load_experiment(experiment.folder, {**dict(experiment.overrides), **changes}) if changes else experiment
+
+
+def _where(experiment: Experiment) -> str:
+    """Return the name of a shipped experiment, or of one of a plug-in, else its folder."""
+    shipped = experiment.name in experiment_names() and resolve(experiment.name) == experiment.folder
+    return experiment.name if shipped else str(experiment.folder)
 
 
 def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *, fitted: bool = True) -> Likelihood:
@@ -46,7 +126,7 @@ def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *
     """
     check_model(analysis.model)
     experiments = load_experiments(analysis) if experiments is None else experiments
-    likelihood = build_likelihood(
+    likelihood = likelihood_of(
         experiments,
         analysis.model,
         signal_systematics=analysis.signal_systematics,
@@ -55,6 +135,7 @@ def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *
     )
     if fitted:
         require_possible(likelihood.at({}), experiments)
+    likelihood = replace(likelihood, origin=analysis, profiler=profile_minima)
     return release(likelihood, analysis.floating) if analysis.floating else likelihood
 
 

@@ -34,7 +34,7 @@ def test_it_passes_the_check(command: Callable[..., Result], here: Path) -> None
 @pytest.mark.usefixtures("here")
 def test_it_is_fitted_near_the_standard_model(command: Callable[..., Result]) -> None:
     command("new-experiment", "mine", "-o", "some/where")
-    fitted = cf.fit(cf.build_likelihood([cf.load_experiment(Path("some/where"))], model="signal-strength"))
+    fitted = cf.fit(cf.build_likelihood(Path("some/where"), model="signal-strength"))
     assert fitted.valid
     assert fitted.values["signal_strength"] == pytest.approx(1.0, abs=2 * fitted.errors["signal_strength"])
 
@@ -50,7 +50,7 @@ def test_the_alternatives_in_the_comments_work(command: Callable[..., Result], h
     changed = cf.load_experiment("mine")
     assert list(changed.spec.control_region) == ["steady_state"]
     assert changed.spec.overlaps == ("ccm-200",)
-    assert cf.fit(cf.build_likelihood([changed], model="sm")).valid
+    assert cf.fit(cf.build_likelihood(changed, model="sm")).valid
 
 
 def test_files_are_listed(command: Callable[..., Result], here: Path) -> None:

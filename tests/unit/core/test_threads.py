@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 VERBS = (
-    "infer.fit:fit", "infer.intervals:intervals", "model.build:build_likelihood", "studies.agreement:run_compatibility",
+    "infer.fit:fit", "infer.intervals:intervals", "model.build:likelihood_of", "studies.agreement:run_compatibility",
     "studies.agreement:run_goodness", "studies.agreement:run_ranking", "studies.agreement:signal_strengths", "studies.analysis:run_analysis",
     "studies.coverage:run_coverage", "studies.exclusion:regions_of", "studies.export:stored_limits", "studies.export_likelihood:hs3",
     "studies.export_likelihood:simplified", "studies.export_likelihood:workspaces", "studies.fitting:signal_strength",
     "studies.fitting:run_fit", "studies.fitting:run_intervals", "studies.forecast:forecast", "studies.forecast:forecast_curve",
     "studies.limits:run_discovery", "studies.limits:run_limits", "studies.posterior:run_posterior", "studies.rates:rates",
-    "studies.scan:run_scan", "studies.scan:scan", "studies.scan:stored_scans",
+    "studies.scan:run_scan", "studies.scan:scan", "studies.scan:stored_scans", "studies.setup:build_likelihood",
     "studies.susy:hierarchy_limits", "studies.susy:susy_scan", "studies.toy_regions:run_toy_region", "studies.whatif:vary",
 )  # fmt: skip
 
@@ -117,7 +117,7 @@ def test_the_numbers_of_a_scan_do_not_depend_on_the_threads() -> None:
     found = []
     for threads in (1, 2):
         with threadpool_limits(threads, user_api="blas"):
-            likelihood = cf.build_likelihood([cf.load_experiment("coherent-csi-2021")], model="universal")
+            likelihood = cf.build_likelihood("coherent-csi-2021", model="universal")
             scan = cf.scan(likelihood, mass=np.geomspace(10.0, 1000.0, 3), g=np.geomspace(1e-5, 1e-2, 12))
             found.append((scan.plane.nll2, scan.regions(cl=0.90, dof=2).columns))
     np.testing.assert_array_equal(found[0][0], found[1][0])

@@ -34,7 +34,7 @@ def test_nuisances_are_those_of_the_likelihoods(page: str) -> None:
     data = [name for name in cf.experiment_names() if cf.load_experiment(name).spec.observed is not None]
     assert sorted(listed) == data
     for name, parameters in listed.items():
-        likelihood = cf.build_likelihood([cf.load_experiment(name)], model="sm")
+        likelihood = cf.build_likelihood(name, model="sm")
         assert sorted(parameters) == sorted(likelihood.parameters.names)
 
 
@@ -44,7 +44,7 @@ def test_thresholds(page: str) -> None:
 
 
 def test_branches_of_the_coupling(page: str) -> None:
-    likelihood = cf.build_likelihood([cf.load_experiment(name) for name in COMBINED], model="lmu-ltau")
+    likelihood = cf.build_likelihood(*COMBINED, model="lmu-ltau")
     rows = re.findall(r"^\| (\d+) \| (\S+) \| (\S+) \| (\S*) ?\| (.*) \|$", page, re.MULTILINE)
     assert [row[0] for row in rows] == ["10", "50", "100", "300", "1000"]
     for mass, first, second, difference, allowed in rows:

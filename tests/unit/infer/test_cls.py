@@ -15,7 +15,7 @@ from cevnsfit.infer.cls import SIGMAS, cls_limit, cls_limit_toys, cls_values, ex
 from cevnsfit.infer.discovery import discovery
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.exports.histfactory import INTERPOLATION, workspace
-from cevnsfit.model.build import RELEASED, build_likelihood
+from cevnsfit.model.build import RELEASED, likelihood_of
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import observed_data
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def released() -> Joint:
-    return build_likelihood([load_experiment("coherent-lar-2020")], RELEASED).at({})
+    return likelihood_of([load_experiment("coherent-lar-2020")], RELEASED).at({})
 
 
 def counting(n: float, signal: float = 10.0, background: float = 20.0) -> Joint:

@@ -14,7 +14,7 @@ from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.profile import profile
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import asimov_data
@@ -41,7 +41,7 @@ def test_asimov_fit_returns_the_truth_whatever_the_basin(make_joint: Callable[..
 
 
 def test_errors_while_a_coupling_is_at_its_limit() -> None:
-    likelihood = build_likelihood([load_experiment("ccm-200")], "b-l")
+    likelihood = likelihood_of([load_experiment("ccm-200")], "b-l")
     joint = likelihood.at({"mass": 30.0})
     data = asimov_data(joint, joint.parameters.defaults())
     result = fit(joint, data=data, minos=())

@@ -24,7 +24,7 @@ from cevnsfit.infer.grid import (
 from cevnsfit.infer.intervals import Level, intervals, threshold
 from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.infer.profile import profile
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.spec.load import load_experiment
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ AXES = (MASSES, COUPLINGS)
 
 @pytest.fixture(scope="module")
 def likelihood() -> Likelihood:
-    return build_likelihood([load_experiment("coherent-csi-2021")], "lmu-ltau")
+    return likelihood_of([load_experiment("coherent-csi-2021")], "lmu-ltau")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_a_column_is_the_profile_on_its_grid(likelihood: Likelihood, columns: tu
 
 
 def test_without_coupling_every_column_is_the_standard_model(likelihood: Likelihood, columns: tuple[GridColumn, ...]) -> None:
-    standard = profile(build_likelihood([load_experiment("coherent-csi-2021")], "sm").at({}), {}).nll2[0]
+    standard = profile(likelihood_of([load_experiment("coherent-csi-2021")], "sm").at({}), {}).nll2[0]
     assert [column.reference for column in columns] == pytest.approx([standard] * 3, abs=1e-6)
     assert likelihood.parameters["g"].default == 0.0
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def nsi() -> Likelihood:
-    return cf.build_likelihood([cf.load_experiment("coherent-csi-2021")], model="nsi")
+    return cf.build_likelihood("coherent-csi-2021", model="nsi")
 
 
 def test_held_parameters_are_released_by_name(nsi: Likelihood) -> None:
@@ -40,7 +40,7 @@ def test_only_couplings_in_which_counts_are_curved_have_basins(nsi: Likelihood) 
     joint = release(nsi, ["eps_ee_d", "eps_tautau_u"]).at({})
     assert curved_couplings(joint, {}) == ("eps_ee_d",)
     assert curved_couplings(joint, {"eps_ee_d": 0.0}) == ()
-    strengths = cf.build_likelihood([cf.load_experiment("coherent-csi-2021")], model="signal-strength").at({})
+    strengths = cf.build_likelihood("coherent-csi-2021", model="signal-strength").at({})
     assert curved_couplings(strengths, {}) == ()
 
 

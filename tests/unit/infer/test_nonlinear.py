@@ -22,7 +22,7 @@ CSI = "coherent-csi-2021"
 
 @pytest.fixture(scope="module")
 def skin() -> Likelihood:
-    return cf.build_likelihood([cf.load_experiment(CSI)], model="neutron-skin")
+    return cf.build_likelihood(CSI, model="neutron-skin")
 
 
 def test_the_interval_of_the_skin_is_that_of_minos(skin: Likelihood) -> None:
@@ -47,7 +47,7 @@ def test_points_are_those_of_the_rebuilt_likelihood(skin: Likelihood) -> None:
 
 def two_bumps() -> tuple[Likelihood, Data]:
     """Return a likelihood over a shape x, whose counts 100 + 20 x^2 are those at x = -1 and x = 1, and a free strength."""
-    plain = cf.build_likelihood([cf.load_experiment(CSI)], model="signal-strength").at({})
+    plain = cf.build_likelihood(CSI, model="signal-strength").at({})
     strength = Parameter("signal_strength", "polynomial", 1.0, 0.0, 100.0, fixed=True)
     shape = Parameter("x", "nonlinear", 0.0, -3.0, 3.0)
     channel = plain.channels[0]

@@ -61,7 +61,7 @@ def test_opposite_excursions_are_not_looked_at_twice() -> None:
 
 
 def test_of_lar_the_energy_of_the_neutrons_is_two_sided_and_starts_do_not_matter() -> None:
-    joint = cf.build_likelihood([cf.load_experiment("coherent-lar-2020")], model="sm").at({})
+    joint = cf.build_likelihood("coherent-lar-2020", model="sm").at({})
     names, data = joint.parameters.names, observed_data(joint)
     floating = floating_indices(joint, (), None)
     bound = bind_data(joint, data, floating)

@@ -16,7 +16,7 @@ from cevnsfit.infer.minima import conditional_fits, free_fits, start_set
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import Toys
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.data import observed_data, toy_data
 from cevnsfit.stats.engine import bind_data, evaluate_problem, hessian
@@ -31,7 +31,7 @@ FAR = 20.0
 
 def joint_of(model: str, systematics: str | None = None, **shape: float) -> Joint:
     experiment = load_experiment("coherent-csi-2021")
-    return build_likelihood([experiment], model, signal_systematics=systematics).at(shape)
+    return likelihood_of([experiment], model, signal_systematics=systematics).at(shape)
 
 
 def without_bounds(joint: Joint) -> Joint:

@@ -24,7 +24,7 @@ USED = ("eps_ee_u", "eps_mumu_u")
 @pytest.fixture(scope="module")
 def nsi() -> Joint:
     experiments = [cf.load_experiment(name) for name in ("coherent-csi-2021", "coherent-lar-2020")]
-    return cf.build_likelihood(experiments, model="nsi").at({})
+    return cf.build_likelihood(*experiments, model="nsi").at({})
 
 
 def test_value_gradient_and_hessian_are_the_same(nsi: Joint) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.errors import CevnsfitError, OverlapError, UnknownNameError
-from cevnsfit.model.build import build_likelihood, check_overlaps
+from cevnsfit.model.build import check_overlaps, likelihood_of
 from cevnsfit.model.rows import LINEAR, Excursion, Factors, coefficients, excursions
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.joint import expected, measured_backgrounds
@@ -29,7 +29,7 @@ def shipped(name: str) -> Experiment:
 
 @cache
 def joint_of(name: str, model: str = "sm") -> Joint:
-    return build_likelihood([shipped(name)], model).at({})
+    return likelihood_of([shipped(name)], model).at({})
 
 
 def counts(joint: Joint, **values: float) -> dict[str, np.ndarray]:
@@ -71,7 +71,7 @@ def test_a_rule_multiplies_powers_norms_and_excursions() -> None:
 def test_a_response_variant_is_the_experiment_with_the_varied_values(name: str, systematic: str, side: str, pull: float) -> None:
     changes = getattr(shipped(name).spec.systematics[systematic], side)
     varied = load_experiment(name, {f"response.{path}": value for path, value in changes.items()})
-    wanted = counts(build_likelihood([varied], "sm").at({}))["cevns"]
+    wanted = counts(likelihood_of([varied], "sm").at({}))["cevns"]
     found = at(joint_of(name), f"{name}.{systematic}", pull)["cevns"]
     np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12 * wanted.max())
     assert np.abs(found / counts(joint_of(name))["cevns"] - 1.0).max() > 0.01
@@ -84,10 +84,10 @@ def test_a_variant_leaves_the_backgrounds_alone() -> None:
 
 
 def test_variants_act_on_every_power_of_the_coupling() -> None:
-    joint = build_likelihood([shipped(CSI21)], "lmu-ltau").at({"mass": 50.0})
+    joint = likelihood_of([shipped(CSI21)], "lmu-ltau").at({"mass": 50.0})
     changes = shipped(CSI21).spec.systematics["quenching_0"].up
     varied = load_experiment(CSI21, {f"response.{path}": value for path, value in changes.items()})
-    other = build_likelihood([varied], "lmu-ltau").at({"mass": 50.0})
+    other = likelihood_of([varied], "lmu-ltau").at({"mass": 50.0})
     found = expected(joint, joint.parameters.vector({"g": 8e-4, f"{CSI21}.quenching_0": 1.0}))[CSI21]["cevns"]
     wanted = expected(other, other.parameters.vector({"g": 8e-4}))[CSI21]["cevns"]
     np.testing.assert_allclose(found, wanted, rtol=1e-9)
@@ -96,10 +96,10 @@ def test_variants_act_on_every_power_of_the_coupling() -> None:
 @pytest.mark.parametrize(("pull", "shift"), [(1.0, 100.0), (-1.0, -100.0)])
 def test_an_arrival_shift_moves_the_pulse(pull: float, shift: float) -> None:
     enabled = load_experiment(CSI21, {"systematics.onset.enabled": "true"})
-    joint = build_likelihood([enabled], "sm").at({})
+    joint = likelihood_of([enabled], "sm").at({})
     pulses = shipped(CSI21).spec.source.arrival.pulses
     moved = {f"source.arrival.pulses.{i}.mean": f"{p.mean * 1e9 + shift!r} ns" for i, p in enumerate(pulses)}
-    wanted = counts(build_likelihood([load_experiment(CSI21, moved)], "sm").at({}))["cevns"]
+    wanted = counts(likelihood_of([load_experiment(CSI21, moved)], "sm").at({}))["cevns"]
     np.testing.assert_allclose(at(joint, f"{CSI21}.onset", pull)["cevns"], wanted, rtol=1e-10, atol=1e-12)
     assert f"{CSI21}.onset" not in joint_of(CSI21).parameters
 
@@ -107,7 +107,7 @@ def test_an_arrival_shift_moves_the_pulse(pull: float, shift: float) -> None:
 def test_an_arrival_shift_needs_a_pulse() -> None:
     onset = {"kind": "arrival-shift", "sigma": "100 ns"}
     with pytest.raises(CevnsfitError, match=r"coherent-csi-2017.*needs a pulse"):
-        build_likelihood([load_experiment(CSI17, {"systematics.onset": onset})], "sm")
+        likelihood_of([load_experiment(CSI17, {"systematics.onset": onset})], "sm")
 
 
 # --- released excursions -----------------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_a_counted_background_has_its_poisson_error() -> None:
 
 
 def test_a_counted_background_may_come_from_a_larger_sample() -> None:
-    joint = build_likelihood([load_experiment(CSI21, {"backgrounds.steady_state.count.ratio": "5"})], "sm").at({})
+    joint = likelihood_of([load_experiment(CSI21, {"backgrounds.steady_state.count.ratio": "5"})], "sm").at({})
     assert counts(joint)["steady_state"].sum() == pytest.approx(1291 / 5)
     assert at(joint, f"{CSI21}.steady_state_norm", 1.0)["steady_state"].sum() == pytest.approx((1291 + np.sqrt(1291)) / 5)
 
@@ -196,7 +196,7 @@ def test_an_absolute_count_is_per_gwh() -> None:
     one = counts(joint_of(CSI17))["prompt_neutrons"]
     assert one.sum() == pytest.approx(5.42, abs=0.02)  # events in the region (release 1804.09459)
     double = load_experiment(CSI17, {"source.exposure_gwh": 2 * 7.47594})
-    other = counts(build_likelihood([double], "sm").at({}))
+    other = counts(likelihood_of([double], "sm").at({}))
     np.testing.assert_allclose(other["prompt_neutrons"], 2.0 * one, rtol=1e-12)
     np.testing.assert_allclose(other["cevns"], counts(joint_of(CSI17))["cevns"], rtol=1e-12)  # protons are given
     assert at(joint_of(CSI17), f"{CSI17}.prompt_neutrons_norm", 1.0)["prompt_neutrons"].sum() == pytest.approx(1.25 * one.sum())
@@ -204,7 +204,7 @@ def test_an_absolute_count_is_per_gwh() -> None:
 
 def test_an_exactly_known_count_has_a_parameter_without_effect() -> None:
     known = load_experiment(CSI17, {"backgrounds.prompt_neutrons.count.sigma": "0"})
-    joint = build_likelihood([known], "sm").at({})
+    joint = likelihood_of([known], "sm").at({})
     for pull in (-2.0, 2.0):
         np.testing.assert_array_equal(at(joint, f"{CSI17}.prompt_neutrons_norm", pull)["prompt_neutrons"], counts(joint)["prompt_neutrons"])
 
@@ -212,7 +212,7 @@ def test_an_exactly_known_count_has_a_parameter_without_effect() -> None:
 def test_a_known_count_has_no_parameter_but_systematics_may_act_on_it() -> None:
     beam = {"kind": "normalisation", "sigma": "10 %", "components": ["prompt_neutrons"]}
     known = load_experiment(LAR, {"backgrounds.prompt_neutrons.count": {"kind": "known", "mean": 7.5}, "systematics.beam": beam})
-    joint = build_likelihood([known], "sm").at({})
+    joint = likelihood_of([known], "sm").at({})
     assert f"{LAR}.prompt_neutrons_norm" not in joint.parameters
     assert counts(joint)["prompt_neutrons"].sum() == pytest.approx(7.5)
     assert at(joint, f"{LAR}.beam", 1.0)["prompt_neutrons"].sum() == pytest.approx(8.25)
@@ -221,7 +221,7 @@ def test_a_known_count_has_no_parameter_but_systematics_may_act_on_it() -> None:
 
 def test_a_free_count_is_a_factor() -> None:
     count = {"kind": "free", "mean": 500}
-    joint = build_likelihood([load_experiment(LAR, {"backgrounds.prompt_neutrons.count": count})], "sm").at({})
+    joint = likelihood_of([load_experiment(LAR, {"backgrounds.prompt_neutrons.count": count})], "sm").at({})
     name = f"{LAR}.prompt_neutrons_norm"
     parameter = joint.parameters[name]
     assert (parameter.constrained, parameter.default, parameter.lower) == (False, 1.0, 0.0)
@@ -258,7 +258,7 @@ def test_a_normalisation_is_log_normal() -> None:
 
 def test_a_normalisation_may_act_on_a_background_alone() -> None:
     rate = {"kind": "normalisation", "sigma": "20 %", "components": ["beam_neutrons"]}
-    joint = build_likelihood([load_experiment(CSI21, {"systematics.brn_rate": rate})], "sm").at({})
+    joint = likelihood_of([load_experiment(CSI21, {"systematics.brn_rate": rate})], "sm").at({})
     varied, nominal = at(joint, f"{CSI21}.brn_rate", 1.0), counts(joint)
     np.testing.assert_allclose(varied["beam_neutrons"], 1.2 * nominal["beam_neutrons"], rtol=1e-12)
     np.testing.assert_array_equal(varied["cevns"], nominal["cevns"])
@@ -273,7 +273,7 @@ def test_a_normalisation_may_act_on_a_background_alone() -> None:
     ],
 )
 def test_systematics_of_the_signal_are_profiled_or_held(treatment: str, held: set[str]) -> None:
-    joint = build_likelihood([shipped(LAR)], "signal-strength", signal_systematics=treatment).at({})
+    joint = likelihood_of([shipped(LAR)], "signal-strength", signal_systematics=treatment).at({})
     assert {p.name for p in joint.parameters if p.fixed} == held
 
 
@@ -290,7 +290,7 @@ def test_released_templates_are_the_release() -> None:
     assert found["prompt_neutrons"].sum() == pytest.approx(497.0)
     assert [p.name for p in joint.parameters if not p.constrained] == ["signal_strength"]
     with pytest.raises(CevnsfitError, match="no released signal template"):
-        build_likelihood([shipped(CSI21)], "released-templates")
+        likelihood_of([shipped(CSI21)], "released-templates")
 
 
 # --- combinations ------------------------------------------------------------------------------------------------------------------
@@ -300,10 +300,10 @@ def test_experiments_that_share_events_are_not_combined() -> None:
     pair = [shipped(CSI17), shipped(CSI21)]
     for order in (pair, pair[::-1]):
         with pytest.raises(OverlapError) as caught:
-            build_likelihood(order, "sm")
+            likelihood_of(order, "sm")
         assert CSI17 in str(caught.value)
         assert CSI21 in str(caught.value)
-    assert len(build_likelihood(pair, "sm", allow_overlap=True).at({}).channels) == 2
+    assert len(likelihood_of(pair, "sm", allow_overlap=True).at({}).channels) == 2
 
 
 def test_an_overlap_that_one_side_names_is_enough() -> None:
@@ -316,24 +316,24 @@ def test_an_overlap_that_one_side_names_is_enough() -> None:
 
 def test_an_experiment_is_given_once() -> None:
     with pytest.raises(CevnsfitError, match="'coherent-lar-2020' is given twice"):
-        build_likelihood([shipped(LAR), shipped(LAR)], "sm")
+        likelihood_of([shipped(LAR), shipped(LAR)], "sm")
     with pytest.raises(CevnsfitError, match="is given twice"):
-        build_likelihood([shipped(LAR), shipped(LAR)], "sm", allow_overlap=True)
+        likelihood_of([shipped(LAR), shipped(LAR)], "sm", allow_overlap=True)
 
 
 def test_conflicting_definitions_of_a_shared_parameter_are_an_error() -> None:
     wide = load_experiment(LAR, {"systematics.sns_flux.sigma": "20"})
     with pytest.raises(CevnsfitError, match="'sns_flux' is defined twice differently"):
-        build_likelihood([shipped(CSI21), wide], "sm")
+        likelihood_of([shipped(CSI21), wide], "sm")
 
 
 def test_an_unknown_model_lists_the_near_ones() -> None:
     with pytest.raises(UnknownNameError, match="lmu-ltau"):
-        build_likelihood([shipped(LAR)], "lmu-lta")
+        likelihood_of([shipped(LAR)], "lmu-lta")
 
 
 def test_templates_follow_the_shape_parameters() -> None:
-    likelihood = build_likelihood([shipped(CSI21)], "lmu-ltau")
+    likelihood = likelihood_of([shipped(CSI21)], "lmu-ltau")
     light, heavy, again = (likelihood.at({"mass": m}).channels[0].templates for m in (1.0, 1000.0, 1.0))
     np.testing.assert_array_equal(light, again)
     assert np.abs(light).max() > 1e3 * np.abs(heavy).max()

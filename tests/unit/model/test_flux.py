@@ -13,7 +13,7 @@ from cevnsfit.core.errors import DomainError
 from cevnsfit.core.paths import data_root
 from cevnsfit.io.releases import import_release
 from cevnsfit.io.tables import bin_columns, write_table
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.model.flux import flux_of
 from cevnsfit.physics.constants import MUON_LIFETIME, PION_LIFETIME
 from cevnsfit.physics.sources import Pulse, pion_decay_at_rest
@@ -72,7 +72,7 @@ def make_csi(tmp_path: Path) -> Callable[..., Path]:
 
 def signal(folder: Path | str, overrides: Mapping[str, object] | None = None, **values: float) -> np.ndarray:
     """Return the counts of CEvNS in the Standard Model, shape (PE bins, time bins)."""
-    joint = build_likelihood([load_experiment(folder, overrides)], "sm").at({})
+    joint = likelihood_of([load_experiment(folder, overrides)], "sm").at({})
     theta = joint.parameters.vector({name.replace("__", "."): value for name, value in values.items()})
     return expected(joint, theta)[joint.channels[0].name]["cevns"].reshape(9, 11)
 
@@ -120,7 +120,7 @@ def test_offsets_and_shifts_move_the_arrival(factorised: Tables, make_csi: Calla
 def test_nothing_arrives_in_the_window(factorised: Tables, make_csi: Callable[..., Path]) -> None:
     experiment = load_experiment(make_csi(factorised), {"source.flux.offset": "20 us"})
     with pytest.raises(DomainError, match="no neutrino arrives"):
-        build_likelihood([experiment], "sm")
+        likelihood_of([experiment], "sm")
 
 
 def test_the_released_flux_of_the_sns_agrees_with_muon_decay(shared_data: Path, make_csi: Callable[..., Path], factorised: Tables) -> None:

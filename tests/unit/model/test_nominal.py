@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.load import load_experiment
 
@@ -25,7 +25,7 @@ def shipped(name: str) -> Experiment:
 @pytest.mark.parametrize("model", model_names())
 def test_every_model_gives_the_counts_of_its_templates(model: str) -> None:
     electrons = signal_model(model).electrons is not None
-    likelihood = build_likelihood([shipped("coherent-csi-2021"), shipped("coherent-lar-2020")], model, electrons=electrons)
+    likelihood = likelihood_of([shipped("coherent-csi-2021"), shipped("coherent-lar-2020")], model, electrons=electrons)
     rng = np.random.default_rng(7)
     free = [p for p in likelihood.parameters if p.kind != "nuisance"]
     values = {p.name: p.default * float(rng.uniform(0.9, 1.1)) if p.default != 0 else float(rng.uniform(0.0, 1e-3)) for p in free}
@@ -36,6 +36,6 @@ def test_every_model_gives_the_counts_of_its_templates(model: str) -> None:
 
 
 def test_released_templates_have_counts_too() -> None:
-    likelihood = build_likelihood([shipped("coherent-lar-2020")], "released-templates")
+    likelihood = likelihood_of([shipped("coherent-lar-2020")], "released-templates")
     one, two = (likelihood.counts({"signal_strength": value})["coherent-lar-2020"] for value in (1.0, 2.0))
     assert (two - one).sum() == pytest.approx(128.0, abs=0.5)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from cevnsfit.core.errors import SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.model.flux import flux_of, highest_energy
 from cevnsfit.model.signal import contract, fold_signal
 from cevnsfit.model.sources import SOURCES, source_of
@@ -74,7 +74,7 @@ def lit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_further_kind_needs_its_schema_and_its_physics_only(shipped: Experiment, lit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SOURCES, "lamp", lamp)
     experiment = load_experiment(lit)
-    joint = build_likelihood([experiment], "sm").at({})
+    joint = likelihood_of([experiment], "sm").at({})
     found = expected(joint, joint.parameters.defaults())[ARGON]["cevns"]
     assert highest_energy(experiment) == LINE
     assert experiment.spec.source.exposure("pot") is None

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.detector.response import Weight
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.model.stages import STAGES
 from cevnsfit.spec.fields import EnergyAxis, Name, Spec
 from cevnsfit.spec.instrument import Stage
@@ -32,7 +32,7 @@ class ShadedSpec(ExperimentSpec):
 
 
 def counts(changes: dict[str, object]) -> np.ndarray:
-    joint = build_likelihood([load_experiment("ccm-200", changes)], "sm").at({})
+    joint = likelihood_of([load_experiment("ccm-200", changes)], "sm").at({})
     return expected(joint, joint.parameters.defaults())["ccm-200"]["cevns"]
 
 
@@ -52,4 +52,4 @@ def test_every_kind_of_the_schema_has_a_function() -> None:
 def test_a_kind_without_a_function_is_refused_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(STAGES, "poisson-smearing")
     with pytest.raises(UnknownNameError, match=r"unknown kind of response stage 'poisson-smearing'; did you mean .*gaussian-smearing"):
-        build_likelihood([load_experiment("coherent-csi-2017")], "sm")
+        likelihood_of([load_experiment("coherent-csi-2017")], "sm")

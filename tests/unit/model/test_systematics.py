@@ -10,7 +10,7 @@ from pydantic import Field
 
 from cevnsfit.core.errors import SpecError, UnknownNameError
 from cevnsfit.core.parameters import Parameter
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.model.rows import LINEAR, Excursion
 from cevnsfit.model.systematics import EFFECTS, NOMINAL, Effect, SignalRow, effect_of
 from cevnsfit.spec.fields import SIGNAL, Name
@@ -63,7 +63,7 @@ def bendable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def counts(systematic: dict[str, object] | None = None, **values: float) -> dict[str, np.ndarray]:
     experiment = load_experiment(CSI, {} if systematic is None else {"systematics.bent": systematic})
-    joint = build_likelihood([experiment], "sm").at({})
+    joint = likelihood_of([experiment], "sm").at({})
     return expected(joint, joint.parameters.vector({f"{CSI}.bent_{key}": value for key, value in values.items()}))[CSI]
 
 
@@ -81,7 +81,7 @@ def test_a_further_kind_needs_its_schema_and_its_class_only(component: str) -> N
 @pytest.mark.parametrize(("treatment", "fixed"), [("profile", False), ("shapes", False), ("hold", True)])
 def test_all_parameters_of_a_systematic_are_treated_alike(treatment: str, fixed: bool) -> None:
     experiment = load_experiment(CSI, {"systematics.bent": {**BENT, "shared": True}})
-    parameters = build_likelihood([experiment], "signal-strength", signal_systematics=treatment).parameters
+    parameters = likelihood_of([experiment], "signal-strength", signal_systematics=treatment).parameters
     assert [parameters[name].fixed for name in ("bent_slope", "bent_curvature")] == [fixed, fixed]
 
 
@@ -102,6 +102,6 @@ def test_a_kind_without_a_class_is_refused_with_the_known_ones(monkeypatch: pyte
     monkeypatch.setattr("cevnsfit.spec.load.ExperimentSpec", BendableSpec)
     experiment = load_experiment(CSI, {"systematics.bent": BENT})
     with pytest.raises(UnknownNameError, match=f"{CSI}, bent: 'bend'; known: arrival-shift, normalisation, response, template"):
-        build_likelihood([experiment], "sm")
+        likelihood_of([experiment], "sm")
     with pytest.raises(UnknownNameError, match="unknown kind of systematic"):
         effect_of(experiment, "bent")

@@ -88,8 +88,8 @@ def test_a_workspace_in_place_of_backgrounds_is_the_same_likelihood(name: str, t
     spec["workspace"] = {"file": "counts.json", "signal": ["sm", "int", "quad"]}
     spec["systematics"] = {key: value for key, value in spec["systematics"].items() if "cevns" in value.get("components", ["cevns"])}
     yaml.dump(spec, folder / "experiment.yaml")
-    original = cf.build_likelihood([cf.load_experiment(name)], model="lmu-ltau").at({"mass": 100.0})
-    joint = cf.build_likelihood([cf.load_experiment(folder)], model="lmu-ltau").at({"mass": 100.0})
+    original = cf.build_likelihood(name, model="lmu-ltau").at({"mass": 100.0})
+    joint = cf.build_likelihood(folder, model="lmu-ltau").at({"mass": 100.0})
     own = {f"{name}.{entry}": entry for entry in nested}
     order = [original.parameters.index(own.get(parameter, parameter)) for parameter in joint.parameters.names]
     assert sorted(order) == list(range(len(original.parameters.names)))
@@ -101,7 +101,7 @@ def test_a_workspace_in_place_of_backgrounds_is_the_same_likelihood(name: str, t
 
 
 def test_its_own_signal_is_a_released_template(folder: Path) -> None:
-    joint = cf.build_likelihood([cf.load_experiment(folder)], model="released-templates").at({})
+    joint = cf.build_likelihood(folder, model="released-templates").at({})
     theirs = read_workspace(folder / "workspace.json").at({})
     names = {"signal_strength": "mu", **{f"counter.{name}": name for name in theirs.parameters.names}}
     order = [theirs.parameters.index(names[name]) for name in joint.parameters.names]
@@ -113,11 +113,11 @@ def test_its_own_signal_is_a_released_template(folder: Path) -> None:
 def test_the_prediction_replaces_the_signal_and_joins_others(folder: Path) -> None:
     experiment = cf.load_experiment(folder)
     assert set(experiment.digests) == {"experiment.yaml", "workspace.json"}
-    alone = cf.build_likelihood([experiment], model="lmu-ltau")
+    alone = cf.build_likelihood(experiment, model="lmu-ltau")
     assert set(alone.parameters.names) == {"g", "mass", "loop_sign", "slepton_log", "sns_flux"} | {
         f"counter.{name}" for name in ("n", "tilt", "stat[0]", "stat[1]", "stat[2]")
     }
-    both = cf.build_likelihood([experiment, cf.load_experiment("coherent-csi-2021")], model="lmu-ltau")
+    both = cf.build_likelihood(experiment, "coherent-csi-2021", model="lmu-ltau")
     assert [channel.name for channel in both.at({}).channels] == ["counter", "coherent-csi-2021"]
     assert both.parameters.names.count("sns_flux") == 1
     result = CliRunner().invoke(app, ["fit", str(folder), "--model", "sm", "--json"], catch_exceptions=False)
@@ -131,9 +131,9 @@ def test_a_parameter_of_the_workspace_may_be_shared(folder: Path) -> None:
     rewrite(folder, lambda v: v["channels"][0]["samples"][1]["modifiers"][0].update(name="sns"))
     text = COUNTING.replace("signal: [signal]", "signal: [signal], shared: {sns: common}")
     (folder / "experiment.yaml").write_text(text, encoding="utf-8")
-    assert "common" in cf.build_likelihood([cf.load_experiment(folder)], model="sm").parameters
+    assert "common" in cf.build_likelihood(folder, model="sm").parameters
     (folder / "experiment.yaml").write_text(text.replace("common", "sns_flux"), encoding="utf-8")
-    likelihood = cf.build_likelihood([cf.load_experiment(folder), cf.load_experiment("coherent-csi-2021")], model="sm")
+    likelihood = cf.build_likelihood(folder, "coherent-csi-2021", model="sm")
     assert likelihood.parameters["sns_flux"].description
     assert "counter.sns" not in likelihood.parameters
 
@@ -217,17 +217,17 @@ def test_workspaces_that_are_no_counting_experiment(folder: Path, change: Callab
     rewrite(folder, change)
     experiment = cf.load_experiment(folder)
     if wanted is None:
-        assert {"sns_flux", "counter.sns_flux"} <= set(cf.build_likelihood([experiment], model="sm").parameters.names)
+        assert {"sns_flux", "counter.sns_flux"} <= set(cf.build_likelihood(experiment, model="sm").parameters.names)
         return
     with pytest.raises(CevnsfitError, match=wanted):
-        cf.build_likelihood([experiment], model="sm")
+        cf.build_likelihood(experiment, model="sm")
 
 
 def test_a_name_that_is_also_a_systematic_is_refused(folder: Path) -> None:
     text = COUNTING.replace("systematics:\n", "systematics:\n  tilt: {kind: normalisation, sigma: 1 %, components: [cevns]}\n")
     (folder / "experiment.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(CevnsfitError, match=r"counter\.tilt is a systematic and a parameter of workspace\.json"):
-        cf.build_likelihood([cf.load_experiment(folder)], model="sm")
+        cf.build_likelihood(folder, model="sm")
 
 
 def test_check_names_bins_in_which_less_than_nothing_is_expected(folder: Path) -> None:

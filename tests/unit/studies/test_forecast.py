@@ -13,8 +13,7 @@ from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, OverlapError, SpecError, UnknownNameError
 from cevnsfit.infer.profile import profile
-from cevnsfit.infer.sensitivity import with_asimov
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.report.style import AxisLabel
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.data import observed_data
@@ -137,7 +136,7 @@ def test_toys_agree_with_the_asymptotic_bands() -> None:
 
 
 def test_scans_work_on_asimov_data() -> None:
-    likelihood = with_asimov(build_likelihood([load_experiment("ccm-200")], "lmu-ltau"), {})
+    likelihood = likelihood_of([load_experiment("ccm-200")], "lmu-ltau").with_data("asimov")
     found = scan(likelihood, mass=[10.0, 30.0, 100.0], g=np.geomspace(1e-4, 1e-2, 15))
     limit = found.regions(cl=0.90, dof=1).columns[1][0][1]
     (result,) = forecast(plan(), AT)
@@ -145,7 +144,7 @@ def test_scans_work_on_asimov_data() -> None:
 
 
 def test_asimov_data_of_a_control_region_measure_the_background() -> None:
-    joint = with_asimov(build_likelihood([load_experiment("ccm-200-realistic")], "lmu-ltau"), {}).at(AT)
+    joint = likelihood_of([load_experiment("ccm-200-realistic")], "lmu-ltau").with_data("asimov").at(AT)
     data = observed_data(joint)
     assert data.control[0] is not None
     assert data.control[0].sum() == pytest.approx(5 * 1800.0)
@@ -155,7 +154,7 @@ def test_asimov_data_of_a_control_region_measure_the_background() -> None:
 @pytest.mark.parametrize("name", ["ccm-200-realistic", "coherent-ar-750", "coherent-cryo-csi-10"])
 def test_projected_backgrounds_grow_with_the_exposure(name: str) -> None:
     joints_of = [
-        with_asimov(build_likelihood([load_experiment(name, {"source.exposure_pot": x})], "lmu-ltau"), {}).at({}) for x in (1e22, 3e22)
+        likelihood_of([load_experiment(name, {"source.exposure_pot": x})], "lmu-ltau").with_data("asimov").at({}) for x in (1e22, 3e22)
     ]
     once, thrice = (observed_data(joint) for joint in joints_of)
     assert thrice.counts[0] == pytest.approx(3.0 * once.counts[0])

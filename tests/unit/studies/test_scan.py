@@ -15,7 +15,7 @@ from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, Unknow
 from cevnsfit.core.paths import data_root
 from cevnsfit.infer.intervals import Level
 from cevnsfit.io.layouts import load_columns, open_scan, read_scan
-from cevnsfit.model.build import build_likelihood
+from cevnsfit.model.build import likelihood_of
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies import identity
 from cevnsfit.studies import scan as scans
@@ -264,4 +264,4 @@ def test_a_plane_needs_two_good_grids(grid: dict[str, np.ndarray], error: type[E
 
 def test_a_parameter_is_scanned_or_held() -> None:
     with pytest.raises(CevnsfitError, match="g cannot be both scanned and held"):
-        scan(build_likelihood([load_experiment("coherent-csi-2021")], "lmu-ltau"), at={"g": 1e-3}, **GRID)
+        scan(likelihood_of([load_experiment("coherent-csi-2021")], "lmu-ltau"), at={"g": 1e-3}, **GRID)
