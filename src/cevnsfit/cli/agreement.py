@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import AnalysisOptions, PoiOption, ToyOptions, WorkerOptions, picture
-from cevnsfit.cli.output import Answer, progress, table
+from cevnsfit.cli.output import Answer, lost, progress, table
 from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.compatibility import Compatibility
     from cevnsfit.infer.discovery import Discovery
     from cevnsfit.infer.impacts import Ranking
-    from cevnsfit.infer.results import ToyRecord
+    from cevnsfit.infer.results import Tested, ToyRecord
     from cevnsfit.studies.fitting import SignalStrength
 
 
@@ -26,8 +26,9 @@ def gof(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answ
     chosen = what.analysis
     with progress() as tell:
         result = run_goodness(chosen, run=toys.asked(workers), progress=tell)
-    line = f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)"
-    return Answer(result, [line, *_tail(result.toys)], analysis=chosen, seed=toys.used_seed)
+    p = f"p = {result.p:.3g} (asymptotic: chi-squared)" if result.ndof > 0 else "no degrees of freedom are left"
+    line = f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; {p}"
+    return Answer(result, [line, *_tail(result.toys)], analysis=chosen, seed=toys.used_seed, incomplete=_lost(result))
 
 
 @command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
@@ -42,18 +43,24 @@ def compatibility(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOption
     with progress() as tell:
         result = run_compatibility(chosen, run=toys.asked(workers), progress=tell)
     found = signal_strengths(chosen)
-    return Answer({**plain(result), "strengths": found}, _best_fits(result, found), analysis=chosen, seed=toys.used_seed)
+    document = {**plain(result), "strengths": found}
+    return Answer(document, _best_fits(result, found), analysis=chosen, seed=toys.used_seed, incomplete=_lost(result))
 
 
 @command("experiments model at poi profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
 def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions, poi: PoiOption = None) -> Answer:
-    """Print the significance with which a parameter exceeds 0, asymptotic or from toys; masses must be held."""
-    from cevnsfit.studies.limits import run_discovery
+    """Print the significance with which a parameter exceeds its value without signal; masses must be held.
 
-    chosen = what.analysis
+    It is asymptotic where that holds; elsewhere, and with --toys, that of toys (2048).
+    """
+    from cevnsfit.studies.limits import SPARE, run_discovery
+
+    chosen, asked = what.analysis, toys.toys is not None
+    run = toys.run(workers, SPARE.toys.number if toys.toys is None else toys.toys)
     with progress() as tell:
-        result = run_discovery(chosen, poi=poi, run=toys.asked(workers), progress=tell)
-    return Answer(result, _significance(result), analysis=chosen, seed=toys.used_seed)
+        result = run_discovery(chosen, poi=poi, run=run, asked=asked, progress=tell)
+    seed = None if result.toys is None else result.toys.seed
+    return Answer(result, _significance(result), analysis=chosen, seed=seed, incomplete=_lost(result))
 
 
 @command("experiments model at poi profile profile_signal target changes allow_overlap electrons")
@@ -106,13 +113,17 @@ def _best_fits(result: "Compatibility", found: "Sequence[SignalStrength]") -> "I
 
 def _significance(result: "Discovery") -> "Iterator[str]":
     yield f"{result.poi} = {result.estimate:.4g} at the best fit, q0 = {result.statistic:.2f}"
-    if result.toys is None:
+    lowest = min((nll2 for _, nll2 in result.minima), default=0.0)
+    yield f"minima (difference in -2 ln lambda): {', '.join(f'{value:.4g} ({nll2 - lowest:+.2f})' for value, nll2 in result.minima)}"
+    if result.asymptotic:
         yield f"significance {result.significance:.2f} sigma, p = {result.p:.3g} (asymptotic)"
-        return
-    (point,) = result.toys.points
-    measured = f"{result.significance:.2f} sigma, p = {point.p:.3g} +- {point.error:.1g}"
-    text = measured if point.p else f"p < {3 / max(point.toys, 1):.1g} (95 % CL)"
-    yield f"significance {text}, {point.toys} toys, seed {result.toys.seed}, {point.failed} failed"
+    if result.toys is not None:
+        (point,) = result.toys.points
+        text = f"p = {point.p:.3g} +- {point.error:.1g}" if point.p else f"p < {3 / max(point.toys, 1):.1g} (95 % CL)"
+        start = "" if result.asymptotic else "significance " + (f"{result.significance:.2f} sigma, " if point.p else "")
+        yield f"{start}{text}, {point.toys} toys, seed {result.toys.seed}, {point.failed} failed"
+    if result.remark:
+        yield result.remark
 
 
 def _ranking(result: "Ranking") -> "Iterator[str]":
@@ -127,6 +138,12 @@ def _ranking(result: "Ranking") -> "Iterator[str]":
         for entry in result.impacts
     ]
     yield table(f"Impact on {result.poi}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
+    if result.failed:
+        yield f"no impact where the fit failed, or at an end of a domain: {', '.join(result.failed)}"
+
+
+def _lost(result: "Tested") -> str:
+    return "" if result.toys is None else lost(result.toys.failed)
 
 
 def _tail(record: "ToyRecord | None") -> list[str]:

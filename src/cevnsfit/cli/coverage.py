@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOption, ToyOptions, WorkerOptions
-from cevnsfit.cli.output import Answer, progress, table
+from cevnsfit.cli.output import Answer, lost, progress, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
     with progress("units of toys") as tell:
         study = run_coverage(chosen, truths, run=run, progress=tell)
     files = [] if asked.folder is None else write_coverage(study, asked.folder)
-    return Answer(study, _text(study), files, analysis=chosen, seed=asked.seed)
+    return Answer(study, _text(study), files, analysis=chosen, seed=asked.seed, incomplete=lost(study.failed))
 
 
 def _text(study: "CoverageStudy") -> "Iterator[str]":

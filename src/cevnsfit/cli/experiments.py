@@ -48,16 +48,24 @@ def show(name: ExperimentArgument, changes: SetOption = None) -> Answer:
 def check(folder: Annotated[str, argument("Folder with experiment.yaml.", "DIR")], changes: SetOption = None) -> Answer:
     """Check the folder of an experiment: description, tables, and the counts that the Standard Model expects in it."""
     from cevnsfit.core.analysis import Analysis
-    from cevnsfit.core.errors import SpecError
+    from cevnsfit.core.errors import Problem, SpecError
     from cevnsfit.spec.load import load_experiment
+    from cevnsfit.studies.possible import impossible_bins, negative_bins
     from cevnsfit.studies.rates import rates
+    from cevnsfit.studies.setup import build
 
     chosen = overrides(changes)
     try:
         experiment = load_experiment(folder, dict(chosen))
     except SpecError as error:
         return Answer({"valid": False, "problems": error.problems}, error=error)
-    counts = rates(Analysis((folder,), "sm", chosen))
+    analysis = Analysis((folder,), "sm", chosen)
+    joint = build(analysis, [experiment], fitted=False).at({})
+    found = [*impossible_bins(joint.channels[0], experiment), *negative_bins(joint, experiment)]
+    if found:
+        problems = [Problem(str(experiment.folder), None, "", text) for text in found]
+        return Answer({"valid": False, "problems": problems}, error=SpecError(problems))
+    counts = rates(analysis)
     totals = {name: float(values.sum()) for name, values in counts.components.items()}
     observed = _observed(experiment)
     expected = ", ".join(f"{name} {total:.4g}" for name, total in totals.items())

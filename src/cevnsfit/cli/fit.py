@@ -1,5 +1,6 @@
 """`cevnsfit fit`: the best fit."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
@@ -64,7 +65,13 @@ def fit_text(summary: "FitSummary", *, pseudo: bool = False) -> "Iterator[str]":
         if entry.observed is not None:
             rows.append((entry.experiment, "observed", f"{entry.observed.sum():.0f}"))
     yield table("Counts at the best fit", ("experiment", "component", "counts"), rows)
-    yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; signal at {summary.significance:.2f} sigma"
+    if math.isinf(summary.significance):
+        signal = "impossible without signal"
+    else:
+        signal = f"{'signal' if summary.significance >= 0 else 'deficit'} at {abs(summary.significance):.2f} sigma"
+    yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; {signal}"
+    if result.at_domain_end:
+        yield f"at the end of the domain, not at a minimum of its own: {', '.join(result.at_domain_end)}"
     if result.reason and result.valid:
         yield f"remark: {result.reason}"
     if summary.caveat:

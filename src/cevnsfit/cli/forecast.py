@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOptions, PoiOption, WorkerOptions, assignments, levels_at, located
-from cevnsfit.cli.output import Answer, progress, table
+from cevnsfit.cli.output import Answer, lost, progress, table
 from cevnsfit.core.documents import plain, write_document
 
 if TYPE_CHECKING:
@@ -127,8 +127,12 @@ def _vary(plan: "Plan", asked: ForecastOptions, executor: "Executor | None") -> 
 
 
 def _invalid(results: "Sequence[Forecast]") -> str:
-    bad = [result for result in results if not result.sensitivity.median.valid]
-    return f"{len(bad)} forecasts have profiled points near the minimum that did not converge" if bad else ""
+    bad = sum(not result.sensitivity.median.valid for result in results)
+    return (
+        f"{bad} forecasts have profiled points near the minimum that did not converge"
+        if bad
+        else lost(sum(result.sensitivity.failed for result in results))
+    )
 
 
 def _number(value: float) -> str:

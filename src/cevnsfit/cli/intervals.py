@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import AnalysisOptions, LevelOptions, PoiOption, ToyOptions, WorkerOptions, levels_at
-from cevnsfit.cli.output import Answer, progress
+from cevnsfit.cli.output import Answer, lost, progress
 from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def intervals(
     with progress() as tell:
         result = run_limits(chosen, question, run=run, progress=tell)
     label = caveat(chosen)
-    incomplete = "" if result.valid else "profiled points near the minimum did not converge, or no toy at a value could be fitted"
-    seed = None if result.toys is None else toys.seed
+    seed, failed = (None, 0) if result.toys is None else (toys.seed, result.toys.failed)
+    incomplete = "" if result.valid else lost(failed) or "profiled points near the minimum did not converge"
     return Answer({**plain(result), "caveat": label}, _text(result, label), analysis=chosen, seed=seed, incomplete=incomplete)
 
 
@@ -51,6 +51,10 @@ def _text(result: "Intervals", label: str) -> "Iterator[str]":
     yield f"{result.poi} at {100 * result.cl:g} % CL{threshold}, {result.method}"
     yield f"  allowed:  {format_intervals(result.allowed)}"
     yield f"  excluded: {format_intervals(result.excluded)}"
+    if result.at_domain_end:
+        yield f"  the {' and the '.join(result.at_domain_end)} end is that of the domain of {result.poi}: the data do not exclude more"
+    if result.on_edge:
+        yield "  an end is at the edge of the domain of the likelihood, where a bin without events holds nothing"
     yield f"  best fit: {result.best_fit:.4g}, -2 ln lambda = {result.nll2:.2f}"
     yield f"  minima (difference in -2 ln lambda): {minima}"
     if result.expected:

@@ -3,6 +3,7 @@
 Exit codes: 0; 1 an internal error; 2 bad input; 3 an invalid fit or an incomplete result; 130 interrupted.
 """
 
+import json
 import os
 import sys
 import traceback
@@ -32,7 +33,8 @@ from cevnsfit.cli import (
     susy,
     validate,
 )
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.cli.output import INCOMPLETE
+from cevnsfit.core.errors import CevnsfitError, FitError
 
 
 class Commands(TyperGroup):
@@ -56,6 +58,8 @@ class Commands(TyperGroup):
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
                 raise  # typer's own: an exit, or a usage error that it prints
             text, code = _explained(error, ctx.invoked_subcommand, arguments)
+            if isinstance(error, FitError) and "--json" in arguments:
+                typer.echo(json.dumps({"valid": False, "reason": str(error)}))
             if code == 1 and (ctx.params.get("debug") or os.environ.get("CEVNSFIT_DEBUG")):
                 traceback.print_exc()
             typer.echo(text, err=True)
@@ -82,6 +86,8 @@ def _explained(error: BaseException, command: str | None, arguments: list[str]) 
     """Return the message and the exit code of an error."""
     if isinstance(error, KeyboardInterrupt):
         return _interrupted(command, arguments), 130
+    if isinstance(error, FitError):
+        return f"incomplete: {error}", INCOMPLETE
     if isinstance(error, CevnsfitError):
         return f"error: {error}", 2
     if isinstance(error, OSError):

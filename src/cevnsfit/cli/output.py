@@ -99,6 +99,11 @@ def remark(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def lost(failed: int) -> str:
+    """Return why a result with toys that were lost is incomplete; empty if there are none."""
+    return f"{failed} toys could not be fitted" if failed else ""
+
+
 def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table as text."""
     from cevnsfit.report.tables import print_table

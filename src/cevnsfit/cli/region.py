@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOption, OutputFolder, ToyOptions, WorkerOptions
-from cevnsfit.cli.output import Answer, progress, table
+from cevnsfit.cli.output import Answer, lost, progress, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions) 
         result = run_toy_region(chosen, question, run=run, progress=tell)
     files = write_region(result, asked.folder)
     valid = all(column.valid for column in result.columns)
-    incomplete = "" if valid else "no toy could be fitted at some points, or points did not converge"
+    incomplete = "" if valid else lost(result.failed) or "points near the minimum did not converge"
     return Answer(result, _text(result, asked.cl), files, analysis=chosen, seed=asked.seed, incomplete=incomplete)
 
 
@@ -58,7 +58,7 @@ def _text(result: "ToyRegion", cl: float) -> "Iterator[str]":
     x, y = result.plane.x, result.plane.y
     rows = [(f"{value:.4g}", format_intervals(c.allowed, y.unit)) for value, c in zip(x.values, result.columns, strict=True)]
     yield table(f"Allowed {y.name} at {100 * cl:g} % CL", (f"{x.name} [{x.unit}]", y.name), rows)
-    yield result.method
+    yield f"{result.method}; {result.failed} failed"
     if result.plane.caveat:
         yield result.plane.caveat
 

@@ -30,6 +30,10 @@ class NoDataError(CevnsfitError):
     """An experiment without observed counts was asked for a fit to data."""
 
 
+class FitError(CevnsfitError):
+    """A fit that a result needs has no valid minimum."""
+
+
 class ResultError(CevnsfitError):
     """A stored result is missing, damaged or belongs to another analysis."""
 

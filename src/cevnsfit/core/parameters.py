@@ -64,6 +64,11 @@ class Parameter:
             message = f"parameter '{self.name}' has the kind '{self.kind}'; there are {', '.join(kinds)}"
             raise CevnsfitError(message)
 
+    @property
+    def null(self) -> float:
+        """Return the value without signal: the least physical one of a strength, the default (no new physics) of all others."""
+        return self.least if math.isfinite(self.least) else self.default
+
     def checked(self, value: float) -> float:
         """Return `value` when it lies in the domain.
 
@@ -135,6 +140,11 @@ class ParameterSet:
         """Return the parameters with their domains cut at the least physical values."""
         cut = (replace(p, lower=max(p.lower, p.least), default=max(p.default, p.least)) for p in self.parameters)
         return ParameterSet(tuple(cut))
+
+    def released(self, names: Iterable[str]) -> ParameterSet:
+        """Return the parameters with some floating that are held by default (`Parameter.fixed`); UnknownNameError if a name is not one of them."""
+        chosen = {self.index(name) for name in names}
+        return ParameterSet(tuple(replace(p, fixed=p.fixed and i not in chosen) for i, p in enumerate(self)))
 
     def vector(self, values: Mapping[str, float]) -> NDArray[np.float64]:
         """Return the defaults with `values` put in by name, shape (n,), each checked against its domain."""

@@ -69,7 +69,7 @@ _REFINED: Final = 4
 
 
 def signal_test(
-    joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, data: Data | None = None, null: float = 0.0
+    joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, data: Data | None = None, null: float | None = None
 ) -> Hypothesis:
     """Return the hypothesis without signal, with the best fit: what CLs limits on `poi` need.
 
@@ -84,14 +84,15 @@ def signal_test(
     data
         The data set; the observed one by default.
     null
-        The parameter without signal; its domain is cut there.
+        The parameter without signal, by default its own value for that; its domain is cut there.
 
     Raises
     ------
     CevnsfitError
         If counts do not grow with `poi`: then CLs makes no statement.
     """
-    floor = joint.parameters[poi].checked(null)
+    joint = joint.physical
+    floor = joint.parameters[poi].checked(joint.parameters[poi].null if null is None else null)
     joint = cut(joint, poi, floor)
     require_growth(joint, poi, {} if at is None else at)
     return with_best_fit(hypothesis(joint, poi, floor, at=at, data=data))
@@ -204,7 +205,7 @@ def limit_interval(
         method=method,
         cl=cl,
         dof=1,
-        valid=math.isfinite(test.best) and not math.isnan(limit),
+        valid=math.isfinite(test.best) and not math.isnan(limit) and (record is None or record.valid),
         toys=record,
         expected=tuple(float(value) for value in expected),
     )

@@ -20,11 +20,18 @@ if TYPE_CHECKING:
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
-WIDENINGS: Final = 10
+WIDENINGS: Final = 40
 """Times that a window is widened, at most."""
 
 FLAT: Final = 1e-9
 """Change of -2 ln lambda over a whole widening below which the parameter has no effect there, and no end is excluded farther out."""
+
+NEAR: Final = 5.0
+STEEP: Final = 5.0
+"""Height in standard deviations below which a point matters, and change of it beyond which the step to the next point is halved."""
+
+HALVINGS: Final = 40
+"""Times that steps are halved, at most."""
 
 
 def column(
@@ -59,7 +66,7 @@ def column(
 def _refined(
     joint: Joint, poi: str, values: NDArray[np.float64], first: ProfileResult, *, at: Mapping[str, float], data: Data | None
 ) -> Curve:
-    """Return a profiled curve with the minima beside its lowest points added."""
+    """Return a profiled curve with the minima beside its lowest points, and values on the steep steps beside them, added."""
     position = joint.parameters.index(poi)
     seeds = minima(first.nll2)
     seeds = seeds if seeds else [int(np.argmin(first.nll2))]  # all are infinite
@@ -70,12 +77,33 @@ def _refined(
     low, high = values[np.maximum(np.array(seeds) - 1, 0)], values[np.minimum(np.array(seeds) + 1, len(values) - 1)]
     good = free.converged & (low < found) & (found < high) & ~np.isin(found, values) & (free.nll2 <= first.nll2[seeds])
     keep = np.flatnonzero(good)
-    all_values = np.concatenate([values, found[keep]])
-    order = np.argsort(all_values)
-    nll2 = np.concatenate([first.nll2, free.nll2[keep]])[order]
-    valid = np.concatenate([first.converged, free.converged[keep]])[order]
-    theta = np.concatenate([first.theta, free.theta[keep]])[order]
-    return Curve(all_values[order], nll2, valid, theta, first.fallbacks + free.fallbacks)
+    values, first = _merged(values, first, found[keep], free.take(keep))
+    for _ in range(HALVINGS):
+        wide = _steep(first.nll2)
+        if not len(wide):
+            break
+        new = 0.5 * (values[wide] + values[wide + 1])
+        more = profile_minima(joint, at_values(poi, new, at), data=data, start=first.theta[wide])
+        values, first = _merged(values, first, new, more)
+    return Curve(values, first.nll2, first.converged, first.theta, first.fallbacks)
+
+
+def _steep(nll2: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the steps in which a curve leaves the neighbourhood of its minimum at once: no scale of the parameter has told of it."""
+    known = np.isfinite(nll2)
+    if not known.any():
+        return np.empty(0, dtype=np.int64)
+    height = np.sqrt(np.where(known, nll2, nll2[known].max()) - nll2[known].min())
+    near = np.minimum(height[1:], height[:-1]) < NEAR
+    return np.flatnonzero(known[1:] & known[:-1] & near & (np.abs(np.diff(height)) > STEEP))
+
+
+def _merged(
+    values: NDArray[np.float64], found: ProfileResult, new: NDArray[np.float64], more: ProfileResult
+) -> tuple[NDArray[np.float64], ProfileResult]:
+    """Return values and the profile there with more of both, increasing."""
+    order = np.argsort(np.append(values, new))
+    return np.append(values, new)[order], found.extended(more).take(order)
 
 
 def searched(
@@ -101,9 +129,7 @@ def searched(
         new = np.setdiff1d(wider(values, joint.parameters[poi], low=bool(low), high=bool(high)), values)
         if not len(new):
             break
-        found = found.extended(profile_minima(joint, at_values(poi, new, at), data=data))
-        order = np.argsort(np.append(values, new))
-        values, found = np.append(values, new)[order], found.take(order)
+        values, found = _merged(values, found, new, profile_minima(joint, at_values(poi, new, at), data=data))
         steady |= np.isclose(found.nll2[[0, -1]], ends, rtol=0.0, atol=FLAT) & (low, high)
     return _refined(joint, poi, values, found, at=at, data=data)
 

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 from scipy.stats import chi2
 
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import CevnsfitError, FitError
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.goodness import tail
 from cevnsfit.infer.lines import effective
 from cevnsfit.infer.minima import free_fits, start_set
+from cevnsfit.infer.results import Tested
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import Chunk
 from cevnsfit.stats.data import Data, observed_data, observing, toy_data
@@ -45,7 +46,7 @@ METHOD: Final = "parameter goodness of fit"
 
 
 @dataclass(frozen=True, slots=True)
-class Compatibility:
+class Compatibility(Tested):
     """How well experiments agree.
 
     Attributes
@@ -62,7 +63,7 @@ class Compatibility:
         The p-value of pseudo-experiments at the combined best fit, None without any.
     """
 
-    document: ClassVar[Mapping[str, str | None]] = {"method": "method", "tail": "tail", "toys": None}
+    document: ClassVar[Mapping[str, str | None]] = {"method": "method", "tail": "tail", "valid": "valid", "toys": None}
 
     statistic: float
     ndof: int
@@ -75,11 +76,6 @@ class Compatibility:
     def method(self) -> str:
         """Return how they are compared."""
         return METHOD
-
-    @property
-    def tail(self) -> dict[str, float] | None:
-        """Return the p-value of pseudo-experiments, None without any."""
-        return None if self.toys is None else self.toys.tail
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,7 +186,9 @@ def compatibility(
     Raises
     ------
     CevnsfitError
-        If no two experiments share a coupling, or a fit does not converge.
+        If no two experiments share a coupling.
+    FitError
+        If a fit does not converge.
     """
     at = {} if at is None else at
     data = observed_data(joint) if data is None else data
@@ -202,7 +200,7 @@ def compatibility(
     statistic = float(combined[0] - separate[0])
     if not np.isfinite(statistic):
         message = "a fit does not converge: there is no test of compatibility"
-        raise CevnsfitError(message)
+        raise FitError(message)
     statistic, shared = max(statistic, 0.0), shared_couplings(joint, at)
     ndof = sum(len(channels) - 1 for channels in shared.values())
     record = None

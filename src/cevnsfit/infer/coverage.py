@@ -18,7 +18,7 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.cls import asymptotic_tails, cut, require_growth
 from cevnsfit.infer.feldman_cousins import FAR
-from cevnsfit.infer.hypothesis import at_value, likelihood_ratio, q_tilde, t
+from cevnsfit.infer.hypothesis import at_value, hypothesis, likelihood_ratio, q_tilde, t, with_best_fit
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.minima import conditional_fits
 from cevnsfit.infer.toys import SURE, Chunk, measured, p_value
@@ -98,9 +98,14 @@ def studied(test: Hypothesis, truth: float, *, cl: float, toys: Toys, nested: in
     chunk = Chunk(
         functools.partial(toy_data, one.joint, one.theta), functools.partial(_plain, test=one, limits=has_limits(one)), toys.seed, point
     )
-    plain, ordered = yield [measured(chunk, toys.chunks), _ordered(one, toys.seed, point + 1, nested, 1 - cl)]
+    plain, ordered = yield [measured(chunk, toys.chunks), _ordered(_physical(one) if nested else one, toys.seed, point + 1, nested, 1 - cl)]
     found = coverage_of(truth, plain, cl=cl, nested=False)
     return found if ordered is None else (*found, coverage_of(truth, ordered, cl=cl, nested=True)[1])
+
+
+def _physical(test: Hypothesis) -> Hypothesis:
+    """Return a hypothesis with its best fit in the physical domain."""
+    return with_best_fit(hypothesis(test.joint.physical, test.poi, test.value, at=test.at, data=test.data))
 
 
 def _ordered(test: Hypothesis, seed: int, point: int, toys: int, alpha: float) -> Procedure[Floats | None]:
@@ -121,12 +126,12 @@ def is_near(test: Hypothesis, truth: float) -> bool:
 
 
 def has_limits(test: Hypothesis) -> bool:
-    """Return whether CLs limits exist: 0 is in the domain, and counts grow with the parameter from there on."""
+    """Return whether CLs limits exist: the value without signal is in the domain, and counts grow with the parameter from there on."""
     parameter = test.joint.parameters[test.poi]
-    if not parameter.lower <= 0.0 < parameter.upper:
+    if not parameter.lower <= parameter.null < parameter.upper:
         return False
     try:
-        require_growth(cut(test.joint, test.poi, 0.0), test.poi, test.at)
+        require_growth(cut(test.joint, test.poi, parameter.null), test.poi, test.at)
     except CevnsfitError:
         return False
     return True
@@ -141,12 +146,13 @@ def _plain(data: Data, *, test: Hypothesis, limits: bool) -> Floats:
 def _cls(data: Data, found: Floats, test: Hypothesis) -> Floats:
     """Return the asymptotic CLs of the truth for each data set, shape (P,), as `infer.cls` has it for the observed data."""
     starts = np.concatenate([test.theta[None], test.alternatives[0].starts])
-    without = {**test.at, test.poi: 0.0}
+    floor = test.joint.parameters[test.poi].null
+    without = {**test.at, test.poi: floor}
     lowest, null = conditional_fits(test.joint, data, starts, at=without)
     null = np.where(np.isnan(null), test.theta, null)
     asimov = stack([asimov_data(observing(test.joint, data.take(row)), theta) for row, theta in enumerate(null)])
     heights = [conditional_fits(test.joint, asimov, starts, at=held)[0] for held in (test.held, without)]
-    best = np.where(found[:, 2] < 0.0, lowest, found[:, 1])
+    best = np.where(found[:, 2] < floor, lowest, found[:, 1])
     q = q_tilde(np.column_stack([found[:, 0], best, found[:, 2]]), test.value)
     with_signal, background = asymptotic_tails(q, np.maximum(heights[0] - heights[1], 0.0))
     return with_signal / background

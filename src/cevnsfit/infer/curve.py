@@ -28,6 +28,10 @@ _DIVISIONS: Final = 2
 _NODES: Final = 9
 _DOUBLINGS: Final = 60
 
+_BESIDE: Final = 1e-6
+_END: Final = 1e-9
+"""Where it is tried first whether a curve ends at a value, and the precision of its end; both relative to a cell."""
+
 _LEAST_ABSOLUTE: Final = 1e-300
 _LEAST_RELATIVE: Final = 1e-15
 """Precision of a root, at best."""
@@ -141,7 +145,20 @@ def crossings(profiled: Profiled, curve: Curve, levels: Sequence[float], start: 
         ends = np.stack([nodes[rows, cells], nodes[rows, cells + 1]], axis=1)
         start = np.repeat(result.theta.reshape(*nodes.shape, -1)[rows, cells], _NODES, axis=0)
     found = [_spline_root(x, y) for x, y in zip(nodes, excess, strict=True)]
+    for row in np.flatnonzero(np.isnan(found)):  # the curve ends there
+        found[row] = _end(profiled, ends[row], None if start is None else start[row * _NODES])
     return tuple(tuple(sorted(value for (k, _), value in zip(jobs, found, strict=True) if k == wanted)) for wanted in range(len(levels)))
+
+
+def _end(profiled: Profiled, ends: Floats, start: Floats | None) -> float:
+    """Return the last value at which a curve is finite between two values, of which one has a finite height."""
+
+    def height(x: float) -> float:
+        return math.inf if np.isinf(profiled(np.array([x]), start).nll2[0]) else -1.0
+
+    low, high = sorted(ends.tolist(), key=height)
+    beside = low + _BESIDE * (high - low)
+    return low if math.isinf(height(beside)) else root(height, beside, high, precision=_END)
 
 
 def _cell(excess: Floats) -> int:
@@ -151,12 +168,15 @@ def _cell(excess: Floats) -> int:
 
 
 def _spline_root(x: Floats, excess: Floats) -> float:
-    """Return the zero of a cubic spline in the cell where it changes sign."""
+    """Return the zero of a cubic spline in the cell where it changes sign; NaN where one of its ends is infinite."""
     from scipy.interpolate import CubicSpline
 
-    cell = _cell(excess)
-    zeros = [float(zero) for zero in CubicSpline(x, excess).solve(0.0, extrapolate=False) if x[cell] <= zero <= x[cell + 1]]
-    return zeros[0] if zeros else float(x[cell])
+    cell, known = _cell(excess), np.isfinite(excess)
+    if not known[cell : cell + 2].all():
+        return math.nan
+    zeros = CubicSpline(x[known], excess[known]).solve(0.0, extrapolate=False)
+    inside = [float(zero) for zero in zeros if x[cell] <= zero <= x[cell + 1]]
+    return inside[0] if inside else float(x[cell])
 
 
 def root(excess: Callable[[float], float], low: float, high: float, *, precision: float = 0.0, relative: float = 0.0) -> float:
@@ -188,8 +208,10 @@ def root(excess: Callable[[float], float], low: float, high: float, *, precision
         return known[x]
 
     xtol = max(precision * abs(high - low), _LEAST_ABSOLUTE)
-    while math.isinf(once(low)) != math.isinf(once(high)) and abs(high - low) > xtol:
+    while math.isinf(once(low)) != math.isinf(once(high)):
         middle = 0.5 * (low + high)
+        if abs(high - low) <= max(xtol, relative * abs(middle), 4.0 * _LEAST_RELATIVE * max(abs(low), abs(high))):
+            return high if math.isinf(once(low)) else low  # the end of the domain of the function
         low, high = (middle, high) if once(low) * once(middle) > 0.0 else (low, middle)
     if low == high or not once(low) * once(high) <= 0.0:
         return math.nan
@@ -228,7 +250,7 @@ def outward_root(
     for _ in range(_DOUBLINGS):
         outside = start + sign * step if abs(limit - start) > step else limit
         height = excess(outside)
-        if not math.isfinite(height):
+        if math.isnan(height):
             return math.nan
         if height > 0.0:
             return root(excess, inside, outside, precision=precision * abs(outside - start) / abs(outside - inside), relative=relative)

@@ -17,7 +17,7 @@ from scipy.special import ndtr, ndtri
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.lines import effective
-from cevnsfit.stats.engine import bind_data, evaluate_problem
+from cevnsfit.stats.engine import bind_data, nll2_at
 from cevnsfit.stats.joint import Joint
 
 if TYPE_CHECKING:
@@ -206,9 +206,8 @@ def rebuilding(likelihood: Joint | Likelihood) -> NDArray[np.bool_]:
 
 def _heights(bound: BoundLikelihood, theta: Floats) -> Floats:
     with np.errstate(over="ignore", invalid="ignore"):
-        found = evaluate_problem(bound, theta, np.arange(len(theta)))
-    heights: Floats = np.where(found.impossible | ~np.isfinite(found.value), np.inf, found.value)
-    return heights
+        heights = nll2_at(bound, theta, np.arange(len(theta)))
+    return np.where(np.isfinite(heights), heights, np.inf)
 
 
 def _rebuilt_heights(likelihood: Likelihood, data: Data, theta: Floats) -> Floats:

@@ -1,5 +1,7 @@
 """The significance of a signal: how well the data do without it.
 
+It is sqrt(q0) where its asymptotic distribution holds (`infer.validity`); elsewhere that of pseudo-experiments without signal.
+
 References
 ----------
 Cowan, Cranmer, Gross and Vitells, Eur. Phys. J. C 71 (2011) 1554, arXiv:1007.1727, eqs. 12 and 53.
@@ -8,27 +10,32 @@ Cowan, Cranmer, Gross and Vitells, Eur. Phys. J. C 71 (2011) 1554, arXiv:1007.17
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from scipy.stats import norm
 
+from cevnsfit.core.errors import FitError
+from cevnsfit.infer.columns import searched
 from cevnsfit.infer.hypothesis import hypothesis, q0, toys_of, with_best_fit
-from cevnsfit.infer.results import ToyRecord
+from cevnsfit.infer.minima import EXCLUDED
+from cevnsfit.infer.results import Tested, ToyRecord, named_minima
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import measured, point_test
+from cevnsfit.infer.validity import doubts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.runner import Runner
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
 
-@dataclass(frozen=True, slots=True)
-class Discovery:
+@dataclass(frozen=True, slots=True, eq=False)
+class Discovery(Tested):
     """The significance of a signal.
 
     Attributes
@@ -40,14 +47,28 @@ class Discovery:
     statistic
         q0: -2 ln lambda(null) + 2 ln lambda(best fit), 0 where the best fit is below `null`.
     significance
-        In standard deviations; from pseudo-experiments where there are any: infinite when none of them reaches the data.
+        In standard deviations; from pseudo-experiments where these decide it: infinite when none of those that were asked for reaches the data.
     p
         The p-value.
+    minima
+        (value, -2 ln lambda) of each local minimum of the data, increasing in value.
+    remark
+        Why the asymptotic significance does not hold, empty where it does.
+    test
+        The hypothesis without signal.
     toys
-        The pseudo-experiments behind it, None for the asymptotic significance.
+        The pseudo-experiments, None without any.
+    asymptotic
+        Whether significance and p-value are asymptotic.
     """
 
-    document: ClassVar[Mapping[str, str]] = {"method": "method"}
+    document: ClassVar[Mapping[str, str | None]] = {
+        "method": "method",
+        "minima": "named_minima",
+        "valid": "valid",
+        "test": None,
+        "asymptotic": None,
+    }
 
     poi: str
     null: float
@@ -55,19 +76,28 @@ class Discovery:
     statistic: float
     significance: float
     p: float
+    minima: tuple[tuple[float, float], ...]
+    remark: str
+    test: Hypothesis
     toys: ToyRecord | None = None
+    asymptotic: bool = True
 
     @property
     def method(self) -> str:
         """Return how the p-value was found."""
-        return f"profile likelihood, {'asymptotic' if self.toys is None else 'toys without signal'}"
+        return f"profile likelihood, {'asymptotic' if self.asymptotic else 'toys without signal'}"
+
+    @property
+    def named_minima(self) -> list[dict[str, float]]:
+        """Return value and -2 ln lambda of each local minimum by these names."""
+        return named_minima(self.minima)
 
 
 def discovery(
     joint: Joint,
     poi: str,
     *,
-    null: float = 0.0,
+    null: float | None = None,
     at: Mapping[str, float] | None = None,
     data: Data | None = None,
     toys: Toys | None = None,
@@ -82,7 +112,7 @@ def discovery(
     poi
         The parameter.
     null
-        Its value without signal.
+        Its value without signal; by default that of the parameter.
     at
         Other parameters that are held, by name.
     data
@@ -91,12 +121,36 @@ def discovery(
         Number and seed of pseudo-experiments; none by default: sqrt(q0).
     run
         Where they are generated.
+
+    Raises
+    ------
+    FitError
+        If no fit converges.
     """
+    null = joint.parameters[poi].null if null is None else null
     test = with_best_fit(hypothesis(joint, poi, null, at=at, data=data))
+    curve = searched(test.joint, poi, EXCLUDED, at=test.at, data=test.data)
+    if curve.nll2[curve.lowest] < test.best or not math.isfinite(test.best):
+        test = replace(test, best=float(curve.nll2[curve.lowest]), estimate=float(curve.values[curve.lowest]))
     q = float(q0(test.observed, null)[0])
-    if toys is None:
-        return Discovery(poi, null, test.estimate, q, math.sqrt(q), float(norm.sf(math.sqrt(q))))
-    rows = run(measured(toys_of(test, toys.seed, 0), toys.chunks))
-    point = point_test(null, q, [q0(rows, null)])
-    significance = float(norm.isf(point.p)) if point.p > 0 else math.inf
-    return Discovery(poi, null, test.estimate, q, significance, point.p, ToyRecord(toys.seed, (point,)))
+    if not math.isfinite(test.best) or math.isnan(q):
+        message = f"no fit of {poi} converges: there is no significance"
+        raise FitError(message)
+    minima = tuple((float(curve.values[i]), float(curve.nll2[i])) for i in curve.minima)
+    reasons = doubts(test, q) if math.isfinite(q) else ()
+    remark = f"the asymptotic significance does not hold: {'; '.join(reasons)}" if reasons else ""
+    remark = remark if math.isfinite(q) else "the data are impossible without signal"
+    found = Discovery(poi, null, test.estimate, q, math.sqrt(q), float(norm.sf(math.sqrt(q))), minima, remark, test)
+    return found if toys is None else with_toys(found, toys, run)
+
+
+def with_toys(found: Discovery, toys: Toys, run: Runner = HERE, *, asked: bool = True) -> Discovery:
+    """Return a significance with that of pseudo-experiments in its place; the asymptotic one stays where none reaches the data, unless `asked` for."""
+    rows = run(measured(toys_of(found.test, toys.seed, 0), toys.chunks))
+    point = point_test(found.null, found.statistic, [q0(rows, found.null)])
+    record = ToyRecord(toys.seed, (point,))
+    if not asked and not point.p > 0.0:
+        return replace(found, toys=record)
+    certain = {0.0: math.inf, 1.0: 0.0}
+    significance = certain[point.p] if point.p in certain else float(norm.isf(point.p))
+    return replace(found, significance=significance, p=point.p, toys=record, asymptotic=False)

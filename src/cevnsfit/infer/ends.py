@@ -55,7 +55,8 @@ def profile_end(objective: Objective, minuit: Minuit, name: str, side: int) -> f
 
     width = minuit.errors[name] if not minuit.fixed[name] else _first_width(objective, name)
     end = outward_root(excess, start, width, limit, precision=PRECISION)
-    jumps = math.isfinite(end) and end != limit and abs(curve(end)) > JUMP
+    beyond = end + math.copysign(2 * PRECISION * max(abs(end - start), width), limit - start)
+    jumps = math.isfinite(end) and end != limit and abs(curve(end)) > JUMP and curve(beyond) < math.inf
     return _followed_on(excess, start, end, limit) if jumps else end
 
 
@@ -95,7 +96,7 @@ def _excess(objective: Objective, best: NDArray[np.float64], name: str) -> Curve
 
     def by_profile(position: float) -> float:
         result = profile(joint, {name: np.array([position])}, data=objective.data, start=theta, floating=others)
-        return float(result.nll2[0] - base - 1) if result.converged[0] else math.nan
+        return float(result.nll2[0] - base - 1) if result.converged[0] or np.isposinf(result.nll2[0]) else math.nan
 
     return by_profile
 

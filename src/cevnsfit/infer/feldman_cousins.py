@@ -1,8 +1,12 @@
 """Feldman-Cousins intervals: the ordering of the observed likelihood ratio among pseudo-experiments.
 
-The statistic of a value is t = -2 ln lambda(value) + 2 ln lambda(best fit). Pseudo-experiments are generated at the value with the nuisances
-that fit the observed data best there, auxiliary data included, and the value belongs to the interval when at least a fraction 1 - CL of them
-have a larger t. Values far from the best fit need none. More are generated only where the decision is within the Monte Carlo error.
+The statistic of a value is t = -2 ln lambda(value) + 2 ln lambda(best fit), both inside the physical domain. Pseudo-experiments are generated
+at the value with the nuisances that fit the observed data best there, auxiliary data included, and the value belongs to the interval when at
+least a fraction 1 - CL of them have a larger t.
+
+The values follow from the profiled curve: its extremes, and where sqrt(t) passes the `STEPS` on the way from a minimum to where a value is
+excluded without pseudo-experiments, or to the end of the domain. Steps at whose ends the decisions differ are halved for as long as the
+p-values there differ by more than their Monte Carlo errors. More pseudo-experiments are generated only where a decision is within its error.
 
 References
 ----------
@@ -12,18 +16,20 @@ Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, section IV; for nuisances Cran
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.columns import searched
-from cevnsfit.infer.curve import between, changes, complement, interpolated
+from cevnsfit.infer.curve import between, changes, complement, falling, interpolated
 from cevnsfit.infer.hypothesis import at_values, t, toys_of
-from cevnsfit.infer.intervals import Intervals, threshold
+from cevnsfit.infer.intervals import Intervals, domain_ends, threshold
 from cevnsfit.infer.results import PointTest, ToyRecord
 from cevnsfit.infer.runner import HERE
-from cevnsfit.infer.toys import calls, point_test
+from cevnsfit.infer.toys import SURE, calls, point_test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,17 +43,21 @@ if TYPE_CHECKING:
     from cevnsfit.infer.toys import Toys
 
     Bools = NDArray[np.bool_]
+    Floats = NDArray[np.float64]
 
 METHOD: Final = "Feldman-Cousins, nuisances profiled"
 
 FAR: Final = 25.0
 """Statistic beyond which a value is excluded without pseudo-experiments: five standard deviations."""
 
-REFINED: Final = 3
-"""Times that the distance between an allowed and an excluded value is halved."""
+REFINED: Final = 7
+"""Times that the distance between an allowed and an excluded value is halved, at most."""
 
-_STEPS: Final = (0.5, 1.5, 2.5, 3.5, 5.0, 8.0, FAR)
-"""The statistic takes at least one value between neighbours of these on each side of a minimum."""
+STEPS: Final = (0.25, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.7)
+"""Of sqrt(t), relative to the asymptotic threshold: between neighbours a value is tested on each side of a minimum."""
+
+_BEYOND: Final = 1.05
+"""Of sqrt(t), relative to `FAR`: the values that close the search."""
 
 
 def feldman_cousins(test: Hypothesis, *, cl: float, toys: Toys, run: Runner = HERE) -> Intervals:
@@ -56,7 +66,7 @@ def feldman_cousins(test: Hypothesis, *, cl: float, toys: Toys, run: Runner = HE
     Parameters
     ----------
     test
-        Any value of the parameter, with its best fit.
+        Any value of the parameter, with its best fit, in the physical domain (`Joint.physical`).
     cl
         Confidence level.
     toys
@@ -68,19 +78,41 @@ def feldman_cousins(test: Hypothesis, *, cl: float, toys: Toys, run: Runner = HE
     ------
     DomainError
         Unless 0 < cl < 1.
+    CevnsfitError
+        If no value is allowed: the best fit, which is, was not found.
     """
-    return run(construction(test, cl=cl, toys=toys))
+    return require_allowed(run(construction(test, cl=cl, toys=toys)))
+
+
+def require_allowed(*found: Intervals) -> Intervals:
+    """Return the first of several intervals; CevnsfitError unless one of them allows a value, as the best fit must be."""
+    if any(entry.allowed for entry in found):
+        return found[0]
+    tested = sum(len(entry.toys.points) for entry in found if entry.toys is not None)
+    message = (
+        f"none of {tested} tested values of {found[0].poi} is allowed, and so not even the best fit: it was not found, or cannot be tested"
+    )
+    raise CevnsfitError(message)
 
 
 def construction(test: Hypothesis, *, cl: float, toys: Toys, first: int = 0) -> Procedure[Intervals]:
-    """Return the Feldman-Cousins interval, as a procedure; `first` is the place of its first value among the random streams."""
-    threshold(cl, 1)
+    """Return the Feldman-Cousins interval, as a procedure; `first` is the place of its first value among the random streams.
+
+    Nothing may be allowed where the best fit is looked for elsewhere too.
+
+    Raises
+    ------
+    CevnsfitError
+        If -2 ln lambda is infinite everywhere.
+    """
     curve = searched(test.joint, test.poi, FAR, at=test.at, data=test.data)
     test = replace(test, best=float(np.fmin(test.best, curve.nll2.min())))
-    tests = {
-        first + (k << REFINED): replace(test, value=float(curve.values[i]), theta=curve.theta[i], nll2=float(curve.nll2[i]))
-        for k, i in enumerate(grid_points(curve, test.best))
-    }
+    if not math.isfinite(test.best):
+        message = f"no value of {test.poi} can be tested: the model cannot make the data"
+        raise CevnsfitError(message)
+    values = first_values(curve, test.best, threshold(cl, 1))
+    start = curve.theta[np.abs(curve.values[:, None] - values).argmin(axis=0)]
+    tests = {first + (k << REFINED): one for k, one in enumerate(at_values(test, values, start))}
     points: dict[int, PointTest] = {}
     new = tests
     for level in range(REFINED + 1):
@@ -91,18 +123,25 @@ def construction(test: Hypothesis, *, cl: float, toys: Toys, first: int = 0) -> 
     return _result(test, curve, ToyRecord(toys.seed, tuple(points[place] for place in sorted(points))), cl)
 
 
-def grid_points(curve: Curve, best: float) -> list[int]:
-    """Return which points of a profiled curve are tested: extremes, and one wherever the statistic passes one of the steps."""
-    statistic = np.clip(curve.nll2 - best, 0.0, 1e12)
-    step = np.searchsorted(_STEPS, statistic, side="right")
-    slope = np.sign(np.diff(statistic))
-    chosen = [0]
-    for i in range(1, len(statistic) - 1):
-        extreme = slope[i] != slope[i - 1] and statistic[i] < FAR
-        before_excluded = step[i] < len(_STEPS) <= max(step[i + 1], step[i - 1])
-        if extreme or before_excluded or step[i] != step[chosen[-1]]:
-            chosen.append(i)
-    return [*chosen, len(statistic) - 1]
+def first_values(curve: Curve, best: float, level: float) -> Floats:
+    """Return the values that are tested first, increasing: extremes and ends of a profiled curve, and where sqrt(t) passes a step.
+
+    Parameters
+    ----------
+    curve
+        The curve.
+    best
+        Its reference: -2 ln lambda of the best fit.
+    level
+        The asymptotic threshold of t.
+    """
+    height = np.sqrt(np.maximum(curve.nll2 - best, 0.0))
+    steps = [*np.multiply(STEPS, math.sqrt(level)), _BEYOND * math.sqrt(FAR)]
+    passed = [interpolated(curve.values[i : i + 2], height[i : i + 2], step) for step in steps for i in changes(height > step)]
+    slope = np.sign(np.diff(np.minimum(height, FAR)))
+    extreme = np.append(np.insert(slope[1:] != slope[:-1], 0, True), True) & (height < math.sqrt(FAR))
+    extreme[[0, -1]] = True
+    return np.unique([*passed, *curve.values[extreme]])
 
 
 def decided(test: Hypothesis, place: int, alpha: float, toys: Toys) -> Procedure[PointTest]:
@@ -125,14 +164,19 @@ def _allowed(points: Sequence[PointTest], alpha: float) -> Bools:
 
 
 def _middles(tests: Mapping[int, Hypothesis], points: Mapping[int, PointTest], alpha: float, gap: int) -> dict[int, Hypothesis]:
-    """Return the values half way between neighbours, `gap` places apart, of which one is clearly allowed and the other clearly not."""
-    near = [(a, b) for a, b in itertools.pairwise(sorted(points)) if b - a == gap and points[a].decided and points[b].decided]
+    """Return the values half way between neighbours, `gap` places apart, of which one is allowed and the other, with a different p, is not."""
+    near = [(a, b) for a, b in itertools.pairwise(sorted(points)) if b - a == gap and _differ(points[a], points[b])]
     pairs = [(a, b) for a, b in near if np.logical_xor(*_allowed((points[a], points[b]), alpha))]
     if not pairs:
         return {}
     values = np.array([0.5 * (tests[a].value + tests[b].value) for a, b in pairs])
     start = np.array([0.5 * (tests[a].theta + tests[b].theta) for a, b in pairs])
     return {a + gap // 2: one for (a, _), one in zip(pairs, at_values(tests[pairs[0][0]], values, start), strict=True)}
+
+
+def _differ(a: PointTest, b: PointTest) -> bool:
+    """Return whether two p-values differ by more than their Monte Carlo errors."""
+    return abs(a.p - b.p) > SURE * math.hypot(a.error, b.error)
 
 
 def _result(test: Hypothesis, curve: Curve, record: ToyRecord, cl: float) -> Intervals:
@@ -151,14 +195,22 @@ def _result(test: Hypothesis, curve: Curve, record: ToyRecord, cl: float) -> Int
         method=METHOD,
         cl=cl,
         dof=1,
-        valid=bool(curve.valid[curve.nll2 - curve.nll2[best] < 100.0].all()) and all(p.toys > 0 or p.p == 0.0 for p in record.points),
+        valid=bool(curve.valid[curve.nll2 - curve.nll2[best] < 100.0].all()) and record.valid,
         toys=record,
+        at_domain_end=domain_ends(allowed, domain, parameter),
     )
 
 
 def allowed_intervals(points: Sequence[PointTest], alpha: float) -> tuple[Interval, ...]:
-    """Return the intervals of values with p >= alpha; p is linear between the tested values, which are increasing."""
-    values, p = [point.value for point in points], [point.p for point in points]
-    inside = _allowed(points, alpha)
+    """Return the intervals of values with p >= alpha; p is linear between the tested values, which are increasing.
+
+    Between a clearly allowed value and a clearly excluded one p changes in one direction, but for its Monte Carlo error.
+    """
+    values, p = [point.value for point in points], np.array([point.p for point in points])
+    for a, b in itertools.pairwise([i for i, point in enumerate(points) if point.decided]):
+        part = p[a : b + 1]
+        if (part[0] < alpha) != (part[-1] < alpha):
+            p[a : b + 1] = falling(part) if part[0] > part[-1] else falling(part[::-1])[::-1]
+    inside = ~(p < alpha)
     cuts = [interpolated(values[i : i + 2], p[i : i + 2], alpha) for i in changes(inside)]
     return between((values[0], *cuts, values[-1]), inside=bool(inside[0]))

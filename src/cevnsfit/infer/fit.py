@@ -7,6 +7,7 @@ rebuilt at shifted values. Those with scale "log" are fitted as logarithms.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.ends import profile_end
 from cevnsfit.infer.migrad import migrad, minuit_at
 from cevnsfit.infer.objective import Objective, from_internal, internal_domain, to_internal
+from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
 from cevnsfit.infer.starts import Candidate, Search, search
 from cevnsfit.stats.data import observed_data
@@ -34,12 +36,14 @@ if TYPE_CHECKING:
 POLISHED: Final = 3
 """Local minima that iminuit finishes."""
 
-LEAST: Final = 1e-6
-"""Rounding below 0 that -2 ln lambda may have."""
+IMPOSSIBLE: Final = "the model expects nothing in a bin with events, or less than nothing in a bin"
 
-NEGATIVE: Final = "-2 ln lambda is negative: the model expects less than nothing in a bin"
+ON_EDGE: Final = "at the edge of the domain of the likelihood: a bin without events holds nothing"
 
-IMPOSSIBLE: Final = "the model expects nothing in a bin with events"
+NO_EDGE: Final = "no minimum was found at the edge of the domain of the likelihood"
+
+UNMOVED: Final = 1e-20
+"""Variance, in natural units, below which a parameter cannot move along a wall."""
 
 WITHIN: Final = 10.0
 """Only local minima this close to the best in -2 ln lambda are finished."""
@@ -120,6 +124,8 @@ def _evaluated(objective: Objective, found: Search) -> FitResult:
         correlation=np.empty((0, 0)),
         ndof=joint.nbins,
         at_limit=(),
+        at_domain_end=(),
+        on_edge=bool(objective.walls(x).plain.any()),
         held=found.without_effect,
         n_starts=found.n_starts,
         n_minima=1,
@@ -139,17 +145,34 @@ def _snapped(objective: Objective, candidate: Candidate) -> Candidate:
             moved = np.where(np.arange(len(x)) == index, limit, x)
             if abs(x[index] - limit) < margin and objective.value(moved) <= objective.value(x) + 1e-8:
                 x, values = moved, values | {parameter.name: limit}
-    return Candidate(objective.value(x), values, candidate.converged)
+    return replace(candidate, nll2=objective.value(x), values=values)
+
+
+def _finished(objective: Objective, candidate: Candidate) -> tuple[float, str, Minuit]:
+    """Return -2 ln lambda, why it is not valid, and iminuit at the minimum beside a candidate.
+
+    Where a bin without any counts holds the minimum, iminuit cannot find it: it is that of the profile at the nonlinear parameters that iminuit finds.
+    """
+    if candidate.on_edge and all(p.kind != "nonlinear" for p in objective.parameters):
+        return candidate.nll2, "" if candidate.converged else NO_EDGE, minuit_at(objective, candidate.values)
+    minuit = minuit_at(objective, _snapped(objective, candidate).values)
+    reason = migrad(minuit)
+    if objective.evaluation(np.array(minuit.values)).pressed[0]:
+        values = objective.values(np.array(minuit.values))
+        joint, _ = objective.bound_at(values)
+        theta = np.array([values[name] for name in joint.parameters.names])
+        floating = [name for name in joint.parameters.names if name in objective.names]
+        found = profile(joint, {}, data=objective.data, start=theta, floating=floating)
+        values |= dict(zip(joint.parameters.names, found.theta[0].tolist(), strict=True))
+        minuit.values = [to_internal(p, values[p.name]) for p in objective.parameters]
+        reason = "" if found.converged[0] else NO_EDGE
+    return objective.value(np.array(minuit.values)), reason, minuit
 
 
 def _best(objective: Objective, found: Search) -> tuple[Minuit, str]:
     """Return iminuit at the lowest of the finished minima, and why it is not valid."""
     near = [item for item in found.candidates if item.nll2 <= found.candidates[0].nll2 + WITHIN][:POLISHED]
-    finished = []
-    for candidate in near if near else found.candidates[:1]:
-        minuit = minuit_at(objective, _snapped(objective, candidate).values)
-        reason = migrad(minuit)
-        finished.append((objective.value(np.array(minuit.values)), reason, minuit))
+    finished = [_finished(objective, candidate) for candidate in (near if near else found.candidates[:1])]
     best = min(finished, key=lambda item: (bool(item[1]), item[0]))
     lowest = min(item[0] for item in finished)
     reason = best[1]
@@ -167,11 +190,10 @@ def _describe(objective: Objective, minuit: Minuit, reason: str, found: Search, 
         remarks.append(IMPOSSIBLE)
     if not math.isfinite(nll2):
         remarks.append("-2 ln lambda is not finite")
-    if nll2 < -LEAST:
-        remarks.append(NEGATIVE)
-    valid = not remarks
+    valid, on_edge = not remarks, bool(objective.walls(x).plain.any())
     errors, correlation = _hesse(minuit, objective)
     lower, upper, notes = _intervals(objective, minuit, minos, valid=valid)
+    notes = [*([ON_EDGE] if on_edge else []), *notes]
     values = objective.values(x)
     unconstrained = sum(not p.constrained for p in objective.parameters)
     at_limit = tuple(p.name for p, value in zip(objective.parameters, x, strict=True) if _at_limit(objective, minuit, p.name, value))
@@ -188,6 +210,8 @@ def _describe(objective: Objective, minuit: Minuit, reason: str, found: Search, 
         correlation=correlation,
         ndof=joint.nbins - unconstrained,
         at_limit=at_limit,
+        at_domain_end=tuple(name for name in at_limit if round(values[name], 12) not in {0.0, objective.target.parameters[name].least}),
+        on_edge=on_edge,
         held=found.without_effect,
         n_starts=found.n_starts,
         n_minima=sum(item.converged for item in found.candidates),
@@ -208,7 +232,7 @@ def _hesse(minuit: Minuit, objective: Objective) -> tuple[dict[str, float], NDAr
     size = len(objective.names)
     errors, correlation = dict.fromkeys(objective.names, math.nan), np.full((size, size), np.nan)
     held = list(minuit.fixed)
-    if any(held) and all(p.kind != "nonlinear" for p in objective.parameters):
+    if (any(held) or _walled(objective, minuit)) and all(p.kind != "nonlinear" for p in objective.parameters):
         covariance = _covariance(objective, np.array(minuit.values), held)
     else:
         minuit.hesse()
@@ -224,12 +248,24 @@ def _hesse(minuit: Minuit, objective: Objective) -> tuple[dict[str, float], NDAr
     return errors, correlation
 
 
+def _walled(objective: Objective, minuit: Minuit) -> bool:
+    """Return whether bins without any counts hold the minimum."""
+    return len(objective.walls(np.array(minuit.values)).depths) > 0
+
+
 def _covariance(objective: Objective, x: NDArray[np.float64], at: Sequence[bool]) -> NDArray[np.float64]:
-    """Return twice the inverse Hessian of the parameters that are not held, zero for the others."""
+    """Return twice the inverse Hessian of the parameters that are not held, along the walls at x; zero for the others."""
+    from scipy.linalg import null_space
+
     covariance = np.zeros((len(x), len(x)))
     free = np.flatnonzero(~np.array(at))
     if len(free):
-        covariance[np.ix_(free, free)] = 2.0 * np.linalg.pinv(objective.hessian(x, at), hermitian=True)
+        matrix, slopes = objective.hessian(x, at), objective.walls(x).slopes[:, free]
+        size = np.maximum(np.sqrt(np.abs(np.diag(matrix))), np.abs(slopes).max(axis=0, initial=0.0))
+        unit = 1.0 / np.where(size > 0, size, 1.0)
+        along = unit[:, None] * (null_space(slopes * unit) if len(slopes) else np.eye(len(free)))
+        found = 2.0 * along @ np.linalg.pinv(along.T @ matrix @ along, hermitian=True) @ along.T
+        covariance[np.ix_(free, free)] = np.where(np.diag(found) > UNMOVED * unit**2, found, np.nan)
     return covariance
 
 
@@ -241,9 +277,9 @@ def _intervals(
     notes: list[str] = []
     if not valid:
         return lower, upper, ["no MINOS errors from an invalid minimum"]
-    values, fixed = minuit.values[:], minuit.fixed[:]
+    values, fixed, walled = minuit.values[:], minuit.fixed[:], _walled(objective, minuit)
     for name in names:
-        ends = [math.nan, math.nan] if minuit.fixed[name] else _minos(minuit, name, notes)
+        ends = [math.nan, math.nan] if minuit.fixed[name] or walled else _minos(minuit, name, notes)
         minuit.values, minuit.fixed = values, fixed
         parameter = objective.target.parameters[name]
         for side, end in enumerate(ends):

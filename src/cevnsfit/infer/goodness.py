@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 from scipy.stats import chi2
 
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import FitError
 from cevnsfit.infer.lines import effective
 from cevnsfit.infer.minima import free_fits, start_set
-from cevnsfit.infer.results import ToyRecord
+from cevnsfit.infer.results import Tested, ToyRecord
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import Chunk, measured, point_test
 from cevnsfit.stats.data import observed_data, observing, toy_data
@@ -41,7 +41,7 @@ METHOD: Final = "deviance from the saturated model"
 
 
 @dataclass(frozen=True, slots=True)
-class Goodness:
+class Goodness(Tested):
     """How well the best fit describes the data.
 
     Attributes
@@ -49,14 +49,14 @@ class Goodness:
     statistic, ndof
         The deviance, and bins minus unconstrained floating parameters.
     p
-        Asymptotic p-value, from chi-squared; not to be trusted where bins expect few events.
+        Asymptotic p-value, from chi-squared; not to be trusted where bins expect few events, NaN without degrees of freedom.
     values
         All parameters at the best fit, by name.
     toys
         The p-value of pseudo-experiments at the best fit, None without any.
     """
 
-    document: ClassVar[Mapping[str, str | None]] = {"method": "method", "tail": "tail", "toys": None}
+    document: ClassVar[Mapping[str, str | None]] = {"method": "method", "tail": "tail", "valid": "valid", "toys": None}
 
     statistic: float
     ndof: int
@@ -68,11 +68,6 @@ class Goodness:
     def method(self) -> str:
         """Return what is tested."""
         return METHOD
-
-    @property
-    def tail(self) -> dict[str, float] | None:
-        """Return the p-value of pseudo-experiments, None without any."""
-        return None if self.toys is None else self.toys.tail
 
 
 def deviance(data: Data, *, joint: Joint, at: Mapping[str, float], starts: Floats, centres: Floats) -> Floats:
@@ -105,7 +100,7 @@ def goodness_of_fit(
 
     Raises
     ------
-    CevnsfitError
+    FitError
         If the fit does not converge.
     """
     at = {} if at is None else at
@@ -115,10 +110,10 @@ def goodness_of_fit(
     best, theta = free_fits(joint, data.batch(), starts, at=at)
     if not np.isfinite(best[0]):
         message = "no free fit converges: there is no goodness of fit"
-        raise CevnsfitError(message)
+        raise FitError(message)
     used = effective(joint)
     free = sum(not p.constrained and not p.fixed and p.name not in at and p.name in used for p in joint.parameters)
-    ndof, statistic = joint.nbins - free, float(best[0])
+    ndof, statistic = joint.nbins - free, max(float(best[0]), 0.0)
     record = None
     if toys is not None:
         measure = functools.partial(deviance, joint=joint, at=at, starts=np.concatenate([starts, theta]), centres=data.aux)

@@ -19,6 +19,7 @@ import numpy as np
 
 from cevnsfit.infer.lines import coupling_scale
 from cevnsfit.infer.minima import NEAR_ZERO, conditional_fits, couplings_of, free_fits, start_set
+from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.toys import Chunk
 from cevnsfit.stats.data import observed_data, observing, toy_data
@@ -50,7 +51,7 @@ class Hypothesis:
     Attributes
     ----------
     joint
-        The likelihood at fixed nonlinear parameters; it observes `data`.
+        The likelihood at fixed nonlinear parameters; it observes `data`, and the parameter floats in it.
     data
         The data set.
     poi, value
@@ -110,7 +111,7 @@ def hypothesis(joint: Joint, poi: str, value: float, *, at: Mapping[str, float] 
     value = joint.parameters[poi].checked(value)
     data = observed_data(joint) if data is None else data
     fixed = {name: np.array([number]) for name, number in {**at, poi: value}.items()}
-    joint = observing(joint, data)
+    joint = observing(replace(joint, parameters=joint.parameters.released([poi])), data)
     found = profile(joint, fixed, data=data)
     return Hypothesis(joint, data, poi, value, at, found.theta[0], float(found.nll2[0]))
 
@@ -135,10 +136,10 @@ def at_value(test: Hypothesis, value: float) -> Hypothesis:
 
 
 def profile_at(test: Hypothesis, values: Floats, *, data: Data | None = None, start: Floats | None = None) -> ProfileResult:
-    """Return the profile at several values of the parameter, on the data of a hypothesis by default; it starts at its parameters."""
+    """Return the profile at several values of the parameter, on the data of a hypothesis by default; its parameters are one start."""
     fixed = {name: np.full(len(values), value) for name, value in test.at.items()}
     start = test.theta if start is None else start
-    return profile(test.joint, {**fixed, test.poi: values}, data=test.data if data is None else data, start=start)
+    return profile_minima(test.joint, {**fixed, test.poi: values}, data=test.data if data is None else data, start=start)
 
 
 def at_values(test: Hypothesis, values: Floats, start: Floats | None = None) -> tuple[Hypothesis, ...]:
@@ -155,7 +156,8 @@ def at_values(test: Hypothesis, values: Floats, start: Floats | None = None) -> 
 
 def t(rows: Floats) -> Floats:
     """Return t of each data set, shape (P,)."""
-    return np.maximum(rows[:, 0] - rows[:, 1], 0.0)
+    with np.errstate(invalid="ignore"):  # where both are infinite
+        return np.maximum(rows[:, 0] - rows[:, 1], 0.0)
 
 
 def q_tilde(rows: Floats, value: float | Floats) -> Floats:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import CevnsfitError, FitError
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.profile import profile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -67,7 +67,10 @@ class Ranking:
         Largest first.
     """
 
-    document: ClassVar[Mapping[str, str | None]] = {"fit": None, **{key: key for key in ("method", "value", "error", "lower", "upper")}}
+    document: ClassVar[Mapping[str, str | None]] = {
+        "fit": None,
+        **{key: key for key in ("method", "value", "error", "lower", "upper", "failed")},
+    }
 
     poi: str
     fit: FitResult
@@ -77,6 +80,11 @@ class Ranking:
     def method(self) -> str:
         """Return how impacts are found."""
         return METHOD
+
+    @property
+    def failed(self) -> list[str]:
+        """Return the nuisances that have no impact above or below: without an error, at an end of their domain, or where the fit failed."""
+        return [entry.name for entry in self.impacts if math.isnan(entry.up) or math.isnan(entry.down)]
 
     @property
     def value(self) -> float:
@@ -116,17 +124,35 @@ def ranking(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, da
     Raises
     ------
     CevnsfitError
-        If the fit is not valid, or `poi` does not float in it.
+        If `poi` is held.
+    FitError
+        If the fit is not valid, `poi` has no effect on it, or nothing moves it.
     """
     at = {} if at is None else dict(at)
-    best = fit(joint, at=at, data=data, minos=(poi,))
-    if not best.valid or poi not in best.floating:
-        reason = best.reason if not best.valid else f"{poi} has no effect, or is held"
-        message = f"no impacts on {poi}: {reason}"
+    if poi in at:
+        message = f"no impacts on {poi}: it is held"
         raise CevnsfitError(message)
-    names = [name for name in best.floating if joint.parameters[name].kind == "nuisance"]
-    found = [_impact(joint, poi, name, best, data) for name in names]
+    best = fit(joint, at=at, floating=(poi,), data=data, minos=(poi,))
+    names = [name for name in best.floating if joint.parameters[name].kind == "nuisance" and name != poi]
+    found = [_impact(joint, poi, name, best, data) for name in names] if best.valid and poi in best.floating else []
+    reason = _reason(poi, best, found)
+    if reason:
+        message = f"no impacts on {poi}: {reason}"
+        raise FitError(message)
     return Ranking(poi, best, tuple(sorted(found, key=lambda impact: -impact.size)))
+
+
+def _reason(poi: str, best: FitResult, found: Sequence[Impact]) -> str:
+    """Return why there is no ranking, empty where there is one."""
+    if not best.valid:
+        return best.reason
+    if poi not in best.floating:
+        return "it has no effect"
+    if not found or any(entry.size > 0.0 for entry in found):
+        return ""
+    ends = f"; at an end of their domain: {', '.join(best.at_limit)}" if best.at_limit else ""
+    failed = all(math.isnan(entry.up) and math.isnan(entry.down) for entry in found)
+    return f"{'no fit with a nuisance held converges' if failed else 'no nuisance moves it'}{ends}"
 
 
 def _impact(joint: Joint, poi: str, name: str, best: FitResult, data: Data | None) -> Impact:

@@ -13,17 +13,22 @@ from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.columns import at_values, searched
 from cevnsfit.infer.curve import complement, crossings
 from cevnsfit.infer.multistart import profile_minima
+from cevnsfit.infer.results import named_minima
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from cevnsfit.core.parameters import Parameter
     from cevnsfit.infer.curve import Curve, Profiled
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.results import ProfileResult, ToyRecord
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
+
+BESIDE: Final = 1e-6
+"""Distance from an end, over the width of the curve, at which it is tried whether the likelihood ends there."""
 
 METHOD: Final = "profile likelihood, asymptotic threshold"
 
@@ -54,6 +59,11 @@ class Intervals:
         The pseudo-experiments behind it, None where there are none.
     expected
         Upper ends that data without signal give at -2, -1, 0, 1, 2 standard deviations; empty where they were not asked for.
+    on_edge
+        Whether an end of what is allowed is at the edge of the domain of the likelihood: beyond, a bin holds less than nothing, or is held at nothing
+        by the nuisances.
+    at_domain_end
+        "lower", "upper": outer ends of what is allowed that are those of the domain, and not of the data; 0 is no such end.
     """
 
     document: ClassVar[Mapping[str, str]] = {"minima": "named_minima"}
@@ -71,11 +81,22 @@ class Intervals:
     valid: bool
     toys: ToyRecord | None = None
     expected: tuple[float, ...] = ()
+    on_edge: bool = False
+    at_domain_end: tuple[str, ...] = ()
 
     @property
     def named_minima(self) -> list[dict[str, float]]:
         """Return value and -2 ln lambda of each local minimum by these names."""
-        return [{"value": value, "nll2": nll2} for value, nll2 in self.minima]
+        return named_minima(self.minima)
+
+
+def domain_ends(allowed: Sequence[Interval], domain: Interval, parameter: Parameter) -> tuple[str, ...]:
+    """Return which outer ends of allowed intervals are ends of our own domain: "lower", "upper"; 0 and the least physical value are physics'."""
+    if not allowed:
+        return ()
+    low, high = allowed[0][0], allowed[-1][1]
+    ours = (low == domain[0] and low not in {0.0, parameter.least}, high == domain[1])
+    return tuple(name for name, one in zip(("lower", "upper"), ours, strict=True) if one)
 
 
 def threshold(cl: float, dof: int) -> float:
@@ -144,6 +165,7 @@ def intervals(
     domain = (low, high)
     allowed = _to_domain(curve.allowed(cuts, level), curve, domain)
     near = curve.nll2 - curve.nll2[best] < 100.0
+    outside = profiled(joint, poi, at=fixed, data=data)(_beside(allowed, curve, parameter), curve.theta[best])
     return Intervals(
         poi=poi,
         best_fit=float(curve.values[best]),
@@ -156,6 +178,16 @@ def intervals(
         cl=cl,
         dof=dof,
         valid=bool(curve.valid[near].all()),
+        on_edge=bool(np.any(outside.on_edge | np.isinf(outside.nll2))),
+        at_domain_end=domain_ends(allowed, domain, parameter),
+    )
+
+
+def _beside(allowed: tuple[Interval, ...], curve: Curve, parameter: Parameter) -> NDArray[np.float64]:
+    """Return values just outside what is allowed, inside the domain of the parameter, shape (k,)."""
+    step = BESIDE * float(curve.values[-1] - curve.values[0])
+    return np.unique(
+        [np.clip(end + side * step, parameter.lower, parameter.upper) for ends in allowed for end, side in zip(ends, (-1, 1), strict=True)]
     )
 
 

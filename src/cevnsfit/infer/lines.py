@@ -10,6 +10,7 @@ counts of a channel are divided: experiments may have very different scales of t
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -83,11 +84,14 @@ def curved_couplings(joint: Joint, at: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(joint.parameters.names[i] for i in sorted(curved))
 
 
-def even_couplings(joint: Joint) -> list[int]:
-    """Return the indices of the couplings of which the counts know even powers alone: -2 ln lambda is stationary at 0."""
+def even_couplings(joint: Joint, at: Mapping[str, float]) -> list[int]:
+    """Return the indices of the couplings of which the counts know even powers alone, where others are held: -2 ln lambda is stationary at 0."""
+    absent = np.array([at.get(p.name, p.default if p.fixed else math.nan) == 0.0 for p in joint.parameters])
     found = []
     for index, parameter in enumerate(joint.parameters):
-        powers = [channel.coefficients.powers[:, local == index] for channel, local in zip(joint.channels, joint.local, strict=True)]
+        others = absent & (np.arange(len(absent)) != index)
+        rows = [(channel.coefficients.powers, local) for channel, local in zip(joint.channels, joint.local, strict=True)]
+        powers = [power[~(power[:, others[local]] > 0).any(axis=1)][:, local == index] for power, local in rows]
         if parameter.kind == "polynomial" and all(np.all(part % 2 == 0) for part in powers):
             found.append(index)
     return found

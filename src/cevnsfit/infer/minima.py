@@ -90,6 +90,8 @@ class Minima:
         All parameters, shape (K, n).
     converged
         Whether each converged, shape (K,); those that did come first.
+    on_edge
+        Whether it is held by a bin without any counts, shape (K,).
     tried
         Number of points from which they were found.
     """
@@ -97,6 +99,7 @@ class Minima:
     nll2: Floats
     theta: Floats
     converged: Bools
+    on_edge: Bools
     tried: int
 
 
@@ -135,12 +138,13 @@ def _reflected(joint: Joint, theta: Floats, names: Sequence[str]) -> Floats:
 
 def fitted(joint: Joint, data: Data, begin: Floats, *, at: Mapping[str, float]) -> Minima:
     """Return the distinct minima reached from starts of all parameters, shape (S, n)."""
-    begin = _off_zero(joint, begin, [joint.parameters.index(name) for name in free_couplings(joint, at)])
+    begin = _off_zero(joint, begin, [joint.parameters.index(name) for name in free_couplings(joint, at)], at)
     found = profile(joint, {name: np.full(len(begin), value) for name, value in at.items()}, data=data, start=begin)
     order = np.lexsort((np.where(np.isfinite(found.nll2), found.nll2, np.inf), ~found.converged))
     order = order[_elsewhere(joint, found.theta[order], SAME, at)][:MOST]
     kept = _distinct(joint, data, found.nll2[order], found.theta[order], at)
-    return Minima(found.nll2[order][kept], found.theta[order][kept], found.converged[order][kept], len(begin))
+    best = found.take(order[kept])
+    return Minima(best.nll2, best.theta, best.converged, best.on_edge, len(begin))
 
 
 def _elsewhere(joint: Joint, theta: Floats, apart: float, at: Mapping[str, float]) -> list[int]:
@@ -236,7 +240,7 @@ def start_set(joint: Joint, data: Data, *, at: Mapping[str, float], truths: Sequ
         further[:, columns[0]] = steps
     else:
         further = np.concatenate([_combinations(rows, columns), _cloud(joint, rows[0], names)[1:]])
-    starts = _off_zero(joint, np.concatenate([rows, further]), columns)
+    starts = _off_zero(joint, np.concatenate([rows, further]), columns, at)
     return starts[_elsewhere(joint, starts, SAME, at)]
 
 
@@ -258,9 +262,9 @@ def _combinations(rows: Floats, columns: Sequence[int]) -> Floats:
     return combined
 
 
-def _off_zero(joint: Joint, rows: Floats, columns: Sequence[int]) -> Floats:
+def _off_zero(joint: Joint, rows: Floats, columns: Sequence[int], at: Mapping[str, float]) -> Floats:
     """Return the rows with couplings close to 0 put at `NEAR_ZERO` of their scale where -2 ln lambda is stationary at 0."""
-    even = [index for index in even_couplings(joint) if index in columns]
+    even = [index for index in even_couplings(joint, at) if index in columns]
     scales = coupling_scales(joint, [joint.parameters.names[index] for index in even])
     values = rows[:, even]
     sign = np.where(values < 0, -1.0, 1.0)
@@ -274,7 +278,7 @@ def free_fits(joint: Joint, data: Data, starts: Floats, *, at: Mapping[str, floa
 
     A fit fails when no start converges, or when one that does not ends lower than the others. Where the counts depend on the square of a
     coupling, -2 ln lambda is stationary at 0: such a coupling is fitted with both signs, so that no fit ends on a saddle at the end of the
-    domain.
+    domain, and its modulus is returned.
 
     Parameters
     ----------
@@ -287,14 +291,15 @@ def free_fits(joint: Joint, data: Data, starts: Floats, *, at: Mapping[str, floa
     at
         Parameters that are held, by name.
     """
-    names = free_couplings(joint, at)
-    mirrored = [index for index in even_couplings(joint) if joint.parameters.parameters[index].lower == 0.0]
-    joint = _both_signs(joint, mirrored)
+    free = {joint.parameters.index(name) for name in free_couplings(joint, at)}
+    squared = [index for index in even_couplings(joint, at) if index in free]
+    joint = _both_signs(joint, [index for index in squared if joint.parameters.parameters[index].lower == 0.0])
+    squared = [index for index in squared if joint.parameters.parameters[index].upper >= -joint.parameters.parameters[index].lower]
     size, width = len(data.aux), len(joint.parameters)
     starts = np.array(np.broadcast_to(starts[:, None], (len(starts), size, width)) if starts.ndim == 2 else starts)
     for name, value in at.items():
         starts[:, :, joint.parameters.index(name)] = value
-    which, rows = np.nonzero(_chosen(joint, data, starts, names))
+    which, rows = np.nonzero(_chosen(joint, data, starts, at))
     fixed = {name: np.full(len(rows), value) for name, value in at.items()}
     found = profile(joint, fixed, data=data.rows(rows), start=starts[which, rows])
     best, lowest, theta = np.full(size, np.inf), np.full(size, np.inf), np.full((size, width), np.nan)
@@ -302,21 +307,22 @@ def free_fits(joint: Joint, data: Data, starts: Floats, *, at: Mapping[str, floa
     for row, value, point, good in zip(rows, found.nll2, found.theta, found.converged, strict=True):
         if good and value < best[row]:
             best[row], theta[row] = value, point
-    theta[:, mirrored] = np.abs(theta[:, mirrored])
+    theta[:, squared] = np.abs(theta[:, squared])
     return np.where(np.isfinite(best) & (best <= lowest + LOWER), best, np.nan), theta
 
 
-def _chosen(joint: Joint, data: Data, starts: Floats, names: Sequence[str]) -> Bools:
+def _chosen(joint: Joint, data: Data, starts: Floats, at: Mapping[str, float]) -> Bools:
     """Return which starts (S, P, n) are worth a fit to their data set, shape (S, P)."""
     bound, rows = bind_data(joint, data, np.empty(0, dtype=np.int64)), np.arange(starts.shape[1])
     found = np.array([nll2_at(bound, start, rows) for start in starts]).T
     found = np.where(np.isfinite(found), found, np.finfo(np.float64).max)
+    names = free_couplings(joint, at)
     columns = [joint.parameters.index(name) for name in names]
     hopeful = found <= found.min(axis=1, keepdims=True) + HOPELESS
     if not columns:
         return np.asarray(hopeful.T)
     values = starts[:, :, columns].transpose(1, 0, 2)
-    even = np.isin(columns, even_couplings(joint))
+    even = np.isin(columns, even_couplings(joint, at))
     values = np.where(even, np.abs(values), values)
     middle = np.array([_dip(joint, columns[0], even=bool(even[0]))]) if len(columns) == 1 else np.zeros(1)
     apart = np.broadcast_to(APART * coupling_scales(joint, names), (len(found), len(names)))

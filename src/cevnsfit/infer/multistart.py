@@ -16,7 +16,7 @@ from cevnsfit.infer.lines import coupling_scales, curved_couplings
 from cevnsfit.infer.profile import profile
 from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.data import observed_data
-from cevnsfit.stats.engine import bind_data, evaluate_problem
+from cevnsfit.stats.engine import bind_data, nll2_at
 from cevnsfit.stats.rule import amplitudes
 
 if TYPE_CHECKING:
@@ -242,5 +242,5 @@ def _heights(joint: Joint, theta: Floats, columns: Ints, values: Floats, data: D
     full[:, columns] = values.reshape(points * starts, -1)
     bound = bind_data(joint, data, np.empty(0, dtype=np.int64), np.flatnonzero(np.all(full == 0.0, axis=0)))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        result = evaluate_problem(bound, full, np.repeat(np.arange(points), starts))
-    return np.where(np.isfinite(result.value) & ~result.impossible, result.value, np.finfo(np.float64).max).reshape(points, starts)
+        heights = nll2_at(bound, full, np.repeat(np.arange(points), starts))
+    return np.where(np.isfinite(heights), heights, np.finfo(np.float64).max).reshape(points, starts)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cevnsfit.infer.curve import Curve, changes, complement, interpolated, minima, root
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.intervals import METHOD, Intervals, threshold
+from cevnsfit.infer.intervals import METHOD, Intervals, domain_ends, threshold
 from cevnsfit.infer.lines import search_grid
 from cevnsfit.infer.multistart import profile_minima
 
@@ -121,6 +121,7 @@ def nonlinear_intervals(
         cl=cl,
         dof=dof,
         valid=found and bool(valid[nll2 - nll2[best] < NEAR].all()),
+        at_domain_end=domain_ends(allowed, domain, parameter),
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.stats.engine import bind_data, evaluate_problem, hessian
+from cevnsfit.stats.engine import bind_data, evaluate_problem, hessian, walls_at
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.stats.data import Data
-    from cevnsfit.stats.engine import BoundLikelihood, Evaluation
+    from cevnsfit.stats.engine import BoundLikelihood, Evaluation, Walls
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 ROW: Final = np.zeros(1, dtype=np.int64)
 STEP: Final = 1e-4
 """Step of the central differences in a nonlinear parameter, relative (or in its logarithm)."""
+
+
+STIFF: Final = 1e7
+"""Stiffness of bins without any counts: of the order of 1/`STIFF` is what -2 ln lambda is too low at the edge of its domain."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +66,8 @@ class Objective:
             if len(self.known) >= 8:
                 self.known.pop(next(iter(self.known)))
             zero = [i for i, name in enumerate(joint.parameters.names) if name not in self.names and values[name] == 0.0]
-            self.known[key] = joint, bind_data(joint, self.data, floating, np.array(zero, dtype=np.int64))
+            bound = bind_data(joint, self.data, floating, np.array(zero, dtype=np.int64))
+            self.known[key] = joint, replace(bound, stiffness=STIFF)
         return self.known[key]
 
     def evaluation(self, x: Floats) -> Evaluation:
@@ -112,8 +117,15 @@ class Objective:
         return [names.index(p.name) for p in self.parameters if p.kind != "nonlinear"]
 
     def impossible(self, x: Floats) -> bool:
-        """Return whether the model expects nothing in a bin with events."""
+        """Return whether x is outside the domain of the likelihood."""
         return bool(self.evaluation(x).impossible[0])
+
+    def walls(self, x: Floats) -> Walls:
+        """Return the bins without any counts that hold nothing at x; their slopes are in the order of x, without nonlinear parameters."""
+        values = self.values(x)
+        joint, bound = self.bound_at(values)
+        found = walls_at(bound, np.array([[values[name] for name in joint.parameters.names]]), ROW)
+        return found._replace(slopes=found.slopes[:, self._order()])
 
 
 def to_internal(parameter: Parameter, value: float) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,13 +20,16 @@ class ProfileResult:
     Attributes
     ----------
     nll2
-        -2 ln lambda, shape (P,); inf where the model expects nothing in a bin with events.
+        -2 ln lambda, shape (P,); inf where the model expects nothing in a bin with events, or less than nothing in a bin.
     theta
         All parameters of the joint likelihood at the minimum, shape (P, n).
     edm
         Estimated distance to the minimum in -2 ln lambda, shape (P,).
     converged
         Whether the point is a valid minimum, shape (P,).
+    on_edge
+        Whether the minimum is held by a bin without any counts, in which nothing is expected, shape (P,): at the edge of the domain of the
+        likelihood, or at a kink (on/off bins).
     iterations
         Evaluations of the likelihood spent on each point, shape (P,).
     fallbacks
@@ -37,23 +40,22 @@ class ProfileResult:
     theta: NDArray[np.float64]
     edm: NDArray[np.float64]
     converged: NDArray[np.bool_]
+    on_edge: NDArray[np.bool_]
     iterations: NDArray[np.int64]
     fallbacks: int
 
     def take(self, rows: NDArray[np.int64]) -> ProfileResult:
         """Return some of the points, in the order of `rows`."""
-        return ProfileResult(self.nll2[rows], self.theta[rows], self.edm[rows], self.converged[rows], self.iterations[rows], self.fallbacks)
+        return replace(self, **{name: item[rows] for name, item in self._arrays.items()})
 
     def extended(self, other: ProfileResult) -> ProfileResult:
         """Return the points of both, those of `other` last."""
-        return ProfileResult(
-            np.concatenate([self.nll2, other.nll2]),
-            np.concatenate([self.theta, other.theta]),
-            np.concatenate([self.edm, other.edm]),
-            np.concatenate([self.converged, other.converged]),
-            np.concatenate([self.iterations, other.iterations]),
-            self.fallbacks + other.fallbacks,
-        )
+        both = {name: np.concatenate([item, other._arrays[name]]) for name, item in self._arrays.items()}
+        return replace(self, **both, fallbacks=self.fallbacks + other.fallbacks)
+
+    @property
+    def _arrays(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("nll2", "theta", "edm", "converged", "on_edge", "iterations")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +84,11 @@ class FitResult:
         Number of bins minus unconstrained floating parameters.
     at_limit
         Floating parameters that sit at an end of their domain.
+    at_domain_end
+        Those whose end is ours, and not 0 or the least physical value: the result depends on our choice.
+    on_edge
+        Whether the minimum is at the edge of the domain of the likelihood, where a bin without events holds nothing: it is valid, but not
+        stationary, and Hesse errors are those along the edge.
     held
         Parameters that would float but have no effect on this likelihood; they are held.
     n_starts
@@ -101,6 +108,8 @@ class FitResult:
     correlation: NDArray[np.float64]
     ndof: int
     at_limit: tuple[str, ...]
+    at_domain_end: tuple[str, ...]
+    on_edge: bool
     held: tuple[str, ...]
     n_starts: int
     n_minima: int
@@ -166,6 +175,11 @@ class ToyRecord:
         return sum(point.failed for point in self.points)
 
     @property
+    def valid(self) -> bool:
+        """Return whether none was lost: those whose fits fail are not like the others."""
+        return self.failed == 0
+
+    @property
     def undecided(self) -> int:
         """Return the number of values for which more pseudo-experiments could change the decision."""
         return sum(not point.decided for point in self.points)
@@ -175,3 +189,26 @@ class ToyRecord:
         """Return the p-value of the only hypothesis, and its pseudo-experiments."""
         (point,) = self.points
         return {"p": point.p, "error": point.error, "toys": point.toys, "failed": point.failed, "seed": self.seed}
+
+
+def named_minima(minima: Sequence[tuple[float, float]]) -> list[dict[str, float]]:
+    """Return value and -2 ln lambda of local minima by these names."""
+    return [{"value": value, "nll2": nll2} for value, nll2 in minima]
+
+
+class Tested:
+    """What tests of a model with pseudo-experiments share: `toys` are those behind the p-value, None without any."""
+
+    __slots__ = ()
+
+    toys: ToyRecord | None
+
+    @property
+    def tail(self) -> dict[str, float] | None:
+        """Return the p-value of pseudo-experiments, None without any."""
+        return None if self.toys is None else self.toys.tail
+
+    @property
+    def valid(self) -> bool:
+        """Return whether no pseudo-experiment was lost."""
+        return self.toys is None or self.toys.valid

@@ -75,8 +75,8 @@ class Sensitivity:
     bands_method
         How the bands were found.
     discovery
-        Smallest parameter above the default one that is found at each of `DISCOVERY`, the median over data of that parameter; infinite
-        where there is none.
+        Smallest parameter above the one without signal that is found at each of `DISCOVERY`, the median over data of that parameter;
+        infinite where there is none.
     top
         End of the branch that the limit belongs to: the worst value between the true one and its mirror.
     live_bins
@@ -93,6 +93,11 @@ class Sensitivity:
     top: float
     live_bins: int
     failed: int = 0
+
+    @property
+    def valid(self) -> bool:
+        """Return whether all profiled points near the minimum converged, and no pseudo-experiment was lost."""
+        return self.median.valid and self.failed == 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -232,7 +237,7 @@ def sensitivity(expected: Outlook) -> Sensitivity:
     real, top = expected.real, expected.top
     median = intervals(real.joint, real.poi, cl=expected.cl, dof=expected.dof, at=real.at)
     middle = upper_limit(median.allowed, real.value, top)
-    found = tuple(discovery_reach(expected.asimov, sigma, within(expected.curve, sigma + FAR)) for sigma in DISCOVERY)
+    found = discovery_reach(expected.asimov, expected.curve.values)
     return Sensitivity(median, middle, _bands(expected, middle), ASYMPTOTIC, found, top, live_bins(expected.asimov.joint))
 
 
@@ -278,34 +283,34 @@ def _displaced(base: Data, step: tuple[Floats, ...], z: float) -> Data:
     return replace(base, counts=counts)
 
 
-def discovery_reach(asimov: Hypothesis, sigma: float, grid: Floats) -> float:
-    """Return the smallest value above the default one whose Asimov data exclude the default one at `sigma`; infinity if none does.
+def discovery_reach(asimov: Hypothesis, grid: Floats) -> tuple[float, ...]:
+    """Return the smallest value above the one without signal whose Asimov data exclude that one, at each of `DISCOVERY`; infinity if none does.
 
     Parameters
     ----------
     asimov
         The true value on Asimov data; their control regions measure the backgrounds.
-    sigma
-        Significance: sqrt(-2 ln lambda) of the default value.
     grid
-        Values among which the first crossing is looked for, increasing.
+        Values among which the first crossings are looked for, increasing.
     """
+    null = asimov.joint.parameters[asimov.poi].null
+    values = np.append(null, grid[grid > null])
+    found = np.append(0.0, significance(asimov, values[1:])) if len(values) > 1 else np.zeros(1)
 
-    def excess(value: float) -> float:
-        return float(significance(asimov, np.array([value]))[0]) - sigma
+    def reach(sigma: float) -> float:
+        def excess(value: float) -> float:
+            return float(significance(asimov, np.array([value]))[0]) - sigma
 
-    null = asimov.joint.parameters[asimov.poi].default
-    values = grid[grid > null]
-    found = np.flatnonzero(significance(asimov, values) >= sigma)
-    if not len(found):
-        return math.inf
-    high = float(values[found[0]])
-    low = float(values[found[0] - 1]) if found[0] > 0 else null + 1e-3 * (high - null)
-    return low if excess(low) >= 0.0 else root(excess, low, high, relative=_PRECISION)
+        if not np.any(found >= sigma):
+            return math.inf
+        last = int(np.argmax(found >= sigma))
+        return root(excess, float(values[last - 1]), float(values[last]), relative=_PRECISION)
+
+    return tuple(reach(sigma) for sigma in DISCOVERY)
 
 
 def significance(asimov: Hypothesis, values: Floats) -> Floats:
-    """Return with how many standard deviations the default value is excluded by the Asimov data of each of `values`, shape (n,)."""
+    """Return with how many standard deviations the value without signal is excluded by the Asimov data of each of `values`, shape (n,)."""
     joint = asimov.joint
     theta = np.tile(joint.parameters.vector(asimov.at), (len(values), 1))
     theta[:, joint.parameters.index(asimov.poi)] = values
@@ -314,6 +319,6 @@ def significance(asimov: Hypothesis, values: Floats) -> Floats:
         background = 0.0 if channel.control is None else channel.control.counts / channel.control.ratio
         counts.append(np.maximum(total + background, 0.0))
     data = replace(observed_data(joint), counts=tuple(counts))
-    null = np.full(len(values), joint.parameters[asimov.poi].default)
+    null = np.full(len(values), joint.parameters[asimov.poi].null)
     held = {name: np.full(len(values), value) for name, value in asimov.at.items()}
     return np.sqrt(np.maximum(profile(joint, {**held, asimov.poi: null}, data=data).nll2, 0.0))

@@ -35,11 +35,12 @@ SAME: Final = 1e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A local minimum: -2 ln lambda, the values of all parameters, and whether it converged."""
+    """A local minimum: -2 ln lambda, the values of all parameters, whether it converged, and whether a bin without any counts holds it."""
 
     nll2: float
     values: Mapping[str, float]
     converged: bool
+    on_edge: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,17 +70,16 @@ def search(target: Joint | Likelihood, data: Data, at: Mapping[str, float], want
     candidates: list[Candidate] = []
     used: set[str] = set()
     count = 0
-    for values, rows in _nonlinear_points(target, at, wanted, starts):
-        settings = dict(zip([p.name for p in nonlinear], values, strict=True))
+    for point, rows in _nonlinear_points(target, at, wanted, starts):
+        settings = dict(zip([p.name for p in nonlinear], point, strict=True))
         joint = target.at(settings) if isinstance(target, Likelihood) else target
         used |= set(effective(joint))
         joint = floating_only(joint, wanted, at)
         found = minima(joint, data, at={}) if rows is None else fitted(joint, data, rows, at={})
         count += found.tried
-        for value, theta, good in zip(found.nll2, found.theta, found.converged, strict=True):
-            candidates.append(
-                Candidate(float(value), dict(zip(joint.parameters.names, theta.tolist(), strict=True)) | settings, bool(good))
-            )
+        for value, theta, good, edge in zip(found.nll2, found.theta, found.converged, found.on_edge, strict=True):
+            values = dict(zip(joint.parameters.names, theta.tolist(), strict=True)) | settings
+            candidates.append(Candidate(float(value), values, bool(good), bool(edge)))
     candidates.sort(key=lambda item: (not item.converged, item.nll2))
     idle = [n for n in wanted if target.parameters[n].kind != "nonlinear" and n not in used and not target.parameters[n].constrained]
     if isinstance(target, Likelihood):
@@ -140,7 +140,7 @@ def _flat(target: Likelihood, data: Data, values: Mapping[str, float], parameter
         joint = target.at({**point, parameter.name: value})
         theta = np.array([[values[name] for name in joint.parameters.names]])
         results.append(float(nll2(joint, theta, data)[0]))
-    return max(results) - min(results) <= 1e-10 * (1 + abs(results[0]))
+    return max(results) - min(results) <= 1e-10 * (1 + abs(min(results)))
 
 
 def _distinct(candidates: Sequence[Candidate], nonlinear: Sequence[str]) -> tuple[Candidate, ...]:

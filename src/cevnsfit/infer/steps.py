@@ -37,7 +37,7 @@ def trust_region(matrix: Floats, gradient: Floats, stuck: Bools, metric: Floats,
     scaled = matrix * scale[:, :, None] * scale[:, None, :]
     values, vectors = np.linalg.eigh(scaled)
     pull = np.einsum("pji,pj->pi", vectors, gradient * scale)
-    floor = 1e-9 * np.maximum(np.abs(values).max(axis=1), 1e-300)
+    floor = 1e-9 * np.maximum(np.abs(values).max(axis=1), np.maximum(np.abs(pull).max(axis=1) / radius, 1e-290))
     damping = np.maximum(-values[:, 0], 0.0) + floor
     for _ in range(12):
         shifted = values + damping[:, None]

@@ -19,7 +19,7 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.contour import trace
-from cevnsfit.infer.feldman_cousins import REFINED, construction
+from cevnsfit.infer.feldman_cousins import REFINED, construction, require_allowed
 from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.lines import coupling_scale
@@ -72,7 +72,7 @@ def column_hypotheses(
     alone = []
     for value in x.values:
         joint, held = joint_at(likelihood, {**at, x.name: float(value)})
-        alone.append(default_hypothesis(joint, y.name, at=held))
+        alone.append(default_hypothesis(joint.physical, y.name, at=held))
     if ordering == "column":
         return tuple(alone)
     best = float(np.fmin.reduce([test.best for test in alone]))
@@ -99,7 +99,14 @@ def column_intervals(tests: Sequence[Hypothesis], *, cl: float, toys: Toys) -> P
 
 
 def toy_region(axes: tuple[PlaneAxis, PlaneAxis], tests: Sequence[Hypothesis], found: Sequence[Intervals]) -> Region:
-    """Return the region made of the intervals of all columns; its threshold is NaN, since it differs from point to point."""
+    """Return the region made of the intervals of all columns; its threshold is NaN, since it differs from point to point.
+
+    Raises
+    ------
+    CevnsfitError
+        If no column allows a value.
+    """
+    require_allowed(*found)
     x, y = axes
     columns = [entry.allowed for entry in found]
     scales = np.array([coupling_scale(entry.joint, y.name) for entry in tests])

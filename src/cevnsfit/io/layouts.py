@@ -32,7 +32,7 @@ SCAN: Final = "scan"
 TOYS: Final = "toys"
 POSTERIOR: Final = "posterior"
 
-POINTS: Final = 1 << 20
+POINTS: Final = 1 << 28
 CHUNKS: Final = 1 << 16
 """Most points, and most chunks of a point, of pseudo-experiments."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def background_rows(
     experiment: Experiment, counts: Mapping[str, schema.Count], effects: Sequence[Effect[Any]]
 ) -> tuple[list[TemplateRow], list[Parameter]]:
-    """Return the rows of all backgrounds, templates over all bins, and their parameters.
+    """Return the rows of all backgrounds, templates over all bins, and their parameters; a known count has none.
 
     Parameters
     ----------
@@ -43,13 +43,12 @@ def background_rows(
         template, mean, sigma = _normalised(experiment, background, counts[name])
         acting = [effect for effect in effects if name in effect.entry.acts_on]
         norms = {parameter: sigma for effect in acting for parameter, sigma in effect.norms.items()}
-        parameter = _count_parameter(f"{experiment.name}.{name}_norm", counts[name], mean, sigma)
-        parameters.append(parameter)
-        powers = {} if parameter.constrained else {parameter.name: 1}
+        found = _count_parameters(f"{experiment.name}.{name}_norm", counts[name], mean, sigma)
+        parameters += found
+        powers = {parameter.name: 1 for parameter in found if not parameter.constrained}
         rows.append(TemplateRow(Factors(name, powers, norms), template))
-        moved = [entry for effect in acting for entry in effect.background_rows(template)]
-        if parameter.constrained:
-            moved.insert(0, (Excursion(parameter.name, LINEAR), template * (sigma / mean)))
+        moved = [(Excursion(parameter.name, LINEAR), template * (sigma / mean)) for parameter in found if parameter.constrained]
+        moved += [entry for effect in acting for entry in effect.background_rows(template)]
         rows += [TemplateRow(Factors(name, powers, norms, excursion), values) for excursion, values in moved]
     return rows, parameters
 
@@ -69,18 +68,14 @@ def _at_exposure(experiment: Experiment, projected: schema.Projected) -> float:
     return projected.mean * protons / projected.at_pot
 
 
-def _count_parameter(name: str, count: schema.Count, mean: float, sigma: float) -> Parameter:
+def _count_parameters(name: str, count: schema.Count, mean: float, sigma: float) -> list[Parameter]:
+    if count.kind == "known":
+        return []
     if count.kind == "free":
-        return Parameter(name, "nuisance", 1.0, 0.0, 100.0, description=f"factor on {mean:g} expected counts")
-    return Parameter(
-        name,
-        "nuisance",
-        0.0,
-        max(-5.0, -mean / sigma) if sigma > 0.0 else -5.0,
-        5.0,
-        constrained=True,
-        description=f"count {mean:.6g} +- {sigma:.4g}, in units of the error",
-    )
+        return [Parameter(name, "nuisance", 1.0, 0.0, 100.0, description=f"factor on {mean:g} expected counts", least=0.0)]
+    lowest = max(-5.0, -mean / sigma) if sigma > 0.0 else -5.0
+    about = f"count {mean:.6g} +- {sigma:.4g}, in units of the error"
+    return [Parameter(name, "nuisance", 0.0, lowest, 5.0, constrained=True, description=about)]
 
 
 def _normalised(experiment: Experiment, background: schema.Background, count: schema.Count) -> tuple[NDArray[np.float64], float, float]:
@@ -99,6 +94,8 @@ def _normalised(experiment: Experiment, background: schema.Background, count: sc
             sigma = mean * count.sigma
         case "free":
             mean, sigma = count.mean, np.inf
+        case "known":
+            mean, sigma = count.mean, 0.0
         case "projected":
             mean = _at_exposure(experiment, count)
             sigma = mean * count.sigma

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -62,16 +62,18 @@ class _Reader:
             return powers
         low, high = self.bounds(name, (0.0, 10.0))
         value, fixed = self.start(name, 1.0)
-        self.add(Parameter(name, "polynomial" if name == self.poi else "nuisance", value, low, high, fixed=fixed))
+        self.add(Parameter(name, "polynomial" if name == self.poi else "nuisance", value, low, high, fixed=fixed, least=0.0))
         return {name: 1}
 
     def coupling(self, name: str) -> Parameter:
         """Return a coupling as the metadata describe it."""
         entry = self.couplings.get(name, {})
-        given = (entry.get("lower", 0.0), entry.get("upper", 1.0))
-        lower, upper = (end if value is None else float(value) for value, end in zip(given, (-math.inf, math.inf), strict=True))
+        given = (entry.get("lower", 0.0), entry.get("upper", 1.0), entry.get("least"))
+        ends = (-math.inf, math.inf, -math.inf)
+        lower, upper, least = (end if value is None else float(value) for value, end in zip(given, ends, strict=True))
         unit, fixed, value = str(entry.get("unit", "1")), bool(entry.get("fixed", False)), float(entry.get("default", 0.0))
-        return Parameter(name, "polynomial", value, lower, upper, unit, "log" if entry.get("scale") == "log" else "linear", fixed=fixed)
+        scale: Literal["linear", "log"] = "log" if entry.get("scale") == "log" else "linear"
+        return Parameter(name, "polynomial", value, lower, upper, unit, scale, fixed=fixed, least=least)
 
     def nuisance(self, name: str) -> str:
         """Return the name of a constrained parameter."""

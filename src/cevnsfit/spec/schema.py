@@ -87,6 +87,13 @@ class FreeCount(Spec):
     mean: PositiveFloat
 
 
+class KnownCount(Spec):
+    """The count is known."""
+
+    kind: Literal["known"]
+    mean: PositiveFloat
+
+
 class Projected(Spec):
     """Counts expected in the analysis window: `mean` at an exposure of `at_pot` protons, in proportion to the exposure."""
 
@@ -101,7 +108,7 @@ class ProjectedCount(Projected):
     sigma: Annotated[PositiveFloat, in_unit("")]
 
 
-Count = Annotated[GaussianCount | CountedCount | AbsoluteCount | FreeCount | ProjectedCount, Field(discriminator="kind")]
+Count = Annotated[GaussianCount | CountedCount | AbsoluteCount | FreeCount | KnownCount | ProjectedCount, Field(discriminator="kind")]
 
 
 class Background(Spec):

@@ -4,16 +4,27 @@ Expected counts and gradients are matrix products with the templates. The Hessia
 G_mn = sum_bin w B_m B_n for all points of the chunk in one product of the bin weights with the pairwise products of the templates, or, where
 templates are many and parameters few, with the Jacobian of the counts built point by point. G is computed in single precision (1e-6 relative),
 which a minimiser does not feel; values and gradients are double.
+
+Expected counts below 0 are outside the domain of the likelihood. Bins with events have a logarithm that keeps them inside; the others are kept
+inside by the method of multipliers. The depth d of a bin are its counts over what it holds at the defaults (at most 1, so that a depth of -1 costs as
+much in a bin with few counts as in one with many). A minimiser adds the largest of -f d - (f - pressure)^2/(2 stiffness) over the force f >= 0: a
+penalty where the pressure is 0, and with the right pressure the minimum is at d = 0. On/off bins without any counts have a kink instead of a wall,
+-2 ln lambda = 2 max(s, -t s): for them the force is at most 2 (1 + t). The part of the force in the Hessian is double.
+
+References
+----------
+Nocedal and Wright, Numerical Optimization (2006), section 17.3; Bertsekas, Constrained Optimization and Lagrange Multiplier Methods (1982),
+section 3.3 (kinks).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from cevnsfit.stats.poisson import Events, OnOff, events, logarithms, on_off, on_off_weight, saturated
+from cevnsfit.stats.poisson import FLOOR, Events, OnOff, events, logarithms, on_off, on_off_weight, saturated
 from cevnsfit.stats.rule import compile_rule, curvature, evaluate, jacobian, pull_back, select
 
 if TYPE_CHECKING:
@@ -34,6 +45,15 @@ NEGLIGIBLE: Final = 1e-30
 """Products of templates (their largest entry is 1) that are left out. No weight exceeds 2 n/`FLOOR`^2, about 1e20; smaller numbers would be
 denormal in single precision, which makes matrix products several times slower."""
 
+SOFT: Final = 100.0
+"""Stiffness with which a minimiser begins."""
+
+DEEPEST: Final = 1e-10
+"""Depth of a bin below 0 up to which a point belongs to the domain of the likelihood."""
+
+CONTENT: Final = (1e-6, 1.0)
+"""Smallest and largest counts in units of which the depth of a bin is measured."""
+
 _NONE: Final = np.empty(0, dtype=np.int64)
 
 
@@ -42,7 +62,8 @@ class BoundChannel:
     """A channel with its data, for K distinct templates in the bins that need a logarithm.
 
     `merge` (M, K) adds up proportional templates; `sums` (K,) are their sums over all plain bins: bins without events are just 2 mu.
-    `target` places the local floating parameters among all floating ones.
+    `empty` (K, ne) are the templates in the bins without any counts, or in all bins of a batch, over what these hold; `strongest` (ne,) is the
+    largest force on them. `target` places the local floating parameters among all floating ones.
     """
 
     rule: Rule
@@ -51,6 +72,8 @@ class BoundChannel:
     merge: Floats
     templates: Floats
     sums: Floats
+    empty: Floats
+    strongest: Floats
     counts: Floats
     control: Floats | None
     ratio: float
@@ -65,7 +88,8 @@ class BoundLikelihood:
     """A joint likelihood bound to data and to the floating parameters (indices, n_f of them).
 
     `lower` and `upper` are the ends of the domains of the latter; `multiplicative` marks the constrained ones that only scale templates; `total` is the number
-    of events (largest of a batch).
+    of events (largest of a batch). `stiffness` and `pressure` (P, ne) of each channel keep bins without events from being negative, `floor` those
+    with events.
     """
 
     channels: tuple[BoundChannel, ...]
@@ -76,23 +100,38 @@ class BoundLikelihood:
     aux: Floats
     multiplicative: NDArray[np.bool_]
     total: float
+    stiffness: float = SOFT
+    pressure: tuple[Floats, ...] = ()
+    floor: float = FLOOR
 
 
 class Piece(NamedTuple):
-    """One channel of an evaluation: terms, slopes df/dA (P, M), and the bins."""
+    """One channel of an evaluation: terms, slopes df/dA (P, M), the bins, and the force on those without events (P, ne), None where there is none."""
 
     terms: Terms
     slope: Floats
     bins: Events | OnOff
+    force: Floats | None
 
 
 class Evaluation(NamedTuple):
-    """-2 ln lambda (P,), its gradient in the floating parameters (P, n_f), impossible points (P,), and what the Hessian needs."""
+    """-2 ln lambda (P,), its gradient in the floating parameters (P, n_f), what keeps points inside, and what the Hessian needs.
+
+    `blocked` (P,) are the points at which the model expects nothing in a bin with events, `depth` (P,) is that of the deepest plain bin without,
+    <= 0, and `pressed` (P,) are those with a force on some bin: there the value is that of the minimiser.
+    """
 
     value: Floats
     gradient: Floats
-    impossible: NDArray[np.bool_]
+    blocked: NDArray[np.bool_]
+    depth: Floats
+    pressed: NDArray[np.bool_]
     pieces: tuple[Piece, ...]
+
+    @property
+    def impossible(self) -> NDArray[np.bool_]:
+        """Return which points are outside the domain of the likelihood, shape (P,)."""
+        return self.blocked | (self.depth < -DEEPEST)
 
 
 def _rows(item: Floats, rows: Ints) -> Floats:
@@ -140,16 +179,30 @@ def _bind_channel(joint: Joint, place: int, data: Data, floating: Ints, absent: 
     rule = compile_rule(coefficients, columns)
     constant = saturated(counts)
     sums, ratio = templates.sum(axis=1), 1.0
+    content = _content(rule, joint.parameters.defaults()[local], merge, templates)
+    strongest = np.full(len(content), np.inf)
     if channel.control is not None and control is not None:
         constant = constant + saturated(control)
         sums, ratio = np.zeros(len(templates)), channel.control.ratio
-    elif counts.ndim == 1:
-        seen = counts > 0
-        templates, counts = np.ascontiguousarray(templates[:, seen]), counts[seen]
+        strongest = 2.0 * (1.0 + ratio) * content
+    empty = templates / content
+    if counts.ndim == 1:
+        seen = counts + (0.0 if control is None else control) > 0
+        empty, strongest = np.ascontiguousarray(empty[:, ~seen]), strongest[~seen]
+        if control is None:
+            templates, counts = np.ascontiguousarray(templates[:, seen]), counts[seen]
     active = _active(rule, merge)
     pairs, pair_of = _pairs(templates, active, len(columns))
     target = np.array([position[int(local[column])] for column in columns], dtype=np.int64)
-    return BoundChannel(rule, local, target, merge, templates, sums, counts, control, ratio, constant, active, pairs, pair_of)
+    return BoundChannel(
+        rule, local, target, merge, templates, sums, empty, strongest, counts, control, ratio, constant, active, pairs, pair_of
+    )
+
+
+def _content(rule: Rule, defaults: Floats, merge: Floats, templates: Floats) -> Floats:
+    """Return what the bins hold at the defaults of the local parameters, all templates counted as positive, within `CONTENT`, shape (nb,)."""
+    held: Floats = np.abs(evaluate(rule, defaults[None]).amplitudes[0] @ merge) @ np.abs(templates)
+    return np.where(held > 0, np.clip(held, *CONTENT), CONTENT[1])
 
 
 def _present(rule: Coefficients, zero: NDArray[np.bool_]) -> Ints:
@@ -177,25 +230,51 @@ def bind_data(joint: Joint, data: Data, floating: Ints, absent: Ints = _NONE) ->
     )
 
 
-def _evaluate_channel(channel: BoundChannel, theta: Floats, rows: Ints) -> tuple[Floats, Floats, Piece]:
-    """Return value (P,), gradient (P, n local floating) and the piece of one channel."""
+def _depth(
+    channel: BoundChannel, factors: Floats, mu: Floats, counts: Floats, control: Floats | None, *, pressed: bool = False
+) -> Floats | None:
+    """Return the depths of the bins without any counts, shape (P, ne), 1 for others; None where none is negative, unless they are `pressed`."""
+    if counts.ndim == 1:
+        found = factors @ channel.empty
+        return found if pressed or found.min(initial=0.0) < 0.0 else None
+    if not pressed and mu.min(initial=0.0) >= 0.0:
+        return None
+    return np.where(counts + (0.0 if control is None else control) > 0, 1.0, factors @ channel.empty)
+
+
+def _evaluate_channel(
+    bound: BoundLikelihood, channel: BoundChannel, theta: Floats, rows: Ints, pressure: Floats | None
+) -> tuple[Floats, Floats, Floats, Piece]:
+    """Return value (P,), gradient (P, n local floating), lowest depth (P,) and the piece of one channel."""
     terms = evaluate(channel.rule, theta[:, channel.local])
     factors = terms.amplitudes @ channel.merge
     mu = factors @ channel.templates
-    counts = _rows(channel.counts, rows)
+    counts, control = _rows(channel.counts, rows), None if channel.control is None else _rows(channel.control, rows)
     bins: Events | OnOff
-    if channel.control is None:
-        bins = events(mu, counts)
+    if control is None:
+        bins = events(mu, counts, bound.floor)
         slope = -(bins.pull @ channel.templates.T)
     else:
-        bins = on_off(mu, counts, _rows(channel.control, rows), channel.ratio)
+        bins = on_off(mu, counts, control, channel.ratio)
         slope = bins.slope @ channel.templates.T
     value = bins.value + 2 * (factors @ channel.sums) + (channel.constant[rows] if channel.constant.ndim else channel.constant)
+    depth, force, lowest = _depth(channel, factors, mu, counts, control, pressed=pressure is not None), None, np.zeros(len(theta))
+    if depth is not None:
+        before = np.zeros_like(depth) if pressure is None else pressure
+        force = np.clip(before - bound.stiffness * depth, 0.0, channel.strongest)
+        value = value - np.sum(force * depth + (force - before) ** 2 / (2.0 * bound.stiffness), axis=1)
+        push = force
+        if control is None:
+            lowest = depth.min(axis=1, initial=0.0)
+        else:  # without the kink
+            push = force - np.where(depth < 0.0, channel.strongest, 0.0)
+            value = value + np.minimum(depth, 0.0) @ channel.strongest
+        slope = slope - push @ channel.empty.T
     slope = (slope + 2 * channel.sums) @ channel.merge.T
-    return value, pull_back(channel.rule, terms, slope), Piece(terms, slope, bins)
+    return value, pull_back(channel.rule, terms, slope), lowest, Piece(terms, slope, bins, force)
 
 
-def evaluate_problem(bound: BoundLikelihood, theta: Floats, rows: Ints) -> Evaluation:
+def evaluate_problem(bound: BoundLikelihood, theta: Floats, rows: Ints, points: Ints = _NONE) -> Evaluation:
     """Return -2 ln lambda and its gradient.
 
     Parameters
@@ -206,20 +285,25 @@ def evaluate_problem(bound: BoundLikelihood, theta: Floats, rows: Ints) -> Evalu
         All parameters, shape (P, n).
     rows
         Which data set of a batch each point belongs to, shape (P,); not used for single data sets.
+    points
+        The place of each point in the `pressure`, shape (P,); not used without one.
     """
     pull = np.where(bound.constrained, theta - _rows(bound.aux, rows), 0.0)
     value = np.einsum("pi,pi->p", pull, pull)
     gradient = 2 * pull[:, bound.floating]
-    impossible = np.zeros(len(theta), dtype=np.bool_)
+    blocked, pressed, depth = np.zeros(len(theta), dtype=np.bool_), np.zeros(len(theta), dtype=np.bool_), np.zeros(len(theta))
     pieces = []
-    for channel in bound.channels:
+    for place, channel in enumerate(bound.channels):
+        pressure = bound.pressure[place][points] if bound.pressure else None
         with np.errstate(over="ignore", invalid="ignore"):
-            part, slope, piece = _evaluate_channel(channel, theta, rows)
+            part, slope, lowest, piece = _evaluate_channel(bound, channel, theta, rows, pressure)
         value = value + part
         gradient[:, channel.target] += slope
-        impossible |= piece.bins.impossible
+        blocked |= piece.bins.blocked
+        depth = np.minimum(depth, lowest)
+        pressed |= False if piece.force is None else np.any(piece.force > 0.0, axis=1)
         pieces.append(piece)
-    return Evaluation(value, gradient, impossible, tuple(pieces))
+    return Evaluation(value, gradient, blocked, depth, pressed, tuple(pieces))
 
 
 def _weights(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> NDArray[np.float32]:
@@ -233,12 +317,18 @@ def _weights(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> N
     return on_off_weight(total, background, _rows(channel.counts, rows), control).astype(np.float32)
 
 
-def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> tuple[Floats, Floats]:
-    """Return the Gauss-Newton Hessian (P, n, n) in the local floating parameters and the part from second derivatives."""
-    terms = select(piece.terms, chosen)
+def _slopes(channel: BoundChannel, terms: Terms) -> Floats:
+    """Return the slopes of the factors of the active templates, shape (P, n local floating, active)."""
     slopes = jacobian(channel.rule, terms)
     count, n, m = slopes.shape
-    slopes = (slopes.reshape(count * n, m) @ channel.merge[:, channel.active]).reshape(count, n, len(channel.active))
+    return (slopes.reshape(count * n, m) @ channel.merge[:, channel.active]).reshape(count, n, len(channel.active))
+
+
+def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints, stiffness: float) -> tuple[Floats, Floats]:
+    """Return the Gauss-Newton Hessian (P, n, n) in the local floating parameters and the part from second derivatives."""
+    terms = select(piece.terms, chosen)
+    slopes = _slopes(channel, terms)
+    count, n, _ = slopes.shape
     weights = _weights(channel, piece, chosen, rows)
     if channel.pairs is None:
         counts = (slopes.reshape(count * n, -1) @ channel.templates[channel.active]).reshape(count, n, -1)
@@ -246,6 +336,11 @@ def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: In
     else:
         products = weights @ channel.pairs.T
         gauss_newton = slopes @ products[:, channel.pair_of].astype(np.float64) @ slopes.transpose(0, 2, 1)
+    if piece.force is not None:
+        pushed = (piece.force[chosen] > 0.0) & (piece.force[chosen] < channel.strongest)
+        low = np.flatnonzero(pushed.any(axis=1))
+        moved = slopes[low] @ channel.empty[channel.active] * pushed[low, None, :]
+        gauss_newton[low] += stiffness * (moved @ moved.transpose(0, 2, 1))
     return gauss_newton, curvature(channel.rule, terms, piece.slope[chosen])
 
 
@@ -260,32 +355,66 @@ def hessian(bound: BoundLikelihood, evaluation: Evaluation, chosen: Ints, rows: 
     diagonal = np.arange(size)
     gauss_newton[:, diagonal, diagonal] += 2.0 * bound.constrained[bound.floating]
     for channel, piece in zip(bound.channels, evaluation.pieces, strict=True):
-        first_part, second_part = _channel_hessian(channel, piece, chosen, rows)
+        first_part, second_part = _channel_hessian(channel, piece, chosen, rows, bound.stiffness)
         place = (slice(None), channel.target[:, None], channel.target)
         gauss_newton[place] += first_part
         second[place] += second_part
     return gauss_newton, second
 
 
+class Walls(NamedTuple):
+    """The k bins that hold a point: depths (k,), slopes in the floating parameters (k, n_f), and which are plain bins (k,), not kinks."""
+
+    depths: Floats
+    slopes: Floats
+    plain: NDArray[np.bool_]
+
+
+def walls(bound: BoundLikelihood, evaluation: Evaluation, point: int) -> Walls:
+    """Return the bins that hold one point of an evaluation."""
+    size = len(bound.floating)
+    found = [(np.empty(0), np.empty((0, size)), np.empty(0, dtype=np.bool_))]
+    for channel, piece in zip(bound.channels, evaluation.pieces, strict=True):
+        if piece.force is None:
+            continue
+        low = np.flatnonzero((piece.force[point] > 0.0) & (piece.force[point] < channel.strongest))
+        templates = channel.empty[:, low]
+        slopes = np.zeros((len(low), size))
+        slopes[:, channel.target] = (_slopes(channel, select(piece.terms, np.array([point])))[0] @ templates[channel.active]).T
+        depths = (piece.terms.amplitudes[point] @ channel.merge) @ templates
+        found.append((depths, slopes, np.full(len(low), channel.control is None)))
+    return Walls(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def walls_at(bound: BoundLikelihood, theta: Floats, row: Ints) -> Walls:
+    """Return the bins without any counts that hold nothing at theta (1, n)."""
+    touching = tuple(np.where(np.isinf(channel.strongest), 1.0, 0.5 * channel.strongest)[None] for channel in bound.channels)
+    hard = replace(bound, pressure=touching, stiffness=1.0 / DEEPEST)
+    return walls(hard, evaluate_problem(hard, theta, row, np.zeros(1, dtype=np.int64)), 0)
+
+
 def nll2_at(bound: BoundLikelihood, theta: Floats, rows: Ints) -> Floats:
-    """Return -2 ln lambda alone, shape (P,); see `evaluate_problem` for the parameters."""
+    """Return -2 ln lambda alone, shape (P,), infinite outside its domain; see `evaluate_problem` for the parameters."""
     pull = np.where(bound.constrained, theta - _rows(bound.aux, rows), 0.0)
     value: Floats = np.einsum("pi,pi->p", pull, pull)
     for channel in bound.channels:
         with np.errstate(over="ignore", invalid="ignore"):
             factors = evaluate(channel.rule, theta[:, channel.local]).amplitudes @ channel.merge
             mu, counts = factors @ channel.templates, _rows(channel.counts, rows)
-            if channel.control is None:
-                value += logarithms(mu, counts)
-            else:
+            if channel.control is not None:
                 value += on_off(mu, counts, _rows(channel.control, rows), channel.ratio).value
+            else:
+                value += logarithms(mu, counts)
+                depth = _depth(channel, factors, mu, counts, None)
+                if depth is not None:
+                    value[depth.min(axis=1, initial=0.0) < -DEEPEST] = np.inf
         value += 2 * (factors @ channel.sums) + (channel.constant[rows] if channel.constant.ndim else channel.constant)
     return value
 
 
 def nll2(joint: Joint, theta: Floats, data: Data) -> Floats:
-    """Return -2 ln lambda with the constraint terms, shape (P,), at theta of shape (P, n)."""
-    return nll2_at(bind_data(joint, data, np.empty(0, dtype=np.int64)), theta, np.arange(len(theta)))
+    """Return -2 ln lambda with the constraint terms, shape (P,), at theta of shape (P, n); infinite outside its domain."""
+    return nll2_at(bind_data(joint, data, _NONE), theta, np.arange(len(theta)))
 
 
 def nll2_gradient(joint: Joint, theta: Floats, data: Data) -> tuple[Floats, Floats]:

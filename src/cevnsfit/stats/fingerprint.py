@@ -98,7 +98,8 @@ def _off_default(parameter: Parameter, which: int) -> float:
 def _parameter(parameter: Parameter) -> list[Any]:
     """Return what a parameter is; an infinite end of its domain is text, since JSON has no such number."""
     p = parameter
-    return [p.kind, p.unit, p.constrained, p.fixed, p.default, *(end if math.isfinite(end) else str(end) for end in (p.lower, p.upper))]
+    ends = (end if math.isfinite(end) else str(end) for end in (p.lower, p.upper))
+    return [p.kind, p.unit, p.constrained, p.fixed, p.default, *ends]
 
 
 def _names(channel: Channel) -> list[str]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cevnsfit.core.errors import UnknownNameError
-from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.stats.joint import expected_totals, join
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cevnsfit.core.parameters import ParameterSet
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Joint
 
@@ -101,6 +101,4 @@ def release(likelihood: Likelihood, names: Iterable[str]) -> Likelihood:
     UnknownNameError
         If a name is not a parameter.
     """
-    chosen = {likelihood.parameters[name].name for name in names}
-    parameters = tuple(replace(p, fixed=False) if p.name in chosen else p for p in likelihood.parameters)
-    return replace(likelihood, parameters=ParameterSet(parameters))
+    return replace(likelihood, parameters=likelihood.parameters.released(names))

@@ -1,8 +1,9 @@
 """-2 ln lambda of counts in bins against the saturated model, with slope and curvature in the expected counts.
 
-Plain Poisson bins, 2 (mu - n + n ln(n/mu)); an empty bin is 2 mu, linear also for mu < 0. Where events were seen and
-mu < `FLOOR` the function goes on as the parabola with the value, slope and curvature it has at `FLOOR`: convex, finite, and so steep that
-no minimum lies there unless the model has nothing in that bin; such a solution is reported as `impossible`.
+Plain Poisson bins, 2 (mu - n + n ln(n/mu)); it is infinite where mu < 0, and where events were seen and mu = 0. A minimiser needs more: where
+events were seen and mu is below a floor the function goes on as the parabola with the value, slope and curvature it has there: convex, finite, and
+with `FLOOR` so steep that no minimum lies there unless the model has nothing in that bin; such a solution is `blocked`. An empty bin is 2 mu, for
+mu < 0 too: `stats.engine` keeps it at 0 or above.
 
 On/off bins, n ~ Poisson(s + b) and m ~ Poisson(t b), with b at its maximum: the larger root of
 (1 + t) b^2 + ((1 + t) s - n - m) b - m s = 0, whose discriminant ((1 + t) s + m - n)^2 + 4 n m is never negative.
@@ -32,7 +33,7 @@ COUNTED: Final = 1e-6
 
 
 class Events(NamedTuple):
-    """Plain bins: -2 sum n ln mu (P,), 2 n/mu (P, nb), mu cut at `FLOOR` (P, nb), whether events are impossible (P,).
+    """Plain bins: -2 sum n ln mu (P,), 2 n/mu (P, nb), mu mirrored at the floor (P, nb), whether it is below in a bin with events (P,).
 
     The slope in mu of -2 ln lambda is 2 - pull, its curvature pull/mu.
     """
@@ -40,17 +41,17 @@ class Events(NamedTuple):
     value: Floats
     pull: Floats
     mu: Floats
-    impossible: NDArray[np.bool_]
+    blocked: NDArray[np.bool_]
 
 
 class OnOff(NamedTuple):
-    """On/off bins: -2 ln lambda (P,), its slope in s (P, nb), s + b (P, nb), b (P, nb); events are never impossible (P,)."""
+    """On/off bins: -2 ln lambda (P,), its slope in s (P, nb), s + b (P, nb), b (P, nb); no point is blocked (P,)."""
 
     value: Floats
     slope: Floats
     total: Floats
     background: Floats
-    impossible: NDArray[np.bool_]
+    blocked: NDArray[np.bool_]
 
 
 def saturated(counts: Floats) -> Floats:
@@ -60,7 +61,7 @@ def saturated(counts: Floats) -> Floats:
     return result
 
 
-def events(mu: Floats, counts: Floats) -> Events:
+def events(mu: Floats, counts: Floats, floor: float = FLOOR) -> Events:
     """Return the part -2 sum n ln mu of -2 ln lambda; the rest is 2 sum mu and the saturated constant.
 
     Parameters
@@ -69,29 +70,33 @@ def events(mu: Floats, counts: Floats) -> Events:
         Expected counts, shape (P, nb).
     counts
         Counts, shape (nb,) or (P, nb).
+    floor
+        Expected counts at which the parabola begins.
     """
     lowest = mu.min(axis=1, initial=np.inf)
-    fine = bool(np.all(lowest > FLOOR))
-    inside = mu if fine else np.maximum(mu, FLOOR)
+    fine = bool(np.all(lowest > floor))
+    inside = mu if fine else np.maximum(mu, floor)
     logs = np.log(inside)
     value = -2 * (logs @ counts if counts.ndim == 1 else np.einsum("pb,pb->p", logs, counts))
     pull = np.divide(2 * counts, inside)
-    impossible = np.zeros(len(mu), dtype=np.bool_)
+    blocked = np.zeros(len(mu), dtype=np.bool_)
     if not fine:
-        rows = np.flatnonzero(~(lowest > FLOOR))
+        rows = np.flatnonzero(~(lowest > floor))
         seen = counts[rows] if counts.ndim == 2 else counts
-        depth = np.minimum(mu[rows] - FLOOR, 0.0)
-        steep = 2 * seen / FLOOR
-        value[rows] += np.sum(steep * depth * (0.5 * depth / FLOOR - 1), axis=1)
-        pull[rows] -= steep / FLOOR * depth
-        impossible[rows] = np.any((mu[rows] <= FLOOR) & (seen > COUNTED), axis=1)
-    return Events(value, pull, inside, impossible)
+        depth = np.minimum(mu[rows] - floor, 0.0)
+        steep = 2 * seen / floor
+        value[rows] += np.sum(steep * depth * (0.5 * depth / floor - 1), axis=1)
+        pull[rows] -= steep / floor * depth
+        inside[rows] -= depth
+        blocked[rows] = np.any((mu[rows] <= floor) & (seen > COUNTED), axis=1)
+    return Events(value, pull, inside, blocked)
 
 
 def logarithms(mu: Floats, counts: Floats) -> Floats:
-    """Return the first of what `events` returns, shape (P,)."""
+    """Return the first of what `events` returns, shape (P,); infinite where the model expects nothing in a bin with events."""
     if not np.all(mu > FLOOR):
-        return events(mu, counts).value
+        found = events(mu, counts)
+        return np.where(found.blocked, np.inf, found.value)
     logs = np.log(mu)
     value: Floats = -2 * (logs @ counts if counts.ndim == 1 else np.einsum("pb,pb->p", logs, counts))
     return value

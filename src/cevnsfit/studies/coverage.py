@@ -92,6 +92,7 @@ class CoverageStudy:
         **{key: f"truths.{key}" for key in ("poi", "cl")},
         "over": "over",
         "at": "analysis.held",
+        "valid": "valid",
         "analysis": None,
         "truths": None,
     }
@@ -100,6 +101,16 @@ class CoverageStudy:
     truths: Truths
     seed: int
     rows: tuple[CoverageRow, ...]
+
+    @property
+    def failed(self) -> int:
+        """Return the number of pseudo-experiments whose fits failed."""
+        return sum(entry.failed for row in self.rows for entry in row.coverage)
+
+    @property
+    def valid(self) -> bool:
+        """Return whether no pseudo-experiment was lost."""
+        return self.failed == 0
 
     @property
     def over(self) -> str | None:
@@ -195,11 +206,10 @@ def notes_of(study: CoverageStudy) -> list[str]:
     """Return what a table or a picture of a coverage study must say."""
     held = "".join(f", {name} = {value:g}" for name, value in study.analysis.held.items())
     entries = [entry for row in study.rows for entry in row.coverage]
-    failed = sum(entry.failed for entry in entries)
     over = [] if study.truths.over is None else ["not studied: true values that the observed data exclude by five standard deviations"]
     return [
         f"{' + '.join(study.analysis.experiments)}, {study.analysis.model}{held}",
-        f"{100 * study.truths.cl:g} % CL, 1 dof; {sum(entry.toys for entry in entries)} toys, seed {study.seed}, {failed} failed",
+        f"{100 * study.truths.cl:g} % CL, 1 dof; {sum(entry.toys for entry in entries)} toys, seed {study.seed}, {study.failed} failed",
         *over,
     ]
 

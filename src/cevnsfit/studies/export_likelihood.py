@@ -39,9 +39,7 @@ if TYPE_CHECKING:
 RECORD: Final = "ins0000000"
 """Placeholder of the INSPIRE identifier that the schema of patchsets asks for."""
 
-_POSITIVE: Final = (
-    "expected counts that are not positive where events were seen: cevnsfit goes on with a parabola below 1e-10, pyhf gives NaN"
-)
+_POSITIVE: Final = "expected counts below 0, or 0 where events were seen: -2 ln L is infinite in cevnsfit, NaN in pyhf"
 _MONOMIALS: Final = "the normfactors of couplings are not independent: set each to its monomial; they are held in the workspace"
 
 
@@ -116,7 +114,7 @@ def workspaces(
     made = []
     for point in points:
         joint, values = fix(likelihood, point)
-        made.append(histfactory.workspace(joint, data, values))
+        made.append(histfactory.workspace(joint.physical, data, values))
     metadata |= {"shape": {p.name: float(held.get(p.name, p.default)) for p in likelihood.nonlinear if p.name != label}}
     metadata |= {"couplings": _about_couplings(likelihood, made[0]), **_about_workspace(made[0])}
     if not grid:
@@ -144,8 +142,9 @@ def _checked(values: ArrayLike) -> NDArray[np.float64]:
 
 def _about_couplings(likelihood: Likelihood, exported: histfactory.Exported) -> dict[str, Any]:
     names = dict.fromkeys(name for powers in exported.monomials.values() for name in powers)
-    fields = ("default", "lower", "upper", "unit", "scale", "fixed", "description")
-    return {name: {key: getattr(likelihood.parameters[name], key) for key in fields} for name in names}
+    fields = ("default", "lower", "upper", "least", "unit", "scale", "fixed", "description")
+    parameters = likelihood.parameters.physical()
+    return {name: {key: getattr(parameters[name], key) for key in fields} for name in names}
 
 
 def _about_workspace(exported: histfactory.Exported) -> dict[str, Any]:
@@ -198,7 +197,7 @@ def _about_hs3(made: Workspaces) -> dict[str, Any]:
     return {
         "not_expressed": [
             *mine,
-            "expected counts that are not positive: cevnsfit goes on with a parabola below 1e-10, pyhs3 gives NaN, also in bins without events",
+            "expected counts below 0, or 0 where events were seen: -2 ln L is infinite in cevnsfit, NaN in pyhs3",
             "bins in which nothing is expected at any parameters and nothing was seen are left out; bins lists those that are kept, in C order",
             "the axes of a channel are replaced by the number of the bin",
         ],

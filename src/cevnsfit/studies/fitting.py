@@ -43,7 +43,8 @@ class FitSummary:
     counts
         Expected and observed counts of each experiment at the best fit.
     significance
-        sqrt(-2 ln lambda refitted without the signal minus that of the best fit); NaN when the refit fails.
+        sqrt(-2 ln lambda refitted without the signal minus that of the best fit), negative for a deficit: counts of the signal below 0; NaN when the refit fails, infinite where nothing but the
+        signal makes the data.
     caveat
         What the prediction leaves out.
     data
@@ -51,7 +52,7 @@ class FitSummary:
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **{key: f"fit.{key}" for key in ("valid", "reason", "nll2", "ndof", "correlation")},
+        **{key: f"fit.{key}" for key in ("valid", "reason", "nll2", "ndof", "correlation", "on_edge", "at_domain_end")},
         **{key: key for key in ("parameters", "held", "expected", "observed")},
         "fit": None,
         "counts": None,
@@ -112,7 +113,7 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
     experiments = load_experiments(chosen)
     if pseudo is None:
         require_data(experiments)
-    likelihood, held = build(chosen, experiments), chosen.held
+    likelihood, held = build(chosen, experiments, fitted=pseudo is None), chosen.held
     check_floating(chosen)
     fix(likelihood, held)
     data = None
@@ -122,6 +123,8 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
         likelihood, data = pseudo_data(likelihood, pseudo)
     result = fit(likelihood, at=held, data=data)
     counts, significance = best_counts(experiments, likelihood, result), _significance(likelihood, result, held, data)
+    signal = sum(float(values.sum()) for entry in counts for name, values in entry.components.items() if name == SIGNAL)
+    significance = -significance if signal < 0.0 else significance
     return FitSummary(result, counts, significance, caveat(chosen), data_text(pseudo))
 
 
@@ -154,7 +157,7 @@ def _significance(likelihood: Likelihood, result: FitResult, at: Mapping[str, fl
     joint, others = fix(likelihood, {name: result.values[name] for name in likelihood.nonlinear.names} | dict(at))
     background = profile(without_signal(joint), {name: np.array([value]) for name, value in others.items()}, data=data)
     if not background.converged[0]:
-        return math.nan
+        return math.inf if math.isinf(background.nll2[0]) else math.nan
     return math.sqrt(max(float(background.nll2[0]) - result.nll2, 0.0))
 
 

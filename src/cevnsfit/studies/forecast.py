@@ -120,6 +120,7 @@ class Forecast:
         **keys_of(Intervals, "sensitivity.median"),
         **{key: f"sensitivity.{key}" for key in ("limit", "bands_method", "live_bins")},
         "failed_toys": "sensitivity.failed",
+        "valid": "sensitivity.valid",
         "bands": "bands",
         "discovery": "discovery",
         "sensitivity": None,

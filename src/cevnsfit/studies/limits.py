@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.cls import cls_limit, cls_limit_toys, signal_test
-from cevnsfit.infer.discovery import Discovery, discovery
+from cevnsfit.infer.discovery import Discovery, discovery, with_toys
 from cevnsfit.infer.feldman_cousins import feldman_cousins
 from cevnsfit.infer.hypothesis import default_hypothesis
+from cevnsfit.infer.toys import Toys
 from cevnsfit.studies.fitting import nonlinear_in_question, poi_name, prepare, run_intervals
 from cevnsfit.studies.setup import check_floating
-from cevnsfit.studies.toy_runs import description, runner
+from cevnsfit.studies.toy_runs import Run, description, runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.intervals import Intervals
-    from cevnsfit.studies.toy_runs import Run
 
     Progress = Callable[[int, int], None]
 
 METHODS: Final = ("profile", "feldman-cousins", "cls")
+
+SPARE: Final = Run(Toys())
+"""Pseudo-experiments where nothing was said of them."""
 
 RATIO: Final = 3
 """Numbers measured on each pseudo-experiment: -2 ln lambda at the tested value, at the best fit, and the parameter there."""
@@ -108,7 +112,7 @@ def run_limits(
     with runner(run, identity, RATIO, progress) as here:
         if question.method == "cls":
             return cls_limit_toys(signal_test(joint, name, at=held), cl=question.cl, toys=run.toys, run=here)
-        return feldman_cousins(default_hypothesis(joint, name, at=held), cl=question.cl, toys=run.toys, run=here)
+        return feldman_cousins(default_hypothesis(joint.physical, name, at=held), cl=question.cl, toys=run.toys, run=here)
 
 
 @on_one_thread
@@ -117,10 +121,11 @@ def run_discovery(
     *,
     at: Mapping[str, float] | None = None,
     poi: str | None = None,
-    run: Run | None = None,
+    run: Run = SPARE,
+    asked: bool = False,
     progress: Progress | None = None,
 ) -> Discovery:
-    """Return the significance of a signal, asymptotic, or from pseudo-experiments where `run` says how.
+    """Return the significance of a signal, asymptotic where that holds, else from pseudo-experiments.
 
     Parameters
     ----------
@@ -129,9 +134,11 @@ def run_discovery(
     at
         Held parameters; those of the analysis by default.
     poi
-        The parameter, 0 without signal; by default the first polynomial one of the model that is not held.
+        The parameter; by default the first polynomial one of the model that is not held.
     run
         How pseudo-experiments are run.
+    asked
+        Whether they are run in any case.
     progress
         Called with (finished, asked for so far) chunks.
     """
@@ -139,7 +146,8 @@ def run_discovery(
     joint, held = prepare(chosen)
     name = poi_name(joint, poi, held)
     check_floating(chosen, (name,))
-    if run is None:
-        return discovery(joint, name, at=held)
+    found = discovery(joint, name, at=held)
+    if not (asked or (found.remark and math.isfinite(found.statistic))):
+        return found
     with runner(run, description(chosen, run.toys.seed, method="discovery", poi=name), RATIO, progress) as here:
-        return discovery(joint, name, at=held, toys=run.toys, run=here)
+        return with_toys(found, run.toys, here, asked=asked)

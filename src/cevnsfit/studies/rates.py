@@ -84,7 +84,7 @@ def rates(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> Rates
     """Return the expected counts of the one experiment of an analysis, nuisances at their nominal values unless in `at` (of the analysis)."""
     chosen = analysis.holding(at)
     (experiment,) = load_experiments(chosen)
-    joint, values = fix(build(chosen, [experiment]), chosen.held)
+    joint, values = fix(build(chosen, [experiment], fitted=False), chosen.held)
     return counts_at(experiment, joint, joint.parameters.vector(values), measured=None)
 
 

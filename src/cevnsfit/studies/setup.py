@@ -11,6 +11,7 @@ from cevnsfit.model.build import RELEASED, build_likelihood
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.likelihood import release
+from cevnsfit.studies.possible import require_possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,16 +27,34 @@ def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
     return tuple(load_experiment(name, dict(analysis.overrides)) for name in analysis.experiments)
 
 
-def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> Likelihood:
-    """Return the likelihood of an analysis; `experiments` are those of the analysis when they are loaded already."""
+def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *, fitted: bool = True) -> Likelihood:
+    """Return the likelihood of an analysis.
+
+    Parameters
+    ----------
+    analysis
+        What is analysed.
+    experiments
+        Its experiments when they are loaded already.
+    fitted
+        Whether its data are fitted.
+
+    Raises
+    ------
+    FitError
+        If the model cannot make the data that are fitted.
+    """
     check_model(analysis.model)
+    experiments = load_experiments(analysis) if experiments is None else experiments
     likelihood = build_likelihood(
-        load_experiments(analysis) if experiments is None else experiments,
+        experiments,
         analysis.model,
         signal_systematics=analysis.signal_systematics,
         allow_overlap=analysis.allow_overlap,
         electrons=analysis.electrons,
     )
+    if fitted:
+        require_possible(likelihood.at({}), experiments)
     return release(likelihood, analysis.floating) if analysis.floating else likelihood
 
 

@@ -89,6 +89,11 @@ class ToyRegion:
         return f"Feldman-Cousins, nuisances profiled, best fit {where}; {sum(record.toys for record in records)} toys, seed {seed}"
 
     @property
+    def failed(self) -> int:
+        """Return the number of pseudo-experiments whose fits failed."""
+        return sum(column.toys.failed for column in self.columns if column.toys is not None)
+
+    @property
     def dof(self) -> int:
         """Return the number of parameters that are free in the best fit of a pseudo-experiment."""
         return 2 if self.ordering == "plane" else 1
@@ -153,12 +158,11 @@ def run_toy_region(
 def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
     """Write the allowed intervals of each column and the picture; return both paths."""
     x, y = result.plane.axes
-    failed = sum(column.toys.failed for column in result.columns if column.toys is not None)
     undecided = sum(column.toys.undecided for column in result.columns if column.toys is not None)
     comments = [
         f"allowed intervals of {y.name} at {100 * result.region.cl:g} % CL; interval 0: nothing is allowed",
         f"experiments: {', '.join(result.plane.experiments)}; model: {result.plane.model}",
-        f"method: {result.method}; {failed} failed; {undecided} values within the Monte Carlo error",
+        f"method: {result.method}; {result.failed} failed; {undecided} values within the Monte Carlo error",
         f"cevnsfit {installed_version()}",
     ]
     headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")

@@ -3,13 +3,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+
+from cevnsfit.infer.toys import run_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from typer.testing import Result
+
+    from cevnsfit.infer.toys import Chunk
 
 CSI, LAR = "coherent-csi-2021", "coherent-lar-2020"
 
@@ -66,6 +71,46 @@ def test_significance(command: Callable[..., Result]) -> None:
     assert found["method"] == "profile likelihood, asymptotic"
     text = command("significance", LAR, "-m", "released-templates", "--toys", "128").stdout
     assert "p < 0.02 (95 % CL), 128 toys" in text
+
+
+def test_a_second_minimum_asks_for_toys(command: Callable[..., Result]) -> None:
+    """Toys without signal lie in the mirror of the Standard Model as often as beside it: the asymptotic 0.228 is not their p-value."""
+    arguments = ("significance", CSI, "-m", "lmu-ltau", "--at", "mass=1000")
+    found = json.loads(command(*arguments, "--json").stdout)
+    assert found["statistic"] == pytest.approx(0.56, abs=0.01)
+    assert [entry["value"] for entry in found["minima"]] == pytest.approx([0.0148, 0.0700], abs=2e-4)
+    assert "a second minimum at g = 0.0715" in found["remark"]
+    assert (found["toys"]["toys"], found["toys"]["failed"], found["valid"]) == (2048, 0, True)
+    assert found["p"] == pytest.approx(0.51, abs=0.04)
+    assert found["method"] == "profile likelihood, toys without signal"
+    assert found["provenance"]["seed"] == 1
+    text = command(*arguments, "--toys", "128").stdout
+    assert "the asymptotic significance does not hold: data without signal have a second minimum" in text
+    assert "0.01477 (+0.00), 0.07 (+0.43)" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("gof", CSI, "-m", "signal-strength", "--toys", "128"),
+        ("significance", LAR, "-m", "released-templates", "--toys", "128"),
+        ("compatibility", CSI, LAR, "-m", "signal-strength", "--toys", "128"),
+        ("coverage", CSI, "-m", "signal-strength", "--true", "signal_strength=1", "--toys", "128"),
+        ("intervals", CSI, "-m", "signal-strength", "--method", "feldman-cousins", "--toys", "128"),
+        ("intervals", LAR, "-m", "released-templates", "--method", "cls", "--toys", "128"),
+    ],
+)
+def test_a_lost_toy_is_said(command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    def losing(chunk: Chunk) -> np.ndarray:
+        rows = run_chunk(chunk)
+        rows[0] = np.nan
+        return rows
+
+    monkeypatch.setattr("cevnsfit.infer.toys.run_chunk", losing)
+    done = command(*arguments, "--json")
+    assert done.exit_code == 3
+    assert "toys could not be fitted" in done.stderr
+    assert json.loads(done.stdout)["valid"] is False
 
 
 def test_cls_limit(command: Callable[..., Result]) -> None:

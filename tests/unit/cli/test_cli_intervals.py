@@ -1,12 +1,15 @@
-"""`cevnsfit intervals`: what a limit leaves out."""
+"""`cevnsfit intervals`: what a limit leaves out, and limits with toys."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from click.testing import Result
 
@@ -20,3 +23,38 @@ def test_what_is_left_out_is_said(command: Callable[..., Result]) -> None:
 
 def test_toys_know_no_parameters_that_rebuild_templates(refused: Callable[..., str]) -> None:
     assert "skin rebuilds the templates" in refused("intervals", "coherent-csi-2021", "-m", "neutron-skin", "--method", "cls")
+
+
+@pytest.fixture
+def counting(tmp_path: Path) -> Path:
+    """Return the folder of an experiment with one bin, no event, and a known background of 3."""
+    lines = (
+        "schema_version: 1",
+        "name: known",
+        "title: one bin",
+        "source: {name: sns, exposure_pot: 1.0e+23, yield_per_pot: 0.09, distance: 20 m}",
+        "target: {compound: Ge, mass: 0.05 kg}",
+        "axes: {e_ee: {unit: keVee, edges: [1, 8]}}",
+        "response: {quenching: {kind: constant-quenching, factor: 0.22}}",
+        "observed: {table: counts.csv, column: on}",
+        "backgrounds: {flat: {shape: {kind: product, factors: {e_ee: {kind: uniform}}}, count: {kind: known, mean: 3}}}",
+    )
+    (tmp_path / "experiment.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "counts.csv").write_text("# none\ne_ee_low [keVee],e_ee_high [keVee],on [1]\n1,8,0\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_toys_respect_the_physical_domain(command: Callable[..., Result], counting: Path) -> None:
+    """Without events above a background of 3 the limit is 0.953 events (the exact construction); a strength of 1 is 0.864."""
+    arguments = ("intervals", str(counting), "-m", "signal-strength", "--method", "feldman-cousins", "--toys", "1024", "--json")
+    found = json.loads(command(*arguments).stdout)
+    ((low, high),) = found["allowed"]
+    assert (low, found["domain"][0], found["best_fit"], found["at_domain_end"]) == (0.0, 0.0, 0.0, [])
+    assert high == pytest.approx(0.953 / 0.864, abs=0.2)
+
+
+def test_a_cross_section_that_is_held_by_default_has_an_interval(command: Callable[..., Result]) -> None:
+    arguments = ("intervals", "coherent-csi-2021", "-m", "cross-section")
+    ((low, high),) = json.loads(command(*arguments, "--json").stdout)["allowed"]
+    ((a, b),) = json.loads(command(*arguments, "--method", "feldman-cousins", "--toys", "256", "--json").stdout)["allowed"]
+    assert (a, b) == (pytest.approx(low, abs=7.0), pytest.approx(high, abs=7.0))

@@ -85,3 +85,16 @@ def test_merging_refuses_two_definitions_of_one_name() -> None:
 def test_a_kind_that_there_is_not_is_named_with_those_that_there_are() -> None:
     with pytest.raises(CevnsfitError, match=r"'x' has the kind 'shape'; there are polynomial, nonlinear, nuisance"):
         Parameter("x", "shape", 1.0)  # type: ignore[arg-type]
+
+
+def test_the_value_without_signal_is_the_least_physical_one_or_else_the_default() -> None:
+    assert Parameter("strength", "polynomial", 1.0, least=0.0).null == 0.0
+    assert Parameter("angle", "polynomial", 0.24, 0.0, 1.0).null == 0.24
+    assert Parameter("g", "polynomial", 0.0, 0.0, 1.0).null == 0.0
+
+
+def test_parameters_that_are_held_by_default_are_released_by_name() -> None:
+    held = ParameterSet((Parameter("a", "polynomial", 1.0, fixed=True), Parameter("b", "polynomial", 1.0, fixed=True)))
+    assert [p.fixed for p in held.released(["b"])] == [True, False]
+    with pytest.raises(UnknownNameError):
+        held.released(["c"])

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from cevnsfit.core.errors import DomainError
+from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.feldman_cousins import feldman_cousins
 from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.intervals import intervals
 from cevnsfit.infer.runner import Runner
-from cevnsfit.infer.toys import Toys, p_value
+from cevnsfit.infer.toys import TIE, Toys, p_value
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.joint import join
 
@@ -97,13 +98,13 @@ class Changing(Executor):
         return future
 
 
-def test_failed_toys_are_counted_not_fatal(counting: Callable[[float], Joint]) -> None:
+def test_failed_toys_are_counted_and_the_result_is_not_valid(counting: Callable[[float], Joint]) -> None:
     def some_fail(rows: np.ndarray) -> np.ndarray:
         rows[:3] = np.nan
         return rows
 
     found = feldman_cousins(default_hypothesis(counting(4.0), "mu"), cl=0.90, toys=Toys(128, 1), run=Runner(Changing(some_fail)))
-    assert found.valid
+    assert not found.valid
     assert found.toys is not None
     assert found.toys.failed == 3 * sum(point.toys > 0 for point in found.toys.points)
     assert {point.toys for point in found.toys.points} == {0, 125}
@@ -116,6 +117,19 @@ def test_nothing_but_failures_is_not_valid(counting: Callable[[float], Joint]) -
     assert not found.valid
     assert found.toys is not None
     assert found.toys.undecided > 0
+
+
+def test_an_interval_without_a_value_is_an_error(counting: Callable[[float], Joint]) -> None:
+    test = default_hypothesis(counting(4.0), "mu")
+    with pytest.raises(CevnsfitError, match=r"none of \d+ tested values of mu is allowed"):
+        feldman_cousins(replace(test, best=test.best - 60.0), cl=0.90, toys=Toys(128, 1))
+
+
+def test_toys_that_equal_the_data_count_whatever_the_rounding_of_their_fits() -> None:
+    toys = 2.0 + np.array([-TIE / 2, -1e-12, 0.0, TIE / 2, -1e-3, 1e-3, -1.0, np.inf])
+    assert p_value(toys, 2.0)[0] == 6 / 8
+    assert p_value(toys, math.inf)[0] == 1 / 8
+    assert math.isnan(p_value(toys, math.nan)[0])
 
 
 def test_p_value_has_an_error_even_without_a_toy_above() -> None:

@@ -259,10 +259,16 @@ def test_no_counts_is_an_error() -> None:
         fit(Likelihood(MASS, resonance), at={"mass": 1.0})
 
 
-def test_a_minimum_at_less_than_nothing_is_invalid_with_the_reason() -> None:
+def test_a_minimum_without_events_is_at_the_edge_of_the_domain() -> None:
     ones = np.ones((2, 1))
     rule = Coefficients(("mu",), np.array([[1], [0]]), ones, ones, np.full(2, -1), np.zeros(2, dtype=np.int64))
     channel = Channel("c", np.array([[1.7], [0.5]]), rule, ("s", "b"), np.zeros(1), None, (1,))
     result = fit(join(ParameterSet((Parameter("mu", "polynomial", 1.0, lower=-10.0, upper=10.0),)), (channel,)))
-    assert not result.valid
-    assert "less than nothing" in result.reason
+    assert result.valid
+    assert result.on_edge
+    assert "edge of the domain" in result.reason
+    assert result.nll2 == pytest.approx(0.0, abs=1e-9)
+    assert result.values["mu"] == pytest.approx(-0.5 / 1.7, abs=1e-9)
+    assert result.lower["mu"] == pytest.approx(-0.5 / 1.7, abs=1e-6)
+    assert result.upper["mu"] == pytest.approx(0.0, abs=1e-5)
+    assert math.isnan(result.errors["mu"])

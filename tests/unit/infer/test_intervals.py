@@ -157,6 +157,23 @@ def test_a_strength_far_from_one_is_found(truth: float) -> None:
     assert found.excluded == ((-10.0, found.allowed[0][0]), (found.allowed[0][1], 100.0))
 
 
+@pytest.mark.parametrize("signal", [1e-9, 1e-3, 1.0, 1e3, 1e9])
+@pytest.mark.parametrize("n", [0, 4])
+def test_a_limit_does_not_need_a_default_of_its_size(signal: float, n: int) -> None:
+    """The strength is 1 by default, and 3 events are background; t is linear in it without events."""
+    rule = Coefficients(("mu",), np.array([[1], [0]]), np.ones((2, 1)), np.ones((2, 1)), np.full(2, -1), np.zeros(2, dtype=np.int64))
+    channel = Channel("one", np.array([[signal], [3.0]]), rule, ("cevns", "background"), np.array([float(n)]), None, (1,))
+    joint = join(ParameterSet((Parameter("mu", "polynomial", 1.0, lower=0.0),)), (channel,))
+    best, level = max(n - 3.0, 0.0), threshold(0.9, 1)
+
+    def t(s: float) -> float:
+        return 2.0 * (s - best) - 2.0 * n * math.log((s + 3.0) / (best + 3.0))
+
+    end = optimize.brentq(lambda s: t(s) - level, best, 50.0)
+    (allowed,) = intervals(joint, "mu", cl=0.9).allowed
+    np.testing.assert_allclose(np.array(allowed) * signal, [0.0, end], rtol=1e-4)
+
+
 def test_an_interval_may_end_with_the_domain() -> None:
     data = np.round(3.0 * SHAPE / 10.0 + FLOOR)
     found = intervals(linear(data, lower=2.9, upper=3.1), "x", cl=0.9)

@@ -124,7 +124,7 @@ def test_rungs_lie_on_both_sides_of_a_dip_and_in_it() -> None:
     joint = one(squared("a", 100.0, 1.0, 64.0))
     found = rungs(joint, "g")
     assert np.diff(found[(found > -0.5) & (found < 2.5)]).max() < 0.21
-    assert even_couplings(joint) == []
+    assert even_couplings(joint, {}) == []
 
 
 def test_toys_from_starts_of_other_data_end_in_their_lowest_minimum() -> None:

@@ -11,7 +11,8 @@ from iminuit import Minuit
 
 from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.profile import REMOTE, floating_indices, profile
+from cevnsfit.infer.descent import REMOTE
+from cevnsfit.infer.profile import floating_indices, profile
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import asimov_data, observed_data, toy_data
 from cevnsfit.stats.engine import nll2, nll2_gradient

@@ -7,9 +7,13 @@ import math
 import numpy as np
 import pytest
 
+from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.curve import Curve
-from cevnsfit.infer.sensitivity import branch_top, upper_limit, within
+from cevnsfit.infer.hypothesis import hypothesis
+from cevnsfit.infer.sensitivity import DISCOVERY, branch_top, discovery_reach, upper_limit, within
 from cevnsfit.infer.toy_limits import _edge
+from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.joint import join
 
 VALUES = np.linspace(0.0, 4.0, 401)
 
@@ -48,3 +52,18 @@ def test_the_edge_of_a_toy() -> None:
     assert _edge(VALUES, distance, 3.0, (0.0, 1.0)) == pytest.approx(1.0 - math.sqrt(2.0 / 3.0), rel=1e-3)
     assert _edge(VALUES, distance + 4.0, 3.0, (0.0, 1.0)) == 0.0
     assert _edge(VALUES, distance, 9.5, (0.0, 1.0)) == math.inf
+
+
+@pytest.mark.parametrize("truth", [0.0, 1.0, 30.0])
+def test_the_discovery_reach_of_a_strength_is_against_none(truth: float) -> None:
+    """Events s on a known background b exclude b alone with q = 2 (s + b) ln(1 + s/b) - 2 s, whatever is true and whatever the default is."""
+    background = 100.0
+    rule = Coefficients(("mu",), np.array([[1], [0]]), np.ones((2, 1)), np.ones((2, 1)), np.full(2, -1), np.zeros(2, dtype=np.int64))
+    templates = np.array([[2.0], [background]])
+    channel = Channel("one", templates, rule, ("cevns", "background"), np.array([background + 2.0 * truth]), None, (1,))
+    joint = join(ParameterSet((Parameter("mu", "polynomial", 1.0, least=0.0),)), (channel,))
+    reach = discovery_reach(hypothesis(joint, "mu", truth), np.linspace(-4.0, 100.0, 60))
+    signal = 2.0 * np.array(reach)
+    q = 2.0 * ((signal + background) * np.log1p(signal / background) - signal)
+    np.testing.assert_allclose(np.sqrt(q), DISCOVERY, rtol=1e-5)
+    assert discovery_reach(hypothesis(joint, "mu", truth), np.linspace(-4.0, 0.0, 5)) == (math.inf, math.inf)

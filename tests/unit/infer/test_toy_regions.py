@@ -15,12 +15,14 @@ from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.infer.runner import HERE, Runner
 from cevnsfit.infer.toy_regions import STRIDE, column_hypotheses, column_intervals, toy_region
-from cevnsfit.infer.toys import Toys
+from cevnsfit.infer.toys import CHUNK, Toys
+from cevnsfit.io.layouts import load_chunk, open_toys, save_chunk
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 TOYS = Toys(256, 2)
@@ -81,3 +83,11 @@ def test_columns_have_random_streams_of_their_own(likelihood: Likelihood) -> Non
 def test_orderings_have_names(likelihood: Likelihood) -> None:
     with pytest.raises(CevnsfitError, match="unknown ordering"):
         column_hypotheses(likelihood, AXES, at={}, ordering="both")
+
+
+def test_a_store_has_room_for_many_columns(tmp_path: Path) -> None:
+    last = 1000 * STRIDE + STRIDE - 1
+    rows = np.arange(3.0 * CHUNK).reshape(CHUNK, 3)
+    with open_toys(tmp_path, {}, 3) as store:
+        save_chunk(store, last, 7, rows)
+        np.testing.assert_array_equal(load_chunk(store, last, 7), rows)

@@ -104,7 +104,7 @@ def test_a_fit_that_does_not_converge_is_nan(make_joint: Callable[..., Joint], m
     joint = make_joint()
     toys = toy_data(joint, joint.parameters.defaults(), np.random.default_rng(1), 2).take(0).batch()
     starts = start_set(joint, observed_data(joint), at={})
-    monkeypatch.setattr("cevnsfit.infer.profile.MAX_ROUNDS", 1)
+    monkeypatch.setattr("cevnsfit.infer.descent.MAX_ROUNDS", 1)
     monkeypatch.setattr("cevnsfit.infer.profile.polish", lambda _, theta, *__: Polished(theta, np.inf, np.inf, valid=False))
     assert np.isnan(free_fits(joint, toys, starts, at={})[0]).all()
 

@@ -209,6 +209,16 @@ def test_an_exactly_known_count_has_a_parameter_without_effect() -> None:
         np.testing.assert_array_equal(at(joint, f"{CSI17}.prompt_neutrons_norm", pull)["prompt_neutrons"], counts(joint)["prompt_neutrons"])
 
 
+def test_a_known_count_has_no_parameter_but_systematics_may_act_on_it() -> None:
+    beam = {"kind": "normalisation", "sigma": "10 %", "components": ["prompt_neutrons"]}
+    known = load_experiment(LAR, {"backgrounds.prompt_neutrons.count": {"kind": "known", "mean": 7.5}, "systematics.beam": beam})
+    joint = build_likelihood([known], "sm").at({})
+    assert f"{LAR}.prompt_neutrons_norm" not in joint.parameters
+    assert counts(joint)["prompt_neutrons"].sum() == pytest.approx(7.5)
+    assert at(joint, f"{LAR}.beam", 1.0)["prompt_neutrons"].sum() == pytest.approx(8.25)
+    assert at(joint, f"{LAR}.neutron_energy", 1.0)["prompt_neutrons"].sum() == pytest.approx(7.5)
+
+
 def test_a_free_count_is_a_factor() -> None:
     count = {"kind": "free", "mean": 500}
     joint = build_likelihood([load_experiment(LAR, {"backgrounds.prompt_neutrons.count": count})], "sm").at({})

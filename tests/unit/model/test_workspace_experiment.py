@@ -228,3 +228,14 @@ def test_a_name_that_is_also_a_systematic_is_refused(folder: Path) -> None:
     (folder / "experiment.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(CevnsfitError, match=r"counter\.tilt is a systematic and a parameter of workspace\.json"):
         cf.build_likelihood([cf.load_experiment(folder)], model="sm")
+
+
+def test_check_names_bins_in_which_less_than_nothing_is_expected(folder: Path) -> None:
+    def emptied(values: dict[str, Any]) -> None:
+        values["channels"][0]["samples"][1] = sample("neutrons", [40.0, 30.0, -9000.0], ("n", "normsys", {"hi": 1.2, "lo": 0.9}))
+
+    rewrite(folder, emptied)
+    done = CliRunner().invoke(app, ["experiments", "check", str(folder)])
+    assert done.exit_code == 2
+    assert "the model expects -" in done.stderr
+    assert "events in e_ee 2 to 6 keVee" in done.stderr

@@ -15,7 +15,7 @@ FREE = Impact("background", constrained=False, value=31.0, error=5.0, up=math.na
 
 
 def ranking(*impacts: Impact) -> Ranking:
-    fit = FitResult(True, "", 1.0, {"mu": 1.0}, {"mu": 0.2}, {}, {}, ("mu",), np.eye(1), 3, (), (), 1, 1)
+    fit = FitResult(True, "", 1.0, {"mu": 1.0}, {"mu": 0.2}, {}, {}, ("mu",), np.eye(1), 3, (), (), False, (), 1, 1)
     return Ranking("mu", fit, impacts)
 
 

@@ -48,6 +48,8 @@ def test_fit_rows_list_the_floating_parameters() -> None:
         correlation=np.eye(1),
         ndof=98,
         at_limit=(),
+        at_domain_end=(),
+        on_edge=False,
         held=("mass",),
         n_starts=1,
         n_minima=1,

@@ -35,7 +35,7 @@ def test_below_the_floor_the_function_is_finite_convex_and_smooth() -> None:
     assert np.all(np.isfinite(pieces.value))
     assert np.all(np.diff(pieces.value) > 0)
     assert np.all(np.diff(pieces.pull[:, 0]) > 0)
-    assert pieces.impossible.tolist() == [False, True, True, True, True, True]
+    assert pieces.blocked.tolist() == [False, True, True, True, True, True]
     h = 1e-4 * FLOOR
     for start in (0.5 * FLOOR, -FLOOR, -1e3 * FLOOR):
         step = max(h, 1e-6 * abs(start))
@@ -44,7 +44,7 @@ def test_below_the_floor_the_function_is_finite_convex_and_smooth() -> None:
 
 
 def test_empty_bins_never_make_a_point_impossible() -> None:
-    assert not events(row(0.0, -1.0), np.zeros(2)).impossible[0]
+    assert not events(row(0.0, -1.0), np.zeros(2)).blocked[0]
 
 
 def direct(s: float, b: float, n: float, m: float, t: float) -> float:

@@ -56,6 +56,7 @@ def test_counts_at_the_best_fit_balance_the_data(summary: FitSummary) -> None:
 
 
 KEYS = {"data", "valid", "reason", "nll2", "ndof", "parameters", "held", "correlation", "expected", "observed", "significance", "caveat"}
+KEYS |= {"on_edge", "at_domain_end"}
 
 
 def test_the_fit_is_plain_json(summary: FitSummary) -> None:

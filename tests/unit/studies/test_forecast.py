@@ -96,6 +96,16 @@ def test_the_discovery_reach_is_where_asimov_data_exclude_the_standard_model() -
     assert 0.0 not in [low for low, _ in there.sensitivity.median.allowed]
 
 
+def test_the_discovery_reach_of_a_strength_is_against_no_signal_whatever_is_true() -> None:
+    """Where the truth is 0, all values that its Asimov data allow lie below the default strength."""
+    found = [
+        forecast(Plan(Analysis(("ccm-200-realistic",), "signal-strength"), truth=(("signal_strength", truth),)), {})[0].sensitivity
+        for truth in (0.0, 1.0)
+    ]
+    assert 0.0 < found[0].limit < found[0].discovery[0] < found[0].discovery[1] < 1.0
+    np.testing.assert_allclose(found[0].discovery, found[1].discovery, rtol=1e-4)
+
+
 def test_existing_experiments_enter_with_asimov_or_observed_data() -> None:
     asimov = forecast(plan(existing=("coherent-csi-2021",)), AT)
     assert [entry.label for entry in asimov] == ["ccm-200", "ccm-200 + coherent-csi-2021"]

@@ -77,7 +77,7 @@ def neutron_radius() -> SignalModel:
 
     Form factors that do not depend on the radius ("coherent", "unity") make the model blind to it.
     """
-    radius = Parameter("r_n", "nonlinear", 5.0, 2.5, 10.0, unit="fm", description="rms radius of the neutron density")
+    radius = Parameter("r_n", "nonlinear", 5.0, 2.0, 10.0, unit="fm", description="rms radius of the neutron density")
 
     def prepare(target: Target) -> PreparedModel:
         return lambda shapes: _with_neutrons(target, shapes["r_n"] * FM)

@@ -1,0 +1,62 @@
+"""Data that a model cannot make: events in bins in which nothing is expected, and expectations below 0."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import FitError
+from cevnsfit.stats.joint import expected_totals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.spec.load import Experiment
+    from cevnsfit.stats.channel import Channel
+    from cevnsfit.stats.joint import Joint
+
+NOTHING: Final = 1e-12
+"""Content of a bin, relative to the fullest one of a template, that counts as none."""
+
+
+def require_possible(joint: Joint, experiments: Sequence[Experiment]) -> None:
+    """Raise FitError if there are events in a bin in which no template has anything, whatever the parameters are."""
+    found = [text for channel, experiment in zip(joint.channels, experiments, strict=True) for text in impossible_bins(channel, experiment)]
+    if found:
+        raise FitError("; ".join(found))
+
+
+def impossible_bins(channel: Channel, experiment: Experiment) -> list[str]:
+    """Return the bins with events in which no template has anything, in words; the background of a control region is in all of its bins."""
+    if channel.observed is None or channel.control is not None:
+        return []
+    peaks = np.abs(channel.templates).max(axis=1, initial=0.0, keepdims=True)
+    empty = np.all(np.abs(channel.templates) <= NOTHING * peaks, axis=0)
+    return [
+        f"{experiment.name}: the model expects nothing in {text}, where {channel.observed[place]:g} events were seen"
+        for place, text in _named(empty & (channel.observed > 0), experiment)
+    ]
+
+
+def negative_bins(joint: Joint, experiment: Experiment) -> list[str]:
+    """Return the bins of one experiment in which less than nothing is expected at the defaults, in words."""
+    (total,) = expected_totals(joint, joint.parameters.defaults())
+    return [
+        f"{experiment.name}: the model expects {total[0, place]:.3g} events in {text}" for place, text in _named(total[0] < 0.0, experiment)
+    ]
+
+
+def _named(chosen: NDArray[np.bool_], experiment: Experiment) -> list[tuple[int, str]]:
+    """Return the chosen bins, with their edges in words."""
+    shape = tuple(axis.nbins for axis in experiment.axes)
+    found = []
+    for place in np.flatnonzero(chosen):
+        edges = [
+            f"{axis.name} {axis.display_edges[k]:g} to {axis.display_edges[k + 1]:g} {axis.unit}"
+            for axis, k in zip(experiment.axes, np.unravel_index(place, shape), strict=True)
+        ]
+        found.append((int(place), ", ".join(edges)))
+    return found
