@@ -8,7 +8,7 @@ References
 Goodman and Weare, Comm. Appl. Math. Comp. Sci. 5 (2010) 65; Foreman-Mackey et al., PASP 125 (2013) 306, arXiv:1202.3665; Nelson, Ford and Payne,
 ApJS 210 (2014) 11, arXiv:1311.5229 (differential evolution).
 
-The snooker move of emcee up to 3.1.6 is not used: its density is not the one that was asked for (widths 2 % too small in 4 dimensions, 8 % in 17).
+The snooker move of emcee up to 3.1.6 is not used: its density is not the one that was asked for (widths 3 % too small in 4 dimensions, 8 % in 17).
 """
 
 from __future__ import annotations

@@ -59,12 +59,13 @@ def test_likelihood_and_priors_make_the_density() -> None:
     np.testing.assert_allclose(log_density(goal, points), -0.5 * (height + ((points[:, 0] - 0.5) / 0.25) ** 2), rtol=1e-12)
 
 
-def test_counts_below_0_and_values_that_are_not_physical_have_no_density() -> None:
-    joint = line(3.0, 1.0)
+@pytest.mark.parametrize("observed", [0.0, 3.0])
+def test_counts_below_0_and_values_that_are_not_physical_have_no_density(observed: float) -> None:
+    joint = line(observed, 1.0)
     goal = target(joint, observed_data(joint), at={})
     assert np.isfinite(log_density(goal, np.array([[-0.03, 1.0]]))).all()
     assert np.isneginf(log_density(goal, np.array([[-0.2, 1.0], [0.1, 0.9], [0.1, 6.1]]))).all()
-    physical = target(line(3.0, 1.0, least=0.0), observed_data(joint), at={})
+    physical = target(line(observed, 1.0, least=0.0), observed_data(joint), at={})
     assert np.isneginf(log_density(physical, np.array([[-0.03, 1.0]]))).all()
     assert (physical.priors[0].lower, physical.priors[0].upper) == (0.0, math.inf)
 
