@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from cevnsfit.studies.pseudo import Pseudo
 
 
-@command("experiments model at profile changes profile_signal allow_overlap electrons asimov toy truth")
+@command("experiments model at profile changes profile_signal allow_overlap electrons minos asimov toy truth")
 def fit(
     what: AnalysisOptions,
     asimov: Annotated[bool, option("--asimov", "Fit Asimov data: the expectation at --true.")] = False,
     toy: Annotated[int | None, option("--toy", "Fit one toy generated at --true.", "SEED")] = None,
+    minos: Annotated[
+        list[str] | None, option("--minos", "Errors by MINOS; by default of what is no nuisance; repeatable.", "NAME|all")
+    ] = None,
     truth: Annotated[
         list[str] | None,
         option("--true", "True parameter of --asimov and --toy; a mass as held, others at their defaults; repeatable.", "NAME=VALUE"),
@@ -29,7 +32,7 @@ def fit(
 
     chosen = what.analysis
     pseudo = _pseudo(truth, asimov=asimov, toy=toy)
-    summary = run_fit(chosen, pseudo=pseudo)
+    summary = run_fit(chosen, pseudo=pseudo, minos=minos)
     incomplete = "" if summary.fit.valid else f"the fit is not valid: {summary.fit.reason}"
     return Answer(summary, fit_text(summary, pseudo=pseudo is not None), analysis=chosen, seed=toy, incomplete=incomplete)
 

@@ -40,6 +40,15 @@ IMPOSSIBLE: Final = "the model expects nothing in a bin with events, or less tha
 
 ON_EDGE: Final = "at the edge of the domain of the likelihood: a bin without events holds nothing"
 
+FIRST_STEP: Final = 0.02
+"""First step in a nonlinear parameter, over the width of its domain."""
+
+DESCENT: Final = 1e-4
+"""Precision of -2 ln lambda with which the descent in nonlinear parameters ends; iminuit goes on from there."""
+
+MOST: Final = 60
+"""Values of each nonlinear parameter at which that descent looks, at most."""
+
 NO_EDGE: Final = "no minimum was found at the edge of the domain of the likelihood"
 
 UNMOVED: Final = 1e-20
@@ -74,7 +83,7 @@ def fit(
     data
         The data set; the observed one by default.
     minos
-        Names that get profile errors; all floating ones by default.
+        Names that get profile errors; by default all that float and are no nuisances.
 
     Raises
     ------
@@ -94,7 +103,8 @@ def fit(
     if not names:
         return _evaluated(objective, found)
     minuit, reason = _best(objective, found)
-    asked = names if minos is None else tuple(name for name in minos if parameters[name].name in names)
+    wished = [name for name in names if parameters[name].kind != "nuisance"] if minos is None else minos
+    asked = tuple(name for name in wished if parameters[name].name in names)
     return _describe(objective, minuit, reason, found, asked)
 
 
@@ -158,21 +168,67 @@ def _finished(objective: Objective, candidate: Candidate) -> tuple[float, str, M
     minuit = minuit_at(objective, _snapped(objective, candidate).values)
     reason = migrad(minuit)
     if objective.evaluation(np.array(minuit.values)).pressed[0]:
-        values = objective.values(np.array(minuit.values))
-        joint, _ = objective.bound_at(values)
-        theta = np.array([values[name] for name in joint.parameters.names])
-        floating = [name for name in joint.parameters.names if name in objective.names]
-        found = profile(joint, {}, data=objective.data, start=theta, floating=floating)
-        values |= dict(zip(joint.parameters.names, found.theta[0].tolist(), strict=True))
-        minuit.values = [to_internal(p, values[p.name]) for p in objective.parameters]
-        reason = "" if found.converged[0] else NO_EDGE
+        found = _profiled(objective, objective.values(np.array(minuit.values)))
+        minuit.values = [to_internal(p, found.values[p.name]) for p in objective.parameters]
+        reason = "" if found.converged else NO_EDGE
     return objective.value(np.array(minuit.values)), reason, minuit
 
 
+def _profiled(objective: Objective, values: Mapping[str, float]) -> Candidate:
+    """Return the minimum at the nonlinear parameters among the values of all parameters, from which it starts."""
+    joint, _ = objective.bound_at(values)
+    theta = np.array([values[name] for name in joint.parameters.names])
+    floating = [name for name in joint.parameters.names if name in objective.names]
+    found = profile(joint, {}, data=objective.data, start=theta, floating=floating)
+    best = {**values, **dict(zip(joint.parameters.names, found.theta[0].tolist(), strict=True))}
+    return Candidate(float(found.nll2[0]), best, bool(found.converged[0]), bool(found.on_edge[0]))
+
+
+def _descended(objective: Objective, candidate: Candidate) -> Candidate:
+    """Return the minimum over the nonlinear parameters beside a candidate, all others profiled at each of their values.
+
+    iminuit would need hundreds of steps, since the minimum in the others follows the nonlinear parameters.
+    """
+    from scipy.optimize import minimize
+
+    moving = [p for p in objective.parameters if p.kind == "nonlinear"]
+    if not moving:
+        return candidate
+    best = candidate
+
+    def height(x: NDArray[np.float64]) -> float:
+        nonlocal best
+        values = {p.name: from_internal(p, float(value)) for p, value in zip(moving, x, strict=True)}
+        here = _profiled(objective, {**best.values, **values})
+        if here.converged and here.nll2 < best.nll2:
+            best = here
+        return here.nll2 if math.isfinite(here.nll2) else np.finfo(np.float64).max
+
+    domains = [internal_domain(p) for p in moving]
+    start = np.array([to_internal(p, candidate.values[p.name]) for p in moving])
+    steps = [
+        FIRST_STEP * (high - low) if math.isfinite(high - low) else FIRST_STEP * max(abs(x), 1.0)
+        for x, (low, high) in zip(start, domains, strict=True)
+    ]
+    corners = [
+        start,
+        *(
+            np.where(np.arange(len(start)) == k, start + (step if start[k] + step <= domains[k][1] else -step), start)
+            for k, step in enumerate(steps)
+        ),
+    ]
+    options = {"initial_simplex": np.array(corners), "xatol": 1e-3 * min(steps), "fatol": DESCENT, "maxfev": MOST * len(moving)}
+    minimize(height, start, method="Nelder-Mead", bounds=domains, options=options)
+    return best
+
+
 def _best(objective: Objective, found: Search) -> tuple[Minuit, str]:
-    """Return iminuit at the lowest of the finished minima, and why it is not valid."""
+    """Return iminuit at the lowest of the finished minima, and why it is not valid; in nonlinear parameters they descend first."""
     near = [item for item in found.candidates if item.nll2 <= found.candidates[0].nll2 + WITHIN][:POLISHED]
-    finished = [_finished(objective, candidate) for candidate in (near if near else found.candidates[:1])]
+    near = near if near else list(found.candidates[:1])
+    if any(p.kind == "nonlinear" for p in objective.parameters):
+        near = [min((_descended(objective, item) for item in near), key=lambda item: (not item.converged, item.nll2))]
+    finished = [_finished(objective, candidate) for candidate in near]
     best = min(finished, key=lambda item: (bool(item[1]), item[0]))
     lowest = min(item[0] for item in finished)
     reason = best[1]

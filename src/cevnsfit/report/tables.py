@@ -54,13 +54,13 @@ def format_intervals(intervals: Sequence[Interval], unit: str = "1") -> str:
 
 
 def fit_rows(result: FitResult) -> list[tuple[str, str, str, str]]:
-    """Return name, value with Hesse error, and both ends of the 68.3 % interval of every floating parameter, as text."""
+    """Return name, value with Hesse error, and both ends of the 68.3 % interval, where these were asked for, of every floating parameter, as text."""
     return [
         (
             name,
             format_value(result.values[name], result.errors.get(name)),
-            _end(result.lower.get(name, math.nan)),
-            _end(result.upper.get(name, math.nan)),
+            _end(result.lower[name]) if name in result.lower else "",
+            _end(result.upper[name]) if name in result.upper else "",
         )
         for name in result.floating
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.likelihood import Likelihood
+
+
+ALL: Final = "all"
+"""Name that stands for all parameters that float."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,10 +70,10 @@ class FitSummary:
 
     @property
     def parameters(self) -> dict[str, dict[str, float]]:
-        """Return value, error, and both ends of the interval of every floating parameter."""
+        """Return value, error, and both ends of the interval of every floating parameter; NaN where these were not asked for."""
         best = self.fit
         columns = {"value": best.values, "error": best.errors, "lower": best.lower, "upper": best.upper}
-        return {name: {key: values[name] for key, values in columns.items()} for name in best.floating}
+        return {name: {key: values.get(name, math.nan) for key, values in columns.items()} for name in best.floating}
 
     @property
     def held(self) -> dict[str, float]:
@@ -89,7 +93,9 @@ class FitSummary:
 
 
 @on_one_thread
-def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo: Pseudo | None = None) -> FitSummary:
+def run_fit(
+    analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo: Pseudo | None = None, minos: Collection[str] | None = None
+) -> FitSummary:
     """Return the best fit of an analysis to its data.
 
     Parameters
@@ -101,6 +107,8 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
     pseudo
         Asimov data or a pseudo-experiment in the place of the observed data. A held parameter that rebuilds templates, such as a mass, is true
         as it is held unless the truth says otherwise.
+    minos
+        Names that get profile errors, `ALL` for all that float; by default those that are no nuisances.
 
     Raises
     ------
@@ -120,7 +128,7 @@ def run_fit(analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo
         nonlinear = {name: value for name, value in held.items() if name in likelihood.nonlinear}
         pseudo = dataclasses.replace(pseudo, truth={**nonlinear, **pseudo.truth})
         likelihood = likelihood.with_data("asimov" if pseudo.seed is None else "toy", pseudo.truth, seed=pseudo.seed)
-    result = fit(likelihood, at=held)
+    result = fit(likelihood, at=held, minos=likelihood.names if minos is not None and ALL in minos else minos)
     counts, significance = best_counts(experiments, likelihood, result), _significance(likelihood, result, held)
     signal = sum(float(values.sum()) for entry in counts for name, values in entry.components.items() if name == SIGNAL)
     significance = -significance if signal < 0.0 else significance
