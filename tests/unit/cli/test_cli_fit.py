@@ -52,7 +52,7 @@ def test_an_invalid_fit_is_printed_and_ends_with_3(
     command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, summary: fitting.FitSummary
 ) -> None:
     bad = dataclasses.replace(summary, fit=dataclasses.replace(summary.fit, valid=False, reason="it wanders"))
-    monkeypatch.setattr(fitting, "run_fit", lambda analysis, pseudo: bad)  # noqa: ARG005
+    monkeypatch.setattr(fitting, "run_fit", lambda analysis, pseudo, minos: bad)  # noqa: ARG005
     result = command("fit", CSI, "-m", "signal-strength", "--json")
     assert result.exit_code == 3
     assert json.loads(result.stdout)["valid"] is False
@@ -165,7 +165,7 @@ def test_the_signal_s_shapes_are_profiled_and_its_rates_held(command: Callable[.
 def test_ends_beside_another_minimum_are_found_or_said_to_be_missing(
     command: Callable[..., Result], experiments: tuple[str, ...], model: str
 ) -> None:
-    result = command("fit", *experiments, "--model", model, "--json")
+    result = command("fit", *experiments, "--model", model, "--minos", "all", "--json")
     assert result.exit_code == 0, result.output
     answer = json.loads(result.stdout)
     assert answer["valid"]
@@ -177,3 +177,15 @@ def test_ends_beside_another_minimum_are_found_or_said_to_be_missing(
     if model == "lmu-ltau":
         # the mass follows the coupling along the mirror branch, which ends near 0.013
         assert answer["parameters"]["g"]["lower"] == pytest.approx(0.0129, rel=0.02)
+
+
+def test_minos_is_run_for_the_model_unless_asked(command: Callable[..., Result]) -> None:
+    options = ("fit", CSI, "-m", "lmu-ltau", "--at", "mass=30", "--json")
+    by_default = json.loads(command(*options).stdout)["parameters"]
+    assert by_default["g"]["upper"] > by_default["g"]["value"]
+    assert by_default["sns_flux"]["upper"] is None
+    flux = json.loads(command(*options, "--minos", "sns_flux").stdout)["parameters"]
+    assert flux["g"]["upper"] is None
+    assert flux["sns_flux"]["lower"] < flux["sns_flux"]["value"] < flux["sns_flux"]["upper"]
+    everything = json.loads(command(*options, "--minos", "all").stdout)["parameters"]
+    assert all(entry["upper"] is not None for entry in everything.values())

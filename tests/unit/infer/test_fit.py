@@ -62,7 +62,7 @@ def test_fit_and_profile_agree(make_joint: Callable[..., Joint]) -> None:
 
 def test_minos_ends_are_where_the_profile_is_one_higher(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint(None, g=0.25)
-    result = fit(joint)
+    result = fit(joint, minos=joint.parameters.names)
     start = np.array([result.values[name] for name in joint.parameters.names])
     for name in ("g", "flux", "a.norm"):
         ends = np.array([result.lower[name], result.upper[name]])
