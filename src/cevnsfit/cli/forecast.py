@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOptions, PoiOption, WorkerOptions, assignments, levels_at, located
+from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOptions, PoiOption, WorkerOptions, assignments, levels_at
 from cevnsfit.cli.output import Answer, lost, progress, table
 from cevnsfit.core.documents import plain, write_document
 
@@ -41,6 +41,7 @@ class ForecastOptions:
 
     def plan(self, what: AnalysisOptions, level: LevelOptions) -> "Plan":
         """Return what is planned."""
+        from cevnsfit.spec.catalog import located
         from cevnsfit.studies.forecast import Plan
 
         return Plan(

@@ -27,7 +27,6 @@ from cevnsfit.cli import (
     rates,
     region,
     releases,
-    run,
     scan,
     spectra,
     susy,
@@ -130,7 +129,7 @@ app.add_typer(experiments.app, name="experiments")
 app.add_typer(models.app, name="models")
 for _function in (
     *(rates.rates, fit.fit, spectra.spectra, intervals.intervals, agreement.gof, agreement.compatibility, agreement.significance),
-    *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, run.run),
+    *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, scan.run),
     *(export.export, export.export_likelihood, export.show, moments.g_2, susy.susy_scan, validate.validate, releases.import_release),
     new_experiment.new_experiment,
 ):

@@ -51,7 +51,8 @@ class ModelOptions:
         CevnsfitError
             If the model is unknown, a change is not PATH=VALUE, or a held parameter is not NAME=VALUE.
         """
-        from cevnsfit.core.analysis import Analysis
+        from cevnsfit.core.analysis import Analysis, treatment
+        from cevnsfit.spec.catalog import located
         from cevnsfit.studies.setup import check_model
 
         check_model(self.model)
@@ -59,7 +60,7 @@ class ModelOptions:
             experiments=located(experiments),
             model=self.model,
             overrides=overrides(self.changes),
-            signal_systematics="shapes" if self.profile_signal and self.model == "signal-strength" else None,
+            signal_systematics=treatment(self.model, profile_signal=self.profile_signal),
             allow_overlap=self.allow_overlap,
             electrons=self.electrons,
             floating=tuple(dict.fromkeys(() if self.profile is None else self.profile)),
@@ -137,14 +138,6 @@ class ToyOptions:
     def used_seed(self) -> int | None:
         """Return the seed where pseudo-experiments were asked for."""
         return None if self.toys is None else self.seed
-
-
-def located(names: "Sequence[str]") -> tuple[str, ...]:
-    """Return experiments; folders become absolute, so that a stored result finds them from anywhere."""
-    from cevnsfit.spec.catalog import experiment_names
-
-    known = experiment_names()
-    return tuple(name if name in known or not Path(name).exists() else str(Path(name).resolve()) for name in names)
 
 
 def overrides(changes: "Sequence[str] | None") -> tuple[tuple[str, str], ...]:

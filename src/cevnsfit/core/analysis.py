@@ -13,6 +13,9 @@ SignalSystematics = Literal["profile", "shapes", "hold"]
 
 TREATMENTS: Final = get_args(SignalSystematics)
 
+LIGHT_MEDIATOR: Final = ("mass=1:1000:60:log", "g=1e-5:1e-1:120:log")
+"""The grid of a light mediator."""
+
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
@@ -81,6 +84,11 @@ class Analysis:
             floating=tuple(str(name) for name in values.get("floating", ())),
             at=tuple((str(name), float(value)) for name, value in _pairs(values.get("at", ()))),
         )
+
+
+def treatment(model: str, *, profile_signal: bool) -> SignalSystematics | None:
+    """Return what is done with the signal's systematics when they are to be profiled, also for `signal-strength`."""
+    return "shapes" if profile_signal and model == "signal-strength" else None
 
 
 def _pairs(values: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameE
 from cevnsfit.core.units import UnitError, split
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 MAX_BYTES: Final = 1_000_000
@@ -56,6 +58,16 @@ class YamlSource:
     def field(self, path: Sequence[str | int]) -> str:
         """Return the dotted field of a location of pydantic."""
         return ".".join(str(part) for part in self.place(path))
+
+    @contextmanager
+    def noting(self, problems: list[Problem], *path: str | int) -> Iterator[None]:
+        """Add an error that is raised inside to `problems`, with the line and the field of `path`."""
+        try:
+            yield
+        except SpecError as error:
+            problems.extend(error.problems)
+        except CevnsfitError as error:
+            problems.append(Problem(self.name, self.line(path), self.field(path), str(error)))
 
 
 def _holds(node: object, key: str | int) -> bool:

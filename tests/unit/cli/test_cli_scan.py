@@ -145,7 +145,7 @@ def test_an_unfinished_scan_is_not_plotted(
         (("--grid", "mass=1:10", "--grid", "g=0:1:5"), "should read name=start:stop:count"),
         (("--grid", "mas=1:10:5", "--grid", "g=0:1:5"), "unknown parameter 'mas'; did you mean mass"),
         (("--grid", "mass=0:10:5", "--grid", "g=0:1:5"), "mass = 0 is outside its domain"),
-        (("--at", "g=1e-3"), "g cannot be both scanned (--grid) and held (--at)"),
+        (("--at", "g=1e-3"), "g cannot be both scanned and held"),
         (("--cl", "1.5"), "a confidence level lies between 0 and 1"),
         (("--g-2", "2021"), "unknown prediction of (g - 2)/2 '2021'; did you mean 2025, 2020"),
     ],

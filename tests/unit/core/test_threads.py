@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     "infer.fit:fit", "infer.intervals:intervals", "model.build:likelihood_of", "studies.agreement:run_compatibility",
-    "studies.agreement:run_goodness", "studies.agreement:run_ranking", "studies.agreement:signal_strengths", "studies.analysis:run_analysis",
+    "studies.agreement:run_goodness", "studies.agreement:run_ranking", "studies.agreement:signal_strengths", "studies.analysis:run_study",
     "studies.coverage:run_coverage", "studies.exclusion:regions_of", "studies.export:stored_limits", "studies.export_likelihood:hs3",
     "studies.export_likelihood:simplified", "studies.export_likelihood:workspaces", "studies.fitting:signal_strength",
     "studies.fitting:run_fit", "studies.fitting:run_intervals", "studies.forecast:forecast", "studies.forecast:forecast_curve",
