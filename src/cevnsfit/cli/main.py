@@ -22,13 +22,13 @@ from cevnsfit.cli import (
     intervals,
     models,
     moments,
-    new_experiment,
     posterior,
     rates,
     region,
     releases,
     scan,
     spectra,
+    start,
     susy,
     validate,
 )
@@ -131,7 +131,7 @@ for _function in (
     *(rates.rates, fit.fit, spectra.spectra, intervals.intervals, agreement.gof, agreement.compatibility, agreement.significance),
     *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, scan.run),
     *(export.export, export.export_likelihood, export.show, moments.g_2, susy.susy_scan, validate.validate, releases.import_release),
-    new_experiment.new_experiment,
+    *(start.new_experiment, start.init, start.schema),
 ):
     app.command()(_function)
 
