@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cevnsfit.cli.command import argument, option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
@@ -159,6 +159,14 @@ def assignments(texts: "Sequence[str] | None") -> dict[str, float]:
     from cevnsfit.studies.setup import parse_assignments
 
     return parse_assignments([] if texts is None else texts)
+
+
+def values_text(model: str, values: "Mapping[str, float]") -> str:
+    """Return values of parameters of a model in words, with their units."""
+    from cevnsfit.studies.setup import units_of
+
+    units = units_of(model)
+    return ", ".join(f"{name} = {value:.6g}{'' if units.get(name, '1') == '1' else f' {units[name]}'}" for name, value in values.items())
 
 
 def levels_at(confidence: "Sequence[float] | None", dof: int) -> "list[Level]":

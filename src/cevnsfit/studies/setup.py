@@ -167,6 +167,12 @@ def check_model(name: str) -> SignalModel | None:
     return signal_model(name)
 
 
+def units_of(model: str) -> dict[str, str]:
+    """Return the unit of each parameter of a model, "1" where it is a number; UnknownNameError if there is no such model."""
+    physics = check_model(model)
+    return {} if physics is None else {p.name: p.unit for p in physics.parameters}
+
+
 def caveat(analysis: Analysis, free: Iterable[str] = ()) -> str:
     """Return what the prediction leaves out, or an empty string.
 

@@ -34,6 +34,7 @@ def test_json(command: Callable[..., Result]) -> None:
     assert found["expected"][CSI]["cevns"] == pytest.approx(307.9, abs=1.0)
     assert found["observed"] == {CSI: 1567}
     assert found["significance"] == pytest.approx(11.09, abs=0.1)
+    assert found["signal_significance"] == found["significance"]
     assert found["held"]["sns_flux"] == 0.0
 
 
@@ -44,8 +45,15 @@ def test_profiling_the_signal_widens_the_error(command: Callable[..., Result], s
 
 
 def test_the_tables_say_what_was_found(summary: fitting.FitSummary) -> None:
-    text = "\n".join(fit_text(summary))
+    text = "\n".join(fit_text(summary, model="signal-strength"))
     assert all(part in text for part in ("signal_strength", "cevns", "observed", "1567", "-2 ln lambda / ndof = 93.", "11.", "sigma"))
+
+
+def test_the_table_of_a_fit_names_the_values_that_it_holds(command: Callable[..., Result]) -> None:
+    text = command("fit", CSI, "-m", "lmu-ltau", "--at", "mass=300").stdout
+    assert "held: mass = 300 MeV, loop_sign = 1, slepton_log = 0" in text
+    assert "the Standard Model: +0." in text
+    assert "Standard Model" not in command("fit", CSI, "-m", "sm").stdout
 
 
 def test_an_invalid_fit_is_printed_and_ends_with_3(
