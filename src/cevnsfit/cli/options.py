@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cevnsfit.studies.toy_runs import Run
 
 ExperimentArgument = Annotated[str, argument("A shipped experiment, or a folder.", "EXP")]
-SetOption = Annotated[list[str] | None, option("--set", "Override a field of experiment.yaml; repeatable.", "PATH=VALUE")]
+SetOption = Annotated[list[str] | None, option("--set", "Override a field of experiment.yaml; repeatable.", "[EXP:]PATH=VALUE")]
 PoiOption = Annotated[str | None, option("--poi", "Parameter of interest; by default the model's coupling.", "NAME")]
 LevelOption = Annotated[float, option("--cl", "Confidence level.")]
 DofOption = Annotated[int, option("--dof", "Degrees of freedom of the threshold.")]

@@ -25,7 +25,7 @@ class Analysis:
     model
         Name of the signal model.
     overrides
-        Fields of experiment.yaml to change in every experiment, as (dotted path, text) pairs.
+        Fields of experiment.yaml to change, as (dotted path, text) pairs: "EXP:path" in one experiment, "path" in those that have the field.
     signal_systematics
         See `model.build.likelihood_of`; None for the model's default.
     allow_overlap
