@@ -31,14 +31,14 @@ def fit(
     from cevnsfit.studies.fitting import run_fit
 
     chosen = what.analysis
-    pseudo = _pseudo(truth, asimov=asimov, toy=toy)
+    pseudo = _pseudo(truth, chosen.model, asimov=asimov, toy=toy)
     summary = run_fit(chosen, pseudo=pseudo, minos=minos)
     incomplete = "" if summary.fit.valid else f"the fit is not valid: {summary.fit.reason}"
     text = fit_text(summary, model=chosen.model, pseudo=pseudo is not None)
     return Answer(summary, text, analysis=chosen, seed=toy, incomplete=incomplete)
 
 
-def _pseudo(truth: list[str] | None, *, asimov: bool, toy: int | None) -> "Pseudo | None":
+def _pseudo(truth: list[str] | None, model: str, *, asimov: bool, toy: int | None) -> "Pseudo | None":
     """Return which pseudo-data are asked for, None for the observed data."""
     from cevnsfit.core.errors import CevnsfitError
     from cevnsfit.studies.pseudo import Pseudo
@@ -51,7 +51,7 @@ def _pseudo(truth: list[str] | None, *, asimov: bool, toy: int | None) -> "Pseud
             message = "--true belongs to --asimov or --toy"
             raise CevnsfitError(message)
         return None
-    return Pseudo(assignments(truth), toy)
+    return Pseudo(assignments(truth, model), toy)
 
 
 def fit_text(summary: "FitSummary", *, model: str, pseudo: bool = False) -> "Iterator[str]":

@@ -46,7 +46,7 @@ class ForecastOptions:
         return Plan(
             what.analysis,
             existing=located(() if self.existing is None else self.existing),
-            truth=tuple(assignments(self.truth).items()),
+            truth=tuple(assignments(self.truth, what.model).items()),
             observed=self.observed,
             cl=level.cl,
             dof=level.dof,

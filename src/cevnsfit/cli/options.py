@@ -36,7 +36,7 @@ class ModelOptions:
     """What is analysed, but for the experiments."""
 
     model: Annotated[str, option("--model -m", "Signal model; see `cevnsfit models`.", "MODEL")]
-    at: Annotated[list[str] | None, option("--at", "Hold a parameter; repeatable.", "NAME=VALUE")] = None
+    at: Annotated[list[str] | None, option("--at", "Hold a parameter (mass=100, mass=0.1GeV); repeatable.", "NAME=VALUE")] = None
     profile: Annotated[list[str] | None, option("--profile", "Let a parameter float that is held by default; repeatable.", "NAME")] = None
     profile_signal: Annotated[bool, option("--profile-signal", "Profile the signal's systematics, also for `signal-strength`.")] = False
     changes: SetOption = None
@@ -63,7 +63,7 @@ class ModelOptions:
             allow_overlap=self.allow_overlap,
             electrons=self.electrons,
             floating=tuple(dict.fromkeys(() if self.profile is None else self.profile)),
-            at=tuple(assignments(self.at).items()),
+            at=tuple(assignments(self.at, self.model).items()),
         )
 
 
@@ -154,11 +154,11 @@ def overrides(changes: "Sequence[str] | None") -> tuple[tuple[str, str], ...]:
     return parse_overrides([] if changes is None else changes)
 
 
-def assignments(texts: "Sequence[str] | None") -> dict[str, float]:
-    """Return the values of NAME=VALUE options."""
-    from cevnsfit.studies.setup import parse_assignments
+def assignments(texts: "Sequence[str] | None", model: str) -> dict[str, float]:
+    """Return the values of NAME=VALUE options, in the units of the parameters of a model."""
+    from cevnsfit.studies.setup import parse_assignments, units_of
 
-    return parse_assignments([] if texts is None else texts)
+    return parse_assignments([] if texts is None else texts, units_of(model))
 
 
 def values_text(model: str, values: "Mapping[str, float]") -> str:

@@ -87,6 +87,12 @@ def test_asimov_data_return_the_truth(command: Callable[..., Result], experiment
     assert found["parameters"]["sns_flux"]["value"] == pytest.approx(0.0, abs=1e-3)
 
 
+def test_the_truth_has_units(command: Callable[..., Result]) -> None:
+    options = ("fit", "ccm-200", "-m", "lmu-ltau", "--at", "mass=30", "--asimov", "--json")
+    found = json.loads(command(*options, "--true", "mass=3e4 keV", "--true", "g=0.002").stdout)
+    assert found["data"] == "Asimov data at mass = 30, g = 0.002"
+
+
 def test_a_projection_can_be_fitted_to_a_toy(command: Callable[..., Result]) -> None:
     options = ("ccm-200", "-m", "signal-strength", "--true", "signal_strength=2", "--json")
     one, same, other = (json.loads(command("fit", *options, "--toy", seed).stdout) for seed in (4, 4, 5))

@@ -38,6 +38,7 @@ def test_held_parameters_and_overrides_change_the_counts(command: Callable[..., 
 def test_the_values_of_the_model_are_printed(command: Callable[..., Result]) -> None:
     options = ("rates", "coherent-csi-2021", "-m", "lmu-ltau", "--at", "mass=10")
     assert "at g = 0, mass = 10 MeV, loop_sign = 1, slepton_log = 0" in command(*options).stdout
+    assert "at g = 0.1, mass = 10 MeV" in command("rates", "ccm-200", "-m", "lmu-ltau", "--at", "mass=0.01GeV", "--at", "g=10 %").stdout
     assert json.loads(command(*options, "--json").stdout)["at"] == {"g": 0.0, "mass": 10.0, "loop_sign": 1.0, "slepton_log": 0.0}
 
 

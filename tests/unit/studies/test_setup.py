@@ -26,6 +26,7 @@ from cevnsfit.studies.setup import (
     load_experiments,
     parse_assignments,
     parse_overrides,
+    units_of,
 )
 
 if TYPE_CHECKING:
@@ -132,6 +133,28 @@ def test_experiments_without_data_take_part_with_their_expectation() -> None:
 def test_assignments_are_names_and_numbers() -> None:
     assert parse_assignments(["mass=1e2", "coherent-lar-2020.f90=-0.5"]) == {"mass": 100.0, "coherent-lar-2020.f90": -0.5}
     assert parse_assignments([]) == {}
+
+
+def test_assignments_have_the_units_of_the_parameters() -> None:
+    units = {**units_of("lmu-ltau"), **units_of("neutron-radii")}
+    texts = ["mass=0.1GeV", "r_n_cs=5.2e-13 cm", "g=10%", "coherent-lar-2020.f90=-0.5"]
+    assert parse_assignments(texts, units) == pytest.approx({"mass": 100.0, "r_n_cs": 5.2, "g": 0.1, "coherent-lar-2020.f90": -0.5})
+    assert parse_assignments(["mass=.5keV"], units) == {"mass": 0.0005}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("mass=5km", r"mass: '5 km': .*; wanted MeV, for example mass=5MeV"),
+        ("mass=5MeVnr", r"mass: '5 MeVnr': .*; wanted MeV, for example mass=5MeV"),
+        ("mass=5 GEV", r"'GEV' is not defined .*; wanted MeV, for example mass=5MeV"),
+        ("g=3MeV", r"wanted no unit, for example g=3$"),
+        ("masss=5MeV", r"unknown parameter of the model 'masss'; did you mean mass\?"),
+    ],
+)
+def test_a_unit_of_another_dimension_says_what_would_be_right(text: str, wanted: str) -> None:
+    with pytest.raises(CevnsfitError, match=wanted):
+        parse_assignments([text], units_of("lmu-ltau"))
 
 
 @pytest.mark.parametrize("text", ["mass", "mass=", "=3", "mass=heavy", "mass=1=2", ""])
