@@ -40,7 +40,7 @@ class CoverageOptions(ToyOptions):
         return Truths(*parse_truths(self.truth, units_of(model)), self.cl, self.nested, over)
 
 
-@command("experiments model truth grid at cl toys nested seed jobs dask folder profile changes allow_overlap electrons")
+@command("experiments model truth grid at cl toys nested seed jobs dask folder profile profile_signal changes allow_overlap electrons")
 def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptions) -> Answer:
     """Measure the coverage of profile-likelihood, Feldman-Cousins and CLs intervals at true values; masses must be held or have a grid.
 

@@ -38,7 +38,9 @@ class ModelOptions:
     model: Annotated[str, option("--model -m", "Signal model; see `cevnsfit models`.", "MODEL")]
     at: Annotated[list[str] | None, option("--at", "Hold a parameter (mass=100, mass=0.1GeV); repeatable.", "NAME=VALUE")] = None
     profile: Annotated[list[str] | None, option("--profile", "Let a parameter float that is held by default; repeatable.", "NAME")] = None
-    profile_signal: Annotated[bool, option("--profile-signal", "Profile the signal's systematics, also for `signal-strength`.")] = False
+    profile_signal: Annotated[
+        bool, option("--profile-signal", "Profile the shapes of the signal in `signal-strength`; other models profile all.")
+    ] = False
     changes: SetOption = None
     allow_overlap: Annotated[bool, option("--allow-overlap", "Combine experiments even if they share events.")] = False
     electrons: Annotated[bool, option("--electrons", "Add neutrino-electron scattering.")] = False
@@ -52,14 +54,19 @@ class ModelOptions:
             If the model is unknown, a change is not PATH=VALUE, or a held parameter is not NAME=VALUE.
         """
         from cevnsfit.core.analysis import Analysis
+        from cevnsfit.core.errors import CevnsfitError
         from cevnsfit.studies.setup import check_model
 
-        check_model(self.model)
+        physics = check_model(self.model)
+        if self.profile_signal and self.model != "signal-strength":
+            reason = "the templates of a release have none" if physics is None else f"{self.model} profiles all of them without it"
+            message = f"--profile-signal: `signal-strength` alone holds the signal's systematics by default; {reason}"
+            raise CevnsfitError(message)
         return Analysis(
             experiments=located(experiments),
             model=self.model,
             overrides=overrides(self.changes),
-            signal_systematics="shapes" if self.profile_signal and self.model == "signal-strength" else None,
+            signal_systematics="shapes" if self.profile_signal else None,
             allow_overlap=self.allow_overlap,
             electrons=self.electrons,
             floating=tuple(dict.fromkeys(() if self.profile is None else self.profile)),

@@ -33,7 +33,7 @@ class ScanOptions:
     no_plot: Annotated[bool, option("--no-plot", "Write the tables only.")] = False
 
 
-@command("experiments model folder grid each at profile changes allow_overlap cl dof theory jobs dask no_plot electrons")
+@command("experiments model folder grid each at profile profile_signal changes allow_overlap cl dof theory jobs dask no_plot electrons")
 def scan(what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, workers: WorkerOptions) -> Answer:
     """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
     from cevnsfit.moments.measured import latest_deviation

@@ -56,7 +56,7 @@ def run_ranking(analysis: Analysis, *, at: Mapping[str, float] | None = None, po
     """Return the nuisances of an analysis by the size of their impact on a parameter; nonlinear parameters must be held."""
     chosen = analysis.holding(at)
     joint, held = prepare(chosen)
-    name = poi_name(joint, poi, held)
+    name = poi_name(joint, poi, chosen.held)
     check_floating(chosen, (name,))
     return ranking(joint, name, at=held)
 

@@ -236,6 +236,7 @@ def nonlinear_in_question(analysis: Analysis, poi: str | None) -> list[str]:
     only = [p.name for p in parameters if p.name not in analysis.held]
     if poi is None and nonlinear and len(only) == 1 and only[0] in nonlinear:
         poi = only[0]
+    _require_free(poi, analysis.held)
     first = [poi] if poi in nonlinear else []
     return [*(name for name in first if name is not None), *(name for name in analysis.floating if name in nonlinear and name != poi)]
 
@@ -269,16 +270,20 @@ def poi_name(joint: Joint, poi: str | None, at: Mapping[str, float]) -> str:
         If the model has none, or the named one is held.
     """
     if poi is not None:
+        _require_free(poi, at)
         joint.parameters.index(poi)
-        if at.get(poi) is not None:
-            message = f"{poi} is both held (--at) and the parameter of interest"
-            raise CevnsfitError(message)
         return poi
     names = [p.name for p in joint.parameters if p.kind == "polynomial" and p.name not in at]
     if not names:
         message = "this model has no coupling to constrain; choose one with --poi"
         raise CevnsfitError(message)
     return names[0]
+
+
+def _require_free(poi: str | None, at: Collection[str]) -> None:
+    if poi in at:
+        message = f"{poi} is both held (--at) and the parameter of interest"
+        raise CevnsfitError(message)
 
 
 def asked_parameter(joint: Joint, poi: str | None, nonlinear: Sequence[str], at: Mapping[str, float]) -> str:

@@ -156,10 +156,29 @@ def test_intervals(command: Callable[..., Result]) -> None:
         ((), "--at mass=VALUE"),
         (("--at", "mass=10", "--poi", "gg"), "unknown parameter 'gg'"),
         (("--at", "mass=10", "--at", "g=1e-3", "--poi", "g"), "both held"),
+        (("--at", "mass=10", "--poi", "mass"), "mass is both held (--at) and the parameter of interest"),
+        (("--at", "mass=10", "--profile-signal"), "lmu-ltau profiles all of them without it"),
     ],
 )
 def test_bad_intervals(refused: Callable[..., str], options: tuple[str, ...], message: str) -> None:
     assert message in refused("intervals", CSI, "-m", "lmu-ltau", *options)
+
+
+@pytest.mark.parametrize("name", ["significance", "impacts", "posterior", "forecast"])
+def test_a_held_parameter_is_of_no_interest(refused: Callable[..., str], name: str) -> None:
+    assert "mass is both held (--at) and" in refused(name, CSI, "-m", "lmu-ltau", "--at", "mass=10", "--poi", "mass")
+
+
+@pytest.mark.parametrize("model", ["sm", "released-templates"])
+def test_profile_signal_is_refused_where_it_does_nothing(refused: Callable[..., str], model: str) -> None:
+    assert "`signal-strength` alone holds" in refused("gof", "coherent-lar-2020", "-m", model, "--profile-signal")
+
+
+def test_intervals_profile_the_shapes_of_the_signal(command: Callable[..., Result]) -> None:
+    options = ("intervals", "coherent-lar-2020", "-m", "signal-strength", "--json")
+    widths = [high - low for extra in ((), ("--profile-signal",)) for low, high in json.loads(command(*options, *extra).stdout)["allowed"]]
+    assert len(widths) == 2
+    assert widths[1] != pytest.approx(widths[0], rel=1e-3)
 
 
 def test_the_signal_s_shapes_are_profiled_and_its_rates_held(command: Callable[..., Result]) -> None:
