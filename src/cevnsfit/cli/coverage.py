@@ -27,20 +27,20 @@ class CoverageOptions(ToyOptions):
         Path | None, option("--output -o", "Folder for toys, table and picture: the same command continues a stopped run.", "DIR")
     ] = None
 
-    @property
-    def truths(self) -> "Truths":
-        """Return the true values."""
+    def truths(self, model: str) -> "Truths":
+        """Return the true values of a parameter of a model."""
         from cevnsfit.studies.coverage import Truths, parse_truths
         from cevnsfit.studies.grids import parse_grid
+        from cevnsfit.studies.setup import units_of
 
         over = None
         if self.grid is not None:
             name, values = parse_grid(self.grid)
             over = name, tuple(float(value) for value in values)
-        return Truths(*parse_truths(self.truth), self.cl, self.nested, over)
+        return Truths(*parse_truths(self.truth, units_of(model)), self.cl, self.nested, over)
 
 
-@command("experiments model truth grid at cl toys nested seed jobs dask folder profile changes allow_overlap electrons")
+@command("experiments model truth grid at cl toys nested seed jobs dask folder profile profile_signal changes allow_overlap electrons")
 def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptions) -> Answer:
     """Measure the coverage of profile-likelihood, Feldman-Cousins and CLs intervals at true values; masses must be held or have a grid.
 
@@ -48,7 +48,7 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
     """
     from cevnsfit.studies.coverage import run_coverage, write_coverage
 
-    chosen, truths, run = what.analysis, asked.truths, asked.run(workers, asked.toys)
+    chosen, truths, run = what.analysis, asked.truths(what.model), asked.run(workers, asked.toys)
     with progress("units of toys") as tell:
         study = run_coverage(chosen, truths, run=run, progress=tell)
     files = [] if asked.folder is None else write_coverage(study, asked.folder)

@@ -26,7 +26,7 @@ class ForecastOptions:
     """What is true, what the planned experiments are combined with, what is varied, and where it is written."""
 
     truth: Annotated[
-        list[str] | None, option("--truth", "Model parameter that is true, else the Standard Model; repeatable.", "NAME=VALUE")
+        list[str] | None, option("--true", "Model parameter that is true, else the Standard Model; repeatable.", "NAME=VALUE")
     ] = None
     existing: Annotated[list[str] | None, option("--with", "Existing experiment to combine with; repeatable.", "EXP")] = None
     observed: Annotated[bool, option("--observed", "Observed data for the experiments of --with, not Asimov data.")] = False
@@ -47,7 +47,7 @@ class ForecastOptions:
         return Plan(
             what.analysis,
             existing=located(() if self.existing is None else self.existing),
-            truth=tuple(assignments(self.truth).items()),
+            truth=tuple(assignments(self.truth, what.model).items()),
             observed=self.observed,
             cl=level.cl,
             dof=level.dof,
@@ -57,7 +57,9 @@ class ForecastOptions:
         )
 
 
-@command("experiments model at truth existing observed grid vary poi cl dof toys seed jobs dask changes allow_overlap electrons folder")
+@command(
+    "experiments model at truth existing observed grid vary poi cl dof toys seed jobs dask profile profile_signal changes allow_overlap electrons folder"
+)
 def forecast(what: AnalysisOptions, asked: ForecastOptions, level: LevelOptions, workers: WorkerOptions) -> Answer:
     """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""
     levels_at([level.cl], level.dof)

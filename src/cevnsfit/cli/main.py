@@ -39,6 +39,12 @@ from cevnsfit.core.errors import CevnsfitError, FitError
 class Commands(TyperGroup):
     """The commands; errors end in one message on stderr and an exit code."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return what is left of the arguments after the options of all commands; old names of options are still understood."""
+        return super().parse_args(
+            ctx, [_RENAMED.get(name, name) + equals + value for name, equals, value in (text.partition("=") for text in args)]
+        )
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command.
 
@@ -66,6 +72,10 @@ class Commands(TyperGroup):
 
 
 _REPORT = "This is a bug. Please report it with the command and the traceback that `cevnsfit --debug COMMAND ...` shows."
+
+
+_RENAMED = {"--truth": "--true"}
+"""New names of options."""
 
 
 _LONG = ("compatibility", "coverage", "gof", "intervals", "posterior", "region", "run", "scan", "significance")

@@ -38,7 +38,7 @@ class RegionOptions(ToyOptions):
         return RegionQuestion(parse_grids(self.grid if self.grid else _GRID), self.cl, _ordering(self.ordering))
 
 
-@command("experiments model folder grid at cl ordering toys seed jobs dask profile changes allow_overlap electrons")
+@command("experiments model folder grid at cl ordering toys seed jobs dask profile profile_signal changes allow_overlap electrons")
 def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions) -> Answer:
     """Find the Feldman-Cousins region of two parameters; finished toys are kept, and the same command continues."""
     from cevnsfit.studies.toy_regions import run_toy_region, write_region

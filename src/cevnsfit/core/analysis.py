@@ -28,7 +28,7 @@ class Analysis:
     model
         Name of the signal model.
     overrides
-        Fields of experiment.yaml to change in every experiment, as (dotted path, text) pairs.
+        Fields of experiment.yaml to change, as (dotted path, text) pairs: "EXP:path" in one experiment, "path" in those that have the field.
     signal_systematics
         See `model.build.likelihood_of`; None for the model's default.
     allow_overlap
@@ -84,11 +84,6 @@ class Analysis:
             floating=tuple(str(name) for name in values.get("floating", ())),
             at=tuple((str(name), float(value)) for name, value in _pairs(values.get("at", ()))),
         )
-
-
-def treatment(model: str, *, profile_signal: bool) -> SignalSystematics | None:
-    """Return what is done with the signal's systematics when they are to be profiled, also for `signal-strength`."""
-    return "shapes" if profile_signal and model == "signal-strength" else None
 
 
 def _pairs(values: Any) -> Any:

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from cevnsfit.core.analysis import Analysis, treatment
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.spec.catalog import located
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from cevnsfit.core.analysis import SignalSystematics
     from cevnsfit.spec.yaml_source import YamlSource
 
 
@@ -33,7 +35,7 @@ class ResultSpec(_Section):
     """Shipped names, or folders, relative to that of the file."""
 
     overrides: dict[str, str | float | int | bool] = {}
-    """Fields of experiment.yaml to change in each of them, by dotted path."""
+    """Fields of experiment.yaml to change, by dotted path: in the experiments that have the field, or in one of them (EXP:PATH)."""
 
 
 class Confidence(_Section):
@@ -81,14 +83,14 @@ class AnalysisSpec(_Section):
     model: str
     """Signal model, see `cevnsfit models`."""
 
-    at: dict[str, float] = {}
-    """Parameters that are held, with their values."""
+    at: dict[str, float | str] = {}
+    """Parameters that are held, with their values: numbers, or texts with a unit."""
 
     profile: tuple[str, ...] = ()
     """Parameters that float although they are held by default."""
 
     profile_signal: bool = False
-    """Profile the signal's systematics, also for `signal-strength`."""
+    """Profile the shapes of the signal in `signal-strength`; other models profile all."""
 
     electrons: bool = False
     """Add neutrino-electron scattering."""
@@ -123,13 +125,13 @@ class AnalysisSpec(_Section):
             raise ValueError(message)
         return self
 
-    def analyses(self, folder: Path) -> dict[str, Analysis]:
-        """Return the analysis of each result by its label; folders of experiments are relative to `folder`."""
+    def analyses(self, folder: Path, at: Mapping[str, float], signal_systematics: SignalSystematics | None) -> dict[str, Analysis]:
+        """Return the analysis of each result by its label; folders of experiments are relative to `folder`, the values of `at` have the units of the parameters."""
         shared = {
             "model": self.model,
-            "at": self.at,
+            "at": at,
             "floating": self.profile,
-            "signal_systematics": treatment(self.model, profile_signal=self.profile_signal),
+            "signal_systematics": signal_systematics,
             "electrons": self.electrons,
             "allow_overlap": self.allow_overlap,
         }

@@ -70,6 +70,17 @@ class YamlSource:
             problems.append(Problem(self.name, self.line(path), self.field(path), str(error)))
 
 
+def holds(data: object, path: Sequence[str]) -> bool:
+    """Return whether there is something at the parts of a path, the positions of lists as digits."""
+    node: Any = data
+    for part in path:
+        key = int(part) if isinstance(node, list) and part.isdigit() else part
+        if not _holds(node, key):
+            return False
+        node = node[key]
+    return True
+
+
 def _holds(node: object, key: str | int) -> bool:
     if isinstance(node, Mapping):
         return key in node
@@ -146,13 +157,21 @@ def _strict_composer(name: str) -> Any:
     return StrictComposer
 
 
-def parse_value(text: str) -> Any:
-    """Return the YAML value of the text after `PATH=`; 1e-4 is a number, "19.3 m" a text."""
+def parse_value(text: str, name: str) -> Any:
+    """Return the YAML value of the text after `PATH=`; 1e-4 is a number, "19.3 m" a text.
+
+    Raises
+    ------
+    SpecError
+        If it uses aliases, or is nested too deeply; `name` says where.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _strict_composer(name)
     try:
-        return YAML(typ="safe", pure=True).load(text)
+        return yaml.load(text)
     except YAMLError:
         return text
 

@@ -56,7 +56,7 @@ def run_ranking(analysis: Analysis, *, at: Mapping[str, float] | None = None, po
     """Return the nuisances of an analysis by the size of their impact on a parameter; nonlinear parameters must be held."""
     chosen = analysis.holding(at)
     joint, held = prepare(chosen)
-    name = poi_name(joint, poi, held)
+    name = poi_name(joint, poi, chosen.held)
     check_floating(chosen, (name,))
     return ranking(joint, name, at=held)
 
@@ -69,7 +69,9 @@ def signal_strengths(analysis: Analysis, experiments: Sequence[Experiment] | Non
     """
     loaded = load_experiments(analysis) if experiments is None else experiments
     measured = [(name, entry) for name, entry in zip(analysis.experiments, loaded, strict=True) if entry.spec.has_data]
-    found = [signal_strength(dataclasses.replace(analysis, experiments=(name,)), (entry,)) for name, entry in measured]
+    found = [
+        signal_strength(dataclasses.replace(analysis, experiments=(name,), overrides=entry.overrides), (entry,)) for name, entry in measured
+    ]
     if len(measured) == len(loaded) > 1:
         found.append(signal_strength(analysis, loaded))
     return tuple(found)

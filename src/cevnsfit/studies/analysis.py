@@ -17,7 +17,7 @@ from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.physics.trident import SMALLEST_MASS, trident_limit, trident_spectrum
 from cevnsfit.report.plots import save_figure, spectra_figure
 from cevnsfit.spec.analysis import analysis_of
-from cevnsfit.spec.catalog import resolve
+from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.agreement import signal_strengths
 from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
@@ -26,7 +26,7 @@ from cevnsfit.studies.grids import parse_grids
 from cevnsfit.studies.parts import load_parts
 from cevnsfit.studies.rates import projections
 from cevnsfit.studies.scan import run_scan
-from cevnsfit.studies.setup import check_model
+from cevnsfit.studies.setup import parse_assignments, treatment, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -115,17 +115,21 @@ def read_study(path: Path) -> Study:
     source = read_yaml(path)
     spec = analysis_of(source)
     problems: list[Problem] = []
+    analyses: Mapping[str, Analysis] = {}
     grid: Grids = {}
-    curves: list[Curve] = []
-    with source.noting(problems, "model"):
-        check_model(spec.model)
-        with source.noting(problems, "grid"):
-            grid = plane_grid(spec.model, spec.grid)
-    analyses = spec.analyses(path.parent)
-    for n, analysis in enumerate(analyses.values()):
-        for k, name in enumerate(analysis.experiments):
+    for n, result in enumerate(spec.results):
+        for k, name in enumerate(located(result.experiments, path.parent)):
             with source.noting(problems, "results", n, "experiments", k):
                 resolve(name)
+    with source.noting(problems, "model"):
+        units = units_of(spec.model)
+        with source.noting(problems, "grid"):
+            grid = plane_grid(spec.model, spec.grid)
+        with source.noting(problems, "at"):
+            at = parse_assignments([f"{name}={value}" for name, value in spec.at.items()], units)
+            with source.noting(problems, "profile_signal"):
+                analyses = spec.analyses(path.parent, at, treatment(spec.model, profile_signal=spec.profile_signal))
+    curves: list[Curve] = []
     for n, entry in enumerate(spec.overlays if grid else ()):
         with source.noting(problems, "overlays", n):
             curves.append((entry.label, curve_points(TRIDENT if entry.file is None else path.parent / entry.file, spec.model, grid)))
@@ -156,8 +160,7 @@ def plane_grid(model: str, texts: Sequence[str] | None) -> Grids:
             message = f"a scan needs two parameters, got {len(grids)} ({', '.join(grids)})"
             raise CevnsfitError(message)
         return grids
-    known = check_model(model)
-    if not {"mass", "g"} <= {parameter.name for parameter in (() if known is None else known.parameters)}:
+    if not {"mass", "g"} <= set(units_of(model)):
         message = f"{model} needs two --grid NAME=START:STOP:COUNT[:log]"
         raise CevnsfitError(message)
     return parse_grids(LIGHT_MEDIATOR)
@@ -197,9 +200,7 @@ def curve_points(source: Path | str, model: str, grid: Grids) -> NDArray[np.floa
         Model and grids of the plane; what is no parameter of the model has the unit "1".
     """
     if source != TRIDENT:
-        known = check_model(model)
-        units = {parameter.name: parameter.unit for parameter in (() if known is None else known.parameters)}
-        x, y = grid
+        units, (x, y) = units_of(model), grid
         return read_overlay(Path(source), ((x, units.get(x, "1")), (y, units.get(y, "1"))))
     if tuple(grid) != ("mass", "g") or model not in _TRIDENT_MODELS:
         message = f"'{source}' is a limit in (mass, g) of the models {', '.join(_TRIDENT_MODELS)}"

@@ -144,7 +144,7 @@ def run_discovery(
     """
     chosen = analysis.holding(at)
     joint, held = prepare(chosen)
-    name = poi_name(joint, poi, held)
+    name = poi_name(joint, poi, chosen.held)
     check_floating(chosen, (name,))
     found = discovery(joint, name, at=held)
     if not (asked or (found.remark and math.isfinite(found.statistic))):

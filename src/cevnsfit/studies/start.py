@@ -142,7 +142,7 @@ title: $L_\\mu - L_\\tau$ from COHERENT
 model: lmu-ltau              # see `cevnsfit models`
 # at: {loop_sign: -1}
 # profile: [slepton_log]
-# profile_signal: true
+# profile_signal: false      # true profiles the shapes of the signal in `signal-strength`
 # electrons: true
 # allow_overlap: true
 

@@ -138,6 +138,25 @@ def test_a_field_changes_the_analysis(here: Path) -> None:
     assert read_study(write(here, OVERLAP)).parts[-1].analysis.allow_overlap
 
 
+def test_held_values_take_units(refused: Callable[..., str], here: Path) -> None:
+    text = TRIDENTS.replace('"mass=200:1000:3:log"', '"loop_sign=-1:1:3"').replace('g_2: "2020"', "at: {mass: 0.1 GeV, slepton_log: 2}")
+    text = text[: text.index("overlays")]
+    assert read_study(write(here, text)).parts[0].analysis.held == {"mass": pytest.approx(100.0), "slepton_log": 2.0}
+    message = refused("run", write(here, text.replace("GeV", "fm")), "-o", "out")
+    assert "analysis.yaml:6: at: mass: '0.1 fm': Cannot convert" in message
+    message = refused("run", write(here, ELECTRONS + "profile_signal: true\n"), "-o", "out")
+    assert "analysis.yaml:7: profile_signal: " in message
+    assert "b-l profiles all of them without it" in message
+
+
+def test_a_change_can_be_that_of_one_experiment(here: Path) -> None:
+    text = "model: b-l\nresults: [{label: a, experiments: [ccm-200, coherent-lar-2020], overrides: {'ccm-200:source.distance': 30 m}}]\n"
+    part, unchanged = read_study(write(here, text)).parts[0], read_study(write(here, text[: text.index(", over")] + "}]\n")).parts[0]
+    distances = [[entry.spec.source.distance for entry in each.experiments] for each in (part, unchanged)]
+    assert distances[0] == [3000.0, distances[1][1]]
+    assert distances[1][0] != 3000.0
+
+
 def test_a_light_mediator_needs_no_grid(here: Path) -> None:
     study = read_study(write(here, "model: b-l\nresults: [{label: a, experiments: [ccm-200]}]\n"))
     for name, values in parse_grids(LIGHT_MEDIATOR).items():

@@ -105,8 +105,9 @@ def test_an_overlay_is_a_file_or_computed(tmp_path: Path) -> None:
 def test_each_result_is_an_analysis(tmp_path: Path) -> None:
     text = SMALL.replace("experiments: [ccm-200]", "experiments: [ccm-200], overrides: {source.distance: 20, electrons.on: false}")
     spec = spec_of(write(tmp_path, text + "at: {loop_sign: -1}\n"))
+    assert spec.at == {"loop_sign": -1}
     held = (("loop_sign", -1.0),)
-    assert spec.analyses(tmp_path) == {
+    assert spec.analyses(tmp_path, {"loop_sign": -1.0}, None) == {
         "CsI": Analysis(("coherent-csi-2021",), "lmu-ltau", at=held),
         "projection": Analysis(("ccm-200",), "lmu-ltau", (("source.distance", "20"), ("electrons.on", "False")), at=held),
     }
