@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.spec.catalog import located
+from cevnsfit.spec.fields import Spec, explained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from cevnsfit.spec.yaml_source import YamlSource
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+class _Section(Spec):
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class ResultSpec(_Section):
@@ -34,7 +35,7 @@ class ResultSpec(_Section):
     experiments: Annotated[tuple[str, ...], Field(min_length=1)]
     """Shipped names, or folders, relative to that of the file."""
 
-    overrides: dict[str, str | float | int | bool] = {}
+    overrides: dict[str, str | float | int | bool] = Field(default_factory=dict)
     """Fields of experiment.yaml to change, by dotted path: in the experiments that have the field, or in one of them (EXP:PATH)."""
 
 
@@ -83,7 +84,7 @@ class AnalysisSpec(_Section):
     model: str
     """Signal model, see `cevnsfit models`."""
 
-    at: dict[str, float | str] = {}
+    at: dict[str, float | str] = Field(default_factory=dict)
     """Parameters that are held, with their values: numbers, or texts with a unit."""
 
     profile: tuple[str, ...] = ()
@@ -152,8 +153,5 @@ def analysis_of(source: YamlSource) -> AnalysisSpec:
     try:
         return AnalysisSpec.model_validate(source.data)
     except ValidationError as error:
-        problems = []
-        for detail in error.errors():
-            text = "unknown field" if detail["type"] == "extra_forbidden" else detail["msg"].removeprefix("Value error, ")
-            problems.append(Problem(source.name, source.line(detail["loc"]), source.field(detail["loc"]), text))
-    raise SpecError(problems)
+        found = [(detail["loc"], explained(detail, detail["loc"], AnalysisSpec)) for detail in error.errors()]
+    raise SpecError([Problem(source.name, source.line(loc), source.field(loc), text) for loc, text in found])

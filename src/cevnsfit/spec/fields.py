@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -14,8 +14,13 @@ from pydantic import (
     ValidationInfo,
 )
 
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.units import INTERNAL, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic_core import ErrorDetails
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 TABLE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv$"
@@ -23,6 +28,7 @@ WORKSPACE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.json$"
 TablePath = Annotated[str, Field(pattern=TABLE_PATTERN)]
 EnergyAxis = Literal["t_recoil", "e_ee", "pe"]
 
+UNKNOWN: Final = "unknown field"
 SIGNAL: Final = "cevns"
 """Name of the signal among the components."""
 
@@ -89,3 +95,33 @@ class TableColumn(Spec):
 
     table: TablePath
     column: str
+
+
+# --- what is wrong with them ---------------------------------------------------------------------------------------------------------
+
+
+def explained(detail: ErrorDetails, loc: Sequence[str | int], schema: type[BaseModel]) -> str:
+    """Return what is wrong at a location of a schema."""
+    if detail["type"] == "extra_forbidden":
+        name = str(loc[-1])
+        hint = str(UnknownNameError("field", name, known_fields(schema, loc[:-1]))).partition("; ")[2]
+        return f"{UNKNOWN} '{name}'; {hint}"
+    if detail["type"] == "missing":
+        return "this field is required"
+    return detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+
+
+def known_fields(schema: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
+    """Return the fields that a schema has at a location of pydantic, whose unions appear as tags."""
+    models = [schema]
+    for part in loc:
+        inner = [entry for model in models if part in model.model_fields for entry in _models(model.model_fields[str(part)].annotation)]
+        tagged = [model for model in models if "kind" in model.model_fields and part in get_args(model.model_fields["kind"].annotation)]
+        models = inner or tagged or models
+    return [name if field.alias is None else field.alias for model in models for name, field in model.model_fields.items()]
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]

@@ -6,14 +6,14 @@ import copy
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.spec.checks import check_experiment
-from cevnsfit.spec.fields import TABLE_PATTERN, TableColumn
+from cevnsfit.spec.fields import TABLE_PATTERN, UNKNOWN, TableColumn, explained, known_fields
 from cevnsfit.spec.instrument import Stage
 from cevnsfit.spec.schema import ExperimentSpec
 from cevnsfit.spec.sources import DEFAULT_KIND
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pydantic_core import ErrorDetails
-
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.findings import Place
 
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
 FILE: Final = "experiment.yaml"
 _OUT: Final = "links out of the folder"
-_UNKNOWN: Final = "unknown field"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +124,11 @@ def has_field(folder: Path, path: str, changes: Mapping[str, object]) -> bool:
     *parents, last = path.split(".")
     if holds(data, [*parents, last]):
         return True
-    if not holds(data, parents) or last not in _known_fields(parents):
+    if not holds(data, parents) or last not in known_fields(ExperimentSpec, parents):
         return False
     override(data, path, None)
     _, problems = _validated(data, source, {})
-    return not any(problem.field == path and problem.message.startswith(_UNKNOWN) for problem in problems)
+    return not any(problem.field == path and problem.message.startswith(UNKNOWN) for problem in problems)
 
 
 def _plain(node: Any) -> Any:
@@ -172,7 +169,7 @@ def _validated(data: dict[str, Any], source: YamlSource, changes: Mapping[str, o
     except ValidationError as error:
         places = YamlSource(source.name, data)
         found = [(detail, places.place(detail["loc"])) for detail in error.errors()]
-        return None, [_problem(source, place, _text(detail, detail["loc"]), changes) for detail, place in found]
+        return None, [_problem(source, place, explained(detail, detail["loc"], ExperimentSpec), changes) for detail, place in found]
 
 
 def _problem(source: YamlSource, loc: Sequence[str | int], text: str, changes: Mapping[str, object]) -> Problem:
@@ -182,32 +179,6 @@ def _problem(source: YamlSource, loc: Sequence[str | int], text: str, changes: M
     if changed is not None:
         return Problem(f"--set {changed}={changes[changed]}", None, field, text)
     return Problem(source.name, source.line(loc), field, text)
-
-
-def _text(detail: ErrorDetails, loc: Sequence[str | int]) -> str:
-    if detail["type"] == "extra_forbidden":
-        name = str(loc[-1])
-        hint = str(UnknownNameError("field", name, _known_fields(loc[:-1]))).partition("; ")[2]
-        return f"{_UNKNOWN} '{name}'; {hint}"
-    if detail["type"] == "missing":
-        return "this field is required"
-    return detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-
-
-def _known_fields(loc: Sequence[str | int]) -> list[str]:
-    """Return the fields that the schema has at a location of pydantic, whose unions appear as tags."""
-    models: list[type[BaseModel]] = [ExperimentSpec]
-    for part in loc:
-        inner = [entry for model in models if part in model.model_fields for entry in _models(model.model_fields[str(part)].annotation)]
-        tagged = [model for model in models if "kind" in model.model_fields and part in get_args(model.model_fields["kind"].annotation)]
-        models = inner or tagged or models
-    return [name if field.alias is None else field.alias for model in models for name, field in model.model_fields.items()]
-
-
-def _models(annotation: object) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
 
 
 def _variant_tables(variants: _Variants) -> Iterator[tuple[str, Place]]:
@@ -301,6 +272,8 @@ def _changed_response(response: Mapping[str, Any], changes: Mapping[str, object]
     except ValidationError as error:
         view = YamlSource("", {"response": changed})
         places = [("response", *detail["loc"]) for detail in error.errors()]
-        return {}, [f"{view.field(loc)}: {_text(detail, loc)}" for loc, detail in zip(places, error.errors(), strict=True)]
+        return {}, [
+            f"{view.field(loc)}: {explained(detail, loc, ExperimentSpec)}" for loc, detail in zip(places, error.errors(), strict=True)
+        ]
     except CevnsfitError as error:
         return {}, [str(error)]

@@ -32,7 +32,7 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
     schema = AnalysisSpec.model_json_schema()
     for section in (schema, *(schema["$defs"][name] for name in ("ResultSpec", "Confidence", "Overlay"))):
         for name, field in section["properties"].items():
-            default = "required" if name in section["required"] else in_words(field["default"])
+            default = "required" if name in section["required"] else in_words(field.get("default"))
             yield name, kind(field), default, field["description"]
 
 

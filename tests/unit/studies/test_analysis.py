@@ -75,7 +75,8 @@ def test_every_problem_of_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         spec_of(write(tmp_path, text))
     message = str(caught.value)
-    assert "analysis.yaml:3: modell" in message
+    assert "analysis.yaml:3: modell: unknown field 'modell'; did you mean model" in message
+    assert "model: this field is required" in message
     assert "confidence.0.cl" in message
     assert "g_2" in message
 
