@@ -102,6 +102,7 @@ def plot(
 def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: bool, analysis: "Analysis | None" = None) -> Answer:
     """Return the answer of a study whose tables and pictures are left in `folder`."""
     from cevnsfit.studies.analysis import run_study, write_study
+    from cevnsfit.studies.provenance import stored_provenance
 
     with workers.open() as executor, progress("scan") as tell:
         result = run_study(study, folder, executor=executor, progress=tell)
@@ -114,7 +115,10 @@ def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: b
             yield strength_table(found)
 
     _warn(result.planes)
-    return Answer({"planes": result.planes, "files": files}, text(), analysis=analysis, incomplete=_doubtful(result.planes))
+    document: dict[str, object] = {"planes": result.planes, "files": files}
+    if analysis is None:
+        document["provenance"] = stored_provenance(folder)
+    return Answer(document, text(), analysis=analysis, incomplete=_doubtful(result.planes))
 
 
 def _doubtful(results: "Sequence[Exclusion]") -> str:

@@ -117,6 +117,7 @@ def test_the_file_gives_what_the_command_gives(command: Callable[..., Result], h
     written = json.loads(command("run", path, "-o", "file", "--json").stdout)
     printed = json.loads(command("scan", *options, *grid, "--title", "a study", "-o", "command", "--json").stdout)
     assert written["planes"] == printed["planes"]
+    assert written["provenance"]["inputs"] == printed["provenance"]["inputs"]
     assert [Path(file).name for file in written["files"]] == [Path(file).name for file in printed["files"]]
     for name in ("exclusion.csv", "exclusion_intervals.csv", "exclusion.png"):
         assert (here / "file" / name).read_bytes() == (here / "command" / name).read_bytes(), name
