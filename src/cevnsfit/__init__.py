@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from cevnsfit.spec.catalog import experiment_names
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
+    from cevnsfit.studies.coverage import coverage
     from cevnsfit.studies.limits import intervals, significance
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
     from cevnsfit.studies.setup import build_likelihood
+    from cevnsfit.studies.toy_regions import region
     from cevnsfit.studies.validate import validate
 
     __version__: str
@@ -34,6 +36,7 @@ __all__ = [
     "__version__",
     "build_likelihood",
     "compatibility",
+    "coverage",
     "experiment_names",
     "fit",
     "goodness",
@@ -42,6 +45,7 @@ __all__ = [
     "intervals",
     "load_experiment",
     "model_names",
+    "region",
     "scan",
     "signal_model",
     "significance",
@@ -53,6 +57,7 @@ _HOMES: Final = {
     "Toys": "infer.toys:Toys",
     "build_likelihood": "studies.setup:build_likelihood",
     "compatibility": "studies.agreement:compatibility",
+    "coverage": "studies.coverage:coverage",
     "experiment_names": "spec.catalog:experiment_names",
     "fit": "infer.fit:fit",
     "goodness": "studies.agreement:goodness",
@@ -61,6 +66,7 @@ _HOMES: Final = {
     "intervals": "studies.limits:intervals",
     "load_experiment": "spec.load:load_experiment",
     "model_names": "studies.setup:all_models",
+    "region": "studies.toy_regions:region",
     "scan": "studies.scan:scan",
     "signal_model": "physics.interactions:signal_model",
     "significance": "studies.limits:significance",

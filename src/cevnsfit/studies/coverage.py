@@ -13,12 +13,13 @@ from cevnsfit.core.version import installed_version
 from cevnsfit.infer.coverage import QUANTITIES, Coverage, is_near, studied
 from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.intervals import intervals, threshold
+from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
 from cevnsfit.report.style import AxisLabel, save_figure
 from cevnsfit.studies.fitting import prepared
 from cevnsfit.studies.grids import parse_grid
-from cevnsfit.studies.setup import build, check_model, parse_assignments
+from cevnsfit.studies.setup import check_model, described, parse_assignments
 from cevnsfit.studies.toy_runs import description, runner
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.runner import Procedure
-    from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.workers import Workers
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 TABLE: Final = "coverage.csv"
 PICTURE: Final = "coverage.png"
+
+_TOYS: Final = Toys(512)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -142,28 +144,39 @@ def parse_truths(texts: Sequence[str]) -> tuple[str, tuple[float, ...]]:
 
 
 @on_one_thread
-def run_coverage(
-    analysis: Analysis,
-    truths: Truths,
+def coverage(  # noqa: PLR0913 (store, workers and progress say where, not what)
+    likelihood: Likelihood,
+    poi: str,
+    true: Sequence[float],
     *,
-    toys: Toys,
     at: Mapping[str, float] | None = None,
+    cl: float = 0.90,
+    nested: int = 0,
+    over: tuple[str, Sequence[float]] | None = None,
+    toys: Toys = _TOYS,
     store: str | Path | None = None,
     workers: Workers = None,
     progress: Progress | None = None,
 ) -> CoverageStudy:
-    """Return the coverage of each method at each true value.
+    """Return how often intervals of each method contain the truth.
 
     Parameters
     ----------
-    analysis
-        What would be fitted.
-    truths
-        What is studied.
-    toys
-        Number and seed of pseudo-experiments.
+    likelihood
+        From `build_likelihood`.
+    poi, true
+        The parameter, and its true values.
     at
-        Held parameters; those of the analysis by default. A mass must be among them when the model has one, or be in `truths.over`.
+        Held parameters. A mass must be among them when the model has one, or be in `over`.
+    cl
+        Confidence level of the intervals.
+    nested
+        Pseudo-experiments at each true value for Feldman-Cousins intervals, with more for each of them; 0 for none.
+    over
+        Name and values of a held parameter, at each of which the study is made, without the true values that the observed data exclude by five
+        standard deviations.
+    toys
+        Number at each true value for the other methods, and seed.
     store, workers, progress
         As for `intervals`.
 
@@ -172,22 +185,20 @@ def run_coverage(
     CevnsfitError
         If a parameter is both held and varied.
     """
-    threshold(truths.cl, 1)
+    threshold(cl, 1)
+    held = {} if at is None else dict(at)
+    truths = Truths(poi, tuple(float(value) for value in true), cl, nested, None if over is None else (over[0], tuple(map(float, over[1]))))
     name, values = (None, (None,)) if truths.over is None else truths.over
-    chosen = analysis.holding(at)
-    both = [text for text in (truths.poi, name) if text is not None and text in chosen.held]
-    if both or truths.poi == name:
-        message = f"{', '.join(both) if both else truths.poi} is both held (--at) and varied (--true, --grid)"
+    both = [text for text in (poi, name) if text is not None and text in held]
+    if both or poi == name:
+        message = f"{', '.join(both) if both else poi} is both held (--at) and varied (--true, --grid)"
         raise CevnsfitError(message)
-    over = None if truths.over is None else [name, list(values)]
-    likelihood = build(chosen)
-    identity = description(
-        likelihood, chosen.held, toys.seed, method="coverage", poi=truths.poi, truths=list(truths.values), cl=truths.cl, over=over
-    )
-    places = [chosen.held if name is None or value is None else {**chosen.held, name: value} for value in values]
+    settings = None if truths.over is None else [name, list(values)]
+    identity = description(likelihood, held, toys.seed, method="coverage", poi=poi, truths=list(truths.values), cl=cl, over=settings)
+    places = [held if name is None or value is None else {**held, name: value} for value in values]
     with runner(identity, QUANTITIES, store=store, workers=workers, progress=progress) as here:
         rows = here(_rows(likelihood, places, truths, toys))
-    return CoverageStudy(chosen, truths, toys.seed, rows)
+    return CoverageStudy(described(likelihood, held), truths, toys.seed, rows)
 
 
 def _rows(likelihood: Likelihood, places: Sequence[Mapping[str, float]], truths: Truths, toys: Toys) -> Procedure[tuple[CoverageRow, ...]]:

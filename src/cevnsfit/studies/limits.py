@@ -90,7 +90,7 @@ def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what
     >>> likelihood = cf.build_likelihood("coherent-lar-2020", model="lmu-ltau")
     >>> limit = cf.intervals(likelihood, "g", at={"mass": 100.0}, cl=0.90)
     >>> [[round(end, 4) for end in ends] for ends in limit.allowed]
-    [[0.0, 0.0024], [0.0044, 0.0047]]
+    [[0.0, 0.0032], [0.007, 0.0076]]
     """
     if method not in METHODS:
         message = f"unknown method '{method}'; known: {', '.join(METHODS)}"

@@ -190,6 +190,14 @@ def asked_to_float(likelihood: Likelihood) -> tuple[str, ...]:
     return () if likelihood.origin is None else likelihood.origin.floating
 
 
+def described(likelihood: Likelihood, at: Mapping[str, float]) -> Analysis:
+    """Return what is analysed; of a likelihood that was built by hand no more than the names of its channels is known."""
+    if likelihood.origin is not None:
+        return likelihood.origin.holding(at)
+    joint, _ = fix(likelihood, at)
+    return Analysis(tuple(channel.name for channel in joint.channels), "", at=tuple(at.items()))
+
+
 def check_floating(floating: Iterable[str], at: Iterable[str], taken: Iterable[str] = ()) -> None:
     """Raise CevnsfitError if a parameter that should float is held, or is among those `taken`: scanned, or the parameter of interest."""
     both = sorted(set(floating) & {*at, *taken})
