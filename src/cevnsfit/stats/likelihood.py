@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, overload
 
 import numpy as np
 
+from cevnsfit.core.documents import Document, brief
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.stats.data import asimov_data, observed_data, observed_or_asimov, toy_data
@@ -66,8 +69,8 @@ class Observing:
         return replace(channel, observed=self.counts.get(name, channel.observed), control=control)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Likelihood:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Likelihood(Document):
     """Channels as a function of the nonlinear parameters; it pickles if `build`, `nominal` and `profiler` do.
 
     Attributes
@@ -90,6 +93,25 @@ class Likelihood:
     nominal: Callable[[Mapping[str, float]], dict[str, Floats]] | None = None
     origin: Analysis | None = None
     profiler: Callable[[Joint, Mapping[str, Floats]], Minimised] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the model, the bins of each channel, the parameters of interest that float, and numbers of nuisances; None for no model."""
+        channels = self.build({p.name: p.default for p in self.nonlinear})
+        uses = Counter(name for channel in channels for name in channel.coefficients.parameters)
+        nuisances = [name for name in self.names if name not in self.interest]
+        return {
+            "model": None if self.origin is None else self.origin.model,
+            "bins": {channel.name: math.prod(channel.bins) for channel in channels},
+            "floating": list(self.interest),
+            "nuisances": len(nuisances),
+            "shared": sum(uses[name] > 1 for name in nuisances),
+        }
+
+    def __repr__(self) -> str:
+        known = self.to_dict()
+        model = "" if known["model"] is None else f"{known['model']}, "
+        numbers = f"{sum(known['bins'].values())} bins; {brief(known['floating'], 40)} floating, {known['nuisances']} nuisances, {known['shared']} shared"
+        return f"Likelihood({model}{brief(list(known['bins']), 60)}: {numbers})"
 
     @property
     def names(self) -> tuple[str, ...]:

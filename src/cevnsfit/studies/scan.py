@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.documents import plain
+from cevnsfit.core.documents import Document, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.grid import Grid, GridColumn, assemble, column_intervals, grid_column, levels_of, prepare_grid, region, turned
@@ -57,8 +57,8 @@ class PlaneTask:
     axes: Axes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scan:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Scan(Document):
     """A finished plane that can still give regions.
 
     Attributes
@@ -72,6 +72,8 @@ class Scan:
     task
         What the likelihood was built from, for worker processes; None for a likelihood that was handed over.
     """
+
+    document: ClassVar[Mapping[str, str | None]] = {"plane": None, "columns": None, "grid": None, "task": None, **keys_of(Plane, "plane")}
 
     plane: Plane
     columns: tuple[GridColumn, ...]
