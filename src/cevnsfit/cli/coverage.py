@@ -46,11 +46,12 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
 
     CLs limits are studied where counts grow with the parameter.
     """
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.studies.coverage import run_coverage, write_coverage
 
-    chosen, truths, run = what.analysis, asked.truths, asked.run(workers, asked.toys)
-    with progress("units of toys") as tell:
-        study = run_coverage(chosen, truths, run=run, progress=tell)
+    chosen, truths, toys = what.analysis, asked.truths, Toys(asked.toys, asked.seed)
+    with progress("units of toys") as tell, workers.open() as executor:
+        study = run_coverage(chosen, truths, toys=toys, store=asked.folder, workers=executor, progress=tell)
     files = [] if asked.folder is None else write_coverage(study, asked.folder)
     return Answer(study, _text(study), files, analysis=chosen, seed=asked.seed, incomplete=lost(study.failed))
 

@@ -41,11 +41,12 @@ class RegionOptions(ToyOptions):
 @command("experiments model folder grid at cl ordering toys seed jobs dask profile changes allow_overlap electrons")
 def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions) -> Answer:
     """Find the Feldman-Cousins region of two parameters; finished toys are kept, and the same command continues."""
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.studies.toy_regions import run_toy_region, write_region
 
-    chosen, question, run = what.analysis, asked.question, asked.run(workers, asked.toys)
-    with progress() as tell:
-        result = run_toy_region(chosen, question, run=run, progress=tell)
+    chosen, question, toys = what.analysis, asked.question, Toys(asked.toys, asked.seed)
+    with progress() as tell, workers.open() as executor:
+        result = run_toy_region(chosen, question, toys=toys, store=asked.folder, workers=executor, progress=tell)
     files = write_region(result, asked.folder)
     valid = all(column.valid for column in result.columns)
     incomplete = "" if valid else lost(result.failed) or "points near the minimum did not converge"

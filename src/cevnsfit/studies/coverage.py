@@ -17,9 +17,9 @@ from cevnsfit.infer.intervals import intervals, threshold
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
 from cevnsfit.report.style import AxisLabel, save_figure
-from cevnsfit.studies.fitting import prepare
+from cevnsfit.studies.fitting import prepared
 from cevnsfit.studies.grids import parse_grid
-from cevnsfit.studies.setup import check_floating, check_model, parse_assignments
+from cevnsfit.studies.setup import build, check_model, parse_assignments
 from cevnsfit.studies.toy_runs import description, runner
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.infer.toys import Toys
-    from cevnsfit.studies.toy_runs import Run
+    from cevnsfit.stats.likelihood import Likelihood
+    from cevnsfit.studies.workers import Workers
 
     Progress = Callable[[int, int], None]
 
@@ -52,7 +53,7 @@ class Truths:
         Confidence level.
     nested
         Pseudo-experiments at each true value for Feldman-Cousins intervals, with more for each of them; 0 for none. The number in
-        `Run.toys` is that for the other methods.
+        `toys` is that for the other methods.
     over
         Name and values of a held parameter, such as the mass, at each of which the study is made, without the true values that the observed
         data exclude by five standard deviations; None for one study of all true values.
@@ -143,7 +144,14 @@ def parse_truths(texts: Sequence[str]) -> tuple[str, tuple[float, ...]]:
 
 @on_one_thread
 def run_coverage(
-    analysis: Analysis, truths: Truths, *, at: Mapping[str, float] | None = None, run: Run, progress: Progress | None = None
+    analysis: Analysis,
+    truths: Truths,
+    *,
+    toys: Toys,
+    at: Mapping[str, float] | None = None,
+    store: str | Path | None = None,
+    workers: Workers = None,
+    progress: Progress | None = None,
 ) -> CoverageStudy:
     """Return the coverage of each method at each true value.
 
@@ -153,12 +161,12 @@ def run_coverage(
         What would be fitted.
     truths
         What is studied.
+    toys
+        Number and seed of pseudo-experiments.
     at
         Held parameters; those of the analysis by default. A mass must be among them when the model has one, or be in `truths.over`.
-    run
-        How pseudo-experiments are run.
-    progress
-        Called with (finished, asked for so far) units of work.
+    store, workers, progress
+        As for `intervals`.
 
     Raises
     ------
@@ -173,24 +181,26 @@ def run_coverage(
         message = f"{', '.join(both) if both else truths.poi} is both held (--at) and varied (--true, --grid)"
         raise CevnsfitError(message)
     over = None if truths.over is None else [name, list(values)]
-    identity = description(chosen, run.toys.seed, method="coverage", poi=truths.poi, truths=list(truths.values), cl=truths.cl, over=over)
-    places = [chosen if name is None or value is None else chosen.holding({**chosen.held, name: value}) for value in values]
-    with runner(run, identity, QUANTITIES, progress) as here:
-        rows = here(_rows(places, truths, run.toys))
-    return CoverageStudy(chosen, truths, run.toys.seed, rows)
+    likelihood = build(chosen)
+    identity = description(
+        likelihood, chosen.held, toys.seed, method="coverage", poi=truths.poi, truths=list(truths.values), cl=truths.cl, over=over
+    )
+    places = [chosen.held if name is None or value is None else {**chosen.held, name: value} for value in values]
+    with runner(identity, QUANTITIES, store=store, workers=workers, progress=progress) as here:
+        rows = here(_rows(likelihood, places, truths, toys))
+    return CoverageStudy(chosen, truths, toys.seed, rows)
 
 
-def _rows(places: Sequence[Analysis], truths: Truths, toys: Toys) -> Procedure[tuple[CoverageRow, ...]]:
-    """Return the study at each place, that is of the analysis with each set of held parameters."""
-    return tuple((yield [_row(place, truths, toys, number) for number, place in enumerate(places)]))
+def _rows(likelihood: Likelihood, places: Sequence[Mapping[str, float]], truths: Truths, toys: Toys) -> Procedure[tuple[CoverageRow, ...]]:
+    """Return the study at each place, a set of held parameters."""
+    return tuple((yield [_row(likelihood, place, truths, toys, number) for number, place in enumerate(places)]))
 
 
-def _row(analysis: Analysis, truths: Truths, toys: Toys, number: int) -> Procedure[CoverageRow]:
+def _row(likelihood: Likelihood, place: Mapping[str, float], truths: Truths, toys: Toys, number: int) -> Procedure[CoverageRow]:
     """Return the study at one place; `number` is its number."""
-    joint, held = prepare(analysis)
-    check_floating(analysis, (truths.poi,))
+    joint, held = prepared(likelihood, place, (truths.poi,))
     test = default_hypothesis(joint, truths.poi, at=held)
-    first, setting = 2 * number * len(truths.values), None if truths.over is None else analysis.held[truths.over[0]]
+    first, setting = 2 * number * len(truths.values), None if truths.over is None else place[truths.over[0]]
     found = yield [
         studied(test, value, cl=truths.cl, toys=toys, nested=truths.nested, point=first + 2 * k)
         for k, value in enumerate(truths.values)

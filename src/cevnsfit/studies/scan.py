@@ -206,7 +206,7 @@ def run_scan(
     asked = plane_axes(likelihoods[-1], grid)
     for part in parts:
         check_held(asked, part.analysis.held)
-        check_floating(part.analysis, grid)
+        check_floating(part.analysis.floating, part.analysis.held, grid)
     grids = [_grid(part.analysis, likelihood, asked) for part, likelihood in zip(parts, likelihoods, strict=True)]
     labels = tuple(part.label for part in parts)
     tasks = [PlaneTask(part.analysis, part.digest, asked) for part in parts]

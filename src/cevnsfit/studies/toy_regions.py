@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.infer.planes import Plane, Region
     from cevnsfit.infer.toy_regions import Ordering
-    from cevnsfit.studies.toy_runs import Run
+    from cevnsfit.infer.toys import Toys
+    from cevnsfit.studies.workers import Workers
 
     Progress = Callable[[int, int], None]
 
@@ -112,9 +113,16 @@ class ToyRegion(Document):
 
 @on_one_thread
 def run_toy_region(
-    analysis: Analysis, question: RegionQuestion, *, at: Mapping[str, float] | None = None, run: Run, progress: Progress | None = None
+    analysis: Analysis,
+    question: RegionQuestion,
+    *,
+    toys: Toys,
+    at: Mapping[str, float] | None = None,
+    store: str | Path | None = None,
+    workers: Workers = None,
+    progress: Progress | None = None,
 ) -> ToyRegion:
-    """Return the Feldman-Cousins region of two parameters; pseudo-experiments are kept in `run.folder`.
+    """Return the Feldman-Cousins region of two parameters.
 
     Parameters
     ----------
@@ -122,12 +130,12 @@ def run_toy_region(
         What is fitted.
     question
         Grid, confidence level and ordering.
+    toys
+        Number, at most, for each value, and seed of pseudo-experiments.
     at
         Held parameters; those of the analysis by default.
-    run
-        How pseudo-experiments are run.
-    progress
-        Called with (finished, asked for so far) chunks.
+    store, workers, progress
+        As for `intervals`.
 
     Raises
     ------
@@ -141,17 +149,17 @@ def run_toy_region(
     likelihood, held = build(chosen, experiments), chosen.held
     axes = columns_first(likelihood, plane_axes(likelihood, question.grid))
     check_held(axes, held)
-    check_floating(chosen, (axes[0].name, axes[1].name))
+    check_floating(chosen.floating, held, (axes[0].name, axes[1].name))
     if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
         message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
     plane = scan(likelihood, at=held, **{axis.name: axis.values for axis in axes}).plane
     plane = dataclasses.replace(plane, model=chosen.model, caveat=caveat(chosen, (axes[0].name, axes[1].name)))
     grid = {axis.name: [float(value) for value in axis.values] for axis in axes}
-    identity = description(chosen, run.toys.seed, method="feldman-cousins-region", grid=grid, cl=question.cl, order=question.ordering)
+    identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=grid, cl=question.cl, order=question.ordering)
     tests = column_hypotheses(likelihood, axes, at=held, ordering=question.ordering)
-    with runner(run, identity, RATIO, progress) as here:
-        columns = here(column_intervals(tests, cl=question.cl, toys=run.toys))
+    with runner(identity, RATIO, store=store, workers=workers, progress=progress) as here:
+        columns = here(column_intervals(tests, cl=question.cl, toys=toys))
     return ToyRegion(plane, toy_region(axes, tests, columns), columns, question.ordering)
 
 
