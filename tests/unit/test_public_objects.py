@@ -24,14 +24,19 @@ NO_OBJECTS: Final = {"CevnsfitError", "__version__", "import_release"}
 """An error, a text, and a function that returns paths."""
 
 MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
+    "Toys": lambda _: cf.Toys(2048, seed=1),
     "build_likelihood": lambda likelihood: likelihood,
+    "compatibility": lambda _: cf.compatibility(cf.build_likelihood(*NAMES, model="signal-strength")),
     "experiment_names": lambda _: cf.experiment_names(),
     "fit": lambda likelihood: cf.fit(likelihood, at=MASS),
-    "intervals": lambda likelihood: cf.intervals(likelihood.at(MASS), "g", cl=0.9),
+    "goodness": lambda likelihood: cf.goodness(likelihood, at=MASS),
+    "impacts": lambda likelihood: cf.impacts(likelihood, "g", at=MASS),
+    "intervals": lambda likelihood: cf.intervals(likelihood, "g", at=MASS),
     "load_experiment": lambda _: cf.load_experiment(NAMES[1]),
     "model_names": lambda _: cf.model_names(),
     "scan": lambda likelihood: cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2]),
     "signal_model": lambda _: cf.signal_model("lmu-ltau"),
+    "significance": lambda likelihood: cf.significance(likelihood, "g", at=MASS),
     "validate": lambda _: Check("a", "CsI", "n", "1", 1.0, None, 1.0, None, 0.1, 0.0, True, "x" * 300, "published", "because" * 50),
 }
 """What each public name returns; one check in the place of all, which take minutes."""
