@@ -154,11 +154,12 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
 
 def _scan(grid: Grid, asked: Axes, columns: Sequence[GridColumn], label: str = "", task: PlaneTask | None = None) -> Scan:
     """Return a finished plane, its axes in the order that was asked for."""
-    known = "" if task is None else caveat(task.analysis, free=[axis.name for axis in asked])
+    origin = grid.likelihood.origin
+    known = "" if origin is None else caveat(origin.holding(grid.at), free=[axis.name for axis in asked])
     expected = [channel.name for channel in grid.likelihood.at({}).channels if channel.observed is None]
     asimov = f"Asimov data of the Standard Model for {', '.join(expected)}" if expected else ""
     text = "; ".join(part for part in (known, asimov) if part)
-    plane = assemble(grid, columns, label=label, model="" if task is None else task.analysis.model, caveat=text)
+    plane = assemble(grid, columns, label=label, model="" if origin is None else origin.model, caveat=text)
     return Scan(plane if grid.axes == asked else plane.turned(), tuple(columns), grid, task)
 
 
