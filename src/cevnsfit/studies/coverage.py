@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
@@ -86,8 +87,8 @@ class CoverageRow:
     coverage: tuple[Coverage, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class CoverageStudy:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CoverageStudy(Document):
     """A coverage study: what was studied, the seed, and one row for each setting."""
 
     document: ClassVar[Mapping[str, str | None]] = {

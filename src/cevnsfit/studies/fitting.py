@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, NoDataError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.fit import fit
@@ -32,8 +33,8 @@ ALL: Final = "all"
 """Name that stands for all parameters that float."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FitSummary:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FitSummary(Document):
     """A fit and what follows from it.
 
     Attributes

@@ -8,7 +8,7 @@ import math
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from cevnsfit.core.documents import keys_of, plain
+from cevnsfit.core.documents import Document, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
@@ -133,8 +133,8 @@ class Place:
     folder: Path | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Posterior:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Posterior(Document):
     """A sampled posterior: the analysis, the numbers, and the draws of the parameter of interest after the warm-up."""
 
     document: ClassVar[Mapping[str, str | None]] = {

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from cevnsfit.core.documents import plain
+from cevnsfit.core.documents import Document, plain
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
@@ -43,8 +43,8 @@ PICTURE: Final = "feldman_cousins.png"
 _TOYS: Final = Toys(1024)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ToyRegion:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ToyRegion(Document):
     """A Feldman-Cousins region.
 
     Attributes
