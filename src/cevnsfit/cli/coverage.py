@@ -28,7 +28,7 @@ class CoverageOptions(ToyOptions):
     ] = None
 
 
-@command("experiments model truth grid at cl toys nested seed jobs dask folder profile changes allow_overlap electrons")
+@command("experiments model truth grid at cl toys nested seed jobs dask folder profile profile_signal changes allow_overlap electrons")
 def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptions) -> Answer:
     """Measure the coverage of profile-likelihood, Feldman-Cousins and CLs intervals at true values; masses must be held or have a grid.
 
@@ -37,8 +37,9 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
     from cevnsfit.infer.toys import Toys
     from cevnsfit.studies import coverage as studies
     from cevnsfit.studies.grids import parse_grid
+    from cevnsfit.studies.setup import units_of
 
-    chosen, (poi, true) = what.analysis, studies.parse_truths(asked.truth)
+    chosen, (poi, true) = what.analysis, studies.parse_truths(asked.truth, units_of(what.model))
     name, values = ("", ()) if asked.grid is None else parse_grid(asked.grid)
     with progress("units of toys") as tell, workers.open() as executor:
         study = studies.coverage(

@@ -37,9 +37,10 @@ def experiments(ctx: typer.Context) -> Answer | None:
 @command()
 def show(name: ExperimentArgument, changes: SetOption = None) -> Answer:
     """Show everything known of one experiment."""
-    from cevnsfit.spec.load import load_experiment
+    from cevnsfit.core.analysis import Analysis
+    from cevnsfit.studies.setup import load_experiments
 
-    experiment = load_experiment(name, dict(overrides(changes)))
+    (experiment,) = load_experiments(Analysis((name,), "sm", overrides(changes)))
     return Answer(_details(experiment), _text(experiment))
 
 
@@ -49,17 +50,15 @@ def check(folder: Annotated[str, argument("Folder with experiment.yaml.", "DIR")
     """Check the folder of an experiment: description, tables, and the counts that the Standard Model expects in it."""
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.core.errors import Problem, SpecError
-    from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.possible import impossible_bins, negative_bins
     from cevnsfit.studies.rates import rates
-    from cevnsfit.studies.setup import build
+    from cevnsfit.studies.setup import build, load_experiments
 
-    chosen = overrides(changes)
+    analysis = Analysis((folder,), "sm", overrides(changes))
     try:
-        experiment = load_experiment(folder, dict(chosen))
+        (experiment,) = load_experiments(analysis)
     except SpecError as error:
         return Answer({"valid": False, "problems": error.problems}, error=error)
-    analysis = Analysis((folder,), "sm", chosen)
     joint = build(analysis, [experiment], fitted=False).at({})
     found = [*impossible_bins(joint.channels[0], experiment), *negative_bins(joint, experiment)]
     if found:

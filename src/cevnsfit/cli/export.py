@@ -43,7 +43,7 @@ def export(
     return Answer({}, files=export_limits(limits, kind, path, attach=attach if attach else ()))
 
 
-@command("experiments model kind target grid at changes allow_overlap electrons record")
+@command("experiments model kind target grid at profile profile_signal changes allow_overlap electrons record")
 def export_likelihood(
     what: AnalysisOptions,
     kind: Annotated[str, option("--to", "Format; see docs/formats.md.", "pyhf|hs3|simplified")],

@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import AnalysisOptions, assignments
+from cevnsfit.cli.options import AnalysisOptions, assignments, values_text
 from cevnsfit.cli.output import Answer, table
 
 if TYPE_CHECKING:
@@ -31,13 +31,14 @@ def fit(
     from cevnsfit.studies.fitting import run_fit
 
     chosen = what.analysis
-    pseudo = _pseudo(truth, asimov=asimov, toy=toy)
+    pseudo = _pseudo(truth, chosen.model, asimov=asimov, toy=toy)
     summary = run_fit(chosen, pseudo=pseudo, minos=minos)
     incomplete = "" if summary.fit.valid else f"the fit is not valid: {summary.fit.reason}"
-    return Answer(summary, fit_text(summary, pseudo=pseudo is not None), analysis=chosen, seed=toy, incomplete=incomplete)
+    text = fit_text(summary, model=chosen.model, pseudo=pseudo is not None)
+    return Answer(summary, text, analysis=chosen, seed=toy, incomplete=incomplete)
 
 
-def _pseudo(truth: list[str] | None, *, asimov: bool, toy: int | None) -> "Pseudo | None":
+def _pseudo(truth: list[str] | None, model: str, *, asimov: bool, toy: int | None) -> "Pseudo | None":
     """Return which pseudo-data are asked for, None for the observed data."""
     from cevnsfit.core.errors import CevnsfitError
     from cevnsfit.studies.pseudo import Pseudo
@@ -50,32 +51,44 @@ def _pseudo(truth: list[str] | None, *, asimov: bool, toy: int | None) -> "Pseud
             message = "--true belongs to --asimov or --toy"
             raise CevnsfitError(message)
         return None
-    return Pseudo(assignments(truth), toy)
+    return Pseudo(assignments(truth, model), toy)
 
 
-def fit_text(summary: "FitSummary", *, pseudo: bool = False) -> "Iterator[str]":
+def fit_text(summary: "FitSummary", *, model: str, pseudo: bool = False) -> "Iterator[str]":
     """Yield parameters, counts and the quality of a fit; what was fitted if it is `pseudo`-data."""
     from cevnsfit.report.tables import fit_rows
+    from cevnsfit.studies.setup import units_of
 
     result = summary.fit
     if pseudo:
         yield f"fitted: {summary.data}"
     yield table("Parameters", ("name", "value +- error", "MINOS from", "to"), fit_rows(result))
-    rows = []
-    for entry in summary.counts:
-        rows += [(entry.experiment, name, f"{values.sum():.1f}") for name, values in entry.components.items()]
-        rows.append((entry.experiment, "all", f"{entry.total.sum():.1f}"))
-        if entry.observed is not None:
-            rows.append((entry.experiment, "observed", f"{entry.observed.sum():.0f}"))
-    yield table("Counts at the best fit", ("experiment", "component", "counts"), rows)
-    if math.isinf(summary.significance):
-        signal = "impossible without signal"
-    else:
-        signal = f"{'signal' if summary.significance >= 0 else 'deficit'} at {abs(summary.significance):.2f} sigma"
-    yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; {signal}"
+    held = {name: summary.held[name] for name in units_of(model) if name in summary.held}
+    if held:
+        yield f"held: {values_text(model, held)}"
+    yield _counts(summary)
+    yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; {_signal(summary)}"
+    if not math.isnan(summary.delta_nll2_sm):
+        yield f"the Standard Model: {summary.delta_nll2_sm:+.2f} in -2 ln lambda"
     if result.at_domain_end:
         yield f"at the end of the domain, not at a minimum of its own: {', '.join(result.at_domain_end)}"
     if result.reason and result.valid:
         yield f"remark: {result.reason}"
     if summary.caveat:
         yield f"caveat: {summary.caveat}"
+
+
+def _counts(summary: "FitSummary") -> str:
+    rows = []
+    for entry in summary.counts:
+        rows += [(entry.experiment, name, f"{values.sum():.1f}") for name, values in entry.components.items()]
+        rows.append((entry.experiment, "all", f"{entry.total.sum():.1f}"))
+        if entry.observed is not None:
+            rows.append((entry.experiment, "observed", f"{entry.observed.sum():.0f}"))
+    return table("Counts at the best fit", ("experiment", "component", "counts"), rows)
+
+
+def _signal(summary: "FitSummary") -> str:
+    if math.isinf(summary.significance):
+        return "impossible without signal"
+    return f"{'signal' if summary.significance >= 0 else 'deficit'} at {abs(summary.significance):.2f} sigma"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOptions, PoiOption, WorkerOptions, assignments, levels_at, located
+from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOptions, PoiOption, WorkerOptions, assignments, levels_at
 from cevnsfit.cli.output import Answer, lost, progress, table
 from cevnsfit.core.documents import plain, write_document
 
@@ -26,7 +26,7 @@ class ForecastOptions:
     """What is true, what the planned experiments are combined with, what is varied, and where it is written."""
 
     truth: Annotated[
-        list[str] | None, option("--truth", "Model parameter that is true, else the Standard Model; repeatable.", "NAME=VALUE")
+        list[str] | None, option("--true", "Model parameter that is true, else the Standard Model; repeatable.", "NAME=VALUE")
     ] = None
     existing: Annotated[list[str] | None, option("--with", "Existing experiment to combine with; repeatable.", "EXP")] = None
     observed: Annotated[bool, option("--observed", "Observed data for the experiments of --with, not Asimov data.")] = False
@@ -41,12 +41,13 @@ class ForecastOptions:
 
     def plan(self, what: AnalysisOptions, level: LevelOptions) -> "Plan":
         """Return what is planned."""
+        from cevnsfit.spec.catalog import located
         from cevnsfit.studies.forecast import Plan
 
         return Plan(
             what.analysis,
             existing=located(() if self.existing is None else self.existing),
-            truth=tuple(assignments(self.truth).items()),
+            truth=tuple(assignments(self.truth, what.model).items()),
             observed=self.observed,
             cl=level.cl,
             dof=level.dof,
@@ -56,7 +57,9 @@ class ForecastOptions:
         )
 
 
-@command("experiments model at truth existing observed grid vary poi cl dof toys seed jobs dask changes allow_overlap electrons folder")
+@command(
+    "experiments model at truth existing observed grid vary poi cl dof toys seed jobs dask profile profile_signal changes allow_overlap electrons folder"
+)
 def forecast(what: AnalysisOptions, asked: ForecastOptions, level: LevelOptions, workers: WorkerOptions) -> Answer:
     """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""
     levels_at([level.cl], level.dof)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.intervals import Intervals
 
 
-@command("experiments model at poi cl dof profile method toys seed jobs dask folder changes allow_overlap electrons")
+@command("experiments model at poi cl dof profile profile_signal method toys seed jobs dask folder changes allow_overlap electrons")
 def intervals(
     what: AnalysisOptions,
     level: LevelOptions,

@@ -22,14 +22,13 @@ from cevnsfit.cli import (
     intervals,
     models,
     moments,
-    new_experiment,
     posterior,
     rates,
     region,
     releases,
-    run,
     scan,
     spectra,
+    start,
     susy,
     validate,
 )
@@ -39,6 +38,12 @@ from cevnsfit.core.errors import CevnsfitError, FitError
 
 class Commands(TyperGroup):
     """The commands; errors end in one message on stderr and an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return what is left of the arguments after the options of all commands; old names of options are still understood."""
+        return super().parse_args(
+            ctx, [_RENAMED.get(name, name) + equals + value for name, equals, value in (text.partition("=") for text in args)]
+        )
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command.
@@ -67,6 +72,10 @@ class Commands(TyperGroup):
 
 
 _REPORT = "This is a bug. Please report it with the command and the traceback that `cevnsfit --debug COMMAND ...` shows."
+
+
+_RENAMED = {"--truth": "--true"}
+"""New names of options."""
 
 
 _LONG = ("compatibility", "coverage", "gof", "intervals", "posterior", "region", "run", "scan", "significance")
@@ -130,9 +139,9 @@ app.add_typer(experiments.app, name="experiments")
 app.add_typer(models.app, name="models")
 for _function in (
     *(rates.rates, fit.fit, spectra.spectra, intervals.intervals, agreement.gof, agreement.compatibility, agreement.significance),
-    *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, run.run),
+    *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, scan.run),
     *(export.export, export.export_likelihood, export.show, moments.g_2, susy.susy_scan, validate.validate, releases.import_release),
-    new_experiment.new_experiment,
+    *(start.new_experiment, start.init, start.schema),
 ):
     app.command()(_function)
 

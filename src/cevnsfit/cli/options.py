@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cevnsfit.cli.command import argument, option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cevnsfit.stats.likelihood import Likelihood
 
 ExperimentArgument = Annotated[str, argument("A shipped experiment, or a folder.", "EXP")]
-SetOption = Annotated[list[str] | None, option("--set", "Override a field of experiment.yaml; repeatable.", "PATH=VALUE")]
+SetOption = Annotated[list[str] | None, option("--set", "Override a field of experiment.yaml; repeatable.", "[EXP:]PATH=VALUE")]
 PoiOption = Annotated[str | None, option("--poi", "Parameter of interest; by default the model's coupling.", "NAME")]
 LevelOption = Annotated[float, option("--cl", "Confidence level.")]
 DofOption = Annotated[int, option("--dof", "Degrees of freedom of the threshold.")]
@@ -37,9 +37,11 @@ class ModelOptions:
     """What is analysed, but for the experiments."""
 
     model: Annotated[str, option("--model -m", "Signal model; see `cevnsfit models`.", "MODEL")]
-    at: Annotated[list[str] | None, option("--at", "Hold a parameter; repeatable.", "NAME=VALUE")] = None
+    at: Annotated[list[str] | None, option("--at", "Hold a parameter (mass=100, mass=0.1GeV); repeatable.", "NAME=VALUE")] = None
     profile: Annotated[list[str] | None, option("--profile", "Let a parameter float that is held by default; repeatable.", "NAME")] = None
-    profile_signal: Annotated[bool, option("--profile-signal", "Profile the signal's systematics, also for `signal-strength`.")] = False
+    profile_signal: Annotated[
+        bool, option("--profile-signal", "Profile the shapes of the signal in `signal-strength`; other models profile all.")
+    ] = False
     changes: SetOption = None
     allow_overlap: Annotated[bool, option("--allow-overlap", "Combine experiments even if they share events.")] = False
     electrons: Annotated[bool, option("--electrons", "Add neutrino-electron scattering.")] = False
@@ -53,18 +55,18 @@ class ModelOptions:
             If the model is unknown, a change is not PATH=VALUE, or a held parameter is not NAME=VALUE.
         """
         from cevnsfit.core.analysis import Analysis
-        from cevnsfit.studies.setup import check_model
+        from cevnsfit.spec.catalog import located
+        from cevnsfit.studies.setup import treatment
 
-        check_model(self.model)
         return Analysis(
             experiments=located(experiments),
             model=self.model,
             overrides=overrides(self.changes),
-            signal_systematics="shapes" if self.profile_signal and self.model == "signal-strength" else None,
+            signal_systematics=treatment(self.model, profile_signal=self.profile_signal),
             allow_overlap=self.allow_overlap,
             electrons=self.electrons,
             floating=tuple(dict.fromkeys(() if self.profile is None else self.profile)),
-            at=tuple(assignments(self.at).items()),
+            at=tuple(assignments(self.at, self.model).items()),
         )
 
 
@@ -143,14 +145,6 @@ class ToyOptions:
         return None if self.toys is None else self.seed
 
 
-def located(names: "Sequence[str]") -> tuple[str, ...]:
-    """Return experiments; folders become absolute, so that a stored result finds them from anywhere."""
-    from cevnsfit.spec.catalog import experiment_names
-
-    known = experiment_names()
-    return tuple(name if name in known or not Path(name).exists() else str(Path(name).resolve()) for name in names)
-
-
 def overrides(changes: "Sequence[str] | None") -> tuple[tuple[str, str], ...]:
     """Return the fields changed by --set."""
     from cevnsfit.studies.setup import parse_overrides
@@ -158,11 +152,19 @@ def overrides(changes: "Sequence[str] | None") -> tuple[tuple[str, str], ...]:
     return parse_overrides([] if changes is None else changes)
 
 
-def assignments(texts: "Sequence[str] | None") -> dict[str, float]:
-    """Return the values of NAME=VALUE options."""
-    from cevnsfit.studies.setup import parse_assignments
+def assignments(texts: "Sequence[str] | None", model: str) -> dict[str, float]:
+    """Return the values of NAME=VALUE options, in the units of the parameters of a model."""
+    from cevnsfit.studies.setup import parse_assignments, units_of
 
-    return parse_assignments([] if texts is None else texts)
+    return parse_assignments([] if texts is None else texts, units_of(model))
+
+
+def values_text(model: str, values: "Mapping[str, float]") -> str:
+    """Return values of parameters of a model in words, with their units."""
+    from cevnsfit.studies.setup import units_of
+
+    units = units_of(model)
+    return ", ".join(f"{name} = {value:.6g}{'' if units.get(name, '1') == '1' else f' {units[name]}'}" for name, value in values.items())
 
 
 def levels_at(confidence: "Sequence[float] | None", dof: int) -> "list[Level]":

@@ -1,7 +1,7 @@
 """`cevnsfit rates`: expected counts of one experiment."""
 
 from cevnsfit.cli.command import command
-from cevnsfit.cli.options import ExperimentArgument, ModelOptions
+from cevnsfit.cli.options import ExperimentArgument, ModelOptions, values_text
 from cevnsfit.cli.output import Answer, table
 from cevnsfit.core.documents import plain
 
@@ -18,5 +18,7 @@ def rates(experiment: ExperimentArgument, what: ModelOptions) -> Answer:
     rows.append(("all", f"{counts.total.sum():.2f}"))
     if counts.observed is not None:
         rows.append(("observed", f"{counts.observed.sum():.0f}"))
-    lines = [table(f"{counts.experiment}, {what.model}", ("component", "counts"), rows), *([f"caveat: {label}"] if label else [])]
+    lines = [table(f"{counts.experiment}, {what.model}", ("component", "counts"), rows)]
+    lines += [f"at {values_text(what.model, counts.at)}"] if counts.at else []
+    lines += [f"caveat: {label}"] if label else []
     return Answer({**plain(counts), "caveat": label}, lines, analysis=chosen)

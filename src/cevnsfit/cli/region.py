@@ -30,7 +30,7 @@ class RegionOptions(ToyOptions):
     toys: Annotated[int, option("--toys", "Toys at one point, at most, in whole chunks of 128.", "N")] = 1024
 
 
-@command("experiments model folder grid at cl ordering toys seed jobs dask profile changes allow_overlap electrons")
+@command("experiments model folder grid at cl ordering toys seed jobs dask profile profile_signal changes allow_overlap electrons")
 def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions) -> Answer:
     """Find the Feldman-Cousins region of two parameters; finished toys are kept, and the same command continues."""
     from cevnsfit.infer.toys import Toys

@@ -1,76 +1,85 @@
-"""`cevnsfit scan` and `cevnsfit plot`: a plane of two parameters, its tables and its picture."""
+"""`cevnsfit scan`, `run` and `plot`: a plane of two parameters, its tables and its picture."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.agreement import strength_table
 from cevnsfit.cli.command import argument, command, option
 from cevnsfit.cli.options import GRID, AnalysisOptions, LevelsOptions, MomentOption, OutputFolder, WorkerOptions, picture
 from cevnsfit.cli.output import Answer, progress, remark
+from cevnsfit.core.analysis import LIGHT_MEDIATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
-
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.planes import Plane
+    from cevnsfit.studies.analysis import Curve, Grids, Study
     from cevnsfit.studies.exclusion import Exclusion
 
-_GRID: Final = ("mass=1:1000:60:log", "g=1e-5:1e-1:120:log")
-"""The grid of a light mediator."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureOptions:
+    """What is drawn beside the planes."""
+
+    theory: MomentOption = "2025"
+    overlay: Annotated[list[str] | None, option("--overlay", "Draw a limit of others; repeatable.", "LABEL=FILE|neutrino-trident")] = None
+    title: Annotated[str | None, option("--title", "Title of the picture.", "TEXT")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOptions:
-    """Which planes are scanned, and where they are written and drawn."""
+    """Which planes are scanned, and where they are written."""
 
     folder: OutputFolder
-    grid: Annotated[list[str] | None, option("--grid", f"Twice; {' and '.join(_GRID)}.", GRID)] = None
+    grid: Annotated[list[str] | None, option("--grid", f"Twice; {' and '.join(LIGHT_MEDIATOR)}.", GRID)] = None
     each: Annotated[bool, option("--each", "Add a plane for each single experiment.")] = False
-    theory: MomentOption = "2025"
     no_plot: Annotated[bool, option("--no-plot", "Write the tables only.")] = False
 
 
-@command("experiments model folder grid each at profile changes allow_overlap cl dof theory jobs dask no_plot electrons")
-def scan(what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, workers: WorkerOptions) -> Answer:
+@command(
+    "experiments model folder grid each at profile profile_signal changes allow_overlap cl dof theory overlay title jobs dask no_plot electrons"
+)
+def scan(what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, drawn: PictureOptions, workers: WorkerOptions) -> Answer:
     """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
     from cevnsfit.moments.measured import latest_deviation
-    from cevnsfit.studies.agreement import signal_strengths
-    from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
+    from cevnsfit.studies.analysis import Study, plane_grid
     from cevnsfit.studies.parts import parts_of
-    from cevnsfit.studies.scan import run_scan
 
     chosen = what.analysis
-    boundaries, reference, grids = levels.chosen, latest_deviation(asked.theory), _grids(chosen, asked.grid)
-    with workers.open() as executor:
-        parts = parts_of(chosen, each=asked.each)
-        with progress("scan") as tell:
-            scans = run_scan(parts, grids, asked.folder, executor=executor, progress=tell)
-        with progress("boundaries"):
-            results = regions_of(scans, boundaries, executor)
-    files = [*write_tables(results, asked.folder)]
-    if not asked.no_plot:
-        files.append(write_plot(results, asked.folder / "exclusion.png", reference))
-
-    def text() -> "Iterator[str]":
-        yield from _text(results, files)
-        found = signal_strengths(chosen, parts[-1].experiments)
-        if found:
-            yield strength_table(found)
-
-    _warn(results)
-    return Answer({"planes": results, "files": files}, text(), analysis=chosen, incomplete=doubtful(results))
+    grid = plane_grid(chosen.model, asked.grid)
+    study = Study(
+        parts=parts_of(chosen, each=asked.each),
+        grid=grid,
+        levels=levels.chosen,
+        reference=latest_deviation(drawn.theory),
+        curves=_curves(drawn.overlay, chosen.model, grid),
+        title=drawn.title,
+    )
+    return _scanned(study, asked.folder, workers, no_plot=asked.no_plot, analysis=chosen)
 
 
-@command("folder target cl dof theory jobs dask")
+@command()
+def run(
+    file: Annotated[Path, argument("Analysis in YAML; see `cevnsfit init`.", "FILE")],
+    folder: OutputFolder,
+    workers: WorkerOptions,
+    no_plot: Annotated[bool, option("--no-plot", "Write the tables only.")] = False,
+) -> Answer:
+    """Run an analysis file: scans, contours, spectra; what is finished is kept, and the same command continues it."""
+    from cevnsfit.studies.analysis import read_study
+
+    return _scanned(read_study(file), folder, workers, no_plot=no_plot)
+
+
+@command("folder target cl dof theory overlay title jobs dask")
 def plot(
     folder: Annotated[Path, argument("Folder of a scan.", "DIR")],
     levels: LevelsOptions,
+    drawn: PictureOptions,
     workers: WorkerOptions,
     target: Annotated[Path | None, option("--output -o", "Picture: png, pdf or svg; DIR/exclusion.png.", "FILE")] = None,
-    theory: MomentOption = "2025",
 ) -> Answer:
     """Draw the picture of a finished scan again."""
     from cevnsfit.moments.measured import latest_deviation
@@ -79,38 +88,54 @@ def plot(
     from cevnsfit.studies.scan import stored_scans
 
     path = picture(folder / "exclusion.png" if target is None else target)
-    boundaries, reference = levels.chosen, latest_deviation(theory)
+    boundaries, reference = levels.chosen, latest_deviation(drawn.theory)
     with workers.open() as executor:
         results = regions_of(stored_scans(folder), boundaries, executor)
-    files = [write_plot(results, path, reference)]
+    plane = results[0].plane
+    curves = _curves(drawn.overlay, plane.model, {axis.name: axis.values for axis in (plane.x, plane.y)})
+    files = [write_plot(results, path, reference, curves=curves, title=drawn.title)]
     document = {"planes": results, "files": files, "provenance": stored_provenance(folder)}
     _warn(results)
-    return Answer(document, _text(results, files), incomplete=doubtful(results))
+    return Answer(document, _text(results, files), incomplete=_doubtful(results))
 
 
-def doubtful(results: "Sequence[Exclusion]") -> str:
+def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: bool, analysis: "Analysis | None" = None) -> Answer:
+    """Return the answer of a study whose tables and pictures are left in `folder`."""
+    from cevnsfit.studies.analysis import run_study, write_study
+
+    with workers.open() as executor, progress("scan") as tell:
+        result = run_study(study, folder, executor=executor, progress=tell)
+    files = write_study(result, folder, picture=not no_plot)
+
+    def text() -> "Iterator[str]":
+        yield from _text(result.planes, files)
+        found = result.signal_strengths
+        if found:
+            yield strength_table(found)
+
+    _warn(result.planes)
+    return Answer({"planes": result.planes, "files": files}, text(), analysis=analysis, incomplete=_doubtful(result.planes))
+
+
+def _doubtful(results: "Sequence[Exclusion]") -> str:
     """Return why planes are incomplete: points that have no valid minimum where it matters; empty if there are none."""
     failed = sum(entry.plane.doubtful for entry in results)
     return f"{failed} points near the allowed region have no valid minimum (crosses in the picture)" if failed else ""
 
 
-def _grids(chosen: "Analysis", texts: "Sequence[str] | None") -> "dict[str, np.ndarray]":
-    """Return the grids asked for, or that of a light mediator when the model is one and none was asked for."""
+def _curves(texts: "Sequence[str] | None", model: str, grid: "Grids") -> "tuple[Curve, ...]":
+    """Return the curves of LABEL=FILE options, and of LABEL=neutrino-trident."""
     from cevnsfit.core.errors import CevnsfitError
-    from cevnsfit.studies.grids import parse_grids
-    from cevnsfit.studies.setup import check_model
+    from cevnsfit.studies.analysis import curve_points
 
-    model = check_model(chosen.model)
-    names = {parameter.name for parameter in (() if model is None else model.parameters)}
-    if not texts and not {"mass", "g"} <= names:
-        message = f"{chosen.model} needs two --grid {GRID}"
-        raise CevnsfitError(message)
-    grids = parse_grids(texts if texts else _GRID)
-    both = sorted(set(grids) & set(chosen.held))
-    if both:
-        message = f"{', '.join(both)} cannot be both scanned (--grid) and held (--at)"
-        raise CevnsfitError(message)
-    return grids
+    found = []
+    for text in () if texts is None else texts:
+        label, _, source = text.partition("=")
+        if not label or not source:
+            message = f"'{text}' should read LABEL=FILE or LABEL=neutrino-trident"
+            raise CevnsfitError(message)
+        found.append((label, curve_points(source, model, grid)))
+    return tuple(found)
 
 
 def _warn(results: "Sequence[Exclusion]") -> None:

@@ -8,7 +8,7 @@ from cevnsfit.cli.options import AnalysisOptions, picture
 from cevnsfit.cli.output import Answer
 
 
-@command("experiments model target at changes allow_overlap")
+@command("experiments model target at profile profile_signal changes allow_overlap electrons")
 def spectra(
     what: AnalysisOptions,
     target: Annotated[Path, option("--output -o", "Picture: png, pdf or svg.", "FILE")],

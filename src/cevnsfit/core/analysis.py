@@ -13,6 +13,9 @@ SignalSystematics = Literal["profile", "shapes", "hold"]
 
 TREATMENTS: Final = get_args(SignalSystematics)
 
+LIGHT_MEDIATOR: Final = ("mass=1:1000:60:log", "g=1e-5:1e-1:120:log")
+"""The grid of a light mediator."""
+
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
@@ -25,7 +28,7 @@ class Analysis:
     model
         Name of the signal model.
     overrides
-        Fields of experiment.yaml to change in every experiment, as (dotted path, text) pairs.
+        Fields of experiment.yaml to change, as (dotted path, text) pairs: "EXP:path" in one experiment, "path" in those that have the field.
     signal_systematics
         See `model.build.likelihood_of`; None for the model's default.
     allow_overlap

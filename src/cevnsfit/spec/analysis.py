@@ -8,14 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import Problem, SpecError
-from cevnsfit.spec.yaml_source import read_yaml
+from cevnsfit.spec.catalog import located
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from cevnsfit.core.analysis import SignalSystematics
+    from cevnsfit.spec.yaml_source import YamlSource
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class ResultSpec(_Section):
@@ -25,23 +29,36 @@ class ResultSpec(_Section):
     """
 
     label: str
+    """Its name on the picture, in the tables and in the store."""
+
     experiments: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Shipped names, or folders, relative to that of the file."""
+
     overrides: dict[str, str | float | int | bool] = {}
+    """Fields of experiment.yaml to change, by dotted path: in the experiments that have the field, or in one of them (EXP:PATH)."""
 
 
 class Confidence(_Section):
     """Threshold of a contour."""
 
     cl: Annotated[float, Field(gt=0, lt=1)]
+    """Confidence level."""
+
     dof: Annotated[int, Field(ge=1)] = 2
+    """Degrees of freedom of the threshold."""
 
 
 class Overlay(_Section):
     """A curve: a CSV file with its source, a DARKCAST `.lmt` file, or one that is computed."""
 
     label: str
+    """Its name on the picture."""
+
     file: str | None = None
+    """A file, relative to the folder of the analysis file."""
+
     computed: Literal["neutrino-trident"] | None = None
+    """The name of a curve that is computed."""
 
     @model_validator(mode="after")
     def _is_one(self) -> Overlay:
@@ -55,16 +72,49 @@ class AnalysisSpec(_Section):
     """One study in a file."""
 
     schema_version: Literal[1]
+    """Version of this layout."""
+
     title: str
+    """Title of the picture."""
+
     description: str = ""
+    """Anything the reader should know; it is not printed."""
+
     model: str
-    at: dict[str, float] = {}
-    grid: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
+    """Signal model, see `cevnsfit models`."""
+
+    at: dict[str, float | str] = {}
+    """Parameters that are held, with their values: numbers, or texts with a unit."""
+
+    profile: tuple[str, ...] = ()
+    """Parameters that float although they are held by default."""
+
+    profile_signal: bool = False
+    """Profile the shapes of the signal in `signal-strength`; other models profile all."""
+
+    electrons: bool = False
+    """Add neutrino-electron scattering."""
+
+    allow_overlap: bool = False
+    """Combine experiments even if they share events."""
+
+    grid: tuple[str, str] | None = None
+    """The two parameters of the plane, NAME=START:STOP:COUNT[:log] each; the first is drawn horizontally. By default that of a light mediator."""
+
     results: Annotated[tuple[ResultSpec, ...], Field(min_length=1)]
+    """The planes, each of one experiment or of a combination."""
+
     confidence: Annotated[tuple[Confidence, ...], Field(min_length=1)] = (Confidence(cl=0.90), Confidence(cl=0.95))
-    g_2: Literal["2020", "2025", "electron-cs-2018", "electron-rb-2020", "none"] = "none"
+    """Thresholds of the contours."""
+
+    g_2: Literal["2020", "2025", "muon-2020", "muon-2025", "electron-cs-2018", "electron-rb-2020", "none"] = "2025"
+    """Prediction behind the band of a g-2."""
+
     overlays: tuple[Overlay, ...] = ()
+    """Limits of others as curves."""
+
     spectra: tuple[str, ...] = ()
+    """Experiments whose data are drawn against the best fit of the Standard Model."""
 
     @model_validator(mode="after")
     def _has_labels_of_its_own(self) -> AnalysisSpec:
@@ -75,14 +125,23 @@ class AnalysisSpec(_Section):
             raise ValueError(message)
         return self
 
-    @property
-    def analyses(self) -> dict[str, Analysis]:
-        """Return the analysis of each result by its label."""
-        shared = {"model": self.model, "at": self.at}
-        return {result.label: Analysis.of({**shared, **result.model_dump(exclude={"label"})}) for result in self.results}
+    def analyses(self, folder: Path, at: Mapping[str, float], signal_systematics: SignalSystematics | None) -> dict[str, Analysis]:
+        """Return the analysis of each result by its label; folders of experiments are relative to `folder`, the values of `at` have the units of the parameters."""
+        shared = {
+            "model": self.model,
+            "at": at,
+            "floating": self.profile,
+            "signal_systematics": signal_systematics,
+            "electrons": self.electrons,
+            "allow_overlap": self.allow_overlap,
+        }
+        return {
+            result.label: Analysis.of({**shared, "experiments": located(result.experiments, folder), "overrides": result.overrides})
+            for result in self.results
+        }
 
 
-def load_analysis(path: Path) -> AnalysisSpec:
+def analysis_of(source: YamlSource) -> AnalysisSpec:
     """Return the analysis in a YAML file.
 
     Raises
@@ -90,7 +149,6 @@ def load_analysis(path: Path) -> AnalysisSpec:
     SpecError
         With every problem of the file, with line and field.
     """
-    source = read_yaml(path)
     try:
         return AnalysisSpec.model_validate(source.data)
     except ValidationError as error:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.core.version import distribution_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ENTRY_POINTS: Final = "cevnsfit.experiments"
 
@@ -34,6 +37,20 @@ def _plugins() -> dict[str, EntryPoint]:
 def experiment_distribution(name: str) -> str:
     """Return the distribution and its version that an experiment of a plug-in comes from; an empty text for a shipped one and for a folder."""
     return "" if name in _shipped() else distribution_of(_plugins().get(name))
+
+
+def located(names: Iterable[str], beside: Path | None = None) -> tuple[str, ...]:
+    """Return experiments; folders become absolute, so that a stored result finds them from anywhere.
+
+    Parameters
+    ----------
+    names
+        Shipped names, or folders.
+    beside
+        The folder in which those of experiments lie, by default the current one.
+    """
+    known, base = experiment_names(), Path() if beside is None else beside
+    return tuple(name if name in known or not (base / name).exists() else str((base / name).resolve()) for name in names)
 
 
 def resolve(name: str | Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -42,7 +42,12 @@ def quantity(value: object, unit: str) -> object:
 
 def in_unit(unit: str) -> BeforeValidator:
     """Return a conversion to a unit."""
-    return BeforeValidator(lambda value: quantity(value, unit))
+    return BeforeValidator(lambda value: quantity(value, unit), json_schema_input_type=_written(unit) if unit else float | str)
+
+
+def _written(unit: str) -> Any:
+    """Return what a schema says of a number with a unit."""
+    return Annotated[str, Field(description="A number with its unit.", examples=[f"1 {unit.removeprefix('1')}"])]
 
 
 def in_unit_of_axis(form: str) -> BeforeValidator:
@@ -53,7 +58,7 @@ def in_unit_of_axis(form: str) -> BeforeValidator:
             return 1.0  # the axis is reported already
         return quantity(value, form.format(INTERNAL[info.data["axis"]]))
 
-    return BeforeValidator(convert)
+    return BeforeValidator(convert, json_schema_input_type=_written(form.format("PE")))
 
 
 def steps_on_axis(value: object, info: ValidationInfo) -> object:

@@ -126,7 +126,7 @@ class LogisticEfficiency(_OnAxis):
     steepness: Annotated[float, in_unit_of_axis("1/{}")]
     position: Annotated[float, in_unit_of_axis("{}")]
     offset: float = 0.0
-    steps: Annotated[tuple[Step, ...], BeforeValidator(steps_on_axis)] = ()
+    steps: Annotated[tuple[Step, ...], BeforeValidator(steps_on_axis, json_schema_input_type=list[dict[str, float | str]])] = ()
 
 
 class TableEfficiency(_OnAxis, TableColumn):

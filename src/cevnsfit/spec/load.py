@@ -21,7 +21,7 @@ from cevnsfit.spec.schema import ExperimentSpec
 from cevnsfit.spec.sources import DEFAULT_KIND
 from cevnsfit.spec.tables import InputTable, TableError, read_table
 from cevnsfit.spec.workspaces import read_pyhf
-from cevnsfit.spec.yaml_source import YamlSource, override, parse_value, read_yaml
+from cevnsfit.spec.yaml_source import YamlSource, holds, override, parse_value, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 FILE: Final = "experiment.yaml"
 _OUT: Final = "links out of the folder"
+_UNKNOWN: Final = "unknown field"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -152,6 +153,20 @@ def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = N
     return Experiment(spec, axes, tables, variants, folder, changed, digests, workspace)
 
 
+def has_field(folder: Path, path: str, changes: Mapping[str, object]) -> bool:
+    """Return whether the description of an experiment has a field, in its file or as an optional one, after some `changes`."""
+    source = read_yaml(folder / FILE)
+    data = _overridden(_plain(source.data), source, changes)
+    *parents, last = path.split(".")
+    if holds(data, [*parents, last]):
+        return True
+    if not holds(data, parents) or last not in _known_fields(parents):
+        return False
+    override(data, path, None)
+    _, problems = _validated(data, source, {})
+    return not any(problem.field == path and problem.message.startswith(_UNKNOWN) for problem in problems)
+
+
 def _plain(node: Any) -> Any:
     if isinstance(node, dict):
         return {str(key): _plain(value) for key, value in node.items()}
@@ -165,7 +180,7 @@ def _overridden(data: dict[str, Any], source: YamlSource, changes: Mapping[str, 
     for path in sorted(changes, key=lambda path: path not in {"source", "source.name"}):
         value = changes[path]
         data = data if path in {"source", "source.name"} else _with_facility(data, source, changes)
-        override(data, path, parse_value(value) if isinstance(value, str) else value)
+        override(data, path, parse_value(value, f"--set {path}={value}") if isinstance(value, str) else value)
     return _with_facility(data, source, changes)
 
 
@@ -206,7 +221,7 @@ def _text(detail: ErrorDetails, loc: Sequence[str | int]) -> str:
     if detail["type"] == "extra_forbidden":
         name = str(loc[-1])
         hint = str(UnknownNameError("field", name, _known_fields(loc[:-1]))).partition("; ")[2]
-        return f"unknown field '{name}'; {hint}"
+        return f"{_UNKNOWN} '{name}'; {hint}"
     if detail["type"] == "missing":
         return "this field is required"
     return detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Field, PositiveFloat, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, PositiveFloat, ValidationInfo, field_validator, model_validator
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.spec.fields import BeamEnergy, Length, Name, Spec, TableColumn, TablePath, Time, Width
@@ -26,6 +26,8 @@ DEFAULT_KIND: Final = "decay-at-rest"
 
 class SourceSpec(Spec):
     """What all sources have; `name` is a file in data/sources whose fields are the defaults of this section."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["name"]})
 
     kind: str
     name: Name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameE
 from cevnsfit.core.units import UnitError, split
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 MAX_BYTES: Final = 1_000_000
@@ -56,6 +58,27 @@ class YamlSource:
     def field(self, path: Sequence[str | int]) -> str:
         """Return the dotted field of a location of pydantic."""
         return ".".join(str(part) for part in self.place(path))
+
+    @contextmanager
+    def noting(self, problems: list[Problem], *path: str | int) -> Iterator[None]:
+        """Add an error that is raised inside to `problems`, with the line and the field of `path`."""
+        try:
+            yield
+        except SpecError as error:
+            problems.extend(error.problems)
+        except CevnsfitError as error:
+            problems.append(Problem(self.name, self.line(path), self.field(path), str(error)))
+
+
+def holds(data: object, path: Sequence[str]) -> bool:
+    """Return whether there is something at the parts of a path, the positions of lists as digits."""
+    node: Any = data
+    for part in path:
+        key = int(part) if isinstance(node, list) and part.isdigit() else part
+        if not _holds(node, key):
+            return False
+        node = node[key]
+    return True
 
 
 def _holds(node: object, key: str | int) -> bool:
@@ -134,13 +157,21 @@ def _strict_composer(name: str) -> Any:
     return StrictComposer
 
 
-def parse_value(text: str) -> Any:
-    """Return the YAML value of the text after `PATH=`; 1e-4 is a number, "19.3 m" a text."""
+def parse_value(text: str, name: str) -> Any:
+    """Return the YAML value of the text after `PATH=`; 1e-4 is a number, "19.3 m" a text.
+
+    Raises
+    ------
+    SpecError
+        If it uses aliases, or is nested too deeply; `name` says where.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _strict_composer(name)
     try:
-        return YAML(typ="safe", pure=True).load(text)
+        return yaml.load(text)
     except YAMLError:
         return text
 

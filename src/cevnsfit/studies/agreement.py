@@ -106,8 +106,8 @@ def impacts(likelihood: Likelihood, poi: str | None = None, *, at: Mapping[str, 
     at
         Held parameters; nonlinear ones must be.
     """
-    joint, held = prepared(likelihood, at, () if poi is None else (poi,))
-    return ranking(joint, poi_name(joint, poi, held), at=held)
+    joint, others = prepared(likelihood, at, () if poi is None else (poi,))
+    return ranking(joint, poi_name(joint, poi, {} if at is None else at), at=others)
 
 
 @on_one_thread
@@ -118,7 +118,9 @@ def signal_strengths(analysis: Analysis, experiments: Sequence[Experiment] | Non
     """
     loaded = load_experiments(analysis) if experiments is None else experiments
     measured = [(name, entry) for name, entry in zip(analysis.experiments, loaded, strict=True) if entry.spec.has_data]
-    found = [signal_strength(dataclasses.replace(analysis, experiments=(name,)), (entry,)) for name, entry in measured]
+    found = [
+        signal_strength(dataclasses.replace(analysis, experiments=(name,), overrides=entry.overrides), (entry,)) for name, entry in measured
+    ]
     if len(measured) == len(loaded) > 1:
         found.append(signal_strength(analysis, loaded))
     return tuple(found)

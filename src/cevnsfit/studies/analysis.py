@@ -1,115 +1,209 @@
-"""A study in a file: scans, contours and pictures of one analysis, left in one folder."""
+"""A plane of two parameters, from the scans to the pictures: what `cevnsfit scan` and an analysis file ask for, left in one folder."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.errors import Problem, SpecError
+from cevnsfit.core.analysis import LIGHT_MEDIATOR, Analysis
+from cevnsfit.core.errors import CevnsfitError, SpecError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.intervals import Level
 from cevnsfit.io.overlays import read_overlay
 from cevnsfit.moments.measured import latest_deviation
-from cevnsfit.physics.interactions import signal_model
 from cevnsfit.physics.trident import SMALLEST_MASS, trident_limit, trident_spectrum
 from cevnsfit.report.plots import save_figure, spectra_figure
-from cevnsfit.spec.analysis import AnalysisSpec, Overlay, load_analysis
+from cevnsfit.spec.analysis import analysis_of
+from cevnsfit.spec.catalog import located, resolve
+from cevnsfit.spec.yaml_source import read_yaml
+from cevnsfit.studies.agreement import signal_strengths
 from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
-from cevnsfit.studies.fitting import FitSummary, SignalStrength, run_fit, signal_strength
+from cevnsfit.studies.fitting import FitSummary, SignalStrength, run_fit
 from cevnsfit.studies.grids import parse_grids
 from cevnsfit.studies.parts import load_parts
 from cevnsfit.studies.rates import projections
 from cevnsfit.studies.scan import run_scan
+from cevnsfit.studies.setup import parse_assignments, treatment, units_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from cevnsfit.core.errors import Problem
+    from cevnsfit.moments.measured import Deviation
     from cevnsfit.studies.exclusion import Exclusion
+    from cevnsfit.studies.parts import Part
 
     Curve = tuple[str, NDArray[np.float64]]
+    Grids = Mapping[str, NDArray[np.float64]]
+
+TRIDENT: Final = "neutrino-trident"
+"""The curve that is computed."""
 
 _TRIDENT_MODELS: Final = ("lmu-ltau", "le-lmu")
 """Models in which the muon and its neutrino have the same charge, of modulus 1."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AnalysisResult:
-    """What an analysis file gives.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Study:
+    """What is scanned, and how it is drawn.
 
     Attributes
     ----------
-    spec
-        The file.
-    results
-        A plane with its regions for each result, in order.
-    overlays
-        Curves (label, points of shape (n, 2)); a row of NaN parts two pieces.
-    fits
-        Best fits of the experiments whose spectra are drawn.
-    signal_strengths
-        For every result with data alone, how it sits with the Standard Model.
+    parts
+        The planes, over the same two parameters.
+    grid
+        The two parameters and their values; the first is drawn horizontally.
+    levels
+        Thresholds of the contours.
+    reference
+        The magnetic moment whose band is drawn, None for none.
+    curves
+        Limits of others: a label with points of shape (n, 2); a row of NaN parts two pieces.
+    title
+        Title of the picture, None for none.
+    spectra
+        Experiments whose data are drawn against the best fit of the Standard Model.
     """
 
-    spec: AnalysisSpec
-    results: tuple[Exclusion, ...]
-    overlays: tuple[Curve, ...]
+    parts: tuple[Part, ...]
+    grid: Grids
+    levels: Sequence[Level]
+    reference: Deviation | None = None
+    curves: tuple[Curve, ...] = ()
+    title: str | None = None
+    spectra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StudyResult:
+    """What a study gives.
+
+    Attributes
+    ----------
+    study
+        What was asked for.
+    planes
+        A plane with its regions for each part, in order.
+    fits
+        Best fits of the experiments whose spectra are drawn.
+    """
+
+    study: Study
+    planes: tuple[Exclusion, ...]
     fits: tuple[FitSummary, ...]
-    signal_strengths: tuple[SignalStrength, ...]
+
+    @property
+    def signal_strengths(self) -> tuple[SignalStrength, ...]:
+        """Return how experiments and combinations that have data sit with the Standard Model."""
+        return tuple(dict.fromkeys(found for part in self.study.parts for found in signal_strengths(part.analysis, part.experiments)))
 
 
-@on_one_thread
-def run_analysis(
-    path: Path, folder: Path, *, executor: Executor | None = None, progress: Callable[[int, int], None] | None = None
-) -> AnalysisResult:
-    """Return the results of an analysis file; its scans are stored in `folder` and continued if they were interrupted.
+def read_study(path: Path) -> Study:
+    """Return the study of an analysis file.
 
     Raises
     ------
     SpecError
-        If the file or an overlay is malformed.
+        If the file, an overlay or an experiment is malformed; with every problem, its line and its field.
     """
-    spec = load_analysis(path)
-    overlays = tuple((entry.label, _curve(entry, spec, path)) for entry in spec.overlays)
-    parts = load_parts(spec.analyses)
-    scans = run_scan(parts, parse_grids(spec.grid), folder, executor=executor, progress=progress)
-    results = regions_of(scans, [Level(entry.cl, entry.dof) for entry in spec.confidence], executor)
-    fits = tuple(run_fit(Analysis((name,), "sm")) for name in spec.spectra)
-    measured = [part for part in parts if all(entry.spec.has_data for entry in part.experiments)]
-    return AnalysisResult(spec, results, overlays, fits, tuple(signal_strength(part.analysis, part.experiments) for part in measured))
+    source = read_yaml(path)
+    spec = analysis_of(source)
+    problems: list[Problem] = []
+    analyses: Mapping[str, Analysis] = {}
+    grid: Grids = {}
+    for n, result in enumerate(spec.results):
+        for k, name in enumerate(located(result.experiments, path.parent)):
+            with source.noting(problems, "results", n, "experiments", k):
+                resolve(name)
+    with source.noting(problems, "model"):
+        units = units_of(spec.model)
+        with source.noting(problems, "grid"):
+            grid = plane_grid(spec.model, spec.grid)
+        with source.noting(problems, "at"):
+            at = parse_assignments([f"{name}={value}" for name, value in spec.at.items()], units)
+            with source.noting(problems, "profile_signal"):
+                analyses = spec.analyses(path.parent, at, treatment(spec.model, profile_signal=spec.profile_signal))
+    curves: list[Curve] = []
+    for n, entry in enumerate(spec.overlays if grid else ()):
+        with source.noting(problems, "overlays", n):
+            curves.append((entry.label, curve_points(TRIDENT if entry.file is None else path.parent / entry.file, spec.model, grid)))
+    if problems:
+        raise SpecError(problems)
+    return Study(
+        parts=load_parts(analyses),
+        grid=grid,
+        levels=[Level(entry.cl, entry.dof) for entry in spec.confidence],
+        reference=latest_deviation(spec.g_2),
+        curves=tuple(curves),
+        title=spec.title,
+        spectra=spec.spectra,
+    )
 
 
-def write_analysis(result: AnalysisResult, folder: Path) -> tuple[Path, ...]:
-    """Write tables and pictures of an analysis into `folder` and return their paths."""
-    files = [*write_tables(result.results, folder)]
-    reference = latest_deviation(result.spec.g_2)
-    files.append(write_plot(result.results, folder / "exclusion.png", reference, curves=result.overlays, title=result.spec.title))
+def plane_grid(model: str, texts: Sequence[str] | None) -> Grids:
+    """Return the grids of some texts; without any, that of a light mediator where the model is one.
+
+    Raises
+    ------
+    CevnsfitError
+        If a text is not a grid, or the model needs some.
+    """
+    if texts:
+        grids = parse_grids(texts)
+        if len(grids) != 2:
+            message = f"a scan needs two parameters, got {len(grids)} ({', '.join(grids)})"
+            raise CevnsfitError(message)
+        return grids
+    if not {"mass", "g"} <= set(units_of(model)):
+        message = f"{model} needs two --grid NAME=START:STOP:COUNT[:log]"
+        raise CevnsfitError(message)
+    return parse_grids(LIGHT_MEDIATOR)
+
+
+@on_one_thread
+def run_study(
+    study: Study, folder: Path, *, executor: Executor | None = None, progress: Callable[[int, int], None] | None = None
+) -> StudyResult:
+    """Return the results of a study; its scans are stored in `folder` and continued if they were interrupted; errors are those of `run_scan`."""
+    scans = run_scan(study.parts, study.grid, folder, executor=executor, progress=progress)
+    planes = regions_of(scans, study.levels, executor)
+    return StudyResult(study, planes, tuple(run_fit(Analysis((name,), "sm")) for name in study.spectra))
+
+
+def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> tuple[Path, ...]:
+    """Write tables and pictures of a study into `folder` and return their paths."""
+    files = [*write_tables(result.planes, folder)]
+    if not picture:
+        return tuple(files)
+    study = result.study
+    files.append(write_plot(result.planes, folder / "exclusion.png", study.reference, curves=study.curves, title=study.title))
     drawn = [projection for fit in result.fits for counts in fit.counts for projection in projections(counts)]
     if drawn:
         files.append(save_figure(spectra_figure(drawn), folder / "spectra.png"))
     return tuple(files)
 
 
-def plane_units(spec: AnalysisSpec) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Return name and unit of the two parameters of the grid; what is no parameter of the model has the unit "1"."""
-    units = {parameter.name: parameter.unit for parameter in signal_model(spec.model).parameters}
-    x, y = parse_grids(spec.grid)
-    return (x, units.get(x, "1")), (y, units.get(y, "1"))
+def curve_points(source: Path | str, model: str, grid: Grids) -> NDArray[np.float64]:
+    """Return the points of a curve in the plane of a model, shape (n, 2).
 
-
-def _curve(overlay: Overlay, spec: AnalysisSpec, path: Path) -> NDArray[np.float64]:
-    """Return the points of an overlay, shape (n, 2)."""
-    if overlay.file is not None:
-        return read_overlay(path.parent / overlay.file, plane_units(spec))
-    grids = parse_grids(spec.grid)
-    if tuple(grids) != ("mass", "g") or spec.model not in _TRIDENT_MODELS:
-        message = f"'{overlay.computed}' is a limit in (mass, g) of the models {', '.join(_TRIDENT_MODELS)}"
-        raise SpecError([Problem(str(path), None, "overlays", message)])
-    mass = np.geomspace(max(grids["mass"].min(), SMALLEST_MASS), grids["mass"].max(), 201)
+    Parameters
+    ----------
+    source
+        A file, see `read_overlay`; or the name of a curve that is computed.
+    model, grid
+        Model and grids of the plane; what is no parameter of the model has the unit "1".
+    """
+    if source != TRIDENT:
+        units, (x, y) = units_of(model), grid
+        return read_overlay(Path(source), ((x, units.get(x, "1")), (y, units.get(y, "1"))))
+    if tuple(grid) != ("mass", "g") or model not in _TRIDENT_MODELS:
+        message = f"'{source}' is a limit in (mass, g) of the models {', '.join(_TRIDENT_MODELS)}"
+        raise CevnsfitError(message)
+    mass = np.geomspace(max(grid["mass"].min(), SMALLEST_MASS), grid["mass"].max(), 201)
     return np.column_stack([mass, trident_limit(mass, trident_spectrum())])

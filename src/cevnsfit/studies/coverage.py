@@ -122,8 +122,8 @@ class CoverageStudy(Document):
         return None if self.truths.over is None else self.truths.over[0]
 
 
-def parse_truths(texts: Sequence[str]) -> tuple[str, tuple[float, ...]]:
-    """Return the parameter and its values from texts "name=value" and "name=start:stop:count[:log]".
+def parse_truths(texts: Sequence[str], units: Mapping[str, str] | None = None) -> tuple[str, tuple[float, ...]]:
+    """Return the parameter and its values from texts "name=value" and "name=start:stop:count[:log]"; `units` are those of the parameters.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def parse_truths(texts: Sequence[str]) -> tuple[str, tuple[float, ...]]:
             name, values = parse_grid(text)
             pairs += [(name, float(value)) for value in values]
         else:
-            pairs += parse_assignments([text]).items()
+            pairs += parse_assignments([text], units).items()
     names = sorted({name for name, _ in pairs})
     if len(names) != 1:
         message = f"true values of one parameter are needed, for example --true g=1e-3 --true g=2e-3; got {', '.join(names) or 'none'}"

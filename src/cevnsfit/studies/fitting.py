@@ -50,11 +50,15 @@ class FitSummary(Document):
         What the prediction leaves out.
     data
         Which data were fitted, in words.
+    delta_nll2_sm
+        -2 ln lambda of the Standard Model (couplings at their defaults, everything else profiled or held) minus that of the best fit; NaN for a
+        model without couplings.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
         **{key: f"fit.{key}" for key in ("valid", "reason", "nll2", "ndof", "correlation", "on_edge", "at_domain_end")},
         **{key: key for key in ("parameters", "held", "expected", "observed")},
+        **dict.fromkeys(("significance", "signal_significance"), "significance"),
         "fit": None,
         "counts": None,
     }
@@ -64,6 +68,7 @@ class FitSummary(Document):
     significance: float
     caveat: str = ""
     data: str = "observed"
+    delta_nll2_sm: float = math.nan
 
     @property
     def parameters(self) -> dict[str, dict[str, float]]:
@@ -126,10 +131,11 @@ def run_fit(
         pseudo = dataclasses.replace(pseudo, truth={**nonlinear, **pseudo.truth})
         likelihood = likelihood.with_data("asimov" if pseudo.seed is None else "toy", pseudo.truth, seed=pseudo.seed)
     result = fit(likelihood, at=held, minos=likelihood.names if minos is not None and ALL in minos else minos)
-    counts, significance = best_counts(experiments, likelihood, result), _significance(likelihood, result, held)
+    joint, others = fix(likelihood, {name: result.values[name] for name in likelihood.nonlinear.names} | held)
+    counts, significance = best_counts(experiments, likelihood, result), _significance(joint, result, others)
     signal = sum(float(values.sum()) for entry in counts for name, values in entry.components.items() if name == SIGNAL)
     significance = -significance if signal < 0.0 else significance
-    return FitSummary(result, counts, significance, caveat(chosen), data_text(pseudo))
+    return FitSummary(result, counts, significance, caveat(chosen), data_text(pseudo), _above_standard(joint, result, others))
 
 
 def require_data(experiments: Sequence[Experiment]) -> None:
@@ -161,12 +167,18 @@ def without_signal(joint: Joint) -> Joint:
     return join(joint.parameters, tuple(channels))
 
 
-def _significance(likelihood: Likelihood, result: FitResult, at: Mapping[str, float]) -> float:
-    joint, others = fix(likelihood, {name: result.values[name] for name in likelihood.nonlinear.names} | dict(at))
-    background = profile(without_signal(joint), {name: np.array([value]) for name, value in others.items()})
+def _significance(joint: Joint, result: FitResult, at: Mapping[str, float]) -> float:
+    background = profile(without_signal(joint), {name: np.array([value]) for name, value in at.items()})
     if not background.converged[0]:
         return math.inf if math.isinf(background.nll2[0]) else math.nan
     return math.sqrt(max(float(background.nll2[0]) - result.nll2, 0.0))
+
+
+def _above_standard(joint: Joint, result: FitResult, at: Mapping[str, float]) -> float:
+    """Return -2 ln lambda with the couplings at their defaults minus that of the best fit, NaN without couplings or a valid minimum."""
+    couplings = {p.name: p.default for p in joint.parameters.of_kind("polynomial")}
+    standard = profile(joint, {name: np.array([value]) for name, value in {**at, **couplings}.items()})
+    return float(standard.nll2[0]) - result.nll2 if couplings and standard.converged[0] else math.nan
 
 
 def nonlinear_in_question(likelihood: Likelihood, at: Mapping[str, float], poi: str | None) -> list[str]:
@@ -177,6 +189,7 @@ def nonlinear_in_question(likelihood: Likelihood, at: Mapping[str, float], poi: 
     only = [p for p in likelihood.parameters if p.kind != "nuisance" and p.name not in at]
     if poi is None and len(only) == 1 and only[0].kind == "nonlinear":
         poi = only[0].name
+    _require_free(poi, at)
     names = [*([] if poi is None else [poi]), *(name for name in asked_to_float(likelihood) if name != poi)]
     return [name for name in names if name in likelihood.nonlinear]
 
@@ -221,16 +234,20 @@ def poi_name(joint: Joint, poi: str | None, at: Mapping[str, float]) -> str:
         If the model has none, or the named one is held.
     """
     if poi is not None:
+        _require_free(poi, at)
         joint.parameters.index(poi)
-        if at.get(poi) is not None:
-            message = f"{poi} is both held (--at) and the parameter of interest"
-            raise CevnsfitError(message)
         return poi
     names = [p.name for p in joint.parameters if p.kind == "polynomial" and p.name not in at]
     if not names:
         message = "this model has no coupling to constrain; choose one with --poi"
         raise CevnsfitError(message)
     return names[0]
+
+
+def _require_free(poi: str | None, at: Collection[str]) -> None:
+    if poi in at:
+        message = f"{poi} is both held (--at) and the parameter of interest"
+        raise CevnsfitError(message)
 
 
 def asked_parameter(joint: Joint, poi: str | None, nonlinear: Sequence[str], at: Mapping[str, float]) -> str:

@@ -25,7 +25,7 @@ from cevnsfit.report.style import AxisLabel, save_figure
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import poi_name
-from cevnsfit.studies.setup import build, caveat, check_model, digest_of, fix, load_experiments, require_digest
+from cevnsfit.studies.setup import build, caveat, check_floating, check_model, digest_of, fix, load_experiments, require_digest
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
@@ -210,7 +210,8 @@ def outlook_at(plan: Plan, setting: Setting, at: Mapping[str, float]) -> Outlook
     fix(setting.likelihood, at)
     asimov, real = asimov_and_real(plan, setting, at)
     joint, held = fix(asimov, at)
-    poi = poi_name(joint, plan.poi, held)
+    poi = poi_name(joint, plan.poi, at)
+    check_floating(plan.analysis.floating, at, (poi,))
     truth = dict(plan.truth).get(poi, joint.parameters[poi].default)
     fluctuating = tuple(e.name for e in setting.experiments if e.name not in setting.real)
     test = hypothesis(joint, poi, truth, at=held)

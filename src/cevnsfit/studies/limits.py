@@ -119,7 +119,7 @@ def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what
 def _asked(likelihood: Likelihood, poi: str | None, held: Mapping[str, float]) -> tuple[str, Joint, dict[str, float]]:
     """Return the parameter of interest, the likelihood at its held nonlinear parameters, and the other held values."""
     joint, others = prepared(likelihood, held, () if poi is None else (poi,))
-    return poi_name(joint, poi, others), joint, others
+    return poi_name(joint, poi, held), joint, others
 
 
 def _profiled(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.studies.setup import digest_of, load_experiments
+from cevnsfit.studies.setup import changes_of, digest_of, load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def parts_of(analysis: Analysis, *, each: bool) -> tuple[Part, ...]:
     if not each or len(loaded) == 1:
         return (combination,)
     singles = (
-        Part(entry.name, dataclasses.replace(analysis, experiments=(name,)), (entry,))
+        Part(entry.name, dataclasses.replace(analysis, experiments=(name,), overrides=entry.overrides), (entry,))
         for name, entry in zip(analysis.experiments, loaded, strict=True)
     )
     return (*singles, combination)
@@ -56,12 +56,11 @@ def parts_of(analysis: Analysis, *, each: bool) -> tuple[Part, ...]:
 def load_parts(analyses: Mapping[str, Analysis]) -> tuple[Part, ...]:
     """Return the planes of several analyses by their labels; experiments that several of them share are read once."""
     known: dict[tuple[str, tuple[tuple[str, str], ...]], Experiment] = {}
-    for analysis in analyses.values():
-        for name in analysis.experiments:
-            key = (name, analysis.overrides)
-            if key not in known:
-                known[key] = load_experiment(name, dict(analysis.overrides))
-    return tuple(
-        Part(label, analysis, tuple(known[name, analysis.overrides] for name in analysis.experiments))
-        for label, analysis in analyses.items()
-    )
+    parts = []
+    for label, analysis in analyses.items():
+        keys = [(name, tuple(changes.items())) for name, changes in zip(analysis.experiments, changes_of(analysis), strict=True)]
+        for name, changes in keys:
+            if (name, changes) not in known:
+                known[name, changes] = load_experiment(name, dict(changes))
+        parts.append(Part(label, analysis, tuple(known[key] for key in keys)))
+    return tuple(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -40,6 +40,8 @@ class Rates(Document):
         Counts of each component, shape (bins of each axis).
     observed
         Observed counts in the same shape, or None.
+    at
+        Values of the model's parameters at which they are expected, where they were asked for.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
@@ -53,6 +55,7 @@ class Rates(Document):
     axes: tuple[Axis, ...]
     components: Mapping[str, NDArray[np.float64]]
     observed: NDArray[np.float64] | None
+    at: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def edges(self) -> dict[str, NDArray[np.float64]]:
@@ -85,8 +88,10 @@ def rates(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> Rates
     """Return the expected counts of the one experiment of an analysis, nuisances at their nominal values unless in `at` (of the analysis)."""
     chosen = analysis.holding(at)
     (experiment,) = load_experiments(chosen)
-    joint, values = fix(build(chosen, [experiment], fitted=False), chosen.held)
-    return counts_at(experiment, joint, joint.parameters.vector(values), measured=None)
+    likelihood = build(chosen, [experiment], fitted=False)
+    joint, values = fix(likelihood, chosen.held)
+    used = {p.name: chosen.held.get(p.name, p.default) for p in likelihood.parameters if p.kind != "nuisance"}
+    return replace(counts_at(experiment, joint, joint.parameters.vector(values), measured=None), at=used)
 
 
 def counts_at(experiment: Experiment, joint: Joint, theta: NDArray[np.float64], measured: NDArray[np.float64] | None) -> Rates:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
 from cevnsfit.core.threads import on_one_thread
+from cevnsfit.core.units import UnitError, parse
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.model.build import RELEASED, likelihood_of
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.catalog import experiment_names, resolve
-from cevnsfit.spec.load import Experiment, load_experiment
+from cevnsfit.spec.load import FILE, Experiment, has_field, load_experiment
+from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.stats.likelihood import release
 from cevnsfit.studies.possible import require_possible
 
@@ -30,7 +33,44 @@ if TYPE_CHECKING:
 
 def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
     """Return the experiments of an analysis, with its overrides."""
-    return tuple(load_experiment(name, dict(analysis.overrides)) for name in analysis.experiments)
+    return tuple(load_experiment(name, changes) for name, changes in zip(analysis.experiments, changes_of(analysis), strict=True))
+
+
+def changes_of(analysis: Analysis) -> tuple[dict[str, str], ...]:
+    """Return the fields to change in each experiment of an analysis, by path.
+
+    An override "EXP:path" is that of one experiment, "path" of those that have the field; where none has it, of all, which cannot be loaded then.
+
+    Raises
+    ------
+    UnknownNameError
+        If EXP is none of the experiments.
+    """
+    changes: tuple[dict[str, str], ...] = tuple({} for _ in analysis.experiments)
+    for name, text in analysis.overrides:
+        experiment, path = split_path(name)
+        if experiment:
+            chosen = [own == experiment for own in map(own_name, analysis.experiments)]
+        else:
+            several = len(changes) > 1
+            chosen = [several and has_field(resolve(own), path, known) for own, known in zip(analysis.experiments, changes, strict=True)]
+        if experiment and not any(chosen):
+            kind = "experiment among those combined"
+            raise UnknownNameError(kind, experiment, map(own_name, analysis.experiments))
+        for known, here in zip(changes, chosen, strict=True):
+            known.update({path: text} if here or not any(chosen) else {})
+    return changes
+
+
+def split_path(name: str) -> tuple[str, str]:
+    """Return experiment and path of "EXP:path"; the experiment of a plain path is ""."""
+    experiment, _, path = name.rpartition(":")
+    return experiment, path
+
+
+def own_name(name: str | Path) -> str:
+    """Return the name that an experiment has in its file, for a shipped name or a folder."""
+    return str(name) if name in experiment_names() else str(read_yaml(resolve(name) / FILE).data.get("name"))
 
 
 @on_one_thread
@@ -52,7 +92,7 @@ def build_likelihood(
     model
         Name of a signal model, see `model_names`.
     changes
-        Fields of experiment.yaml to change in each of them, by dotted path.
+        Fields of experiment.yaml to change by dotted path: in the experiments that have the field, or in one of them ("EXP:path").
     signal_systematics
         "profile", "shapes" (rates are held) or "hold"; by default "hold" for `signal-strength`, which measures the signal in units of its nominal
         prediction, and "profile" for every other model.
@@ -79,32 +119,39 @@ def build_likelihood(
     >>> likelihood.names[:2]
     ('g', 'mass')
     """
-    more = {} if changes is None else dict(changes)
-    loaded = [_loaded(experiment, more) for experiment in experiments]
-    overrides = {experiment.overrides for experiment in loaded}
     analysis = Analysis(
-        experiments=tuple(_where(experiment) for experiment in loaded),
+        experiments=tuple(_where(experiment) for experiment in experiments),
         model=model,
-        overrides=min(overrides, default=()),
+        overrides=_overrides(experiments, {} if changes is None else changes),
         signal_systematics=signal_systematics,
         allow_overlap=allow_overlap,
         electrons=electrons,
         floating=tuple(floating),
     )
-    likelihood = build(analysis, loaded, fitted=False)
-    return likelihood if len(overrides) < 2 else replace(likelihood, origin=None)
+    loaded = [
+        known if isinstance(known, Experiment) and dict(known.overrides) == fields else load_experiment(name, fields)
+        for known, name, fields in zip(experiments, analysis.experiments, changes_of(analysis), strict=True)
+    ]
+    return build(analysis, loaded, fitted=False)
 
 
-def _loaded(experiment: str | Path | Experiment, changes: Mapping[str, object]) -> Experiment:
-    if not isinstance(experiment, Experiment):
-        return load_experiment(experiment, changes)
-    return load_experiment(experiment.folder, {**dict(experiment.overrides), **changes}) if changes else experiment
+def _overrides(experiments: Sequence[str | Path | Experiment], changes: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Return the overrides of an analysis: those that experiments were loaded with, under their names unless all have the same, and `changes`."""
+    own = [experiment.overrides if isinstance(experiment, Experiment) else () for experiment in experiments]
+    same = len(set(own)) == 1
+    prefixes = ["" if same or not isinstance(experiment, Experiment) else f"{experiment.name}:" for experiment in experiments]
+    found = {f"{prefix}{path}": text for prefix, pairs in zip(prefixes, own, strict=True) for path, text in pairs}
+    texts = {path: value if isinstance(value, str) else json.dumps(value, default=float) for path, value in changes.items()}
+    return tuple({**found, **texts}.items())
 
 
-def _where(experiment: Experiment) -> str:
+def _where(experiment: str | Path | Experiment) -> str:
     """Return the name of a shipped experiment, or of one of a plug-in, else its folder."""
-    shipped = experiment.name in experiment_names() and resolve(experiment.name) == experiment.folder
-    return experiment.name if shipped else str(experiment.folder)
+    if isinstance(experiment, Experiment):
+        name, folder = experiment.name, experiment.folder
+    else:
+        name, folder = own_name(experiment), resolve(experiment)
+    return name if name in experiment_names() and resolve(name) == folder else str(folder)
 
 
 def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *, fitted: bool = True) -> Likelihood:
@@ -167,6 +214,22 @@ def check_model(name: str) -> SignalModel | None:
     return signal_model(name)
 
 
+def treatment(model: str, *, profile_signal: bool) -> SignalSystematics | None:
+    """Return what is done with the signal's systematics, None for the model's default; CevnsfitError where they cannot be asked to be profiled."""
+    physics = check_model(model)
+    if profile_signal and model != "signal-strength":
+        reason = "the templates of a release have none" if physics is None else f"{model} profiles all of them without it"
+        message = f"--profile-signal: `signal-strength` alone holds the signal's systematics by default; {reason}"
+        raise CevnsfitError(message)
+    return "shapes" if profile_signal else None
+
+
+def units_of(model: str) -> dict[str, str]:
+    """Return the unit of each parameter of a model, "1" where it is a number; UnknownNameError if there is no such model."""
+    physics = check_model(model)
+    return {} if physics is None else {p.name: p.unit for p in physics.parameters}
+
+
 def caveat(analysis: Analysis, free: Iterable[str] = ()) -> str:
     """Return what the prediction leaves out, or an empty string.
 
@@ -221,34 +284,54 @@ def fix(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[st
     return likelihood.at(shape), {name: value for name, value in values.items() if name not in shape}
 
 
-def parse_assignments(texts: Sequence[str]) -> dict[str, float]:
+_ASSIGNMENT: Final = re.compile(r"([^=]+)=\s*([+-]?(?:nan|inf|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?))\s*([a-zµ%][^=]*)?", re.IGNORECASE)
+"""Name, number and unit of "mass=0.1GeV"."""
+
+
+def parse_assignments(texts: Sequence[str], units: Mapping[str, str] | None = None) -> dict[str, float]:
     """Return {name: value} of texts "name=value".
+
+    Parameters
+    ----------
+    texts
+        A value may have a unit (0.1GeV), which is converted to that of the parameter.
+    units
+        Those of the model's parameters, see `units_of`.
 
     Raises
     ------
     CevnsfitError
-        If a text is not of this form, or a name is given twice.
+        If a text is not of this form, a unit is not one of the parameter, or a name is given twice.
     """
     values: dict[str, float] = {}
     for text in texts:
-        name, equals, number = text.partition("=")
-        try:
-            value = float(number)
-        except ValueError:
-            equals = ""
-            value = 0.0
-        if not equals or not name:
-            message = f"'{text}' should read name=value with a number, for example mass=100"
+        parts = _ASSIGNMENT.fullmatch(text)
+        if parts is None:
+            message = f"'{text}' should read name=value with a number, for example mass=100 or mass=0.1GeV"
             raise CevnsfitError(message)
+        name, number, unit = parts.groups()
         if name in values:
             message = f"'{name}' is given twice"
             raise CevnsfitError(message)
-        values[name] = value
+        values[name] = float(number) if unit is None else _converted(name, f"{number} {unit}", {} if units is None else units)
     return values
 
 
+def _converted(name: str, text: str, units: Mapping[str, str]) -> float:
+    """Return the value of a text with a unit in the unit of the parameter."""
+    if name not in units:
+        kind = "parameter of the model"
+        raise UnknownNameError(kind, name, units)
+    unit = "" if units[name] == "1" else units[name]
+    try:
+        return parse(text, unit)
+    except UnitError as error:
+        message = f"{name}: {error}, for example {name}={text.partition(' ')[0]}{unit}"
+        raise CevnsfitError(message) from None
+
+
 def parse_overrides(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return (path, value) of texts "PATH=value"; the values are read as YAML later, and the last of one path counts."""
+    """Return (path, value) of texts "PATH=value" or "EXP:PATH=value"; the values are read as YAML later, and the last of one path counts."""
     changes: dict[str, str] = {}
     for text in texts:
         path, equals, value = text.partition("=")

@@ -23,6 +23,7 @@ from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.forecast import Plan, by_sigma, events, outlook_at, settings, statement
+from cevnsfit.studies.setup import own_name, split_path
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
@@ -185,10 +186,14 @@ def _statistics_only(expected: Outlook) -> Outlook:
 
 
 def _field(plan: Plan, path: str, values: NDArray[np.float64]) -> Field:
-    node: Any = read_yaml(resolve(plan.analysis.experiments[0]) / FILE).data
-    for part in path.split("."):
-        node = node.get(part) if hasattr(node, "get") else None
-    return Field(path, _unit(node), values, spacing(values))
+    experiment, inner = split_path(path)
+    units = []
+    for name in plan.analysis.experiments:
+        node: Any = read_yaml(resolve(name) / FILE).data if experiment in {"", own_name(name)} else None
+        for part in inner.split("."):
+            node = node.get(part) if hasattr(node, "get") else None
+        units += [] if node is None else [_unit(node)]
+    return Field(path, next(iter(units), "1"), values, spacing(values))
 
 
 def _unit(text: object) -> str:

@@ -70,6 +70,17 @@ def test_no_command_has_an_option_twice() -> None:
         assert len(flags) == len(set(flags)), name
 
 
+def test_what_is_analysed_has_the_same_options_wherever_a_likelihood_is_built() -> None:
+    wanted = {"--model", "--at", "--set", "--profile", "--profile-signal", "--electrons", "--allow-overlap"}
+    built = 0
+    for name, entry in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        flags = {flag for parameter in entry.params for flag in parameter.opts}
+        if {"--model", "--allow-overlap"} <= flags:
+            built += 1
+            assert wanted <= flags, name
+    assert built >= 11
+
+
 def test_toys_are_run_where_they_were_asked_for() -> None:
     assert ToyOptions().asked is None
     assert ToyOptions().used_seed is None

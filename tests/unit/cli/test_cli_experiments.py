@@ -121,6 +121,8 @@ def test_a_bad_override_names_the_option(refused: Callable[..., str]) -> None:
     assert "--set source.distance=20 kg" in message
     assert "did you mean distance" in refused("rates", CSI, "-m", "sm", "--set", "source.distanc=20")
     assert "should read PATH=value" in refused("rates", CSI, "-m", "sm", "--set", "source.distance")
+    assert "did you mean coherent-csi-2021" in refused("rates", CSI, "-m", "sm", "--set", "coherent-csi-202:source.distance=20")
+    assert "aliases (*x) are not allowed" in refused("rates", CSI, "-m", "sm", "--set", "source.distance=*x")
 
 
 def test_a_folder_without_description(refused: Callable[..., str], tmp_path: Path) -> None:

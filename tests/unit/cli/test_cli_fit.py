@@ -34,6 +34,7 @@ def test_json(command: Callable[..., Result]) -> None:
     assert found["expected"][CSI]["cevns"] == pytest.approx(307.9, abs=1.0)
     assert found["observed"] == {CSI: 1567}
     assert found["significance"] == pytest.approx(11.09, abs=0.1)
+    assert found["signal_significance"] == found["significance"]
     assert found["held"]["sns_flux"] == 0.0
 
 
@@ -44,8 +45,15 @@ def test_profiling_the_signal_widens_the_error(command: Callable[..., Result], s
 
 
 def test_the_tables_say_what_was_found(summary: fitting.FitSummary) -> None:
-    text = "\n".join(fit_text(summary))
+    text = "\n".join(fit_text(summary, model="signal-strength"))
     assert all(part in text for part in ("signal_strength", "cevns", "observed", "1567", "-2 ln lambda / ndof = 93.", "11.", "sigma"))
+
+
+def test_the_table_of_a_fit_names_the_values_that_it_holds(command: Callable[..., Result]) -> None:
+    text = command("fit", CSI, "-m", "lmu-ltau", "--at", "mass=300").stdout
+    assert "held: mass = 300 MeV, loop_sign = 1, slepton_log = 0" in text
+    assert "the Standard Model: +0." in text
+    assert "Standard Model" not in command("fit", CSI, "-m", "sm").stdout
 
 
 def test_an_invalid_fit_is_printed_and_ends_with_3(
@@ -77,6 +85,12 @@ def test_asimov_data_return_the_truth(command: Callable[..., Result], experiment
     assert found["nll2"] == pytest.approx(0.0, abs=1e-6)
     assert found["parameters"]["g"]["value"] ** 2 == pytest.approx(g**2, rel=1e-4)
     assert found["parameters"]["sns_flux"]["value"] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_the_truth_has_units(command: Callable[..., Result]) -> None:
+    options = ("fit", "ccm-200", "-m", "lmu-ltau", "--at", "mass=30", "--asimov", "--json")
+    found = json.loads(command(*options, "--true", "mass=3e4 keV", "--true", "g=0.002").stdout)
+    assert found["data"] == "Asimov data at mass = 30, g = 0.002"
 
 
 def test_a_projection_can_be_fitted_to_a_toy(command: Callable[..., Result]) -> None:
@@ -142,10 +156,29 @@ def test_intervals(command: Callable[..., Result]) -> None:
         ((), "--at mass=VALUE"),
         (("--at", "mass=10", "--poi", "gg"), "unknown parameter 'gg'"),
         (("--at", "mass=10", "--at", "g=1e-3", "--poi", "g"), "both held"),
+        (("--at", "mass=10", "--poi", "mass"), "mass is both held (--at) and the parameter of interest"),
+        (("--at", "mass=10", "--profile-signal"), "lmu-ltau profiles all of them without it"),
     ],
 )
 def test_bad_intervals(refused: Callable[..., str], options: tuple[str, ...], message: str) -> None:
     assert message in refused("intervals", CSI, "-m", "lmu-ltau", *options)
+
+
+@pytest.mark.parametrize("name", ["significance", "impacts", "posterior", "forecast"])
+def test_a_held_parameter_is_of_no_interest(refused: Callable[..., str], name: str) -> None:
+    assert "mass is both held (--at) and" in refused(name, CSI, "-m", "lmu-ltau", "--at", "mass=10", "--poi", "mass")
+
+
+@pytest.mark.parametrize("model", ["sm", "released-templates"])
+def test_profile_signal_is_refused_where_it_does_nothing(refused: Callable[..., str], model: str) -> None:
+    assert "`signal-strength` alone holds" in refused("gof", "coherent-lar-2020", "-m", model, "--profile-signal")
+
+
+def test_intervals_profile_the_shapes_of_the_signal(command: Callable[..., Result]) -> None:
+    options = ("intervals", "coherent-lar-2020", "-m", "signal-strength", "--json")
+    widths = [high - low for extra in ((), ("--profile-signal",)) for low, high in json.loads(command(*options, *extra).stdout)["allowed"]]
+    assert len(widths) == 2
+    assert widths[1] != pytest.approx(widths[0], rel=1e-3)
 
 
 def test_the_signal_s_shapes_are_profiled_and_its_rates_held(command: Callable[..., Result]) -> None:

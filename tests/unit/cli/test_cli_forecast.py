@@ -27,10 +27,26 @@ def test_json_has_the_lists_of_intervals(command: Callable[..., Result]) -> None
 
 
 def test_text_states_data_and_method(command: Callable[..., Result]) -> None:
-    result = command(*CCM, "--at", "mass=30", "--truth", "g=0.002", "--set", "source.distance=23")
+    result = command(*CCM, "--at", "mass=30", "--true", "g=0.002", "--set", "source.distance=23")
     assert result.exit_code == 0, result.output
     assert "Asimov data at g = 0.002 for ccm-200; 251.5 (ccm-200) signal events" in result.stdout
     assert "asymptotic" in result.stdout
+
+
+def test_the_old_name_of_an_option_is_understood_and_not_shown(command: Callable[..., Result]) -> None:
+    new, old, joined = (
+        command(*CCM, "--at", "mass=30", *option).stdout for option in (("--true", "g=2e-3"), ("--truth", "g=2e-3"), ("--truth=g=2e-3",))
+    )
+    assert "at g = 0.002" in new
+    assert new == old == joined
+    assert "--truth" not in command("forecast", "--help").stdout
+
+
+def test_a_forecast_profiles_what_it_is_asked_to(command: Callable[..., Result], refused: Callable[..., str]) -> None:
+    options = ("forecast", "coherent-csi-2021", "-m", "signal-strength", "--json")
+    held, profiled = (json.loads(command(*options, *extra).stdout)["limit"] for extra in ((), ("--profile-signal",)))
+    assert profiled > 1.01 * held
+    assert "cannot be both profiled" in refused(*CCM, "--at", "mass=30", "--profile", "g")
 
 
 def test_electrons_of_a_light_mediator_decide_where_they_are_seen(command: Callable[..., Result]) -> None:

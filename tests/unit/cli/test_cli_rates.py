@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def test_json(command: Callable[..., Result]) -> None:
     counts = json.loads(command("rates", "coherent-lar-2020", "--model", "sm", "--json").stdout)
-    assert set(counts) == {"experiment", "axes", "units", "components", "signal", "total", "caveat", "provenance"}
+    assert set(counts) == {"experiment", "axes", "units", "components", "signal", "total", "at", "caveat", "provenance"}
     assert set(counts["provenance"]["inputs"]["coherent-lar-2020"]) >= {"experiment.yaml", "efficiency.csv", "templates.csv"}
     assert counts["units"] == {"e_ee": "keVee", "f90": "1", "time": "us"}
     assert [len(edges) for edges in counts["axes"].values()] == [13, 9, 11]
@@ -33,6 +33,13 @@ def test_held_parameters_and_overrides_change_the_counts(command: Callable[..., 
     assert signal("--at", "mass=10", "--at", "g=5e-4") < 0.995 * standard
     assert signal("--set", "source.distance=38.6") == pytest.approx(standard / 4.0)
     assert signal("--set", "source.distance=38.6 m") == pytest.approx(standard / 4.0)
+
+
+def test_the_values_of_the_model_are_printed(command: Callable[..., Result]) -> None:
+    options = ("rates", "coherent-csi-2021", "-m", "lmu-ltau", "--at", "mass=10")
+    assert "at g = 0, mass = 10 MeV, loop_sign = 1, slepton_log = 0" in command(*options).stdout
+    assert "at g = 0.1, mass = 10 MeV" in command("rates", "ccm-200", "-m", "lmu-ltau", "--at", "mass=0.01GeV", "--at", "g=10 %").stdout
+    assert json.loads(command(*options, "--json").stdout)["at"] == {"g": 0.0, "mass": 10.0, "loop_sign": 1.0, "slepton_log": 0.0}
 
 
 def test_the_table_ends_with_the_sum_and_the_data(command: Callable[..., Result], folder: Path) -> None:

@@ -145,7 +145,7 @@ def test_an_unfinished_scan_is_not_plotted(
         (("--grid", "mass=1:10", "--grid", "g=0:1:5"), "should read name=start:stop:count"),
         (("--grid", "mas=1:10:5", "--grid", "g=0:1:5"), "unknown parameter 'mas'; did you mean mass"),
         (("--grid", "mass=0:10:5", "--grid", "g=0:1:5"), "mass = 0 is outside its domain"),
-        (("--at", "g=1e-3"), "g cannot be both scanned (--grid) and held (--at)"),
+        (("--at", "g=1e-3"), "g cannot be both scanned and held"),
         (("--cl", "1.5"), "a confidence level lies between 0 and 1"),
         (("--g-2", "2021"), "unknown prediction of (g - 2)/2 '2021'; did you mean 2025, 2020"),
     ],
@@ -175,3 +175,14 @@ def test_a_folder_without_scan(refused: Callable[..., str], tmp_path: Path) -> N
 def test_a_file_in_place_of_the_folder(refused: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert "file" in refused("scan", CSI, "-m", "lmu-ltau", *GRID, "-o", tmp_path / "file")
+
+
+def test_a_change_of_one_experiment_is_kept_in_the_store(command: Callable[..., Result], tmp_path: Path) -> None:
+    grids = ("--grid", "mass=10:100:3:log", "--grid", "g=1e-4:1e-2:4:log", "--each", "--no-plot")
+    options = (*grids, "--set", "ccm-200:source.distance=40 m", "-o", tmp_path, "--json")
+    first, again = (json.loads(command("scan", "coherent-csi-2021", "ccm-200", "-m", "lmu-ltau", *options).stdout) for _ in range(2))
+    assert first == again
+    assert first["provenance"]["overrides"] == [["ccm-200:source.distance", "40 m"]]
+    assert [plane["label"] for plane in first["planes"]] == ["coherent-csi-2021", "ccm-200", "coherent-csi-2021 + ccm-200"]
+    drawn = json.loads(command("plot", tmp_path, "--json").stdout)
+    assert [plane["best_fit"] for plane in drawn["planes"]] == [plane["best_fit"] for plane in first["planes"]]

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.errors import SpecError, UnknownNameError
+from cevnsfit.core.errors import SpecError
 from cevnsfit.physics.trident import trident_limit, trident_spectrum
-from cevnsfit.spec.analysis import load_analysis
-from cevnsfit.studies.analysis import run_analysis, write_analysis
+from cevnsfit.spec.analysis import analysis_of
+from cevnsfit.spec.yaml_source import read_yaml
+from cevnsfit.studies.analysis import read_study, run_study, write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cevnsfit.spec.analysis import AnalysisSpec
 
 SMALL = """\
 schema_version: 1
@@ -40,33 +43,37 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
+def spec_of(path: Path) -> AnalysisSpec:
+    return analysis_of(read_yaml(path))
+
+
 def test_the_shipped_analysis_is_valid(project_root: Path) -> None:
-    spec = load_analysis(project_root / "analyses" / "lmu-ltau-combined.yaml")
+    spec = spec_of(project_root / "analyses" / "lmu-ltau-combined.yaml")
     assert spec.model == "lmu-ltau"
     assert ("ccm-200",) in [result.experiments for result in spec.results]
     assert spec.results[-1].experiments == ("coherent-csi-2021", "coherent-lar-2020")
 
 
 def test_a_run_leaves_tables_and_pictures(tmp_path: Path) -> None:
-    result = run_analysis(write(tmp_path, SMALL), tmp_path / "out")
-    files = {path.name for path in write_analysis(result, tmp_path / "out")}
+    result = run_study(read_study(write(tmp_path, SMALL)), tmp_path / "out")
+    files = {path.name for path in write_study(result, tmp_path / "out")}
     assert files == {"exclusion.csv", "exclusion_intervals.csv", "exclusion.png", "spectra.png"}
     assert all((tmp_path / "out" / name).stat().st_size > 0 for name in files)
-    assert [entry.plane.label for entry in result.results] == ["CsI", "projection"]
-    assert "Asimov" in result.results[1].plane.caveat
+    assert [entry.plane.label for entry in result.planes] == ["CsI", "projection"]
+    assert "Asimov" in result.planes[1].plane.caveat
     assert len(result.signal_strengths) == 1
-    np.testing.assert_array_equal(result.overlays[0][1], [[200.0, 0.01], [1000.0, 0.05]])
-    ends = result.overlays[1][1][[0, -1]]
+    np.testing.assert_array_equal(result.study.curves[0][1], [[200.0, 0.01], [1000.0, 0.05]])
+    ends = result.study.curves[1][1][[0, -1]]
     np.testing.assert_allclose(ends[:, 0], [200.0, 1000.0])
     np.testing.assert_allclose(ends[:, 1], trident_limit(ends[:, 0], trident_spectrum()))
-    again = run_analysis(tmp_path / "analysis.yaml", tmp_path / "out")
-    np.testing.assert_array_equal(again.results[0].plane.nll2, result.results[0].plane.nll2)
+    again = run_study(read_study(tmp_path / "analysis.yaml"), tmp_path / "out")
+    np.testing.assert_array_equal(again.planes[0].plane.nll2, result.planes[0].plane.nll2)
 
 
 def test_every_problem_of_the_file_is_named(tmp_path: Path) -> None:
     text = SMALL.replace("model:", "modell:").replace("cl: 0.90", "cl: 1.90").replace('"2020"', '"1999"')
     with pytest.raises(SpecError) as caught:
-        load_analysis(write(tmp_path, text))
+        spec_of(write(tmp_path, text))
     message = str(caught.value)
     assert "analysis.yaml:3: modell" in message
     assert "confidence.0.cl" in message
@@ -74,32 +81,33 @@ def test_every_problem_of_the_file_is_named(tmp_path: Path) -> None:
 
 
 def test_unknown_experiments_list_the_near_ones(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="ccm-200"):
-        run_analysis(write(tmp_path, SMALL.replace("[ccm-200]", "[ccm-20]")), tmp_path / "out")
+    with pytest.raises(SpecError, match=r"analysis\.yaml:7: results\.1\.experiments\.0: .*ccm-200"):
+        read_study(write(tmp_path, SMALL.replace("[ccm-200]", "[ccm-20]")))
 
 
 def test_an_overlay_of_another_plane_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, SMALL)
     (tmp_path / "limit.csv").write_text("# source: us\nmass [MeV],eps [1]\n1,2\n", encoding="utf-8")
     with pytest.raises(SpecError, match=r"limit\.csv:2: .*mass \[MeV\] and g \[1\]"):
-        run_analysis(path, tmp_path / "out")
+        read_study(path)
 
 
 def test_tridents_bound_the_models_of_the_muon_number_only(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="lmu-ltau, le-lmu"):
-        run_analysis(write(tmp_path, SMALL.replace("model: lmu-ltau", "model: b-l")), tmp_path / "out")
+        read_study(write(tmp_path, SMALL.replace("model: lmu-ltau", "model: b-l")))
 
 
 def test_an_overlay_is_a_file_or_computed(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="either a file or computed"):
-        load_analysis(write(tmp_path, SMALL.replace("file: limit.csv", "file: limit.csv, computed: neutrino-trident")))
+        spec_of(write(tmp_path, SMALL.replace("file: limit.csv", "file: limit.csv, computed: neutrino-trident")))
 
 
 def test_each_result_is_an_analysis(tmp_path: Path) -> None:
     text = SMALL.replace("experiments: [ccm-200]", "experiments: [ccm-200], overrides: {source.distance: 20, electrons.on: false}")
-    spec = load_analysis(write(tmp_path, text + "at: {loop_sign: -1}\n"))
+    spec = spec_of(write(tmp_path, text + "at: {loop_sign: -1}\n"))
+    assert spec.at == {"loop_sign": -1}
     held = (("loop_sign", -1.0),)
-    assert spec.analyses == {
+    assert spec.analyses(tmp_path, {"loop_sign": -1.0}, None) == {
         "CsI": Analysis(("coherent-csi-2021",), "lmu-ltau", at=held),
         "projection": Analysis(("ccm-200",), "lmu-ltau", (("source.distance", "20"), ("electrons.on", "False")), at=held),
     }
@@ -107,4 +115,4 @@ def test_each_result_is_an_analysis(tmp_path: Path) -> None:
 
 def test_two_results_with_one_label_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="two results have the label CsI"):
-        load_analysis(write(tmp_path, SMALL.replace("label: projection", "label: CsI")))
+        spec_of(write(tmp_path, SMALL.replace("label: projection", "label: CsI")))

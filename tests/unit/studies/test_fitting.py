@@ -49,6 +49,15 @@ def test_the_significance_is_the_distance_to_no_signal(summary: FitSummary) -> N
     assert profile(without_signal(joint), {}).nll2[0] == pytest.approx(float(nothing.nll2[0]), abs=1e-6)
 
 
+def test_the_distance_to_the_standard_model_is_that_of_a_fit_with_couplings_at_their_defaults(summary: FitSummary) -> None:
+    standard = run_fit(Analysis(LAR, "signal-strength"), at={"signal_strength": 1.0})
+    assert summary.delta_nll2_sm == pytest.approx(standard.fit.nll2 - summary.fit.nll2, abs=1e-5)
+    mediator, free = run_fit(Analysis(LAR, "lmu-ltau"), at={"mass": 30.0, "g": 2e-3}, minos=()), run_fit(Analysis(LAR, "sm"), minos=())
+    assert mediator.delta_nll2_sm == pytest.approx(free.fit.nll2 - mediator.fit.nll2, abs=1e-5)
+    assert mediator.delta_nll2_sm < -1.0  # the coupling that is held is excluded
+    assert math.isnan(free.delta_nll2_sm)
+
+
 def test_counts_at_the_best_fit_balance_the_data(summary: FitSummary) -> None:
     (counts,) = summary.counts
     assert counts.observed is not None
@@ -56,7 +65,7 @@ def test_counts_at_the_best_fit_balance_the_data(summary: FitSummary) -> None:
 
 
 KEYS = {"data", "valid", "reason", "nll2", "ndof", "parameters", "held", "correlation", "expected", "observed", "significance", "caveat"}
-KEYS |= {"on_edge", "at_domain_end"}
+KEYS |= {"on_edge", "at_domain_end", "signal_significance", "delta_nll2_sm"}
 
 
 def test_the_fit_is_plain_json(summary: FitSummary) -> None:

@@ -14,6 +14,7 @@ from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
 from cevnsfit.infer.profile import profile
 from cevnsfit.stats.data import observed_data, toy_data
 from cevnsfit.stats.engine import nll2
+from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
     from cevnsfit.stats.likelihood import Likelihood
@@ -44,7 +45,22 @@ def test_a_change_is_part_of_the_origin() -> None:
     near = cf.build_likelihood("ccm-200", model="sm")
     ratio = changed.counts()["ccm-200"].total / near.counts()["ccm-200"].total
     assert ratio < 0.9
-    assert cf.build_likelihood(far, "coherent-lar-2020", model="sm").origin is None
+    both = cf.build_likelihood(far, "coherent-lar-2020", model="sm")
+    assert both.origin == Analysis(("ccm-200", "coherent-lar-2020"), "sm", (("ccm-200:source.distance", "40 m"),))
+    assert build(both.origin, fitted=False).counts({})["ccm-200"].sum() == pytest.approx(changed.counts({})["ccm-200"].sum(), rel=1e-14)
+
+
+def test_a_change_of_one_experiment_leaves_the_others() -> None:
+    names = ("ccm-200", "coherent-lar-2020")
+    near, far = (
+        cf.build_likelihood(*names, model="sm", changes=changes).counts({}) for changes in (None, {"ccm-200:source.distance": "46 m"})
+    )
+    alone = cf.build_likelihood("ccm-200", model="sm", changes={"source.distance": "46 m"}).counts({})
+    np.testing.assert_array_equal(far["ccm-200"], alone["ccm-200"])
+    assert far["ccm-200"].sum() < near["ccm-200"].sum()
+    np.testing.assert_array_equal(far["coherent-lar-2020"], near["coherent-lar-2020"])
+    with pytest.raises(cf.CevnsfitError, match="unknown experiment among those combined 'ccm-20'; did you mean ccm-200"):
+        cf.build_likelihood(*names, model="sm", changes={"ccm-20:source.distance": "46 m"})
 
 
 def test_logpdf_is_minus_half_of_nll2_in_every_form(likelihood: Likelihood) -> None:

@@ -19,12 +19,14 @@ from cevnsfit.studies.setup import (
     all_models,
     build,
     caveat,
+    changes_of,
     check_model,
     digest_of,
     fix,
     load_experiments,
     parse_assignments,
     parse_overrides,
+    units_of,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +40,40 @@ def test_changes_reach_every_experiment() -> None:
     assert [experiment.spec.source.distance for experiment in load_experiments(analysis)] == pytest.approx([2000.0, 2000.0])
     with pytest.raises(SpecError, match=r"--set source\.distance=-1"):
         load_experiments(Analysis(("coherent-csi-2021",), "sm", (("source.distance", "-1"),)))
+
+
+def test_a_change_reaches_the_experiments_that_have_the_field() -> None:
+    both = ("coherent-csi-2021", "coherent-lar-2020")
+    analysis = Analysis(both, "sm", (("systematics.f90.enabled", "false"), ("coherent-csi-2021:source.distance", "20 m")))
+    assert changes_of(analysis) == ({"source.distance": "20 m"}, {"systematics.f90.enabled": "false"})
+    optional = Analysis(both, "sm", (("couplings", "tree"),))  # a field with a default, in neither file
+    assert changes_of(optional) == ({"couplings": "tree"}, {"couplings": "tree"})
+    folder = data_root() / "experiments" / both[0]
+    assert changes_of(Analysis((str(folder), both[1]), "sm", (("coherent-csi-2021:couplings", "tree"),))) == ({"couplings": "tree"}, {})
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("source.distanc", "did you mean distance"),
+        ("systematics.f9.enabled", "unknown field in 'systematics.f9.enabled' 'f9'"),
+        ("couplins", "did you mean couplings"),
+        ("coherent-csi-2021:systematics.f90.enabled", "unknown field in 'systematics.f90.enabled' 'f90'"),
+        (
+            "coherent-csi-2017:source.distance",
+            "unknown experiment among those combined 'coherent-csi-2017'; did you mean coherent-csi-2021",
+        ),
+    ],
+)
+def test_a_change_of_nothing_is_an_error(path: str, text: str) -> None:
+    with pytest.raises(CevnsfitError, match=text):
+        load_experiments(Analysis(("coherent-csi-2021", "coherent-lar-2020"), "sm", ((path, "20"),)))
+
+
+@pytest.mark.parametrize("value", ["*x", "{a: &x 1, b: *x}", "[&x [1], *x]"])
+def test_changes_have_no_aliases(value: str) -> None:
+    with pytest.raises(SpecError, match=r"--set source\.distance=.*: aliases \(\*x\) are not allowed"):
+        load_experiments(Analysis(("coherent-csi-2021",), "sm", (("source.distance", value),)))
 
 
 def test_shape_parameters_are_put_into_the_templates_and_the_others_are_held() -> None:
@@ -97,6 +133,28 @@ def test_experiments_without_data_take_part_with_their_expectation() -> None:
 def test_assignments_are_names_and_numbers() -> None:
     assert parse_assignments(["mass=1e2", "coherent-lar-2020.f90=-0.5"]) == {"mass": 100.0, "coherent-lar-2020.f90": -0.5}
     assert parse_assignments([]) == {}
+
+
+def test_assignments_have_the_units_of_the_parameters() -> None:
+    units = {**units_of("lmu-ltau"), **units_of("neutron-radii")}
+    texts = ["mass=0.1GeV", "r_n_cs=5.2e-13 cm", "g=10%", "coherent-lar-2020.f90=-0.5"]
+    assert parse_assignments(texts, units) == pytest.approx({"mass": 100.0, "r_n_cs": 5.2, "g": 0.1, "coherent-lar-2020.f90": -0.5})
+    assert parse_assignments(["mass=.5keV"], units) == {"mass": 0.0005}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("mass=5km", r"mass: '5 km': .*; wanted MeV, for example mass=5MeV"),
+        ("mass=5MeVnr", r"mass: '5 MeVnr': .*; wanted MeV, for example mass=5MeV"),
+        ("mass=5 GEV", r"'GEV' is not defined .*; wanted MeV, for example mass=5MeV"),
+        ("g=3MeV", r"wanted no unit, for example g=3$"),
+        ("masss=5MeV", r"unknown parameter of the model 'masss'; did you mean mass\?"),
+    ],
+)
+def test_a_unit_of_another_dimension_says_what_would_be_right(text: str, wanted: str) -> None:
+    with pytest.raises(CevnsfitError, match=wanted):
+        parse_assignments([text], units_of("lmu-ltau"))
 
 
 @pytest.mark.parametrize("text", ["mass", "mass=", "=3", "mass=heavy", "mass=1=2", ""])

@@ -1,14 +1,16 @@
-"""A folder to start a new experiment from: a commented description with small tables, ready to be checked and fitted."""
+"""What to start from: a commented description of an experiment with small tables, a commented analysis file, and the schemas of both."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.spec.analysis import AnalysisSpec
 from cevnsfit.spec.catalog import experiment_names
 from cevnsfit.spec.fields import Name
+from cevnsfit.spec.schema import ExperimentSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,6 +129,58 @@ _FILES: Final = {
     "neutron_time.csv": _NEUTRON_TIME,
     "efficiency.csv": _EFFICIENCY,
 }
+
+_ANALYSIS: Final = """\
+# Every field is explained in docs/analysis-file.md; lines that start with `# ` and a field are further ones. Run it with
+#
+#     cevnsfit run FILE -o DIR
+
+schema_version: 1
+title: $L_\\mu - L_\\tau$ from COHERENT
+# description: what the reader should know
+
+model: lmu-ltau              # see `cevnsfit models`
+# at: {loop_sign: -1}
+# profile: [slepton_log]
+# profile_signal: false      # true profiles the shapes of the signal in `signal-strength`
+# electrons: true
+# allow_overlap: true
+
+# NAME=START:STOP:COUNT[:log]; the first parameter is drawn horizontally.
+grid: ["mass=1:1000:13:log", "g=1e-5:1e-1:31:log"]
+
+# The planes. Experiments are shipped names, or folders relative to this file.
+results:
+  - label: CsI
+    experiments: [coherent-csi-2021]
+#   overrides: {source.distance: 19.3 m}
+  - {label: LAr, experiments: [coherent-lar-2020]}
+  - {label: CsI + LAr, experiments: [coherent-csi-2021, coherent-lar-2020]}
+
+confidence: [{cl: 0.90, dof: 2}, {cl: 0.95, dof: 2}]
+g_2: "2025"                  # the band of the muon's magnetic moment, or: none
+# overlays: [{label: "CCFR tridents, 95 % CL", computed: neutrino-trident}]   # or a file: {label: LABEL, file: limit.csv}
+# spectra: [coherent-csi-2021]
+"""
+
+_SCHEMAS: Final[dict[str, type[BaseModel]]] = {"analysis": AnalysisSpec, "experiment": ExperimentSpec}
+
+
+def new_analysis(path: Path) -> Path:
+    """Write an analysis file that runs as it stands, and return its path; CevnsfitError if there is something already."""
+    if path.exists():
+        message = f"{path} exists already; nothing is overwritten: choose another file"
+        raise CevnsfitError(message)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_ANALYSIS, encoding="utf-8")
+    return path
+
+
+def json_schema(kind: str) -> dict[str, Any]:
+    """Return the JSON Schema of an analysis file ("analysis") or of experiment.yaml ("experiment")."""
+    if kind not in _SCHEMAS:
+        raise UnknownNameError("schema", kind, _SCHEMAS)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_SCHEMAS[kind].model_json_schema()}
 
 
 def new_experiment(name: str, folder: Path) -> tuple[Path, ...]:

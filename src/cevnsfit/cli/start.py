@@ -1,0 +1,38 @@
+"""`cevnsfit new-experiment`, `init` and `schema`: what to start from, and what may stand in it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from cevnsfit.cli.command import argument, command, option
+from cevnsfit.cli.output import Answer
+
+
+@command()
+def new_experiment(
+    name: Annotated[str, argument("Name of the experiment.", "NAME")],
+    folder: Annotated[Path | None, option("--output -o", "Folder to write into; NAME.", "DIR")] = None,
+) -> Answer:
+    """Write a commented experiment.yaml with small tables to start a new experiment from."""
+    from cevnsfit.studies.start import new_experiment as write
+
+    files = write(name, Path(name) if folder is None else folder)
+    return Answer({"name": name, "files": files}, [*map(str, files), f"next: cevnsfit experiments check {files[0].parent}"])
+
+
+@command()
+def init(file: Annotated[Path, argument("Analysis file to write.", "FILE")]) -> Answer:
+    """Write a commented analysis file that runs as it stands."""
+    from cevnsfit.studies.start import new_analysis
+
+    written = new_analysis(file)
+    return Answer({"files": [written]}, [str(written), f"next: cevnsfit run {written} -o DIR"])
+
+
+@command()
+def schema(kind: Annotated[str, argument("What the file describes.", "analysis|experiment")]) -> Answer:
+    """Print the JSON Schema of an analysis file, or of experiment.yaml, for editors and other programs."""
+    from cevnsfit.studies.start import json_schema
+
+    found = json_schema(kind)
+    return Answer(found, [json.dumps(found, indent=2)])

@@ -1,0 +1,79 @@
+"""docs/analysis-file.md: each field with its type, default and meaning as in the schema, each option of `scan`, and its example."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer
+
+from cevnsfit.cli.main import app
+from cevnsfit.spec.analysis import AnalysisSpec
+from cevnsfit.studies.analysis import read_study
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
+WHERE = {"--output", "-o", "--jobs", "-j", "--dask", "--no-plot", "--json", "--help"}
+"""Options that say where and how, not what: `run` has them too."""
+
+
+@pytest.fixture(scope="module")
+def page(project_root: Path) -> str:
+    return (project_root / "docs" / "analysis-file.md").read_text(encoding="utf-8")
+
+
+def rows() -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, type, default and meaning of each field, in the order of the classes."""
+    schema = AnalysisSpec.model_json_schema()
+    for section in (schema, *(schema["$defs"][name] for name in ("ResultSpec", "Confidence", "Overlay"))):
+        for name, field in section["properties"].items():
+            default = "required" if name in section["required"] else in_words(field["default"])
+            yield name, kind(field), default, field["description"]
+
+
+def in_words(default: object) -> str:
+    if default is None or default in ([], {}, ""):
+        return "none"
+    return f"`{json.dumps(default) if isinstance(default, bool) else str(default).replace(chr(39), '')}`"
+
+
+def kind(field: dict[str, Any]) -> str:
+    """Return the type of a field as the page calls it."""
+    if "anyOf" in field:
+        return " or ".join(kind(part) for part in field["anyOf"] if part["type"] not in {"null", "integer"})
+    if "enum" in field or "const" in field:
+        return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
+    if "prefixItems" in field:
+        return "two texts"
+    if field["type"] == "array":
+        return f"list of {'sections' if '$ref' in field['items'] else kind(field['items']) + 's'}"
+    if field["type"] == "object":
+        return f"mapping to {kind(field['additionalProperties'])}"
+    return {"string": "text", "boolean": "true or false"}.get(field["type"], field["type"])
+
+
+def test_each_field_is_on_the_page_with_its_type_and_default(page: str) -> None:
+    found = [re.split(r" \| ", line.strip("| ")) for line in page.splitlines() if line.startswith("| `")]
+    assert [(name.strip("`"), of, default, meaning) for name, of, default, _, meaning in found] == list(rows())
+
+
+def test_each_option_of_scan_is_on_the_page_and_no_other(page: str) -> None:
+    scan = typer.main.get_command(app).commands["scan"]  # type: ignore[attr-defined]
+    options = {name for parameter in scan.params for name in parameter.opts if name.startswith("-")}
+    named = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", " ".join(re.findall(r"`([^`]*)`", page))))
+    assert options - WHERE - named <= {"-m"}
+    assert named <= options
+
+
+def test_the_example_is_read(page: str, tmp_path: Path) -> None:
+    (text,) = BLOCK.findall(page)
+    path = tmp_path / "radii.yaml"
+    path.write_text(text, encoding="utf-8")
+    study = read_study(path)
+    assert list(study.grid) == ["r_n_cs", "r_n_i"]
+    assert [part.label for part in study.parts] == ["CsI 2017", "CsI 2021"]
