@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import AnalysisOptions, PoiOption, ToyOptions, WorkerOptions, picture
-from cevnsfit.cli.output import Answer, lost, progress, table
+from cevnsfit.cli.output import Answer, alone, lost, progress, table
 from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def impacts(
         from cevnsfit.report.style import save_figure
 
         save_figure(ranking_figure(result, title=" + ".join(what.experiments)), files[0])
-    return Answer(result, _ranking(result), files, analysis=chosen)
+    return Answer(result, _ranking(result, what.experiments), files, analysis=chosen)
 
 
 def strength_table(found: "Sequence[SignalStrength]") -> str:
@@ -125,10 +125,11 @@ def _significance(result: "Discovery") -> "Iterator[str]":
         yield result.remark
 
 
-def _ranking(result: "Ranking") -> "Iterator[str]":
+def _ranking(result: "Ranking", experiments: "Sequence[str]") -> "Iterator[str]":
+    title, prefix = alone(experiments)
     rows = [
         (
-            entry.name,
+            entry.name.removeprefix(prefix),
             f"{entry.value:+.3f} +- {entry.error:.3f}",
             "prior" if entry.constrained else "absolute",
             f"{entry.up:+.3g}",
@@ -136,7 +137,7 @@ def _ranking(result: "Ranking") -> "Iterator[str]":
         )
         for entry in result.impacts
     ]
-    yield table(f"Impact on {result.poi}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
+    yield table(f"Impact on {result.poi}{title}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
     if result.failed:
         yield f"no impact where the fit failed, or at an end of a domain: {', '.join(result.failed)}"
 
