@@ -9,9 +9,9 @@ import pytest
 
 from cevnsfit.infer.hypothesis import at_value, default_hypothesis, toys_of
 from cevnsfit.infer.runner import HERE
-from cevnsfit.infer.toys import CHUNK, Toys, measured
+from cevnsfit.infer.toys import CHUNK, measured
 from cevnsfit.stats.data import observing, toy_data
-from cevnsfit.studies.toy_runs import Run, runner
+from cevnsfit.studies.toy_runs import runner
 
 if TYPE_CHECKING:
     from cevnsfit.infer.hypothesis import Hypothesis
@@ -58,7 +58,7 @@ def bench_toys_iminuit(benchmark: Any, hypothesis: Hypothesis, minuit_fit: Any) 
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.benchmark(group="160 chunks of pseudo-experiments in worker processes, each")
 def bench_workers(benchmark: Any, hypothesis: Hypothesis, jobs: int) -> None:
-    with runner(Run(Toys(160 * CHUNK), jobs), dict, 3) as here:
+    with runner(dict, 3, workers=jobs) as here:
         generate(hypothesis, 2 * jobs, here)  # starts the processes
         benchmark.extra_info["per"] = 160 * CHUNK
         benchmark.pedantic(generate, (hypothesis, 160, here), rounds=1)

@@ -14,44 +14,62 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from cevnsfit.core.errors import CevnsfitError
     from cevnsfit.infer.fit import fit
-    from cevnsfit.infer.intervals import intervals
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.io.releases import import_release
     from cevnsfit.physics.interactions import signal_model
     from cevnsfit.spec.catalog import experiment_names
     from cevnsfit.spec.load import load_experiment
+    from cevnsfit.studies.agreement import compatibility, goodness, impacts
+    from cevnsfit.studies.coverage import coverage
+    from cevnsfit.studies.limits import intervals, significance
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
     from cevnsfit.studies.setup import build_likelihood
+    from cevnsfit.studies.toy_regions import region
     from cevnsfit.studies.validate import validate
 
     __version__: str
 
 __all__ = [
     "CevnsfitError",
+    "Toys",
     "__version__",
     "build_likelihood",
+    "compatibility",
+    "coverage",
     "experiment_names",
     "fit",
+    "goodness",
+    "impacts",
     "import_release",
     "intervals",
     "load_experiment",
     "model_names",
+    "region",
     "scan",
     "signal_model",
+    "significance",
     "validate",
 ]
 
 _HOMES: Final = {
     "CevnsfitError": "core.errors:CevnsfitError",
+    "Toys": "infer.toys:Toys",
     "build_likelihood": "studies.setup:build_likelihood",
+    "compatibility": "studies.agreement:compatibility",
+    "coverage": "studies.coverage:coverage",
     "experiment_names": "spec.catalog:experiment_names",
     "fit": "infer.fit:fit",
+    "goodness": "studies.agreement:goodness",
+    "impacts": "studies.agreement:impacts",
     "import_release": "io.releases:import_release",
-    "intervals": "infer.intervals:intervals",
+    "intervals": "studies.limits:intervals",
     "load_experiment": "spec.load:load_experiment",
     "model_names": "studies.setup:all_models",
+    "region": "studies.toy_regions:region",
     "scan": "studies.scan:scan",
     "signal_model": "physics.interactions:signal_model",
+    "significance": "studies.limits:significance",
     "validate": "studies.validate:validate",
 }
 """Where each public name lives; it is imported when it is first asked for (PEP 562)."""

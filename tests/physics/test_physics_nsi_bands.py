@@ -33,7 +33,7 @@ def likelihood() -> Likelihood:
 
 @pytest.mark.parametrize(("name", "flavour", "width"), [("eps_ee_u", "e", 0.07), ("eps_mumu_u", "mu", 0.045)])
 def test_two_bands_at_zero_and_at_the_mirror(likelihood: Likelihood, name: str, flavour: str, width: float) -> None:
-    found = cf.intervals(likelihood.at({}), name, cl=0.90, dof=1)
+    found = cf.intervals(likelihood, name, cl=0.90)
     assert found.valid
     (low, high), (mirror_low, mirror_high) = found.allowed
     assert low < 0.0 < high

@@ -11,8 +11,9 @@ import pytest
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.studies.fitting import run_intervals
+from cevnsfit.studies.limits import intervals
 from cevnsfit.studies.rates import rates
+from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +62,7 @@ def test_bound_on_electrons_in_argon(project_root: Path) -> None:
             "charge": ("millicharge", "millicharge_nu_mu", {}),
         }[re.split("[ ,]", name)[0]]
         found = [
-            run_intervals(Analysis((NAME,), model, changes, electrons=True), at=at, poi=poi).allowed[-1][1] for changes in ((), at_most)
+            intervals(build(Analysis((NAME,), model, changes, electrons=True)), poi, at=at).allowed[-1][1] for changes in ((), at_most)
         ]
         assert [f"{end:.2e}" for end in found] == ends
 
@@ -71,7 +72,7 @@ def test_intervals_of_non_standard_interactions(project_root: Path) -> None:
     for name, *cells in printed("nsi", project_root):
         poi = name.removeprefix("modulus of ")
         for experiments, cell in zip((("coherent-csi-2021",), (NAME,), ("coherent-csi-2021", NAME)), cells, strict=True):
-            allowed = run_intervals(Analysis(experiments, "nsi"), at={}, poi=poi).allowed
+            allowed = intervals(build(Analysis(experiments, "nsi")), poi).allowed
             if poi != name:
                 allowed = ((0.0, allowed[0][1]),)
             ends = [[float(end) for end in pair.split(" to ")] for pair in cell.split(", ")]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import AnalysisOptions, PoiOption, ToyOptions, WorkerOptions, picture
-from cevnsfit.cli.output import Answer, lost, progress, table
+from cevnsfit.cli.output import Answer, alone, lost, progress, table
 from cevnsfit.core.documents import plain
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 @command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
 def gof(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answer:
     """Test the goodness of fit: the deviance at the best fit, with the p-value of toys generated there; masses must be held."""
-    from cevnsfit.studies.agreement import run_goodness
+    from cevnsfit.studies.agreement import goodness
 
-    chosen = what.analysis
-    with progress() as tell:
-        result = run_goodness(chosen, run=toys.asked(workers), progress=tell)
+    chosen, likelihood = what.analysis, what.likelihood
+    with progress() as tell, workers.open() as executor:
+        result = goodness(likelihood, at=chosen.held, toys=toys.asked, store=toys.folder, workers=executor, progress=tell)
     p = f"p = {result.p:.3g} (asymptotic: chi-squared)" if result.ndof > 0 else "no degrees of freedom are left"
     line = f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; {p}"
     return Answer(result, [line, *_tail(result.toys)], analysis=chosen, seed=toys.used_seed, incomplete=_lost(result))
@@ -37,12 +37,12 @@ def compatibility(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOption
 
     Before that, the signal strength of each experiment and its pull against the Standard Model.
     """
-    from cevnsfit.studies.agreement import run_compatibility, signal_strengths
+    from cevnsfit.studies import agreement
 
-    chosen = what.analysis
-    with progress() as tell:
-        result = run_compatibility(chosen, run=toys.asked(workers), progress=tell)
-    found = signal_strengths(chosen)
+    chosen, likelihood = what.analysis, what.likelihood
+    with progress() as tell, workers.open() as executor:
+        result = agreement.compatibility(likelihood, at=chosen.held, toys=toys.asked, store=toys.folder, workers=executor, progress=tell)
+    found = agreement.signal_strengths(chosen)
     document = {**plain(result), "strengths": found}
     return Answer(document, _best_fits(result, found), analysis=chosen, seed=toys.used_seed, incomplete=_lost(result))
 
@@ -53,12 +53,11 @@ def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions
 
     It is asymptotic where that holds; elsewhere, and with --toys, that of toys (2048).
     """
-    from cevnsfit.studies.limits import SPARE, run_discovery
+    from cevnsfit.studies import limits
 
-    chosen, asked = what.analysis, toys.toys is not None
-    run = toys.run(workers, SPARE.toys.number if toys.toys is None else toys.toys)
-    with progress() as tell:
-        result = run_discovery(chosen, poi=poi, run=run, asked=asked, progress=tell)
+    chosen, likelihood = what.analysis, what.likelihood
+    with progress() as tell, workers.open() as executor:
+        result = limits.significance(likelihood, poi, at=chosen.held, toys=toys.asked, store=toys.folder, workers=executor, progress=tell)
     seed = None if result.toys is None else result.toys.seed
     return Answer(result, _significance(result), analysis=chosen, seed=seed, incomplete=_lost(result))
 
@@ -70,17 +69,17 @@ def impacts(
     target: Annotated[Path | None, option("--output -o", "Ranking plot: png, pdf or svg.", "FILE")] = None,
 ) -> Answer:
     """Rank the nuisances by their impact on a parameter, with pulls and constraints; masses must be held."""
-    from cevnsfit.studies.agreement import run_ranking
+    from cevnsfit.studies import agreement
 
     files = [] if target is None else [picture(target)]
     chosen = what.analysis
-    result = run_ranking(chosen, poi=poi)
+    result = agreement.impacts(what.likelihood, poi, at=chosen.held)
     if files:
         from cevnsfit.report.rankings import ranking_figure
         from cevnsfit.report.style import save_figure
 
         save_figure(ranking_figure(result, title=" + ".join(what.experiments)), files[0])
-    return Answer(result, _ranking(result), files, analysis=chosen)
+    return Answer(result, _ranking(result, what.experiments), files, analysis=chosen)
 
 
 def strength_table(found: "Sequence[SignalStrength]") -> str:
@@ -126,10 +125,11 @@ def _significance(result: "Discovery") -> "Iterator[str]":
         yield result.remark
 
 
-def _ranking(result: "Ranking") -> "Iterator[str]":
+def _ranking(result: "Ranking", experiments: "Sequence[str]") -> "Iterator[str]":
+    title, prefix = alone(experiments)
     rows = [
         (
-            entry.name,
+            entry.name.removeprefix(prefix),
             f"{entry.value:+.3f} +- {entry.error:.3f}",
             "prior" if entry.constrained else "absolute",
             f"{entry.up:+.3g}",
@@ -137,7 +137,7 @@ def _ranking(result: "Ranking") -> "Iterator[str]":
         )
         for entry in result.impacts
     ]
-    yield table(f"Impact on {result.poi}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
+    yield table(f"Impact on {result.poi}{title}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
     if result.failed:
         yield f"no impact where the fit failed, or at an end of a domain: {', '.join(result.failed)}"
 

@@ -11,7 +11,7 @@ from cevnsfit.cli.output import Answer, lost, progress, table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cevnsfit.studies.coverage import CoverageStudy, Truths
+    from cevnsfit.studies.coverage import CoverageStudy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,18 +27,6 @@ class CoverageOptions(ToyOptions):
         Path | None, option("--output -o", "Folder for toys, table and picture: the same command continues a stopped run.", "DIR")
     ] = None
 
-    def truths(self, model: str) -> "Truths":
-        """Return the true values of a parameter of a model."""
-        from cevnsfit.studies.coverage import Truths, parse_truths
-        from cevnsfit.studies.grids import parse_grid
-        from cevnsfit.studies.setup import units_of
-
-        over = None
-        if self.grid is not None:
-            name, values = parse_grid(self.grid)
-            over = name, tuple(float(value) for value in values)
-        return Truths(*parse_truths(self.truth, units_of(model)), self.cl, self.nested, over)
-
 
 @command("experiments model truth grid at cl toys nested seed jobs dask folder profile profile_signal changes allow_overlap electrons")
 def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptions) -> Answer:
@@ -46,12 +34,19 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
 
     CLs limits are studied where counts grow with the parameter.
     """
-    from cevnsfit.studies.coverage import run_coverage, write_coverage
+    from cevnsfit.infer.toys import Toys
+    from cevnsfit.studies import coverage as studies
+    from cevnsfit.studies.grids import parse_grid
+    from cevnsfit.studies.setup import units_of
 
-    chosen, truths, run = what.analysis, asked.truths(what.model), asked.run(workers, asked.toys)
-    with progress("units of toys") as tell:
-        study = run_coverage(chosen, truths, run=run, progress=tell)
-    files = [] if asked.folder is None else write_coverage(study, asked.folder)
+    chosen, (poi, true) = what.analysis, studies.parse_truths(asked.truth, units_of(what.model))
+    name, values = ("", ()) if asked.grid is None else parse_grid(asked.grid)
+    with progress("units of toys") as tell, workers.open() as executor:
+        study = studies.coverage(
+            what.likelihood, poi, true, at=chosen.held, cl=asked.cl, nested=asked.nested, over=(name, list(values)) if name else None, toys=Toys(asked.toys, asked.seed),
+            store=asked.folder, workers=executor, progress=tell,
+        )  # fmt: skip
+    files = [] if asked.folder is None else studies.write_coverage(study, asked.folder)
     return Answer(study, _text(study), files, analysis=chosen, seed=asked.seed, incomplete=lost(study.failed))
 
 

@@ -91,16 +91,7 @@ def _text(experiment: "Experiment") -> "Iterator[str]":
 
 
 def _entry(experiment: "Experiment") -> dict[str, Any]:
-    spec = experiment.spec
-    return {
-        "name": spec.name,
-        "title": spec.title,
-        "status": spec.status,
-        "axes": {axis.name: axis.nbins for axis in experiment.axes},
-        "observed": _observed(experiment),
-        "overlaps": spec.overlaps,
-        "references": spec.references,
-    }
+    return {**experiment.to_dict(), "observed": _observed(experiment)}
 
 
 def _details(experiment: "Experiment") -> dict[str, Any]:
@@ -109,7 +100,6 @@ def _details(experiment: "Experiment") -> dict[str, Any]:
     return {
         **_entry(experiment),
         "description": spec.description,
-        "folder": experiment.folder,
         "axes": {axis.name: {"unit": axis.unit, "edges": axis.display_edges} for axis in experiment.axes},
         "internal_units": "MeV, cm, g, s, PE",
         "spec": spec.model_dump(mode="json", by_alias=True),
@@ -133,11 +123,10 @@ def _systematics(experiment: "Experiment") -> list[tuple[str, str]]:
 def _observed(experiment: "Experiment") -> int | None:
     from cevnsfit.model.workspace import counting
 
-    observed = experiment.spec.observed
-    if experiment.workspace is not None:
-        counts = counting(experiment).observed
-        return None if counts is None else round(float(counts.sum()))
-    return None if observed is None else round(float(experiment.tables[observed.table].on(experiment.axes, observed.column).sum()))
+    if experiment.workspace is None:
+        return experiment.observed
+    counts = counting(experiment).observed
+    return None if counts is None else round(float(counts.sum()))
 
 
 def _count(value: int | None) -> str:

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import AnalysisOptions, assignments, values_text
-from cevnsfit.cli.output import Answer, table
+from cevnsfit.cli.output import Answer, alone, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.studies.fitting import FitSummary
     from cevnsfit.studies.pseudo import Pseudo
 
@@ -34,7 +35,7 @@ def fit(
     pseudo = _pseudo(truth, chosen.model, asimov=asimov, toy=toy)
     summary = run_fit(chosen, pseudo=pseudo, minos=minos)
     incomplete = "" if summary.fit.valid else f"the fit is not valid: {summary.fit.reason}"
-    text = fit_text(summary, model=chosen.model, pseudo=pseudo is not None)
+    text = fit_text(summary, chosen, pseudo=pseudo is not None)
     return Answer(summary, text, analysis=chosen, seed=toy, incomplete=incomplete)
 
 
@@ -54,7 +55,7 @@ def _pseudo(truth: list[str] | None, model: str, *, asimov: bool, toy: int | Non
     return Pseudo(assignments(truth, model), toy)
 
 
-def fit_text(summary: "FitSummary", *, model: str, pseudo: bool = False) -> "Iterator[str]":
+def fit_text(summary: "FitSummary", analysis: "Analysis", *, pseudo: bool = False) -> "Iterator[str]":
     """Yield parameters, counts and the quality of a fit; what was fitted if it is `pseudo`-data."""
     from cevnsfit.report.tables import fit_rows
     from cevnsfit.studies.setup import units_of
@@ -62,10 +63,12 @@ def fit_text(summary: "FitSummary", *, model: str, pseudo: bool = False) -> "Ite
     result = summary.fit
     if pseudo:
         yield f"fitted: {summary.data}"
-    yield table("Parameters", ("name", "value +- error", "MINOS from", "to"), fit_rows(result))
-    held = {name: summary.held[name] for name in units_of(model) if name in summary.held}
+    title, prefix = alone(analysis.experiments)
+    rows = [(name.removeprefix(prefix), *values) for name, *values in fit_rows(result)]
+    yield table(f"Parameters{title}", ("name", "value +- error", "MINOS from", "to"), rows)
+    held = {name: summary.held[name] for name in units_of(analysis.model) if name in summary.held}
     if held:
-        yield f"held: {values_text(model, held)}"
+        yield f"held: {values_text(analysis.model, held)}"
     yield _counts(summary)
     yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; {_signal(summary)}"
     if not math.isnan(summary.delta_nll2_sm):

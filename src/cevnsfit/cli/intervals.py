@@ -28,15 +28,18 @@ def intervals(
 
     Feldman-Cousins intervals generate toys where they matter, at most --toys (2048) at a value; CLs is asymptotic without --toys.
     """
-    from cevnsfit.studies.limits import Question, run_limits
+    from cevnsfit.infer.toys import Toys
+    from cevnsfit.studies import limits
     from cevnsfit.studies.setup import caveat
 
     levels_at([level.cl], level.dof)
-    question = Question(poi, level.cl, level.dof, method)
-    run = toys.run(workers, 2048) if method == "feldman-cousins" and toys.toys is None else toys.asked(workers)
-    chosen = what.analysis
-    with progress() as tell:
-        result = run_limits(chosen, question, run=run, progress=tell)
+    asked = Toys(seed=toys.seed) if method == "feldman-cousins" and toys.toys is None else toys.asked
+    chosen, likelihood = what.analysis, what.likelihood
+    with progress() as tell, workers.open() as executor:
+        result = limits.intervals(
+            likelihood, poi, at=chosen.held, cl=level.cl, dof=level.dof, method=method,
+            toys=asked, store=None if asked is None else toys.folder, workers=executor, progress=tell,
+        )  # fmt: skip
     label = caveat(chosen)
     seed, failed = (None, 0) if result.toys is None else (toys.seed, result.toys.failed)
     incomplete = "" if result.valid else lost(failed) or "profiled points near the minimum did not converge"

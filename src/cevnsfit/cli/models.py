@@ -64,12 +64,8 @@ def _entry(name: str) -> dict[str, Any]:
         "lagrangian": "" if model is None else model.lagrangian,
         "parameters": [parameter.name for parameter in _parameters(model)],
         "references": () if model is None else model.references,
-        "label": "" if model is None else _label(model),
+        "label": "" if model is None else model.whole_label,
     }
-
-
-def _label(model: "SignalModel") -> str:
-    return f"{model.label} unless {model.label_unless_zero} = 0" if model.label_unless_zero else model.label
 
 
 def _parameters(model: "SignalModel | None") -> "tuple[Parameter, ...]":

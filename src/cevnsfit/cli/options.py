@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.intervals import Level
-    from cevnsfit.studies.toy_runs import Run
+    from cevnsfit.infer.toys import Toys
+    from cevnsfit.stats.likelihood import Likelihood
 
 ExperimentArgument = Annotated[str, argument("A shipped experiment, or a folder.", "EXP")]
 SetOption = Annotated[list[str] | None, option("--set", "Override a field of experiment.yaml; repeatable.", "[EXP:]PATH=VALUE")]
@@ -80,6 +81,13 @@ class AnalysisOptions(ModelOptions):
         """Return the analysis; errors are those of `of`."""
         return self.of(self.experiments)
 
+    @property
+    def likelihood(self) -> "Likelihood":
+        """Return its likelihood."""
+        from cevnsfit.studies.setup import build
+
+        return build(self.analysis)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelOptions:
@@ -124,16 +132,12 @@ class ToyOptions:
     seed: SeedOption = 1
     folder: Annotated[Path | None, option("--output -o", "Keep the toys here: the same command continues a stopped one.", "DIR")] = None
 
-    def run(self, workers: WorkerOptions, number: int) -> "Run":
-        """Return how a number of pseudo-experiments are run."""
+    @property
+    def asked(self) -> "Toys | None":
+        """Return the pseudo-experiments that were asked for, None for none."""
         from cevnsfit.infer.toys import Toys
-        from cevnsfit.studies.toy_runs import Run
 
-        return Run(Toys(number, self.seed), workers.jobs, self.folder, workers.dask)
-
-    def asked(self, workers: WorkerOptions) -> "Run | None":
-        """Return how the pseudo-experiments that were asked for are run, None for none."""
-        return None if self.toys is None else self.run(workers, self.toys)
+        return None if self.toys is None else Toys(self.toys, self.seed)
 
     @property
     def used_seed(self) -> int | None:

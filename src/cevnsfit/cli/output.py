@@ -104,6 +104,14 @@ def lost(failed: int) -> str:
     return f"{failed} toys could not be fitted" if failed else ""
 
 
+def alone(experiments: Sequence[str]) -> tuple[str, str]:
+    """Return what a single experiment adds to the title of a table, and the prefix that its parameters need not have there; empty for several."""
+    from cevnsfit.studies.setup import own_name
+
+    name = own_name(experiments[0]) if len(experiments) == 1 else ""
+    return (f", {name}", f"{name}.") if name else ("", "")
+
+
 def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table as text."""
     from cevnsfit.report.tables import print_table

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import AnalysisOptions, PoiOption, SeedOption, WorkerOptions
-from cevnsfit.cli.output import Answer, progress, table
+from cevnsfit.cli.output import Answer, alone, progress, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,9 +69,10 @@ def _text(result: "Posterior") -> "Iterator[str]":
     from cevnsfit.studies.posterior import notes_of
 
     found = result.numbers
+    title, prefix = alone(result.analysis.experiments)
     rows = [
         (
-            one.name,
+            one.name.removeprefix(prefix),
             f"{one.mean:.4g} +- {one.sd:.3g}",
             f"{one.quantiles[2]:.4g}",
             f"{one.quantiles[1]:.4g} .. {one.quantiles[3]:.4g}",
@@ -83,7 +84,7 @@ def _text(result: "Posterior") -> "Iterator[str]":
         for one in found.marginals
     ]
     headers = ("name", "mean +- sd", "median", "16 % .. 84 %", "R-hat", "ESS bulk", "ESS tail", "steps of autocorrelation")
-    yield table("Posterior", headers, rows)
+    yield table(f"Posterior{title}", headers, rows)
     contents = ", ".join(f"{100 * part:.1f} %" for part in found.contents)
     yield (
         f"{found.poi}: {100 * found.cl:g} % in {format_intervals(found.intervals)} ({contents}); {100 * found.cl:g} % below {found.upper:.4g}"

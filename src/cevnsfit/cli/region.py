@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cevnsfit.infer.toy_regions import Ordering
-    from cevnsfit.studies.toy_regions import RegionQuestion, ToyRegion
+    from cevnsfit.studies.toy_regions import ToyRegion
 
 _GRID: Final = ("mass=1:1000:13:log", "g=1e-5:1e-1:120:log")
 """The grid of a light mediator."""
@@ -29,24 +29,21 @@ class RegionOptions(ToyOptions):
     ] = "plane"
     toys: Annotated[int, option("--toys", "Toys at one point, at most, in whole chunks of 128.", "N")] = 1024
 
-    @property
-    def question(self) -> "RegionQuestion":
-        """Return what is asked."""
-        from cevnsfit.studies.grids import parse_grids
-        from cevnsfit.studies.toy_regions import RegionQuestion
-
-        return RegionQuestion(parse_grids(self.grid if self.grid else _GRID), self.cl, _ordering(self.ordering))
-
 
 @command("experiments model folder grid at cl ordering toys seed jobs dask profile profile_signal changes allow_overlap electrons")
 def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions) -> Answer:
     """Find the Feldman-Cousins region of two parameters; finished toys are kept, and the same command continues."""
-    from cevnsfit.studies.toy_regions import run_toy_region, write_region
+    from cevnsfit.infer.toys import Toys
+    from cevnsfit.studies import toy_regions
+    from cevnsfit.studies.grids import parse_grids
 
-    chosen, question, run = what.analysis, asked.question, asked.run(workers, asked.toys)
-    with progress() as tell:
-        result = run_toy_region(chosen, question, run=run, progress=tell)
-    files = write_region(result, asked.folder)
+    chosen, grid = what.analysis, parse_grids(asked.grid if asked.grid else _GRID)
+    with progress() as tell, workers.open() as executor:
+        result = toy_regions.region(
+            what.likelihood, at=chosen.held, cl=asked.cl, ordering=_ordering(asked.ordering), toys=Toys(asked.toys, asked.seed),
+            store=asked.folder, workers=executor, progress=tell, **grid,
+        )  # fmt: skip
+    files = toy_regions.write_region(result, asked.folder)
     valid = all(column.valid for column in result.columns)
     incomplete = "" if valid else lost(result.failed) or "points near the minimum did not converge"
     return Answer(result, _text(result, asked.cl), files, analysis=chosen, seed=asked.seed, incomplete=incomplete)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from numpy.typing import NDArray
 
 AXIS_UNITS: Final = {
@@ -26,9 +29,16 @@ DISPLAY_SCALE: Final = {"keVnr": 1e-3, "keVee": 1e-3, "PE": 1.0, "1": 1.0, "us":
 """Internal value of one display unit (MeV, photoelectron, s)."""
 
 
+class AxisTraits(NamedTuple):
+    """What kind of axis a plot has: one that wraps around, one of categories."""
+
+    circular: bool = False
+    discrete: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One binned axis.
+    """One binned axis; a sequence of (low, high) of its bins in `unit`, as the protocol of histograms (UHI) asks for.
 
     Attributes
     ----------
@@ -37,6 +47,8 @@ class Axis:
     edges
         Strictly increasing bin edges in internal units (MeV, PE, s), length nbins + 1.
     """
+
+    document: ClassVar[Mapping[str, str]] = {"edges": "display_edges", "unit": "unit"}
 
     name: str
     edges: tuple[float, ...]
@@ -48,6 +60,25 @@ class Axis:
         if len(self.edges) < 2 or not np.all(np.diff(self.edges) > 0):
             message = f"axis {self.name}: edges must be at least two and strictly increasing"
             raise AxisError(message)
+
+    def __len__(self) -> int:
+        return self.nbins
+
+    def __iter__(self) -> Iterator[tuple[float, float]]:
+        return pairwise(self.display_edges.tolist())
+
+    def __getitem__(self, index: int) -> tuple[float, float]:
+        return tuple(self)[index]
+
+    @property
+    def traits(self) -> AxisTraits:
+        """Return that the axis neither wraps around nor has categories."""
+        return AxisTraits()
+
+    @property
+    def label(self) -> str:
+        """Return "name [unit]", the name alone where there is no unit."""
+        return self.name if self.unit == "1" else f"{self.name} [{self.unit}]"
 
     @property
     def nbins(self) -> int:

@@ -5,6 +5,8 @@ The keys of a result follow from its fields. What differs is declared at its cla
 - a field or a property under another name, also that of a part ("valid": "fit.valid");
 - None: the field of this name is left out. A field that is shown under another name is not shown under its own;
 - `keys_of(Part, "field")`: the keys of a part as those of the whole.
+
+A class that is a `Document` shows the same keys as text and as HTML, each value on one line, however large it is.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from html import escape
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,14 +27,95 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 500_000_000
 """Largest document that is read, unless a smaller bound is given."""
 
+_WIDTH: Final = 100
+_LINES: Final = 22
+_ROOM: Final = 72
+_ROOM_HTML: Final = 400
+_SMALL: Final = 6
+
+
+class Document:
+    """What is seen of a value with keys: `to_dict`, text of at most one screen, and a table in notebooks.
+
+    A dataclass that is one is declared with `repr=False`.
+    """
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain values that `--json` prints."""
+        values: dict[str, Any] = plain(self)
+        return values
+
+    def __repr__(self) -> str:
+        name, texts = type(self).__name__, {key: brief(value) for key, value in _shown(self).items()}
+        line = f"{name}({', '.join(f'{key}={text}' for key, text in texts.items())})"
+        if len(line) <= _WIDTH:
+            return line
+        width = max(map(len, texts))
+        lines = [f"  {key:{width}}  {text}" for key, text in texts.items()]
+        return "\n".join([name, *lines[:_LINES], *([f"  ... {len(lines) - _LINES} more"] if len(lines) > _LINES else [])])
+
+    def _repr_html_(self) -> str:
+        return f"<table><caption>{escape(type(self).__name__)}</caption>{_html_rows(self.to_dict())}</table>"
+
+
+def brief(value: object, room: int = _ROOM) -> str:
+    """Return a value as one line of at most `room` characters: of a long one the beginning, and how much is left out; of things in a list their names.
+
+    Examples
+    --------
+    >>> brief({"g": 5e-4, "fluxes": range(3), "name": "CsI"}), brief(list(range(100)), room=20)
+    ('{g: 0.0005, fluxes: range(0, 3), name: CsI}', '[0, 1, ... 98 more]')
+    """
+    text = " ".join(_text(value, room).split())
+    return text if len(text) <= room else f"{text[: room - 3]}..."
+
+
+def _text(value: object, room: int) -> str:
+    shape = getattr(value, "shape", ())
+    if math.prod(shape) > _SMALL:
+        return f"array of {' x '.join(map(str, shape))}"
+    if _has_keys(value):
+        value = _shown(value)
+    if isinstance(value, Mapping):
+        return f"{{{_listed((f'{key}: {_text(item, room)}' for key, item in value.items()), len(value), room - 2)}}}"
+    if isinstance(value, list | tuple | set | frozenset):
+        return f"[{_listed((_text(item.name if hasattr(item, 'name') and _has_keys(item) else item, room) for item in value), len(value), room - 2)}]"
+    if shape:
+        return _text(value.tolist(), room)  # type: ignore[attr-defined]
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _listed(texts: Iterable[str], number: int, room: int) -> str:
+    """Return the first of some texts that fit, and how many more there are."""
+    line, told = "", 0
+    for text in texts:
+        longer = f"{line}, {text}" if told else text
+        rest = 0 if told + 1 == number else len(f", ... {number - told - 1} more")
+        if len(longer) + rest > room and told:
+            return f"{line}, ... {number - told} more"
+        line, told = longer, told + 1
+    return line
+
+
+def _html_rows(values: Mapping[str, Any]) -> str:
+    return "".join(f"<tr><th>{escape(str(key))}</th><td>{_html_cell(value)}</td></tr>" for key, value in values.items())
+
+
+def _html_cell(value: object) -> str:
+    if isinstance(value, Mapping) and any(isinstance(item, Mapping) for item in value.values()):
+        return f"<table>{_html_rows(value)}</table>"
+    return escape(brief(value, _ROOM_HTML))
+
 
 def plain(value: object) -> Any:
     """Return a value as JSON knows it.
 
     Results become objects of their keys, arrays nested lists, other things (paths) text, and numbers that are not finite None.
     """
-    if hasattr(value, "document") or (dataclasses.is_dataclass(value) and not isinstance(value, type)):
-        return {key: plain(attrgetter(path)(value)) for key, path in keys_of(type(value)).items()}
+    if _has_keys(value):
+        return {key: plain(item) for key, item in _shown(value).items()}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -41,6 +125,15 @@ def plain(value: object) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def _has_keys(value: object) -> bool:
+    return hasattr(value, "document") or (dataclasses.is_dataclass(value) and not isinstance(value, type))
+
+
+def _shown(value: object) -> dict[str, Any]:
+    """Return the values of a result behind its keys."""
+    return {key: attrgetter(path)(value) for key, path in keys_of(type(value)).items()}
 
 
 def keys_of(kind: type[Any], part: str = "") -> dict[str, str]:

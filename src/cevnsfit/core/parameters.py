@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ class Parameter:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterSet:
+@dataclass(frozen=True, slots=True, repr=False)
+class ParameterSet(Document):
     """An ordered set of parameters: the only map between names and indices."""
 
     parameters: tuple[Parameter, ...]

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 METHOD: Final = "parameter goodness of fit"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Compatibility(Tested):
     """How well experiments agree.
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cevnsfit.stats.joint import Joint
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Discovery(Tested):
     """The significance of a signal.
 

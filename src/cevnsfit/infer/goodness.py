@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 METHOD: Final = "deviance from the saturated model"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Goodness(Tested):
     """How well the best fit describes the data.
 

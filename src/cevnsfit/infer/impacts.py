@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, FitError
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.profile import profile
@@ -53,8 +54,8 @@ class Impact:
         return max((abs(shift) for shift in (self.up, self.down) if math.isfinite(shift)), default=0.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ranking:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Ranking(Document):
     """The nuisances of a fit, by the size of their impact.
 
     Attributes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 import numpy as np
 from scipy.special import gammaincinv
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import DomainError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.columns import at_values, searched
@@ -33,8 +34,8 @@ BESIDE: Final = 1e-6
 METHOD: Final = "profile likelihood, asymptotic threshold"
 
 
-@dataclass(frozen=True, slots=True)
-class Intervals:
+@dataclass(frozen=True, slots=True, repr=False)
+class Intervals(Document):
     """Allowed and excluded values of one parameter.
 
     Attributes

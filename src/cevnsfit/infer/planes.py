@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -65,8 +67,8 @@ class PlaneAxis:
         return self.name, self.unit, self.scale, np.asarray(self.values, dtype=np.float64).tobytes()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Region:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Region(Document):
     """The allowed region of one confidence level.
 
     Attributes
@@ -92,8 +94,8 @@ class Region:
     branches: tuple[NDArray[np.float64], ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Plane:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Plane(Document):
     """A profiled grid in two parameters.
 
     Attributes

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ProfileResult:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ProfileResult(Document):
     """-2 ln lambda minimised over the floating parameters at P points.
 
     Attributes
@@ -58,8 +60,8 @@ class ProfileResult:
         return {name: getattr(self, name) for name in ("nll2", "theta", "edm", "converged", "on_edge", "iterations")}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FitResult:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FitResult(Document):
     """The best fit of a likelihood.
 
     Attributes
@@ -147,8 +149,8 @@ class PointTest:
     samples: tuple[NDArray[np.float64], ...] = field(default=(), repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ToyRecord:
+@dataclass(frozen=True, slots=True, repr=False)
+class ToyRecord(Document):
     """The pseudo-experiments behind a result.
 
     Attributes
@@ -196,7 +198,7 @@ def named_minima(minima: Sequence[tuple[float, float]]) -> list[dict[str, float]
     return [{"value": value, "nll2": nll2} for value, nll2 in minima]
 
 
-class Tested:
+class Tested(Document):
     """What tests of a model with pseudo-experiments share: `toys` are those behind the p-value, None without any."""
 
     __slots__ = ()

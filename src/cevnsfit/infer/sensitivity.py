@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
 from cevnsfit.infer.columns import column, searched
 from cevnsfit.infer.curve import crossings, root
 from cevnsfit.infer.intervals import Intervals, intervals, profiled, threshold
@@ -57,8 +58,8 @@ _PRECISION: Final = 1e-6
 ASYMPTOTIC: Final = "asymptotic (Asimov data displaced by 1 and 2 standard deviations)"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sensitivity:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Sensitivity(Document):
     """The expected result on one parameter.
 
     Attributes
@@ -97,8 +98,8 @@ class Sensitivity:
         return self.median.valid and self.failed == 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Outlook:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Outlook(Document):
     """A true value of a parameter, on which limits are expected; made by `outlook`.
 
     Attributes

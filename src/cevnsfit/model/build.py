@@ -154,7 +154,8 @@ def likelihood_of(
         treatment = signal_systematics
     made = assembly(tuple(experiments), model, treatment, electrons)
     nominal = None if any(entry.prediction is None for entry in made.models) else made.counts
-    return Likelihood(merge(entry.parameters for entry in made.models), made, nominal)
+    axes = {experiment.name: experiment.axes for experiment in experiments}
+    return Likelihood(merge(entry.parameters for entry in made.models), made, nominal, axes=axes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

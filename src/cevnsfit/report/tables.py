@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+_FOLDED: Final = 20
+"""Length of a word beyond which it may be folded."""
+
+_GAP: Final = 3
+"""Between columns."""
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +96,7 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 
 def print_table(console: Console, title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on `console`.
+    """Print a table on `console`; where that is narrow, words are folded, numbers stay whole, and columns are continued below, the first repeated.
 
     Parameters
     ----------
@@ -108,12 +115,52 @@ def print_table(console: Console, title: str, headers: Sequence[str], rows: Sequ
     from rich.text import Text
 
     _, *body = _checked(headers, rows)
-    table = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left")
-    for column, header in enumerate(headers):
-        table.add_column(Text(header), justify="right" if all(_is_number(row[column]) for row in body) else "left")
-    for row in body:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+    columns = [_column(header, [row[place] for row in body]) for place, header in enumerate(headers)]
+    for number, page in enumerate(_pages(columns, console.width)):
+        table = Table(title=None if number else Text(title), box=box.SIMPLE_HEAD, title_justify="left")
+        for column, width in zip(page, _widths(page, console.width), strict=True):
+            table.add_column(Text(column.header), justify="right" if column.numbers else "left", overflow="fold", width=width)
+        for row in zip(*(column.cells for column in page), strict=True):
+            table.add_row(*map(Text, row))
+        console.print(table, crop=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of a table: whether it holds numbers, its width, and the least one, at which no number and no usual word is cut."""
+
+    header: str
+    cells: Sequence[str]
+    numbers: bool
+    natural: int
+    least: int
+
+
+def _column(header: str, cells: Sequence[str]) -> _Column:
+    numbers = all(map(_is_number, cells))
+    longest = max(map(len, cells), default=0)
+    words = header.split() if numbers else [word for text in (header, *cells) for word in text.split()]
+    word = min(max(map(len, words), default=0), _FOLDED)
+    return _Column(header, cells, numbers, max(longest, len(header)), max(longest, word) if numbers else word)
+
+
+def _pages(columns: Sequence[_Column], width: int) -> list[list[_Column]]:
+    """Return the columns of each part of a table that is to be `width` characters wide; each begins with the first column."""
+    pages = [list(columns[:1])]
+    for column in columns[1:]:
+        if len(pages[-1]) > 1 and sum(one.least + _GAP for one in [*pages[-1], column]) >= width:
+            pages.append([columns[0]])
+        pages[-1].append(column)
+    return pages
+
+
+def _widths(columns: Sequence[_Column], width: int) -> list[int]:
+    """Return the widths of columns of a table that is to be `width` characters wide; those give way first that can most."""
+    widths = [column.natural for column in columns]
+    for place in sorted(range(len(columns)), key=lambda place: columns[place].least - columns[place].natural):
+        excess = sum(one + _GAP for one in widths) + 1 - width
+        widths[place] = max(columns[place].least, widths[place] - max(excess, 0))
+    return widths
 
 
 def _is_number(cell: str) -> bool:

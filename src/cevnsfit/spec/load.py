@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.spec.checks import check_experiment
@@ -34,8 +36,8 @@ FILE: Final = "experiment.yaml"
 _OUT: Final = "links out of the folder"
 
 
-@dataclass(frozen=True, slots=True)
-class Experiment:
+@dataclass(frozen=True, slots=True, repr=False)
+class Experiment(Document):
     """A validated description with its tables.
 
     Attributes
@@ -58,6 +60,16 @@ class Experiment:
         The pyhf workspace that the description names, or None.
     """
 
+    document: ClassVar[Mapping[str, str | None]] = {
+        **dict.fromkeys(("spec", "tables", "variants", "overrides", "digests", "workspace")),
+        **{key: f"spec.{key}" for key in ("name", "title", "status")},
+        **{key: key for key in ("target", "bins")},
+        "axes": "lengths",
+        "observed": "observed",
+        **{key: f"spec.{key}" for key in ("overlaps", "references")},
+        "folder": "folder",
+    }
+
     spec: ExperimentSpec
     axes: tuple[Axis, ...]
     tables: Mapping[str, InputTable]
@@ -71,6 +83,27 @@ class Experiment:
     def name(self) -> str:
         """Return the name of the experiment."""
         return self.spec.name
+
+    @property
+    def target(self) -> str:
+        """Return compound and mass of the detector."""
+        return f"{self.spec.target.compound}, {self.spec.target.mass / 1e3:.6g} kg"
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Return the number of bins of each axis."""
+        return {axis.name: axis.nbins for axis in self.axes}
+
+    @property
+    def bins(self) -> int:
+        """Return the number of bins."""
+        return math.prod(self.lengths.values())
+
+    @property
+    def observed(self) -> int | None:
+        """Return the number of observed events; None for a projection, and where a workspace holds them."""
+        counts = self.spec.observed
+        return None if counts is None else round(float(self.tables[counts.table].on(self.axes, counts.column).sum()))
 
 
 def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = None) -> Experiment:

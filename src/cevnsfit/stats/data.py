@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.core.errors import NoDataError
+from cevnsfit.core.errors import CevnsfitError, NoDataError, UnknownNameError
 from cevnsfit.stats.joint import expected_totals, measured_backgrounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from cevnsfit.stats.joint import Joint
 
@@ -145,3 +145,31 @@ def observing(joint: Joint, data: Data) -> Joint:
         for channel, counts, measured in zip(joint.channels, data.counts, data.control, strict=True)
     )
     return replace(joint, channels=channels)
+
+
+def asked_data(joint: Joint, data: str | Mapping[str, ArrayLike], values: Mapping[str, float], seed: int | None) -> Data:
+    """Return the data set that `Likelihood.with_data` is asked for."""
+    if (data == "toy") != (seed is not None):
+        message = "a pseudo-experiment needs a seed, and nothing else does"
+        raise CevnsfitError(message)
+    theta = joint.parameters.vector({name: value for name, value in values.items() if name in joint.parameters})
+    if not isinstance(data, str):
+        return _given(joint, data)
+    if data == "toy":
+        return toy_data(joint, theta, np.random.default_rng(np.random.SeedSequence(seed)), 1).take(0)
+    if data == "asimov":
+        return asimov_data(joint, theta)
+    message = f"data are 'asimov', 'toy', or counts by experiment, got '{data}'"
+    raise CevnsfitError(message)
+
+
+def _given(joint: Joint, counts: Mapping[str, ArrayLike]) -> Data:
+    """Return the data set with counts in the place of those of some channels; channels without any keep their Asimov data."""
+    before, names = observed_or_asimov(joint), [channel.name for channel in joint.channels]
+    for name in counts:
+        if name not in names:
+            raise UnknownNameError("experiment", name, names)
+    return replace(
+        before,
+        counts=tuple(np.asarray(counts.get(name, n), dtype=np.float64).ravel() for name, n in zip(names, before.counts, strict=True)),
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.stats.poisson import on_off
 from cevnsfit.stats.rule import amplitudes
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Joint:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Joint(Document):
     """Channels over one parameter set; made by `join`.
 
     Attributes

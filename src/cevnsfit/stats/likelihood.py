@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal, Protocol, overload
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, overload
 
 import numpy as np
 
+from cevnsfit.core.documents import Document, brief
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.stats.data import asimov_data, observed_data, observed_or_asimov, toy_data
+from cevnsfit.stats.data import asked_data, observed_data
 from cevnsfit.stats.engine import nll2, nll2_gradient
-from cevnsfit.stats.joint import expected_totals, join
+from cevnsfit.stats.joint import expected, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -20,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cevnsfit.core.analysis import Analysis
+    from cevnsfit.core.axes import Axis
     from cevnsfit.stats.channel import Channel
-    from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
@@ -66,8 +69,8 @@ class Observing:
         return replace(channel, observed=self.counts.get(name, channel.observed), control=control)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Likelihood:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Likelihood(Document):
     """Channels as a function of the nonlinear parameters; it pickles if `build`, `nominal` and `profiler` do.
 
     Attributes
@@ -83,6 +86,8 @@ class Likelihood:
         What it was built from, as plain values; None for one that was built by hand.
     profiler
         Returns the profile over all parameters that are not in a mapping of held ones, for `logpdf`.
+    axes
+        Axes of each channel by name, for `counts`; one that was built by hand need not have them.
     """
 
     parameters: ParameterSet
@@ -90,6 +95,26 @@ class Likelihood:
     nominal: Callable[[Mapping[str, float]], dict[str, Floats]] | None = None
     origin: Analysis | None = None
     profiler: Callable[[Joint, Mapping[str, Floats]], Minimised] | None = None
+    axes: Mapping[str, tuple[Axis, ...]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the model, the bins of each channel, the parameters of interest that float, and numbers of nuisances; None for no model."""
+        channels = self.build({p.name: p.default for p in self.nonlinear})
+        uses = Counter(name for channel in channels for name in channel.coefficients.parameters)
+        nuisances = [name for name in self.names if name not in self.interest]
+        return {
+            "model": None if self.origin is None else self.origin.model,
+            "bins": {channel.name: channel.templates.shape[1] for channel in channels},
+            "floating": list(self.interest),
+            "nuisances": len(nuisances),
+            "shared": sum(uses[name] > 1 for name in nuisances),
+        }
+
+    def __repr__(self) -> str:
+        known = self.to_dict()
+        model = "" if known["model"] is None else f"{known['model']}, "
+        numbers = f"{sum(known['bins'].values())} bins; {brief(known['floating'], 40)} floating, {known['nuisances']} nuisances, {known['shared']} shared"
+        return f"Likelihood({model}{brief(list(known['bins']), 60)}: {numbers})"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -116,19 +141,32 @@ class Likelihood:
         if unknown:
             kind = "nonlinear parameter"
             raise UnknownNameError(kind, unknown[0], nonlinear.names)
-        vector = nonlinear.vector(values)
-        settings = {name: float(value) for name, value in zip(nonlinear.names, vector, strict=True)}
+        settings = dict(zip(nonlinear.names, nonlinear.vector(values).tolist(), strict=True))
         return join(self.parameters.of_kind("polynomial", "nuisance"), self.build(settings))
 
-    def counts(self, values: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
-        """Return the expected counts of each channel by name, shape (nb,), in C order of the axes.
+    @overload
+    def counts(
+        self, values: Mapping[str, float] | None = ..., /, *, components: Literal[False] = ..., **more: float
+    ) -> dict[str, Histogram]: ...
+
+    @overload
+    def counts(
+        self, values: Mapping[str, float] | None = ..., /, *, components: Literal[True], **more: float
+    ) -> dict[str, dict[str, Histogram]]: ...
+
+    def counts(
+        self, values: Mapping[str, float] | None = None, /, *, components: bool = False, **more: float
+    ) -> dict[str, Histogram] | dict[str, dict[str, Histogram]]:
+        """Return the expected counts of each channel by name, as histograms.
 
         Nuisances are nominal; a background measured in a control region is not in the counts.
 
         Parameters
         ----------
-        values
-            Couplings and nonlinear parameters, in the units of the parameters; defaults where not given.
+        values, **more
+            Couplings and nonlinear parameters, in their units; defaults where not given.
+        components
+            Return a histogram of each component by name, a stack, in the place of one of their sum.
 
         Raises
         ------
@@ -136,7 +174,26 @@ class Likelihood:
             If a name is not that of a coupling or nonlinear parameter.
         DomainError
             If a value is outside its domain.
+
+        Examples
+        --------
+        >>> import cevnsfit as cf
+        >>> likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
+        >>> found = likelihood.counts(mass=20.0, g=5e-4)["coherent-csi-2021"]
+        >>> found.values().shape, [axis.label for axis in found.axes]
+        ((9, 11), ['pe [PE]', 'time [us]'])
         """
+        settings = self._settings({**({} if values is None else values), **more})
+        if self.nominal is not None and not components:
+            return {name: self._histogram(name, counts) for name, counts in self.nominal(settings).items()}
+        joint = self._joint(settings)
+        found = expected(joint, np.array([settings[name] for name in joint.parameters.names]))
+        if components:
+            return {name: {part: self._histogram(name, counts) for part, counts in parts.items()} for name, parts in found.items()}
+        return {name: self._histogram(name, np.sum([*parts.values()], axis=0)) for name, parts in found.items()}
+
+    def _settings(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Return the values of all parameters, checked; nuisances at their defaults."""
         settings = {p.name: p.default for p in self.parameters}
         for name, value in values.items():
             parameter = self.parameters[name]
@@ -144,11 +201,13 @@ class Likelihood:
                 kind = "coupling or nonlinear parameter"
                 raise UnknownNameError(kind, name, [p.name for p in self.parameters if p.kind != "nuisance"])
             settings[name] = parameter.checked(value)
-        if self.nominal is not None:
-            return self.nominal(settings)
-        joint = self._joint(settings)
-        totals = expected_totals(joint, joint.parameters.vector({name: settings[name] for name in joint.parameters.names}))
-        return {channel.name: total[0] for channel, total in zip(joint.channels, totals, strict=True)}
+        return settings
+
+    def _histogram(self, channel: str, counts: Floats) -> Histogram:
+        if channel not in self.axes:
+            message = f"{channel} has no histogram: the axes of its bins were not given to this likelihood, built by hand"
+            raise CevnsfitError(message)
+        return Histogram(self.axes[channel], counts.reshape([axis.nbins for axis in self.axes[channel]]))
 
     def _joint(self, values: Mapping[str, float]) -> Joint:
         return self.at({p.name: values[p.name] for p in self.nonlinear if p.name in values})
@@ -186,7 +245,7 @@ class Likelihood:
         asked = {**({} if truth is None else truth), **true}
         values = {name: self.parameters[name].checked(float(value)) for name, value in asked.items()}
         joint = self._joint(values)
-        found = _data_of(joint, data, values, seed)
+        found = asked_data(joint, data, values, seed)
         kept = {channel.name for channel in joint.channels if channel.name in keep and channel.observed is not None}
         names = [channel.name for channel in joint.channels]
         counts = {name: n for name, n in zip(names, found.counts, strict=True) if name not in kept}
@@ -327,34 +386,6 @@ class _Points:
             raise CevnsfitError(message)
         held = [p.name for p in joint.parameters if p.fixed or p.kind != "nuisance"]
         return self.likelihood.profiler(joint, {name: theta[:, joint.parameters.index(name)] for name in held}).theta
-
-
-def _data_of(joint: Joint, data: str | Mapping[str, ArrayLike], values: Mapping[str, float], seed: int | None) -> Data:
-    """Return the data set that `Likelihood.with_data` is asked for."""
-    if (data == "toy") != (seed is not None):
-        message = "a pseudo-experiment needs a seed, and nothing else does"
-        raise CevnsfitError(message)
-    theta = joint.parameters.vector({name: value for name, value in values.items() if name in joint.parameters})
-    if not isinstance(data, str):
-        return _given(joint, data)
-    if data == "toy":
-        return toy_data(joint, theta, np.random.default_rng(np.random.SeedSequence(seed)), 1).take(0)
-    if data == "asimov":
-        return asimov_data(joint, theta)
-    message = f"data are 'asimov', 'toy', or counts by experiment, got '{data}'"
-    raise CevnsfitError(message)
-
-
-def _given(joint: Joint, counts: Mapping[str, ArrayLike]) -> Data:
-    """Return the data set with counts in the place of those of some channels; channels without any keep their Asimov data."""
-    before, names = observed_or_asimov(joint), [channel.name for channel in joint.channels]
-    for name in counts:
-        if name not in names:
-            raise UnknownNameError("experiment", name, names)
-    return replace(
-        before,
-        counts=tuple(np.asarray(counts.get(name, n), dtype=np.float64).ravel() for name, n in zip(names, before.counts, strict=True)),
-    )
 
 
 def release(likelihood: Likelihood, names: Iterable[str]) -> Likelihood:

@@ -6,59 +6,108 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from cevnsfit.core.threads import on_one_thread
-from cevnsfit.infer.compatibility import Compatibility, compatibility
+from cevnsfit.infer import compatibility as agreements
 from cevnsfit.infer.goodness import Goodness, goodness_of_fit
 from cevnsfit.infer.impacts import Ranking, ranking
-from cevnsfit.studies.fitting import SignalStrength, poi_name, prepare, signal_strength
-from cevnsfit.studies.setup import check_floating, load_experiments
+from cevnsfit.studies.fitting import SignalStrength, poi_name, prepared, signal_strength
+from cevnsfit.studies.setup import load_experiments
 from cevnsfit.studies.toy_runs import description, runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from cevnsfit.core.analysis import Analysis
+    from cevnsfit.infer.compatibility import Compatibility
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.studies.toy_runs import Run
+    from cevnsfit.stats.likelihood import Likelihood
+    from cevnsfit.studies.workers import Workers
 
     Progress = Callable[[int, int], None]
 
 
 @on_one_thread
-def run_goodness(
-    analysis: Analysis, *, at: Mapping[str, float] | None = None, run: Run | None = None, progress: Progress | None = None
+def goodness(
+    likelihood: Likelihood,
+    *,
+    at: Mapping[str, float] | None = None,
+    toys: Toys | None = None,
+    store: str | Path | None = None,
+    workers: Workers = None,
+    progress: Progress | None = None,
 ) -> Goodness:
-    """Return the goodness of fit of an analysis, with pseudo-experiments where `run` says how; nonlinear parameters must be held."""
-    chosen = analysis.holding(at)
-    joint, held = prepare(chosen)
-    check_floating(chosen)
-    if run is None:
+    """Return the goodness of the best fit: the deviance from the saturated model.
+
+    Parameters
+    ----------
+    likelihood
+        From `build_likelihood`.
+    at
+        Held parameters; nonlinear ones must be.
+    toys
+        Number and seed of pseudo-experiments for the p-value; none by default, where chi-squared is not to be trusted in bins with few events.
+    store, workers, progress
+        As for `intervals`.
+    """
+    joint, held = prepared(likelihood, at)
+    if toys is None:
         return goodness_of_fit(joint, at=held)
-    with runner(run, description(chosen, run.toys.seed, method="gof"), 1, progress) as here:
-        return goodness_of_fit(joint, at=held, toys=run.toys, run=here)
+    identity = description(likelihood, {} if at is None else at, toys.seed, method="gof")
+    with runner(identity, 1, store=store, workers=workers, progress=progress) as here:
+        return goodness_of_fit(joint, at=held, toys=toys, run=here)
 
 
 @on_one_thread
-def run_compatibility(
-    analysis: Analysis, *, at: Mapping[str, float] | None = None, run: Run | None = None, progress: Progress | None = None
+def compatibility(
+    likelihood: Likelihood,
+    *,
+    at: Mapping[str, float] | None = None,
+    toys: Toys | None = None,
+    store: str | Path | None = None,
+    workers: Workers = None,
+    progress: Progress | None = None,
 ) -> Compatibility:
-    """Return how well the experiments of an analysis agree, with pseudo-experiments where `run` says how; nonlinear parameters must be held."""
-    chosen = analysis.holding(at)
-    joint, held = prepare(chosen)
-    check_floating(chosen)
-    if run is None:
-        return compatibility(joint, at=held)
-    with runner(run, description(chosen, run.toys.seed, method="compatibility"), 1, progress) as here:
-        return compatibility(joint, at=held, toys=run.toys, run=here)
+    """Return how well experiments agree on the couplings they share: the parameter goodness of fit.
+
+    Parameters
+    ----------
+    likelihood
+        Of at least two experiments, from `build_likelihood`.
+    at
+        Held parameters; nonlinear ones must be.
+    toys
+        Number and seed of pseudo-experiments for the p-value; none by default.
+    store, workers, progress
+        As for `intervals`.
+
+    References
+    ----------
+    Maltoni and Schwetz, Phys. Rev. D 68 (2003) 033020, hep-ph/0304176.
+    """
+    joint, held = prepared(likelihood, at)
+    if toys is None:
+        return agreements.compatibility(joint, at=held)
+    identity = description(likelihood, {} if at is None else at, toys.seed, method="compatibility")
+    with runner(identity, 1, store=store, workers=workers, progress=progress) as here:
+        return agreements.compatibility(joint, at=held, toys=toys, run=here)
 
 
 @on_one_thread
-def run_ranking(analysis: Analysis, *, at: Mapping[str, float] | None = None, poi: str | None = None) -> Ranking:
-    """Return the nuisances of an analysis by the size of their impact on a parameter; nonlinear parameters must be held."""
-    chosen = analysis.holding(at)
-    joint, held = prepare(chosen)
-    name = poi_name(joint, poi, chosen.held)
-    check_floating(chosen, (name,))
-    return ranking(joint, name, at=held)
+def impacts(likelihood: Likelihood, poi: str | None = None, *, at: Mapping[str, float] | None = None) -> Ranking:
+    """Return the nuisances by the size of their impact on a parameter, each held one error above and below its value.
+
+    Parameters
+    ----------
+    likelihood
+        From `build_likelihood`.
+    poi
+        The parameter; by default the first coupling of the model that is not held.
+    at
+        Held parameters; nonlinear ones must be.
+    """
+    joint, others = prepared(likelihood, at, () if poi is None else (poi,))
+    return ranking(joint, poi_name(joint, poi, {} if at is None else at), at=others)
 
 
 @on_one_thread

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.coverage import QUANTITIES, Coverage, is_near, studied
 from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.intervals import intervals, threshold
+from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
 from cevnsfit.report.style import AxisLabel, save_figure
-from cevnsfit.studies.fitting import prepare
+from cevnsfit.studies.fitting import prepared
 from cevnsfit.studies.grids import parse_grid
-from cevnsfit.studies.setup import check_floating, check_model, parse_assignments
+from cevnsfit.studies.setup import check_model, described, parse_assignments
 from cevnsfit.studies.toy_runs import description, runner
 
 if TYPE_CHECKING:
@@ -28,13 +30,15 @@ if TYPE_CHECKING:
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.runner import Procedure
-    from cevnsfit.infer.toys import Toys
-    from cevnsfit.studies.toy_runs import Run
+    from cevnsfit.stats.likelihood import Likelihood
+    from cevnsfit.studies.workers import Workers
 
     Progress = Callable[[int, int], None]
 
 TABLE: Final = "coverage.csv"
 PICTURE: Final = "coverage.png"
+
+_TOYS: Final = Toys(512)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Truths:
         Confidence level.
     nested
         Pseudo-experiments at each true value for Feldman-Cousins intervals, with more for each of them; 0 for none. The number in
-        `Run.toys` is that for the other methods.
+        `toys` is that for the other methods.
     over
         Name and values of a held parameter, such as the mass, at each of which the study is made, without the true values that the observed
         data exclude by five standard deviations; None for one study of all true values.
@@ -83,8 +87,8 @@ class CoverageRow:
     coverage: tuple[Coverage, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class CoverageStudy:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CoverageStudy(Document):
     """A coverage study: what was studied, the seed, and one row for each setting."""
 
     document: ClassVar[Mapping[str, str | None]] = {
@@ -141,55 +145,73 @@ def parse_truths(texts: Sequence[str], units: Mapping[str, str] | None = None) -
 
 
 @on_one_thread
-def run_coverage(
-    analysis: Analysis, truths: Truths, *, at: Mapping[str, float] | None = None, run: Run, progress: Progress | None = None
+def coverage(  # noqa: PLR0913 (store, workers and progress say where, not what)
+    likelihood: Likelihood,
+    poi: str,
+    true: Sequence[float],
+    *,
+    at: Mapping[str, float] | None = None,
+    cl: float = 0.90,
+    nested: int = 0,
+    over: tuple[str, Sequence[float]] | None = None,
+    toys: Toys = _TOYS,
+    store: str | Path | None = None,
+    workers: Workers = None,
+    progress: Progress | None = None,
 ) -> CoverageStudy:
-    """Return the coverage of each method at each true value.
+    """Return how often intervals of each method contain the truth.
 
     Parameters
     ----------
-    analysis
-        What would be fitted.
-    truths
-        What is studied.
+    likelihood
+        From `build_likelihood`.
+    poi, true
+        The parameter, and its true values.
     at
-        Held parameters; those of the analysis by default. A mass must be among them when the model has one, or be in `truths.over`.
-    run
-        How pseudo-experiments are run.
-    progress
-        Called with (finished, asked for so far) units of work.
+        Held parameters. A mass must be among them when the model has one, or be in `over`.
+    cl
+        Confidence level of the intervals.
+    nested
+        Pseudo-experiments at each true value for Feldman-Cousins intervals, with more for each of them; 0 for none.
+    over
+        Name and values of a held parameter, at each of which the study is made, without the true values that the observed data exclude by five
+        standard deviations.
+    toys
+        Number at each true value for the other methods, and seed.
+    store, workers, progress
+        As for `intervals`.
 
     Raises
     ------
     CevnsfitError
         If a parameter is both held and varied.
     """
-    threshold(truths.cl, 1)
+    threshold(cl, 1)
+    held = {} if at is None else dict(at)
+    truths = Truths(poi, tuple(float(value) for value in true), cl, nested, None if over is None else (over[0], tuple(map(float, over[1]))))
     name, values = (None, (None,)) if truths.over is None else truths.over
-    chosen = analysis.holding(at)
-    both = [text for text in (truths.poi, name) if text is not None and text in chosen.held]
-    if both or truths.poi == name:
-        message = f"{', '.join(both) if both else truths.poi} is both held (--at) and varied (--true, --grid)"
+    both = [text for text in (poi, name) if text is not None and text in held]
+    if both or poi == name:
+        message = f"{', '.join(both) if both else poi} is both held (--at) and varied (--true, --grid)"
         raise CevnsfitError(message)
-    over = None if truths.over is None else [name, list(values)]
-    identity = description(chosen, run.toys.seed, method="coverage", poi=truths.poi, truths=list(truths.values), cl=truths.cl, over=over)
-    places = [chosen if name is None or value is None else chosen.holding({**chosen.held, name: value}) for value in values]
-    with runner(run, identity, QUANTITIES, progress) as here:
-        rows = here(_rows(places, truths, run.toys))
-    return CoverageStudy(chosen, truths, run.toys.seed, rows)
+    settings = None if truths.over is None else [name, list(values)]
+    identity = description(likelihood, held, toys.seed, method="coverage", poi=poi, truths=list(truths.values), cl=cl, over=settings)
+    places = [held if name is None or value is None else {**held, name: value} for value in values]
+    with runner(identity, QUANTITIES, store=store, workers=workers, progress=progress) as here:
+        rows = here(_rows(likelihood, places, truths, toys))
+    return CoverageStudy(described(likelihood, held), truths, toys.seed, rows)
 
 
-def _rows(places: Sequence[Analysis], truths: Truths, toys: Toys) -> Procedure[tuple[CoverageRow, ...]]:
-    """Return the study at each place, that is of the analysis with each set of held parameters."""
-    return tuple((yield [_row(place, truths, toys, number) for number, place in enumerate(places)]))
+def _rows(likelihood: Likelihood, places: Sequence[Mapping[str, float]], truths: Truths, toys: Toys) -> Procedure[tuple[CoverageRow, ...]]:
+    """Return the study at each place, a set of held parameters."""
+    return tuple((yield [_row(likelihood, place, truths, toys, number) for number, place in enumerate(places)]))
 
 
-def _row(analysis: Analysis, truths: Truths, toys: Toys, number: int) -> Procedure[CoverageRow]:
+def _row(likelihood: Likelihood, place: Mapping[str, float], truths: Truths, toys: Toys, number: int) -> Procedure[CoverageRow]:
     """Return the study at one place; `number` is its number."""
-    joint, held = prepare(analysis)
-    check_floating(analysis, (truths.poi,))
+    joint, held = prepared(likelihood, place, (truths.poi,))
     test = default_hypothesis(joint, truths.poi, at=held)
-    first, setting = 2 * number * len(truths.values), None if truths.over is None else analysis.held[truths.over[0]]
+    first, setting = 2 * number * len(truths.values), None if truths.over is None else place[truths.over[0]]
     found = yield [
         studied(test, value, cl=truths.cl, toys=toys, nested=truths.nested, point=first + 2 * k)
         for k, value in enumerate(truths.values)

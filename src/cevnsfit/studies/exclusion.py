@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.contour import pieces
@@ -32,8 +33,8 @@ TABLE: Final = "exclusion.csv"
 INTERVALS: Final = "exclusion_intervals.csv"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Exclusion:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Exclusion(Document):
     """A plane with its regions.
 
     Attributes

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, NoDataError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.intervals import Intervals, intervals
-from cevnsfit.infer.nonlinear import nonlinear_intervals
 from cevnsfit.infer.profile import profile
 from cevnsfit.model.build import SIGNAL
-from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.joint import Joint, join, measured_backgrounds
 from cevnsfit.studies.pseudo import Pseudo, data_text
 from cevnsfit.studies.rates import Rates, counts_at
-from cevnsfit.studies.setup import build, caveat, check_floating, check_model, fix, load_experiments
+from cevnsfit.studies.setup import asked_to_float, build, caveat, check_floating, fix, load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.results import FitResult
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.stats.data import Data
     from cevnsfit.stats.likelihood import Likelihood
 
 
@@ -36,8 +33,8 @@ ALL: Final = "all"
 """Name that stands for all parameters that float."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FitSummary:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FitSummary(Document):
     """A fit and what follows from it.
 
     Attributes
@@ -127,7 +124,7 @@ def run_fit(
     if pseudo is None:
         require_data(experiments)
     likelihood, held = build(chosen, experiments, fitted=pseudo is None), chosen.held
-    check_floating(chosen)
+    check_floating(chosen.floating, held)
     fix(likelihood, held)
     if pseudo is not None:
         nonlinear = {name: value for name, value in held.items() if name in likelihood.nonlinear}
@@ -143,7 +140,11 @@ def run_fit(
 
 def require_data(experiments: Sequence[Experiment]) -> None:
     """Raise NoDataError if one of the experiments has no observed counts."""
-    missing = [experiment.name for experiment in experiments if not experiment.spec.has_data]
+    require_observed([experiment.name for experiment in experiments if not experiment.spec.has_data])
+
+
+def require_observed(missing: Sequence[str]) -> None:
+    """Raise NoDataError if there are experiments without observed counts, named `missing`."""
     if missing:
         message = f"{', '.join(missing)}: no observed counts to fit; use `cevnsfit forecast` for projections"
         raise NoDataError(message)
@@ -180,85 +181,48 @@ def _above_standard(joint: Joint, result: FitResult, at: Mapping[str, float]) ->
     return float(standard.nll2[0]) - result.nll2 if couplings and standard.converged[0] else math.nan
 
 
-@on_one_thread
-def run_intervals(
-    analysis: Analysis,
-    *,
-    at: Mapping[str, float] | None = None,
-    poi: str | None = None,
-    cl: float = 0.90,
-    dof: int = 1,
-    data: Data | None = None,
-) -> Intervals:
-    """Return the intervals of one parameter of interest with all other parameters profiled or held.
-
-    Parameters
-    ----------
-    analysis
-        What to fit.
-    at
-        Held parameters; those of the analysis by default. A mass must be among them when the model has one.
-    poi
-        The parameter; by default the first polynomial one of the model that is not held, or its only parameter.
-    cl, dof
-        Of the threshold.
-    data
-        The data set; the observed one by default.
-    """
-    chosen = analysis.holding(at)
-    nonlinear = nonlinear_in_question(chosen, poi)
-    if not nonlinear:
-        joint, held = prepare(chosen, observed=data is None)
-        name = poi_name(joint, poi, held)
-        check_floating(chosen, (name,))
-        return intervals(joint, name, cl=cl, dof=dof, at=held, data=data)
-    experiments = load_experiments(chosen)
-    if data is None:
-        require_data(experiments)
-    likelihood = build(chosen, experiments)
-    require_nonlinear(likelihood, [*chosen.held, *nonlinear])
-    joint, values = fix(likelihood, chosen.held)
-    name = asked_parameter(joint, poi, nonlinear, values)
-    check_floating(chosen, (name,))
-    floating = [one for one in nonlinear if one != name]
-    seen = observed_data(joint) if data is None else data
-    return nonlinear_intervals(likelihood, name, cl=cl, dof=dof, at=chosen.held, floating=floating, data=seen)
-
-
-def nonlinear_in_question(analysis: Analysis, poi: str | None) -> list[str]:
-    """Return the nonlinear parameters among the parameter of interest and those that float; the first is that of interest if it is one.
+def nonlinear_in_question(likelihood: Likelihood, at: Mapping[str, float], poi: str | None) -> list[str]:
+    """Return the nonlinear parameters among the parameter of interest and those that were asked to float; the first is that of interest if it is one.
 
     A model without couplings is asked for its only parameter.
     """
-    model = check_model(analysis.model)
-    parameters = () if model is None else model.parameters
-    nonlinear = {p.name for p in parameters if p.kind == "nonlinear"}
-    only = [p.name for p in parameters if p.name not in analysis.held]
-    if poi is None and nonlinear and len(only) == 1 and only[0] in nonlinear:
-        poi = only[0]
-    _require_free(poi, analysis.held)
-    first = [poi] if poi in nonlinear else []
-    return [*(name for name in first if name is not None), *(name for name in analysis.floating if name in nonlinear and name != poi)]
+    only = [p for p in likelihood.parameters if p.kind != "nuisance" and p.name not in at]
+    if poi is None and len(only) == 1 and only[0].kind == "nonlinear":
+        poi = only[0].name
+    _require_free(poi, at)
+    names = [*([] if poi is None else [poi]), *(name for name in asked_to_float(likelihood) if name != poi)]
+    return [name for name in names if name in likelihood.nonlinear]
 
 
-def prepare(analysis: Analysis, *, observed: bool = True) -> tuple[Joint, dict[str, float]]:
-    """Return the likelihood of an analysis at its held nonlinear parameters, and the other held values.
+def prepared(
+    likelihood: Likelihood, at: Mapping[str, float] | None, taken: Collection[str] = (), *, released: Collection[str] = ()
+) -> tuple[Joint, dict[str, float]]:
+    """Return the likelihood at its held nonlinear parameters, with data, and the other held values.
+
+    Parameters
+    ----------
+    likelihood, at
+        The likelihood, and what is held.
+    taken
+        Parameters of interest.
+    released
+        Nonlinear parameters that need not be held.
 
     Raises
     ------
     NoDataError
-        If an experiment is a projection without data, and `observed` ones are asked for.
+        If an experiment is a projection without data.
     CevnsfitError
-        If a nonlinear parameter is not held.
+        If a nonlinear parameter is not held, or a parameter should float that is.
     UnknownNameError, DomainError
         If a held parameter is unknown or outside its domain.
     """
-    experiments = load_experiments(analysis)
-    if observed:
-        require_data(experiments)
-    likelihood = build(analysis, experiments)
-    require_nonlinear(likelihood, analysis.held)
-    return fix(likelihood, analysis.held)
+    held = {} if at is None else dict(at)
+    check_floating(asked_to_float(likelihood), held, taken)
+    require_nonlinear(likelihood, [*held, *released])
+    joint, values = fix(likelihood, held)
+    require_observed([channel.name for channel in joint.channels if channel.observed is None])
+    return joint, values
 
 
 def poi_name(joint: Joint, poi: str | None, at: Mapping[str, float]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from cevnsfit.core.documents import keys_of
+from cevnsfit.core.documents import Document, keys_of
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
@@ -96,8 +96,8 @@ class Setting:
     real: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Forecast:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Forecast(Document):
     """The expected result of one set of experiments at one setting of the held parameters.
 
     Attributes
@@ -211,7 +211,7 @@ def outlook_at(plan: Plan, setting: Setting, at: Mapping[str, float]) -> Outlook
     asimov, real = asimov_and_real(plan, setting, at)
     joint, held = fix(asimov, at)
     poi = poi_name(joint, plan.poi, at)
-    check_floating(plan.analysis, (poi,))
+    check_floating(plan.analysis.floating, at, (poi,))
     truth = dict(plan.truth).get(poi, joint.parameters[poi].default)
     fluctuating = tuple(e.name for e in setting.experiments if e.name not in setting.real)
     test = hypothesis(joint, poi, truth, at=held)

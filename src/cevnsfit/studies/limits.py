@@ -2,86 +2,73 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
+from cevnsfit.infer import intervals as profiles
 from cevnsfit.infer.cls import cls_limit, cls_limit_toys, signal_test
 from cevnsfit.infer.discovery import Discovery, discovery, with_toys
 from cevnsfit.infer.feldman_cousins import feldman_cousins
 from cevnsfit.infer.hypothesis import default_hypothesis
+from cevnsfit.infer.nonlinear import nonlinear_intervals
 from cevnsfit.infer.toys import Toys
-from cevnsfit.studies.fitting import nonlinear_in_question, poi_name, prepare, run_intervals
-from cevnsfit.studies.setup import check_floating
-from cevnsfit.studies.toy_runs import Run, description, runner
+from cevnsfit.stats.data import observed_data
+from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, poi_name, prepared
+from cevnsfit.studies.toy_runs import description, runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.intervals import Intervals
+    from cevnsfit.stats.joint import Joint
+    from cevnsfit.stats.likelihood import Likelihood
+    from cevnsfit.studies.workers import Workers
 
     Progress = Callable[[int, int], None]
 
 METHODS: Final = ("profile", "feldman-cousins", "cls")
 
-SPARE: Final = Run(Toys())
-"""Pseudo-experiments where nothing was said of them."""
-
 RATIO: Final = 3
 """Numbers measured on each pseudo-experiment: -2 ln lambda at the tested value, at the best fit, and the parameter there."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of one parameter.
-
-    Attributes
-    ----------
-    poi
-        The parameter; None for the first polynomial one of the model that is not held.
-    cl
-        Confidence level.
-    dof
-        Degrees of freedom of the asymptotic threshold.
-    method
-        One of `METHODS`.
-    """
-
-    poi: str | None = None
-    cl: float = 0.90
-    dof: int = 1
-    method: str = "profile"
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            message = f"unknown method '{self.method}'; known: {', '.join(METHODS)}"
-            raise CevnsfitError(message)
-
-
 @on_one_thread
-def run_limits(
-    analysis: Analysis,
-    question: Question,
+def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what)
+    likelihood: Likelihood,
+    poi: str | None = None,
     *,
     at: Mapping[str, float] | None = None,
-    run: Run | None = None,
+    cl: float = 0.90,
+    dof: int = 1,
+    method: str = "profile",
+    toys: Toys | None = None,
+    store: str | Path | None = None,
+    workers: Workers = None,
     progress: Progress | None = None,
 ) -> Intervals:
-    """Return the intervals, or the limit, of one parameter.
+    """Return the allowed and excluded intervals of one parameter, every branch of them.
 
     Parameters
     ----------
-    analysis
-        What to fit.
-    question
-        Parameter, confidence level and method.
+    likelihood
+        From `build_likelihood`.
+    poi
+        The parameter, of any kind; by default the first coupling of the model that is not held, or its only parameter.
     at
-        Held parameters; those of the analysis by default. A mass must be among them when the model has one.
-    run
-        How pseudo-experiments are run. Feldman-Cousins needs it; with it CLs is that of pseudo-experiments, without asymptotic.
+        Held parameters. A mass must be among them when the model has one, unless it was asked to float.
+    cl, dof
+        Confidence level, and degrees of freedom of the asymptotic threshold.
+    method
+        "profile" (asymptotic), "feldman-cousins", or "cls" for an upper limit.
+    toys
+        Number and seed of pseudo-experiments: for Feldman-Cousins 2048 at a value by default; CLs is asymptotic without any.
+    store
+        Folder in which they are kept: the same call continues a stopped one.
+    workers
+        Processes, or an executor, in which they are fitted; the numbers do not depend on it.
     progress
         Called with (finished, asked for so far) chunks.
 
@@ -89,65 +76,103 @@ def run_limits(
     ------
     CevnsfitError
         If the method does not fit the question.
+    UnknownNameError, DomainError
+        If a parameter is unknown, or a held one outside its domain.
+
+    References
+    ----------
+    Cowan, Cranmer, Gross and Vitells, Eur. Phys. J. C 71 (2011) 1554; Feldman and Cousins, Phys. Rev. D 57 (1998) 3873; Read, J. Phys. G 28
+    (2002) 2693.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> likelihood = cf.build_likelihood("coherent-lar-2020", model="lmu-ltau")
+    >>> limit = cf.intervals(likelihood, "g", at={"mass": 100.0}, cl=0.90)
+    >>> [[round(end, 4) for end in ends] for ends in limit.allowed]
+    [[0.0, 0.0032], [0.007, 0.0076]]
     """
-    chosen = analysis.holding(at)
-    if question.method == "profile":
-        if run is not None:
-            message = "the profile-likelihood method uses no toys; choose --method feldman-cousins or cls"
+    if method not in METHODS:
+        message = f"unknown method '{method}'; known: {', '.join(METHODS)}"
+        raise CevnsfitError(message)
+    held = {} if at is None else dict(at)
+    nonlinear = nonlinear_in_question(likelihood, held, poi)
+    if method == "profile":
+        if toys is not None or store is not None:
+            message = "the profile-likelihood method uses no toys; choose the method feldman-cousins or cls"
             raise CevnsfitError(message)
-        return run_intervals(chosen, poi=question.poi, cl=question.cl, dof=question.dof)
-    nonlinear = nonlinear_in_question(chosen, question.poi)
+        return _profiled(likelihood, poi, held, nonlinear, profiles.Level(cl, dof))
     if nonlinear:
         message = f"{', '.join(nonlinear)} rebuilds the templates: only the profile-likelihood method knows such parameters"
         raise CevnsfitError(message)
-    joint, held = prepare(chosen)
-    name = poi_name(joint, question.poi, held)
-    check_floating(chosen, (name,))
-    if question.method == "cls" and run is None:
-        return cls_limit(signal_test(joint, name, at=held), cl=question.cl)
-    if run is None:
-        message = "Feldman-Cousins intervals need toys"
-        raise CevnsfitError(message)
-    identity = description(chosen, run.toys.seed, method=question.method, poi=name, cl=question.cl)
-    with runner(run, identity, RATIO, progress) as here:
-        if question.method == "cls":
-            return cls_limit_toys(signal_test(joint, name, at=held), cl=question.cl, toys=run.toys, run=here)
-        return feldman_cousins(default_hypothesis(joint.physical, name, at=held), cl=question.cl, toys=run.toys, run=here)
+    name, joint, others = _asked(likelihood, poi, held)
+    if method == "cls" and toys is None:
+        return cls_limit(signal_test(joint, name, at=others), cl=cl)
+    chosen = Toys() if toys is None else toys
+    identity = description(likelihood, held, chosen.seed, method=method, poi=name, cl=cl)
+    with runner(identity, RATIO, store=store, workers=workers, progress=progress) as here:
+        if method == "cls":
+            return cls_limit_toys(signal_test(joint, name, at=others), cl=cl, toys=chosen, run=here)
+        return feldman_cousins(default_hypothesis(joint.physical, name, at=others), cl=cl, toys=chosen, run=here)
+
+
+def _asked(likelihood: Likelihood, poi: str | None, held: Mapping[str, float]) -> tuple[str, Joint, dict[str, float]]:
+    """Return the parameter of interest, the likelihood at its held nonlinear parameters, and the other held values."""
+    joint, others = prepared(likelihood, held, () if poi is None else (poi,))
+    return poi_name(joint, poi, held), joint, others
+
+
+def _profiled(
+    likelihood: Likelihood, poi: str | None, held: Mapping[str, float], nonlinear: Sequence[str], level: profiles.Level
+) -> Intervals:
+    if not nonlinear:
+        name, joint, others = _asked(likelihood, poi, held)
+        return profiles.intervals(joint, name, cl=level.cl, dof=level.dof, at=others)
+    joint, others = prepared(likelihood, held, () if poi is None else (poi,), released=nonlinear)
+    name = asked_parameter(joint, poi, nonlinear, {**held, **others})
+    floating = [one for one in nonlinear if one != name]
+    return nonlinear_intervals(likelihood, name, cl=level.cl, dof=level.dof, at=held, floating=floating, data=observed_data(joint))
 
 
 @on_one_thread
-def run_discovery(
-    analysis: Analysis,
+def significance(
+    likelihood: Likelihood,
+    poi: str | None = None,
     *,
     at: Mapping[str, float] | None = None,
-    poi: str | None = None,
-    run: Run = SPARE,
-    asked: bool = False,
+    toys: Toys | None = None,
+    store: str | Path | None = None,
+    workers: Workers = None,
     progress: Progress | None = None,
 ) -> Discovery:
-    """Return the significance of a signal, asymptotic where that holds, else from pseudo-experiments.
+    """Return the significance with which a parameter exceeds its value without signal, asymptotic where that holds, else from pseudo-experiments.
 
     Parameters
     ----------
-    analysis
-        What to fit.
-    at
-        Held parameters; those of the analysis by default.
+    likelihood
+        From `build_likelihood`.
     poi
-        The parameter; by default the first polynomial one of the model that is not held.
-    run
-        How pseudo-experiments are run.
-    asked
-        Whether they are run in any case.
-    progress
-        Called with (finished, asked for so far) chunks.
+        The parameter; by default the first coupling of the model that is not held.
+    at
+        Held parameters; a mass must be among them.
+    toys
+        Number and seed of pseudo-experiments, which then decide in any case; by default 2048 where the asymptotic number does not hold.
+    store, workers, progress
+        As for `intervals`.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> found = cf.significance(cf.build_likelihood("coherent-csi-2021", model="signal-strength"))
+    >>> round(found.significance, 1)
+    11.1
     """
-    chosen = analysis.holding(at)
-    joint, held = prepare(chosen)
-    name = poi_name(joint, poi, chosen.held)
-    check_floating(chosen, (name,))
-    found = discovery(joint, name, at=held)
-    if not (asked or (found.remark and math.isfinite(found.statistic))):
+    held = {} if at is None else dict(at)
+    name, joint, others = _asked(likelihood, poi, held)
+    found = discovery(joint, name, at=others)
+    if toys is None and not (found.remark and math.isfinite(found.statistic)):
         return found
-    with runner(run, description(chosen, run.toys.seed, method="discovery", poi=name), RATIO, progress) as here:
-        return with_toys(found, run.toys, here, asked=asked)
+    chosen = Toys() if toys is None else toys
+    identity = description(likelihood, held, chosen.seed, method="discovery", poi=name)
+    with runner(identity, RATIO, store=store, workers=workers, progress=progress) as here:
+        return with_toys(found, chosen, here, asked=toys is not None)

@@ -8,7 +8,7 @@ import math
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from cevnsfit.core.documents import keys_of, plain
+from cevnsfit.core.documents import Document, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
@@ -133,8 +133,8 @@ class Place:
     folder: Path | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Posterior:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Posterior(Document):
     """A sampled posterior: the analysis, the numbers, and the draws of the parameter of interest after the warm-up."""
 
     document: ClassVar[Mapping[str, str | None]] = {
@@ -203,8 +203,8 @@ def density_of(task: DensityTask) -> PosteriorDensity:
 
 def _density(task: DensityTask, experiments: Sequence[Experiment]) -> tuple[PosteriorDensity, str]:
     """Return the density and the parameter of interest; templates are shared where no nonlinear parameter floats."""
-    held, nonlinear = task.analysis.held, nonlinear_in_question(task.analysis, task.poi)
-    likelihood = build(task.analysis, experiments)
+    held, likelihood = task.analysis.held, build(task.analysis, experiments)
+    nonlinear = nonlinear_in_question(likelihood, held, task.poi)
     require_nonlinear(likelihood, [*held, *nonlinear])
     joint, values = fix(likelihood, held)
     name = asked_parameter(joint, task.poi, nonlinear, held)
@@ -241,7 +241,7 @@ def run_posterior(
     chosen = analysis.holding(at)
     experiments = load_experiments(chosen)
     require_data(experiments)
-    check_floating(chosen)
+    check_floating(chosen.floating, chosen.held)
     task = DensityTask(chosen, digest_of(experiments), sampling.poi, sampling.priors)
     goal, name = _density(task, experiments)
     if sampling.nested:
@@ -259,7 +259,7 @@ def _store(folder: Path, analysis: Analysis, sampling: Sampling, goal: Posterior
     """Return the store of a posterior, made or continued."""
     shape = (DRAWS * walkers, 1) if sampling.nested else (BLOCK, walkers)
     about = {"priors": plain(sampling.priors), "ensembles": sampling.ensembles, "walkers": walkers, "sampler": SAMPLERS[sampling.sampler]}
-    identity = description(analysis, sampling.seed, method="posterior", block=shape[0], **about)
+    identity = description(build(analysis), analysis.held, sampling.seed, method="posterior", block=shape[0], **about)
     return open_posterior(folder, identity(), goal.names, ensembles=sampling.ensembles, shape=shape)
 
 

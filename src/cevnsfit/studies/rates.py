@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.planes import Projection
 from cevnsfit.model.build import SIGNAL
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from cevnsfit.stats.joint import Joint
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rates:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Rates(Document):
     """Expected counts of one experiment.
 
     Attributes

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.documents import plain
+from cevnsfit.core.documents import Document, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.grid import Grid, GridColumn, assemble, column_intervals, grid_column, levels_of, prepare_grid, region, turned
@@ -57,8 +57,8 @@ class PlaneTask:
     axes: Axes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scan:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Scan(Document):
     """A finished plane that can still give regions.
 
     Attributes
@@ -72,6 +72,8 @@ class Scan:
     task
         What the likelihood was built from, for worker processes; None for a likelihood that was handed over.
     """
+
+    document: ClassVar[Mapping[str, str | None]] = {"plane": None, "columns": None, "grid": None, "task": None, **keys_of(Plane, "plane")}
 
     plane: Plane
     columns: tuple[GridColumn, ...]
@@ -152,11 +154,12 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
 
 def _scan(grid: Grid, asked: Axes, columns: Sequence[GridColumn], label: str = "", task: PlaneTask | None = None) -> Scan:
     """Return a finished plane, its axes in the order that was asked for."""
-    known = "" if task is None else caveat(task.analysis, free=[axis.name for axis in asked])
+    origin = grid.likelihood.origin
+    known = "" if origin is None else caveat(origin.holding(grid.at), free=[axis.name for axis in asked])
     expected = [channel.name for channel in grid.likelihood.at({}).channels if channel.observed is None]
     asimov = f"Asimov data of the Standard Model for {', '.join(expected)}" if expected else ""
     text = "; ".join(part for part in (known, asimov) if part)
-    plane = assemble(grid, columns, label=label, model="" if task is None else task.analysis.model, caveat=text)
+    plane = assemble(grid, columns, label=label, model="" if origin is None else origin.model, caveat=text)
     return Scan(plane if grid.axes == asked else plane.turned(), tuple(columns), grid, task)
 
 
@@ -204,7 +207,7 @@ def run_scan(
     asked = plane_axes(likelihoods[-1], grid)
     for part in parts:
         check_held(asked, part.analysis.held)
-        check_floating(part.analysis, grid)
+        check_floating(part.analysis.floating, part.analysis.held, grid)
     grids = [_grid(part.analysis, likelihood, asked) for part, likelihood in zip(parts, likelihoods, strict=True)]
     labels = tuple(part.label for part in parts)
     tasks = [PlaneTask(part.analysis, part.digest, asked) for part in parts]

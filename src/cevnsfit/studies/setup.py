@@ -248,9 +248,22 @@ def caveat(analysis: Analysis, free: Iterable[str] = ()) -> str:
     return f"{label} in {', '.join(cut)}" if cut else ""
 
 
-def check_floating(analysis: Analysis, taken: Iterable[str] = ()) -> None:
+def asked_to_float(likelihood: Likelihood) -> tuple[str, ...]:
+    """Return the parameters that float although they are held by default."""
+    return () if likelihood.origin is None else likelihood.origin.floating
+
+
+def described(likelihood: Likelihood, at: Mapping[str, float]) -> Analysis:
+    """Return what is analysed; of a likelihood that was built by hand no more than the names of its channels is known."""
+    if likelihood.origin is not None:
+        return likelihood.origin.holding(at)
+    joint, _ = fix(likelihood, at)
+    return Analysis(tuple(channel.name for channel in joint.channels), "", at=tuple(at.items()))
+
+
+def check_floating(floating: Iterable[str], at: Iterable[str], taken: Iterable[str] = ()) -> None:
     """Raise CevnsfitError if a parameter that should float is held, or is among those `taken`: scanned, or the parameter of interest."""
-    both = sorted(set(analysis.floating) & {*analysis.held, *taken})
+    both = sorted(set(floating) & {*at, *taken})
     if both:
         message = f"{', '.join(both)} cannot be both profiled (--profile) and held, scanned or the parameter of interest"
         raise CevnsfitError(message)

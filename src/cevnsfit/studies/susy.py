@@ -10,7 +10,8 @@ from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import DomainError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.moments.sleptons import CHUNK, Draw, SusyScan, susy_chunk
-from cevnsfit.studies.fitting import run_intervals
+from cevnsfit.studies.limits import intervals
+from cevnsfit.studies.setup import build
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
@@ -85,4 +86,5 @@ def hierarchy_limits(scan: SusyScan, experiments: Sequence[str], *, mass: float,
         Confidence level, one degree of freedom.
     """
     analysis = Analysis(tuple(experiments), "lmu-ltau")
-    return {name: run_intervals(analysis, at={"mass": mass, "slepton_log": log}, cl=cl) for name, log in scan.slepton_logs.items()}
+    likelihood = build(analysis)
+    return {name: intervals(likelihood, at={"mass": mass, "slepton_log": log}, cl=cl) for name, log in scan.slepton_logs.items()}

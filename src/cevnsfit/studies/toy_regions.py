@@ -6,20 +6,21 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from cevnsfit.core.documents import plain
+from cevnsfit.core.documents import Document, plain
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.toy_regions import column_hypotheses, column_intervals, toy_region
+from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.plots import exclusion_figure
 from cevnsfit.report.style import save_figure
-from cevnsfit.studies.fitting import require_data
+from cevnsfit.studies.fitting import require_observed
 from cevnsfit.studies.limits import RATIO
 from cevnsfit.studies.scan import check_held, plane_axes, scan
-from cevnsfit.studies.setup import build, caveat, check_floating, load_experiments
+from cevnsfit.studies.setup import asked_to_float, caveat, check_floating, described
 from cevnsfit.studies.toy_runs import description, runner
 
 if TYPE_CHECKING:
@@ -28,29 +29,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.infer.planes import Plane, Region
     from cevnsfit.infer.toy_regions import Ordering
-    from cevnsfit.studies.toy_runs import Run
+    from cevnsfit.stats.likelihood import Likelihood
+    from cevnsfit.studies.workers import Workers
 
     Progress = Callable[[int, int], None]
 
 TABLE: Final = "feldman_cousins.csv"
 PICTURE: Final = "feldman_cousins.png"
 
-
-@dataclass(frozen=True, slots=True)
-class RegionQuestion:
-    """What is asked: the grid of both parameters, confidence level, and where the best fit of a pseudo-experiment is looked for."""
-
-    grid: Mapping[str, ArrayLike]
-    cl: float = 0.90
-    ordering: Ordering = "plane"
+_TOYS: Final = Toys(1024)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ToyRegion:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ToyRegion(Document):
     """A Feldman-Cousins region.
 
     Attributes
@@ -111,48 +105,60 @@ class ToyRegion:
 
 
 @on_one_thread
-def run_toy_region(
-    analysis: Analysis, question: RegionQuestion, *, at: Mapping[str, float] | None = None, run: Run, progress: Progress | None = None
+def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
+    likelihood: Likelihood,
+    *,
+    at: Mapping[str, float] | None = None,
+    cl: float = 0.90,
+    ordering: Ordering = "plane",
+    toys: Toys = _TOYS,
+    store: str | Path | None = None,
+    workers: Workers = None,
+    progress: Progress | None = None,
+    **grid: ArrayLike,
 ) -> ToyRegion:
-    """Return the Feldman-Cousins region of two parameters; pseudo-experiments are kept in `run.folder`.
+    """Return the Feldman-Cousins region of two parameters, a nonlinear one and a coupling.
 
     Parameters
     ----------
-    analysis
-        What is fitted.
-    question
-        Grid, confidence level and ordering.
+    likelihood
+        From `build_likelihood`.
     at
-        Held parameters; those of the analysis by default.
-    run
-        How pseudo-experiments are run.
-    progress
-        Called with (finished, asked for so far) chunks.
+        Held parameters.
+    cl
+        Confidence level.
+    ordering
+        Where the best fit of a pseudo-experiment is looked for: "plane", or "column" for a raster scan at each value of the nonlinear parameter.
+    toys
+        Number, at most, for each point, and seed of pseudo-experiments.
+    store, workers, progress
+        As for `intervals`.
+    **grid
+        Values of both parameters by name.
 
     Raises
     ------
     CevnsfitError
         If the grid does not suit the model.
     """
-    threshold(question.cl, 2)
-    chosen = analysis.holding(at)
-    experiments = load_experiments(chosen)
-    require_data(experiments)
-    likelihood, held = build(chosen, experiments), chosen.held
-    axes = columns_first(likelihood, plane_axes(likelihood, question.grid))
+    threshold(cl, 2)
+    held = {} if at is None else dict(at)
+    axes = columns_first(likelihood, plane_axes(likelihood, grid))
     check_held(axes, held)
-    check_floating(chosen, (axes[0].name, axes[1].name))
+    check_floating(asked_to_float(likelihood), held, (axes[0].name, axes[1].name))
     if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
         message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
+    require_observed([channel.name for channel in likelihood.at({}).channels if channel.observed is None])
+    chosen = described(likelihood, held)
     plane = scan(likelihood, at=held, **{axis.name: axis.values for axis in axes}).plane
-    plane = dataclasses.replace(plane, model=chosen.model, caveat=caveat(chosen, (axes[0].name, axes[1].name)))
-    grid = {axis.name: [float(value) for value in axis.values] for axis in axes}
-    identity = description(chosen, run.toys.seed, method="feldman-cousins-region", grid=grid, cl=question.cl, order=question.ordering)
-    tests = column_hypotheses(likelihood, axes, at=held, ordering=question.ordering)
-    with runner(run, identity, RATIO, progress) as here:
-        columns = here(column_intervals(tests, cl=question.cl, toys=run.toys))
-    return ToyRegion(plane, toy_region(axes, tests, columns), columns, question.ordering)
+    said = caveat(chosen, (axes[0].name, axes[1].name)) if chosen.model else ""
+    values = {axis.name: [float(value) for value in axis.values] for axis in axes}
+    identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
+    tests = column_hypotheses(likelihood, axes, at=held, ordering=ordering)
+    with runner(identity, RATIO, store=store, workers=workers, progress=progress) as here:
+        columns = here(column_intervals(tests, cl=cl, toys=toys))
+    return ToyRegion(dataclasses.replace(plane, model=chosen.model, caveat=said), toy_region(axes, tests, columns), columns, ordering)
 
 
 def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:

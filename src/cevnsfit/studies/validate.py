@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.studies.checks import Ours, checks, prepare
@@ -15,8 +16,8 @@ COLUMNS: Final = ("", "check", "quantity", "reference", "ours", "difference", "s
 """Titles of the columns of `rows`; differences are in units of the published error, or of the tolerance where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+@dataclass(frozen=True, slots=True, repr=False)
+class Check(Document):
     """One comparison.
 
     Attributes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.units import UnitError, split
@@ -90,8 +91,8 @@ class WhatIfRow:
         return by_sigma(self.bands)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WhatIf:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class WhatIf(Document):
     """A finished what-if scan.
 
     Attributes

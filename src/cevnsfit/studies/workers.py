@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     Progress = Callable[[int, int], None]
+    Workers = int | Executor | None
 
 _CONNECT: Final = "10 s"
 """How long the scheduler of a Dask cluster may take to answer."""
@@ -67,6 +68,17 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[Executor | None]:
         elif jobs > 1:
             executor = stack.enter_context(_processes(jobs))
         yield executor
+
+
+@contextmanager
+def executing(where: Workers) -> Iterator[Executor | None]:
+    """Yield the executor of a number of processes of this machine, the one that is given, or None for this process; see `workers`."""
+    if isinstance(where, Executor):
+        with one_thread():
+            yield where
+    else:
+        with workers(1 if where is None else where) as executor:
+            yield executor
 
 
 def results(

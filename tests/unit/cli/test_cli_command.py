@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 
 from cevnsfit.cli.command import argument, command, option
 from cevnsfit.cli.main import app
-from cevnsfit.cli.options import AnalysisOptions, ToyOptions, WorkerOptions
+from cevnsfit.cli.options import AnalysisOptions, ToyOptions
 from cevnsfit.cli.output import Answer
+from cevnsfit.infer.toys import Toys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +82,10 @@ def test_what_is_analysed_has_the_same_options_wherever_a_likelihood_is_built() 
 
 
 def test_toys_are_run_where_they_were_asked_for() -> None:
-    workers = WorkerOptions(jobs=3)
-    assert ToyOptions().asked(workers) is None
+    assert ToyOptions().asked is None
     assert ToyOptions().used_seed is None
     toys = ToyOptions(toys=256, seed=5)
-    run = toys.asked(workers)
-    assert run is not None
-    assert (run.toys.number, run.toys.seed, run.jobs, run.folder, run.dask) == (256, 5, 3, None, None)
+    assert toys.asked == Toys(256, 5)
     assert toys.used_seed == 5
 
 

@@ -45,8 +45,17 @@ def test_profiling_the_signal_widens_the_error(command: Callable[..., Result], s
 
 
 def test_the_tables_say_what_was_found(summary: fitting.FitSummary) -> None:
-    text = "\n".join(fit_text(summary, model="signal-strength"))
+    text = "\n".join(fit_text(summary, Analysis((CSI,), "signal-strength")))
     assert all(part in text for part in ("signal_strength", "cevns", "observed", "1567", "-2 ln lambda / ndof = 93.", "11.", "sigma"))
+
+
+def test_the_prefix_of_a_single_experiment_is_in_the_title(command: Callable[..., Result], folder: Path) -> None:
+    text = command("fit", folder, "-m", "sm").stdout
+    assert f"Parameters, {CSI}\n" in "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+    assert "  steady_state_norm " in text
+    assert f"{CSI}.steady_state_norm" not in text
+    assert f"{CSI}.steady_state_norm" in command("fit", CSI, "ccm-200", "-m", "sm", "--asimov").stdout
+    assert f"Impact on g, {CSI}" in command("impacts", CSI, "-m", "lmu-ltau", "--at", "mass=100").stdout
 
 
 def test_the_table_of_a_fit_names_the_values_that_it_holds(command: Callable[..., Result]) -> None:

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 VERBS = (
-    "infer.fit:fit", "infer.intervals:intervals", "model.build:likelihood_of", "studies.agreement:run_compatibility",
-    "studies.agreement:run_goodness", "studies.agreement:run_ranking", "studies.agreement:signal_strengths", "studies.analysis:run_study",
-    "studies.coverage:run_coverage", "studies.exclusion:regions_of", "studies.export:stored_limits", "studies.export_likelihood:hs3",
+    "infer.fit:fit", "infer.intervals:intervals", "model.build:likelihood_of", "studies.agreement:compatibility",
+    "studies.agreement:goodness", "studies.agreement:impacts", "studies.agreement:signal_strengths", "studies.analysis:run_study",
+    "studies.coverage:coverage", "studies.exclusion:regions_of", "studies.export:stored_limits", "studies.export_likelihood:hs3",
     "studies.export_likelihood:simplified", "studies.export_likelihood:workspaces", "studies.fitting:signal_strength",
-    "studies.fitting:run_fit", "studies.fitting:run_intervals", "studies.forecast:forecast", "studies.forecast:forecast_curve",
-    "studies.limits:run_discovery", "studies.limits:run_limits", "studies.posterior:run_posterior", "studies.rates:rates",
+    "studies.fitting:run_fit", "studies.forecast:forecast", "studies.forecast:forecast_curve",
+    "studies.limits:intervals", "studies.limits:significance", "studies.posterior:run_posterior", "studies.rates:rates",
     "studies.scan:run_scan", "studies.scan:scan", "studies.scan:stored_scans", "studies.setup:build_likelihood",
-    "studies.susy:hierarchy_limits", "studies.susy:susy_scan", "studies.toy_regions:run_toy_region", "studies.whatif:vary",
+    "studies.susy:hierarchy_limits", "studies.susy:susy_scan", "studies.toy_regions:region", "studies.whatif:vary",
 )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def test_branches_of_the_coupling(page: str) -> None:
     rows = re.findall(r"^\| (\d+) \| (\S+) \| (\S+) \| (\S*) ?\| (.*) \|$", page, re.MULTILINE)
     assert [row[0] for row in rows] == ["10", "50", "100", "300", "1000"]
     for mass, first, second, difference, allowed in rows:
-        found = cf.intervals(likelihood.at({"mass": float(mass)}), "g", cl=0.90, dof=1)
+        found = cf.intervals(likelihood, "g", at={"mass": float(mass)}, cl=0.90, dof=1)
         near = [minimum for minimum in found.minima if minimum[1] - found.nll2 < 100.0]
         assert near[0][0] == pytest.approx(float(first), rel=0.02)
         if difference:

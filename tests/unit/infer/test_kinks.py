@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import LinearConstraint, minimize
 
-from cevnsfit.core.analysis import Analysis
+import cevnsfit as cf
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.hypothesis import hypothesis, likelihood_ratio, with_best_fit
 from cevnsfit.infer.profile import profile
@@ -14,7 +14,7 @@ from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
 from cevnsfit.stats.data import observed_data, toy_data
 from cevnsfit.stats.engine import nll2
 from cevnsfit.stats.joint import Joint, join
-from cevnsfit.studies.fitting import prepare
+from cevnsfit.studies.fitting import prepared
 
 RATIO = 2.0
 SIGNAL = np.array([[1.0, 0.5, 2.0, 0.3, 3.0], [0.2, 0.9, 0.1, 1.4, 2.0]])
@@ -75,7 +75,7 @@ def test_the_slopes_at_the_kink_hold_the_minimum() -> None:
 )
 def test_no_toy_of_csi_2017_is_lost(model: str, poi: str, null: float) -> None:
     """Without kinks in mind 4 to 7 % of the fits to pseudo-experiments without signal do not converge."""
-    joint, held = prepare(Analysis(experiments=("coherent-csi-2017",), model=model))
+    joint, held = prepared(cf.build_likelihood("coherent-csi-2017", model=model), None)
     test = with_best_fit(hypothesis(joint, poi, null, at=held))
     data = toy_data(test.joint, test.theta, np.random.default_rng(5), 256)
     assert np.isfinite(likelihood_ratio(data, test=test)).all()

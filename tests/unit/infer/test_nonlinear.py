@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 
 import cevnsfit as cf
-from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.nonlinear import nonlinear_intervals, point_values
 from cevnsfit.stats.channel import Channel
 from cevnsfit.stats.data import Data, asimov_data, observed_data
 from cevnsfit.stats.likelihood import Likelihood
-from cevnsfit.studies.fitting import run_intervals
 
 CSI = "coherent-csi-2021"
 
@@ -26,7 +24,7 @@ def skin() -> Likelihood:
 
 
 def test_the_interval_of_the_skin_is_that_of_minos(skin: Likelihood) -> None:
-    found = run_intervals(Analysis((CSI,), "neutron-skin"), at={}, cl=math.erf(math.sqrt(0.5)))
+    found = cf.intervals(cf.build_likelihood(CSI, model="neutron-skin"), cl=math.erf(math.sqrt(0.5)))
     best = fit(skin, minos=("skin",))
     assert found.valid
     assert found.poi == "skin"

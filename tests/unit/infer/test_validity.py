@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from cevnsfit.core.analysis import Analysis
+import cevnsfit as cf
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.discovery import discovery, with_toys
 from cevnsfit.infer.hypothesis import hypothesis, likelihood_ratio, q0, with_best_fit
@@ -15,7 +15,7 @@ from cevnsfit.infer.validity import doubts
 from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
 from cevnsfit.stats.data import toy_data
 from cevnsfit.stats.joint import Joint, join
-from cevnsfit.studies.fitting import prepare
+from cevnsfit.studies.fitting import prepared
 
 
 def counts(*rows: tuple[tuple[int, ...], list[float]], observed: list[float], control: ControlRegion | None = None) -> Channel:
@@ -96,7 +96,7 @@ def test_another_coupling_on_its_edge_is_named() -> None:
 @pytest.mark.parametrize("poi", ["eps_emu_u", "eps_ee_u"])
 def test_a_parameter_that_is_held_by_default_floats_in_toys(poi: str) -> None:
     """Half of the toys without signal have an estimate above 0; a flavour-changing coupling is known but for its sign."""
-    joint, held = prepare(Analysis(experiments=("coherent-csi-2021",), model="nsi"))
+    joint, held = prepared(cf.build_likelihood("coherent-csi-2021", model="nsi"), None)
     test = with_best_fit(hypothesis(joint, poi, 0.0, at=held))
     rows = likelihood_ratio(toy_data(test.joint, test.theta, np.random.default_rng(2), 512), test=test)
     above = np.mean(q0(rows, 0.0) > 1e-3)

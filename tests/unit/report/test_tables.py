@@ -78,3 +78,31 @@ def test_terminal_table_takes_brackets_literally() -> None:
     text = console.file.getvalue()
     for wanted in ("Limits", "mass [MeV]", "[0, 0.0012]"):
         assert wanted in text
+
+
+NUMBERS = ["0.0003412 +- 0.000123", "0.0003412", "0.0001234 .. 0.0004321", "1.0001", "12345", "12345", "12"]
+HEADERS = ["name", "mean +- sd", "median", "16 % .. 84 %", "R-hat", "ESS bulk", "ESS tail", "steps of autocorrelation"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_no_number_is_cut_and_no_line_is_too_long(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    name = "coherent-csi-2021.neutrino_induced_neutrons_norm"
+    print_table(console, "Posterior", HEADERS, [[name, *NUMBERS], ["g", *NUMBERS]])
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(text.count(number) >= 2 for number in NUMBERS)
+    assert "…" not in text
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    assert text.count("Posterior") == 1
+    parts = text.count("──\n") + text.count("── \n")
+    assert text.count("g ") >= parts
+    assert (parts > 1) == (width < 160)  # columns go on below, the first repeated
+
+
+def test_words_are_folded_before_columns_go_on_below() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    rows = [["coherent-csi-2021.neutrino_induced_neutrons_norm", "-0.056 +- 0.999", "-1.05", "0.94"]]
+    print_table(console, "Parameters", ["name", "value +- error", "MINOS from", "to"], rows)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert len([line for line in text.splitlines() if line.strip()]) == 5
+    assert "-0.056 +- 0.999" in text

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cevnsfit.core.errors import DomainError, UnknownNameError
+from cevnsfit.core.axes import Axis
+from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.likelihood import Likelihood
@@ -37,9 +38,16 @@ def test_counts_come_from_the_templates_where_there_is_no_faster_way() -> None:
             Parameter("rate", "nuisance", 0.0, constrained=True),
         )
     )
-    likelihood = Likelihood(parameters, build)
-    np.testing.assert_array_equal(likelihood.counts({})["c"], [2.0, 2.0, 2.0])
-    np.testing.assert_array_equal(likelihood.counts({"mass": 5.0, "g": 3.0})["c"], [15.0, 15.0, 15.0])
+    axis = Axis("pe", (0.0, 1.0, 3.0, 4.0))
+    likelihood = Likelihood(parameters, build, axes={"c": (axis,)})
+    np.testing.assert_array_equal(likelihood.counts()["c"].values(), [2.0, 2.0, 2.0])
+    np.testing.assert_array_equal(likelihood.counts({"mass": 5.0}, g=3.0)["c"].values(), [15.0, 15.0, 15.0])
+    stack = likelihood.counts({"mass": 5.0, "g": 3.0}, components=True)["c"]
+    assert list(stack) == ["signal"]
+    assert stack["signal"].axes == (axis,)
+    assert stack["signal"].total == 45.0
     for values, error in (({"mass": 20.0}, DomainError), ({"mas": 2.0}, UnknownNameError), ({"rate": 1.0}, UnknownNameError)):
         with pytest.raises(error):
             likelihood.counts(values)
+    with pytest.raises(CevnsfitError, match="c has no histogram"):
+        Likelihood(parameters, build).counts()

@@ -17,10 +17,10 @@ from cevnsfit.studies.fitting import (
     FitSummary,
     poi_name,
     run_fit,
-    run_intervals,
     signal_strength,
     without_signal,
 )
+from cevnsfit.studies.limits import intervals
 from cevnsfit.studies.setup import build, load_experiments
 
 LAR = ("coherent-lar-2020",)
@@ -124,7 +124,7 @@ def test_a_fit_that_cannot_be_says_why(analysis: Analysis, at: dict[str, float],
 
 
 def test_intervals_of_a_heavy_mediator_have_two_branches_in_json() -> None:
-    found = run_intervals(Analysis(CSI, "lmu-ltau"), at={"mass": 1000.0}, cl=0.9)
+    found = intervals(build(Analysis(CSI, "lmu-ltau")), at={"mass": 1000.0}, cl=0.9)
     values = json.loads(json.dumps(plain(found), allow_nan=False))
     assert values["poi"] == "g"
     assert len(values["allowed"]) == 2
@@ -137,11 +137,11 @@ def test_intervals_of_a_heavy_mediator_have_two_branches_in_json() -> None:
 
 
 def test_intervals_of_any_parameter() -> None:
-    found = run_intervals(Analysis(LAR, "signal-strength"), at={}, cl=0.683)
+    found = intervals(build(Analysis(LAR, "signal-strength")), cl=0.683)
     assert found.poi == "signal_strength"
     ((low, high),) = found.allowed
     assert (high - low) / 2.0 == pytest.approx(40.6 / 122.1, rel=0.03)
-    other = run_intervals(Analysis(LAR, "sm"), at={}, poi="sns_flux", cl=0.683)
+    other = intervals(build(Analysis(LAR, "sm")), "sns_flux", cl=0.683)
     ((low, high),) = other.allowed
     assert 0.9 < (high - low) / 2.0 < 1.05
 
@@ -158,7 +158,7 @@ def test_intervals_of_any_parameter() -> None:
 )
 def test_intervals_that_cannot_be_say_why(analysis: Analysis, at: dict[str, float], poi: str | None, text: str) -> None:
     with pytest.raises(CevnsfitError, match=text):
-        run_intervals(analysis, at=at, poi=poi)
+        intervals(build(analysis), poi, at=at)
 
 
 def test_the_default_parameter_of_interest_is_the_first_coupling() -> None:

@@ -75,6 +75,17 @@ def test_a_stored_scan_is_the_scan_in_memory(reference: tuple[Path, Scan]) -> No
     assert stored.plane.valid.shape == (3, 7)
 
 
+def test_a_scan_in_memory_says_what_the_stored_one_says(reference: tuple[Path, Scan]) -> None:
+    plane, stored = scan(build(CSI), **GRID).plane, reference[1].plane
+    assert (plane.model, plane.label, plane.caveat) == (stored.model, stored.label, stored.caveat) == ("lmu-ltau", "coherent-csi-2021", "")
+
+
+def test_the_caveat_of_a_scan_follows_what_is_held() -> None:
+    likelihood = build(Analysis(("coherent-csi-2021",), "vector"))
+    for charge, caveat in ((1.0, "CEvNS only"), (0.0, "")):
+        assert scan(likelihood, at={"q_e": charge}, **GRID).plane.caveat == caveat
+
+
 def test_an_interrupted_scan_goes_on_and_ends_equal(tmp_path: Path, reference: tuple[Path, Scan]) -> None:
     parts = parts_of(CSI, each=False)
     with pytest.raises(StoppedError):

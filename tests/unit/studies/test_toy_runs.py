@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from cevnsfit.core.analysis import Analysis
+import cevnsfit as cf
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.feldman_cousins import feldman_cousins
@@ -18,7 +20,7 @@ from cevnsfit.io.layouts import load_chunk, open_toys
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import toy_data
 from cevnsfit.stats.joint import join
-from cevnsfit.studies.toy_runs import Run, description, runner
+from cevnsfit.studies.toy_runs import description, runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,19 +62,19 @@ def chunks(joint: Joint, measure: Callable[[Data], np.ndarray] = total) -> Proce
     return (yield [call for point in range(2) for call in calls(first_chunk(joint, point, measure), range(2))])
 
 
-def interval(joint: Joint, run: Run) -> Intervals:
-    with runner(run, IDENTITY, 3) as here:
-        return feldman_cousins(default_hypothesis(joint, "mu"), cl=0.9, toys=run.toys, run=here)
+def interval(joint: Joint, workers: int = 1, store: Path | None = None) -> Intervals:
+    with runner(IDENTITY, 3, store=store, workers=workers) as here:
+        return feldman_cousins(default_hypothesis(joint, "mu"), cl=0.9, toys=TOYS, run=here)
 
 
 def test_two_workers_give_the_bits_of_one() -> None:
     joint = counting()
-    assert interval(joint, Run(TOYS)) == interval(joint, Run(TOYS, jobs=2))
+    assert interval(joint) == interval(joint, 2)
 
 
 def test_an_interrupted_run_continues_to_the_same_result(tmp_path: Path) -> None:
     joint = counting()
-    whole = interval(joint, Run(TOYS))
+    whole = interval(joint)
     finished = 0
 
     def interrupt(done: int, asked: int) -> None:
@@ -83,19 +85,19 @@ def test_an_interrupted_run_continues_to_the_same_result(tmp_path: Path) -> None
 
     with (
         pytest.raises(KeyboardInterrupt),
-        runner(Run(TOYS, folder=tmp_path), IDENTITY, 3, interrupt) as here,
+        runner(IDENTITY, 3, store=tmp_path, progress=interrupt) as here,
     ):
         feldman_cousins(default_hypothesis(joint, "mu"), cl=0.9, toys=TOYS, run=here)
     assert finished == 7
-    assert interval(joint, Run(TOYS, folder=tmp_path)) == whole
+    assert interval(joint, store=tmp_path) == whole
 
 
 def test_finished_chunks_are_not_generated_again(make_joint: Callable[..., Joint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     joint = make_joint()
-    with runner(Run(TOYS, folder=tmp_path), IDENTITY, 1) as here:
+    with runner(IDENTITY, 1, store=tmp_path) as here:
         first = here(chunks(joint))
     monkeypatch.setattr("cevnsfit.infer.toys.run_chunk", None)
-    with runner(Run(TOYS, folder=tmp_path), IDENTITY, 1) as here:
+    with runner(IDENTITY, 1, store=tmp_path) as here:
         np.testing.assert_array_equal(here(chunks(joint)), first)
 
 
@@ -104,7 +106,7 @@ def test_a_chunk_whose_mark_is_missing_is_generated_again(make_joint: Callable[.
     with open_toys(tmp_path, IDENTITY(), 1) as store:
         store.arrays["measured"][0, 0] = np.zeros((128, 1))
         assert load_chunk(store, 0, 0) is None
-    with runner(Run(TOYS, folder=tmp_path), IDENTITY, 1) as here:
+    with runner(IDENTITY, 1, store=tmp_path) as here:
         np.testing.assert_array_equal(here(measured(chunk, 1)), run_chunk(chunk))
 
 
@@ -116,18 +118,18 @@ def test_a_chunk_that_is_lost_or_damaged_is_generated_again(
 ) -> None:
     chunk = first_chunk(make_joint())
     for _ in range(2):
-        with runner(Run(TOYS, folder=tmp_path), IDENTITY, 1) as here:
+        with runner(IDENTITY, 1, store=tmp_path) as here:
             np.testing.assert_array_equal(here(measured(chunk, 1)), run_chunk(chunk))
         damage(tmp_path / "toys.zarr" / "measured" / "c" / "0" / "0" / "0" / "0")
 
 
 def test_toys_of_another_analysis_are_refused(tmp_path: Path) -> None:
-    one = Analysis(("coherent-csi-2021",), "signal-strength")
-    with open_toys(tmp_path, description(one, 1, method="gof")(), 1):
+    one = cf.build_likelihood("coherent-csi-2021", model="signal-strength")
+    with open_toys(tmp_path, description(one, {}, 1, method="gof")(), 1):
         pass
     for other, text in (
-        (description(one, 2, method="gof"), r"seed: 1 there, 2 asked"),
-        (description(one.holding({"sns_flux": 0.5}), 1, method="gof"), r"at: .*"),
+        (description(one, {}, 2, method="gof"), r"seed: 1 there, 2 asked"),
+        (description(one, {"sns_flux": 0.5}, 1, method="gof"), r"at: .*"),
     ):
         with pytest.raises(ResultError, match=rf"another analysis \({text}\)"), open_toys(tmp_path, other(), 1):
             pass
@@ -135,13 +137,24 @@ def test_toys_of_another_analysis_are_refused(tmp_path: Path) -> None:
 
 def test_one_folder_is_of_one_run_at_a_time(tmp_path: Path) -> None:
     with (
-        runner(Run(TOYS, folder=tmp_path), IDENTITY, 1),
+        runner(IDENTITY, 1, store=tmp_path),
         pytest.raises(ResultError, match="is being written by process"),
-        runner(Run(TOYS, folder=tmp_path), IDENTITY, 1),
+        runner(IDENTITY, 1, store=tmp_path),
     ):
         pass
 
 
 def test_a_worker_that_dies_is_reported(make_joint: Callable[..., Joint]) -> None:
-    with pytest.raises(CevnsfitError, match="a worker process died"), runner(Run(TOYS, jobs=2), IDENTITY, 1) as here:
+    with pytest.raises(CevnsfitError, match="a worker process died"), runner(IDENTITY, 1, workers=2) as here:
         here(chunks(make_joint(), functools.partial(die)))
+
+
+def test_a_likelihood_that_was_built_by_hand_has_no_store() -> None:
+    unknown = replace(cf.build_likelihood("coherent-csi-2021", model="signal-strength"), origin=None)
+    with pytest.raises(CevnsfitError, match="build it with build_likelihood"):
+        description(unknown, {}, 1)()
+
+
+def test_any_executor_will_do() -> None:
+    with ThreadPoolExecutor(2) as executor, runner(IDENTITY, 3, workers=executor) as here:
+        assert feldman_cousins(default_hypothesis(counting(), "mu"), cl=0.9, toys=TOYS, run=here) == interval(counting())

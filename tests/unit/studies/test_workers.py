@@ -17,11 +17,11 @@ from cevnsfit.infer.toys import Toys
 from cevnsfit.io.layouts import load_columns, read_scan
 from cevnsfit.moments.measured import deviation
 from cevnsfit.studies.forecast import Plan, forecast, forecast_curve
-from cevnsfit.studies.limits import Question, run_limits
+from cevnsfit.studies.limits import intervals
 from cevnsfit.studies.parts import parts_of
 from cevnsfit.studies.scan import run_scan
+from cevnsfit.studies.setup import build
 from cevnsfit.studies.susy import susy_scan
-from cevnsfit.studies.toy_runs import Run
 from cevnsfit.studies.whatif import vary
 from cevnsfit.studies.workers import ClusterExecutor, on_cluster, results, workers
 
@@ -49,8 +49,8 @@ def scanned(folder: Path, jobs: int, dask: str | None = None) -> list[np.ndarray
 
 
 def interval(jobs: int, dask: str | None = None) -> object:
-    run = Run(Toys(256, 5), jobs, dask=dask)
-    return run_limits(CSI, Question(method="feldman-cousins"), at={"mass": 100.0}, run=run)
+    with workers(jobs, dask) as executor:
+        return intervals(build(CSI), at={"mass": 100.0}, method="feldman-cousins", toys=Toys(256, 5), workers=executor)
 
 
 def result_of(function: Callable[[Any], Any], argument: object, jobs: int, dask: str | None = None) -> object:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.physics.atoms import effective_charge, shells
 from cevnsfit.physics.constants import ELECTRON_MASS
@@ -129,8 +130,8 @@ PreparedModel = Callable[[Shapes], tuple[Term, ...]]
 """The terms at the nodes of one target, as a function of the nonlinear parameters."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignalModel:
+@dataclass(frozen=True, slots=True, repr=False)
+class SignalModel(Document):
     """A signal model.
 
     Attributes
@@ -156,6 +157,11 @@ class SignalModel:
         The same as `prepare` for neutrino-electron scattering, terms with the target "electron"; None where the model says nothing.
     """
 
+    document: ClassVar[Mapping[str, str | None]] = {
+        **dict.fromkeys(("prepare", "electrons", "label_unless_zero", "leptons")),
+        "label": "whole_label",
+    }
+
     name: str
     title: str
     lagrangian: str
@@ -166,6 +172,11 @@ class SignalModel:
     electrons: Callable[[ElectronTarget], PreparedModel] | None = None
     label_unless_zero: str = ""
     leptons: tuple[tuple[str, str, float], ...] = ()
+
+    @property
+    def whole_label(self) -> str:
+        """Return the caveat with the condition under which it does not apply."""
+        return f"{self.label} unless {self.label_unless_zero} = 0" if self.label_unless_zero else self.label
 
     def caveat(self, values: Mapping[str, float], free: Iterable[str] = ()) -> str:
         """Return the label as it applies at values of held parameters, the others at their defaults but for those that are `free`."""

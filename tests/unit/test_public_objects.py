@@ -1,0 +1,94 @@
+"""Whatever a public name returns fits a screen when it is printed."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pkgutil import walk_packages
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+import cevnsfit as cf
+from cevnsfit.core.documents import Document
+from cevnsfit.studies.validate import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cevnsfit.stats.likelihood import Likelihood
+
+NAMES: Final = ("coherent-csi-2021", "coherent-lar-2020")
+MASS: Final = {"mass": 20.0}
+NO_OBJECTS: Final = {"CevnsfitError", "__version__", "import_release"}
+"""An error, a text, and a function that returns paths."""
+
+MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
+    "Toys": lambda _: cf.Toys(2048, seed=1),
+    "build_likelihood": lambda likelihood: likelihood,
+    "compatibility": lambda _: cf.compatibility(cf.build_likelihood(*NAMES, model="signal-strength")),
+    "experiment_names": lambda _: cf.experiment_names(),
+    "fit": lambda likelihood: cf.fit(likelihood, at=MASS),
+    "goodness": lambda likelihood: cf.goodness(likelihood, at=MASS),
+    "impacts": lambda likelihood: cf.impacts(likelihood, "g", at=MASS),
+    "intervals": lambda likelihood: cf.intervals(likelihood, "g", at=MASS),
+    "load_experiment": lambda _: cf.load_experiment(NAMES[1]),
+    "model_names": lambda _: cf.model_names(),
+    "scan": lambda likelihood: cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2]),
+    "signal_model": lambda _: cf.signal_model("lmu-ltau"),
+    "significance": lambda likelihood: cf.significance(likelihood, "g", at=MASS),
+    "validate": lambda _: Check("a", "CsI", "n", "1", 1.0, None, 1.0, None, 0.1, 0.0, True, "x" * 300, "published", "because" * 50),
+}
+"""What each public name returns; one check in the place of all, which take minutes."""
+
+
+@pytest.fixture(scope="module")
+def likelihood() -> Likelihood:
+    return cf.build_likelihood(*NAMES, model="lmu-ltau")
+
+
+def lines(text: str) -> int:
+    """Return the lines of a text on a screen of 100 columns."""
+    return sum(max(-(-len(line) // 100), 1) for line in text.split("\n"))
+
+
+def test_every_public_name_is_looked_at() -> None:
+    assert {*MADE, *NO_OBJECTS} == {*cf.__all__}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_is_returned_fits_a_screen(name: str, likelihood: Likelihood) -> None:
+    found: Any = MADE[name](likelihood)
+    assert lines(repr(found)) <= 24
+    if isinstance(found, Document):
+        assert type(found).__name__ in repr(found)
+        assert json.loads(json.dumps(found.to_dict(), allow_nan=False))
+        assert found._repr_html_().startswith(f"<table><caption>{type(found).__name__}</caption>")
+
+
+def test_a_likelihood_says_in_one_line_what_it_is(likelihood: Likelihood) -> None:
+    assert repr(likelihood) == (
+        "Likelihood(lmu-ltau, [coherent-csi-2021, coherent-lar-2020]: 1059 bins; [g, mass] floating, 17 nuisances, 1 shared)"
+    )
+    assert likelihood.to_dict()["bins"] == {NAMES[0]: 99, NAMES[1]: 960}
+    assert cf.build_likelihood(NAMES[0], model="sm").to_dict()["shared"] == 0
+
+
+def test_an_experiment_shows_its_target_bins_and_events() -> None:
+    found = cf.load_experiment("coherent-csi-2017").to_dict()
+    assert found["target"].startswith("CsI, 14.")
+    assert found["bins"] == found["axes"]["pe"] * found["axes"]["time"]
+    assert found["observed"] == 547
+    assert cf.load_experiment("ccm-200").observed is None
+
+
+def test_no_document_has_the_long_text_of_a_dataclass() -> None:
+    for module in walk_packages(import_module("cevnsfit").__path__, "cevnsfit."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    known = [Document]
+    for kind in known:
+        known += kind.__subclasses__()
+    assert len(known) > 20
+    own = [kind.__name__ for kind in known if kind.__repr__ is not Document.__repr__ and kind.__name__ != "Likelihood"]
+    assert own == []
