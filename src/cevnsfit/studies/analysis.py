@@ -117,10 +117,14 @@ def read_study(path: Path) -> Study:
     problems: list[Problem] = []
     analyses: Mapping[str, Analysis] = {}
     grid: Grids = {}
+    spectra = located(spec.spectra, path.parent)
     for n, result in enumerate(spec.results):
         for k, name in enumerate(located(result.experiments, path.parent)):
             with source.noting(problems, "results", n, "experiments", k):
                 resolve(name)
+    for n, name in enumerate(spectra):
+        with source.noting(problems, "spectra", n):
+            resolve(name)
     with source.noting(problems, "model"):
         units = units_of(spec.model)
         with source.noting(problems, "grid"):
@@ -142,7 +146,7 @@ def read_study(path: Path) -> Study:
         reference=latest_deviation(spec.g_2),
         curves=tuple(curves),
         title=spec.title,
-        spectra=spec.spectra,
+        spectra=spectra,
     )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cevnsfit.core.analysis import LIGHT_MEDIATOR
+from cevnsfit.moments.measured import latest_deviation, moment_names
+from cevnsfit.spec.analysis import AnalysisSpec
 from cevnsfit.studies.analysis import plane_grid, read_study
 from cevnsfit.studies.grids import parse_grids
 
@@ -165,18 +167,29 @@ def test_a_light_mediator_needs_no_grid(here: Path) -> None:
     assert study.reference is not None
 
 
+def test_every_prediction_of_a_moment_can_be_named(here: Path) -> None:
+    names = AnalysisSpec.model_json_schema()["properties"]["g_2"]["enum"]
+    short = [name.removeprefix("muon-") for name in moment_names()[1]]
+    assert set(names) == {*moment_names()[1], *short, "none"}
+    for name in names:
+        study = read_study(write(here, f"model: b-l\ng_2: '{name}'\nresults: [{{label: a, experiments: [ccm-200]}}]\n"))
+        assert study.reference == latest_deviation(name)
+
+
 def test_folders_are_relative_to_the_file(folder: Path, here: Path) -> None:
     (here / "studies").mkdir()
     folder.rename(here / "studies" / "mine")
-    study = read_study(write(here / "studies", RADII.replace("[coherent-csi-2021]", "[mine]")))
+    study = read_study(write(here / "studies", RADII.replace("[coherent-csi-2021]", "[mine]") + "spectra: [mine, ccm-200]\n"))
     assert study.parts[0].analysis.experiments == (str(here / "studies" / "mine"),)
+    assert study.spectra == (str(here / "studies" / "mine"), "ccm-200")
 
 
 def test_every_error_has_its_line_and_field(refused: Callable[..., str], here: Path) -> None:
-    text = ELECTRONS.replace("10:1000:3:log", "10:1000").replace("[coherent-lar-2020]}", "[coherent-lar-2021]}")
+    text = ELECTRONS.replace("10:1000:3:log", "10:1000").replace("[coherent-lar-2020]}", "[coherent-lar-2021]}") + "spectra: [ccm]\n"
     message = refused("run", write(here, text), "-o", "out")
     assert "analysis.yaml:5: grid: 'mass=10:1000' should read name=start:stop:count" in message
     assert "analysis.yaml:6: results.0.experiments.0: unknown experiment 'coherent-lar-2021'; did you mean coherent-lar-2020" in message
+    assert "analysis.yaml:7: spectra.0: unknown experiment 'ccm'; did you mean ccm-200" in message
     message = refused("run", write(here, ELECTRONS.replace("b-l", "b-ll") + "overlays: [{label: a, file: none.csv}]\n"), "-o", "out")
     assert "analysis.yaml:3: model: unknown model 'b-ll'; did you mean b-l" in message
     message = refused("run", write(here, RADII.replace('grid: ["r_n_cs=3:9:5", "r_n_i=3:9:5"]\n', "")), "-o", "out")
