@@ -94,7 +94,8 @@ def _parameters(model: str) -> "tuple[Parameter, ...]":
 def _origin(plan: "Plan") -> "dict[str, Any]":
     from cevnsfit.studies.provenance import provenance
 
-    return provenance(plan.analysis, seed=plan.seed if plan.toys else None, existing=plan.existing)
+    found = provenance(plan.planned, seed=plan.seed if plan.toys else None, existing=plan.existing)
+    return {**found, "overrides": plan.analysis.overrides}
 
 
 def _single(plan: "Plan", asked: ForecastOptions, executor: "Executor | None") -> Answer:
