@@ -15,17 +15,29 @@ import typer
 from cevnsfit.cli.output import Answer, emit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    Known = Callable[[], Sequence[str]]
 
 
-def option(names: str, text: str, metavar: str | None = None) -> Any:
-    """Return an option: its names, its help, and what stands for its value there."""
-    return typer.Option(*names.split(), metavar=metavar, help=text)
+def option(names: str, text: str, metavar: str | None = None, known: Known | None = None) -> Any:
+    """Return an option: its names, its help, what stands for its value there, and the values that a shell completes."""
+    return typer.Option(*names.split(), metavar=metavar, help=text, autocompletion=_completion(known))
 
 
-def argument(text: str, metavar: str) -> Any:
-    """Return an argument: its help, and what stands for it there."""
-    return typer.Argument(metavar=metavar, help=text)
+def argument(text: str, metavar: str, known: Known | None = None) -> Any:
+    """Return an argument: its help, what stands for it there, and the values that a shell completes; paths by default."""
+    return typer.Argument(metavar=metavar, help=text, autocompletion=_completion(known))
+
+
+def _completion(known: Known | None) -> Callable[[str], list[str]] | None:
+    if known is None:
+        return None
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in known() if name.startswith(incomplete)]
+
+    return complete
 
 
 def command(order: str | None = None) -> Callable[[Callable[..., Answer | None]], Callable[..., None]]:

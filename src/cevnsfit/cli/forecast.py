@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOptions, PoiOption, WorkerOptions, assignments, levels_at
+from cevnsfit.cli.options import (
+    GRID,
+    AnalysisOptions,
+    LevelOptions,
+    PoiOption,
+    WorkerOptions,
+    assignments,
+    experiments_known,
+    levels_at,
+)
 from cevnsfit.cli.output import Answer, lost, progress, table
 from cevnsfit.core.documents import plain, write_document
 
@@ -28,7 +37,9 @@ class ForecastOptions:
     truth: Annotated[
         list[str] | None, option("--true", "Model parameter that is true, else the Standard Model; repeatable.", "NAME=VALUE")
     ] = None
-    existing: Annotated[list[str] | None, option("--with", "Existing experiment to combine with; repeatable.", "EXP")] = None
+    existing: Annotated[
+        list[str] | None, option("--with", "Existing experiment to combine with; repeatable.", "EXP", experiments_known)
+    ] = None
     observed: Annotated[bool, option("--observed", "Observed data for the experiments of --with, not Asimov data.")] = False
     grid: Annotated[str | None, option("--grid", f"Values of a parameter that is not held; {_MASSES}.", GRID)] = None
     vary: Annotated[list[str] | None, option("--vary", "Scan a field of experiment.yaml; repeatable.", "PATH=START:STOP:COUNT[:log]")] = (
@@ -83,7 +94,8 @@ def _parameters(model: str) -> "tuple[Parameter, ...]":
 def _origin(plan: "Plan") -> "dict[str, Any]":
     from cevnsfit.studies.provenance import provenance
 
-    return provenance(plan.analysis, seed=plan.seed if plan.toys else None, existing=plan.existing)
+    found = provenance(plan.planned, seed=plan.seed if plan.toys else None, existing=plan.existing)
+    return {**found, "overrides": plan.analysis.overrides}
 
 
 def _single(plan: "Plan", asked: ForecastOptions, executor: "Executor | None") -> Answer:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cevnsfit.cli.command import argument, command
+from cevnsfit.cli.options import models_known
 from cevnsfit.cli.output import Answer, table
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def models(ctx: typer.Context) -> Answer | None:
 
 @app.command()
 @command()
-def show(name: Annotated[str, argument("A model.", "NAME")]) -> Answer:
+def show(name: Annotated[str, argument("A model.", "NAME", models_known)]) -> Answer:
     """Show everything known of one model."""
     from cevnsfit.studies.setup import check_model
 

@@ -16,7 +16,22 @@ if TYPE_CHECKING:
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.likelihood import Likelihood
 
-ExperimentArgument = Annotated[str, argument("A shipped experiment, or a folder.", "EXP")]
+
+def experiments_known() -> "Sequence[str]":
+    """Return the names of the experiments, for shells."""
+    from cevnsfit.spec.catalog import experiment_names
+
+    return experiment_names()
+
+
+def models_known() -> "Sequence[str]":
+    """Return the names of the models, for shells."""
+    from cevnsfit.studies.setup import all_models
+
+    return all_models()
+
+
+ExperimentArgument = Annotated[str, argument("A shipped experiment, or a folder.", "EXP", experiments_known)]
 SetOption = Annotated[list[str] | None, option("--set", "Override a field of experiment.yaml; repeatable.", "[EXP:]PATH=VALUE")]
 PoiOption = Annotated[str | None, option("--poi", "Parameter of interest; by default the model's coupling.", "NAME")]
 LevelOption = Annotated[float, option("--cl", "Confidence level.")]
@@ -36,7 +51,7 @@ CONFIDENCE: Final = (0.90, 0.95)
 class ModelOptions:
     """What is analysed, but for the experiments."""
 
-    model: Annotated[str, option("--model -m", "Signal model; see `cevnsfit models`.", "MODEL")]
+    model: Annotated[str, option("--model -m", "Signal model; see `cevnsfit models`.", "MODEL", models_known)]
     at: Annotated[list[str] | None, option("--at", "Hold a parameter (mass=100, mass=0.1GeV); repeatable.", "NAME=VALUE")] = None
     profile: Annotated[list[str] | None, option("--profile", "Let a parameter float that is held by default; repeatable.", "NAME")] = None
     profile_signal: Annotated[
@@ -74,7 +89,7 @@ class ModelOptions:
 class AnalysisOptions(ModelOptions):
     """What is analysed."""
 
-    experiments: Annotated[list[str], argument("Shipped experiments, or folders.", "EXP...")]
+    experiments: Annotated[list[str], argument("Shipped experiments, or folders.", "EXP...", experiments_known)]
 
     @property
     def analysis(self) -> "Analysis":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cevnsfit.cli.command import argument, command, option
-from cevnsfit.cli.options import WorkerOptions, levels_at
+from cevnsfit.cli.options import WorkerOptions, experiments_known, levels_at
 from cevnsfit.cli.output import Answer, progress, table
 from cevnsfit.core.documents import plain
 
@@ -36,7 +36,9 @@ class SleptonOptions:
 def susy_scan(
     asked: SleptonOptions,
     workers: WorkerOptions,
-    experiments: Annotated[list[str] | None, argument("Experiments of the CEvNS limit; none for no limit.", "[EXP]...")] = None,
+    experiments: Annotated[
+        list[str] | None, argument("Experiments of the CEvNS limit; none for no limit.", "[EXP]...", experiments_known)
+    ] = None,
     mass: Annotated[float, option("--mass", "Mass of the L_mu - L_tau boson in MeV.")] = 100.0,
     cl: Annotated[float, option("--cl", "Confidence level of the CEvNS limit.")] = 0.90,
 ) -> Answer:

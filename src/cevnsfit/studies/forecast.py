@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -25,7 +25,18 @@ from cevnsfit.report.style import AxisLabel, save_figure
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import poi_name
-from cevnsfit.studies.setup import build, caveat, check_floating, check_model, digest_of, fix, load_experiments, require_digest
+from cevnsfit.studies.setup import (
+    build,
+    caveat,
+    check_floating,
+    check_model,
+    digest_of,
+    fix,
+    load_experiments,
+    own_name,
+    require_digest,
+    split_path,
+)
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
@@ -72,6 +83,13 @@ class Plan:
     toys: int = 0
     seed: int = 1
     poi: str | None = None
+
+    @property
+    def planned(self) -> Analysis:
+        """Return the analysis of the planned experiments, without the changes of existing ones (EXP:path)."""
+        existing = set(map(own_name, self.existing))
+        own = (pair for pair in self.analysis.overrides if split_path(pair[0])[0] not in existing)
+        return replace(self.analysis, overrides=tuple(own))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,7 +176,7 @@ def settings(plan: Plan) -> tuple[Setting, ...]:
         If experiments or the model cannot be used, or experiments share events.
     """
     check_model(plan.analysis.model)
-    planned = load_experiments(plan.analysis)
+    planned = load_experiments(plan.planned)
     result = [_setting(plan, planned, ())]
     if plan.existing:
         known = tuple(_existing(name, plan.analysis.overrides) for name in plan.existing)
@@ -173,10 +191,13 @@ def _setting(plan: Plan, experiments: tuple[Experiment, ...], real: tuple[str, .
 
 
 def _existing(name: str, changes: Sequence[tuple[str, str]]) -> Experiment:
-    """Return an existing experiment; of the changes those of its shared systematics act on it."""
+    """Return an existing experiment; of the changes its own (EXP:path) and those of its shared systematics act on it."""
     experiment = load_experiment(name)
     shared = {f"systematics.{key}" for key, systematic in experiment.spec.systematics.items() if systematic.shared}
-    here = {path: value for path, value in changes if ".".join(path.split(".")[:2]) in shared}
+    asked = [(*split_path(path), value) for path, value in changes]
+    here = {
+        path: value for scope, path, value in asked if scope == experiment.name or (not scope and ".".join(path.split(".")[:2]) in shared)
+    }
     return load_experiment(name, here) if here else experiment
 
 
@@ -245,9 +266,7 @@ def forecast(
         found = sensitivity(here)
         if plan.toys > 0:
             found = toy_bands(here, found, Toys(plan.toys, plan.seed), Runner(executor))
-        result.append(
-            Forecast(setting.label, dict(at), found, statement(plan, setting), events(setting), caveat(plan.analysis.holding(at)))
-        )
+        result.append(Forecast(setting.label, dict(at), found, statement(plan, setting), events(setting), caveat(plan.planned.holding(at))))
     return tuple(result)
 
 

@@ -188,7 +188,7 @@ def _statistics_only(expected: Outlook) -> Outlook:
 def _field(plan: Plan, path: str, values: NDArray[np.float64]) -> Field:
     experiment, inner = split_path(path)
     units = []
-    for name in plan.analysis.experiments:
+    for name in (*plan.analysis.experiments, *plan.existing):
         node: Any = read_yaml(resolve(name) / FILE).data if experiment in {"", own_name(name)} else None
         for part in inner.split("."):
             node = node.get(part) if hasattr(node, "get") else None

@@ -49,6 +49,19 @@ def test_a_forecast_profiles_what_it_is_asked_to(command: Callable[..., Result],
     assert "cannot be both profiled" in refused(*CCM, "--at", "mass=30", "--profile", "g")
 
 
+def test_an_existing_experiment_can_be_changed_by_its_name(command: Callable[..., Result]) -> None:
+    options = (*CCM, "--with", "coherent-csi-2021", "--at", "mass=30", "--json")
+    change = "coherent-csi-2021:source.distance"
+    found = json.loads(command(*options, "--set", f"{change}=38.6 m").stdout)
+    alone, combined = found["forecasts"]
+    assert combined["events"]["coherent-csi-2021"] == pytest.approx(327.7 / 4.0, rel=1e-3)
+    assert combined["events"]["ccm-200"] == alone["events"]["ccm-200"] == pytest.approx(332.6, rel=1e-3)
+    assert found["provenance"]["overrides"] == [[change, "38.6 m"]]
+    varied = json.loads(command(*options, "--vary", f"{change}=19.3:38.6:3").stdout)
+    assert varied["fields"][0]["unit"] == "m"
+    assert varied["rows"][-1]["limit"] == pytest.approx(combined["limit"], rel=1e-6)
+
+
 def test_electrons_of_a_light_mediator_decide_where_they_are_seen(command: Callable[..., Result]) -> None:
     arguments = ("forecast", "ccm-200", "--model", "universal", "--at", "mass=0.05", "--json")
     without, added = (json.loads(command(*arguments, *extra).stdout) for extra in ((), ("--electrons",)))

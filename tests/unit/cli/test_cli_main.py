@@ -60,6 +60,37 @@ def test_version(command: Callable[..., Result]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("cevnsfit sig", ["significance"]),
+        ("cevnsfit fit coherent-csi", ["coherent-csi-2017", "coherent-csi-2021"]),
+        ("cevnsfit fit coherent-csi-2021 coherent-l", ["coherent-lar-2020"]),
+        ("cevnsfit fit coherent-csi-2021 --model lmu", ["lmu-ltau"]),
+        ("cevnsfit forecast ccm-200 --with ccm-200-rec", ["ccm-200-recoil"]),
+        ("cevnsfit models show released", ["released-templates"]),
+        ("cevnsfit experiments show ./mi", []),
+    ],
+)
+def test_a_shell_completes_names(project_root: Path, monkeypatch: pytest.MonkeyPatch, words: str, wanted: list[str]) -> None:
+    monkeypatch.setenv("_CEVNSFIT_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    done = program(project_root)
+    assert done.stderr == ""
+    assert sorted(done.stdout.split()) == wanted
+
+
+def test_completion_is_installed_for_a_shell(project_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")  # the shell is named, and not that of the test
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shown = program(project_root, "--show-completion", "bash").stdout
+    assert "_CEVNSFIT_COMPLETE=complete_bash" in shown
+    assert program(project_root, "--install-completion", "bash").returncode == 0
+    (script,) = tmp_path.rglob("*cevnsfit*")
+    assert script.read_text(encoding="utf-8").strip() == shown.strip()
+
+
+@pytest.mark.parametrize(
     "arguments", [("ft",), ("fit", "--modell", "sm"), ("fit", "coherent-csi-2021"), ("intervals", "a", "-m", "sm", "--cl", "x")]
 )
 def test_usage_errors_are_bad_input(refused: Callable[..., str], arguments: tuple[str, ...]) -> None:
