@@ -12,6 +12,7 @@ from cevnsfit.core.errors import SpecError, UnknownNameError
 from cevnsfit.physics.trident import trident_limit, trident_spectrum
 from cevnsfit.spec.analysis import load_analysis
 from cevnsfit.studies.analysis import run_analysis, write_analysis
+from cevnsfit.studies.parts import load_parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,14 @@ def test_the_shipped_analysis_is_valid(project_root: Path) -> None:
     assert spec.model == "lmu-ltau"
     assert ("ccm-200",) in [result.experiments for result in spec.results]
     assert spec.results[-1].experiments == ("coherent-csi-2021", "coherent-lar-2020")
+
+
+def test_a_result_changes_one_of_its_experiments(tmp_path: Path) -> None:
+    change = 'experiments: [coherent-csi-2021, ccm-200], overrides: {"ccm-200:source.distance": 40 m}'
+    spec = load_analysis(write(tmp_path, SMALL.replace("experiments: [ccm-200]", change)))
+    alone, changed = load_parts(spec.analyses)
+    assert [entry.overrides for entry in changed.experiments] == [(), (("source.distance", "40 m"),)]
+    assert changed.experiments[0] is alone.experiments[0]  # read once
 
 
 def test_a_run_leaves_tables_and_pictures(tmp_path: Path) -> None:
