@@ -335,8 +335,8 @@ def parse_overrides(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
     changes: dict[str, str] = {}
     for text in texts:
         path, equals, value = text.partition("=")
-        if not equals or not path or not value:
-            message = f"'{text}' should read PATH=value, for example source.distance=20"
+        if not equals or not path or path != path.strip(":") or not value:
+            message = f"'{text}' should read PATH=value or EXP:PATH=value, for example source.distance=20"
             raise CevnsfitError(message)
         changes[path] = value
     return tuple(changes.items())

@@ -54,6 +54,13 @@ def test_the_shipped_analysis_is_valid(project_root: Path) -> None:
     assert spec.results[-1].experiments == ("coherent-csi-2021", "coherent-lar-2020")
 
 
+def test_a_result_changes_one_of_its_experiments(tmp_path: Path) -> None:
+    change = 'experiments: [coherent-csi-2021, ccm-200], overrides: {"ccm-200:source.distance": 40 m}'
+    alone, changed = read_study(write(tmp_path, SMALL.replace("experiments: [ccm-200]", change))).parts
+    assert [entry.overrides for entry in changed.experiments] == [(), (("source.distance", "40 m"),)]
+    assert changed.experiments[0] is alone.experiments[0]  # read once
+
+
 def test_a_run_leaves_tables_and_pictures(tmp_path: Path) -> None:
     result = run_study(read_study(write(tmp_path, SMALL)), tmp_path / "out")
     files = {path.name for path in write_study(result, tmp_path / "out")}

@@ -175,7 +175,7 @@ def test_changes_keep_their_text_and_the_last_one_counts() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["source.distance", "=3", "source.distance="])
+@pytest.mark.parametrize("text", ["source.distance", "=3", "source.distance=", ":source.distance=3", "ccm-200:=3"])
 def test_what_is_no_change_is_refused(text: str) -> None:
     with pytest.raises(CevnsfitError, match="should read PATH=value"):
         parse_overrides([text])
