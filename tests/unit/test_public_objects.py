@@ -7,6 +7,7 @@ from importlib import import_module
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pytest
 
 import cevnsfit as cf
@@ -20,13 +21,20 @@ if TYPE_CHECKING:
 
 NAMES: Final = ("coherent-csi-2021", "coherent-lar-2020")
 MASS: Final = {"mass": 20.0}
+
+
+def strength() -> Likelihood:
+    return cf.build_likelihood(*NAMES, model="signal-strength")
+
+
 NO_OBJECTS: Final = {"CevnsfitError", "__version__", "import_release"}
 """An error, a text, and a function that returns paths."""
 
 MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "Toys": lambda _: cf.Toys(2048, seed=1),
     "build_likelihood": lambda likelihood: likelihood,
-    "compatibility": lambda _: cf.compatibility(cf.build_likelihood(*NAMES, model="signal-strength")),
+    "compatibility": lambda _: cf.compatibility(strength()),
+    "coverage": lambda _: cf.coverage(strength(), "signal_strength", [1.0], toys=cf.Toys(128)),
     "experiment_names": lambda _: cf.experiment_names(),
     "fit": lambda likelihood: cf.fit(likelihood, at=MASS),
     "goodness": lambda likelihood: cf.goodness(likelihood, at=MASS),
@@ -34,6 +42,9 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "intervals": lambda likelihood: cf.intervals(likelihood, "g", at=MASS),
     "load_experiment": lambda _: cf.load_experiment(NAMES[1]),
     "model_names": lambda _: cf.model_names(),
+    "region": lambda _: cf.region(
+        cf.build_likelihood(NAMES[0], model="lmu-ltau"), mass=[300.0, 350.0, 400.0], g=np.geomspace(1e-3, 1e-1, 24), toys=cf.Toys(128)
+    ),
     "scan": lambda likelihood: cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2]),
     "signal_model": lambda _: cf.signal_model("lmu-ltau"),
     "significance": lambda likelihood: cf.significance(likelihood, "g", at=MASS),

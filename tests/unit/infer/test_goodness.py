@@ -129,7 +129,7 @@ def test_impacts_need_a_parameter_that_floats(make_joint: Callable[..., Joint]) 
         ranking(make_joint(None, g=0.9), "g", at={"g": 0.9})
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_data_given_by_hand_take_the_place_of_the_observed(make_joint: Callable[..., Joint], seed: int) -> None:
     joint = make_joint()
     theta = joint.parameters.vector({"g": 0.9})
