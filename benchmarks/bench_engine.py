@@ -10,8 +10,9 @@ import pytest
 from cevnsfit.infer.profile import floating_indices, profile
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.stats.binding import bind_data
 from cevnsfit.stats.data import observed_data
-from cevnsfit.stats.engine import bind_data, evaluate_problem, hessian
+from cevnsfit.stats.engine import evaluate_problem, hessian
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,8 @@ from scipy.special import ndtr, ndtri
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.lines import effective
-from cevnsfit.stats.engine import bind_data, nll2_at
+from cevnsfit.stats.binding import bind_data
+from cevnsfit.stats.engine import nll2_at
 from cevnsfit.stats.joint import Joint
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.parameters import Parameter
+    from cevnsfit.stats.binding import BoundLikelihood
     from cevnsfit.stats.data import Data
-    from cevnsfit.stats.engine import BoundLikelihood
     from cevnsfit.stats.likelihood import Likelihood
 
     Floats = NDArray[np.float64]

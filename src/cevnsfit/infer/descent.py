@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.infer.steps import newton, trust_region
-from cevnsfit.stats.engine import BoundLikelihood, evaluate_problem, hessian
+from cevnsfit.stats.engine import evaluate_problem, hessian
 from cevnsfit.stats.poisson import FLOOR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cevnsfit.stats.binding import BoundLikelihood
     from cevnsfit.stats.engine import Evaluation
 
     Floats = NDArray[np.float64]

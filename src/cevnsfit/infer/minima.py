@@ -22,8 +22,9 @@ from cevnsfit.infer.curve import BARRIER
 from cevnsfit.infer.lines import coupling_scale, coupling_scales, curved_couplings, even_couplings, free_couplings, rungs, search_grid
 from cevnsfit.infer.multistart import APART, REACH, Starts, promising, unit_cloud
 from cevnsfit.infer.profile import profile
+from cevnsfit.stats.binding import bind_data
 from cevnsfit.stats.data import asimov_data
-from cevnsfit.stats.engine import bind_data, nll2_at
+from cevnsfit.stats.engine import nll2_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,8 +15,9 @@ import numpy as np
 from cevnsfit.infer.lines import coupling_scales, curved_couplings
 from cevnsfit.infer.profile import profile
 from cevnsfit.spec.fields import SIGNAL
+from cevnsfit.stats.binding import bind_data
 from cevnsfit.stats.data import observed_data
-from cevnsfit.stats.engine import bind_data, nll2_at
+from cevnsfit.stats.engine import nll2_at
 from cevnsfit.stats.rule import amplitudes
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from cevnsfit.stats.poisson import Events
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.engine import BoundChannel, BoundLikelihood, Piece
+    from cevnsfit.stats.binding import BoundChannel, BoundLikelihood
+    from cevnsfit.stats.engine import Piece
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.stats.engine import bind_data, evaluate_problem, hessian, walls_at
+from cevnsfit.stats.binding import bind_data
+from cevnsfit.stats.engine import evaluate_problem, hessian, walls_at
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.parameters import Parameter
+    from cevnsfit.stats.binding import BoundLikelihood
     from cevnsfit.stats.data import Data
-    from cevnsfit.stats.engine import BoundLikelihood, Evaluation, Walls
+    from cevnsfit.stats.engine import Evaluation, Walls
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from cevnsfit.stats.engine import evaluate_problem
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.engine import BoundLikelihood
+    from cevnsfit.stats.binding import BoundLikelihood
 
     Floats = NDArray[np.float64]
 

@@ -16,8 +16,9 @@ from cevnsfit.infer.descent import CHUNK, DONE, FAILED, FAR, REMOTE, minimise, s
 from cevnsfit.infer.nuisance_minima import other_side, two_sided
 from cevnsfit.infer.polish import polish
 from cevnsfit.infer.results import ProfileResult
+from cevnsfit.stats.binding import bind_data
 from cevnsfit.stats.data import observed_data
-from cevnsfit.stats.engine import DEEPEST, bind_data, evaluate_problem, nll2_at, walls
+from cevnsfit.stats.engine import DEEPEST, evaluate_problem, nll2_at, walls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.infer.descent import State
+    from cevnsfit.stats.binding import BoundLikelihood
     from cevnsfit.stats.data import Data
-    from cevnsfit.stats.engine import BoundLikelihood
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]

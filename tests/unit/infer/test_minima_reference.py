@@ -21,9 +21,10 @@ from cevnsfit.infer.lines import coupling_scales
 from cevnsfit.infer.minima import Minima, free_fits, minima, start_set
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.infer.profile import profile
+from cevnsfit.stats.binding import BoundLikelihood, bind_data
 from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
 from cevnsfit.stats.data import asimov_data, observed_data, observing, toy_data
-from cevnsfit.stats.engine import BoundLikelihood, bind_data, evaluate_problem, hessian
+from cevnsfit.stats.engine import evaluate_problem, hessian
 from cevnsfit.stats.joint import Joint, join
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ import cevnsfit as cf
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.nuisance_minima import two_sided
 from cevnsfit.infer.profile import floating_indices, profile
+from cevnsfit.stats.binding import bind_data
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import Data, observed_data, toy_data
-from cevnsfit.stats.engine import bind_data, nll2
+from cevnsfit.stats.engine import nll2
 from cevnsfit.stats.joint import Joint, join
 
 

@@ -18,8 +18,9 @@ from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import Toys
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.stats.binding import bind_data
 from cevnsfit.stats.data import observed_data, toy_data
-from cevnsfit.stats.engine import bind_data, evaluate_problem, hessian
+from cevnsfit.stats.engine import evaluate_problem, hessian
 from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import pytest
 import cevnsfit as cf
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.profile import profile, zero_indices
+from cevnsfit.stats.binding import bind_data
 from cevnsfit.stats.data import observed_data
-from cevnsfit.stats.engine import bind_data, evaluate_problem, hessian
+from cevnsfit.stats.engine import evaluate_problem, hessian
 from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import pytest
 
 from cevnsfit.core.errors import CevnsfitError, NoDataError
 from cevnsfit.core.parameters import Parameter, ParameterSet
+from cevnsfit.stats.binding import bind_data
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import Data, asimov_data, observed_data, toy_data
-from cevnsfit.stats.engine import bind_data, evaluate_problem, gauss_newton, hessian, nll2, nll2_gradient
+from cevnsfit.stats.engine import evaluate_problem, gauss_newton, hessian, nll2, nll2_gradient
 from cevnsfit.stats.joint import expected, expected_totals, join
 
 if TYPE_CHECKING:
