@@ -60,7 +60,7 @@ def check(folder: Annotated[str, argument("Folder with experiment.yaml.", "DIR")
     except SpecError as error:
         return Answer({"valid": False, "problems": error.problems}, error=error)
     joint = build(analysis, [experiment], fitted=False).at({})
-    found = [*impossible_bins(joint.channels[0], experiment), *negative_bins(joint, experiment)]
+    found = [*impossible_bins(joint.channels[0], experiment.axes), *negative_bins(joint, experiment)]
     if found:
         problems = [Problem(str(experiment.folder), None, "", text) for text in found]
         return Answer({"valid": False, "problems": problems}, error=SpecError(problems))

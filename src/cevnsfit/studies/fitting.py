@@ -16,6 +16,7 @@ from cevnsfit.infer.fit import fit
 from cevnsfit.infer.profile import profile
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import Joint, join, measured_backgrounds
+from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.pseudo import Pseudo, data_text
 from cevnsfit.studies.rates import Rates, counts_at
 from cevnsfit.studies.setup import asked_to_float, build, caveat, check_floating, fix, load_experiments
@@ -214,6 +215,8 @@ def prepared(
         If an experiment is a projection without data.
     CevnsfitError
         If a nonlinear parameter is not held, or a parameter should float that is.
+    FitError
+        If the model cannot make the data.
     UnknownNameError, DomainError
         If a held parameter is unknown or outside its domain.
     """
@@ -222,6 +225,7 @@ def prepared(
     require_nonlinear(likelihood, [*held, *released])
     joint, values = fix(likelihood, held)
     require_observed([channel.name for channel in joint.channels if channel.observed is None])
+    require_possible(joint, likelihood.axes)
     return joint, values
 
 

@@ -10,34 +10,45 @@ from cevnsfit.core.errors import FitError
 from cevnsfit.stats.joint import expected_totals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from cevnsfit.core.axes import Axis
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Joint
+
+    Axes = tuple[Axis, ...]
 
 NOTHING: Final = 1e-12
 """Content of a bin, relative to the fullest one of a template, that counts as none."""
 
 
-def require_possible(joint: Joint, experiments: Sequence[Experiment]) -> None:
-    """Raise FitError if there are events in a bin in which no template has anything, whatever the parameters are."""
-    found = [text for channel, experiment in zip(joint.channels, experiments, strict=True) for text in impossible_bins(channel, experiment)]
+def require_possible(joint: Joint, axes: Mapping[str, Axes]) -> None:
+    """Raise FitError if there are events in a bin in which no template has anything, whatever the parameters are.
+
+    Parameters
+    ----------
+    joint
+        The likelihood.
+    axes
+        The axes of each channel, by which its bins are named; those of a channel without axes are numbered.
+    """
+    found = [text for channel in joint.channels for text in impossible_bins(channel, axes.get(channel.name, ()))]
     if found:
         raise FitError("; ".join(found))
 
 
-def impossible_bins(channel: Channel, experiment: Experiment) -> list[str]:
+def impossible_bins(channel: Channel, axes: Axes) -> list[str]:
     """Return the bins with events in which no template has anything, in words; the background of a control region is in all of its bins."""
     if channel.observed is None or channel.control is not None:
         return []
     peaks = np.abs(channel.templates).max(axis=1, initial=0.0, keepdims=True)
     empty = np.all(np.abs(channel.templates) <= NOTHING * peaks, axis=0)
     return [
-        f"{experiment.name}: the model expects nothing in {text}, where {channel.observed[place]:g} events were seen"
-        for place, text in _named(empty & (channel.observed > 0), experiment)
+        f"{channel.name}: the model expects nothing in {text}, where {channel.observed[place]:g} events were seen"
+        for place, text in _named(empty & (channel.observed > 0), axes)
     ]
 
 
@@ -45,18 +56,19 @@ def negative_bins(joint: Joint, experiment: Experiment) -> list[str]:
     """Return the bins of one experiment in which less than nothing is expected at the defaults, in words."""
     (total,) = expected_totals(joint, joint.parameters.defaults())
     return [
-        f"{experiment.name}: the model expects {total[0, place]:.3g} events in {text}" for place, text in _named(total[0] < 0.0, experiment)
+        f"{experiment.name}: the model expects {total[0, place]:.3g} events in {text}"
+        for place, text in _named(total[0] < 0.0, experiment.axes)
     ]
 
 
-def _named(chosen: NDArray[np.bool_], experiment: Experiment) -> list[tuple[int, str]]:
-    """Return the chosen bins, with their edges in words."""
-    shape = tuple(axis.nbins for axis in experiment.axes)
+def _named(chosen: NDArray[np.bool_], axes: Axes) -> list[tuple[int, str]]:
+    """Return the chosen bins, with their edges in words, or their numbers where there are no axes."""
+    shape = tuple(axis.nbins for axis in axes)
     found = []
-    for place in np.flatnonzero(chosen):
+    for place in map(int, np.flatnonzero(chosen)):
         edges = [
             f"{axis.name} {axis.display_edges[k]:g} to {axis.display_edges[k + 1]:g} {axis.unit}"
-            for axis, k in zip(experiment.axes, np.unravel_index(place, shape), strict=True)
+            for axis, k in zip(axes, np.unravel_index(place, shape) if axes else (), strict=True)
         ]
-        found.append((int(place), ", ".join(edges)))
+        found.append((place, ", ".join(edges) if edges else f"bin {place}"))
     return found

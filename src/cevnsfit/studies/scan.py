@@ -20,6 +20,7 @@ from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import axes_of, labels_of, load_columns, open_scan, read_scan, save_column
 from cevnsfit.studies.identity import made_from
 from cevnsfit.studies.parts import Part, load_parts
+from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.setup import build, caveat, check_floating, load_experiments, require_digest
 from cevnsfit.studies.workers import results
 
@@ -145,6 +146,7 @@ def scan(likelihood: Likelihood, /, *, at: Mapping[str, float] | None = None, **
     grid
         The two parameters and their increasing values; the first is drawn horizontally.
     """
+    require_possible(likelihood.at({}), likelihood.axes)
     axes = plane_axes(likelihood, grid)
     held = {} if at is None else dict(at)
     check_held(axes, held)

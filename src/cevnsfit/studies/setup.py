@@ -181,7 +181,7 @@ def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *
         electrons=analysis.electrons,
     )
     if fitted:
-        require_possible(likelihood.at({}), experiments)
+        require_possible(likelihood.at({}), likelihood.axes)
     likelihood = replace(likelihood, origin=analysis, profiler=profile_minima)
     return release(likelihood, analysis.floating) if analysis.floating else likelihood
 

@@ -19,6 +19,7 @@ from cevnsfit.report.plots import exclusion_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.studies.fitting import require_observed
 from cevnsfit.studies.limits import RATIO
+from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.scan import check_held, plane_axes, scan
 from cevnsfit.studies.setup import asked_to_float, caveat, check_floating, described
 from cevnsfit.studies.toy_runs import description, runner
@@ -149,7 +150,9 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
         message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
-    require_observed([channel.name for channel in likelihood.at({}).channels if channel.observed is None])
+    joint = likelihood.at({})
+    require_observed([channel.name for channel in joint.channels if channel.observed is None])
+    require_possible(joint, likelihood.axes)
     chosen = described(likelihood, held)
     plane = scan(likelihood, at=held, **{axis.name: axis.values for axis in axes}).plane
     said = caveat(chosen, (axes[0].name, axes[1].name)) if chosen.model else ""

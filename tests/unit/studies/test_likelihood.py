@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,16 @@ import pytest
 
 import cevnsfit as cf
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, DomainError, FitError, UnknownNameError
 from cevnsfit.infer.profile import profile
 from cevnsfit.stats.data import observed_data, toy_data
 from cevnsfit.stats.engine import nll2
 from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.likelihood import Likelihood
 
 NAMES = ("coherent-csi-2021", "coherent-lar-2020")
@@ -150,3 +154,19 @@ def test_wrong_data_are_refused(likelihood: Likelihood) -> None:
         likelihood.with_data({NAMES[0]: np.zeros(3)}).at({})
     with pytest.raises(DomainError):
         likelihood.with_data("asimov", g=-1.0)
+
+
+@pytest.mark.parametrize("verb", [cf.intervals, cf.significance, cf.goodness, cf.impacts])
+def test_verbs_name_the_bin_of_data_that_the_model_cannot_make(verb: Callable[[Likelihood], object]) -> None:
+    likelihood = cf.build_likelihood("coherent-lar-2020", model="signal-strength")
+    build = likelihood.build
+
+    def without_first_bin(values: Mapping[str, float]) -> tuple[Channel, ...]:
+        (channel,) = build(values)
+        return (replace(channel, templates=np.where(np.arange(960) == 0, 0.0, channel.templates), observed=np.ones(960)),)
+
+    emptied = replace(likelihood, build=without_first_bin)
+    with pytest.raises(FitError, match=r"the model expects nothing in e_ee .*, where 1 events were seen"):
+        verb(emptied)
+    with pytest.raises(FitError, match=r"the model expects nothing in bin 0, where 1 events were seen"):
+        verb(replace(emptied, axes={}))
