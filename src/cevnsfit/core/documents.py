@@ -6,6 +6,8 @@ The keys of a result follow from its fields. What differs is declared at its cla
 - None: the field of this name is left out. A field that is shown under another name is not shown under its own;
 - `keys_of(Part, "field")`: the keys of a part as those of the whole.
 
+What a base class declares holds for those that inherit from it.
+
 A class that is a `Document` shows the same keys as text and as HTML, each value on one line, however large it is.
 """
 
@@ -17,7 +19,7 @@ import math
 from collections.abc import Iterable, Mapping
 from html import escape
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cevnsfit.core.errors import ResultError
 
@@ -138,11 +140,42 @@ def _shown(value: object) -> dict[str, Any]:
 
 def keys_of(kind: type[Any], part: str = "") -> dict[str, str]:
     """Return the attribute behind each key of a result; `part` is the attribute of another result that shows these keys as its own."""
-    declared: Mapping[str, str | None] = getattr(kind, "document", {})
+    declared: dict[str, str | None] = {}
+    for base in reversed(kind.__mro__):
+        declared |= vars(base).get("document", {})
     fields = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else kind._fields
     keys = {name: name for name in fields if name not in {*declared, *declared.values()}}
     keys |= {key: path for key, path in declared.items() if path is not None}
     return {key: f"{part}.{path}" if part else path for key, path in keys.items()}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class About:
+    """What a result is about.
+
+    Attributes
+    ----------
+    experiments
+        Names of the experiments.
+    model, lagrangian
+        The signal model; empty for a likelihood that was built by hand.
+    caveat
+        What the prediction leaves out, or an empty string.
+    """
+
+    experiments: tuple[str, ...] = ()
+    model: str = ""
+    lagrangian: str = ""
+    caveat: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Result(Document):
+    """A result that knows what it is about, which verbs tell it."""
+
+    document: ClassVar[Mapping[str, str | None]] = {**keys_of(About, "about"), "about": None}
+
+    about: About = About()
 
 
 def write_document(path: Path, values: object, *, indent: int | None = None) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from cevnsfit.core.documents import Document
+from cevnsfit.core.documents import Result
 from cevnsfit.core.errors import CevnsfitError, FitError
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.profile import profile
@@ -55,7 +55,7 @@ class Impact:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Ranking(Document):
+class Ranking(Result):
     """The nuisances of a fit, by the size of their impact.
 
     Attributes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 import numpy as np
 from scipy.special import gammaincinv
 
-from cevnsfit.core.documents import Document
+from cevnsfit.core.documents import Result
 from cevnsfit.core.errors import DomainError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.columns import at_values, searched
@@ -35,7 +35,7 @@ METHOD: Final = "profile likelihood, asymptotic threshold"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Intervals(Document):
+class Intervals(Result):
     """Allowed and excluded values of one parameter.
 
     Attributes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cevnsfit.core.documents import Document
+from cevnsfit.core.documents import Document, Result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -198,7 +198,7 @@ def named_minima(minima: Sequence[tuple[float, float]]) -> list[dict[str, float]
     return [{"value": value, "nll2": nll2} for value, nll2 in minima]
 
 
-class Tested(Document):
+class Tested(Result):
     """What tests of a model with pseudo-experiments share: `toys` are those behind the p-value, None without any."""
 
     __slots__ = ()

@@ -12,6 +12,7 @@ from cevnsfit.infer.impacts import Ranking, ranking
 from cevnsfit.studies.fitting import SignalStrength, poi_name, prepared, signal_strength
 from cevnsfit.studies.setup import load_experiments
 from cevnsfit.studies.toy_runs import description, runner
+from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 
-@on_one_thread
+@verb
 def goodness(
     likelihood: Likelihood,
     *,
@@ -58,7 +59,7 @@ def goodness(
         return goodness_of_fit(joint, at=held, toys=toys, run=here)
 
 
-@on_one_thread
+@verb
 def compatibility(
     likelihood: Likelihood,
     *,
@@ -93,7 +94,7 @@ def compatibility(
         return agreements.compatibility(joint, at=held, toys=toys, run=here)
 
 
-@on_one_thread
+@verb
 def impacts(likelihood: Likelihood, poi: str | None = None, *, at: Mapping[str, float] | None = None) -> Ranking:
     """Return the nuisances by the size of their impact on a parameter, each held one error above and below its value.
 

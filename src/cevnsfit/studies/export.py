@@ -22,7 +22,7 @@ from cevnsfit.physics.interactions.terms import Target
 from cevnsfit.studies.exclusion import regions_of
 from cevnsfit.studies.provenance import companion, section
 from cevnsfit.studies.scan import stored_scans
-from cevnsfit.studies.setup import check_model
+from cevnsfit.studies.setup import TEMPLATES, check_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -134,7 +134,7 @@ def about_model(name: str, at: Mapping[str, float]) -> dict[str, Any]:
     """Return what defines a model: Lagrangian, charges, references, and the values of all its held parameters."""
     model = check_model(name)
     if model is None:
-        return {"model": name, "lagrangian": "the released templates times signal_strength", "held": dict(at)}
+        return {"model": name, "lagrangian": TEMPLATES, "held": dict(at)}
     options = {p.name: float(at.get(p.name, p.default)) for p in model.parameters if p.fixed or p.name in at}
     return {
         "model": name,

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer import intervals as profiles
 from cevnsfit.infer.cls import cls_limit, cls_limit_toys, signal_test
 from cevnsfit.infer.discovery import Discovery, discovery, with_toys
@@ -17,6 +16,7 @@ from cevnsfit.infer.toys import Toys
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, poi_name, prepared
 from cevnsfit.studies.toy_runs import description, runner
+from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ RATIO: Final = 3
 """Numbers measured on each pseudo-experiment: -2 ln lambda at the tested value, at the best fit, and the parameter there."""
 
 
-@on_one_thread
+@verb
 def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what)
     likelihood: Likelihood,
     poi: str | None = None,
@@ -134,7 +134,7 @@ def _profiled(
     return nonlinear_intervals(likelihood, name, cl=level.cl, dof=level.dof, at=held, floating=floating, data=observed_data(joint))
 
 
-@on_one_thread
+@verb
 def significance(
     likelihood: Likelihood,
     poi: str | None = None,

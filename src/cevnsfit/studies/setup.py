@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from cevnsfit.stats.likelihood import Likelihood
 
 
+TEMPLATES: Final = "the released templates times signal_strength"
+"""What the templates of a release have in the place of a Lagrangian."""
+
+
 def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
     """Return the experiments of an analysis, with its overrides."""
     return tuple(load_experiment(name, changes) for name, changes in zip(analysis.experiments, changes_of(analysis), strict=True))

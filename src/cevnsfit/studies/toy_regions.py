@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from cevnsfit.core.documents import Document, plain
+from cevnsfit.core.documents import About, Document, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
@@ -102,7 +102,10 @@ class ToyRegion(Document):
     def named_columns(self) -> list[dict[str, Any]]:
         """Return the interval of each column with the value of the first parameter."""
         x = self.plane.x
-        return [{x.name: float(value), **plain(column)} for value, column in zip(x.values, self.columns, strict=True)]
+        return [
+            {x.name: float(value), **{key: value for key, value in plain(column).items() if key not in keys_of(About)}}
+            for value, column in zip(x.values, self.columns, strict=True)
+        ]
 
 
 @on_one_thread
