@@ -114,8 +114,7 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
     variants = variants_of(experiment)
     responses = {name: variant.stages for name, variant in variants.items()}
     flux = flux_of(experiment, [variant.shift for variant in variants.values()])
-    radii = {name: (entry.proton, entry.neutron) for name, entry in spec.target.radii.items()}
-    nuclei = composition(spec.target.compound, radii)
+    nuclei = nuclei_of(experiment)
     recoiling = [
         *_nuclear(experiment, responses, flux, nuclei),
         *(_electronic(experiment, responses, flux, nuclei) if electrons and spec.sees_electrons() else ()),
@@ -135,7 +134,7 @@ def _nuclear(
     jumps = kinks(responses[NOMINAL], np.asarray(experiment.axes[0].edges))
     for nuclide, number in nuclei:
         t, weights = _rule(flux, nuclide.mass, jumps)
-        scale = _targets(experiment, number) * flux.fluence * weights
+        scale = number * flux.fluence * weights
         yield target_at(nuclide, t, couplings, shape, nuclei), Nodes(nuclide.mass, t, scale, _stacked(experiment, responses, t))
 
 
@@ -150,7 +149,7 @@ def _electronic(
         t, weights = _rule(flux, ELECTRON_MASS, [*(energy for _, energy in shells(nuclide.Z)), *jumps])
         matrix = _stacked(experiment, seen, t)
         used = matrix.any(axis=0)
-        scale = _targets(experiment, number) * flux.fluence * weights[used]
+        scale = number * flux.fluence * weights[used]
         yield electrons_at(nuclide, t[used], couplings), Nodes(ELECTRON_MASS, t[used], scale, matrix[:, used])
 
 
@@ -162,10 +161,19 @@ def _rule(flux: Flux, mass: float, jumps: Iterable[float]) -> tuple[NDArray[np.f
     return recoil_nodes(mass, spectra, kinks=[*jumps, *ends], order=14 if len(spectra) <= _FEW else 8)
 
 
-def _targets(experiment: Experiment, number: float) -> float:
-    """Return the number of targets, with `number` of them in a formula unit."""
+def nuclei_of(experiment: Experiment) -> tuple[tuple[Nuclide, float], ...]:
+    """Return every nuclide of the detector with the number of its nuclei."""
     target = experiment.spec.target
-    return formula_units_per_gram(target.compound) * target.mass * number
+    radii = {name: (entry.proton, entry.neutron) for name, entry in target.radii.items()}
+    units = formula_units_per_gram(target.compound, isotopes=target.isotopes, dopants=target.dopants) * target.mass
+    nuclei = composition(target.compound, radii, isotopes=target.isotopes, dopants=target.dopants)
+    return tuple((nuclide, units * number) for nuclide, number in nuclei)
+
+
+def mass_fractions(experiment: Experiment) -> dict[str, float]:
+    """Return the part of the detector's mass in each nuclide, by name."""
+    masses = {nuclide.name: number * (nuclide.mass + nuclide.Z * ELECTRON_MASS) for nuclide, number in nuclei_of(experiment)}
+    return {name: mass / sum(masses.values()) for name, mass in masses.items()}
 
 
 def with_kernels(signal: Signal, kernels: Sequence[KernelKey]) -> Signal:
@@ -199,7 +207,7 @@ def _stacked(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]],
 
 
 def _elements(nuclei: Sequence[tuple[Nuclide, float]]) -> list[tuple[Nuclide, float]]:
-    """Return one nuclide of each element with the number of its atoms per formula unit."""
+    """Return one nuclide of each element with the number of its atoms."""
     first: dict[int, Nuclide] = {}
     count: dict[int, float] = {}
     for nuclide, number in nuclei:

@@ -10,11 +10,10 @@ from cevnsfit.core.axes import AXIS_UNITS, DISPLAY_SCALE
 from cevnsfit.core.errors import DomainError
 from cevnsfit.detector.response import Map
 from cevnsfit.model.flux import highest_energy
-from cevnsfit.model.signal import with_kernels
+from cevnsfit.model.signal import nuclei_of, with_kernels
 from cevnsfit.model.stages import detector_stages
 from cevnsfit.physics.interactions.terms import Target, sm_charge
 from cevnsfit.physics.kernels import t_max
-from cevnsfit.physics.nuclei import composition
 
 if TYPE_CHECKING:
     from cevnsfit.core.axes import Axis
@@ -48,8 +47,7 @@ def _empty(experiment: Experiment, axis: Axis) -> str:
 
 def kinematic_end(experiment: Experiment) -> dict[str, float]:
     """Return the largest recoil energy that a neutrino can give to a nuclide, on each axis before the smearing, in internal units."""
-    radii = {name: (entry.proton, entry.neutron) for name, entry in experiment.spec.target.radii.items()}
-    masses = [nuclide.mass for nuclide, _ in composition(experiment.spec.target.compound, radii)]
+    masses = [nuclide.mass for nuclide, _ in nuclei_of(experiment)]
     highest = highest_energy(experiment)
     value = np.array([max(float(t_max(highest, mass)) for mass in masses)])
     ends = {"t_recoil": float(value[0])}

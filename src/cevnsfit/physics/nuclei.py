@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import csv
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, Problem, SpecError
+from cevnsfit.core.formulas import Atom, natural, parse_formula, parse_nuclide
 from cevnsfit.core.paths import data_root
 from cevnsfit.physics.constants import ATOMIC_MASS_UNIT, AVOGADRO, ELECTRON_MASS, FM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 Radii = Mapping[str, tuple[float, float]]
 """(r_p, r_n) in cm by element symbol ("Cs") or nuclide name ("Cs-133")."""
 
+Fractions = Mapping[str, float]
+"""Fractions by the name of a nuclide or an element."""
+
+_ROUNDING: Final = 1e-9
 _COLUMNS: Final = ["Z [1]", "A [1]", "r_p [fm]", "r_n [fm]"]
 
 
@@ -57,42 +60,47 @@ class Nuclide:
         return f"{self.symbol}-{self.A}"
 
 
-def composition(compound: str, radii: Radii | None = None) -> tuple[tuple[Nuclide, float], ...]:
-    """Return every nuclide of a compound with its number of nuclei per formula unit.
+def composition(
+    compound: str, radii: Radii | None = None, *, isotopes: Fractions | None = None, dopants: Fractions | None = None
+) -> tuple[tuple[Nuclide, float], ...]:
+    """Return every nuclide of a material with its number of nuclei per formula unit of the compound.
 
     Parameters
     ----------
     compound
-        A chemical formula, "CsI" or "NaI"; "Ar[40]" picks one isotope, an element alone is its natural mixture.
+        A chemical formula, "CsI" or "NaI"; "Ar[40]" is one isotope, an element alone its natural mixture.
     radii
         Radii in cm that replace those of the shipped table; a nuclide name goes before an element symbol.
+    isotopes
+        Atom fractions in their element of isotopes ("Ge-76") of an enriched material; the others share the rest as in nature.
+    dopants
+        Mass fractions in the material of elements, or isotopes, that are not in the formula.
 
     Returns
     -------
-    Pairs (nuclide, nuclei per formula unit), in the order of the formula and of the mass number.
+    Pairs (nuclide, nuclei per formula unit), in the order of the formula, the dopants, and of the mass number.
 
     Raises
     ------
     UnknownNameError
         If an element is unknown.
     CevnsfitError
-        If the formula cannot be read or an element has no natural abundances.
+        If the formula cannot be read, an element has no natural abundances, or fractions are more than all.
     """
     overrides = {} if radii is None else radii
     table = _read_radii(data_root() / "nuclei" / "radii.csv")
     nuclei: list[tuple[Nuclide, float]] = []
-    for atom, count in _formula(compound).atoms.items():
-        for isotope, fraction in _isotopes(atom):
-            z, a, symbol = int(isotope.number), int(isotope.isotope), str(isotope.symbol)
-            r_p, r_n = _radii(symbol, z, a, table, overrides)
-            mass = float(isotope.mass) * ATOMIC_MASS_UNIT - z * ELECTRON_MASS
-            nuclei.append((Nuclide(symbol, z, a, mass, r_p, r_n), float(count) * fraction))
+    for isotope, number in _atoms(compound, isotopes, dopants):
+        z, a, symbol = int(isotope.number), int(isotope.isotope), str(isotope.element.symbol)
+        r_p, r_n = _radii(symbol, z, a, table, overrides)
+        nuclei.append((Nuclide(symbol, z, a, float(isotope.mass) * ATOMIC_MASS_UNIT - z * ELECTRON_MASS, r_p, r_n), number))
     return tuple(nuclei)
 
 
-def formula_units_per_gram(compound: str) -> float:
-    """Return the number of formula units in one gram of the compound, in 1/g."""
-    return AVOGADRO / float(_formula(compound).mass)
+def formula_units_per_gram(compound: str, *, isotopes: Fractions | None = None, dopants: Fractions | None = None) -> float:
+    """Return the number of formula units of the compound in one gram of the material, in 1/g."""
+    host = AVOGADRO / _weight(parse_formula(compound), _named(isotopes))
+    return host * (1.0 - sum((dopants or {}).values()))
 
 
 def fallback_radii(z: int, mass_number: int) -> tuple[float, float]:
@@ -109,38 +117,59 @@ def fallback_radii(z: int, mass_number: int) -> tuple[float, float]:
     return r_p * FM, (r_p + skin) * FM
 
 
-def _formula(compound: str) -> Any:
-    """Return the parsed formula; the parser is imported here because it is slow to load."""
+def _atoms(compound: str, isotopes: Fractions | None, dopants: Fractions | None) -> list[tuple[Any, float]]:
+    """Return the isotopes of a material with their numbers per formula unit of the compound."""
+    enriched, atoms = _named(isotopes), parse_formula(compound)
+    strangers = [str(atom) for atom in enriched if Atom(atom.symbol) not in atoms]
+    if strangers:
+        message = f"isotopes: {', '.join(strangers)} belongs to no element of {compound} that is a mixture"
+        raise CevnsfitError(message)
+    rest = 1.0 - sum((dopants or {}).values())
+    if rest <= 0.0:
+        message = f"dopants: the mass fractions leave nothing for {compound}"
+        raise CevnsfitError(message)
+    host = [(isotope, count * part) for atom, count in atoms.items() for isotope, part in _isotopes(atom, enriched)]
+    for name, fraction in (dopants or {}).items():
+        dopant = parse_formula(name)
+        count = fraction / rest * _weight(atoms, enriched) / _weight(dopant, {})
+        host += [(isotope, count * number * part) for atom, number in dopant.items() for isotope, part in _isotopes(atom, {})]
+    return host
+
+
+def _named(isotopes: Fractions | None) -> dict[Atom, float]:
+    return {parse_nuclide(name): fraction for name, fraction in (isotopes or {}).items()}
+
+
+def _weight(atoms: Mapping[Atom, float], enriched: Mapping[Atom, float]) -> float:
+    """Return the mass of a formula unit in g/mol; that of a natural element is its standard atomic weight."""
     import periodictable
-    from pyparsing import ParseBaseException
 
-    symbols = [element.symbol for element in periodictable.elements if element.number > 0]
-    for symbol in re.findall(r"[A-Z][a-z]*", compound):
-        if symbol not in symbols:
-            raise UnknownNameError("element", symbol, symbols)
-    try:
-        formula = periodictable.formula(compound)
-    except (ValueError, KeyError, ParseBaseException) as error:
-        message = f"'{compound}' is not a chemical formula: {error}"
-        raise CevnsfitError(message) from None
-    if not formula.atoms:
-        message = f"'{compound}' is not a chemical formula; write for example 'CsI'"
+    changed = {atom.symbol for atom in enriched}
+    whole = {atom for atom in atoms if not atom.isotope and atom.symbol not in changed}
+    weights = {atom: float(periodictable.elements.symbol(atom.symbol).mass) for atom in whole}
+    mixed = {atom: sum(part * float(isotope.mass) for isotope, part in _isotopes(atom, enriched)) for atom in atoms if atom not in whole}
+    return sum(number * {**weights, **mixed}[atom] for atom, number in atoms.items())
+
+
+def _isotopes(atom: Atom, enriched: Mapping[Atom, float]) -> list[tuple[Any, float]]:
+    """Return the isotopes of an atom with fractions that sum to 1; those that are enriched have their own, the others share the rest as in nature."""
+    import periodictable
+
+    element = periodictable.elements.symbol(atom.symbol)
+    if atom.isotope:
+        return [(element[atom.isotope], 1.0)]
+    own = {known.isotope: fraction for known, fraction in enriched.items() if known.symbol == atom.symbol}
+    others = [number for number in natural(element) if number not in own]
+    total, rest = sum(element[number].abundance for number in others), 1.0 - sum(own.values())
+    if abs(rest) > _ROUNDING and not (rest > 0.0 and others):
+        message = (
+            f"isotopes: the fractions of {atom.symbol} sum to {1.0 - rest:g}, not to 1"
+            if own
+            else f'{atom.symbol} has no natural isotopes; name one, in the way of "Ar[40]"'
+        )
         raise CevnsfitError(message)
-    return formula
-
-
-def _isotopes(atom: Any) -> Iterator[tuple[Any, float]]:
-    """Yield the isotopes of an atom with fractions that sum to 1."""
-    if hasattr(atom, "isotope"):
-        yield atom, 1.0
-        return
-    natural = [atom[number] for number in atom.isotopes if atom[number].abundance > 0.0]
-    total = sum(isotope.abundance for isotope in natural)
-    if not natural:
-        message = f"{atom.symbol} has no natural isotopes; name one, in the way of 'Ar[40]'"
-        raise CevnsfitError(message)
-    for isotope in natural:
-        yield isotope, isotope.abundance / total
+    shared = {number: rest * element[number].abundance / total for number in others} if rest > _ROUNDING else {}
+    return [(element[number], fraction) for number, fraction in sorted({**shared, **own}.items())]
 
 
 def _radii(symbol: str, z: int, a: int, table: Mapping[tuple[int, int], tuple[float, float]], overrides: Radii) -> tuple[float, float]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     NonNegativeFloat,
     PositiveFloat,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from cevnsfit.core.axes import Axis
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.formulas import parse_formula, parse_nuclide
 from cevnsfit.core.units import INTERNAL, parse
 from cevnsfit.spec.fields import (
     EnergyAxis,
@@ -27,6 +32,9 @@ from cevnsfit.spec.fields import (
     steps_on_axis,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # --- target ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -37,12 +45,56 @@ class Radii(Spec):
     neutron: Annotated[PositiveFloat, in_unit("cm")]
 
 
-class TargetSpec(Spec):
-    """The detector material."""
+def _formula(text: str) -> str:
+    return _known(text, parse_formula)
 
-    compound: str
+
+def _nuclide(text: str) -> str:
+    return _known(text, parse_nuclide)
+
+
+def _known(text: str, read: Callable[[str], object]) -> str:
+    """Return a text that can be read; ValueError, which pydantic collects, if it cannot."""
+    try:
+        read(text)
+    except CevnsfitError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+Share = Annotated[float, in_unit(""), Field(gt=0, le=1)]
+
+
+class TargetSpec(Spec):
+    """The detector material: a formula, atom fractions of isotopes where an element is enriched, mass fractions of what is not in the formula."""
+
+    compound: Annotated[str, AfterValidator(_formula)]
     mass: Mass
+    isotopes: dict[Annotated[str, AfterValidator(_nuclide)], Share] = Field(default_factory=dict)
+    dopants: dict[Annotated[str, AfterValidator(_formula)], Share] = Field(default_factory=dict)
     radii: dict[str, Radii] = Field(default_factory=dict)
+
+    @field_validator("isotopes")
+    @classmethod
+    def _of_the_compound(cls, value: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        mixtures = {atom.symbol for atom in parse_formula(info.data["compound"]) if not atom.isotope} if "compound" in info.data else None
+        for symbol in {parse_nuclide(name).symbol for name in value}:
+            if mixtures is not None and symbol not in mixtures:
+                message = f"{symbol} is no element of {info.data['compound']} that is a mixture of isotopes"
+                raise ValueError(message)
+            total = sum(fraction for name, fraction in value.items() if parse_nuclide(name).symbol == symbol)
+            if total > 1.0 + 1e-9:
+                message = f"the atom fractions of {symbol} sum to {total:g}, which is more than 1"
+                raise ValueError(message)
+        return value
+
+    @field_validator("dopants")
+    @classmethod
+    def _a_part(cls, value: dict[str, float]) -> dict[str, float]:
+        if sum(value.values()) >= 1.0:
+            message = "the mass fractions of dopants leave nothing for the compound"
+            raise ValueError(message)
+        return value
 
 
 # --- response ----------------------------------------------------------------------------------------------------------------------

@@ -76,12 +76,38 @@ def test_a_nuclide_of_no_table_has_the_fallback_radii() -> None:
     assert (gold.r_p, gold.r_n) == fallback_radii(79, 197)
 
 
+def test_enriched_elements_share_the_rest_as_in_nature() -> None:
+    found = {nuclide.A: number for nuclide, number in composition("Ge", isotopes={"Ge-76": 0.87})}
+    nature = {nuclide.A: number for nuclide, number in composition("Ge")}
+    assert found[76] == pytest.approx(0.87, rel=1e-12)
+    assert found[70] / found[74] == pytest.approx(nature[70] / nature[74], rel=1e-12)
+    assert sum(found.values()) == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("isotopes", [{"Ge-76": 1.2}, {"Ge-76": 0.5, "Ge-74": 0.6}, {"Xe-136": 0.5}, {"Ge76": 0.5}, {"Ge-120": 0.5}])
+def test_isotopes_that_cannot_be(isotopes: dict[str, float]) -> None:
+    with pytest.raises(CevnsfitError, match=r"isotopes|nuclide|there is no"):
+        composition("Ge", isotopes=isotopes)
+
+
+@pytest.mark.parametrize(("isotopes", "dopants"), [({}, {"Tl": 0.001}), ({"Ge-76": 0.87}, {"NaI": 0.1}), ({"Ge-76": 1.0}, {})])
+def test_dopants_are_mass_fractions(isotopes: dict[str, float], dopants: dict[str, float]) -> None:
+    units = formula_units_per_gram("Ge", isotopes=isotopes, dopants=dopants)
+    masses = {
+        n.name: units * count * (n.mass + n.Z * ELECTRON_MASS) / 931.49410372 / AVOGADRO
+        for n, count in composition("Ge", isotopes=isotopes, dopants=dopants)
+    }
+    assert sum(masses.values()) == pytest.approx(1.0, rel=3e-6)
+    host = sum(mass for name, mass in masses.items() if name.startswith("Ge-"))
+    assert host == pytest.approx(1.0 - sum(dopants.values()), rel=3e-6)
+
+
 def test_unknown_element_lists_near_matches() -> None:
     with pytest.raises(UnknownNameError, match=r"element 'Xy'.*Xe"):
         composition("XyI")
 
 
-@pytest.mark.parametrize("compound", ["", "csI", "Cs(", "Tc"])
+@pytest.mark.parametrize("compound", ["", "csI", "Cs(", "Tc", "Ca(OH)", "Ca)2", "2", "Ge[]"])
 def test_what_is_no_compound_is_an_error(compound: str) -> None:
     with pytest.raises(CevnsfitError, match=r"formula|isotopes"):
         composition(compound)

@@ -150,6 +150,22 @@ BROKEN = [
     pytest.param((("axis: pe", "axis: f90"),), (), "experiment.yaml:19: response.acceptance.axis", id="no-energy-axis"),
     pytest.param((("axis: pe", "axis: [pe]"),), (), "experiment.yaml:19: response.acceptance.axis", id="list-of-axes"),
     pytest.param((("kind: poisson-smearing", "kind: poison-smearing"),), (), "experiment.yaml:16: response.smearing", id="kind"),
+    pytest.param(
+        (("compound: CsI,", "compound: CsI(Na),"),), (), "experiment.yaml:9: target.compound: 'CsI(Na)' is no chemical", id="dopant"
+    ),
+    pytest.param(
+        (("compound: CsI,", "compound: 133CsI,"),),
+        (),
+        "target.compound: '133CsI' is no chemical formula; an isotope is written \"Cs[133]I\"",
+        id="isotope",
+    ),
+    pytest.param(
+        (("mass: 10 kg", "mass: 10 kg, isotopes: {Ge-76: 0.5}"),), (), "target.isotopes: Ge is no element of CsI", id="no-such-isotope"
+    ),
+    pytest.param((("mass: 10 kg", "mass: 10 kg, isotopes: {I-127: 87}"),), (), "target.isotopes.I-127: ", id="isotope-of-87"),
+    pytest.param(
+        (("mass: 10 kg", "mass: 10 kg, dopants: {Tl: 60 %, Na: 40 %}"),), (), "target.dopants: the mass fractions", id="all-dopant"
+    ),
     pytest.param((("column: observed", "column: obsreved"),), (), "experiment.yaml:24: observed: counts.csv: unknown column", id="column"),
     pytest.param((), (("20,40,1,6,1,0.25\n", ""),), "counts.csv: observed.table: 5 rows", id="table-shape"),
     pytest.param(
@@ -361,6 +377,13 @@ def test_the_file_stays_as_it_was(make_folder: Make) -> None:
     load_experiment(folder, {"source.distance": "30"})
     assert (folder / "experiment.yaml").read_bytes() == before
     assert load_experiment(folder).spec.source.distance == pytest.approx(2000.0)
+
+
+def test_isotopes_and_dopants_are_fractions(make_folder: Make) -> None:
+    target = load_experiment(
+        make_folder(("mass: 10 kg", "mass: 10 kg, isotopes: {I-127: 90 %, I-129: 0.1}, dopants: {Tl: 0.1 %}"))
+    ).spec.target
+    assert (target.isotopes, target.dopants) == ({"I-127": 0.9, "I-129": 0.1}, {"Tl": pytest.approx(0.001)})
 
 
 def test_a_copy_of_a_shipped_folder_is_the_same_experiment(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class Target:
     form_factor
         The form factor, for models that change a radius.
     compound
-        Every nuclide of the detector with its number of nuclei per formula unit; empty for a nuclide alone.
+        Every nuclide of the detector with the number of its nuclei; empty for a nuclide alone.
     """
 
     nuclide: Nuclide
