@@ -9,24 +9,43 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
+from cevnsfit.core.units import INTERNAL, UnitError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-AXIS_UNITS: Final = {
-    "t_recoil": "keVnr",
-    "e_ee": "keVee",
-    "pe": "PE",
-    "f90": "1",
-    "time": "us",
-    "e_nu": "MeV",
-}
-"""Unit in which people read each axis; files may use any unit of the same dimension."""
+AXIS_UNITS: Final = {"t_recoil": "keVnr", "e_ee": "keVee", "pe": "PE", "time": "us", "e_nu": "MeV"}
+"""Unit in which people read each quantity; files may use any unit of the same dimension. An axis of one of these names shows it."""
 
-DISPLAY_SCALE: Final = {"keVnr": 1e-3, "keVee": 1e-3, "PE": 1.0, "1": 1.0, "us": 1e-6, "MeV": 1.0}
+QUANTITIES: Final = {unit: quantity for quantity, unit in AXIS_UNITS.items()}
+"""What an axis shows that is read in each of these units, whatever its name; other units belong to numbers."""
+
+DISPLAY_SCALE: Final = {"keVnr": 1e-3, "keVee": 1e-3, "PE": 1.0, "us": 1e-6, "MeV": 1.0}
 """Internal value of one display unit (MeV, photoelectron, s)."""
+
+NUMBER: Final = "number"
+"""The quantity of an axis without one of our own; its edges are as written."""
+
+
+def unit_of(name: str, written: str) -> str:
+    """Return the unit in which people read an axis of a name, given in another one: that of its quantity, or the one that is written."""
+    if name in AXIS_UNITS:
+        return AXIS_UNITS[name]
+    for quantity, unit in AXIS_UNITS.items():
+        try:
+            parse(f"1 {written}", INTERNAL[quantity])
+        except UnitError:
+            continue
+        return unit
+    return written
+
+
+def internal(values: NDArray[np.float64], name: str, written: str) -> NDArray[np.float64]:
+    """Return values on an axis in internal units; UnitError if what is written is no unit of an axis of this name."""
+    quantity = QUANTITIES.get(unit_of(name, written), NUMBER)
+    return values if quantity == NUMBER else values * parse(f"1 {written}", INTERNAL[quantity])
 
 
 class AxisTraits(NamedTuple):
@@ -43,20 +62,21 @@ class Axis:
     Attributes
     ----------
     name
-        One of `AXIS_UNITS`.
+        Of the axis: a quantity (t_recoil, e_ee, pe, time, e_nu), or any other.
     edges
         Strictly increasing bin edges in internal units (MeV, PE, s), length nbins + 1.
+    unit
+        Unit in which people read it; by default that of the quantity, "1" where the name is none.
     """
 
-    document: ClassVar[Mapping[str, str]] = {"edges": "display_edges", "unit": "unit"}
+    document: ClassVar[Mapping[str, str]] = {"edges": "display_edges"}
 
     name: str
     edges: tuple[float, ...]
+    unit: str = ""
 
     def __post_init__(self) -> None:
-        if self.name not in AXIS_UNITS:
-            message = f"unknown axis '{self.name}'; known: {', '.join(AXIS_UNITS)}"
-            raise AxisError(message)
+        object.__setattr__(self, "unit", self.unit if self.unit else AXIS_UNITS.get(self.name, "1"))
         if len(self.edges) < 2 or not np.all(np.diff(self.edges) > 0):
             message = f"axis {self.name}: edges must be at least two and strictly increasing"
             raise AxisError(message)
@@ -86,14 +106,14 @@ class Axis:
         return len(self.edges) - 1
 
     @property
-    def unit(self) -> str:
-        """Return the unit in which people read this axis."""
-        return AXIS_UNITS[self.name]
+    def quantity(self) -> str:
+        """Return what the axis shows, by its unit: t_recoil, e_ee, pe, time, e_nu, or a number."""
+        return QUANTITIES.get(self.unit, NUMBER)
 
     @property
     def display_edges(self) -> NDArray[np.float64]:
         """Return the edges in `unit`, rounded to 12 digits so that 1e-6 s reads 1 us."""
-        scaled = np.asarray(self.edges) / DISPLAY_SCALE[self.unit]
+        scaled = np.asarray(self.edges) / DISPLAY_SCALE.get(self.unit, 1.0)
         return np.array([float(f"{edge:.12g}") for edge in scaled])
 
 

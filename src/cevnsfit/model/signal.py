@@ -203,7 +203,7 @@ def _rates(signal: Signal, entry: Nodes, key: KernelKey, f: int) -> NDArray[np.f
 
 def _stacked(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], t: NDArray[np.float64]) -> NDArray[np.float64]:
     energy = experiment.axes[0]
-    return np.concatenate([compose(stages, energy.name, np.asarray(energy.edges), t).matrix for stages in responses.values()])
+    return np.concatenate([compose(stages, energy.quantity, np.asarray(energy.edges), t).matrix for stages in responses.values()])
 
 
 def _elements(nuclei: Sequence[tuple[Nuclide, float]]) -> list[tuple[Nuclide, float]]:
@@ -223,8 +223,8 @@ def _auxiliary(experiment: Experiment) -> NDArray[np.float64]:
         entry = experiment.spec.auxiliary.get(axis.name)
         if entry is not None:
             table = experiment.tables[entry.table]
-            nuclei = table.on((energy, axis), entry.column)
-            electrons = np.zeros_like(nuclei) if entry.electrons is None else table.on((energy, axis), entry.electrons)
+            nuclei = table.given(energy, axis, entry.column)
+            electrons = np.zeros_like(nuclei) if entry.electrons is None else table.given(energy, axis, entry.electrons)
             matrix = (matrix[..., None] * np.array([nuclei, electrons])[:, :, None, :]).reshape(2, energy.nbins, -1)
     return matrix
 

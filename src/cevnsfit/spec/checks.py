@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 MAX_ENERGY_BINS = 1000
 """Most bins of the energy axis: a response without smearing has some fourteen recoil nodes in each."""
 MAX_BINS = 100_000
-ENERGY_AXES = ("t_recoil", "e_ee", "pe")
+ENERGIES = ("t_recoil", "e_ee", "pe")
+"""What an energy axis shows, whatever its name."""
+
+ROOM = 1e-3
+"""By which probabilities may sum to more than 1: tables are rounded."""
 
 
 def check_experiment(
@@ -37,7 +41,7 @@ def check_experiment(
 ) -> list[Problem]:
     """Return every inconsistency between the fields of a description and its tables."""
     findings = [
-        *_check_axes(spec),
+        *_check_axes(spec, axes),
         *_check_names(spec),
         *_check_workspace(spec),
         *_check_counts(spec, axes, tables),
@@ -50,30 +54,34 @@ def check_experiment(
     return [Problem(source.name, source.line(loc), ".".join(str(part) for part in loc), text) for loc, text in dict.fromkeys(findings)]
 
 
-def _check_axes(spec: ExperimentSpec) -> Iterator[Finding]:
-    names = list(spec.axes)
-    energy = [name for name in names if name in ENERGY_AXES]
-    if len(energy) != 1 or names[0] not in ENERGY_AXES:
-        yield ("axes",), f"the first axis must be the one energy axis ({', '.join(ENERGY_AXES)})"
-    bins = {name: len(entry.edges) - 1 if entry.edges is not None else entry.bins or 0 for name, entry in spec.axes.items()}
-    if energy and bins[energy[0]] > MAX_ENERGY_BINS:
-        yield ("axes", energy[0]), f"{bins[energy[0]]} bins; at most {MAX_ENERGY_BINS} are possible"
-    if math.prod(bins.values()) > MAX_BINS:
-        yield ("axes",), f"{math.prod(bins.values())} bins in all; at most {MAX_BINS} are possible"
+def _check_axes(spec: ExperimentSpec, axes: Sequence[Axis]) -> Iterator[Finding]:
+    names = [axis.name for axis in axes]
+    energy = [axis for axis in axes if axis.quantity in ENERGIES and axis.name not in spec.auxiliary]
+    if len(energy) != 1 or axes[0] not in energy:
+        yield (
+            ("axes",),
+            "the first axis must be the one energy axis (t_recoil in keVnr, e_ee in keVee, pe in PE, or another name in one of these units)",
+        )
+    if energy and energy[0].nbins > MAX_ENERGY_BINS:
+        yield ("axes", energy[0].name), f"{energy[0].nbins} bins; at most {MAX_ENERGY_BINS} are possible"
+    bins = math.prod(axis.nbins for axis in axes)
+    if bins > MAX_BINS:
+        yield ("axes",), f"{bins} bins in all; at most {MAX_BINS} are possible"
     if "time" in names and names[-1] != "time":
         yield ("axes", "time"), "time must be the last axis"
-    yield from _check_auxiliary(spec, names, energy)
+    yield from _check_auxiliary(spec, axes, energy)
 
 
-def _check_auxiliary(spec: ExperimentSpec, names: Sequence[str], energy: Sequence[str]) -> Iterator[Finding]:
-    for name in names:
-        if name not in (*ENERGY_AXES, "time", *spec.auxiliary):
-            yield ("axes", name), "this axis needs an entry in 'auxiliary' that says P(axis | energy)"
+def _check_auxiliary(spec: ExperimentSpec, axes: Sequence[Axis], energy: Sequence[Axis]) -> Iterator[Finding]:
+    names = [axis.name for axis in axes]
+    for axis in axes:
+        if axis.name != "time" and axis not in energy and axis.name not in spec.auxiliary:
+            yield ("axes", axis.name), "this axis needs an entry in 'auxiliary' that says P(axis | energy)"
     for name, entry in spec.auxiliary.items():
         if name not in names:
             yield ("auxiliary", name), f"'{name}' is not one of the axes ({', '.join(names)})"
-        elif energy and entry.given != energy[0]:
-            yield ("auxiliary", name, "given"), f"must be the energy axis '{energy[0]}'"
+        elif energy and entry.given != energy[0].name:
+            yield ("auxiliary", name, "given"), f"must be the energy axis '{energy[0].name}'"
 
 
 def _check_names(spec: ExperimentSpec) -> Iterator[Finding]:
@@ -176,11 +184,23 @@ def _check_signal(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
     by_name = {axis.name: axis for axis in axes}
     for name, entry in spec.auxiliary.items():
         if name in by_name and entry.given in by_name:
-            pair = (by_name[entry.given], by_name[name])
+            energy, axis = by_name[entry.given], by_name[name]
             for given in (entry.column, *([] if entry.electrons is None else [entry.electrons])):
-                yield from binned(("auxiliary", name), TableColumn(table=entry.table, column=given), tables, pair)
+                ref = TableColumn(table=entry.table, column=given)
+                yield from column(("auxiliary", name), ref, tables, lambda table, name, pair=(energy, axis): table.given(*pair, name))  # type: ignore[misc]
+            yield from _check_sums(("auxiliary", name), entry, tables, energy, axis)
     if spec.released is not None:
         yield from binned(("released", "signal"), spec.released.signal, tables, axes)
+
+
+def _check_sums(loc: Place, ref: TableColumn, tables: Mapping[str, InputTable], energy: Axis, axis: Axis) -> Iterator[Finding]:
+    try:
+        sums = tables[ref.table].given(energy, axis, ref.column).sum(axis=1)
+    except (CevnsfitError, KeyError):
+        return  # reported already
+    if sums.max() > 1.0 + ROOM:
+        at = energy.display_edges[int(sums.argmax())]
+        yield loc, f"{ref.table}: the probabilities '{ref.column}' sum to {sums.max():.4g} at {at:g} {energy.unit}, which is more than 1"
 
 
 def _check_curves(spec: ExperimentSpec, tables: Mapping[str, InputTable], variants: Variants) -> Iterator[Finding]:
@@ -191,7 +211,14 @@ def _check_curves(spec: ExperimentSpec, tables: Mapping[str, InputTable], varian
     for loc, stage in stages:
         if isinstance(stage, TableColumn):
             axis = getattr(stage, "axis", "t_recoil")
-            yield from column(loc, stage, tables, lambda table, name, axis=axis: _curve(table, name, axis))  # type: ignore[misc]
+            found = list(column(loc, stage, tables, lambda table, name, axis=axis: _curve(table, name, axis)))  # type: ignore[misc]
+            yield from found
+            if not found and stage.table in tables and tables[stage.table].values(stage.column).max() > 1.0:
+                reached = tables[stage.table].values(stage.column).max()
+                yield (
+                    loc,
+                    f"{stage.table}: column '{stage.column}' reaches {reached:g}, and must not exceed 1; the unit of a percentage is [%]",
+                )
 
 
 def _curve(table: InputTable, name: str, axis: str) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -75,12 +76,20 @@ def steps_on_axis(value: object, info: ValidationInfo) -> object:
     return [{**step, "from": quantity(step["from"], unit)} if isinstance(step, dict) and "from" in step else step for step in value]
 
 
-Length = Annotated[PositiveFloat, in_unit("cm")]
+def _at_most_all(value: float) -> float:
+    """Return a relative error; ValueError for one of more than 100 %, which can only be a percentage without its sign."""
+    if value > 1.0:
+        message = f"a relative error of {value:g} is {100 * value:g} %; write {value:g} % for {value / 100:g}"
+        raise ValueError(message)
+    return value
+
+
+Length = Annotated[float, in_unit("cm"), Field(ge=1)]
 Mass = Annotated[PositiveFloat, in_unit("g")]
 Time = Annotated[float, in_unit("s")]
 Width = Annotated[PositiveFloat, in_unit("s")]
 Rate = Annotated[NonNegativeFloat, in_unit("1/s")]
-Fraction = Annotated[NonNegativeFloat, in_unit("")]
+RelativeError = Annotated[NonNegativeFloat, in_unit(""), AfterValidator(_at_most_all)]
 BeamEnergy = Annotated[PositiveFloat, in_unit("MeV")]
 
 

@@ -16,10 +16,9 @@ from pydantic import (
     model_validator,
 )
 
-from cevnsfit.core.axes import Axis
+from cevnsfit.core.axes import Axis, internal, unit_of
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.formulas import parse_formula, parse_nuclide
-from cevnsfit.core.units import INTERNAL, parse
 from cevnsfit.spec.fields import (
     EnergyAxis,
     Mass,
@@ -104,7 +103,7 @@ class ConstantQuenching(Spec):
     """E_ee = factor T."""
 
     kind: Literal["constant-quenching"]
-    factor: PositiveFloat
+    factor: Annotated[PositiveFloat, Field(le=1)]
 
 
 class LinearQuenching(Spec):
@@ -241,12 +240,8 @@ class AxisSpec(Spec):
 
     def to_axis(self, name: str) -> Axis:
         """Return the axis with edges in internal units."""
-        kind = {"f90": "number"}.get(name, name)
-        unit = INTERNAL[kind]
-        if kind == "number":
-            return Axis(name, tuple(self._values()))
-        scale = parse(f"1 {self.unit}", unit)
-        return Axis(name, tuple(float(f"{edge * scale:.15g}") for edge in self._values()))
+        edges = internal(np.array(self._values()), name, self.unit)
+        return Axis(name, tuple(float(f"{edge:.15g}") for edge in edges), unit_of(name, self.unit))
 
 
 class Auxiliary(TableColumn):
@@ -255,7 +250,7 @@ class Auxiliary(TableColumn):
     `electrons` is the column of the same table for electron recoils; without it the window on this axis is taken to cut them all.
     """
 
-    given: EnergyAxis
+    given: str
     electrons: str | None = None
 
 

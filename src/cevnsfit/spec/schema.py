@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from cevnsfit.spec.fields import WORKSPACE_PATTERN, Fraction, Name, Rate, Spec, TableColumn, TablePath, in_unit
+from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, Rate, RelativeError, Spec, TableColumn, TablePath
 from cevnsfit.spec.instrument import Auxiliary, AxisSpec, Stage, TargetSpec, TimeEfficiency
 from cevnsfit.spec.sources import Source
 from cevnsfit.spec.systematics import Systematic
@@ -76,7 +76,7 @@ class AbsoluteCount(Spec):
     """The shape is already in counts (per GWh of beam when `per_gwh`), with a relative error `sigma`."""
 
     kind: Literal["absolute"]
-    sigma: Fraction
+    sigma: RelativeError
     per_gwh: bool = False
 
 
@@ -105,7 +105,7 @@ class ProjectedCount(Projected):
     """The count of a projection, which grows with the exposure, with a relative error `sigma`."""
 
     kind: Literal["projected"]
-    sigma: Annotated[PositiveFloat, in_unit("")]
+    sigma: RelativeError
 
 
 Count = Annotated[GaussianCount | CountedCount | AbsoluteCount | FreeCount | KnownCount | ProjectedCount, Field(discriminator="kind")]

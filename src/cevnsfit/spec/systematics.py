@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from cevnsfit.spec.fields import SIGNAL, Fraction, Name, Spec, TableColumn, TablePath, Width
+from cevnsfit.spec.fields import SIGNAL, Name, RelativeError, Spec, TableColumn, TablePath, Width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class Normalisation(SystematicSpec):
     """A log-normal factor 1 + sigma on some components."""
 
     kind: Literal["normalisation"]
-    sigma: Fraction
+    sigma: RelativeError
     components: Annotated[tuple[Name, ...], Field(min_length=1)]
 
     @property

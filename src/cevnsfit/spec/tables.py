@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.core.axes import AXIS_UNITS, Axis, nest, overlap
+from cevnsfit.core.axes import AXIS_UNITS, Axis, internal, nest, overlap, unit_of
 from cevnsfit.core.errors import AxisError, CevnsfitError, UnknownNameError
-from cevnsfit.core.units import INTERNAL, parse
+from cevnsfit.core.units import UnitError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class InputTable:
         Binned axes found as NAME_low, NAME_high pairs, in column order; empty for a curve.
     columns
         Values by column name: shape (bins, ...) in the order of `axes` for a binned table, (n,) for a curve.
-        Axis values are in internal units; other values are as written.
+        Axis values are in internal units, pure numbers in units of 1 (25 for 25 [1], 0.25 for 25 [%]), other values as written.
     units
         Unit of each column as written.
     """
@@ -99,6 +99,19 @@ class InputTable:
         rest = [position for position in range(len(names)) if position not in order]
         return np.asarray(np.transpose(values, [*order, *rest]).reshape([axis.nbins for axis in axes] + [-1]).sum(axis=-1))
 
+    def given(self, energy: Axis, axis: Axis, column: str) -> NDArray[np.float64]:
+        """Return the probabilities of the bins of `axis` in each bin of `energy`, shape (energy bins, bins): the mean where bins of the table are finer.
+
+        Raises
+        ------
+        AxisError
+            If an axis is missing, or does not fit to that of the table.
+        """
+        own = next((entry for entry in self.axes if entry.name == energy.name), energy)
+        rows = self.on((own, axis), column)
+        share = overlap(np.asarray(own.edges), np.asarray(energy.edges)) * np.diff(own.edges)
+        return np.asarray((share / share.sum(axis=1, keepdims=True)) @ rows)
+
 
 def read_table(path: Path) -> InputTable:
     """Return the table in `path`.
@@ -111,7 +124,7 @@ def read_table(path: Path) -> InputTable:
     names, units, data = _read_numbers(path)
     bins = [name.removesuffix("_low") for name in names if name.endswith("_low")]
     if not bins:
-        columns = {name: _internal(name, data[:, i], units[i]) for i, name in enumerate(names)}
+        columns = {name: _value(name, data[:, i], units[i]) for i, name in enumerate(names)}
         return InputTable((), columns, dict(zip(names, units, strict=True)))
     axes = tuple(_axis(axis, names, units, data) for axis in bins)
     shape = tuple(axis.nbins for axis in axes)
@@ -119,7 +132,7 @@ def read_table(path: Path) -> InputTable:
         message = f"{len(data)} rows, but the axes {' x '.join(f'{a.name}({a.nbins})' for a in axes)} need {int(np.prod(shape))}"
         raise TableError(None, message)
     _check_order(axes, names, units, data)
-    values = {name: data[:, i].reshape(shape) for i, name in enumerate(names) if not name.endswith(("_low", "_high"))}
+    values = {name: _pure(data[:, i], units[i]).reshape(shape) for i, name in enumerate(names) if not name.endswith(("_low", "_high"))}
     return InputTable(axes, values, {name: units[i] for i, name in enumerate(names) if name in values})
 
 
@@ -131,7 +144,7 @@ def _read_numbers(path: Path) -> tuple[list[str], list[str], NDArray[np.float64]
         message = f"the table is larger than {MAX_BYTES // 1_000_000} MB"
         raise TableError(None, message)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         message = "not a text file in UTF-8"
         raise TableError(None, message) from None
@@ -187,19 +200,29 @@ def _is_finite(cell: str) -> bool:
 
 
 def _internal(name: str, values: NDArray[np.float64], unit: str) -> NDArray[np.float64]:
-    base = name.removesuffix("_low").removesuffix("_high")
-    if base not in AXIS_UNITS or base == "f90":
-        return values
     try:
-        return values * parse(f"1 {unit}", INTERNAL[base])
+        return internal(values, name.removesuffix("_low").removesuffix("_high"), unit)
     except CevnsfitError as error:
         message = f"column {name}: {error}"
         raise TableError(None, message) from None
 
 
+def _value(name: str, values: NDArray[np.float64], unit: str) -> NDArray[np.float64]:
+    """Return a column of a curve: a quantity in its internal unit, a pure number in units of 1, others as written."""
+    return _internal(name, values, unit) if name in AXIS_UNITS else _pure(values, unit)
+
+
+def _pure(values: NDArray[np.float64], unit: str) -> NDArray[np.float64]:
+    """Return pure numbers in units of 1, and values with a dimension as they are."""
+    try:
+        return values if unit == "1" else values * parse(f"1 {unit}", "")
+    except UnitError:
+        return values
+
+
 def _axis(name: str, names: list[str], units: list[str], data: NDArray[np.float64]) -> Axis:
-    if name not in AXIS_UNITS or f"{name}_high" not in names:
-        message = f"column {name}_low needs a known axis ({', '.join(AXIS_UNITS)}) and a column {name}_high"
+    if f"{name}_high" not in names:
+        message = f"column {name}_low needs a column {name}_high"
         raise TableError(None, message)
     low, high = (
         _internal(f"{name}{end}", data[:, names.index(f"{name}{end}")], units[names.index(f"{name}{end}")]) for end in ("_low", "_high")
@@ -208,7 +231,7 @@ def _axis(name: str, names: list[str], units: list[str], data: NDArray[np.float6
     if len(lows) != len(highs) or not np.allclose(lows[1:], highs[:-1], rtol=1e-9, atol=0) or not np.all(highs > lows):
         message = f"the bins of axis {name} overlap or leave gaps"
         raise TableError(None, message)
-    return Axis(name, (*(float(edge) for edge in lows), float(highs[-1])))
+    return Axis(name, (*(float(edge) for edge in lows), float(highs[-1])), unit_of(name, units[names.index(f"{name}_low")]))
 
 
 def _check_order(axes: tuple[Axis, ...], names: list[str], units: list[str], data: NDArray[np.float64]) -> None:
@@ -216,7 +239,7 @@ def _check_order(axes: tuple[Axis, ...], names: list[str], units: list[str], dat
     for position, axis in enumerate(axes):
         for end, edges in (("low", axis.edges[:-1]), ("high", axis.edges[1:])):
             column = names.index(f"{axis.name}_{end}")
-            values = _internal(axis.name, data[:, column], units[column]).reshape(shape)
+            values = _internal(f"{axis.name}_{end}", data[:, column], units[column]).reshape(shape)
             wanted = np.asarray(edges).reshape([-1 if i == position else 1 for i in range(len(shape))])
             if not np.allclose(values, np.broadcast_to(wanted, shape), rtol=1e-9, atol=1e-15):
                 message = f"rows must run through the bins with the last axis fastest ({', '.join(a.name for a in axes)})"

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cevnsfit.core.axes import AXIS_UNITS, DISPLAY_SCALE, Axis, nest
+from cevnsfit.core.axes import AXIS_UNITS, DISPLAY_SCALE, Axis, internal, nest, unit_of
 from cevnsfit.core.errors import AxisError
+from cevnsfit.core.units import UnitError
 
 
 def test_every_axis_has_a_display_scale() -> None:
@@ -21,9 +22,27 @@ def test_display_edges_are_round_numbers() -> None:
     assert axis.display_edges.tolist() == [0.0, 0.125, 0.3]
 
 
-def test_unknown_axis_lists_the_known_ones() -> None:
-    with pytest.raises(AxisError, match=r"'energy'.*t_recoil, e_ee, pe"):
-        Axis("energy", (0.0, 1.0))
+@pytest.mark.parametrize(
+    ("name", "written", "unit", "quantity", "edge"),
+    [
+        ("e_ee", "eVee", "keVee", "e_ee", 2e-6),
+        ("cs2", "PE", "PE", "pe", 2.0),
+        ("visible", "eVee", "keVee", "e_ee", 2e-6),
+        ("drift", "ms", "us", "time", 2e-3),
+        ("psd", "1", "1", "number", 2.0),
+        ("radius", "mm", "mm", "number", 2.0),
+    ],
+)
+def test_what_an_axis_shows_follows_from_its_unit(name: str, written: str, unit: str, quantity: str, edge: float) -> None:
+    edges = internal(np.array([1.0, 2.0]), name, written)
+    axis = Axis(name, tuple(edges), unit_of(name, written))
+    assert (axis.unit, axis.quantity, axis.edges[1]) == (unit, quantity, pytest.approx(edge, rel=1e-12, abs=0.0))
+    assert axis.display_edges[1] == pytest.approx(2.0 * {"ms": 1e3, "eVee": 1e-3}.get(written, 1.0), rel=1e-12)
+
+
+def test_a_quantity_in_another_unit_is_refused() -> None:
+    with pytest.raises(UnitError, match="keVnr"):
+        internal(np.ones(2), "e_ee", "keVnr")
 
 
 @pytest.mark.parametrize("edges", [(), (1.0,), (0.0, 0.0), (1.0, 0.0), (0.0, float("nan"), 2.0)])

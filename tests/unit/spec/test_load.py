@@ -379,6 +379,72 @@ def test_the_file_stays_as_it_was(make_folder: Make) -> None:
     assert load_experiment(folder).spec.source.distance == pytest.approx(2000.0)
 
 
+PSD = (
+    ("  time: {unit: us", "  psd: {unit: '1', edges: [0, 0.5, 1]}\n  time: {unit: us"),
+    ("observed: {table: counts.csv, column: observed}\n", "auxiliary: {psd: {given: pe, table: psd.csv, column: p}}\n"),
+    (
+        "shape: {kind: joint, table: counts.csv, column: beam}",
+        "shape: {kind: product, factors: {pe: {kind: uniform}, psd: {kind: uniform}, time: {kind: uniform}}}",
+    ),
+)
+
+
+def test_an_auxiliary_axis_may_have_any_name(make_folder: Make) -> None:
+    folder = make_folder(*PSD)
+    (folder / "psd.csv").write_text(
+        "pe_low [PE],pe_high [PE],psd_low [1],psd_high [1],p [%]\n0,50,0,0.5,30\n0,50,0.5,1,70\n", encoding="utf-8"
+    )
+    experiment = load_experiment(folder)
+    found = experiment.tables["psd.csv"].given(experiment.axes[0], experiment.axes[1], "p")
+    np.testing.assert_allclose(found, np.tile([0.3, 0.7], (3, 1)), rtol=1e-12)
+    assert [(axis.name, axis.quantity, axis.unit) for axis in experiment.axes[:2]] == [("pe", "pe", "PE"), ("psd", "number", "1")]
+
+
+def test_probabilities_in_finer_bins_are_averaged(make_folder: Make) -> None:
+    folder = make_folder(*PSD)
+    rows = [
+        f"{low},{low + 5},{psd},{psd + 0.5},{p}"
+        for low, first in ((5, 0.1), (10, 0.2), (15, 0.4), (20, 0.5), (25, 0.5), (30, 0.6), (35, 0.6))
+        for psd, p in ((0, first), (0.5, 1 - first))
+    ]
+    (folder / "psd.csv").write_text("pe_low [PE],pe_high [PE],psd_low [1],psd_high [1],p [1]\n" + "\n".join(rows), encoding="utf-8")
+    experiment = load_experiment(folder)
+    found = experiment.tables["psd.csv"].given(experiment.axes[0], experiment.axes[1], "p")
+    np.testing.assert_allclose(found, [[0.1, 0.9], [0.3, 0.7], [0.55, 0.45]], rtol=1e-12)
+
+
+def test_probabilities_that_sum_to_more_than_1_are_a_slip(make_folder: Make, problems: Problems) -> None:
+    folder = make_folder(*PSD)
+    (folder / "psd.csv").write_text(
+        "pe_low [PE],pe_high [PE],psd_low [1],psd_high [1],p [1]\n0,50,0,0.5,2\n0,50,0.5,1,1\n", encoding="utf-8"
+    )
+    (problem,) = problems(folder)
+    assert "auxiliary.psd: psd.csv: the probabilities 'p' sum to 3 at 5 PE" in problem
+
+
+def test_the_energy_axis_may_have_any_name_with_a_unit(make_folder: Make) -> None:
+    folder = make_folder(("  pe: {unit: PE", "  cs2: {unit: PE"), counts=(("pe_low [PE],pe_high", "cs2_low [PE],cs2_high"),))
+    axis = load_experiment(folder).axes[0]
+    assert (axis.name, axis.quantity, axis.unit) == ("cs2", "pe", "PE")
+
+
+def test_a_table_may_begin_as_spreadsheets_write_it(make_folder: Make) -> None:
+    folder = make_folder()
+    table = folder / "counts.csv"
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    assert load_experiment(folder).observed == load_experiment(make_folder()).observed
+
+
+def test_an_efficiency_above_1_is_a_slip(make_folder: Make, problems: Problems) -> None:
+    curve = "{kind: table-efficiency, axis: pe, table: eff.csv, column: eff}"
+    change = ("smearing: {kind: poisson-smearing}", f"smearing: {{kind: poisson-smearing}}\n  further: {curve}")
+    folder = make_folder(change, files={"eff.csv": b"pe [PE],eff [1]\n5,30\n40,80\n"})
+    (problem,) = problems(folder)
+    assert "response.further: eff.csv: column 'eff' reaches 80, and must not exceed 1; the unit of a percentage is [%]" in problem
+    percent = load_experiment(make_folder(change, files={"eff.csv": b"pe [PE],eff [%]\n5,30\n40,80\n"}))
+    assert percent.tables["eff.csv"].values("eff").tolist() == [0.3, 0.8]
+
+
 def test_isotopes_and_dopants_are_fractions(make_folder: Make) -> None:
     target = load_experiment(
         make_folder(("mass: 10 kg", "mass: 10 kg, isotopes: {I-127: 90 %, I-129: 0.1}, dopants: {Tl: 0.1 %}"))
