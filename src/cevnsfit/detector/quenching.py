@@ -55,6 +55,27 @@ def polynomial(t: NDArray[np.float64], coefficients: Sequence[float]) -> NDArray
     return np.maximum(np.polynomial.polynomial.polyval(t, [0.0, *coefficients]), 0.0)
 
 
+def lindhard(t: NDArray[np.float64], k: float, z: float) -> NDArray[np.float64]:
+    """Return E_ee = T k g/(1 + k g) [MeV] with g = 3 e^0.15 + 0.7 e^0.6 + e and e = 11.5 Z^(-7/3) T/keV, shape of `t`.
+
+    Parameters
+    ----------
+    t
+        Recoil energy [MeV].
+    k
+        Electronic stopping in units of the velocity, 0.133 Z^(2/3) A^(-1/2): 0.157 in germanium.
+    z
+        Atomic number of the material.
+
+    References
+    ----------
+    Lindhard et al., Mat. Fys. Medd. Dan. Vid. Selsk. 33, 10 (1963), in the form of Lewin and Smith, Astropart. Phys. 6 (1996) 87, eq. 4.4.
+    """
+    reduced = 11.5 * z ** (-7.0 / 3.0) * np.maximum(t, 0.0) * 1e3
+    g = 3.0 * reduced**0.15 + 0.7 * reduced**0.6 + reduced
+    return np.asarray(np.maximum(t, 0.0) * k * g / (1.0 + k * g))
+
+
 def table(t: NDArray[np.float64], energies: ArrayLike, factors: ArrayLike) -> NDArray[np.float64]:
     """Return E_ee = QF(T) T [MeV], QF linear between the points and flat beyond them, shape of `t`.
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FINE_BINS: Final = 16
 """Fine bins in an analysis bin when a smearing names no grid."""
 
+SPREAD: Final = np.array([-6.0, -3.0, 0.0, 3.0, 6.0])
+"""Ends of panels around an edge, in standard deviations."""
+
 T_MAX: Final = 1.0
 """End of the range in which kinks are looked for [MeV of recoil energy]."""
 
@@ -76,12 +79,15 @@ class Smear:
         (mean, shape (nodes,); edges, shape (nbins + 1,)) to probabilities, shape (nbins, nodes).
     integer
         True when the reconstructed value is a count: the fine bins are then [k, k + 1).
+    width
+        Standard deviation at a mean, for a resolution on its own axis; None for one that grows as the root of the energy, which integrations resolve.
     """
 
     input: str
     output: str
     probabilities: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
     integer: bool = False
+    width: Function | None = None
 
 
 Stage = Map | Weight | Smear
@@ -161,8 +167,9 @@ def compose(
 def kinks(stages: Sequence[Stage], edges: NDArray[np.float64], t_max: float = T_MAX) -> NDArray[np.float64]:
     """Return the recoil energies at which the composed response is not smooth, increasing, in MeV.
 
-    These are the pre-images of the kinks of maps and weights on the true axes and, when nothing is smeared, of
-    the analysis edges: end points for the panels of an integration over the recoil energy.
+    These are the pre-images of the kinks of maps and weights on the true axes and of the analysis edges, when nothing is smeared;
+    of the values around an edge between which a resolution falls off, when something is: end points for the panels of an
+    integration over the recoil energy.
 
     Parameters
     ----------
@@ -177,6 +184,8 @@ def kinks(stages: Sequence[Stage], edges: NDArray[np.float64], t_max: float = T_
     found: list[float] = []
     for stage in stages:
         if isinstance(stage, Smear):
+            for value in () if stage.width is None else _around(edges, stage.width):
+                found += _preimages(maps, value, t_max)
             break
         for value in stage.kinks:
             found += _preimages(maps, value, t_max)
@@ -186,6 +195,16 @@ def kinks(stages: Sequence[Stage], edges: NDArray[np.float64], t_max: float = T_
         for edge in edges:
             found += _preimages(maps, float(edge), t_max)
     return np.unique(np.asarray(found, dtype=np.float64))
+
+
+def _around(edges: NDArray[np.float64], width: Function) -> list[float]:
+    """Return values around the edges, no closer to each other than a resolution needs, increasing."""
+    points = np.sort((edges[:, None] + SPREAD * width(np.maximum(edges, 0.0))[:, None]).ravel())
+    kept: list[float] = []
+    for point, near in zip(points, width(np.maximum(points, 0.0)), strict=True):
+        if point > 0.0 and (not kept or point - kept[-1] > 2.0 * near):
+            kept.append(float(point))
+    return kept
 
 
 def _apply(chain: _Chain, stage: Stage, edges: NDArray[np.float64], grid_edges: NDArray[np.float64] | None) -> _Chain:

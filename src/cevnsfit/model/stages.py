@@ -54,6 +54,10 @@ def _table_quenching(entry: instrument.TableQuenching, tables: Tables) -> Map:
     return Map("t_recoil", "e_ee", lambda t: quenching.table(t, energies, factors), tuple(float(e) for e in energies))
 
 
+def _lindhard_quenching(entry: instrument.LindhardQuenching, _: Tables) -> Map:
+    return Map("t_recoil", "e_ee", lambda t: quenching.lindhard(t, entry.k, entry.z))
+
+
 def _light_yield(entry: instrument.LightYield, _: Tables) -> Map:
     return Map("e_ee", "pe", lambda e_ee: entry.value * e_ee)
 
@@ -63,7 +67,15 @@ def _poisson_smearing(_entry: instrument.PoissonSmearing, _: Tables) -> Smear:
 
 
 def _gaussian_smearing(entry: instrument.GaussianSmearing, _: Tables) -> Smear:
-    return Smear("e_ee", "e_ee", lambda mean, edges: smearing.gaussian(mean, entry.stochastic * np.sqrt(mean), edges))
+    def width(energy: Floats) -> Floats:
+        return np.sqrt(entry.noise**2 + entry.stochastic**2 * energy + (entry.linear * energy) ** 2)
+
+    return Smear(
+        entry.axis,
+        entry.axis,
+        lambda mean, edges: smearing.gaussian(mean, width(mean), edges),
+        width=width if entry.noise or entry.linear else None,
+    )
 
 
 def _gamma_smearing(entry: instrument.GammaSmearing, _: Tables) -> Smear:
@@ -94,6 +106,7 @@ STAGES: Final[dict[str, Callable[[Any, Tables], Stage]]] = {
     "linear-quenching": _linear_quenching,
     "polynomial-quenching": _polynomial_quenching,
     "table-quenching": _table_quenching,
+    "lindhard-quenching": _lindhard_quenching,
     "light-yield": _light_yield,
     "poisson-smearing": _poisson_smearing,
     "gaussian-smearing": _gaussian_smearing,

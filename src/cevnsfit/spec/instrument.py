@@ -127,6 +127,14 @@ class TableQuenching(TableColumn):
     kind: Literal["table-quenching"]
 
 
+class LindhardQuenching(Spec):
+    """E_ee = T k g/(1 + k g), the model of Lindhard for a material of atomic number z."""
+
+    kind: Literal["lindhard-quenching"]
+    k: Annotated[PositiveFloat, Field(le=1)]
+    z: Annotated[float, Field(ge=1, le=118)]
+
+
 class LightYield(Spec):
     """Mean number of photoelectrons = value E_ee."""
 
@@ -141,10 +149,20 @@ class PoissonSmearing(Spec):
 
 
 class GaussianSmearing(Spec):
-    """Gaussian in E_ee with sigma = stochastic sqrt(E_ee)."""
+    """Gaussian in the energy of `axis` with sigma^2 = noise^2 + stochastic^2 E + linear^2 E^2."""
 
     kind: Literal["gaussian-smearing"]
-    stochastic: Annotated[PositiveFloat, in_unit("MeVee**0.5")]
+    axis: Literal["e_ee", "t_recoil"] = "e_ee"
+    noise: Annotated[NonNegativeFloat, in_unit_of_axis("{}")] = 0.0
+    stochastic: Annotated[NonNegativeFloat, in_unit_of_axis("{}**0.5")] = 0.0
+    linear: Annotated[NonNegativeFloat, in_unit("")] = 0.0
+
+    @model_validator(mode="after")
+    def _has_width(self) -> GaussianSmearing:
+        if not any((self.noise, self.stochastic, self.linear)):
+            message = "give at least one of noise, stochastic and linear"
+            raise ValueError(message)
+        return self
 
 
 class GammaSmearing(Spec):
@@ -198,6 +216,7 @@ Stage = Annotated[
     | LinearQuenching
     | PolynomialQuenching
     | TableQuenching
+    | LindhardQuenching
     | LightYield
     | PoissonSmearing
     | GaussianSmearing

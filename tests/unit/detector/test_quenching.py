@@ -50,3 +50,19 @@ def test_no_polynomial_is_negative(coefficients: list[float]) -> None:
 @given(st.floats(-1, 1), st.floats(-10, 10))
 def test_linear_is_its_polynomial(constant: float, slope: float) -> None:
     np.testing.assert_allclose(quenching.linear(T, constant, slope), quenching.polynomial(T, [constant, slope]), atol=1e-15)
+
+
+@pytest.mark.parametrize(("t", "k", "factor"), [(0.05, 0.157, 0.114667), (0.095008, 0.157, 0.125002), (1.0, 0.162, 0.18948)])
+def test_lindhard_of_germanium(t: float, k: float, factor: float) -> None:
+    reduced = 11.5 * 32 ** (-7 / 3) * t
+    by_hand = k * (3 * reduced**0.15 + 0.7 * reduced**0.6 + reduced)
+    assert quenching.lindhard(np.array([t * 1e-3]), k, 32)[0] == pytest.approx(t * 1e-3 * by_hand / (1 + by_hand), rel=1e-12, abs=0.0)
+    if k == 0.157:
+        assert by_hand / (1 + by_hand) == pytest.approx(factor, rel=1e-5)
+
+
+def test_lindhard_grows_with_k_and_stays_below_the_recoil() -> None:
+    values = [quenching.lindhard(T, k, 32) for k in (0.1, 0.157, 0.3)]
+    assert np.all(np.diff(values, axis=0)[:, 1:] > 0)
+    assert np.all(values[-1][1:] < T[1:])
+    assert [value[0] for value in values] == [0.0, 0.0, 0.0]

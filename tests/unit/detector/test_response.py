@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import simpson
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.detector import efficiency, quenching, smearing
 from cevnsfit.detector.response import Map, Smear, Weight, compose, kinks
+from cevnsfit.physics.kernels import recoil_nodes
+from cevnsfit.physics.sources import pion_decay_at_rest
 
 KEV = 1e-3
 T = np.linspace(0.0, 60.0, 241) * KEV
@@ -132,3 +135,15 @@ def test_kinks_of_a_map_and_beyond_the_range() -> None:
 def test_kinks_find_both_sides_of_a_maximum() -> None:
     hill = Map("t_recoil", "e_ee", lambda t: quenching.polynomial(t, [1.0, -2.0]))
     np.testing.assert_allclose(kinks([hill], np.array([0.08, 0.5])), [0.1, 0.4], rtol=1e-9)
+
+
+@pytest.mark.parametrize("sigma", [2e-5, 5e-5, 3e-4])
+@pytest.mark.parametrize("edges", [(1.6e-4, 8e-4), (1.6e-4, 1.7e-4, 1.8e-4, 1.9e-4), (8.5e-3, 11e-3)])
+def test_a_narrow_resolution_is_resolved(sigma: float, edges: tuple[float, ...]) -> None:
+    smear = Smear("e_ee", "e_ee", lambda mean, bins: smearing.gaussian(mean, sigma, bins), width=lambda energy: np.full_like(energy, sigma))
+    stages = [Map("t_recoil", "e_ee", lambda t: 0.2 * t), smear]
+    nodes, weights = recoil_nodes(67_000.0, pion_decay_at_rest().values(), kinks=kinks(stages, np.array(edges)))
+    found = compose(stages, "e_ee", np.array(edges), nodes).matrix @ (weights * np.exp(-nodes / 0.01))
+    fine = np.linspace(0.0, nodes[-1], 400_001)
+    dense = compose(stages, "e_ee", np.array(edges), fine).matrix * np.exp(-fine / 0.01)
+    np.testing.assert_allclose(found, simpson(dense, x=fine), rtol=2e-5)
