@@ -33,6 +33,14 @@ def test_tables_are_what_the_importer_makes_of_the_release(experiment: str, tmp_
         assert path.read_bytes() == (data_root() / "experiments" / experiment / path.name).read_bytes()
 
 
+@pytest.mark.parametrize(("name", "folder"), [("reactor-spectra", "reactor"), ("solar-spectra", "solar")])
+def test_spectra_are_what_the_importer_makes(name: str, folder: str, tmp_path: Path) -> None:
+    if not (RELEASED / folder).is_dir():
+        pytest.skip(f"the released files are not at {RELEASED / folder}")
+    for path in import_release(name, RELEASED / folder, tmp_path):
+        assert path.read_bytes() == (data_root() / "spectra" / path.name).read_bytes()
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_tables_are_small(experiment: str) -> None:
     paths = list((data_root() / "experiments" / experiment).glob("*.csv"))

@@ -154,10 +154,9 @@ def _electronic(
 
 
 def _rule(flux: Flux, mass: float, jumps: Iterable[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return nodes and weights of the recoil energy, with an edge at the kinematic end of each edge of the spectra."""
+    """Return nodes and weights of the recoil energy, with an edge at the kinematic end of each jump of the spectra."""
     spectra = tuple(dict.fromkeys(spectrum for several in flux.spectra for spectrum in several))
-    starts = {segment.low for spectrum in spectra for segment in spectrum.segments}
-    ends = [float(t_max(energy, mass)) for energy in starts]
+    ends = [float(t_max(energy, mass)) for energy in {jump for spectrum in spectra for jump in spectrum.jumps}]
     return recoil_nodes(mass, spectra, kinks=[*jumps, *ends], order=14 if len(spectra) <= _FEW else 8)
 
 

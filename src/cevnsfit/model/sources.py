@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.errors import UnknownNameError
+from cevnsfit.core.paths import data_root
 from cevnsfit.physics import sources
+from cevnsfit.spec.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.spec.sources import DecayAtRest, FluxSpec
+    from cevnsfit.spec.sources import DecayAtRest, FluxSpec, Reactor, Sun, TabulatedSource
     from cevnsfit.spec.tables import InputTable
 
 
@@ -84,5 +86,52 @@ def _imported(given: FluxSpec, tables: Mapping[str, InputTable], times: Mapping[
         yield sources.Emission(flavour, spectra, arrivals, values.reshape(len(arrivals), len(spectra)))
 
 
-SOURCES: Final[dict[str, Callable[[Any, Experiment], sources.NeutrinoSource]]] = {"decay-at-rest": _decay_at_rest}
+def _reactor(given: Reactor, _: Experiment) -> sources.NeutrinoSource:
+    """Return the antineutrinos of fissions, and of captures of neutrons that follow; a flux is shared among them."""
+    shapes = [(fraction, *_shipped("reactor", name)) for name, fraction in given.fissions.items()]
+    shapes += [(1.0, *_shipped("capture", "capture"))] if given.capture else []
+    counts = np.array([fraction * per_fission for fraction, _, per_fission in shapes])
+    if given.power is not None:
+        energy = sum(fraction * ENERGY_PER_FISSION[name] for name, fraction in given.fissions.items())
+        fluence = sources.isotropic(given.power * given.live_time / energy * float(counts.sum()), given.distance)
+    else:
+        assert given.flux is not None
+        fluence = given.flux * given.live_time
+    spectra = tuple(spectrum for _, spectrum, _ in shapes)
+    return sources.NeutrinoSource(fluence, (sources.Emission("nubar_e", spectra, (_ALWAYS,), counts[None] / counts.sum()),))
+
+
+def _sun(given: Sun, _: Experiment) -> sources.NeutrinoSource:
+    spectra = tuple(_shipped(name, name)[0] for name in given.fluxes)
+    weights = np.array([list(given.fluxes.values())])
+    emissions = (sources.Emission(flavour, spectra, (_ALWAYS,), fraction * weights) for flavour, fraction in given.fractions.items())
+    return sources.NeutrinoSource(given.live_time, tuple(emissions))
+
+
+def _tabulated(given: TabulatedSource, experiment: Experiment) -> sources.NeutrinoSource:
+    emissions = []
+    for flavour, ref in given.flavours.items():
+        table = experiment.tables[ref.table]
+        spectrum, total = sources.smooth(table.values("e_nu"), table.values(ref.column))
+        emissions.append(sources.Emission(flavour, (spectrum,), (_ALWAYS,), np.full((1, 1), total)))
+    return sources.NeutrinoSource(given.live_time * (1.0 if given.flux is None else given.flux), tuple(emissions))
+
+
+def _shipped(table: str, column: str) -> tuple[sources.Spectrum, float]:
+    """Return a spectrum of one neutrino that ships, and its integral."""
+    found = read_table(data_root() / "spectra" / f"{table}.csv")
+    return sources.smooth(found.values("e_nu"), found.values(column))
+
+
+_ALWAYS: Final = sources.BinnedArrival((1.0,))
+
+ENERGY_PER_FISSION: Final = {"u235": 202.36, "u238": 205.99, "pu239": 211.12, "pu241": 214.26}
+"""In MeV; Ma et al., Phys. Rev. C 88 (2013) 014605."""
+
+SOURCES: Final[dict[str, Callable[[Any, Experiment], sources.NeutrinoSource]]] = {
+    "decay-at-rest": _decay_at_rest,
+    "reactor": _reactor,
+    "solar": _sun,
+    "table": _tabulated,
+}
 """What makes a source of each kind, from its section and the experiment."""

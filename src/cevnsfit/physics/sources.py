@@ -96,6 +96,13 @@ class Spectrum:
             total = total + np.where(inside, segment.density(values), 0.0)
         return total
 
+    @property
+    def jumps(self) -> tuple[float, ...]:
+        """Return the energies in MeV, but for the end, at which the continuum is not continuous."""
+        ends = {segment.high: float(segment.density(segment.high)) for segment in self.segments}
+        starts = [(segment.low, float(segment.density(segment.low))) for segment in self.segments]
+        return tuple(low for low, value in starts if not math.isclose(value, ends.get(low, 0.0), rel_tol=1e-9, abs_tol=1e-12))
+
     def mean(self) -> float:
         """Return the mean energy in MeV."""
         moments = [Segment(s.low, s.high, (0.0, *s.coefficients)).integral for s in self.segments]
@@ -129,6 +136,47 @@ def histogram(edges: ArrayLike, contents: ArrayLike) -> Spectrum:
     densities = counts / counts.sum() / np.diff(bounds)
     bins = zip(bounds[:-1], bounds[1:], densities, strict=True)
     return Spectrum(segments=tuple(Segment(float(low), float(high), (float(d),)) for low, high, d in bins if d > 0.0))
+
+
+def smooth(energies: ArrayLike, densities: ArrayLike) -> tuple[Spectrum, float]:
+    """Return the spectrum of one neutrino through points of a density, and the integral of that.
+
+    Between the points it is a cubic that is monotonic where they are, with a continuous slope; beyond them there is nothing.
+
+    Parameters
+    ----------
+    energies
+        Increasing energies in MeV, shape (n,).
+    densities
+        Densities there, not negative, in any normalisation, shape (n,).
+
+    Raises
+    ------
+    AxisError
+        If the energies do not increase or are fewer than two.
+    DomainError
+        If a density is negative or all are 0.
+
+    References
+    ----------
+    Fritsch and Butland, SIAM J. Sci. Stat. Comput. 5 (1984) 300.
+    """
+    from scipy.interpolate import PchipInterpolator
+
+    points, values = np.asarray(energies, dtype=np.float64), np.asarray(densities, dtype=np.float64)
+    if len(points) < 2 or points[0] < 0.0 or not np.all(np.diff(points) > 0.0):
+        message = "a spectrum needs at least two increasing energies"
+        raise AxisError(message)
+    if not (np.all(np.isfinite(values)) and np.all(values >= 0.0) and values.max() > 0.0):
+        message = "a spectrum holds no negative densities, and at least one that is not 0"
+        raise DomainError(message)
+    curve = PchipInterpolator(points, values)
+    total = float(curve.integrate(points[0], points[-1]))
+    segments = []
+    for low, high, local in zip(points[:-1], points[1:], curve.c.T[:, ::-1] / total, strict=True):
+        shifted = np.polynomial.Polynomial(local)(np.polynomial.Polynomial([-low, 1.0]))
+        segments.append(Segment(float(low), float(high), tuple(float(c) for c in shifted.coef)))
+    return Spectrum(segments=tuple(segments)), total
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,10 @@ Time = Annotated[float, in_unit("s")]
 Width = Annotated[PositiveFloat, in_unit("s")]
 Rate = Annotated[NonNegativeFloat, in_unit("1/s")]
 RelativeError = Annotated[NonNegativeFloat, in_unit(""), AfterValidator(_at_most_all)]
+Duration = Annotated[PositiveFloat, in_unit("s")]
+Power = Annotated[PositiveFloat, in_unit("MeV/s")]
+FluxAtDetector = Annotated[PositiveFloat, in_unit("1/cm**2/s")]
+Share = Annotated[float, in_unit(""), Field(gt=0, le=1)]
 BeamEnergy = Annotated[PositiveFloat, in_unit("MeV")]
 
 

@@ -23,6 +23,7 @@ from cevnsfit.spec.fields import (
     EnergyAxis,
     Mass,
     Rate,
+    Share,
     Spec,
     TableColumn,
     Time,
@@ -59,9 +60,6 @@ def _known(text: str, read: Callable[[str], object]) -> str:
     except CevnsfitError as error:
         raise ValueError(str(error)) from None
     return text
-
-
-Share = Annotated[float, in_unit(""), Field(gt=0, le=1)]
 
 
 class TargetSpec(Spec):

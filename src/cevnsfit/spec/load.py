@@ -187,6 +187,8 @@ def _with_facility(data: dict[str, Any], source: YamlSource, changes: Mapping[st
         return data
     folder = data_root() / "sources"
     known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if section["name"] not in known and section.get("kind", DEFAULT_KIND) != DEFAULT_KIND:
+        return data
     if section["name"] not in known:
         error = UnknownNameError("source", section["name"], known)
         raise SpecError([_problem(source, ("source", "name"), str(error), changes)])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field, PositiveFloat, ValidationInfo, field_validator, model_validator
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.spec.fields import BeamEnergy, Length, Name, Spec, TableColumn, TablePath, Time, Width
+from cevnsfit.spec.fields import BeamEnergy, Duration, FluxAtDetector, Length, Name, Power, Share, Spec, TableColumn, TablePath, Time, Width
 from cevnsfit.spec.findings import binned, column
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class SourceSpec(Spec):
     """What all sources have; `name` is a file in data/sources whose fields are the defaults of this section."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["name"]})
+    folders: ClassVar[tuple[str, ...]] = ("sources",)
+    """Folders of the shipped data that it may depend on."""
 
     kind: str
     name: Name
@@ -178,7 +181,97 @@ def _flux_values(table: InputTable, name: str) -> NDArray[np.float64]:
     return table.values(name)
 
 
+# --- steady sources ----------------------------------------------------------------------------------------------------------------
+
+
+class SteadySource(SourceSpec):
+    """A source that is on for some time, whose neutrinos arrive at any time of it."""
+
+    model_config = ConfigDict(json_schema_extra={"required": []})
+    folders: ClassVar[tuple[str, ...]] = ("sources", "spectra")
+
+    live_time: Duration
+
+    def findings(self, axes: Sequence[Axis], tables: Mapping[str, InputTable], written: Mapping[str, Any]) -> Iterator[Finding]:
+        """Yield that there is no arrival time on a time axis."""
+        del tables, written
+        if any(axis.name == "time" for axis in axes):
+            yield ("axes", "time"), f"a source of kind '{self.kind}' has no arrival times"
+
+
+Isotope = Literal["u235", "u238", "pu239", "pu241"]
+
+
+class Reactor(SteadySource):
+    """A reactor by its thermal power and the fractions of the fissions, or by the flux at the detector, which then has the shape of these."""
+
+    kind: Literal["reactor"]
+    name: Name = "reactor"
+    fissions: Annotated[dict[Isotope, Share], Field(min_length=1)]
+    power: Power | None = None
+    flux: FluxAtDetector | None = None
+    capture: bool = True
+
+    @model_validator(mode="after")
+    def _one_normalisation(self) -> Reactor:
+        if (self.power is None) == (self.flux is None):
+            message = "give either power (thermal), or flux (at the detector)"
+            raise ValueError(message)
+        if abs(sum(self.fissions.values()) - 1.0) > 0.01:
+            message = f"the fractions of the fissions sum to {sum(self.fissions.values()):g}, not to 1"
+            raise ValueError(message)
+        return self
+
+
+ASTRONOMICAL_UNIT: Final = 1.495978707e13
+"""In cm (IAU 2012)."""
+
+
+def _thirds() -> dict[Flavour, float]:
+    """Return as many neutrinos of each flavour: near the survival probability of nu_e of 8B neutrinos."""
+    return {"nu_e": 1.0 / 3.0, "nu_mu": 1.0 / 3.0, "nu_tau": 1.0 / 3.0}
+
+
+class Sun(SteadySource):
+    """The sun: fluxes at the Earth, all flavours together, and the fraction of each flavour there."""
+
+    kind: Literal["solar"]
+    name: Name = "sun"
+    distance: Length = ASTRONOMICAL_UNIT
+    fluxes: Annotated[dict[Literal["b8", "hep"], FluxAtDetector], Field(min_length=1)]
+    fractions: Annotated[dict[Flavour, Share], Field(min_length=1)] = Field(default_factory=_thirds)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Sun:
+        if sum(self.fractions.values()) > 1.0 + 1e-9:
+            message = f"the fractions of the flavours sum to {sum(self.fractions.values()):g}, which is more than 1"
+            raise ValueError(message)
+        return self
+
+
+class TabulatedSource(SteadySource):
+    """A flux at the detector in curves of the energy: neutrinos per MeV, cm^2 and s (or in units of `flux`) by flavour."""
+
+    kind: Literal["table"]
+    name: Name = "table"
+    flavours: Annotated[dict[Flavour, TableColumn], Field(min_length=1)]
+    flux: FluxAtDetector | None = None
+
+    def findings(self, axes: Sequence[Axis], tables: Mapping[str, InputTable], written: Mapping[str, Any]) -> Iterator[Finding]:
+        """Yield what is wrong with its tables."""
+        yield from super().findings(axes, tables, written)
+        for flavour, ref in self.flavours.items():
+            yield from column(("source", "flavours", flavour), ref, tables, _curve_values)
+
+
+def _curve_values(table: InputTable, name: str) -> NDArray[np.float64]:
+    if table.axes or "e_nu" not in table.columns or not all(low < high for low, high in pairwise(table.values("e_nu").tolist())):
+        message = "a spectrum is a curve with an increasing column e_nu"
+        raise CevnsfitError(message)
+    return table.values(name)
+
+
 # --- all kinds ---------------------------------------------------------------------------------------------------------------------
 
-Source = Annotated[DecayAtRest, Field(discriminator="kind")]
+Source = Annotated[DecayAtRest | Reactor | Sun | TabulatedSource, Field(discriminator="kind")]
 """A source by its kind: a further one joins with `|`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from cevnsfit.core.paths import data_root
 from cevnsfit.core.version import installed_version
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.likelihood import Likelihood
-
-_SHARED: Final = ("nuclei", "sources")
-"""Folders of the shipped data that every experiment shares."""
 
 
 def made_from(
@@ -43,9 +40,11 @@ def made_from(
     points
         Values, held or scanned, at which their templates are looked at too.
     """
+    loaded = tuple(experiments)
+    shared = sorted({"nuclei", *(folder for experiment in loaded for folder in experiment.spec.source.folders)})
     return {
-        "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
-        "shared": {f"{name}/{file.name}": _digest(file) for name in _SHARED for file in sorted((data_root() / name).iterdir())},
+        "inputs": {experiment.name: dict(experiment.digests) for experiment in loaded},
+        "shared": {f"{name}/{file.name}": _digest(file) for name in shared for file in sorted((data_root() / name).iterdir())},
         "plugins": _plugins(analyses),
         "version": installed_version(),
         LIKELIHOOD: {label: fingerprint(likelihood, points) for label, likelihood in likelihoods.items()},

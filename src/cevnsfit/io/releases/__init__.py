@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
-from cevnsfit.io.releases import csi_2017, csi_2021, lar_2020, sns_flux
+from cevnsfit.io.releases import csi_2017, csi_2021, lar_2020, sns_flux, spectra
 from cevnsfit.io.releases.reading import Release, read_files
 from cevnsfit.io.tables import write_table
 
@@ -21,8 +21,10 @@ RELEASES: Final[Mapping[str, Release]] = {
     "coherent-csi-2017": csi_2017.RELEASE,
     "coherent-csi-2021": csi_2021.RELEASE,
     "coherent-lar-2020": lar_2020.RELEASE,
+    "reactor-spectra": spectra.REACTOR,
     "sns-flux": sns_flux.RELEASED_FLUX,
     "sns-flux-simulation": sns_flux.SIMULATION,
+    "solar-spectra": spectra.SOLAR,
 }
 
 ENTRY_POINTS: Final = "cevnsfit.releases"
