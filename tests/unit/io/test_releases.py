@@ -344,3 +344,29 @@ def test_an_importer_that_is_none_is_refused(tmp_path: Path, plug_in: Callable[[
     plug_in("release")
     with pytest.raises(CevnsfitError, match="somewhere:RELEASE should give a Release, it gives 'release'"):
         import_release("mine", tmp_path, tmp_path)
+
+
+TWO = """
+independent_variables: [{header: {name: PE, units: PE}, values: [{low: '0', high: 10}, {low: 10, high: 20}]}]
+dependent_variables:
+- header: {name: Counts}
+  qualifiers: [{name: SAMPLE, value: background}]
+  values: [{value: '10.0'}, {value: 2E1}]
+- header: {name: Counts}
+  qualifiers: [{name: SAMPLE, value: data}]
+  values: [{value: 11}, {value: 25}]
+"""
+
+
+def test_qualifiers_choose_among_variables_of_one_name(tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(TWO, encoding="utf-8")
+    with pytest.raises(SpecError, match=r"has 2 variables 'Counts'.*SAMPLE = background; SAMPLE = data"):
+        HepdataTable("two.yaml", ("PE",), ("Counts",)).read(tmp_path)
+    with pytest.raises(SpecError, match="exactly one"):
+        HepdataTable("two.yaml", ("PE",), ("Counts",), qualifiers=(("SAMPLE", "signal"),)).read(tmp_path)
+    read = {
+        value: HepdataTable("two.yaml", ("PE",), ("Counts",), qualifiers=(("SAMPLE", value),)).read(tmp_path)
+        for value in ("background", "data")
+    }
+    assert read["data"].tolist() == [[0, 10, 11], [10, 20, 25]]
+    assert read["background"].tolist() == [[0, 10, 10], [10, 20, 20]]

@@ -33,12 +33,15 @@ class HepdataTable:
         bin), of each dependent one the value; errors are not read.
     lowest
         Smallest allowed value of the dependent ones.
+    qualifiers
+        (name, value) pairs that choose among dependent variables of one name.
     """
 
     name: str
     independent: tuple[str, ...]
     dependent: tuple[str, ...]
     lowest: float = 0.0
+    qualifiers: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -73,27 +76,50 @@ class HepdataTable:
         variables = table.data.get(kind)
         listed = variables if isinstance(variables, list) else []
         names = [_get(_get(variable, "header"), "name") for variable in listed]
-        if name not in names:
-            known = ", ".join(map(str, names)) if names else "none"
-            problems.append(Problem(table.name, table.line((kind,)), kind, f"has no variable '{name}' (it has: {known})"))
+        found = [k for k, known in enumerate(names) if known == name]
+        chosen = [k for k in found if set(self.qualifiers) <= _qualifiers(listed[k])] if kind == "dependent_variables" else found
+        if len(chosen) != 1:
+            problems.append(Problem(table.name, table.line((kind,)), kind, self._choice(name, names, [listed[k] for k in found])))
             return []
-        place: _Loc = (kind, names.index(name), "values")
-        values = _get(listed[names.index(name)], "values")
+        place: _Loc = (kind, chosen[0], "values")
+        values = _get(listed[chosen[0]], "values")
         keys = ("low", "high") if kind == "independent_variables" else ("value",)
         return [self._column(table, place, values if isinstance(values, list) else [], key, problems) for key in keys]
+
+    def _choice(self, name: str, names: Sequence[Any], found: Sequence[Any]) -> str:
+        """Return why not one variable is meant."""
+        if not found:
+            return f"has no variable '{name}' (it has: {', '.join(map(str, names)) if names else 'none'})"
+        told = "; ".join(", ".join(f"{key} = {value}" for key, value in sorted(_qualifiers(variable))) for variable in found)
+        return f"has {len(found)} variables '{name}', which qualifiers tell apart ({told}); exactly one must be meant"
 
     def _column(self, table: YamlSource, place: _Loc, values: Sequence[Any], key: str, problems: list[Problem]) -> list[float]:
         column = []
         for k, entry in enumerate(values):
             found = _get(entry, key)
             found = _get(entry, "value") if found is None else found
-            number = float(found) if isinstance(found, int | float) and not isinstance(found, bool) else math.nan
+            number = _number(found)
             if not math.isfinite(number) or (key == "value" and number < self.lowest):
                 field = table.field((*place, k, key))
                 least = f" of at least {self.lowest:g}" if key == "value" else ""
                 problems.append(Problem(table.name, table.line((*place, k)), field, f"is {found!r}; expected a finite number{least}"))
             column.append(number)
         return column
+
+
+def _number(found: object) -> float:
+    """Return a number, also of a quoted one; NaN for anything else."""
+    if isinstance(found, bool) or not isinstance(found, int | float | str):
+        return math.nan
+    try:
+        return float(found)
+    except ValueError:
+        return math.nan
+
+
+def _qualifiers(variable: Any) -> set[tuple[str, str]]:
+    listed = _get(variable, "qualifiers")
+    return {(str(_get(entry, "name")), str(_get(entry, "value"))) for entry in (listed if isinstance(listed, list) else [])}
 
 
 def _get(node: Any, key: str) -> Any:
