@@ -76,3 +76,18 @@ def test_weighted_kernels_are_equal_where_their_parameters_are() -> None:
 def test_an_oscillation_needs_a_baseline() -> None:
     with pytest.raises(DomainError, match="baseline"):
         differential_cross_section(signal_model("sterile"), argon(), "e", pion_decay_at_rest()["nu_e"])
+
+
+@pytest.mark.parametrize("baseline", [1e5, 1e8, 1.496e13])
+def test_a_phase_that_turns_often_is_averaged(baseline: float) -> None:
+    target = argon()
+    source = pion_decay_at_rest()["nu_e"]
+    lost = fold_channel(WeightedKernel("vector", Disappearance(50.0)), "nu_e", source, target.nuclide.mass, target.t, baseline=baseline)
+    whole = fold_channel("vector", "nu_e", source, target.nuclide.mass, target.t)
+    np.testing.assert_allclose(lost, -0.5 * whole, rtol=0.02 if baseline < 1e6 else 2e-3)
+
+
+def test_the_average_over_a_cell_is_that_of_many_energies() -> None:
+    weight, cell = Disappearance(3.0), 0.4
+    fine = 20.0 + cell * np.linspace(-0.5, 0.5, 20001)
+    assert weight(np.array([20.0]), 1e6, np.array([cell]))[0] == pytest.approx(weight(fine, 1e6).mean(), rel=2e-2)

@@ -25,11 +25,17 @@ if TYPE_CHECKING:
 KernelFunction = Callable[[NDArray[np.float64], NDArray[np.float64], float], NDArray[np.float64]]
 """K(E [MeV], T [MeV], M [MeV])."""
 
-EnergyWeight = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+EnergyWeight = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 """A weight of the neutrino energy [MeV], for example a survival probability."""
 
 _SLOW: Final = 25.0
 """A spectrum's end over the energy below which oscillations are not resolved."""
+
+_TURNED: Final = 12.0
+"""Phase in rad that the nodes of a panel resolve."""
+
+_PANELS: Final = 400
+"""Most panels of a spectrum; where a phase turns more often it is averaged between the nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +67,8 @@ class Kernel:
 class FluxWeight(Protocol):
     """A factor of the flux that depends on energy and baseline; hashable, and equal where its parameters are."""
 
-    def __call__(self, energy: NDArray[np.float64], baseline: float) -> NDArray[np.float64]:
-        """Return the factor at `energy` [MeV] and `baseline` [cm]."""
+    def __call__(self, energy: NDArray[np.float64], baseline: float, cells: NDArray[np.float64] | float = 0.0) -> NDArray[np.float64]:
+        """Return the factor at `energy` [MeV] and `baseline` [cm], averaged over `cells` [MeV] around the energies."""
         ...
 
     def phase(self, energy: NDArray[np.float64], baseline: float) -> NDArray[np.float64]:
@@ -206,7 +212,13 @@ def fold_channel(
         raise DomainError(message)
     distance, weight = baseline, key.weight
     advance = float(weight.phase(np.array(spectrum.end / _SLOW), distance))
-    return fold(kernel, spectrum, mass, t, weight=lambda energy: weight(energy, distance), panels=1 + math.ceil(advance / 12.0))
+    wanted, most = 1 + math.ceil(advance / _TURNED), math.ceil(_PANELS / max(len(spectrum.segments), 1))
+    averaged = wanted > most
+
+    def at(energy: NDArray[np.float64], cells: NDArray[np.float64]) -> NDArray[np.float64]:
+        return weight(energy, distance, cells if averaged else np.zeros_like(cells))
+
+    return fold(kernel, spectrum, mass, t, weight=at, panels=min(wanted, most))
 
 
 def t_max(energy: ArrayLike, mass: float) -> NDArray[np.float64]:
@@ -240,7 +252,7 @@ def fold(
     t
         Recoil energies in MeV, positive, shape (n,).
     weight
-        Factor of the energy in the integrand, none by default.
+        Factor of the energy in the integrand, given the width of the cell around each node in MeV too; none by default.
     order
         Nodes for each segment.
     panels
@@ -264,21 +276,26 @@ def fold(
     total = np.zeros_like(recoil)
     for energy, fraction in spectrum.lines:
         below = recoil <= t_max(energy, mass)
-        values = _integrand(kernel, mass, np.full_like(recoil, energy), recoil, weight)
+        values = _integrand(kernel, mass, np.full_like(recoil, energy), recoil, weight, np.zeros_like(recoil))
         total = total + np.where(below, fraction * values, 0.0)
     nodes, weights = np.polynomial.legendre.leggauss(order)
     for segment in spectrum.segments:
         x, w = _energies(np.clip(least, segment.low, segment.high), segment.high, panels, (nodes, weights))
-        values = _integrand(kernel, mass, x, recoil[:, None], weight) * segment.density(x)
+        values = _integrand(kernel, mass, x, recoil[:, None], weight, w) * segment.density(x)
         total = total + np.sum(values * w, axis=1)
     return kernel.prefactor(mass) * total
 
 
 def _integrand(
-    kernel: Kernel, mass: float, energy: NDArray[np.float64], t: NDArray[np.float64], weight: EnergyWeight | None
+    kernel: Kernel,
+    mass: float,
+    energy: NDArray[np.float64],
+    t: NDArray[np.float64],
+    weight: EnergyWeight | None,
+    cells: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     values = kernel.function(energy, t, mass)
-    return values if weight is None else values * weight(energy)
+    return values if weight is None else values * weight(energy, cells)
 
 
 def _energies(

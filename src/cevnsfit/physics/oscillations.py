@@ -31,9 +31,11 @@ class Disappearance:
 
     delta_m2: float
 
-    def __call__(self, energy: NDArray[np.float64], baseline: float) -> NDArray[np.float64]:
-        """Return the weight at `energy` [MeV] and `baseline` [cm], in the shape of `energy`."""
-        return np.asarray(-(np.sin(self.phase(energy, baseline)) ** 2))
+    def __call__(self, energy: NDArray[np.float64], baseline: float, cells: NDArray[np.float64] | float = 0.0) -> NDArray[np.float64]:
+        """Return the weight at `energy` [MeV] and `baseline` [cm], averaged over `cells` [MeV] around the energies, in the shape of `energy`."""
+        phase = self.phase(energy, baseline)
+        kept = np.sinc(phase / energy * cells / np.pi)
+        return np.asarray(-kept * np.sin(phase) ** 2 - 0.5 * (1.0 - kept))
 
     def phase(self, energy: NDArray[np.float64], baseline: float) -> NDArray[np.float64]:
         """Return Delta m^2 L/(4 E) in rad, in the shape of `energy` [MeV]."""
