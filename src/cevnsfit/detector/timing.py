@@ -40,14 +40,14 @@ def bin_probabilities(
     *,
     kinks: Sequence[float] = (),
 ) -> NDArray[np.float64]:
-    """Return the integral of density(t) efficiency(t) over each time bin, shape (nbins,).
+    """Return the integral of density(t) efficiency(t) over each time bin, shape (nbins,), or (m, nbins).
 
     Composite Gauss-Legendre quadrature with panels of at most `PANEL`.
 
     Parameters
     ----------
     density
-        Density of arrival times [1/s] as a function of time [s], shape (n,) to shape (n,).
+        Density of arrival times [1/s] as a function of time [s], shape (n,) to shape (n,), or (m, n) for several at once.
     edges
         Bin edges [s], shape (nbins + 1,).
     efficiency
@@ -63,5 +63,6 @@ def bin_probabilities(
     nodes, weights = np.polynomial.legendre.leggauss(_ORDER)
     times = (centre[:, None] + half[:, None] * nodes).ravel()
     values = density(times) if efficiency is None else density(times) * efficiency(times)
-    integrals = half * (values.reshape(-1, _ORDER) @ weights)
-    return np.histogram(centre, bins=edges, weights=integrals)[0].astype(np.float64)
+    integrals = half * (values.reshape(*values.shape[:-1], -1, _ORDER) @ weights)
+    inside = (centre[:, None] >= edges[:-1]) & (centre[:, None] < edges[1:])
+    return np.asarray(integrals @ inside)

@@ -121,7 +121,9 @@ def separate_couplings(joint: Joint, shared: Mapping[str, Sequence[str]]) -> tup
     for channel in joint.channels:
         rule = channel.coefficients
         renamed = tuple(own(channel.name, name) if channel.name in shared.get(name, ()) else name for name in rule.parameters)
-        channels.append(replace(channel, coefficients=replace(rule, parameters=renamed)))
+        called = dict(zip(rule.parameters, renamed, strict=True))
+        moving = None if channel.moving is None else replace(channel.moving, parameter=called[channel.moving.parameter])
+        channels.append(replace(channel, coefficients=replace(rule, parameters=renamed), moving=moving))
     used = {name for channel in channels for name in channel.coefficients.parameters}
     kept = [i for i, p in enumerate(parameters) if p.kind != "polynomial" or p.name in used]
     return join(ParameterSet(tuple(parameters[i] for i in kept)), tuple(channels)), np.array([place[i] for i in kept], dtype=np.int64)

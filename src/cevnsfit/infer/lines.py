@@ -64,6 +64,7 @@ def effective(joint: Joint) -> tuple[str, ...]:
         used = np.any((rule.powers > 0) | (rule.norm_hi != 1) | (rule.norm_lo != 1), axis=0, where=full[:, None])
         shaped = rule.excursion_index[(rule.excursion_kind > 0) & full]
         names |= {name for column, name in enumerate(rule.parameters) if used[column] or column in shaped}
+        names |= set() if channel.moving is None else {channel.moving.parameter}
     return tuple(name for name in joint.parameters.names if name in names)
 
 

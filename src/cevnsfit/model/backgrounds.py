@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cevnsfit.core.axes import overlap
+from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.detector import timing
 from cevnsfit.model.rows import LINEAR, Excursion, Factors, TemplateRow
 from cevnsfit.model.stages import detector_stages, reconstructed_efficiency
+from cevnsfit.physics import sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,17 +129,39 @@ def _factor(experiment: Experiment, axis: Axis, factor: schema.Factor) -> NDArra
     raise AssertionError(factor)
 
 
+def arrival_of(experiment: Experiment, name: str, shifts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the arrival times of a background at some shifts [s], in any normalisation, shape (n, time bins).
+
+    Raises
+    ------
+    CevnsfitError
+        If it has no table of them.
+    """
+    shape, axis = experiment.spec.backgrounds[name].shape, experiment.axes[-1]
+    factor = shape.factors[axis.name] if shape.kind == "product" else None
+    if factor is None or factor.kind != "table":
+        message = f"{experiment.name}: {name} cannot be moved: it has no table of arrival times"
+        raise CevnsfitError(message)
+    table = experiment.tables[factor.table]
+    own = next(entry for entry in table.axes if entry.name == axis.name)
+    fine, matrix = np.asarray(own.edges), overlap(np.asarray(own.edges), np.asarray(axis.edges))
+    weights = _efficiency(experiment, axis, (fine[1:] + fine[:-1]) / 2.0) if factor.efficiency else np.ones(own.nbins)
+    below = sources.cumulative(fine, table.on((own,), factor.column))(fine - shifts[:, None])
+    return np.asarray((np.diff(below, axis=1) * weights) @ matrix.T)
+
+
 def _seen(experiment: Experiment, axis: Axis, table: InputTable, column: str) -> NDArray[np.float64]:
     """Return a tabulated shape times the detector's efficiency at the centres of the table's own bins."""
-    from cevnsfit.core.axes import overlap
-
     own = next(entry for entry in table.axes if entry.name == axis.name)
     fine = np.asarray(own.edges)
     centres = (fine[1:] + fine[:-1]) / 2.0
-    values = table.on((own,), column)
+    values = table.on((own,), column) * _efficiency(experiment, axis, centres)
+    return np.asarray(overlap(fine, np.asarray(axis.edges)) @ values)
+
+
+def _efficiency(experiment: Experiment, axis: Axis, centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the detector's efficiency on an axis."""
     loss = experiment.spec.time_efficiency
     if axis.name == "time":
-        factors = np.ones_like(centres) if loss is None else timing.exponential_efficiency(centres, loss.start, loss.rate)
-    else:
-        factors = reconstructed_efficiency(detector_stages(experiment.spec.response, experiment.tables), centres)
-    return np.asarray(overlap(fine, np.asarray(axis.edges)) @ (values * factors))
+        return np.ones_like(centres) if loss is None else timing.exponential_efficiency(centres, loss.start, loss.rate)
+    return reconstructed_efficiency(detector_stages(experiment.spec.response, experiment.tables), centres)

@@ -13,8 +13,9 @@ from cevnsfit.core.parameters import merge
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.model.backgrounds import background_rows, control_counts
 from cevnsfit.model.nominal import Nominal, nominal_of, signal_counts
+from cevnsfit.model.onset import movement_of, moving_effect
 from cevnsfit.model.rows import Factors, TemplateRow, coefficients
-from cevnsfit.model.signal import Signal, Squares, charges, contract, fold_signal, kernels_of, squares_of, with_kernels
+from cevnsfit.model.signal import Signal, Squares, by_arrival, charges, contract, fold_signal, kernels_of, squares_of, with_kernels
 from cevnsfit.model.systematics import NOMINAL, Folded, SignalRow, effects_of
 from cevnsfit.model.window import require_signal
 from cevnsfit.model.workspace import Counting, counting
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.analysis import SignalSystematics
     from cevnsfit.core.parameters import Parameter
+    from cevnsfit.model.onset import Movement
     from cevnsfit.model.systematics import Effect
     from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, SignalModel
     from cevnsfit.spec.load import Experiment
+    from cevnsfit.stats.moving import Moving
 
 SIGNAL: Final = fields.SIGNAL
 RELEASED: Final = "released-templates"
@@ -54,6 +57,8 @@ class Prediction:
         Monomials of the signal in the couplings.
     mix, ratios
         Rows for each monomial: combinations of the variants, shape (rows, variants), times a factor in each bin, shape (rows, bins).
+    movement
+        What moves in time with a parameter, None for nothing.
     """
 
     signal: Signal
@@ -61,17 +66,19 @@ class Prediction:
     monomials: tuple[Monomial, ...]
     mix: NDArray[np.float64]
     ratios: NDArray[np.float64]
+    movement: Movement | None = None
 
-    def templates(self, values: Mapping[str, float]) -> NDArray[np.float64]:
-        """Return the rows at values of the nonlinear parameters, shape (rows * monomials, bins)."""
+    def templates(self, values: Mapping[str, float]) -> tuple[NDArray[np.float64], Moving | None]:
+        """Return the rows at values of the nonlinear parameters, shape (rows * monomials, bins), and those of the channel that move."""
         squares = squares_of(self.signal, self.prepared, values)
         signal = with_kernels(self.signal, kernels_of(squares))
         monomials, q = charges(signal, squares)
         assert monomials == self.monomials
-        counts = contract(signal, q)
-        counts = counts.reshape(*counts.shape[:2], -1)
-        rows = np.tensordot(self.mix, counts, axes=(1, 0)) * self.ratios[:, None, :]
-        return np.asarray(rows.reshape(-1, counts.shape[-1]))
+        counts = by_arrival(signal, q)
+        mixed = np.tensordot(self.mix, counts.reshape(*counts.shape[:3], -1), axes=(1, 1))
+        rows = np.tensordot(mixed, signal.flux.times, axes=(1, 0)).reshape(len(mixed), len(monomials), -1) * self.ratios[:, None, :]
+        held = mixed.transpose(0, 2, 1, 3).reshape(-1, mixed.shape[1], mixed.shape[3])
+        return rows.reshape(-1, rows.shape[-1]), None if self.movement is None else self.movement.of(held)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,12 +108,14 @@ class Model:
     def channels(self) -> Callable[[Mapping[str, float]], Channel]:
         """Return the function that gives the channel at values of the nonlinear parameters."""
         bins = tuple(axis.nbins for axis in self.experiment.axes)
-        rule, components = coefficients(self.factors), tuple(row.component for row in self.factors)
-        fixed = self.fixed()
+        movement = None if self.prediction is None else self.prediction.movement
+        rule = coefficients(self.factors, () if movement is None else (movement.parameter,))
+        components, fixed = tuple(row.component for row in self.factors), self.fixed()
 
         def channel(values: Mapping[str, float]) -> Channel:
-            templates = fixed if self.prediction is None else np.concatenate([self.prediction.templates(values), fixed])
-            return Channel(self.experiment.name, templates, rule, components, self.counting.observed, self.counting.control, bins)
+            signal, moving = (fixed[:0], None) if self.prediction is None else self.prediction.templates(values)
+            templates = np.concatenate([signal, fixed])
+            return Channel(self.experiment.name, templates, rule, components, self.counting.observed, self.counting.control, bins, moving)
 
         return channel
 
@@ -254,13 +263,14 @@ def _prepared(physics: SignalModel, target: Target | ElectronTarget) -> Prepared
 
 
 def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystematics, *, electrons: bool) -> Model:
-    bare = fold_signal(experiment, electrons=electrons)
+    effects = effects_of(experiment)
+    shift = moving_effect(experiment, effects)
+    bare = fold_signal(experiment, electrons=electrons, moving=shift is not None)
     require_signal(experiment, bare)
     prepared = tuple(_prepared(physics, target) for target in bare.targets)
     squares = squares_of(bare, prepared, physics.shapes())
     signal = with_kernels(bare, kernels_of(squares))
     monomials, _ = charges(signal, squares)
-    effects = effects_of(experiment)
     on_signal = [effect for effect in effects if SIGNAL in effect.entry.acts_on]
     systematics = [parameter for effect in on_signal for parameter in _held(effect, treatment)]
     further = [parameter for effect in effects if effect not in on_signal for parameter in effect.parameters]
@@ -269,7 +279,12 @@ def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystem
     backgrounds = _described(experiment, effects) if experiment.workspace is None else counting(experiment)
     _check_shared(experiment, systematics, backgrounds.parameters)
     factors = [Factors(SIGNAL, dict(monomial), norms, row.excursion) for row in rows for monomial in monomials]
-    prediction = Prediction(signal, prepared, monomials, np.array([row.mix for row in rows]), np.array([row.ratio for row in rows]))
+    ratios = np.array([row.ratio for row in rows])
+    movement = None if shift is None else movement_of(experiment, shift, signal.flux, backgrounds.rows)
+    if shift is not None and np.any(ratios != 1.0):
+        message = f"{experiment.name}: systematics.{shift.key}: a signal with released excursions of its shape cannot be moved in time"
+        raise CevnsfitError(message)
+    prediction = Prediction(signal, prepared, monomials, np.array([row.mix for row in rows]), ratios, movement)
     parameters = (*physics.parameters, *systematics, *backgrounds.parameters, *further)
     return Model(experiment, parameters, prediction, backgrounds, (*factors, *(row.factors for row in backgrounds.rows)))
 

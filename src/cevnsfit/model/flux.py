@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.errors import DomainError
 from cevnsfit.detector import timing
 from cevnsfit.model.sources import source_of, time_axis
 from cevnsfit.physics import sources
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.spec.instrument import TimeEfficiency
     from cevnsfit.spec.load import Experiment
 
     Floats = NDArray[np.float64]
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flux:
-    """Neutrinos by flavour as sums of spectra, in slices of arrival time.
+    """Neutrinos by flavour as sums of spectra, and when they arrive.
 
-    A flux that factorises has one slice, and `times` spreads it over the time bins. One that does not has a slice for each time bin.
+    A flux that factorises has one slice: each flavour has its arrival times among `times`. One that does not has a slice for each of `times`.
 
     Attributes
     ----------
@@ -38,13 +39,13 @@ class Flux:
     spectra
         For each flavour the spectra that it is a sum of, each of one neutrino.
     weights
-        For each flavour, neutrinos in units of the fluence by slice and spectrum, shape (variants, slices, spectra); one variant stands for all
-        where the arrival times are spread afterwards.
+        For each flavour, neutrinos in units of the fluence by slice and spectrum, shape (slices, spectra).
     arrivals
-        For each flavour the place of its arrival times in `times`.
+        For each flavour the place of its arrival times in `times`, where there is one slice.
     times
-        Probability of each time bin, shape (variants, arrivals, time bins); one bin of probability 1 without a time axis. None where the
-        slices are the time bins.
+        Probability of each time bin, shape (arrivals, time bins); one bin of probability 1 without a time axis.
+    profiles
+        What the rows of `times` are made of, for those that move.
     """
 
     fluence: float
@@ -52,68 +53,61 @@ class Flux:
     spectra: tuple[tuple[sources.Spectrum, ...], ...]
     weights: tuple[Floats, ...]
     arrivals: tuple[int, ...]
-    times: Floats | None
+    times: Floats
+    profiles: tuple[sources.ArrivalTimes, ...]
 
     @property
     def slices(self) -> int:
         """Return the number of slices of arrival time."""
-        return int(self.weights[0].shape[1])
+        return int(self.weights[0].shape[0])
 
     @property
     def leptons(self) -> frozenset[str]:
         """Return the lepton flavours that are there."""
         return frozenset(sources.lepton_flavour(name) for name in self.flavours)
 
-    def spread(self, counts: Floats) -> Floats:
-        """Return counts of each flavour summed over the flavours and spread over the time bins.
-
-        Parameters
-        ----------
-        counts
-            Shape (flavours, variants, bins, slices, J).
-
-        Returns
-        -------
-        Shape (variants, J, bins, time bins).
-        """
-        if self.times is None:
-            return np.asarray(counts.sum(axis=0).transpose(0, 3, 1, 2))
-        parts = np.zeros((self.times.shape[1], *counts.shape[1:3], counts.shape[4]))
+    def by_arrival(self, counts: Floats) -> Floats:
+        """Return counts by flavour, shape (flavours, n, slices, J), summed over the flavours of each arrival, shape (arrivals, n, J)."""
+        if self.slices > 1:
+            return np.asarray(counts.sum(axis=0).transpose(1, 0, 2))
+        parts = np.zeros((len(self.times), counts.shape[1], counts.shape[3]))
         for f, place in enumerate(self.arrivals):
-            parts[place] += counts[f, :, :, 0]
-        by_time = parts.transpose(1, 2, 3, 0) @ self.times[:, None]
-        return np.asarray(by_time.transpose(0, 2, 1, 3))
+            parts[place] += counts[f, :, 0]
+        return parts
 
 
-def flux_of(experiment: Experiment, shifts: Sequence[float] = (0.0,)) -> Flux:
+def flux_of(experiment: Experiment, *, moving: bool = False) -> Flux:
     """Return the flux of an experiment.
 
     Parameters
     ----------
     experiment
         The description.
-    shifts
-        How much later the neutrinos arrive in each variant, in s.
+    moving
+        Keep the arrival times of a flux that does not factorise apart, to move them; else it has a slice for each time bin.
 
     Raises
     ------
-    CevnsfitError
-        If arrival times that are given as probabilities of bins should be shifted.
     DomainError
         If nothing arrives in the time window.
     """
     source = source_of(experiment)
+    known = tuple(dict.fromkeys(arrival for emission in source.emissions for arrival in emission.arrivals))
+    times = arriving(experiment, known, np.zeros(1))[0]
     if all(len(emission.arrivals) == 1 for emission in source.emissions):
-        arrivals = tuple(dict.fromkeys(emission.arrivals[0] for emission in source.emissions))
-        by_shift = {shift: _in_bins(experiment, arrivals, shift) for shift in set(shifts)}
-        places = {emission.flavour: arrivals.index(emission.arrivals[0]) for emission in source.emissions}
-        weights = [emission.weights[None] for emission in source.emissions]
-        return _seen(experiment, source, weights, places, np.array([by_shift[shift] for shift in shifts]))
-    bins: dict[tuple[Arrivals, float], Floats] = {}
-    for arrivals in {emission.arrivals for emission in source.emissions}:
-        bins |= {(arrivals, shift): _in_bins(experiment, arrivals, shift).T for shift in set(shifts)}
-    weights = [np.array([bins[emission.arrivals, shift] @ emission.weights for shift in shifts]) for emission in source.emissions]
-    return _seen(experiment, source, weights, {}, None)
+        places = {emission.flavour: known.index(emission.arrivals[0]) for emission in source.emissions}
+        weights = [emission.weights if times[places[emission.flavour]].any() else 0.0 * emission.weights for emission in source.emissions]
+        return _seen(experiment, source, weights, places, times, known)
+    weights = []
+    for emission in source.emissions:
+        own = np.array([known.index(arrival) for arrival in emission.arrivals])
+        if moving:
+            rows = np.zeros((len(known), emission.weights.shape[1]))
+            rows[own] = emission.weights
+            weights.append(rows)
+        else:
+            weights.append(times[own].T @ emission.weights)
+    return _seen(experiment, source, weights, {}, times if moving else np.eye(times.shape[1]), known if moving else ())
 
 
 def highest_energy(experiment: Experiment) -> float:
@@ -122,11 +116,16 @@ def highest_energy(experiment: Experiment) -> float:
 
 
 def _seen(
-    experiment: Experiment, source: sources.NeutrinoSource, weights: Sequence[Floats], places: dict[str, int], times: Floats | None
+    experiment: Experiment,
+    source: sources.NeutrinoSource,
+    weights: Sequence[Floats],
+    places: dict[str, int],
+    times: Floats,
+    profiles: Arrivals,
 ) -> Flux:
     """Return the flux without spectra and flavours that never arrive in the window."""
     kept = [
-        (emission, values, np.asarray(values.any(axis=(0, 1))))
+        (emission, values, np.asarray(values.any(axis=0)))
         for emission, values in zip(source.emissions, weights, strict=True)
         if values.any()
     ]
@@ -140,32 +139,33 @@ def _seen(
         tuple(values[..., used] for _, values, used in kept),
         tuple(places.get(emission.flavour, 0) for emission, _, _ in kept),
         times,
+        profiles,
     )
 
 
-def _in_bins(experiment: Experiment, arrivals: Arrivals, shift: float) -> Floats:
-    """Return the probability that neutrinos arrive, and are seen, in each time bin, shape (arrivals, time bins)."""
+def arriving(experiment: Experiment, arrivals: Arrivals, shifts: Floats) -> Floats:
+    """Return the probability that neutrinos arrive some `shifts` [s] later than they do, and are seen, in each time bin, shape (n, arrivals, time bins).
+
+    The efficiency in time is that of the true time and does not move; it is in the probabilities that are released.
+    """
     axis = time_axis(experiment)
     if axis is None:
-        return np.ones((len(arrivals), 1))
-    edges = np.asarray(axis.edges)
-    return np.array([_probabilities(experiment, arrival, edges, shift) for arrival in arrivals])
+        return np.ones((len(shifts), len(arrivals), 1))
+    edges, loss = np.asarray(axis.edges), experiment.spec.time_efficiency
+    return np.stack([_probabilities(arrival, edges, loss, shifts) for arrival in arrivals], axis=1)
 
 
-def _probabilities(experiment: Experiment, arrival: sources.ArrivalTimes, edges: Floats, shift: float) -> Floats:
-    """Return the probability of each time bin at a shift of the arrival times [s]; the efficiency in time is in those that are released."""
+def _probabilities(arrival: sources.ArrivalTimes, edges: Floats, loss: TimeEfficiency | None, shifts: Floats) -> Floats:
+    """Return the probability of each time bin at each shift, shape (n, time bins)."""
     if isinstance(arrival, sources.BinnedArrival):
-        if shift != 0.0:
-            message = f"{experiment.name}: an arrival shift needs a pulse; this experiment has a table of arrival probabilities"
-            raise CevnsfitError(message)
-        return np.array(arrival.probabilities)
+        return np.array([arrival.moved(edges, shift) if shift else arrival.probabilities for shift in shifts])
+    seen = None if loss is None else lambda t: timing.exponential_efficiency(t, loss.start, loss.rate)
+    fixed = [] if loss is None else [loss.start]
+    if not arrival.kinks:
+        return timing.bin_probabilities(lambda t: arrival.density(t - shifts[:, None]), edges, seen, kinks=fixed)
 
-    def density(t: Floats) -> Floats:
-        return arrival.density(t - shift)
+    def one(shift: float) -> Floats:
+        kinks = [*fixed, *(kink + shift for kink in arrival.kinks)]
+        return timing.bin_probabilities(lambda t: arrival.density(t - shift), edges, seen, kinks=kinks)
 
-    loss = experiment.spec.time_efficiency
-    kinks = [kink + shift for kink in arrival.kinks]
-    if loss is None:
-        return timing.bin_probabilities(density, edges, kinks=kinks)
-    start, rate = loss.start, loss.rate
-    return timing.bin_probabilities(density, edges, lambda t: timing.exponential_efficiency(t, start, rate), kinks=(*kinks, start))
+    return np.array([one(shift) for shift in shifts])

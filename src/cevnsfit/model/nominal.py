@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +30,7 @@ class Nominal:
     Attributes
     ----------
     signal
-        The folded signal with the kernels of the model, arrival times of the nominal variant alone.
+        The folded signal with the kernels of the model.
     prepared
         For each target, the model's terms.
     folds
@@ -48,8 +48,6 @@ def nominal_of(signal: Signal, prepared: tuple[PreparedModel, ...]) -> Nominal:
     rows = signal.folds.shape[2] // len(signal.variants)
     nuclear = sum(len(target.t) for target in signal.targets if isinstance(target, Target))
     first = signal.folds[:, :, :rows]
-    if signal.flux.times is not None:
-        signal = replace(signal, flux=replace(signal.flux, times=signal.flux.times[:1]))
     return Nominal(signal, prepared, (np.ascontiguousarray(first[..., :nuclear]), np.ascontiguousarray(first[..., nuclear:])))
 
 
@@ -68,7 +66,7 @@ def signal_counts(nominal: Nominal, values: Mapping[str, float]) -> Floats:
     counts = spread(signal, (nuclear @ q[..., :cut, None]).sum(axis=0), signal.auxiliary[0])
     if cut < q.shape[-1]:
         counts = counts + spread(signal, (electrons @ q[..., cut:, None]).sum(axis=0), signal.auxiliary[1])
-    return counts.ravel()
+    return np.tensordot(counts, signal.flux.times, axes=(0, 0)).ravel()
 
 
 def _squares(signal: Signal, terms: tuple[Term, ...], size: int, values: Mapping[str, float]) -> Floats:

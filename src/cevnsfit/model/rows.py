@@ -54,13 +54,15 @@ class TemplateRow(NamedTuple):
     template: NDArray[np.float64]
 
 
-def coefficients(factors: Sequence[Factors]) -> Coefficients:
-    """Return the rule A_m(theta) for rows with these factors; local parameters in order of appearance."""
+def coefficients(factors: Sequence[Factors], further: Sequence[str] = ()) -> Coefficients:
+    """Return the rule A_m(theta) for rows with these factors; local parameters in order of appearance, then `further` ones, on which no row depends."""
     names: dict[str, int] = {}
     for row in factors:
         excursion = () if row.excursion is None else (row.excursion[0],)
         for name in (*row.powers, *row.norms, *excursion):
             names.setdefault(name, len(names))
+    for name in further:
+        names.setdefault(name, len(names))
     shape = (len(factors), len(names))
     powers = np.zeros(shape, dtype=np.int64)
     high, low = np.ones(shape), np.ones(shape)

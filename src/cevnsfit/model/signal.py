@@ -93,7 +93,9 @@ class Signal:
     variants: tuple[str, ...]
 
 
-def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector",), *, electrons: bool = False) -> Signal:
+def fold_signal(
+    experiment: Experiment, kernels: Sequence[KernelKey] = ("vector",), *, electrons: bool = False, moving: bool = False
+) -> Signal:
     """Return the signal of `experiment` folded with fluxes, kernels, responses and arrival times.
 
     Parameters
@@ -104,6 +106,8 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
         What to fold; `with_kernels` folds others later.
     electrons
         Add the electrons of the target: they recoil too, and are seen without quenching. Where the window cuts them there are none.
+    moving
+        Keep arrival times apart, see `model.flux.flux_of`.
 
     Raises
     ------
@@ -111,9 +115,8 @@ def fold_signal(experiment: Experiment, kernels: Sequence[KernelKey] = ("vector"
         If a stage, radius or arrival-time model cannot be used as described, or the response to electrons is not known.
     """
     spec = experiment.spec
-    variants = variants_of(experiment)
-    responses = {name: variant.stages for name, variant in variants.items()}
-    flux = flux_of(experiment, [variant.shift for variant in variants.values()])
+    responses = variants_of(experiment)
+    flux = flux_of(experiment, moving=moving)
     nuclei = nuclei_of(experiment)
     recoiling = [
         *_nuclear(experiment, responses, flux, nuclei),
@@ -189,12 +192,12 @@ def _fold(signal: Signal, key: KernelKey) -> NDArray[np.float64]:
     for entry in signal.nodes:
         rates = [_rates(signal, entry, key, f) for f in range(len(signal.flux.flavours))]
         response = entry.response.reshape(variants, -1, 1, len(entry.t))
-        blocks.append(((np.array(rates) * entry.scale)[:, :, None] * response).reshape(len(rates), -1, len(entry.t)))
+        blocks.append(((np.array(rates) * entry.scale)[:, None, None] * response).reshape(len(rates), -1, len(entry.t)))
     return np.concatenate(blocks, axis=-1)
 
 
 def _rates(signal: Signal, entry: Nodes, key: KernelKey, f: int) -> NDArray[np.float64]:
-    """Return the fold of one flavour, shape (variants or 1, slices, nodes)."""
+    """Return the fold of one flavour, shape (slices, nodes)."""
     flavour = signal.flux.flavours[f]
     folded = [fold_channel(key, flavour, spectrum, entry.mass, entry.t, baseline=signal.baseline) for spectrum in signal.flux.spectra[f]]
     return np.asarray(signal.flux.weights[f] @ np.array(folded))
@@ -270,7 +273,12 @@ def charges(signal: Signal, squares: Sequence[Squares]) -> tuple[tuple[Monomial,
 
 
 def contract(signal: Signal, q: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the counts of every variant.
+    """Return the counts of every variant, with the parameters of `by_arrival`, shape (variants, J, energy bins, auxiliary bins, time bins)."""
+    return np.asarray(np.tensordot(by_arrival(signal, q), signal.flux.times, axes=(0, 0)))
+
+
+def by_arrival(signal: Signal, q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the counts of every variant by arrival.
 
     Parameters
     ----------
@@ -281,7 +289,7 @@ def contract(signal: Signal, q: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Returns
     -------
-    Shape (variants, J, energy bins, auxiliary bins, time bins).
+    Shape (arrivals, variants, J, energy bins, auxiliary bins).
     """
     nuclear = sum(len(target.t) for target in signal.targets if isinstance(target, Target))
     counts = spread(signal, (signal.folds[..., :nuclear] @ q[:, :, :nuclear]).sum(axis=0), signal.auxiliary[0])
@@ -291,7 +299,8 @@ def contract(signal: Signal, q: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def spread(signal: Signal, counts: NDArray[np.float64], auxiliary: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return energy counts per flavour, shape (flavours, variants * energy bins * slices, J), spread over auxiliary and time bins."""
-    size = counts.shape[1] // (len(auxiliary) * signal.flux.slices)
-    by_time = signal.flux.spread(counts.reshape(len(counts), size, len(auxiliary), signal.flux.slices, -1))
-    return np.asarray(by_time[:, :, :, None, :] * auxiliary[None, None, :, :, None])
+    """Return energy counts per flavour, shape (flavours, variants * energy bins * slices, J), by arrival, and spread over auxiliary bins."""
+    slices, bins = signal.flux.slices, len(auxiliary)
+    found = signal.flux.by_arrival(counts.reshape(len(counts), counts.shape[1] // slices, slices, -1))
+    found = found.reshape(len(found), -1, bins, found.shape[-1]).transpose(0, 1, 3, 2)
+    return np.asarray(found[..., None] * auxiliary)

@@ -59,8 +59,13 @@ def _decay_times(given: DecayAtRest, experiment: Experiment) -> Mapping[str, sou
         return sources.decay_arrivals(whole, whole)
     match arrival.kind:
         case "table":
-            prompt, delayed = (experiment.tables[arrival.table].on((axis,), name) for name in (arrival.prompt, arrival.delayed))
-            return sources.decay_arrivals(sources.BinnedArrival(tuple(prompt)), sources.BinnedArrival(tuple(delayed)))
+            table = experiment.tables[arrival.table]
+            own = next(entry for entry in table.axes if entry.name == axis.name)
+            prompt, delayed = (
+                sources.BinnedArrival(tuple(table.on((axis,), name)), own.edges, tuple(table.on((own,), name)))
+                for name in (arrival.prompt, arrival.delayed)
+            )
+            return sources.decay_arrivals(prompt, delayed)
         case "rectangle":
             return sources.Pulse("rectangle", (1.0,), (arrival.start + arrival.width / 2.0,), (arrival.width,)).arrivals()
         case "gaussians":

@@ -31,15 +31,10 @@ if TYPE_CHECKING:
 NOMINAL: Final = "nominal"
 """Name of the variant that no systematic has changed."""
 
+NS: Final = 1e-9
+"""In s."""
+
 S = TypeVar("S", bound=schema.SystematicSpec)
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """What the signal is folded with: the stages of the response, and how much later the neutrinos arrive in s."""
-
-    stages: tuple[Stage, ...]
-    shift: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,10 +101,15 @@ class Effect(Generic[S]):
         """Return the relative errors of log-normal factors on the components that it acts on, by parameter."""
         return {}
 
-    def variants(self, nominal: Variant) -> Mapping[str, Variant]:
-        """Return what has to be folded once more, by name ("KEY:up" and "KEY:down")."""
-        del nominal
+    @property
+    def variants(self) -> Mapping[str, tuple[Stage, ...]]:
+        """Return the responses with which the signal has to be folded once more, by name ("KEY:up" and "KEY:down")."""
         return {}
+
+    @property
+    def moves(self) -> float:
+        """Return by how much later, in s, one unit of its parameter makes the components arrive that it acts on; 0 where it moves nothing."""
+        return 0.0
 
     def signal_rows(self, folded: Folded) -> tuple[SignalRow, ...]:
         """Return the rows that it adds to the signal: those to what was folded once more for it at +1 and -1 standard deviation."""
@@ -139,19 +139,29 @@ class NormalisationEffect(Effect[schema.Normalisation]):
 class ResponseEffect(Effect[schema.ResponseVariant]):
     """Another response of the detector."""
 
-    def variants(self, nominal: Variant) -> Mapping[str, Variant]:
+    @property
+    def variants(self) -> Mapping[str, tuple[Stage, ...]]:
         """Return both responses."""
         sides, tables = self.experiment.variants[self.key], self.experiment.tables
-        return {f"{self.key}:{side}": Variant(detector_stages(stages, tables), nominal.shift) for side, stages in sides.items()}
+        return {f"{self.key}:{side}": detector_stages(stages, tables) for side, stages in sides.items()}
 
 
 class ShiftEffect(Effect[schema.ArrivalShift]):
-    """Neutrinos that arrive later or earlier."""
+    """A beam that comes later or earlier, and with it the signal and what it makes."""
 
-    def variants(self, nominal: Variant) -> Mapping[str, Variant]:
-        """Return both arrivals."""
-        sides = {"up": self.entry.sigma, "down": -self.entry.sigma}
-        return {f"{self.key}:{side}": Variant(nominal.stages, shift) for side, shift in sides.items()}
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return the shift: in units of the standard error of a normal prior, in ns within the bounds of a flat one."""
+        prior = self.entry.flat
+        if prior is None:
+            return super().parameters
+        low, high = (round(end / NS, 9) for end in (prior.low, prior.high))
+        return (Parameter(self.name, "nuisance", 0.0, low, high, unit="ns", description=self.entry.about),)
+
+    @property
+    def moves(self) -> float:
+        """Return the standard error of a normal prior, 1 ns with a flat one."""
+        return NS if self.entry.sigma is None else self.entry.sigma
 
 
 class TemplateEffect(Effect[schema.TemplateVariant]):
@@ -215,8 +225,7 @@ def effects_of(experiment: Experiment) -> tuple[Effect[Any], ...]:
     return tuple(effect_of(experiment, key) for key, entry in experiment.spec.systematics.items() if entry.enabled)
 
 
-def variants_of(experiment: Experiment) -> dict[str, Variant]:
-    """Return what the signal of an experiment is folded with, by name, the nominal one first."""
-    nominal = Variant(detector_stages(experiment.spec.response, experiment.tables))
-    further = (effect.variants(nominal) for effect in effects_of(experiment))
-    return {NOMINAL: nominal} | {name: variant for variants in further for name, variant in variants.items()}
+def variants_of(experiment: Experiment) -> dict[str, tuple[Stage, ...]]:
+    """Return the responses with which the signal of an experiment is folded, by name, the nominal one first."""
+    nominal = detector_stages(experiment.spec.response, experiment.tables)
+    return {NOMINAL: nominal} | {name: stages for effect in effects_of(experiment) for name, stages in effect.variants.items()}

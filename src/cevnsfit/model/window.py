@@ -29,7 +29,7 @@ def require_signal(experiment: Experiment, signal: Signal) -> None:
     energy, last, flux = experiment.axes[0], experiment.axes[-1], signal.flux
     squares = np.concatenate([sm_charge(t, "mu") ** 2 if isinstance(t, Target) else np.zeros_like(t.t) for t in signal.targets])
     expected = float((with_kernels(signal, ["vector"]).folds[0, :, : energy.nbins * flux.slices] @ squares).sum())
-    arriving = 1.0 if flux.times is None else float(flux.times[0].max(axis=0).sum())
+    arriving = float(flux.times.max(axis=0).sum())
     if expected < LEAST:
         ends = kinematic_end(experiment)
         spectrum = " = ".join(f"{value / DISPLAY_SCALE[AXIS_UNITS[axis]]:.2f} {AXIS_UNITS[axis]}" for axis, value in ends.items())

@@ -202,15 +202,32 @@ def flat(low: float, high: float) -> Arrival:
 
 @dataclass(frozen=True, slots=True)
 class BinnedArrival:
-    """When neutrinos arrive, known in the bins of the analysis alone: nothing can shift it.
+    """When neutrinos arrive, as probabilities of bins.
 
     Attributes
     ----------
     probabilities
-        Probability of each bin.
+        Of each bin of the analysis.
+    edges, contents
+        The table that they come from, in its own bins [s]; empty without a time axis.
     """
 
     probabilities: tuple[float, ...]
+    edges: tuple[float, ...] = ()
+    contents: tuple[float, ...] = ()
+
+    def moved(self, edges: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
+        """Return the probabilities of bins [s] when all arrive `shift` [s] later; the integral of the table is a monotonic cubic between its edges."""
+        return np.diff(cumulative(self.edges, self.contents)(edges - shift))
+
+
+def cumulative(edges: ArrayLike, contents: ArrayLike) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the integral of a histogram up to a place, a monotonic cubic through its values at the edges, constant beyond them."""
+    from scipy.interpolate import PchipInterpolator
+
+    bounds = np.asarray(edges, dtype=np.float64)
+    curve = PchipInterpolator(bounds, np.append(0.0, np.cumsum(contents)))
+    return lambda x: np.asarray(curve(np.clip(x, bounds[0], bounds[-1])))
 
 
 ArrivalTimes = Arrival | BinnedArrival

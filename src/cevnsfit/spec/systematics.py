@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from cevnsfit.spec.fields import SIGNAL, Name, RelativeError, Spec, TableColumn, TablePath, Width
+from cevnsfit.spec.fields import SIGNAL, Name, RelativeError, Spec, TableColumn, TablePath, Time, Width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,11 +69,45 @@ class ResponseVariant(SystematicSpec):
         return {"up": self.up, "down": self.down}
 
 
+class FlatPrior(Spec):
+    """Any value between two ends, which hold 0 between them."""
+
+    kind: Literal["flat"]
+    low: Time
+    high: Time
+
+    @model_validator(mode="after")
+    def _around_zero(self) -> FlatPrior:
+        if not self.low < 0.0 < self.high:
+            message = "a flat prior needs low < 0 < high"
+            raise ValueError(message)
+        return self
+
+
 class ArrivalShift(SystematicSpec):
-    """The signal arrives later or earlier by `sigma`."""
+    """The beam comes later or earlier, by `sigma` or anywhere within a flat `prior`, and with it the `components`; a sigma replaces the prior."""
 
     kind: Literal["arrival-shift"]
-    sigma: Width
+    sigma: Width | None = None
+    prior: FlatPrior | None = None
+    components: Annotated[tuple[Name, ...], Field(min_length=1)] = (SIGNAL,)
+
+    @model_validator(mode="after")
+    def _known(self) -> ArrivalShift:
+        if self.sigma is None and self.prior is None:
+            message = "give sigma (a normal prior), or prior: {kind: flat, low: -250 ns, high: 250 ns}"
+            raise ValueError(message)
+        return self
+
+    @property
+    def flat(self) -> FlatPrior | None:
+        """Return the flat prior where it holds."""
+        return None if self.sigma is not None else self.prior
+
+    @property
+    def acts_on(self) -> tuple[str, ...]:
+        """Return the components that it moves."""
+        return self.components
 
 
 class TemplateVariant(SystematicSpec):

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.stats.moving import BoundMoving
 from cevnsfit.stats.poisson import FLOOR, saturated
 from cevnsfit.stats.rule import compile_rule, evaluate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cevnsfit.stats.channel import Coefficients
+    from cevnsfit.stats.channel import Channel, Coefficients
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.rule import Rule
@@ -61,6 +62,7 @@ class BoundChannel:
     active: Ints
     pairs: NDArray[np.float32] | None
     pair_of: Ints
+    moving: BoundMoving | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,17 +134,38 @@ def _bind_channel(joint: Joint, place: int, data: Data, floating: Ints, absent: 
         sums, ratio = np.zeros(len(templates)), channel.control.ratio
         strongest = 2.0 * (1.0 + ratio) * content
     empty = templates / content
+    moving = _bound_moving(channel, columns, kept, content, _seen(counts, control))
     if counts.ndim == 1:
         seen = counts + (0.0 if control is None else control) > 0
         empty, strongest = np.ascontiguousarray(empty[:, ~seen]), strongest[~seen]
         if control is None:
             templates, counts = np.ascontiguousarray(templates[:, seen]), counts[seen]
     active = _active(rule, merge)
-    pairs, pair_of = _pairs(templates, active, len(columns))
+    pairs, pair_of = (
+        _pairs(templates, active, len(columns)) if moving is None else (None, np.zeros((len(active), len(active)), dtype=np.int64))
+    )
     target = np.array([position[int(local[column])] for column in columns], dtype=np.int64)
     return BoundChannel(
-        rule, local, target, merge, templates, sums, empty, strongest, counts, control, ratio, constant, active, pairs, pair_of
+        rule, local, target, merge, templates, sums, empty, strongest, counts, control, ratio, constant, active, pairs, pair_of, moving
     )
+
+
+def _seen(counts: Floats, control: Floats | None) -> NDArray[np.bool_] | None:
+    """Return which bins have counts; None for a batch."""
+    return None if counts.ndim == 2 else counts + (0.0 if control is None else control) > 0
+
+
+def _bound_moving(channel: Channel, columns: Ints, kept: Ints, content: Floats, seen: NDArray[np.bool_] | None) -> BoundMoving | None:
+    """Return what moves in a channel, given the local parameters that float, the rows that are kept and the bins with counts."""
+    moving = None if channel.moving is None else channel.moving.kept(kept)
+    if moving is None:
+        return None
+    local = channel.coefficients.parameters.index(moving.parameter)
+    column = next((place for place, one in enumerate(columns) if one == local), -1)
+    everything = np.arange(len(content))
+    empty = everything if seen is None else everything[~seen]
+    templates = everything if seen is None or channel.control is not None else everything[seen]
+    return BoundMoving(moving, local, column, templates, empty, content[empty])
 
 
 def _content(rule: Rule, defaults: Floats, merge: Floats, templates: Floats) -> Floats:

@@ -12,6 +12,8 @@ from cevnsfit.core.errors import CevnsfitError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cevnsfit.stats.moving import Moving
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coefficients:
@@ -105,6 +107,8 @@ class Channel:
         Control region that measures one more background, or None.
     bins
         Lengths of the axes; nb is their product, in C order.
+    moving
+        The templates that a parameter moves in time, the last axis: `templates` are those where it is 0. None for none.
     """
 
     name: str
@@ -114,6 +118,7 @@ class Channel:
     observed: NDArray[np.float64] | None
     control: ControlRegion | None
     bins: tuple[int, ...]
+    moving: Moving | None = None
 
     def __post_init__(self) -> None:
         rows, nb = self.templates.shape
@@ -128,3 +133,19 @@ class Channel:
         if not np.isfinite(self.templates).all():
             message = f"channel {self.name}: templates must be finite"
             raise CevnsfitError(message)
+
+    def moved(self, factors: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what arrival times add to the expected counts, shape (P, nb), at amplitudes (P, M) and local parameters (P, n)."""
+        if self.moving is None:
+            return np.zeros((len(theta), self.templates.shape[1]))
+        return self.moving.counts(factors, theta[:, self.coefficients.parameters.index(self.moving.parameter)])
+
+    def frozen(self, shift: float) -> Channel:
+        """Return the channel with its templates where they have moved to, for good."""
+        if self.moving is None:
+            return self
+        added = np.zeros_like(self.templates)
+        factors = np.zeros((len(self.moving.rows), len(self.templates)))
+        factors[np.arange(len(self.moving.rows)), self.moving.rows] = 1.0
+        added[self.moving.rows] = self.moving.counts(factors, np.full(len(factors), shift))
+        return replace(self, templates=self.templates + added, moving=None)

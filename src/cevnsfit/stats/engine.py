@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cevnsfit.stats.binding import BoundChannel, BoundLikelihood
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
+    from cevnsfit.stats.moving import BoundMoving, Moved
     from cevnsfit.stats.rule import Terms
 
     Floats = NDArray[np.float64]
@@ -46,12 +47,17 @@ _NONE: Final = np.empty(0, dtype=np.int64)
 
 
 class Piece(NamedTuple):
-    """One channel of an evaluation: terms, slopes df/dA (P, M), the bins, and the force on those without events (P, ne), None where there is none."""
+    """One channel of an evaluation: terms, slopes df/dA (P, M), the bins, and the force on those without events (P, ne), None where there is none.
+
+    Where templates move, `moved` are they, and `by_count` (P, nb) the slopes in the counts of all bins.
+    """
 
     terms: Terms
     slope: Floats
     bins: Events | OnOff
     force: Floats | None
+    moved: Moved | None = None
+    by_count: Floats | None = None
 
 
 class Evaluation(NamedTuple):
@@ -80,15 +86,24 @@ def _rows(item: Floats, rows: Ints) -> Floats:
 
 
 def _depth(
-    channel: BoundChannel, factors: Floats, mu: Floats, counts: Floats, control: Floats | None, *, pressed: bool = False
+    channel: BoundChannel,
+    factors: Floats,
+    mu: Floats,
+    counts: Floats,
+    control: Floats | None,
+    moved: Moved | None,
+    *,
+    pressed: bool = False,
 ) -> Floats | None:
     """Return the depths of the bins without any counts, shape (P, ne), 1 for others; None where none is negative, unless they are `pressed`."""
-    if counts.ndim == 1:
-        found = factors @ channel.empty
-        return found if pressed or found.min(initial=0.0) < 0.0 else None
-    if not pressed and mu.min(initial=0.0) >= 0.0:
+    if counts.ndim == 2 and not pressed and mu.min(initial=0.0) >= 0.0:
         return None
-    return np.where(counts + (0.0 if control is None else control) > 0, 1.0, factors @ channel.empty)
+    found = factors @ channel.empty
+    if channel.moving is not None and moved is not None:
+        found = found + moved.counts[:, channel.moving.empty] / channel.moving.content
+    if counts.ndim == 1:
+        return found if pressed or found.min(initial=0.0) < 0.0 else None
+    return np.where(counts + (0.0 if control is None else control) > 0, 1.0, found)
 
 
 def _evaluate_channel(
@@ -97,7 +112,7 @@ def _evaluate_channel(
     """Return value (P,), gradient (P, n local floating), lowest depth (P,) and the piece of one channel."""
     terms = evaluate(channel.rule, theta[:, channel.local])
     factors = terms.amplitudes @ channel.merge
-    mu = factors @ channel.templates
+    moved, mu = _counts(channel, terms.amplitudes, theta, factors)
     counts, control = _rows(channel.counts, rows), None if channel.control is None else _rows(channel.control, rows)
     bins: Events | OnOff
     if control is None:
@@ -106,8 +121,9 @@ def _evaluate_channel(
     else:
         bins = on_off(mu, counts, control, channel.ratio)
         slope = bins.slope @ channel.templates.T
-    value = bins.value + 2 * (factors @ channel.sums) + (channel.constant[rows] if channel.constant.ndim else channel.constant)
-    depth, force, lowest = _depth(channel, factors, mu, counts, control, pressed=pressure is not None), None, np.zeros(len(theta))
+    value = bins.value + 2 * _sums(channel, factors, moved) + (channel.constant[rows] if channel.constant.ndim else channel.constant)
+    depth, force, lowest = _depth(channel, factors, mu, counts, control, moved, pressed=pressure is not None), None, np.zeros(len(theta))
+    push: Floats | None = None
     if depth is not None:
         before = np.zeros_like(depth) if pressure is None else pressure
         force = np.clip(before - bound.stiffness * depth, 0.0, channel.strongest)
@@ -120,7 +136,38 @@ def _evaluate_channel(
             value = value + np.minimum(depth, 0.0) @ channel.strongest
         slope = slope - push @ channel.empty.T
     slope = (slope + 2 * channel.sums) @ channel.merge.T
-    return value, pull_back(channel.rule, terms, slope), lowest, Piece(terms, slope, bins, force)
+    if channel.moving is None or moved is None:
+        return value, pull_back(channel.rule, terms, slope), lowest, Piece(terms, slope, bins, force)
+    by_count = _by_count(channel.moving, bins, push, moved.counts.shape)
+    along = channel.moving.slopes(moved, by_count, slope)
+    gradient = pull_back(channel.rule, terms, slope)
+    if channel.moving.column >= 0:
+        gradient[:, channel.moving.column] += along
+    return value, gradient, lowest, Piece(terms, slope, bins, force, moved, by_count)
+
+
+def _counts(channel: BoundChannel, amplitudes: Floats, theta: Floats, factors: Floats) -> tuple[Moved | None, Floats]:
+    """Return what moves, and the expected counts in the bins of the templates, (P, nb), given those factors, (P, K)."""
+    mu = factors @ channel.templates
+    if channel.moving is None:
+        return None, mu
+    moved = channel.moving.at(amplitudes, theta[:, channel.local])
+    return moved, mu + moved.counts[:, channel.moving.seen]
+
+
+def _sums(channel: BoundChannel, factors: Floats, moved: Moved | None) -> Floats:
+    """Return the sum of the expected counts over all plain bins, (P,)."""
+    total = factors @ channel.sums
+    return total if moved is None or channel.control is not None else total + moved.counts.sum(axis=1)
+
+
+def _by_count(moving: BoundMoving, bins: Events | OnOff, push: Floats | None, shape: tuple[int, ...]) -> Floats:
+    """Return the slopes of the value in the expected counts of all bins, (P, nb)."""
+    result = np.full(shape, 2.0) if isinstance(bins, Events) else np.zeros(shape)
+    result[:, moving.seen] += -bins.pull if isinstance(bins, Events) else bins.slope
+    if push is not None:
+        result[:, moving.empty] -= push / moving.content
+    return result
 
 
 def evaluate_problem(bound: BoundLikelihood, theta: Floats, rows: Ints, points: Ints = _NONE) -> Evaluation:
@@ -179,8 +226,16 @@ def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: In
     slopes = _slopes(channel, terms)
     count, n, _ = slopes.shape
     weights = _weights(channel, piece, chosen, rows)
+    moving, moved, by_count = channel.moving, piece.moved, piece.by_count
+    added: Floats | None = None
+    second = curvature(channel.rule, terms, piece.slope[chosen])
+    if moving is not None and moved is not None and by_count is not None:
+        bare, moved = jacobian(channel.rule, terms), moved.take(chosen)
+        added = moving.jacobian(moved, bare)
+        second += moving.curvature(moved, bare, by_count[chosen])
     if channel.pairs is None:
         counts = (slopes.reshape(count * n, -1) @ channel.templates[channel.active]).reshape(count, n, -1)
+        counts = counts if moving is None or added is None else counts + added[:, :, moving.seen]
         gauss_newton = (counts * weights[:, None, :]) @ counts.transpose(0, 2, 1)
     else:
         products = weights @ channel.pairs.T
@@ -188,9 +243,11 @@ def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: In
     if piece.force is not None:
         pushed = (piece.force[chosen] > 0.0) & (piece.force[chosen] < channel.strongest)
         low = np.flatnonzero(pushed.any(axis=1))
-        moved = slopes[low] @ channel.empty[channel.active] * pushed[low, None, :]
-        gauss_newton[low] += stiffness * (moved @ moved.transpose(0, 2, 1))
-    return gauss_newton, curvature(channel.rule, terms, piece.slope[chosen])
+        depths = slopes[low] @ channel.empty[channel.active]
+        depths = depths if moving is None or added is None else depths + added[np.ix_(low, np.arange(n), moving.empty)] / moving.content
+        depths = depths * pushed[low, None, :]
+        gauss_newton[low] += stiffness * (depths @ depths.transpose(0, 2, 1))
+    return gauss_newton, second
 
 
 def hessian(bound: BoundLikelihood, evaluation: Evaluation, chosen: Ints, rows: Ints) -> tuple[Floats, Floats]:
@@ -227,10 +284,14 @@ def walls(bound: BoundLikelihood, evaluation: Evaluation, point: int) -> Walls:
         if piece.force is None:
             continue
         low = np.flatnonzero((piece.force[point] > 0.0) & (piece.force[point] < channel.strongest))
-        templates = channel.empty[:, low]
+        templates, terms, moving, moved = channel.empty[:, low], select(piece.terms, np.array([point])), channel.moving, piece.moved
         slopes = np.zeros((len(low), size))
-        slopes[:, channel.target] = (_slopes(channel, select(piece.terms, np.array([point])))[0] @ templates[channel.active]).T
+        slopes[:, channel.target] = (_slopes(channel, terms)[0] @ templates[channel.active]).T
         depths = (piece.terms.amplitudes[point] @ channel.merge) @ templates
+        if moving is not None and moved is not None:
+            places, here = moving.empty[low], moved.take(np.array([point]))
+            slopes[:, channel.target] += (moving.jacobian(here, jacobian(channel.rule, terms))[0][:, places] / moving.content[low]).T
+            depths = depths + here.counts[0, places] / moving.content[low]
         found.append((depths, slopes, np.full(len(low), channel.control is None)))
     return Walls(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
@@ -248,16 +309,17 @@ def nll2_at(bound: BoundLikelihood, theta: Floats, rows: Ints) -> Floats:
     value: Floats = np.einsum("pi,pi->p", pull, pull)
     for channel in bound.channels:
         with np.errstate(over="ignore", invalid="ignore"):
-            factors = evaluate(channel.rule, theta[:, channel.local]).amplitudes @ channel.merge
-            mu, counts = factors @ channel.templates, _rows(channel.counts, rows)
+            amplitudes = evaluate(channel.rule, theta[:, channel.local]).amplitudes
+            factors, counts = amplitudes @ channel.merge, _rows(channel.counts, rows)
+            moved, mu = _counts(channel, amplitudes, theta, factors)
             if channel.control is not None:
                 value += on_off(mu, counts, _rows(channel.control, rows), channel.ratio).value
             else:
                 value += logarithms(mu, counts)
-                depth = _depth(channel, factors, mu, counts, None)
+                depth = _depth(channel, factors, mu, counts, None, moved)
                 if depth is not None:
                     value[depth.min(axis=1, initial=0.0) < -DEEPEST] = np.inf
-        value += 2 * (factors @ channel.sums) + (channel.constant[rows] if channel.constant.ndim else channel.constant)
+        value += 2 * _sums(channel, factors, moved) + (channel.constant[rows] if channel.constant.ndim else channel.constant)
     return value
 
 

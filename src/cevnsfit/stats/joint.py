@@ -109,10 +109,11 @@ def merged(templates: Floats) -> tuple[Floats, Floats]:
 def expected_totals(joint: Joint, theta: Floats) -> tuple[Floats, ...]:
     """Return for each channel the expected counts of all templates, shape (P, nb), at theta (P, n); a measured background is not in them."""
     theta = np.atleast_2d(theta)
-    return tuple(
-        amplitudes(channel.coefficients, theta[:, local]) @ channel.templates
-        for channel, local in zip(joint.channels, joint.local, strict=True)
-    )
+    result = []
+    for channel, local in zip(joint.channels, joint.local, strict=True):
+        factors = amplitudes(channel.coefficients, theta[:, local])
+        result.append(factors @ channel.templates + channel.moved(factors, theta[:, local]))
+    return tuple(result)
 
 
 def expected(joint: Joint, theta: Floats) -> dict[str, dict[str, Floats]]:
@@ -121,8 +122,9 @@ def expected(joint: Joint, theta: Floats) -> dict[str, dict[str, Floats]]:
     for channel, local in zip(joint.channels, joint.local, strict=True):
         factors = amplitudes(channel.coefficients, theta[None, local])[0]
         counts = {name: np.zeros(channel.templates.shape[1]) for name in dict.fromkeys(channel.components)}
-        for name, factor, template in zip(channel.components, factors, channel.templates, strict=True):
-            counts[name] += factor * template
+        for name in counts:
+            own = factors * [component == name for component in channel.components]
+            counts[name] += own @ channel.templates + channel.moved(own[None], theta[None, local])[0]
         result[channel.name] = counts
     return result
 

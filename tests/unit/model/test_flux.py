@@ -111,7 +111,7 @@ def test_what_does_not_factorise_stays_apart(factorised: Tables, make_csi: Calla
 def test_offsets_and_shifts_move_the_arrival(factorised: Tables, make_csi: Callable[..., Path]) -> None:
     folder = make_csi(factorised)
     moved = signal(folder, {"source.flux.offset": "100 ns"})
-    shifted = signal(folder, {"systematics.onset.enabled": True}, **{f"{CSI}.onset": 1.0})
+    shifted = signal(folder, {"systematics.onset.enabled": True, "systematics.onset.sigma": "100 ns"}, **{f"{CSI}.onset": 1.0})
     np.testing.assert_allclose(shifted, moved, rtol=1e-12)
     early = moved[:, 2].sum()
     assert early < 0.7 * signal(folder)[:, 2].sum()

@@ -13,7 +13,7 @@ Cranmer, Lewis, Moneta, Shibata, Verkerke, CERN-OPEN-2012-016, section 4; Heinri
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -149,6 +149,7 @@ def workspace(joint: Joint, data: Data, values: Mapping[str, float], *, name: st
     name
         Name of the measurement.
     """
+    joint = replace(joint, channels=tuple(_frozen(channel, joint.parameters, values) for channel in joint.channels))
     parts = {channel.name: families(channel, joint.parameters) for channel in joint.channels}
     monomials = {monomial_name(f.monomial): dict(f.monomial) for part in parts.values() for f in part if f.monomial}
     _check_names(monomials, joint.parameters)
@@ -170,6 +171,23 @@ def workspace(joint: Joint, data: Data, values: Mapping[str, float], *, name: st
     spec = {"channels": channels, "observations": observations, "measurements": [measurement], "version": VERSION}
     idle = tuple(p.name for p in joint.parameters if p.constrained and p.name not in used)
     return Exported(spec, monomials, idle)
+
+
+def _frozen(channel: Channel, parameters: ParameterSet, values: Mapping[str, float]) -> Channel:
+    """Return a channel whose arrival times do not move; they stand where they are held.
+
+    Raises
+    ------
+    CevnsfitError
+        If they float.
+    """
+    if channel.moving is None:
+        return channel
+    name = channel.moving.parameter
+    if name not in values and not parameters[name].fixed:
+        message = f"HistFactory cannot express the shift of arrival times that {name} is; hold it: --at {name}=VALUE"
+        raise CevnsfitError(message)
+    return channel.frozen(values.get(name, parameters[name].default))
 
 
 def _check_names(monomials: Mapping[str, Mapping[str, int]], parameters: ParameterSet) -> None:

@@ -1,0 +1,193 @@
+"""Templates that arrive later or earlier as a whole: counts in time bins as exact functions of a shift.
+
+Of rows that move, what does not depend on time is a constant C_m[a, e] for each arrival a (prompt and delayed neutrinos, neutrons), and
+
+    mu[e, t] = sum_m A_m(theta) (B_m[e, t] + sum_a C_m[a, e] (P_a[t](s) - P_a[t](0))),
+
+with B_m the template at s = 0 and P_a[t](s) the probability of the time bin t. This is sum_k c_k(theta) D_k, written as the product that it is:
+it costs no more than the templates do. P is a cubic spline in s on steps that are short against the pulse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.stats.interpolation import Derivatives
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimeFactors:
+    """P_a[t](s) - P_a[t](0) for a shift in units of its parameter, with two derivatives.
+
+    Attributes
+    ----------
+    start, step
+        First knot, and distance of the knots, in units of the parameter.
+    coefficients
+        Of (s - knot)^3, ^2, ^1, ^0 in each interval, shape (intervals, 4, arrivals, time bins).
+    """
+
+    start: float
+    step: float
+    coefficients: Floats
+
+    def at(self, shifts: Floats) -> Derivatives:
+        """Return values and derivatives at shifts, shape (P,), each of shape (P, arrivals, time bins); beyond the knots the last piece goes on."""
+        place = np.clip(((shifts - self.start) / self.step).astype(np.int64), 0, len(self.coefficients) - 1)
+        x = (shifts - self.start - place * self.step)[:, None, None]
+        cubic, square, linear, constant = self.coefficients[place].transpose(1, 0, 2, 3)
+        value = constant + x * (linear + x * (square + x * cubic))
+        return Derivatives(value, linear + x * (2.0 * square + x * 3.0 * cubic), 2.0 * square + 6.0 * x * cubic)
+
+
+def time_factors(shifts: Floats, probabilities: Floats) -> TimeFactors:
+    """Return time factors through the probabilities of the time bins at equidistant shifts, 0 among them.
+
+    Parameters
+    ----------
+    shifts
+        In units of the parameter, shape (n,).
+    probabilities
+        Shape (n, arrivals, time bins).
+    """
+    from scipy.interpolate import CubicSpline
+
+    nominal = int(np.argmin(np.abs(shifts)))
+    spline = CubicSpline(shifts, probabilities - probabilities[nominal])
+    return TimeFactors(float(shifts[0]), float(shifts[1] - shifts[0]), np.ascontiguousarray(spline.c.transpose(1, 0, 2, 3)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moving:
+    """The rows of a channel that a parameter shifts in time, the last axis.
+
+    Attributes
+    ----------
+    parameter
+        Name of the parameter, one of those of the rule.
+    rows
+        Which rows, shape (m,).
+    constants
+        C, counts by row, arrival, and bin of the other axes, shape (m, arrivals, others).
+    times
+        The time factors.
+    """
+
+    parameter: str
+    rows: Ints
+    constants: Floats
+    times: TimeFactors
+
+    def __post_init__(self) -> None:
+        if self.constants.shape[:2] != (len(self.rows), self.times.coefficients.shape[2]):
+            message = f"moving templates: {self.constants.shape} constants for {len(self.rows)} rows and {self.times.coefficients.shape[2]} arrivals"
+            raise CevnsfitError(message)
+
+    def counts(self, amplitudes: Floats, shifts: Floats) -> Floats:
+        """Return what the shift adds to the expected counts, shape (P, bins), given the amplitudes of all rows, (P, M), and the shifts, (P,)."""
+        return _product(self.spread(amplitudes[:, self.rows]), self.times.at(shifts).value)
+
+    def spread(self, amplitudes: Floats) -> Floats:
+        """Return sum_m A_m C_m of the rows' amplitudes, shape (..., m) to (..., arrivals, others)."""
+        flat = amplitudes @ self.constants.reshape(len(self.rows), -1)
+        return np.asarray(flat.reshape(*amplitudes.shape[:-1], *self.constants.shape[1:]))
+
+    def kept(self, rows: Ints) -> Moving | None:
+        """Return what moves among some rows of the channel, counted anew; None where nothing does."""
+        places = {int(row): place for place, row in enumerate(rows)}
+        found = [k for k, row in enumerate(self.rows) if int(row) in places]
+        if not found:
+            return None
+        return replace(self, rows=np.array([places[int(self.rows[k])] for k in found], dtype=np.int64), constants=self.constants[found])
+
+    def pull_back(self, slopes: Floats, factors: Floats) -> Floats:
+        """Return the slopes of the rows' amplitudes, (P, m), from those of the counts, (P, bins), at the time factors (P, arrivals, time bins)."""
+        by_bin = slopes.reshape(len(slopes), self.constants.shape[2], factors.shape[2])
+        pulled = (factors @ by_bin.transpose(0, 2, 1)).reshape(len(slopes), factors.shape[1] * by_bin.shape[1])
+        return np.asarray(pulled @ self.constants.reshape(len(self.rows), -1).T)
+
+
+class Moved(NamedTuple):
+    """An evaluation of what moves: sum_m A_m C_m (P, arrivals, others), the time factors, and what they add to the counts, (P, bins)."""
+
+    held: Floats
+    factors: Derivatives
+    counts: Floats
+
+    def take(self, chosen: Ints) -> Moved:
+        """Return that of some of the points."""
+        return Moved(self.held[chosen], Derivatives(*(item[chosen] for item in self.factors)), self.counts[chosen])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundMoving:
+    """What moves in a channel that is bound to data.
+
+    Attributes
+    ----------
+    moving
+        The rows, and the time factors.
+    local
+        Place of the parameter among the local ones.
+    column
+        Its place among the local ones that float, -1 where it does not.
+    seen, empty
+        Which bins of the channel those of its templates are, and those without counts.
+    content
+        In units of which depths of the latter are measured.
+    """
+
+    moving: Moving
+    local: int
+    column: int
+    seen: Ints
+    empty: Ints
+    content: Floats
+
+    def at(self, amplitudes: Floats, theta: Floats) -> Moved:
+        """Return what moves at amplitudes (P, M) and local parameters (P, n)."""
+        held = self.moving.spread(amplitudes[:, self.moving.rows])
+        factors = self.moving.times.at(theta[:, self.local])
+        return Moved(held, factors, _product(held, factors.value))
+
+    def slopes(self, moved: Moved, by_count: Floats, slope: Floats) -> Floats:
+        """Return the slope in the shift, (P,), and add those in the amplitudes to `slope`, (P, M); `by_count` are those in the counts, (P, bins)."""
+        slope[:, self.moving.rows] += self.moving.pull_back(by_count, moved.factors.value)
+        return np.asarray(np.einsum("pb,pb->p", by_count, _product(moved.held, moved.factors.first)))
+
+    def jacobian(self, moved: Moved, slopes: Floats) -> Floats:
+        """Return what is added to the slopes of the counts, (P, n, bins), given those of the amplitudes, (P, n, M)."""
+        held = self.moving.spread(slopes[:, :, self.moving.rows])
+        factors = moved.factors.value
+        found = (held.transpose(0, 1, 3, 2) @ factors[:, None]).reshape(*slopes.shape[:2], held.shape[3] * factors.shape[2])
+        if self.column >= 0:
+            found[:, self.column] += _product(moved.held, moved.factors.first)
+        return np.asarray(found)
+
+    def curvature(self, moved: Moved, slopes: Floats, by_count: Floats) -> Floats:
+        """Return sum_bins by_count d2 counts that involve the shift, (P, n, n)."""
+        result = np.zeros((len(slopes), slopes.shape[1], slopes.shape[1]))
+        if self.column < 0:
+            return result
+        first = moved.factors.first
+        pulled = first @ by_count.reshape(len(by_count), self.moving.constants.shape[2], first.shape[2]).transpose(0, 2, 1)
+        mixed = np.einsum("pnae,pae->pn", self.moving.spread(slopes[:, :, self.moving.rows]), pulled)
+        result[:, self.column] += mixed
+        result[:, :, self.column] += mixed
+        result[:, self.column, self.column] += np.einsum("pb,pb->p", by_count, _product(moved.held, moved.factors.second))
+        return result
+
+
+def _product(held: Floats, factors: Floats) -> Floats:
+    """Return sum_a held[a, e] factors[a, t], shape (P, bins)."""
+    return np.asarray((held.transpose(0, 2, 1) @ factors).reshape(len(held), held.shape[2] * factors.shape[2]))
