@@ -213,9 +213,8 @@ def _weights(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> N
     return on_off_weight(total, background, _rows(channel.counts, rows), control).astype(np.float32)
 
 
-def _slopes(channel: BoundChannel, terms: Terms) -> Floats:
-    """Return the slopes of the factors of the active templates, shape (P, n local floating, active)."""
-    slopes = jacobian(channel.rule, terms)
+def _slopes(channel: BoundChannel, slopes: Floats) -> Floats:
+    """Return the slopes of the factors of the active templates, shape (P, n local floating, active), from those of the amplitudes."""
     count, n, m = slopes.shape
     return (slopes.reshape(count * n, m) @ channel.merge[:, channel.active]).reshape(count, n, len(channel.active))
 
@@ -223,14 +222,15 @@ def _slopes(channel: BoundChannel, terms: Terms) -> Floats:
 def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints, stiffness: float) -> tuple[Floats, Floats]:
     """Return the Gauss-Newton Hessian (P, n, n) in the local floating parameters and the part from second derivatives."""
     terms = select(piece.terms, chosen)
-    slopes = _slopes(channel, terms)
+    bare = jacobian(channel.rule, terms)
+    slopes = _slopes(channel, bare)
     count, n, _ = slopes.shape
     weights = _weights(channel, piece, chosen, rows)
     moving, moved, by_count = channel.moving, piece.moved, piece.by_count
     added: Floats | None = None
     second = curvature(channel.rule, terms, piece.slope[chosen])
     if moving is not None and moved is not None and by_count is not None:
-        bare, moved = jacobian(channel.rule, terms), moved.take(chosen)
+        moved = moved.take(chosen)
         added = moving.jacobian(moved, bare)
         second += moving.curvature(moved, bare, by_count[chosen])
     if channel.pairs is None:
@@ -286,11 +286,12 @@ def walls(bound: BoundLikelihood, evaluation: Evaluation, point: int) -> Walls:
         low = np.flatnonzero((piece.force[point] > 0.0) & (piece.force[point] < channel.strongest))
         templates, terms, moving, moved = channel.empty[:, low], select(piece.terms, np.array([point])), channel.moving, piece.moved
         slopes = np.zeros((len(low), size))
-        slopes[:, channel.target] = (_slopes(channel, terms)[0] @ templates[channel.active]).T
+        bare = jacobian(channel.rule, terms)
+        slopes[:, channel.target] = (_slopes(channel, bare)[0] @ templates[channel.active]).T
         depths = (piece.terms.amplitudes[point] @ channel.merge) @ templates
         if moving is not None and moved is not None:
             places, here = moving.empty[low], moved.take(np.array([point]))
-            slopes[:, channel.target] += (moving.jacobian(here, jacobian(channel.rule, terms))[0][:, places] / moving.content[low]).T
+            slopes[:, channel.target] += (moving.jacobian(here, bare)[0][:, places] / moving.content[low]).T
             depths = depths + here.counts[0, places] / moving.content[low]
         found.append((depths, slopes, np.full(len(low), channel.control is None)))
     return Walls(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
