@@ -90,7 +90,33 @@ class Smear:
     width: Function | None = None
 
 
-Stage = Map | Weight | Smear
+@dataclass(frozen=True, slots=True, eq=False)
+class Matrix:
+    """A response that is known at some recoil energies, straight to the bins of the analysis.
+
+    Attributes
+    ----------
+    energies
+        Recoil energies in MeV, increasing, shape (n,).
+    probabilities
+        Of each bin, not negative, shape (bins, n); nothing is seen of recoils beyond the energies.
+    """
+
+    energies: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+
+    def at(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probabilities at recoil energies [MeV], shape (bins, nodes): exponential between two that are positive, linear elsewhere."""
+        place = np.clip(np.searchsorted(self.energies, t, side="right") - 1, 0, len(self.energies) - 2)
+        part = (t - self.energies[place]) / (self.energies[place + 1] - self.energies[place])
+        low, high = self.probabilities[:, place], self.probabilities[:, place + 1]
+        positive = (low > 0.0) & (high > 0.0)
+        logs = np.where(positive, np.log(np.where(positive, low, 1.0)) * (1.0 - part) + np.log(np.where(positive, high, 1.0)) * part, 0.0)
+        between = np.where(positive, np.exp(logs), low * (1.0 - part) + high * part)
+        return np.asarray(between * ((t >= self.energies[0]) & (t <= self.energies[-1])))
+
+
+Stage = Map | Weight | Smear | Matrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +180,7 @@ def compose(
     bounds = np.asarray(edges, dtype=np.float64)
     chain = _Chain("t_recoil", nodes, np.ones_like(nodes))
     for stage in stages:
-        chain = _apply(chain, stage, bounds, grid_edges)
+        chain = _matched(chain, stage, axis, bounds) if isinstance(stage, Matrix) else _apply(chain, stage, bounds, grid_edges)
     _check(axis, chain.axis, "the analysis")
     if chain.grid is None:
         inside = (chain.values >= bounds[:-1, None]) & (chain.values < bounds[1:, None])
@@ -183,6 +209,9 @@ def kinks(stages: Sequence[Stage], edges: NDArray[np.float64], t_max: float = T_
     maps: list[Map] = []
     found: list[float] = []
     for stage in stages:
+        if isinstance(stage, Matrix):
+            found += [value for value in stage.energies if value <= t_max]
+            break
         if isinstance(stage, Smear):
             for value in () if stage.width is None else _around(edges, stage.width):
                 found += _preimages(maps, value, t_max)
@@ -207,7 +236,17 @@ def _around(edges: NDArray[np.float64], width: Function) -> list[float]:
     return kept
 
 
-def _apply(chain: _Chain, stage: Stage, edges: NDArray[np.float64], grid_edges: NDArray[np.float64] | None) -> _Chain:
+def _matched(chain: _Chain, stage: Matrix, axis: str, edges: NDArray[np.float64]) -> _Chain:
+    """Return the chain after a response matrix, in the bins of the analysis."""
+    _check("t_recoil", chain.axis, "a response matrix")
+    _check_unsmeared(chain, "a response matrix")
+    if len(stage.probabilities) != len(edges) - 1:
+        message = f"a response matrix for {len(stage.probabilities)} bins, but the analysis has {len(edges) - 1}"
+        raise AxisError(message)
+    return _Chain(axis, (edges[1:] + edges[:-1]) / 2, stage.at(chain.values) * chain.weights, edges)
+
+
+def _apply(chain: _Chain, stage: Map | Weight | Smear, edges: NDArray[np.float64], grid_edges: NDArray[np.float64] | None) -> _Chain:
     """Return the chain with one more stage."""
     match stage:
         case Weight():

@@ -8,7 +8,7 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.detector import efficiency, quenching, smearing
-from cevnsfit.detector.response import Map, Smear, Stage, Weight
+from cevnsfit.detector.response import Map, Matrix, Smear, Stage, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,6 +82,11 @@ def _gamma_smearing(entry: instrument.GammaSmearing, _: Tables) -> Smear:
     return Smear("e_ee", "pe", lambda mean, edges: smearing.gamma(mean * entry.light_yield, entry.constant + entry.slope * mean, edges))
 
 
+def _response_matrix(entry: instrument.ResponseMatrix, tables: Tables) -> Matrix:
+    table = tables[entry.table]
+    return Matrix(table.values("t_recoil"), np.array([table.values(name) for name in entry.columns]))
+
+
 def _constant_efficiency(entry: instrument.ConstantEfficiency, _: Tables) -> Weight:
     return Weight(entry.axis, lambda x: efficiency.constant(x, entry.value))
 
@@ -111,6 +116,7 @@ STAGES: Final[dict[str, Callable[[Any, Tables], Stage]]] = {
     "poisson-smearing": _poisson_smearing,
     "gaussian-smearing": _gaussian_smearing,
     "gamma-smearing": _gamma_smearing,
+    "response-matrix": _response_matrix,
     "constant-efficiency": _constant_efficiency,
     "table-efficiency": _table_efficiency,
     "logistic-efficiency": _logistic_efficiency,

@@ -10,6 +10,7 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
+from cevnsfit.spec.instrument import ResponseMatrix
 from cevnsfit.spec.schema import ExperimentSpec, ProductShape, TableFactor
 
 if TYPE_CHECKING:
@@ -209,6 +210,10 @@ def _check_curves(spec: ExperimentSpec, tables: Mapping[str, InputTable], varian
         for side, response in sides.items():
             stages += [(("systematics", name, side), stage) for key, stage in response.items() if stage != spec.response.get(key)]
     for loc, stage in stages:
+        if isinstance(stage, ResponseMatrix):
+            for name in stage.columns:
+                ref = TableColumn(table=stage.table, column=name)
+                yield from column(loc, ref, tables, lambda table, name: _curve(table, name, "t_recoil"), empty=True)
         if isinstance(stage, TableColumn):
             axis = getattr(stage, "axis", "t_recoil")
             found = list(column(loc, stage, tables, lambda table, name, axis=axis: _curve(table, name, axis)))  # type: ignore[misc]

@@ -26,6 +26,7 @@ from cevnsfit.spec.fields import (
     Share,
     Spec,
     TableColumn,
+    TablePath,
     Time,
     in_unit,
     in_unit_of_axis,
@@ -172,6 +173,14 @@ class GammaSmearing(Spec):
     slope: Annotated[NonNegativeFloat, in_unit("1/MeVee")]
 
 
+class ResponseMatrix(Spec):
+    """Probabilities of the bins of the energy axis at recoil energies, one column for each bin."""
+
+    kind: Literal["response-matrix"]
+    table: TablePath
+    columns: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 class _OnAxis(Spec):
     """Base of stages whose fields carry the unit of an axis that they name."""
 
@@ -219,6 +228,7 @@ Stage = Annotated[
     | PoissonSmearing
     | GaussianSmearing
     | GammaSmearing
+    | ResponseMatrix
     | LogisticEfficiency
     | TableEfficiency
     | ConstantEfficiency,

@@ -15,7 +15,7 @@ from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.spec.checks import check_experiment
-from cevnsfit.spec.fields import TABLE_PATTERN, UNKNOWN, TableColumn, explained, known_fields
+from cevnsfit.spec.fields import TABLE_PATTERN, UNKNOWN, explained, known_fields
 from cevnsfit.spec.instrument import Stage
 from cevnsfit.spec.schema import ExperimentSpec
 from cevnsfit.spec.sources import DEFAULT_KIND
@@ -219,7 +219,7 @@ def _problem(source: YamlSource, loc: Sequence[str | int], text: str, changes: M
 def _variant_tables(variants: _Variants) -> Iterator[tuple[str, Place]]:
     for name, sides in variants.items():
         for side, stages in sides.items():
-            yield from ((stage.table, ("systematics", name, side)) for stage in stages.values() if isinstance(stage, TableColumn))
+            yield from ((stage.table, ("systematics", name, side)) for stage in stages.values() if hasattr(stage, "table"))
 
 
 def _read_tables(references: Iterable[tuple[str, Place]], folder: Path, source: YamlSource) -> tuple[dict[str, InputTable], list[Problem]]:

@@ -10,7 +10,7 @@ from scipy.integrate import simpson
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.detector import efficiency, quenching, smearing
-from cevnsfit.detector.response import Map, Smear, Weight, compose, kinks
+from cevnsfit.detector.response import Map, Matrix, Smear, Weight, compose, kinks
 from cevnsfit.physics.kernels import recoil_nodes
 from cevnsfit.physics.sources import pion_decay_at_rest
 
@@ -147,3 +147,35 @@ def test_a_narrow_resolution_is_resolved(sigma: float, edges: tuple[float, ...])
     fine = np.linspace(0.0, nodes[-1], 400_001)
     dense = compose(stages, "e_ee", np.array(edges), fine).matrix * np.exp(-fine / 0.01)
     np.testing.assert_allclose(found, simpson(dense, x=fine), rtol=2e-5)
+
+
+ENERGIES = np.array([0.5, 1.0, 2.0]) * KEV
+MATRIX = Matrix(ENERGIES, np.array([[0.1, 0.2, 0.8], [0.0, 0.4, 0.1]]))
+
+
+def test_a_matrix_goes_straight_to_the_bins() -> None:
+    t = np.array([0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 2.1]) * KEV
+    found = compose([MATRIX], "pe", np.array([0.0, 10.0, 20.0]), t).matrix
+    np.testing.assert_allclose(found[0], [0.0, 0.1, np.sqrt(0.02), 0.2, 0.4, 0.8, 0.0], rtol=1e-12)
+    np.testing.assert_allclose(found[1], [0.0, 0.0, 0.2, 0.4, 0.2, 0.1, 0.0], rtol=1e-12)
+    np.testing.assert_array_equal(kinks([MATRIX], np.array([0.0, 10.0, 20.0])), ENERGIES)
+
+
+def test_efficiencies_may_stand_before_and_behind_a_matrix() -> None:
+    t = np.array([1.0]) * KEV
+    stages = [Weight("t_recoil", lambda x: 0.5 * np.ones_like(x)), MATRIX, Weight("pe", lambda x: x / 10.0)]
+    found = compose(stages, "pe", np.array([0.0, 10.0, 20.0]), t).matrix
+    np.testing.assert_allclose(found[:, 0], [0.2 * 0.5 * 0.5, 0.4 * 0.5 * 1.5], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("stages", "edges", "wanted"),
+    [
+        ([MATRIX], (0.0, 10.0), "for 2 bins, but the analysis has 1"),
+        ([QUENCH, MATRIX], (0.0, 10.0, 20.0), "a response matrix acts on the axis 't_recoil'"),
+        ([MATRIX, COUNT], (0.0, 10.0, 20.0), "only weights"),
+    ],
+)
+def test_a_matrix_stands_alone(stages: list[object], edges: tuple[float, ...], wanted: str) -> None:
+    with pytest.raises(AxisError, match=wanted):
+        compose(stages, "pe", np.array(edges), T)

@@ -435,6 +435,22 @@ def test_a_table_may_begin_as_spreadsheets_write_it(make_folder: Make) -> None:
     assert load_experiment(folder).observed == load_experiment(make_folder()).observed
 
 
+def test_columns_of_a_response_matrix_are_probabilities(make_folder: Make, problems: Problems) -> None:
+    changes = (
+        ("  quenching: {kind: linear-quenching, constant: 0.09, slope: 1e-5 keVee/keVnr**2}\n", ""),
+        ("  light_yield: {kind: light-yield, value: 13 PE/keVee}\n", ""),
+        ("  smearing: {kind: poisson-smearing}\n", "  matrix: {kind: response-matrix, table: response.csv, columns: [a, b, c]}\n"),
+        ("  quenching:\n    kind: response\n    up: {quenching.constant: 0.1}\n    down: {quenching.constant: 0.08}\n", ""),
+    )
+    good = b"t_recoil [keVnr],a [1],b [%],c [1]\n1,0,10,0.2\n5,0.5,40,0.2\n"
+    experiment = load_experiment(make_folder(*changes, files={"response.csv": good}))
+    assert experiment.tables["response.csv"].values("b").tolist() == [0.1, 0.4]
+    (problem,) = problems(make_folder(*changes, files={"response.csv": good.replace(b"c [1]", b"d [1]")}))
+    assert "response.matrix: response.csv: unknown column 'c'" in problem
+    (problem,) = problems(make_folder(*changes, files={"response.csv": good.replace(b"0,10", b"-1,10")}))
+    assert "column 'a' has 1 negative entries" in problem
+
+
 def test_an_efficiency_above_1_is_a_slip(make_folder: Make, problems: Problems) -> None:
     curve = "{kind: table-efficiency, axis: pe, table: eff.csv, column: eff}"
     change = ("smearing: {kind: poisson-smearing}", f"smearing: {{kind: poisson-smearing}}\n  further: {curve}")
