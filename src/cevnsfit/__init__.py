@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from cevnsfit.core.errors import CevnsfitError
-    from cevnsfit.infer.fit import fit
     from cevnsfit.infer.toys import Toys
     from cevnsfit.io.releases import import_release
     from cevnsfit.physics.interactions import signal_model
@@ -21,7 +20,9 @@ if TYPE_CHECKING:
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
     from cevnsfit.studies.coverage import coverage
+    from cevnsfit.studies.fitting import fit
     from cevnsfit.studies.limits import intervals, significance
+    from cevnsfit.studies.rates import rates
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
     from cevnsfit.studies.setup import build_likelihood
@@ -45,6 +46,7 @@ __all__ = [
     "intervals",
     "load_experiment",
     "model_names",
+    "rates",
     "region",
     "scan",
     "signal_model",
@@ -59,13 +61,14 @@ _HOMES: Final = {
     "compatibility": "studies.agreement:compatibility",
     "coverage": "studies.coverage:coverage",
     "experiment_names": "spec.catalog:experiment_names",
-    "fit": "infer.fit:fit",
+    "fit": "studies.fitting:fit",
     "goodness": "studies.agreement:goodness",
     "impacts": "studies.agreement:impacts",
     "import_release": "io.releases:import_release",
     "intervals": "studies.limits:intervals",
     "load_experiment": "spec.load:load_experiment",
     "model_names": "studies.setup:all_models",
+    "rates": "studies.rates:rates",
     "region": "studies.toy_regions:region",
     "scan": "studies.scan:scan",
     "signal_model": "physics.interactions:signal_model",

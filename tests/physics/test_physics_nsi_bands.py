@@ -52,7 +52,7 @@ def test_four_islands_in_the_plane_of_two_flavours() -> None:
     scan = cf.scan(csi, eps_ee_u=np.linspace(-0.5, 1.0, 25), eps_mumu_u=np.linspace(-0.5, 1.0, 25))
     standard = cf.fit(cf.build_likelihood("coherent-csi-2021", model="sm"), minos=())
     assert scan.plane.reference_nll2 == pytest.approx(standard.nll2, abs=1e-5)
-    best = cf.fit(csi.at({}), floating=("eps_ee_u", "eps_mumu_u"), minos=())
+    best = cf.fit(cf.build_likelihood("coherent-csi-2021", model="nsi", floating=("eps_ee_u", "eps_mumu_u")), minos=())
     assert scan.plane.best["nll2"] == pytest.approx(best.nll2, abs=1e-3)
     region = scan.regions(cl=0.90, dof=2)
     assert [len(polygon) for polygon in region.allowed] == [1, 1, 1, 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import cevnsfit as cf
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.toy_limits import toy_limits
@@ -16,7 +17,6 @@ from cevnsfit.physics.interactions.terms import sm_charge
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.forecast import Plan, forecast, outlook_at, settings
-from cevnsfit.studies.rates import rates
 from cevnsfit.studies.whatif import vary
 
 TOLERANCE = 0.005
@@ -24,7 +24,7 @@ EXPOSURE = {"source.exposure_pot": np.geomspace(1e22, 1e24, 3)}
 
 
 def counts(name: str, *changes: tuple[str, str]) -> np.ndarray:
-    return rates(Analysis((name,), "lmu-ltau", changes)).signal
+    return cf.rates(cf.build_likelihood(name, model="lmu-ltau", changes=dict(changes)))[name].signal
 
 
 def by_flavour(name: str) -> dict[str, float]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.discovery import Discovery
     from cevnsfit.infer.impacts import Ranking
     from cevnsfit.infer.results import Tested, ToyRecord
-    from cevnsfit.studies.fitting import SignalStrength
+    from cevnsfit.studies.agreement import SignalStrength
 
 
 @command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
@@ -42,7 +42,7 @@ def compatibility(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOption
     chosen, likelihood = what.analysis, what.likelihood
     with progress() as tell, workers.open() as executor:
         result = agreement.compatibility(likelihood, at=chosen.held, toys=toys.asked, store=toys.folder, workers=executor, progress=tell)
-    found = agreement.signal_strengths(chosen)
+    found = agreement.signal_strengths(likelihood)
     document = {**plain(result), "strengths": found}
     return Answer(document, _best_fits(result, found), analysis=chosen, seed=toys.used_seed, incomplete=_lost(result))
 

@@ -59,13 +59,13 @@ def check(folder: Annotated[str, argument("Folder with experiment.yaml.", "DIR")
         (experiment,) = load_experiments(analysis)
     except SpecError as error:
         return Answer({"valid": False, "problems": error.problems}, error=error)
-    joint = build(analysis, [experiment], fitted=False).at({})
+    likelihood = build(analysis, [experiment], fitted=False)
+    joint = likelihood.at({})
     found = [*impossible_bins(joint.channels[0], experiment.axes), *negative_bins(joint, experiment)]
     if found:
         problems = [Problem(str(experiment.folder), None, "", text) for text in found]
         return Answer({"valid": False, "problems": problems}, error=SpecError(problems))
-    counts = rates(analysis)
-    totals = {name: float(values.sum()) for name, values in counts.components.items()}
+    totals = rates(likelihood)[experiment.name].totals
     observed = _observed(experiment)
     expected = ", ".join(f"{name} {total:.4g}" for name, total in totals.items())
     text = (f"{experiment.name}: no problems found", f"expected: {expected}; observed: {_count(observed)}")

@@ -131,8 +131,10 @@ def _console(terminal: bool, *, stderr: bool = False) -> Console:
 
 
 @contextmanager
-def progress(what: str = "toys, in chunks of 128") -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar with rate and time left on stderr when it is a terminal; yield the function that takes (finished, all)."""
+def progress(what: str = "toys, in chunks of 128", after: float = 0.0) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar with rate and time left on stderr when it is a terminal, `after` some seconds; yield the function that takes (finished, all)."""
+    from threading import Timer
+
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = _console(sys.stderr.isatty(), stderr=True)
@@ -144,16 +146,23 @@ def progress(what: str = "toys, in chunks of 128") -> Iterator[Callable[[int, in
         TimeRemainingColumn(elapsed_when_finished=True),
     )
     begun: list[tuple[float, int]] = []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None, rate="")
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = bar.add_task(what, total=None, rate="")
 
-        def update(done: int, total: int) -> None:
-            now = time.monotonic()
-            begun.extend([] if begun else [(now, done)])
-            start, first = begun[0]
-            bar.update(task, completed=done, total=total, rate=rate(done - first, now - start))
+    def update(done: int, total: int) -> None:
+        now = time.monotonic()
+        begun.extend([] if begun else [(now, done)])
+        start, first = begun[0]
+        bar.update(task, completed=done, total=total, rate=rate(done - first, now - start))
 
+    show = Timer(after, bar.start)
+    show.start()
+    try:
         yield update
+    finally:
+        show.cancel()
+        show.join()
+        bar.stop()
 
 
 def rate(count: int, seconds: float) -> str:

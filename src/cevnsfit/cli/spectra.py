@@ -15,11 +15,10 @@ def spectra(
 ) -> Answer:
     """Fit a model, and draw data against the stacked components of the best fit with residuals."""
     from cevnsfit.report.plots import save_figure, spectra_figure
-    from cevnsfit.studies.fitting import run_fit
-    from cevnsfit.studies.rates import projections
+    from cevnsfit.studies import fitting
 
     path, chosen = picture(target), what.analysis
-    summary = run_fit(chosen)
-    save_figure(spectra_figure([projection for counts in summary.counts for projection in projections(counts)]), path)
-    incomplete = "" if summary.fit.valid else f"the fit is not valid: {summary.fit.reason}"
-    return Answer({"files": [path], "fit": summary}, [str(path)], analysis=chosen, incomplete=incomplete)
+    found = fitting.fit(what.likelihood, at=chosen.held)
+    save_figure(spectra_figure([projection for counts in found.counts.values() for projection in counts.projections]), path)
+    incomplete = "" if found.valid else f"the fit is not valid: {found.reason}"
+    return Answer({"files": [path], "fit": found}, [str(path)], analysis=chosen, incomplete=incomplete)

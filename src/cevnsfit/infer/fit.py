@@ -24,7 +24,7 @@ from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from iminuit import Minuit
     from numpy.typing import NDArray
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from cevnsfit.core.parameters import ParameterSet
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
+
+    Progress = Callable[[int, int], None]
+
+STEPS: Final = 3
+"""Steps of a fit: all minima, the lowest one, and its errors."""
 
 POLISHED: Final = 3
 """Local minima that iminuit finishes."""
@@ -58,6 +63,10 @@ WITHIN: Final = 10.0
 """Only local minima this close to the best in -2 ln lambda are finished."""
 
 
+def _quiet(_finished: int, _number: int) -> None:
+    """Tell nobody."""
+
+
 @on_one_thread
 def fit(
     target: Joint | Likelihood,
@@ -67,6 +76,7 @@ def fit(
     starts: NDArray[np.float64] | None = None,
     data: Data | None = None,
     minos: Iterable[str] | None = None,
+    progress: Progress | None = None,
 ) -> FitResult:
     """Return the global best fit with profile errors.
 
@@ -84,6 +94,8 @@ def fit(
         The data set; the observed one by default.
     minos
         Names that get profile errors; by default all that float and are no nuisances.
+    progress
+        Called with (finished, all) steps.
 
     Raises
     ------
@@ -97,15 +109,20 @@ def fit(
     if data is None:
         nonlinear = {p.name: held[p.name] for p in parameters if p.kind == "nonlinear"}
         data = observed_data(target.at(nonlinear) if isinstance(target, Likelihood) else target)
+    tell = _quiet if progress is None else progress
     found = search(target, data, held, wanted, starts)
+    tell(1, STEPS)
     names = tuple(name for name in wanted if name not in found.without_effect)
     objective = Objective(target, data, names, held)
     if not names:
         return _evaluated(objective, found)
     minuit, reason = _best(objective, found)
+    tell(2, STEPS)
     wished = [name for name in names if parameters[name].kind != "nuisance"] if minos is None else minos
     asked = tuple(name for name in wished if parameters[name].name in names)
-    return _describe(objective, minuit, reason, found, asked)
+    result = _describe(objective, minuit, reason, found, asked)
+    tell(STEPS, STEPS)
+    return result
 
 
 def _wanted(parameters: ParameterSet, at: Mapping[str, float], floating: tuple[str, ...]) -> tuple[str, ...]:
@@ -136,7 +153,7 @@ def _evaluated(objective: Objective, found: Search) -> FitResult:
         at_limit=(),
         at_domain_end=(),
         on_edge=bool(objective.walls(x).plain.any()),
-        held=found.without_effect,
+        without_effect=found.without_effect,
         n_starts=found.n_starts,
         n_minima=1,
     )
@@ -268,7 +285,7 @@ def _describe(objective: Objective, minuit: Minuit, reason: str, found: Search, 
         at_limit=at_limit,
         at_domain_end=tuple(name for name in at_limit if round(values[name], 12) not in {0.0, objective.target.parameters[name].least}),
         on_edge=on_edge,
-        held=found.without_effect,
+        without_effect=found.without_effect,
         n_starts=found.n_starts,
         n_minima=sum(item.converged for item in found.candidates),
     )

@@ -61,7 +61,7 @@ class ProfileResult(Document):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class FitResult(Document):
+class FitResult(Result):
     """The best fit of a likelihood.
 
     Attributes
@@ -91,7 +91,7 @@ class FitResult(Document):
     on_edge
         Whether the minimum is at the edge of the domain of the likelihood, where a bin without events holds nothing: it is valid, but not
         stationary, and Hesse errors are those along the edge.
-    held
+    without_effect
         Parameters that would float but have no effect on this likelihood; they are held.
     n_starts
         Starting points that were tried.
@@ -112,7 +112,7 @@ class FitResult(Document):
     at_limit: tuple[str, ...]
     at_domain_end: tuple[str, ...]
     on_edge: bool
-    held: tuple[str, ...]
+    without_effect: tuple[str, ...]
     n_starts: int
     n_minima: int
 

@@ -115,14 +115,18 @@ def expected_totals(joint: Joint, theta: Floats) -> tuple[Floats, ...]:
     )
 
 
-def expected(joint: Joint, theta: Floats) -> dict[str, dict[str, Floats]]:
-    """Return expected counts (nb,) by channel and component at theta, shape (n,); a measured background is not in them."""
+def expected(joint: Joint, theta: Floats, *, profiled: bool = False) -> dict[str, dict[str, Floats]]:
+    """Return expected counts (nb,) by channel and component at theta, shape (n,); a measured background is m/ratio, unless it is `profiled`."""
     result: dict[str, dict[str, Floats]] = {}
-    for channel, local in zip(joint.channels, joint.local, strict=True):
+    nominal = [None if channel.control is None else channel.control.counts / channel.control.ratio for channel in joint.channels]
+    backgrounds = measured_backgrounds(joint, theta) if profiled else nominal
+    for channel, local, background in zip(joint.channels, joint.local, backgrounds, strict=True):
         factors = amplitudes(channel.coefficients, theta[None, local])[0]
         counts = {name: np.zeros(channel.templates.shape[1]) for name in dict.fromkeys(channel.components)}
         for name, factor, template in zip(channel.components, factors, channel.templates, strict=True):
             counts[name] += factor * template
+        if channel.control is not None and background is not None:
+            counts[channel.control.component] = background
         result[channel.name] = counts
     return result
 

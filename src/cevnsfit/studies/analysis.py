@@ -19,14 +19,13 @@ from cevnsfit.report.plots import save_figure, spectra_figure
 from cevnsfit.spec.analysis import analysis_of
 from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.spec.yaml_source import read_yaml
-from cevnsfit.studies.agreement import signal_strengths
+from cevnsfit.studies.agreement import SignalStrength, signal_strengths
 from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
-from cevnsfit.studies.fitting import FitSummary, SignalStrength, run_fit
+from cevnsfit.studies.fitting import Fit, fit
 from cevnsfit.studies.grids import parse_grids
 from cevnsfit.studies.parts import load_parts
-from cevnsfit.studies.rates import projections
 from cevnsfit.studies.scan import run_scan
-from cevnsfit.studies.setup import parse_assignments, treatment, units_of
+from cevnsfit.studies.setup import build, build_likelihood, parse_assignments, treatment, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -96,12 +95,13 @@ class StudyResult:
 
     study: Study
     planes: tuple[Exclusion, ...]
-    fits: tuple[FitSummary, ...]
+    fits: tuple[Fit, ...]
 
     @property
     def signal_strengths(self) -> tuple[SignalStrength, ...]:
         """Return how experiments and combinations that have data sit with the Standard Model."""
-        return tuple(dict.fromkeys(found for part in self.study.parts for found in signal_strengths(part.analysis, part.experiments)))
+        likelihoods = [build(part.analysis, part.experiments, fitted=False) for part in self.study.parts]
+        return tuple(dict.fromkeys(found for likelihood in likelihoods for found in signal_strengths(likelihood)))
 
 
 def read_study(path: Path) -> Study:
@@ -177,7 +177,7 @@ def run_study(
     """Return the results of a study; its scans are stored in `folder` and continued if they were interrupted; errors are those of `run_scan`."""
     scans = run_scan(study.parts, study.grid, folder, executor=executor, progress=progress)
     planes = regions_of(scans, study.levels, executor)
-    return StudyResult(study, planes, tuple(run_fit(Analysis((name,), "sm")) for name in study.spectra))
+    return StudyResult(study, planes, tuple(fit(build_likelihood(name, model="sm")) for name in study.spectra))
 
 
 def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> tuple[Path, ...]:
@@ -187,7 +187,7 @@ def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> t
         return tuple(files)
     study = result.study
     files.append(write_plot(result.planes, folder / "exclusion.png", study.reference, curves=study.curves, title=study.title))
-    drawn = [projection for fit in result.fits for counts in fit.counts for projection in projections(counts)]
+    drawn = [projection for best in result.fits for counts in best.counts.values() for projection in counts.projections]
     if drawn:
         files.append(save_figure(spectra_figure(drawn), folder / "spectra.png"))
     return tuple(files)

@@ -18,7 +18,6 @@ from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.catalog import experiment_names, resolve
 from cevnsfit.spec.load import FILE, Experiment, has_field, load_experiment
 from cevnsfit.spec.yaml_source import read_yaml
-from cevnsfit.stats.likelihood import release
 from cevnsfit.studies.possible import require_possible
 
 if TYPE_CHECKING:
@@ -186,8 +185,7 @@ def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *
     )
     if fitted:
         require_possible(likelihood.at({}), likelihood.axes)
-    likelihood = replace(likelihood, origin=analysis, profiler=profile_minima)
-    return release(likelihood, analysis.floating) if analysis.floating else likelihood
+    return replace(likelihood, parameters=likelihood.parameters.released(analysis.floating), origin=analysis, profiler=profile_minima)
 
 
 def digest_of(experiments: Iterable[Experiment]) -> str:

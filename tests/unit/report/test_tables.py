@@ -50,7 +50,7 @@ def test_fit_rows_list_the_floating_parameters() -> None:
         at_limit=(),
         at_domain_end=(),
         on_edge=False,
-        held=("mass",),
+        without_effect=("mass",),
         n_starts=1,
         n_minima=1,
     )

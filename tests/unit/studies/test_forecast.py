@@ -17,9 +17,10 @@ from cevnsfit.model.build import likelihood_of
 from cevnsfit.report.style import AxisLabel
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.data import observed_data
-from cevnsfit.studies.fitting import run_fit
+from cevnsfit.studies.fitting import fit
 from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, outlook_at, settings, write_forecast, write_forecast_plot
 from cevnsfit.studies.scan import scan
+from cevnsfit.studies.setup import build
 from cevnsfit.studies.whatif import vary, write_whatif, write_whatif_plot
 
 if TYPE_CHECKING:
@@ -237,4 +238,4 @@ def test_impossible_questions_are_refused() -> None:
 
 def test_projections_are_not_fitted() -> None:
     with pytest.raises(NoDataError, match="cevnsfit forecast"):
-        run_fit(Analysis(("ccm-200",), "signal-strength"))
+        fit(build(Analysis(("ccm-200",), "signal-strength"), fitted=False))
