@@ -3,7 +3,7 @@
 >>> import cevnsfit as cf
 >>> likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
 >>> scan = cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2])  # doctest: +SKIP
->>> scan.regions(cl=0.90, dof=2).columns  # doctest: +SKIP
+>>> scan.contour(cl=0.90, dof=2).columns  # doctest: +SKIP
 """
 
 from __future__ import annotations

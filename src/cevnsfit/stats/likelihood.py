@@ -88,6 +88,8 @@ class Likelihood(Document):
         Returns the profile over all parameters that are not in a mapping of held ones, for `logpdf`.
     axes
         Axes of each channel by name, for `counts`; one that was built by hand need not have them.
+    inputs
+        Digests of the files that each experiment was read from, by its name.
     """
 
     parameters: ParameterSet
@@ -96,6 +98,7 @@ class Likelihood(Document):
     origin: Analysis | None = None
     profiler: Callable[[Joint, Mapping[str, Floats]], Minimised] | None = None
     axes: Mapping[str, tuple[Axis, ...]] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model, the bins of each channel, the parameters of interest that float, and numbers of nuisances; None for no model."""
