@@ -19,6 +19,7 @@ from cevnsfit.infer.intervals import METHOD, Level
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region, spacing
 from cevnsfit.infer.runner import Call, Runner, carrying, every
 from cevnsfit.io.description import unlike
+from cevnsfit.io.exports.netcdf import data_frame, dataset
 from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
 from cevnsfit.studies.identity import made_from, origin_of
 from cevnsfit.studies.possible import require_possible
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
 
+    import pandas as pd
+    import xarray
     from numpy.typing import ArrayLike
 
     from cevnsfit.io.store import Store
@@ -60,6 +63,7 @@ class Scan(Result):
         **dict.fromkeys(("plane", "columns", "grid", "made_with")),
         **keys_of(Plane, "plane"),
         "method": "method",
+        "at": "grid.at",
     }
 
     plane: Plane
@@ -93,6 +97,14 @@ class Scan(Result):
         plane = self.plane if as_asked else self.plane.turned()
         found = [region(self.grid, plane, self.columns, [each[k] for each in by_column], level) for k, level in enumerate(levels)]
         return tuple(found if as_asked else [turned(each, self.plane.x, self.plane.y) for each in found])
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return -2 ln lambda over both parameters with their units, and what is known of the scan as attributes; needs the extra `xarray`."""
+        return dataset(self.plane, {key: value for key, value in self.to_dict().items() if key not in {"x", "y", "nll2", "valid"}})
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a table with a row for each point of the grid; needs the extra `dataframe`."""
+        return data_frame(self.plane)
 
 
 def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> Axes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -273,3 +275,32 @@ def test_a_plane_needs_two_good_grids(grid: dict[str, np.ndarray], error: type[E
 def test_a_parameter_is_scanned_or_held() -> None:
     with pytest.raises(CevnsfitError, match="g cannot be both scanned and held"):
         scan(likelihood_of([load_experiment("coherent-csi-2021")], "lmu-ltau"), at={"g": 1e-3}, **GRID)
+
+
+# --- tables of others --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_scan_is_a_data_set_and_a_table(reference: tuple[Path, Scan], tmp_path: Path) -> None:
+    xarray = pytest.importorskip("xarray", reason="the extra [xarray] is not installed")
+    pytest.importorskip("pandas", reason="the extra [dataframe] is not installed")
+    scan, data = reference[1], reference[1].to_xarray()
+    assert dict(data.sizes) == {"mass": 3, "g": 7}
+    np.testing.assert_array_equal(data.delta_chi2, scan.plane.nll2 - scan.plane.best["nll2"])
+    assert data.mass.attrs == {"units": "MeV", "scale": "log"}
+    assert (data.attrs["model"], data.attrs["lagrangian"][:6], data.attrs["method"]) == ("lmu-ltau", "L = g ", scan.method)
+    assert json.loads(data.attrs["best_fit"]) == scan.plane.best
+    data.to_netcdf(tmp_path / "scan.nc", engine="scipy")
+    with xarray.open_dataset(tmp_path / "scan.nc", engine="scipy") as again:
+        np.testing.assert_array_equal(again.nll2, scan.plane.nll2)
+    table = scan.to_dataframe()
+    assert list(table.columns) == ["mass", "g", "delta_chi2", "nll2", "valid"]
+    assert len(table) == 21
+    np.testing.assert_array_equal(table.nll2, scan.plane.nll2.ravel())
+    np.testing.assert_array_equal(table.set_index(["mass", "g"]).sort_index().nll2, data.to_dataframe().sort_index().nll2)
+
+
+def test_a_missing_extra_is_named(reference: tuple[Path, Scan], monkeypatch: pytest.MonkeyPatch) -> None:
+    for package, extra, ask in (("xarray", "xarray", reference[1].to_xarray), ("pandas", "dataframe", reference[1].to_dataframe)):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(CevnsfitError, match=rf"the package {package} is missing: pip install 'cevnsfit\[{extra}\]'"):
+            ask()
