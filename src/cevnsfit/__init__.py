@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
     from cevnsfit.studies.setup import build_likelihood
+    from cevnsfit.studies.stored import open
     from cevnsfit.studies.toy_regions import region
     from cevnsfit.studies.validate import validate
 
@@ -45,6 +46,7 @@ __all__ = [
     "intervals",
     "load_experiment",
     "model_names",
+    "open",
     "region",
     "scan",
     "signal_model",
@@ -66,6 +68,7 @@ _HOMES: Final = {
     "intervals": "studies.limits:intervals",
     "load_experiment": "spec.load:load_experiment",
     "model_names": "studies.setup:all_models",
+    "open": "studies.stored:open",
     "region": "studies.toy_regions:region",
     "scan": "studies.scan:scan",
     "signal_model": "physics.interactions:signal_model",

@@ -392,11 +392,5 @@ class _Points:
 
 
 def release(likelihood: Likelihood, names: Iterable[str]) -> Likelihood:
-    """Return the likelihood with parameters floating that are held by default (`Parameter.fixed`).
-
-    Raises
-    ------
-    UnknownNameError
-        If a name is not a parameter.
-    """
+    """Return the likelihood with parameters floating that are held by default (`Parameter.fixed`); UnknownNameError if a name is not one."""
     return replace(likelihood, parameters=likelihood.parameters.released(names))

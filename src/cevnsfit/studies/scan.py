@@ -21,6 +21,7 @@ from cevnsfit.infer.runner import Call, Runner, carrying, every
 from cevnsfit.io.description import unlike
 from cevnsfit.io.exports.netcdf import data_frame, dataset
 from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
+from cevnsfit.stats.likelihood import Observing
 from cevnsfit.studies.identity import made_from, origin_of
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.setup import asked_to_float, build_each, check_floating
@@ -226,6 +227,22 @@ def channels_of(likelihood: Likelihood) -> tuple[str, ...]:
     return tuple(likelihood.axes) if likelihood.axes else tuple(channel.name for channel in likelihood.at({}).channels)
 
 
+def given_to(likelihood: Likelihood) -> list[str]:
+    """Return the names of the channels whose data were given to `Likelihood.with_data`."""
+    build, names = likelihood.build, list[str]()
+    while isinstance(build, Observing):
+        names = [*names, *(name for name in build.counts if name not in names)]
+        build = build.build
+    return names
+
+
+def data_of(likelihood: Likelihood) -> str:
+    """Return what data are fitted, empty where all are the observed ones."""
+    expected = [channel.name for channel in likelihood.at({}).channels if channel.observed is None]
+    texts = {"Asimov data of the Standard Model for": expected, "not the observed data of": given_to(likelihood)}
+    return "; ".join(f"{text} {', '.join(names)}" for text, names in texts.items() if names)
+
+
 def _grid(likelihood: Likelihood, asked: Axes, at: Mapping[str, float]) -> Grid:
     return prepare_grid(likelihood, asked, at=at, floating=asked_to_float(likelihood))
 
@@ -233,9 +250,8 @@ def _grid(likelihood: Likelihood, asked: Axes, at: Mapping[str, float]) -> Grid:
 def _scan(label: str, grid: Grid, asked: Axes, columns: Sequence[GridColumn], made_with: Mapping[str, str]) -> Scan:
     """Return a finished plane, its axes in the order that was asked for."""
     known = about(grid.likelihood, grid.at, free=[axis.name for axis in asked])
-    expected = [channel.name for channel in grid.likelihood.at({}).channels if channel.observed is None]
-    asimov = f"Asimov data of the Standard Model for {', '.join(expected)}" if expected else ""
-    known = replace(known, caveat="; ".join(text for text in (known.caveat, asimov) if text))
+    data = data_of(grid.likelihood)
+    known = replace(known, caveat="; ".join(text for text in (known.caveat, data) if text))
     plane = assemble(grid, columns, label=label, model=known.model, caveat=known.caveat)
     return Scan(plane if grid.axes == asked else plane.turned(), tuple(columns), grid, made_with, about=known)
 
@@ -276,12 +292,14 @@ def describe(grids: Mapping[str, Grid], asked: Axes) -> dict[str, Any]:
     """
     *_, last = grids.values()
     analyses = {label: plain(origin_of(grid.likelihood)) for label, grid in grids.items()}
+    given = {label: given_to(grid.likelihood) for label, grid in grids.items()}
     points = [{**last.at, **{axis.name: float(axis.values[k * (len(axis.values) - 1) // 2]) for axis in last.axes}} for k in range(3)]
     return {
         "parts": [{"label": label, **{key: value for key, value in known.items() if key != "at"}} for label, known in analyses.items()],
         "at": dict(last.at),
         "grid": {axis.name: [float(axis.values[0]), float(axis.values[-1]), len(axis.values), axis.scale] for axis in last.axes},
         **({"drawn": [axis.name for axis in asked]} if asked != last.axes else {}),
+        **({"data": given} if any(given.values()) else {}),
         **made_from({label: grid.likelihood for label, grid in grids.items()}, points),
     }
 
@@ -303,6 +321,9 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
     except (KeyError, TypeError, ValueError, AttributeError):
         message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start anew"
         raise ResultError(message) from None
+    if "data" in known:
+        message = f"{store.path}: was made of a likelihood with given data: scan it again with store=, which computes nothing that is here"
+        raise ResultError(message)
     likelihoods = build_each(analyses)
     asked = axes[::-1] if turn else axes
     now = {name: dict(digests) for likelihood in likelihoods.values() for name, digests in likelihood.inputs.items()}
