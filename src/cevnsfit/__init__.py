@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
     from cevnsfit.studies.coverage import coverage
+    from cevnsfit.studies.export import export
     from cevnsfit.studies.limits import intervals, significance
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
@@ -39,6 +40,7 @@ __all__ = [
     "compatibility",
     "coverage",
     "experiment_names",
+    "export",
     "fit",
     "goodness",
     "impacts",
@@ -61,6 +63,7 @@ _HOMES: Final = {
     "compatibility": "studies.agreement:compatibility",
     "coverage": "studies.coverage:coverage",
     "experiment_names": "spec.catalog:experiment_names",
+    "export": "studies.export:export",
     "fit": "infer.fit:fit",
     "goodness": "studies.agreement:goodness",
     "impacts": "studies.agreement:impacts",

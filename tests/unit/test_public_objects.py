@@ -34,8 +34,8 @@ def stored(likelihood: Likelihood) -> object:
         return cf.open(folder)
 
 
-NO_OBJECTS: Final = {"CevnsfitError", "__version__", "import_release"}
-"""An error, a text, and a function that returns paths."""
+NO_OBJECTS: Final = {"CevnsfitError", "__version__", "export", "import_release"}
+"""An error, a text, and functions that return paths."""
 
 MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "Toys": lambda _: cf.Toys(2048, seed=1),

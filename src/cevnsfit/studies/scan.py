@@ -297,11 +297,16 @@ def describe(grids: Mapping[str, Grid], asked: Axes) -> dict[str, Any]:
     return {
         "parts": [{"label": label, **{key: value for key, value in known.items() if key != "at"}} for label, known in analyses.items()],
         "at": dict(last.at),
-        "grid": {axis.name: [float(axis.values[0]), float(axis.values[-1]), len(axis.values), axis.scale] for axis in last.axes},
+        "grid": ends_of(last.axes),
         **({"drawn": [axis.name for axis in asked]} if asked != last.axes else {}),
         **({"data": given} if any(given.values()) else {}),
         **made_from({label: grid.likelihood for label, grid in grids.items()}, points),
     }
+
+
+def ends_of(axes: Axes) -> dict[str, list[float | int | str]]:
+    """Return first and last value, number and spacing of the values along each axis."""
+    return {axis.name: [float(axis.values[0]), float(axis.values[-1]), len(axis.values), axis.scale] for axis in axes}
 
 
 @on_one_thread

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VERBS = (
     "infer.fit:fit", "infer.intervals:intervals", "model.build:likelihood_of", "studies.agreement:compatibility",
     "studies.agreement:goodness", "studies.agreement:impacts", "studies.agreement:signal_strengths", "studies.analysis:run_study",
-    "studies.coverage:coverage", "studies.exclusion:regions_of", "studies.export:stored_limits", "studies.export_likelihood:hs3",
+    "studies.coverage:coverage", "studies.exclusion:regions_of", "studies.export:export", "studies.export_likelihood:hs3",
     "studies.export_likelihood:simplified", "studies.export_likelihood:workspaces", "studies.fitting:signal_strength",
     "studies.fitting:run_fit", "studies.forecast:forecast", "studies.forecast:forecast_curve",
     "studies.limits:intervals", "studies.limits:significance", "studies.posterior:run_posterior", "studies.rates:rates",
