@@ -3,7 +3,7 @@
 >>> import cevnsfit as cf
 >>> likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
 >>> scan = cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2])  # doctest: +SKIP
->>> scan.regions(cl=0.90, dof=2).columns  # doctest: +SKIP
+>>> scan.contour(cl=0.90, dof=2).columns  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
     from cevnsfit.studies.coverage import coverage
+    from cevnsfit.studies.export import export
     from cevnsfit.studies.fitting import fit
     from cevnsfit.studies.limits import intervals, significance
     from cevnsfit.studies.rates import rates
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
     from cevnsfit.studies.setup import build_likelihood
+    from cevnsfit.studies.stored import open
     from cevnsfit.studies.toy_regions import region
     from cevnsfit.studies.validate import validate
 
@@ -39,6 +41,7 @@ __all__ = [
     "compatibility",
     "coverage",
     "experiment_names",
+    "export",
     "fit",
     "goodness",
     "impacts",
@@ -46,6 +49,7 @@ __all__ = [
     "intervals",
     "load_experiment",
     "model_names",
+    "open",
     "rates",
     "region",
     "scan",
@@ -61,6 +65,7 @@ _HOMES: Final = {
     "compatibility": "studies.agreement:compatibility",
     "coverage": "studies.coverage:coverage",
     "experiment_names": "spec.catalog:experiment_names",
+    "export": "studies.export:export",
     "fit": "studies.fitting:fit",
     "goodness": "studies.agreement:goodness",
     "impacts": "studies.agreement:impacts",
@@ -68,6 +73,7 @@ _HOMES: Final = {
     "intervals": "studies.limits:intervals",
     "load_experiment": "spec.load:load_experiment",
     "model_names": "studies.setup:all_models",
+    "open": "studies.stored:open",
     "rates": "studies.rates:rates",
     "region": "studies.toy_regions:region",
     "scan": "studies.scan:scan",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib import import_module
 from pkgutil import walk_packages
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,8 +28,14 @@ def strength() -> Likelihood:
     return cf.build_likelihood(*NAMES, model="signal-strength")
 
 
-NO_OBJECTS: Final = {"CevnsfitError", "__version__", "import_release"}
-"""An error, a text, and a function that returns paths."""
+def stored(likelihood: Likelihood) -> object:
+    with TemporaryDirectory() as folder:
+        cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2], store=folder)
+        return cf.open(folder)
+
+
+NO_OBJECTS: Final = {"CevnsfitError", "__version__", "export", "import_release"}
+"""An error, a text, and functions that return paths."""
 
 MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "Toys": lambda _: cf.Toys(2048, seed=1),
@@ -42,6 +49,7 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "intervals": lambda likelihood: cf.intervals(likelihood, "g", at=MASS),
     "load_experiment": lambda _: cf.load_experiment(NAMES[1]),
     "model_names": lambda _: cf.model_names(),
+    "open": stored,
     "rates": lambda likelihood: cf.rates(likelihood, at=MASS)[NAMES[1]],
     "region": lambda _: cf.region(
         cf.build_likelihood(NAMES[0], model="lmu-ltau"), mass=[300.0, 350.0, 400.0], g=np.geomspace(1e-3, 1e-1, 24), toys=cf.Toys(128)

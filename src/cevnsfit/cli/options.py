@@ -44,7 +44,6 @@ DaskOption = Annotated[str | None, option("--dask", "Run on the Dask cluster of 
 OutputFolder = Annotated[Path, option("--output -o", "Folder to write into.", "DIR")]
 
 GRID: Final = "NAME=START:STOP:COUNT[:log]"
-CONFIDENCE: Final = (0.90, 0.95)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,12 +183,9 @@ def values_text(model: str, values: "Mapping[str, float]") -> str:
 
 def levels_at(confidence: "Sequence[float] | None", dof: int) -> "list[Level]":
     """Return the levels, increasing; DomainError for one that is not a confidence level."""
-    from cevnsfit.infer.intervals import Level
+    from cevnsfit.infer import intervals
 
-    levels = [Level(cl, dof) for cl in sorted(set(confidence if confidence else CONFIDENCE))]
-    for level in levels:
-        _ = level.threshold
-    return levels
+    return intervals.levels_at(confidence if confidence else None, dof)
 
 
 def picture(path: Path) -> Path:

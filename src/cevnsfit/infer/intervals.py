@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 BESIDE: Final = 1e-6
 """Distance from an end, over the width of the curve, at which it is tried whether the likelihood ends there."""
 
+CONFIDENCE: Final = (0.90, 0.95)
+"""Confidence levels of contours unless others are asked for."""
+
 METHOD: Final = "profile likelihood, asymptotic threshold"
 
 
@@ -124,6 +127,14 @@ class Level(NamedTuple):
     def threshold(self) -> float:
         """Return Delta(-2 ln L), see `threshold`."""
         return threshold(self.cl, self.dof)
+
+
+def levels_at(cl: float | Sequence[float] | None, dof: int) -> list[Level]:
+    """Return the levels, increasing, `CONFIDENCE` for None; DomainError for one that is not a confidence level."""
+    levels = [Level(float(one), dof) for one in np.unique(CONFIDENCE if cl is None else cl)]
+    for level in levels:
+        _ = level.threshold
+    return levels
 
 
 def profiled(joint: Joint, poi: str, *, at: Mapping[str, float], data: Data | None = None) -> Profiled:

@@ -7,6 +7,8 @@ None.
 
 from __future__ import annotations
 
+import functools
+import pickle
 from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
@@ -30,6 +32,20 @@ class Call:
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     key: tuple[int, int] | None = None
+
+
+def carrying(function: Callable[..., Any], value: Any, executor: Executor | None) -> Callable[..., Any]:
+    """Return a function with its first argument; where it goes to an executor, that is pickled once, and unpickled once in each process."""
+    return functools.partial(function, value) if executor is None else functools.partial(_carried, function, pickle.dumps(value))
+
+
+def _carried(function: Callable[..., Any], content: bytes, /, *arguments: Any) -> Any:
+    return function(_unpickled(content), *arguments)
+
+
+@functools.lru_cache(maxsize=8)
+def _unpickled(content: bytes) -> Any:
+    return pickle.loads(content)
 
 
 def every(items: Sequence[Any]) -> Procedure[list[Any]]:

@@ -155,7 +155,8 @@ def likelihood_of(
     made = assembly(tuple(experiments), model, treatment, electrons)
     nominal = None if any(entry.prediction is None or entry.counting.control is not None for entry in made.models) else made.counts
     axes = {experiment.name: experiment.axes for experiment in experiments}
-    return Likelihood(merge(entry.parameters for entry in made.models), made, nominal, axes=axes)
+    inputs = {experiment.name: experiment.digests for experiment in experiments}
+    return Likelihood(merge(entry.parameters for entry in made.models), made, nominal, axes=axes, inputs=inputs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -90,6 +90,8 @@ class Likelihood(Document):
         Axes of each channel by name, for `counts`; one that was built by hand need not have them.
     data
         Which data it has, in words.
+    inputs
+        Digests of the files that each experiment was read from, by its name.
     """
 
     parameters: ParameterSet
@@ -99,6 +101,7 @@ class Likelihood(Document):
     profiler: Callable[[Joint, Mapping[str, Floats]], Minimised] | None = None
     axes: Mapping[str, tuple[Axis, ...]] = field(default_factory=dict)
     data: str = "observed"
+    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model, the bins of each channel, the parameters of interest that float, and numbers of nuisances; None for no model."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,20 +23,19 @@ from cevnsfit.studies.agreement import SignalStrength, signal_strengths
 from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
 from cevnsfit.studies.fitting import Fit, fit
 from cevnsfit.studies.grids import parse_grids
-from cevnsfit.studies.parts import load_parts
-from cevnsfit.studies.scan import run_scan
-from cevnsfit.studies.setup import build, build_likelihood, parse_assignments, treatment, units_of
+from cevnsfit.studies.scan import scans
+from cevnsfit.studies.setup import build_each, build_likelihood, parse_assignments, treatment, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Executor
 
     from numpy.typing import NDArray
 
     from cevnsfit.core.errors import Problem
     from cevnsfit.moments.measured import Deviation
+    from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.exclusion import Exclusion
-    from cevnsfit.studies.parts import Part
+    from cevnsfit.studies.workers import Workers
 
     Curve = tuple[str, NDArray[np.float64]]
     Grids = Mapping[str, NDArray[np.float64]]
@@ -54,12 +53,14 @@ class Study:
 
     Attributes
     ----------
-    parts
-        The planes, over the same two parameters.
+    likelihoods
+        Those of the planes, by label.
     grid
         The two parameters and their values; the first is drawn horizontally.
     levels
         Thresholds of the contours.
+    at
+        Held parameters.
     reference
         The magnetic moment whose band is drawn, None for none.
     curves
@@ -70,9 +71,10 @@ class Study:
         Experiments whose data are drawn against the best fit of the Standard Model.
     """
 
-    parts: tuple[Part, ...]
+    likelihoods: Mapping[str, Likelihood]
     grid: Grids
     levels: Sequence[Level]
+    at: Mapping[str, float] = field(default_factory=dict)
     reference: Deviation | None = None
     curves: tuple[Curve, ...] = ()
     title: str | None = None
@@ -88,7 +90,7 @@ class StudyResult:
     study
         What was asked for.
     planes
-        A plane with its regions for each part, in order.
+        A plane with its regions for each likelihood, in order.
     fits
         Best fits of the experiments whose spectra are drawn.
     """
@@ -100,8 +102,8 @@ class StudyResult:
     @property
     def signal_strengths(self) -> tuple[SignalStrength, ...]:
         """Return how experiments and combinations that have data sit with the Standard Model."""
-        likelihoods = [build(part.analysis, part.experiments, fitted=False) for part in self.study.parts]
-        return tuple(dict.fromkeys(found for likelihood in likelihoods for found in signal_strengths(likelihood)))
+        found = [one for likelihood in self.study.likelihoods.values() for one in signal_strengths(likelihood)]
+        return tuple(dict.fromkeys(found))
 
 
 def read_study(path: Path) -> Study:
@@ -117,6 +119,7 @@ def read_study(path: Path) -> Study:
     problems: list[Problem] = []
     analyses: Mapping[str, Analysis] = {}
     grid: Grids = {}
+    at: dict[str, float] = {}
     spectra = located(spec.spectra, path.parent)
     for n, result in enumerate(spec.results):
         for k, name in enumerate(located(result.experiments, path.parent)):
@@ -140,9 +143,10 @@ def read_study(path: Path) -> Study:
     if problems:
         raise SpecError(problems)
     return Study(
-        parts=load_parts(analyses),
+        likelihoods=build_each(analyses),
         grid=grid,
         levels=[Level(entry.cl, entry.dof) for entry in spec.confidence],
+        at=at,
         reference=latest_deviation(spec.g_2),
         curves=tuple(curves),
         title=spec.title,
@@ -171,12 +175,10 @@ def plane_grid(model: str, texts: Sequence[str] | None) -> Grids:
 
 
 @on_one_thread
-def run_study(
-    study: Study, folder: Path, *, executor: Executor | None = None, progress: Callable[[int, int], None] | None = None
-) -> StudyResult:
-    """Return the results of a study; its scans are stored in `folder` and continued if they were interrupted; errors are those of `run_scan`."""
-    scans = run_scan(study.parts, study.grid, folder, executor=executor, progress=progress)
-    planes = regions_of(scans, study.levels, executor)
+def run_study(study: Study, folder: Path, *, workers: Workers = None, progress: Callable[[int, int], None] | None = None) -> StudyResult:
+    """Return the results of a study; its scans are stored in `folder` and continued if they were interrupted; errors are those of `scans`."""
+    found = scans(study.likelihoods, study.grid, at=study.at, store=folder, workers=workers, progress=progress)
+    planes = regions_of(found, study.levels, workers)
     return StudyResult(study, planes, tuple(fit(build_likelihood(name, model="sm")) for name in study.spectra))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from cevnsfit.core.documents import Document
+from cevnsfit.core.documents import Result
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.contour import pieces
@@ -20,7 +20,6 @@ from cevnsfit.studies.setup import check_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from concurrent.futures import Executor
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -28,13 +27,14 @@ if TYPE_CHECKING:
     from cevnsfit.infer.planes import Plane, Region
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.studies.scan import Scan
+    from cevnsfit.studies.workers import Workers
 
 TABLE: Final = "exclusion.csv"
 INTERVALS: Final = "exclusion_intervals.csv"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Exclusion(Document):
+class Exclusion(Result):
     """A plane with its regions.
 
     Attributes
@@ -75,9 +75,9 @@ class Exclusion(Document):
 
 
 @on_one_thread
-def regions_of(scans: Sequence[Scan], levels: Sequence[Level], executor: Executor | None = None) -> tuple[Exclusion, ...]:
+def regions_of(scans: Sequence[Scan], levels: Sequence[Level], workers: Workers = None) -> tuple[Exclusion, ...]:
     """Return the plane of each scan with its regions at each confidence level."""
-    return tuple(Exclusion(scan.plane, scan.all_regions(levels, executor)) for scan in scans)
+    return tuple(Exclusion(scan.plane, scan.contours(levels, workers), scan.method, about=scan.about) for scan in scans)
 
 
 def coarse(results: Sequence[Exclusion]) -> list[str]:

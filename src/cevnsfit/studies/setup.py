@@ -188,6 +188,27 @@ def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *
     return replace(likelihood, parameters=likelihood.parameters.released(analysis.floating), origin=analysis, profiler=profile_minima)
 
 
+def labelled(analysis: Analysis, *, each: bool) -> dict[str, Analysis]:
+    """Return an analysis by the names of its experiments, joined with " + ", before it that of each single one of several by its name if `each`."""
+    names = [own_name(name) for name in analysis.experiments]
+    singles = {
+        name: replace(analysis, experiments=(place,), overrides=tuple(changes.items()))
+        for name, place, changes in zip(names, analysis.experiments, changes_of(analysis), strict=True)
+    }
+    return {**(singles if each and len(names) > 1 else {}), " + ".join(names): analysis}
+
+
+def build_each(analyses: Mapping[str, Analysis]) -> dict[str, Likelihood]:
+    """Return the likelihood of each analysis by its label; experiments that several of them share are read once."""
+    known: dict[tuple[str, tuple[tuple[str, str], ...]], Experiment] = {}
+    likelihoods = {}
+    for label, analysis in analyses.items():
+        wanted = [(name, tuple(changes.items())) for name, changes in zip(analysis.experiments, changes_of(analysis), strict=True)]
+        known |= {key: load_experiment(key[0], dict(key[1])) for key in wanted if key not in known}
+        likelihoods[label] = build(analysis, [known[key] for key in wanted])
+    return likelihoods
+
+
 def digest_of(experiments: Iterable[Experiment]) -> str:
     """Return one SHA-256 of all files that were read for some experiments."""
     files = [[experiment.name, sorted(experiment.digests.items())] for experiment in experiments]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from cevnsfit.core.documents import About, Document, keys_of, plain
+from cevnsfit.core.documents import About, Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
@@ -19,10 +17,9 @@ from cevnsfit.report.plots import exclusion_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.studies.fitting import require_observed
 from cevnsfit.studies.limits import RATIO
-from cevnsfit.studies.possible import require_possible
-from cevnsfit.studies.scan import check_held, plane_axes, scan
-from cevnsfit.studies.setup import asked_to_float, caveat, check_floating, described
+from cevnsfit.studies.scan import plane_axes, scans
 from cevnsfit.studies.toy_runs import description, runner
+from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +42,7 @@ _TOYS: Final = Toys(1024)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ToyRegion(Document):
+class ToyRegion(Result):
     """A Feldman-Cousins region.
 
     Attributes
@@ -61,7 +58,7 @@ class ToyRegion(Document):
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **{key: f"plane.{key}" for key in ("label", "model", "caveat")},
+        "label": "plane.label",
         **{key: key for key in ("method", "dof", "axes")},
         "cl": "region.cl",
         "best_fit": "plane.best",
@@ -108,7 +105,7 @@ class ToyRegion(Document):
         ]
 
 
-@on_one_thread
+@verb
 def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     likelihood: Likelihood,
     *,
@@ -148,23 +145,17 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     threshold(cl, 2)
     held = {} if at is None else dict(at)
     axes = columns_first(likelihood, plane_axes(likelihood, grid))
-    check_held(axes, held)
-    check_floating(asked_to_float(likelihood), held, (axes[0].name, axes[1].name))
     if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
         message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
-    joint = likelihood.at({})
-    require_observed([channel.name for channel in joint.channels if channel.observed is None])
-    require_possible(joint, likelihood.axes)
-    chosen = described(likelihood, held)
-    plane = scan(likelihood, at=held, **{axis.name: axis.values for axis in axes}).plane
-    said = caveat(chosen, (axes[0].name, axes[1].name)) if chosen.model else ""
+    require_observed([channel.name for channel in likelihood.at({}).channels if channel.observed is None])
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
     tests = column_hypotheses(likelihood, axes, at=held, ordering=ordering)
     with runner(identity, RATIO, store=store, workers=workers, progress=progress) as here:
+        (found,) = scans({"": likelihood}, {axis.name: axis.values for axis in axes}, at=held, workers=here.executor)
         columns = here(column_intervals(tests, cl=cl, toys=toys))
-    return ToyRegion(dataclasses.replace(plane, model=chosen.model, caveat=said), toy_region(axes, tests, columns), columns, ordering)
+    return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, ordering)
 
 
 def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:

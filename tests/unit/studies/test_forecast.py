@@ -139,7 +139,7 @@ def test_toys_agree_with_the_asymptotic_bands() -> None:
 def test_scans_work_on_asimov_data() -> None:
     likelihood = likelihood_of([load_experiment("ccm-200")], "lmu-ltau").with_data("asimov")
     found = scan(likelihood, mass=[10.0, 30.0, 100.0], g=np.geomspace(1e-4, 1e-2, 15))
-    limit = found.regions(cl=0.90, dof=1).columns[1][0][1]
+    limit = found.contour(cl=0.90, dof=1).columns[1][0][1]
     (result,) = forecast(plan(), AT)
     assert limit == pytest.approx(result.sensitivity.limit, rel=1e-3)
 

@@ -18,8 +18,7 @@ from cevnsfit.io.layouts import load_columns, read_scan
 from cevnsfit.moments.measured import deviation
 from cevnsfit.studies.forecast import Plan, forecast, forecast_curve
 from cevnsfit.studies.limits import intervals
-from cevnsfit.studies.parts import parts_of
-from cevnsfit.studies.scan import run_scan
+from cevnsfit.studies.scan import scan
 from cevnsfit.studies.setup import build
 from cevnsfit.studies.susy import susy_scan
 from cevnsfit.studies.whatif import vary
@@ -43,7 +42,7 @@ def cluster() -> Iterator[str]:
 def scanned(folder: Path, jobs: int, dask: str | None = None) -> list[np.ndarray]:
     """Return everything in the store of a scan."""
     with workers(jobs, dask) as executor:
-        run_scan(parts_of(CSI, each=False), GRID, folder, executor=executor)
+        scan(build(CSI), **GRID, store=folder, workers=executor)
     columns = load_columns(read_scan(folder), "coherent-csi-2021")
     return [np.concatenate([c.nll2, c.minima.ravel(), [c.reference, c.scale]]) for c in columns if c is not None]
 
