@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
     from cevnsfit.studies.coverage import coverage
     from cevnsfit.studies.limits import intervals, significance
+    from cevnsfit.studies.posterior import posterior
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
     from cevnsfit.studies.setup import build_likelihood
@@ -45,6 +46,7 @@ __all__ = [
     "intervals",
     "load_experiment",
     "model_names",
+    "posterior",
     "region",
     "scan",
     "signal_model",
@@ -66,6 +68,7 @@ _HOMES: Final = {
     "intervals": "studies.limits:intervals",
     "load_experiment": "spec.load:load_experiment",
     "model_names": "studies.setup:all_models",
+    "posterior": "studies.posterior:posterior",
     "region": "studies.toy_regions:region",
     "scan": "studies.scan:scan",
     "signal_model": "physics.interactions:signal_model",

@@ -42,6 +42,7 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "intervals": lambda likelihood: cf.intervals(likelihood, "g", at=MASS),
     "load_experiment": lambda _: cf.load_experiment(NAMES[1]),
     "model_names": lambda _: cf.model_names(),
+    "posterior": lambda _: cf.posterior(strength(), steps=100, ensembles=2),
     "region": lambda _: cf.region(
         cf.build_likelihood(NAMES[0], model="lmu-ltau"), mass=[300.0, 350.0, 400.0], g=np.geomspace(1e-3, 1e-1, 24), toys=cf.Toys(128)
     ),
