@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
     from cevnsfit.studies.coverage import coverage
+    from cevnsfit.studies.forecast import forecast
     from cevnsfit.studies.limits import intervals, significance
     from cevnsfit.studies.posterior import posterior
     from cevnsfit.studies.scan import scan
@@ -40,6 +41,7 @@ __all__ = [
     "coverage",
     "experiment_names",
     "fit",
+    "forecast",
     "goodness",
     "impacts",
     "import_release",
@@ -62,6 +64,7 @@ _HOMES: Final = {
     "coverage": "studies.coverage:coverage",
     "experiment_names": "spec.catalog:experiment_names",
     "fit": "infer.fit:fit",
+    "forecast": "studies.forecast:forecast",
     "goodness": "studies.agreement:goodness",
     "impacts": "studies.agreement:impacts",
     "import_release": "io.releases:import_release",

@@ -37,6 +37,7 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "coverage": lambda _: cf.coverage(strength(), "signal_strength", [1.0], toys=cf.Toys(128)),
     "experiment_names": lambda _: cf.experiment_names(),
     "fit": lambda likelihood: cf.fit(likelihood, at=MASS),
+    "forecast": lambda likelihood: cf.forecast(likelihood, at=MASS),
     "goodness": lambda likelihood: cf.goodness(likelihood, at=MASS),
     "impacts": lambda likelihood: cf.impacts(likelihood, "g", at=MASS),
     "intervals": lambda likelihood: cf.intervals(likelihood, "g", at=MASS),

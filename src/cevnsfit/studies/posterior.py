@@ -332,7 +332,7 @@ def notes_of(result: Posterior) -> list[str]:
         size = f"{found.ensembles} ensembles of {found.walkers} walkers and {found.steps} steps, the first {found.warm_up} left out"
         end = f"seed {found.seed}; acceptance {found.acceptance:.2f}"
     return [
-        ", ".join([" + ".join(result.about.experiments), *([result.about.model] if result.about.model else []), *held]),
+        ", ".join([result.about.label, *([result.about.model] if result.about.model else []), *held]),
         f"{found.method}, {100 * found.cl:g} %; priors: {'; '.join(map(prior_text, found.priors))}; all others unit normal",
         f"{size}; {end}",
     ]

@@ -22,10 +22,10 @@ VERBS = (
     "studies.agreement:goodness", "studies.agreement:impacts", "studies.agreement:signal_strengths", "studies.analysis:run_study",
     "studies.coverage:coverage", "studies.exclusion:regions_of", "studies.export:stored_limits", "studies.export_likelihood:hs3",
     "studies.export_likelihood:simplified", "studies.export_likelihood:workspaces", "studies.fitting:signal_strength",
-    "studies.fitting:run_fit", "studies.forecast:forecast", "studies.forecast:forecast_curve",
+    "studies.fitting:run_fit", "studies.forecast:forecast",
     "studies.limits:intervals", "studies.limits:significance", "studies.posterior:posterior", "studies.posterior:stored_posterior", "studies.rates:rates",
     "studies.scan:run_scan", "studies.scan:scan", "studies.scan:stored_scans", "studies.setup:build_likelihood",
-    "studies.susy:hierarchy_limits", "studies.susy:susy_scan", "studies.toy_regions:region", "studies.whatif:vary",
+    "studies.susy:hierarchy_limits", "studies.susy:susy_scan", "studies.toy_regions:region",
 )  # fmt: skip
 
 
