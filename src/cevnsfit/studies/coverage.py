@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
@@ -237,27 +238,15 @@ def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
         "quantile",
     ]
     lines = [
-        [
-            *([] if row.setting is None else [cell(row.setting)]),
-            cell(entry.truth),
-            entry.method,
-            cell(entry.covered),
-            cell(entry.error),
-            str(entry.toys),
-            str(entry.failed),
-            cell(entry.quantile),
-        ]
+        [*setting, cell(e.truth), e.method, cell(e.covered), cell(e.error), e.toys, e.failed, cell(e.quantile)]
         for row in study.rows
-        for entry in row.coverage
+        for setting in [[] if row.setting is None else [cell(row.setting)]]
+        for e in row.coverage
     ]
     table = write_rows(folder / TABLE, comments, headers, lines)
+    numbers = operator.attrgetter("truth", "covered", "error", "quantile")
     curves = [
-        CoverageLine(
-            method,
-            row.setting,
-            np.array([[e.truth, e.covered, e.error, e.quantile] for e in row.coverage if e.method == method]),
-            row.allowed,
-        )
+        CoverageLine(method, row.setting, np.array([numbers(e) for e in row.coverage if e.method == method]), row.allowed)
         for row in study.rows
         for method in dict.fromkeys(entry.method for entry in row.coverage)
     ]

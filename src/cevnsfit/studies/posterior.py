@@ -161,21 +161,16 @@ def posterior(  # noqa: PLR0913 (store, workers and progress say where, not what
             kept = stack.enter_context(open_posterior(Path(store), identity(), goal.names, ensembles=ensembles, shape=shape))
             save = functools.partial(save_block, kept)
         known = [[] if kept is None else load_blocks(kept, k, blocks) for k in range(ensembles)]
-        tell = _telling(progress, sum(map(len, known)), blocks * ensembles)
+        before = sum(map(len, known))
+
+        def tell(finished: int, _: int) -> None:
+            if progress is not None:
+                progress(before + finished, blocks * ensembles)
+
+        tell(0, 0)
         run = Runner(stack.enter_context(executing(workers)), save=save, progress=tell)
         found = run(every([_ensemble(functools.partial(call, k), done, blocks) for k, done in enumerate(known)]))
     return _summary(goal, found, name, at=held, cl=cl, seed=seed, walkers=size)
-
-
-def _telling(progress: Progress | None, before: int, everything: int) -> Progress:
-    """Return the function that adds the blocks of earlier runs to those that are finished, after it has told of these."""
-
-    def tell(finished: int, _: int) -> None:
-        if progress is not None:
-            progress(before + finished, everything)
-
-    tell(0, 0)
-    return tell
 
 
 def _ensemble(call: Callable[[Sequence[Block]], Call], blocks: list[Block], wanted: int) -> Procedure[list[Block]]:
