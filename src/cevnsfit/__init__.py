@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from cevnsfit.studies.coverage import coverage
     from cevnsfit.studies.export import export
     from cevnsfit.studies.fitting import fit
+    from cevnsfit.studies.forecast import forecast
     from cevnsfit.studies.limits import intervals, significance
+    from cevnsfit.studies.posterior import posterior
     from cevnsfit.studies.rates import rates
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
@@ -43,6 +45,7 @@ __all__ = [
     "experiment_names",
     "export",
     "fit",
+    "forecast",
     "goodness",
     "impacts",
     "import_release",
@@ -50,6 +53,7 @@ __all__ = [
     "load_experiment",
     "model_names",
     "open",
+    "posterior",
     "rates",
     "region",
     "scan",
@@ -67,6 +71,7 @@ _HOMES: Final = {
     "experiment_names": "spec.catalog:experiment_names",
     "export": "studies.export:export",
     "fit": "studies.fitting:fit",
+    "forecast": "studies.forecast:forecast",
     "goodness": "studies.agreement:goodness",
     "impacts": "studies.agreement:impacts",
     "import_release": "io.releases:import_release",
@@ -74,6 +79,7 @@ _HOMES: Final = {
     "load_experiment": "spec.load:load_experiment",
     "model_names": "studies.setup:all_models",
     "open": "studies.stored:open",
+    "posterior": "studies.posterior:posterior",
     "rates": "studies.rates:rates",
     "region": "studies.toy_regions:region",
     "scan": "studies.scan:scan",

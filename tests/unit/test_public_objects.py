@@ -44,6 +44,7 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "coverage": lambda _: cf.coverage(strength(), "signal_strength", [1.0], toys=cf.Toys(128)),
     "experiment_names": lambda _: cf.experiment_names(),
     "fit": lambda likelihood: cf.fit(likelihood, at=MASS),
+    "forecast": lambda likelihood: cf.forecast(likelihood, at=MASS),
     "goodness": lambda likelihood: cf.goodness(likelihood, at=MASS),
     "impacts": lambda likelihood: cf.impacts(likelihood, "g", at=MASS),
     "intervals": lambda likelihood: cf.intervals(likelihood, "g", at=MASS),
@@ -51,6 +52,7 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "model_names": lambda _: cf.model_names(),
     "open": stored,
     "rates": lambda likelihood: cf.rates(likelihood, at=MASS)[NAMES[1]],
+    "posterior": lambda _: cf.posterior(strength(), steps=100, ensembles=2),
     "region": lambda _: cf.region(
         cf.build_likelihood(NAMES[0], model="lmu-ltau"), mass=[300.0, 350.0, 400.0], g=np.geomspace(1e-3, 1e-1, 24), toys=cf.Toys(128)
     ),

@@ -53,7 +53,6 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
 def _text(study: "CoverageStudy") -> "Iterator[str]":
     from cevnsfit.infer.intervals import threshold
 
-    truths, over = study.truths, study.truths.over
     rows = [
         (
             *([] if row.setting is None else [f"{row.setting:.4g}"]),
@@ -67,6 +66,6 @@ def _text(study: "CoverageStudy") -> "Iterator[str]":
         for row in study.rows
         for entry in row.coverage
     ]
-    start = [] if over is None else [over[0]]
-    headers = (*start, f"true {truths.poi}", "method", "coverage", f"{100 * truths.cl:g} % of t below", "toys", "failed")
-    yield table(f"Coverage at {100 * truths.cl:g} % CL (asymptotic threshold of t: {threshold(truths.cl, 1):.2f})", headers, rows)
+    start = [] if study.over is None else [study.over]
+    headers = (*start, f"true {study.poi}", "method", "coverage", f"{100 * study.cl:g} % of t below", "toys", "failed")
+    yield table(f"Coverage at {100 * study.cl:g} % CL (asymptotic threshold of t: {threshold(study.cl, 1):.2f})", headers, rows)

@@ -9,9 +9,9 @@ from cevnsfit.cli.options import AnalysisOptions, PoiOption, SeedOption, WorkerO
 from cevnsfit.cli.output import Answer, alone, progress, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from cevnsfit.studies.posterior import Posterior, Sampling
+    from cevnsfit.studies.posterior import Posterior
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +37,6 @@ class SamplingOptions:
         Path | None, option("--output -o", "Folder for ensembles, table and picture: the same command continues a stopped run.", "DIR")
     ] = None
 
-    @property
-    def sampling(self) -> "Sampling":
-        """Return what is sampled and how."""
-        from cevnsfit.studies.posterior import Sampling, parse_priors
-
-        priors = parse_priors([] if self.prior is None else self.prior)
-        return Sampling(self.poi, self.cl, priors, self.steps, self.walkers, self.ensembles, self.seed, self.sampler)
-
 
 @command(
     "experiments model at poi prior cl sampler steps walkers ensembles seed jobs dask folder profile profile_signal changes allow_overlap electrons"
@@ -54,22 +46,25 @@ def posterior(what: AnalysisOptions, asked: SamplingOptions, workers: WorkerOpti
 
     Priors are flat within the physical bounds of a parameter; nuisances have their constraints. More --steps continue a stored run.
     """
-    from cevnsfit.studies.posterior import Place, run_posterior, write_posterior
+    from cevnsfit.studies import posterior as studies
 
-    sampling, chosen, place = asked.sampling, what.analysis, Place(workers.jobs, workers.dask, asked.folder)
-    with progress("nested runs" if sampling.nested else "blocks of 100 steps") as tell:
-        result = run_posterior(chosen, sampling, place=place, progress=tell)
-    files = [] if asked.folder is None else write_posterior(result, asked.folder)
-    incomplete = "" if result.numbers.valid else f"{result.numbers.reason}: more {'--walkers' if sampling.nested else '--steps'}"
-    return Answer(result, _text(result), files, analysis=chosen, seed=asked.seed, incomplete=incomplete)
+    chosen, nested = what.analysis, asked.sampler == studies.NESTED
+    with progress("nested runs" if nested else "blocks of 100 steps") as tell, workers.open() as executor:
+        result = studies.posterior(
+            what.likelihood, asked.poi, at=chosen.held, cl=asked.cl, priors=() if asked.prior is None else asked.prior, steps=asked.steps,
+            walkers=asked.walkers, ensembles=asked.ensembles, seed=asked.seed, sampler=asked.sampler, store=asked.folder, workers=executor, progress=tell,
+        )  # fmt: skip
+    files = [] if asked.folder is None else studies.write_posterior(result, asked.folder)
+    incomplete = "" if result.numbers.valid else f"{result.numbers.reason}: more {'--walkers' if nested else '--steps'}"
+    return Answer(result, _text(result, chosen.experiments), files, analysis=chosen, seed=asked.seed, incomplete=incomplete)
 
 
-def _text(result: "Posterior") -> "Iterator[str]":
+def _text(result: "Posterior", experiments: "Sequence[str]") -> "Iterator[str]":
     from cevnsfit.report.tables import format_intervals
     from cevnsfit.studies.posterior import notes_of
 
     found = result.numbers
-    title, prefix = alone(result.analysis.experiments)
+    title, prefix = alone(experiments)
     rows = [
         (
             one.name.removeprefix(prefix),

@@ -168,6 +168,11 @@ class About:
     lagrangian: str = ""
     caveat: str = ""
 
+    @property
+    def label(self) -> str:
+        """Return the experiments, joined with " + "."""
+        return " + ".join(self.experiments)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Result(Document):

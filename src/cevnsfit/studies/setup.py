@@ -42,7 +42,8 @@ def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
 def changes_of(analysis: Analysis) -> tuple[dict[str, str], ...]:
     """Return the fields to change in each experiment of an analysis, by path.
 
-    An override "EXP:path" is that of one experiment, "path" of those that have the field; where none has it, of all, which cannot be loaded then.
+    An override "EXP:path" is that of one experiment ("EXP,EXP:path" of several), "path" of those that have the field; where none has it, of all,
+    which cannot be loaded then.
 
     Raises
     ------
@@ -51,24 +52,25 @@ def changes_of(analysis: Analysis) -> tuple[dict[str, str], ...]:
     """
     changes: tuple[dict[str, str], ...] = tuple({} for _ in analysis.experiments)
     for name, text in analysis.overrides:
-        experiment, path = split_path(name)
-        if experiment:
-            chosen = [own == experiment for own in map(own_name, analysis.experiments)]
+        experiments, path = split_path(name)
+        if experiments:
+            named, own = experiments.split(","), [own_name(experiment) for experiment in analysis.experiments]
+            chosen = [experiment in named for experiment in own]
+            if unknown := [experiment for experiment in named if experiment not in own]:
+                kind = "experiment among those combined"
+                raise UnknownNameError(kind, unknown[0], own)
         else:
             several = len(changes) > 1
             chosen = [several and has_field(resolve(own), path, known) for own, known in zip(analysis.experiments, changes, strict=True)]
-        if experiment and not any(chosen):
-            kind = "experiment among those combined"
-            raise UnknownNameError(kind, experiment, map(own_name, analysis.experiments))
         for known, here in zip(changes, chosen, strict=True):
             known.update({path: text} if here or not any(chosen) else {})
     return changes
 
 
 def split_path(name: str) -> tuple[str, str]:
-    """Return experiment and path of "EXP:path"; the experiment of a plain path is ""."""
-    experiment, _, path = name.rpartition(":")
-    return experiment, path
+    """Return experiments and path of "EXP:path" or "EXP,EXP:path"; the experiment of a plain path is ""."""
+    experiments, _, path = name.rpartition(":")
+    return experiments, path
 
 
 def own_name(name: str | Path) -> str:
