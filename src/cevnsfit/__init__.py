@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
     from cevnsfit.studies.setup import build_likelihood
+    from cevnsfit.studies.shown import table
     from cevnsfit.studies.toy_regions import region
     from cevnsfit.studies.validate import validate
 
@@ -49,6 +50,7 @@ __all__ = [
     "scan",
     "signal_model",
     "significance",
+    "table",
     "validate",
 ]
 
@@ -70,6 +72,7 @@ _HOMES: Final = {
     "scan": "studies.scan:scan",
     "signal_model": "physics.interactions:signal_model",
     "significance": "studies.limits:significance",
+    "table": "studies.shown:table",
     "validate": "studies.validate:validate",
 }
 """Where each public name lives; it is imported when it is first asked for (PEP 562)."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import cevnsfit as cf
+from cevnsfit.cli.main import app
 from cevnsfit.core.documents import Document
+from cevnsfit.report.tables import ResultTable
 from cevnsfit.studies.validate import Check
 
 if TYPE_CHECKING:
@@ -48,6 +53,7 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "scan": lambda likelihood: cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2]),
     "signal_model": lambda _: cf.signal_model("lmu-ltau"),
     "significance": lambda likelihood: cf.significance(likelihood, "g", at=MASS),
+    "table": lambda likelihood: cf.table(cf.goodness(likelihood, at=MASS)),
     "validate": lambda _: Check("a", "CsI", "n", "1", 1.0, None, 1.0, None, 0.1, 0.0, True, "x" * 300, "published", "because" * 50),
 }
 """What each public name returns; one check in the place of all, which take minutes."""
@@ -56,6 +62,12 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
 @pytest.fixture(scope="module")
 def likelihood() -> Likelihood:
     return cf.build_likelihood(*NAMES, model="lmu-ltau")
+
+
+@pytest.fixture(scope="module")
+def made(likelihood: Likelihood) -> Callable[[str], Any]:
+    """Return the function that gives what a public name returns, made once."""
+    return cache(lambda name: MADE[name](likelihood))
 
 
 def lines(text: str) -> int:
@@ -68,13 +80,47 @@ def test_every_public_name_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_what_is_returned_fits_a_screen(name: str, likelihood: Likelihood) -> None:
-    found: Any = MADE[name](likelihood)
+def test_what_is_returned_fits_a_screen(name: str, made: Callable[[str], Any]) -> None:
+    found = made(name)
     assert lines(repr(found)) <= 24
     if isinstance(found, Document):
         assert type(found).__name__ in repr(found)
         assert json.loads(json.dumps(found.to_dict(), allow_nan=False))
         assert found._repr_html_().startswith(f"<table><caption>{type(found).__name__}</caption>")
+
+
+COMMANDS: Final = {
+    "compatibility": f"compatibility {' '.join(NAMES)} -m signal-strength",
+    "coverage": f"coverage {' '.join(NAMES)} -m signal-strength --true signal_strength=1 --toys 128",
+    "goodness": f"gof {' '.join(NAMES)} -m lmu-ltau --at mass=20",
+    "impacts": f"impacts {' '.join(NAMES)} -m lmu-ltau --at mass=20",
+    "intervals": f"intervals {' '.join(NAMES)} -m lmu-ltau --at mass=20",
+    "load_experiment": f"experiments show {NAMES[1]}",
+    "signal_model": "models show lmu-ltau",
+    "significance": f"significance {' '.join(NAMES)} -m lmu-ltau --at mass=20",
+}
+"""Commands that give the same results."""
+
+WITHOUT_TABLE: Final = {"Toys", "build_likelihood", "experiment_names", "model_names", "table"}
+
+
+@pytest.mark.parametrize("name", sorted({*MADE} - WITHOUT_TABLE))
+def test_a_result_is_a_table_with_the_text_of_its_command(name: str, made: Callable[[str], Any]) -> None:
+    shown = cf.table(made(name))
+    text = shown.text(80)
+    for sheet in (part for part in shown.parts if not isinstance(part, str)):
+        cells = [cell for column in sheet.columns if all(re.match(r"[-+[(]*\d", cell) for cell in column) for cell in column]
+        assert [cell for cell in cells if cell not in text] == []
+        assert max(map(len, ResultTable((sheet,)).text(80).splitlines())) <= 80
+    if name in COMMANDS:
+        assert CliRunner().invoke(app, COMMANDS[name].split()).stdout.endswith(f"{shown}\n")
+
+
+@pytest.mark.parametrize("thing", [3, "text", cf.Toys(), (1, 2), {"a": 1}])
+def test_what_has_no_table_is_refused_with_what_has_one(thing: object) -> None:
+    with pytest.raises(TypeError, match=r"has no table; these have one: Check, Compatibility, .*WhatIf") as error:
+        cf.table(thing)
+    assert isinstance(error.value, cf.CevnsfitError)
 
 
 def test_a_likelihood_says_in_one_line_what_it_is(likelihood: Likelihood) -> None:

@@ -1,17 +1,12 @@
 """`cevnsfit fit`: the best fit."""
 
-import math
 from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import AnalysisOptions, assignments, values_text
-from cevnsfit.cli.output import Answer, alone, table
+from cevnsfit.cli.options import AnalysisOptions, assignments
+from cevnsfit.cli.output import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cevnsfit.core.analysis import Analysis
-    from cevnsfit.studies.fitting import FitSummary
     from cevnsfit.studies.pseudo import Pseudo
 
 
@@ -29,14 +24,15 @@ def fit(
     ] = None,
 ) -> Answer:
     """Fit a model to one or more experiments; all parameters float unless held."""
+    from cevnsfit.report.tables import ResultTable
     from cevnsfit.studies.fitting import run_fit
+    from cevnsfit.studies.texts import fit as fit_text
 
     chosen = what.analysis
     pseudo = _pseudo(truth, chosen.model, asimov=asimov, toy=toy)
     summary = run_fit(chosen, pseudo=pseudo, minos=minos)
     incomplete = "" if summary.fit.valid else f"the fit is not valid: {summary.fit.reason}"
-    text = fit_text(summary, chosen, pseudo=pseudo is not None)
-    return Answer(summary, text, analysis=chosen, seed=toy, incomplete=incomplete)
+    return Answer(summary, [ResultTable(tuple(fit_text(summary, chosen.model)))], analysis=chosen, seed=toy, incomplete=incomplete)
 
 
 def _pseudo(truth: list[str] | None, model: str, *, asimov: bool, toy: int | None) -> "Pseudo | None":
@@ -53,45 +49,3 @@ def _pseudo(truth: list[str] | None, model: str, *, asimov: bool, toy: int | Non
             raise CevnsfitError(message)
         return None
     return Pseudo(assignments(truth, model), toy)
-
-
-def fit_text(summary: "FitSummary", analysis: "Analysis", *, pseudo: bool = False) -> "Iterator[str]":
-    """Yield parameters, counts and the quality of a fit; what was fitted if it is `pseudo`-data."""
-    from cevnsfit.report.tables import fit_rows
-    from cevnsfit.studies.setup import units_of
-
-    result = summary.fit
-    if pseudo:
-        yield f"fitted: {summary.data}"
-    title, prefix = alone(analysis.experiments)
-    rows = [(name.removeprefix(prefix), *values) for name, *values in fit_rows(result)]
-    yield table(f"Parameters{title}", ("name", "value +- error", "MINOS from", "to"), rows)
-    held = {name: summary.held[name] for name in units_of(analysis.model) if name in summary.held}
-    if held:
-        yield f"held: {values_text(analysis.model, held)}"
-    yield _counts(summary)
-    yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; {_signal(summary)}"
-    if not math.isnan(summary.delta_nll2_sm):
-        yield f"the Standard Model: {summary.delta_nll2_sm:+.2f} in -2 ln lambda"
-    if result.at_domain_end:
-        yield f"at the end of the domain, not at a minimum of its own: {', '.join(result.at_domain_end)}"
-    if result.reason and result.valid:
-        yield f"remark: {result.reason}"
-    if summary.caveat:
-        yield f"caveat: {summary.caveat}"
-
-
-def _counts(summary: "FitSummary") -> str:
-    rows = []
-    for entry in summary.counts:
-        rows += [(entry.experiment, name, f"{values.sum():.1f}") for name, values in entry.components.items()]
-        rows.append((entry.experiment, "all", f"{entry.total.sum():.1f}"))
-        if entry.observed is not None:
-            rows.append((entry.experiment, "observed", f"{entry.observed.sum():.0f}"))
-    return table("Counts at the best fit", ("experiment", "component", "counts"), rows)
-
-
-def _signal(summary: "FitSummary") -> str:
-    if math.isinf(summary.significance):
-        return "impossible without signal"
-    return f"{'signal' if summary.significance >= 0 else 'deficit'} at {abs(summary.significance):.2f} sigma"

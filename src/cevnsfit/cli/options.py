@@ -1,13 +1,15 @@
 """Options that several commands share: a dataclass a group, which `command` expands, and what becomes of them."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 from cevnsfit.cli.command import argument, option
+from cevnsfit.cli.output import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
@@ -97,6 +99,11 @@ class AnalysisOptions(ModelOptions):
         return self.of(self.experiments)
 
     @property
+    def held(self) -> dict[str, float]:
+        """Return the parameters that are held."""
+        return assignments(self.at, self.model)
+
+    @property
     def likelihood(self) -> "Likelihood":
         """Return its likelihood."""
         from cevnsfit.studies.setup import build
@@ -125,12 +132,25 @@ class LevelsOptions:
         return levels_at(self.cl, self.dof)
 
 
+class Where(TypedDict):
+    """The options of a verb that say where the work is done, and who is told."""
+
+    workers: "Executor | None"
+    progress: "Callable[[int, int], None]"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
     """Where the work is done."""
 
     jobs: Annotated[int, option("--jobs -j", "Worker processes; the numbers do not depend on it.", "N")] = 1
     dask: DaskOption = None
+
+    @contextmanager
+    def running(self, what: str = "toys, in chunks of 128") -> "Iterator[Where]":
+        """Show progress, and yield the options `workers` and `progress` of a verb."""
+        with progress(what) as tell, self.open() as executor:
+            yield {"workers": executor, "progress": tell}
 
     def open(self) -> "AbstractContextManager[Executor | None]":
         """Return the context in which there is an executor, None for this process."""
@@ -172,14 +192,6 @@ def assignments(texts: "Sequence[str] | None", model: str) -> dict[str, float]:
     from cevnsfit.studies.setup import parse_assignments, units_of
 
     return parse_assignments([] if texts is None else texts, units_of(model))
-
-
-def values_text(model: str, values: "Mapping[str, float]") -> str:
-    """Return values of parameters of a model in words, with their units."""
-    from cevnsfit.studies.setup import units_of
-
-    units = units_of(model)
-    return ", ".join(f"{name} = {value:.6g}{'' if units.get(name, '1') == '1' else f' {units[name]}'}" for name, value in values.items())
 
 
 def levels_at(confidence: "Sequence[float] | None", dof: int) -> "list[Level]":

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cevnsfit.cli.fit import fit_text
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.studies import fitting
+from cevnsfit.report.tables import ResultTable
+from cevnsfit.studies import fitting, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ def test_profiling_the_signal_widens_the_error(command: Callable[..., Result], s
 
 
 def test_the_tables_say_what_was_found(summary: fitting.FitSummary) -> None:
-    text = "\n".join(fit_text(summary, Analysis((CSI,), "signal-strength")))
+    text = str(ResultTable(tuple(texts.fit(summary, "signal-strength"))))
     assert all(part in text for part in ("signal_strength", "cevns", "observed", "1567", "-2 ln lambda / ndof = 93.", "11.", "sigma"))
 
 

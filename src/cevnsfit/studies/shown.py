@@ -1,0 +1,94 @@
+"""Results as text and as pictures: which function shows results of which class.
+
+A class that is new has a function, and a line here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from cevnsfit.core.errors import KindError
+from cevnsfit.report.tables import ResultTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from cevnsfit.report.tables import Sheet
+
+_TEXTS: Final[Mapping[str, str]] = {
+    "Compatibility": "texts:compatibility",
+    "CoverageStudy": "texts:coverage",
+    "Discovery": "texts:discovery",
+    "Exclusion": "texts:scanned",
+    "Experiment": "listings:experiment",
+    "FitResult": "texts:best_fit",
+    "Forecast": "texts:forecast",
+    "Goodness": "texts:goodness",
+    "Intervals": "texts:intervals",
+    "MomentBand": "listings:moment_band",
+    "Posterior": "texts:posterior",
+    "Ranking": "texts:ranking",
+    "Scan": "texts:scanned",
+    "SignalModel": "listings:model",
+    "SusyScan": "listings:sleptons",
+    "ToyRegion": "texts:toy_region",
+    "WhatIf": "texts:whatif",
+}
+"""The function that yields lines and tables of one result of a class."""
+
+_LISTS: Final[Mapping[str, str]] = {
+    "Check": "listings:checks",
+    "Experiment": "listings:experiments",
+    "SignalModel": "listings:models",
+    "SignalStrength": "texts:strengths",
+}
+"""The function that yields those of several, of a class of which they are rows of one table."""
+
+
+def table(result: object) -> ResultTable:
+    """Return a result as text: what its command prints.
+
+    Parameters
+    ----------
+    result
+        What a verb returns, an experiment or a model; or several of them, as a tuple or list.
+
+    Raises
+    ------
+    KindError
+        If it is nothing that has a table.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> likelihood = cf.build_likelihood("coherent-lar-2020", model="lmu-ltau")
+    >>> cf.table(cf.goodness(likelihood, at={"mass": 100.0}))
+    -2 ln lambda / ndof = 1029.85 / 959; p = 0.0554 (asymptotic: chi-squared)
+    """
+    return ResultTable(tuple(_parts(result)))
+
+
+def _parts(result: object) -> Iterator[str | Sheet]:
+    several = result if isinstance(result, tuple | list) else [result]
+    of_one, of_all = (_shown_by(several[0], homes) if several else None for homes in (_TEXTS, _LISTS))
+    if of_all is not None and len(set(map(type, several))) == 1 and (of_one is None or several is result):
+        yield from of_all(several)
+    elif several is result:
+        for each in several:
+            yield from _parts(each)
+    elif of_one is not None:
+        yield from of_one(result)
+    else:
+        message = f"a {type(result).__name__} has no table; these have one: {', '.join(sorted({*_TEXTS, *_LISTS}))}"
+        raise KindError(message)
+
+
+def _shown_by(result: object, homes: Mapping[str, str]) -> Callable[..., Any] | None:
+    """Return the function for results of a class, or of one that it inherits from; None if there is none."""
+    for kind in type(result).__mro__:
+        if kind.__name__ in homes and kind.__module__.startswith("cevnsfit."):
+            module, _, name = homes[kind.__name__].partition(":")
+            function: Callable[..., Any] = getattr(import_module(f"cevnsfit.studies.{module}"), name)
+            return function
+    return None
