@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
     from cevnsfit.studies.setup import build_likelihood
-    from cevnsfit.studies.shown import table
+    from cevnsfit.studies.shown import plot, table
     from cevnsfit.studies.toy_regions import region
     from cevnsfit.studies.validate import validate
 
@@ -46,6 +46,7 @@ __all__ = [
     "intervals",
     "load_experiment",
     "model_names",
+    "plot",
     "region",
     "scan",
     "signal_model",
@@ -68,6 +69,7 @@ _HOMES: Final = {
     "intervals": "studies.limits:intervals",
     "load_experiment": "spec.load:load_experiment",
     "model_names": "studies.setup:all_models",
+    "plot": "studies.shown:plot",
     "region": "studies.toy_regions:region",
     "scan": "studies.scan:scan",
     "signal_model": "physics.interactions:signal_model",

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 import cevnsfit as cf
 from cevnsfit.cli.main import app
 from cevnsfit.core.documents import Document
 from cevnsfit.report.tables import ResultTable
+from cevnsfit.studies import shown
 from cevnsfit.studies.validate import Check
 
 if TYPE_CHECKING:
@@ -47,6 +51,7 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "intervals": lambda likelihood: cf.intervals(likelihood, "g", at=MASS),
     "load_experiment": lambda _: cf.load_experiment(NAMES[1]),
     "model_names": lambda _: cf.model_names(),
+    "plot": lambda likelihood: cf.plot(likelihood.counts()),
     "region": lambda _: cf.region(
         cf.build_likelihood(NAMES[0], model="lmu-ltau"), mass=[300.0, 350.0, 400.0], g=np.geomspace(1e-3, 1e-1, 24), toys=cf.Toys(128)
     ),
@@ -101,19 +106,19 @@ COMMANDS: Final = {
 }
 """Commands that give the same results."""
 
-WITHOUT_TABLE: Final = {"Toys", "build_likelihood", "experiment_names", "model_names", "table"}
+WITHOUT_TABLE: Final = {"Toys", "build_likelihood", "experiment_names", "model_names", "plot", "table"}
 
 
 @pytest.mark.parametrize("name", sorted({*MADE} - WITHOUT_TABLE))
 def test_a_result_is_a_table_with_the_text_of_its_command(name: str, made: Callable[[str], Any]) -> None:
-    shown = cf.table(made(name))
-    text = shown.text(80)
-    for sheet in (part for part in shown.parts if not isinstance(part, str)):
+    found = cf.table(made(name))
+    text = found.text(80)
+    for sheet in (part for part in found.parts if not isinstance(part, str)):
         cells = [cell for column in sheet.columns if all(re.match(r"[-+[(]*\d", cell) for cell in column) for cell in column]
         assert [cell for cell in cells if cell not in text] == []
         assert max(map(len, ResultTable((sheet,)).text(80).splitlines())) <= 80
     if name in COMMANDS:
-        assert CliRunner().invoke(app, COMMANDS[name].split()).stdout.endswith(f"{shown}\n")
+        assert CliRunner().invoke(app, COMMANDS[name].split()).stdout.endswith(f"{found}\n")
 
 
 @pytest.mark.parametrize("thing", [3, "text", cf.Toys(), (1, 2), {"a": 1}])
@@ -121,6 +126,57 @@ def test_what_has_no_table_is_refused_with_what_has_one(thing: object) -> None:
     with pytest.raises(TypeError, match=r"has no table; these have one: Check, Compatibility, .*WhatIf") as error:
         cf.table(thing)
     assert isinstance(error.value, cf.CevnsfitError)
+
+
+@pytest.mark.parametrize(("name", "several_axes"), [("coverage", False), ("impacts", True), ("region", False), ("scan", False)])
+def test_a_result_has_a_picture(name: str, several_axes: bool, made: Callable[[str], Any]) -> None:
+    figure = cf.plot(made(name))
+    assert isinstance(figure, Figure)
+    assert figure.axes
+    given = Figure()
+    ax = given.add_subplot()
+    if several_axes:
+        with pytest.raises(cf.CevnsfitError, match="has several axes: draw it without `ax`"):
+            cf.plot(made(name), ax=ax)
+    else:
+        assert cf.plot(made(name), ax=ax) is given
+        assert ax.has_data()
+
+
+def test_scans_and_regions_share_a_picture(made: Callable[[str], Any]) -> None:
+    ax = Figure().add_subplot()
+    cf.plot([made("region"), made("scan")], ax=ax)
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert [label for label in labels if "coherent" in label] == ["coherent-csi-2021 + coherent-lar-2020, excluded", "coherent-csi-2021"]
+
+
+def test_expected_counts_are_drawn_by_experiment_and_axis(likelihood: Likelihood) -> None:
+    figure = cf.plot(likelihood.counts(components=True))
+    panels = [panel for panel in figure.axes if panel.get_visible()]
+    assert len(panels) == 5
+    counts = likelihood.counts(components=True)[NAMES[1]]
+    stack = sum(patch.get_data().values.sum() for patch in panels[-1].patches[-1:])
+    assert stack == pytest.approx(sum(histogram.total for histogram in counts.values()), rel=1e-9)
+
+
+@pytest.mark.parametrize("thing", [3, cf.Toys(), (), (1, 2), {}])
+def test_what_has_no_picture_is_refused_with_what_has_one(thing: object) -> None:
+    with pytest.raises(TypeError, match=r"has no picture; these have one: CoverageStudy, .*WhatIf"):
+        cf.plot(thing)
+
+
+def test_what_is_shown_and_how_exists() -> None:
+    known = {
+        node.name
+        for path in Path(shown.__file__).parents[1].rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    }
+    for homes in (shown._TEXTS, shown._LISTS, shown._PICTURES, shown._TOGETHER):
+        assert {*homes} <= known
+        for home in homes.values():
+            module, _, name = home.partition(":")
+            assert callable(getattr(import_module(f"cevnsfit.studies.{module}"), name))
 
 
 def test_a_likelihood_says_in_one_line_what_it_is(likelihood: Likelihood) -> None:

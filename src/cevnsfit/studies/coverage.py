@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.runner import Procedure
@@ -238,9 +241,7 @@ def notes_of(study: CoverageStudy) -> list[str]:
 
 def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
     """Write the table and the picture, and return both paths."""
-    name, poi = "" if study.truths.over is None else study.truths.over[0], study.truths.poi
-    physics = check_model(study.analysis.model)
-    unit = next((p.unit for p in (() if physics is None else physics.parameters) if p.name == name), "1")
+    (name, unit), poi = _setting(study), study.truths.poi
     comments = ["how often intervals contain the truth", *notes_of(study), f"cevnsfit {installed_version()}"]
     headers = [
         *([f"{name} [{unit}]"] if name else []),
@@ -266,7 +267,12 @@ def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
         for row in study.rows
         for entry in row.coverage
     ]
-    table = write_rows(folder / TABLE, comments, headers, lines)
+    return write_rows(folder / TABLE, comments, headers, lines), save_figure(coverage_picture(study), folder / PICTURE)
+
+
+def coverage_picture(study: CoverageStudy, ax: Axes | None = None) -> Figure:
+    """Return the picture of a coverage study."""
+    name, unit = _setting(study)
     curves = [
         CoverageLine(
             method,
@@ -278,5 +284,11 @@ def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
         for method in dict.fromkeys(entry.method for entry in row.coverage)
     ]
     notes = [*notes_of(study), f"{'bars' if name else 'grey'}: what the observed data allow at this level (profile likelihood)"]
-    figure = coverage_figure(curves, poi, AxisLabel(name, unit) if name else None, cl=study.truths.cl, notes=notes)
-    return table, save_figure(figure, folder / PICTURE)
+    held = AxisLabel(name, unit) if name else None
+    return coverage_figure(curves, study.truths.poi, held, cl=study.truths.cl, notes=notes, ax=ax)
+
+
+def _setting(study: CoverageStudy) -> tuple[str, str]:
+    """Return name and unit of the held parameter whose values are the settings; an empty name without one."""
+    name, physics = "" if study.over is None else study.over, check_model(study.analysis.model) if study.analysis.model else None
+    return name, next((p.unit for p in (() if physics is None else physics.parameters) if p.name == name), "1")

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from cevnsfit.core.analysis import Analysis
@@ -370,7 +372,12 @@ def _comments(curve: Sequence[Sequence[Forecast]]) -> list[str]:
 
 
 def write_forecast_plot(curve: Sequence[Sequence[Forecast]], x: AxisLabel, y: AxisLabel, model: str, path: Path) -> Path:
-    """Draw limits with bands against one parameter, and return the path; `x` and `y` are the parameter and the limit."""
+    """Write the picture of limits against one parameter, see `curve_picture`."""
+    return save_figure(curve_picture(curve, x, y, model), path)
+
+
+def curve_picture(curve: Sequence[Sequence[Forecast]], x: AxisLabel, y: AxisLabel, model: str, ax: Axes | None = None) -> Figure:
+    """Return limits with bands against one parameter; `x` and `y` are the parameter and the limit."""
     values = np.array([point[0].at[x.name] for point in curve])
     lines = []
     for position, entry in enumerate(curve[0]):
@@ -385,4 +392,4 @@ def write_forecast_plot(curve: Sequence[Sequence[Forecast]], x: AxisLabel, y: Ax
             )
         )
     notes = [*_comments(curve)[:-1]]
-    return save_figure(forecast_figure(lines, x, y, discovery=DISCOVERY, model=model, notes=notes), path)
+    return forecast_figure(lines, x, y, discovery=DISCOVERY, model=model, notes=notes, ax=ax)
