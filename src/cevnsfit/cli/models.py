@@ -20,9 +20,10 @@ def models(ctx: typer.Context) -> Answer | None:
     """List the signal models; `show` looks at one."""
     if ctx.invoked_subcommand is not None:
         return None
+    from cevnsfit.studies.setup import all_models
     from cevnsfit.studies.shown import table
 
-    known = [_model(name) for name in models_known()]
+    known = [_model(name) for name in all_models()]
     return Answer([{**one.to_dict(), "parameters": [parameter.name for parameter in one.parameters]} for one in known], [table(known)])
 
 

@@ -3,13 +3,13 @@
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 
 from cevnsfit.cli.command import argument, option
 from cevnsfit.cli.output import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
@@ -19,23 +19,43 @@ if TYPE_CHECKING:
     from cevnsfit.stats.likelihood import Likelihood
 
 
-def experiments_known() -> "Sequence[str]":
+def experiments_known(_: "Mapping[str, Any]") -> "Sequence[str]":
     """Return the names of the experiments, for shells."""
     from cevnsfit.spec.catalog import experiment_names
 
     return experiment_names()
 
 
-def models_known() -> "Sequence[str]":
+def scopes_known(given: "Mapping[str, Any]") -> "Sequence[str]":
+    """Return the names of the experiments before a colon, for shells."""
+    return [f"{name}:" for name in experiments_known(given)]
+
+
+def models_known(_: "Mapping[str, Any]") -> "Sequence[str]":
     """Return the names of the models, for shells."""
     from cevnsfit.studies.setup import all_models
 
     return all_models()
 
 
+def parameters_known(given: "Mapping[str, Any]") -> "Sequence[str]":
+    """Return the parameters of the model of a line, for shells."""
+    from cevnsfit.studies.setup import all_models, units_of
+
+    model = given.get("model")
+    return list(units_of(model)) if model in all_models() else []
+
+
+def values_known(given: "Mapping[str, Any]") -> "Sequence[str]":
+    """Return the parameters of the model of a line before a sign of equality, for shells."""
+    return [f"{name}=" for name in parameters_known(given)]
+
+
 ExperimentArgument = Annotated[str, argument("A shipped experiment, or a folder.", "EXP", experiments_known)]
-SetOption = Annotated[list[str] | None, option("--set", "Override a field of experiment.yaml; repeatable.", "[EXP:]PATH=VALUE")]
-PoiOption = Annotated[str | None, option("--poi", "Parameter of interest; by default the model's coupling.", "NAME")]
+SetOption = Annotated[
+    list[str] | None, option("--set", "Override a field of experiment.yaml; repeatable.", "[EXP:]PATH=VALUE", scopes_known)
+]
+PoiOption = Annotated[str | None, option("--poi", "Parameter of interest; by default the model's coupling.", "NAME", parameters_known)]
 LevelOption = Annotated[float, option("--cl", "Confidence level.")]
 DofOption = Annotated[int, option("--dof", "Degrees of freedom of the threshold.")]
 SeedOption = Annotated[int, option("--seed", "Seed of the toys.", "SEED")]
@@ -54,8 +74,12 @@ class ModelOptions:
     """What is analysed, but for the experiments."""
 
     model: Annotated[str, option("--model -m", "Signal model; see `cevnsfit models`.", "MODEL", models_known)]
-    at: Annotated[list[str] | None, option("--at", "Hold a parameter (mass=100, mass=0.1GeV); repeatable.", "NAME=VALUE")] = None
-    profile: Annotated[list[str] | None, option("--profile", "Let a parameter float that is held by default; repeatable.", "NAME")] = None
+    at: Annotated[list[str] | None, option("--at", "Hold a parameter (mass=100, mass=0.1GeV); repeatable.", "NAME=VALUE", values_known)] = (
+        None
+    )
+    profile: Annotated[
+        list[str] | None, option("--profile", "Let a parameter float that is held by default; repeatable.", "NAME", parameters_known)
+    ] = None
     profile_signal: Annotated[
         bool, option("--profile-signal", "Profile the shapes of the signal in `signal-strength`; other models profile all.")
     ] = False

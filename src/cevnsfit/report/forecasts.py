@@ -173,9 +173,10 @@ def expected_figure(
         ax.set_yticks(rows, [wrapped(band.label) for band in bands])
         ax.set_ylim(len(bands) - 0.5, -1.2)
         ax.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
-        ax.xaxis.set_minor_formatter(FormatStrFormatter("%g"))
+        for form in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
+            form(FormatStrFormatter("%g"))
         ax.set_xlabel(axis_label(poi, "1"))
-        ax.legend(loc="upper left", ncols=3, fontsize=8)
+        ax.legend(loc="upper left", ncols=3, fontsize=8, markerscale=0.4)
         caption(figure_of(ax), notes if alone else ())
     return figure_of(ax)
 
