@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
     from cevnsfit.studies.setup import build_likelihood
+    from cevnsfit.studies.shown import plot, table
     from cevnsfit.studies.stored import open
     from cevnsfit.studies.toy_regions import region
     from cevnsfit.studies.validate import validate
@@ -53,12 +54,14 @@ __all__ = [
     "load_experiment",
     "model_names",
     "open",
+    "plot",
     "posterior",
     "rates",
     "region",
     "scan",
     "signal_model",
     "significance",
+    "table",
     "validate",
 ]
 
@@ -79,12 +82,14 @@ _HOMES: Final = {
     "load_experiment": "spec.load:load_experiment",
     "model_names": "studies.setup:all_models",
     "open": "studies.stored:open",
+    "plot": "studies.shown:plot",
     "posterior": "studies.posterior:posterior",
     "rates": "studies.rates:rates",
     "region": "studies.toy_regions:region",
     "scan": "studies.scan:scan",
     "signal_model": "physics.interactions:signal_model",
     "significance": "studies.limits:significance",
+    "table": "studies.shown:table",
     "validate": "studies.validate:validate",
 }
 """Where each public name lives; it is imported when it is first asked for (PEP 562)."""

@@ -2,16 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOption, ToyOptions, WorkerOptions
-from cevnsfit.cli.output import Answer, lost, progress, table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cevnsfit.studies.coverage import CoverageStudy
+from cevnsfit.cli.output import Answer, progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +29,7 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
 
     CLs limits are studied where counts grow with the parameter.
     """
+    from cevnsfit.infer.results import lost
     from cevnsfit.infer.toys import Toys
     from cevnsfit.studies import coverage as studies
     from cevnsfit.studies.grids import parse_grid
@@ -47,25 +43,4 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
             store=asked.folder, workers=executor, progress=tell,
         )  # fmt: skip
     files = [] if asked.folder is None else studies.write_coverage(study, asked.folder)
-    return Answer(study, _text(study), files, analysis=chosen, seed=asked.seed, incomplete=lost(study.failed))
-
-
-def _text(study: "CoverageStudy") -> "Iterator[str]":
-    from cevnsfit.infer.intervals import threshold
-
-    rows = [
-        (
-            *([] if row.setting is None else [f"{row.setting:.4g}"]),
-            f"{entry.truth:.4g}",
-            entry.method,
-            f"{entry.covered:.3f} +- {entry.error:.3f}",
-            f"{entry.quantile:.2f}" if entry.method == "profile" else "",
-            f"{entry.toys}",
-            f"{entry.failed}",
-        )
-        for row in study.rows
-        for entry in row.coverage
-    ]
-    start = [] if study.over is None else [study.over]
-    headers = (*start, f"true {study.poi}", "method", "coverage", f"{100 * study.cl:g} % of t below", "toys", "failed")
-    yield table(f"Coverage at {100 * study.cl:g} % CL (asymptotic threshold of t: {threshold(study.cl, 1):.2f})", headers, rows)
+    return Answer(study, files=files, analysis=chosen, seed=asked.seed, incomplete=lost(study.failed))

@@ -1,7 +1,6 @@
 """`cevnsfit forecast`: what planned experiments are expected to exclude and discover."""
 
 import functools
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -17,17 +16,16 @@ from cevnsfit.cli.options import (
     experiments_known,
     levels_at,
 )
-from cevnsfit.cli.output import Answer, lost, progress, table
+from cevnsfit.cli.output import Answer, progress
 from cevnsfit.core.documents import plain, write_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.studies.forecast import Forecast
-    from cevnsfit.studies.whatif import WhatIf
 
 _MASSES: Final = "mass=1:1000:13:log"
 
@@ -107,18 +105,21 @@ def _origin(planned: "Analysis", asked: ForecastOptions) -> "dict[str, Any]":
 
 
 def _single(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callable[..., Any]]", executor: "Executor | None") -> Answer:
+    from cevnsfit.studies.shown import table
+
     results = [line(at=planned.held, workers=executor) for line in lines]
     forecasts = plain(results)
     document = {**forecasts[-1], "forecasts": forecasts, "provenance": _origin(planned, asked)}
     if asked.folder is not None:
         write_document(asked.folder / "forecast.json", document, indent=1)
-    return Answer(document, _text(results), incomplete=_invalid(results))
+    return Answer(document, [table(results)], incomplete=_invalid(results))
 
 
 def _curve(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callable[..., Any]]", executor: "Executor | None") -> Answer:
     from cevnsfit.report.style import AxisLabel
     from cevnsfit.studies.forecast import forecast_curve, write_forecast, write_forecast_plot
     from cevnsfit.studies.grids import parse_grid
+    from cevnsfit.studies.shown import table
 
     name, values = parse_grid(_MASSES if asked.grid is None else asked.grid)
     with progress("forecast") as tell:
@@ -130,12 +131,14 @@ def _curve(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callabl
     if folder is not None:
         files = [write_forecast(curve, x, folder / "forecast.csv"), write_document(folder / "forecast.json", document, indent=1)]
         files.append(write_forecast_plot(curve, x, AxisLabel(poi, "1"), planned.model, folder / "forecast.png"))
-    return Answer(document, _curve_text(curve, name, unit), files, incomplete=_invalid([entry for point in curve for entry in point]))
+    results = [entry for point in curve for entry in point]
+    return Answer(document, [table(results)], files, incomplete=_invalid(results))
 
 
 def _vary(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callable[..., Any]]", executor: "Executor | None") -> Answer:
     from cevnsfit.studies.forecast import acting
     from cevnsfit.studies.grids import parse_grids
+    from cevnsfit.studies.shown import table
     from cevnsfit.studies.whatif import as_planned, write_whatif, write_whatif_plot
 
     grids = parse_grids(() if asked.vary is None else asked.vary)
@@ -147,75 +150,15 @@ def _vary(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callable
     if folder is not None:
         files = [write_whatif(result, folder / "whatif.csv"), write_document(folder / "whatif.json", document, indent=1)]
         files.append(write_whatif_plot(result, folder / "whatif.png"))
-    return Answer(document, _whatif_text(result), files)
+    return Answer(document, [table(result)], files)
 
 
 def _invalid(results: "Sequence[Forecast]") -> str:
+    from cevnsfit.infer.results import lost
+
     bad = sum(not result.sensitivity.median.valid for result in results)
     return (
         f"{bad} forecasts have profiled points near the minimum that did not converge"
         if bad
         else lost(sum(result.sensitivity.failed for result in results))
     )
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}" if math.isfinite(value) else "none"
-
-
-def _text(results: "Sequence[Forecast]") -> "Iterator[str]":
-    from cevnsfit.infer.sensitivity import DISCOVERY
-    from cevnsfit.report.tables import format_intervals
-
-    for result in results:
-        found = result.sensitivity
-        poi, (low2, low1, _, high1, high2) = found.median.poi, found.bands
-        reach = ", ".join(f"{_number(value)} at {sigma:g} sigma" for sigma, value in zip(DISCOVERY, found.discovery, strict=True))
-        counts = ", ".join(f"{count:.1f} ({name})" for name, count in result.events.items())
-        yield f"{result.about.label}: {poi} at {100 * found.median.cl:g} % CL, {found.median.dof} dof, {found.median.method}"
-        yield f"  {result.data}; {counts} signal events of the Standard Model, {found.live_bins} bins"
-        yield f"  median limit: {_number(found.limit)}, 68 % [{_number(low1)}, {_number(high1)}], 95 % [{_number(low2)}, {_number(high2)}]"
-        yield f"  bands: {found.bands_method}{f', {found.failed} failed' if found.failed else ''}"
-        yield f"  allowed:  {format_intervals(found.median.allowed)}"
-        yield f"  excluded: {format_intervals(found.median.excluded)}"
-        yield f"  discovery: {reach}"
-        if result.about.caveat:
-            yield f"  {result.about.caveat}"
-
-
-def _curve_text(curve: "Sequence[Sequence[Forecast]]", name: str, unit: str) -> "Iterator[str]":
-    from cevnsfit.infer.sensitivity import DISCOVERY
-
-    for position, first in enumerate(curve[0]):
-        rows = []
-        for point in curve:
-            found = point[position].sensitivity
-            low2, low1, _, high1, high2 = map(_number, found.bands)
-            start = (f"{point[position].at[name]:.4g}", _number(found.limit), f"{low1} .. {high1}", f"{low2} .. {high2}")
-            rows.append((*start, *map(_number, found.discovery)))
-        median = first.sensitivity.median
-        title = f"{first.about.label}: limit on {median.poi} at {100 * median.cl:g} % CL, {median.dof} dof"
-        headers = (f"{name} [{unit}]", "median", "68 %", "95 %", *(f"discovery at {z:g} sigma" for z in DISCOVERY))
-        yield table(title, headers, rows)
-        yield f"{first.data}; bands: {first.sensitivity.bands_method}"
-        if first.about.caveat:
-            yield first.about.caveat
-
-
-def _whatif_text(result: "WhatIf") -> "Iterator[str]":
-    headers = (*(f"{f.path} [{f.unit}]" for f in result.fields), "events (SM)", "median limit", "68 %", "95 %", "statistics alone", "ratio")
-    rows = [
-        (
-            *(f"{value:.4g}" for value in row.values),
-            f"{row.events:.1f}",
-            _number(row.limit),
-            f"{_number(row.bands[1])} .. {_number(row.bands[3])}",
-            f"{_number(row.bands[0])} .. {_number(row.bands[4])}",
-            _number(row.statistics_only),
-            _number(row.limit / row.statistics_only) if row.statistics_only > 0.0 else "none",
-        )
-        for row in result.rows
-    ]
-    held = "".join(f", {name} = {value:g}" for name, value in result.at.items())
-    yield table(f"{result.about.label}: limit on {result.poi} at {100 * result.cl:g} % CL, {result.dof} dof{held}", headers, rows)
-    yield result.data

@@ -1,11 +1,10 @@
 """`cevnsfit g-2`: couplings that explain a magnetic moment."""
 
-import math
 from pathlib import Path
 from typing import Annotated
 
 from cevnsfit.cli.command import argument, command, option
-from cevnsfit.cli.output import Answer, table
+from cevnsfit.cli.output import Answer
 
 
 @command()
@@ -31,10 +30,4 @@ def g_2(
         raise CevnsfitError(message)
     band = band_of(reference, mass, coupling, sigmas)
     files = [] if file is None else [write_band(file, band)]
-    ends = [("none", "none") if math.isnan(b) else (f"{a:.4g}", f"{b:.4g}") for a, b in zip(band.low, band.high, strict=True)]
-    rows = [(f"{m:.4g}", *pair) for m, pair in zip(mass, ends, strict=True)]
-    text = (
-        f"Delta a_{reference.lepton} = {reference.value:.4g} +- {reference.error:.3g}",
-        table(f"{coupling} coupling within {sigmas:g} sigma", ("mass [MeV]", "g from", "to"), rows),
-    )
-    return Answer(band, text, files)
+    return Answer(band, files=files)

@@ -2,16 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import AnalysisOptions, PoiOption, SeedOption, WorkerOptions
-from cevnsfit.cli.output import Answer, alone, progress, table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from cevnsfit.studies.posterior import Posterior
+from cevnsfit.cli.output import Answer, progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,33 +50,4 @@ def posterior(what: AnalysisOptions, asked: SamplingOptions, workers: WorkerOpti
             walkers=asked.walkers, ensembles=asked.ensembles, seed=asked.seed, sampler=asked.sampler, store=asked.folder, workers=executor, progress=tell,
         )  # fmt: skip
     files = [] if asked.folder is None else studies.write_posterior(result, asked.folder)
-    incomplete = "" if result.numbers.valid else f"{result.numbers.reason}: more {'--walkers' if nested else '--steps'}"
-    return Answer(result, _text(result, chosen.experiments), files, analysis=chosen, seed=asked.seed, incomplete=incomplete)
-
-
-def _text(result: "Posterior", experiments: "Sequence[str]") -> "Iterator[str]":
-    from cevnsfit.report.tables import format_intervals
-    from cevnsfit.studies.posterior import notes_of
-
-    found = result.numbers
-    title, prefix = alone(experiments)
-    rows = [
-        (
-            one.name.removeprefix(prefix),
-            f"{one.mean:.4g} +- {one.sd:.3g}",
-            f"{one.quantiles[2]:.4g}",
-            f"{one.quantiles[1]:.4g} .. {one.quantiles[3]:.4g}",
-            f"{one.r_hat:.4f}",
-            f"{one.ess_bulk:.0f}",
-            f"{one.ess_tail:.0f}",
-            f"{one.autocorrelation:.0f}",
-        )
-        for one in found.marginals
-    ]
-    headers = ("name", "mean +- sd", "median", "16 % .. 84 %", "R-hat", "ESS bulk", "ESS tail", "steps of autocorrelation")
-    yield table(f"Posterior{title}", headers, rows)
-    contents = ", ".join(f"{100 * part:.1f} %" for part in found.contents)
-    yield (
-        f"{found.poi}: {100 * found.cl:g} % in {format_intervals(found.intervals)} ({contents}); {100 * found.cl:g} % below {found.upper:.4g}"
-    )
-    yield from (f"  {note}" for note in notes_of(result)[1:])
+    return Answer(result, files=files, analysis=chosen, seed=asked.seed)

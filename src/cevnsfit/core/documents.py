@@ -182,6 +182,11 @@ class Result(Document):
 
     about: About = About()
 
+    @property
+    def doubt(self) -> str:
+        """Return why the result cannot be trusted or is incomplete; empty where there is no doubt."""
+        return ""
+
 
 def write_document(path: Path, values: object, *, indent: int | None = None) -> Path:
     """Write plain values as a JSON file, make the folder where it is missing, and return the path.

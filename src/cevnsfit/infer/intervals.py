@@ -14,7 +14,7 @@ from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.columns import at_values, searched
 from cevnsfit.infer.curve import complement, crossings
 from cevnsfit.infer.multistart import profile_minima
-from cevnsfit.infer.results import named_minima
+from cevnsfit.infer.results import lost, named_minima
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,6 +92,13 @@ class Intervals(Result):
     def named_minima(self) -> list[dict[str, float]]:
         """Return value and -2 ln lambda of each local minimum by these names."""
         return named_minima(self.minima)
+
+    @property
+    def doubt(self) -> str:
+        """Return why the result cannot be trusted: pseudo-experiments that were lost, or no minimum near what is allowed."""
+        if self.valid:
+            return ""
+        return lost(0 if self.toys is None else self.toys.failed) or "profiled points near the minimum did not converge"
 
 
 def domain_ends(allowed: Sequence[Interval], domain: Interval, parameter: Parameter) -> tuple[str, ...]:

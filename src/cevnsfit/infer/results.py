@@ -198,6 +198,11 @@ def named_minima(minima: Sequence[tuple[float, float]]) -> list[dict[str, float]
     return [{"value": value, "nll2": nll2} for value, nll2 in minima]
 
 
+def lost(failed: int) -> str:
+    """Return why a result with pseudo-experiments that were lost is incomplete; empty if there are none."""
+    return f"{failed} toys could not be fitted" if failed else ""
+
+
 class Tested(Result):
     """What tests of a model with pseudo-experiments share: `toys` are those behind the p-value, None without any."""
 
@@ -214,3 +219,8 @@ class Tested(Result):
     def valid(self) -> bool:
         """Return whether no pseudo-experiment was lost."""
         return self.toys is None or self.toys.valid
+
+    @property
+    def doubt(self) -> str:
+        """Return how many pseudo-experiments were lost, in words."""
+        return "" if self.toys is None else lost(self.toys.failed)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.stats.likelihood import Likelihood
@@ -224,8 +227,7 @@ def notes_of(study: CoverageStudy) -> list[str]:
 
 def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
     """Write the table and the picture, and return both paths."""
-    name, poi = "" if study.over is None else study.over, study.poi
-    unit = units_of(study.about.model).get(name, "1") if study.about.model else "1"
+    (name, unit), poi = _setting(study), study.poi
     comments = ["how often intervals contain the truth", *notes_of(study), f"cevnsfit {installed_version()}"]
     headers = [
         *([f"{name} [{unit}]"] if name else []),
@@ -243,7 +245,12 @@ def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
         for setting in [[] if row.setting is None else [cell(row.setting)]]
         for e in row.coverage
     ]
-    table = write_rows(folder / TABLE, comments, headers, lines)
+    return write_rows(folder / TABLE, comments, headers, lines), save_figure(coverage_picture(study), folder / PICTURE)
+
+
+def coverage_picture(study: CoverageStudy, ax: Axes | None = None) -> Figure:
+    """Return the picture of a coverage study."""
+    name, unit = _setting(study)
     numbers = operator.attrgetter("truth", "covered", "error", "quantile")
     curves = [
         CoverageLine(method, row.setting, np.array([numbers(e) for e in row.coverage if e.method == method]), row.allowed)
@@ -251,5 +258,11 @@ def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
         for method in dict.fromkeys(entry.method for entry in row.coverage)
     ]
     notes = [*notes_of(study), f"{'bars' if name else 'grey'}: what the observed data allow at this level (profile likelihood)"]
-    figure = coverage_figure(curves, poi, AxisLabel(name, unit) if name else None, cl=study.cl, notes=notes)
-    return table, save_figure(figure, folder / PICTURE)
+    held = AxisLabel(name, unit) if name else None
+    return coverage_figure(curves, study.poi, held, cl=study.cl, notes=notes, ax=ax)
+
+
+def _setting(study: CoverageStudy) -> tuple[str, str]:
+    """Return name and unit of the held parameter whose values are the settings; an empty name without one."""
+    name = "" if study.over is None else study.over
+    return name, units_of(study.about.model).get(name, "1") if study.about.model else "1"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from cevnsfit.infer.planes import Plane, Region
@@ -177,21 +179,33 @@ def write_plot(
     curves: Sequence[tuple[str, NDArray[np.float64]]] = (),
     title: str | None = None,
 ) -> Path:
-    """Draw the planes with their regions, other limits as curves, and the band of a magnetic moment where the model has one."""
+    """Write the picture of some planes, see `exclusion_picture`."""
+    return save_figure(exclusion_picture(results, reference, curves=curves, title=title), path)
+
+
+def exclusion_picture(
+    results: Sequence[Exclusion],
+    reference: Deviation | None,
+    *,
+    curves: Sequence[tuple[str, NDArray[np.float64]]] = (),
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Return the planes with their regions, other limits as curves, and the band of a magnetic moment where the model has one."""
     band = None if reference is None else plane_band(results[-1].plane, reference)
-    model = check_model(results[0].plane.model)
+    model = check_model(results[0].plane.model) if results[0].plane.model else None
     notes = [] if model is None else [model.lagrangian]
     if reference is not None and band is None and model is not None and reference.lepton in {lepton for lepton, _, _ in model.leptons}:
         notes.append(f"no coupling gives {reference.label}")
-    figure = exclusion_figure(
+    return exclusion_figure(
         [(entry.plane, entry.regions, entry.plane.label) for entry in results],
         band=band,
         curves=curves,
         title=title,
-        method=METHOD,
+        method="; ".join(dict.fromkeys(entry.method for entry in results)),
         notes=notes,
+        ax=ax,
     )
-    return save_figure(figure, path)
 
 
 def plane_band(plane: Plane, reference: Deviation) -> Band | None:

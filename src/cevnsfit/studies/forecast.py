@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
     from cevnsfit.core.analysis import Analysis
@@ -272,11 +274,29 @@ def _comments(curve: Sequence[Sequence[Forecast]]) -> list[str]:
 
 
 def write_forecast_plot(curve: Sequence[Sequence[Forecast]], x: AxisLabel, y: AxisLabel, model: str, path: Path) -> Path:
-    """Draw limits with bands against one parameter, and return the path; `x` and `y` are the parameter and the limit."""
+    """Write the picture of limits against one parameter, see `curve_picture`."""
+    return save_figure(curve_picture(curve, x, y, model), path)
+
+
+def varied(several: Sequence[Forecast]) -> str:
+    """Return the held parameter of which forecasts have several values; empty if there is none."""
+    return next((name for name in several[0].at if len({one.at.get(name) for one in several}) > 1), "")
+
+
+def lines_of(several: Sequence[Forecast]) -> list[list[Forecast]]:
+    """Return the forecasts of each set of experiments."""
+    lines: dict[str, list[Forecast]] = {}
+    for one in several:
+        lines.setdefault(one.about.label, []).append(one)
+    return [*lines.values()]
+
+
+def curve_picture(curve: Sequence[Sequence[Forecast]], x: AxisLabel, y: AxisLabel, model: str, ax: Axes | None = None) -> Figure:
+    """Return limits with bands against one parameter; `x` and `y` are the parameter and the limit."""
     values, names = np.array([point[0].at[x.name] for point in curve]), ("limit", "bands", "discovery")
     lines = [
         LimitBand(first.about.label, values, *(np.array([getattr(point[k].sensitivity, name) for point in curve]) for name in names))
         for k, first in enumerate(curve[0])
     ]
     notes = [*_comments(curve)[:-1]]
-    return save_figure(forecast_figure(lines, x, y, discovery=DISCOVERY, model=model, notes=notes), path)
+    return forecast_figure(lines, x, y, discovery=DISCOVERY, model=model, notes=notes, ax=ax)

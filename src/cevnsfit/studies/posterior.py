@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from cevnsfit.infer.density import PosteriorDensity
@@ -344,6 +346,11 @@ def write_posterior(result: Posterior, folder: Path) -> tuple[Path, Path]:
     branches = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in found.intervals)
     comments = [*notes_of(result), f"{found.poi}: {branches}", *([f"not converged: {found.reason}"] if found.reason else [])]
     table = write_rows(folder / TABLE, [*comments, f"cevnsfit {installed_version()}"], headers, rows)
+    return table, save_figure(posterior_picture(result), folder / PICTURE)
+
+
+def posterior_picture(result: Posterior, ax: Axes | None = None) -> Figure:
+    """Return the picture of the posterior of the parameter of interest."""
+    found = result.numbers
     log = any(prior.name == found.poi and prior.log for prior in found.priors)
-    figure = posterior_figure(result.sample, found.intervals, found.poi, log=log, notes=notes_of(result))
-    return table, save_figure(figure, folder / PICTURE)
+    return posterior_figure(result.sample, found.intervals, found.poi, log=log, notes=notes_of(result), ax=ax)

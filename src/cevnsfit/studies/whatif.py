@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
+    from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
     from cevnsfit.core.analysis import Analysis
@@ -229,7 +230,12 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
 
 
 def write_whatif_plot(result: WhatIf, path: Path) -> Path:
-    """Draw the limits against the first field, one colour for each setting of the others, and return the path."""
+    """Write the picture of a table of limits, see `whatif_picture`."""
+    return save_figure(whatif_picture(result), path)
+
+
+def whatif_picture(result: WhatIf) -> Figure:
+    """Return the limits against the first field, one colour for each setting of the others."""
     first, others = result.fields[0], result.fields[1:]
     groups: dict[tuple[float, ...], list[WhatIfRow]] = {}
     for row in result.rows:
@@ -243,5 +249,4 @@ def write_whatif_plot(result: WhatIf, path: Path) -> Path:
         )
     held = ", ".join(f"{name} = {value:g}" for name, value in result.at.items())
     notes = [f"{result.about.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof", result.data]
-    figure = whatif_figure(lines, AxisLabel(first.path, first.unit), result.poi, scale=first.scale, notes=notes)
-    return save_figure(figure, path)
+    return whatif_figure(lines, AxisLabel(first.path, first.unit), result.poi, scale=first.scale, notes=notes)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cevnsfit as cf
-from cevnsfit.cli.fit import fit_text
-from cevnsfit.core.analysis import Analysis
 from cevnsfit.studies import fitting
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ def test_profiling_the_signal_widens_the_error(command: Callable[..., Result], s
 
 
 def test_the_tables_say_what_was_found(summary: fitting.Fit) -> None:
-    text = "\n".join(fit_text(summary, Analysis((CSI,), "signal-strength")))
+    text = str(cf.table(summary))
     assert all(part in text for part in ("signal_strength", "cevns", "observed", "1567", "-2 ln lambda / ndof = 93.", "11.", "sigma"))
 
 

@@ -1,0 +1,93 @@
+"""Pictures of results that several verbs return, and of histograms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cevnsfit.core.documents import About
+from cevnsfit.core.histograms import Histogram
+from cevnsfit.infer.intervals import Level
+from cevnsfit.infer.sensitivity import DISCOVERY
+from cevnsfit.moments.measured import latest_deviation
+from cevnsfit.report.forecasts import LimitBand, expected_figure
+from cevnsfit.report.rankings import ranking_figure
+from cevnsfit.report.spectra import spectra_figure
+from cevnsfit.report.style import AxisLabel
+from cevnsfit.studies.exclusion import Exclusion, exclusion_picture, regions_of
+from cevnsfit.studies.forecast import curve_picture, lines_of, varied
+from cevnsfit.studies.rates import Rates
+from cevnsfit.studies.scan import Scan
+from cevnsfit.studies.setup import units_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cevnsfit.infer.impacts import Ranking
+    from cevnsfit.studies.fitting import Fit
+    from cevnsfit.studies.forecast import Forecast
+    from cevnsfit.studies.toy_regions import ToyRegion
+
+LEVELS: Final = (Level(0.90, 2), Level(0.95, 2))
+"""Of the regions of a scan."""
+
+MOMENT: Final = "2025"
+"""Prediction behind the band of a magnetic moment."""
+
+
+def planes(several: Sequence[Scan | Exclusion | ToyRegion], ax: Axes | None = None) -> Figure:
+    """Return the exclusion plot of scans and of regions by toys, in one plane."""
+    return exclusion_picture([_exclusion(one) for one in several], latest_deviation(MOMENT), ax=ax)
+
+
+def _exclusion(one: Scan | Exclusion | ToyRegion) -> Exclusion:
+    if isinstance(one, Exclusion):
+        return one
+    return regions_of([one], LEVELS)[0] if isinstance(one, Scan) else Exclusion(one.plane, (one.region,), one.method)
+
+
+def spectra(several: Sequence[Any]) -> Figure:
+    """Return data against stacked components, of fits, of rates, or of histograms by experiment."""
+    return spectra_figure([projection for one in several for rates in _rates(one) for projection in rates.projections])
+
+
+def _rates(one: Fit | Rates | Histogram | Mapping[str, Any], name: str = "") -> Iterator[Rates]:
+    """Yield the counts of each experiment in a result; a mapping is one of experiments, or of the components of one."""
+    if isinstance(one, Rates):
+        yield one
+    elif isinstance(one, Histogram):
+        yield from _rates({"expected": one}, name)
+    elif not isinstance(one, Mapping):
+        yield from one.counts.values()
+    elif name:
+        axes = next(iter(one.values())).axes
+        yield Rates(name, axes, {part: histogram.values() for part, histogram in one.items()}, None, {}, About())
+    else:
+        for experiment, found in one.items():
+            yield from _rates(found, experiment)
+
+
+def forecasts(several: Sequence[Forecast], ax: Axes | None = None) -> Figure:
+    """Return expected limits against a held parameter that has several values; as bars if there is none."""
+    name, median, about = varied(several), several[0].sensitivity.median, several[0].about
+    if name:
+        unit = units_of(about.model).get(name, "1") if about.model else "1"
+        curve = [*zip(*lines_of(several), strict=True)]
+        return curve_picture(curve, AxisLabel(name, unit), AxisLabel(median.poi, "1"), about.model, ax)
+    bands = [
+        LimitBand(one.about.label, np.zeros(1), np.array([found.limit]), np.array([found.bands]), np.array([found.discovery]))
+        for one, found in ((one, one.sensitivity) for one in several)
+    ]
+    caveats = dict.fromkeys(one.about.caveat for one in several if one.about.caveat)
+    notes = [f"expected limits at {100 * median.cl:g} % CL, {median.dof} dof", *caveats]
+    return expected_figure(bands, median.poi, discovery=DISCOVERY, notes=notes, ax=ax)
+
+
+def ranking(result: Ranking) -> Figure:
+    """Return the ranking plot."""
+    return ranking_figure(result, title=result.about.label)
