@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import AnalysisOptions, PoiOption, ToyOptions, WorkerOptions, picture
+from cevnsfit.cli.options import AnalysisOptions, PoiOption, ToyOptions, WorkerOptions, drawn, picture
 from cevnsfit.cli.output import Answer
 
 
@@ -57,11 +57,6 @@ def impacts(
     """Rank the nuisances by their impact on a parameter, with pulls and constraints; masses must be held."""
     from cevnsfit.studies import agreement
 
-    files = [] if target is None else [picture(target)]
+    path = None if target is None else picture(target)
     result = agreement.impacts(what.likelihood, poi, at=what.held)
-    if files:
-        from cevnsfit.report.rankings import ranking_figure
-        from cevnsfit.report.style import save_figure
-
-        save_figure(ranking_figure(result, title=" + ".join(what.experiments)), files[0])
-    return Answer(result, files=files, analysis=what.analysis)
+    return Answer(result, files=drawn(result, path), analysis=what.analysis)

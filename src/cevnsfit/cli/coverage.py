@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOption, ToyOptions, WorkerOptions
-from cevnsfit.cli.output import Answer, progress
+from cevnsfit.cli.output import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,6 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
 
     CLs limits are studied where counts grow with the parameter.
     """
-    from cevnsfit.infer.results import lost
     from cevnsfit.infer.toys import Toys
     from cevnsfit.studies import coverage as studies
     from cevnsfit.studies.grids import parse_grid
@@ -37,10 +36,10 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
 
     chosen, (poi, true) = what.analysis, studies.parse_truths(asked.truth, units_of(what.model))
     name, values = ("", ()) if asked.grid is None else parse_grid(asked.grid)
-    with progress("units of toys") as tell, workers.open() as executor:
+    with workers.running("units of toys") as where:
         study = studies.coverage(
             what.likelihood, poi, true, at=chosen.held, cl=asked.cl, nested=asked.nested, over=(name, list(values)) if name else None, toys=Toys(asked.toys, asked.seed),
-            store=asked.folder, workers=executor, progress=tell,
+            store=asked.folder, **where,
         )  # fmt: skip
     files = [] if asked.folder is None else studies.write_coverage(study, asked.folder)
-    return Answer(study, files=files, analysis=chosen, seed=asked.seed, incomplete=lost(study.failed))
+    return Answer(study, files=files, analysis=chosen, seed=asked.seed)

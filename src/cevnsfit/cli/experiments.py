@@ -22,10 +22,11 @@ def experiments(ctx: typer.Context) -> Answer | None:
         return None
     from cevnsfit.spec.catalog import experiment_names
     from cevnsfit.spec.load import load_experiment
+    from cevnsfit.studies.listings import observed_events
     from cevnsfit.studies.shown import table
 
     known = [load_experiment(name) for name in experiment_names()]
-    return Answer([_entry(one) for one in known], [table(known)])
+    return Answer([{**one.to_dict(), "observed": observed_events(one)} for one in known], [table(known)])
 
 
 @app.command()
@@ -34,10 +35,9 @@ def show(name: ExperimentArgument, changes: SetOption = None) -> Answer:
     """Show everything known of one experiment."""
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.studies.setup import load_experiments
-    from cevnsfit.studies.shown import table
 
     (experiment,) = load_experiments(Analysis((name,), "sm", overrides(changes)))
-    return Answer(_details(experiment), [table(experiment)])
+    return Answer(experiment, further=_details(experiment))
 
 
 @app.command()
@@ -69,17 +69,13 @@ def check(folder: Annotated[str, argument("Folder with experiment.yaml.", "DIR")
     return Answer({"valid": True, "problems": [], "name": experiment.name, "expected": totals, "observed": observed}, text)
 
 
-def _entry(experiment: "Experiment") -> dict[str, Any]:
+def _details(experiment: "Experiment") -> dict[str, Any]:
+    """Return axes with edges in display units, the description in internal units, and the digests of the files."""
     from cevnsfit.studies.listings import observed_events
 
-    return {**experiment.to_dict(), "observed": observed_events(experiment)}
-
-
-def _details(experiment: "Experiment") -> dict[str, Any]:
-    """Return the summary, axes with edges in display units, the description in internal units, and the digests of the files."""
     spec = experiment.spec
     return {
-        **_entry(experiment),
+        "observed": observed_events(experiment),
         "description": spec.description,
         "axes": {axis.name: {"unit": axis.unit, "edges": axis.display_edges} for axis in experiment.axes},
         "internal_units": "MeV, cm, g, s, PE",

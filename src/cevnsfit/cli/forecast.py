@@ -13,8 +13,8 @@ from cevnsfit.cli.options import (
     PoiOption,
     WorkerOptions,
     assignments,
+    drawn,
     experiments_known,
-    levels_at,
 )
 from cevnsfit.cli.output import Answer, progress
 from cevnsfit.core.documents import plain, write_document
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from cevnsfit.core.analysis import Analysis
-    from cevnsfit.core.parameters import Parameter
     from cevnsfit.studies.forecast import Forecast
 
 _MASSES: Final = "mass=1:1000:13:log"
@@ -50,7 +49,7 @@ class ForecastOptions:
     seed: Annotated[int, option("--seed", "Seed of the toys.")] = 1
     folder: Annotated[Path | None, option("--output -o", "Folder for table, JSON and picture.", "DIR")] = None
 
-    def lines(self, planned: "Analysis", level: LevelOptions) -> "list[Callable[..., Any]]":
+    def lines(self, planned: "Analysis", level: LevelOptions) -> "list[functools.partial[Any]]":
         """Return `forecast` with everything given but what is held: of the planned experiments alone, and together with existing ones."""
         from cevnsfit.infer.toys import Toys
         from cevnsfit.studies.forecast import combined, forecast, planned_alone
@@ -58,7 +57,7 @@ class ForecastOptions:
 
         toys = None if self.toys == 0 else Toys(self.toys, self.seed)
         ask = functools.partial(forecast, poi=self.poi, true=assignments(self.truth, planned.model), cl=level.cl, dof=level.dof, toys=toys)
-        lines: list[Callable[..., Any]] = [functools.partial(ask, build(planned_alone(planned, self.known)))]
+        lines = [functools.partial(ask, build(planned_alone(planned, self.known)))]
         if self.known:
             likelihood, names = build(combined(planned, self.known)), set(map(own_name, self.known))
             measured = [channel.name for channel in likelihood.at({}).channels if channel.observed is not None]
@@ -78,22 +77,14 @@ class ForecastOptions:
 )
 def forecast(what: AnalysisOptions, asked: ForecastOptions, level: LevelOptions, workers: WorkerOptions) -> Answer:
     """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""
-    levels_at([level.cl], level.dof)
     planned = what.analysis
     lines = asked.lines(planned, level)
     with workers.open() as executor:
         if asked.vary:
             return _vary(planned, asked, lines, executor)
-        if any(p.kind == "nonlinear" and not p.fixed and p.name not in planned.held for p in _parameters(what.model)):
+        if any(not p.fixed and p.name not in planned.held for p in lines[0].args[0].nonlinear):
             return _curve(planned, asked, lines, executor)
         return _single(planned, asked, lines, executor)
-
-
-def _parameters(model: str) -> "tuple[Parameter, ...]":
-    from cevnsfit.studies.setup import check_model
-
-    physics = check_model(model)
-    return () if physics is None else physics.parameters
 
 
 def _origin(planned: "Analysis", asked: ForecastOptions) -> "dict[str, Any]":
@@ -104,53 +95,56 @@ def _origin(planned: "Analysis", asked: ForecastOptions) -> "dict[str, Any]":
     return {**found, "overrides": planned.overrides}
 
 
-def _single(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callable[..., Any]]", executor: "Executor | None") -> Answer:
-    from cevnsfit.studies.shown import table
-
+def _single(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[functools.partial[Any]]", executor: "Executor | None") -> Answer:
     results = [line(at=planned.held, workers=executor) for line in lines]
     forecasts = plain(results)
-    document = {**forecasts[-1], "forecasts": forecasts, "provenance": _origin(planned, asked)}
-    if asked.folder is not None:
-        write_document(asked.folder / "forecast.json", document, indent=1)
-    return Answer(document, [table(results)], incomplete=_invalid(results))
+    return _answer({**forecasts[-1], "forecasts": forecasts}, results, planned, asked, incomplete=_invalid(results))
 
 
-def _curve(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callable[..., Any]]", executor: "Executor | None") -> Answer:
-    from cevnsfit.report.style import AxisLabel
-    from cevnsfit.studies.forecast import forecast_curve, write_forecast, write_forecast_plot
+def _curve(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[functools.partial[Any]]", executor: "Executor | None") -> Answer:
+    from cevnsfit.studies.forecast import forecast_curve, write_forecast
     from cevnsfit.studies.grids import parse_grid
-    from cevnsfit.studies.shown import table
+    from cevnsfit.studies.setup import units_of
 
     name, values = parse_grid(_MASSES if asked.grid is None else asked.grid)
     with progress("forecast") as tell:
         curve = forecast_curve(lines, [{**planned.held, name: float(value)} for value in values], executor, tell)
-    unit = next((p.unit for p in _parameters(planned.model) if p.name == name), "1")
-    poi, x = curve[0][0].sensitivity.median.poi, AxisLabel(name, unit)
-    document = {"parameter": name, "unit": unit, "points": plain(curve), "provenance": _origin(planned, asked)}
-    files, folder = [], asked.folder
-    if folder is not None:
-        files = [write_forecast(curve, x, folder / "forecast.csv"), write_document(folder / "forecast.json", document, indent=1)]
-        files.append(write_forecast_plot(curve, x, AxisLabel(poi, "1"), planned.model, folder / "forecast.png"))
     results = [entry for point in curve for entry in point]
-    return Answer(document, [table(results)], files, incomplete=_invalid(results))
+    document = {"parameter": name, "unit": units_of(planned.model).get(name, "1"), "points": plain(curve)}
+    return _answer(document, results, planned, asked, functools.partial(write_forecast, results, name), incomplete=_invalid(results))
 
 
-def _vary(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callable[..., Any]]", executor: "Executor | None") -> Answer:
+def _vary(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[functools.partial[Any]]", executor: "Executor | None") -> Answer:
     from cevnsfit.studies.forecast import acting
     from cevnsfit.studies.grids import parse_grids
-    from cevnsfit.studies.shown import table
-    from cevnsfit.studies.whatif import as_planned, write_whatif, write_whatif_plot
+    from cevnsfit.studies.whatif import as_planned, write_whatif
 
     grids = parse_grids(() if asked.vary is None else asked.vary)
     with progress("what if") as tell:
         vary = {acting(path, planned, asked.known): values for path, values in grids.items()}
         result = as_planned(lines[-1](at=planned.held, vary=vary, workers=executor, progress=tell), tuple(grids), asked.known)
-    document = {**plain(result), "provenance": _origin(planned, asked)}
-    files, folder = [], asked.folder
-    if folder is not None:
-        files = [write_whatif(result, folder / "whatif.csv"), write_document(folder / "whatif.json", document, indent=1)]
-        files.append(write_whatif_plot(result, folder / "whatif.png"))
-    return Answer(document, [table(result)], files)
+    return _answer(plain(result), result, planned, asked, functools.partial(write_whatif, result))
+
+
+def _answer(
+    document: "dict[str, Any]",
+    shown: object,
+    planned: "Analysis",
+    asked: ForecastOptions,
+    write: "Callable[[Path], Path] | None" = None,
+    *,
+    incomplete: str = "",
+) -> Answer:
+    """Return the answer of a forecast; what `write` makes, the document and the picture are left in the folder."""
+    from cevnsfit.studies.shown import table
+
+    document = {**document, "provenance": _origin(planned, asked)}
+    files, name = [], "whatif" if asked.vary else "forecast"
+    if asked.folder is not None:
+        files += [] if write is None else [write(asked.folder / f"{name}.csv")]
+        files.append(write_document(asked.folder / f"{name}.json", document, indent=1))
+        files += [] if write is None else drawn(shown, asked.folder / f"{name}.png")
+    return Answer(document, [table(shown)], files, incomplete=incomplete)
 
 
 def _invalid(results: "Sequence[Forecast]") -> str:

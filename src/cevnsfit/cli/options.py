@@ -224,6 +224,16 @@ def levels_at(confidence: "Sequence[float] | None", dof: int) -> "list[Level]":
     return intervals.levels_at(confidence if confidence else None, dof)
 
 
+def drawn(result: object, path: Path | None) -> list[Path]:
+    """Write the picture of a result where one is asked for, and return the files that were written."""
+    if path is None:
+        return []
+    from cevnsfit.report.style import save_figure
+    from cevnsfit.studies.shown import plot
+
+    return [save_figure(plot(result), path)]
+
+
 def picture(path: Path) -> Path:
     """Return the path of a picture.
 

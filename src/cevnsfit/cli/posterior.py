@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import AnalysisOptions, PoiOption, SeedOption, WorkerOptions
-from cevnsfit.cli.output import Answer, progress
+from cevnsfit.cli.output import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +43,10 @@ def posterior(what: AnalysisOptions, asked: SamplingOptions, workers: WorkerOpti
     """
     from cevnsfit.studies import posterior as studies
 
-    chosen, nested = what.analysis, asked.sampler == studies.NESTED
-    with progress("nested runs" if nested else "blocks of 100 steps") as tell, workers.open() as executor:
+    with workers.running("nested runs" if asked.sampler == studies.NESTED else "blocks of 100 steps") as where:
         result = studies.posterior(
-            what.likelihood, asked.poi, at=chosen.held, cl=asked.cl, priors=() if asked.prior is None else asked.prior, steps=asked.steps,
-            walkers=asked.walkers, ensembles=asked.ensembles, seed=asked.seed, sampler=asked.sampler, store=asked.folder, workers=executor, progress=tell,
+            what.likelihood, asked.poi, at=what.held, cl=asked.cl, priors=() if asked.prior is None else asked.prior, steps=asked.steps,
+            walkers=asked.walkers, ensembles=asked.ensembles, seed=asked.seed, sampler=asked.sampler, store=asked.folder, **where,
         )  # fmt: skip
     files = [] if asked.folder is None else studies.write_posterior(result, asked.folder)
-    return Answer(result, files=files, analysis=chosen, seed=asked.seed)
+    return Answer(result, files=files, analysis=what.analysis, seed=asked.seed)

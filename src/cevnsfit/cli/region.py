@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOption, OutputFolder, ToyOptions, WorkerOptions
-from cevnsfit.cli.output import Answer, progress
+from cevnsfit.cli.output import Answer
 
 if TYPE_CHECKING:
     from cevnsfit.infer.toy_regions import Ordering
@@ -30,21 +30,18 @@ class RegionOptions(ToyOptions):
 @command("experiments model folder grid at cl ordering toys seed jobs dask profile profile_signal changes allow_overlap electrons")
 def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions) -> Answer:
     """Find the Feldman-Cousins region of two parameters; finished toys are kept, and the same command continues."""
-    from cevnsfit.infer.results import lost
     from cevnsfit.infer.toys import Toys
     from cevnsfit.studies import toy_regions
     from cevnsfit.studies.grids import parse_grids
 
     chosen, grid = what.analysis, parse_grids(asked.grid if asked.grid else _GRID)
-    with progress() as tell, workers.open() as executor:
+    with workers.running() as where:
         result = toy_regions.region(
             what.likelihood, at=chosen.held, cl=asked.cl, ordering=_ordering(asked.ordering), toys=Toys(asked.toys, asked.seed),
-            store=asked.folder, workers=executor, progress=tell, **grid,
+            store=asked.folder, **where, **grid,
         )  # fmt: skip
     files = toy_regions.write_region(result, asked.folder)
-    valid = all(column.valid for column in result.columns)
-    incomplete = "" if valid else lost(result.failed) or "points near the minimum did not converge"
-    return Answer(result, files=files, analysis=chosen, seed=asked.seed, incomplete=incomplete)
+    return Answer(result, files=files, analysis=chosen, seed=asked.seed)
 
 
 def _ordering(text: str) -> "Ordering":

@@ -116,6 +116,11 @@ class FitResult(Result):
     n_starts: int
     n_minima: int
 
+    @property
+    def doubt(self) -> str:
+        """Return why the minimum cannot be trusted."""
+        return "" if self.valid else f"the fit is not valid: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class PointTest:

@@ -14,6 +14,7 @@ from cevnsfit.core.version import installed_version
 from cevnsfit.infer.coverage import QUANTITIES, Coverage, is_near, studied
 from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.intervals import intervals, threshold
+from cevnsfit.infer.results import lost
 from cevnsfit.infer.runner import every
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
@@ -106,6 +107,11 @@ class CoverageStudy(Result):
     def valid(self) -> bool:
         """Return whether no pseudo-experiment was lost."""
         return self.failed == 0
+
+    @property
+    def doubt(self) -> str:
+        """Return how many pseudo-experiments were lost, in words."""
+        return lost(self.failed)
 
 
 def parse_truths(texts: Sequence[str], units: Mapping[str, str] | None = None) -> tuple[str, tuple[float, ...]]:

@@ -16,11 +16,11 @@ from cevnsfit.infer.runner import Runner
 from cevnsfit.infer.sensitivity import DISCOVERY, Sensitivity, sensitivity
 from cevnsfit.infer.toy_limits import toy_bands
 from cevnsfit.io.tables import cell, write_rows
-from cevnsfit.report.forecasts import LimitBand, forecast_figure
-from cevnsfit.report.style import AxisLabel, save_figure
+from cevnsfit.report.forecasts import LimitBand, expected_figure, forecast_figure
+from cevnsfit.report.style import AxisLabel
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.asimov import asked_outlook, by_sigma, events, limit_cells, limit_headers, statement
-from cevnsfit.studies.setup import changes_of, own_name, split_path
+from cevnsfit.studies.setup import changes_of, own_name, split_path, units_of
 from cevnsfit.studies.verbs import verb
 from cevnsfit.studies.whatif import WhatIf, what_if
 from cevnsfit.studies.workers import executing, results
@@ -239,43 +239,30 @@ def acting(path: str, planned: Analysis, existing: Sequence[str]) -> str:
 # --- output ------------------------------------------------------------------------------------------------------------------------
 
 
-def write_forecast(curve: Sequence[Sequence[Forecast]], x: AxisLabel, path: Path) -> Path:
-    """Write limits, bands and discovery reach against one parameter as CSV, and return the path; an empty cell means that there is none.
+def write_forecast(several: Sequence[Forecast], name: str, path: Path) -> Path:
+    """Write limits, bands and discovery reach against a held parameter as CSV, and return the path; an empty cell means that there is none."""
+    poi = several[0].sensitivity.median.poi
+    headers = ["label", f"{name} [{_unit(several, name)}]", *limit_headers(poi), *(f"{poi}_discovery_{z:g}_sigma [1]" for z in DISCOVERY)]
+    rows = [[entry.about.label, f"{entry.at[name]:.10g}", *_cells(entry.sensitivity)] for entry in several]
+    return write_rows(path, [*_comments(several), f"cevnsfit {installed_version()}"], headers, rows)
 
-    Parameters
-    ----------
-    curve
-        From `forecast_curve`.
-    x
-        The parameter and its unit.
-    path
-        The file.
-    """
-    first = curve[0][0]
-    poi = first.sensitivity.median.poi
-    headers = ["label", f"{x.name} [{x.unit}]", *limit_headers(poi), *(f"{poi}_discovery_{z:g}_sigma [1]" for z in DISCOVERY)]
-    rows = [[entry.about.label, f"{entry.at[x.name]:.10g}", *_cells(entry.sensitivity)] for point in curve for entry in point]
-    return write_rows(path, _comments(curve), headers, rows)
+
+def _unit(several: Sequence[Forecast], name: str) -> str:
+    return units_of(several[0].about.model).get(name, "1") if several[0].about.model else "1"
 
 
 def _cells(found: Sensitivity) -> list[str]:
     return [*limit_cells(found.limit, found.bands), *map(cell, found.discovery)]
 
 
-def _comments(curve: Sequence[Sequence[Forecast]]) -> list[str]:
-    median = curve[0][0].sensitivity.median
+def _comments(several: Sequence[Forecast]) -> list[str]:
+    first = several[0].sensitivity
     return [
-        f"expected limits at {median.cl:g} CL, {median.dof} dof, {median.method}",
-        f"bands: {curve[0][0].sensitivity.bands_method}",
-        *(f"{entry.about.label}: {entry.data}" for entry in curve[0]),
-        *(f"caveat: {text}" for text in {entry.about.caveat for entry in curve[0] if entry.about.caveat}),
-        f"cevnsfit {installed_version()}",
+        f"expected limits at {first.median.cl:g} CL, {first.median.dof} dof, {first.median.method}",
+        f"bands: {first.bands_method}",
+        *(f"{line[0].about.label}: {line[0].data}" for line in lines_of(several)),
+        *dict.fromkeys(f"caveat: {entry.about.caveat}" for entry in several if entry.about.caveat),
     ]
-
-
-def write_forecast_plot(curve: Sequence[Sequence[Forecast]], x: AxisLabel, y: AxisLabel, model: str, path: Path) -> Path:
-    """Write the picture of limits against one parameter, see `curve_picture`."""
-    return save_figure(curve_picture(curve, x, y, model), path)
 
 
 def varied(several: Sequence[Forecast]) -> str:
@@ -291,12 +278,18 @@ def lines_of(several: Sequence[Forecast]) -> list[list[Forecast]]:
     return [*lines.values()]
 
 
-def curve_picture(curve: Sequence[Sequence[Forecast]], x: AxisLabel, y: AxisLabel, model: str, ax: Axes | None = None) -> Figure:
-    """Return limits with bands against one parameter; `x` and `y` are the parameter and the limit."""
-    values, names = np.array([point[0].at[x.name] for point in curve]), ("limit", "bands", "discovery")
-    lines = [
-        LimitBand(first.about.label, values, *(np.array([getattr(point[k].sensitivity, name) for point in curve]) for name in names))
-        for k, first in enumerate(curve[0])
+def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None) -> Figure:
+    """Return limits with bands against a held parameter that has several values; as bars if there is none."""
+    name, poi, numbers = varied(several), several[0].sensitivity.median.poi, ("limit", "bands", "discovery")
+    bands = [
+        LimitBand(
+            line[0].about.label,
+            np.array([one.at.get(name, 0.0) for one in line]),
+            *(np.array([getattr(one.sensitivity, number) for one in line]) for number in numbers),
+        )
+        for line in lines_of(several)
     ]
-    notes = [*_comments(curve)[:-1]]
-    return forecast_figure(lines, x, y, discovery=DISCOVERY, model=model, notes=notes, ax=ax)
+    if not name:
+        return expected_figure(bands, poi, discovery=DISCOVERY, notes=_comments(several), ax=ax)
+    x, y, model = AxisLabel(name, _unit(several, name)), AxisLabel(poi, "1"), several[0].about.model
+    return forecast_figure(bands, x, y, discovery=DISCOVERY, model=model, notes=_comments(several), ax=ax)

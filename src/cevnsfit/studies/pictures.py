@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from cevnsfit.core.documents import About
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.infer.intervals import Level
-from cevnsfit.infer.sensitivity import DISCOVERY
 from cevnsfit.moments.measured import latest_deviation
-from cevnsfit.report.forecasts import LimitBand, expected_figure
 from cevnsfit.report.rankings import ranking_figure
 from cevnsfit.report.spectra import spectra_figure
-from cevnsfit.report.style import AxisLabel
 from cevnsfit.studies.exclusion import Exclusion, exclusion_picture, regions_of
-from cevnsfit.studies.forecast import curve_picture, lines_of, varied
 from cevnsfit.studies.rates import Rates
 from cevnsfit.studies.scan import Scan
-from cevnsfit.studies.setup import units_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +23,6 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.impacts import Ranking
     from cevnsfit.studies.fitting import Fit
-    from cevnsfit.studies.forecast import Forecast
     from cevnsfit.studies.toy_regions import ToyRegion
 
 LEVELS: Final = (Level(0.90, 2), Level(0.95, 2))
@@ -70,22 +62,6 @@ def _rates(one: Fit | Rates | Histogram | Mapping[str, Any], name: str = "") -> 
     else:
         for experiment, found in one.items():
             yield from _rates(found, experiment)
-
-
-def forecasts(several: Sequence[Forecast], ax: Axes | None = None) -> Figure:
-    """Return expected limits against a held parameter that has several values; as bars if there is none."""
-    name, median, about = varied(several), several[0].sensitivity.median, several[0].about
-    if name:
-        unit = units_of(about.model).get(name, "1") if about.model else "1"
-        curve = [*zip(*lines_of(several), strict=True)]
-        return curve_picture(curve, AxisLabel(name, unit), AxisLabel(median.poi, "1"), about.model, ax)
-    bands = [
-        LimitBand(one.about.label, np.zeros(1), np.array([found.limit]), np.array([found.bands]), np.array([found.discovery]))
-        for one, found in ((one, one.sensitivity) for one in several)
-    ]
-    caveats = dict.fromkeys(one.about.caveat for one in several if one.about.caveat)
-    notes = [f"expected limits at {100 * median.cl:g} % CL, {median.dof} dof", *caveats]
-    return expected_figure(bands, median.poi, discovery=DISCOVERY, notes=notes, ax=ax)
 
 
 def ranking(result: Ranking) -> Figure:

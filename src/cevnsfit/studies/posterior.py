@@ -78,6 +78,12 @@ class Posterior(Result):
     numbers: Credible
     sample: NDArray[np.float64]
 
+    @property
+    def doubt(self) -> str:
+        """Return why the numbers have not converged, and what is needed."""
+        found = self.numbers
+        return "" if found.valid else f"{found.reason}: more {'--walkers' if found.sampler == NESTED else '--steps'}"
+
 
 @verb
 def posterior(  # noqa: PLR0913 (store, workers and progress say where, not what; most others are the size of the run)

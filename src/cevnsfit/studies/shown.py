@@ -62,7 +62,7 @@ _PICTURES: Final[Mapping[str, str]] = {
 _TOGETHER: Final[Mapping[str, str]] = {
     "Exclusion": "pictures:planes",
     "Fit": "pictures:spectra",
-    "Forecast": "pictures:forecasts",
+    "Forecast": "forecast:forecast_picture",
     "Histogram": "pictures:spectra",
     "Rates": "pictures:spectra",
     "Scan": "pictures:planes",

@@ -10,6 +10,7 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
+from cevnsfit.infer.results import lost
 from cevnsfit.infer.toy_regions import column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
@@ -84,6 +85,12 @@ class ToyRegion(Result):
     def failed(self) -> int:
         """Return the number of pseudo-experiments whose fits failed."""
         return sum(column.toys.failed for column in self.columns if column.toys is not None)
+
+    @property
+    def doubt(self) -> str:
+        """Return why the region cannot be trusted: pseudo-experiments that were lost, or no minimum near what is allowed."""
+        doubts = {column.doubt for column in self.columns} - {""}
+        return lost(self.failed) if doubts and self.failed else next(iter(doubts), "")
 
     @property
     def dof(self) -> int:

@@ -17,7 +17,7 @@ from cevnsfit.infer.planes import spacing
 from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, expected_limits, median_limit, outlook
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import WhatIfLine, whatif_figure
-from cevnsfit.report.style import AxisLabel, save_figure
+from cevnsfit.report.style import AxisLabel
 from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
@@ -227,11 +227,6 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
         for row in result.rows
     ]
     return write_rows(path, comments, headers, rows)
-
-
-def write_whatif_plot(result: WhatIf, path: Path) -> Path:
-    """Write the picture of a table of limits, see `whatif_picture`."""
-    return save_figure(whatif_picture(result), path)
 
 
 def whatif_picture(result: WhatIf) -> Figure:

@@ -15,13 +15,12 @@ from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, OverlapError, SpecError, UnknownNameError
 from cevnsfit.infer.profile import profile
 from cevnsfit.model.build import likelihood_of
-from cevnsfit.report.style import AxisLabel
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import fit
-from cevnsfit.studies.forecast import acting, combined, forecast_curve, planned_alone, write_forecast, write_forecast_plot
+from cevnsfit.studies.forecast import acting, combined, forecast_curve, planned_alone, write_forecast
 from cevnsfit.studies.setup import build, load_experiments
-from cevnsfit.studies.whatif import write_whatif, write_whatif_plot
+from cevnsfit.studies.whatif import write_whatif
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,11 +175,13 @@ def test_projected_backgrounds_grow_with_the_exposure(name: str) -> None:
 
 def test_curves_and_what_if_scans_are_written(tmp_path: Path) -> None:
     curve = forecast_curve([functools.partial(cf.forecast, ccm())], [{"mass": 10.0}, {"mass": 100.0}])
-    lines = write_forecast(curve, AxisLabel("mass", "MeV"), tmp_path / "new" / "forecast.csv").read_text().splitlines()
+    several = [one for point in curve for one in point]
+    lines = write_forecast(several, "mass", tmp_path / "new" / "forecast.csv").read_text().splitlines()
     assert lines[-3].startswith("label,mass [MeV],g_limit [1],g_minus_2_sigma [1]")
     assert float(lines[-1].split(",")[2]) == pytest.approx(curve[1][0].sensitivity.limit)
-    picture = write_forecast_plot(curve, AxisLabel("mass", "MeV"), AxisLabel("g", "1"), "lmu-ltau", tmp_path / "forecast.png")
-    assert picture.read_bytes()[:4] == b"\x89PNG"
+    (ax,) = cf.plot(several).axes
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$m_{Z'}$ [MeV]", "$g_{Z'}$")
+    assert ax.get_lines()[0].get_ydata() == pytest.approx([one.sensitivity.limit for one in several])
     grids = {"systematics.lujan_flux.sigma": np.array([1.0, 10.0, 30.0]), "source.distance": np.array([20.0, 25.0, 30.0])}
     result = cf.forecast(ccm(), at={"mass": 1000.0}, vary=grids)
     assert [field.unit for field in result.fields] == ["%", "m"]
@@ -199,7 +200,7 @@ def test_curves_and_what_if_scans_are_written(tmp_path: Path) -> None:
     single = cf.forecast(ccm(("systematics.lujan_flux.sigma", "1.0"), ("source.distance", "20.0")), at={"mass": 1000.0})
     assert result.rows[0].bands == pytest.approx(single.sensitivity.bands, rel=1e-4)
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["rows"][0]["values"] == [1.0, 20.0]
-    assert write_whatif_plot(result, tmp_path / "whatif.png").read_bytes()[:4] == b"\x89PNG"
+    assert [len(ax.get_lines()) for ax in cf.plot(result).axes] == [6, 4]
 
 
 def test_what_nothing_excludes_has_no_limit() -> None:
