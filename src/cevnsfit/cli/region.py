@@ -10,7 +10,6 @@ from cevnsfit.cli.output import Answer, lost, progress, table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cevnsfit.infer.toy_regions import Ordering
     from cevnsfit.studies.toy_regions import ToyRegion
 
 _GRID: Final = ("mass=1:1000:13:log", "g=1e-5:1e-1:120:log")
@@ -36,11 +35,13 @@ def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions) 
     from cevnsfit.infer.toys import Toys
     from cevnsfit.studies import toy_regions
     from cevnsfit.studies.grids import parse_grids
+    from cevnsfit.studies.setup import units_of
 
-    chosen, grid = what.analysis, parse_grids(asked.grid if asked.grid else _GRID)
+    chosen = what.analysis
+    grid = parse_grids(asked.grid if asked.grid else _GRID, units_of(chosen.model))
     with progress() as tell, workers.open() as executor:
         result = toy_regions.region(
-            what.likelihood, at=chosen.held, cl=asked.cl, ordering=_ordering(asked.ordering), toys=Toys(asked.toys, asked.seed),
+            what.likelihood, at=chosen.held, cl=asked.cl, ordering=asked.ordering, toys=Toys(asked.toys, asked.seed),
             store=asked.folder, workers=executor, progress=tell, **grid,
         )  # fmt: skip
     files = toy_regions.write_region(result, asked.folder)
@@ -58,14 +59,3 @@ def _text(result: "ToyRegion", cl: float) -> "Iterator[str]":
     yield f"{result.method}; {result.failed} failed"
     if result.plane.caveat:
         yield result.plane.caveat
-
-
-def _ordering(text: str) -> "Ordering":
-    from cevnsfit.core.errors import CevnsfitError
-
-    if text == "plane":
-        return "plane"
-    if text == "column":
-        return "column"
-    message = f"unknown ordering '{text}'; known: plane, column"
-    raise CevnsfitError(message)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.likelihood import Likelihood
 
-    Ordering = Literal["plane", "column"]
+Ordering = Literal["plane", "column"]
 
 ALTERNATIVES: Final = 8
 """Columns, besides its own, in which the best fit of a pseudo-experiment is looked for: templates change slowly from column to column."""

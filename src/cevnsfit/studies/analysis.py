@@ -165,7 +165,7 @@ def plane_grid(model: str, texts: Sequence[str] | None) -> Grids:
         If a text is not a grid, or the model needs some.
     """
     if texts:
-        grids = parse_grids(texts)
+        grids = parse_grids(texts, units_of(model))
         if len(grids) != 2:
             message = f"a scan needs two parameters, got {len(grids)} ({', '.join(grids)})"
             raise CevnsfitError(message)

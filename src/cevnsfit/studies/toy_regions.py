@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, get_args
 
 from cevnsfit.core.documents import About, Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
-from cevnsfit.infer.toy_regions import column_hypotheses, column_intervals, toy_region
+from cevnsfit.infer.toy_regions import Ordering, column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.toys import Toys
-from cevnsfit.io.tables import cell, write_rows
+from cevnsfit.io.tables import write_rows
 from cevnsfit.report.plots import exclusion_figure
 from cevnsfit.report.style import save_figure
+from cevnsfit.studies.exclusion import interval_rows
 from cevnsfit.studies.fitting import require_observed
 from cevnsfit.studies.limits import RATIO
-from cevnsfit.studies.scan import plane_axes, scans
+from cevnsfit.studies.scan import checked_plane, scans
 from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import ArrayLike
 
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.infer.planes import Plane, Region
-    from cevnsfit.infer.toy_regions import Ordering
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.workers import Workers
 
@@ -111,7 +111,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     *,
     at: Mapping[str, float] | None = None,
     cl: float = 0.90,
-    ordering: Ordering = "plane",
+    ordering: str = "plane",
     toys: Toys = _TOYS,
     store: str | Path | None = None,
     workers: Workers = None,
@@ -140,22 +140,34 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     Raises
     ------
     CevnsfitError
-        If the grid does not suit the model.
+        If the grid does not suit the model, or there is no such ordering.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
+    >>> grid = {"mass": [300.0, 350.0, 400.0], "g": [1e-3, 3e-3, 1e-2, 3e-2]}
+    >>> found = cf.region(likelihood, **grid, toys=cf.Toys(256))  # doctest: +SKIP
+    >>> [column.allowed for column in found.columns]  # doctest: +SKIP
     """
     threshold(cl, 2)
+    if ordering not in get_args(Ordering):
+        message = f"unknown ordering '{ordering}'; known: {', '.join(get_args(Ordering))}"
+        raise CevnsfitError(message)
+    where: Ordering = "plane" if ordering == "plane" else "column"
     held = {} if at is None else dict(at)
-    axes = columns_first(likelihood, plane_axes(likelihood, grid))
+    axes = columns_first(likelihood, checked_plane(likelihood, grid, held))
     if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
         message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
     require_observed([channel.name for channel in likelihood.at({}).channels if channel.observed is None])
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
-    tests = column_hypotheses(likelihood, axes, at=held, ordering=ordering)
+    tests = column_hypotheses(likelihood, axes, at=held, ordering=where)
     with runner(identity, RATIO, store=store, workers=workers, progress=progress) as here:
         (found,) = scans({"": likelihood}, {axis.name: axis.values for axis in axes}, at=held, workers=here.executor)
         columns = here(column_intervals(tests, cl=cl, toys=toys))
-    return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, ordering)
+    return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, where)
 
 
 def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
@@ -169,14 +181,6 @@ def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
         f"cevnsfit {installed_version()}",
     ]
     headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
-    table = write_rows(folder / TABLE, comments, headers, _rows(result))
+    table = write_rows(folder / TABLE, comments, headers, interval_rows(x.values, [column.allowed for column in result.columns]))
     figure = exclusion_figure([(result.plane, [result.region], result.plane.label)], method=result.method)
     return table, save_figure(figure, folder / PICTURE)
-
-
-def _rows(result: ToyRegion) -> Iterator[tuple[object, ...]]:
-    for value, column in zip(result.plane.x.values, result.columns, strict=True):
-        for number, (low, high) in enumerate(column.allowed, 1):
-            yield cell(value), number, cell(low), cell(high)
-        if not column.allowed:
-            yield cell(value), 0, "", ""
