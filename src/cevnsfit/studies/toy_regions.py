@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cevnsfit.core.documents import About, Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
-from cevnsfit.infer.toy_regions import Ordering, column_hypotheses, column_intervals, toy_region
+from cevnsfit.infer.toy_regions import column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import write_rows
 from cevnsfit.report.plots import exclusion_figure
@@ -70,7 +70,7 @@ class ToyRegion(Result):
     plane: Plane
     region: Region
     columns: tuple[Intervals, ...]
-    ordering: Ordering
+    ordering: str
 
     @property
     def method(self) -> str:
@@ -151,10 +151,6 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     >>> [column.allowed for column in found.columns]  # doctest: +SKIP
     """
     threshold(cl, 2)
-    if ordering not in get_args(Ordering):
-        message = f"unknown ordering '{ordering}'; known: {', '.join(get_args(Ordering))}"
-        raise CevnsfitError(message)
-    where: Ordering = "plane" if ordering == "plane" else "column"
     held = {} if at is None else dict(at)
     axes = columns_first(likelihood, checked_plane(likelihood, grid, held))
     if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
@@ -163,11 +159,11 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     require_observed([channel.name for channel in likelihood.at({}).channels if channel.observed is None])
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
-    tests = column_hypotheses(likelihood, axes, at=held, ordering=where)
+    tests = column_hypotheses(likelihood, axes, at=held, ordering=ordering)
     with runner(identity, RATIO, store=store, workers=workers, progress=progress) as here:
         (found,) = scans({"": likelihood}, {axis.name: axis.values for axis in axes}, at=held, workers=here.executor)
         columns = here(column_intervals(tests, cl=cl, toys=toys))
-    return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, where)
+    return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, ordering)
 
 
 def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
