@@ -52,8 +52,9 @@ def export_likelihood(
     """Export a likelihood: a pyhf workspace (with a patchset over a mass), HS3, or a table of Delta chi2 that numpy alone interpolates."""
     from cevnsfit.studies import export as exports
     from cevnsfit.studies.grids import parse_grids
+    from cevnsfit.studies.setup import units_of
 
-    held, grids = what.analysis.held, parse_grids(grid) if grid else None
+    held, grids = what.analysis.held, parse_grids(grid, units_of(what.model)) if grid else None
     with progress(f"export to {kind}"):
         files = exports.export(what.likelihood, kind, target, at=held, grid=grids, record=record)
     return Answer({}, files=files)

@@ -10,7 +10,7 @@ from cevnsfit.cli.output import Answer, progress, remark
 from cevnsfit.core.analysis import LIGHT_MEDIATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.studies.analysis import Curve, Grids, Study
@@ -43,18 +43,18 @@ def scan(what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, drawn
     """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.analysis import Study, plane_grid
-    from cevnsfit.studies.setup import build_each, labelled
+    from cevnsfit.studies.setup import labelled
 
     chosen = what.analysis
-    grid, boundaries = plane_grid(chosen.model, asked.grid), levels.chosen
-    curves, reference = _curves(drawn.overlay, chosen.model, grid), latest_deviation(drawn.theory)
-
-    def study() -> Study:
-        return Study(
-            likelihoods=build_each(labelled(chosen, each=asked.each)), grid=grid, levels=boundaries, at=chosen.held,
-            reference=reference, curves=curves, title=drawn.title,
-        )  # fmt: skip
-
+    grid = plane_grid(chosen.model, asked.grid)
+    study = Study(
+        analyses=labelled(chosen, each=asked.each),
+        grid=grid,
+        levels=levels.chosen,
+        reference=latest_deviation(drawn.theory),
+        curves=_curves(drawn.overlay, chosen.model, grid),
+        title=drawn.title,
+    )
     return _scanned(study, asked.folder, workers, no_plot=asked.no_plot, analysis=chosen)
 
 
@@ -68,7 +68,7 @@ def run(
     """Run an analysis file: scans, contours, spectra; what is finished is kept, and the same command continues it."""
     from cevnsfit.studies.analysis import read_study
 
-    return _scanned(lambda: read_study(file), folder, workers, no_plot=no_plot)
+    return _scanned(read_study(file), folder, workers, no_plot=no_plot)
 
 
 @command("folder target cl dof theory overlay title jobs dask")
@@ -98,16 +98,14 @@ def plot(
     return Answer(document, [table(results), *files], incomplete=_doubtful(results))
 
 
-def _scanned(
-    made: "Callable[[], Study]", folder: Path, workers: WorkerOptions, *, no_plot: bool, analysis: "Analysis | None" = None
-) -> Answer:
-    """Return the answer of a study, made while workers start, whose tables and pictures are left in `folder`."""
+def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: bool, analysis: "Analysis | None" = None) -> Answer:
+    """Return the answer of a study whose tables and pictures are left in `folder`."""
     from cevnsfit.studies.analysis import run_study, write_study
     from cevnsfit.studies.provenance import stored_provenance
     from cevnsfit.studies.shown import table
 
     with workers.open() as executor, progress("scan") as tell:
-        result = run_study(made(), folder, workers=executor, progress=tell)
+        result = run_study(study, folder, workers=executor, progress=tell)
     files = write_study(result, folder, picture=not no_plot)
 
     def text() -> "Iterator[object]":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -53,14 +53,12 @@ class Study:
 
     Attributes
     ----------
-    likelihoods
-        Those of the planes, by label.
+    analyses
+        What is fitted in each plane, by label.
     grid
         The two parameters and their values; the first is drawn horizontally.
     levels
         Thresholds of the contours.
-    at
-        Held parameters.
     reference
         The magnetic moment whose band is drawn, None for none.
     curves
@@ -71,10 +69,9 @@ class Study:
         Experiments whose data are drawn against the best fit of the Standard Model.
     """
 
-    likelihoods: Mapping[str, Likelihood]
+    analyses: Mapping[str, Analysis]
     grid: Grids
     levels: Sequence[Level]
-    at: Mapping[str, float] = field(default_factory=dict)
     reference: Deviation | None = None
     curves: tuple[Curve, ...] = ()
     title: str | None = None
@@ -89,20 +86,23 @@ class StudyResult:
     ----------
     study
         What was asked for.
+    likelihoods
+        Those of the planes, by label.
     planes
-        A plane with its regions for each likelihood, in order.
+        A plane with its regions for each of them.
     fits
         Best fits of the experiments whose spectra are drawn.
     """
 
     study: Study
+    likelihoods: Mapping[str, Likelihood]
     planes: tuple[Exclusion, ...]
     fits: tuple[Fit, ...]
 
     @property
     def signal_strengths(self) -> tuple[SignalStrength, ...]:
         """Return how experiments and combinations that have data sit with the Standard Model."""
-        found = [one for likelihood in self.study.likelihoods.values() for one in signal_strengths(likelihood)]
+        found = [one for likelihood in self.likelihoods.values() for one in signal_strengths(likelihood)]
         return tuple(dict.fromkeys(found))
 
 
@@ -119,7 +119,6 @@ def read_study(path: Path) -> Study:
     problems: list[Problem] = []
     analyses: Mapping[str, Analysis] = {}
     grid: Grids = {}
-    at: dict[str, float] = {}
     spectra = located(spec.spectra, path.parent)
     for n, result in enumerate(spec.results):
         for k, name in enumerate(located(result.experiments, path.parent)):
@@ -143,10 +142,9 @@ def read_study(path: Path) -> Study:
     if problems:
         raise SpecError(problems)
     return Study(
-        likelihoods=build_each(analyses),
+        analyses=analyses,
         grid=grid,
         levels=[Level(entry.cl, entry.dof) for entry in spec.confidence],
-        at=at,
         reference=latest_deviation(spec.g_2),
         curves=tuple(curves),
         title=spec.title,
@@ -163,7 +161,7 @@ def plane_grid(model: str, texts: Sequence[str] | None) -> Grids:
         If a text is not a grid, or the model needs some.
     """
     if texts:
-        grids = parse_grids(texts)
+        grids = parse_grids(texts, units_of(model))
         if len(grids) != 2:
             message = f"a scan needs two parameters, got {len(grids)} ({', '.join(grids)})"
             raise CevnsfitError(message)
@@ -177,9 +175,10 @@ def plane_grid(model: str, texts: Sequence[str] | None) -> Grids:
 @on_one_thread
 def run_study(study: Study, folder: Path, *, workers: Workers = None, progress: Callable[[int, int], None] | None = None) -> StudyResult:
     """Return the results of a study; its scans are stored in `folder` and continued if they were interrupted; errors are those of `scans`."""
-    found = scans(study.likelihoods, study.grid, at=study.at, store=folder, workers=workers, progress=progress)
+    likelihoods, (*_, last) = build_each(study.analyses), study.analyses.values()
+    found = scans(likelihoods, study.grid, at=last.held, store=folder, workers=workers, progress=progress)
     planes = regions_of(found, study.levels, workers)
-    return StudyResult(study, planes, tuple(fit(build_likelihood(name, model="sm")) for name in study.spectra))
+    return StudyResult(study, likelihoods, planes, tuple(fit(build_likelihood(name, model="sm")) for name in study.spectra))
 
 
 def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> tuple[Path, ...]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from cevnsfit.infer.planes import Plane, Region
+    from cevnsfit.infer.planes import Interval, Plane, Region
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.studies.scan import Scan
     from cevnsfit.studies.workers import Workers
@@ -160,12 +160,17 @@ def _branch_rows(results: Sequence[Exclusion]) -> Iterator[tuple[object, ...]]:
 def _interval_rows(results: Sequence[Exclusion]) -> Iterator[tuple[object, ...]]:
     for entry in results:
         for region in entry.regions:
-            for x, allowed in zip(entry.plane.x.values, region.columns, strict=True):
-                start = (entry.plane.label, region.cl, region.dof, cell(x))
-                for number, (low, high) in enumerate(allowed, 1):
-                    yield *start, number, cell(low), cell(high)
-                if not allowed:
-                    yield *start, 0, "", ""
+            for row in interval_rows(entry.plane.x.values, region.columns):
+                yield entry.plane.label, region.cl, region.dof, *row
+
+
+def interval_rows(values: NDArray[np.float64], columns: Sequence[Sequence[Interval]]) -> Iterator[tuple[object, ...]]:
+    """Yield value, number, and both ends of each interval of each column, of a column without any the number 0."""
+    for value, intervals in zip(values, columns, strict=True):
+        for number, (low, high) in enumerate(intervals, 1):
+            yield cell(value), number, cell(low), cell(high)
+        if not intervals:
+            yield cell(value), 0, "", ""
 
 
 # --- picture -----------------------------------------------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ def _check(what: object, kind: str, options: Sequence[str]) -> None:
     unknown = [name for name in options if name not in taken]
     if unknown:
         made = " of limits that were exported already" if isinstance(what, Limits) else ""
-        message = f"{kind}{made} takes no {', '.join(unknown)}, but {', '.join(taken) if taken else 'nothing else'}"
+        message = f"{kind}{made} takes no {', '.join(unknown)} (it takes {', '.join(taken) if taken else 'no options'})"
         raise CevnsfitError(message)
 
 
@@ -176,17 +176,18 @@ def limits_of(scans: Sequence[Scan], levels: Sequence[Level]) -> Limits:
     if any(scan.grid.at != first.grid.at for scan in scans):
         message = "the scans hold different parameters; export them apart"
         raise ResultError(message)
-    about = ("label", "experiments", "caveat", "best_fit", "reference_nll2", "doubtful_points", "fallbacks")
+    about = ("label", "experiments", "caveat", "reference_nll2", "fallbacks", "best_fit", "doubtful_points")
+    inputs = {name: files for scan in scans for name, files in scan.likelihood.inputs.items()}
     known = {} if first.likelihood.origin is None else plain(first.likelihood.origin)
     options = ("overrides", "signal_systematics", "allow_overlap", "electrons")
     metadata = {
         **about_model(first.about.model, first.grid.at),
         "method": f"{METHOD}; branches are every boundary between allowed and excluded",
         "confidence": [{"cl": r.cl, "dof": r.dof, "threshold": r.threshold} for r in results[0].regions],
-        "planes": [{key: value for key, value in plain(entry).items() if key in about} for entry in results],
-        "grid": ends_of(scans[-1].grid.axes),
+        "planes": [{key: values[key] for key in about} for values in map(plain, results)],
+        "grid": dict(sorted(ends_of(scans[-1].grid.axes).items())),
         "options": {key: known[key] for key in options if key in known},
-        "inputs": {name: dict(files) for scan in scans for name, files in scan.likelihood.inputs.items()},
+        "inputs": {name: dict(sorted(inputs[name].items())) for name in sorted(inputs)},
         "version": first.made_with["cevnsfit"],
         "made_with": dict(first.made_with),
         "exported_with": package_versions(),

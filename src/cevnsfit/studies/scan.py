@@ -134,6 +134,18 @@ def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> Axes:
     return axes[0], axes[1]
 
 
+def checked_plane(likelihood: Likelihood, grid: Mapping[str, ArrayLike], at: Mapping[str, float]) -> Axes:
+    """Return the axes of a plane of a likelihood; errors are those of `scan`."""
+    axes = plane_axes(likelihood, grid)
+    both = [name for name in grid if name in at]
+    if both:
+        message = f"{', '.join(both)} cannot be both scanned and held"
+        raise CevnsfitError(message)
+    check_floating(asked_to_float(likelihood), at, grid)
+    require_possible(likelihood.at({}), likelihood.axes)
+    return axes
+
+
 def scan(
     likelihood: Likelihood,
     /,
@@ -202,14 +214,7 @@ def scans(
     """
     named = {label if label else " + ".join(channels_of(likelihood)): likelihood for label, likelihood in likelihoods.items()}
     held = {} if at is None else {name: float(value) for name, value in at.items()}
-    asked = plane_axes([*named.values()][-1], grid)
-    both = [name for name in grid if name in held]
-    if both:
-        message = f"{', '.join(both)} cannot be both scanned and held"
-        raise CevnsfitError(message)
-    for likelihood in named.values():
-        check_floating(asked_to_float(likelihood), held, grid)
-        require_possible(likelihood.at({}), likelihood.axes)
+    *_, asked = [checked_plane(likelihood, grid, held) for likelihood in named.values()]
     with ExitStack() as stack:
         executor = stack.enter_context(executing(workers))
         grids = {label: _grid(likelihood, asked, held) for label, likelihood in named.items()}

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
 from cevnsfit.core.threads import on_one_thread
-from cevnsfit.core.units import UnitError, parse
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.model.build import RELEASED, likelihood_of
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.catalog import experiment_names, resolve
 from cevnsfit.spec.load import FILE, Experiment, has_field, load_experiment
 from cevnsfit.spec.yaml_source import read_yaml
+from cevnsfit.studies.grids import quantity
 from cevnsfit.studies.possible import require_possible
 
 if TYPE_CHECKING:
@@ -309,10 +308,6 @@ def fix(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[st
     return likelihood.at(shape), {name: value for name, value in values.items() if name not in shape}
 
 
-_ASSIGNMENT: Final = re.compile(r"([^=]+)=\s*([+-]?(?:nan|inf|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?))\s*([a-zµ%][^=]*)?", re.IGNORECASE)
-"""Name, number and unit of "mass=0.1GeV"."""
-
-
 def parse_assignments(texts: Sequence[str], units: Mapping[str, str] | None = None) -> dict[str, float]:
     """Return {name: value} of texts "name=value".
 
@@ -330,29 +325,16 @@ def parse_assignments(texts: Sequence[str], units: Mapping[str, str] | None = No
     """
     values: dict[str, float] = {}
     for text in texts:
-        parts = _ASSIGNMENT.fullmatch(text)
-        if parts is None:
-            message = f"'{text}' should read name=value with a number, for example mass=100 or mass=0.1GeV"
-            raise CevnsfitError(message)
-        name, number, unit = parts.groups()
+        name, _, rest = text.partition("=")
         if name in values:
             message = f"'{name}' is given twice"
             raise CevnsfitError(message)
-        values[name] = float(number) if unit is None else _converted(name, f"{number} {unit}", {} if units is None else units)
+        try:
+            values[name] = quantity(name, rest if name else "", {} if units is None else units)
+        except ValueError:
+            message = f"'{text}' should read name=value with a number, for example mass=100 or mass=0.1GeV"
+            raise CevnsfitError(message) from None
     return values
-
-
-def _converted(name: str, text: str, units: Mapping[str, str]) -> float:
-    """Return the value of a text with a unit in the unit of the parameter."""
-    if name not in units:
-        kind = "parameter of the model"
-        raise UnknownNameError(kind, name, units)
-    unit = "" if units[name] == "1" else units[name]
-    try:
-        return parse(text, unit)
-    except UnitError as error:
-        message = f"{name}: {error}, for example {name}={text.partition(' ')[0]}{unit}"
-        raise CevnsfitError(message) from None
 
 
 def parse_overrides(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -13,24 +13,24 @@ from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.results import lost
 from cevnsfit.infer.toy_regions import column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.toys import Toys
-from cevnsfit.io.tables import cell, write_rows
+from cevnsfit.io.tables import write_rows
 from cevnsfit.report.plots import exclusion_figure
 from cevnsfit.report.style import save_figure
+from cevnsfit.studies.exclusion import interval_rows
 from cevnsfit.studies.fitting import require_observed
 from cevnsfit.studies.limits import RATIO
-from cevnsfit.studies.scan import plane_axes, scans
+from cevnsfit.studies.scan import checked_plane, scans
 from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import ArrayLike
 
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.infer.planes import Plane, Region
-    from cevnsfit.infer.toy_regions import Ordering
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.workers import Workers
 
@@ -71,7 +71,7 @@ class ToyRegion(Result):
     plane: Plane
     region: Region
     columns: tuple[Intervals, ...]
-    ordering: Ordering
+    ordering: str
 
     @property
     def method(self) -> str:
@@ -118,7 +118,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     *,
     at: Mapping[str, float] | None = None,
     cl: float = 0.90,
-    ordering: Ordering = "plane",
+    ordering: str = "plane",
     toys: Toys = _TOYS,
     store: str | Path | None = None,
     workers: Workers = None,
@@ -147,11 +147,19 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     Raises
     ------
     CevnsfitError
-        If the grid does not suit the model.
+        If the grid does not suit the model, or there is no such ordering.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
+    >>> grid = {"mass": [300.0, 350.0, 400.0], "g": [1e-3, 3e-3, 1e-2, 3e-2]}
+    >>> found = cf.region(likelihood, **grid, toys=cf.Toys(256))  # doctest: +SKIP
+    >>> [column.allowed for column in found.columns]  # doctest: +SKIP
     """
     threshold(cl, 2)
     held = {} if at is None else dict(at)
-    axes = columns_first(likelihood, plane_axes(likelihood, grid))
+    axes = columns_first(likelihood, checked_plane(likelihood, grid, held))
     if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
         message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
@@ -176,14 +184,6 @@ def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
         f"cevnsfit {installed_version()}",
     ]
     headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
-    table = write_rows(folder / TABLE, comments, headers, _rows(result))
+    table = write_rows(folder / TABLE, comments, headers, interval_rows(x.values, [column.allowed for column in result.columns]))
     figure = exclusion_figure([(result.plane, [result.region], result.plane.label)], method=result.method)
     return table, save_figure(figure, folder / PICTURE)
-
-
-def _rows(result: ToyRegion) -> Iterator[tuple[object, ...]]:
-    for value, column in zip(result.plane.x.values, result.columns, strict=True):
-        for number, (low, high) in enumerate(column.allowed, 1):
-            yield cell(value), number, cell(low), cell(high)
-        if not column.allowed:
-            yield cell(value), 0, "", ""

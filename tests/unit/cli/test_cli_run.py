@@ -13,6 +13,7 @@ from cevnsfit.moments.measured import latest_deviation, moment_names
 from cevnsfit.spec.analysis import AnalysisSpec
 from cevnsfit.studies.analysis import Study, plane_grid, read_study
 from cevnsfit.studies.grids import parse_grids
+from cevnsfit.studies.setup import load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,8 +133,8 @@ def grids(path: Path) -> list[tuple[str, str]]:
 
 
 def origin(study: Study, place: int = 0) -> Analysis:
-    """Return what the likelihood of one plane was built from."""
-    return [*study.likelihoods.values()][place].origin
+    """Return what is fitted in one plane."""
+    return [*study.analyses.values()][place]
 
 
 def test_a_field_changes_the_analysis(here: Path) -> None:
@@ -160,7 +161,7 @@ def test_held_values_take_units(refused: Callable[..., str], here: Path) -> None
 def test_a_change_can_be_that_of_one_experiment(here: Path) -> None:
     text = "model: b-l\nresults: [{label: a, experiments: [ccm-200, coherent-lar-2020], overrides: {'ccm-200:source.distance': 30 m}}]\n"
     studies = [read_study(write(here, one)) for one in (text, text[: text.index(", over")] + "}]\n")]
-    distances = [[entry.spec.source.distance for entry in study.likelihoods["a"].build.experiments] for study in studies]
+    distances = [[entry.spec.source.distance for entry in load_experiments(origin(study))] for study in studies]
     assert distances[0] == [3000.0, distances[1][1]]
     assert distances[1][0] != 3000.0
 

@@ -244,8 +244,24 @@ def test_grids_are_read_from_text() -> None:
     ],
 )
 def test_what_is_no_grid_is_refused(text: str) -> None:
-    with pytest.raises(CevnsfitError, match=r"should read name=start:stop:count|needs 3 to 100000 points"):
-        parse_grid(text)
+    for units in (None, {"mass": "MeV"}):
+        with pytest.raises(CevnsfitError, match=r"should read name=start:stop:count|needs 3 to 100000 points"):
+            parse_grid(text, units)
+
+
+def test_ends_of_grids_take_units() -> None:
+    units = {"mass": "MeV", "g": "1", "r_n_cs": "fm"}
+    for text, ends in (("mass=1MeV:1GeV:60:log", (1.0, 1000.0)), ("mass=500 keV:2:5", (0.5, 2.0)), ("r_n_cs=3fm:7 fm:5", (3.0, 7.0))):
+        assert parse_grid(text, units)[1][[0, -1]] == pytest.approx(ends, rel=1e-15)
+    np.testing.assert_array_equal(parse_grid("mass=1MeV:1GeV:60:log", units)[1], parse_grid("mass=1:1000:60:log")[1])
+    with pytest.raises(CevnsfitError, match=r"mass: '1 fm': Cannot convert .*, for example mass=1MeV"):
+        parse_grid("mass=1fm:10:5", units)
+    with pytest.raises(CevnsfitError, match=r"g: '1e-3 MeV': .*, for example g=1e-3$"):
+        parse_grid("g=1e-5:1e-3MeV:5", units)
+    with pytest.raises(UnknownNameError, match="parameter of the model 'masss'"):
+        parse_grids(["masss=1MeV:1GeV:5"], units)
+    with pytest.raises(CevnsfitError, match="should read name=start:stop:count"):
+        parse_grid("source.distance=20m:30m:3")
 
 
 def test_a_shape_parameter_is_the_first_axis() -> None:

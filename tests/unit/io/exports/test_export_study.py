@@ -211,12 +211,12 @@ def test_a_likelihood_built_by_hand_is_exported_as_far_as_it_is_known(tmp_path: 
 @pytest.mark.parametrize(
     ("what", "kind", "options", "reason"),
     [
-        ("scan", "csv", {"attach": ["a.json"]}, "csv takes no attach, but cl, dof"),
-        ("scan", "hepdata", {"at": {}, "record": "ins1"}, "hepdata takes no at, record, but cl, dof, attach"),
-        ("limits", "csv", {"cl": 0.9}, "csv of limits that were exported already takes no cl, but nothing else"),
-        ("limits", "hepdata", {"dof": 1}, "takes no dof, but attach"),
-        ("likelihood", "pyhf", {"cl": 0.9}, "pyhf takes no cl, but at, grid, record"),
-        ("likelihood", "hs3", {"grid": {"mass": [1.0, 2.0]}}, "hs3 takes no grid, but at"),
+        ("scan", "csv", {"attach": ["a.json"]}, r"csv takes no attach \(it takes cl, dof\)"),
+        ("scan", "hepdata", {"at": {}, "record": "ins1"}, "hepdata takes no at, record .it takes cl, dof, attach"),
+        ("limits", "csv", {"cl": 0.9}, "csv of limits that were exported already takes no cl .it takes no options"),
+        ("limits", "hepdata", {"dof": 1}, "takes no dof .it takes attach"),
+        ("likelihood", "pyhf", {"cl": 0.9}, "pyhf takes no cl .it takes at, grid, record"),
+        ("likelihood", "hs3", {"grid": {"mass": [1.0, 2.0]}}, "hs3 takes no grid .it takes at"),
         ("likelihood", "simplified", {"grid": {"g": [1.0, 2.0]}}, "mass=START:STOP:COUNT only, got g"),
         ("likelihood", "root", {}, "root is a format of limits; those of likelihoods are pyhf, hs3, simplified"),
         ("scan", "hs3", {}, "hs3 is a format of likelihoods; those of limits are csv"),
