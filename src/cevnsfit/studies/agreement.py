@@ -50,6 +50,13 @@ def goodness(
         Number and seed of pseudo-experiments for the p-value; none by default, where chi-squared is not to be trusted in bins with few events.
     store, workers, progress
         As for `intervals`.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> found = cf.goodness(cf.build_likelihood("coherent-csi-2021", model="signal-strength"))
+    >>> round(found.statistic), found.ndof
+    (94, 98)
     """
     joint, held = prepared(likelihood, at)
     if toys is None:
@@ -85,6 +92,13 @@ def compatibility(
     References
     ----------
     Maltoni and Schwetz, Phys. Rev. D 68 (2003) 033020, hep-ph/0304176.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> found = cf.compatibility(cf.build_likelihood("coherent-csi-2021", "coherent-lar-2020", model="signal-strength"))
+    >>> round(found.statistic, 2), found.ndof
+    (0.26, 1)
     """
     joint, held = prepared(likelihood, at)
     if toys is None:
@@ -106,6 +120,13 @@ def impacts(likelihood: Likelihood, poi: str | None = None, *, at: Mapping[str, 
         The parameter; by default the first coupling of the model that is not held.
     at
         Held parameters; nonlinear ones must be.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> found = cf.impacts(cf.build_likelihood("coherent-csi-2021", model="signal-strength"))
+    >>> found.impacts[0].name
+    'coherent-csi-2021.steady_state_norm'
     """
     joint, others = prepared(likelihood, at, () if poi is None else (poi,))
     return ranking(joint, poi_name(joint, poi, {} if at is None else at), at=others)

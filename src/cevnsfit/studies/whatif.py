@@ -145,10 +145,10 @@ def what_if(
     if origin is None or isinstance(likelihood.build, Observing):
         message = "fields are varied in the files of experiments: this likelihood does not know them, or has other data; use build_likelihood alone"
         raise CevnsfitError(message)
-    if not grids:
+    if not grids or any(np.size(values) == 0 for values in grids.values()):
         message = "a what-if scan needs a field to vary: --vary PATH=START:STOP:COUNT[:log]"
         raise CevnsfitError(message)
-    fields = tuple(_field(origin, path, np.asarray(values, dtype=np.float64)) for path, values in grids.items())
+    fields = tuple(_field(origin, path, np.atleast_1d(np.asarray(values, dtype=np.float64))) for path, values in grids.items())
     combinations = [tuple(map(float, values)) for values in itertools.product(*(field.values for field in fields))]
     found = results(executor, whatif_row, [(origin, tuple(grids), values, expect) for values in combinations], progress)
     return fields, tuple(row for row, _ in found), found[-1][1]

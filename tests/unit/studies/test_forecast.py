@@ -243,6 +243,8 @@ def test_impossible_questions_are_refused() -> None:
         cf.forecast(ccm(), at=AT, observed=[CSI])
     with pytest.raises(NoDataError, match="ccm-200: no observed counts"):
         cf.forecast(ccm(), at=AT, observed=["ccm-200"])
+    with pytest.raises(CevnsfitError, match="nothing is left to forecast"):
+        cf.forecast(ccm(name=CSI), at=AT, observed=[CSI])
     with pytest.raises(OverlapError):
         build(combined(Analysis(("ccm-200",), "lmu-ltau"), ["ccm-200-recoil"]))
     with pytest.raises(UnknownNameError, match="systematics"):
@@ -251,6 +253,8 @@ def test_impossible_questions_are_refused() -> None:
         cf.forecast(ccm(), at=AT, vary={"ccm-200,ccm:source.distance": [20.0, 30.0]})
     with pytest.raises(CevnsfitError, match="needs a field"):
         cf.forecast(ccm(), at=AT, vary={})
+    with pytest.raises(CevnsfitError, match="needs a field"):
+        cf.forecast(ccm(), at=AT, vary={"source.distance": []})
     with pytest.raises(CevnsfitError, match="takes no pseudo-experiments"):
         cf.forecast(ccm(), at=AT, vary={"source.distance": [20.0]}, toys=cf.Toys(10))
     with pytest.raises(CevnsfitError, match="has other data"):
