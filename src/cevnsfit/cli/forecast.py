@@ -21,11 +21,10 @@ from cevnsfit.cli.output import Answer, lost, progress, table
 from cevnsfit.core.documents import plain, write_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor
 
     from cevnsfit.core.analysis import Analysis
-    from cevnsfit.core.parameters import Parameter
     from cevnsfit.studies.forecast import Forecast
     from cevnsfit.studies.whatif import WhatIf
 
@@ -52,7 +51,7 @@ class ForecastOptions:
     seed: Annotated[int, option("--seed", "Seed of the toys.")] = 1
     folder: Annotated[Path | None, option("--output -o", "Folder for table, JSON and picture.", "DIR")] = None
 
-    def lines(self, planned: "Analysis", level: LevelOptions) -> "list[Callable[..., Any]]":
+    def lines(self, planned: "Analysis", level: LevelOptions) -> "list[functools.partial[Any]]":
         """Return `forecast` with everything given but what is held: of the planned experiments alone, and together with existing ones."""
         from cevnsfit.infer.toys import Toys
         from cevnsfit.studies.forecast import combined, forecast, planned_alone
@@ -60,7 +59,7 @@ class ForecastOptions:
 
         toys = None if self.toys == 0 else Toys(self.toys, self.seed)
         ask = functools.partial(forecast, poi=self.poi, true=assignments(self.truth, planned.model), cl=level.cl, dof=level.dof, toys=toys)
-        lines: list[Callable[..., Any]] = [functools.partial(ask, build(planned_alone(planned, self.known)))]
+        lines: list[functools.partial[Any]] = [functools.partial(ask, build(planned_alone(planned, self.known)))]
         if self.known:
             likelihood, names = build(combined(planned, self.known)), set(map(own_name, self.known))
             measured = [channel.name for channel in likelihood.at({}).channels if channel.observed is not None]
@@ -80,22 +79,17 @@ class ForecastOptions:
 )
 def forecast(what: AnalysisOptions, asked: ForecastOptions, level: LevelOptions, workers: WorkerOptions) -> Answer:
     """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""
+    from cevnsfit.studies.fitting import unheld
+
     levels_at([level.cl], level.dof)
     planned = what.analysis
     lines = asked.lines(planned, level)
     with workers.open() as executor:
         if asked.vary:
             return _vary(planned, asked, lines, executor)
-        if any(p.kind == "nonlinear" and not p.fixed and p.name not in planned.held for p in _parameters(what.model)):
+        if unheld(lines[0].args[0], planned.held):
             return _curve(planned, asked, lines, executor)
         return _single(planned, asked, lines, executor)
-
-
-def _parameters(model: str) -> "tuple[Parameter, ...]":
-    from cevnsfit.studies.setup import check_model
-
-    physics = check_model(model)
-    return () if physics is None else physics.parameters
 
 
 def _origin(planned: "Analysis", asked: ForecastOptions) -> "dict[str, Any]":
@@ -106,7 +100,7 @@ def _origin(planned: "Analysis", asked: ForecastOptions) -> "dict[str, Any]":
     return {**found, "overrides": planned.overrides}
 
 
-def _single(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callable[..., Any]]", executor: "Executor | None") -> Answer:
+def _single(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[functools.partial[Any]]", executor: "Executor | None") -> Answer:
     results = [line(at=planned.held, workers=executor) for line in lines]
     forecasts = plain(results)
     document = {**forecasts[-1], "forecasts": forecasts, "provenance": _origin(planned, asked)}
@@ -115,15 +109,16 @@ def _single(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callab
     return Answer(document, _text(results), incomplete=_invalid(results))
 
 
-def _curve(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callable[..., Any]]", executor: "Executor | None") -> Answer:
+def _curve(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[functools.partial[Any]]", executor: "Executor | None") -> Answer:
     from cevnsfit.report.style import AxisLabel
     from cevnsfit.studies.forecast import forecast_curve, write_forecast, write_forecast_plot
     from cevnsfit.studies.grids import parse_grid
+    from cevnsfit.studies.setup import units_of
 
     name, values = parse_grid(_MASSES if asked.grid is None else asked.grid)
     with progress("forecast") as tell:
         curve = forecast_curve(lines, [{**planned.held, name: float(value)} for value in values], executor, tell)
-    unit = next((p.unit for p in _parameters(planned.model) if p.name == name), "1")
+    unit = units_of(planned.model).get(name, "1")
     poi, x = curve[0][0].sensitivity.median.poi, AxisLabel(name, unit)
     document = {"parameter": name, "unit": unit, "points": plain(curve), "provenance": _origin(planned, asked)}
     files, folder = [], asked.folder
@@ -133,7 +128,7 @@ def _curve(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callabl
     return Answer(document, _curve_text(curve, name, unit), files, incomplete=_invalid([entry for point in curve for entry in point]))
 
 
-def _vary(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[Callable[..., Any]]", executor: "Executor | None") -> Answer:
+def _vary(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[functools.partial[Any]]", executor: "Executor | None") -> Answer:
     from cevnsfit.studies.forecast import acting
     from cevnsfit.studies.grids import parse_grids
     from cevnsfit.studies.whatif import as_planned, write_whatif, write_whatif_plot
