@@ -35,7 +35,7 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
     from cevnsfit.studies.setup import units_of
 
     chosen, (poi, true) = what.analysis, studies.parse_truths(asked.truth, units_of(what.model))
-    name, values = ("", ()) if asked.grid is None else parse_grid(asked.grid)
+    name, values = ("", ()) if asked.grid is None else parse_grid(asked.grid, units_of(what.model))
     with workers.running("units of toys") as where:
         study = studies.coverage(
             what.likelihood, poi, true, at=chosen.held, cl=asked.cl, nested=asked.nested, over=(name, list(values)) if name else None, toys=Toys(asked.toys, asked.seed),

@@ -57,7 +57,7 @@ class ForecastOptions:
 
         toys = None if self.toys == 0 else Toys(self.toys, self.seed)
         ask = functools.partial(forecast, poi=self.poi, true=assignments(self.truth, planned.model), cl=level.cl, dof=level.dof, toys=toys)
-        lines = [functools.partial(ask, build(planned_alone(planned, self.known)))]
+        lines: list[functools.partial[Any]] = [functools.partial(ask, build(planned_alone(planned, self.known)))]
         if self.known:
             likelihood, names = build(combined(planned, self.known)), set(map(own_name, self.known))
             measured = [channel.name for channel in likelihood.at({}).channels if channel.observed is not None]
@@ -77,12 +77,14 @@ class ForecastOptions:
 )
 def forecast(what: AnalysisOptions, asked: ForecastOptions, level: LevelOptions, workers: WorkerOptions) -> Answer:
     """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""
+    from cevnsfit.studies.fitting import unheld
+
     planned = what.analysis
     lines = asked.lines(planned, level)
     with workers.open() as executor:
         if asked.vary:
             return _vary(planned, asked, lines, executor)
-        if any(not p.fixed and p.name not in planned.held for p in lines[0].args[0].nonlinear):
+        if unheld(lines[0].args[0], planned.held):
             return _curve(planned, asked, lines, executor)
         return _single(planned, asked, lines, executor)
 
@@ -106,7 +108,7 @@ def _curve(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[functoo
     from cevnsfit.studies.grids import parse_grid
     from cevnsfit.studies.setup import units_of
 
-    name, values = parse_grid(_MASSES if asked.grid is None else asked.grid)
+    name, values = parse_grid(_MASSES if asked.grid is None else asked.grid, units_of(planned.model))
     with progress("forecast") as tell:
         curve = forecast_curve(lines, [{**planned.held, name: float(value)} for value in values], executor, tell)
     results = [entry for point in curve for entry in point]

@@ -23,7 +23,7 @@ def g_2(
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.grids import parse_grid
 
-    name, mass = parse_grid(grid)
+    name, mass = parse_grid(grid, {"mass": "MeV"})
     reference = latest_deviation(theory)
     if reference is None or name != "mass":
         message = "give a prediction other than 'none'" if reference is None else f"the grid is over mass, not over {name}"

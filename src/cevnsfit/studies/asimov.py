@@ -12,7 +12,7 @@ from cevnsfit.infer.sensitivity import SIGMAS, Outlook, outlook
 from cevnsfit.io.tables import cell
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import expected, join
-from cevnsfit.studies.fitting import poi_name, require_observed
+from cevnsfit.studies.fitting import poi_name, require_observed, unheld
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.setup import asked_to_float, check_floating, fix
 
@@ -26,26 +26,14 @@ if TYPE_CHECKING:
 def asked_outlook(
     likelihood: Likelihood, *, poi: str | None, at: Mapping[str, float], true: Mapping[str, float], observed: Sequence[str], level: Level
 ) -> Outlook:
-    """Return the true value of a parameter on Asimov data.
-
-    Parameters
-    ----------
-    likelihood, poi, at
-        The likelihood, its parameter of interest (None for the first coupling that is not held), and what is held.
-    true
-        Couplings and nonlinear parameters that are true; held nonlinear ones are by default, and else the Standard Model is.
-    observed
-        Experiments that keep their observed counts.
-    level
-        Of the limits.
+    """Return the true value of a parameter on Asimov data; what is asked is as for `forecast`.
 
     Raises
     ------
     CevnsfitError
         If a nonlinear parameter is not held, a true parameter is a systematic, or an experiment has no counts to keep.
     """
-    missing = [p.name for p in likelihood.nonlinear if not p.fixed and p.name not in at]
-    if missing:
+    if missing := unheld(likelihood, at):
         message = f"{', '.join(missing)} must be held: add --at {missing[0]}=VALUE"
         raise CevnsfitError(message)
     fix(likelihood, at)
@@ -78,6 +66,9 @@ def _require_counts(likelihood: Likelihood, observed: Sequence[str]) -> None:
         message = f"nothing is left to forecast: {', '.join(names)} keep their observed counts"
         raise CevnsfitError(message)
     require_observed([channel.name for channel in kept if channel.observed is None])
+    if len(kept) == len(names):
+        message = f"nothing is left to forecast: {', '.join(names)} keep their observed counts"
+        raise CevnsfitError(message)
     require_possible(join(joint.parameters, kept), likelihood.axes)
 
 

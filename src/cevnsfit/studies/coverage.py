@@ -125,7 +125,7 @@ def parse_truths(texts: Sequence[str], units: Mapping[str, str] | None = None) -
     pairs: list[tuple[str, float]] = []
     for text in texts:
         if ":" in text:
-            name, values = parse_grid(text)
+            name, values = parse_grid(text, units)
             pairs += [(name, float(value)) for value in values]
         else:
             pairs += parse_assignments([text], units).items()

@@ -247,11 +247,16 @@ def asked_parameter(joint: Joint, poi: str | None, nonlinear: Sequence[str], at:
     return poi if poi is not None and poi in nonlinear else poi_name(joint, poi, at)
 
 
+def unheld(likelihood: Likelihood, at: Collection[str]) -> list[str]:
+    """Return the nonlinear parameters of the model that float and are not held."""
+    return [p.name for p in likelihood.nonlinear if not p.fixed and p.name not in at]
+
+
 def require_nonlinear(likelihood: Likelihood, at: Collection[str]) -> None:
     """Raise CevnsfitError unless every nonlinear parameter of the model (a mass) is held, or asked for."""
     for name in at:
         likelihood.parameters.index(name)
-    missing = [p.name for p in likelihood.nonlinear if not p.fixed and p.name not in at]
+    missing = unheld(likelihood, at)
     if missing:
         message = f"{', '.join(missing)} must be held for intervals at one value: add --at {missing[0]}=VALUE"
         raise CevnsfitError(message)

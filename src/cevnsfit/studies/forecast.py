@@ -129,17 +129,13 @@ def forecast(  # noqa: PLR0913 (workers and progress say where, not what)
         Parameters of the model that are true; the Standard Model by default.
     observed
         Experiments that keep their observed counts; all others have Asimov data.
-    cl, dof
-        Confidence level, and degrees of freedom of the threshold.
+    cl, dof, workers, progress
+        As for `intervals`.
     toys
         Number and seed of pseudo-experiments for the bands, which are asymptotic by default.
     vary
         Values of fields of experiment.yaml by dotted path, of which all combinations are tried: in the experiments that have the field, or in some of
         them ("EXP:path", "EXP,EXP:path"). The files are read again: a likelihood that was built by hand has none.
-    workers
-        Processes, or an executor, for pseudo-experiments or combinations; the numbers do not depend on it.
-    progress
-        Called with (finished, all) of these.
 
     Raises
     ------
@@ -183,19 +179,7 @@ def forecast_curve(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> tuple[tuple[Forecast, ...], ...]:
-    """Return the forecasts of each line at each place.
-
-    Parameters
-    ----------
-    lines
-        `forecast` of a likelihood, with everything given but `at`.
-    places
-        Held parameters.
-    executor
-        Where the forecasts are made; this process by default. The numbers do not depend on it.
-    progress
-        Called with (finished, all).
-    """
+    """Return the forecasts of each line, `forecast` of a likelihood with everything given but `at`, at each place, held parameters."""
     found = results(executor, forecast_at, [(line, place) for place in places for line in lines], progress)
     return tuple(tuple(found[k : k + len(lines)]) for k in range(0, len(found), len(lines)))
 
@@ -229,10 +213,8 @@ def acting(path: str, planned: Analysis, existing: Sequence[str]) -> str:
         return path
     alone = planned_alone(planned, existing)
     changed = zip(alone.experiments, changes_of(replace(alone, overrides=(*alone.overrides, (path, "null")))), strict=True)
-    systematics = {own_name(name): load_experiment(name).spec.systematics for name in existing}
-    shared = [
-        name for name, known in systematics.items() if any(path.startswith(f"systematics.{key}.") and known[key].shared for key in known)
-    ]
+    (part, name), known = (*path.split("."), "")[:2], {own_name(name): load_experiment(name).spec.systematics for name in existing}
+    shared = [experiment for experiment, found in known.items() if part == "systematics" and name in found and found[name].shared]
     return f"{','.join([*(own_name(name) for name, fields in changed if path in fields), *shared])}:{path}"
 
 

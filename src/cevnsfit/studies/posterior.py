@@ -108,10 +108,8 @@ def posterior(  # noqa: PLR0913 (store, workers and progress say where, not what
     ----------
     likelihood
         From `build_likelihood`.
-    poi
-        The parameter of interest, of any kind; by default the first coupling of the model that is not held, or its only parameter.
-    at
-        Held parameters. A mass must be among them when the model has one, unless it was asked to float.
+    poi, at, workers
+        As for `intervals`.
     cl
         Probability of the credible intervals.
     priors
@@ -129,8 +127,6 @@ def posterior(  # noqa: PLR0913 (store, workers and progress say where, not what
         "emcee" (ensembles of walkers), or "nested" (dynesty), which gives the evidence and has no steps.
     store
         Folder in which finished blocks are kept: the same call continues a stopped one.
-    workers
-        Processes, or an executor, in which blocks are sampled; the numbers do not depend on it.
     progress
         Called with (finished, all) blocks.
 

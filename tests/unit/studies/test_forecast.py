@@ -132,6 +132,8 @@ def test_changes_act_on_planned_experiments_and_on_shared_systematics() -> None:
     assert (argon.spec.source.distance, known.spec.source.distance) == (2750.0, 4000.0)
     # not in an existing experiment with a systematic of this name that is not shared, nor in a planned one without
     assert acting("systematics.quenching_0.enabled", planned, [CSI]) == "coherent-cryo-csi-10:systematics.quenching_0.enabled"
+    assert acting("systematics.sns_flux", planned, [CSI]) == f"{own},{CSI}:systematics.sns_flux"
+    assert acting("source", planned, [CSI]) == f"{own}:source"
     assert acting("source.distance", planned, []) == "source.distance"
 
 
