@@ -108,9 +108,13 @@ def test_what_is_returned_fits_a_screen(name: str, made: Callable[[str], Any]) -
 COMMANDS: Final = {
     "compatibility": f"compatibility {' '.join(NAMES)} -m signal-strength",
     "coverage": f"coverage {' '.join(NAMES)} -m signal-strength --true signal_strength=1 --toys 128",
+    "fit": f"fit {' '.join(NAMES)} -m lmu-ltau --at mass=20",
+    "forecast": f"forecast {' '.join(NAMES)} -m lmu-ltau --at mass=20",
     "goodness": f"gof {' '.join(NAMES)} -m lmu-ltau --at mass=20",
     "impacts": f"impacts {' '.join(NAMES)} -m lmu-ltau --at mass=20",
     "intervals": f"intervals {' '.join(NAMES)} -m lmu-ltau --at mass=20",
+    "posterior": f"posterior {' '.join(NAMES)} -m signal-strength --steps 100 --ensembles 2",
+    "rates": f"rates {NAMES[1]} -m lmu-ltau --at mass=20",
     "load_experiment": f"experiments show {NAMES[1]}",
     "signal_model": "models show lmu-ltau",
     "significance": f"significance {' '.join(NAMES)} -m lmu-ltau --at mass=20",
@@ -139,7 +143,13 @@ def test_what_has_no_table_is_refused_with_what_has_one(thing: object) -> None:
     assert isinstance(error.value, cf.CevnsfitError)
 
 
-@pytest.mark.parametrize(("name", "several_axes"), [("coverage", False), ("impacts", True), ("region", False), ("scan", False)])
+@pytest.mark.parametrize(
+    ("name", "several_axes"),
+    [
+        (name, name in {"fit", "impacts", "rates"})
+        for name in ("coverage", "fit", "forecast", "impacts", "open", "posterior", "rates", "region", "scan")
+    ],
+)
 def test_a_result_has_a_picture(name: str, several_axes: bool, made: Callable[[str], Any]) -> None:
     figure = cf.plot(made(name))
     assert isinstance(figure, Figure)
