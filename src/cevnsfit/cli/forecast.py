@@ -146,7 +146,7 @@ def _answer(
         files += [] if write is None else [write(asked.folder / f"{name}.csv")]
         files.append(write_document(asked.folder / f"{name}.json", document, indent=1))
         files += [] if write is None else drawn(shown, asked.folder / f"{name}.png")
-    return Answer(document, [table(shown)], files, incomplete=incomplete)
+    return Answer(document, [table(shown)], None if write is None else files, incomplete=incomplete)
 
 
 def _invalid(results: "Sequence[Forecast]") -> str:
