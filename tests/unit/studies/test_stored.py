@@ -141,4 +141,6 @@ def test_two_radii_from_python_and_the_command_line(tmp_path: Path) -> None:
         files = command("export", tmp_path / folder, "--to", "csv", "-o", tmp_path / f"{folder}.csv", "--json")["files"]
         assert files == [str(tmp_path / f"{folder}.csv")]
     assert (tmp_path / "python.csv").read_text("utf-8") == (tmp_path / "command.csv").read_text("utf-8")
+    (file,) = cf.export(made, "csv", tmp_path / "memory.csv")
+    assert file.read_text("utf-8") == (tmp_path / "python.csv").read_text("utf-8")
     assert made.to_dict()["lagrangian"]
