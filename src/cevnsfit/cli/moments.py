@@ -14,7 +14,7 @@ def g_2(
     coupling: Annotated[
         str, option("--coupling", "Coupling of the mediator to the lepton.", "vector|axial|scalar|pseudoscalar")
     ] = "vector",
-    grid: Annotated[str, option("--grid", "Masses in MeV.", "mass=START:STOP:COUNT[:log]")] = "mass=1:1000:13:log",
+    grid: Annotated[str, option("--grid", "Masses, in MeV or with units.", "mass=START:STOP:COUNT[:log]")] = "mass=1:1000:13:log",
     sigmas: Annotated[float, option("--sigmas", "Largest distance, in standard errors.")] = 2.0,
     file: Annotated[Path | None, option("--output -o", "Write the band as an overlay in CSV.", "FILE")] = None,
 ) -> Answer:
@@ -24,7 +24,7 @@ def g_2(
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.grids import parse_grid
 
-    name, mass = parse_grid(grid)
+    name, mass = parse_grid(grid, {"mass": "MeV"})
     reference = latest_deviation(theory)
     if reference is None or name != "mass":
         message = "give a prediction other than 'none'" if reference is None else f"the grid is over mass, not over {name}"
