@@ -13,7 +13,7 @@ def g_2(
     coupling: Annotated[
         str, option("--coupling", "Coupling of the mediator to the lepton.", "vector|axial|scalar|pseudoscalar")
     ] = "vector",
-    grid: Annotated[str, option("--grid", "Masses in MeV.", "mass=START:STOP:COUNT[:log]")] = "mass=1:1000:13:log",
+    grid: Annotated[str, option("--grid", "Masses, in MeV or with units.", "mass=START:STOP:COUNT[:log]")] = "mass=1:1000:13:log",
     sigmas: Annotated[float, option("--sigmas", "Largest distance, in standard errors.")] = 2.0,
     file: Annotated[Path | None, option("--output -o", "Write the band as an overlay in CSV.", "FILE")] = None,
 ) -> Answer:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.intervals import Level
 
     Writer = Callable[[Limits, Path], tuple[Path, ...]]
+    Held = Mapping[str, float] | None
+    Grids = Mapping[str, ArrayLike] | None
 
 
 def writers() -> dict[str, Writer]:
@@ -66,8 +68,8 @@ def export(  # noqa: PLR0913 (each format takes some of them)
     cl: float | Sequence[float] | None = None,
     dof: int | None = None,
     attach: Sequence[str | Path] | None = None,
-    at: Mapping[str, float] | None = None,
-    grid: Mapping[str, ArrayLike] | None = None,
+    at: Held = None,
+    grid: Grids = None,
     record: str | None = None,
 ) -> tuple[Path, ...]:
     """Write the limits of scans, or a likelihood, in a format of other tools, and return the files.
@@ -110,7 +112,7 @@ def export(  # noqa: PLR0913 (each format takes some of them)
     _check(what, kind, [name for name, value in options.items() if value is not None])
     place = Path(path)
     if isinstance(what, Likelihood):
-        return _write_likelihood(what, kind, place, at=at, grid=grid, record=record)
+        return _write_likelihood(what, kind, place, at, grid, record)
     limits = what if isinstance(what, Limits) else limits_of(scans, levels_at(cl, 2 if dof is None else dof))
     return _write_limits(limits, kind, place, [Path(file) for file in (attach if attach else ())])
 
@@ -119,13 +121,12 @@ def _check(what: object, kind: str, options: Sequence[str]) -> None:
     """Raise CevnsfitError unless a kind is a format of what is exported and takes the options."""
     of_limits = not isinstance(what, Likelihood)
     known = [name for name in OPTIONS if (name in writers()) == of_limits]
-    if kind not in known:
-        if kind in OPTIONS:
-            names = ("limits", "likelihoods") if of_limits else ("likelihoods", "limits")
-            message = f"{kind} is a format of {names[1]}; those of {names[0]} are {', '.join(known)}"
-            raise CevnsfitError(message)
+    if kind not in OPTIONS:
         name = "format"
         raise UnknownNameError(name, kind, known)
+    if kind not in known:
+        message = f"{kind} is a format of {'likelihoods' if of_limits else 'limits'}; here it is one of {', '.join(known)}"
+        raise CevnsfitError(message)
     taken = [name for name in OPTIONS[kind] if not isinstance(what, Limits) or name == "attach"]
     unknown = [name for name in options if name not in taken]
     if unknown:
@@ -141,15 +142,7 @@ def _write_limits(limits: Limits, kind: str, path: Path, attach: Sequence[Path])
     return hepdata.write_hepdata(limits, path, attach) if attach else writers()[kind](limits, path)
 
 
-def _write_likelihood(
-    likelihood: Likelihood,
-    kind: str,
-    path: Path,
-    *,
-    at: Mapping[str, float] | None,
-    grid: Mapping[str, ArrayLike] | None,
-    record: str | None,
-) -> tuple[Path, ...]:
+def _write_likelihood(likelihood: Likelihood, kind: str, path: Path, at: Held, grid: Grids, record: str | None) -> tuple[Path, ...]:
     if kind == "pyhf":
         return write_workspaces(workspaces(likelihood, at=at, grid=grid, record=RECORD if record is None else record), path)
     file = path if path.suffix == ".json" else path / f"{kind}.json"

@@ -58,6 +58,8 @@ class Scan(Result):
         What the columns share, for the refinement of boundaries.
     made_with
         The versions of the packages that it was begun with.
+    method
+        How thresholds are found.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
@@ -71,11 +73,7 @@ class Scan(Result):
     columns: tuple[GridColumn, ...]
     grid: Grid
     made_with: Mapping[str, str]
-
-    @property
-    def method(self) -> str:
-        """Return how thresholds are found."""
-        return METHOD
+    method: str = METHOD
 
     @property
     def likelihood(self) -> Likelihood:
@@ -203,14 +201,9 @@ def scans(
     workers: Workers = None,
     progress: Progress | None = None,
 ) -> tuple[Scan, ...]:
-    """Return the scans of several likelihoods over the same grid, kept in one store; the rest is as in `scan`.
+    """Return the scans of several likelihoods over the same grid, kept in one store, by the labels of their planes; the rest is as in `scan`.
 
-    Parameters
-    ----------
-    likelihoods
-        By the label of their plane; the experiments, joined with " + ", for an empty one.
-    grid, at, store, workers, progress
-        As in `scan`.
+    The label of a plane is that of its experiments, joined with " + ", where it is empty.
     """
     named = {label if label else " + ".join(channels_of(likelihood)): likelihood for label, likelihood in likelihoods.items()}
     held = {} if at is None else {name: float(value) for name, value in at.items()}

@@ -158,6 +158,16 @@ def test_held_values_take_units(refused: Callable[..., str], here: Path) -> None
     assert "b-l profiles all of them without it" in message
 
 
+def test_grids_take_units(refused: Callable[..., str], here: Path) -> None:
+    grid = ELECTRONS.replace("mass=10:1000", "mass=0.2GeV:1GeV")
+    assert read_study(write(here, grid)).grid["mass"][[0, -1]] == pytest.approx([200.0, 1000.0])
+    message = refused("run", write(here, grid.replace("0.2GeV", "1fm")), "-o", "out")
+    assert "grid: mass: '1 fm': Cannot convert" in message
+    assert "for example mass=1MeV" in message
+    message = refused("scan", "coherent-csi-2021", "-m", "b-l", "--grid", "mass=1:10:3", "--grid", "g=1e-5:1e-3MeV:3", "-o", "out")
+    assert "for example g=1e-3" in message
+
+
 def test_a_change_can_be_that_of_one_experiment(here: Path) -> None:
     text = "model: b-l\nresults: [{label: a, experiments: [ccm-200, coherent-lar-2020], overrides: {'ccm-200:source.distance': 30 m}}]\n"
     studies = [read_study(write(here, one)) for one in (text, text[: text.index(", over")] + "}]\n")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,11 @@ def test_a_likelihood_built_by_hand_is_scanned_but_not_stored(likelihood: Likeli
     with pytest.raises(CevnsfitError, match="this likelihood does not know: build it with build_likelihood"):
         cf.scan(bare, **GRID, store=tmp_path)
     assert not list(tmp_path.iterdir())
+    local = replace(bare, build=lambda values: likelihood.build({**values}))
+    with ThreadPoolExecutor(1) as executor:
+        np.testing.assert_array_equal(cf.scan(bare, **GRID, workers=executor).plane.nll2, usual.plane.nll2)
+        with pytest.raises(CevnsfitError, match="does not go to workers unless it pickles"):
+            cf.scan(local, **GRID, workers=executor)
 
 
 def test_two_radii_from_python_and_the_command_line(tmp_path: Path) -> None:
@@ -135,4 +141,6 @@ def test_two_radii_from_python_and_the_command_line(tmp_path: Path) -> None:
         files = command("export", tmp_path / folder, "--to", "csv", "-o", tmp_path / f"{folder}.csv", "--json")["files"]
         assert files == [str(tmp_path / f"{folder}.csv")]
     assert (tmp_path / "python.csv").read_text("utf-8") == (tmp_path / "command.csv").read_text("utf-8")
+    (file,) = cf.export(made, "csv", tmp_path / "memory.csv")
+    assert file.read_text("utf-8") == (tmp_path / "python.csv").read_text("utf-8")
     assert made.to_dict()["lagrangian"]
