@@ -62,9 +62,6 @@ def _require_counts(likelihood: Likelihood, observed: Sequence[str]) -> None:
         kind = "experiment"
         raise UnknownNameError(kind, unknown[0], names)
     kept = tuple(channel for channel in joint.channels if channel.name in observed)
-    if len(kept) == len(names):
-        message = f"nothing is left to forecast: {', '.join(names)} keep their observed counts"
-        raise CevnsfitError(message)
     require_observed([channel.name for channel in kept if channel.observed is None])
     if len(kept) == len(names):
         message = f"nothing is left to forecast: {', '.join(names)} keep their observed counts"

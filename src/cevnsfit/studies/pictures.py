@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.documents import About
 from cevnsfit.core.histograms import Histogram
-from cevnsfit.infer.intervals import Level
+from cevnsfit.infer.intervals import levels_at
 from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.report.rankings import ranking_figure
 from cevnsfit.report.spectra import spectra_figure
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from cevnsfit.studies.fitting import Fit
     from cevnsfit.studies.toy_regions import ToyRegion
 
-LEVELS: Final = (Level(0.90, 2), Level(0.95, 2))
-"""Of the regions of a scan."""
-
 MOMENT: Final = "2025"
 """Prediction behind the band of a magnetic moment."""
 
@@ -40,7 +37,7 @@ def planes(several: Sequence[Scan | Exclusion | ToyRegion], ax: Axes | None = No
 def _exclusion(one: Scan | Exclusion | ToyRegion) -> Exclusion:
     if isinstance(one, Exclusion):
         return one
-    return regions_of([one], LEVELS)[0] if isinstance(one, Scan) else Exclusion(one.plane, (one.region,), one.method)
+    return regions_of([one], levels_at(None, 2))[0] if isinstance(one, Scan) else Exclusion(one.plane, (one.region,), one.method)
 
 
 def spectra(several: Sequence[Any]) -> Figure:
