@@ -78,7 +78,7 @@ def _counts(found: "Fit") -> str:
     rows = []
     for entry in found.counts.values():
         rows += [(entry.experiment, name, f"{values.sum():.1f}") for name, values in entry.components.items()]
-        rows.append((entry.experiment, "all", f"{entry.total.sum():.1f}"))
+        rows.append((entry.experiment, "all", f"{entry.total:.1f}"))
         if entry.observed is not None:
             rows.append((entry.experiment, "observed", f"{entry.observed.sum():.0f}"))
     return table("Counts at the best fit", ("experiment", "component", "counts"), rows)

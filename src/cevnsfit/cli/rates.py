@@ -14,7 +14,7 @@ def rates(experiment: ExperimentArgument, what: ModelOptions) -> Answer:
     chosen = what.of([experiment])
     (counts,) = expected.rates(build(chosen, fitted=False), at=chosen.held).values()
     rows = [(name, f"{total:.2f}") for name, total in counts.totals.items()]
-    rows.append(("all", f"{counts.total.sum():.2f}"))
+    rows.append(("all", f"{counts.total:.2f}"))
     if counts.observed is not None:
         rows.append(("observed", f"{counts.observed.sum():.0f}"))
     lines = [table(f"{counts.experiment}, {what.model}", ("component", "counts"), rows)]
