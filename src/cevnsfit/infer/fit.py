@@ -137,7 +137,7 @@ def _wanted(parameters: ParameterSet, at: Mapping[str, float], floating: tuple[s
 def _evaluated(objective: Objective, found: Search) -> FitResult:
     """Return the result when nothing floats."""
     x = np.empty(0)
-    joint, _ = objective.bound_at(objective.values(x))
+    joint = objective.joint_at(objective.values(x))
     bad = objective.impossible(x)
     return FitResult(
         valid=not bad,
@@ -162,7 +162,7 @@ def _evaluated(objective: Objective, found: Search) -> FitResult:
 def _snapped(objective: Objective, candidate: Candidate) -> Candidate:
     """Return the candidate with parameters that are within 1e-3 of their error of a limit put on it, where that is no worse."""
     x = np.array([to_internal(p, candidate.values[p.name]) for p in objective.parameters])
-    matrix = objective.hessian(x) if all(p.kind != "nonlinear" for p in objective.parameters) else np.eye(len(x))
+    matrix = objective.hessian(x) if not objective.moving else np.eye(len(x))
     values = dict(candidate.values)
     for index, parameter in enumerate(objective.parameters):
         if parameter.kind == "nonlinear" or not matrix[index, index] > 0:
@@ -180,7 +180,7 @@ def _finished(objective: Objective, candidate: Candidate) -> tuple[float, str, M
 
     Where a bin without any counts holds the minimum, iminuit cannot find it: it is that of the profile at the nonlinear parameters that iminuit finds.
     """
-    if candidate.on_edge and all(p.kind != "nonlinear" for p in objective.parameters):
+    if candidate.on_edge and not objective.moving:
         return candidate.nll2, "" if candidate.converged else NO_EDGE, minuit_at(objective, candidate.values)
     minuit = minuit_at(objective, _snapped(objective, candidate).values)
     reason = migrad(minuit)
@@ -193,10 +193,10 @@ def _finished(objective: Objective, candidate: Candidate) -> tuple[float, str, M
 
 def _profiled(objective: Objective, values: Mapping[str, float]) -> Candidate:
     """Return the minimum at the nonlinear parameters among the values of all parameters, from which it starts."""
-    joint, _ = objective.bound_at(values)
+    joint = objective.joint_at(values)
     theta = np.array([values[name] for name in joint.parameters.names])
     floating = [name for name in joint.parameters.names if name in objective.names]
-    found = profile(joint, {}, data=objective.data, start=theta, floating=floating)
+    found = profile(joint, {}, data=objective.data, start=theta, floating=floating, known=objective.frames_of(joint))
     best = {**values, **dict(zip(joint.parameters.names, found.theta[0].tolist(), strict=True))}
     return Candidate(float(found.nll2[0]), best, bool(found.converged[0]), bool(found.on_edge[0]))
 
@@ -243,7 +243,7 @@ def _best(objective: Objective, found: Search) -> tuple[Minuit, str]:
     """Return iminuit at the lowest of the finished minima, and why it is not valid; in nonlinear parameters they descend first."""
     near = [item for item in found.candidates if item.nll2 <= found.candidates[0].nll2 + WITHIN][:POLISHED]
     near = near if near else list(found.candidates[:1])
-    if any(p.kind == "nonlinear" for p in objective.parameters):
+    if objective.moving:
         near = [min((_descended(objective, item) for item in near), key=lambda item: (not item.converged, item.nll2))]
     finished = [_finished(objective, candidate) for candidate in near]
     best = min(finished, key=lambda item: (bool(item[1]), item[0]))
@@ -270,7 +270,7 @@ def _describe(objective: Objective, minuit: Minuit, reason: str, found: Search, 
     values = objective.values(x)
     unconstrained = sum(not p.constrained for p in objective.parameters)
     at_limit = tuple(p.name for p, value in zip(objective.parameters, x, strict=True) if _at_limit(objective, minuit, p.name, value))
-    joint, _ = objective.bound_at(values)
+    joint = objective.joint_at(values)
     return FitResult(
         valid=valid,
         reason="; ".join([*remarks, *notes]),
@@ -305,7 +305,7 @@ def _hesse(minuit: Minuit, objective: Objective) -> tuple[dict[str, float], NDAr
     size = len(objective.names)
     errors, correlation = dict.fromkeys(objective.names, math.nan), np.full((size, size), np.nan)
     held = list(minuit.fixed)
-    if (any(held) or _walled(objective, minuit)) and all(p.kind != "nonlinear" for p in objective.parameters):
+    if (any(held) or _walled(objective, minuit)) and not objective.moving:
         covariance = _covariance(objective, np.array(minuit.values), held)
     else:
         minuit.hesse()

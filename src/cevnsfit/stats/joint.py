@@ -81,7 +81,11 @@ def join(parameters: ParameterSet, channels: tuple[Channel, ...]) -> Joint:
     if nonlinear:
         message = f"nonlinear parameters ({', '.join(nonlinear)}) rebuild the templates; they belong to a Likelihood, not to a Joint"
         raise CevnsfitError(message)
-    local = tuple(np.array([parameters.index(name) for name in channel.coefficients.parameters], dtype=np.int64) for channel in channels)
+    places = {name: place for place, name in enumerate(parameters.names)}
+    local = tuple(
+        np.array([places[name] if name in places else parameters.index(name) for name in channel.coefficients.parameters], dtype=np.int64)
+        for channel in channels
+    )
     merge, distinct = zip(*(merged(channel.templates) for channel in channels), strict=True) if channels else ((), ())
     return Joint(parameters, channels, local, merge, distinct)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from cevnsfit.core.documents import About
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.infer.intervals import levels_at
@@ -54,8 +56,9 @@ def _rates(one: Fit | Rates | Histogram | Mapping[str, Any], name: str = "") -> 
     elif not isinstance(one, Mapping):
         yield from one.counts.values()
     elif name:
-        axes = next(iter(one.values())).axes
-        yield Rates(name, axes, {part: histogram.values() for part, histogram in one.items()}, None, {}, About())
+        parts = {part: histogram.values() for part, histogram in one.items()}
+        axes, total = next(iter(one.values())).axes, np.sum([*parts.values()], axis=0)
+        yield Rates(axes, total, name, parts, None, {}, About())
     else:
         for experiment, found in one.items():
             yield from _rates(found, experiment)

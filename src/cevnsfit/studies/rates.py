@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from cevnsfit.core.documents import About, Document, keys_of
+from cevnsfit.core.documents import About, keys_of
+from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.planes import Projection
 from cevnsfit.model.build import SIGNAL
@@ -25,15 +26,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Rates(Document):
-    """Expected counts of one experiment.
+class Rates(Histogram):
+    """Expected counts of one experiment: a histogram of all components, without axes where a likelihood that was built by hand has none.
 
     Attributes
     ----------
     experiment
         Its name.
-    axes
-        Its axes, in order; none where a likelihood that was built by hand has none.
     components
         Counts of each component, shape (bins of each axis).
     observed
@@ -45,8 +44,11 @@ class Rates(Document):
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **{key: key for key in ("units", "signal", "total")},
+        "units": "units",
+        "signal": "signal",
+        "total": "contents",
         "axes": "edges",
+        "values": None,
         "components": "totals",
         "observed": None,
         **keys_of(About, "about"),
@@ -54,7 +56,6 @@ class Rates(Document):
     }
 
     experiment: str
-    axes: tuple[Axis, ...]
     components: Mapping[str, NDArray[np.float64]]
     observed: NDArray[np.float64] | None
     at: Mapping[str, float]
@@ -78,12 +79,7 @@ class Rates(Document):
     @property
     def signal(self) -> NDArray[np.float64]:
         """Return the counts of the signal; 0 without one."""
-        return self.components.get(SIGNAL, 0.0 * self.total)
-
-    @property
-    def total(self) -> NDArray[np.float64]:
-        """Return the counts of all components."""
-        return np.asarray(np.sum(list(self.components.values()), axis=0))
+        return self.components.get(SIGNAL, 0.0 * self.contents)
 
     @property
     def projections(self) -> tuple[Projection, ...]:
@@ -129,14 +125,9 @@ def counts_at(likelihood: Likelihood, at: Mapping[str, float], *, profiled: bool
     counts = expected(joint, joint.parameters.vector(others), profiled=profiled)
     used = {p.name: float(at.get(p.name, p.default)) for p in likelihood.parameters if p.kind != "nuisance"}
     known = about(likelihood, at)
-    return {
-        channel.name: Rates(
-            channel.name,
-            likelihood.axes.get(channel.name, ()),
-            {name: values.reshape(channel.bins) for name, values in counts[channel.name].items()},
-            None if channel.observed is None else channel.observed.reshape(channel.bins),
-            used,
-            known,
-        )
-        for channel in joint.channels
-    }
+    found = {}
+    for channel in joint.channels:
+        parts = {name: values.reshape(channel.bins) for name, values in counts[channel.name].items()}
+        total, observed = np.sum([*parts.values()], axis=0), None if channel.observed is None else channel.observed.reshape(channel.bins)
+        found[channel.name] = Rates(likelihood.axes.get(channel.name, ()), total, channel.name, parts, observed, used, known)
+    return found

@@ -58,7 +58,7 @@ def alone(experiments: Sequence[str]) -> tuple[str, str]:
 def rates(counts: Rates) -> Parts:
     """Yield the counts of each component of one experiment."""
     rows = [(name, f"{total:.2f}") for name, total in counts.totals.items()]
-    rows.append(("all", f"{counts.total.sum():.2f}"))
+    rows.append(("all", f"{counts.total:.2f}"))
     if counts.observed is not None:
         rows.append(("observed", f"{counts.observed.sum():.0f}"))
     yield Sheet(", ".join(filter(None, (counts.experiment, counts.about.model))), ("component", "counts"), rows)
@@ -97,7 +97,7 @@ def _parameters(result: FitResult) -> Sheet:
 def _counts(found: Iterable[Rates]) -> Iterator[tuple[str, str, str]]:
     for entry in found:
         yield from ((entry.experiment, name, f"{total:.1f}") for name, total in entry.totals.items())
-        yield entry.experiment, "all", f"{entry.total.sum():.1f}"
+        yield entry.experiment, "all", f"{entry.total:.1f}"
         if entry.observed is not None:
             yield entry.experiment, "observed", f"{entry.observed.sum():.0f}"
 
