@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 
-from cevnsfit.core.analysis import Analysis
+import cevnsfit as cf
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.studies.rates import rates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +36,7 @@ def main() -> None:
 
     experiment = load_experiment(NAME)
     template = experiment.tables["templates.csv"].on(experiment.axes, "cevns")
-    ours = rates(Analysis((NAME,), "sm")).signal
+    ours = cf.rates(cf.build_likelihood(NAME, model="sm"))[NAME].signal
     with mpl.rc_context({"font.size": 9}):
         figure = Figure(figsize=(7.4, 3.6), layout="constrained")
         axes = figure.subplots(2, 2, sharex="col", height_ratios=(3, 1))

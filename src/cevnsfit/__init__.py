@@ -3,7 +3,7 @@
 >>> import cevnsfit as cf
 >>> likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
 >>> scan = cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2])  # doctest: +SKIP
->>> scan.regions(cl=0.90, dof=2).columns  # doctest: +SKIP
+>>> scan.contour(cl=0.90, dof=2).columns  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from cevnsfit.core.errors import CevnsfitError
-    from cevnsfit.infer.fit import fit
     from cevnsfit.infer.toys import Toys
     from cevnsfit.io.releases import import_release
     from cevnsfit.physics.interactions import signal_model
@@ -21,10 +20,17 @@ if TYPE_CHECKING:
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
     from cevnsfit.studies.coverage import coverage
+    from cevnsfit.studies.export import export
+    from cevnsfit.studies.fitting import fit
+    from cevnsfit.studies.forecast import forecast
     from cevnsfit.studies.limits import intervals, significance
+    from cevnsfit.studies.posterior import posterior
+    from cevnsfit.studies.rates import rates
     from cevnsfit.studies.scan import scan
     from cevnsfit.studies.setup import all_models as model_names
     from cevnsfit.studies.setup import build_likelihood
+    from cevnsfit.studies.shown import plot, table
+    from cevnsfit.studies.stored import open
     from cevnsfit.studies.toy_regions import region
     from cevnsfit.studies.validate import validate
 
@@ -38,17 +44,24 @@ __all__ = [
     "compatibility",
     "coverage",
     "experiment_names",
+    "export",
     "fit",
+    "forecast",
     "goodness",
     "impacts",
     "import_release",
     "intervals",
     "load_experiment",
     "model_names",
+    "open",
+    "plot",
+    "posterior",
+    "rates",
     "region",
     "scan",
     "signal_model",
     "significance",
+    "table",
     "validate",
 ]
 
@@ -59,17 +72,24 @@ _HOMES: Final = {
     "compatibility": "studies.agreement:compatibility",
     "coverage": "studies.coverage:coverage",
     "experiment_names": "spec.catalog:experiment_names",
-    "fit": "infer.fit:fit",
+    "export": "studies.export:export",
+    "fit": "studies.fitting:fit",
+    "forecast": "studies.forecast:forecast",
     "goodness": "studies.agreement:goodness",
     "impacts": "studies.agreement:impacts",
     "import_release": "io.releases:import_release",
     "intervals": "studies.limits:intervals",
     "load_experiment": "spec.load:load_experiment",
     "model_names": "studies.setup:all_models",
+    "open": "studies.stored:open",
+    "plot": "studies.shown:plot",
+    "posterior": "studies.posterior:posterior",
+    "rates": "studies.rates:rates",
     "region": "studies.toy_regions:region",
     "scan": "studies.scan:scan",
     "signal_model": "physics.interactions:signal_model",
     "significance": "studies.limits:significance",
+    "table": "studies.shown:table",
     "validate": "studies.validate:validate",
 }
 """Where each public name lives; it is imported when it is first asked for (PEP 562)."""

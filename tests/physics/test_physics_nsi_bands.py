@@ -52,9 +52,9 @@ def test_four_islands_in_the_plane_of_two_flavours() -> None:
     scan = cf.scan(csi, eps_ee_u=np.linspace(-0.5, 1.0, 25), eps_mumu_u=np.linspace(-0.5, 1.0, 25))
     standard = cf.fit(cf.build_likelihood("coherent-csi-2021", model="sm"), minos=())
     assert scan.plane.reference_nll2 == pytest.approx(standard.nll2, abs=1e-5)
-    best = cf.fit(csi.at({}), floating=("eps_ee_u", "eps_mumu_u"), minos=())
+    best = cf.fit(cf.build_likelihood("coherent-csi-2021", model="nsi", floating=("eps_ee_u", "eps_mumu_u")), minos=())
     assert scan.plane.best["nll2"] == pytest.approx(best.nll2, abs=1e-3)
-    region = scan.regions(cl=0.90, dof=2)
+    region = scan.contour(cl=0.90, dof=2)
     assert [len(polygon) for polygon in region.allowed] == [1, 1, 1, 1]
     centres = np.array(sorted(tuple(np.round(outer.mean(axis=0), 3)) for (outer,) in region.allowed))
     half = np.array([mirror("e"), mirror("mu")]) / 2.0
@@ -64,7 +64,7 @@ def test_four_islands_in_the_plane_of_two_flavours() -> None:
 def test_boundaries_pass_through_the_crossings_of_the_columns() -> None:
     csi = cf.build_likelihood("coherent-csi-2021", model="nsi")
     scan = cf.scan(csi, eps_ee_u=np.linspace(-0.3, 0.7, 25), eps_mumu_u=np.linspace(-0.3, 0.7, 25))
-    region = scan.regions(cl=0.90, dof=2)
+    region = scan.contour(cl=0.90, dof=2)
     boundary = np.concatenate(region.branches)
     ends = [(x, end) for x, column in zip(scan.plane.x.values, region.columns, strict=True) for pair in column for end in pair]
     assert len(ends) > 30

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from typer.testing import CliRunner
 
 import cevnsfit as cf
+from cevnsfit.cli.main import app
 from cevnsfit.core.documents import Document
+from cevnsfit.report.tables import ResultTable
+from cevnsfit.studies import shown
 from cevnsfit.studies.validate import Check
 
 if TYPE_CHECKING:
@@ -27,8 +37,14 @@ def strength() -> Likelihood:
     return cf.build_likelihood(*NAMES, model="signal-strength")
 
 
-NO_OBJECTS: Final = {"CevnsfitError", "__version__", "import_release"}
-"""An error, a text, and a function that returns paths."""
+def stored(likelihood: Likelihood) -> object:
+    with TemporaryDirectory() as folder:
+        cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2], store=folder)
+        return cf.open(folder)
+
+
+NO_OBJECTS: Final = {"CevnsfitError", "__version__", "export", "import_release"}
+"""An error, a text, and functions that return paths."""
 
 MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "Toys": lambda _: cf.Toys(2048, seed=1),
@@ -37,17 +53,23 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "coverage": lambda _: cf.coverage(strength(), "signal_strength", [1.0], toys=cf.Toys(128)),
     "experiment_names": lambda _: cf.experiment_names(),
     "fit": lambda likelihood: cf.fit(likelihood, at=MASS),
+    "forecast": lambda likelihood: cf.forecast(likelihood, at=MASS),
     "goodness": lambda likelihood: cf.goodness(likelihood, at=MASS),
     "impacts": lambda likelihood: cf.impacts(likelihood, "g", at=MASS),
     "intervals": lambda likelihood: cf.intervals(likelihood, "g", at=MASS),
     "load_experiment": lambda _: cf.load_experiment(NAMES[1]),
     "model_names": lambda _: cf.model_names(),
+    "open": stored,
+    "rates": lambda likelihood: cf.rates(likelihood, at=MASS)[NAMES[1]],
+    "posterior": lambda _: cf.posterior(strength(), steps=100, ensembles=2),
+    "plot": lambda likelihood: cf.plot(likelihood.counts()),
     "region": lambda _: cf.region(
         cf.build_likelihood(NAMES[0], model="lmu-ltau"), mass=[300.0, 350.0, 400.0], g=np.geomspace(1e-3, 1e-1, 24), toys=cf.Toys(128)
     ),
     "scan": lambda likelihood: cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2]),
     "signal_model": lambda _: cf.signal_model("lmu-ltau"),
     "significance": lambda likelihood: cf.significance(likelihood, "g", at=MASS),
+    "table": lambda likelihood: cf.table(cf.goodness(likelihood, at=MASS)),
     "validate": lambda _: Check("a", "CsI", "n", "1", 1.0, None, 1.0, None, 0.1, 0.0, True, "x" * 300, "published", "because" * 50),
 }
 """What each public name returns; one check in the place of all, which take minutes."""
@@ -56,6 +78,12 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
 @pytest.fixture(scope="module")
 def likelihood() -> Likelihood:
     return cf.build_likelihood(*NAMES, model="lmu-ltau")
+
+
+@pytest.fixture(scope="module")
+def made(likelihood: Likelihood) -> Callable[[str], Any]:
+    """Return the function that gives what a public name returns, made once."""
+    return cache(lambda name: MADE[name](likelihood))
 
 
 def lines(text: str) -> int:
@@ -68,13 +96,108 @@ def test_every_public_name_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_what_is_returned_fits_a_screen(name: str, likelihood: Likelihood) -> None:
-    found: Any = MADE[name](likelihood)
+def test_what_is_returned_fits_a_screen(name: str, made: Callable[[str], Any]) -> None:
+    found = made(name)
     assert lines(repr(found)) <= 24
     if isinstance(found, Document):
         assert type(found).__name__ in repr(found)
         assert json.loads(json.dumps(found.to_dict(), allow_nan=False))
         assert found._repr_html_().startswith(f"<table><caption>{type(found).__name__}</caption>")
+
+
+COMMANDS: Final = {
+    "compatibility": f"compatibility {' '.join(NAMES)} -m signal-strength",
+    "coverage": f"coverage {' '.join(NAMES)} -m signal-strength --true signal_strength=1 --toys 128",
+    "fit": f"fit {' '.join(NAMES)} -m lmu-ltau --at mass=20",
+    "forecast": f"forecast {' '.join(NAMES)} -m lmu-ltau --at mass=20",
+    "goodness": f"gof {' '.join(NAMES)} -m lmu-ltau --at mass=20",
+    "impacts": f"impacts {' '.join(NAMES)} -m lmu-ltau --at mass=20",
+    "intervals": f"intervals {' '.join(NAMES)} -m lmu-ltau --at mass=20",
+    "posterior": f"posterior {' '.join(NAMES)} -m signal-strength --steps 100 --ensembles 2",
+    "rates": f"rates {NAMES[1]} -m lmu-ltau --at mass=20",
+    "load_experiment": f"experiments show {NAMES[1]}",
+    "signal_model": "models show lmu-ltau",
+    "significance": f"significance {' '.join(NAMES)} -m lmu-ltau --at mass=20",
+}
+"""Commands that give the same results."""
+
+WITHOUT_TABLE: Final = {"Toys", "build_likelihood", "experiment_names", "model_names", "plot", "table"}
+
+
+@pytest.mark.parametrize("name", sorted({*MADE} - WITHOUT_TABLE))
+def test_a_result_is_a_table_with_the_text_of_its_command(name: str, made: Callable[[str], Any]) -> None:
+    found = cf.table(made(name))
+    text = found.text(80)
+    for sheet in (part for part in found.parts if not isinstance(part, str)):
+        cells = [cell for column in sheet.columns if all(re.match(r"[-+[(]*\d", cell) for cell in column) for cell in column]
+        assert [cell for cell in cells if cell not in text] == []
+        assert max(map(len, ResultTable((sheet,)).text(80).splitlines())) <= 80
+    if name in COMMANDS:
+        assert CliRunner().invoke(app, COMMANDS[name].split()).stdout.endswith(f"{found}\n")
+
+
+@pytest.mark.parametrize("thing", [3, "text", cf.Toys(), (1, 2), {"a": 1}])
+def test_what_has_no_table_is_refused_with_what_has_one(thing: object) -> None:
+    with pytest.raises(TypeError, match=r"has no table; these have one: Check, Compatibility, .*WhatIf") as error:
+        cf.table(thing)
+    assert isinstance(error.value, cf.CevnsfitError)
+
+
+@pytest.mark.parametrize(
+    ("name", "several_axes"),
+    [
+        (name, name in {"fit", "impacts", "rates"})
+        for name in ("coverage", "fit", "forecast", "impacts", "open", "posterior", "rates", "region", "scan")
+    ],
+)
+def test_a_result_has_a_picture(name: str, several_axes: bool, made: Callable[[str], Any]) -> None:
+    figure = cf.plot(made(name))
+    assert isinstance(figure, Figure)
+    assert figure.axes
+    given = Figure()
+    ax = given.add_subplot()
+    if several_axes:
+        with pytest.raises(cf.CevnsfitError, match="has several axes: draw it without `ax`"):
+            cf.plot(made(name), ax=ax)
+    else:
+        assert cf.plot(made(name), ax=ax) is given
+        assert ax.has_data()
+
+
+def test_scans_and_regions_share_a_picture(made: Callable[[str], Any]) -> None:
+    ax = Figure().add_subplot()
+    cf.plot([made("region"), made("scan")], ax=ax)
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert [label for label in labels if "coherent" in label] == ["coherent-csi-2021 + coherent-lar-2020, excluded", "coherent-csi-2021"]
+
+
+def test_expected_counts_are_drawn_by_experiment_and_axis(likelihood: Likelihood) -> None:
+    figure = cf.plot(likelihood.counts(components=True))
+    panels = [panel for panel in figure.axes if panel.get_visible()]
+    assert len(panels) == 5
+    counts = likelihood.counts(components=True)[NAMES[1]]
+    stack = sum(patch.get_data().values.sum() for patch in panels[-1].patches[-1:])
+    assert stack == pytest.approx(sum(histogram.total for histogram in counts.values()), rel=1e-9)
+
+
+@pytest.mark.parametrize("thing", [3, cf.Toys(), (), (1, 2), {}])
+def test_what_has_no_picture_is_refused_with_what_has_one(thing: object) -> None:
+    with pytest.raises(TypeError, match=r"has no picture; these have one: CoverageStudy, .*WhatIf"):
+        cf.plot(thing)
+
+
+def test_what_is_shown_and_how_exists() -> None:
+    known = {
+        node.name
+        for path in Path(shown.__file__).parents[1].rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    }
+    for homes in (shown._TEXTS, shown._LISTS, shown._PICTURES, shown._TOGETHER):
+        assert {*homes} <= known
+        for home in homes.values():
+            module, _, name = home.partition(":")
+            assert callable(getattr(import_module(f"cevnsfit.studies.{module}"), name))
 
 
 def test_a_likelihood_says_in_one_line_what_it_is(likelihood: Likelihood) -> None:

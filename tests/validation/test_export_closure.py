@@ -101,7 +101,7 @@ def test_likelihood_is_the_same_in_pyhf(experiments: tuple[str, ...], model: str
     analysis = Analysis(experiments, model)
     likelihood = build(analysis)
     joint, data = likelihood.at({"mass": MASS}), observed_or_asimov(likelihood.at({}))
-    made = workspaces(analysis, at={"mass": MASS})
+    made = workspaces(build(analysis), at={"mass": MASS})
     workspace = pyhf.Workspace(made.base)
     theirs = workspace.model(modifier_settings=INTERPOLATION)
     seen = workspace.data(theirs)
@@ -115,7 +115,7 @@ def test_background_of_the_control_region_is_at_its_best() -> None:
     analysis = Analysis(("coherent-csi-2017",), "lmu-ltau")
     likelihood = build(analysis)
     joint, data = likelihood.at({"mass": MASS}), observed_or_asimov(likelihood.at({}))
-    workspace = pyhf.Workspace(workspaces(analysis, at={"mass": MASS}).base)
+    workspace = pyhf.Workspace(workspaces(build(analysis), at={"mass": MASS}).base)
     model = workspace.model()
     best = pyhf_parameters(model, joint, data, joint.parameters.vector({"g": 1e-3}), {"g2": {"g": 2}, "g4": {"g": 4}})
     place = model.config.par_slice(measured_name("coherent-csi-2017"))
@@ -130,7 +130,7 @@ def test_background_of_the_control_region_is_at_its_best() -> None:
 @pytest.mark.usefixtures("minuit")
 def test_cls_limit_of_pyhf_is_ours() -> None:
     analysis = Analysis(("coherent-lar-2020",), "released-templates")
-    workspace = pyhf.Workspace(workspaces(analysis).base)
+    workspace = pyhf.Workspace(workspaces(build(analysis)).base)
     model = workspace.model()
     assert model.config.poi_name == "signal_strength"
     ((_, limit),) = cls_limit(signal_test(build(analysis).at({}), "signal_strength"), cl=0.9).allowed
@@ -146,7 +146,7 @@ def test_cls_limit_of_pyhf_is_ours() -> None:
 )
 def test_refit_of_what_comes_back(experiments: tuple[str, ...], model: str, at: dict[str, float], tmp_path: Path) -> None:
     analysis = Analysis(experiments, model)
-    file, _ = write_workspaces(workspaces(analysis, at=at), tmp_path / "likelihood.json")
+    file, _ = write_workspaces(workspaces(build(analysis), at=at), tmp_path / "likelihood.json")
     again = read_workspace(file)
     before, after = fit(build(analysis), at=at, minos=()), fit(again, minos=())
     assert set(after.values) == set(before.values) - {p.name for p in build(analysis).nonlinear}
@@ -159,7 +159,7 @@ def test_refit_of_what_comes_back(experiments: tuple[str, ...], model: str, at: 
 def test_patches_give_the_likelihood_at_each_mass(tmp_path: Path) -> None:
     analysis = Analysis(("coherent-csi-2021",), "b-l")
     masses = [5.0, 12.5, 200.0]
-    files = write_workspaces(workspaces(analysis, grid={"mass": masses}), tmp_path)
+    files = write_workspaces(workspaces(build(analysis), grid={"mass": masses}), tmp_path)
     likelihood = build(analysis)
     rng = np.random.default_rng(3)
     for mass, name in zip(masses, ("mass_5", "mass_12p5", "mass_200"), strict=True):
@@ -213,7 +213,7 @@ def test_likelihood_is_the_same_in_pyhs3(experiments: tuple[str, ...], model: st
                 values |= {f"{measured_name(channel.name)}_{k}": max(float(b), 1e-12) for k, b in enumerate(background)}
         points.append(theta)
         parameters.append(values)
-    found = pyhs3_nll2(hs3(analysis, at={"mass": MASS}), parameters) - constants(joint, data)
+    found = pyhs3_nll2(hs3(build(analysis), at={"mass": MASS}), parameters) - constants(joint, data)
     np.testing.assert_allclose(found, nll2(joint, np.array(points), data), rtol=1e-8)
 
 
@@ -243,7 +243,7 @@ def test_loggers_survive_pyhs3() -> None:
 def test_refit_of_what_comes_back_as_hs3(experiments: tuple[str, ...], model: str, at: dict[str, float], tmp_path: Path) -> None:
     pytest.importorskip("pyhs3", reason="the extra [hs3] is not installed", exc_type=ImportError)
     analysis = Analysis(experiments, model)
-    (file,) = write_hs3(hs3(analysis, at=at), tmp_path / "hs3.json")
+    (file,) = write_hs3(hs3(build(analysis), at=at), tmp_path / "hs3.json")
     likelihood, again = build(analysis), read_hs3(file)
     assert set(again.parameters.names) == {p.name for p in likelihood.parameters if p.kind != "nonlinear"}
     before, after = fit(likelihood, at=at, data=observed_or_asimov(likelihood.at({})), minos=()), fit(again, minos=())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cevnsfit.core.analysis import Analysis
+import cevnsfit as cf
 from cevnsfit.infer.fit import fit
+from cevnsfit.infer.intervals import Level
 from cevnsfit.infer.toy_limits import toy_limits
 from cevnsfit.infer.toys import Toys
 from cevnsfit.model.build import likelihood_of
@@ -15,16 +16,14 @@ from cevnsfit.model.window import kinematic_end
 from cevnsfit.physics.interactions.terms import sm_charge
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.studies.forecast import Plan, forecast, outlook_at, settings
-from cevnsfit.studies.rates import rates
-from cevnsfit.studies.whatif import vary
+from cevnsfit.studies.asimov import asked_outlook
 
 TOLERANCE = 0.005
 EXPOSURE = {"source.exposure_pot": np.geomspace(1e22, 1e24, 3)}
 
 
 def counts(name: str, *changes: tuple[str, str]) -> np.ndarray:
-    return rates(Analysis((name,), "lmu-ltau", changes)).signal
+    return cf.rates(cf.build_likelihood(name, model="lmu-ltau", changes=dict(changes)))[name].signal
 
 
 def by_flavour(name: str) -> dict[str, float]:
@@ -34,10 +33,6 @@ def by_flavour(name: str) -> dict[str, float]:
         squares = np.concatenate([sm_charge(target, lepton_flavour(flavour)) ** 2 for target in signal.targets])
         result[flavour] = float((signal.folds[0, f] @ squares).sum())
     return result
-
-
-def ccm(*changes: tuple[str, str], name: str = "ccm-200", **options: object) -> Plan:
-    return Plan(Analysis((name,), "lmu-ltau", changes), **options)  # type: ignore[arg-type]
 
 
 def test_the_window_in_electron_equivalent_energy() -> None:
@@ -86,16 +81,16 @@ def test_the_asimov_fit_returns_the_truth(mass: float, coupling: float) -> None:
 
 
 def test_without_systematics_the_limit_falls_with_the_fourth_root_of_the_exposure() -> None:
-    plan = ccm(("systematics.lujan_flux.enabled", "false"))
+    likelihood = cf.build_likelihood("ccm-200", model="lmu-ltau", changes={"systematics.lujan_flux.enabled": False})
     for mass in (1.0, 1000.0):
-        limits = [row.limit for row in vary(plan, EXPOSURE, {"mass": mass}).rows]
+        limits = [row.limit for row in cf.forecast(likelihood, at={"mass": mass}, vary=EXPOSURE).rows]
         powers = np.diff(np.log(limits)) / np.diff(np.log(EXPOSURE["source.exposure_pot"]))
         assert powers == pytest.approx(-0.25, abs=0.005)
 
 
 def last_power(name: str, model: str, mass: float) -> float:
     """Return the power of the exposure with which the limit falls between 1e23 and 1e24 protons."""
-    rows = vary(Plan(Analysis((name,), model)), EXPOSURE, {"mass": mass}).rows
+    rows = cf.forecast(cf.build_likelihood(name, model=model), at={"mass": mass}, vary=EXPOSURE).rows
     return float(np.log10(rows[-1].limit / rows[-2].limit))
 
 
@@ -107,18 +102,17 @@ def test_a_flux_uncertainty_stops_heavy_mediators_and_not_light_ones() -> None:
 
 
 def test_combination_is_stronger_than_its_parts() -> None:
-    alone, together = forecast(ccm(existing=("coherent-csi-2021",)), {"mass": 30.0})
-    (csi,) = forecast(ccm(name="coherent-csi-2021"), {"mass": 30.0})
-    assert together.sensitivity.limit < min(alone.sensitivity.limit, csi.sensitivity.limit)
+    sets = (["ccm-200"], ["coherent-csi-2021"], ["ccm-200", "coherent-csi-2021"])
+    *alone, together = (cf.forecast(cf.build_likelihood(*names, model="lmu-ltau"), at={"mass": 30.0}).sensitivity.limit for names in sets)
+    assert together < min(alone)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mass", [30.0, 1000.0])
 def test_the_median_of_toys_is_the_asimov_sensitivity(mass: float) -> None:
-    plan = ccm()
-    (setting,) = settings(plan)
-    (expected,) = forecast(plan, {"mass": mass})
-    limits = toy_limits(outlook_at(plan, setting, {"mass": mass}), Toys(500, 7))
+    likelihood = cf.build_likelihood("ccm-200", model="lmu-ltau")
+    expected = cf.forecast(likelihood, at={"mass": mass})
+    limits = toy_limits(asked_outlook(likelihood, poi="g", at={"mass": mass}, true={}, observed=(), level=Level(0.90, 1)), Toys(500, 7))
     assert np.isfinite(limits).all()
     low, high = np.quantile(limits, [0.16, 0.84])
     # error of a median: 1.25 sigma/sqrt(n)

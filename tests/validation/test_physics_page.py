@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import cevnsfit as cf
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.limits import intervals
-from cevnsfit.studies.rates import rates
 from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def table(axis: int) -> list[str]:
     experiment = load_experiment(NAME)
     others = tuple(position for position in range(3) if position != axis)
     template = experiment.tables["templates.csv"].on(experiment.axes, "cevns").sum(axis=others)
-    ours = rates(Analysis((NAME,), "sm")).signal.sum(axis=others)
+    ours = cf.rates(cf.build_likelihood(NAME, model="sm"))[NAME].signal.sum(axis=others)
     edges = experiment.axes[axis].display_edges
     if axis == 0:
         edges = np.append(edges[:6], edges[-1])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cevnsfit.core.analysis import Analysis
-from cevnsfit.studies.posterior import Place, Sampling, run_posterior
+import cevnsfit as cf
 
 pytest.importorskip("emcee")
 pytest.importorskip("arviz_stats")
@@ -18,8 +17,7 @@ def test_the_limit_of_csi_and_argon_is_that_of_integration() -> None:
 
     Integrated over 241 values of g, at each of which the 17 nuisances are integrated by importance sampling around their conditional minimum.
     """
-    analysis = Analysis(("coherent-csi-2021", "coherent-lar-2020"), "lmu-ltau", at=(("mass", 100.0),))
-    found = run_posterior(analysis, Sampling(), place=Place())
+    found = cf.posterior(cf.build_likelihood("coherent-csi-2021", "coherent-lar-2020", model="lmu-ltau"), at={"mass": 100.0})
     assert found.numbers.valid
     assert np.mean(found.sample < 2.542e-3) == pytest.approx(0.900, abs=0.009)
     assert np.mean(found.sample > 5e-3) == pytest.approx(0.027, abs=0.006)

@@ -17,7 +17,8 @@ from cevnsfit.cli.output import Answer, emit
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    Known = Callable[[], Sequence[str]]
+    Known = Callable[[Mapping[str, Any]], Sequence[str]]
+    """What a shell may complete, given the other options of the line."""
 
 
 def option(names: str, text: str, metavar: str | None = None, known: Known | None = None) -> Any:
@@ -30,12 +31,12 @@ def argument(text: str, metavar: str, known: Known | None = None) -> Any:
     return typer.Argument(metavar=metavar, help=text, autocompletion=_completion(known))
 
 
-def _completion(known: Known | None) -> Callable[[str], list[str]] | None:
+def _completion(known: Known | None) -> Callable[[typer.Context, str], list[str]] | None:
     if known is None:
         return None
 
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in known() if name.startswith(incomplete)]
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        return [name for name in known(ctx.params) if name.startswith(incomplete)]
 
     return complete
 

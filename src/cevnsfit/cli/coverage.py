@@ -2,16 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOption, ToyOptions, WorkerOptions
-from cevnsfit.cli.output import Answer, lost, progress, table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cevnsfit.studies.coverage import CoverageStudy
+from cevnsfit.cli.output import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,33 +35,11 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
     from cevnsfit.studies.setup import units_of
 
     chosen, (poi, true) = what.analysis, studies.parse_truths(asked.truth, units_of(what.model))
-    name, values = ("", ()) if asked.grid is None else parse_grid(asked.grid)
-    with progress("units of toys") as tell, workers.open() as executor:
+    name, values = ("", ()) if asked.grid is None else parse_grid(asked.grid, units_of(what.model))
+    with workers.running("units of toys") as where:
         study = studies.coverage(
             what.likelihood, poi, true, at=chosen.held, cl=asked.cl, nested=asked.nested, over=(name, list(values)) if name else None, toys=Toys(asked.toys, asked.seed),
-            store=asked.folder, workers=executor, progress=tell,
+            store=asked.folder, **where,
         )  # fmt: skip
     files = [] if asked.folder is None else studies.write_coverage(study, asked.folder)
-    return Answer(study, _text(study), files, analysis=chosen, seed=asked.seed, incomplete=lost(study.failed))
-
-
-def _text(study: "CoverageStudy") -> "Iterator[str]":
-    from cevnsfit.infer.intervals import threshold
-
-    truths, over = study.truths, study.truths.over
-    rows = [
-        (
-            *([] if row.setting is None else [f"{row.setting:.4g}"]),
-            f"{entry.truth:.4g}",
-            entry.method,
-            f"{entry.covered:.3f} +- {entry.error:.3f}",
-            f"{entry.quantile:.2f}" if entry.method == "profile" else "",
-            f"{entry.toys}",
-            f"{entry.failed}",
-        )
-        for row in study.rows
-        for entry in row.coverage
-    ]
-    start = [] if over is None else [over[0]]
-    headers = (*start, f"true {truths.poi}", "method", "coverage", f"{100 * truths.cl:g} % of t below", "toys", "failed")
-    yield table(f"Coverage at {100 * truths.cl:g} % CL (asymptotic threshold of t: {threshold(truths.cl, 1):.2f})", headers, rows)
+    return Answer(study, files=files, analysis=chosen, seed=asked.seed)

@@ -8,9 +8,7 @@ from cevnsfit.cli.options import GRID, AnalysisOptions, LevelsOptions
 from cevnsfit.cli.output import Answer, progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    import numpy as np
+    from collections.abc import Mapping
 
 _NAMES: Final = {
     "csv": "limits.csv",
@@ -20,8 +18,6 @@ _NAMES: Final = {
     "darkcast": "darkcast",
     "netcdf": "limits.nc",
 }
-_LIKELIHOODS: Final = ("pyhf", "hs3", "simplified")
-_MASSES: Final = (1.0, 1000.0)
 
 
 @command("result kind target attach cl dof")
@@ -34,13 +30,13 @@ def export(
 ) -> Answer:
     """Export the limits of a scan: every branch of every boundary with what defines it."""
     from cevnsfit.io.exports.text import read_json
-    from cevnsfit.studies.export import export_limits, stored_limits
+    from cevnsfit.studies import export as exports
+    from cevnsfit.studies.scan import stored_scans
 
-    _check(kind, _NAMES)
-    boundaries = levels.chosen
-    limits = read_json(result) if result.is_file() else stored_limits(result, boundaries)
-    path = (result if result.is_dir() else result.parent) / _NAMES[kind] if target is None else target
-    return Answer({}, files=export_limits(limits, kind, path, attach=attach if attach else ()))
+    path = (result if result.is_dir() else result.parent) / _NAMES.get(kind, "") if target is None else target
+    if result.is_file():
+        return Answer({}, files=exports.export(read_json(result), kind, path, cl=levels.cl, attach=attach))
+    return Answer({}, files=exports.export(stored_scans(result), kind, path, cl=levels.cl, dof=levels.dof, attach=attach))
 
 
 @command("experiments model kind target grid at profile profile_signal changes allow_overlap electrons record")
@@ -54,25 +50,14 @@ def export_likelihood(
     record: Annotated[str | None, option("--inspire", "INSPIRE record of a patchset.", "insNNNNNNN")] = None,
 ) -> Answer:
     """Export a likelihood: a pyhf workspace (with a patchset over a mass), HS3, or a table of Delta chi2 that numpy alone interpolates."""
-    from cevnsfit.core.errors import CevnsfitError
-    from cevnsfit.io.exports.hs3 import write_hs3
-    from cevnsfit.io.exports.simplified import write_simplified
-    from cevnsfit.studies.export_likelihood import RECORD, hs3, simplified, workspaces, write_workspaces
+    from cevnsfit.studies import export as exports
     from cevnsfit.studies.grids import parse_grids
+    from cevnsfit.studies.setup import units_of
 
-    _check(kind, _LIKELIHOODS)
-    chosen, grids = what.analysis, parse_grids(grid if grid else [])
-    if kind == "pyhf":
-        record = RECORD if record is None else record
-        return Answer({}, files=write_workspaces(workspaces(chosen, grid=grids, record=record), target))
-    if kind == "hs3":
-        if grids:
-            message = "an HS3 document holds one value of each nonlinear parameter; give --at mass=VALUE instead of --grid"
-            raise CevnsfitError(message)
-        return Answer({}, files=write_hs3(hs3(chosen), _file(target, "hs3.json")))
-    with progress("Delta chi2"):
-        made = simplified(chosen, _masses(grids))
-    return Answer({}, files=write_simplified(made, _file(target, "simplified.json")))
+    held, grids = what.analysis.held, parse_grids(grid, units_of(what.model)) if grid else None
+    with progress(f"export to {kind}"):
+        files = exports.export(what.likelihood, kind, target, at=held, grid=grids, record=record)
+    return Answer({}, files=files)
 
 
 @command()
@@ -82,32 +67,6 @@ def show(result: Annotated[Path, argument("Folder of results, or a JSON file.", 
 
     found = stored_provenance(result)
     return Answer(found, _lines(found))
-
-
-def _check(kind: str, known: "Iterable[str]") -> None:
-    from cevnsfit.core.errors import UnknownNameError
-
-    if kind not in known:
-        what = "format"
-        raise UnknownNameError(what, kind, known)
-
-
-def _file(target: Path, name: str) -> Path:
-    """Return the file itself, or the one of this name in a folder; the folder is made."""
-    path = target if target.suffix == ".json" else target / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def _masses(grids: "Mapping[str, np.ndarray]") -> tuple[float, float]:
-    from cevnsfit.core.errors import CevnsfitError
-
-    if not grids:
-        return _MASSES
-    if set(grids) != {"mass"}:
-        message = f"a simplified likelihood takes --grid mass=START:STOP:COUNT only, got {', '.join(grids)}"
-        raise CevnsfitError(message)
-    return float(grids["mass"][0]), float(grids["mass"][-1])
 
 
 def _lines(values: "Mapping[str, Any]", indent: str = "") -> list[str]:

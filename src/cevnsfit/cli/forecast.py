@@ -1,6 +1,6 @@
 """`cevnsfit forecast`: what planned experiments are expected to exclude and discover."""
 
-import math
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -13,19 +13,18 @@ from cevnsfit.cli.options import (
     PoiOption,
     WorkerOptions,
     assignments,
+    drawn,
     experiments_known,
-    levels_at,
 )
-from cevnsfit.cli.output import Answer, lost, progress, table
+from cevnsfit.cli.output import Answer, progress
 from cevnsfit.core.documents import plain, write_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
-    from cevnsfit.core.parameters import Parameter
-    from cevnsfit.studies.forecast import Forecast, Plan
-    from cevnsfit.studies.whatif import WhatIf
+    from cevnsfit.core.analysis import Analysis
+    from cevnsfit.studies.forecast import Forecast
 
 _MASSES: Final = "mass=1:1000:13:log"
 
@@ -50,22 +49,27 @@ class ForecastOptions:
     seed: Annotated[int, option("--seed", "Seed of the toys.")] = 1
     folder: Annotated[Path | None, option("--output -o", "Folder for table, JSON and picture.", "DIR")] = None
 
-    def plan(self, what: AnalysisOptions, level: LevelOptions) -> "Plan":
-        """Return what is planned."""
-        from cevnsfit.spec.catalog import located
-        from cevnsfit.studies.forecast import Plan
+    def lines(self, planned: "Analysis", level: LevelOptions) -> "list[functools.partial[Any]]":
+        """Return `forecast` with everything given but what is held: of the planned experiments alone, and together with existing ones."""
+        from cevnsfit.infer.toys import Toys
+        from cevnsfit.studies.forecast import combined, forecast, planned_alone
+        from cevnsfit.studies.setup import build, own_name
 
-        return Plan(
-            what.analysis,
-            existing=located(() if self.existing is None else self.existing),
-            truth=tuple(assignments(self.truth, what.model).items()),
-            observed=self.observed,
-            cl=level.cl,
-            dof=level.dof,
-            toys=self.toys,
-            seed=self.seed,
-            poi=self.poi,
-        )
+        toys = None if self.toys == 0 else Toys(self.toys, self.seed)
+        ask = functools.partial(forecast, poi=self.poi, true=assignments(self.truth, planned.model), cl=level.cl, dof=level.dof, toys=toys)
+        lines: list[functools.partial[Any]] = [functools.partial(ask, build(planned_alone(planned, self.known)))]
+        if self.known:
+            likelihood, names = build(combined(planned, self.known)), set(map(own_name, self.known))
+            measured = [channel.name for channel in likelihood.at({}).channels if channel.observed is not None]
+            lines.append(functools.partial(ask, likelihood, observed=[name for name in measured if self.observed and name in names]))
+        return lines
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Return the existing experiments."""
+        from cevnsfit.spec.catalog import located
+
+        return located(() if self.existing is None else self.existing)
 
 
 @command(
@@ -73,140 +77,84 @@ class ForecastOptions:
 )
 def forecast(what: AnalysisOptions, asked: ForecastOptions, level: LevelOptions, workers: WorkerOptions) -> Answer:
     """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""
-    levels_at([level.cl], level.dof)
-    plan = asked.plan(what, level)
-    held = plan.analysis.held
+    from cevnsfit.studies.fitting import unheld
+
+    planned = what.analysis
+    lines = asked.lines(planned, level)
     with workers.open() as executor:
         if asked.vary:
-            return _vary(plan, asked, executor)
-        if any(p.kind == "nonlinear" and not p.fixed and p.name not in held for p in _parameters(what.model)):
-            return _curve(plan, asked, executor)
-        return _single(plan, asked, executor)
+            return _vary(planned, asked, lines, executor)
+        if unheld(lines[0].args[0], planned.held):
+            return _curve(planned, asked, lines, executor)
+        return _single(planned, asked, lines, executor)
 
 
-def _parameters(model: str) -> "tuple[Parameter, ...]":
-    from cevnsfit.studies.setup import check_model
-
-    physics = check_model(model)
-    return () if physics is None else physics.parameters
-
-
-def _origin(plan: "Plan") -> "dict[str, Any]":
+def _origin(planned: "Analysis", asked: ForecastOptions) -> "dict[str, Any]":
+    from cevnsfit.studies.forecast import planned_alone
     from cevnsfit.studies.provenance import provenance
 
-    found = provenance(plan.planned, seed=plan.seed if plan.toys else None, existing=plan.existing)
-    return {**found, "overrides": plan.analysis.overrides}
+    found = provenance(planned_alone(planned, asked.known), seed=asked.seed if asked.toys else None, existing=asked.known)
+    return {**found, "overrides": planned.overrides}
 
 
-def _single(plan: "Plan", asked: ForecastOptions, executor: "Executor | None") -> Answer:
-    from cevnsfit.studies.forecast import forecast
-
-    results = forecast(plan, plan.analysis.held, executor=executor)
-    lines = plain(results)
-    document = {**lines[-1], "forecasts": lines, "provenance": _origin(plan)}
-    if asked.folder is not None:
-        write_document(asked.folder / "forecast.json", document, indent=1)
-    return Answer(document, _text(results), incomplete=_invalid(results))
+def _single(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[functools.partial[Any]]", executor: "Executor | None") -> Answer:
+    results = [line(at=planned.held, workers=executor) for line in lines]
+    forecasts = plain(results)
+    return _answer({**forecasts[-1], "forecasts": forecasts}, results, planned, asked, incomplete=_invalid(results))
 
 
-def _curve(plan: "Plan", asked: ForecastOptions, executor: "Executor | None") -> Answer:
-    from cevnsfit.report.style import AxisLabel
-    from cevnsfit.studies.forecast import forecast_curve, write_forecast, write_forecast_plot
+def _curve(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[functools.partial[Any]]", executor: "Executor | None") -> Answer:
+    from cevnsfit.studies.forecast import forecast_curve, write_forecast
     from cevnsfit.studies.grids import parse_grid
+    from cevnsfit.studies.setup import units_of
 
-    name, values = parse_grid(_MASSES if asked.grid is None else asked.grid)
+    name, values = parse_grid(_MASSES if asked.grid is None else asked.grid, units_of(planned.model))
     with progress("forecast") as tell:
-        curve = forecast_curve(plan, name, values, plan.analysis.held, tell, executor)
-    unit = next((p.unit for p in _parameters(plan.analysis.model) if p.name == name), "1")
-    poi, x = curve[0][0].sensitivity.median.poi, AxisLabel(name, unit)
-    document = {"parameter": name, "unit": unit, "points": plain(curve), "provenance": _origin(plan)}
-    files, folder = [], asked.folder
-    if folder is not None:
-        files = [write_forecast(curve, x, folder / "forecast.csv"), write_document(folder / "forecast.json", document, indent=1)]
-        files.append(write_forecast_plot(curve, x, AxisLabel(poi, "1"), plan.analysis.model, folder / "forecast.png"))
-    return Answer(document, _curve_text(curve, name, unit), files, incomplete=_invalid([entry for point in curve for entry in point]))
+        curve = forecast_curve(lines, [{**planned.held, name: float(value)} for value in values], executor, tell)
+    results = [entry for point in curve for entry in point]
+    document = {"parameter": name, "unit": units_of(planned.model).get(name, "1"), "points": plain(curve)}
+    return _answer(document, results, planned, asked, functools.partial(write_forecast, results, name), incomplete=_invalid(results))
 
 
-def _vary(plan: "Plan", asked: ForecastOptions, executor: "Executor | None") -> Answer:
+def _vary(planned: "Analysis", asked: ForecastOptions, lines: "Sequence[functools.partial[Any]]", executor: "Executor | None") -> Answer:
+    from cevnsfit.studies.forecast import acting
     from cevnsfit.studies.grids import parse_grids
-    from cevnsfit.studies.whatif import vary, write_whatif, write_whatif_plot
+    from cevnsfit.studies.whatif import as_planned, write_whatif
 
+    grids = parse_grids(() if asked.vary is None else asked.vary)
     with progress("what if") as tell:
-        result = vary(plan, parse_grids(() if asked.vary is None else asked.vary), plan.analysis.held, tell, executor)
-    document = {**plain(result), "provenance": _origin(plan)}
-    files, folder = [], asked.folder
-    if folder is not None:
-        files = [write_whatif(result, folder / "whatif.csv"), write_document(folder / "whatif.json", document, indent=1)]
-        files.append(write_whatif_plot(result, folder / "whatif.png"))
-    return Answer(document, _whatif_text(result), files)
+        vary = {acting(path, planned, asked.known): values for path, values in grids.items()}
+        result = as_planned(lines[-1](at=planned.held, vary=vary, workers=executor, progress=tell), tuple(grids), asked.known)
+    return _answer(plain(result), result, planned, asked, functools.partial(write_whatif, result))
+
+
+def _answer(
+    document: "dict[str, Any]",
+    shown: object,
+    planned: "Analysis",
+    asked: ForecastOptions,
+    write: "Callable[[Path], Path] | None" = None,
+    *,
+    incomplete: str = "",
+) -> Answer:
+    """Return the answer of a forecast; what `write` makes, the document and the picture are left in the folder."""
+    from cevnsfit.studies.shown import table
+
+    document = {**document, "provenance": _origin(planned, asked)}
+    files, name = [], "whatif" if asked.vary else "forecast"
+    if asked.folder is not None:
+        files += [] if write is None else [write(asked.folder / f"{name}.csv")]
+        files.append(write_document(asked.folder / f"{name}.json", document, indent=1))
+        files += [] if write is None else drawn(shown, asked.folder / f"{name}.png")
+    return Answer(document, [table(shown)], None if write is None else files, incomplete=incomplete)
 
 
 def _invalid(results: "Sequence[Forecast]") -> str:
+    from cevnsfit.infer.results import lost
+
     bad = sum(not result.sensitivity.median.valid for result in results)
     return (
         f"{bad} forecasts have profiled points near the minimum that did not converge"
         if bad
         else lost(sum(result.sensitivity.failed for result in results))
     )
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}" if math.isfinite(value) else "none"
-
-
-def _text(results: "Sequence[Forecast]") -> "Iterator[str]":
-    from cevnsfit.infer.sensitivity import DISCOVERY
-    from cevnsfit.report.tables import format_intervals
-
-    for result in results:
-        found = result.sensitivity
-        poi, (low2, low1, _, high1, high2) = found.median.poi, found.bands
-        reach = ", ".join(f"{_number(value)} at {sigma:g} sigma" for sigma, value in zip(DISCOVERY, found.discovery, strict=True))
-        counts = ", ".join(f"{count:.1f} ({name})" for name, count in result.events.items())
-        yield f"{result.label}: {poi} at {100 * found.median.cl:g} % CL, {found.median.dof} dof, {found.median.method}"
-        yield f"  {result.data}; {counts} signal events of the Standard Model, {found.live_bins} bins"
-        yield f"  median limit: {_number(found.limit)}, 68 % [{_number(low1)}, {_number(high1)}], 95 % [{_number(low2)}, {_number(high2)}]"
-        yield f"  bands: {found.bands_method}{f', {found.failed} failed' if found.failed else ''}"
-        yield f"  allowed:  {format_intervals(found.median.allowed)}"
-        yield f"  excluded: {format_intervals(found.median.excluded)}"
-        yield f"  discovery: {reach}"
-        if result.caveat:
-            yield f"  {result.caveat}"
-
-
-def _curve_text(curve: "Sequence[Sequence[Forecast]]", name: str, unit: str) -> "Iterator[str]":
-    from cevnsfit.infer.sensitivity import DISCOVERY
-
-    for position, first in enumerate(curve[0]):
-        rows = []
-        for point in curve:
-            found = point[position].sensitivity
-            low2, low1, _, high1, high2 = map(_number, found.bands)
-            start = (f"{point[position].at[name]:.4g}", _number(found.limit), f"{low1} .. {high1}", f"{low2} .. {high2}")
-            rows.append((*start, *map(_number, found.discovery)))
-        median = first.sensitivity.median
-        title = f"{first.label}: limit on {median.poi} at {100 * median.cl:g} % CL, {median.dof} dof"
-        headers = (f"{name} [{unit}]", "median", "68 %", "95 %", *(f"discovery at {z:g} sigma" for z in DISCOVERY))
-        yield table(title, headers, rows)
-        yield f"{first.data}; bands: {first.sensitivity.bands_method}"
-        if first.caveat:
-            yield first.caveat
-
-
-def _whatif_text(result: "WhatIf") -> "Iterator[str]":
-    headers = (*(f"{f.path} [{f.unit}]" for f in result.fields), "events (SM)", "median limit", "68 %", "95 %", "statistics alone", "ratio")
-    rows = [
-        (
-            *(f"{value:.4g}" for value in row.values),
-            f"{row.events:.1f}",
-            _number(row.limit),
-            f"{_number(row.bands[1])} .. {_number(row.bands[3])}",
-            f"{_number(row.bands[0])} .. {_number(row.bands[4])}",
-            _number(row.statistics_only),
-            _number(row.limit / row.statistics_only) if row.statistics_only > 0.0 else "none",
-        )
-        for row in result.rows
-    ]
-    held = "".join(f", {name} = {value:g}" for name, value in result.at.items())
-    yield table(f"{result.label}: limit on {result.poi} at {100 * result.cl:g} % CL, {result.dof} dof{held}", headers, rows)
-    yield result.data

@@ -1,17 +1,14 @@
 """`cevnsfit models`: list and show."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cevnsfit.cli.command import argument, command
 from cevnsfit.cli.options import models_known
-from cevnsfit.cli.output import Answer, table
+from cevnsfit.cli.output import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cevnsfit.core.parameters import Parameter
     from cevnsfit.physics.interactions.terms import SignalModel
 
 app = typer.Typer(help="List and show signal models.")
@@ -24,52 +21,27 @@ def models(ctx: typer.Context) -> Answer | None:
     if ctx.invoked_subcommand is not None:
         return None
     from cevnsfit.studies.setup import all_models
+    from cevnsfit.studies.shown import table
 
-    known = [_entry(name) for name in all_models()]
-    rows = [(entry["name"], entry["title"], ", ".join(entry["parameters"]), entry["label"]) for entry in known]
-    return Answer(known, [table("Models", ("name", "title", "parameters", "caveat"), rows)])
+    known = [_model(name) for name in all_models()]
+    return Answer([{**one.to_dict(), "parameters": [parameter.name for parameter in one.parameters]} for one in known], [table(known)])
 
 
 @app.command()
 @command()
 def show(name: Annotated[str, argument("A model.", "NAME", models_known)]) -> Answer:
     """Show everything known of one model."""
-    from cevnsfit.studies.setup import check_model
-
-    parameters = _parameters(check_model(name))
-    entry = _entry(name)
-    return Answer({**entry, "parameters": parameters}, _text(entry, parameters))
+    return Answer(_model(name))
 
 
-def _text(entry: dict[str, Any], parameters: "tuple[Parameter, ...]") -> "Iterator[str]":
-    yield f"{entry['name']}: {entry['title']}"
-    if entry["lagrangian"]:
-        yield f"  {entry['lagrangian']}"
-    yield from (f"  {reference}" for reference in entry["references"])
-    if entry["label"]:
-        yield f"caveat: {entry['label']}"
-    rows = [
-        (p.name, f"{p.kind}{', held' if p.fixed else ''}", f"{p.default:g}", f"[{p.lower:g}, {p.upper:g}]", p.unit, p.description)
-        for p in parameters
-    ]
-    yield table("Parameters", ("name", "kind", "default", "domain", "unit", "meaning"), rows)
+def _model(name: str) -> "SignalModel":
+    """Return a signal model; the templates of a release have a strength and nothing else."""
+    from dataclasses import replace
 
-
-def _entry(name: str) -> dict[str, Any]:
-    from cevnsfit.studies.setup import check_model
-
-    model = check_model(name)
-    return {
-        "name": name,
-        "title": "signal templates of the collaborations, free strength" if model is None else model.title,
-        "lagrangian": "" if model is None else model.lagrangian,
-        "parameters": [parameter.name for parameter in _parameters(model)],
-        "references": () if model is None else model.references,
-        "label": "" if model is None else model.whole_label,
-    }
-
-
-def _parameters(model: "SignalModel | None") -> "tuple[Parameter, ...]":
     from cevnsfit.physics.interactions import signal_model
+    from cevnsfit.studies.setup import check_model
 
-    return (signal_model("signal-strength") if model is None else model).parameters
+    model, title = check_model(name), "signal templates of the collaborations, free strength"
+    if model is None:
+        return replace(signal_model("signal-strength"), name=name, title=title, lagrangian="", references=(), label="")
+    return model

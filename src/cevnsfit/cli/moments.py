@@ -1,11 +1,10 @@
 """`cevnsfit g-2`: couplings that explain a magnetic moment."""
 
-import math
 from pathlib import Path
 from typing import Annotated
 
 from cevnsfit.cli.command import argument, command, option
-from cevnsfit.cli.output import Answer, table
+from cevnsfit.cli.output import Answer
 
 
 @command()
@@ -14,7 +13,7 @@ def g_2(
     coupling: Annotated[
         str, option("--coupling", "Coupling of the mediator to the lepton.", "vector|axial|scalar|pseudoscalar")
     ] = "vector",
-    grid: Annotated[str, option("--grid", "Masses in MeV.", "mass=START:STOP:COUNT[:log]")] = "mass=1:1000:13:log",
+    grid: Annotated[str, option("--grid", "Masses, in MeV or with units.", "mass=START:STOP:COUNT[:log]")] = "mass=1:1000:13:log",
     sigmas: Annotated[float, option("--sigmas", "Largest distance, in standard errors.")] = 2.0,
     file: Annotated[Path | None, option("--output -o", "Write the band as an overlay in CSV.", "FILE")] = None,
 ) -> Answer:
@@ -24,17 +23,11 @@ def g_2(
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.grids import parse_grid
 
-    name, mass = parse_grid(grid)
+    name, mass = parse_grid(grid, {"mass": "MeV"})
     reference = latest_deviation(theory)
     if reference is None or name != "mass":
         message = "give a prediction other than 'none'" if reference is None else f"the grid is over mass, not over {name}"
         raise CevnsfitError(message)
     band = band_of(reference, mass, coupling, sigmas)
     files = [] if file is None else [write_band(file, band)]
-    ends = [("none", "none") if math.isnan(b) else (f"{a:.4g}", f"{b:.4g}") for a, b in zip(band.low, band.high, strict=True)]
-    rows = [(f"{m:.4g}", *pair) for m, pair in zip(mass, ends, strict=True)]
-    text = (
-        f"Delta a_{reference.lepton} = {reference.value:.4g} +- {reference.error:.3g}",
-        table(f"{coupling} coupling within {sigmas:g} sigma", ("mass [MeV]", "g from", "to"), rows),
-    )
-    return Answer(band, text, files)
+    return Answer(band, files=files)

@@ -1,13 +1,15 @@
 """Options that several commands share: a dataclass a group, which `command` expands, and what becomes of them."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 
 from cevnsfit.cli.command import argument, option
+from cevnsfit.cli.output import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
@@ -17,23 +19,43 @@ if TYPE_CHECKING:
     from cevnsfit.stats.likelihood import Likelihood
 
 
-def experiments_known() -> "Sequence[str]":
+def experiments_known(_: "Mapping[str, Any]") -> "Sequence[str]":
     """Return the names of the experiments, for shells."""
     from cevnsfit.spec.catalog import experiment_names
 
     return experiment_names()
 
 
-def models_known() -> "Sequence[str]":
+def scopes_known(given: "Mapping[str, Any]") -> "Sequence[str]":
+    """Return the names of the experiments before a colon, for shells."""
+    return [f"{name}:" for name in experiments_known(given)]
+
+
+def models_known(_: "Mapping[str, Any]") -> "Sequence[str]":
     """Return the names of the models, for shells."""
     from cevnsfit.studies.setup import all_models
 
     return all_models()
 
 
+def parameters_known(given: "Mapping[str, Any]") -> "Sequence[str]":
+    """Return the parameters of the model of a line, for shells."""
+    from cevnsfit.studies.setup import all_models, units_of
+
+    model = given.get("model")
+    return list(units_of(model)) if model in all_models() else []
+
+
+def values_known(given: "Mapping[str, Any]") -> "Sequence[str]":
+    """Return the parameters of the model of a line before a sign of equality, for shells."""
+    return [f"{name}=" for name in parameters_known(given)]
+
+
 ExperimentArgument = Annotated[str, argument("A shipped experiment, or a folder.", "EXP", experiments_known)]
-SetOption = Annotated[list[str] | None, option("--set", "Override a field of experiment.yaml; repeatable.", "[EXP:]PATH=VALUE")]
-PoiOption = Annotated[str | None, option("--poi", "Parameter of interest; by default the model's coupling.", "NAME")]
+SetOption = Annotated[
+    list[str] | None, option("--set", "Override a field of experiment.yaml; repeatable.", "[EXP:]PATH=VALUE", scopes_known)
+]
+PoiOption = Annotated[str | None, option("--poi", "Parameter of interest; by default the model's coupling.", "NAME", parameters_known)]
 LevelOption = Annotated[float, option("--cl", "Confidence level.")]
 DofOption = Annotated[int, option("--dof", "Degrees of freedom of the threshold.")]
 SeedOption = Annotated[int, option("--seed", "Seed of the toys.", "SEED")]
@@ -44,7 +66,6 @@ DaskOption = Annotated[str | None, option("--dask", "Run on the Dask cluster of 
 OutputFolder = Annotated[Path, option("--output -o", "Folder to write into.", "DIR")]
 
 GRID: Final = "NAME=START:STOP:COUNT[:log]"
-CONFIDENCE: Final = (0.90, 0.95)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +73,12 @@ class ModelOptions:
     """What is analysed, but for the experiments."""
 
     model: Annotated[str, option("--model -m", "Signal model; see `cevnsfit models`.", "MODEL", models_known)]
-    at: Annotated[list[str] | None, option("--at", "Hold a parameter (mass=100, mass=0.1GeV); repeatable.", "NAME=VALUE")] = None
-    profile: Annotated[list[str] | None, option("--profile", "Let a parameter float that is held by default; repeatable.", "NAME")] = None
+    at: Annotated[list[str] | None, option("--at", "Hold a parameter (mass=100, mass=0.1GeV); repeatable.", "NAME=VALUE", values_known)] = (
+        None
+    )
+    profile: Annotated[
+        list[str] | None, option("--profile", "Let a parameter float that is held by default; repeatable.", "NAME", parameters_known)
+    ] = None
     profile_signal: Annotated[
         bool, option("--profile-signal", "Profile the shapes of the signal in `signal-strength`; other models profile all.")
     ] = False
@@ -97,6 +122,11 @@ class AnalysisOptions(ModelOptions):
         return self.of(self.experiments)
 
     @property
+    def held(self) -> dict[str, float]:
+        """Return the parameters that are held."""
+        return assignments(self.at, self.model)
+
+    @property
     def likelihood(self) -> "Likelihood":
         """Return its likelihood."""
         from cevnsfit.studies.setup import build
@@ -125,12 +155,25 @@ class LevelsOptions:
         return levels_at(self.cl, self.dof)
 
 
+class Where(TypedDict):
+    """The options of a verb that say where the work is done, and who is told."""
+
+    workers: "Executor | None"
+    progress: "Callable[[int, int], None]"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
     """Where the work is done."""
 
     jobs: Annotated[int, option("--jobs -j", "Worker processes; the numbers do not depend on it.", "N")] = 1
     dask: DaskOption = None
+
+    @contextmanager
+    def running(self, what: str = "toys, in chunks of 128") -> "Iterator[Where]":
+        """Show progress, and yield the options `workers` and `progress` of a verb."""
+        with progress(what) as tell, self.open() as executor:
+            yield {"workers": executor, "progress": tell}
 
     def open(self) -> "AbstractContextManager[Executor | None]":
         """Return the context in which there is an executor, None for this process."""
@@ -174,22 +217,21 @@ def assignments(texts: "Sequence[str] | None", model: str) -> dict[str, float]:
     return parse_assignments([] if texts is None else texts, units_of(model))
 
 
-def values_text(model: str, values: "Mapping[str, float]") -> str:
-    """Return values of parameters of a model in words, with their units."""
-    from cevnsfit.studies.setup import units_of
-
-    units = units_of(model)
-    return ", ".join(f"{name} = {value:.6g}{'' if units.get(name, '1') == '1' else f' {units[name]}'}" for name, value in values.items())
-
-
 def levels_at(confidence: "Sequence[float] | None", dof: int) -> "list[Level]":
     """Return the levels, increasing; DomainError for one that is not a confidence level."""
-    from cevnsfit.infer.intervals import Level
+    from cevnsfit.infer import intervals
 
-    levels = [Level(cl, dof) for cl in sorted(set(confidence if confidence else CONFIDENCE))]
-    for level in levels:
-        _ = level.threshold
-    return levels
+    return intervals.levels_at(confidence if confidence else None, dof)
+
+
+def drawn(result: object, path: Path | None) -> list[Path]:
+    """Write the picture of a result where one is asked for, and return the files that were written."""
+    if path is None:
+        return []
+    from cevnsfit.report.style import save_figure
+    from cevnsfit.studies.shown import plot
+
+    return [save_figure(plot(result), path)]
 
 
 def picture(path: Path) -> Path:

@@ -1,12 +1,12 @@
-"""What the commands print: tables and JSON on stdout, remarks and progress on stderr."""
+"""What the commands print: results as text or JSON on stdout, remarks and progress on stderr."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
+from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from rich.console import Console
-
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.core.errors import CevnsfitError
 
@@ -26,7 +24,6 @@ INCOMPLETE: Final = 3
 """Exit code of an invalid fit or an incomplete result."""
 
 _REFUSED: Final = 2
-_WIDTH: Final = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +35,27 @@ class Answer:
     document
         The result, for --json.
     text
-        Lines and tables; a generator is asked only when text is printed.
+        Lines and tables in the place of those of the result; a generator is asked only when text is printed.
     files
         Files that were written: a key of the document, and the last lines of the text; None for a command that writes none.
     analysis, seed
         What the result comes from, for its provenance; None for none.
     incomplete
-        Why the result cannot be trusted or is incomplete, empty if it is not: the exit code is 3.
+        Why the result cannot be trusted or is incomplete, where it does not know that: the exit code is 3.
     error
         What is wrong with the input, where a document can say it: raised where text is printed, else the exit code is 2.
+    further
+        More keys of the document.
     """
 
     document: object
-    text: Iterable[str] = ()
+    text: Iterable[object] | None = None
     files: Sequence[Path] | None = None
     analysis: Analysis | None = None
     seed: int | None = None
     incomplete: str = ""
     error: CevnsfitError | None = None
+    further: Mapping[str, object] = field(default_factory=dict)
 
 
 def emit(answer: Answer, *, as_json: bool) -> None:
@@ -73,20 +73,28 @@ def emit(answer: Answer, *, as_json: bool) -> None:
     elif answer.error is not None:
         raise answer.error
     else:
-        for part in answer.text:
-            typer.echo(part)
-        for file in () if answer.files is None else answer.files:
-            typer.echo(str(file))
+        for part in (*_text(answer), *(() if answer.files is None else answer.files)):
+            typer.echo(str(part))
     if answer.error is not None:
         raise typer.Exit(_REFUSED)
-    if answer.incomplete:
-        remark(f"incomplete: {answer.incomplete}")
+    doubt = answer.incomplete if answer.incomplete else getattr(answer.document, "doubt", "")
+    if doubt:
+        remark(f"incomplete: {doubt}")
         raise typer.Exit(INCOMPLETE)
 
 
+def _text(answer: Answer) -> Iterable[object]:
+    """Return the text of an answer: that of its result unless it has its own; a mapping has none."""
+    if answer.text is not None or isinstance(answer.document, Mapping):
+        return () if answer.text is None else answer.text
+    from cevnsfit.studies.shown import table
+
+    return [table(answer.document)]
+
+
 def _document(answer: Answer) -> object:
-    """Return the result with the files and the provenance."""
-    further: dict[str, object] = {} if answer.files is None else {"files": answer.files}
+    """Return the result with further keys, the files and the provenance."""
+    further = dict(answer.further) if answer.files is None else {**answer.further, "files": answer.files}
     if answer.analysis is not None:
         from cevnsfit.studies.provenance import provenance
 
@@ -99,43 +107,15 @@ def remark(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def lost(failed: int) -> str:
-    """Return why a result with toys that were lost is incomplete; empty if there are none."""
-    return f"{failed} toys could not be fitted" if failed else ""
-
-
-def alone(experiments: Sequence[str]) -> tuple[str, str]:
-    """Return what a single experiment adds to the title of a table, and the prefix that its parameters need not have there; empty for several."""
-    from cevnsfit.studies.setup import own_name
-
-    name = own_name(experiments[0]) if len(experiments) == 1 else ""
-    return (f", {name}", f"{name}.") if name else ("", "")
-
-
-def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table as text."""
-    from cevnsfit.report.tables import print_table
-
-    console = _console(sys.stdout.isatty())
-    with console.capture() as text:
-        print_table(console, title, headers, rows)
-    return text.get().removesuffix("\n")
-
-
-def _console(terminal: bool, *, stderr: bool = False) -> Console:
-    """Return a console as wide as the terminal; into files and pipes wide enough not to break lines."""
-    from rich.console import Console
-
-    width = None if terminal else _WIDTH
-    return Console(stderr=stderr, width=width, markup=False, highlight=False)
-
-
 @contextmanager
-def progress(what: str = "toys, in chunks of 128") -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar with rate and time left on stderr when it is a terminal; yield the function that takes (finished, all)."""
+def progress(what: str = "toys, in chunks of 128", after: float = 0.0) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar with rate and time left on stderr when it is a terminal, `after` some seconds; yield the function that takes (finished, all)."""
+    from threading import Timer
+
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = _console(sys.stderr.isatty(), stderr=True)
+    console = Console(stderr=True, markup=False, highlight=False)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -144,16 +124,23 @@ def progress(what: str = "toys, in chunks of 128") -> Iterator[Callable[[int, in
         TimeRemainingColumn(elapsed_when_finished=True),
     )
     begun: list[tuple[float, int]] = []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None, rate="")
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = bar.add_task(what, total=None, rate="")
 
-        def update(done: int, total: int) -> None:
-            now = time.monotonic()
-            begun.extend([] if begun else [(now, done)])
-            start, first = begun[0]
-            bar.update(task, completed=done, total=total, rate=rate(done - first, now - start))
+    def update(done: int, total: int) -> None:
+        now = time.monotonic()
+        begun.extend([] if begun else [(now, done)])
+        start, first = begun[0]
+        bar.update(task, completed=done, total=total, rate=rate(done - first, now - start))
 
+    show = Timer(after, bar.start)
+    show.start()
+    try:
         yield update
+    finally:
+        show.cancel()
+        show.join()
+        bar.stop()
 
 
 def rate(count: int, seconds: float) -> str:

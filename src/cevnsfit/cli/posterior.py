@@ -2,16 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import AnalysisOptions, PoiOption, SeedOption, WorkerOptions
-from cevnsfit.cli.output import Answer, alone, progress, table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cevnsfit.studies.posterior import Posterior, Sampling
+from cevnsfit.cli.output import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +32,6 @@ class SamplingOptions:
         Path | None, option("--output -o", "Folder for ensembles, table and picture: the same command continues a stopped run.", "DIR")
     ] = None
 
-    @property
-    def sampling(self) -> "Sampling":
-        """Return what is sampled and how."""
-        from cevnsfit.studies.posterior import Sampling, parse_priors
-
-        priors = parse_priors([] if self.prior is None else self.prior)
-        return Sampling(self.poi, self.cl, priors, self.steps, self.walkers, self.ensembles, self.seed, self.sampler)
-
 
 @command(
     "experiments model at poi prior cl sampler steps walkers ensembles seed jobs dask folder profile profile_signal changes allow_overlap electrons"
@@ -54,39 +41,12 @@ def posterior(what: AnalysisOptions, asked: SamplingOptions, workers: WorkerOpti
 
     Priors are flat within the physical bounds of a parameter; nuisances have their constraints. More --steps continue a stored run.
     """
-    from cevnsfit.studies.posterior import Place, run_posterior, write_posterior
+    from cevnsfit.studies import posterior as studies
 
-    sampling, chosen, place = asked.sampling, what.analysis, Place(workers.jobs, workers.dask, asked.folder)
-    with progress("nested runs" if sampling.nested else "blocks of 100 steps") as tell:
-        result = run_posterior(chosen, sampling, place=place, progress=tell)
-    files = [] if asked.folder is None else write_posterior(result, asked.folder)
-    incomplete = "" if result.numbers.valid else f"{result.numbers.reason}: more {'--walkers' if sampling.nested else '--steps'}"
-    return Answer(result, _text(result), files, analysis=chosen, seed=asked.seed, incomplete=incomplete)
-
-
-def _text(result: "Posterior") -> "Iterator[str]":
-    from cevnsfit.report.tables import format_intervals
-    from cevnsfit.studies.posterior import notes_of
-
-    found = result.numbers
-    title, prefix = alone(result.analysis.experiments)
-    rows = [
-        (
-            one.name.removeprefix(prefix),
-            f"{one.mean:.4g} +- {one.sd:.3g}",
-            f"{one.quantiles[2]:.4g}",
-            f"{one.quantiles[1]:.4g} .. {one.quantiles[3]:.4g}",
-            f"{one.r_hat:.4f}",
-            f"{one.ess_bulk:.0f}",
-            f"{one.ess_tail:.0f}",
-            f"{one.autocorrelation:.0f}",
-        )
-        for one in found.marginals
-    ]
-    headers = ("name", "mean +- sd", "median", "16 % .. 84 %", "R-hat", "ESS bulk", "ESS tail", "steps of autocorrelation")
-    yield table(f"Posterior{title}", headers, rows)
-    contents = ", ".join(f"{100 * part:.1f} %" for part in found.contents)
-    yield (
-        f"{found.poi}: {100 * found.cl:g} % in {format_intervals(found.intervals)} ({contents}); {100 * found.cl:g} % below {found.upper:.4g}"
-    )
-    yield from (f"  {note}" for note in notes_of(result)[1:])
+    with workers.running("nested runs" if asked.sampler == studies.NESTED else "blocks of 100 steps") as where:
+        result = studies.posterior(
+            what.likelihood, asked.poi, at=what.held, cl=asked.cl, priors=() if asked.prior is None else asked.prior, steps=asked.steps,
+            walkers=asked.walkers, ensembles=asked.ensembles, seed=asked.seed, sampler=asked.sampler, store=asked.folder, **where,
+        )  # fmt: skip
+    files = [] if asked.folder is None else studies.write_posterior(result, asked.folder)
+    return Answer(result, files=files, analysis=what.analysis, seed=asked.seed)

@@ -1,24 +1,16 @@
 """`cevnsfit rates`: expected counts of one experiment."""
 
 from cevnsfit.cli.command import command
-from cevnsfit.cli.options import ExperimentArgument, ModelOptions, values_text
-from cevnsfit.cli.output import Answer, table
-from cevnsfit.core.documents import plain
+from cevnsfit.cli.options import ExperimentArgument, ModelOptions
+from cevnsfit.cli.output import Answer
 
 
 @command("experiment model at changes electrons")
 def rates(experiment: ExperimentArgument, what: ModelOptions) -> Answer:
     """Print the expected counts of one experiment at nominal nuisances."""
-    from cevnsfit.studies.rates import rates as expected
-    from cevnsfit.studies.setup import caveat
+    from cevnsfit.studies import rates as expected
+    from cevnsfit.studies.setup import build
 
     chosen = what.of([experiment])
-    counts, label = expected(chosen), caveat(chosen)
-    rows = [(name, f"{total:.2f}") for name, total in counts.totals.items()]
-    rows.append(("all", f"{counts.total.sum():.2f}"))
-    if counts.observed is not None:
-        rows.append(("observed", f"{counts.observed.sum():.0f}"))
-    lines = [table(f"{counts.experiment}, {what.model}", ("component", "counts"), rows)]
-    lines += [f"at {values_text(what.model, counts.at)}"] if counts.at else []
-    lines += [f"caveat: {label}"] if label else []
-    return Answer({**plain(counts), "caveat": label}, lines, analysis=chosen)
+    (counts,) = expected.rates(build(chosen, fitted=False), at=chosen.held).values()
+    return Answer(counts, analysis=chosen)

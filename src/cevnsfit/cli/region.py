@@ -1,17 +1,11 @@
 """`cevnsfit region`: a Feldman-Cousins region in a plane of two parameters."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOption, OutputFolder, ToyOptions, WorkerOptions
-from cevnsfit.cli.output import Answer, lost, progress, table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cevnsfit.infer.toy_regions import Ordering
-    from cevnsfit.studies.toy_regions import ToyRegion
+from cevnsfit.cli.output import Answer
 
 _GRID: Final = ("mass=1:1000:13:log", "g=1e-5:1e-1:120:log")
 """The grid of a light mediator."""
@@ -36,36 +30,13 @@ def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions) 
     from cevnsfit.infer.toys import Toys
     from cevnsfit.studies import toy_regions
     from cevnsfit.studies.grids import parse_grids
+    from cevnsfit.studies.setup import units_of
 
-    chosen, grid = what.analysis, parse_grids(asked.grid if asked.grid else _GRID)
-    with progress() as tell, workers.open() as executor:
+    chosen = what.analysis
+    grid = parse_grids(asked.grid if asked.grid else _GRID, units_of(chosen.model))
+    with workers.running() as where:
         result = toy_regions.region(
-            what.likelihood, at=chosen.held, cl=asked.cl, ordering=_ordering(asked.ordering), toys=Toys(asked.toys, asked.seed),
-            store=asked.folder, workers=executor, progress=tell, **grid,
+            what.likelihood, at=chosen.held, cl=asked.cl, ordering=asked.ordering, toys=Toys(asked.toys, asked.seed),
+            store=asked.folder, **where, **grid,
         )  # fmt: skip
-    files = toy_regions.write_region(result, asked.folder)
-    valid = all(column.valid for column in result.columns)
-    incomplete = "" if valid else lost(result.failed) or "points near the minimum did not converge"
-    return Answer(result, _text(result, asked.cl), files, analysis=chosen, seed=asked.seed, incomplete=incomplete)
-
-
-def _text(result: "ToyRegion", cl: float) -> "Iterator[str]":
-    from cevnsfit.report.tables import format_intervals
-
-    x, y = result.plane.x, result.plane.y
-    rows = [(f"{value:.4g}", format_intervals(c.allowed, y.unit)) for value, c in zip(x.values, result.columns, strict=True)]
-    yield table(f"Allowed {y.name} at {100 * cl:g} % CL", (f"{x.name} [{x.unit}]", y.name), rows)
-    yield f"{result.method}; {result.failed} failed"
-    if result.plane.caveat:
-        yield result.plane.caveat
-
-
-def _ordering(text: str) -> "Ordering":
-    from cevnsfit.core.errors import CevnsfitError
-
-    if text == "plane":
-        return "plane"
-    if text == "column":
-        return "column"
-    message = f"unknown ordering '{text}'; known: plane, column"
-    raise CevnsfitError(message)
+    return Answer(result, files=toy_regions.write_region(result, asked.folder), analysis=chosen, seed=asked.seed)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cevnsfit.cli.agreement import strength_table
 from cevnsfit.cli.command import argument, command, option
 from cevnsfit.cli.options import GRID, AnalysisOptions, LevelsOptions, MomentOption, OutputFolder, WorkerOptions, picture
 from cevnsfit.cli.output import Answer, progress, remark
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cevnsfit.core.analysis import Analysis
-    from cevnsfit.infer.planes import Plane
     from cevnsfit.studies.analysis import Curve, Grids, Study
     from cevnsfit.studies.exclusion import Exclusion
 
@@ -45,12 +43,12 @@ def scan(what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, drawn
     """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.analysis import Study, plane_grid
-    from cevnsfit.studies.parts import parts_of
+    from cevnsfit.studies.setup import labelled
 
     chosen = what.analysis
     grid = plane_grid(chosen.model, asked.grid)
     study = Study(
-        parts=parts_of(chosen, each=asked.each),
+        analyses=labelled(chosen, each=asked.each),
         grid=grid,
         levels=levels.chosen,
         reference=latest_deviation(drawn.theory),
@@ -86,6 +84,7 @@ def plot(
     from cevnsfit.studies.exclusion import regions_of, write_plot
     from cevnsfit.studies.provenance import stored_provenance
     from cevnsfit.studies.scan import stored_scans
+    from cevnsfit.studies.shown import table
 
     path = picture(folder / "exclusion.png" if target is None else target)
     boundaries, reference = levels.chosen, latest_deviation(drawn.theory)
@@ -96,23 +95,25 @@ def plot(
     files = [write_plot(results, path, reference, curves=curves, title=drawn.title)]
     document = {"planes": results, "files": files, "provenance": stored_provenance(folder)}
     _warn(results)
-    return Answer(document, _text(results, files), incomplete=_doubtful(results))
+    return Answer(document, [table(results), *files], incomplete=_doubtful(results))
 
 
 def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: bool, analysis: "Analysis | None" = None) -> Answer:
     """Return the answer of a study whose tables and pictures are left in `folder`."""
     from cevnsfit.studies.analysis import run_study, write_study
     from cevnsfit.studies.provenance import stored_provenance
+    from cevnsfit.studies.shown import table
 
     with workers.open() as executor, progress("scan") as tell:
-        result = run_study(study, folder, executor=executor, progress=tell)
+        result = run_study(study, folder, workers=executor, progress=tell)
     files = write_study(result, folder, picture=not no_plot)
 
-    def text() -> "Iterator[str]":
-        yield from _text(result.planes, files)
+    def text() -> "Iterator[object]":
+        yield table(result.planes)
+        yield from files
         found = result.signal_strengths
         if found:
-            yield strength_table(found)
+            yield table(found)
 
     _warn(result.planes)
     document: dict[str, object] = {"planes": result.planes, "files": files}
@@ -148,18 +149,3 @@ def _warn(results: "Sequence[Exclusion]") -> None:
 
     for label in coarse(results):
         remark(f"{label}: islands are not resolved, their number depends on the interpolation; take a finer --grid")
-
-
-def _text(results: "Sequence[Exclusion]", files: "Sequence[Path]") -> "Iterator[str]":
-    from cevnsfit.report.tables import format_value
-
-    for plane in [entry.plane for entry in results]:
-        best = ", ".join(f"{name} = {format_value(value)}" for name, value in plane.best.items() if name != "nll2")
-        yield f"{plane.label}: best fit {best}, -2 ln lambda = {plane.best['nll2']:.2f}{_reference(plane)}"
-        if plane.caveat:
-            yield f"  {plane.caveat}"
-    yield from map(str, files)
-
-
-def _reference(plane: "Plane") -> str:
-    return "" if plane.reference_nll2 != plane.reference_nll2 else f" ({plane.reference_nll2:.2f} without new physics)"

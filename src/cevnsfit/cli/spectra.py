@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import AnalysisOptions, picture
+from cevnsfit.cli.options import AnalysisOptions, drawn, picture
 from cevnsfit.cli.output import Answer
 
 
@@ -14,12 +14,8 @@ def spectra(
     target: Annotated[Path, option("--output -o", "Picture: png, pdf or svg.", "FILE")],
 ) -> Answer:
     """Fit a model, and draw data against the stacked components of the best fit with residuals."""
-    from cevnsfit.report.plots import save_figure, spectra_figure
-    from cevnsfit.studies.fitting import run_fit
-    from cevnsfit.studies.rates import projections
+    from cevnsfit.studies import fitting
 
-    path, chosen = picture(target), what.analysis
-    summary = run_fit(chosen)
-    save_figure(spectra_figure([projection for counts in summary.counts for projection in projections(counts)]), path)
-    incomplete = "" if summary.fit.valid else f"the fit is not valid: {summary.fit.reason}"
-    return Answer({"files": [path], "fit": summary}, [str(path)], analysis=chosen, incomplete=incomplete)
+    path = picture(target)
+    found = fitting.fit(what.likelihood, at=what.held)
+    return Answer({"fit": found}, files=drawn(found, path), analysis=what.analysis, incomplete=found.doubt)

@@ -1,23 +1,19 @@
 """`cevnsfit susy-scan`: sleptons that explain two magnetic moments, and their CEvNS limit."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cevnsfit.cli.command import argument, command, option
 from cevnsfit.cli.options import WorkerOptions, experiments_known, levels_at
-from cevnsfit.cli.output import Answer, progress, table
-from cevnsfit.core.documents import plain
+from cevnsfit.cli.output import Answer, progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.moments.sleptons import SusyScan
-
-_STRONGEST: Final = 6
-"""Pairs of columns whose correlations are printed; all are in the JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,31 +52,15 @@ def susy_scan(
     with workers.open() as executor, progress("chunks of points") as tell:
         scan = scan_points(asked.points, deviations, seed=asked.seed, sigmas=sigmas, mu_sign=sign, progress=tell, executor=executor)
     limits = {} if experiments is None else hierarchy_limits(scan, experiments, mass=mass, cl=cl)
-    valid = all(limit.valid for limit in limits.values())
-    incomplete = "" if valid else "profiled points near the minimum did not converge"
-    return Answer({**plain(scan), "mass": mass, "limits": limits}, _text(scan, limits, mass), incomplete=incomplete)
+    incomplete = next((limit.doubt for limit in limits.values() if limit.doubt), "")
+    return Answer(scan, _text(scan, limits, mass), incomplete=incomplete, further={"mass": mass, "limits": limits})
 
 
-def _text(scan: "SusyScan", limits: "Mapping[str, Intervals]", mass: float) -> "Iterator[str]":
+def _text(scan: "SusyScan", limits: "Mapping[str, Intervals]", mass: float) -> "Iterator[object]":
     from cevnsfit.report.tables import format_intervals
+    from cevnsfit.studies.shown import table
 
-    for lepton, found in (("e", scan.electron), ("mu", scan.muon)):
-        yield f"Delta a_{lepton} = {found.value:.4g} +- {found.error:.3g}  ({found.measured} - {found.predicted})"
-    yield f"{scan.kept} of {scan.tried} points ({scan.physical} physical) are within {scan.sigmas:g} sigma of both"
-    if scan.kept == 0:
-        return
-    names = list(scan.columns)
-    matrix = scan.correlations
-    rows = [
-        (name, *(f"{value:.4g}" for value in ends.values()), *(f"{matrix[index, names.index(a)]:+.3f}" for a in ("a_e", "a_mu")))
-        for index, (name, ends) in enumerate(scan.ranges.items())
-    ]
-    yield table("kept points (masses in GeV)", ("name", "min", "median", "max", "rank corr. a_e", "rank corr. a_mu"), rows)
-    pairs = [(matrix[i, j], first, second) for i, first in enumerate(names) for j, second in enumerate(names[:i])]
-    strongest = sorted((pair for pair in pairs if abs(pair[0]) > 0.0), key=lambda pair: -abs(pair[0]))[:_STRONGEST]
-    if strongest:
-        yield "strongest rank correlations: " + ", ".join(f"{b} with {a} {r:+.2f}" for r, a, b in strongest)
+    yield table(scan)
     for name, limit in limits.items():
-        log = scan.slepton_logs[name]
-        allowed = format_intervals(limit.allowed)
-        yield f"g at {mass:g} MeV, {100 * limit.cl:g} % CL, {name} hierarchy (slepton_log = {log:.3f}): allowed {allowed}"
+        where = f"g at {mass:g} MeV, {100 * limit.cl:g} % CL, {name} hierarchy (slepton_log = {scan.slepton_logs[name]:.3f})"
+        yield f"{where}: allowed {format_intervals(limit.allowed)}"

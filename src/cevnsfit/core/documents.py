@@ -168,6 +168,11 @@ class About:
     lagrangian: str = ""
     caveat: str = ""
 
+    @property
+    def label(self) -> str:
+        """Return the experiments, joined with " + "."""
+        return " + ".join(self.experiments)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Result(Document):
@@ -176,6 +181,11 @@ class Result(Document):
     document: ClassVar[Mapping[str, str | None]] = {**keys_of(About, "about"), "about": None}
 
     about: About = About()
+
+    @property
+    def doubt(self) -> str:
+        """Return why the result cannot be trusted or is incomplete; empty where there is no doubt."""
+        return ""
 
 
 def write_document(path: Path, values: object, *, indent: int | None = None) -> Path:

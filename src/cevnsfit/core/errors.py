@@ -18,6 +18,10 @@ class DomainError(CevnsfitError):
     """A value lies outside the domain in which it means something."""
 
 
+class KindError(CevnsfitError, TypeError):
+    """An object is of a class that does not suit."""
+
+
 class AxisError(CevnsfitError):
     """Two axes that must agree do not."""
 

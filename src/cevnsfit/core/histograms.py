@@ -33,7 +33,7 @@ class Histogram(Document):
         Expected counts, shape (bins of each axis).
     """
 
-    document: ClassVar[Mapping[str, str]] = {"values": "contents", "total": "total"}
+    document: ClassVar[Mapping[str, str | None]] = {"values": "contents", "total": "total"}
 
     axes: tuple[Axis, ...]
     contents: NDArray[np.float64]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from tokenize import TokenError
 from typing import TYPE_CHECKING, Final
 
@@ -52,6 +53,9 @@ INTERNAL: Final = {
 """Internal unit of each kind of quantity."""
 
 
+_JOINED: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)([a-zµ].*)", re.IGNORECASE)
+"""A number with a unit and nothing between them."""
+
 _MALFORMED: Final = (ArithmeticError, AssertionError, TypeError, ValueError, TokenError)
 """What pint raises for text such as "m /", "( m" or "m + s"."""
 
@@ -76,7 +80,9 @@ def split(text: str) -> tuple[float, str]:
     try:
         value = float(number)
     except ValueError:
-        message = f"'{text}' does not start with a number; write for example '19.3 m'"
+        joined = _JOINED.fullmatch(text.strip())
+        example = "write for example '19.3 m'" if joined is None else f"write '{' '.join(joined.groups())}'"
+        message = f"'{text}' does not start with a number{'' if joined is None else ' and a space'}; {example}"
         raise UnitError(message) from None
     unit = unit.strip()
     return value, f"1 {unit}" if unit.startswith("/") else unit

@@ -219,11 +219,9 @@ def credible(
 def _marginal(name: str, values: Floats) -> Marginal:
     """Return the posterior of one parameter from its values, shape (ensembles, steps, walkers)."""
     from arviz_stats.base import array_stats
-    from emcee.autocorr import integrated_time
 
     ensembles, steps, walkers = values.shape
     chains = values.transpose(0, 2, 1).reshape(ensembles * walkers, steps)
-    times = [float(integrated_time(one, tol=0)[0]) for one in values]
     return Marginal(
         name,
         float(values.mean()),
@@ -232,8 +230,16 @@ def _marginal(name: str, values: Floats) -> Marginal:
         float(array_stats.rhat(values.reshape(ensembles, steps * walkers))) if ensembles > 1 else float("nan"),
         float(array_stats.ess(chains, method="bulk")),
         float(array_stats.ess(chains, method="tail", prob=0.9)),
-        float(np.mean(times)),
+        float(np.mean([_autocorrelation(one) for one in values])),
     )
+
+
+def _autocorrelation(values: Floats) -> float:
+    """Return the integrated autocorrelation time of an ensemble, shape (steps, walkers); walkers that never moved have none, and are left out."""
+    from emcee.autocorr import integrated_time
+
+    moving = values[:, np.ptp(values, axis=0) > 0.0]
+    return float(integrated_time(moving, tol=0)[0]) if moving.size else float(len(values))
 
 
 def _doubt(marginals: Sequence[Marginal], steps: int) -> str:

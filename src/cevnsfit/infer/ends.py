@@ -10,11 +10,12 @@ import numpy as np
 from cevnsfit.infer.curve import outward_root, root
 from cevnsfit.infer.lines import coupling_scale
 from cevnsfit.infer.migrad import migrad, minuit_at
-from cevnsfit.infer.objective import internal_domain
+from cevnsfit.infer.objective import from_internal, internal_domain
 from cevnsfit.infer.profile import profile
+from cevnsfit.infer.starts import search
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from iminuit import Minuit
     from numpy.typing import NDArray
@@ -88,10 +89,12 @@ def _excess(objective: Objective, best: NDArray[np.float64], name: str) -> Curve
     """Return the profile of -2 ln lambda above its minimum, less 1, as a function of one parameter; NaN where no minimum is found."""
     base = objective.value(best)
     values = objective.values(best)
-    joint, _ = objective.bound_at(values)
-    if any(p.kind == "nonlinear" for p in objective.parameters):
+    joint = objective.joint_at(values)
+    others, parameter = [other for other in objective.names if other != name], objective.target.parameters[name]
+    if objective.moving == (name,):
+        return lambda position: _lowest(objective, others, {**objective.held, name: from_internal(parameter, position)}) - base - 1
+    if objective.moving:
         return _followed(objective, best, name)
-    others = [other for other in objective.names if other != name]
     theta = np.array([values[parameter] for parameter in joint.parameters.names])
 
     def by_profile(position: float) -> float:
@@ -99,6 +102,12 @@ def _excess(objective: Objective, best: NDArray[np.float64], name: str) -> Curve
         return float(result.nll2[0] - base - 1) if result.converged[0] or np.isposinf(result.nll2[0]) else math.nan
 
     return by_profile
+
+
+def _lowest(objective: Objective, names: Sequence[str], values: Mapping[str, float]) -> float:
+    """Return the lowest -2 ln lambda over some parameters at values of the others, NaN where no minimum is found."""
+    found = search(objective.target, objective.data, values, names, None).candidates[0]
+    return found.nll2 if found.converged else math.nan
 
 
 def _followed(objective: Objective, best: NDArray[np.float64], name: str) -> Curve:
@@ -136,5 +145,5 @@ def _followed(objective: Objective, best: NDArray[np.float64], name: str) -> Cur
 
 def _first_width(objective: Objective, name: str) -> float:
     """Return a small first step for a parameter that has no Hesse error."""
-    joint, _ = objective.bound_at(objective.held)
+    joint = objective.joint_at(objective.held)
     return 0.01 * coupling_scale(joint, name)

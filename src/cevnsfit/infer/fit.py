@@ -24,7 +24,7 @@ from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from iminuit import Minuit
     from numpy.typing import NDArray
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from cevnsfit.core.parameters import ParameterSet
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
+
+    Progress = Callable[[int, int], None]
+
+STEPS: Final = 3
+"""Steps of a fit: all minima, the lowest one, and its errors."""
 
 POLISHED: Final = 3
 """Local minima that iminuit finishes."""
@@ -58,6 +63,10 @@ WITHIN: Final = 10.0
 """Only local minima this close to the best in -2 ln lambda are finished."""
 
 
+def _quiet(_finished: int, _number: int) -> None:
+    """Tell nobody."""
+
+
 @on_one_thread
 def fit(
     target: Joint | Likelihood,
@@ -67,6 +76,7 @@ def fit(
     starts: NDArray[np.float64] | None = None,
     data: Data | None = None,
     minos: Iterable[str] | None = None,
+    progress: Progress | None = None,
 ) -> FitResult:
     """Return the global best fit with profile errors.
 
@@ -84,6 +94,8 @@ def fit(
         The data set; the observed one by default.
     minos
         Names that get profile errors; by default all that float and are no nuisances.
+    progress
+        Called with (finished, all) steps.
 
     Raises
     ------
@@ -97,15 +109,20 @@ def fit(
     if data is None:
         nonlinear = {p.name: held[p.name] for p in parameters if p.kind == "nonlinear"}
         data = observed_data(target.at(nonlinear) if isinstance(target, Likelihood) else target)
+    tell = _quiet if progress is None else progress
     found = search(target, data, held, wanted, starts)
+    tell(1, STEPS)
     names = tuple(name for name in wanted if name not in found.without_effect)
     objective = Objective(target, data, names, held)
     if not names:
         return _evaluated(objective, found)
     minuit, reason = _best(objective, found)
+    tell(2, STEPS)
     wished = [name for name in names if parameters[name].kind != "nuisance"] if minos is None else minos
     asked = tuple(name for name in wished if parameters[name].name in names)
-    return _describe(objective, minuit, reason, found, asked)
+    result = _describe(objective, minuit, reason, found, asked)
+    tell(STEPS, STEPS)
+    return result
 
 
 def _wanted(parameters: ParameterSet, at: Mapping[str, float], floating: tuple[str, ...]) -> tuple[str, ...]:
@@ -120,7 +137,7 @@ def _wanted(parameters: ParameterSet, at: Mapping[str, float], floating: tuple[s
 def _evaluated(objective: Objective, found: Search) -> FitResult:
     """Return the result when nothing floats."""
     x = np.empty(0)
-    joint, _ = objective.bound_at(objective.values(x))
+    joint = objective.joint_at(objective.values(x))
     bad = objective.impossible(x)
     return FitResult(
         valid=not bad,
@@ -136,7 +153,7 @@ def _evaluated(objective: Objective, found: Search) -> FitResult:
         at_limit=(),
         at_domain_end=(),
         on_edge=bool(objective.walls(x).plain.any()),
-        held=found.without_effect,
+        without_effect=found.without_effect,
         n_starts=found.n_starts,
         n_minima=1,
     )
@@ -145,7 +162,7 @@ def _evaluated(objective: Objective, found: Search) -> FitResult:
 def _snapped(objective: Objective, candidate: Candidate) -> Candidate:
     """Return the candidate with parameters that are within 1e-3 of their error of a limit put on it, where that is no worse."""
     x = np.array([to_internal(p, candidate.values[p.name]) for p in objective.parameters])
-    matrix = objective.hessian(x) if all(p.kind != "nonlinear" for p in objective.parameters) else np.eye(len(x))
+    matrix = objective.hessian(x) if not objective.moving else np.eye(len(x))
     values = dict(candidate.values)
     for index, parameter in enumerate(objective.parameters):
         if parameter.kind == "nonlinear" or not matrix[index, index] > 0:
@@ -163,7 +180,7 @@ def _finished(objective: Objective, candidate: Candidate) -> tuple[float, str, M
 
     Where a bin without any counts holds the minimum, iminuit cannot find it: it is that of the profile at the nonlinear parameters that iminuit finds.
     """
-    if candidate.on_edge and all(p.kind != "nonlinear" for p in objective.parameters):
+    if candidate.on_edge and not objective.moving:
         return candidate.nll2, "" if candidate.converged else NO_EDGE, minuit_at(objective, candidate.values)
     minuit = minuit_at(objective, _snapped(objective, candidate).values)
     reason = migrad(minuit)
@@ -176,10 +193,10 @@ def _finished(objective: Objective, candidate: Candidate) -> tuple[float, str, M
 
 def _profiled(objective: Objective, values: Mapping[str, float]) -> Candidate:
     """Return the minimum at the nonlinear parameters among the values of all parameters, from which it starts."""
-    joint, _ = objective.bound_at(values)
+    joint = objective.joint_at(values)
     theta = np.array([values[name] for name in joint.parameters.names])
     floating = [name for name in joint.parameters.names if name in objective.names]
-    found = profile(joint, {}, data=objective.data, start=theta, floating=floating)
+    found = profile(joint, {}, data=objective.data, start=theta, floating=floating, known=objective.frames_of(joint))
     best = {**values, **dict(zip(joint.parameters.names, found.theta[0].tolist(), strict=True))}
     return Candidate(float(found.nll2[0]), best, bool(found.converged[0]), bool(found.on_edge[0]))
 
@@ -226,7 +243,7 @@ def _best(objective: Objective, found: Search) -> tuple[Minuit, str]:
     """Return iminuit at the lowest of the finished minima, and why it is not valid; in nonlinear parameters they descend first."""
     near = [item for item in found.candidates if item.nll2 <= found.candidates[0].nll2 + WITHIN][:POLISHED]
     near = near if near else list(found.candidates[:1])
-    if any(p.kind == "nonlinear" for p in objective.parameters):
+    if objective.moving:
         near = [min((_descended(objective, item) for item in near), key=lambda item: (not item.converged, item.nll2))]
     finished = [_finished(objective, candidate) for candidate in near]
     best = min(finished, key=lambda item: (bool(item[1]), item[0]))
@@ -253,7 +270,7 @@ def _describe(objective: Objective, minuit: Minuit, reason: str, found: Search, 
     values = objective.values(x)
     unconstrained = sum(not p.constrained for p in objective.parameters)
     at_limit = tuple(p.name for p, value in zip(objective.parameters, x, strict=True) if _at_limit(objective, minuit, p.name, value))
-    joint, _ = objective.bound_at(values)
+    joint = objective.joint_at(values)
     return FitResult(
         valid=valid,
         reason="; ".join([*remarks, *notes]),
@@ -268,7 +285,7 @@ def _describe(objective: Objective, minuit: Minuit, reason: str, found: Search, 
         at_limit=at_limit,
         at_domain_end=tuple(name for name in at_limit if round(values[name], 12) not in {0.0, objective.target.parameters[name].least}),
         on_edge=on_edge,
-        held=found.without_effect,
+        without_effect=found.without_effect,
         n_starts=found.n_starts,
         n_minima=sum(item.converged for item in found.candidates),
     )
@@ -288,7 +305,7 @@ def _hesse(minuit: Minuit, objective: Objective) -> tuple[dict[str, float], NDAr
     size = len(objective.names)
     errors, correlation = dict.fromkeys(objective.names, math.nan), np.full((size, size), np.nan)
     held = list(minuit.fixed)
-    if (any(held) or _walled(objective, minuit)) and all(p.kind != "nonlinear" for p in objective.parameters):
+    if (any(held) or _walled(objective, minuit)) and not objective.moving:
         covariance = _covariance(objective, np.array(minuit.values), held)
     else:
         minuit.hesse()

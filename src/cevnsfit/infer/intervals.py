@@ -14,7 +14,7 @@ from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.columns import at_values, searched
 from cevnsfit.infer.curve import complement, crossings
 from cevnsfit.infer.multistart import profile_minima
-from cevnsfit.infer.results import named_minima
+from cevnsfit.infer.results import lost, named_minima
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 BESIDE: Final = 1e-6
 """Distance from an end, over the width of the curve, at which it is tried whether the likelihood ends there."""
+
+CONFIDENCE: Final = (0.90, 0.95)
+"""Confidence levels of contours unless others are asked for."""
 
 METHOD: Final = "profile likelihood, asymptotic threshold"
 
@@ -90,6 +93,13 @@ class Intervals(Result):
         """Return value and -2 ln lambda of each local minimum by these names."""
         return named_minima(self.minima)
 
+    @property
+    def doubt(self) -> str:
+        """Return why the result cannot be trusted: pseudo-experiments that were lost, or no minimum near what is allowed."""
+        if self.valid:
+            return ""
+        return lost(0 if self.toys is None else self.toys.failed) or "profiled points near the minimum did not converge"
+
 
 def domain_ends(allowed: Sequence[Interval], domain: Interval, parameter: Parameter) -> tuple[str, ...]:
     """Return which outer ends of allowed intervals are ends of our own domain: "lower", "upper"; 0 and the least physical value are physics'."""
@@ -124,6 +134,14 @@ class Level(NamedTuple):
     def threshold(self) -> float:
         """Return Delta(-2 ln L), see `threshold`."""
         return threshold(self.cl, self.dof)
+
+
+def levels_at(cl: float | Sequence[float] | None, dof: int) -> list[Level]:
+    """Return the levels, increasing, `CONFIDENCE` for None; DomainError for one that is not a confidence level."""
+    levels = [Level(float(one), dof) for one in np.unique(CONFIDENCE if cl is None else cl)]
+    for level in levels:
+        _ = level.threshold
+    return levels
 
 
 def profiled(joint: Joint, poi: str, *, at: Mapping[str, float], data: Data | None = None) -> Profiled:

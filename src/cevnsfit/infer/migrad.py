@@ -23,7 +23,7 @@ def minuit_at(objective: Objective, values: Mapping[str, float]) -> Minuit:
     start = np.array([to_internal(p, values[p.name]) for p in objective.parameters])
     held = [p.kind != "nonlinear" and values[p.name] in (p.lower, p.upper) for p in objective.parameters]
     # with a parameter held iminuit 2.33 mistakes which rows of a given Hessian belong to the others; it then finds its own
-    smooth = not any(held) and all(p.kind != "nonlinear" for p in objective.parameters)
+    smooth = not any(held) and not objective.moving
     minuit = Minuit(objective.value, start, grad=objective.gradient, hessian=objective.hessian if smooth else None, name=objective.names)
     minuit.errordef = Minuit.LEAST_SQUARES
     minuit.throw_nan = True

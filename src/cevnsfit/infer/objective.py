@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from cevnsfit.stats.binding import bind_data
+from cevnsfit.stats.binding import bind, frames
 from cevnsfit.stats.engine import evaluate_problem, hessian, walls_at
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from cevnsfit.core.parameters import Parameter
-    from cevnsfit.stats.binding import BoundLikelihood
+    from cevnsfit.stats.binding import BoundLikelihood, Frame
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.engine import Evaluation, Walls
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+Made = TypeVar("Made")
 
 ROW: Final = np.zeros(1, dtype=np.int64)
 STEP: Final = 1e-4
 """Step of the central differences in a nonlinear parameter, relative (or in its logarithm)."""
 
+REMEMBERED: Final = 8
+"""Likelihoods at values of the nonlinear parameters that are kept."""
 
 STIFF: Final = 1e7
 """Stiffness of bins without any counts: of the order of 1/`STIFF` is what -2 ln lambda is too low at the edge of its domain."""
@@ -38,48 +43,67 @@ STIFF: Final = 1e7
 class Objective:
     """-2 ln lambda as a function of the floating parameters, for iminuit; it remembers the last point and the last joints.
 
-    `names` are the floating parameters; the vector x holds their values, logarithms for nonlinear parameters of scale "log".
+    `names` are the floating parameters; the vector x holds their values, logarithms for nonlinear parameters of scale "log". `parameters` are
+    these, `nonlinear` the names of all nonlinear ones, and `frames` what the joints at all of their values share.
     """
 
     target: Joint | Likelihood
     data: Data
     names: tuple[str, ...]
     held: Mapping[str, float]
-    known: dict[tuple[float, ...], tuple[Joint, BoundLikelihood]] = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = field(init=False)
+    nonlinear: tuple[str, ...] = field(init=False)
+    frames: tuple[Frame, ...] = ()
+    joints: dict[tuple[float, ...], Joint] = field(default_factory=dict)
+    bound: dict[tuple[float, ...], BoundLikelihood] = field(default_factory=dict)
     last: tuple[Floats, Evaluation] | None = None
 
+    def __post_init__(self) -> None:
+        self.parameters = tuple(self.target.parameters[name] for name in self.names)
+        self.nonlinear = self.target.parameters.of_kind("nonlinear").names
+
     @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """Return the floating parameters."""
-        return tuple(self.target.parameters[name] for name in self.names)
+    def moving(self) -> tuple[str, ...]:
+        """Return the names of the nonlinear parameters that float."""
+        return tuple(p.name for p in self.parameters if p.kind == "nonlinear")
 
     def values(self, x: Floats) -> dict[str, float]:
         """Return the values of all parameters at x."""
-        floating = {p.name: from_internal(p, float(value)) for p, value in zip(self.parameters, x, strict=True)}
-        return {name: floating[name] if name in floating else self.held[name] for name in self.target.parameters.names}
+        return {**self.held, **{p.name: from_internal(p, value) for p, value in zip(self.parameters, x.tolist(), strict=True)}}
 
-    def bound_at(self, values: Mapping[str, float]) -> tuple[Joint, BoundLikelihood]:
+    def joint_at(self, values: Mapping[str, float]) -> Joint:
+        """Return the joint likelihood at the nonlinear values."""
+        target, nonlinear = self.target, {name: values[name] for name in self.nonlinear}
+        return _remembered(
+            self.joints, tuple(nonlinear.values()), lambda: target.at(nonlinear) if isinstance(target, Likelihood) else target
+        )
+
+    def bound_at(self, values: Mapping[str, float]) -> BoundLikelihood:
         """Return the joint likelihood at the nonlinear values, bound to the data."""
-        nonlinear = {p.name: values[p.name] for p in self.target.parameters if p.kind == "nonlinear"}
-        key = tuple(nonlinear.values())
-        if key not in self.known:
-            joint = self.target.at(nonlinear) if isinstance(self.target, Likelihood) else self.target
-            floating = np.array([i for i, name in enumerate(joint.parameters.names) if name in self.names], dtype=np.int64)
-            if len(self.known) >= 8:
-                self.known.pop(next(iter(self.known)))
-            zero = [i for i, name in enumerate(joint.parameters.names) if name not in self.names and values[name] == 0.0]
-            bound = bind_data(joint, self.data, floating, np.array(zero, dtype=np.int64))
-            self.known[key] = joint, replace(bound, stiffness=STIFF)
-        return self.known[key]
+        return _remembered(self.bound, tuple(values[name] for name in self.nonlinear), lambda: self._bind(self.joint_at(values)))
+
+    def _bind(self, joint: Joint) -> BoundLikelihood:
+        known = self.frames_of(joint)
+        return replace(bind(joint, self.data, self._floating(joint), known, paired=not self.moving), stiffness=STIFF)
+
+    def _floating(self, joint: Joint) -> Ints:
+        return np.array([i for i, name in enumerate(joint.parameters.names) if name in self.names], dtype=np.int64)
+
+    def frames_of(self, joint: Joint) -> tuple[Frame, ...]:
+        """Return what a joint likelihood shares with those at other nonlinear values, bound to the data."""
+        if not self.frames or not all(frame.fits(channel) for frame, channel in zip(self.frames, joint.channels, strict=True)):
+            names = joint.parameters.names
+            zero = np.array([i for i, name in enumerate(names) if name not in self.names and self.held[name] == 0.0], dtype=np.int64)
+            self.frames = frames(joint, self.data, self._floating(joint), zero)
+        return self.frames
 
     def evaluation(self, x: Floats) -> Evaluation:
         """Return the evaluation at x."""
         if self.last is None or not np.array_equal(self.last[0], x):
             values = self.values(x)
-            joint, bound = self.bound_at(values)
-            theta = np.array([[values[name] for name in joint.parameters.names]])
+            theta = np.array([[value for name, value in values.items() if name not in self.nonlinear]])
             with np.errstate(over="ignore", invalid="ignore"):
-                self.last = np.array(x), evaluate_problem(bound, theta, ROW)
+                self.last = np.array(x), evaluate_problem(self.bound_at(values), theta, ROW)
         return self.last[1]
 
     def value(self, x: Floats) -> float:
@@ -107,7 +131,7 @@ class Objective:
         It is the exact one, or the Gauss-Newton part alone where the exact one has a diagonal element that is not positive: iminuit
         cannot start from that.
         """
-        _, bound = self.bound_at(self.values(x))
+        bound = self.bound_at(self.values(x))
         first, second = hessian(bound, self.evaluation(x), ROW, ROW)
         order = [place for k, place in enumerate(self._order()) if not (at and at[k])]
         exact: Floats = (first + second)[0][np.ix_(order, order)]
@@ -125,9 +149,18 @@ class Objective:
     def walls(self, x: Floats) -> Walls:
         """Return the bins without any counts that hold nothing at x; their slopes are in the order of x, without nonlinear parameters."""
         values = self.values(x)
-        joint, bound = self.bound_at(values)
-        found = walls_at(bound, np.array([[values[name] for name in joint.parameters.names]]), ROW)
+        theta = np.array([[value for name, value in values.items() if name not in self.nonlinear]])
+        found = walls_at(self.bound_at(values), theta, ROW)
         return found._replace(slopes=found.slopes[:, self._order()])
+
+
+def _remembered(known: dict[tuple[float, ...], Made], key: tuple[float, ...], make: Callable[[], Made]) -> Made:
+    """Return what is known of a key, or make it; the last few are kept."""
+    if key not in known:
+        if len(known) >= REMEMBERED:
+            known.pop(next(iter(known)))
+        known[key] = make()
+    return known[key]
 
 
 def to_internal(parameter: Parameter, value: float) -> float:

@@ -16,7 +16,7 @@ from cevnsfit.infer.descent import CHUNK, DONE, FAILED, FAR, REMOTE, minimise, s
 from cevnsfit.infer.nuisance_minima import other_side, two_sided
 from cevnsfit.infer.polish import polish
 from cevnsfit.infer.results import ProfileResult
-from cevnsfit.stats.binding import bind_data
+from cevnsfit.stats.binding import bind, frames
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import DEEPEST, evaluate_problem, nll2_at, walls
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.infer.descent import State
-    from cevnsfit.stats.binding import BoundLikelihood
+    from cevnsfit.stats.binding import BoundLikelihood, Frame
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
@@ -85,6 +85,7 @@ def profile(
     data: Data | None = None,
     start: NDArray[np.float64] | None = None,
     floating: Sequence[str] | None = None,
+    known: tuple[Frame, ...] = (),
 ) -> ProfileResult:
     """Return -2 ln lambda minimised over the floating parameters at P points.
 
@@ -105,6 +106,8 @@ def profile(
         points. `at` goes over it.
     floating
         Names that float; by default all that are not fixed.
+    known
+        What this likelihood shares with those at other values of the nonlinear parameters, from `stats.binding.frames`, where it is there.
 
     Raises
     ------
@@ -114,7 +117,7 @@ def profile(
     data = observed_data(joint) if data is None else data
     theta = _start(joint, at, data, start)
     moving = floating_indices(joint, tuple(at), floating)
-    bound = bind_data(joint, data, moving, zero_indices(theta, moving))
+    bound = bind(joint, data, moving, known if known else frames(joint, data, moving, zero_indices(theta, moving)))
     theta[:, bound.floating] = np.clip(theta[:, bound.floating], bound.lower, bound.upper)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if start is None and data.size is None and len(theta) >= PILOT:

@@ -61,7 +61,7 @@ class ProfileResult(Document):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class FitResult(Document):
+class FitResult(Result):
     """The best fit of a likelihood.
 
     Attributes
@@ -91,7 +91,7 @@ class FitResult(Document):
     on_edge
         Whether the minimum is at the edge of the domain of the likelihood, where a bin without events holds nothing: it is valid, but not
         stationary, and Hesse errors are those along the edge.
-    held
+    without_effect
         Parameters that would float but have no effect on this likelihood; they are held.
     n_starts
         Starting points that were tried.
@@ -112,9 +112,14 @@ class FitResult(Document):
     at_limit: tuple[str, ...]
     at_domain_end: tuple[str, ...]
     on_edge: bool
-    held: tuple[str, ...]
+    without_effect: tuple[str, ...]
     n_starts: int
     n_minima: int
+
+    @property
+    def doubt(self) -> str:
+        """Return why the minimum cannot be trusted."""
+        return "" if self.valid else f"the fit is not valid: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +203,11 @@ def named_minima(minima: Sequence[tuple[float, float]]) -> list[dict[str, float]
     return [{"value": value, "nll2": nll2} for value, nll2 in minima]
 
 
+def lost(failed: int) -> str:
+    """Return why a result with pseudo-experiments that were lost is incomplete; empty if there are none."""
+    return f"{failed} toys could not be fitted" if failed else ""
+
+
 class Tested(Result):
     """What tests of a model with pseudo-experiments share: `toys` are those behind the p-value, None without any."""
 
@@ -214,3 +224,8 @@ class Tested(Result):
     def valid(self) -> bool:
         """Return whether no pseudo-experiment was lost."""
         return self.toys is None or self.toys.valid
+
+    @property
+    def doubt(self) -> str:
+        """Return how many pseudo-experiments were lost, in words."""
+        return "" if self.toys is None else lost(self.toys.failed)

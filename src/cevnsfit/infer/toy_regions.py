@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.likelihood import Likelihood
 
-    Ordering = Literal["plane", "column"]
-
 ALTERNATIVES: Final = 8
 """Columns, besides its own, in which the best fit of a pseudo-experiment is looked for: templates change slowly from column to column."""
 
@@ -45,7 +43,7 @@ STRIDE: Final = 1 << 14
 
 
 def column_hypotheses(
-    likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], *, at: Mapping[str, float], ordering: Ordering
+    likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], *, at: Mapping[str, float], ordering: str
 ) -> tuple[Hypothesis, ...]:
     """Return the hypotheses of each column, on the observed data.
 
@@ -58,7 +56,7 @@ def column_hypotheses(
     at
         Other parameters that are held, by name.
     ordering
-        Where the best fit is looked for.
+        Where the best fit is looked for: "plane", or "column" for a raster scan.
 
     Raises
     ------

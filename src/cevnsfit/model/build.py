@@ -162,9 +162,10 @@ def likelihood_of(
     if signal_systematics is not None:
         treatment = signal_systematics
     made = assembly(tuple(experiments), model, treatment, electrons)
-    nominal = None if any(entry.prediction is None for entry in made.models) else made.counts
+    nominal = None if any(entry.prediction is None or entry.counting.control is not None for entry in made.models) else made.counts
     axes = {experiment.name: experiment.axes for experiment in experiments}
-    return Likelihood(merge(entry.parameters for entry in made.models), made, nominal, axes=axes)
+    inputs = {experiment.name: experiment.digests for experiment in experiments}
+    return Likelihood(merge(entry.parameters for entry in made.models), made, nominal, axes=axes, inputs=inputs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,8 +249,8 @@ def _observed(experiment: Experiment) -> NDArray[np.float64] | None:
 
 
 def _control(experiment: Experiment) -> ControlRegion | None:
-    for entry in experiment.spec.control_region.values():
-        return ControlRegion(control_counts(experiment, entry), entry.ratio)
+    for name, entry in experiment.spec.control_region.items():
+        return ControlRegion(control_counts(experiment, entry), entry.ratio, name)
     return None
 
 

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Spec = Mapping[str, Any]
 
-MEASURED: Final = "measured_background"
-"""Name of a background that a control region measures."""
-
 MAX_NUMBERS: Final = 20_000_000
 """Most template entries, rows times bins."""
 

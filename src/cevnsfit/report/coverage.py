@@ -9,7 +9,7 @@ import numpy as np
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.report.forecasts import caption
-from cevnsfit.report.style import PALETTE, AxisLabel, axis_label, new_figure, style
+from cevnsfit.report.style import PALETTE, AxisLabel, axis_label, figure_of, new_figure, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,9 @@ def draw_map(ax: Axes, lines: Sequence[CoverageLine], *, cl: float) -> QuadMesh:
     return mesh
 
 
-def coverage_figure(lines: Sequence[CoverageLine], poi: str, held: AxisLabel | None, *, cl: float, notes: Sequence[str] = ()) -> Figure:
+def coverage_figure(
+    lines: Sequence[CoverageLine], poi: str, held: AxisLabel | None, *, cl: float, notes: Sequence[str] = (), ax: Axes | None = None
+) -> Figure:
     """Return a map of the coverage of the profile likelihood where there are several settings, else the coverage of each method.
 
     Parameters
@@ -98,40 +100,53 @@ def coverage_figure(lines: Sequence[CoverageLine], poi: str, held: AxisLabel | N
         Nominal coverage.
     notes
         Lines printed below.
+    ax
+        Axes to draw on, without the lines below, where there is one setting or a map; in a new figure by default.
 
     Raises
     ------
     AxisError
-        If there is nothing to draw.
+        If there is nothing to draw, or more on `ax` than fits.
     """
     if not lines:
         message = "a picture of coverage needs at least one line"
         raise AxisError(message)
     settings = list(dict.fromkeys(line.setting for line in lines))
     truths = np.unique(np.concatenate([line.values[:, 0] for line in lines]))
-    as_map = held is not None and len(settings) >= MAP_ROWS
+    size = 1 if held is not None and len(settings) >= MAP_ROWS else len(settings)
+    if ax is not None and size > 1:
+        message = f"coverage at {size} settings needs as many axes: draw it without `ax`"
+        raise AxisError(message)
     with style():
-        figure = new_figure(7.4, (5.4 if as_map else 1.2 + 3.2 * len(settings)) + 0.25 * len(notes))
-        if held is not None and as_map:
-            ax = figure.add_subplot()
-            mesh = draw_map(ax, [line for line in lines if line.method == "profile"], cl=cl)
-            figure.colorbar(mesh, ax=ax, extend="both").set_label(f"coverage of {NAMES['profile']}", fontsize=12)
-            ax.set_xlabel(axis_label(*held))
-            ax.set_ylabel(f"true {axis_label(poi, '1')}")
-            _scale(ax, "x", np.array(settings, dtype=np.float64))
-            _scale(ax, "y", truths)
+        if ax is None:
+            figure = new_figure(7.4, (5.4 if size < len(settings) else 1.2 + 3.2 * size) + 0.25 * len(notes))
+            panels = list(figure.subplots(size, 1, sharex=True, squeeze=False)[:, 0])
+            caption(figure, notes)
         else:
-            panels = figure.subplots(len(settings), 1, sharex=True, squeeze=False)[:, 0]
-            for ax, setting in zip(panels, settings, strict=True):
-                draw_lines(ax, [line for line in lines if line.setting == setting], cl=cl)
-                ax.set_ylabel("coverage")
-                _scale(ax, "x", truths)
+            panels = [ax]
+        if held is not None and size < len(settings):
+            _label_map(panels[0], lines, held, cl)
+            _scale(panels[0], "y", truths)
+            panels[0].set_ylabel(f"true {axis_label(poi, '1')}")
+        else:
+            for panel, setting in zip(panels, settings, strict=True):
+                draw_lines(panel, [line for line in lines if line.setting == setting], cl=cl)
+                panel.set_ylabel("coverage")
+                _scale(panel, "x", truths)
                 if held is not None and setting is not None:
-                    ax.set_title(f"{axis_label(*held)} = {setting:.4g}", loc="left", fontsize=12)
+                    panel.set_title(f"{axis_label(*held)} = {setting:.4g}", loc="left", fontsize=12)
             panels[0].legend(loc="best")
             panels[-1].set_xlabel(f"true {axis_label(poi, '1')}")
-        caption(figure, notes)
-    return figure
+    return figure_of(panels[0])
+
+
+def _label_map(ax: Axes, lines: Sequence[CoverageLine], held: AxisLabel, cl: float) -> None:
+    """Draw a map of the profile likelihood with its colours and the axis of the settings."""
+    profiles = [line for line in lines if line.method == "profile"]
+    mesh = draw_map(ax, profiles, cl=cl)
+    figure_of(ax).colorbar(mesh, ax=ax, extend="both").set_label(f"coverage of {NAMES['profile']}", fontsize=12)
+    ax.set_xlabel(axis_label(*held))
+    _scale(ax, "x", np.array([line.setting for line in profiles], dtype=np.float64))
 
 
 def _is_log(values: Floats) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.style import MODELS, PALETTE, SYMBOLS, AxisLabel, axis_label, new_figure, style, wrapped
+from cevnsfit.report.style import MODELS, PALETTE, SYMBOLS, AxisLabel, axes_of_size, axis_label, figure_of, new_figure, style, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +104,7 @@ def forecast_figure(
     discovery: Sequence[float] = (),
     model: str = "",
     notes: Sequence[str] = (),
+    ax: Axes | None = None,
 ) -> Figure:
     """Return a plot of expected limits; the last one is drawn with its bands and its discovery reach, the others as dashed lines.
 
@@ -119,6 +120,8 @@ def forecast_figure(
         Name of the model, for the title.
     notes
         Lines printed below: data, method.
+    ax
+        Axes to draw on, without the lines below; in a new figure by default.
 
     Raises
     ------
@@ -130,12 +133,8 @@ def forecast_figure(
         raise AxisError(message)
     main = bands[-1]
     with style():
-        figure = new_figure(7.4, 6.0 + 0.25 * len(notes))
-        ax = figure.add_subplot()
-        positive = [values[np.isfinite(values) & (values > 0.0)] for band in bands for values in (band.limit, band.bands, band.discovery)]
-        everything = np.concatenate([values.ravel() for values in positive])
-        if len(everything):
-            ax.set_ylim(0.5 * float(everything.min()), 2.0 * float(everything.max()))
+        alone, ax = ax is None, axes_of_size(ax, 7.4, 6.0 + 0.25 * len(notes))
+        ax.set_ylim(*_reach(bands))
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.set_xlim(float(main.x[0]), float(main.x[-1]))
@@ -147,8 +146,46 @@ def forecast_figure(
         ax.set_ylabel(axis_label(*y))
         ax.set_title(MODELS.get(model, model), loc="left")
         ax.legend(loc="upper left")
-        caption(figure, notes)
-    return figure
+        caption(figure_of(ax), notes if alone else ())
+    return figure_of(ax)
+
+
+def expected_figure(
+    bands: Sequence[LimitBand], poi: str, *, discovery: Sequence[float] = (), notes: Sequence[str] = (), ax: Axes | None = None
+) -> Figure:
+    """Return expected limits at one place as bars, one below the other; the arguments are those of `forecast_figure`."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator
+
+    rows = np.arange(len(bands))
+    with style():
+        alone, ax = ax is None, axes_of_size(ax, 7.4, 2.4 + 0.8 * len(bands) + 0.25 * len(notes))
+        ax.set_xscale("log")
+        ax.set_xlim(*_reach(bands))
+        ends = np.clip([band.bands[0] for band in bands], *ax.get_xlim())
+        for (low, high), alpha, text in zip(((0, 4), (1, 3)), _ALPHA, ("95 %", "68 %"), strict=True):
+            ax.barh(
+                rows, ends[:, high] - ends[:, low], left=ends[:, low], height=0.6, color=PALETTE[0], alpha=alpha, label=f"{text} of results"
+            )
+        ax.plot([band.limit[0] for band in bands], rows, "|", color=PALETTE[0], markersize=22, label="median")
+        for place, (sigma, marker) in enumerate(zip(discovery, "ox", strict=False)):
+            found = [band.discovery[0, place] for band in bands]
+            ax.plot(found, rows, marker, color="black", linestyle="none", label=rf"discovery at {sigma:g}$\,\sigma$")
+        ax.set_yticks(rows, [wrapped(band.label) for band in bands])
+        ax.set_ylim(len(bands) - 0.5, -1.2)
+        ax.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+        for form in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
+            form(FormatStrFormatter("%g"))
+        ax.set_xlabel(axis_label(poi, "1"))
+        ax.legend(loc="upper left", ncols=3, fontsize=8, markerscale=0.4)
+        caption(figure_of(ax), notes if alone else ())
+    return figure_of(ax)
+
+
+def _reach(bands: Sequence[LimitBand]) -> tuple[float, float]:
+    """Return the ends of an axis of limits."""
+    values = np.concatenate([values.ravel() for band in bands for values in (band.limit, band.bands, band.discovery)])
+    shown = values[np.isfinite(values) & (values > 0.0)]
+    return (0.5 * float(shown.min()), 2.0 * float(shown.max())) if len(shown) else (1e-5, 1.0)
 
 
 def whatif_figure(lines: Sequence[WhatIfLine], field: AxisLabel, poi: str, *, scale: str, notes: Sequence[str] = ()) -> Figure:

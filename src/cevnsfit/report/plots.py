@@ -9,7 +9,7 @@ import numpy as np
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.report.spectra import spectra_figure
-from cevnsfit.report.style import BAND, MODELS, PALETTE, SIGNAL, axis_label, line_style, new_figure, save_figure, style, wrapped
+from cevnsfit.report.style import BAND, MODELS, PALETTE, SIGNAL, axis_label, figure_of, line_style, new_figure, save_figure, style, wrapped
 from cevnsfit.report.zoom import narrow_window
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def exclusion_figure(
     title: str | None = None,
     method: str = "profile likelihood, Wilks",
     notes: Sequence[str] = (),
+    ax: Axes | None = None,
 ) -> Figure:
     """Return an exclusion plot of several results in one plane.
 
@@ -157,6 +158,8 @@ def exclusion_figure(
         How the thresholds were found; it is printed.
     notes
         Further lines to print: Lagrangian, choices, references.
+    ax
+        Axes to draw on, with the legend and the caveats inside and nothing else; in a new figure by default.
 
     Returns
     -------
@@ -168,17 +171,18 @@ def exclusion_figure(
         If there is no entry, or the planes differ in their parameters.
     """
     _check(entries)
-    first = entries[0][0]
     results = _styled(entries)
+    if ax is not None:
+        with style():
+            handles = _draw_labelled(ax, results, band, curves, title)
+            caveats = "\n".join(dict.fromkeys(wrapped(plane.caveat) for plane, _, _ in entries if plane.caveat))
+            ax.legend(handles=handles, title=caveats if caveats else None, fontsize=9, title_fontproperties={"size": 9, "weight": "bold"})
+        return figure_of(ax)
     with style():
         figure = new_figure(9.8, 5.9)
         left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2.35, 1.0])[0]
         ax = left.add_subplot()
-        handles = _draw_plane(ax, results, band, curves)
-        ax.set_xlabel(axis_label(first.x.name, first.x.unit))
-        ax.set_ylabel(axis_label(first.y.name, first.y.unit))
-        if title is not None:
-            ax.set_title(title, loc="left")
+        handles = _draw_labelled(ax, results, band, curves, title)
         beside = _draw_legend(right, handles)
         below = _draw_caption(figure, [*_information(entries, method), *notes], [plane.caveat for plane, _, _ in entries])
         plot = max(5.4, beside + 3.5)
@@ -268,6 +272,16 @@ def _draw_plane(ax: Axes, results: Sequence[_Styled], band: Band | None, curves:
         extra += draw_band(ax, band, colour=BAND)
     _frame(ax, entries[0][0])
     return [*handles, *_level_handles(entries), *extra, *_best_handles(entries)]
+
+
+def _draw_labelled(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Curve], title: str | None) -> list[Artist]:
+    """Draw everything that lies in the plane with labels and title and return the handles for the legend."""
+    handles, plane = _draw_plane(ax, results, band, curves), results[0].entry[0]
+    ax.set_xlabel(axis_label(plane.x.name, plane.x.unit))
+    ax.set_ylabel(axis_label(plane.y.name, plane.y.unit))
+    if title is not None:
+        ax.set_title(title, loc="left")
+    return handles
 
 
 def _windows(results: Sequence[_Styled]) -> list[tuple[_Styled, Window]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.report.forecasts import caption
-from cevnsfit.report.style import PALETTE, axis_label, new_figure, style
+from cevnsfit.report.style import PALETTE, axes_of_size, axis_label, figure_of, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,17 +55,22 @@ def draw_density(ax: Axes, sample: Floats, intervals: Sequence[tuple[float, floa
 
 
 def posterior_figure(
-    sample: Floats, intervals: Sequence[tuple[float, float]], name: str, *, log: bool = False, notes: Sequence[str] = ()
+    sample: Floats,
+    intervals: Sequence[tuple[float, float]],
+    name: str,
+    *,
+    log: bool = False,
+    notes: Sequence[str] = (),
+    ax: Axes | None = None,
 ) -> Figure:
-    """Return the picture of the posterior of one parameter, grey for each ensemble; see `draw_density`."""
+    """Return the picture of the posterior of one parameter, grey for each ensemble, on `ax` without notes; see `draw_density`."""
     with style():
-        figure = new_figure(7.4, 5.0 + 0.25 * len(notes))
-        ax = figure.add_subplot()
+        alone, ax = ax is None, axes_of_size(ax, 7.4, 5.0 + 0.25 * len(notes))
         draw_density(ax, sample, intervals, log=log)
         ax.set_xscale("log" if log else "linear")
         ax.set_ylim(bottom=0.0)
         ax.set_xlabel(axis_label(name, "1"))
         ax.set_ylabel("posterior density of the logarithm" if log else "posterior density")
         ax.legend(loc="best")
-        caption(figure, notes)
-    return figure
+        caption(figure_of(ax), notes if alone else ())
+    return figure_of(ax)

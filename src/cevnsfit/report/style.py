@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     LineStyle = Literal["-", "--", "-.", ":"]
@@ -84,6 +85,17 @@ def new_figure(width: float, height: float) -> Figure:
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
+    return figure
+
+
+def axes_of_size(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return the axes, or new ones in a figure of the given size in inches, see `new_figure`."""
+    return new_figure(width, height).add_subplot() if ax is None else ax
+
+
+def figure_of(ax: Axes) -> Figure:
+    """Return the figure that axes lie in."""
+    figure: Figure = ax.figure.canvas.figure
     return figure
 
 

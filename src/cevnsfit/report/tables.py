@@ -1,16 +1,14 @@
-"""Tables of results: for the terminal, and as markdown."""
+"""Results as text: lines and tables with titles, for terminals and notebooks."""
 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
 
-_FOLDED: Final = 20
-"""Length of a word beyond which it may be folded."""
-
-_GAP: Final = 3
-"""Between columns."""
+from cevnsfit.core.errors import CevnsfitError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +17,88 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.results import FitResult
+
+WIDTH: Final = 160
+"""Of text that goes into files and pipes."""
+
+_FOLDED: Final = 20
+"""Length of a word beyond which it may be folded."""
+
+_GAP: Final = 3
+"""Between columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table with its title; all cells are text.
+
+    Raises
+    ------
+    ValueError
+        If a row has not as many cells as there are headers.
+    """
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __post_init__(self) -> None:
+        for number, row in enumerate(self.rows, 1):
+            if len(row) != len(self.headers):
+                message = f"row {number} has {len(row)} cells, the table {len(self.headers)} columns"
+                raise ValueError(message)
+
+    @property
+    def columns(self) -> list[list[str]]:
+        """Return the cells of each column."""
+        return [[row[place] for row in self.rows] for place in range(len(self.headers))]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ResultTable:
+    """What is said of a result: lines and tables in their order. As text it is as wide as the terminal.
+
+    Attributes
+    ----------
+    parts
+        Lines of text, and tables.
+    """
+
+    parts: tuple[str | Sheet, ...]
+
+    def __str__(self) -> str:
+        return self.text(None if sys.stdout.isatty() else WIDTH)
+
+    __repr__ = __str__
+
+    def text(self, width: int | None = WIDTH) -> str:
+        """Return text of some width, None for that of the terminal: words are folded, numbers stay whole."""
+        return "\n".join(part if isinstance(part, str) else _drawn(part, width) for part in self.parts)
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(part)}</p>" if isinstance(part, str) else _html(part) for part in self.parts)
+
+    def to_dataframe(self, number: int = 0) -> Any:
+        """Return one of the tables, the first by default, as a pandas DataFrame; columns of numbers alone hold numbers.
+
+        Raises
+        ------
+        CevnsfitError
+            If there is no such table, or pandas is missing.
+        """
+        sheets = [part for part in self.parts if isinstance(part, Sheet)]
+        if not 0 <= number < len(sheets):
+            message = f"there is no table {number} here, of {len(sheets)}"
+            raise CevnsfitError(message)
+        try:
+            import pandas as pd
+        except ImportError:
+            message = "data frames need pandas: pip install 'cevnsfit[dataframe]'"
+            raise CevnsfitError(message) from None
+        columns = zip(sheets[number].headers, sheets[number].columns, strict=True)
+        frame = pd.DataFrame({header: _numbers(cells) for header, cells in columns})
+        frame.attrs["title"] = sheets[number].title
+        return frame
 
 
 def format_value(value: float, error: float | None = None) -> str:
@@ -73,56 +153,47 @@ def fit_rows(result: FitResult) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a markdown table, columns padded to equal width, vertical bars inside cells escaped.
-
-    Raises
-    ------
-    ValueError
-        If a row has not as many cells as there are headers.
-
-    Examples
-    --------
-    >>> print(markdown_table(["fit", "counts"], [["CEvNS", "159.8 +- 42.6"]]))
-    | fit   | counts        |
-    |-------|---------------|
-    | CEvNS | 159.8 +- 42.6 |
-    """
-    lines = [[str(cell).replace("|", "\\|") for cell in line] for line in _checked(headers, rows)]
-    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(headers))]
-    head, *body = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([head, rule, *body])
-
-
-def print_table(console: Console, title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(console: Console, sheet: Sheet) -> None:
     """Print a table on `console`; where that is narrow, words are folded, numbers stay whole, and columns are continued below, the first repeated.
 
-    Parameters
-    ----------
-    console
-        Where to print; text is taken literally, square brackets are no mark-up.
-    title, headers, rows
-        Contents; columns of numbers are aligned to the right, words to the left.
-
-    Raises
-    ------
-    ValueError
-        If a row has not as many cells as there are headers.
+    Text is taken literally, square brackets are no mark-up; columns of numbers are aligned to the right, words to the left.
     """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    _, *body = _checked(headers, rows)
-    columns = [_column(header, [row[place] for row in body]) for place, header in enumerate(headers)]
+    columns = [_column(*column) for column in zip(sheet.headers, sheet.columns, strict=True)]
     for number, page in enumerate(_pages(columns, console.width)):
-        table = Table(title=None if number else Text(title), box=box.SIMPLE_HEAD, title_justify="left")
+        table = Table(title=None if number else Text(sheet.title), box=box.SIMPLE_HEAD, title_justify="left")
         for column, width in zip(page, _widths(page, console.width), strict=True):
             table.add_column(Text(column.header), justify="right" if column.numbers else "left", overflow="fold", width=width)
         for row in zip(*(column.cells for column in page), strict=True):
             table.add_row(*map(Text, row))
         console.print(table, crop=False)
+
+
+def _drawn(sheet: Sheet, width: int | None) -> str:
+    """Return a table as text."""
+    from rich.console import Console
+
+    console = Console(width=width, markup=False, highlight=False)
+    with console.capture() as text:
+        print_table(console, sheet)
+    return text.get().removesuffix("\n")
+
+
+def _html(sheet: Sheet) -> str:
+    lines = [(sheet.headers, "th"), *((row, "td") for row in sheet.rows)]
+    rows = "".join(f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>" for cells, tag in lines)
+    return f"<table><caption>{escape(sheet.title)}</caption>{rows}</table>"
+
+
+def _numbers(cells: Sequence[str]) -> list[float] | list[str]:
+    """Return the cells as numbers where all are numbers."""
+    try:
+        return [float(cell) for cell in cells]
+    except ValueError:
+        return list(cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +237,6 @@ def _widths(columns: Sequence[_Column], width: int) -> list[int]:
 def _is_number(cell: str) -> bool:
     """Return whether a cell starts like a number, or says that there is none."""
     return not cell or cell in {"none", "nan", "-"} or cell.lstrip("+-[( ")[:1].isdigit()
-
-
-def _checked(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return headers and rows as text when every row fits the headers."""
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(headers):
-            message = f"row {number} has {len(row)} cells, the table {len(headers)} columns"
-            raise ValueError(message)
-    return [[str(cell) for cell in line] for line in (headers, *rows)]
 
 
 def _end(value: float) -> str:

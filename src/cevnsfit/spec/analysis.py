@@ -100,7 +100,7 @@ class AnalysisSpec(_Section):
     """Combine experiments even if they share events."""
 
     grid: tuple[str, str] | None = None
-    """The two parameters of the plane, NAME=START:STOP:COUNT[:log] each; the first is drawn horizontally. By default that of a light mediator."""
+    """The two parameters of the plane, NAME=START:STOP:COUNT[:log] each, ends with or without units; the first is drawn horizontally. By default that of a light mediator."""
 
     results: Annotated[tuple[ResultSpec, ...], Field(min_length=1)]
     """The planes, each of one experiment or of a combination."""

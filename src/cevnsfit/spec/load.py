@@ -55,7 +55,7 @@ class Experiment(Document):
     overrides
         What was changed by the caller, as (path, value) texts.
     digests
-        SHA-256 of experiment.yaml, of each table and of the workspace, by file name.
+        SHA-256 of experiment.yaml, of each table and of the workspace, by file name, and of shipped spectra.
     workspace
         The pyhf workspace that the description names, or None.
     """
@@ -145,7 +145,10 @@ def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = N
     if problems:
         raise SpecError(problems)
     files = (FILE, *tables, *(() if spec.workspace is None else (spec.workspace.file,)))
-    digests = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
+    shipped = {f"spectra/{name}.csv": data_root() / "spectra" / f"{name}.csv" for name in spec.source.spectra}
+    digests = {
+        name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in ({file: folder / file for file in files} | shipped).items()
+    }
     changed = tuple((path, str(value)) for path, value in changes.items())
     return Experiment(spec, axes, tables, variants, folder, changed, digests, workspace)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, PositiveFloat, ValidationInfo, field_validator, model_validator
 
@@ -29,13 +29,16 @@ class SourceSpec(Spec):
     """What all sources have; `name` is a file in data/sources whose fields are the defaults of this section."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["name"]})
-    folders: ClassVar[tuple[str, ...]] = ("sources",)
-    """Folders of the shipped data that it may depend on."""
 
     kind: str
     name: Name
     distance: Length
     references: tuple[str, ...] = ()
+
+    @property
+    def spectra(self) -> tuple[str, ...]:
+        """Return the names of the shipped spectra that it reads."""
+        return ()
 
     def exposure(self, unit: Literal["pot", "gwh"]) -> float | None:
         """Return the exposure in protons on target or in GWh of beam; None where that means nothing or is not known."""
@@ -188,7 +191,6 @@ class SteadySource(SourceSpec):
     """A source that is on for some time, whose neutrinos arrive at any time of it."""
 
     model_config = ConfigDict(json_schema_extra={"required": []})
-    folders: ClassVar[tuple[str, ...]] = ("sources", "spectra")
 
     live_time: Duration
 
@@ -211,6 +213,11 @@ class Reactor(SteadySource):
     power: Power | None = None
     flux: FluxAtDetector | None = None
     capture: bool = True
+
+    @property
+    def spectra(self) -> tuple[str, ...]:
+        """Return the names of the shipped spectra that it reads."""
+        return ("reactor", "capture") if self.capture else ("reactor",)
 
     @model_validator(mode="after")
     def _one_normalisation(self) -> Reactor:
@@ -240,6 +247,11 @@ class Sun(SteadySource):
     distance: Length = ASTRONOMICAL_UNIT
     fluxes: Annotated[dict[Literal["b8", "hep"], FluxAtDetector], Field(min_length=1)]
     fractions: Annotated[dict[Flavour, Share], Field(min_length=1)] = Field(default_factory=_thirds)
+
+    @property
+    def spectra(self) -> tuple[str, ...]:
+        """Return the names of the shipped spectra that it reads."""
+        return tuple(self.fluxes)
 
     @model_validator(mode="after")
     def _whole(self) -> Sun:

@@ -12,11 +12,14 @@ from cevnsfit.stats.poisson import FLOOR, saturated
 from cevnsfit.stats.rule import compile_rule, evaluate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from cevnsfit.stats.channel import Channel, Coefficients
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
+    from cevnsfit.stats.moving import Moving
     from cevnsfit.stats.rule import Rule
 
     Floats = NDArray[np.float64]
@@ -114,64 +117,84 @@ def _pairs(templates: Floats, active: Ints, parameters: int) -> tuple[NDArray[np
     return products, pair_of
 
 
-def _bind_channel(joint: Joint, place: int, data: Data, floating: Ints, absent: Ints) -> BoundChannel:
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A channel with its data, whatever its templates are: what the likelihoods at all values of the nonlinear parameters share.
+
+    `kept` are the templates that are not left out, `held` (kept,) their amplitudes at the defaults; `seen` (nb,) are the bins with counts, None for
+    a batch. The rest is that of a `BoundChannel`.
+    """
+
+    rule: Rule
+    local: Ints
+    target: Ints
+    kept: Ints
+    held: Floats
+    seen: NDArray[np.bool_] | None
+    counts: Floats
+    control: Floats | None
+    ratio: float
+    constant: Floats
+    coefficients: Coefficients
+
+    def fits(self, channel: Channel) -> bool:
+        """Return whether the channel has the same rule and control region."""
+        return channel.coefficients is self.coefficients and (channel.control is None or channel.control.ratio == self.ratio)
+
+
+def _frame(joint: Joint, place: int, data: Data, floating: Ints, absent: Ints) -> Frame:
     """Return one channel with its data, prepared for derivatives in `floating`, without the templates that `absent` removes."""
     channel, local, counts, control = joint.channels[place], joint.local[place], data.counts[place], data.control[place]
     kept = _present(channel.coefficients, np.isin(local, absent))
-    merge, templates, coefficients = joint.merge[place], joint.distinct[place], channel.coefficients
-    if len(kept) < len(merge):
-        used = np.any(merge[kept] != 0, axis=0)
-        merge, templates, coefficients = merge[np.ix_(kept, used)], templates[used], coefficients.take(kept)
     position = {int(index): number for number, index in enumerate(floating)}
     columns = np.array([column for column, index in enumerate(local) if int(index) in position], dtype=np.int64)
-    rule = compile_rule(coefficients, columns)
-    constant = saturated(counts)
-    sums, ratio = templates.sum(axis=1), 1.0
-    content = _content(rule, joint.parameters.defaults()[local], merge, templates)
-    strongest = np.full(len(content), np.inf)
-    if channel.control is not None and control is not None:
-        constant = constant + saturated(control)
-        sums, ratio = np.zeros(len(templates)), channel.control.ratio
-        strongest = 2.0 * (1.0 + ratio) * content
-    empty = templates / content
-    moving = _bound_moving(channel, columns, kept, content, _seen(counts, control))
-    if counts.ndim == 1:
-        seen = counts + (0.0 if control is None else control) > 0
-        empty, strongest = np.ascontiguousarray(empty[:, ~seen]), strongest[~seen]
-        if control is None:
-            templates, counts = np.ascontiguousarray(templates[:, seen]), counts[seen]
-    active = _active(rule, merge)
-    pairs, pair_of = (
-        _pairs(templates, active, len(columns)) if moving is None else (None, np.zeros((len(active), len(active)), dtype=np.int64))
-    )
+    rule = compile_rule(channel.coefficients.take(kept), columns)
     target = np.array([position[int(local[column])] for column in columns], dtype=np.int64)
+    held = evaluate(rule, joint.parameters.defaults()[None, local]).amplitudes[0]
+    seen = counts + (0.0 if control is None else control) > 0 if counts.ndim == 1 else None
+    constant, ratio = saturated(counts), 1.0
+    if channel.control is not None and control is not None:
+        constant, ratio = constant + saturated(control), channel.control.ratio
+    elif seen is not None:
+        counts = counts[seen]
+    return Frame(rule, local, target, kept, held, seen, counts, control, ratio, constant, channel.coefficients)
+
+
+def _bind_channel(frame: Frame, merge: Floats, templates: Floats, moving: Moving | None, *, paired: bool) -> BoundChannel:
+    """Return a channel with its distinct templates, and what moves of them."""
+    if len(frame.kept) < len(merge):
+        used = np.any(merge[frame.kept] != 0, axis=0)
+        merge, templates = merge[np.ix_(frame.kept, used)], templates[used]
+    content = np.abs(frame.held @ merge) @ np.abs(templates)
+    content = np.where(content > 0, np.clip(content, *CONTENT), CONTENT[1])
+    sums, strongest = templates.sum(axis=1), np.full(len(content), np.inf)
+    if frame.control is not None:
+        sums, strongest = np.zeros(len(templates)), 2.0 * (1.0 + frame.ratio) * content
+    empty = templates / content
+    bound = None if moving is None else _bound_moving(frame, moving, content)
+    if frame.seen is not None:
+        empty, strongest = np.ascontiguousarray(empty[:, ~frame.seen]), strongest[~frame.seen]
+        if frame.control is None:
+            templates = np.ascontiguousarray(templates[:, frame.seen])
+    active = _active(frame.rule, merge)
+    pairs, pair_of = _pairs(templates, active, len(frame.target)) if paired and bound is None else (None, _NONE)
     return BoundChannel(
-        rule, local, target, merge, templates, sums, empty, strongest, counts, control, ratio, constant, active, pairs, pair_of, moving
-    )
+        frame.rule, frame.local, frame.target, merge, templates, sums, empty, strongest,
+        frame.counts, frame.control, frame.ratio, frame.constant, active, pairs, pair_of, bound,
+    )  # fmt: skip
 
 
-def _seen(counts: Floats, control: Floats | None) -> NDArray[np.bool_] | None:
-    """Return which bins have counts; None for a batch."""
-    return None if counts.ndim == 2 else counts + (0.0 if control is None else control) > 0
-
-
-def _bound_moving(channel: Channel, columns: Ints, kept: Ints, content: Floats, seen: NDArray[np.bool_] | None) -> BoundMoving | None:
-    """Return what moves in a channel, given the local parameters that float, the rows that are kept and the bins with counts."""
-    moving = None if channel.moving is None else channel.moving.kept(kept)
-    if moving is None:
+def _bound_moving(frame: Frame, moving: Moving, content: Floats) -> BoundMoving | None:
+    """Return what moves among the rows that are kept."""
+    kept = moving.kept(frame.kept)
+    if kept is None:
         return None
-    local = channel.coefficients.parameters.index(moving.parameter)
-    column = next((place for place, one in enumerate(columns) if one == local), -1)
+    local = frame.coefficients.parameters.index(moving.parameter)
+    column = next((place for place, one in enumerate(frame.rule.floating) if one == local), -1)
     everything = np.arange(len(content))
-    empty = everything if seen is None else everything[~seen]
-    templates = everything if seen is None or channel.control is not None else everything[seen]
-    return BoundMoving(moving, local, column, templates, empty, content[empty])
-
-
-def _content(rule: Rule, defaults: Floats, merge: Floats, templates: Floats) -> Floats:
-    """Return what the bins hold at the defaults of the local parameters, all templates counted as positive, within `CONTENT`, shape (nb,)."""
-    held: Floats = np.abs(evaluate(rule, defaults[None]).amplitudes[0] @ merge) @ np.abs(templates)
-    return np.where(held > 0, np.clip(held, *CONTENT), CONTENT[1])
+    empty = everything if frame.seen is None else everything[~frame.seen]
+    templates = everything if frame.seen is None or frame.control is not None else everything[frame.seen]
+    return BoundMoving(kept, local, column, templates, empty, content[empty])
 
 
 def _present(rule: Coefficients, zero: NDArray[np.bool_]) -> Ints:
@@ -181,13 +204,24 @@ def _present(rule: Coefficients, zero: NDArray[np.bool_]) -> Ints:
     return np.flatnonzero(~vanishing)
 
 
+def frames(joint: Joint, data: Data, floating: Ints, absent: Ints = _NONE) -> tuple[Frame, ...]:
+    """Return the channels with data, for `bind`; see `bind_data` for the parameters."""
+    return tuple(_frame(joint, place, data, floating, absent) for place in range(len(joint.channels)))
+
+
 def bind_data(joint: Joint, data: Data, floating: Ints, absent: Ints = _NONE) -> BoundLikelihood:
     """Return the likelihood bound to data, for derivatives with respect to the parameters with indices `floating`.
 
     Parameters with indices `absent` are zero at every point that is evaluated and do not float: what they multiply is left out, which keeps
     models with many couplings fast when few are used.
     """
-    channels = tuple(_bind_channel(joint, place, data, floating, absent) for place in range(len(joint.channels)))
+    return bind(joint, data, floating, frames(joint, data, floating, absent))
+
+
+def bind(joint: Joint, data: Data, floating: Ints, known: Sequence[Frame], *, paired: bool = True) -> BoundLikelihood:
+    """Return `bind_data` with the `known` frames of this likelihood at any nonlinear parameters; Hessians of few points do not need products: `paired`."""
+    parts = zip(known, joint.merge, joint.distinct, joint.channels, strict=True)
+    channels = tuple(_bind_channel(frame, merge, templates, channel.moving, paired=paired) for frame, merge, templates, channel in parts)
     floating = np.array(floating, dtype=np.int64)
     multiplicative = joint.constrained[floating]
     for channel in channels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.stats.moving import Moving
+
+
+MEASURED: Final = "measured_background"
+"""The background of a control region that names none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,10 +80,13 @@ class ControlRegion:
         m, shape (nb,).
     ratio
         Exposure of the control region over that of the signal region, > 0.
+    component
+        Name of the background.
     """
 
     counts: NDArray[np.float64]
     ratio: float
+    component: str = MEASURED
 
     def __post_init__(self) -> None:
         if not self.ratio > 0 or np.any(self.counts < 0):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.core.errors import CevnsfitError, NoDataError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, UnknownNameError
 from cevnsfit.stats.joint import expected_totals, measured_backgrounds
 
 if TYPE_CHECKING:
@@ -152,6 +152,9 @@ def asked_data(joint: Joint, data: str | Mapping[str, ArrayLike], values: Mappin
     if (data == "toy") != (seed is not None):
         message = "a pseudo-experiment needs a seed, and nothing else does"
         raise CevnsfitError(message)
+    if seed is not None and seed < 0:
+        message = f"a seed is a whole number of at least 0, got {seed}"
+        raise DomainError(message)
     theta = joint.parameters.vector({name: value for name, value in values.items() if name in joint.parameters})
     if not isinstance(data, str):
         return _given(joint, data)
@@ -161,6 +164,14 @@ def asked_data(joint: Joint, data: str | Mapping[str, ArrayLike], values: Mappin
         return asimov_data(joint, theta)
     message = f"data are 'asimov', 'toy', or counts by experiment, got '{data}'"
     raise CevnsfitError(message)
+
+
+def data_text(data: str | Mapping[str, ArrayLike], truth: Mapping[str, float], seed: int | None) -> str:
+    """Return which data `Likelihood.with_data` gives, in words."""
+    if not isinstance(data, str):
+        return "given counts"
+    what = "Asimov data" if seed is None else f"toy of seed {seed}"
+    return f"{what} at {', '.join(f'{name} = {value:g}' for name, value in truth.items())}" if truth else f"{what} of the Standard Model"
 
 
 def _given(joint: Joint, counts: Mapping[str, ArrayLike]) -> Data:

@@ -81,7 +81,11 @@ def join(parameters: ParameterSet, channels: tuple[Channel, ...]) -> Joint:
     if nonlinear:
         message = f"nonlinear parameters ({', '.join(nonlinear)}) rebuild the templates; they belong to a Likelihood, not to a Joint"
         raise CevnsfitError(message)
-    local = tuple(np.array([parameters.index(name) for name in channel.coefficients.parameters], dtype=np.int64) for channel in channels)
+    places = {name: place for place, name in enumerate(parameters.names)}
+    local = tuple(
+        np.array([places[name] if name in places else parameters.index(name) for name in channel.coefficients.parameters], dtype=np.int64)
+        for channel in channels
+    )
     merge, distinct = zip(*(merged(channel.templates) for channel in channels), strict=True) if channels else ((), ())
     return Joint(parameters, channels, local, merge, distinct)
 
@@ -116,15 +120,19 @@ def expected_totals(joint: Joint, theta: Floats) -> tuple[Floats, ...]:
     return tuple(result)
 
 
-def expected(joint: Joint, theta: Floats) -> dict[str, dict[str, Floats]]:
-    """Return expected counts (nb,) by channel and component at theta, shape (n,); a measured background is not in them."""
+def expected(joint: Joint, theta: Floats, *, profiled: bool = False) -> dict[str, dict[str, Floats]]:
+    """Return expected counts (nb,) by channel and component at theta, shape (n,); a measured background is m/ratio, unless it is `profiled`."""
     result: dict[str, dict[str, Floats]] = {}
-    for channel, local in zip(joint.channels, joint.local, strict=True):
+    nominal = [None if channel.control is None else channel.control.counts / channel.control.ratio for channel in joint.channels]
+    backgrounds = measured_backgrounds(joint, theta) if profiled else nominal
+    for channel, local, background in zip(joint.channels, joint.local, backgrounds, strict=True):
         factors = amplitudes(channel.coefficients, theta[None, local])[0]
         counts = {name: np.zeros(channel.templates.shape[1]) for name in dict.fromkeys(channel.components)}
         for name in counts:
             own = factors * [component == name for component in channel.components]
             counts[name] += own @ channel.templates + channel.moved(own[None], theta[None, local])[0]
+        if channel.control is not None and background is not None:
+            counts[channel.control.component] = background
         result[channel.name] = counts
     return result
 

@@ -13,12 +13,12 @@ from cevnsfit.core.documents import Document, brief
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.stats.data import asked_data, observed_data
+from cevnsfit.stats.data import asked_data, data_text, observed_data
 from cevnsfit.stats.engine import nll2, nll2_gradient
 from cevnsfit.stats.joint import expected, join
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -88,6 +88,10 @@ class Likelihood(Document):
         Returns the profile over all parameters that are not in a mapping of held ones, for `logpdf`.
     axes
         Axes of each channel by name, for `counts`; one that was built by hand need not have them.
+    data
+        Which data it has, in words.
+    inputs
+        Digests of the files that each experiment was read from, by its name.
     """
 
     parameters: ParameterSet
@@ -96,6 +100,8 @@ class Likelihood(Document):
     origin: Analysis | None = None
     profiler: Callable[[Joint, Mapping[str, Floats]], Minimised] | None = None
     axes: Mapping[str, tuple[Axis, ...]] = field(default_factory=dict)
+    data: str = "observed"
+    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model, the bins of each channel, the parameters of interest that float, and numbers of nuisances; None for no model."""
@@ -108,13 +114,15 @@ class Likelihood(Document):
             "floating": list(self.interest),
             "nuisances": len(nuisances),
             "shared": sum(uses[name] > 1 for name in nuisances),
+            "data": self.data,
         }
 
     def __repr__(self) -> str:
         known = self.to_dict()
         model = "" if known["model"] is None else f"{known['model']}, "
         numbers = f"{sum(known['bins'].values())} bins; {brief(known['floating'], 40)} floating, {known['nuisances']} nuisances, {known['shared']} shared"
-        return f"Likelihood({model}{brief(list(known['bins']), 60)}: {numbers})"
+        data = "" if self.data == "observed" else f"; {self.data}"
+        return f"Likelihood({model}{brief(list(known['bins']), 60)}: {numbers}{data})"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -159,7 +167,7 @@ class Likelihood(Document):
     ) -> dict[str, Histogram] | dict[str, dict[str, Histogram]]:
         """Return the expected counts of each channel by name, as histograms.
 
-        Nuisances are nominal; a background measured in a control region is not in the counts.
+        Nuisances are nominal, and a background that a control region measures is what was counted there over the ratio.
 
         Parameters
         ----------
@@ -186,7 +194,7 @@ class Likelihood(Document):
         settings = self._settings({**({} if values is None else values), **more})
         if self.nominal is not None and not components:
             return {name: self._histogram(name, counts) for name, counts in self.nominal(settings).items()}
-        joint = self._joint(settings)
+        joint = self.at({name: settings[name] for name in self.nonlinear.names})
         found = expected(joint, np.array([settings[name] for name in joint.parameters.names]))
         if components:
             return {name: {part: self._histogram(name, counts) for part, counts in parts.items()} for name, parts in found.items()}
@@ -208,9 +216,6 @@ class Likelihood(Document):
             message = f"{channel} has no histogram: the axes of its bins were not given to this likelihood, built by hand"
             raise CevnsfitError(message)
         return Histogram(self.axes[channel], counts.reshape([axis.nbins for axis in self.axes[channel]]))
-
-    def _joint(self, values: Mapping[str, float]) -> Joint:
-        return self.at({p.name: values[p.name] for p in self.nonlinear if p.name in values})
 
     def with_data(
         self,
@@ -244,7 +249,7 @@ class Likelihood(Document):
         """
         asked = {**({} if truth is None else truth), **true}
         values = {name: self.parameters[name].checked(float(value)) for name, value in asked.items()}
-        joint = self._joint(values)
+        joint = self.at({name: values[name] for name in self.nonlinear.names if name in values})
         found = asked_data(joint, data, values, seed)
         kept = {channel.name for channel in joint.channels if channel.name in keep and channel.observed is not None}
         names = [channel.name for channel in joint.channels]
@@ -252,7 +257,8 @@ class Likelihood(Document):
         control = {name: m for name, m in zip(names, found.control, strict=True) if name not in kept and m is not None}
         centres = dict(zip(joint.parameters.names, found.aux.tolist(), strict=True)) if isinstance(data, str) else {}
         parameters = tuple(replace(p, centre=centres.get(p.name, p.centre)) for p in self.parameters)
-        return replace(self, parameters=ParameterSet(parameters), build=Observing(self.build, counts, control))
+        words = data_text(data, asked, seed)
+        return replace(self, parameters=ParameterSet(parameters), build=Observing(self.build, counts, control), data=words)
 
     @overload
     def logpdf(self, theta: Theta = ..., *, gradient: Literal[False] = ..., profiled: bool = ...) -> Floats: ...
@@ -386,14 +392,3 @@ class _Points:
             raise CevnsfitError(message)
         held = [p.name for p in joint.parameters if p.fixed or p.kind != "nuisance"]
         return self.likelihood.profiler(joint, {name: theta[:, joint.parameters.index(name)] for name in held}).theta
-
-
-def release(likelihood: Likelihood, names: Iterable[str]) -> Likelihood:
-    """Return the likelihood with parameters floating that are held by default (`Parameter.fixed`).
-
-    Raises
-    ------
-    UnknownNameError
-        If a name is not a parameter.
-    """
-    return replace(likelihood, parameters=likelihood.parameters.released(names))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer import compatibility as agreements
+from cevnsfit.infer.fit import fit
 from cevnsfit.infer.goodness import Goodness, goodness_of_fit
 from cevnsfit.infer.impacts import Ranking, ranking
-from cevnsfit.studies.fitting import SignalStrength, poi_name, prepared, signal_strength
-from cevnsfit.studies.setup import load_experiments
+from cevnsfit.infer.profile import profile
+from cevnsfit.stats.joint import expected, join
+from cevnsfit.studies.fitting import poi_name, prepared
+from cevnsfit.studies.possible import require_possible
+from cevnsfit.studies.setup import build, load_experiments
 from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
@@ -18,10 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.compatibility import Compatibility
     from cevnsfit.infer.toys import Toys
-    from cevnsfit.spec.load import Experiment
+    from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.workers import Workers
 
@@ -50,6 +57,13 @@ def goodness(
         Number and seed of pseudo-experiments for the p-value; none by default, where chi-squared is not to be trusted in bins with few events.
     store, workers, progress
         As for `intervals`.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> found = cf.goodness(cf.build_likelihood("coherent-csi-2021", model="signal-strength"))
+    >>> round(found.statistic), found.ndof
+    (94, 98)
     """
     joint, held = prepared(likelihood, at)
     if toys is None:
@@ -85,6 +99,13 @@ def compatibility(
     References
     ----------
     Maltoni and Schwetz, Phys. Rev. D 68 (2003) 033020, hep-ph/0304176.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> found = cf.compatibility(cf.build_likelihood("coherent-csi-2021", "coherent-lar-2020", model="signal-strength"))
+    >>> round(found.statistic, 2), found.ndof
+    (0.26, 1)
     """
     joint, held = prepared(likelihood, at)
     if toys is None:
@@ -106,22 +127,99 @@ def impacts(likelihood: Likelihood, poi: str | None = None, *, at: Mapping[str, 
         The parameter; by default the first coupling of the model that is not held.
     at
         Held parameters; nonlinear ones must be.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> found = cf.impacts(cf.build_likelihood("coherent-csi-2021", model="signal-strength"))
+    >>> found.impacts[0].name
+    'coherent-csi-2021.steady_state_norm'
     """
     joint, others = prepared(likelihood, at, () if poi is None else (poi,))
     return ranking(joint, poi_name(joint, poi, {} if at is None else at), at=others)
 
 
+@dataclass(frozen=True, slots=True)
+class SignalStrength:
+    """How one experiment, or a combination, sits with the Standard Model.
+
+    Attributes
+    ----------
+    label
+        The experiments.
+    observed, expected
+        Counts in all bins, and those of the Standard Model at nominal nuisances.
+    strength, error
+        Signal strength and its error, backgrounds profiled and the signal's systematics held.
+    nll2, ndof
+        Goodness of fit at the best strength: -2 ln lambda against the saturated model.
+    pull
+        Signed square root of -2 ln lambda(Standard Model) minus the minimum over the strength, every systematic profiled.
+    """
+
+    label: str
+    observed: float
+    expected: float
+    strength: float
+    error: float
+    nll2: float
+    ndof: int
+    pull: float
+
+
 @on_one_thread
-def signal_strengths(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> tuple[SignalStrength, ...]:
+def signal_strengths(likelihood: Likelihood) -> tuple[SignalStrength, ...]:
     """Return how each experiment that has data sits with the Standard Model, then all together if all have.
 
-    The model of the analysis is not used; `experiments` are its experiments when they are read already.
+    The model is replaced by `signal-strength`; a likelihood that was built by hand has to be one of it, with the systematics that it has.
+
+    Raises
+    ------
+    UnknownNameError
+        If a likelihood that was built by hand has no parameter `signal_strength`.
     """
-    loaded = load_experiments(analysis) if experiments is None else experiments
-    measured = [(name, entry) for name, entry in zip(analysis.experiments, loaded, strict=True) if entry.spec.has_data]
-    found = [
-        signal_strength(dataclasses.replace(analysis, experiments=(name,), overrides=entry.overrides), (entry,)) for name, entry in measured
-    ]
-    if len(measured) == len(loaded) > 1:
-        found.append(signal_strength(analysis, loaded))
-    return tuple(found)
+    held, free = _of_strength(likelihood)
+    require_possible(free, likelihood.axes)
+    places = [place for place, channel in enumerate(free.channels) if channel.observed is not None]
+    wanted = [[place] for place in places] + ([places] if len(places) == len(free.channels) > 1 else [])
+    return tuple(_strength(_only(held, chosen), _only(free, chosen)) for chosen in wanted)
+
+
+def _of_strength(likelihood: Likelihood) -> tuple[Joint, Joint]:
+    """Return the data in the model `signal-strength`, with the signal's systematics held, and with all profiled."""
+    given, origin = likelihood.at({}), likelihood.origin
+    if origin is None:
+        return given, given
+    experiments, found = load_experiments(origin), []
+    data, centres = {channel.name: channel for channel in given.channels}, {p.name: p.centre for p in given.parameters}
+    for treatment in ("hold", "profile"):
+        analysis = replace(origin, model="signal-strength", signal_systematics=treatment, electrons=False, floating=(), at=())
+        joint = build(analysis, experiments, fitted=False).at({})
+        channels = tuple(replace(c, observed=data[c.name].observed, control=data[c.name].control) for c in joint.channels)
+        parameters = ParameterSet(tuple(replace(p, centre=centres.get(p.name, p.centre)) for p in joint.parameters))
+        found.append(replace(joint, parameters=parameters, channels=channels))
+    return found[0], found[1]
+
+
+def _only(joint: Joint, places: Sequence[int]) -> Joint:
+    """Return the likelihood of some of the channels, with their parameters."""
+    channels = tuple(joint.channels[place] for place in places)
+    used = {name for channel in channels for name in channel.coefficients.parameters}
+    return join(ParameterSet(tuple(p for p in joint.parameters if p.name in used)), channels)
+
+
+def _strength(held: Joint, free: Joint) -> SignalStrength:
+    name = "signal_strength"
+    counts = expected(free, free.parameters.vector({name: 1.0}))
+    measured, best = fit(held, minos=()), fit(free, minos=())
+    standard = profile(free, {name: np.ones(1)})
+    return SignalStrength(
+        label=" + ".join(counts),
+        observed=float(sum(channel.observed.sum() for channel in free.channels if channel.observed is not None)),
+        expected=float(sum(values.sum() for components in counts.values() for values in components.values())),
+        strength=measured.values[name],
+        error=measured.errors[name],
+        nll2=measured.nll2,
+        ndof=measured.ndof,
+        pull=math.copysign(math.sqrt(max(float(standard.nll2[0]) - best.nll2, 0.0)), best.values[name] - 1.0),
+    )

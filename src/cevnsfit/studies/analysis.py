@@ -19,25 +19,23 @@ from cevnsfit.report.plots import save_figure, spectra_figure
 from cevnsfit.spec.analysis import analysis_of
 from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.spec.yaml_source import read_yaml
-from cevnsfit.studies.agreement import signal_strengths
+from cevnsfit.studies.agreement import SignalStrength, signal_strengths
 from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
-from cevnsfit.studies.fitting import FitSummary, SignalStrength, run_fit
+from cevnsfit.studies.fitting import Fit, fit
 from cevnsfit.studies.grids import parse_grids
-from cevnsfit.studies.parts import load_parts
-from cevnsfit.studies.rates import projections
-from cevnsfit.studies.scan import run_scan
-from cevnsfit.studies.setup import parse_assignments, treatment, units_of
+from cevnsfit.studies.scan import scans
+from cevnsfit.studies.setup import build_each, build_likelihood, parse_assignments, treatment, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Executor
 
     from numpy.typing import NDArray
 
     from cevnsfit.core.errors import Problem
     from cevnsfit.moments.measured import Deviation
+    from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.exclusion import Exclusion
-    from cevnsfit.studies.parts import Part
+    from cevnsfit.studies.workers import Workers
 
     Curve = tuple[str, NDArray[np.float64]]
     Grids = Mapping[str, NDArray[np.float64]]
@@ -55,8 +53,8 @@ class Study:
 
     Attributes
     ----------
-    parts
-        The planes, over the same two parameters.
+    analyses
+        What is fitted in each plane, by label.
     grid
         The two parameters and their values; the first is drawn horizontally.
     levels
@@ -71,7 +69,7 @@ class Study:
         Experiments whose data are drawn against the best fit of the Standard Model.
     """
 
-    parts: tuple[Part, ...]
+    analyses: Mapping[str, Analysis]
     grid: Grids
     levels: Sequence[Level]
     reference: Deviation | None = None
@@ -88,20 +86,24 @@ class StudyResult:
     ----------
     study
         What was asked for.
+    likelihoods
+        Those of the planes, by label.
     planes
-        A plane with its regions for each part, in order.
+        A plane with its regions for each of them.
     fits
         Best fits of the experiments whose spectra are drawn.
     """
 
     study: Study
+    likelihoods: Mapping[str, Likelihood]
     planes: tuple[Exclusion, ...]
-    fits: tuple[FitSummary, ...]
+    fits: tuple[Fit, ...]
 
     @property
     def signal_strengths(self) -> tuple[SignalStrength, ...]:
         """Return how experiments and combinations that have data sit with the Standard Model."""
-        return tuple(dict.fromkeys(found for part in self.study.parts for found in signal_strengths(part.analysis, part.experiments)))
+        found = [one for likelihood in self.likelihoods.values() for one in signal_strengths(likelihood)]
+        return tuple(dict.fromkeys(found))
 
 
 def read_study(path: Path) -> Study:
@@ -140,7 +142,7 @@ def read_study(path: Path) -> Study:
     if problems:
         raise SpecError(problems)
     return Study(
-        parts=load_parts(analyses),
+        analyses=analyses,
         grid=grid,
         levels=[Level(entry.cl, entry.dof) for entry in spec.confidence],
         reference=latest_deviation(spec.g_2),
@@ -159,7 +161,7 @@ def plane_grid(model: str, texts: Sequence[str] | None) -> Grids:
         If a text is not a grid, or the model needs some.
     """
     if texts:
-        grids = parse_grids(texts)
+        grids = parse_grids(texts, units_of(model))
         if len(grids) != 2:
             message = f"a scan needs two parameters, got {len(grids)} ({', '.join(grids)})"
             raise CevnsfitError(message)
@@ -171,13 +173,12 @@ def plane_grid(model: str, texts: Sequence[str] | None) -> Grids:
 
 
 @on_one_thread
-def run_study(
-    study: Study, folder: Path, *, executor: Executor | None = None, progress: Callable[[int, int], None] | None = None
-) -> StudyResult:
-    """Return the results of a study; its scans are stored in `folder` and continued if they were interrupted; errors are those of `run_scan`."""
-    scans = run_scan(study.parts, study.grid, folder, executor=executor, progress=progress)
-    planes = regions_of(scans, study.levels, executor)
-    return StudyResult(study, planes, tuple(run_fit(Analysis((name,), "sm")) for name in study.spectra))
+def run_study(study: Study, folder: Path, *, workers: Workers = None, progress: Callable[[int, int], None] | None = None) -> StudyResult:
+    """Return the results of a study; its scans are stored in `folder` and continued if they were interrupted; errors are those of `scans`."""
+    likelihoods, (*_, last) = build_each(study.analyses), study.analyses.values()
+    found = scans(likelihoods, study.grid, at=last.held, store=folder, workers=workers, progress=progress)
+    planes = regions_of(found, study.levels, workers)
+    return StudyResult(study, likelihoods, planes, tuple(fit(build_likelihood(name, model="sm")) for name in study.spectra))
 
 
 def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> tuple[Path, ...]:
@@ -187,7 +188,7 @@ def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> t
         return tuple(files)
     study = result.study
     files.append(write_plot(result.planes, folder / "exclusion.png", study.reference, curves=study.curves, title=study.title))
-    drawn = [projection for fit in result.fits for counts in fit.counts for projection in projections(counts)]
+    drawn = [projection for best in result.fits for counts in best.counts.values() for projection in counts.projections]
     if drawn:
         files.append(save_figure(spectra_figure(drawn), folder / "spectra.png"))
     return tuple(files)

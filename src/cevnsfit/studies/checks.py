@@ -26,7 +26,6 @@ from cevnsfit.physics.nuclei import Nuclide, composition
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
-from cevnsfit.stats.likelihood import release
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -310,7 +309,7 @@ def first_limit(model: str, mass: float) -> float:
 
 def fit_parameter(name: str, model: str, parameter: str) -> Ours:
     """Return the best value of a model's parameter for one experiment, with the mean of its two profile errors."""
-    best = fit(release(likelihood_of([load_experiment(name)], model), (parameter,)), minos=(parameter,))
+    best = fit(likelihood_of([load_experiment(name)], model), floating=(parameter,), minos=(parameter,))
     return Ours(best.values[parameter], (best.upper[parameter] - best.lower[parameter]) / 2.0)
 
 

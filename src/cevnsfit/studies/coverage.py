@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from cevnsfit.core.documents import Document
+from cevnsfit.core.documents import Result
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.coverage import QUANTITIES, Coverage, is_near, studied
 from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.intervals import intervals, threshold
+from cevnsfit.infer.results import lost
+from cevnsfit.infer.runner import every
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
 from cevnsfit.report.style import AxisLabel, save_figure
 from cevnsfit.studies.fitting import prepared
 from cevnsfit.studies.grids import parse_grid
-from cevnsfit.studies.setup import check_model, described, parse_assignments
+from cevnsfit.studies.setup import parse_assignments, units_of
 from cevnsfit.studies.toy_runs import description, runner
+from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from cevnsfit.core.analysis import Analysis
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.stats.likelihood import Likelihood
@@ -42,40 +47,13 @@ _TOYS: Final = Toys(512)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Truths:
-    """What is studied.
-
-    Attributes
-    ----------
-    poi
-        The parameter.
-    values
-        Its true values.
-    cl
-        Confidence level.
-    nested
-        Pseudo-experiments at each true value for Feldman-Cousins intervals, with more for each of them; 0 for none. The number in
-        `toys` is that for the other methods.
-    over
-        Name and values of a held parameter, such as the mass, at each of which the study is made, without the true values that the observed
-        data exclude by five standard deviations; None for one study of all true values.
-    """
-
-    poi: str
-    values: tuple[float, ...]
-    cl: float = 0.90
-    nested: int = 0
-    over: tuple[str, tuple[float, ...]] | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class CoverageRow:
     """The study at one setting.
 
     Attributes
     ----------
     setting
-        Value of the held parameter of `Truths.over`; None without one.
+        Value of the held parameter that is varied; None without one.
     allowed
         The intervals that the observed data allow, by profile likelihood.
     coverage
@@ -88,23 +66,37 @@ class CoverageRow:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class CoverageStudy(Document):
-    """A coverage study: what was studied, the seed, and one row for each setting."""
+class CoverageStudy(Result):
+    """A coverage study.
 
-    document: ClassVar[Mapping[str, str | None]] = {
-        **{key: f"analysis.{key}" for key in ("experiments", "model")},
-        **{key: f"truths.{key}" for key in ("poi", "cl")},
-        "over": "over",
-        "at": "analysis.held",
-        "valid": "valid",
-        "analysis": None,
-        "truths": None,
-    }
+    Attributes
+    ----------
+    poi, true
+        The parameter, and its true values.
+    at
+        Held parameters.
+    over
+        The held parameter whose values are the settings of the rows; None without one.
+    cl
+        Confidence level of the intervals.
+    nested
+        Pseudo-experiments at each true value for Feldman-Cousins intervals; 0 for none.
+    seed
+        Of all random streams.
+    rows
+        The study at each setting.
+    """
 
-    analysis: Analysis
-    truths: Truths
+    document: ClassVar[Mapping[str, str]] = {"valid": "valid"}
+
+    poi: str
+    true: tuple[float, ...]
+    at: Mapping[str, float]
+    over: str | None
+    cl: float
+    nested: int
     seed: int
-    rows: tuple[CoverageRow, ...]
+    rows: tuple[CoverageRow, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -117,9 +109,9 @@ class CoverageStudy(Document):
         return self.failed == 0
 
     @property
-    def over(self) -> str | None:
-        """Return the held parameter whose values are the settings; None without one."""
-        return None if self.truths.over is None else self.truths.over[0]
+    def doubt(self) -> str:
+        """Return how many pseudo-experiments were lost, in words."""
+        return lost(self.failed)
 
 
 def parse_truths(texts: Sequence[str], units: Mapping[str, str] | None = None) -> tuple[str, tuple[float, ...]]:
@@ -133,7 +125,7 @@ def parse_truths(texts: Sequence[str], units: Mapping[str, str] | None = None) -
     pairs: list[tuple[str, float]] = []
     for text in texts:
         if ":" in text:
-            name, values = parse_grid(text)
+            name, values = parse_grid(text, units)
             pairs += [(name, float(value)) for value in values]
         else:
             pairs += parse_assignments([text], units).items()
@@ -144,7 +136,7 @@ def parse_truths(texts: Sequence[str], units: Mapping[str, str] | None = None) -
     return names[0], tuple(value for _, value in pairs)
 
 
-@on_one_thread
+@verb
 def coverage(  # noqa: PLR0913 (store, workers and progress say where, not what)
     likelihood: Likelihood,
     poi: str,
@@ -185,39 +177,42 @@ def coverage(  # noqa: PLR0913 (store, workers and progress say where, not what)
     ------
     CevnsfitError
         If a parameter is both held and varied.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> likelihood = cf.build_likelihood("coherent-lar-2020", model="signal-strength")
+    >>> study = cf.coverage(likelihood, "signal_strength", [1.0], toys=cf.Toys(128))
+    >>> [entry.method for entry in study.rows[0].coverage]
+    ['profile', 'cls']
     """
     threshold(cl, 1)
     held = {} if at is None else dict(at)
-    truths = Truths(poi, tuple(float(value) for value in true), cl, nested, None if over is None else (over[0], tuple(map(float, over[1]))))
-    name, values = (None, (None,)) if truths.over is None else truths.over
+    name, values = (None, (None,)) if over is None else (over[0], tuple(map(float, over[1])))
     both = [text for text in (poi, name) if text is not None and text in held]
     if both or poi == name:
         message = f"{', '.join(both) if both else poi} is both held (--at) and varied (--true, --grid)"
         raise CevnsfitError(message)
-    settings = None if truths.over is None else [name, list(values)]
-    identity = description(likelihood, held, toys.seed, method="coverage", poi=poi, truths=list(truths.values), cl=cl, over=settings)
-    places = [held if name is None or value is None else {**held, name: value} for value in values]
+    study = CoverageStudy(poi, tuple(map(float, true)), held, name, cl, nested, toys.seed)
+    settings = None if name is None else [name, list(values)]
+    identity = description(likelihood, held, toys.seed, method="coverage", poi=poi, truths=list(study.true), cl=cl, over=settings)
     with runner(identity, QUANTITIES, store=store, workers=workers, progress=progress) as here:
-        rows = here(_rows(likelihood, places, truths, toys))
-    return CoverageStudy(described(likelihood, held), truths, toys.seed, rows)
+        rows = here(every([_row(likelihood, study, setting, toys, number) for number, setting in enumerate(values)]))
+    return dataclasses.replace(study, rows=tuple(rows))
 
 
-def _rows(likelihood: Likelihood, places: Sequence[Mapping[str, float]], truths: Truths, toys: Toys) -> Procedure[tuple[CoverageRow, ...]]:
-    """Return the study at each place, a set of held parameters."""
-    return tuple((yield [_row(likelihood, place, truths, toys, number) for number, place in enumerate(places)]))
-
-
-def _row(likelihood: Likelihood, place: Mapping[str, float], truths: Truths, toys: Toys, number: int) -> Procedure[CoverageRow]:
-    """Return the study at one place; `number` is its number."""
-    joint, held = prepared(likelihood, place, (truths.poi,))
-    test = default_hypothesis(joint, truths.poi, at=held)
-    first, setting = 2 * number * len(truths.values), None if truths.over is None else place[truths.over[0]]
+def _row(likelihood: Likelihood, study: CoverageStudy, setting: float | None, toys: Toys, number: int) -> Procedure[CoverageRow]:
+    """Return the study at one setting; `number` is its number."""
+    place = study.at if study.over is None or setting is None else {**study.at, study.over: setting}
+    joint, held = prepared(likelihood, place, (study.poi,))
+    test = default_hypothesis(joint, study.poi, at=held)
+    first = 2 * number * len(study.true)
     found = yield [
-        studied(test, value, cl=truths.cl, toys=toys, nested=truths.nested, point=first + 2 * k)
-        for k, value in enumerate(truths.values)
+        studied(test, value, cl=study.cl, toys=toys, nested=study.nested, point=first + 2 * k)
+        for k, value in enumerate(study.true)
         if setting is None or is_near(test, value)
     ]
-    allowed = intervals(joint, truths.poi, cl=truths.cl, at=held).allowed
+    allowed = intervals(joint, study.poi, cl=study.cl, at=held).allowed
     return CoverageRow(setting, allowed, tuple(entry for several in found for entry in several))
 
 
@@ -226,21 +221,19 @@ def _row(likelihood: Likelihood, place: Mapping[str, float], truths: Truths, toy
 
 def notes_of(study: CoverageStudy) -> list[str]:
     """Return what a table or a picture of a coverage study must say."""
-    held = "".join(f", {name} = {value:g}" for name, value in study.analysis.held.items())
+    held = [f"{name} = {value:g}" for name, value in study.at.items()]
     entries = [entry for row in study.rows for entry in row.coverage]
-    over = [] if study.truths.over is None else ["not studied: true values that the observed data exclude by five standard deviations"]
+    over = [] if study.over is None else ["not studied: true values that the observed data exclude by five standard deviations"]
     return [
-        f"{' + '.join(study.analysis.experiments)}, {study.analysis.model}{held}",
-        f"{100 * study.truths.cl:g} % CL, 1 dof; {sum(entry.toys for entry in entries)} toys, seed {study.seed}, {study.failed} failed",
+        ", ".join([study.about.label, *([study.about.model] if study.about.model else []), *held]),
+        f"{100 * study.cl:g} % CL, 1 dof; {sum(entry.toys for entry in entries)} toys, seed {study.seed}, {study.failed} failed",
         *over,
     ]
 
 
 def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
     """Write the table and the picture, and return both paths."""
-    name, poi = "" if study.truths.over is None else study.truths.over[0], study.truths.poi
-    physics = check_model(study.analysis.model)
-    unit = next((p.unit for p in (() if physics is None else physics.parameters) if p.name == name), "1")
+    (name, unit), poi = _setting(study), study.poi
     comments = ["how often intervals contain the truth", *notes_of(study), f"cevnsfit {installed_version()}"]
     headers = [
         *([f"{name} [{unit}]"] if name else []),
@@ -253,30 +246,29 @@ def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
         "quantile",
     ]
     lines = [
-        [
-            *([] if row.setting is None else [cell(row.setting)]),
-            cell(entry.truth),
-            entry.method,
-            cell(entry.covered),
-            cell(entry.error),
-            str(entry.toys),
-            str(entry.failed),
-            cell(entry.quantile),
-        ]
+        [*setting, cell(e.truth), e.method, cell(e.covered), cell(e.error), e.toys, e.failed, cell(e.quantile)]
         for row in study.rows
-        for entry in row.coverage
+        for setting in [[] if row.setting is None else [cell(row.setting)]]
+        for e in row.coverage
     ]
-    table = write_rows(folder / TABLE, comments, headers, lines)
+    return write_rows(folder / TABLE, comments, headers, lines), save_figure(coverage_picture(study), folder / PICTURE)
+
+
+def coverage_picture(study: CoverageStudy, ax: Axes | None = None) -> Figure:
+    """Return the picture of a coverage study."""
+    name, unit = _setting(study)
+    numbers = operator.attrgetter("truth", "covered", "error", "quantile")
     curves = [
-        CoverageLine(
-            method,
-            row.setting,
-            np.array([[e.truth, e.covered, e.error, e.quantile] for e in row.coverage if e.method == method]),
-            row.allowed,
-        )
+        CoverageLine(method, row.setting, np.array([numbers(e) for e in row.coverage if e.method == method]), row.allowed)
         for row in study.rows
         for method in dict.fromkeys(entry.method for entry in row.coverage)
     ]
     notes = [*notes_of(study), f"{'bars' if name else 'grey'}: what the observed data allow at this level (profile likelihood)"]
-    figure = coverage_figure(curves, poi, AxisLabel(name, unit) if name else None, cl=study.truths.cl, notes=notes)
-    return table, save_figure(figure, folder / PICTURE)
+    held = AxisLabel(name, unit) if name else None
+    return coverage_figure(curves, study.poi, held, cl=study.cl, notes=notes, ax=ax)
+
+
+def _setting(study: CoverageStudy) -> tuple[str, str]:
+    """Return name and unit of the held parameter whose values are the settings; an empty name without one."""
+    name = "" if study.over is None else study.over
+    return name, units_of(study.about.model).get(name, "1") if study.about.model else "1"

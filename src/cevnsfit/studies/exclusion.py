@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from cevnsfit.core.documents import Document
+from cevnsfit.core.documents import Result
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.contour import pieces
@@ -20,21 +20,23 @@ from cevnsfit.studies.setup import check_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from concurrent.futures import Executor
     from pathlib import Path
 
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from cevnsfit.infer.planes import Plane, Region
+    from cevnsfit.infer.planes import Interval, Plane, Region
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.studies.scan import Scan
+    from cevnsfit.studies.workers import Workers
 
 TABLE: Final = "exclusion.csv"
 INTERVALS: Final = "exclusion_intervals.csv"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Exclusion(Document):
+class Exclusion(Result):
     """A plane with its regions.
 
     Attributes
@@ -75,9 +77,9 @@ class Exclusion(Document):
 
 
 @on_one_thread
-def regions_of(scans: Sequence[Scan], levels: Sequence[Level], executor: Executor | None = None) -> tuple[Exclusion, ...]:
+def regions_of(scans: Sequence[Scan], levels: Sequence[Level], workers: Workers = None) -> tuple[Exclusion, ...]:
     """Return the plane of each scan with its regions at each confidence level."""
-    return tuple(Exclusion(scan.plane, scan.all_regions(levels, executor)) for scan in scans)
+    return tuple(Exclusion(scan.plane, scan.contours(levels, workers), scan.method, about=scan.about) for scan in scans)
 
 
 def coarse(results: Sequence[Exclusion]) -> list[str]:
@@ -158,12 +160,17 @@ def _branch_rows(results: Sequence[Exclusion]) -> Iterator[tuple[object, ...]]:
 def _interval_rows(results: Sequence[Exclusion]) -> Iterator[tuple[object, ...]]:
     for entry in results:
         for region in entry.regions:
-            for x, allowed in zip(entry.plane.x.values, region.columns, strict=True):
-                start = (entry.plane.label, region.cl, region.dof, cell(x))
-                for number, (low, high) in enumerate(allowed, 1):
-                    yield *start, number, cell(low), cell(high)
-                if not allowed:
-                    yield *start, 0, "", ""
+            for row in interval_rows(entry.plane.x.values, region.columns):
+                yield entry.plane.label, region.cl, region.dof, *row
+
+
+def interval_rows(values: NDArray[np.float64], columns: Sequence[Sequence[Interval]]) -> Iterator[tuple[object, ...]]:
+    """Yield value, number, and both ends of each interval of each column, of a column without any the number 0."""
+    for value, intervals in zip(values, columns, strict=True):
+        for number, (low, high) in enumerate(intervals, 1):
+            yield cell(value), number, cell(low), cell(high)
+        if not intervals:
+            yield cell(value), 0, "", ""
 
 
 # --- picture -----------------------------------------------------------------------------------------------------------------------
@@ -177,21 +184,33 @@ def write_plot(
     curves: Sequence[tuple[str, NDArray[np.float64]]] = (),
     title: str | None = None,
 ) -> Path:
-    """Draw the planes with their regions, other limits as curves, and the band of a magnetic moment where the model has one."""
+    """Write the picture of some planes, see `exclusion_picture`."""
+    return save_figure(exclusion_picture(results, reference, curves=curves, title=title), path)
+
+
+def exclusion_picture(
+    results: Sequence[Exclusion],
+    reference: Deviation | None,
+    *,
+    curves: Sequence[tuple[str, NDArray[np.float64]]] = (),
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Return the planes with their regions, other limits as curves, and the band of a magnetic moment where the model has one."""
     band = None if reference is None else plane_band(results[-1].plane, reference)
-    model = check_model(results[0].plane.model)
+    model = check_model(results[0].plane.model) if results[0].plane.model else None
     notes = [] if model is None else [model.lagrangian]
     if reference is not None and band is None and model is not None and reference.lepton in {lepton for lepton, _, _ in model.leptons}:
         notes.append(f"no coupling gives {reference.label}")
-    figure = exclusion_figure(
+    return exclusion_figure(
         [(entry.plane, entry.regions, entry.plane.label) for entry in results],
         band=band,
         curves=curves,
         title=title,
-        method=METHOD,
+        method="; ".join(dict.fromkeys(entry.method for entry in results)),
         notes=notes,
+        ax=ax,
     )
-    return save_figure(figure, path)
 
 
 def plane_band(plane: Plane, reference: Deviation) -> Band | None:

@@ -1,9 +1,10 @@
-"""Exports of stored scans: limits with everything that one must know to use them, and where a result comes from."""
+"""Exports of scans and likelihoods: with everything that one must know to use them."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -11,26 +12,27 @@ from cevnsfit.core.documents import plain, read_document
 from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import package_versions
-from cevnsfit.infer.intervals import METHOD, Level
+from cevnsfit.infer.intervals import METHOD, levels_at
 from cevnsfit.io.exports import darkcast, hepdata, netcdf, root, text
+from cevnsfit.io.exports.hs3 import write_hs3
 from cevnsfit.io.exports.limits import Limits
-from cevnsfit.io.layouts import read_scan
-from cevnsfit.physics.constants import FERMI_CONSTANT
-from cevnsfit.physics.couplings import LEPTONS
-from cevnsfit.physics.form_factors import form_factor
-from cevnsfit.physics.interactions.terms import Target
+from cevnsfit.io.exports.simplified import write_simplified
+from cevnsfit.stats.likelihood import Likelihood
 from cevnsfit.studies.exclusion import regions_of
+from cevnsfit.studies.export_likelihood import RECORD, about_model, hs3, simplified, workspaces, write_workspaces
 from cevnsfit.studies.provenance import companion, section
-from cevnsfit.studies.scan import stored_scans
-from cevnsfit.studies.setup import TEMPLATES, check_model
+from cevnsfit.studies.scan import Scan, ends_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
-    from cevnsfit.physics.interactions.terms import SignalModel
+    from numpy.typing import ArrayLike
+
+    from cevnsfit.infer.intervals import Level
 
     Writer = Callable[[Limits, Path], tuple[Path, ...]]
+    Held = Mapping[str, float] | None
+    Grids = Mapping[str, ArrayLike] | None
 
 
 def writers() -> dict[str, Writer]:
@@ -45,68 +47,145 @@ def writers() -> dict[str, Writer]:
     }
 
 
+OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("csv", "json", "root", "darkcast", "netcdf"), ("cl", "dof")),
+    "hepdata": ("cl", "dof", "attach"),
+    "pyhf": ("at", "grid", "record"),
+    "hs3": ("at",),
+    "simplified": ("at", "grid"),
+}
+"""What each format takes."""
+
+_MASSES: Final = (1.0, 1000.0)
+
+
 @on_one_thread
-def stored_limits(folder: Path, levels: Sequence[Level]) -> Limits:
-    """Return the limits of a finished scan at each confidence level.
-
-    Raises
-    ------
-    ResultError
-        If the scan is not finished, or its inputs are no longer those that it was made with.
-    """
-    known = read_scan(folder).analysis
-    results = regions_of(stored_scans(folder), levels)
-    first = known["parts"][0]
-    about = ("label", "experiments", "caveat", "best_fit", "reference_nll2", "doubtful_points", "fallbacks")
-    metadata = {
-        **about_model(first["model"], known["at"]),
-        "method": f"{METHOD}; branches are every boundary between allowed and excluded",
-        "confidence": [{"cl": r.cl, "dof": r.dof, "threshold": r.threshold} for r in results[0].regions],
-        "planes": [{key: value for key, value in plain(entry).items() if key in about} for entry in results],
-        "grid": known["grid"],
-        "options": {key: first[key] for key in ("overrides", "signal_systematics", "allow_overlap", "electrons")},
-        "inputs": known["inputs"],
-        "version": known["version"],
-        "made_with": dict(read_scan(folder).packages),
-        "exported_with": package_versions(),
-    }
-    return Limits(tuple((entry.plane, entry.regions) for entry in results), metadata)
-
-
-def export_limits(limits: Limits, kind: str, path: Path, *, attach: Sequence[Path] = ()) -> tuple[Path, ...]:
-    """Write limits in one format and return the files.
+def export(  # noqa: PLR0913 (each format takes some of them)
+    what: Scan | Sequence[Scan] | Limits | Likelihood,
+    kind: str,
+    path: str | Path,
+    *,
+    cl: float | Sequence[float] | None = None,
+    dof: int | None = None,
+    attach: Sequence[str | Path] | None = None,
+    at: Held = None,
+    grid: Grids = None,
+    record: str | None = None,
+) -> tuple[Path, ...]:
+    """Write the limits of scans, or a likelihood, in a format of other tools, and return the files.
 
     Parameters
     ----------
-    limits
-        From `stored_limits` or `read_json`.
+    what
+        A scan, several over the same axes, or limits that `io.exports.text.read_json` returns; or a likelihood.
     kind
-        One of `writers()`.
+        Of limits "csv", "json", "hepdata", "root", "darkcast" or "netcdf", of a likelihood "pyhf", "hs3" or "simplified"; see docs/formats.md.
     path
-        The file, or the folder of a format of several files.
+        The file; a folder for "hepdata" and "darkcast". That of a likelihood ends in .json, or is a folder.
+    cl, dof
+        Confidence levels, 0.90 and 0.95 by default, and degrees of freedom of their thresholds, 2 by default.
     attach
         Exported likelihoods that go into a HEPData submission; they must have the same inputs.
+    at
+        Held parameters of a likelihood: its nonlinear ones, and couplings or nuisances that are to be fixed.
+    grid
+        pyhf: one nonlinear parameter and its values, for a patchset; simplified: {"mass": (smallest, largest)}, 1 to 1000 MeV by default.
+    record
+        INSPIRE identifier of the paper, for a patchset.
 
     Raises
     ------
-    UnknownNameError
-        If there is no such format.
+    CevnsfitError
+        If there is no such format of `what`, or it does not take an option.
     ResultError
         If an attached likelihood was made from other inputs.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> likelihood = cf.build_likelihood("coherent-lar-2020", model="lmu-ltau")
+    >>> cf.export(likelihood, "pyhf", "likelihood.json", at={"mass": 20.0})  # doctest: +SKIP
+    >>> cf.export(cf.open("out/"), "hepdata", "submission", cl=[0.90, 0.95])  # doctest: +SKIP
     """
-    known = writers()
+    scans = () if isinstance(what, Likelihood | Limits) else (what,) if isinstance(what, Scan) else tuple(what)
+    options = {"cl": cl, "dof": dof, "attach": attach, "at": at, "grid": grid, "record": record}
+    _check(what, kind, [name for name, value in options.items() if value is not None])
+    place = Path(path)
+    if isinstance(what, Likelihood):
+        return _write_likelihood(what, kind, place, at, grid, record)
+    limits = what if isinstance(what, Limits) else limits_of(scans, levels_at(cl, 2 if dof is None else dof))
+    return _write_limits(limits, kind, place, [Path(file) for file in (attach if attach else ())])
+
+
+def _check(what: object, kind: str, options: Sequence[str]) -> None:
+    """Raise CevnsfitError unless a kind is a format of what is exported and takes the options."""
+    of_limits = not isinstance(what, Likelihood)
+    known = [name for name in OPTIONS if (name in writers()) == of_limits]
+    if kind not in OPTIONS:
+        name = "format"
+        raise UnknownNameError(name, kind, known)
     if kind not in known:
-        what = "format"
-        raise UnknownNameError(what, kind, known)
-    if attach and kind != "hepdata":
-        message = f"likelihoods can be attached to a HEPData submission only, not to {kind}"
+        message = f"{kind} is a format of {'likelihoods' if of_limits else 'limits'}; here it is one of {', '.join(known)}"
         raise CevnsfitError(message)
+    taken = [name for name in OPTIONS[kind] if not isinstance(what, Limits) or name == "attach"]
+    unknown = [name for name in options if name not in taken]
+    if unknown:
+        made = " of limits that were exported already" if isinstance(what, Limits) else ""
+        message = f"{kind}{made} takes no {', '.join(unknown)} (it takes {', '.join(taken) if taken else 'no options'})"
+        raise CevnsfitError(message)
+
+
+def _write_limits(limits: Limits, kind: str, path: Path, attach: Sequence[Path]) -> tuple[Path, ...]:
     for file in attach:
         require_same_inputs(limits.metadata["inputs"], attached_inputs(file), str(file))
     path.parent.mkdir(parents=True, exist_ok=True)
-    if attach:
-        return hepdata.write_hepdata(limits, path, attach)
-    return known[kind](limits, path)
+    return hepdata.write_hepdata(limits, path, attach) if attach else writers()[kind](limits, path)
+
+
+def _write_likelihood(likelihood: Likelihood, kind: str, path: Path, at: Held, grid: Grids, record: str | None) -> tuple[Path, ...]:
+    if kind == "pyhf":
+        return write_workspaces(workspaces(likelihood, at=at, grid=grid, record=RECORD if record is None else record), path)
+    file = path if path.suffix == ".json" else path / f"{kind}.json"
+    if kind == "hs3":
+        return write_hs3(hs3(likelihood, at=at), file)
+    if grid and set(grid) != {"mass"}:
+        message = f"a simplified likelihood takes --grid mass=START:STOP:COUNT only, got {', '.join(grid)}"
+        raise CevnsfitError(message)
+    ends = np.asarray(grid["mass"], dtype=np.float64) if grid else _MASSES
+    return write_simplified(simplified(likelihood, (float(ends[0]), float(ends[-1])), at=at), file)
+
+
+def limits_of(scans: Sequence[Scan], levels: Sequence[Level]) -> Limits:
+    """Return the limits of scans over the same axes at each confidence level, with everything that one must know to use them.
+
+    Raises
+    ------
+    ResultError
+        If there are none, or their models, grids or held parameters differ.
+    """
+    results = regions_of(scans, levels)
+    limits = Limits(tuple((entry.plane, entry.regions) for entry in results), {})
+    first = scans[0]
+    if any(scan.grid.at != first.grid.at for scan in scans):
+        message = "the scans hold different parameters; export them apart"
+        raise ResultError(message)
+    about = ("label", "experiments", "caveat", "reference_nll2", "fallbacks", "best_fit", "doubtful_points")
+    inputs = {name: files for scan in scans for name, files in scan.likelihood.inputs.items()}
+    known = {} if first.likelihood.origin is None else plain(first.likelihood.origin)
+    options = ("overrides", "signal_systematics", "allow_overlap", "electrons")
+    metadata = {
+        **about_model(first.about.model, first.grid.at),
+        "method": f"{METHOD}; branches are every boundary between allowed and excluded",
+        "confidence": [{"cl": r.cl, "dof": r.dof, "threshold": r.threshold} for r in results[0].regions],
+        "planes": [{key: values[key] for key in about} for values in map(plain, results)],
+        "grid": dict(sorted(ends_of(scans[-1].grid.axes).items())),
+        "options": {key: known[key] for key in options if key in known},
+        "inputs": {name: dict(sorted(inputs[name].items())) for name in sorted(inputs)},
+        "version": first.made_with["cevnsfit"],
+        "made_with": dict(first.made_with),
+        "exported_with": package_versions(),
+    }
+    return replace(limits, metadata=metadata)
 
 
 def attached_inputs(file: Path) -> dict[str, Any]:
@@ -128,50 +207,3 @@ def require_same_inputs(known: Mapping[str, Any], other: Mapping[str, Any], what
     if different or strangers:
         message = f"{what}: made from other inputs ({', '.join((*different, *strangers))}); they cannot go together"
         raise ResultError(message)
-
-
-def about_model(name: str, at: Mapping[str, float]) -> dict[str, Any]:
-    """Return what defines a model: Lagrangian, charges, references, and the values of all its held parameters."""
-    model = check_model(name)
-    if model is None:
-        return {"model": name, "lagrangian": TEMPLATES, "held": dict(at)}
-    options = {p.name: float(at.get(p.name, p.default)) for p in model.parameters if p.fixed or p.name in at}
-    return {
-        "model": name,
-        "lagrangian": model.lagrangian,
-        "charges": charges(model, options),
-        "references": list(model.references),
-        "held": {**options, **{key: float(value) for key, value in at.items()}},
-    }
-
-
-def charges(model: SignalModel, at: Mapping[str, float]) -> dict[str, Any]:
-    """Return the charges of a vector mediator as seen in scattering: q_nu q_N for proton and neutron, at q^2 = 0; empty for other models.
-
-    They are read off the coefficient of g^2 in the weak charge, g^2 q_nu q_N/(sqrt2 G_F M^2).
-    """
-    names = {parameter.name for parameter in model.parameters}
-    if not {"g", "mass"} <= names:
-        return {}
-    mass = 1e3
-    shapes = {**model.shapes(), **{key: value for key, value in at.items() if key in model.shapes()}, "mass": mass}
-    found: dict[str, dict[str, float]] = {flavour: {} for flavour in LEPTONS}
-    for nucleon, (z, n) in {"proton": (1.0, 0.0), "neutron": (0.0, 1.0)}.items():
-        for term in model.prepare(_nucleon(z, n))(shapes):
-            if term.kernel != "vector":
-                return {}
-            for monomial, values in term.charge.items():
-                if monomial == (("g", 2),):
-                    product = float(np.asarray(values)[0]) * math.sqrt(2.0) * FERMI_CONSTANT * mass**2
-                    found[term.flavour][nucleon] = round(product, 12) + 0.0
-    table = {f"nu_{flavour}": entry for flavour, entry in found.items() if entry}
-    return {"definition": "q_nu q_N at q^2 = 0, coefficient of g^2/(sqrt2 G_F M^2) in the weak charge", **table} if table else {}
-
-
-def _nucleon(z: float, n: float) -> Target:
-    from cevnsfit.physics.couplings import weak_couplings
-    from cevnsfit.physics.nuclei import composition
-
-    ((nuclide, _),) = composition("I", {})
-    one = np.ones(1)
-    return Target(nuclide, 0.0 * one, 0.0 * one, z * one, n * one, weak_couplings("tree"), form_factor("helm"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,11 +19,17 @@ from cevnsfit.infer.profile import profile
 from cevnsfit.io.exports import histfactory
 from cevnsfit.io.exports.hs3 import hs3_document
 from cevnsfit.io.exports.simplified import tabulate
+from cevnsfit.physics.constants import FERMI_CONSTANT
+from cevnsfit.physics.couplings import LEPTONS
+from cevnsfit.physics.form_factors import form_factor
+from cevnsfit.physics.interactions.terms import Target
 from cevnsfit.spec.workspaces import validate
 from cevnsfit.stats.data import observed_or_asimov
-from cevnsfit.studies.export import about_model
+from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.provenance import companion
-from cevnsfit.studies.setup import build, caveat, fix, load_experiments
+from cevnsfit.studies.scan import channels_of, data_of
+from cevnsfit.studies.setup import TEMPLATES, check_model, fix
+from cevnsfit.studies.verbs import about
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +37,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from cevnsfit.core.analysis import Analysis
     from cevnsfit.io.exports.simplified import Simplified
+    from cevnsfit.physics.interactions.terms import SignalModel
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
@@ -62,17 +69,66 @@ class Workspaces:
     metadata: dict[str, Any]
 
 
-def about_likelihood(analysis: Analysis) -> dict[str, Any]:
-    """Return the metadata of an exported likelihood."""
-    experiments = load_experiments(analysis)
-    projected = [experiment.name for experiment in experiments if not experiment.spec.has_data]
+def about_model(name: str, at: Mapping[str, float]) -> dict[str, Any]:
+    """Return what defines a model: Lagrangian, charges, references, and the values of all its held parameters; the empty name is that of none."""
+    if not name:
+        return {"model": name, "held": dict(at)}
+    model = check_model(name)
+    if model is None:
+        return {"model": name, "lagrangian": TEMPLATES, "held": dict(at)}
+    options = {p.name: float(at.get(p.name, p.default)) for p in model.parameters if p.fixed or p.name in at}
     return {
-        **about_model(analysis.model, analysis.held),
-        "experiments": [experiment.name for experiment in experiments],
-        "caveat": caveat(analysis),
-        "data": f"Asimov data of the Standard Model for {', '.join(projected)}" if projected else "observed",
-        "options": {key: value for key, value in plain(analysis).items() if key not in {"experiments", "model", "at"}},
-        "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
+        "model": name,
+        "lagrangian": model.lagrangian,
+        "charges": charges(model, options),
+        "references": list(model.references),
+        "held": {**options, **{key: float(value) for key, value in at.items()}},
+    }
+
+
+def charges(model: SignalModel, at: Mapping[str, float]) -> dict[str, Any]:
+    """Return the charges of a vector mediator as seen in scattering: q_nu q_N for proton and neutron, at q^2 = 0; empty for other models.
+
+    They are read off the coefficient of g^2 in the weak charge, g^2 q_nu q_N/(sqrt2 G_F M^2).
+    """
+    names = {parameter.name for parameter in model.parameters}
+    if not {"g", "mass"} <= names:
+        return {}
+    mass = 1e3
+    shapes = {**model.shapes(), **{key: value for key, value in at.items() if key in model.shapes()}, "mass": mass}
+    found: dict[str, dict[str, float]] = {flavour: {} for flavour in LEPTONS}
+    for nucleon, (z, n) in {"proton": (1.0, 0.0), "neutron": (0.0, 1.0)}.items():
+        for term in model.prepare(_nucleon(z, n))(shapes):
+            if term.kernel != "vector":
+                return {}
+            for monomial, values in term.charge.items():
+                if monomial == (("g", 2),):
+                    product = float(np.asarray(values)[0]) * math.sqrt(2.0) * FERMI_CONSTANT * mass**2
+                    found[term.flavour][nucleon] = round(product, 12) + 0.0
+    table = {f"nu_{flavour}": entry for flavour, entry in found.items() if entry}
+    return {"definition": "q_nu q_N at q^2 = 0, coefficient of g^2/(sqrt2 G_F M^2) in the weak charge", **table} if table else {}
+
+
+def _nucleon(z: float, n: float) -> Target:
+    from cevnsfit.physics.couplings import weak_couplings
+    from cevnsfit.physics.nuclei import composition
+
+    ((nuclide, _),) = composition("I", {})
+    one = np.ones(1)
+    return Target(nuclide, 0.0 * one, 0.0 * one, z * one, n * one, weak_couplings("tree"), form_factor("helm"))
+
+
+def about_likelihood(likelihood: Likelihood, at: Mapping[str, float]) -> dict[str, Any]:
+    """Return the metadata of an exported likelihood."""
+    known, origin, data = about(likelihood, at), likelihood.origin, data_of(likelihood)
+    options = {} if origin is None else {key: value for key, value in plain(origin).items() if key not in {"experiments", "model", "at"}}
+    return {
+        **about_model(known.model, at),
+        "experiments": list(channels_of(likelihood)),
+        "caveat": known.caveat,
+        "data": data if data else "observed",
+        "options": options,
+        "inputs": {name: dict(digests) for name, digests in likelihood.inputs.items()},
         "version": installed_version(),
         "exported_with": package_versions(),
     }
@@ -80,28 +136,27 @@ def about_likelihood(analysis: Analysis) -> dict[str, Any]:
 
 @on_one_thread
 def workspaces(
-    analysis: Analysis,
+    likelihood: Likelihood,
     *,
     at: Mapping[str, float] | None = None,
     grid: Mapping[str, ArrayLike] | None = None,
     record: str = RECORD,
 ) -> Workspaces:
-    """Return an analysis as a pyhf workspace, or as a workspace and a patchset over one nonlinear parameter.
+    """Return a likelihood as a pyhf workspace, or as a workspace and a patchset over one nonlinear parameter.
 
     Parameters
     ----------
-    analysis
-        The analysis.
+    likelihood
+        The likelihood.
     at
-        Held parameters, those of the analysis by default: the nonlinear parameters of the workspace, and couplings or nuisances that are to be fixed.
+        Held parameters: the nonlinear parameters of the workspace, and couplings or nuisances that are to be fixed.
     grid
         One nonlinear parameter and its values, for a patchset.
     record
         INSPIRE identifier of the paper, for a patchset.
     """
-    chosen = analysis.holding(at)
-    likelihood, metadata, held = build(chosen), about_likelihood(chosen), chosen.held
-    data = observed_or_asimov(likelihood.at({}))
+    held = _held(likelihood, at)
+    metadata, data = about_likelihood(likelihood, held), observed_or_asimov(likelihood.at({}))
     points = [held] if not grid else [{**held, name: value} for name, values in grid.items() for value in _checked(values)]
     label = next(iter(grid)) if grid else ""
     if grid and (len(grid) > 1 or label in held or label not in likelihood.nonlinear):
@@ -122,14 +177,18 @@ def workspaces(
         return Workspaces(made[0].spec, None, metadata)
     base = histfactory.without_couplings(made[0])
     by_value = {float(point[label]): exported for point, exported in zip(points, made, strict=True)}
-    about = (
-        f"{analysis.model}: {', '.join(metadata['experiments'])}, one patch for each value of {label} [{likelihood.nonlinear[label].unit}]"
-    )
+    about = f"{metadata['model']}: {', '.join(metadata['experiments'])}, one patch for each value of {label} [{likelihood.nonlinear[label].unit}]"
     extra = {"cevnsfit": plain(metadata)}
     patches = histfactory.patchset(base, by_value, label, description=about, record=record, extra=extra)
     validate(base, "workspace")
     validate(patches, "patchset")
     return Workspaces(base, patches, metadata)
+
+
+def _held(likelihood: Likelihood, at: Mapping[str, float] | None) -> dict[str, float]:
+    """Return the held parameters of a likelihood whose data the model can make."""
+    require_possible(likelihood.at({}), likelihood.axes)
+    return {} if at is None else {name: float(value) for name, value in at.items()}
 
 
 def _checked(values: ArrayLike) -> NDArray[np.float64]:
@@ -177,17 +236,17 @@ def write_workspaces(made: Workspaces, path: Path) -> tuple[Path, ...]:
 
 
 @on_one_thread
-def hs3(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> dict[str, Any]:
-    """Return an analysis at fixed nonlinear parameters as an HS3 document, in which the couplings float.
+def hs3(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """Return a likelihood at fixed nonlinear parameters as an HS3 document, in which the couplings float.
 
     Parameters
     ----------
-    analysis
-        The analysis.
+    likelihood
+        The likelihood.
     at
         Held parameters, as in `workspaces`.
     """
-    made = workspaces(analysis, at=at)
+    made = workspaces(likelihood, at=at)
     return hs3_document(made.base, {**made.metadata, **_about_hs3(made)})
 
 
@@ -206,31 +265,28 @@ def _about_hs3(made: Workspaces) -> dict[str, Any]:
 
 
 @on_one_thread
-def simplified(analysis: Analysis, ends: tuple[float, float], *, at: Mapping[str, float] | None = None) -> Simplified:
+def simplified(likelihood: Likelihood, ends: tuple[float, float], *, at: Mapping[str, float] | None = None) -> Simplified:
     """Return Delta chi2 over the mass and the coupling of a mediator as a table that numpy alone can interpolate.
 
     Parameters
     ----------
-    analysis
-        The analysis.
+    likelihood
+        The likelihood.
     ends
         Smallest and largest mass in MeV.
     at
-        Other held parameters; those of the analysis by default.
+        Other held parameters.
 
     Raises
     ------
     CevnsfitError
         If the model has no mass, or not exactly one coupling on a logarithmic scale.
     """
-    chosen = analysis.holding(at)
-    likelihood, held = build(chosen), chosen.held
+    held = _held(likelihood, at)
     fix(likelihood, held)
     couplings = [p for p in likelihood.parameters if p.kind == "polynomial" and p.scale == "log" and not p.fixed]
     if "mass" not in likelihood.nonlinear or len(couplings) != 1 or {"mass", couplings[0].name} & set(held):
-        message = (
-            f"a simplified likelihood is made over the mass and the coupling of a mediator; {analysis.model} has other free parameters"
-        )
+        message = f"a simplified likelihood is made over the mass and the coupling of a mediator; {likelihood!r} has other free parameters"
         raise CevnsfitError(message)
     mass, name = likelihood.nonlinear["mass"], couplings[0].name
     for end in ends:
@@ -241,7 +297,7 @@ def simplified(analysis: Analysis, ends: tuple[float, float], *, at: Mapping[str
     curves = _Curves(likelihood, held, name, data, standard.theta[0])
     best = min(curves.minimum(float(x)) for x in np.geomspace(*ends, 25))
     metadata = {
-        **about_likelihood(chosen),
+        **about_likelihood(likelihood, held),
         "method": METHOD,
         "best_fit": {"nll2": best[0], name: best[1], "mass": best[2]},
         "standard_model_nll2": float(standard.nll2[0]),

@@ -9,134 +9,128 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, NoDataError
-from cevnsfit.core.threads import on_one_thread
-from cevnsfit.infer.fit import fit
+from cevnsfit.infer.fit import fit as minimum
 from cevnsfit.infer.profile import profile
+from cevnsfit.infer.results import FitResult
 from cevnsfit.model.build import SIGNAL
-from cevnsfit.stats.joint import Joint, join, measured_backgrounds
+from cevnsfit.stats.joint import Joint, join
 from cevnsfit.studies.possible import require_possible
-from cevnsfit.studies.pseudo import Pseudo, data_text
 from cevnsfit.studies.rates import Rates, counts_at
-from cevnsfit.studies.setup import asked_to_float, build, caveat, check_floating, fix, load_experiments
+from cevnsfit.studies.setup import asked_to_float, check_floating, fix
+from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from cevnsfit.core.analysis import Analysis
-    from cevnsfit.infer.results import FitResult
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.likelihood import Likelihood
 
+    Progress = Callable[[int, int], None]
 
 ALL: Final = "all"
 """Name that stands for all parameters that float."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class FitSummary(Document):
-    """A fit and what follows from it.
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
+class Fit(FitResult):
+    """A best fit and what follows from it.
 
     Attributes
     ----------
-    fit
-        The best fit.
     counts
-        Expected and observed counts of each experiment at the best fit.
+        Expected and observed counts of each experiment at the best fit, by name.
     significance
         sqrt(-2 ln lambda refitted without the signal minus that of the best fit), negative for a deficit: counts of the signal below 0; NaN when the refit fails, infinite where nothing but the
         signal makes the data.
-    caveat
-        What the prediction leaves out.
-    data
-        Which data were fitted, in words.
     delta_nll2_sm
         -2 ln lambda of the Standard Model (couplings at their defaults, everything else profiled or held) minus that of the best fit; NaN for a
         model without couplings.
+    data
+        Which data were fitted, in words.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **{key: f"fit.{key}" for key in ("valid", "reason", "nll2", "ndof", "correlation", "on_edge", "at_domain_end")},
+        **dict.fromkeys(("values", "errors", "lower", "upper", "floating", "at_limit", "without_effect", "n_starts", "n_minima", "counts")),
         **{key: key for key in ("parameters", "held", "expected", "observed")},
         **dict.fromkeys(("significance", "signal_significance"), "significance"),
-        "fit": None,
-        "counts": None,
     }
 
-    fit: FitResult
-    counts: tuple[Rates, ...]
+    counts: Mapping[str, Rates]
     significance: float
-    caveat: str = ""
-    data: str = "observed"
-    delta_nll2_sm: float = math.nan
+    delta_nll2_sm: float
+    data: str
 
     @property
     def parameters(self) -> dict[str, dict[str, float]]:
         """Return value, error, and both ends of the interval of every floating parameter; NaN where these were not asked for."""
-        best = self.fit
-        columns = {"value": best.values, "error": best.errors, "lower": best.lower, "upper": best.upper}
-        return {name: {key: values.get(name, math.nan) for key, values in columns.items()} for name in best.floating}
+        columns = {"value": self.values, "error": self.errors, "lower": self.lower, "upper": self.upper}
+        return {name: {key: values.get(name, math.nan) for key, values in columns.items()} for name in self.floating}
 
     @property
     def held(self) -> dict[str, float]:
         """Return the parameters that did not float."""
-        return {name: value for name, value in self.fit.values.items() if name not in self.fit.floating}
+        return {name: value for name, value in self.values.items() if name not in self.floating}
 
     @property
     def expected(self) -> dict[str, dict[str, float]]:
         """Return the counts of each component of each experiment at the best fit."""
-        return {entry.experiment: entry.totals for entry in self.counts}
+        return {name: entry.totals for name, entry in self.counts.items()}
 
     @property
     def observed(self) -> dict[str, float | None]:
         """Return the counts that each experiment observed; Asimov counts are not whole."""
-        found = {entry.experiment: None if entry.observed is None else float(entry.observed.sum()) for entry in self.counts}
+        found = {name: None if entry.observed is None else float(entry.observed.sum()) for name, entry in self.counts.items()}
         return {name: int(total) if total is not None and total.is_integer() else total for name, total in found.items()}
 
 
-@on_one_thread
-def run_fit(
-    analysis: Analysis, *, at: Mapping[str, float] | None = None, pseudo: Pseudo | None = None, minos: Collection[str] | None = None
-) -> FitSummary:
-    """Return the best fit of an analysis to its data.
+@verb
+def fit(
+    likelihood: Likelihood, *, at: Mapping[str, float] | None = None, minos: Collection[str] | None = None, progress: Progress | None = None
+) -> Fit:
+    """Return the best fit of a likelihood to its data.
 
     Parameters
     ----------
-    analysis
-        What to fit.
+    likelihood
+        From `build_likelihood`; Asimov data and pseudo-experiments are fitted with `likelihood.with_data`.
     at
-        Held parameters; those of the analysis by default.
-    pseudo
-        Asimov data or a pseudo-experiment in the place of the observed data. A held parameter that rebuilds templates, such as a mass, is true
-        as it is held unless the truth says otherwise.
+        Held parameters; all others float that are not held by default.
     minos
-        Names that get profile errors, `ALL` for all that float; by default those that are no nuisances.
+        Names that get profile errors, "all" for all that float; by default those that are no nuisances.
+    progress
+        Called with (finished, all) steps.
 
     Raises
     ------
     NoDataError
-        If an experiment is a projection without data, and there are no pseudo-data.
+        If an experiment is a projection without data.
+    FitError
+        If the model cannot make the data.
     UnknownNameError, DomainError
         If a held parameter is unknown or outside its domain.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> best = cf.fit(cf.build_likelihood("coherent-csi-2021", model="signal-strength"))
+    >>> round(best.values["signal_strength"], 2), round(best.errors["signal_strength"], 2), round(best.significance, 1)
+    (0.94, 0.1, 11.1)
     """
-    chosen = analysis.holding(at)
-    experiments = load_experiments(chosen)
-    if pseudo is None:
-        require_data(experiments)
-    likelihood, held = build(chosen, experiments, fitted=pseudo is None), chosen.held
-    check_floating(chosen.floating, held)
-    fix(likelihood, held)
-    if pseudo is not None:
-        nonlinear = {name: value for name, value in held.items() if name in likelihood.nonlinear}
-        pseudo = dataclasses.replace(pseudo, truth={**nonlinear, **pseudo.truth})
-        likelihood = likelihood.with_data("asimov" if pseudo.seed is None else "toy", pseudo.truth, seed=pseudo.seed)
-    result = fit(likelihood, at=held, minos=likelihood.names if minos is not None and ALL in minos else minos)
-    joint, others = fix(likelihood, {name: result.values[name] for name in likelihood.nonlinear.names} | held)
-    counts, significance = best_counts(experiments, likelihood, result), _significance(joint, result, others)
-    signal = sum(float(values.sum()) for entry in counts for name, values in entry.components.items() if name == SIGNAL)
-    significance = -significance if signal < 0.0 else significance
-    return FitSummary(result, counts, significance, caveat(chosen), data_text(pseudo), _above_standard(joint, result, others))
+    held = {} if at is None else at
+    prepared(likelihood, held, released=likelihood.nonlinear.names)
+    wanted = likelihood.names if minos is not None and ALL in minos else minos
+    best = minimum(likelihood, at=held, minos=wanted, progress=progress)
+    joint, others = fix(likelihood, {**held, **{name: best.values[name] for name in likelihood.nonlinear.names}})
+    counts, significance = counts_at(likelihood, best.values, profiled=True), _significance(joint, best, others)
+    signal = sum(float(entry.signal.sum()) for entry in counts.values())
+    return Fit(
+        **{field.name: getattr(best, field.name) for field in dataclasses.fields(best)},
+        counts=counts,
+        significance=-significance if signal < 0.0 else significance,
+        delta_nll2_sm=_above_standard(joint, best, others),
+        data=likelihood.data,
+    )
 
 
 def require_data(experiments: Sequence[Experiment]) -> None:
@@ -149,14 +143,6 @@ def require_observed(missing: Sequence[str]) -> None:
     if missing:
         message = f"{', '.join(missing)}: no observed counts to fit; use `cevnsfit forecast` for projections"
         raise NoDataError(message)
-
-
-def best_counts(experiments: Sequence[Experiment], likelihood: Likelihood, result: FitResult) -> tuple[Rates, ...]:
-    """Return the counts of each experiment at the best fit."""
-    joint, _ = fix(likelihood, {name: result.values[name] for name in likelihood.nonlinear.names})
-    theta = np.array([result.values[name] for name in joint.parameters.names])
-    measured = measured_backgrounds(joint, theta)
-    return tuple(counts_at(experiment, joint, theta, background) for experiment, background in zip(experiments, measured, strict=True))
 
 
 def without_signal(joint: Joint) -> Joint:
@@ -261,64 +247,16 @@ def asked_parameter(joint: Joint, poi: str | None, nonlinear: Sequence[str], at:
     return poi if poi is not None and poi in nonlinear else poi_name(joint, poi, at)
 
 
+def unheld(likelihood: Likelihood, at: Collection[str]) -> list[str]:
+    """Return the nonlinear parameters of the model that float and are not held."""
+    return [p.name for p in likelihood.nonlinear if not p.fixed and p.name not in at]
+
+
 def require_nonlinear(likelihood: Likelihood, at: Collection[str]) -> None:
     """Raise CevnsfitError unless every nonlinear parameter of the model (a mass) is held, or asked for."""
     for name in at:
         likelihood.parameters.index(name)
-    missing = [p.name for p in likelihood.nonlinear if not p.fixed and p.name not in at]
+    missing = unheld(likelihood, at)
     if missing:
         message = f"{', '.join(missing)} must be held for intervals at one value: add --at {missing[0]}=VALUE"
         raise CevnsfitError(message)
-
-
-@dataclass(frozen=True, slots=True)
-class SignalStrength:
-    """How one experiment, or a combination, sits with the Standard Model.
-
-    Attributes
-    ----------
-    label
-        The experiments.
-    observed, expected
-        Counts in all bins, and those of the Standard Model at nominal nuisances.
-    strength, error
-        Signal strength and its error, backgrounds profiled and the signal's systematics held.
-    nll2, ndof
-        Goodness of fit at the best strength: -2 ln lambda against the saturated model.
-    pull
-        Signed square root of -2 ln lambda(Standard Model) minus the minimum over the strength, every systematic profiled.
-    """
-
-    label: str
-    observed: float
-    expected: float
-    strength: float
-    error: float
-    nll2: float
-    ndof: int
-    pull: float
-
-
-@on_one_thread
-def signal_strength(analysis: Analysis, experiments: Sequence[Experiment]) -> SignalStrength:
-    """Return how the experiments of an analysis (given loaded), taken together, sit with the Standard Model; its model is not used."""
-    require_data(experiments)
-    strength = dataclasses.replace(analysis, model="signal-strength", signal_systematics=None, electrons=False, floating=())
-    held = build(strength, experiments)
-    measured = fit(held, minos=())
-    joint = build(dataclasses.replace(strength, signal_systematics="profile"), experiments).at({})
-    name = "signal_strength"
-    standard = profile(joint, {name: np.ones(1)})
-    free = fit(joint, minos=())
-    distance = max(float(standard.nll2[0]) - free.nll2, 0.0)
-    nominal = [counts_at(experiment, joint, joint.parameters.defaults(), None) for experiment in experiments]
-    return SignalStrength(
-        label=" + ".join(experiment.name for experiment in experiments),
-        observed=float(sum(entry.observed.sum() for entry in nominal if entry.observed is not None)),
-        expected=float(sum(entry.total.sum() for entry in nominal)),
-        strength=measured.values[name],
-        error=measured.errors[name],
-        nll2=measured.nll2,
-        ndof=measured.ndof,
-        pull=math.copysign(math.sqrt(distance), free.values[name] - 1.0),
-    )

@@ -1,155 +1,79 @@
-"""What planned experiments are expected to exclude and discover, alone and together with existing ones."""
+"""What experiments are expected to exclude and to discover."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import numpy as np
 
-from cevnsfit.core.documents import Document, keys_of
-from cevnsfit.core.errors import CevnsfitError, DomainError
-from cevnsfit.core.threads import on_one_thread
+from cevnsfit.core.documents import Result, keys_of
+from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version
-from cevnsfit.infer.hypothesis import hypothesis
-from cevnsfit.infer.intervals import Intervals
+from cevnsfit.infer.intervals import Intervals, Level
 from cevnsfit.infer.runner import Runner
-from cevnsfit.infer.sensitivity import DISCOVERY, SIGMAS, Outlook, Sensitivity, outlook, sensitivity
+from cevnsfit.infer.sensitivity import DISCOVERY, Sensitivity, sensitivity
 from cevnsfit.infer.toy_limits import toy_bands
-from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
-from cevnsfit.model.build import SIGNAL
-from cevnsfit.report.forecasts import LimitBand, forecast_figure
-from cevnsfit.report.style import AxisLabel, save_figure
-from cevnsfit.spec.load import Experiment, load_experiment
-from cevnsfit.stats.joint import expected
-from cevnsfit.studies.fitting import poi_name
-from cevnsfit.studies.setup import (
-    build,
-    caveat,
-    check_floating,
-    check_model,
-    digest_of,
-    fix,
-    load_experiments,
-    own_name,
-    require_digest,
-    split_path,
-)
-from cevnsfit.studies.workers import results
+from cevnsfit.report.forecasts import LimitBand, expected_figure, forecast_figure
+from cevnsfit.report.style import AxisLabel
+from cevnsfit.spec.load import load_experiment
+from cevnsfit.studies.asimov import asked_outlook, by_sigma, events, limit_cells, limit_headers, statement
+from cevnsfit.studies.setup import changes_of, own_name, split_path, units_of
+from cevnsfit.studies.verbs import verb
+from cevnsfit.studies.whatif import WhatIf, what_if
+from cevnsfit.studies.workers import executing, results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
     from cevnsfit.core.analysis import Analysis
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.likelihood import Likelihood
+    from cevnsfit.studies.workers import Workers
 
     Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything that defines a forecast but for the held parameters, as plain values.
-
-    Attributes
-    ----------
-    analysis
-        The planned experiments, the model, and changes of fields, which act on the planned experiments.
-    existing
-        Experiments with which they are combined; changes of a systematic that they share act on them too.
-    truth
-        Parameters of the model that are true, as (name, value); the Standard Model by default.
-    observed
-        Whether existing experiments enter with their observed counts and not with Asimov data.
-    cl, dof
-        Confidence level and degrees of freedom of the threshold.
-    toys, seed
-        Number of pseudo-experiments for the bands, 0 for asymptotic ones, and their seed.
-    poi
-        The parameter of interest; None for the model's coupling.
-    """
-
-    analysis: Analysis
-    existing: tuple[str, ...] = ()
-    truth: tuple[tuple[str, float], ...] = ()
-    observed: bool = False
-    cl: float = 0.90
-    dof: int = 1
-    toys: int = 0
-    seed: int = 1
-    poi: str | None = None
-
-    @property
-    def planned(self) -> Analysis:
-        """Return the analysis of the planned experiments, without the changes of existing ones (EXP:path)."""
-        existing = set(map(own_name, self.existing))
-        own = (pair for pair in self.analysis.overrides if split_path(pair[0])[0] not in existing)
-        return replace(self.analysis, overrides=tuple(own))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Setting:
-    """Experiments of one line of a forecast, ready to be given data.
-
-    Attributes
-    ----------
-    label
-        Their names, joined with " + ".
-    experiments
-        The experiments.
-    likelihood
-        Their likelihood, before it gets Asimov data.
-    real
-        Names of those that keep their observed counts.
-    """
-
-    label: str
-    experiments: tuple[Experiment, ...]
-    likelihood: Likelihood
-    real: tuple[str, ...]
+    Values = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Forecast(Document):
-    """The expected result of one set of experiments at one setting of the held parameters.
+class Forecast(Result):
+    """The expected result of experiments at one setting of the held parameters.
 
     Attributes
     ----------
-    label
-        The experiments, joined with " + ".
     at
         Held parameters.
-    sensitivity
-        Limit, bands and discovery reach.
     data
         What the data are.
     events
         Signal counts that the Standard Model expects, by experiment.
-    caveat
-        What the model leaves out, or an empty string.
+    sensitivity
+        Limit, bands and discovery reach.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
+        "label": "about.label",
         **keys_of(Intervals, "sensitivity.median"),
-        **{key: f"sensitivity.{key}" for key in ("limit", "bands_method", "live_bins")},
+        **{key: f"about.{key}" for key in ("experiments", "model", "lagrangian", "caveat")},
+        **{key: f"sensitivity.{key}" for key in ("limit", "bands_method", "live_bins", "valid")},
         "failed_toys": "sensitivity.failed",
-        "valid": "sensitivity.valid",
         "bands": "bands",
         "discovery": "discovery",
         "sensitivity": None,
     }
 
-    label: str
     at: Mapping[str, float]
-    sensitivity: Sensitivity
     data: str
     events: Mapping[str, float]
-    caveat: str
+    sensitivity: Sensitivity
 
     @property
     def bands(self) -> dict[str, float]:
@@ -162,227 +86,192 @@ class Forecast(Document):
         return {f"{z:g}": value for z, value in zip(DISCOVERY, self.sensitivity.discovery, strict=True)}
 
 
-def by_sigma(limits: Sequence[float]) -> dict[str, float]:
-    """Return limits by the standard deviations at which they lie."""
-    return {f"{z:+g}" if z else "0": value for z, value in zip(SIGMAS, limits, strict=True)}
-
-
-def settings(plan: Plan) -> tuple[Setting, ...]:
-    """Return the planned experiments alone, and their combination with the existing ones where there are any.
-
-    Raises
-    ------
-    CevnsfitError
-        If experiments or the model cannot be used, or experiments share events.
-    """
-    check_model(plan.analysis.model)
-    planned = load_experiments(plan.planned)
-    result = [_setting(plan, planned, ())]
-    if plan.existing:
-        known = tuple(_existing(name, plan.analysis.overrides) for name in plan.existing)
-        real = tuple(e.name for e in known if plan.observed and e.spec.has_data)
-        result.append(_setting(plan, (*planned, *known), real))
-    return tuple(result)
-
-
-def _setting(plan: Plan, experiments: tuple[Experiment, ...], real: tuple[str, ...]) -> Setting:
-    likelihood = build(plan.analysis, experiments)
-    return Setting(" + ".join(e.name for e in experiments), experiments, likelihood, real)
-
-
-def _existing(name: str, changes: Sequence[tuple[str, str]]) -> Experiment:
-    """Return an existing experiment; of the changes its own (EXP:path) and those of its shared systematics act on it."""
-    experiment = load_experiment(name)
-    shared = {f"systematics.{key}" for key, systematic in experiment.spec.systematics.items() if systematic.shared}
-    asked = [(*split_path(path), value) for path, value in changes]
-    here = {
-        path: value for scope, path, value in asked if scope == experiment.name or (not scope and ".".join(path.split(".")[:2]) in shared)
-    }
-    return load_experiment(name, here) if here else experiment
-
-
-def asimov_and_real(plan: Plan, setting: Setting, at: Mapping[str, float]) -> tuple[Likelihood, Likelihood]:
-    """Return the likelihood with Asimov data in all experiments, and the one in which some keep their observed counts.
-
-    Nonlinear parameters among `at` are true as they are held unless the truth says otherwise.
-    """
-    shapes = {name: value for name, value in at.items() if setting.likelihood.parameters[name].kind == "nonlinear"}
-    truth = {**shapes, **dict(plan.truth)}
-    nuisances = [name for name in truth if setting.likelihood.parameters[name].kind == "nuisance"]
-    if nuisances:
-        message = f"{nuisances[0]} is a systematic; the truth is given by parameters of the model"
-        raise CevnsfitError(message)
-    asimov = setting.likelihood.with_data("asimov", truth)
-    return asimov, setting.likelihood.with_data("asimov", truth, keep=setting.real) if setting.real else asimov
-
-
-def outlook_at(plan: Plan, setting: Setting, at: Mapping[str, float]) -> Outlook:
-    """Return the true value on Asimov and on real data at the held parameters.
-
-    Raises
-    ------
-    CevnsfitError
-        If a mass is not held, or there is no parameter of interest.
-    """
-    missing = [p.name for p in setting.likelihood.nonlinear if not p.fixed and p.name not in at]
-    if missing:
-        message = f"{', '.join(missing)} must be held: add --at {missing[0]}=VALUE"
-        raise CevnsfitError(message)
-    fix(setting.likelihood, at)
-    asimov, real = asimov_and_real(plan, setting, at)
-    joint, held = fix(asimov, at)
-    poi = poi_name(joint, plan.poi, at)
-    check_floating(plan.analysis.floating, at, (poi,))
-    truth = dict(plan.truth).get(poi, joint.parameters[poi].default)
-    fluctuating = tuple(e.name for e in setting.experiments if e.name not in setting.real)
-    test = hypothesis(joint, poi, truth, at=held)
-    other = test if real is asimov else hypothesis(fix(real, at)[0], poi, truth, at=held)
-    return outlook(test, other, fluctuating, cl=plan.cl, dof=plan.dof)
-
-
-@on_one_thread
+@overload
 def forecast(
-    plan: Plan, at: Mapping[str, float], prepared: Sequence[Setting] | None = None, executor: Executor | None = None
-) -> tuple[Forecast, ...]:
-    """Return the forecast of the planned experiments alone and, where there are existing ones, of the combination.
-
-    Parameters
-    ----------
-    plan
-        What is planned.
-    at
-        Held parameters; a mass must be among them when the model has one.
-    prepared
-        From `settings`, to build the likelihoods once for many calls.
-    executor
-        Where pseudo-experiments are generated; this process by default. The numbers do not depend on it.
-    """
-    if plan.toys < 0:
-        message = f"toys = {plan.toys} must not be negative"
-        raise DomainError(message)
-    result = []
-    for setting in settings(plan) if prepared is None else prepared:
-        here = outlook_at(plan, setting, at)
-        found = sensitivity(here)
-        if plan.toys > 0:
-            found = toy_bands(here, found, Toys(plan.toys, plan.seed), Runner(executor))
-        result.append(Forecast(setting.label, dict(at), found, statement(plan, setting), events(setting), caveat(plan.planned.holding(at))))
-    return tuple(result)
+    likelihood: Likelihood, poi: str | None = ..., *, at: Values | None = ..., true: Values | None = ..., observed: Sequence[str] = ...,
+    cl: float = ..., dof: int = ..., toys: Toys | None = ..., vary: None = ..., workers: Workers = ..., progress: Progress | None = ...,
+) -> Forecast: ...  # fmt: skip
 
 
-@on_one_thread
-def forecast_curve(
-    plan: Plan,
-    name: str,
-    values: NDArray[np.float64],
-    at: Mapping[str, float],
+@overload
+def forecast(
+    likelihood: Likelihood, poi: str | None = ..., *, at: Values | None = ..., true: Values | None = ..., observed: Sequence[str] = ...,
+    cl: float = ..., dof: int = ..., toys: Toys | None = ..., vary: Mapping[str, ArrayLike], workers: Workers = ..., progress: Progress | None = ...,
+) -> WhatIf: ...  # fmt: skip
+
+
+@verb
+def forecast(  # noqa: PLR0913 (workers and progress say where, not what)
+    likelihood: Likelihood,
+    poi: str | None = None,
+    *,
+    at: Values | None = None,
+    true: Values | None = None,
+    observed: Sequence[str] = (),
+    cl: float = 0.90,
+    dof: int = 1,
+    toys: Toys | None = None,
+    vary: Mapping[str, ArrayLike] | None = None,
+    workers: Workers = None,
     progress: Progress | None = None,
-    executor: Executor | None = None,
-) -> tuple[tuple[Forecast, ...], ...]:
-    """Return the forecasts at each value of a held parameter, for example of the mass.
+) -> Forecast | WhatIf:
+    """Return the expected limit with its bands and the discovery reach; with `vary` a table of limits against fields of the experiments.
 
     Parameters
     ----------
-    plan
-        What is planned.
-    name, values
-        The parameter and its values, shape (n,).
+    likelihood
+        Of all experiments, planned and existing ones.
+    poi
+        The parameter; by default the first coupling of the model that is not held.
     at
-        Other held parameters.
-    progress
-        Called with (finished, all).
-    executor
-        Where the values are computed; this process by default. The numbers do not depend on it.
+        Held parameters; a mass must be among them. Nonlinear ones are true as they are held, unless `true` says otherwise.
+    true
+        Parameters of the model that are true; the Standard Model by default.
+    observed
+        Experiments that keep their observed counts; all others have Asimov data.
+    cl, dof, workers, progress
+        As for `intervals`.
+    toys
+        Number and seed of pseudo-experiments for the bands, which are asymptotic by default.
+    vary
+        Values of fields of experiment.yaml by dotted path, of which all combinations are tried: in the experiments that have the field, or in some of
+        them ("EXP:path", "EXP,EXP:path"). The files are read again: a likelihood that was built by hand has none.
+
+    Raises
+    ------
+    CevnsfitError
+        If the question does not suit the model, or a field cannot be varied.
+
+    References
+    ----------
+    Cowan, Cranmer, Gross and Vitells, Eur. Phys. J. C 71 (2011) 1554, sections 3.2 and 4.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> likelihood = cf.build_likelihood("ccm-200", model="lmu-ltau")
+    >>> round(cf.forecast(likelihood, "g", at={"mass": 30.0}).sensitivity.limit, 5)
+    0.00144
+    >>> table = cf.forecast(likelihood, "g", at={"mass": 30.0}, vary={"source.exposure_pot": [1e22, 1e23]})
+    >>> [round(row.limit, 5) for row in table.rows]
+    [0.0016, 0.00137]
     """
-    places = [{**at, name: float(value)} for value in values]
-    prepared = settings(plan)
-    if executor is not None:
-        digest = digest_of(prepared[-1].experiments)
-        return tuple(results(executor, forecast_task, [(plan, place, digest) for place in places], progress))
-    return tuple(results(None, forecast, [(plan, place, prepared) for place in places], progress))
+    held, truth, level = {} if at is None else dict(at), {} if true is None else dict(true), Level(cl, dof)
+    expect = functools.partial(asked_outlook, poi=poi, at=held, true=truth, observed=tuple(observed), level=level)
+    data = statement(likelihood, truth, observed)
+    with executing(workers) as executor:
+        if vary is not None:
+            if toys is not None:
+                message = "the bands of a what-if table are asymptotic: it takes no pseudo-experiments"
+                raise CevnsfitError(message)
+            fields, rows, name = what_if(likelihood, vary, expect, executor, progress)
+            return WhatIf(data, fields, rows, name, cl, dof, held)
+        here = expect(likelihood)
+        found = sensitivity(here)
+        if toys is not None:
+            found = toy_bands(here, found, toys, Runner(executor, progress=progress))
+    return Forecast(held, data, events(likelihood), found)
 
 
-def forecast_task(plan: Plan, at: Mapping[str, float], digest: str) -> tuple[Forecast, ...]:
-    """Return a forecast in a worker process, which builds the likelihoods once; `digest` is that of the experiments."""
-    return forecast(plan, at, _prepared(plan, digest))
+def forecast_curve(
+    lines: Sequence[Callable[..., Forecast]],
+    places: Sequence[Mapping[str, float]],
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> tuple[tuple[Forecast, ...], ...]:
+    """Return the forecasts of each line, `forecast` of a likelihood with everything given but `at`, at each place, held parameters."""
+    found = results(executor, forecast_at, [(line, place) for place in places for line in lines], progress)
+    return tuple(tuple(found[k : k + len(lines)]) for k in range(0, len(found), len(lines)))
 
 
-@functools.lru_cache(maxsize=2)
-def _prepared(plan: Plan, digest: str) -> tuple[Setting, ...]:
-    prepared = settings(plan)
-    require_digest(prepared[-1].experiments, digest)
-    return prepared
+def forecast_at(line: Callable[..., Forecast], at: Mapping[str, float]) -> Forecast:
+    """Return the forecast of a line at some held parameters."""
+    return line(at=at)
 
 
-def statement(plan: Plan, setting: Setting) -> str:
-    """Return what the data of a forecast are."""
-    truth = ", ".join(f"{name} = {value:g}" for name, value in plan.truth)
-    where = f"at {truth}" if truth else "of the Standard Model"
-    asimov = [e.name for e in setting.experiments if e.name not in setting.real]
-    text = f"Asimov data {where} for {', '.join(asimov)}"
-    return f"{text}; observed data of {', '.join(setting.real)}" if setting.real else text
+# --- planned experiments and existing ones ---------------------------------------------------------------------------------------------
 
 
-def events(setting: Setting) -> dict[str, float]:
-    """Return the signal counts that the Standard Model expects in each experiment."""
-    joint = setting.likelihood.at({})
-    counts = expected(joint, joint.parameters.defaults())
-    return {name: float(components.get(SIGNAL, np.zeros(1)).sum()) for name, components in counts.items()}
+def planned_alone(planned: Analysis, existing: Sequence[str]) -> Analysis:
+    """Return the analysis of planned experiments without the changes of existing ones (EXP:path)."""
+    names = set(map(own_name, existing))
+    return replace(planned, overrides=tuple(pair for pair in planned.overrides if split_path(pair[0])[0] not in names))
+
+
+def combined(planned: Analysis, existing: Sequence[str]) -> Analysis:
+    """Return the analysis of planned and existing experiments; a change acts where `acting` says."""
+    overrides = tuple((acting(path, planned, existing), text) for path, text in planned.overrides)
+    return replace(planned, experiments=(*planned.experiments, *existing), overrides=overrides)
+
+
+def acting(path: str, planned: Analysis, existing: Sequence[str]) -> str:
+    """Return the path of a change with the experiments on which it acts, unless it names them.
+
+    These are the planned ones that have the field, and the existing ones that share the systematic.
+    """
+    if not existing or split_path(path)[0]:
+        return path
+    alone = planned_alone(planned, existing)
+    changed = zip(alone.experiments, changes_of(replace(alone, overrides=(*alone.overrides, (path, "null")))), strict=True)
+    (part, name), known = (*path.split("."), "")[:2], {own_name(name): load_experiment(name).spec.systematics for name in existing}
+    shared = [experiment for experiment, found in known.items() if part == "systematics" and name in found and found[name].shared]
+    return f"{','.join([*(own_name(name) for name, fields in changed if path in fields), *shared])}:{path}"
 
 
 # --- output ------------------------------------------------------------------------------------------------------------------------
 
 
-def write_forecast(curve: Sequence[Sequence[Forecast]], x: AxisLabel, path: Path) -> Path:
-    """Write limits, bands and discovery reach against one parameter as CSV, and return the path; an empty cell means that there is none.
-
-    Parameters
-    ----------
-    curve
-        From `forecast_curve`.
-    x
-        The parameter and its unit.
-    path
-        The file.
-    """
-    first = curve[0][0]
-    poi = first.sensitivity.median.poi
-    bands = [f"{poi}_{'minus' if z < 0 else 'plus'}_{abs(z):g}_sigma [1]" for z in SIGMAS if z != 0.0]
-    headers = ["label", f"{x.name} [{x.unit}]", f"{poi}_limit [1]", *bands, *(f"{poi}_discovery_{z:g}_sigma [1]" for z in DISCOVERY)]
-    rows = []
-    for point in curve:
-        for entry in point:
-            found = entry.sensitivity
-            spread = [value for z, value in zip(SIGMAS, found.bands, strict=True) if z != 0.0]
-            rows.append([entry.label, f"{entry.at[x.name]:.10g}", *map(cell, [found.limit, *spread, *found.discovery])])
-    return write_rows(path, _comments(curve), headers, rows)
+def write_forecast(several: Sequence[Forecast], name: str, path: Path) -> Path:
+    """Write limits, bands and discovery reach against a held parameter as CSV, and return the path; an empty cell means that there is none."""
+    poi = several[0].sensitivity.median.poi
+    headers = ["label", f"{name} [{_unit(several, name)}]", *limit_headers(poi), *(f"{poi}_discovery_{z:g}_sigma [1]" for z in DISCOVERY)]
+    rows = [[entry.about.label, f"{entry.at[name]:.10g}", *_cells(entry.sensitivity)] for entry in several]
+    return write_rows(path, [*_comments(several), f"cevnsfit {installed_version()}"], headers, rows)
 
 
-def _comments(curve: Sequence[Sequence[Forecast]]) -> list[str]:
-    median = curve[0][0].sensitivity.median
+def _unit(several: Sequence[Forecast], name: str) -> str:
+    return units_of(several[0].about.model).get(name, "1") if several[0].about.model else "1"
+
+
+def _cells(found: Sensitivity) -> list[str]:
+    return [*limit_cells(found.limit, found.bands), *map(cell, found.discovery)]
+
+
+def _comments(several: Sequence[Forecast]) -> list[str]:
+    first = several[0].sensitivity
     return [
-        f"expected limits at {median.cl:g} CL, {median.dof} dof, {median.method}",
-        f"bands: {curve[0][0].sensitivity.bands_method}",
-        *(f"{entry.label}: {entry.data}" for entry in curve[0]),
-        *(f"caveat: {text}" for text in {entry.caveat for entry in curve[0] if entry.caveat}),
-        f"cevnsfit {installed_version()}",
+        f"expected limits at {first.median.cl:g} CL, {first.median.dof} dof, {first.median.method}",
+        f"bands: {first.bands_method}",
+        *(f"{line[0].about.label}: {line[0].data}" for line in lines_of(several)),
+        *dict.fromkeys(f"caveat: {entry.about.caveat}" for entry in several if entry.about.caveat),
     ]
 
 
-def write_forecast_plot(curve: Sequence[Sequence[Forecast]], x: AxisLabel, y: AxisLabel, model: str, path: Path) -> Path:
-    """Draw limits with bands against one parameter, and return the path; `x` and `y` are the parameter and the limit."""
-    values = np.array([point[0].at[x.name] for point in curve])
-    lines = []
-    for position, entry in enumerate(curve[0]):
-        found = [point[position].sensitivity for point in curve]
-        lines.append(
-            LimitBand(
-                entry.label,
-                values,
-                np.array([f.limit for f in found]),
-                np.array([f.bands for f in found]),
-                np.array([f.discovery for f in found]),
-            )
+def varied(several: Sequence[Forecast]) -> str:
+    """Return the held parameter of which forecasts have several values; empty if there is none."""
+    return next((name for name in several[0].at if len({one.at.get(name) for one in several}) > 1), "")
+
+
+def lines_of(several: Sequence[Forecast]) -> list[list[Forecast]]:
+    """Return the forecasts of each set of experiments."""
+    lines: dict[str, list[Forecast]] = {}
+    for one in several:
+        lines.setdefault(one.about.label, []).append(one)
+    return [*lines.values()]
+
+
+def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None) -> Figure:
+    """Return limits with bands against a held parameter that has several values; as bars if there is none."""
+    name, poi, numbers = varied(several), several[0].sensitivity.median.poi, ("limit", "bands", "discovery")
+    bands = [
+        LimitBand(
+            line[0].about.label,
+            np.array([one.at.get(name, 0.0) for one in line]),
+            *(np.array([getattr(one.sensitivity, number) for one in line]) for number in numbers),
         )
-    notes = [*_comments(curve)[:-1]]
-    return save_figure(forecast_figure(lines, x, y, discovery=DISCOVERY, model=model, notes=notes), path)
+        for line in lines_of(several)
+    ]
+    if not name:
+        return expected_figure(bands, poi, discovery=DISCOVERY, notes=_comments(several), ax=ax)
+    x, y, model = AxisLabel(name, _unit(several, name)), AxisLabel(poi, "1"), several[0].about.model
+    return forecast_figure(bands, x, y, discovery=DISCOVERY, model=model, notes=_comments(several), ax=ax)

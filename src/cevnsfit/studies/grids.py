@@ -1,30 +1,77 @@
-"""Grids as text: "name=start:stop:count[:log]"."""
+"""Numbers with units, and grids, as text: "0.1GeV", "name=start:stop:count[:log]"."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.core.units import UnitError, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+_QUANTITY: Final = re.compile(r"\s*([+-]?(?:nan|inf|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?))\s*([a-zµ%][^=]*)?", re.IGNORECASE)
+"""Number and unit of "0.1GeV"."""
 
 
-def parse_grid(text: str) -> tuple[str, np.ndarray]:
+def quantity(name: str, text: str, units: Mapping[str, str]) -> float:
+    """Return the value of a parameter in its unit, of a number with or without one.
+
+    Parameters
+    ----------
+    name, text
+        The parameter, and the text.
+    units
+        Units of parameters by name.
+
+    Raises
+    ------
+    ValueError
+        If the text is not of this form.
+    CevnsfitError
+        If the unit is not one of the parameter.
+    """
+    parts = _QUANTITY.fullmatch(text)
+    if parts is None:
+        raise ValueError(text)
+    number, given = parts.groups()
+    if given is None:
+        return float(number)
+    if name not in units:
+        kind = "parameter of the model"
+        raise UnknownNameError(kind, name, units)
+    unit = "" if units[name] == "1" else units[name]
+    try:
+        return parse(f"{number} {given}", unit)
+    except UnitError as error:
+        message = f"{name}: {error}, for example {name}={number}{unit}"
+        raise CevnsfitError(message) from None
+
+
+def parse_grid(text: str, units: Mapping[str, str] | None = None) -> tuple[str, np.ndarray]:
     """Return name and values of "name=start:stop:count[:log]".
+
+    Parameters
+    ----------
+    text
+        Both ends may have a unit (mass=1MeV:1GeV:60:log).
+    units
+        Those of the parameters; None where ends are numbers.
 
     Raises
     ------
     CevnsfitError
-        If the text is not of this form.
+        If the text is not of this form, or a unit is not one of the parameter.
     """
     name, equals, rest = text.partition("=")
     parts = rest.split(":")
     try:
-        start, stop, count = float(parts[0]), float(parts[1]), int(parts[2])
+        start, stop = (float(part) if units is None else quantity(name, part, units) for part in (parts[0], parts[1]))
+        count = int(parts[2])
     except (ValueError, IndexError):
         equals = ""
         start, stop, count = 0.0, 0.0, 0
@@ -38,11 +85,11 @@ def parse_grid(text: str) -> tuple[str, np.ndarray]:
     return name, np.geomspace(start, stop, count) if log else np.linspace(start, stop, count)
 
 
-def parse_grids(texts: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the grids of several texts; a name given twice is an error."""
+def parse_grids(texts: Sequence[str], units: Mapping[str, str] | None = None) -> dict[str, np.ndarray]:
+    """Return the grids of several texts, see `parse_grid`; a name given twice is an error."""
     grids: dict[str, np.ndarray] = {}
     for text in texts:
-        name, values = parse_grid(text)
+        name, values = parse_grid(text, units)
         if name in grids:
             message = f"{name} has two grids"
             raise CevnsfitError(message)

@@ -95,6 +95,7 @@ def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what
     if method not in METHODS:
         message = f"unknown method '{method}'; known: {', '.join(METHODS)}"
         raise CevnsfitError(message)
+    profiles.threshold(cl, dof)
     held = {} if at is None else dict(at)
     nonlinear = nonlinear_in_question(likelihood, held, poi)
     if method == "profile":

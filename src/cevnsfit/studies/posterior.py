@@ -1,15 +1,17 @@
-"""Bayesian posteriors of an analysis, resumable, with their table and their picture."""
+"""Bayesian posteriors of a likelihood, resumable, with their table and their picture."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import math
-from contextlib import nullcontext
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from cevnsfit.core.documents import Document, keys_of, plain
-from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.analysis import Analysis
+from cevnsfit.core.documents import Result, keys_of, plain
+from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
@@ -18,137 +20,268 @@ from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.nested import DRAWS, LIVE, run_nested
 from cevnsfit.infer.posterior import BLOCK, run_block, stream_of
 from cevnsfit.infer.runner import Call, Runner, every
-from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, save_block
+from cevnsfit.io.description import unlike
+from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, read_posterior, save_block
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.posteriors import posterior_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.stats.data import observed_data
-from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, require_data, require_nonlinear
-from cevnsfit.studies.setup import build, check_floating, digest_of, fix, load_experiments, require_digest
+from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, prepared
+from cevnsfit.studies.setup import build
 from cevnsfit.studies.toy_runs import description
-from cevnsfit.studies.workers import workers
+from cevnsfit.studies.verbs import about, verb
+from cevnsfit.studies.workers import executing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Executor
-    from contextlib import AbstractContextManager
-    from pathlib import Path
 
     import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.density import PosteriorDensity
     from cevnsfit.infer.posterior import Block
     from cevnsfit.infer.runner import Procedure
-    from cevnsfit.io.store import Store
-    from cevnsfit.spec.load import Experiment
+    from cevnsfit.stats.likelihood import Likelihood
+    from cevnsfit.studies.workers import Workers
 
     Progress = Callable[[int, int], None]
 
 TABLE: Final = "posterior.csv"
 PICTURE: Final = "posterior.png"
 STEPS: Final = 8000
+NESTED: Final = "nested"
 
 PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {"emcee": ("emcee", "arviz_stats"), "nested": ("dynesty", "emcee", "arviz_stats")}
 SAMPLERS: Final = {"emcee": "emcee: differential evolution, jumps", "nested": "nested: dynesty, random walks"}
 """How a store names the samplers: with what they propose, so that a run is not continued with other proposals."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Sampling:
-    """What is sampled and how.
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Posterior(Result):
+    """A sampled posterior.
 
     Attributes
     ----------
-    poi
-        The parameter of interest; None for the first polynomial one of the model that is not held.
+    at
+        Held parameters.
+    numbers
+        Credible intervals; mean, errors and convergence of every parameter.
+    sample
+        Draws of the parameter of interest after the warm-up, shape (ensembles, steps, walkers).
+    """
+
+    document: ClassVar[Mapping[str, str | None]] = {**keys_of(Credible, "numbers"), "numbers": None, "sample": None}
+
+    at: Mapping[str, float]
+    numbers: Credible
+    sample: NDArray[np.float64]
+
+    @property
+    def doubt(self) -> str:
+        """Return why the numbers have not converged, and what is needed."""
+        found = self.numbers
+        return "" if found.valid else f"{found.reason}: more {'--walkers' if found.sampler == NESTED else '--steps'}"
+
+
+@verb
+def posterior(  # noqa: PLR0913 (store, workers and progress say where, not what; most others are the size of the run)
+    likelihood: Likelihood,
+    poi: str | None = None,
+    *,
+    at: Mapping[str, float] | None = None,
+    cl: float = 0.90,
+    priors: Sequence[str] = (),
+    steps: int | None = None,
+    walkers: int | None = None,
+    ensembles: int = 4,
+    seed: int = 1,
+    sampler: str = "emcee",
+    store: str | Path | None = None,
+    workers: Workers = None,
+    progress: Progress | None = None,
+) -> Posterior:
+    """Return the Bayesian posterior of all parameters that float.
+
+    Parameters
+    ----------
+    likelihood
+        From `build_likelihood`.
+    poi, at, workers
+        As for `intervals`.
     cl
         Probability of the credible intervals.
     priors
-        Priors that are not flat within the bounds of their parameters.
+        Texts "name=low:high", "name=low:high:log" (flat in the logarithm) or "name=gaussian:mean:sigma". Other priors are flat within the bounds of
+        their parameters; nuisances have their constraints.
     steps
-        Of each ensemble, in whole blocks; the only thing that may change when a run is continued. None for `STEPS`, and for nested sampling.
+        Of each ensemble, in whole blocks of 100; by default 8000. The only thing that may change when a stored run is continued.
     walkers
-        Of each ensemble; None for four times the number of parameters, at least 32. Live points of each nested run; None for `LIVE`.
+        Of each ensemble, by default four times the number of parameters, at least 32; live points of each nested run, by default 1000.
     ensembles
-        Independent ones, or nested runs.
+        Independent ensembles, or nested runs.
     seed
         Of all random streams.
     sampler
-        "emcee" (ensembles of walkers) or "nested".
+        "emcee" (ensembles of walkers), or "nested" (dynesty), which gives the evidence and has no steps.
+    store
+        Folder in which finished blocks are kept: the same call continues a stopped one.
+    progress
+        Called with (finished, all) blocks.
+
+    Raises
+    ------
+    CevnsfitError
+        If a package is missing, or the question does not suit the model.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> likelihood = cf.build_likelihood("coherent-csi-2021", model="signal-strength")
+    >>> found = cf.posterior(likelihood, priors=["signal_strength=0:3"], steps=100, ensembles=2)
+    >>> found.numbers.poi, found.sample.shape
+    ('signal_strength', (2, 67, 32))
     """
+    _require_packages(sampler)
+    threshold(cl, 1)
+    blocks, held = _blocks(steps, ensembles, seed, sampler), {} if at is None else dict(at)
+    chosen = parse_priors(priors)
+    goal, name = _density(likelihood, held, poi, chosen)
+    size = _walkers(walkers, goal, sampler)
 
-    poi: str | None = None
-    cl: float = 0.90
-    priors: tuple[Prior, ...] = ()
-    steps: int | None = None
-    walkers: int | None = None
-    ensembles: int = 4
-    seed: int = 1
-    sampler: str = "emcee"
+    def call(number: int, done: Sequence[Block]) -> Call:
+        """Return the call of the next block of an ensemble, or of a nested run."""
+        place = (number, len(done))
+        begin = () if sampler == NESTED else (done[-1].coordinates[-1] if done else None,)
+        return Call(run_nested if sampler == NESTED else run_block, (goal, *begin, size, stream_of(seed, *place)), place)
 
-    def __post_init__(self) -> None:
-        threshold(self.cl, 1)
-        steps = STEPS if self.steps is None else self.steps
-        if not 0 < steps <= BLOCK * BLOCKS or self.ensembles < 2 or self.seed < 0:
-            message = (
-                f"a posterior needs 1 to {BLOCK * BLOCKS} steps, at least 2 ensembles and a seed of at least 0, "
-                f"got {steps}, {self.ensembles} and {self.seed}"
-            )
-            raise DomainError(message)
-        if self.sampler not in PACKAGES:
-            message = f"there is no sampler '{self.sampler}'; there are {', '.join(PACKAGES)}"
-            raise CevnsfitError(message)
-        if self.nested and self.steps is not None:
-            message = "nested sampling ends by itself and has no steps; more live points (walkers) make it more precise"
-            raise CevnsfitError(message)
+    with ExitStack() as stack:
+        kept, save = None, None
+        if store is not None:
+            shape = (DRAWS * size, 1) if sampler == NESTED else (BLOCK, size)
+            what = {"priors": plain(chosen), "ensembles": ensembles, "walkers": size, "sampler": SAMPLERS[sampler]}
+            identity = description(likelihood, held, seed, method="posterior", block=shape[0], **what)
+            kept = stack.enter_context(open_posterior(Path(store), identity(), goal.names, ensembles=ensembles, shape=shape))
+            save = functools.partial(save_block, kept)
+        known = [[] if kept is None else load_blocks(kept, k, blocks) for k in range(ensembles)]
+        before = sum(map(len, known))
 
-    @property
-    def nested(self) -> bool:
-        """Return whether it is nested sampling."""
-        return self.sampler == "nested"
+        def tell(finished: int, _: int) -> None:
+            if progress is not None:
+                progress(before + finished, blocks * ensembles)
 
-    @property
-    def blocks(self) -> int:
-        """Return the number of blocks of each ensemble; a nested run is one."""
-        return 1 if self.nested else -(-(STEPS if self.steps is None else self.steps) // BLOCK)
-
-    def walkers_of(self, dimensions: int) -> int:
-        """Return the number of walkers, or of live points, of a density in some dimensions; DomainError if that which was asked for is too small."""
-        if self.walkers is None:
-            return LIVE if self.nested else max(4 * dimensions, 32)
-        if self.walkers < 2 * dimensions or self.walkers % 2:
-            message = f"{dimensions} parameters need an even number of at least {2 * dimensions} walkers, got {self.walkers}"
-            raise DomainError(message)
-        return self.walkers
+        tell(0, 0)
+        run = Runner(stack.enter_context(executing(workers)), save=save, progress=tell)
+        found = run(every([_ensemble(functools.partial(call, k), done, blocks) for k, done in enumerate(known)]))
+    return _summary(goal, found, name, at=held, cl=cl, seed=seed, walkers=size)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Place:
-    """Where a posterior is sampled: processes here, or the Dask cluster of a scheduler; and where it is kept, None to keep none."""
-
-    jobs: int = 1
-    dask: str | None = None
-    folder: Path | None = None
+def _ensemble(call: Callable[[Sequence[Block]], Call], blocks: list[Block], wanted: int) -> Procedure[list[Block]]:
+    """Return all blocks of an ensemble, given the first ones and the function that makes the call of the next one."""
+    while len(blocks) < wanted:
+        blocks = [*blocks, *(yield [call(blocks)])]
+    return blocks
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Posterior(Document):
-    """A sampled posterior: the analysis, the numbers, and the draws of the parameter of interest after the warm-up."""
+def _summary(
+    goal: PosteriorDensity, ensembles: list[list[Block]], poi: str, *, at: Mapping[str, float], cl: float, seed: int, walkers: int
+) -> Posterior:
+    """Return the posterior of finished ensembles."""
+    numbers = credible(goal, ensembles, poi, cl=cl, seed=seed, walkers=walkers)
+    return Posterior(at, numbers, goal.values(draws(goal, ensembles))[..., goal.index(poi)])
 
-    document: ClassVar[Mapping[str, str | None]] = {
-        **{key: f"analysis.{key}" for key in ("experiments", "model")},
-        **keys_of(Credible, "numbers"),
-        "at": "analysis.held",
-        "analysis": None,
-        "numbers": None,
-        "sample": None,
-    }
 
-    analysis: Analysis
-    numbers: Credible
-    sample: NDArray[np.float64]
+@on_one_thread
+def stored_posterior(folder: str | Path) -> Posterior:
+    """Return a stored posterior again, of the blocks that all ensembles have, with its default parameter of interest and 90 % intervals.
+
+    Raises
+    ------
+    ResultError
+        If there is none or nothing is finished, or what it was made with has changed.
+    """
+    store = read_posterior(Path(folder))
+    known = store.analysis
+    try:
+        analysis, run = Analysis.of(known), {key: known[key] for key in ("method", "block", "priors", "ensembles", "walkers", "sampler")}
+        priors, seed, walkers, ensembles = tuple(map(_prior, run["priors"])), int(known["seed"]), int(run["walkers"]), int(run["ensembles"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        message = f"{store.path}: the description of the analysis is not that of a posterior; remove the folder to start anew"
+        raise ResultError(message) from None
+    likelihood, held = build(analysis), analysis.held
+    now = description(likelihood, held, seed, **run)()
+    changed = unlike({**known, "version": now["version"]}, plain(now))
+    if changed:
+        message = f"{store.path}: what this posterior was made with has changed ({changed})"
+        raise ResultError(message)
+    found = [load_blocks(store, k, BLOCKS) for k in range(ensembles)]
+    finished = min(map(len, found))
+    if not finished:
+        message = f"{store.path}: an ensemble has no finished block yet; run the same posterior again to continue it"
+        raise ResultError(message)
+    goal, name = _density(likelihood, held, None, priors)
+    result = _summary(goal, [blocks[:finished] for blocks in found], name, at=held, cl=0.90, seed=seed, walkers=walkers)
+    return dataclasses.replace(result, about=about(likelihood, held))
+
+
+def _prior(values: Mapping[str, Any]) -> Prior:
+    """Return a prior of its plain values, in which an infinite end is None."""
+    lower, upper = (end if values[key] is None else float(values[key]) for key, end in (("lower", -math.inf), ("upper", math.inf)))
+    return Prior(**{**values, "lower": lower, "upper": upper})
+
+
+def _density(likelihood: Likelihood, held: Mapping[str, float], poi: str | None, priors: Sequence[Prior]) -> tuple[PosteriorDensity, str]:
+    """Return the density and the parameter of interest; templates are shared where no nonlinear parameter floats."""
+    nonlinear = nonlinear_in_question(likelihood, held, poi)
+    joint, values = prepared(likelihood, held, released=nonlinear)
+    name = asked_parameter(joint, poi, nonlinear, held)
+    goal = target(likelihood if nonlinear else joint, observed_data(joint), at=held if nonlinear else values, priors=priors)
+    goal.index(name)
+    return goal, name
+
+
+def _require_packages(sampler: str) -> None:
+    import importlib.util
+
+    if sampler not in PACKAGES:
+        message = f"there is no sampler '{sampler}'; there are {', '.join(PACKAGES)}"
+        raise CevnsfitError(message)
+    missing = [name for name in PACKAGES[sampler] if importlib.util.find_spec(name) is None]
+    if missing:
+        message = f"posteriors need {' and '.join(missing)}: pip install 'cevnsfit[bayes]'"
+        raise CevnsfitError(message)
+
+
+def _blocks(steps: int | None, ensembles: int, seed: int, sampler: str) -> int:
+    """Return the number of blocks of each ensemble; a nested run is one."""
+    if sampler == NESTED and steps is not None:
+        message = "nested sampling ends by itself and has no steps; more live points (walkers) make it more precise"
+        raise CevnsfitError(message)
+    steps = STEPS if steps is None else steps
+    if not 0 < steps <= BLOCK * BLOCKS or ensembles < 2 or seed < 0:
+        message = (
+            f"a posterior needs 1 to {BLOCK * BLOCKS} steps, at least 2 ensembles and a seed of at least 0, "
+            f"got {steps}, {ensembles} and {seed}"
+        )
+        raise DomainError(message)
+    return 1 if sampler == NESTED else -(-steps // BLOCK)
+
+
+def _walkers(walkers: int | None, goal: PosteriorDensity, sampler: str) -> int:
+    """Return the number of walkers, or of live points, of a density; DomainError if that which was asked for is too small."""
+    dimensions = len(goal.floating)
+    if sampler == NESTED:
+        require_proper(goal)
+    if walkers is None:
+        return LIVE if sampler == NESTED else max(4 * dimensions, 32)
+    if walkers < 2 * dimensions or walkers % 2:
+        message = f"{dimensions} parameters need an even number of at least {2 * dimensions} walkers, got {walkers}"
+        raise DomainError(message)
+    return walkers
+
+
+# --- priors ------------------------------------------------------------------------------------------------------------------------
 
 
 def parse_prior(text: str) -> Prior:
@@ -177,144 +310,6 @@ def parse_priors(texts: Sequence[str]) -> tuple[Prior, ...]:
     return tuple(priors.values())
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class DensityTask:
-    """What a worker process makes a density from, see `density_of`; the digest is that of the files."""
-
-    analysis: Analysis
-    digest: str
-    poi: str | None
-    priors: tuple[Prior, ...]
-
-
-@functools.lru_cache(maxsize=2)
-def density_of(task: DensityTask) -> PosteriorDensity:
-    """Return the density in a worker process.
-
-    Raises
-    ------
-    ResultError
-        If the files are no longer those that the task was made with.
-    """
-    experiments = load_experiments(task.analysis)
-    require_digest(experiments, task.digest)
-    return _density(task, experiments)[0]
-
-
-def _density(task: DensityTask, experiments: Sequence[Experiment]) -> tuple[PosteriorDensity, str]:
-    """Return the density and the parameter of interest; templates are shared where no nonlinear parameter floats."""
-    held, likelihood = task.analysis.held, build(task.analysis, experiments)
-    nonlinear = nonlinear_in_question(likelihood, held, task.poi)
-    require_nonlinear(likelihood, [*held, *nonlinear])
-    joint, values = fix(likelihood, held)
-    name = asked_parameter(joint, task.poi, nonlinear, held)
-    goal = target(likelihood if nonlinear else joint, observed_data(joint), at=held if nonlinear else values, priors=task.priors)
-    goal.index(name)
-    return goal, name
-
-
-@on_one_thread
-def run_posterior(
-    analysis: Analysis, sampling: Sampling, *, at: Mapping[str, float] | None = None, place: Place, progress: Progress | None = None
-) -> Posterior:
-    """Return the posterior of an analysis.
-
-    Parameters
-    ----------
-    analysis
-        The likelihood.
-    sampling
-        What is sampled and how.
-    at
-        Held parameters; those of the analysis by default. A mass must be among them when the model has one, or float.
-    place
-        Where it runs and is kept.
-    progress
-        Called with (finished, all) blocks.
-
-    Raises
-    ------
-    CevnsfitError
-        If a package is missing, or the question does not suit the model.
-    """
-    _require_packages(sampling.sampler)
-    chosen = analysis.holding(at)
-    experiments = load_experiments(chosen)
-    require_data(experiments)
-    check_floating(chosen.floating, chosen.held)
-    task = DensityTask(chosen, digest_of(experiments), sampling.poi, sampling.priors)
-    goal, name = _density(task, experiments)
-    if sampling.nested:
-        require_proper(goal)
-    walkers = sampling.walkers_of(len(goal.floating))
-    kept = nullcontext() if place.folder is None else _store(place.folder, chosen, sampling, goal, walkers)
-    with kept as store, workers(place.jobs, place.dask) as executor:
-        ensembles = _sampled(Chains(sampling, walkers, goal if executor is None else task), executor, store, progress)
-    numbers = credible(goal, ensembles, name, cl=sampling.cl, seed=sampling.seed, walkers=walkers)
-    sample = goal.values(draws(goal, ensembles))[..., goal.names.index(name)]
-    return Posterior(chosen, numbers, sample)
-
-
-def _store(folder: Path, analysis: Analysis, sampling: Sampling, goal: PosteriorDensity, walkers: int) -> AbstractContextManager[Store]:
-    """Return the store of a posterior, made or continued."""
-    shape = (DRAWS * walkers, 1) if sampling.nested else (BLOCK, walkers)
-    about = {"priors": plain(sampling.priors), "ensembles": sampling.ensembles, "walkers": walkers, "sampler": SAMPLERS[sampling.sampler]}
-    identity = description(build(analysis), analysis.held, sampling.seed, method="posterior", block=shape[0], **about)
-    return open_posterior(folder, identity(), goal.names, ensembles=sampling.ensembles, shape=shape)
-
-
-def _require_packages(sampler: str) -> None:
-    import importlib.util
-
-    missing = [name for name in PACKAGES[sampler] if importlib.util.find_spec(name) is None]
-    if missing:
-        message = f"posteriors need {' and '.join(missing)}: pip install 'cevnsfit[bayes]'"
-        raise CevnsfitError(message)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Chains:
-    """What is sampled, how, with how many walkers or live points, and the density: itself here, what it is made from in worker processes."""
-
-    sampling: Sampling
-    walkers: int
-    density: PosteriorDensity | DensityTask
-
-    def call(self, number: int, blocks: Sequence[Block]) -> Call:
-        """Return the call of the next block of an ensemble, or of a nested run."""
-        place = (number, len(blocks))
-        start = blocks[-1].coordinates[-1] if blocks else None
-        function, begin = (run_nested, ()) if self.sampling.nested else (run_block, (start,))
-        return Call(sampled_block, (self.density, function, *begin, self.walkers, stream_of(self.sampling.seed, *place)), place)
-
-
-def sampled_block(density: PosteriorDensity | DensityTask, function: Callable[..., Block], *arguments: Any) -> Block:
-    """Return what a sampler makes of a density, here or in a worker process."""
-    return function(density_of(density) if isinstance(density, DensityTask) else density, *arguments)
-
-
-def _sampled(chains: Chains, executor: Executor | None, store: Store | None, progress: Progress | None) -> list[list[Block]]:
-    """Return the blocks of each ensemble; those in the store are not sampled again."""
-    sampling = chains.sampling
-    known = [[] if store is None else load_blocks(store, k, sampling.blocks) for k in range(sampling.ensembles)]
-    before, everything = sum(map(len, known)), sampling.blocks * sampling.ensembles
-
-    def tell(finished: int, _: int) -> None:
-        if progress is not None:
-            progress(before + finished, everything)
-
-    tell(0, 0)
-    run = Runner(executor, save=None if store is None else functools.partial(save_block, store), progress=tell)
-    return run(every([_ensemble(chains, k, blocks) for k, blocks in enumerate(known)]))
-
-
-def _ensemble(chains: Chains, number: int, blocks: list[Block]) -> Procedure[list[Block]]:
-    """Return all blocks of an ensemble, given the first ones."""
-    while len(blocks) < chains.sampling.blocks:
-        blocks = [*blocks, *(yield [chains.call(number, blocks)])]
-    return blocks
-
-
 # --- output ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -328,7 +323,7 @@ def prior_text(prior: Prior) -> str:
 def notes_of(result: Posterior) -> list[str]:
     """Return what a table or a picture of a posterior must say."""
     found = result.numbers
-    held = "".join(f", {name} = {value:g}" for name, value in result.analysis.held.items())
+    held = [f"{name} = {value:g}" for name, value in result.at.items()]
     if found.sampler == "nested":
         size = f"{found.ensembles} nested runs of {found.walkers} live points, {found.steps} draws of each"
         end = f"seed {found.seed}; ln evidence {found.log_evidence:.2f} +- {found.log_evidence_error:.2f}, relative to the saturated model"
@@ -336,7 +331,7 @@ def notes_of(result: Posterior) -> list[str]:
         size = f"{found.ensembles} ensembles of {found.walkers} walkers and {found.steps} steps, the first {found.warm_up} left out"
         end = f"seed {found.seed}; acceptance {found.acceptance:.2f}"
     return [
-        f"{' + '.join(result.analysis.experiments)}, {result.analysis.model}{held}",
+        ", ".join([result.about.label, *([result.about.model] if result.about.model else []), *held]),
         f"{found.method}, {100 * found.cl:g} %; priors: {'; '.join(map(prior_text, found.priors))}; all others unit normal",
         f"{size}; {end}",
     ]
@@ -353,6 +348,11 @@ def write_posterior(result: Posterior, folder: Path) -> tuple[Path, Path]:
     branches = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in found.intervals)
     comments = [*notes_of(result), f"{found.poi}: {branches}", *([f"not converged: {found.reason}"] if found.reason else [])]
     table = write_rows(folder / TABLE, [*comments, f"cevnsfit {installed_version()}"], headers, rows)
+    return table, save_figure(posterior_picture(result), folder / PICTURE)
+
+
+def posterior_picture(result: Posterior, ax: Axes | None = None) -> Figure:
+    """Return the picture of the posterior of the parameter of interest."""
+    found = result.numbers
     log = any(prior.name == found.poi and prior.log for prior in found.priors)
-    figure = posterior_figure(result.sample, found.intervals, found.poi, log=log, notes=notes_of(result))
-    return table, save_figure(figure, folder / PICTURE)
+    return posterior_figure(result.sample, found.intervals, found.poi, log=log, notes=notes_of(result), ax=ax)

@@ -1,61 +1,65 @@
-"""Expected counts of one experiment at nominal nuisances."""
+"""Expected counts of experiments, component by component."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from cevnsfit.core.documents import Document
+from cevnsfit.core.documents import About, keys_of
+from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.planes import Projection
 from cevnsfit.model.build import SIGNAL
-from cevnsfit.model.workspace import MEASURED
 from cevnsfit.stats.joint import expected
-from cevnsfit.studies.setup import build, fix, load_experiments
+from cevnsfit.studies.setup import fix
+from cevnsfit.studies.verbs import about
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from cevnsfit.core.analysis import Analysis
     from cevnsfit.core.axes import Axis
-    from cevnsfit.spec.load import Experiment
-    from cevnsfit.stats.joint import Joint
+    from cevnsfit.stats.likelihood import Likelihood
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Rates(Document):
-    """Expected counts of one experiment.
+class Rates(Histogram):
+    """Expected counts of one experiment: a histogram of all components, without axes where a likelihood that was built by hand has none.
 
     Attributes
     ----------
     experiment
         Its name.
-    axes
-        Its axes, in order.
     components
         Counts of each component, shape (bins of each axis).
     observed
         Observed counts in the same shape, or None.
     at
-        Values of the model's parameters at which they are expected, where they were asked for.
+        Values of the model's parameters at which they are expected.
+    about
+        What the likelihood is about.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **{key: key for key in ("units", "signal", "total")},
+        "units": "units",
+        "signal": "signal",
+        "total": "contents",
         "axes": "edges",
+        "values": None,
         "components": "totals",
         "observed": None,
+        **keys_of(About, "about"),
+        "about": None,
     }
 
     experiment: str
-    axes: tuple[Axis, ...]
     components: Mapping[str, NDArray[np.float64]]
     observed: NDArray[np.float64] | None
-    at: Mapping[str, float] = field(default_factory=dict)
+    at: Mapping[str, float]
+    about: About
 
     @property
     def edges(self) -> dict[str, NDArray[np.float64]]:
@@ -74,65 +78,56 @@ class Rates(Document):
 
     @property
     def signal(self) -> NDArray[np.float64]:
-        """Return the counts of the signal."""
-        return self.components[SIGNAL]
+        """Return the counts of the signal; 0 without one."""
+        return self.components.get(SIGNAL, 0.0 * self.contents)
 
     @property
-    def total(self) -> NDArray[np.float64]:
-        """Return the counts of all components."""
-        return np.asarray(np.sum(list(self.components.values()), axis=0))
+    def projections(self) -> tuple[Projection, ...]:
+        """Return the counts along each axis."""
+        return tuple(self._along(place, axis) for place, axis in enumerate(self.axes))
+
+    def _along(self, place: int, axis: Axis) -> Projection:
+        others = tuple(i for i in range(len(self.axes)) if i != place)
+        observed = None if self.observed is None else self.observed.sum(axis=others)
+        components = {name: values.sum(axis=others) for name, values in self.components.items()}
+        return Projection(self.experiment, axis.name, axis.unit, axis.display_edges, observed, components)
 
 
 @on_one_thread
-def rates(analysis: Analysis, *, at: Mapping[str, float] | None = None) -> Rates:
-    """Return the expected counts of the one experiment of an analysis, nuisances at their nominal values unless in `at` (of the analysis)."""
-    chosen = analysis.holding(at)
-    (experiment,) = load_experiments(chosen)
-    likelihood = build(chosen, [experiment], fitted=False)
-    joint, values = fix(likelihood, chosen.held)
-    used = {p.name: chosen.held.get(p.name, p.default) for p in likelihood.parameters if p.kind != "nuisance"}
-    return replace(counts_at(experiment, joint, joint.parameters.vector(values), measured=None), at=used)
-
-
-def counts_at(experiment: Experiment, joint: Joint, theta: NDArray[np.float64], measured: NDArray[np.float64] | None) -> Rates:
-    """Return the counts of one experiment of a joint likelihood at `theta`.
+def rates(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> dict[str, Rates]:
+    """Return the expected counts of each experiment by name, and the observed ones.
 
     Parameters
     ----------
-    experiment
-        The experiment.
-    joint
-        The likelihood it is part of.
-    theta
-        All parameters, shape (n,).
-    measured
-        The background of its control region, shape (bins,); None for control counts over their ratio.
+    likelihood
+        From `build_likelihood`.
+    at
+        Values of parameters of any kind; defaults, at which nuisances are nominal, for the rest.
+
+    Raises
+    ------
+    UnknownNameError, DomainError
+        If a parameter is unknown, or a value is outside its domain.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> found = cf.rates(cf.build_likelihood("coherent-csi-2021", model="lmu-ltau"), at={"mass": 20.0, "g": 5e-4})
+    >>> {name: round(total) for name, total in found["coherent-csi-2021"].totals.items()}
+    {'cevns': 315, 'steady_state': 1291, 'beam_neutrons': 18, 'neutrino_induced_neutrons': 6}
     """
-    shape = tuple(axis.nbins for axis in experiment.axes)
-    position = [channel.name for channel in joint.channels].index(experiment.name)
-    channel = joint.channels[position]
-    components = {name: counts.reshape(shape) for name, counts in expected(joint, theta)[experiment.name].items()}
-    if channel.control is not None:
-        name = next(iter(experiment.spec.control_region), MEASURED)
-        background = channel.control.counts / channel.control.ratio if measured is None else measured
-        components[name] = background.reshape(shape)
-    observed = None if channel.observed is None else channel.observed.reshape(shape)
-    return Rates(experiment.name, experiment.axes, components, observed)
+    return counts_at(likelihood, {} if at is None else at)
 
 
-def projections(counts: Rates) -> tuple[Projection, ...]:
-    """Return the counts along each axis."""
-    result = []
-    for position, axis in enumerate(counts.axes):
-        others = tuple(i for i in range(len(counts.axes)) if i != position)
-        result.append(
-            Projection(
-                experiment=counts.experiment,
-                axis=axis.name,
-                unit=axis.unit,
-                edges=axis.display_edges,
-                observed=None if counts.observed is None else counts.observed.sum(axis=others),
-                components={name: values.sum(axis=others) for name, values in counts.components.items()},
-            )
-        )
-    return tuple(result)
+def counts_at(likelihood: Likelihood, at: Mapping[str, float], *, profiled: bool = False) -> dict[str, Rates]:
+    """Return `rates`; a background that a control region measures is what was counted there over the ratio, unless it is `profiled`."""
+    joint, others = fix(likelihood, at)
+    counts = expected(joint, joint.parameters.vector(others), profiled=profiled)
+    used = {p.name: float(at.get(p.name, p.default)) for p in likelihood.parameters if p.kind != "nuisance"}
+    known = about(likelihood, at)
+    found = {}
+    for channel in joint.channels:
+        parts = {name: values.reshape(channel.bins) for name, values in counts[channel.name].items()}
+        total, observed = np.sum([*parts.values()], axis=0), None if channel.observed is None else channel.observed.reshape(channel.bins)
+        found[channel.name] = Rates(likelihood.axes.get(channel.name, ()), total, channel.name, parts, observed, used, known)
+    return found

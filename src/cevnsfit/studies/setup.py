@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
 from cevnsfit.core.threads import on_one_thread
-from cevnsfit.core.units import UnitError, parse
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.model.build import RELEASED, likelihood_of
 from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.catalog import experiment_names, resolve
 from cevnsfit.spec.load import FILE, Experiment, has_field, load_experiment
 from cevnsfit.spec.yaml_source import read_yaml
-from cevnsfit.stats.likelihood import release
+from cevnsfit.studies.grids import quantity
 from cevnsfit.studies.possible import require_possible
 
 if TYPE_CHECKING:
@@ -43,7 +41,8 @@ def load_experiments(analysis: Analysis) -> tuple[Experiment, ...]:
 def changes_of(analysis: Analysis) -> tuple[dict[str, str], ...]:
     """Return the fields to change in each experiment of an analysis, by path.
 
-    An override "EXP:path" is that of one experiment, "path" of those that have the field; where none has it, of all, which cannot be loaded then.
+    An override "EXP:path" is that of one experiment ("EXP,EXP:path" of several), "path" of those that have the field; where none has it, of all,
+    which cannot be loaded then.
 
     Raises
     ------
@@ -52,24 +51,25 @@ def changes_of(analysis: Analysis) -> tuple[dict[str, str], ...]:
     """
     changes: tuple[dict[str, str], ...] = tuple({} for _ in analysis.experiments)
     for name, text in analysis.overrides:
-        experiment, path = split_path(name)
-        if experiment:
-            chosen = [own == experiment for own in map(own_name, analysis.experiments)]
+        experiments, path = split_path(name)
+        if experiments:
+            named, own = experiments.split(","), [own_name(experiment) for experiment in analysis.experiments]
+            chosen = [experiment in named for experiment in own]
+            if unknown := [experiment for experiment in named if experiment not in own]:
+                kind = "experiment among those combined"
+                raise UnknownNameError(kind, unknown[0], own)
         else:
             several = len(changes) > 1
             chosen = [several and has_field(resolve(own), path, known) for own, known in zip(analysis.experiments, changes, strict=True)]
-        if experiment and not any(chosen):
-            kind = "experiment among those combined"
-            raise UnknownNameError(kind, experiment, map(own_name, analysis.experiments))
         for known, here in zip(changes, chosen, strict=True):
             known.update({path: text} if here or not any(chosen) else {})
     return changes
 
 
 def split_path(name: str) -> tuple[str, str]:
-    """Return experiment and path of "EXP:path"; the experiment of a plain path is ""."""
-    experiment, _, path = name.rpartition(":")
-    return experiment, path
+    """Return experiments and path of "EXP:path" or "EXP,EXP:path"; the experiment of a plain path is ""."""
+    experiments, _, path = name.rpartition(":")
+    return experiments, path
 
 
 def own_name(name: str | Path) -> str:
@@ -186,8 +186,28 @@ def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *
     )
     if fitted:
         require_possible(likelihood.at({}), likelihood.axes)
-    likelihood = replace(likelihood, origin=analysis, profiler=profile_minima)
-    return release(likelihood, analysis.floating) if analysis.floating else likelihood
+    return replace(likelihood, parameters=likelihood.parameters.released(analysis.floating), origin=analysis, profiler=profile_minima)
+
+
+def labelled(analysis: Analysis, *, each: bool) -> dict[str, Analysis]:
+    """Return an analysis by the names of its experiments, joined with " + ", before it that of each single one of several by its name if `each`."""
+    names = [own_name(name) for name in analysis.experiments]
+    singles = {
+        name: replace(analysis, experiments=(place,), overrides=tuple(changes.items()))
+        for name, place, changes in zip(names, analysis.experiments, changes_of(analysis), strict=True)
+    }
+    return {**(singles if each and len(names) > 1 else {}), " + ".join(names): analysis}
+
+
+def build_each(analyses: Mapping[str, Analysis]) -> dict[str, Likelihood]:
+    """Return the likelihood of each analysis by its label; experiments that several of them share are read once."""
+    known: dict[tuple[str, tuple[tuple[str, str], ...]], Experiment] = {}
+    likelihoods = {}
+    for label, analysis in analyses.items():
+        wanted = [(name, tuple(changes.items())) for name, changes in zip(analysis.experiments, changes_of(analysis), strict=True)]
+        known |= {key: load_experiment(key[0], dict(key[1])) for key in wanted if key not in known}
+        likelihoods[label] = build(analysis, [known[key] for key in wanted])
+    return likelihoods
 
 
 def digest_of(experiments: Iterable[Experiment]) -> str:
@@ -288,10 +308,6 @@ def fix(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[st
     return likelihood.at(shape), {name: value for name, value in values.items() if name not in shape}
 
 
-_ASSIGNMENT: Final = re.compile(r"([^=]+)=\s*([+-]?(?:nan|inf|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?))\s*([a-zµ%][^=]*)?", re.IGNORECASE)
-"""Name, number and unit of "mass=0.1GeV"."""
-
-
 def parse_assignments(texts: Sequence[str], units: Mapping[str, str] | None = None) -> dict[str, float]:
     """Return {name: value} of texts "name=value".
 
@@ -309,29 +325,16 @@ def parse_assignments(texts: Sequence[str], units: Mapping[str, str] | None = No
     """
     values: dict[str, float] = {}
     for text in texts:
-        parts = _ASSIGNMENT.fullmatch(text)
-        if parts is None:
-            message = f"'{text}' should read name=value with a number, for example mass=100 or mass=0.1GeV"
-            raise CevnsfitError(message)
-        name, number, unit = parts.groups()
+        name, _, rest = text.partition("=")
         if name in values:
             message = f"'{name}' is given twice"
             raise CevnsfitError(message)
-        values[name] = float(number) if unit is None else _converted(name, f"{number} {unit}", {} if units is None else units)
+        try:
+            values[name] = quantity(name, rest if name else "", {} if units is None else units)
+        except ValueError:
+            message = f"'{text}' should read name=value with a number, for example mass=100 or mass=0.1GeV"
+            raise CevnsfitError(message) from None
     return values
-
-
-def _converted(name: str, text: str, units: Mapping[str, str]) -> float:
-    """Return the value of a text with a unit in the unit of the parameter."""
-    if name not in units:
-        kind = "parameter of the model"
-        raise UnknownNameError(kind, name, units)
-    unit = "" if units[name] == "1" else units[name]
-    try:
-        return parse(text, unit)
-    except UnitError as error:
-        message = f"{name}: {error}, for example {name}={text.partition(' ')[0]}{unit}"
-        raise CevnsfitError(message) from None
 
 
 def parse_overrides(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from cevnsfit.core.documents import About, Document, keys_of, plain
+from cevnsfit.core.documents import About, Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
+from cevnsfit.infer.results import lost
 from cevnsfit.infer.toy_regions import column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.toys import Toys
-from cevnsfit.io.tables import cell, write_rows
+from cevnsfit.io.tables import write_rows
 from cevnsfit.report.plots import exclusion_figure
 from cevnsfit.report.style import save_figure
+from cevnsfit.studies.exclusion import interval_rows
 from cevnsfit.studies.fitting import require_observed
 from cevnsfit.studies.limits import RATIO
-from cevnsfit.studies.possible import require_possible
-from cevnsfit.studies.scan import check_held, plane_axes, scan
-from cevnsfit.studies.setup import asked_to_float, caveat, check_floating, described
+from cevnsfit.studies.scan import checked_plane, scans
 from cevnsfit.studies.toy_runs import description, runner
+from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import ArrayLike
 
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.infer.planes import Plane, Region
-    from cevnsfit.infer.toy_regions import Ordering
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.workers import Workers
 
@@ -45,7 +43,7 @@ _TOYS: Final = Toys(1024)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ToyRegion(Document):
+class ToyRegion(Result):
     """A Feldman-Cousins region.
 
     Attributes
@@ -61,7 +59,7 @@ class ToyRegion(Document):
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **{key: f"plane.{key}" for key in ("label", "model", "caveat")},
+        "label": "plane.label",
         **{key: key for key in ("method", "dof", "axes")},
         "cl": "region.cl",
         "best_fit": "plane.best",
@@ -73,7 +71,7 @@ class ToyRegion(Document):
     plane: Plane
     region: Region
     columns: tuple[Intervals, ...]
-    ordering: Ordering
+    ordering: str
 
     @property
     def method(self) -> str:
@@ -87,6 +85,12 @@ class ToyRegion(Document):
     def failed(self) -> int:
         """Return the number of pseudo-experiments whose fits failed."""
         return sum(column.toys.failed for column in self.columns if column.toys is not None)
+
+    @property
+    def doubt(self) -> str:
+        """Return why the region cannot be trusted: pseudo-experiments that were lost, or no minimum near what is allowed."""
+        doubts = {column.doubt for column in self.columns} - {""}
+        return lost(self.failed) if doubts and self.failed else next(iter(doubts), "")
 
     @property
     def dof(self) -> int:
@@ -108,13 +112,13 @@ class ToyRegion(Document):
         ]
 
 
-@on_one_thread
+@verb
 def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     likelihood: Likelihood,
     *,
     at: Mapping[str, float] | None = None,
     cl: float = 0.90,
-    ordering: Ordering = "plane",
+    ordering: str = "plane",
     toys: Toys = _TOYS,
     store: str | Path | None = None,
     workers: Workers = None,
@@ -143,28 +147,30 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     Raises
     ------
     CevnsfitError
-        If the grid does not suit the model.
+        If the grid does not suit the model, or there is no such ordering.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
+    >>> grid = {"mass": [300.0, 350.0, 400.0], "g": [1e-3, 3e-3, 1e-2, 3e-2]}
+    >>> found = cf.region(likelihood, **grid, toys=cf.Toys(256))  # doctest: +SKIP
+    >>> [column.allowed for column in found.columns]  # doctest: +SKIP
     """
     threshold(cl, 2)
     held = {} if at is None else dict(at)
-    axes = columns_first(likelihood, plane_axes(likelihood, grid))
-    check_held(axes, held)
-    check_floating(asked_to_float(likelihood), held, (axes[0].name, axes[1].name))
+    axes = columns_first(likelihood, checked_plane(likelihood, grid, held))
     if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
         message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
-    joint = likelihood.at({})
-    require_observed([channel.name for channel in joint.channels if channel.observed is None])
-    require_possible(joint, likelihood.axes)
-    chosen = described(likelihood, held)
-    plane = scan(likelihood, at=held, **{axis.name: axis.values for axis in axes}).plane
-    said = caveat(chosen, (axes[0].name, axes[1].name)) if chosen.model else ""
+    require_observed([channel.name for channel in likelihood.at({}).channels if channel.observed is None])
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
     tests = column_hypotheses(likelihood, axes, at=held, ordering=ordering)
     with runner(identity, RATIO, store=store, workers=workers, progress=progress) as here:
+        (found,) = scans({"": likelihood}, {axis.name: axis.values for axis in axes}, at=held, workers=here.executor)
         columns = here(column_intervals(tests, cl=cl, toys=toys))
-    return ToyRegion(dataclasses.replace(plane, model=chosen.model, caveat=said), toy_region(axes, tests, columns), columns, ordering)
+    return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, ordering)
 
 
 def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
@@ -178,14 +184,6 @@ def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
         f"cevnsfit {installed_version()}",
     ]
     headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
-    table = write_rows(folder / TABLE, comments, headers, _rows(result))
+    table = write_rows(folder / TABLE, comments, headers, interval_rows(x.values, [column.allowed for column in result.columns]))
     figure = exclusion_figure([(result.plane, [result.region], result.plane.label)], method=result.method)
     return table, save_figure(figure, folder / PICTURE)
-
-
-def _rows(result: ToyRegion) -> Iterator[tuple[object, ...]]:
-    for value, column in zip(result.plane.x.values, result.columns, strict=True):
-        for number, (low, high) in enumerate(column.allowed, 1):
-            yield cell(value), number, cell(low), cell(high)
-        if not column.allowed:
-            yield cell(value), 0, "", ""

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cevnsfit.core.documents import plain
-from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.runner import Runner
 from cevnsfit.infer.toys import CHUNK
 from cevnsfit.io.layouts import load_chunk, open_toys, save_chunk
-from cevnsfit.studies.identity import made_from
-from cevnsfit.studies.setup import load_experiments
+from cevnsfit.studies.identity import made_from, origin_of
 from cevnsfit.studies.workers import executing
 
 if TYPE_CHECKING:
@@ -32,13 +30,8 @@ def description(likelihood: Likelihood, at: Mapping[str, float], seed: int, **wh
 
 
 def _description(likelihood: Likelihood, at: Mapping[str, float], what: Mapping[str, object]) -> dict[str, Any]:
-    if likelihood.origin is None:
-        message = "a store says what its numbers were made from, and this likelihood does not know: build it with build_likelihood"
-        raise CevnsfitError(message)
-    analysis = likelihood.origin.holding(at)
-    experiments = load_experiments(analysis)
-    made = made_from([analysis], experiments, {" + ".join(experiment.name for experiment in experiments): likelihood}, [analysis.held])
-    return {**plain(analysis), "chunk": CHUNK, **made, **what}
+    analysis = origin_of(likelihood).holding(at)
+    return {**plain(analysis), "chunk": CHUNK, **made_from({" + ".join(likelihood.inputs): likelihood}, [analysis.held]), **what}
 
 
 @contextmanager

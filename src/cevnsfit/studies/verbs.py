@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -20,14 +21,19 @@ Found = TypeVar("Found", bound=Result)
 
 
 def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
-    """Return a function of a likelihood, its first argument, as a verb: on one thread of BLAS, with a result that knows what it is about."""
+    """Return a function of a likelihood, its first argument, as a verb: on one thread of BLAS, with a result that knows what it is about.
+
+    Parameters that are scanned are arguments of their own names.
+    """
+    own = inspect.signature(function).parameters
 
     @functools.wraps(function)
     def run(*args: Asked.args, **options: Asked.kwargs) -> Found:
         likelihood: Any = args[0] if args else options["likelihood"]
         at: Any = options.get("at")
         with one_thread():
-            return replace(function(*args, **options), about=about(likelihood, {} if at is None else at))
+            found = function(*args, **options)
+            return replace(found, about=about(likelihood, {} if at is None else at, [name for name in options if name not in own]))
 
     return run
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from cevnsfit.core.documents import Document
+from cevnsfit.core.documents import Result
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.units import UnitError, split
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.hypothesis import hypothesis
@@ -18,23 +17,27 @@ from cevnsfit.infer.planes import spacing
 from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, expected_limits, median_limit, outlook
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import WhatIfLine, whatif_figure
-from cevnsfit.report.style import AxisLabel, save_figure
+from cevnsfit.report.style import AxisLabel
 from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
-from cevnsfit.studies.forecast import Plan, by_sigma, events, outlook_at, settings, statement
-from cevnsfit.studies.setup import own_name, split_path
+from cevnsfit.stats.likelihood import Observing
+from cevnsfit.studies.asimov import by_sigma, events, limit_cells, limit_headers
+from cevnsfit.studies.setup import build, own_name, split_path
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
 
+    from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.sensitivity import Outlook
+    from cevnsfit.stats.likelihood import Likelihood
 
     Progress = Callable[[int, int], None]
 
@@ -73,32 +76,37 @@ class WhatIfRow:
         The limits at -2, -1, 0, 1 and 2 standard deviations, asymptotic.
     statistics_only
         The same with every constrained parameter held.
-    events
-        Signal counts that the Standard Model expects in the planned experiments.
+    signal
+        Counts that the Standard Model expects, by experiment.
     """
 
-    document: ClassVar[Mapping[str, str]] = {"bands": "named_bands"}
+    document: ClassVar[Mapping[str, str | None]] = {"bands": "named_bands", "events": "events", "signal": None}
 
     values: tuple[float, ...]
     limit: float
     bands: tuple[float, ...]
     statistics_only: float
-    events: float
+    signal: Mapping[str, float]
 
     @property
     def named_bands(self) -> dict[str, float]:
         """Return the limits of the bands by standard deviations."""
         return by_sigma(self.bands)
 
+    @property
+    def events(self) -> float:
+        """Return the signal counts that the Standard Model expects in all experiments."""
+        return sum(self.signal.values())
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class WhatIf(Document):
-    """A finished what-if scan.
+class WhatIf(Result):
+    """Expected limits against fields of the experiments.
 
     Attributes
     ----------
-    label, data
-        The experiments and what their data are.
+    data
+        What the data are.
     fields
         What is varied.
     rows
@@ -111,7 +119,8 @@ class WhatIf(Document):
         How the bands were found.
     """
 
-    label: str
+    document: ClassVar[Mapping[str, str]] = {"label": "about.label"}
+
     data: str
     fields: tuple[Field, ...]
     rows: tuple[WhatIfRow, ...]
@@ -122,57 +131,48 @@ class WhatIf(Document):
     bands_method: str = ASYMPTOTIC
 
 
-@on_one_thread
-def vary(
-    plan: Plan,
-    grids: Mapping[str, NDArray[np.float64]],
-    at: Mapping[str, float],
-    progress: Progress | None = None,
+def what_if(
+    likelihood: Likelihood,
+    grids: Mapping[str, ArrayLike],
+    expect: Callable[[Likelihood], Outlook],
     executor: Executor | None = None,
-) -> WhatIf:
-    """Return the expected limits of a plan at all combinations of field values.
+    progress: Progress | None = None,
+) -> tuple[tuple[Field, ...], tuple[WhatIfRow, ...], str]:
+    """Return the fields that are varied, the limits at all combinations of their values, and the parameter of interest.
 
-    Parameters
-    ----------
-    plan
-        What is planned; with existing experiments the combination is taken.
-    grids
-        Values by dotted path; a bare number has the unit of the value in the file.
-    at
-        Held parameters.
-    progress
-        Called with (finished, all).
-    executor
-        Where the combinations are computed; this process by default. The numbers do not depend on it.
-
-    Raises
-    ------
-    CevnsfitError
-        If a path names no field, or a value is not allowed there.
+    `grids` are values by dotted path, in the unit of the value in the file; `expect` returns what is expected of a likelihood.
     """
-    if not grids:
+    origin = likelihood.origin
+    if origin is None or isinstance(likelihood.build, Observing):
+        message = "fields are varied in the files of experiments: this likelihood does not know them, or has other data; use build_likelihood alone"
+        raise CevnsfitError(message)
+    if not grids or any(np.size(values) == 0 for values in grids.values()):
         message = "a what-if scan needs a field to vary: --vary PATH=START:STOP:COUNT[:log]"
         raise CevnsfitError(message)
-    fields = tuple(_field(plan, path, values) for path, values in grids.items())
-    paths = tuple(field.path for field in fields)
+    fields = tuple(_field(origin, path, np.atleast_1d(np.asarray(values, dtype=np.float64))) for path, values in grids.items())
     combinations = [tuple(map(float, values)) for values in itertools.product(*(field.values for field in fields))]
-    found = results(executor, whatif_row, [(plan, dict(zip(paths, values, strict=True)), dict(at)) for values in combinations], progress)
-    name, label, data = found[-1][1:]
-    return WhatIf(label, data, fields, tuple(row for row, *_ in found), name, plan.cl, plan.dof, dict(at))
+    found = results(executor, whatif_row, [(origin, tuple(grids), values, expect) for values in combinations], progress)
+    return fields, tuple(row for row, _ in found), found[-1][1]
 
 
-def whatif_row(plan: Plan, values: Mapping[str, float], at: Mapping[str, float]) -> tuple[WhatIfRow, str, str, str]:
-    """Return the expected limits with some fields changed; the parameter, the experiments, and what their data are."""
-    changes = tuple((path, repr(value)) for path, value in values.items())
-    changed = replace(plan, analysis=replace(plan.analysis, overrides=(*plan.analysis.overrides, *changes)))
-    setting = settings(changed)[-1]
-    expected = outlook_at(changed, setting, at)
-    counts = events(setting)
-    planned = sum(count for experiment, count in counts.items() if experiment not in plan.existing)
-    bare = median_limit(_statistics_only(expected))
+def as_planned(result: WhatIf, paths: Sequence[str], existing: Sequence[str]) -> WhatIf:
+    """Return a table under other paths of its fields, with the events of planned experiments alone."""
+    fields = tuple(replace(field, path=path) for field, path in zip(result.fields, paths, strict=True))
+    names = set(map(own_name, existing))
+    rows = [replace(row, signal={name: count for name, count in row.signal.items() if name not in names}) for row in result.rows]
+    return replace(result, fields=fields, rows=tuple(rows))
+
+
+def whatif_row(
+    origin: Analysis, paths: tuple[str, ...], values: tuple[float, ...], expect: Callable[[Likelihood], Outlook]
+) -> tuple[WhatIfRow, str]:
+    """Return the expected limits with some fields changed, and the parameter of interest."""
+    changes = tuple((path, repr(value)) for path, value in zip(paths, values, strict=True))
+    likelihood = build(replace(origin, overrides=(*origin.overrides, *changes)), fitted=False)
+    expected = expect(likelihood)
     bands = expected_limits(expected)
-    row = WhatIfRow(tuple(values.values()), bands[SIGMAS.index(0.0)], bands, bare, planned)
-    return row, expected.asimov.poi, setting.label, statement(changed, setting)
+    row = WhatIfRow(values, bands[SIGMAS.index(0.0)], bands, median_limit(_statistics_only(expected)), events(likelihood))
+    return row, expected.asimov.poi
 
 
 def _statistics_only(expected: Outlook) -> Outlook:
@@ -185,15 +185,16 @@ def _statistics_only(expected: Outlook) -> Outlook:
     return outlook(held(expected.asimov), held(expected.real), expected.fluctuating, cl=expected.cl, dof=expected.dof)
 
 
-def _field(plan: Plan, path: str, values: NDArray[np.float64]) -> Field:
-    experiment, inner = split_path(path)
+def _field(origin: Analysis, path: str, values: NDArray[np.float64]) -> Field:
+    experiments, inner = split_path(path)
     units = []
-    for name in (*plan.analysis.experiments, *plan.existing):
-        node: Any = read_yaml(resolve(name) / FILE).data if experiment in {"", own_name(name)} else None
+    for name in origin.experiments:
+        node: Any = read_yaml(resolve(name) / FILE).data if not experiments or own_name(name) in experiments.split(",") else None
         for part in inner.split("."):
             node = node.get(part) if hasattr(node, "get") else None
         units += [] if node is None else [_unit(node)]
-    return Field(path, next(iter(units), "1"), values, spacing(values))
+    scale = spacing(values) if len(values) > 1 and np.all(values > 0.0) else "linear"
+    return Field(path, next(iter(units), "1"), values, scale)
 
 
 def _unit(text: object) -> str:
@@ -210,27 +211,26 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
     """Write the table as CSV and return the path; an empty cell means that nothing is excluded."""
     comments = [
         f"expected limit on {result.poi} at {result.cl:g} CL, {result.dof} dof, with all systematics and with statistical errors alone",
-        f"{result.label}: {result.data}",
+        f"{result.about.label}: {result.data}",
         f"bands: {result.bands_method}",
         *(f"held: {name} = {value:g}" for name, value in result.at.items()),
         f"cevnsfit {installed_version()}",
     ]
     headers = [
         *(f"{f.path} [{f.unit}]" for f in result.fields),
-        f"{result.poi}_limit [1]",
-        *(f"{result.poi}_{'minus' if z < 0 else 'plus'}_{abs(z):g}_sigma [1]" for z in SIGMAS if z != 0.0),
+        *limit_headers(result.poi),
         f"{result.poi}_statistics_only [1]",
         "events [1]",
     ]
-    rows = []
-    for row in result.rows:
-        spread = [value for z, value in zip(SIGMAS, row.bands, strict=True) if z != 0.0]
-        rows.append([*(f"{v:.10g}" for v in row.values), *map(cell, (row.limit, *spread, row.statistics_only)), f"{row.events:.10g}"])
+    rows = [
+        [*(f"{v:.10g}" for v in row.values), *limit_cells(row.limit, row.bands), cell(row.statistics_only), f"{row.events:.10g}"]
+        for row in result.rows
+    ]
     return write_rows(path, comments, headers, rows)
 
 
-def write_whatif_plot(result: WhatIf, path: Path) -> Path:
-    """Draw the limits against the first field, one colour for each setting of the others, and return the path."""
+def whatif_picture(result: WhatIf) -> Figure:
+    """Return the limits against the first field, one colour for each setting of the others."""
     first, others = result.fields[0], result.fields[1:]
     groups: dict[tuple[float, ...], list[WhatIfRow]] = {}
     for row in result.rows:
@@ -243,6 +243,5 @@ def write_whatif_plot(result: WhatIf, path: Path) -> Path:
             WhatIfLine(text, np.array([row.values[0] for row in rows]), limits[0], limits[1], np.array([row.bands for row in rows]))
         )
     held = ", ".join(f"{name} = {value:g}" for name, value in result.at.items())
-    notes = [f"{result.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof", result.data]
-    figure = whatif_figure(lines, AxisLabel(first.path, first.unit), result.poi, scale=first.scale, notes=notes)
-    return save_figure(figure, path)
+    notes = [f"{result.about.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof", result.data]
+    return whatif_figure(lines, AxisLabel(first.path, first.unit), result.poi, scale=first.scale, notes=notes)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import cevnsfit as cf
 from cevnsfit.infer.toys import run_chunk
 
 if TYPE_CHECKING:
@@ -161,6 +162,9 @@ def test_coverage(command: Callable[..., Result], tmp_path: Path) -> None:
     assert "asymptotic threshold of t: 2.71" in text
     assert (tmp_path / "coverage.png").read_bytes().startswith(b"\x89PNG")
     assert "signal-strength" in (tmp_path / "coverage.csv").read_text(encoding="utf-8")
+    mine = cf.coverage(cf.build_likelihood(CSI, model="signal-strength"), "signal_strength", [1.0], toys=cf.Toys(256), store=tmp_path)
+    assert json.loads(json.dumps(mine.to_dict())) == {key: found[key] for key in found if key not in {"files", "provenance"}}
+    assert (found["experiments"], found["model"], found["true"], found["over"]) == ([CSI], "signal-strength", [1.0], None)
 
 
 @pytest.mark.slow

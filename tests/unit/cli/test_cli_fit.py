@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cevnsfit.cli.fit import fit_text
-from cevnsfit.core.analysis import Analysis
+import cevnsfit as cf
 from cevnsfit.studies import fitting
 
 if TYPE_CHECKING:
@@ -20,8 +19,8 @@ CSI = "coherent-csi-2021"
 
 
 @pytest.fixture(scope="module")
-def summary() -> fitting.FitSummary:
-    return fitting.run_fit(Analysis((CSI,), "signal-strength"))
+def summary() -> fitting.Fit:
+    return cf.fit(cf.build_likelihood(CSI, model="signal-strength"))
 
 
 def test_json(command: Callable[..., Result]) -> None:
@@ -38,14 +37,14 @@ def test_json(command: Callable[..., Result]) -> None:
     assert found["held"]["sns_flux"] == 0.0
 
 
-def test_profiling_the_signal_widens_the_error(command: Callable[..., Result], summary: fitting.FitSummary) -> None:
+def test_profiling_the_signal_widens_the_error(command: Callable[..., Result], summary: fitting.Fit) -> None:
     found = json.loads(command("fit", CSI, "-m", "signal-strength", "--profile-signal", "--json").stdout)
-    assert found["parameters"]["signal_strength"]["error"] > 1.1 * summary.fit.errors["signal_strength"]
+    assert found["parameters"]["signal_strength"]["error"] > 1.1 * summary.errors["signal_strength"]
     assert "sns_flux" in found["held"]
 
 
-def test_the_tables_say_what_was_found(summary: fitting.FitSummary) -> None:
-    text = "\n".join(fit_text(summary, Analysis((CSI,), "signal-strength")))
+def test_the_tables_say_what_was_found(summary: fitting.Fit) -> None:
+    text = str(cf.table(summary))
     assert all(part in text for part in ("signal_strength", "cevns", "observed", "1567", "-2 ln lambda / ndof = 93.", "11.", "sigma"))
 
 
@@ -66,10 +65,10 @@ def test_the_table_of_a_fit_names_the_values_that_it_holds(command: Callable[...
 
 
 def test_an_invalid_fit_is_printed_and_ends_with_3(
-    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, summary: fitting.FitSummary
+    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, summary: fitting.Fit
 ) -> None:
-    bad = dataclasses.replace(summary, fit=dataclasses.replace(summary.fit, valid=False, reason="it wanders"))
-    monkeypatch.setattr(fitting, "run_fit", lambda analysis, pseudo, minos: bad)  # noqa: ARG005
+    bad = dataclasses.replace(summary, valid=False, reason="it wanders")
+    monkeypatch.setattr(fitting, "fit", lambda likelihood, at, minos, progress: bad)  # noqa: ARG005
     result = command("fit", CSI, "-m", "signal-strength", "--json")
     assert result.exit_code == 3
     assert json.loads(result.stdout)["valid"] is False

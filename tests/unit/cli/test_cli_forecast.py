@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import cevnsfit as cf
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from typer.testing import Result
 
+CSI = "coherent-csi-2021"
 CCM = ("forecast", "ccm-200", "--model", "lmu-ltau")
 
 
@@ -24,6 +27,34 @@ def test_json_has_the_lists_of_intervals(command: Callable[..., Result]) -> None
     assert document["excluded"][-1][1] == 1.0
     assert (document["poi"], document["cl"], document["dof"]) == ("g", 0.9, 1)
     assert [entry["label"] for entry in document["forecasts"]] == ["ccm-200"]
+
+
+def test_the_verb_gives_the_keys_and_numbers_of_the_command(command: Callable[..., Result]) -> None:
+    options = (*CCM, "--at", "mass=30", "--with", CSI, "--observed", "--toys", "20", "--seed", "3", "--json")
+    found = json.loads(command(*options).stdout)
+    alone, together = (cf.build_likelihood(*names, model="lmu-ltau") for names in (["ccm-200"], ["ccm-200", CSI]))
+    mine = [
+        cf.forecast(likelihood, at={"mass": 30}, observed=observed, toys=cf.Toys(20, seed=3))
+        for likelihood, observed in ((alone, ()), (together, [CSI]))
+    ]
+    assert json.loads(json.dumps([entry.to_dict() for entry in mine])) == found.pop("forecasts")
+    assert found.pop("provenance")["existing"] == [CSI]
+    assert json.loads(json.dumps(mine[1].to_dict())) == found
+    assert (found["experiments"], found["model"]) == (["ccm-200", CSI], "lmu-ltau")
+
+
+def test_the_verb_varies_fields_as_the_command_does(command: Callable[..., Result]) -> None:
+    fields = {"source.exposure_pot": [1e22, 1e23], "systematics.lujan_flux.sigma": [5.0, 15.0]}
+    options = ("--vary", "source.exposure_pot=1e22:1e23:3", "--vary", "systematics.lujan_flux.sigma=5:15:3")
+    found = json.loads(command(*CCM, "--at", "mass=1000", *options, "--json").stdout)
+    likelihood = cf.build_likelihood("ccm-200", model="lmu-ltau")
+    mine = json.loads(json.dumps(cf.forecast(likelihood, at={"mass": 1000}, vary=fields).to_dict()))
+    assert found.pop("files") == []
+    assert found.pop("provenance")["overrides"] == []
+    assert {*mine} == {*found}
+    assert mine["rows"] == [row for row in found["rows"] if row["values"][0] in {1e22, 1e23} and row["values"][1] in {5.0, 15.0}]
+    assert [field["path"] for field in found["fields"]] == [field["path"] for field in mine["fields"]] == [*fields]
+    assert all(mine[key] == found[key] for key in found if key not in {"fields", "rows"})
 
 
 def test_text_states_data_and_method(command: Callable[..., Result]) -> None:
@@ -96,7 +127,8 @@ def test_a_field_is_varied(command: Callable[..., Result], tmp_path: Path) -> No
         (("--at", "mass=30", "--set", "axes.e_ee.start=60"), "149.56 keVnr = 54.24 keVee"),
         (("--at", "mass=30", "--vary", "source.exposure_pot=0:1e22:3"), "source.exposure_pot"),
         (("--at", "mass=30", "--with", "ccm-200-recoil"), "share events"),
-        (("--at", "mass=30", "--toys", "-5"), "toys"),
+        (("--at", "mass=30", "--toys", "-5"), "pseudo-experiments need a number of at least 1"),
+        (("--at", "mass=30", "--toys", "5", "--vary", "source.distance=20:30:3"), "takes no pseudo-experiments"),
         (("--vary", "source.distance=20:30:3"), "--at mass=VALUE"),
     ],
 )

@@ -69,6 +69,10 @@ def test_version(command: Callable[..., Result]) -> None:
         ("cevnsfit forecast ccm-200 --with ccm-200-rec", ["ccm-200-recoil"]),
         ("cevnsfit models show released", ["released-templates"]),
         ("cevnsfit experiments show ./mi", []),
+        ("cevnsfit fit coherent-csi-2021 -m lmu-ltau --at ma", ["mass="]),
+        ("cevnsfit intervals coherent-csi-2021 -m lmu-ltau --poi lo", ["loop_sign"]),
+        ("cevnsfit fit coherent-csi-2021 --profile m", []),
+        ("cevnsfit fit coherent-csi-2021 ccm-200 -m sm --set coherent-csi", ["coherent-csi-2017:", "coherent-csi-2021:"]),
     ],
 )
 def test_a_shell_completes_names(project_root: Path, monkeypatch: pytest.MonkeyPatch, words: str, wanted: list[str]) -> None:

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cevnsfit.core.analysis import Analysis
+import cevnsfit as cf
 from cevnsfit.io.layouts import load_blocks, open_posterior
-from cevnsfit.studies import posterior
-from cevnsfit.studies.posterior import Place, Sampling, run_posterior
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,26 +55,16 @@ def test_the_posterior_of_the_signal_strength_is_its_profile(command: Callable[.
     assert "4 ensembles of 32 walkers and 700 steps" in longer.stdout
 
 
-def test_a_stopped_run_continues_to_the_same_numbers(tmp_path: Path) -> None:
-    analysis, sampling = Analysis((CSI,), "signal-strength"), Sampling(steps=300, ensembles=2)
-
-    def stop(done: int, asked: int) -> None:
-        if done == 3:
-            raise KeyboardInterrupt(asked)
-
-    whole = run_posterior(analysis, sampling, at={}, place=Place())
-    with pytest.raises(KeyboardInterrupt):
-        run_posterior(analysis, sampling, at={}, place=Place(folder=tmp_path), progress=stop)
-    again = run_posterior(analysis, sampling, at={}, place=Place(2, folder=tmp_path))
-    np.testing.assert_array_equal(again.sample, whole.sample)
-    assert again.numbers == whole.numbers
-
-
-def test_finished_blocks_are_not_sampled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    analysis, sampling = Analysis((CSI,), "signal-strength"), Sampling(steps=200, ensembles=2)
-    first = run_posterior(analysis, sampling, at={}, place=Place(folder=tmp_path))
-    monkeypatch.delattr(posterior, "run_block")
-    np.testing.assert_array_equal(run_posterior(analysis, sampling, at={}, place=Place(folder=tmp_path)).sample, first.sample)
+def test_a_verb_gives_the_keys_and_numbers_of_the_command(command: Callable[..., Result]) -> None:
+    text = command("posterior", CSI, "-m", "lmu-ltau", "--at", "mass=100", "--prior", "g=1e-5:1e-2:log", "--steps", "100", "--json").stdout
+    found = json.loads(text)
+    assert found.pop("provenance")["seed"] == 1
+    assert found.pop("files") == []
+    likelihood = cf.build_likelihood(CSI, model="lmu-ltau")
+    mine = cf.posterior(likelihood, at={"mass": 100}, priors=["g=1e-5:1e-2:log"], steps=100)
+    assert json.loads(json.dumps(mine.to_dict())) == found
+    assert (found["poi"], found["at"], found["model"], found["experiments"]) == ("g", {"mass": 100.0}, "lmu-ltau", [CSI])
+    assert found["lagrangian"].startswith("L = g Z'_mu")
 
 
 def test_a_block_whose_mark_is_missing_is_none(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_nothing_is_imported_before_it_is_asked_for(project_root: Path) -> None:
 def test_from_experiment_to_region() -> None:
     likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
     scan = cf.scan(likelihood, mass=np.geomspace(300.0, 1000.0, 3), g=np.geomspace(1e-4, 2e-2, 6))
-    region = scan.regions(cl=0.90, dof=2)
+    region = scan.contour(cl=0.90, dof=2)
     assert len(region.columns) == 3
     assert all(column[0][0] == pytest.approx(1e-4) for column in region.columns)
     single = cf.intervals(likelihood, "g", at={"mass": 1000.0}, cl=0.90, dof=2)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def test_json(command: Callable[..., Result]) -> None:
     counts = json.loads(command("rates", "coherent-lar-2020", "--model", "sm", "--json").stdout)
-    assert set(counts) == {"experiment", "axes", "units", "components", "signal", "total", "at", "caveat", "provenance"}
+    about = {"experiments", "model", "lagrangian", "caveat"}
+    assert set(counts) == {"experiment", "axes", "units", "components", "signal", "total", "at", "provenance", *about}
     assert set(counts["provenance"]["inputs"]["coherent-lar-2020"]) >= {"experiment.yaml", "efficiency.csv", "templates.csv"}
     assert counts["units"] == {"e_ee": "keVee", "f90": "1", "time": "us"}
     assert [len(edges) for edges in counts["axes"].values()] == [13, 9, 11]

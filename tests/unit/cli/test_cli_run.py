@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cevnsfit.core.analysis import LIGHT_MEDIATOR
+from cevnsfit.core.analysis import LIGHT_MEDIATOR, Analysis
 from cevnsfit.moments.measured import latest_deviation, moment_names
 from cevnsfit.spec.analysis import AnalysisSpec
-from cevnsfit.studies.analysis import plane_grid, read_study
+from cevnsfit.studies.analysis import Study, plane_grid, read_study
 from cevnsfit.studies.grids import parse_grids
+from cevnsfit.studies.setup import load_experiments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,20 +132,25 @@ def grids(path: Path) -> list[tuple[str, str]]:
     return [(name, values) for name, _, values in (text.partition("=") for text in json.loads(line.removeprefix("grid: ")))]
 
 
+def origin(study: Study, place: int = 0) -> Analysis:
+    """Return what is fitted in one plane."""
+    return [*study.analyses.values()][place]
+
+
 def test_a_field_changes_the_analysis(here: Path) -> None:
-    with_electrons = read_study(write(here, ELECTRONS)).parts[0].analysis
-    without = read_study(write(here, ELECTRONS.replace("electrons: true\n", ""))).parts[0].analysis
+    with_electrons = origin(read_study(write(here, ELECTRONS)))
+    without = origin(read_study(write(here, ELECTRONS.replace("electrons: true\n", ""))))
     assert with_electrons.electrons
     assert not without.electrons
-    assert read_study(write(here, COUPLINGS)).parts[0].analysis.floating == ("eps_mumu_d",)
-    assert read_study(write(here, SHAPES)).parts[0].analysis.signal_systematics == "shapes"
-    assert read_study(write(here, OVERLAP)).parts[-1].analysis.allow_overlap
+    assert origin(read_study(write(here, COUPLINGS))).floating == ("eps_mumu_d",)
+    assert origin(read_study(write(here, SHAPES))).signal_systematics == "shapes"
+    assert origin(read_study(write(here, OVERLAP)), -1).allow_overlap
 
 
 def test_held_values_take_units(refused: Callable[..., str], here: Path) -> None:
     text = TRIDENTS.replace('"mass=200:1000:3:log"', '"loop_sign=-1:1:3"').replace('g_2: "2020"', "at: {mass: 0.1 GeV, slepton_log: 2}")
     text = text[: text.index("overlays")]
-    assert read_study(write(here, text)).parts[0].analysis.held == {"mass": pytest.approx(100.0), "slepton_log": 2.0}
+    assert origin(read_study(write(here, text))).held == {"mass": pytest.approx(100.0), "slepton_log": 2.0}
     message = refused("run", write(here, text.replace("GeV", "fm")), "-o", "out")
     assert "analysis.yaml:6: at: mass: '0.1 fm': Cannot convert" in message
     message = refused("run", write(here, ELECTRONS + "profile_signal: true\n"), "-o", "out")
@@ -152,10 +158,20 @@ def test_held_values_take_units(refused: Callable[..., str], here: Path) -> None
     assert "b-l profiles all of them without it" in message
 
 
+def test_grids_take_units(refused: Callable[..., str], here: Path) -> None:
+    grid = ELECTRONS.replace("mass=10:1000", "mass=0.2GeV:1GeV")
+    assert read_study(write(here, grid)).grid["mass"][[0, -1]] == pytest.approx([200.0, 1000.0])
+    message = refused("run", write(here, grid.replace("0.2GeV", "1fm")), "-o", "out")
+    assert "grid: mass: '1 fm': Cannot convert" in message
+    assert "for example mass=1MeV" in message
+    message = refused("scan", "coherent-csi-2021", "-m", "b-l", "--grid", "mass=1:10:3", "--grid", "g=1e-5:1e-3MeV:3", "-o", "out")
+    assert "for example g=1e-3" in message
+
+
 def test_a_change_can_be_that_of_one_experiment(here: Path) -> None:
     text = "model: b-l\nresults: [{label: a, experiments: [ccm-200, coherent-lar-2020], overrides: {'ccm-200:source.distance': 30 m}}]\n"
-    part, unchanged = read_study(write(here, text)).parts[0], read_study(write(here, text[: text.index(", over")] + "}]\n")).parts[0]
-    distances = [[entry.spec.source.distance for entry in each.experiments] for each in (part, unchanged)]
+    studies = [read_study(write(here, one)) for one in (text, text[: text.index(", over")] + "}]\n")]
+    distances = [[entry.spec.source.distance for entry in load_experiments(origin(study))] for study in studies]
     assert distances[0] == [3000.0, distances[1][1]]
     assert distances[1][0] != 3000.0
 
@@ -180,7 +196,7 @@ def test_folders_are_relative_to_the_file(folder: Path, here: Path) -> None:
     (here / "studies").mkdir()
     folder.rename(here / "studies" / "mine")
     study = read_study(write(here / "studies", RADII.replace("[coherent-csi-2021]", "[mine]") + "spectra: [mine, ccm-200]\n"))
-    assert study.parts[0].analysis.experiments == (str(here / "studies" / "mine"),)
+    assert origin(study).experiments == (str(here / "studies" / "mine"),)
     assert study.spectra == (str(here / "studies" / "mine"), "ccm-200")
 
 

@@ -54,7 +54,7 @@ def test_its_comments_are_fields_that_are_read(command: Callable[..., Result], s
     assert problems(schemas["analysis"], text) == []
     assert set(YAML(typ="safe", pure=True).load(text)) == set(AnalysisSpec.model_fields)
     study = read_study(path)
-    first = study.parts[0].analysis
+    first = next(iter(study.analyses.values()))
     assert (first.held, first.floating, first.electrons, first.allow_overlap) == ({"loop_sign": -1.0}, ("slepton_log",), True, True)
     assert first.overrides == (("source.distance", "19.3 m"),)
     assert [label for label, _ in study.curves] == ["CCFR tridents, 95 % CL"]

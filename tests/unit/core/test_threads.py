@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 VERBS = (
     "infer.fit:fit", "infer.intervals:intervals", "model.build:likelihood_of", "studies.agreement:compatibility",
     "studies.agreement:goodness", "studies.agreement:impacts", "studies.agreement:signal_strengths", "studies.analysis:run_study",
-    "studies.coverage:coverage", "studies.exclusion:regions_of", "studies.export:stored_limits", "studies.export_likelihood:hs3",
-    "studies.export_likelihood:simplified", "studies.export_likelihood:workspaces", "studies.fitting:signal_strength",
-    "studies.fitting:run_fit", "studies.forecast:forecast", "studies.forecast:forecast_curve",
-    "studies.limits:intervals", "studies.limits:significance", "studies.posterior:run_posterior", "studies.rates:rates",
-    "studies.scan:run_scan", "studies.scan:scan", "studies.scan:stored_scans", "studies.setup:build_likelihood",
-    "studies.susy:hierarchy_limits", "studies.susy:susy_scan", "studies.toy_regions:region", "studies.whatif:vary",
+    "studies.coverage:coverage", "studies.exclusion:regions_of", "studies.export:export", "studies.export_likelihood:hs3",
+    "studies.export_likelihood:simplified", "studies.export_likelihood:workspaces", "studies.fitting:fit", "studies.forecast:forecast",
+    "studies.limits:intervals", "studies.limits:significance", "studies.posterior:posterior", "studies.posterior:stored_posterior",
+    "studies.rates:rates", "studies.scan:scan", "studies.scan:scans", "studies.scan:stored_scans", "studies.setup:build_likelihood",
+    "studies.susy:hierarchy_limits", "studies.susy:susy_scan", "studies.toy_regions:region",
 )  # fmt: skip
 
 
@@ -119,6 +118,6 @@ def test_the_numbers_of_a_scan_do_not_depend_on_the_threads() -> None:
         with threadpool_limits(threads, user_api="blas"):
             likelihood = cf.build_likelihood("coherent-csi-2021", model="universal")
             scan = cf.scan(likelihood, mass=np.geomspace(10.0, 1000.0, 3), g=np.geomspace(1e-5, 1e-2, 12))
-            found.append((scan.plane.nll2, scan.regions(cl=0.90, dof=2).columns))
+            found.append((scan.plane.nll2, scan.contour(cl=0.90, dof=2).columns))
     np.testing.assert_array_equal(found[0][0], found[1][0])
     assert found[0][1] == found[1][1]

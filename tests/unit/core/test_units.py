@@ -66,6 +66,14 @@ def test_text_without_a_number_in_front(text: str) -> None:
         parse(text, "cm")
 
 
+@pytest.mark.parametrize(
+    ("text", "right"), [("30m", "30 m"), (" 1.5e3MeV", "1.5e3 MeV"), ("-.5µs", "-.5 µs"), ("3keVee / keVnr", "3 keVee / keVnr")]
+)
+def test_a_number_and_a_unit_without_a_space_are_told_what_would_be_right(text: str, right: str) -> None:
+    with pytest.raises(UnitError, match=f"a space; write '{right}'"):
+        parse(text, "cm")
+
+
 @pytest.mark.parametrize("text", ["19.3 parsecs", "19.3 m /", "19.3 ( m", "1 m + s", "1 kg m", "1 2", "1 m / 0"])
 def test_unknown_or_malformed_units(text: str) -> None:
     with pytest.raises(UnitError, match="wanted cm"):

@@ -76,4 +76,4 @@ def test_the_example_is_read(page: str, tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     study = read_study(path)
     assert list(study.grid) == ["r_n_cs", "r_n_i"]
-    assert [part.label for part in study.parts] == ["CsI 2017", "CsI 2021"]
+    assert [*study.analyses] == ["CsI 2017", "CsI 2021"]

@@ -57,8 +57,8 @@ def test_python_gives_the_limit_at_its_threshold(page: str) -> None:
     allowed = found["allowed"]
     assert isinstance(allowed, tuple)
     (low, high) = allowed[0]
-    joint = cf.build_likelihood("my-germanium", model="lmu-ltau").at({"mass": 10.0})
-    at_limit, best = cf.fit(joint, at={"g": high}, minos=()), cf.fit(joint, minos=())
+    likelihood = cf.build_likelihood("my-germanium", model="lmu-ltau")
+    at_limit, best = (cf.fit(likelihood, at={"mass": 10.0, **at}, minos=()) for at in ({"g": high}, {}))
     assert low == 0.0
     assert at_limit.nll2 - best.nll2 == pytest.approx(2.7055, abs=2e-3)
 

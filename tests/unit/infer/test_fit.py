@@ -101,7 +101,7 @@ def test_held_and_floating_parameters(make_joint: Callable[..., Joint]) -> None:
     assert result.values["flux"] == 0.5
     assert set(result.floating) == {"a.rate", "a.tilt", "a.norm", "b.brn"}
     idle = fit(joint, at={"g": 0.25}, floating=("norm",), minos=())
-    assert idle.held == ("norm",)
+    assert idle.without_effect == ("norm",)
     assert idle.valid
     with pytest.raises(CevnsfitError, match="both"):
         fit(joint, at={"g": 0.25}, floating=("g",))
@@ -202,7 +202,7 @@ def test_shape_parameter_floats_with_the_rest() -> None:
 def test_shape_parameter_without_effect_is_held() -> None:
     counts = asimov_data(Likelihood(MASS, resonance).at({}), np.array([0.0, 0.0])).counts[0]
     result = fit(Likelihood(MASS, lambda shape: resonance(shape, counts)), at={"g": 0.0}, minos=())
-    assert result.held == ("mass",)
+    assert result.without_effect == ("mass",)
     assert result.values["mass"] == 1.0
 
 

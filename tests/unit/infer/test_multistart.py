@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,12 +16,17 @@ from cevnsfit.infer.lines import curved_couplings
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.infer.profile import profile
 from cevnsfit.stats.data import toy_data
-from cevnsfit.stats.likelihood import Likelihood, release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cevnsfit.stats.joint import Joint
+    from cevnsfit.stats.likelihood import Likelihood
+
+
+def released(likelihood: Likelihood, *names: str) -> Joint:
+    joint = likelihood.at({})
+    return replace(joint, parameters=joint.parameters.released(names))
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +35,14 @@ def nsi() -> Likelihood:
 
 
 def test_held_parameters_are_released_by_name(nsi: Likelihood) -> None:
-    released = release(nsi, ["eps_ee_d"])
-    assert [p.name for p in released.parameters if not p.fixed and p.kind == "polynomial"] == ["eps_ee_d"]
+    assert [p.name for p in released(nsi, "eps_ee_d").parameters if not p.fixed and p.kind == "polynomial"] == ["eps_ee_d"]
     assert all(p.fixed for p in nsi.parameters if p.kind == "polynomial")
     with pytest.raises(UnknownNameError, match="eps_ee_d"):
-        release(nsi, ["eps_ee_s"])
+        released(nsi, "eps_ee_s")
 
 
 def test_only_couplings_in_which_counts_are_curved_have_basins(nsi: Likelihood) -> None:
-    joint = release(nsi, ["eps_ee_d", "eps_tautau_u"]).at({})
+    joint = released(nsi, "eps_ee_d", "eps_tautau_u")
     assert curved_couplings(joint, {}) == ("eps_ee_d",)
     assert curved_couplings(joint, {"eps_ee_d": 0.0}) == ()
     strengths = cf.build_likelihood("coherent-csi-2021", model="signal-strength").at({})
@@ -51,7 +56,7 @@ def test_without_curved_couplings_it_is_the_profile(nsi: Likelihood) -> None:
 
 @pytest.mark.parametrize("name", ["eps_mumu_u", "eps_ee_d", "eps_emu_u"])
 def test_it_is_not_above_any_value_of_the_coupling(nsi: Likelihood, name: str) -> None:
-    joint = release(nsi, [name]).at({})
+    joint = released(nsi, name)
     first = np.array([-0.15, 0.0, 0.2, 0.45])
     found = profile_minima(joint, {"eps_ee_u": first})
     assert found.converged.all()
@@ -64,14 +69,14 @@ def test_it_is_not_above_any_value_of_the_coupling(nsi: Likelihood, name: str) -
 
 
 def test_the_start_does_not_matter(nsi: Likelihood) -> None:
-    joint = release(nsi, ["eps_mumu_u"]).at({})
+    joint = released(nsi, "eps_mumu_u")
     start = joint.parameters.vector({"eps_mumu_u": 0.36})
     one, other = (profile_minima(joint, {"eps_ee_u": np.array([0.05, 0.3])}, start=begin) for begin in (None, start))
     np.testing.assert_allclose(one.nll2, other.nll2, atol=1e-6)
 
 
 def test_the_minimum_over_everything_is_that_of_a_fit(nsi: Likelihood) -> None:
-    joint = release(nsi, ["eps_ee_u", "eps_mumu_u"]).at({})
+    joint = released(nsi, "eps_ee_u", "eps_mumu_u")
     assert profile_minima(joint, {}).nll2[0] == pytest.approx(fit(joint, minos=()).nll2, abs=1e-5)
 
 
@@ -87,7 +92,7 @@ def test_batches_of_data_are_minimised_each(make_joint: Callable[..., Joint]) ->
 def test_a_profiled_coupling_opens_the_interval_along_the_valley(nsi: Likelihood) -> None:
     single = intervals(nsi.at({}), "eps_ee_u", cl=0.9)
     assert len(single.allowed) == 2
-    both = intervals(release(nsi, ["eps_ee_d"]).at({}), "eps_ee_u", cl=0.9)
+    both = intervals(released(nsi, "eps_ee_d"), "eps_ee_u", cl=0.9)
     assert len(both.allowed) == 1
     assert both.allowed[0][0] < -2.0
     assert both.allowed[0][1] > 2.0

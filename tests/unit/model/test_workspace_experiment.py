@@ -20,6 +20,7 @@ from cevnsfit.io.exports.workspace import read_workspace
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import nll2
 from cevnsfit.studies.export_likelihood import workspaces
+from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +79,7 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
 def test_a_workspace_in_place_of_backgrounds_is_the_same_likelihood(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     shutil.copytree(data_root() / "experiments" / name, folder)
-    made = workspaces(Analysis((name,), "b-l"), at={"mass": 30.0}).base
+    made = workspaces(build(Analysis((name,), "b-l")), at={"mass": 30.0}).base
     (folder / "counts.json").write_text(json.dumps(made), encoding="utf-8")
     yaml = YAML()
     spec = yaml.load(folder / "experiment.yaml")

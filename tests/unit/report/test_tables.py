@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import io
 import math
+import sys
 
 import numpy as np
 import pytest
-from rich.console import Console
 
+from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.results import FitResult
-from cevnsfit.report.tables import fit_rows, format_intervals, format_value, markdown_table, print_table
+from cevnsfit.report.tables import ResultTable, Sheet, fit_rows, format_intervals, format_value
 
 
 @pytest.mark.parametrize(
@@ -50,34 +50,46 @@ def test_fit_rows_list_the_floating_parameters() -> None:
         at_limit=(),
         at_domain_end=(),
         on_edge=False,
-        held=("mass",),
+        without_effect=("mass",),
         n_starts=1,
         n_minima=1,
     )
     assert fit_rows(result) == [("strength", "0.914 +- 0.124", "0.79", "-")]
 
 
-def test_markdown_has_a_rule_and_columns_of_equal_width() -> None:
-    lines = markdown_table(["quantity", "value"], [["P(a|b)", "1"], ["n", "159.8 +- 42.6"]]).splitlines()
-    assert lines[1] == "|----------|---------------|"
-    assert lines[2] == "| P(a\\|b)  | 1             |"
-    assert {len(line) for line in lines} == {len(lines[0])}
-
-
 def test_ragged_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="row 2 has 1 cells, the table 2 columns"):
-        markdown_table(["a", "b"], [["1", "2"], ["3"]])
-    with pytest.raises(ValueError, match="row 1"):
-        print_table(Console(file=io.StringIO()), "t", ["a"], [[]])
+        Sheet("t", ["a", "b"], [["1", "2"], ["3"]])
 
 
-def test_terminal_table_takes_brackets_literally() -> None:
-    console = Console(file=io.StringIO(), width=80)
-    print_table(console, "Limits", ["mass [MeV]", "allowed g"], [["10", "[0, 0.0012]"]])
-    assert isinstance(console.file, io.StringIO)
-    text = console.file.getvalue()
+def test_brackets_are_taken_literally() -> None:
+    text = str(ResultTable((Sheet("Limits", ["mass [MeV]", "allowed g"], [["10", "[0, 0.0012]"]]),)))
     for wanted in ("Limits", "mass [MeV]", "[0, 0.0012]"):
         assert wanted in text
+
+
+def test_lines_and_tables_keep_their_order_and_are_shown_as_html_too() -> None:
+    shown = ResultTable(("a < b", Sheet("T", ["x"], [["1"]]), "after"))
+    lines = [line.strip() for line in repr(shown).splitlines() if line.strip()]
+    assert (lines[0], lines[1], lines[-1]) == ("a < b", "T", "after")
+    assert shown._repr_html_() == ("<p>a &lt; b</p><table><caption>T</caption><tr><th>x</th></tr><tr><td>1</td></tr></table><p>after</p>")
+
+
+def test_columns_of_numbers_are_numbers_in_a_data_frame() -> None:
+    shown = ResultTable(("line", Sheet("T", ["name", "value"], [["a", "1.5"], ["b", "2"]]), Sheet("U", ["x"], [["1 +- 2"]])))
+    frame = shown.to_dataframe()
+    assert list(frame["value"]) == [1.5, 2.0]
+    assert frame["value"].dtype == float
+    assert (list(frame["name"]), frame.attrs["title"]) == (["a", "b"], "T")
+    assert list(shown.to_dataframe(1)["x"]) == ["1 +- 2"]
+    with pytest.raises(CevnsfitError, match="no table 2 here, of 2"):
+        shown.to_dataframe(2)
+
+
+def test_a_data_frame_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(CevnsfitError, match=r"pip install 'cevnsfit\[dataframe\]'"):
+        ResultTable((Sheet("T", ["x"], [["1"]]),)).to_dataframe()
 
 
 NUMBERS = ["0.0003412 +- 0.000123", "0.0003412", "0.0001234 .. 0.0004321", "1.0001", "12345", "12345", "12"]
@@ -86,10 +98,8 @@ HEADERS = ["name", "mean +- sd", "median", "16 % .. 84 %", "R-hat", "ESS bulk", 
 
 @pytest.mark.parametrize("width", [60, 80, 160])
 def test_no_number_is_cut_and_no_line_is_too_long(width: int) -> None:
-    console = Console(file=io.StringIO(), width=width)
     name = "coherent-csi-2021.neutrino_induced_neutrons_norm"
-    print_table(console, "Posterior", HEADERS, [[name, *NUMBERS], ["g", *NUMBERS]])
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    text = ResultTable((Sheet("Posterior", HEADERS, [[name, *NUMBERS], ["g", *NUMBERS]]),)).text(width) + "\n"
     assert all(text.count(number) >= 2 for number in NUMBERS)
     assert "…" not in text
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
@@ -100,9 +110,7 @@ def test_no_number_is_cut_and_no_line_is_too_long(width: int) -> None:
 
 
 def test_words_are_folded_before_columns_go_on_below() -> None:
-    console = Console(file=io.StringIO(), width=80)
     rows = [["coherent-csi-2021.neutrino_induced_neutrons_norm", "-0.056 +- 0.999", "-1.05", "0.94"]]
-    print_table(console, "Parameters", ["name", "value +- error", "MINOS from", "to"], rows)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    text = ResultTable((Sheet("Parameters", ["name", "value +- error", "MINOS from", "to"], rows),)).text(80)
     assert len([line for line in text.splitlines() if line.strip()]) == 5
     assert "-0.056 +- 0.999" in text

@@ -15,7 +15,7 @@ from cevnsfit.stats.binding import bind_data
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import Data, asimov_data, observed_data, toy_data
 from cevnsfit.stats.engine import evaluate_problem, gauss_newton, hessian, nll2, nll2_gradient
-from cevnsfit.stats.joint import expected, expected_totals, join
+from cevnsfit.stats.joint import expected, expected_totals, join, measured_backgrounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,9 +100,12 @@ def test_asimov_data_have_no_deviance_at_the_truth_and_components_add_up(make_jo
     value, gradient = nll2_gradient(joint, theta[None], asimov_data(joint, theta))
     np.testing.assert_allclose(value, 0, atol=1e-9)
     np.testing.assert_allclose(gradient, 0, atol=1e-8)
-    parts = expected(joint, theta)
-    for channel, total in zip(joint.channels, expected_totals(joint, theta), strict=True):
-        np.testing.assert_allclose(sum(parts[channel.name].values()), total[0], rtol=1e-12)
+    parts, profiled = expected(joint, theta), expected(joint, theta, profiled=True)
+    backgrounds = measured_backgrounds(joint, theta)
+    for channel, total, background in zip(joint.channels, expected_totals(joint, theta), backgrounds, strict=True):
+        counted = 0.0 if channel.control is None else channel.control.counts / channel.control.ratio
+        np.testing.assert_allclose(sum(parts[channel.name].values()), total[0] + counted, rtol=1e-12)
+        np.testing.assert_allclose(sum(profiled[channel.name].values()), total[0] + (0.0 if background is None else background), rtol=1e-12)
 
 
 def test_toys_are_one_by_one_what_they_are_together(make_joint: Callable[..., Joint]) -> None:

@@ -13,6 +13,7 @@ from cevnsfit.physics.trident import trident_limit, trident_spectrum
 from cevnsfit.spec.analysis import analysis_of
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.analysis import read_study, run_study, write_study
+from cevnsfit.studies.setup import build_each
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,9 +57,10 @@ def test_the_shipped_analysis_is_valid(project_root: Path) -> None:
 
 def test_a_result_changes_one_of_its_experiments(tmp_path: Path) -> None:
     change = 'experiments: [coherent-csi-2021, ccm-200], overrides: {"ccm-200:source.distance": 40 m}'
-    alone, changed = read_study(write(tmp_path, SMALL.replace("experiments: [ccm-200]", change))).parts
-    assert [entry.overrides for entry in changed.experiments] == [(), (("source.distance", "40 m"),)]
-    assert changed.experiments[0] is alone.experiments[0]  # read once
+    likelihoods = build_each(read_study(write(tmp_path, SMALL.replace("experiments: [ccm-200]", change))).analyses)
+    alone, changed = (likelihood.build.experiments for likelihood in likelihoods.values())
+    assert [entry.overrides for entry in changed] == [(), (("source.distance", "40 m"),)]
+    assert changed[0] is alone[0]  # read once
 
 
 def test_a_run_leaves_tables_and_pictures(tmp_path: Path) -> None:

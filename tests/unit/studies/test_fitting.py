@@ -2,92 +2,91 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.documents import plain
+from cevnsfit.core.documents import About, plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, UnknownNameError
 from cevnsfit.infer.profile import profile
-from cevnsfit.studies.fitting import (
-    FitSummary,
-    poi_name,
-    run_fit,
-    signal_strength,
-    without_signal,
-)
+from cevnsfit.stats.likelihood import Likelihood
+from cevnsfit.studies.agreement import signal_strengths
+from cevnsfit.studies.fitting import Fit, fit, poi_name, without_signal
 from cevnsfit.studies.limits import intervals
-from cevnsfit.studies.setup import build, load_experiments
+from cevnsfit.studies.setup import build
 
 LAR = ("coherent-lar-2020",)
 CSI = ("coherent-csi-2021",)
 
 
+def fitted(analysis: Analysis, at: dict[str, float] | None = None, minos: tuple[str, ...] | None = None) -> Fit:
+    return fit(build(analysis, fitted=False), at=at, minos=minos)
+
+
 @pytest.fixture(scope="module")
-def summary() -> FitSummary:
-    return run_fit(Analysis(LAR, "signal-strength"))
+def summary() -> Fit:
+    return fitted(Analysis(LAR, "signal-strength"))
 
 
-def test_liquid_argon_fits_the_counts_of_an_independent_program(summary: FitSummary) -> None:
-    (counts,) = summary.counts
-    assert summary.fit.valid
+def test_liquid_argon_fits_the_counts_of_an_independent_program(summary: Fit) -> None:
+    (counts,) = summary.counts.values()
+    assert summary.valid
     assert counts.signal.sum() == pytest.approx(136.1, abs=0.5)
-    scale = counts.signal.sum() / summary.fit.values["signal_strength"]
-    assert summary.fit.errors["signal_strength"] * scale == pytest.approx(40.6, abs=0.5)
-    assert summary.fit.nll2 == pytest.approx(1030.77, abs=0.3)
+    scale = counts.signal.sum() / summary.values["signal_strength"]
+    assert summary.errors["signal_strength"] * scale == pytest.approx(40.6, abs=0.5)
+    assert summary.nll2 == pytest.approx(1030.77, abs=0.3)
     assert summary.significance == pytest.approx(3.45, abs=0.02)
 
 
-def test_the_significance_is_the_distance_to_no_signal(summary: FitSummary) -> None:
+def test_the_significance_is_the_distance_to_no_signal(summary: Fit) -> None:
     joint = build(Analysis(LAR, "signal-strength")).at({})
     nothing = profile(joint, {"signal_strength": np.zeros(1)})
-    assert summary.significance**2 == pytest.approx(float(nothing.nll2[0]) - summary.fit.nll2, abs=1e-5)
+    assert summary.significance**2 == pytest.approx(float(nothing.nll2[0]) - summary.nll2, abs=1e-5)
     assert profile(without_signal(joint), {}).nll2[0] == pytest.approx(float(nothing.nll2[0]), abs=1e-6)
 
 
-def test_the_distance_to_the_standard_model_is_that_of_a_fit_with_couplings_at_their_defaults(summary: FitSummary) -> None:
-    standard = run_fit(Analysis(LAR, "signal-strength"), at={"signal_strength": 1.0})
-    assert summary.delta_nll2_sm == pytest.approx(standard.fit.nll2 - summary.fit.nll2, abs=1e-5)
-    mediator, free = run_fit(Analysis(LAR, "lmu-ltau"), at={"mass": 30.0, "g": 2e-3}, minos=()), run_fit(Analysis(LAR, "sm"), minos=())
-    assert mediator.delta_nll2_sm == pytest.approx(free.fit.nll2 - mediator.fit.nll2, abs=1e-5)
+def test_the_distance_to_the_standard_model_is_that_of_a_fit_with_couplings_at_their_defaults(summary: Fit) -> None:
+    standard = fitted(Analysis(LAR, "signal-strength"), at={"signal_strength": 1.0})
+    assert summary.delta_nll2_sm == pytest.approx(standard.nll2 - summary.nll2, abs=1e-5)
+    mediator, free = fitted(Analysis(LAR, "lmu-ltau"), at={"mass": 30.0, "g": 2e-3}, minos=()), fitted(Analysis(LAR, "sm"), minos=())
+    assert mediator.delta_nll2_sm == pytest.approx(free.nll2 - mediator.nll2, abs=1e-5)
     assert mediator.delta_nll2_sm < -1.0  # the coupling that is held is excluded
     assert math.isnan(free.delta_nll2_sm)
 
 
-def test_counts_at_the_best_fit_balance_the_data(summary: FitSummary) -> None:
-    (counts,) = summary.counts
+def test_counts_at_the_best_fit_balance_the_data(summary: Fit) -> None:
+    (counts,) = summary.counts.values()
     assert counts.observed is not None
-    assert counts.total.sum() == pytest.approx(counts.observed.sum(), rel=0.02)
+    assert counts.total == pytest.approx(counts.observed.sum(), rel=0.02)
 
 
 KEYS = {"data", "valid", "reason", "nll2", "ndof", "parameters", "held", "correlation", "expected", "observed", "significance", "caveat"}
-KEYS |= {"on_edge", "at_domain_end", "signal_significance", "delta_nll2_sm"}
+KEYS |= {"on_edge", "at_domain_end", "signal_significance", "delta_nll2_sm", "experiments", "model", "lagrangian"}
 
 
-def test_the_fit_is_plain_json(summary: FitSummary) -> None:
+def test_the_fit_is_plain_json(summary: Fit) -> None:
     found = plain(summary)
     assert set(found) == KEYS
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     strength = found["parameters"]["signal_strength"]
     assert strength["lower"] < strength["value"] < strength["upper"]
-    assert strength["value"] == summary.fit.values["signal_strength"]
+    assert strength["value"] == summary.values["signal_strength"]
     assert found["held"]["sns_flux"] == 0.0
-    assert set(found["parameters"]) | set(found["held"]) == set(summary.fit.values)
+    assert set(found["parameters"]) | set(found["held"]) == set(summary.values)
     assert found["observed"] == {"coherent-lar-2020": 3752}
     assert len(found["correlation"]) == len(found["parameters"])
     assert set(found["expected"]["coherent-lar-2020"]) == {"cevns", "steady_state", "prompt_neutrons", "delayed_neutrons"}
 
 
-def test_numbers_that_do_not_exist_are_none(summary: FitSummary) -> None:
-    lost = dict.fromkeys(summary.fit.errors, math.nan)
-    broken = dataclasses.replace(
-        summary.fit, errors=lost, lower=lost, upper=lost, nll2=math.inf, correlation=summary.fit.correlation * math.nan
-    )
-    found = plain(dataclasses.replace(summary, fit=broken, significance=math.nan))
+def test_numbers_that_do_not_exist_are_none(summary: Fit) -> None:
+    lost = dict.fromkeys(summary.errors, math.nan)
+    broken = {"errors": lost, "lower": lost, "upper": lost, "nll2": math.inf, "correlation": summary.correlation * math.nan}
+    found = plain(replace(summary, **broken, significance=math.nan))  # type: ignore[arg-type]
     assert found["nll2"] is None
     assert found["significance"] is None
     assert found["parameters"]["signal_strength"]["error"] is None
@@ -95,18 +94,11 @@ def test_numbers_that_do_not_exist_are_none(summary: FitSummary) -> None:
     json.dumps(found, allow_nan=False)
 
 
-def test_the_analysis_holds_its_own_parameters(summary: FitSummary) -> None:
-    held = Analysis(LAR, "signal-strength", at=(("signal_strength", 1.0),))
-    found = run_fit(held)
-    assert found.fit.nll2 == run_fit(Analysis(LAR, "signal-strength"), at={"signal_strength": 1.0}).fit.nll2
-    assert run_fit(held, at={}).fit.nll2 == summary.fit.nll2
-
-
-def test_held_parameters_stay(summary: FitSummary) -> None:
-    found = run_fit(Analysis(LAR, "signal-strength"), at={"signal_strength": 1.0})
-    assert found.fit.values["signal_strength"] == 1.0
-    assert "signal_strength" not in found.fit.floating
-    assert found.fit.nll2 > summary.fit.nll2
+def test_held_parameters_stay(summary: Fit) -> None:
+    found = fitted(Analysis(LAR, "signal-strength"), at={"signal_strength": 1.0})
+    assert found.values["signal_strength"] == 1.0
+    assert "signal_strength" not in found.floating
+    assert found.nll2 > summary.nll2
 
 
 @pytest.mark.parametrize(
@@ -120,7 +112,7 @@ def test_held_parameters_stay(summary: FitSummary) -> None:
 )
 def test_a_fit_that_cannot_be_says_why(analysis: Analysis, at: dict[str, float], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
-        run_fit(analysis, at=at)
+        fitted(analysis, at=at)
 
 
 def test_intervals_of_a_heavy_mediator_have_two_branches_in_json() -> None:
@@ -170,7 +162,10 @@ def test_the_default_parameter_of_interest_is_the_first_coupling() -> None:
 
 
 def test_consistency_has_the_sign_of_the_excess() -> None:
-    csi, lar = (signal_strength(analysis, load_experiments(analysis)) for analysis in (Analysis(CSI, "sm"), Analysis(LAR, "sm")))
+    csi, lar, both = signal_strengths(build(Analysis((*CSI, *LAR), "sm")))
+    assert (csi.label, lar.label, both.label) == (*CSI, *LAR, " + ".join((*CSI, *LAR)))
+    assert both.observed == csi.observed + lar.observed
+    assert signal_strengths(build(Analysis(LAR, "sm")))[0].strength == pytest.approx(lar.strength, rel=1e-6)
     assert csi.strength < 1.0
     assert csi.pull < 0.0
     assert lar.strength > 1.0
@@ -182,8 +177,7 @@ def test_consistency_has_the_sign_of_the_excess() -> None:
 
 
 def test_consistency_is_the_distance_to_the_standard_model() -> None:
-    analysis = Analysis(CSI, "lmu-ltau")
-    found = signal_strength(analysis, load_experiments(analysis))  # the model of the analysis is not used
+    (found,) = signal_strengths(build(Analysis(CSI, "lmu-ltau")))  # the model of the likelihood is not used
     joint = build(Analysis(CSI, "signal-strength", signal_systematics="profile")).at({})
     strengths = np.linspace(0.8, 1.2, 21)
     curve = profile(joint, {"signal_strength": strengths}).nll2
@@ -192,7 +186,39 @@ def test_consistency_is_the_distance_to_the_standard_model() -> None:
     assert strengths[curve.argmin()] < 1.0
 
 
-def test_consistency_of_a_projection_is_refused() -> None:
-    analysis = Analysis(("ccm-200",), "sm")
-    with pytest.raises(NoDataError):
-        signal_strength(analysis, load_experiments(analysis))
+def test_a_projection_has_no_consistency_and_asimov_data_agree() -> None:
+    projection = build(Analysis(("ccm-200",), "sm"), fitted=False)
+    assert signal_strengths(projection) == ()
+    (found,) = signal_strengths(projection.with_data("asimov"))
+    assert found.strength == pytest.approx(1.0, abs=1e-5)
+    assert found.pull == pytest.approx(0.0, abs=1e-2)
+    assert found.observed == pytest.approx(found.expected, rel=1e-12)
+
+
+def test_a_likelihood_built_by_hand_is_fitted_too() -> None:
+    built = build(Analysis(LAR, "signal-strength"))
+    hand = Likelihood(built.parameters, built.build)
+    best, known = fit(hand), fit(built)
+    assert (best.nll2, best.values, best.significance) == (known.nll2, known.values, known.significance)
+    assert best.about == About(LAR)
+    assert best.counts[LAR[0]].axes == ()
+    assert best.expected == known.expected
+    (strength,) = signal_strengths(hand)
+    assert strength.strength == best.values["signal_strength"]
+    with pytest.raises(UnknownNameError, match="signal_strength"):
+        signal_strengths(replace(build(Analysis(LAR, "sm")), origin=None))
+
+
+def test_a_fit_of_pseudo_data_says_so() -> None:
+    toy = pickle.loads(pickle.dumps(build(Analysis(CSI, "lmu-ltau")).with_data("toy", g=1e-3, mass=100.0, seed=3)))
+    assert fit(toy, at={"mass": 100.0}, minos=()).data == "toy of seed 3 at g = 0.001, mass = 100"
+    assert "toy of seed 3" in repr(toy)
+    asimov = build(Analysis(CSI, "sm")).with_data("asimov")
+    assert fit(asimov).data == asimov.data == "Asimov data of the Standard Model"
+    assert build(Analysis(CSI, "sm")).with_data({CSI[0]: np.ones(99)}).data == "given counts"
+
+
+def test_the_steps_of_a_fit_are_told() -> None:
+    told: list[tuple[int, int]] = []
+    fit(build(Analysis(CSI, "signal-strength")), progress=lambda finished, number: told.append((finished, number)))
+    assert told == [(1, 3), (2, 3), (3, 3)]

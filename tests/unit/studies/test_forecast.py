@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from typing import TYPE_CHECKING
@@ -9,31 +10,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import cevnsfit as cf
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, OverlapError, SpecError, UnknownNameError
 from cevnsfit.infer.profile import profile
 from cevnsfit.model.build import likelihood_of
-from cevnsfit.report.style import AxisLabel
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.data import observed_data
-from cevnsfit.studies.fitting import run_fit
-from cevnsfit.studies.forecast import Plan, forecast, forecast_curve, outlook_at, settings, write_forecast, write_forecast_plot
-from cevnsfit.studies.scan import scan
-from cevnsfit.studies.whatif import vary, write_whatif, write_whatif_plot
+from cevnsfit.studies.fitting import fit
+from cevnsfit.studies.forecast import acting, combined, forecast_curve, planned_alone, write_forecast
+from cevnsfit.studies.setup import build, load_experiments
+from cevnsfit.studies.whatif import write_whatif
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cevnsfit.stats.likelihood import Likelihood
+
 AT = {"mass": 30.0}
+CSI = "coherent-csi-2021"
 
 
-def plan(*changes: tuple[str, str], name: str = "ccm-200", **options: object) -> Plan:
-    return Plan(Analysis((name,), "lmu-ltau", changes), **options)  # type: ignore[arg-type]
+def ccm(*changes: tuple[str, str], name: str = "ccm-200") -> Likelihood:
+    return cf.build_likelihood(name, model="lmu-ltau", changes=dict(changes))
 
 
 def test_the_standard_model_is_allowed_and_the_bands_surround_the_median() -> None:
-    (result,) = forecast(plan(), AT)
+    result = cf.forecast(ccm(), at=AT)
     found = result.sensitivity
     assert found.median.best_fit == 0.0
     assert found.median.nll2 == pytest.approx(0.0, abs=1e-9)
@@ -46,8 +49,8 @@ def test_the_standard_model_is_allowed_and_the_bands_surround_the_median() -> No
 
 def test_bands_are_those_of_a_normal_estimate_of_the_strength() -> None:
     # counts are linear in g^2 at a large exposure, and its estimate x is normal: limits at x + sqrt(c), or at x + sqrt(x^2 + c) for x < 0
-    large = plan(("systematics.lujan_flux.enabled", "false"), ("source.exposure_pot", "1e25"), name="ccm-200-recoil")
-    (result,) = forecast(large, {"mass": 10.0})
+    large = ccm(("systematics.lujan_flux.enabled", "false"), ("source.exposure_pot", "1e25"), name="ccm-200-recoil")
+    result = cf.forecast(large, at={"mass": 10.0})
     squares = np.array(result.sensitivity.bands) ** 2
     c = 2.705543
     expected = np.array([-2.0 + math.sqrt(4.0 + c), -1.0 + math.sqrt(1.0 + c), math.sqrt(c), math.sqrt(c) + 1.0, math.sqrt(c) + 2.0])
@@ -56,8 +59,8 @@ def test_bands_are_those_of_a_normal_estimate_of_the_strength() -> None:
 
 def test_a_mirror_allows_an_excess_that_a_lone_minimum_does_not() -> None:
     # here a coupling beyond the mirror gives an excess, x > 0 in the other direction, so that the limit is at sqrt(c) - 1
-    large = plan(("systematics.lujan_flux.enabled", "false"), ("source.exposure_pot", "1e25"))
-    (result,) = forecast(large, {"mass": 1000.0})
+    large = ccm(("systematics.lujan_flux.enabled", "false"), ("source.exposure_pot", "1e25"))
+    result = cf.forecast(large, at={"mass": 1000.0})
     squares = np.array(result.sensitivity.bands) ** 2
     assert len(result.sensitivity.median.allowed) == 2
     assert squares[1] / squares[2] == pytest.approx(1.0 - 1.0 / math.sqrt(2.705543), rel=0.02)
@@ -65,8 +68,8 @@ def test_a_mirror_allows_an_excess_that_a_lone_minimum_does_not() -> None:
 
 
 def test_json_holds_the_lists_of_intervals() -> None:
-    (result,) = forecast(plan(cl=0.95, dof=2), AT)
-    document = json.loads(json.dumps(plain(result), allow_nan=False))
+    result = cf.forecast(ccm(), at=AT, cl=0.95, dof=2)
+    document = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert document["allowed"] == [[0.0, document["limit"]]]
     assert document["excluded"] == [[document["limit"], 1.0]]
     assert (document["cl"], document["dof"]) == (0.95, 2)
@@ -76,7 +79,7 @@ def test_json_holds_the_lists_of_intervals() -> None:
 
 
 def test_a_true_coupling_is_found() -> None:
-    (result,) = forecast(plan(truth=(("g", 2.5e-3),)), AT)
+    result = cf.forecast(ccm(), at=AT, true={"g": 2.5e-3})
     found = result.sensitivity
     assert found.median.best_fit == pytest.approx(2.5e-3, rel=1e-4)
     assert found.median.allowed[0][0] < 2.5e-3 < found.median.allowed[0][1] == found.limit
@@ -86,48 +89,59 @@ def test_a_true_coupling_is_found() -> None:
 
 
 def test_the_discovery_reach_is_where_asimov_data_exclude_the_standard_model() -> None:
-    (result,) = forecast(plan(), AT)
+    result = cf.forecast(ccm(), at=AT)
     reach = result.sensitivity.discovery[0]
-    (there,) = forecast(plan(truth=(("g", reach),)), AT)
-    (setting,) = settings(plan(truth=(("g", reach),)))
-    joint = outlook_at(plan(truth=(("g", reach),)), setting, AT).asimov.joint
+    there = cf.forecast(ccm(), at=AT, true={"g": reach})
+    joint = ccm().with_data("asimov", {**AT, "g": reach}).at(AT)
     assert math.sqrt(profile(joint, {"g": np.zeros(1)}).nll2[0]) == pytest.approx(3.0, rel=1e-4)
     assert 0.0 not in [low for low, _ in there.sensitivity.median.allowed]
 
 
 def test_the_discovery_reach_of_a_strength_is_against_no_signal_whatever_is_true() -> None:
     """Where the truth is 0, all values that its Asimov data allow lie below the default strength."""
-    found = [
-        forecast(Plan(Analysis(("ccm-200-realistic",), "signal-strength"), truth=(("signal_strength", truth),)), {})[0].sensitivity
-        for truth in (0.0, 1.0)
-    ]
+    likelihood = cf.build_likelihood("ccm-200-realistic", model="signal-strength")
+    found = [cf.forecast(likelihood, true={"signal_strength": truth}).sensitivity for truth in (0.0, 1.0)]
     assert 0.0 < found[0].limit < found[0].discovery[0] < found[0].discovery[1] < 1.0
     np.testing.assert_allclose(found[0].discovery, found[1].discovery, rtol=1e-4)
 
 
 def test_existing_experiments_enter_with_asimov_or_observed_data() -> None:
-    asimov = forecast(plan(existing=("coherent-csi-2021",)), AT)
-    assert [entry.label for entry in asimov] == ["ccm-200", "ccm-200 + coherent-csi-2021"]
-    assert asimov[1].sensitivity.median.nll2 == pytest.approx(0.0, abs=1e-8)
-    real = forecast(plan(existing=("coherent-csi-2021",), observed=True), AT)
-    assert real[1].data == "Asimov data of the Standard Model for ccm-200; observed data of coherent-csi-2021"
-    assert real[1].sensitivity.median.nll2 > 50.0
-    assert real[1].sensitivity.bands[1] < real[1].sensitivity.limit < real[1].sensitivity.bands[3]
+    likelihood = cf.build_likelihood("ccm-200", CSI, model="lmu-ltau")
+    asimov = cf.forecast(likelihood, at=AT)
+    assert asimov.about.label == "ccm-200 + coherent-csi-2021"
+    assert asimov.sensitivity.median.nll2 == pytest.approx(0.0, abs=1e-8)
+    real = cf.forecast(likelihood, at=AT, observed=[CSI])
+    assert real.data == "Asimov data of the Standard Model for ccm-200; observed data of coherent-csi-2021"
+    assert real.sensitivity.median.nll2 > 50.0
+    assert real.sensitivity.bands[1] < real.sensitivity.limit < real.sensitivity.bands[3]
 
 
 def test_changes_act_on_planned_experiments_and_on_shared_systematics() -> None:
-    changed = plan(("source.exposure_pot", "1e23"), ("systematics.sns_flux.sigma", "3 %"), name="coherent-cryo-csi-10")
-    changed = Plan(changed.analysis, existing=("coherent-csi-2021",))
-    planned, known = settings(changed)[1].experiments
-    assert (planned.spec.source.exposure_pot, known.spec.source.exposure_pot) == (1e23, 3.198e23)
-    sigmas = [e.spec.systematics["sns_flux"].sigma for e in (planned, known)]  # type: ignore[union-attr]
-    assert sigmas == [0.03, 0.03]
+    changes = (("source.exposure_pot", "1e23"), ("systematics.sns_flux.sigma", "3 %"), (f"{CSI}:source.distance", "40 m"))
+    planned = Analysis(("coherent-cryo-csi-10", "coherent-ar-750"), "lmu-ltau", changes)
+    assert planned_alone(planned, [CSI]).overrides == changes[:2]
+    own = "coherent-cryo-csi-10,coherent-ar-750"
+    assert combined(planned, [CSI]).overrides == (
+        (f"{own}:source.exposure_pot", "1e23"),
+        (f"{own},{CSI}:systematics.sns_flux.sigma", "3 %"),
+        (f"{CSI}:source.distance", "40 m"),
+    )
+    cryo, argon, known = load_experiments(combined(planned, [CSI]))
+    assert [e.spec.source.exposure_pot for e in (cryo, argon, known)] == [1e23, 1e23, 3.198e23]
+    assert [e.spec.systematics["sns_flux"].sigma for e in (cryo, argon, known)] == [0.03, 0.03, 0.03]  # type: ignore[union-attr]
+    assert (argon.spec.source.distance, known.spec.source.distance) == (2750.0, 4000.0)
+    # not in an existing experiment with a systematic of this name that is not shared, nor in a planned one without
+    assert acting("systematics.quenching_0.enabled", planned, [CSI]) == "coherent-cryo-csi-10:systematics.quenching_0.enabled"
+    assert acting("systematics.sns_flux", planned, [CSI]) == f"{own},{CSI}:systematics.sns_flux"
+    assert acting("source", planned, [CSI]) == f"{own}:source"
+    assert acting("source.distance", planned, []) == "source.distance"
 
 
 def test_toys_agree_with_the_asymptotic_bands() -> None:
-    (asymptotic,) = forecast(plan(), AT)
-    (thrown,) = forecast(plan(toys=60, seed=3), AT)
-    (again,) = forecast(plan(toys=60, seed=3), AT)
+    asymptotic = cf.forecast(ccm(), at=AT)
+    told: list[tuple[int, int]] = []
+    thrown, again = (cf.forecast(ccm(), at=AT, toys=cf.Toys(60, seed=3), progress=lambda *now: told.append(now)) for _ in range(2))
+    assert told == [(1, 3), (2, 3), (3, 3)] * 2
     assert thrown.sensitivity.bands == again.sensitivity.bands
     assert thrown.sensitivity.bands_method == "60 toys, seed 3"
     assert thrown.sensitivity.failed == 0
@@ -137,9 +151,9 @@ def test_toys_agree_with_the_asymptotic_bands() -> None:
 
 def test_scans_work_on_asimov_data() -> None:
     likelihood = likelihood_of([load_experiment("ccm-200")], "lmu-ltau").with_data("asimov")
-    found = scan(likelihood, mass=[10.0, 30.0, 100.0], g=np.geomspace(1e-4, 1e-2, 15))
-    limit = found.regions(cl=0.90, dof=1).columns[1][0][1]
-    (result,) = forecast(plan(), AT)
+    found = cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=np.geomspace(1e-4, 1e-2, 15))
+    limit = found.contour(cl=0.90, dof=1).columns[1][0][1]
+    result = cf.forecast(ccm(), at=AT)
     assert limit == pytest.approx(result.sensitivity.limit, rel=1e-3)
 
 
@@ -162,14 +176,16 @@ def test_projected_backgrounds_grow_with_the_exposure(name: str) -> None:
 
 
 def test_curves_and_what_if_scans_are_written(tmp_path: Path) -> None:
-    curve = forecast_curve(plan(), "mass", np.array([10.0, 100.0]), {})
-    lines = write_forecast(curve, AxisLabel("mass", "MeV"), tmp_path / "new" / "forecast.csv").read_text().splitlines()
+    curve = forecast_curve([functools.partial(cf.forecast, ccm())], [{"mass": 10.0}, {"mass": 100.0}])
+    several = [one for point in curve for one in point]
+    lines = write_forecast(several, "mass", tmp_path / "new" / "forecast.csv").read_text().splitlines()
     assert lines[-3].startswith("label,mass [MeV],g_limit [1],g_minus_2_sigma [1]")
     assert float(lines[-1].split(",")[2]) == pytest.approx(curve[1][0].sensitivity.limit)
-    picture = write_forecast_plot(curve, AxisLabel("mass", "MeV"), AxisLabel("g", "1"), "lmu-ltau", tmp_path / "forecast.png")
-    assert picture.read_bytes()[:4] == b"\x89PNG"
+    (ax,) = cf.plot(several).axes
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$m_{Z'}$ [MeV]", "$g_{Z'}$")
+    assert ax.get_lines()[0].get_ydata() == pytest.approx([one.sensitivity.limit for one in several])
     grids = {"systematics.lujan_flux.sigma": np.array([1.0, 10.0, 30.0]), "source.distance": np.array([20.0, 25.0, 30.0])}
-    result = vary(plan(), grids, {"mass": 1000.0})
+    result = cf.forecast(ccm(), at={"mass": 1000.0}, vary=grids)
     assert [field.unit for field in result.fields] == ["%", "m"]
     limits = np.array([row.limit for row in result.rows]).reshape(3, 3)
     assert np.all(np.diff(limits, axis=0) > 0.0)
@@ -183,14 +199,15 @@ def test_curves_and_what_if_scans_are_written(tmp_path: Path) -> None:
     spread = ",".join(f"g_{side}_{z}_sigma [1]" for side, z in (("minus", 2), ("minus", 1), ("plus", 1), ("plus", 2)))
     assert f"systematics.lujan_flux.sigma [%],source.distance [m],g_limit [1],{spread},g_statistics_only [1],events [1]" in lines
     assert all(row.bands[0] <= row.bands[1] <= row.limit <= row.bands[3] <= row.bands[4] for row in result.rows)
-    (single,) = forecast(plan(("systematics.lujan_flux.sigma", "1.0"), ("source.distance", "20.0")), {"mass": 1000.0})
+    single = cf.forecast(ccm(("systematics.lujan_flux.sigma", "1.0"), ("source.distance", "20.0")), at={"mass": 1000.0})
     assert result.rows[0].bands == pytest.approx(single.sensitivity.bands, rel=1e-4)
-    assert json.loads(json.dumps(plain(result), allow_nan=False))["rows"][0]["values"] == [1.0, 20.0]
-    assert write_whatif_plot(result, tmp_path / "whatif.png").read_bytes()[:4] == b"\x89PNG"
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["rows"][0]["values"] == [1.0, 20.0]
+    assert [len(ax.get_lines()) for ax in cf.plot(result).axes] == [6, 4]
 
 
 def test_what_nothing_excludes_has_no_limit() -> None:
-    result = vary(plan(), {"source.exposure_pot": np.array([1e16, 2e16, 4e16])}, {"mass": 1000.0})
+    result = cf.forecast(ccm(), at={"mass": 1000.0}, vary={"source.exposure_pot": [1e16]})
+    assert result.fields[0].scale == "linear"
     assert result.rows[0].limit > 0.1 or math.isinf(result.rows[0].limit)
 
 
@@ -205,36 +222,69 @@ def test_what_nothing_excludes_has_no_limit() -> None:
 )
 def test_bad_fields_are_named(change: tuple[str, str], words: tuple[str, ...]) -> None:
     with pytest.raises(SpecError) as caught:
-        forecast(plan(change), AT)
+        ccm(change)
     assert all(word in str(caught.value) for word in words)
 
 
 def test_an_empty_window_says_where_the_spectrum_ends() -> None:
     with pytest.raises(DomainError, match=r"axes\.e_ee: nothing is expected between 60 and 150 keVee .*149\.56 keVnr = 54\.2\d keVee"):
-        forecast(plan(("axes.e_ee.start", "60")), AT)
+        ccm(("axes.e_ee.start", "60"))
     with pytest.raises(DomainError, match=r"axes\.t_recoil: .* ends at 149\.56 keVnr"):
-        forecast(plan(("axes.t_recoil.start", "150"), ("axes.t_recoil.stop", "200"), name="ccm-200-recoil"), AT)
+        ccm(("axes.t_recoil.start", "150"), ("axes.t_recoil.stop", "200"), name="ccm-200-recoil")
     with pytest.raises(DomainError, match=r"axes\.time: nothing is expected between -0\.5 and -0\.2 us"):
-        forecast(plan(("axes.time.start", "-500"), ("axes.time.stop", "-200"), name="ccm-200-realistic"), AT)
+        ccm(("axes.time.start", "-500"), ("axes.time.stop", "-200"), name="ccm-200-realistic")
 
 
 def test_impossible_questions_are_refused() -> None:
     with pytest.raises(CevnsfitError, match="mass must be held"):
-        forecast(plan(), {})
+        cf.forecast(ccm())
     with pytest.raises(CevnsfitError, match="lujan_flux is a systematic"):
-        forecast(plan(truth=(("lujan_flux", 1.0),)), AT)
+        cf.forecast(ccm(), at=AT, true={"lujan_flux": 1.0})
     with pytest.raises(UnknownNameError, match="unknown parameter 'h'"):
-        forecast(plan(truth=(("h", 1.0),)), AT)
+        cf.forecast(ccm(), at=AT, true={"h": 1.0})
+    with pytest.raises(UnknownNameError, match=f"unknown experiment '{CSI}'"):
+        cf.forecast(ccm(), at=AT, observed=[CSI])
+    with pytest.raises(NoDataError, match="ccm-200: no observed counts"):
+        cf.forecast(ccm(), at=AT, observed=["ccm-200"])
+    with pytest.raises(CevnsfitError, match="nothing is left to forecast"):
+        cf.forecast(ccm(name=CSI), at=AT, observed=[CSI])
     with pytest.raises(OverlapError):
-        forecast(plan(existing=("ccm-200-recoil",)), AT)
-    with pytest.raises(DomainError, match="must not be negative"):
-        forecast(plan(toys=-1), AT)
+        build(combined(Analysis(("ccm-200",), "lmu-ltau"), ["ccm-200-recoil"]))
     with pytest.raises(UnknownNameError, match="systematics"):
-        vary(plan(), {"systematics.flux.sigma": np.array([1.0, 2.0, 3.0])}, AT)
+        cf.forecast(ccm(), at=AT, vary={"systematics.flux.sigma": [1.0, 2.0]})
+    with pytest.raises(UnknownNameError, match="unknown experiment among those combined 'ccm'"):
+        cf.forecast(ccm(), at=AT, vary={"ccm-200,ccm:source.distance": [20.0, 30.0]})
     with pytest.raises(CevnsfitError, match="needs a field"):
-        vary(plan(), {}, AT)
+        cf.forecast(ccm(), at=AT, vary={})
+    with pytest.raises(CevnsfitError, match="needs a field"):
+        cf.forecast(ccm(), at=AT, vary={"source.distance": []})
+    with pytest.raises(CevnsfitError, match="takes no pseudo-experiments"):
+        cf.forecast(ccm(), at=AT, vary={"source.distance": [20.0]}, toys=cf.Toys(10))
+    with pytest.raises(CevnsfitError, match="has other data"):
+        cf.forecast(ccm().with_data("toy", seed=1), at=AT, vary={"source.distance": [20.0]})
+
+
+def test_a_likelihood_that_was_built_by_hand_is_forecast_but_its_fields_are_not_varied() -> None:
+    by_hand = likelihood_of([load_experiment("ccm-200")], "lmu-ltau")
+    assert by_hand.origin is None
+    mine, known = (cf.forecast(likelihood, at=AT).to_dict() for likelihood in (by_hand, ccm()))
+    assert {key for key in known if mine[key] != known[key]} == {"model", "lagrangian"}
+    assert mine["label"] == "ccm-200"
+    with pytest.raises(CevnsfitError, match="use build_likelihood"):
+        cf.forecast(by_hand, at=AT, vary={"source.distance": [20.0]})
+
+
+def test_a_combination_is_varied_in_all_experiments_or_in_some() -> None:
+    likelihood = cf.build_likelihood("coherent-cryo-csi-10", CSI, model="lmu-ltau")
+    both, one = (
+        cf.forecast(likelihood, at=AT, vary={f"{name}source.exposure_pot": [1e23]}).rows[0] for name in ("", "coherent-cryo-csi-10:")
+    )
+    assert both.signal["coherent-cryo-csi-10"] == one.signal["coherent-cryo-csi-10"]
+    assert both.signal[CSI] == pytest.approx(one.signal[CSI] * 1e23 / 3.198e23)
+    assert both.events == sum(both.signal.values())
+    assert both.limit > one.limit
 
 
 def test_projections_are_not_fitted() -> None:
     with pytest.raises(NoDataError, match="cevnsfit forecast"):
-        run_fit(Analysis(("ccm-200",), "signal-strength"))
+        fit(build(Analysis(("ccm-200",), "signal-strength"), fitted=False))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,18 +19,15 @@ from cevnsfit.infer.intervals import Level
 from cevnsfit.io.layouts import load_columns, open_scan, read_scan
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.studies import identity
-from cevnsfit.studies import scan as scans
+from cevnsfit.studies import identity, setup
 from cevnsfit.studies.grids import parse_grid, parse_grids
-from cevnsfit.studies.parts import parts_of
-from cevnsfit.studies.scan import plane_axes, run_scan, scan, stored_scans
-from cevnsfit.studies.setup import build
+from cevnsfit.studies.scan import plane_axes, scan, scans, stored_scans
+from cevnsfit.studies.setup import build, build_each, labelled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.scan import Scan
@@ -63,7 +62,7 @@ def equal(one: Scan, other: Scan) -> bool:
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Scan]:
     folder = tmp_path_factory.mktemp("whole")
-    (result,) = run_scan(parts_of(CSI, each=False), GRID, folder)
+    result = scan(build(CSI), **GRID, store=folder)
     return folder, result
 
 
@@ -87,15 +86,15 @@ def test_the_caveat_of_a_scan_follows_what_is_held() -> None:
 
 
 def test_an_interrupted_scan_goes_on_and_ends_equal(tmp_path: Path, reference: tuple[Path, Scan]) -> None:
-    parts = parts_of(CSI, each=False)
+    likelihood = build(CSI)
     with pytest.raises(StoppedError):
-        run_scan(parts, GRID, tmp_path, progress=stop_after(2))
+        scan(likelihood, **GRID, store=tmp_path, progress=stop_after(2))
     known = load_columns(read_scan(tmp_path), "coherent-csi-2021")
     assert [column is None for column in known] == [False, False, True]
     with pytest.raises(ResultError, match="1 of 3 columns of 'coherent-csi-2021' are missing; run the same scan again"):
         stored_scans(tmp_path)
     seen: list[tuple[int, int]] = []
-    (result,) = run_scan(parts, GRID, tmp_path, progress=lambda done, total: seen.append((done, total)))
+    result = scan(likelihood, **GRID, store=str(tmp_path), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(2, 3), (3, 3)]
     assert equal(result, reference[1])
 
@@ -104,7 +103,7 @@ def test_a_damaged_column_is_computed_again(tmp_path: Path, reference: tuple[Pat
     folder = shutil.copytree(reference[0], tmp_path / "copy")
     shutil.rmtree(folder / "scan.zarr" / "nll2" / "c" / "0" / "1")
     seen: list[int] = []
-    (result,) = run_scan(parts_of(CSI, each=False), GRID, folder, progress=lambda done, _: seen.append(done))
+    result = scan(build(CSI), **GRID, store=folder, progress=lambda done, _: seen.append(done))
     assert seen == [2, 3]
     assert equal(result, reference[1])
 
@@ -113,7 +112,7 @@ def test_a_folder_gives_its_scans_back(reference: tuple[Path, Scan]) -> None:
     folder, result = reference
     (again,) = stored_scans(folder)
     assert equal(again, result)
-    one, other = again.regions(0.9, 2), result.regions(0.9, 2)
+    one, other = again.contour(0.9, 2), result.contour(0.9, 2)
     assert one.columns == other.columns
 
 
@@ -133,37 +132,37 @@ def test_another_scan_in_the_same_folder_is_refused(
     reference: tuple[Path, Scan], analysis: Analysis, grid: dict[str, np.ndarray], at: dict[str, float], text: str
 ) -> None:
     with pytest.raises(ResultError, match=text) as caught:
-        run_scan(parts_of(dataclasses.replace(analysis, at=tuple(at.items())), each=False), grid, reference[0])
+        scan(build(analysis), **grid, at=at, store=reference[0])
     assert "choose another folder" in str(caught.value)
 
 
 def test_an_experiment_that_changed_is_noticed(tmp_path: Path) -> None:
     folder = shutil.copytree(data_root() / "experiments" / "coherent-csi-2021", tmp_path / "mine")
     mine = Analysis((str(folder),), "lmu-ltau")
-    run_scan(parts_of(mine, each=False), GRID, tmp_path / "out")
+    scan(build(mine), **GRID, store=tmp_path / "out")
     with (folder / "events.csv").open("a", encoding="utf-8") as file:
         file.write("# a remark\n")
     with pytest.raises(ResultError, match="the experiments have changed since this scan was made"):
         stored_scans(tmp_path / "out")
     with pytest.raises(ResultError, match="inputs"):
-        run_scan(parts_of(mine, each=False), GRID, tmp_path / "out")
+        scan(build(mine), **GRID, store=tmp_path / "out")
 
 
 def test_a_likelihood_that_changed_is_noticed(reference: tuple[Path, Scan], monkeypatch: pytest.MonkeyPatch) -> None:
     """The model of a plug-in may change while no file of an experiment and no version does."""
 
-    def edited(analysis: Analysis, experiments: Sequence[Experiment]) -> Likelihood:
-        likelihood = build(analysis, experiments)
+    likelihood, whole = build(CSI), setup.build
 
+    def edited(known: Likelihood) -> Likelihood:
         def channels(values: Mapping[str, float]) -> tuple[Channel, ...]:
-            return tuple(dataclasses.replace(one, templates=1.001 * one.templates) for one in likelihood.build(values))
+            return tuple(dataclasses.replace(one, templates=1.001 * one.templates) for one in known.build(values))
 
-        return dataclasses.replace(likelihood, build=channels)
+        return dataclasses.replace(known, build=channels)
 
-    monkeypatch.setattr(scans, "build", edited)
     with pytest.raises(ResultError, match=r"another analysis \(likelihood: coherent-csi-2021 at .* counts there, .* asked") as caught:
-        run_scan(parts_of(CSI, each=False), GRID, reference[0])
+        scan(edited(likelihood), **GRID, store=reference[0])
     assert "; and " in str(caught.value)  # not all of the templates
+    monkeypatch.setattr(setup, "build", lambda *arguments: edited(whole(*arguments)))
     with pytest.raises(ResultError, match=r"what this scan was made with has changed \(likelihood: "):
         stored_scans(reference[0])
 
@@ -174,7 +173,7 @@ def test_shared_data_and_plugins_are_part_of_what_a_scan_is(reference: tuple[Pat
     assert known["plugins"] == {}
     monkeypatch.setattr(identity, "model_distribution", lambda name: f"{name}-package 1.0")
     with pytest.raises(ResultError, match=r'plugins: \{\} there, \{"lmu-ltau": "lmu-ltau-package 1.0"\} asked'):
-        run_scan(parts_of(CSI, each=False), GRID, reference[0])
+        scan(build(CSI), **GRID, store=reference[0])
     monkeypatch.undo()
     monkeypatch.setattr(
         identity, "_digest", lambda file: "0" * 64 if file.name == "radii.csv" else hashlib.sha256(file.read_bytes()).hexdigest()
@@ -194,19 +193,19 @@ def test_a_store_of_something_else_is_a_result_error(tmp_path: Path, reference: 
 
 
 def test_each_adds_the_single_experiments(tmp_path: Path) -> None:
-    parts = parts_of(dataclasses.replace(BOTH, at=(("sns_flux", 0.0),)), each=True)  # held: the only thing they share
-    assert [part.label for part in parts] == ["coherent-csi-2021", "coherent-lar-2020", "coherent-csi-2021 + coherent-lar-2020"]
-    assert len(parts_of(CSI, each=True)) == 1
+    planes = labelled(BOTH, each=True)
+    assert [*planes] == ["coherent-csi-2021", "coherent-lar-2020", "coherent-csi-2021 + coherent-lar-2020"]
+    assert labelled(CSI, each=True) == {"coherent-csi-2021": CSI}
     grid = {"mass": GRID["mass"], "g": np.array([5e-4, 1e-3, 2e-3])}
-    csi, lar, both = run_scan(parts, grid, tmp_path)
+    csi, lar, both = scans(build_each(planes), grid, at={"sns_flux": 0.0}, store=tmp_path)  # held: the only thing they share
     assert both.plane.experiments == ("coherent-csi-2021", "coherent-lar-2020")
     np.testing.assert_allclose(both.plane.nll2, csi.plane.nll2 + lar.plane.nll2, atol=1e-5)
     assert both.plane.reference_nll2 == pytest.approx(csi.plane.reference_nll2 + lar.plane.reference_nll2, abs=1e-5)
-    assert [entry.plane.label for entry in stored_scans(tmp_path)] == [part.label for part in parts]
+    assert [entry.plane.label for entry in stored_scans(tmp_path)] == [*planes]
 
 
 def test_regions_of_two_levels_are_nested(reference: tuple[Path, Scan]) -> None:
-    tight, loose = reference[1].all_regions([Level(0.683, 2), Level(0.95, 2)])
+    tight, loose = reference[1].contours([Level(0.683, 2), Level(0.95, 2)])
     assert tight.threshold < loose.threshold
     for inner, outer in zip(tight.columns, loose.columns, strict=True):
         assert all(any(a <= low and high <= b for a, b in outer) for low, high in inner)
@@ -245,8 +244,24 @@ def test_grids_are_read_from_text() -> None:
     ],
 )
 def test_what_is_no_grid_is_refused(text: str) -> None:
-    with pytest.raises(CevnsfitError, match=r"should read name=start:stop:count|needs 3 to 100000 points"):
-        parse_grid(text)
+    for units in (None, {"mass": "MeV"}):
+        with pytest.raises(CevnsfitError, match=r"should read name=start:stop:count|needs 3 to 100000 points"):
+            parse_grid(text, units)
+
+
+def test_ends_of_grids_take_units() -> None:
+    units = {"mass": "MeV", "g": "1", "r_n_cs": "fm"}
+    for text, ends in (("mass=1MeV:1GeV:60:log", (1.0, 1000.0)), ("mass=500 keV:2:5", (0.5, 2.0)), ("r_n_cs=3fm:7 fm:5", (3.0, 7.0))):
+        assert parse_grid(text, units)[1][[0, -1]] == pytest.approx(ends, rel=1e-15)
+    np.testing.assert_array_equal(parse_grid("mass=1MeV:1GeV:60:log", units)[1], parse_grid("mass=1:1000:60:log")[1])
+    with pytest.raises(CevnsfitError, match=r"mass: '1 fm': Cannot convert .*, for example mass=1MeV"):
+        parse_grid("mass=1fm:10:5", units)
+    with pytest.raises(CevnsfitError, match=r"g: '1e-3 MeV': .*, for example g=1e-3$"):
+        parse_grid("g=1e-5:1e-3MeV:5", units)
+    with pytest.raises(UnknownNameError, match="parameter of the model 'masss'"):
+        parse_grids(["masss=1MeV:1GeV:5"], units)
+    with pytest.raises(CevnsfitError, match="should read name=start:stop:count"):
+        parse_grid("source.distance=20m:30m:3")
 
 
 def test_a_shape_parameter_is_the_first_axis() -> None:
@@ -276,3 +291,32 @@ def test_a_plane_needs_two_good_grids(grid: dict[str, np.ndarray], error: type[E
 def test_a_parameter_is_scanned_or_held() -> None:
     with pytest.raises(CevnsfitError, match="g cannot be both scanned and held"):
         scan(likelihood_of([load_experiment("coherent-csi-2021")], "lmu-ltau"), at={"g": 1e-3}, **GRID)
+
+
+# --- tables of others --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_scan_is_a_data_set_and_a_table(reference: tuple[Path, Scan], tmp_path: Path) -> None:
+    xarray = pytest.importorskip("xarray", reason="the extra [xarray] is not installed")
+    pytest.importorskip("pandas", reason="the extra [dataframe] is not installed")
+    scan, data = reference[1], reference[1].to_xarray()
+    assert dict(data.sizes) == {"mass": 3, "g": 7}
+    np.testing.assert_array_equal(data.delta_chi2, scan.plane.nll2 - scan.plane.best["nll2"])
+    assert data.mass.attrs == {"units": "MeV", "scale": "log"}
+    assert (data.attrs["model"], data.attrs["lagrangian"][:6], data.attrs["method"]) == ("lmu-ltau", "L = g ", scan.method)
+    assert json.loads(data.attrs["best_fit"]) == scan.plane.best
+    data.to_netcdf(tmp_path / "scan.nc", engine="scipy")
+    with xarray.open_dataset(tmp_path / "scan.nc", engine="scipy") as again:
+        np.testing.assert_array_equal(again.nll2, scan.plane.nll2)
+    table = scan.to_dataframe()
+    assert list(table.columns) == ["mass", "g", "delta_chi2", "nll2", "valid"]
+    assert len(table) == 21
+    np.testing.assert_array_equal(table.nll2, scan.plane.nll2.ravel())
+    np.testing.assert_array_equal(table.set_index(["mass", "g"]).sort_index().nll2, data.to_dataframe().sort_index().nll2)
+
+
+def test_a_missing_extra_is_named(reference: tuple[Path, Scan], monkeypatch: pytest.MonkeyPatch) -> None:
+    for package, extra, ask in (("xarray", "xarray", reference[1].to_xarray), ("pandas", "dataframe", reference[1].to_dataframe)):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(CevnsfitError, match=rf"the package {package} is missing: pip install 'cevnsfit\[{extra}\]'"):
+            ask()

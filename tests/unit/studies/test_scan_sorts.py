@@ -19,8 +19,7 @@ from cevnsfit.infer.grid import grid_column, prepare_grid
 from cevnsfit.infer.intervals import Level
 from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.io.layouts import load_columns, read_scan
-from cevnsfit.studies.parts import parts_of
-from cevnsfit.studies.scan import Scan, plane_axes, run_scan, scan, stored_scans
+from cevnsfit.studies.scan import Scan, plane_axes, scan, stored_scans
 from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
@@ -59,8 +58,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Sc
     found = {}
     for name, (analysis, grid) in SORTS.items():
         folder = tmp_path_factory.mktemp("sorts") / "out"
-        (made,) = run_scan(parts_of(analysis, each=False), grid, folder)
-        found[name] = (folder, made)
+        found[name] = (folder, scan(build(analysis), **grid, store=folder))
     return found
 
 
@@ -86,18 +84,18 @@ def test_axes_keep_the_order_that_was_asked_for(stored: Mapping[str, tuple[Path,
 @pytest.mark.parametrize("name", list(SORTS))
 def test_a_stopped_scan_goes_on_and_ends_equal(stored: Mapping[str, tuple[Path, Scan]], name: str, tmp_path: Path) -> None:
     analysis, grid = SORTS[name]
-    parts = parts_of(analysis, each=False)
+    likelihood = build(analysis)
     with pytest.raises(StoppedError):
-        run_scan(parts, grid, tmp_path, progress=stop_after_three)
+        scan(likelihood, **grid, store=tmp_path, progress=stop_after_three)
     known = load_columns(read_scan(tmp_path), CSI[0])
     assert [column is None for column in known] == [False] * 3 + [True] * (len(known) - 3)
     with pytest.raises(ResultError, match=f"{len(known) - 3} of {len(known)} columns"):
         stored_scans(tmp_path)
     with ThreadPoolExecutor(1) as executor:
-        (found,) = run_scan(parts, grid, tmp_path, executor=executor)
+        found = scan(likelihood, **grid, store=tmp_path, workers=executor)
         assert same(found, stored[name][1])
-        regions = found.all_regions([Level(0.9, 2)], executor)
-    assert [region.columns for region in regions] == [stored[name][1].regions(0.9, 2).columns]
+        regions = found.contours([Level(0.9, 2)], executor)
+    assert [region.columns for region in regions] == [stored[name][1].contour(0.9, 2).columns]
 
 
 @pytest.mark.parametrize("name", list(SORTS))
@@ -105,7 +103,7 @@ def test_a_folder_gives_its_scan_back(stored: Mapping[str, tuple[Path, Scan]], n
     folder, made = stored[name]
     (again,) = stored_scans(folder)
     assert same(again, made)
-    one, other = again.regions(0.9, 2), made.regions(0.9, 2)
+    one, other = again.contour(0.9, 2), made.contour(0.9, 2)
     assert one.columns == other.columns
     assert len(one.branches) == len(other.branches) > 0
     for mine, theirs in zip(one.branches, other.branches, strict=True):
@@ -132,7 +130,7 @@ def test_commands_draw_export_and_show_what_is_stored(stored: Mapping[str, tuple
         lines = Path(
             command("export", folder, "--to", "darkcast", "-o", tmp_path / "bounds", "--cl", "0.9", "--json")["files"][0]
         ).read_text("utf-8")
-        usual = scan(build(MASSIVE), mass=COUPLING_FIRST["mass"], g=COUPLING_FIRST["g"]).regions(0.9, 2)
+        usual = scan(build(MASSIVE), mass=COUPLING_FIRST["mass"], g=COUPLING_FIRST["g"]).contour(0.9, 2)
         limits = [float(line.split()[1]) for line in lines.splitlines() if not line.startswith("#")]
         assert limits[1:-1] == pytest.approx([column[-1][1] for column in usual.columns[1:-1]], rel=1e-6)
     shown = command("show", folder, "--json")
@@ -158,7 +156,7 @@ def test_the_plane_of_two_radii_is_that_of_fits_at_its_points(stored: Mapping[st
 
 
 def test_radii_of_caesium_and_iodine_are_anticorrelated(stored: Mapping[str, tuple[Path, Scan]]) -> None:
-    narrow, wide = stored["radii"][1].all_regions([Level(0.30, 2), Level(0.90, 2)])
+    narrow, wide = stored["radii"][1].contours([Level(0.30, 2), Level(0.90, 2)])
     middles = [(low + high) / 2.0 for column in narrow.columns for low, high in column]
     assert len(middles) > 3
     assert np.all(np.diff(middles) < 0.0)
@@ -186,7 +184,7 @@ def test_a_coupling_before_a_mass_is_the_same_plane_turned(stored: Mapping[str, 
     usual = scan(build(MASSIVE), mass=COUPLING_FIRST["mass"], g=COUPLING_FIRST["g"])
     np.testing.assert_array_equal(made.plane.nll2, usual.plane.nll2.T)
     assert made.plane.best == usual.plane.best
-    one, other = made.regions(0.9, 2), usual.regions(0.9, 2)
+    one, other = made.contour(0.9, 2), usual.contour(0.9, 2)
     for mine, theirs in zip(one.branches, other.branches, strict=True):
         np.testing.assert_array_equal(mine, theirs[:, ::-1])
     heavy = COUPLING_FIRST["mass"]
@@ -199,7 +197,7 @@ def test_the_other_order_in_the_same_folder_is_another_scan(stored: Mapping[str,
     folder = stored["coupling first"][0]
     turned = {"mass": COUPLING_FIRST["mass"], "g": COUPLING_FIRST["g"]}
     with pytest.raises(ResultError, match="drawn"):
-        run_scan(parts_of(MASSIVE, each=False), turned, folder)
+        scan(build(MASSIVE), **turned, store=folder)
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------------------------
@@ -207,15 +205,9 @@ def test_the_other_order_in_the_same_folder_is_another_scan(stored: Mapping[str,
 
 def test_bad_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(CevnsfitError, match="r_n_i cannot be both scanned and held"):
-        run_scan(parts_of(Analysis(CSI, "neutron-radii", at=(("r_n_i", 5.0),)), each=False), RADIUS_GRID, tmp_path)
+        scan(build(RADII), **RADIUS_GRID, at={"r_n_i": 5.0}, store=tmp_path)
     with pytest.raises(DomainError, match="r_n_i = 20"):
-        run_scan(parts_of(RADII, each=False), {**RADIUS_GRID, "r_n_i": np.array([3.0, 5.0, 20.0])}, tmp_path)
-    with pytest.raises(CevnsfitError, match="hold the same parameters"):
-        run_scan(
-            (*parts_of(MASSIVE, each=False), *parts_of(Analysis(CSI, "lmu-ltau", at=(("sns_flux", 1.0),)), each=False)),
-            COUPLING_FIRST,
-            tmp_path,
-        )
+        scan(build(RADII), **{**RADIUS_GRID, "r_n_i": np.array([3.0, 5.0, 20.0])}, store=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +12,11 @@ import pytest
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
+from cevnsfit.infer.grid import grid_column, prepare_grid
+from cevnsfit.infer.runner import carrying
 from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.stats.joint import expected_totals
-from cevnsfit.studies.scan import PlaneTask, grid_of, plane_axes
+from cevnsfit.studies.scan import plane_axes
 from cevnsfit.studies.setup import (
     all_models,
     build,
@@ -26,6 +28,7 @@ from cevnsfit.studies.setup import (
     load_experiments,
     parse_assignments,
     parse_overrides,
+    require_digest,
     units_of,
 )
 
@@ -181,15 +184,32 @@ def test_what_is_no_change_is_refused(text: str) -> None:
         parse_overrides([text])
 
 
-def test_a_worker_refuses_a_folder_that_has_changed(tmp_path: Path) -> None:
+def test_a_worker_gets_the_likelihood_that_was_built(tmp_path: Path) -> None:
+    """Once, and whatever becomes of the folder; a second column finds it there."""
     folder = tmp_path / "mine"
     shutil.copytree(data_root() / "experiments" / "ccm-200", folder)
-    analysis = Analysis((str(folder),), "lmu-ltau")
-    likelihood, values = build(analysis), {"mass": [10.0, 20.0, 30.0], "g": [1e-4, 2e-4, 3e-4]}
-    task = PlaneTask(analysis, digest_of(load_experiments(analysis)), plane_axes(likelihood, values))
-    assert grid_of(task).likelihood.parameters.names == likelihood.parameters.names
-    assert grid_of(task) is grid_of(PlaneTask(analysis, task.digest, plane_axes(likelihood, values)))  # prepared once
+    likelihood = build(Analysis((str(folder),), "lmu-ltau"))
+    made = prepare_grid(likelihood, plane_axes(likelihood, {"mass": [10.0, 20.0, 30.0], "g": [1e-4, 2e-4, 3e-4]}), at={})
+    shutil.rmtree(folder)
+    with ThreadPoolExecutor(1) as executor:
+        column, itself = carrying(grid_column, made, executor), carrying(same, made, executor)
+        for index in range(3):
+            np.testing.assert_array_equal(executor.submit(column, index).result().nll2, grid_column(made, index).nll2)
+        one, other = (executor.submit(itself).result() for _ in range(2))
+    assert one is other is not made
+    assert carrying(same, made, None)() is made
+
+
+def test_files_that_have_changed_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(data_root() / "experiments" / "ccm-200", folder)
+    known = digest_of(load_experiments(Analysis((str(folder),), "lmu-ltau")))
+    require_digest(load_experiments(Analysis((str(folder),), "lmu-ltau")), known)
     description = folder / "experiment.yaml"
     description.write_text(description.read_text(encoding="utf-8") + "# one more line\n", encoding="utf-8")
     with pytest.raises(ResultError, match="a folder has changed"):
-        grid_of(dataclasses.replace(task, analysis=dataclasses.replace(analysis, electrons=True)))
+        require_digest(load_experiments(Analysis((str(folder),), "lmu-ltau")), known)
+
+
+def same(value: object) -> object:
+    return value

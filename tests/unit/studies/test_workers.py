@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+import cevnsfit as cf
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.layouts import load_columns, read_scan
 from cevnsfit.moments.measured import deviation
-from cevnsfit.studies.forecast import Plan, forecast, forecast_curve
+from cevnsfit.studies.forecast import forecast_curve
 from cevnsfit.studies.limits import intervals
-from cevnsfit.studies.parts import parts_of
-from cevnsfit.studies.scan import run_scan
+from cevnsfit.studies.scan import scan
 from cevnsfit.studies.setup import build
 from cevnsfit.studies.susy import susy_scan
-from cevnsfit.studies.whatif import vary
 from cevnsfit.studies.workers import ClusterExecutor, on_cluster, results, workers
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ def cluster() -> Iterator[str]:
 def scanned(folder: Path, jobs: int, dask: str | None = None) -> list[np.ndarray]:
     """Return everything in the store of a scan."""
     with workers(jobs, dask) as executor:
-        run_scan(parts_of(CSI, each=False), GRID, folder, executor=executor)
+        scan(build(CSI), **GRID, store=folder, workers=executor)
     columns = load_columns(read_scan(folder), "coherent-csi-2021")
     return [np.concatenate([c.nll2, c.minima.ravel(), [c.reference, c.scale]]) for c in columns if c is not None]
 
@@ -114,15 +112,15 @@ def test_results_are_in_order_wherever_they_are_made() -> None:
 @pytest.mark.slow
 def test_forecasts_do_not_depend_on_the_workers() -> None:
     """Points of a curve, toys, and rows of a what-if scan in another process."""
-    plan, values = Plan(Analysis(("ccm-200",), "lmu-ltau"), toys=30), np.array([10.0, 100.0])
-    grid = {"source.distance": np.array([20.0, 25.0, 30.0])}
+    likelihood = cf.build_likelihood("ccm-200", model="lmu-ltau")
+    line = functools.partial(cf.forecast, likelihood, toys=cf.Toys(30))
     found = []
     for jobs in (1, 2):
         with workers(jobs) as executor:
-            curve = forecast_curve(plan, "mass", values, {}, executor=executor)
-            (one,) = forecast(plan, {"mass": 10.0}, executor=executor)
-            rows = vary(plan, grid, {"mass": 10.0}, executor=executor).rows
-        found.append(([plain(entry[0]) for entry in curve], plain(one), rows))
+            curve = forecast_curve([line], [{"mass": 10.0}, {"mass": 100.0}], executor)
+            one = line(at={"mass": 10.0}, workers=executor)
+            table = cf.forecast(likelihood, at={"mass": 10.0}, vary={"source.distance": [20.0, 25.0]}, workers=executor)
+        found.append(([entry.to_dict() for (entry,) in curve], one.to_dict(), table.to_dict()))
     assert found[0] == found[1]
 
 

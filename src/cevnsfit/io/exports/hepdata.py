@@ -6,7 +6,6 @@ import contextlib
 import json
 import tempfile
 import warnings
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from cevnsfit.core.documents import plain, read_document
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.extras import optional
 from cevnsfit.io.exports.limits import delta_chi2
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def write_hepdata(limits: Limits, path: Path, attach: Sequence[Path] = ()) -> tu
     CevnsfitError
         If hepdata_lib is not installed, the folder is not empty, or the result is not a valid submission.
     """
-    library = _library()
+    library = optional("hepdata_lib", "hepdata")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         message = f"{path} is not an empty folder"
         raise CevnsfitError(message)
@@ -80,14 +80,6 @@ def _resource_type(file: Path) -> str | None:
     if "distributions" in document:
         return "HS3"
     return "HistFactory" if {"channels", "patches"} & set(document) else None
-
-
-def _library() -> Any:
-    try:
-        return import_module("hepdata_lib")
-    except ImportError:
-        message = "HEPData submissions need hepdata_lib; install cevnsfit[hepdata]"
-        raise CevnsfitError(message) from None
 
 
 def _boundary(library: Any, limits: Limits, plane: Plane, region: Region, number: int) -> Any:

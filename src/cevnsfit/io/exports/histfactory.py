@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.model.workspace import MEASURED
 from cevnsfit.spec.fields import SIGNAL
+from cevnsfit.stats.channel import MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Limits as a netCDF file (classic format with 64-bit offsets), which xarray, ncview and most languages read."""
+"""Limits as a netCDF file (classic format with 64-bit offsets), which xarray, ncview and most languages read; a plane as a data set of xarray."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cevnsfit.core.documents import plain
+from cevnsfit.core.extras import optional
 from cevnsfit.io.exports.limits import delta_chi2, points
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import pandas as pd
+    import xarray
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.planes import Plane
     from cevnsfit.io.exports.limits import Limits
 
 
@@ -35,13 +42,38 @@ def write_netcdf(limits: Limits, path: Path) -> tuple[Path, ...]:
             file.createDimension(axis.name, len(axis.values))
             _variable(file, axis.name, axis.values, (axis.name,), units=axis.unit, scale=axis.scale)
         dimensions = ("plane", x.name, y.name)
-        grids = [plane for plane, _ in limits.results]
-        about = "-2 ln lambda above the best fit of the plane"
-        _variable(file, "delta_chi2", np.array([delta_chi2(plane) for plane in grids]), dimensions, units="1", long_name=about)
-        _variable(file, "nll2", np.array([plane.nll2 for plane in grids]), dimensions, units="1", long_name="-2 ln lambda")
-        _variable(file, "valid", np.array([plane.valid for plane in grids], dtype=np.int8), dimensions, units="1")
+        for name, values, about in grids([plane for plane, _ in limits.results]):
+            _variable(file, name, values.astype(np.int8) if values.dtype == np.bool_ else values, dimensions, **about)
         _branches(file, limits)
     return (path,)
+
+
+def grids(planes: Sequence[Plane]) -> Iterator[tuple[str, NDArray[Any], dict[str, str]]]:
+    """Yield name, values over (plane, x, y) and attributes of all that is known at the points of some planes."""
+    about = "-2 ln lambda above the best fit of the plane"
+    yield "delta_chi2", np.array([delta_chi2(plane) for plane in planes]), {"units": "1", "long_name": about}
+    yield "nll2", np.array([plane.nll2 for plane in planes]), {"units": "1", "long_name": "-2 ln lambda"}
+    yield "valid", np.array([plane.valid for plane in planes]), {"units": "1"}
+
+
+def dataset(plane: Plane, attributes: Mapping[str, Any]) -> xarray.Dataset:
+    """Return a plane over its two parameters; attributes that are no text and no number are JSON, and those that are None are left out."""
+    texts = {
+        key: value if isinstance(value, str | int | float) else json.dumps(value) for key, value in attributes.items() if value is not None
+    }
+    dimensions = tuple(axis.name for axis in plane.axes)
+    return optional("xarray", "xarray").Dataset(
+        {name: (dimensions, values[0], about) for name, values, about in grids([plane])},
+        {axis.name: (axis.name, axis.values, {"units": axis.unit, "scale": axis.scale}) for axis in plane.axes},
+        texts,
+    )
+
+
+def data_frame(plane: Plane) -> pd.DataFrame:
+    """Return a plane as a table with a row for each point."""
+    points = np.meshgrid(*(axis.values for axis in plane.axes), indexing="ij")
+    columns = {axis.name: values.ravel() for axis, values in zip(plane.axes, points, strict=True)}
+    return optional("pandas", "dataframe").DataFrame({**columns, **{name: values.ravel() for name, values, _ in grids([plane])}})
 
 
 def _branches(file: Any, limits: Limits) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
+import cevnsfit as cf
 from cevnsfit.cli.main import app
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, ResultError
@@ -17,15 +19,11 @@ from cevnsfit.infer.intervals import Level
 from cevnsfit.io.exports.hs3 import write_hs3
 from cevnsfit.io.exports.text import read_json, write_json
 from cevnsfit.physics.interactions.vector_mediators import loop_function
-from cevnsfit.studies.export import (
-    about_model,
-    attached_inputs,
-    export_limits,
-    require_same_inputs,
-    stored_limits,
-)
-from cevnsfit.studies.export_likelihood import hs3, simplified, workspaces, write_workspaces
+from cevnsfit.studies.export import attached_inputs, limits_of, require_same_inputs
+from cevnsfit.studies.export_likelihood import about_model, hs3, simplified, workspaces, write_workspaces
 from cevnsfit.studies.provenance import companion, stored_provenance
+from cevnsfit.studies.scan import stored_scans
+from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from cevnsfit.io.exports.limits import Limits
 
 CSI = "coherent-csi-2017"
-LOOP = Analysis((CSI,), "lmu-ltau")
+LOOP = build(Analysis((CSI,), "lmu-ltau"))
 
 
 def run(*arguments: object) -> Result:
@@ -52,7 +50,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_limits_say_what_they_are(scan: Path) -> None:
-    limits = stored_limits(scan, [Level(0.9, 2)])
+    limits = limits_of(stored_scans(scan), [Level(0.9, 2)])
     metadata = limits.metadata
     assert metadata["held"]["loop_sign"] == -1.0
     assert metadata["charges"]["nu_mu"]["proton"] < 0.0
@@ -97,8 +95,8 @@ def test_show_prints_where_a_result_comes_from(scan: Path, tmp_path: Path) -> No
     known = json.loads(run("show", scan, "--json").stdout)
     assert known["kind"] == "scan"
     assert known["packages"]["numpy"] == np.__version__
-    assert known["inputs"][CSI] == stored_limits(scan, [Level(0.9, 2)]).metadata["inputs"][CSI]
-    (file,) = write_json(stored_limits(scan, [Level(0.9, 2)]), tmp_path / "limits.json")
+    assert known["inputs"][CSI] == limits_of(stored_scans(scan), [Level(0.9, 2)]).metadata["inputs"][CSI]
+    (file,) = write_json(limits_of(stored_scans(scan), [Level(0.9, 2)]), tmp_path / "limits.json")
     assert json.loads(run("show", file, "--json").stdout)["inputs"] == known["inputs"]
     files = write_workspaces(workspaces(LOOP, at={"mass": 10.0}), tmp_path / "likelihood.json")
     assert stored_provenance(files[0])["inputs"] == known["inputs"]
@@ -144,7 +142,7 @@ def test_folders_of_toys_and_forecasts_are_shown(tmp_path: Path) -> None:
 def test_likelihoods_of_other_inputs_are_not_attached(limits: Limits, tmp_path: Path) -> None:
     files = write_workspaces(workspaces(LOOP, at={"mass": 10.0}), tmp_path / "likelihood.json")
     with pytest.raises(ResultError, match="other inputs"):
-        export_limits(limits, "hepdata", tmp_path / "submission", attach=[files[0]])
+        cf.export(limits, "hepdata", tmp_path / "submission", attach=[files[0]])
     assert not (tmp_path / "submission").exists()
     known = attached_inputs(files[0])
     require_same_inputs(known, known, "itself")
@@ -170,6 +168,69 @@ def test_the_likelihood_of_a_scan_is_attached(scan: Path, tmp_path: Path) -> Non
         "likelihood.json": "HistFactory",
         "hs3.json": "HS3",
     }.items()
+
+
+GRID = {"mass": [10.0, 30.0, 100.0], "g": np.geomspace(1e-4, 1e-1, 9)}
+
+
+def test_a_scan_in_memory_is_exported_like_a_stored_one(scan: Path, tmp_path: Path) -> None:
+    again = cf.open(scan)
+    (file,) = cf.export(again, "json", tmp_path / "new" / "limits.json", cl=0.9)
+    assert run("export", scan, "--to", "json", "--cl", "0.9", "-o", tmp_path / "command.json").exit_code == 0
+    assert file.read_bytes() == (tmp_path / "command.json").read_bytes()
+    values = {axis.name: axis.values for axis in again.plane.axes}
+    made = cf.scan(again.likelihood, at={"loop_sign": -1.0}, **values)
+    (other,) = cf.export([made], "json", tmp_path / "other.json", cl=[0.9], dof=2)
+    assert json.loads(other.read_text("utf-8"))["metadata"] == json.loads(file.read_text("utf-8"))["metadata"]
+    csv = cf.export(again, "csv", str(tmp_path / "a.csv"))[0].read_text("utf-8")
+    assert {line.split(",")[1] for line in csv.splitlines() if not line.startswith("#")} == {"cl", "0.9", "0.95"}
+
+
+def test_scans_that_do_not_go_together_are_not_exported(tmp_path: Path) -> None:
+    one, other = (cf.scan(LOOP, at={"loop_sign": sign}, **GRID) for sign in (1.0, -1.0))
+    with pytest.raises(ResultError, match="hold different parameters"):
+        cf.export([one, other], "csv", tmp_path / "a.csv")
+    with pytest.raises(ResultError, match="no planes"):
+        cf.export([], "csv", tmp_path / "a.csv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_likelihood_built_by_hand_is_exported_as_far_as_it_is_known(tmp_path: Path) -> None:
+    bare = dataclasses.replace(LOOP, origin=None)
+    file, about = cf.export(bare, "pyhf", tmp_path / "bare.json", at={"mass": 10.0})
+    other, _ = cf.export(LOOP, "pyhf", tmp_path / "whole.json", at={"mass": 10.0})
+    assert file.read_bytes() == other.read_bytes()
+    metadata = json.loads(about.read_text("utf-8"))
+    assert (metadata["model"], metadata["held"], metadata["experiments"]) == ("", {"mass": 10.0}, [CSI])
+    (limits,) = cf.export(cf.scan(bare, **GRID), "json", tmp_path / "limits.json", cl=0.9)
+    assert json.loads(limits.read_text("utf-8"))["metadata"]["options"] == {}
+    asimov = cf.export(LOOP.with_data("asimov"), "pyhf", tmp_path / "asimov.json", at={"mass": 10.0})[1]
+    assert json.loads(asimov.read_text("utf-8"))["data"] == f"not the observed data of {CSI}"
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "options", "reason"),
+    [
+        ("scan", "csv", {"attach": ["a.json"]}, r"csv takes no attach \(it takes cl, dof\)"),
+        ("scan", "hepdata", {"at": {}, "record": "ins1"}, "hepdata takes no at, record .it takes cl, dof, attach"),
+        ("limits", "csv", {"cl": 0.9}, "csv of limits that were exported already takes no cl .it takes no options"),
+        ("limits", "hepdata", {"dof": 1}, "takes no dof .it takes attach"),
+        ("likelihood", "pyhf", {"cl": 0.9}, "pyhf takes no cl .it takes at, grid, record"),
+        ("likelihood", "hs3", {"grid": {"mass": [1.0, 2.0]}}, "hs3 takes no grid .it takes at"),
+        ("likelihood", "simplified", {"grid": {"g": [1.0, 2.0]}}, "mass=START:STOP:COUNT only, got g"),
+        ("likelihood", "root", {}, "root is a format of limits; here it is one of pyhf, hs3, simplified"),
+        ("scan", "hs3", {}, "hs3 is a format of likelihoods; here it is one of csv"),
+        ("scan", "cvs", {}, "unknown format 'cvs'; did you mean csv"),
+        ("scan", "csv", {"cl": 1.5}, "confidence level"),
+    ],
+)
+def test_options_and_formats_that_do_not_go_together(
+    limits: Limits, tmp_path: Path, what: str, kind: str, options: dict[str, Any], reason: str
+) -> None:
+    exported = {"limits": limits, "likelihood": LOOP, "scan": ()}[what]
+    with pytest.raises(CevnsfitError, match=reason):
+        cf.export(exported, kind, tmp_path / "file", **options)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -210,6 +271,6 @@ def test_the_files_of_a_likelihood(tmp_path: Path) -> None:
 
 def test_a_simplified_likelihood_needs_a_mediator() -> None:
     with pytest.raises(CevnsfitError, match="other free parameters"):
-        simplified(Analysis((CSI,), "nsi"), (1.0, 10.0))
+        simplified(build(Analysis((CSI,), "nsi")), (1.0, 10.0))
     with pytest.raises(CevnsfitError, match="outside its domain"):
         simplified(LOOP, (0.0, 10.0))

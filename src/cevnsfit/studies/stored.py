@@ -1,0 +1,73 @@
+"""Stored results, opened again with their likelihoods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cevnsfit.core.errors import ResultError
+from cevnsfit.io.layouts import POSTERIOR, SCAN, TOYS, read_toys
+from cevnsfit.io.store import store_exists
+from cevnsfit.studies.scan import stored_scans
+
+if TYPE_CHECKING:
+    from cevnsfit.studies.scan import Scan
+
+_VERBS: Final = {
+    "feldman-cousins": "intervals",
+    "cls": "intervals",
+    "discovery": "significance",
+    "gof": "goodness",
+    "compatibility": "compatibility",
+    "coverage": "coverage",
+    "feldman-cousins-region": "region",
+}
+"""The verb that keeps pseudo-experiments of each method."""
+
+
+def open(folder: str | Path, plane: str | None = None) -> Scan:
+    """Return a stored scan again, with its likelihood, which is built from the files that it names.
+
+    Parameters
+    ----------
+    folder
+        The `store` of a finished scan, or the folder of the command `scan` or `run`.
+    plane
+        Label of one plane of several; by default the last one of a combination of experiments, or the last one.
+
+    Raises
+    ------
+    ResultError
+        If the folder holds no scan or no such plane, or the scan is not finished, or its inputs have changed since.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> scan = cf.open("out/")  # doctest: +SKIP
+    >>> scan.contour(cl=0.95).branches  # doctest: +SKIP
+    """
+    place = Path(folder)
+    if not store_exists(place, SCAN):
+        raise ResultError(_instead(place))
+    scans = {scan.plane.label: scan for scan in stored_scans(place)}
+    if plane is None:
+        combined = [scan for scan in scans.values() if len(scan.plane.experiments) > 1]
+        return (combined if combined else [*scans.values()])[-1]
+    if plane not in scans:
+        message = f"{folder}: holds no plane '{plane}'; there are {', '.join(scans)}"
+        raise ResultError(message)
+    return scans[plane]
+
+
+def _instead(folder: Path) -> str:
+    """Return what a folder holds that is no scan, and what reads it."""
+    if not folder.is_dir():
+        return f"{folder}: no such folder"
+    if store_exists(folder, POSTERIOR):
+        return f"{folder}: holds a posterior; cf.posterior(likelihood, ..., store={str(folder)!r}) returns it"
+    if store_exists(folder, TOYS):
+        known = read_toys(folder).analysis
+        verb, seed = _VERBS.get(str(known.get("method")), "intervals"), known.get("seed")
+        call = f"cf.{verb}(likelihood, ..., toys=cf.Toys(number, seed={seed}), store={str(folder)!r})"
+        return f"{folder}: holds pseudo-experiments; {call} continues them and returns their result"
+    return f"{folder}: no result is stored here (there is no {SCAN}.zarr)"

@@ -1,0 +1,359 @@
+"""What is said of results of a likelihood: lines of text, and tables with titles."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from cevnsfit.infer.intervals import threshold
+from cevnsfit.infer.sensitivity import DISCOVERY
+from cevnsfit.report.tables import Sheet, fit_rows, format_intervals, format_value
+from cevnsfit.studies.forecast import lines_of, varied
+from cevnsfit.studies.setup import units_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from cevnsfit.core.documents import About
+    from cevnsfit.infer.compatibility import Compatibility
+    from cevnsfit.infer.discovery import Discovery
+    from cevnsfit.infer.goodness import Goodness
+    from cevnsfit.infer.impacts import Ranking
+    from cevnsfit.infer.intervals import Intervals
+    from cevnsfit.infer.planes import Plane
+    from cevnsfit.infer.results import FitResult, ToyRecord
+    from cevnsfit.studies.agreement import SignalStrength
+    from cevnsfit.studies.coverage import CoverageStudy
+    from cevnsfit.studies.exclusion import Exclusion
+    from cevnsfit.studies.fitting import Fit
+    from cevnsfit.studies.forecast import Forecast
+    from cevnsfit.studies.posterior import Posterior
+    from cevnsfit.studies.rates import Rates
+    from cevnsfit.studies.scan import Scan
+    from cevnsfit.studies.toy_regions import ToyRegion
+    from cevnsfit.studies.whatif import WhatIf
+
+    Parts = Iterator[str | Sheet]
+
+
+def _units(about: About) -> dict[str, str]:
+    """Return the units of the parameters of a model; none of a likelihood that was built by hand."""
+    return units_of(about.model) if about.model else {}
+
+
+def _values(values: Mapping[str, float], about: About) -> str:
+    """Return values of parameters in words, with their units."""
+    units = _units(about)
+    return ", ".join(f"{name} = {value:.6g}{'' if units.get(name, '1') == '1' else f' {units[name]}'}" for name, value in values.items())
+
+
+def alone(experiments: Sequence[str]) -> tuple[str, str]:
+    """Return what a single experiment adds to the title of a table, and the prefix that its parameters need not have there; empty for several."""
+    return (f", {experiments[0]}", f"{experiments[0]}.") if len(experiments) == 1 else ("", "")
+
+
+# --- counts and fits ---------------------------------------------------------------------------------------------------------------
+
+
+def rates(counts: Rates) -> Parts:
+    """Yield the counts of each component of one experiment."""
+    rows = [(name, f"{total:.2f}") for name, total in counts.totals.items()]
+    rows.append(("all", f"{counts.total:.2f}"))
+    if counts.observed is not None:
+        rows.append(("observed", f"{counts.observed.sum():.0f}"))
+    yield Sheet(", ".join(filter(None, (counts.experiment, counts.about.model))), ("component", "counts"), rows)
+    if counts.at:
+        yield f"at {_values(counts.at, counts.about)}"
+    if counts.about.caveat:
+        yield f"caveat: {counts.about.caveat}"
+
+
+def fit(result: Fit) -> Parts:
+    """Yield parameters, counts and the quality of a fit; what was fitted if it was not the observed data."""
+    if result.data != "observed":
+        yield f"fitted: {result.data}"
+    yield _parameters(result)
+    held = {name: result.held[name] for name in _units(result.about) if name in result.held}
+    if held:
+        yield f"held: {_values(held, result.about)}"
+    yield Sheet("Counts at the best fit", ("experiment", "component", "counts"), list(_counts(result.counts.values())))
+    yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; {_signal(result.significance)}"
+    if not math.isnan(result.delta_nll2_sm):
+        yield f"the Standard Model: {result.delta_nll2_sm:+.2f} in -2 ln lambda"
+    if result.at_domain_end:
+        yield f"at the end of the domain, not at a minimum of its own: {', '.join(result.at_domain_end)}"
+    if result.reason and result.valid:
+        yield f"remark: {result.reason}"
+    if result.about.caveat:
+        yield f"caveat: {result.about.caveat}"
+
+
+def _parameters(result: FitResult) -> Sheet:
+    title, prefix = alone(result.about.experiments)
+    rows = [(name.removeprefix(prefix), *values) for name, *values in fit_rows(result)]
+    return Sheet(f"Parameters{title}", ("name", "value +- error", "MINOS from", "to"), rows)
+
+
+def _counts(found: Iterable[Rates]) -> Iterator[tuple[str, str, str]]:
+    for entry in found:
+        yield from ((entry.experiment, name, f"{total:.1f}") for name, total in entry.totals.items())
+        yield entry.experiment, "all", f"{entry.total:.1f}"
+        if entry.observed is not None:
+            yield entry.experiment, "observed", f"{entry.observed.sum():.0f}"
+
+
+def _signal(significance: float) -> str:
+    if math.isinf(significance):
+        return "impossible without signal"
+    return f"{'signal' if significance >= 0 else 'deficit'} at {abs(significance):.2f} sigma"
+
+
+def strengths(found: Sequence[SignalStrength]) -> Parts:
+    """Yield how experiments and combinations sit with the Standard Model."""
+    rows = [
+        (
+            entry.label,
+            f"{entry.observed:.0f}",
+            f"{entry.expected:.1f}",
+            format_value(entry.strength, entry.error),
+            f"{entry.nll2:.1f} / {entry.ndof}",
+            f"{entry.pull:+.2f} sigma ({'excess' if entry.pull > 0 else 'deficit'})",
+        )
+        for entry in found
+    ]
+    headers = ("experiments", "observed", "expected (SM)", "signal strength", "-2 ln lambda / ndof", "pull against the SM")
+    yield Sheet("Against the Standard Model", headers, rows)
+
+
+# --- one parameter -----------------------------------------------------------------------------------------------------------------
+
+
+def intervals(result: Intervals) -> Parts:
+    """Yield what is allowed and excluded, and how that was found."""
+    dof = f", {result.dof} dof" if result.toys is None and not result.expected else ""
+    yield f"{result.poi} at {100 * result.cl:g} % CL{dof}, {result.method}"
+    yield f"  allowed:  {format_intervals(result.allowed)}"
+    yield f"  excluded: {format_intervals(result.excluded)}"
+    if result.at_domain_end:
+        yield f"  the {' and the '.join(result.at_domain_end)} end is that of the domain of {result.poi}: the data do not exclude more"
+    if result.on_edge:
+        yield "  an end is at the edge of the domain of the likelihood, where a bin without events holds nothing"
+    yield f"  best fit: {result.best_fit:.4g}, -2 ln lambda = {result.nll2:.2f}"
+    yield f"  {_minima(result.minima, result.nll2)}"
+    if result.expected:
+        yield f"  expected without signal, -2 to 2 sigma: {', '.join(f'{value:.4g}' for value in result.expected)}"
+    if result.toys is not None:
+        record = result.toys
+        undecided = f", {record.undecided} values not yet clear: more --toys" if record.undecided else ""
+        yield f"  {record.toys} toys at {len(record.points)} values, seed {record.seed}, {record.failed} failed{undecided}"
+    if result.about.caveat:
+        yield f"  {result.about.caveat}"
+
+
+def _minima(minima: Sequence[tuple[float, float]], lowest: float) -> str:
+    return f"minima (difference in -2 ln lambda): {', '.join(f'{value:.4g} ({nll2 - lowest:+.2f})' for value, nll2 in minima)}"
+
+
+def discovery(result: Discovery) -> Parts:
+    """Yield the significance of a parameter."""
+    yield f"{result.poi} = {result.estimate:.4g} at the best fit, q0 = {result.statistic:.2f}"
+    yield _minima(result.minima, min((nll2 for _, nll2 in result.minima), default=0.0))
+    if result.asymptotic:
+        yield f"significance {result.significance:.2f} sigma, p = {result.p:.3g} (asymptotic)"
+    if result.toys is not None:
+        (point,) = result.toys.points
+        text = f"p = {point.p:.3g} +- {point.error:.1g}" if point.p else f"p < {3 / max(point.toys, 1):.1g} (95 % CL)"
+        start = "" if result.asymptotic else "significance " + (f"{result.significance:.2f} sigma, " if point.p else "")
+        yield f"{start}{text}, {point.toys} toys, seed {result.toys.seed}, {point.failed} failed"
+    if result.remark:
+        yield result.remark
+
+
+def ranking(result: Ranking) -> Parts:
+    """Yield the impact of each nuisance on a parameter."""
+    title, prefix = alone(result.about.experiments)
+    rows = [
+        (
+            entry.name.removeprefix(prefix),
+            f"{entry.value:+.3f} +- {entry.error:.3f}",
+            "prior" if entry.constrained else "absolute",
+            f"{entry.up:+.3g}",
+            f"{entry.down:+.3g}",
+        )
+        for entry in result.impacts
+    ]
+    yield Sheet(f"Impact on {result.poi}{title}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
+    if result.failed:
+        yield f"no impact where the fit failed, or at an end of a domain: {', '.join(result.failed)}"
+
+
+# --- is the model right ------------------------------------------------------------------------------------------------------------
+
+
+def goodness(result: Goodness) -> Parts:
+    """Yield the deviance at the best fit with its p-value."""
+    p = f"p = {result.p:.3g} (asymptotic: chi-squared)" if result.ndof > 0 else "no degrees of freedom are left"
+    yield f"-2 ln lambda / ndof = {result.statistic:.2f} / {result.ndof}; {p}"
+    yield from _tail(result.toys)
+
+
+def compatibility(result: Compatibility) -> Parts:
+    """Yield the couplings that experiments prefer together and alone, and whether they agree."""
+    rows = [("all", name, f"{value:.4g}") for name, value in result.combined.items()]
+    rows += [(experiment, name, f"{value:.4g}") for experiment, values in result.separate.items() for name, value in values.items()]
+    yield Sheet("Best fits", ("experiment", "coupling", "value"), rows)
+    yield f"chi2_PG / ndof = {result.statistic:.2f} / {result.ndof}; p = {result.p:.3g} (asymptotic: chi-squared)"
+    yield from _tail(result.toys)
+
+
+def _tail(record: ToyRecord | None) -> Iterator[str]:
+    if record is not None:
+        (point,) = record.points
+        yield f"p = {point.p:.3g} +- {point.error:.1g} ({point.toys} toys, seed {record.seed}, {point.failed} failed)"
+
+
+def coverage(study: CoverageStudy) -> Parts:
+    """Yield how often intervals contain the truth, for each true value and method."""
+    rows = [
+        (
+            *([] if row.setting is None else [f"{row.setting:.4g}"]),
+            f"{entry.truth:.4g}",
+            entry.method,
+            f"{entry.covered:.3f} +- {entry.error:.3f}",
+            f"{entry.quantile:.2f}" if entry.method == "profile" else "",
+            f"{entry.toys}",
+            f"{entry.failed}",
+        )
+        for row in study.rows
+        for entry in row.coverage
+    ]
+    start = [] if study.over is None else [study.over]
+    headers = (*start, f"true {study.poi}", "method", "coverage", f"{100 * study.cl:g} % of t below", "toys", "failed")
+    yield Sheet(f"Coverage at {100 * study.cl:g} % CL (asymptotic threshold of t: {threshold(study.cl, 1):.2f})", headers, rows)
+
+
+def posterior(result: Posterior) -> Parts:
+    """Yield mean, quantiles and convergence of every parameter, and the credible intervals."""
+    from cevnsfit.studies.posterior import notes_of
+
+    found = result.numbers
+    title, prefix = alone(result.about.experiments)
+    rows = [
+        (
+            one.name.removeprefix(prefix),
+            f"{one.mean:.4g} +- {one.sd:.3g}",
+            f"{one.quantiles[2]:.4g}",
+            f"{one.quantiles[1]:.4g} .. {one.quantiles[3]:.4g}",
+            f"{one.r_hat:.4f}",
+            f"{one.ess_bulk:.0f}",
+            f"{one.ess_tail:.0f}",
+            f"{one.autocorrelation:.0f}",
+        )
+        for one in found.marginals
+    ]
+    headers = ("name", "mean +- sd", "median", "16 % .. 84 %", "R-hat", "ESS bulk", "ESS tail", "steps of autocorrelation")
+    yield Sheet(f"Posterior{title}", headers, rows)
+    contents, cl = ", ".join(f"{100 * part:.1f} %" for part in found.contents), f"{100 * found.cl:g} %"
+    yield f"{found.poi}: {cl} in {format_intervals(found.intervals)} ({contents}); {cl} below {found.upper:.4g}"
+    yield from (f"  {note}" for note in notes_of(result)[1:])
+
+
+# --- planes ------------------------------------------------------------------------------------------------------------------------
+
+
+def scanned(result: Scan | Exclusion) -> Parts:
+    """Yield the best fit in a plane."""
+    yield from plane(result.plane)
+
+
+def plane(found: Plane) -> Parts:
+    """Yield the best fit in a plane."""
+    best = ", ".join(f"{name} = {format_value(value)}" for name, value in found.best.items() if name != "nll2")
+    reference = "" if math.isnan(found.reference_nll2) else f" ({found.reference_nll2:.2f} without new physics)"
+    yield f"{found.label}: best fit {best}, -2 ln lambda = {found.best['nll2']:.2f}{reference}"
+    if found.caveat:
+        yield f"  {found.caveat}"
+
+
+def toy_region(result: ToyRegion) -> Parts:
+    """Yield what is allowed in each column of a plane."""
+    x, y = result.plane.x, result.plane.y
+    rows = [(f"{value:.4g}", format_intervals(c.allowed, y.unit)) for value, c in zip(x.values, result.columns, strict=True)]
+    yield Sheet(f"Allowed {y.name} at {100 * result.region.cl:g} % CL", (f"{x.name} [{x.unit}]", y.name), rows)
+    yield f"{result.method}; {result.failed} failed"
+    if result.plane.caveat:
+        yield result.plane.caveat
+
+
+# --- forecasts ---------------------------------------------------------------------------------------------------------------------
+
+
+def forecast(result: Forecast) -> Parts:
+    """Yield the expected limit with its bands, and the discovery reach."""
+    found = result.sensitivity
+    poi, (low2, low1, _, high1, high2) = found.median.poi, found.bands
+    reach = ", ".join(f"{_number(value)} at {sigma:g} sigma" for sigma, value in zip(DISCOVERY, found.discovery, strict=True))
+    counts = ", ".join(f"{count:.1f} ({name})" for name, count in result.events.items())
+    yield f"{result.about.label}: {poi} at {100 * found.median.cl:g} % CL, {found.median.dof} dof, {found.median.method}"
+    yield f"  {result.data}; {counts} signal events of the Standard Model, {found.live_bins} bins"
+    yield f"  median limit: {_number(found.limit)}, 68 % [{_number(low1)}, {_number(high1)}], 95 % [{_number(low2)}, {_number(high2)}]"
+    yield f"  bands: {found.bands_method}{f', {found.failed} failed' if found.failed else ''}"
+    yield f"  allowed:  {format_intervals(found.median.allowed)}"
+    yield f"  excluded: {format_intervals(found.median.excluded)}"
+    yield f"  discovery: {reach}"
+    if result.about.caveat:
+        yield f"  {result.about.caveat}"
+
+
+def forecasts(several: Sequence[Forecast]) -> Parts:
+    """Yield expected limits at each value of a held parameter, a table for each set of experiments; one after the other if all values are the same."""
+    name = varied(several)
+    if not name:
+        for one in several:
+            yield from forecast(one)
+        return
+    headers = (
+        f"{name} [{_units(several[0].about).get(name, '1')}]",
+        "median",
+        "68 %",
+        "95 %",
+        *(f"discovery at {z:g} sigma" for z in DISCOVERY),
+    )
+    for line in lines_of(several):
+        first, median = line[0], line[0].sensitivity.median
+        rows = [
+            (f"{one.at[name]:.4g}", *_spread(one.sensitivity.limit, one.sensitivity.bands), *map(_number, one.sensitivity.discovery))
+            for one in line
+        ]
+        yield Sheet(f"{first.about.label}: limit on {median.poi} at {100 * median.cl:g} % CL, {median.dof} dof", headers, rows)
+        yield f"{first.data}; bands: {first.sensitivity.bands_method}"
+        if first.about.caveat:
+            yield first.about.caveat
+
+
+def whatif(result: WhatIf) -> Parts:
+    """Yield the expected limit at each setting of the fields."""
+    headers = (*(f"{f.path} [{f.unit}]" for f in result.fields), "events (SM)", "median limit", "68 %", "95 %", "statistics alone", "ratio")
+    rows = [
+        (
+            *(f"{value:.4g}" for value in row.values),
+            f"{row.events:.1f}",
+            *_spread(row.limit, row.bands),
+            _number(row.statistics_only),
+            _number(row.limit / row.statistics_only) if row.statistics_only > 0.0 else "none",
+        )
+        for row in result.rows
+    ]
+    held = "".join(f", {name} = {value:g}" for name, value in result.at.items())
+    yield Sheet(f"{result.about.label}: limit on {result.poi} at {100 * result.cl:g} % CL, {result.dof} dof{held}", headers, rows)
+    yield result.data
+
+
+def _spread(limit: float, bands: Sequence[float]) -> tuple[str, str, str]:
+    """Return a limit, and its 68 % and 95 % bands."""
+    low2, low1, _, high1, high2 = map(_number, bands)
+    return _number(limit), f"{low1} .. {high1}", f"{low2} .. {high2}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "none"
