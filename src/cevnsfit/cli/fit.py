@@ -32,7 +32,7 @@ def fit(
     if truth and not pseudo:
         message = "--true belongs to --asimov or --toy"
         raise CevnsfitError(message)
-    likelihood = build(chosen, fitted=False)
+    likelihood = build(chosen)
     if pseudo:
         held = {name: value for name, value in chosen.held.items() if name in likelihood.nonlinear}
         likelihood = likelihood.with_data("asimov" if asimov else "toy", held | assignments(truth, chosen.model), seed=toy)

@@ -12,5 +12,5 @@ def rates(experiment: ExperimentArgument, what: ModelOptions) -> Answer:
     from cevnsfit.studies.setup import build
 
     chosen = what.of([experiment])
-    (counts,) = expected.rates(build(chosen, fitted=False), at=chosen.held).values()
+    (counts,) = expected.rates(build(chosen), at=chosen.held).values()
     return Answer(counts, analysis=chosen)

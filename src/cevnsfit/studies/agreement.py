@@ -194,7 +194,7 @@ def _of_strength(likelihood: Likelihood) -> tuple[Joint, Joint]:
     data, centres = {channel.name: channel for channel in given.channels}, {p.name: p.centre for p in given.parameters}
     for treatment in ("hold", "profile"):
         analysis = replace(origin, model="signal-strength", signal_systematics=treatment, electrons=False, floating=(), at=())
-        joint = build(analysis, experiments, fitted=False).at({})
+        joint = build(analysis, experiments).at({})
         channels = tuple(replace(c, observed=data[c.name].observed, control=data[c.name].control) for c in joint.channels)
         parameters = ParameterSet(tuple(replace(p, centre=centres.get(p.name, p.centre)) for p in joint.parameters))
         found.append(replace(joint, parameters=parameters, channels=channels))

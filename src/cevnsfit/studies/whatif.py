@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from cevnsfit.core.documents import Result
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.units import UnitError, split
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.hypothesis import hypothesis
@@ -151,7 +151,7 @@ def what_if(
         raise CevnsfitError(message)
     fields = tuple(_field(origin, path, np.atleast_1d(np.asarray(values, dtype=np.float64))) for path, values in grids.items())
     combinations = [tuple(map(float, values)) for values in itertools.product(*(field.values for field in fields))]
-    found = results(executor, whatif_row, [(origin, tuple(grids), values, expect) for values in combinations], progress)
+    found = results(executor, whatif_row, [(likelihood.inputs, origin, tuple(grids), values, expect) for values in combinations], progress)
     return fields, tuple(row for row, _ in found), found[-1][1]
 
 
@@ -164,11 +164,20 @@ def as_planned(result: WhatIf, paths: Sequence[str], existing: Sequence[str]) ->
 
 
 def whatif_row(
-    origin: Analysis, paths: tuple[str, ...], values: tuple[float, ...], expect: Callable[[Likelihood], Outlook]
+    inputs: Mapping[str, Mapping[str, str]],
+    origin: Analysis,
+    paths: tuple[str, ...],
+    values: tuple[float, ...],
+    expect: Callable[[Likelihood], Outlook],
 ) -> tuple[WhatIfRow, str]:
-    """Return the expected limits with some fields changed, and the parameter of interest."""
+    """Return the expected limits with some fields changed, and the parameter of interest; ResultError unless the files are still `inputs`."""
     changes = tuple((path, repr(value)) for path, value in zip(paths, values, strict=True))
-    likelihood = build(replace(origin, overrides=(*origin.overrides, *changes)), fitted=False)
+    likelihood = build(replace(origin, overrides=(*origin.overrides, *changes)))
+    if likelihood.inputs != inputs:
+        message = (
+            f"{', '.join(inputs)}: the files read here are not those of this run; a folder has changed, or is another one on this machine"
+        )
+        raise ResultError(message)
     expected = expect(likelihood)
     bands = expected_limits(expected)
     row = WhatIfRow(values, bands[SIGMAS.index(0.0)], bands, median_limit(_statistics_only(expected)), events(likelihood))
