@@ -25,8 +25,6 @@ def logistic(x: NDArray[np.float64], a: float, k: float, x0: float, d: float = 0
 
     Parameters
     ----------
-    x
-        Axis values.
     a, d
         Height of the step and offset (1804.09459 with d = 0; 2110.07730).
     k, x0
@@ -41,8 +39,6 @@ def steps(x: NDArray[np.float64], plateaus: Sequence[tuple[float, float]]) -> ND
 
     Parameters
     ----------
-    x
-        Axis values.
     plateaus
         Pairs (start, factor) with increasing starts; ((5, 0.5), (6, 1)) is 0 below 5, 1/2 in [5, 6), 1 from 6 on.
 

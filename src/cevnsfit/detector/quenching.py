@@ -1,4 +1,4 @@
-"""Electron-equivalent energy of a nuclear recoil, E_ee = QF(T) T, in MeV; never negative."""
+"""Electron-equivalent energy of a nuclear recoil, E_ee = QF(T) T, in MeV and the shape of T [MeV]; never negative."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 
 
 def constant(t: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
-    """Return E_ee = factor T [MeV], shape of `t`.
+    """Return E_ee = factor T.
 
     Parameters
     ----------
-    t
-        Recoil energy [MeV].
     factor
         Quenching factor, for example 0.0878 for CsI (1708.01294).
     """
@@ -28,12 +26,10 @@ def constant(t: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
 
 
 def linear(t: NDArray[np.float64], constant: float, slope: float) -> NDArray[np.float64]:
-    """Return E_ee = (constant + slope T) T [MeV], shape of `t`.
+    """Return E_ee = (constant + slope T) T.
 
     Parameters
     ----------
-    t
-        Recoil energy [MeV].
     constant
         Quenching factor at T = 0.
     slope
@@ -43,12 +39,10 @@ def linear(t: NDArray[np.float64], constant: float, slope: float) -> NDArray[np.
 
 
 def polynomial(t: NDArray[np.float64], coefficients: Sequence[float]) -> NDArray[np.float64]:
-    """Return E_ee = sum_n c_n T^n [MeV], n = 1, 2, ..., shape of `t`.
+    """Return E_ee = sum_n c_n T^n, n = 1, 2, ...
 
     Parameters
     ----------
-    t
-        Recoil energy [MeV].
     coefficients
         c_1, c_2, ... [MeV^(1 - n)].
     """
@@ -56,12 +50,10 @@ def polynomial(t: NDArray[np.float64], coefficients: Sequence[float]) -> NDArray
 
 
 def lindhard(t: NDArray[np.float64], k: float, z: float) -> NDArray[np.float64]:
-    """Return E_ee = T k g/(1 + k g) [MeV] with g = 3 e^0.15 + 0.7 e^0.6 + e and e = 11.5 Z^(-7/3) T/keV, shape of `t`.
+    """Return E_ee = T k g/(1 + k g) with g = 3 e^0.15 + 0.7 e^0.6 + e and e = 11.5 Z^(-7/3) T/keV.
 
     Parameters
     ----------
-    t
-        Recoil energy [MeV].
     k
         Electronic stopping in units of the velocity, 0.133 Z^(2/3) A^(-1/2): 0.157 in germanium.
     z
@@ -77,12 +69,10 @@ def lindhard(t: NDArray[np.float64], k: float, z: float) -> NDArray[np.float64]:
 
 
 def table(t: NDArray[np.float64], energies: ArrayLike, factors: ArrayLike) -> NDArray[np.float64]:
-    """Return E_ee = QF(T) T [MeV], QF linear between the points and flat beyond them, shape of `t`.
+    """Return E_ee = QF(T) T, QF linear between the points and flat beyond them.
 
     Parameters
     ----------
-    t
-        Recoil energy [MeV].
     energies
         Strictly increasing recoil energies of the points [MeV].
     factors

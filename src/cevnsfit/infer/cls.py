@@ -75,14 +75,10 @@ def signal_test(
 
     Parameters
     ----------
-    joint
-        The likelihood at fixed nonlinear parameters.
+    joint, at, data
+        As for `infer.hypothesis.hypothesis`.
     poi
         The parameter.
-    at
-        Other parameters that are held, by name.
-    data
-        The data set; the observed one by default.
     null
         The parameter without signal, by default its own value for that; its domain is cut there.
 

@@ -107,16 +107,12 @@ def discovery(
 
     Parameters
     ----------
-    joint
-        The likelihood at fixed nonlinear parameters.
+    joint, at, data
+        As for `infer.hypothesis.hypothesis`.
     poi
         The parameter.
     null
         Its value without signal; by default that of the parameter.
-    at
-        Other parameters that are held, by name.
-    data
-        The data set; the observed one by default.
     toys
         Number and seed of pseudo-experiments; none by default: sqrt(q0).
     run

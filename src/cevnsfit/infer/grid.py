@@ -136,8 +136,6 @@ def prepare_grid(
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     axes
         The two parameters in any order.
     at

@@ -161,16 +161,12 @@ def intervals(
 
     Parameters
     ----------
-    joint
-        The likelihood at fixed nonlinear parameters.
+    joint, at, data
+        As for `infer.hypothesis.hypothesis`.
     poi
         The parameter of interest.
     cl, dof
         Confidence level and degrees of freedom of the threshold.
-    at
-        Other parameters that are held, by name.
-    data
-        The data set; the observed one by default.
     """
     fixed = {} if at is None else at
     parameter = joint.parameters[poi]

@@ -35,8 +35,6 @@ def point_values(
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     points
         Values of the scanned parameters of any kind, shape (P,) each.
     at
@@ -71,8 +69,6 @@ def nonlinear_intervals(
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     poi
         The parameter of interest, of any kind.
     cl, dof

@@ -49,8 +49,6 @@ def column_hypotheses(
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     axes
         The two parameters; the second must not be a nonlinear parameter.
     at

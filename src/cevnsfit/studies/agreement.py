@@ -23,16 +23,14 @@ from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cevnsfit.infer.compatibility import Compatibility
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
-
-    Progress = Callable[[int, int], None]
+    from cevnsfit.studies.workers import Progress, Workers
 
 
 @verb

@@ -27,7 +27,7 @@ from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
-    Progress = Callable[[int, int], None]
 
 TABLE: Final = "coverage.csv"
 PICTURE: Final = "coverage.png"

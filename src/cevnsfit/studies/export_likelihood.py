@@ -147,8 +147,6 @@ def workspaces(
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     at
         Held parameters: the nonlinear parameters of the workspace, and couplings or nuisances that are to be fixed.
     grid
@@ -242,8 +240,6 @@ def hs3(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> dic
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     at
         Held parameters, as in `workspaces`.
     """
@@ -271,8 +267,6 @@ def simplified(likelihood: Likelihood, ends: tuple[float, float], *, at: Mapping
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     ends
         Smallest and largest mass in MeV.
     at

@@ -22,11 +22,10 @@ from cevnsfit.studies.setup import asked_to_float, check_floating
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from cevnsfit.stats.likelihood import Likelihood
-
-    Progress = Callable[[int, int], None]
+    from cevnsfit.studies.workers import Progress
 
 ALL: Final = "all"
 """Name that stands for all parameters that float."""

@@ -40,9 +40,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.posterior import Block
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
-    Progress = Callable[[int, int], None]
 
 TABLE: Final = "posterior.csv"
 PICTURE: Final = "posterior.png"

@@ -29,7 +29,7 @@ from cevnsfit.studies.verbs import about
 from cevnsfit.studies.workers import executing, results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor
 
     import pandas as pd
@@ -38,10 +38,9 @@ if TYPE_CHECKING:
 
     from cevnsfit.io.store import Store
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
     Axes = tuple[PlaneAxis, PlaneAxis]
-    Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -24,7 +24,7 @@ from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import ArrayLike
@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.infer.planes import Plane, Region
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
-    Progress = Callable[[int, int], None]
 
 TABLE: Final = "feldman_cousins.csv"
 PICTURE: Final = "feldman_cousins.png"

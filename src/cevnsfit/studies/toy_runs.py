@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
     Identity = Callable[[], Mapping[str, object]]
-    Progress = Callable[[int, int], None]
 
 
 def description(likelihood: Likelihood, at: Mapping[str, float], seed: int, **what: object) -> Identity:

@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.sensitivity import Outlook
     from cevnsfit.stats.likelihood import Likelihood
-
-    Progress = Callable[[int, int], None]
+    from cevnsfit.studies.workers import Progress
 
 
 @dataclass(frozen=True, slots=True, eq=False)
