@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cevnsfit.cli.command import argument, command, option
-from cevnsfit.cli.options import WorkerOptions, experiments_known, levels_at
+from cevnsfit.cli.options import WorkerOptions, experiments_known
 from cevnsfit.cli.output import Answer, progress
 
 if TYPE_CHECKING:
@@ -42,11 +42,12 @@ def susy_scan(
 
     With experiments, print the CEvNS limit on g of L_mu - L_tau, whose kinetic mixing runs with the slepton hierarchy of the kept points.
     """
+    from cevnsfit.infer.intervals import threshold
     from cevnsfit.moments.measured import deviation
     from cevnsfit.studies.susy import hierarchy_limits
     from cevnsfit.studies.susy import susy_scan as scan_points
 
-    levels_at([cl], 1)
+    threshold(cl, 1)
     deviations = deviation("electron-2023", asked.electron), deviation("muon-2025", asked.muon)
     sigmas, sign = asked.sigmas, asked.mu_sign
     with workers.open() as executor, progress("chunks of points") as tell:

@@ -9,8 +9,7 @@ import numpy as np
 
 from cevnsfit.infer.curve import outward_root, root
 from cevnsfit.infer.lines import coupling_scale
-from cevnsfit.infer.migrad import migrad, minuit_at
-from cevnsfit.infer.objective import from_internal, internal_domain
+from cevnsfit.infer.objective import from_internal, internal_domain, migrad, minuit_at
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.starts import search
 

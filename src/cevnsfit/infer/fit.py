@@ -15,8 +15,7 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.ends import profile_end
-from cevnsfit.infer.migrad import migrad, minuit_at
-from cevnsfit.infer.objective import Objective, from_internal, internal_domain, to_internal
+from cevnsfit.infer.objective import Objective, from_internal, internal_domain, migrad, minuit_at, to_internal
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
 from cevnsfit.infer.starts import Candidate, Search, search

@@ -137,8 +137,8 @@ class Level(NamedTuple):
 
 
 def levels_at(cl: float | Sequence[float] | None, dof: int) -> list[Level]:
-    """Return the levels, increasing, `CONFIDENCE` for None; DomainError for one that is not a confidence level."""
-    levels = [Level(float(one), dof) for one in np.unique(CONFIDENCE if cl is None else cl)]
+    """Return the levels, increasing, `CONFIDENCE` where there are none; DomainError for one that is not a confidence level."""
+    levels = [Level(float(one), dof) for one in np.unique(CONFIDENCE if cl is None or np.size(cl) == 0 else cl)]
     for level in levels:
         _ = level.threshold
     return levels

@@ -15,7 +15,8 @@ from cevnsfit.infer.intervals import Level
 from cevnsfit.io.overlays import read_overlay
 from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.physics.trident import SMALLEST_MASS, trident_limit, trident_spectrum
-from cevnsfit.report.plots import save_figure, spectra_figure
+from cevnsfit.report.spectra import spectra_figure
+from cevnsfit.report.style import save_figure
 from cevnsfit.spec.analysis import analysis_of
 from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.spec.yaml_source import read_yaml

@@ -15,7 +15,8 @@ from cevnsfit.infer.contour import pieces
 from cevnsfit.infer.intervals import METHOD, Level
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.moments.bands import moment_band
-from cevnsfit.report.plots import Band, exclusion_figure, save_figure
+from cevnsfit.report.plots import Band, exclusion_figure
+from cevnsfit.report.style import save_figure
 from cevnsfit.studies.setup import check_model
 
 if TYPE_CHECKING:

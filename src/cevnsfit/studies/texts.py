@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.sensitivity import DISCOVERY
-from cevnsfit.report.tables import Sheet, fit_rows, format_intervals, format_value
+from cevnsfit.report.tables import Sheet, format_intervals, format_value
 from cevnsfit.studies.forecast import lines_of, varied
 from cevnsfit.studies.setup import units_of
 
@@ -90,7 +90,11 @@ def fit(result: Fit) -> Parts:
 
 def _parameters(result: FitResult) -> Sheet:
     title, prefix = alone(result.about.experiments)
-    rows = [(name.removeprefix(prefix), *values) for name, *values in fit_rows(result)]
+    ends = [{name: f"{end:.4g}" if math.isfinite(end) else "-" for name, end in side.items()} for side in (result.lower, result.upper)]
+    rows = [
+        (name.removeprefix(prefix), format_value(result.values[name], result.errors.get(name)), *(side.get(name, "") for side in ends))
+        for name in result.floating
+    ]
     return Sheet(f"Parameters{title}", ("name", "value +- error", "MINOS from", "to"), rows)
 
 
