@@ -261,15 +261,11 @@ def lines_of(several: Sequence[Forecast]) -> list[list[Forecast]]:
 
 def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None) -> Figure:
     """Return limits with bands against a held parameter that has several values; as bars if there is none."""
-    name, poi, numbers = varied(several), several[0].sensitivity.median.poi, ("limit", "bands", "discovery")
-    bands = [
-        LimitBand(
-            line[0].about.label,
-            np.array([one.at.get(name, 0.0) for one in line]),
-            *(np.array([getattr(one.sensitivity, number) for one in line]) for number in numbers),
-        )
-        for line in lines_of(several)
-    ]
+    name, poi = varied(several), several[0].sensitivity.median.poi
+    bands = []
+    for line in lines_of(several):
+        numbers = [(one.at.get(name, 0.0), one.sensitivity.limit, one.sensitivity.bands, one.sensitivity.discovery) for one in line]
+        bands.append(LimitBand(line[0].about.label, *map(np.array, zip(*numbers, strict=True))))
     if not name:
         return expected_figure(bands, poi, discovery=DISCOVERY, notes=_comments(several), ax=ax)
     x, y, model = AxisLabel(name, _unit(several, name)), AxisLabel(poi, "1"), several[0].about.model

@@ -16,7 +16,7 @@ from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.planes import spacing
 from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, expected_limits, median_limit, outlook
 from cevnsfit.io.tables import cell, write_rows
-from cevnsfit.report.forecasts import WhatIfLine, whatif_figure
+from cevnsfit.report.forecasts import LimitBand, whatif_figure
 from cevnsfit.report.style import AxisLabel
 from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.load import FILE
@@ -246,10 +246,8 @@ def whatif_picture(result: WhatIf) -> Figure:
     lines = []
     for values, rows in groups.items():
         text = ", ".join(f"{f.path} = {v:.4g}{'' if f.unit == '1' else f' {f.unit}'}" for f, v in zip(others, values, strict=True))
-        limits = [np.array([getattr(row, name) for row in rows]) for name in ("limit", "statistics_only")]
-        lines.append(
-            WhatIfLine(text, np.array([row.values[0] for row in rows]), limits[0], limits[1], np.array([row.bands for row in rows]))
-        )
+        numbers = [(row.values[0], row.limit, row.bands, (row.statistics_only,)) for row in rows]
+        lines.append(LimitBand(text, *map(np.array, zip(*numbers, strict=True))))
     held = ", ".join(f"{name} = {value:g}" for name, value in result.at.items())
     notes = [f"{result.about.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof", result.data]
     return whatif_figure(lines, AxisLabel(first.path, first.unit), result.poi, scale=first.scale, notes=notes)
