@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from cevnsfit.infer.results import PointTest
     from cevnsfit.infer.runner import Procedure, Runner
     from cevnsfit.infer.toys import Toys
-    from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
@@ -68,17 +67,13 @@ _REFINED: Final = 4
 """Times that wide steps are halved."""
 
 
-def signal_test(
-    joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, data: Data | None = None, null: float | None = None
-) -> Hypothesis:
+def signal_test(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, null: float | None = None) -> Hypothesis:
     """Return the hypothesis without signal, with the best fit: what CLs limits on `poi` need.
 
     Parameters
     ----------
-    joint, at, data
+    joint, poi, at
         As for `infer.hypothesis.hypothesis`.
-    poi
-        The parameter.
     null
         The parameter without signal, by default its own value for that; its domain is cut there.
 
@@ -91,7 +86,7 @@ def signal_test(
     floor = joint.parameters[poi].checked(joint.parameters[poi].null if null is None else null)
     joint = cut(joint, poi, floor)
     require_growth(joint, poi, {} if at is None else at)
-    return with_best_fit(hypothesis(joint, poi, floor, at=at, data=data))
+    return with_best_fit(hypothesis(joint, poi, floor, at=at))
 
 
 def cut(joint: Joint, poi: str, floor: float) -> Joint:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.runner import Runner
     from cevnsfit.infer.toys import Toys
-    from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
 
@@ -93,38 +92,21 @@ class Discovery(Tested):
         return named_minima(self.minima)
 
 
-def discovery(
-    joint: Joint,
-    poi: str,
-    *,
-    null: float | None = None,
-    at: Mapping[str, float] | None = None,
-    data: Data | None = None,
-    toys: Toys | None = None,
-    run: Runner = HERE,
-) -> Discovery:
-    """Return the significance with which `poi` exceeds `null`.
+def discovery(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None) -> Discovery:
+    """Return the asymptotic significance, sqrt(q0), with which `poi` exceeds its value without signal in the observed data.
 
     Parameters
     ----------
-    joint, at, data
+    joint, poi, at
         As for `infer.hypothesis.hypothesis`.
-    poi
-        The parameter.
-    null
-        Its value without signal; by default that of the parameter.
-    toys
-        Number and seed of pseudo-experiments; none by default: sqrt(q0).
-    run
-        Where they are generated.
 
     Raises
     ------
     FitError
         If no fit converges.
     """
-    null = joint.parameters[poi].null if null is None else null
-    test = with_best_fit(hypothesis(joint, poi, null, at=at, data=data))
+    null = joint.parameters[poi].null
+    test = with_best_fit(hypothesis(joint, poi, null, at=at))
     curve = searched(test.joint, poi, EXCLUDED, at=test.at, data=test.data)
     if curve.nll2[curve.lowest] < test.best or not math.isfinite(test.best):
         test = replace(test, best=float(curve.nll2[curve.lowest]), estimate=float(curve.values[curve.lowest]))
@@ -136,8 +118,7 @@ def discovery(
     reasons = doubts(test, q) if math.isfinite(q) else ()
     remark = f"the asymptotic significance does not hold: {'; '.join(reasons)}" if reasons else ""
     remark = remark if math.isfinite(q) else "the data are impossible without signal"
-    found = Discovery(poi, null, test.estimate, q, math.sqrt(q), float(norm.sf(math.sqrt(q))), minima, remark, test)
-    return found if toys is None else with_toys(found, toys, run)
+    return Discovery(poi, null, test.estimate, q, math.sqrt(q), float(norm.sf(math.sqrt(q))), minima, remark, test)
 
 
 def with_toys(found: Discovery, toys: Toys, run: Runner = HERE, *, asked: bool = True) -> Discovery:

@@ -72,7 +72,6 @@ def fit(
     *,
     at: Mapping[str, float] | None = None,
     floating: Iterable[str] = (),
-    starts: NDArray[np.float64] | None = None,
     data: Data | None = None,
     minos: Iterable[str] | None = None,
     progress: Progress | None = None,
@@ -87,8 +86,6 @@ def fit(
         Values of parameters to hold.
     floating
         Names to float although they are held by default (`Parameter.fixed`).
-    starts
-        Starting points, shape (S, n), in the order of `target.parameters`; chosen from the templates by default.
     data
         The data set; the observed one by default.
     minos
@@ -109,7 +106,7 @@ def fit(
         nonlinear = {p.name: held[p.name] for p in parameters if p.kind == "nonlinear"}
         data = observed_data(target.at(nonlinear) if isinstance(target, Likelihood) else target)
     tell = _quiet if progress is None else progress
-    found = search(target, data, held, wanted, starts)
+    found = search(target, data, held, wanted)
     tell(1, STEPS)
     names = tuple(name for name in wanted if name not in found.without_effect)
     objective = Objective(target, data, names, held)

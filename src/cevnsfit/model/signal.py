@@ -315,4 +315,4 @@ def counts_of(signal: Signal, prepared: Sequence[PreparedModel], values: Mapping
     signal = with_kernels(signal, kernels_of(squares))
     monomials, q = charges(signal, squares)
     factors = np.array([math.prod(values[name] ** power for name, power in monomial) for monomial in monomials])
-    return contract(signal, (q @ factors)[..., None])[0].ravel()
+    return np.asarray(contract(signal, (q @ factors)[..., None])[0].ravel())

@@ -16,7 +16,6 @@ from cevnsfit.infer.intervals import METHOD, Level
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.moments.bands import moment_band
 from cevnsfit.report.plots import Band, exclusion_figure
-from cevnsfit.report.style import save_figure
 from cevnsfit.studies.setup import check_model
 
 if TYPE_CHECKING:
@@ -175,18 +174,6 @@ def interval_rows(values: NDArray[np.float64], columns: Sequence[Sequence[Interv
 
 
 # --- picture -----------------------------------------------------------------------------------------------------------------------
-
-
-def write_plot(
-    results: Sequence[Exclusion],
-    path: Path,
-    reference: Deviation | None,
-    *,
-    curves: Sequence[tuple[str, NDArray[np.float64]]] = (),
-    title: str | None = None,
-) -> Path:
-    """Write the picture of some planes, see `exclusion_picture`."""
-    return save_figure(exclusion_picture(results, reference, curves=curves, title=title), path)
 
 
 def exclusion_picture(

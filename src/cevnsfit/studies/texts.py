@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cevnsfit.infer.goodness import Goodness
     from cevnsfit.infer.impacts import Ranking
     from cevnsfit.infer.intervals import Intervals
-    from cevnsfit.infer.planes import Plane
     from cevnsfit.infer.results import FitResult, ToyRecord
     from cevnsfit.studies.agreement import SignalStrength
     from cevnsfit.studies.coverage import CoverageStudy
@@ -267,11 +266,7 @@ def posterior(result: Posterior) -> Parts:
 
 def scanned(result: Scan | Exclusion) -> Parts:
     """Yield the best fit in a plane."""
-    yield from plane(result.plane)
-
-
-def plane(found: Plane) -> Parts:
-    """Yield the best fit in a plane."""
+    found = result.plane
     best = ", ".join(f"{name} = {format_value(value)}" for name, value in found.best.items() if name != "nll2")
     reference = "" if math.isnan(found.reference_nll2) else f" ({found.reference_nll2:.2f} without new physics)"
     yield f"{found.label}: best fit {best}, -2 ln lambda = {found.best['nll2']:.2f}{reference}"
