@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def constant(x: NDArray[np.float64], value: float) -> NDArray[np.float64]:
-    """Return `value` everywhere, shape of `x`."""
-    return np.full(np.shape(x), value, dtype=np.float64)
-
-
 def logistic(x: NDArray[np.float64], a: float, k: float, x0: float, d: float = 0.0) -> NDArray[np.float64]:
     """Return a / (1 + exp(-k (x - x0))) + d, never negative.
 

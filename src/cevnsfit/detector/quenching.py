@@ -14,37 +14,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def constant(t: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
-    """Return E_ee = factor T.
-
-    Parameters
-    ----------
-    factor
-        Quenching factor, for example 0.0878 for CsI (1708.01294).
-    """
-    return np.maximum(factor * t, 0.0)
-
-
-def linear(t: NDArray[np.float64], constant: float, slope: float) -> NDArray[np.float64]:
-    """Return E_ee = (constant + slope T) T.
-
-    Parameters
-    ----------
-    constant
-        Quenching factor at T = 0.
-    slope
-        Its slope [1/MeV], for example 0.78 for liquid argon (2003.10630).
-    """
-    return np.maximum((constant + slope * t) * t, 0.0)
-
-
 def polynomial(t: NDArray[np.float64], coefficients: Sequence[float]) -> NDArray[np.float64]:
     """Return E_ee = sum_n c_n T^n, n = 1, 2, ...
 
     Parameters
     ----------
     coefficients
-        c_1, c_2, ... [MeV^(1 - n)].
+        c_1, c_2, ... [MeV^(1 - n)]: c_1 is the quenching factor at T = 0, 0.0878 for CsI (1708.01294), c_2 its slope, 0.78 for argon (2003.10630).
     """
     return np.maximum(np.polynomial.polynomial.polyval(t, [0.0, *coefficients]), 0.0)
 

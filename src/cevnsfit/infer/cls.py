@@ -20,7 +20,7 @@ from scipy.stats import norm
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.infer.curve import complement, falling, interpolated, outward_root, root
+from cevnsfit.infer.curve import Minimum, complement, falling, interpolated, outward_root, root
 from cevnsfit.infer.hypothesis import at_values, hypothesis, profile_at, q_tilde, toys_of, with_best_fit
 from cevnsfit.infer.intervals import Intervals, threshold
 from cevnsfit.infer.lines import search_grid
@@ -191,7 +191,7 @@ def limit_interval(
         nll2=test.best,
         allowed=allowed,
         excluded=complement(allowed, domain) if math.isfinite(limit) else (),
-        minima=((test.estimate, test.best),),
+        minima=(Minimum(test.estimate, test.best),),
         domain=domain,
         method=method,
         cl=cl,

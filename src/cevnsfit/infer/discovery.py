@@ -19,7 +19,7 @@ from cevnsfit.core.errors import FitError
 from cevnsfit.infer.columns import searched
 from cevnsfit.infer.hypothesis import hypothesis, q0, toys_of, with_best_fit
 from cevnsfit.infer.minima import EXCLUDED
-from cevnsfit.infer.results import Tested, ToyRecord, named_minima
+from cevnsfit.infer.results import Tested, ToyRecord
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import measured, point_test
 from cevnsfit.infer.validity import doubts
@@ -27,6 +27,7 @@ from cevnsfit.infer.validity import doubts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cevnsfit.infer.curve import Minimum
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.runner import Runner
     from cevnsfit.infer.toys import Toys
@@ -63,7 +64,6 @@ class Discovery(Tested):
 
     document: ClassVar[Mapping[str, str | None]] = {
         "method": "method",
-        "minima": "named_minima",
         "valid": "valid",
         "test": None,
         "asymptotic": None,
@@ -75,7 +75,7 @@ class Discovery(Tested):
     statistic: float
     significance: float
     p: float
-    minima: tuple[tuple[float, float], ...]
+    minima: tuple[Minimum, ...]
     remark: str
     test: Hypothesis
     toys: ToyRecord | None = None
@@ -85,11 +85,6 @@ class Discovery(Tested):
     def method(self) -> str:
         """Return how the p-value was found."""
         return f"profile likelihood, {'asymptotic' if self.asymptotic else 'toys without signal'}"
-
-    @property
-    def named_minima(self) -> list[dict[str, float]]:
-        """Return value and -2 ln lambda of each local minimum by these names."""
-        return named_minima(self.minima)
 
 
 def discovery(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None) -> Discovery:
@@ -114,11 +109,10 @@ def discovery(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None) 
     if not math.isfinite(test.best) or math.isnan(q):
         message = f"no fit of {poi} converges: there is no significance"
         raise FitError(message)
-    minima = tuple((float(curve.values[i]), float(curve.nll2[i])) for i in curve.minima)
     reasons = doubts(test, q) if math.isfinite(q) else ()
     remark = f"the asymptotic significance does not hold: {'; '.join(reasons)}" if reasons else ""
     remark = remark if math.isfinite(q) else "the data are impossible without signal"
-    return Discovery(poi, null, test.estimate, q, math.sqrt(q), float(norm.sf(math.sqrt(q))), minima, remark, test)
+    return Discovery(poi, null, test.estimate, q, math.sqrt(q), float(norm.sf(math.sqrt(q))), curve.lows, remark, test)
 
 
 def with_toys(found: Discovery, toys: Toys, run: Runner = HERE, *, asked: bool = True) -> Discovery:

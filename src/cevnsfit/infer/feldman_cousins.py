@@ -190,7 +190,7 @@ def _result(test: Hypothesis, curve: Curve, record: ToyRecord, cl: float) -> Int
         nll2=float(curve.nll2[best]),
         allowed=allowed,
         excluded=complement(allowed, domain),
-        minima=tuple((float(curve.values[i]), float(curve.nll2[i])) for i in curve.minima),
+        minima=curve.lows,
         domain=domain,
         method=METHOD,
         cl=cl,
