@@ -8,8 +8,7 @@ import pytest
 
 from cevnsfit.moments.measured import deviation, measured_moment, moment_names, predicted_moment
 from cevnsfit.studies.checks import checks
-from cevnsfit.studies.published import absolute, read_published
-from cevnsfit.studies.validate import Check, rows, validate
+from cevnsfit.studies.validate import Check, absolute, read_published, rows, validate
 
 NUMBERS = read_published()
 

@@ -13,8 +13,7 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.intervals import Intervals, Level
 from cevnsfit.infer.runner import Runner
-from cevnsfit.infer.sensitivity import DISCOVERY, Sensitivity, sensitivity
-from cevnsfit.infer.toy_limits import toy_bands
+from cevnsfit.infer.sensitivity import DISCOVERY, Sensitivity, sensitivity, toy_bands
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import LimitBand, expected_figure, forecast_figure
 from cevnsfit.report.style import AxisLabel

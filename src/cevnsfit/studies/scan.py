@@ -22,8 +22,8 @@ from cevnsfit.io.description import unlike
 from cevnsfit.io.exports.netcdf import data_frame, dataset
 from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
 from cevnsfit.stats.likelihood import Observing
-from cevnsfit.studies.identity import made_from, origin_of
 from cevnsfit.studies.possible import require_possible
+from cevnsfit.studies.provenance import made_from, origin_of
 from cevnsfit.studies.setup import asked_to_float, build_each, check_floating
 from cevnsfit.studies.verbs import about
 from cevnsfit.studies.workers import executing, results

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from cevnsfit.core.documents import About, Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.version import installed_version
+from cevnsfit.infer.feldman_cousins import column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.results import lost
-from cevnsfit.infer.toy_regions import column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import write_rows
 from cevnsfit.report.plots import exclusion_figure

@@ -11,7 +11,7 @@ from cevnsfit.core.documents import plain
 from cevnsfit.infer.runner import Runner
 from cevnsfit.infer.toys import CHUNK
 from cevnsfit.io.layouts import load_chunk, open_toys, save_chunk
-from cevnsfit.studies.identity import made_from, origin_of
+from cevnsfit.studies.provenance import made_from, origin_of
 from cevnsfit.studies.workers import executing
 
 if TYPE_CHECKING:

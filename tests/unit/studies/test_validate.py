@@ -11,8 +11,7 @@ from cevnsfit.core.errors import CevnsfitError, SpecError, UnknownNameError
 from cevnsfit.moments.measured import deviation, predicted_moment
 from cevnsfit.studies import validate as study
 from cevnsfit.studies.checks import Ours, flux_average, unit_point
-from cevnsfit.studies.published import Published, absolute, read_published
-from cevnsfit.studies.validate import COLUMNS, compare, rows, validate
+from cevnsfit.studies.validate import COLUMNS, Published, absolute, compare, read_published, rows, validate
 
 if TYPE_CHECKING:
     from pathlib import Path
