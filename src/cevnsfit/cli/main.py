@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, posterior, region, scan, start, susy
+from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, posterior, region, scan, start
 from cevnsfit.cli.output import INCOMPLETE
 from cevnsfit.core.errors import CevnsfitError, FitError
 
@@ -120,7 +120,7 @@ app.add_typer(models.app, name="models")
 for _function in (
     *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, agreement.significance),
     *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, scan.run),
-    *(export.export, export.export_likelihood, export.show, moments.g_2, susy.susy_scan, start.validate, start.import_release),
+    *(export.export, export.export_likelihood, export.show, moments.g_2, moments.susy_scan, start.validate, start.import_release),
     *(start.new_experiment, start.init, start.schema),
 ):
     app.command()(_function)

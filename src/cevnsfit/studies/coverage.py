@@ -10,7 +10,6 @@ import numpy as np
 
 from cevnsfit.core.documents import Result
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.coverage import QUANTITIES, Coverage, is_near, studied
 from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.intervals import intervals, threshold
@@ -233,7 +232,7 @@ def notes_of(study: CoverageStudy) -> list[str]:
 def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
     """Write the table and the picture, and return both paths."""
     (name, unit), poi = _setting(study), study.poi
-    comments = ["how often intervals contain the truth", *notes_of(study), f"cevnsfit {installed_version()}"]
+    comments = ["how often intervals contain the truth", *notes_of(study)]
     headers = [
         *([f"{name} [{unit}]"] if name else []),
         f"true_{poi} [1]",

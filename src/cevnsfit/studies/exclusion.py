@@ -10,7 +10,6 @@ import numpy as np
 
 from cevnsfit.core.documents import Result
 from cevnsfit.core.threads import on_one_thread
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.contour import pieces
 from cevnsfit.infer.intervals import METHOD, Level
 from cevnsfit.io.tables import cell, write_rows
@@ -137,7 +136,6 @@ def _comments(results: Sequence[Exclusion], about: str) -> list[str]:
         *(f"caveat: {caveat}" for caveat in caveats),
         *(f"{plane.label}: {_best(plane)}" for plane in planes),
         *(f"{plane.label}: {plane.doubtful} points without a valid minimum" for plane in planes if plane.doubtful),
-        f"cevnsfit {installed_version()}",
     ]
 
 

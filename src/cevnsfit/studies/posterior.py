@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from cevnsfit.core.documents import Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError, DomainError
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
 from cevnsfit.infer.density import Prior, require_proper, target
 from cevnsfit.infer.intervals import threshold
@@ -303,7 +302,7 @@ def write_posterior(result: Posterior, folder: Path) -> tuple[Path, Path]:
     ]
     branches = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in found.intervals)
     comments = [*notes_of(result), f"{found.poi}: {branches}", *([f"not converged: {found.reason}"] if found.reason else [])]
-    table = write_rows(folder / TABLE, [*comments, f"cevnsfit {installed_version()}"], headers, rows)
+    table = write_rows(folder / TABLE, comments, headers, rows)
     return table, save_figure(posterior_picture(result), folder / PICTURE)
 
 

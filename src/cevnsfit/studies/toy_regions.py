@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cevnsfit.core.documents import About, Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.feldman_cousins import column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
@@ -180,7 +179,6 @@ def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
         f"allowed intervals of {y.name} at {100 * result.region.cl:g} % CL; interval 0: nothing is allowed",
         f"experiments: {', '.join(result.plane.experiments)}; model: {result.plane.model}",
         f"method: {result.method}; {result.failed} failed; {undecided} values within the Monte Carlo error",
-        f"cevnsfit {installed_version()}",
     ]
     headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
     table = write_rows(folder / TABLE, comments, headers, interval_rows(x.values, [column.allowed for column in result.columns]))

@@ -11,7 +11,6 @@ import numpy as np
 from cevnsfit.core.documents import Result
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.units import UnitError, split
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.planes import spacing
 from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, expected_limits, median_limit, outlook
@@ -222,7 +221,6 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
         f"{result.about.label}: {result.data}",
         f"bands: {result.bands_method}",
         *(f"held: {name} = {value:g}" for name, value in result.at.items()),
-        f"cevnsfit {installed_version()}",
     ]
     headers = [
         *(f"{f.path} [{f.unit}]" for f in result.fields),
