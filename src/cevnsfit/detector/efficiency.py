@@ -63,5 +63,5 @@ def table(x: NDArray[np.float64], xs: ArrayLike, ys: ArrayLike) -> NDArray[np.fl
 
 def _check_increasing(values: NDArray[np.float64], what: str) -> None:
     if not np.all(np.diff(values) > 0):
-        message = f"efficiency: {what} must be strictly increasing"
+        message = f"{what} must be strictly increasing"
         raise DomainError(message)

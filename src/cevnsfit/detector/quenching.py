@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.core.errors import DomainError
+from cevnsfit.detector.efficiency import table as interpolated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +59,4 @@ def table(t: NDArray[np.float64], energies: ArrayLike, factors: ArrayLike) -> ND
     DomainError
         If the energies do not increase.
     """
-    points = np.asarray(energies, dtype=np.float64)
-    if not np.all(np.diff(points) > 0):
-        message = "quenching table: the recoil energies must be strictly increasing"
-        raise DomainError(message)
-    return np.maximum(np.interp(t, points, np.asarray(factors, dtype=np.float64)) * t, 0.0)
+    return np.maximum(interpolated(t, energies, factors) * t, 0.0)

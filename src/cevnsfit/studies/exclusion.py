@@ -114,12 +114,20 @@ def write_tables(results: Sequence[Exclusion], folder: Path) -> tuple[Path, Path
         Where `exclusion.csv` and `exclusion_intervals.csv` go.
     """
     x, y = results[0].plane.x, results[0].plane.y
+    regions = [((entry.plane.label, region.cl, region.dof), entry.plane, region) for entry in results for region in entry.regions]
     about = "boundaries between allowed and excluded; a region may have several branches"
     headers = ("label", "cl", "dof", "branch", "point", x.header, y.header)
-    branches = write_rows(folder / TABLE, _comments(results, about), headers, _branch_rows(results))
+    points = (
+        (*start, number, k, cell(u), cell(v))
+        for start, _, region in regions
+        for number, branch in enumerate(region.branches, 1)
+        for k, (u, v) in enumerate(branch, 1)
+    )
+    branches = write_rows(folder / TABLE, _comments(results, about), headers, points)
     about = f"allowed intervals of {y.name}, clipped to the grid; interval 0 means that nothing is allowed"
     headers = ("label", "cl", "dof", x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
-    return branches, write_rows(folder / INTERVALS, _comments(results, about), headers, _interval_rows(results))
+    rows = ((*start, *row) for start, plane, region in regions for row in interval_rows(plane.x.values, region.columns))
+    return branches, write_rows(folder / INTERVALS, _comments(results, about), headers, rows)
 
 
 def _comments(results: Sequence[Exclusion], about: str) -> list[str]:
@@ -145,21 +153,6 @@ def _best(plane: Plane) -> str:
     )
     reference = "" if math.isnan(plane.reference_nll2) else f", {plane.reference_nll2:.4f} without new physics"
     return f"best fit {values}, -2 ln lambda = {plane.best['nll2']:.4f}{reference}"
-
-
-def _branch_rows(results: Sequence[Exclusion]) -> Iterator[tuple[object, ...]]:
-    for entry in results:
-        for region in entry.regions:
-            for branch, points in enumerate(region.branches, 1):
-                for point, (x, y) in enumerate(points, 1):
-                    yield entry.plane.label, region.cl, region.dof, branch, point, cell(x), cell(y)
-
-
-def _interval_rows(results: Sequence[Exclusion]) -> Iterator[tuple[object, ...]]:
-    for entry in results:
-        for region in entry.regions:
-            for row in interval_rows(entry.plane.x.values, region.columns):
-                yield entry.plane.label, region.cl, region.dof, *row
 
 
 def interval_rows(values: NDArray[np.float64], columns: Sequence[Sequence[Interval]]) -> Iterator[tuple[object, ...]]:

@@ -21,9 +21,10 @@ from cevnsfit.io.exports import histfactory
 from cevnsfit.io.exports.hs3 import hs3_document
 from cevnsfit.io.exports.simplified import tabulate
 from cevnsfit.physics.constants import FERMI_CONSTANT
-from cevnsfit.physics.couplings import LEPTONS
+from cevnsfit.physics.couplings import LEPTONS, weak_couplings
 from cevnsfit.physics.form_factors import form_factor
 from cevnsfit.physics.interactions.terms import Target
+from cevnsfit.physics.nuclei import composition
 from cevnsfit.spec.workspaces import validate
 from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.studies.possible import require_possible
@@ -111,9 +112,6 @@ def charges(model: SignalModel, at: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _nucleon(z: float, n: float) -> Target:
-    from cevnsfit.physics.couplings import weak_couplings
-    from cevnsfit.physics.nuclei import composition
-
     ((nuclide, _),) = composition("I", {})
     one = np.ones(1)
     return Target(nuclide, 0.0 * one, 0.0 * one, z * one, n * one, weak_couplings("tree"), form_factor("helm"))
