@@ -56,7 +56,7 @@ def check(folder: Annotated[str, argument("Folder with experiment.yaml.", "DIR")
         (experiment,) = load_experiments(analysis)
     except SpecError as error:
         return Answer({"valid": False, "problems": error.problems}, error=error)
-    likelihood = build(analysis, [experiment], fitted=False)
+    likelihood = build(analysis, [experiment])
     joint = likelihood.at({})
     found = [*impossible_bins(joint.channels[0], experiment.axes), *negative_bins(joint, experiment)]
     if found:

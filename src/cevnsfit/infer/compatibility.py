@@ -174,12 +174,8 @@ def compatibility(
 
     Parameters
     ----------
-    joint
-        The likelihood of all experiments at fixed nonlinear parameters.
-    at
-        Parameters that are held, by name.
-    data
-        The data set; the observed one by default.
+    joint, at, data
+        As for `infer.hypothesis.hypothesis`; all experiments are in it.
     toys
         Number and seed of pseudo-experiments, generated at the combined best fit; none by default.
     run

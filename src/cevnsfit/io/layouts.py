@@ -187,11 +187,6 @@ def open_posterior(
     return open_store(folder, layout, analysis)
 
 
-def read_posterior(folder: Path) -> Store:
-    """Return the store of ensembles in `folder` for reading; ResultError if there is none, or it cannot be read."""
-    return read_store(folder, POSTERIOR)
-
-
 def save_block(store: Store, ensemble: int, block: int, found: Block) -> None:
     """Write one finished block of an ensemble."""
     values = {

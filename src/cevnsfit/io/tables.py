@@ -12,6 +12,7 @@ import numpy as np
 
 from cevnsfit.core.axes import AXIS_UNITS
 from cevnsfit.core.errors import AxisError, DomainError, UnknownNameError
+from cevnsfit.core.version import installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -99,7 +100,9 @@ def write_table(path: Path, comments: Sequence[str], columns: Mapping[str, NDArr
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
-def write_rows(path: Path, comments: Iterable[str], headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+def write_rows(
+    path: Path, comments: Iterable[str], headers: Sequence[str], rows: Iterable[Sequence[object]], *, signed: bool = True
+) -> Path:
     """Write a CSV table of words and numbers, make the folder where it is missing, and return the path.
 
     Parameters
@@ -110,10 +113,14 @@ def write_rows(path: Path, comments: Iterable[str], headers: Sequence[str], rows
         Text of the comment lines, without the leading `#`; each becomes one line.
     headers, rows
         The cells; see `cell` for numbers.
+    signed
+        Whether the last comment names the version.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(f"# {' '.join(comment.splitlines())}\n" for comment in comments)
+        file.writelines(
+            f"# {' '.join(comment.splitlines())}\n" for comment in (*comments, *([f"cevnsfit {installed_version()}"] if signed else []))
+        )
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(headers)
         writer.writerows(rows)

@@ -12,10 +12,21 @@ from cevnsfit.core.errors import CevnsfitError, OverlapError
 from cevnsfit.core.parameters import merge
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.model.backgrounds import background_rows, control_counts
-from cevnsfit.model.nominal import Nominal, nominal_of, signal_counts
 from cevnsfit.model.onset import movement_of, moving_effect
 from cevnsfit.model.rows import Factors, TemplateRow, coefficients
-from cevnsfit.model.signal import Signal, Squares, by_arrival, charges, contract, fold_signal, kernels_of, squares_of, with_kernels
+from cevnsfit.model.signal import (
+    Signal,
+    Squares,
+    by_arrival,
+    charges,
+    contract,
+    counts_of,
+    fold_signal,
+    kernels_of,
+    nominal_of,
+    squares_of,
+    with_kernels,
+)
 from cevnsfit.model.systematics import NOMINAL, Folded, SignalRow, effects_of
 from cevnsfit.model.window import require_signal
 from cevnsfit.model.workspace import Counting, counting
@@ -38,6 +49,8 @@ if TYPE_CHECKING:
     from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, SignalModel
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.moving import Moving
+
+    Nominal = tuple[Signal, tuple[PreparedModel, ...], NDArray[np.float64]]
 
 SIGNAL: Final = fields.SIGNAL
 RELEASED: Final = "released-templates"
@@ -181,7 +194,7 @@ class Assembly:
     channels
         The functions that give their channels.
     nominal
-        Nominal signals and backgrounds by experiment; empty where a released template stands in for a signal.
+        Nominal signals, the terms of the model, and backgrounds by experiment; empty where a released template stands in for a signal.
     """
 
     experiments: tuple[Experiment, ...]
@@ -190,7 +203,7 @@ class Assembly:
     electrons: bool
     models: tuple[Model, ...]
     channels: tuple[Callable[[Mapping[str, float]], Channel], ...]
-    nominal: Mapping[str, tuple[Nominal, NDArray[np.float64]]]
+    nominal: Mapping[str, Nominal]
 
     def __call__(self, values: Mapping[str, float]) -> tuple[Channel, ...]:
         """Return the channels at values of the nonlinear parameters."""
@@ -198,7 +211,7 @@ class Assembly:
 
     def counts(self, values: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
         """Return the nominal counts of each experiment at values of all parameters, shape (nb,)."""
-        return {name: signal_counts(signal, values) + background for name, (signal, background) in self.nominal.items()}
+        return {name: counts_of(signal, prepared, values) + background for name, (signal, prepared, background) in self.nominal.items()}
 
     def __reduce__(self) -> tuple[Callable[..., Assembly], tuple[object, ...]]:
         return assembly, (self.experiments, self.model, self.treatment, self.electrons)
@@ -215,17 +228,17 @@ def assembly(experiments: tuple[Experiment, ...], model: str, treatment: SignalS
     return Assembly(experiments, model, treatment, electrons, models, channels, _nominal(models))
 
 
-def _nominal(models: Sequence[Model]) -> dict[str, tuple[Nominal, NDArray[np.float64]]]:
+def _nominal(models: Sequence[Model]) -> dict[str, Nominal]:
     """Return the nominal signal and background of each experiment; none where a released template stands in for a signal."""
     parameters = merge(entry.parameters for entry in models)
-    parts: dict[str, tuple[Nominal, NDArray[np.float64]]] = {}
+    parts: dict[str, Nominal] = {}
     for model in models:
         if model.prediction is None:
             return {}
         fixed = model.fixed()
         rule = coefficients(model.factors[len(model.factors) - len(fixed) :])
         defaults = np.array([[parameters[name].default for name in rule.parameters]])
-        parts[model.experiment.name] = nominal_of(model.prediction.signal, model.prediction.prepared), amplitudes(rule, defaults)[0] @ fixed
+        parts[model.experiment.name] = nominal_of(model.prediction.signal), model.prediction.prepared, amplitudes(rule, defaults)[0] @ fixed
     return parts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -172,12 +173,6 @@ def nuclei_of(experiment: Experiment) -> tuple[tuple[Nuclide, float], ...]:
     return tuple((nuclide, units * number) for nuclide, number in nuclei)
 
 
-def mass_fractions(experiment: Experiment) -> dict[str, float]:
-    """Return the part of the detector's mass in each nuclide, by name."""
-    masses = {nuclide.name: number * (nuclide.mass + nuclide.Z * ELECTRON_MASS) for nuclide, number in nuclei_of(experiment)}
-    return {name: mass / sum(masses.values()) for name, mass in masses.items()}
-
-
 def with_kernels(signal: Signal, kernels: Sequence[KernelKey]) -> Signal:
     """Return the signal with exactly these kernels folded; those that it has are not folded again."""
     if tuple(kernels) == signal.kernels:
@@ -304,3 +299,20 @@ def spread(signal: Signal, counts: NDArray[np.float64], auxiliary: NDArray[np.fl
     found = signal.flux.by_arrival(counts.reshape(len(counts), counts.shape[1] // slices, slices, -1))
     found = found.reshape(len(found), -1, bins, found.shape[-1]).transpose(0, 1, 3, 2)
     return np.asarray(found[..., None] * auxiliary)
+
+
+def nominal_of(signal: Signal) -> Signal:
+    """Return the signal with the nominal response alone."""
+    number = len(signal.variants)
+    nodes = tuple(dataclasses.replace(entry, response=entry.response[: len(entry.response) // number]) for entry in signal.nodes)
+    folds = np.ascontiguousarray(signal.folds[:, :, : signal.folds.shape[2] // number])
+    return dataclasses.replace(signal, nodes=nodes, folds=folds, variants=signal.variants[:1])
+
+
+def counts_of(signal: Signal, prepared: Sequence[PreparedModel], values: Mapping[str, float]) -> NDArray[np.float64]:
+    """Return the counts of the first variant, shape (bins,), at values of couplings and nonlinear parameters: no template of a monomial is made."""
+    squares = squares_of(signal, prepared, values)
+    signal = with_kernels(signal, kernels_of(squares))
+    monomials, q = charges(signal, squares)
+    factors = np.array([math.prod(values[name] ** power for name, power in monomial) for monomial in monomials])
+    return np.asarray(contract(signal, (q @ factors)[..., None])[0].ravel())

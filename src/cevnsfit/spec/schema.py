@@ -195,11 +195,6 @@ class ExperimentSpec(Spec):
     released: Released | None = None
     workspace: WorkspaceSpec | None = None
 
-    @property
-    def has_data(self) -> bool:
-        """Return whether there are observed counts."""
-        return self.observed is not None or self.workspace is not None
-
     def sees_electrons(self) -> bool:
         """Return whether electron recoils can lie in the window: no observable cuts them."""
         return all(entry.electrons is not None for entry in self.auxiliary.values())

@@ -23,16 +23,14 @@ from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cevnsfit.infer.compatibility import Compatibility
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
-
-    Progress = Callable[[int, int], None]
+    from cevnsfit.studies.workers import Progress, Workers
 
 
 @verb
@@ -194,7 +192,7 @@ def _of_strength(likelihood: Likelihood) -> tuple[Joint, Joint]:
     data, centres = {channel.name: channel for channel in given.channels}, {p.name: p.centre for p in given.parameters}
     for treatment in ("hold", "profile"):
         analysis = replace(origin, model="signal-strength", signal_systematics=treatment, electrons=False, floating=(), at=())
-        joint = build(analysis, experiments, fitted=False).at({})
+        joint = build(analysis, experiments).at({})
         channels = tuple(replace(c, observed=data[c.name].observed, control=data[c.name].control) for c in joint.channels)
         parameters = ParameterSet(tuple(replace(p, centre=centres.get(p.name, p.centre)) for p in joint.parameters))
         found.append(replace(joint, parameters=parameters, channels=channels))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.sensitivity import SIGMAS, Outlook, outlook
 from cevnsfit.io.tables import cell
@@ -14,7 +15,7 @@ from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import expected, join
 from cevnsfit.studies.fitting import poi_name, require_observed, unheld
 from cevnsfit.studies.possible import require_possible
-from cevnsfit.studies.setup import asked_to_float, check_floating, fix
+from cevnsfit.studies.setup import asked_to_float, check_floating
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,20 +37,20 @@ def asked_outlook(
     if missing := unheld(likelihood, at):
         message = f"{', '.join(missing)} must be held: add --at {missing[0]}=VALUE"
         raise CevnsfitError(message)
-    fix(likelihood, at)
+    joint_at(likelihood, at)
     for name in true:
         if likelihood.parameters[name].kind == "nuisance":
             message = f"{name} is a systematic; the truth is given by parameters of the model"
             raise CevnsfitError(message)
     _require_counts(likelihood, observed)
     truth = {**{name: value for name, value in at.items() if name in likelihood.nonlinear}, **true}
-    joint, held = fix(likelihood.with_data("asimov", truth), at)
+    joint, held = joint_at(likelihood.with_data("asimov", truth), at)
     name = poi_name(joint, poi, at)
     check_floating(asked_to_float(likelihood), at, (name,))
     value = truth.get(name, joint.parameters[name].default)
     asimov = real = hypothesis(joint, name, value, at=held)
     if observed:
-        real = hypothesis(fix(likelihood.with_data("asimov", truth, keep=observed), at)[0], name, value, at=held)
+        real = hypothesis(joint_at(likelihood.with_data("asimov", truth, keep=observed), at)[0], name, value, at=held)
     fluctuating = tuple(channel.name for channel in joint.channels if channel.name not in observed)
     return outlook(asimov, real, fluctuating, cl=level.cl, dof=level.dof)
 

@@ -11,22 +11,21 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, NoDataError
 from cevnsfit.infer.fit import fit as minimum
+from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import Joint, join
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.rates import Rates, counts_at
-from cevnsfit.studies.setup import asked_to_float, check_floating, fix
+from cevnsfit.studies.setup import asked_to_float, check_floating
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.likelihood import Likelihood
-
-    Progress = Callable[[int, int], None]
+    from cevnsfit.studies.workers import Progress
 
 ALL: Final = "all"
 """Name that stands for all parameters that float."""
@@ -121,7 +120,7 @@ def fit(
     prepared(likelihood, held, released=likelihood.nonlinear.names)
     wanted = likelihood.names if minos is not None and ALL in minos else minos
     best = minimum(likelihood, at=held, minos=wanted, progress=progress)
-    joint, others = fix(likelihood, {**held, **{name: best.values[name] for name in likelihood.nonlinear.names}})
+    joint, others = joint_at(likelihood, {**held, **{name: best.values[name] for name in likelihood.nonlinear.names}})
     counts, significance = counts_at(likelihood, best.values, profiled=True), _significance(joint, best, others)
     signal = sum(float(entry.signal.sum()) for entry in counts.values())
     return Fit(
@@ -131,11 +130,6 @@ def fit(
         delta_nll2_sm=_above_standard(joint, best, others),
         data=likelihood.data,
     )
-
-
-def require_data(experiments: Sequence[Experiment]) -> None:
-    """Raise NoDataError if one of the experiments has no observed counts."""
-    require_observed([experiment.name for experiment in experiments if not experiment.spec.has_data])
 
 
 def require_observed(missing: Sequence[str]) -> None:
@@ -209,7 +203,7 @@ def prepared(
     held = {} if at is None else dict(at)
     check_floating(asked_to_float(likelihood), held, taken)
     require_nonlinear(likelihood, [*held, *released])
-    joint, values = fix(likelihood, held)
+    joint, values = joint_at(likelihood, held)
     require_observed([channel.name for channel in joint.channels if channel.observed is None])
     require_possible(joint, likelihood.axes)
     return joint, values

@@ -30,8 +30,6 @@ def require_possible(joint: Joint, axes: Mapping[str, Axes]) -> None:
 
     Parameters
     ----------
-    joint
-        The likelihood.
     axes
         The axes of each channel, by which its bins are named; those of a channel without axes are numbered.
     """

@@ -10,10 +10,10 @@ import numpy as np
 from cevnsfit.core.documents import About, keys_of
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.threads import on_one_thread
+from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.planes import Projection
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import expected
-from cevnsfit.studies.setup import fix
 from cevnsfit.studies.verbs import about
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def rates(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> d
 
 def counts_at(likelihood: Likelihood, at: Mapping[str, float], *, profiled: bool = False) -> dict[str, Rates]:
     """Return `rates`; a background that a control region measures is what was counted there over the ratio, unless it is `profiled`."""
-    joint, others = fix(likelihood, at)
+    joint, others = joint_at(likelihood, at)
     counts = expected(joint, joint.parameters.vector(others), profiled=profiled)
     used = {p.name: float(at.get(p.name, p.default)) for p in likelihood.parameters if p.kind != "nuisance"}
     known = about(likelihood, at)

@@ -22,14 +22,14 @@ from cevnsfit.io.description import unlike
 from cevnsfit.io.exports.netcdf import data_frame, dataset
 from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
 from cevnsfit.stats.likelihood import Observing
-from cevnsfit.studies.identity import made_from, origin_of
 from cevnsfit.studies.possible import require_possible
+from cevnsfit.studies.provenance import made_from, origin_of
 from cevnsfit.studies.setup import asked_to_float, build_each, check_floating
 from cevnsfit.studies.verbs import about
 from cevnsfit.studies.workers import executing, results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor
 
     import pandas as pd
@@ -38,10 +38,9 @@ if TYPE_CHECKING:
 
     from cevnsfit.io.store import Store
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
     Axes = tuple[PlaneAxis, PlaneAxis]
-    Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

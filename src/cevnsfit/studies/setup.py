@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.model.build import RELEASED, likelihood_of
@@ -17,7 +16,6 @@ from cevnsfit.spec.catalog import experiment_names, resolve
 from cevnsfit.spec.load import FILE, Experiment, has_field, load_experiment
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.grids import quantity
-from cevnsfit.studies.possible import require_possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.analysis import SignalSystematics
     from cevnsfit.physics.interactions.terms import SignalModel
-    from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
 
 
@@ -136,7 +133,7 @@ def build_likelihood(
         known if isinstance(known, Experiment) and dict(known.overrides) == fields else load_experiment(name, fields)
         for known, name, fields in zip(experiments, analysis.experiments, changes_of(analysis), strict=True)
     ]
-    return build(analysis, loaded, fitted=False)
+    return build(analysis, loaded)
 
 
 def _overrides(experiments: Sequence[str | Path | Experiment], changes: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
@@ -158,23 +155,8 @@ def _where(experiment: str | Path | Experiment) -> str:
     return name if name in experiment_names() and resolve(name) == folder else str(folder)
 
 
-def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *, fitted: bool = True) -> Likelihood:
-    """Return the likelihood of an analysis.
-
-    Parameters
-    ----------
-    analysis
-        What is analysed.
-    experiments
-        Its experiments when they are loaded already.
-    fitted
-        Whether its data are fitted.
-
-    Raises
-    ------
-    FitError
-        If the model cannot make the data that are fitted.
-    """
+def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> Likelihood:
+    """Return the likelihood of an analysis, of its experiments when they are loaded already."""
     check_model(analysis.model)
     experiments = load_experiments(analysis) if experiments is None else experiments
     likelihood = likelihood_of(
@@ -184,8 +166,6 @@ def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *
         allow_overlap=analysis.allow_overlap,
         electrons=analysis.electrons,
     )
-    if fitted:
-        require_possible(likelihood.at({}), likelihood.axes)
     return replace(likelihood, parameters=likelihood.parameters.released(analysis.floating), origin=analysis, profiler=profile_minima)
 
 
@@ -208,20 +188,6 @@ def build_each(analyses: Mapping[str, Analysis]) -> dict[str, Likelihood]:
         known |= {key: load_experiment(key[0], dict(key[1])) for key in wanted if key not in known}
         likelihoods[label] = build(analysis, [known[key] for key in wanted])
     return likelihoods
-
-
-def digest_of(experiments: Iterable[Experiment]) -> str:
-    """Return one SHA-256 of all files that were read for some experiments."""
-    files = [[experiment.name, sorted(experiment.digests.items())] for experiment in experiments]
-    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
-
-
-def require_digest(experiments: Sequence[Experiment], digest: str) -> None:
-    """Raise ResultError unless the experiments have been read from the same files as in the process that asks."""
-    if digest_of(experiments) != digest:
-        names = ", ".join(experiment.name for experiment in experiments)
-        message = f"{names}: the files read here are not those of this run; a folder has changed, or is another one on this machine"
-        raise ResultError(message)
 
 
 def all_models() -> tuple[str, ...]:
@@ -277,35 +243,12 @@ def asked_to_float(likelihood: Likelihood) -> tuple[str, ...]:
     return () if likelihood.origin is None else likelihood.origin.floating
 
 
-def described(likelihood: Likelihood, at: Mapping[str, float]) -> Analysis:
-    """Return what is analysed; of a likelihood that was built by hand no more than the names of its channels is known."""
-    if likelihood.origin is not None:
-        return likelihood.origin.holding(at)
-    joint, _ = fix(likelihood, at)
-    return Analysis(tuple(channel.name for channel in joint.channels), "", at=tuple(at.items()))
-
-
 def check_floating(floating: Iterable[str], at: Iterable[str], taken: Iterable[str] = ()) -> None:
     """Raise CevnsfitError if a parameter that should float is held, or is among those `taken`: scanned, or the parameter of interest."""
     both = sorted(set(floating) & {*at, *taken})
     if both:
         message = f"{', '.join(both)} cannot be both profiled (--profile) and held, scanned or the parameter of interest"
         raise CevnsfitError(message)
-
-
-def fix(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[str, float]]:
-    """Return the joint likelihood at the nonlinear parameters among `at` (defaults for the rest), and the other held values.
-
-    Raises
-    ------
-    UnknownNameError
-        If a name is not a parameter of the likelihood.
-    DomainError
-        If a value is outside its domain.
-    """
-    values = {name: likelihood.parameters[name].checked(float(value)) for name, value in at.items()}
-    shape = {name: value for name, value in values.items() if likelihood.parameters[name].kind == "nonlinear"}
-    return likelihood.at(shape), {name: value for name, value in values.items() if name not in shape}
 
 
 def parse_assignments(texts: Sequence[str], units: Mapping[str, str] | None = None) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.sensitivity import DISCOVERY
-from cevnsfit.report.tables import Sheet, fit_rows, format_intervals, format_value
+from cevnsfit.report.tables import Sheet, format_intervals, format_value
 from cevnsfit.studies.forecast import lines_of, varied
 from cevnsfit.studies.setup import units_of
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cevnsfit.infer.goodness import Goodness
     from cevnsfit.infer.impacts import Ranking
     from cevnsfit.infer.intervals import Intervals
-    from cevnsfit.infer.planes import Plane
     from cevnsfit.infer.results import FitResult, ToyRecord
     from cevnsfit.studies.agreement import SignalStrength
     from cevnsfit.studies.coverage import CoverageStudy
@@ -90,7 +89,11 @@ def fit(result: Fit) -> Parts:
 
 def _parameters(result: FitResult) -> Sheet:
     title, prefix = alone(result.about.experiments)
-    rows = [(name.removeprefix(prefix), *values) for name, *values in fit_rows(result)]
+    ends = [{name: f"{end:.4g}" if math.isfinite(end) else "-" for name, end in side.items()} for side in (result.lower, result.upper)]
+    rows = [
+        (name.removeprefix(prefix), format_value(result.values[name], result.errors.get(name)), *(side.get(name, "") for side in ends))
+        for name in result.floating
+    ]
     return Sheet(f"Parameters{title}", ("name", "value +- error", "MINOS from", "to"), rows)
 
 
@@ -263,11 +266,7 @@ def posterior(result: Posterior) -> Parts:
 
 def scanned(result: Scan | Exclusion) -> Parts:
     """Yield the best fit in a plane."""
-    yield from plane(result.plane)
-
-
-def plane(found: Plane) -> Parts:
-    """Yield the best fit in a plane."""
+    found = result.plane
     best = ", ".join(f"{name} = {format_value(value)}" for name, value in found.best.items() if name != "nll2")
     reference = "" if math.isnan(found.reference_nll2) else f" ({found.reference_nll2:.2f} without new physics)"
     yield f"{found.label}: best fit {best}, -2 ln lambda = {found.best['nll2']:.2f}{reference}"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from cevnsfit.core.documents import About, Result
 from cevnsfit.core.threads import one_thread
-from cevnsfit.studies.setup import TEMPLATES, caveat, check_model, fix
+from cevnsfit.infer.grid import joint_at
+from cevnsfit.studies.setup import TEMPLATES, caveat, check_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,7 +42,7 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
 def about(likelihood: Likelihood, at: Mapping[str, float], free: Iterable[str] = ()) -> About:
     """Return what the results of a likelihood are about; `free` are the parameters that are scanned."""
     if likelihood.origin is None:
-        return About(tuple(channel.name for channel in fix(likelihood, at)[0].channels))
+        return About(tuple(channel.name for channel in joint_at(likelihood, at)[0].channels))
     analysis = likelihood.origin.holding(at)
     physics = check_model(analysis.model)
     lagrangian = TEMPLATES if physics is None else physics.lagrangian

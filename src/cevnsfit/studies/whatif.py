@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from cevnsfit.core.documents import Result
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.units import UnitError, split
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.planes import spacing
 from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, expected_limits, median_limit, outlook
 from cevnsfit.io.tables import cell, write_rows
-from cevnsfit.report.forecasts import WhatIfLine, whatif_figure
+from cevnsfit.report.forecasts import LimitBand, whatif_figure
 from cevnsfit.report.style import AxisLabel
 from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.load import FILE
@@ -38,8 +37,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.sensitivity import Outlook
     from cevnsfit.stats.likelihood import Likelihood
-
-    Progress = Callable[[int, int], None]
+    from cevnsfit.studies.workers import Progress
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +149,7 @@ def what_if(
         raise CevnsfitError(message)
     fields = tuple(_field(origin, path, np.atleast_1d(np.asarray(values, dtype=np.float64))) for path, values in grids.items())
     combinations = [tuple(map(float, values)) for values in itertools.product(*(field.values for field in fields))]
-    found = results(executor, whatif_row, [(origin, tuple(grids), values, expect) for values in combinations], progress)
+    found = results(executor, whatif_row, [(likelihood.inputs, origin, tuple(grids), values, expect) for values in combinations], progress)
     return fields, tuple(row for row, _ in found), found[-1][1]
 
 
@@ -164,11 +162,20 @@ def as_planned(result: WhatIf, paths: Sequence[str], existing: Sequence[str]) ->
 
 
 def whatif_row(
-    origin: Analysis, paths: tuple[str, ...], values: tuple[float, ...], expect: Callable[[Likelihood], Outlook]
+    inputs: Mapping[str, Mapping[str, str]],
+    origin: Analysis,
+    paths: tuple[str, ...],
+    values: tuple[float, ...],
+    expect: Callable[[Likelihood], Outlook],
 ) -> tuple[WhatIfRow, str]:
-    """Return the expected limits with some fields changed, and the parameter of interest."""
+    """Return the expected limits with some fields changed, and the parameter of interest; ResultError unless the files are still `inputs`."""
     changes = tuple((path, repr(value)) for path, value in zip(paths, values, strict=True))
-    likelihood = build(replace(origin, overrides=(*origin.overrides, *changes)), fitted=False)
+    likelihood = build(replace(origin, overrides=(*origin.overrides, *changes)))
+    if likelihood.inputs != inputs:
+        message = (
+            f"{', '.join(inputs)}: the files read here are not those of this run; a folder has changed, or is another one on this machine"
+        )
+        raise ResultError(message)
     expected = expect(likelihood)
     bands = expected_limits(expected)
     row = WhatIfRow(values, bands[SIGMAS.index(0.0)], bands, median_limit(_statistics_only(expected)), events(likelihood))
@@ -214,7 +221,6 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
         f"{result.about.label}: {result.data}",
         f"bands: {result.bands_method}",
         *(f"held: {name} = {value:g}" for name, value in result.at.items()),
-        f"cevnsfit {installed_version()}",
     ]
     headers = [
         *(f"{f.path} [{f.unit}]" for f in result.fields),
@@ -238,10 +244,8 @@ def whatif_picture(result: WhatIf) -> Figure:
     lines = []
     for values, rows in groups.items():
         text = ", ".join(f"{f.path} = {v:.4g}{'' if f.unit == '1' else f' {f.unit}'}" for f, v in zip(others, values, strict=True))
-        limits = [np.array([getattr(row, name) for row in rows]) for name in ("limit", "statistics_only")]
-        lines.append(
-            WhatIfLine(text, np.array([row.values[0] for row in rows]), limits[0], limits[1], np.array([row.bands for row in rows]))
-        )
+        numbers = [(row.values[0], row.limit, row.bands, (row.statistics_only,)) for row in rows]
+        lines.append(LimitBand(text, *map(np.array, zip(*numbers, strict=True))))
     held = ", ".join(f"{name} = {value:g}" for name, value in result.at.items())
     notes = [f"{result.about.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof", result.data]
     return whatif_figure(lines, AxisLabel(first.path, first.unit), result.poi, scale=first.scale, notes=notes)

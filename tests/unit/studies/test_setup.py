@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -12,10 +13,12 @@ import pytest
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
-from cevnsfit.infer.grid import grid_column, prepare_grid
+from cevnsfit.infer.grid import grid_column, joint_at, prepare_grid
+from cevnsfit.infer.intervals import Level
 from cevnsfit.infer.runner import carrying
 from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.stats.joint import expected_totals
+from cevnsfit.studies.asimov import asked_outlook
 from cevnsfit.studies.scan import plane_axes
 from cevnsfit.studies.setup import (
     all_models,
@@ -23,14 +26,12 @@ from cevnsfit.studies.setup import (
     caveat,
     changes_of,
     check_model,
-    digest_of,
-    fix,
     load_experiments,
     parse_assignments,
     parse_overrides,
-    require_digest,
     units_of,
 )
+from cevnsfit.studies.whatif import whatif_row
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +82,7 @@ def test_changes_have_no_aliases(value: str) -> None:
 
 def test_shape_parameters_are_put_into_the_templates_and_the_others_are_held() -> None:
     likelihood = build(LAR)
-    joint, held = fix(likelihood, {"mass": 100.0, "g": 1e-3, "sns_flux": 0.5})
+    joint, held = joint_at(likelihood, {"mass": 100.0, "g": 1e-3, "sns_flux": 0.5})
     assert held == {"g": 1e-3, "sns_flux": 0.5}
     assert "mass" not in joint.parameters
     np.testing.assert_array_equal(joint.channels[0].templates, likelihood.at({"mass": 100.0}).channels[0].templates)
@@ -98,7 +99,7 @@ def test_shape_parameters_are_put_into_the_templates_and_the_others_are_held() -
 )
 def test_a_bad_held_value_is_named(at: dict[str, float], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
-        fix(build(LAR), at)
+        joint_at(build(LAR), at)
 
 
 def test_an_unknown_model_lists_the_near_ones_the_released_templates_among_them() -> None:
@@ -203,12 +204,14 @@ def test_a_worker_gets_the_likelihood_that_was_built(tmp_path: Path) -> None:
 def test_files_that_have_changed_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     shutil.copytree(data_root() / "experiments" / "ccm-200", folder)
-    known = digest_of(load_experiments(Analysis((str(folder),), "lmu-ltau")))
-    require_digest(load_experiments(Analysis((str(folder),), "lmu-ltau")), known)
+    analysis = Analysis((str(folder),), "lmu-ltau")
+    expect = functools.partial(asked_outlook, poi="g", at={"mass": 100.0}, true={}, observed=(), level=Level(0.9, 1))
+    known = build(analysis).inputs
+    whatif_row(known, analysis, ("target.mass",), (1000.0,), expect)
     description = folder / "experiment.yaml"
     description.write_text(description.read_text(encoding="utf-8") + "# one more line\n", encoding="utf-8")
     with pytest.raises(ResultError, match="a folder has changed"):
-        require_digest(load_experiments(Analysis((str(folder),), "lmu-ltau")), known)
+        whatif_row(known, analysis, ("target.mass",), (1000.0,), expect)
 
 
 def same(value: object) -> object:
