@@ -11,6 +11,7 @@ from cevnsfit.io.store import store_exists
 from cevnsfit.studies.scan import stored_scans
 
 if TYPE_CHECKING:
+    from cevnsfit.studies.posterior import Posterior
     from cevnsfit.studies.scan import Scan
 
 _VERBS: Final = {
@@ -25,20 +26,25 @@ _VERBS: Final = {
 """The verb that keeps pseudo-experiments of each method."""
 
 
-def open(folder: str | Path, plane: str | None = None) -> Scan:
-    """Return a stored scan again, with its likelihood, which is built from the files that it names.
+def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior:
+    """Return a stored result again: a scan with its likelihood, which is built from the files that it names, or a posterior.
 
     Parameters
     ----------
     folder
-        The `store` of a finished scan, or the folder of the command `scan` or `run`.
+        The `store` of a scan or a posterior, or the folder of the command `scan`, `run` or `posterior`; the scan where it holds both.
     plane
         Label of one plane of several; by default the last one of a combination of experiments, or the last one.
+
+    Returns
+    -------
+    The finished scan; or the posterior, of the blocks that all ensembles have, with its default parameter of interest and intervals at 90 %.
 
     Raises
     ------
     ResultError
-        If the folder holds no scan or no such plane, or the scan is not finished, or its inputs have changed since.
+        If the folder holds neither or no such plane, or the result is not finished, or its inputs have changed since. Pseudo-experiments are
+        continued by the verb that made them, which the error names.
 
     Examples
     --------
@@ -48,13 +54,17 @@ def open(folder: str | Path, plane: str | None = None) -> Scan:
     """
     place = Path(folder)
     if not store_exists(place, SCAN):
+        if plane is None and store_exists(place, POSTERIOR):
+            from cevnsfit.studies.posterior import stored_posterior
+
+            return stored_posterior(place)
         raise ResultError(_instead(place))
     scans = {scan.plane.label: scan for scan in stored_scans(place)}
     if plane is None:
         combined = [scan for scan in scans.values() if len(scan.plane.experiments) > 1]
         return (combined if combined else [*scans.values()])[-1]
     if plane not in scans:
-        message = f"{folder}: holds no plane '{plane}'; there are {', '.join(scans)}"
+        message = f"{folder}: holds no plane {plane!r}; there are {', '.join(scans)}"
         raise ResultError(message)
     return scans[plane]
 
@@ -64,7 +74,7 @@ def _instead(folder: Path) -> str:
     if not folder.is_dir():
         return f"{folder}: no such folder"
     if store_exists(folder, POSTERIOR):
-        return f"{folder}: holds a posterior; cf.posterior(likelihood, ..., store={str(folder)!r}) returns it"
+        return f"{folder}: holds a posterior, which has no planes"
     if store_exists(folder, TOYS):
         known = read_toys(folder).analysis
         verb, seed = _VERBS.get(str(known.get("method")), "intervals"), known.get("seed")
