@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.errors import CevnsfitError, DomainError, KindError
 from cevnsfit.core.threads import one_thread
 from cevnsfit.core.version import UNKNOWN, installed_version
 from cevnsfit.infer.runner import Call, Runner, every
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     Progress = Callable[[int, int], None]
-    Workers = int | Executor | None
+    Workers = int | str | Executor | None
 
 _CONNECT: Final = "10 s"
 """How long the scheduler of a Dask cluster may take to answer."""
@@ -72,13 +72,17 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[Executor | None]:
 
 @contextmanager
 def executing(where: Workers) -> Iterator[Executor | None]:
-    """Yield the executor of a number of processes of this machine, the one that is given, or None for this process; see `workers`."""
+    """Yield the executor of a number of processes, of a Dask cluster, the one that is given, or None for this process; see `workers`."""
     if isinstance(where, Executor):
         with one_thread():
             yield where
-    else:
-        with workers(1 if where is None else where) as executor:
-            yield executor
+        return
+    jobs: Any = 1 if where is None or isinstance(where, str) else where
+    if not isinstance(jobs, int):
+        message = f"workers are a number of processes, the address of a Dask scheduler, or an executor, not {where!r}"
+        raise KindError(message)
+    with workers(jobs, where if isinstance(where, str) else None) as executor:
+        yield executor
 
 
 def results(
@@ -229,7 +233,7 @@ def _connected(where: str) -> Client:
     try:
         from distributed import Client
     except ModuleNotFoundError:
-        message = "--dask needs the package distributed: pip install 'cevnsfit[dask]'"
+        message = "a Dask cluster needs the package distributed: pip install 'cevnsfit[dask]'"
         raise CevnsfitError(message) from None
     if "://" not in where and not Path(where).is_file():
         message = f"'{where}' is neither the address of a Dask scheduler (tcp://HOST:8786) nor a scheduler file"
