@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from os import PathLike
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
+from cevnsfit.core.documents import brief
+from cevnsfit.core.errors import CevnsfitError, KindError, ResultError, UnknownNameError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.model.build import RELEASED, likelihood_of
@@ -20,7 +23,7 @@ from cevnsfit.studies.grids import quantity
 from cevnsfit.studies.possible import require_possible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from cevnsfit.core.analysis import SignalSystematics
@@ -123,6 +126,7 @@ def build_likelihood(
     >>> likelihood.names[:2]
     ('g', 'mass')
     """
+    _check_kinds(experiments, changes, floating)
     analysis = Analysis(
         experiments=tuple(_where(experiment) for experiment in experiments),
         model=model,
@@ -137,6 +141,22 @@ def build_likelihood(
         for known, name, fields in zip(experiments, analysis.experiments, changes_of(analysis), strict=True)
     ]
     return build(analysis, loaded, fitted=False)
+
+
+def _check_kinds(experiments: Sequence[object], changes: object, floating: object) -> None:
+    """Raise KindError unless there are experiments, each an argument of its own, and the rest is what it should be."""
+    odd = [type(one).__name__ for one in experiments if not isinstance(one, str | PathLike | Experiment)]
+    if odd or not experiments:
+        message = (
+            f"experiments are names, folders or what load_experiment returns, each an argument of its own; got {odd[0] if odd else 'none'}"
+        )
+        raise KindError(message)
+    if not isinstance(changes, Mapping | None):
+        message = f"changes are a mapping of fields to values, {{'source.distance': '20 m'}}, not {brief(changes)}"
+        raise KindError(message)
+    if isinstance(floating, str):
+        message = f"floating is a list of names: [{floating!r}]"
+        raise KindError(message)
 
 
 def _overrides(experiments: Sequence[str | Path | Experiment], changes: Mapping[str, object]) -> tuple[tuple[str, str], ...]:

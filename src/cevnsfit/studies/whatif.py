@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -23,11 +24,12 @@ from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.stats.likelihood import Observing
 from cevnsfit.studies.asimov import by_sigma, events, limit_cells, limit_headers
+from cevnsfit.studies.grids import numbers
 from cevnsfit.studies.setup import build, own_name, split_path
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -146,10 +148,10 @@ def what_if(
     if origin is None or isinstance(likelihood.build, Observing):
         message = "fields are varied in the files of experiments: this likelihood does not know them, or has other data; use build_likelihood alone"
         raise CevnsfitError(message)
-    if not grids or any(np.size(values) == 0 for values in grids.values()):
-        message = "a what-if scan needs a field to vary: --vary PATH=START:STOP:COUNT[:log]"
+    if not isinstance(grids, Mapping) or not grids or any(np.size(values) == 0 for values in grids.values()):
+        message = "a what-if scan needs a field to vary: --vary PATH=START:STOP:COUNT[:log], in Python vary={'PATH': [...]}"
         raise CevnsfitError(message)
-    fields = tuple(_field(origin, path, np.atleast_1d(np.asarray(values, dtype=np.float64))) for path, values in grids.items())
+    fields = tuple(_field(origin, path, np.atleast_1d(numbers(path, values))) for path, values in grids.items())
     combinations = [tuple(map(float, values)) for values in itertools.product(*(field.values for field in fields))]
     found = results(executor, whatif_row, [(origin, tuple(grids), values, expect) for values in combinations], progress)
     return fields, tuple(row for row, _ in found), found[-1][1]
