@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -230,17 +229,13 @@ def build_each(analyses: Mapping[str, Analysis]) -> dict[str, Likelihood]:
     return likelihoods
 
 
-def digest_of(experiments: Iterable[Experiment]) -> str:
-    """Return one SHA-256 of all files that were read for some experiments."""
-    files = [[experiment.name, sorted(experiment.digests.items())] for experiment in experiments]
-    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
-
-
-def require_digest(experiments: Sequence[Experiment], digest: str) -> None:
-    """Raise ResultError unless the experiments have been read from the same files as in the process that asks."""
-    if digest_of(experiments) != digest:
-        names = ", ".join(experiment.name for experiment in experiments)
-        message = f"{names}: the files read here are not those of this run; a folder has changed, or is another one on this machine"
+def require_files(likelihood: Likelihood, inputs: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise ResultError unless a likelihood was read from files with these digests by experiment, those of the process that asks."""
+    odd = [name for name, digests in likelihood.inputs.items() if dict(digests) != dict(inputs.get(name, {}))]
+    if odd:
+        message = (
+            f"{', '.join(odd)}: the files read here are not those of this run; a folder has changed, or is another one on this machine"
+        )
         raise ResultError(message)
 
 

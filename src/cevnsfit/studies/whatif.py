@@ -25,7 +25,7 @@ from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.stats.likelihood import Observing
 from cevnsfit.studies.asimov import by_sigma, events, limit_cells, limit_headers
 from cevnsfit.studies.grids import numbers
-from cevnsfit.studies.setup import build, own_name, split_path
+from cevnsfit.studies.setup import build, own_name, require_files, split_path
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def what_if(
         raise CevnsfitError(message)
     fields = tuple(_field(origin, path, np.atleast_1d(numbers(path, values))) for path, values in grids.items())
     combinations = [tuple(map(float, values)) for values in itertools.product(*(field.values for field in fields))]
-    found = results(executor, whatif_row, [(origin, tuple(grids), values, expect) for values in combinations], progress)
+    found = results(executor, whatif_row, [(origin, likelihood.inputs, tuple(grids), values, expect) for values in combinations], progress)
     return fields, tuple(row for row, _ in found), found[-1][1]
 
 
@@ -166,11 +166,16 @@ def as_planned(result: WhatIf, paths: Sequence[str], existing: Sequence[str]) ->
 
 
 def whatif_row(
-    origin: Analysis, paths: tuple[str, ...], values: tuple[float, ...], expect: Callable[[Likelihood], Outlook]
+    origin: Analysis,
+    inputs: Mapping[str, Mapping[str, str]],
+    paths: tuple[str, ...],
+    values: tuple[float, ...],
+    expect: Callable[[Likelihood], Outlook],
 ) -> tuple[WhatIfRow, str]:
-    """Return the expected limits with some fields changed, and the parameter of interest."""
+    """Return the expected limits with some fields changed, and the parameter of interest; `inputs` are digests of the files that are read again."""
     changes = tuple((path, repr(value)) for path, value in zip(paths, values, strict=True))
     likelihood = build(replace(origin, overrides=(*origin.overrides, *changes)), fitted=False)
+    require_files(likelihood, inputs)
     expected = expect(likelihood)
     bands = expected_limits(expected)
     row = WhatIfRow(values, bands[SIGMAS.index(0.0)], bands, median_limit(_statistics_only(expected)), events(likelihood))

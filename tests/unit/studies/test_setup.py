@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import cevnsfit as cf
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
@@ -23,12 +24,11 @@ from cevnsfit.studies.setup import (
     caveat,
     changes_of,
     check_model,
-    digest_of,
     fix,
     load_experiments,
     parse_assignments,
     parse_overrides,
-    require_digest,
+    require_files,
     units_of,
 )
 
@@ -203,12 +203,16 @@ def test_a_worker_gets_the_likelihood_that_was_built(tmp_path: Path) -> None:
 def test_files_that_have_changed_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     shutil.copytree(data_root() / "experiments" / "ccm-200", folder)
-    known = digest_of(load_experiments(Analysis((str(folder),), "lmu-ltau")))
-    require_digest(load_experiments(Analysis((str(folder),), "lmu-ltau")), known)
+    analysis = Analysis((str(folder),), "lmu-ltau")
+    known = build(analysis).inputs
+    require_files(build(analysis), known)
+    likelihood = cf.build_likelihood(folder, model="lmu-ltau")
     description = folder / "experiment.yaml"
     description.write_text(description.read_text(encoding="utf-8") + "# one more line\n", encoding="utf-8")
-    with pytest.raises(ResultError, match="a folder has changed"):
-        require_digest(load_experiments(Analysis((str(folder),), "lmu-ltau")), known)
+    with pytest.raises(ResultError, match=r"ccm-200: .* a folder has changed"):
+        require_files(build(analysis), known)
+    with pytest.raises(ResultError, match=r"ccm-200: .* a folder has changed"):
+        cf.forecast(likelihood, at={"mass": 30.0}, vary={"source.exposure_pot": [1e22, 1e23]})
 
 
 def same(value: object) -> object:

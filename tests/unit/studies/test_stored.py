@@ -156,7 +156,9 @@ def test_an_exported_likelihood_is_loaded_again(likelihood: Likelihood, tmp_path
     one = cf.load_likelihood(tmp_path / "one.json")
     patched = cf.load_likelihood(str(workspace), patchset=patchset, patch="mass_100")
     for found in (one, patched):
-        assert cf.fit(found, at={"g": 1e-3}, minos=()).nll2 == pytest.approx(cf.fit(likelihood, at={**at, "g": 1e-3}, minos=()).nll2, abs=1e-6)
+        assert cf.fit(found, at={"g": 1e-3}, minos=()).nll2 == pytest.approx(
+            cf.fit(likelihood, at={**at, "g": 1e-3}, minos=()).nll2, abs=1e-6
+        )
         assert found.logpdf({"g": 1e-3}, profiled=True) == pytest.approx(likelihood.logpdf({**at, "g": 1e-3}, profiled=True), abs=1e-6)
     with pytest.raises(CevnsfitError, match="a patchset and the name of a patch belong together"):
         cf.load_likelihood(workspace, patchset=patchset)
