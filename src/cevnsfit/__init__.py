@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cevnsfit.studies.setup import all_models as model_names
     from cevnsfit.studies.setup import build_likelihood
     from cevnsfit.studies.shown import plot, table
-    from cevnsfit.studies.stored import open
+    from cevnsfit.studies.stored import load_likelihood, open
     from cevnsfit.studies.toy_regions import region
     from cevnsfit.studies.validate import validate
 
@@ -52,6 +52,7 @@ __all__ = [
     "import_release",
     "intervals",
     "load_experiment",
+    "load_likelihood",
     "model_names",
     "open",
     "plot",
@@ -80,6 +81,7 @@ _HOMES: Final = {
     "import_release": "io.releases:import_release",
     "intervals": "studies.limits:intervals",
     "load_experiment": "spec.load:load_experiment",
+    "load_likelihood": "studies.stored:load_likelihood",
     "model_names": "studies.setup:all_models",
     "open": "studies.stored:open",
     "plot": "studies.shown:plot",

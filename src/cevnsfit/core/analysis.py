@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 
+from cevnsfit.core.errors import UnknownNameError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,6 +53,11 @@ class Analysis:
     electrons: bool = False
     floating: tuple[str, ...] = ()
     at: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.signal_systematics is not None and self.signal_systematics not in TREATMENTS:
+            kind = "treatment of the signal's systematics"
+            raise UnknownNameError(kind, self.signal_systematics, TREATMENTS)
 
     @property
     def held(self) -> dict[str, float]:

@@ -57,7 +57,7 @@ class UnknownNameError(CevnsfitError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=4, cutoff=0.4)
+        near = difflib.get_close_matches(str(name), names, n=4, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} '{name}'; {hint}")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from cevnsfit.core.documents import Document
-from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, DomainError, KindError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -72,6 +72,14 @@ class Parameter:
     def null(self) -> float:
         """Return the value without signal: the least physical one of a strength, the default (no new physics) of all others."""
         return self.least if math.isfinite(self.least) else self.default
+
+    def number(self, value: Any) -> float:
+        """Return a value as a number in the domain; KindError unless it is one number, DomainError outside."""
+        if isinstance(value, str) or np.ndim(value) or not hasattr(value, "__float__"):
+            unit = "" if self.unit == "1" else f" in {self.unit}"
+            message = f"{self.name} is one number{unit}, not {value!r}"
+            raise KindError(message)
+        return self.checked(float(value))
 
     def checked(self, value: float) -> float:
         """Return `value` when it lies in the domain.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -56,8 +57,11 @@ class Toys:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.number < 1 or self.seed < 0:
-            message = f"pseudo-experiments need a number of at least 1 and a seed of at least 0, got {self.number} and {self.seed}"
+        whole = all(isinstance(value, Integral) for value in (self.number, self.seed))
+        if not whole or self.number < 1 or self.seed < 0:
+            message = (
+                f"pseudo-experiments need a number of at least 1 and a seed of at least 0, both whole, got {self.number} and {self.seed}"
+            )
             raise DomainError(message)
 
     @property

@@ -198,6 +198,11 @@ def save_block(store: Store, ensemble: int, block: int, found: Block) -> None:
     save(store, (ensemble, block), {**values, STATUS: FINISHED})
 
 
+def read_posterior(folder: Path) -> Store:
+    """Return the store of ensembles in `folder` for reading; ResultError if there is none, or it cannot be read."""
+    return read_store(folder, POSTERIOR)
+
+
 def load_blocks(store: Store, ensemble: int, most: int) -> list[Block]:
     """Return the first finished blocks of an ensemble, at most `most`; each starts where the one before has ended."""
     blocks: list[Block] = []

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.core.axes import Axis
     from cevnsfit.spec.instrument import TimeEfficiency
     from cevnsfit.spec.load import Experiment
 
@@ -115,6 +116,12 @@ def highest_energy(experiment: Experiment) -> float:
     return max(spectrum.end for spectra in flux_of(experiment).spectra for spectrum in spectra)
 
 
+def empty_window(experiment: Experiment, axis: Axis) -> str:
+    """Return that nothing is expected in a window, and on which axis."""
+    edges = axis.display_edges
+    return f"{experiment.name}: axes.{axis.name}: nothing is expected between {edges[0]:g} and {edges[-1]:g} {axis.unit}"
+
+
 def _seen(
     experiment: Experiment,
     source: sources.NeutrinoSource,
@@ -130,7 +137,7 @@ def _seen(
         if values.any()
     ]
     if not kept:
-        message = f"{experiment.name}: source: no neutrino arrives in the analysis window"
+        message = f"{empty_window(experiment, experiment.axes[-1])} (no neutrino arrives then)"
         raise DomainError(message)
     return Flux(
         source.fluence,

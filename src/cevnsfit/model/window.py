@@ -9,14 +9,13 @@ import numpy as np
 from cevnsfit.core.axes import AXIS_UNITS, DISPLAY_SCALE
 from cevnsfit.core.errors import DomainError
 from cevnsfit.detector.response import Map
-from cevnsfit.model.flux import highest_energy
+from cevnsfit.model.flux import empty_window, highest_energy
 from cevnsfit.model.signal import nuclei_of, with_kernels
 from cevnsfit.model.stages import detector_stages
 from cevnsfit.physics.interactions.terms import Target, sm_charge
 from cevnsfit.physics.kernels import t_max
 
 if TYPE_CHECKING:
-    from cevnsfit.core.axes import Axis
     from cevnsfit.model.signal import Signal
     from cevnsfit.spec.load import Experiment
 
@@ -33,16 +32,11 @@ def require_signal(experiment: Experiment, signal: Signal) -> None:
     if expected < LEAST:
         ends = kinematic_end(experiment)
         spectrum = " = ".join(f"{value / DISPLAY_SCALE[AXIS_UNITS[axis]]:.2f} {AXIS_UNITS[axis]}" for axis, value in ends.items())
-        message = f"{_empty(experiment, energy)} (the recoil spectrum ends at {spectrum})"
+        message = f"{empty_window(experiment, energy)} (the recoil spectrum ends at {spectrum})"
         raise DomainError(message)
     if expected * arriving < LEAST:
-        message = f"{_empty(experiment, last)} (no neutrino arrives then)"
+        message = f"{empty_window(experiment, last)} (no neutrino arrives then)"
         raise DomainError(message)
-
-
-def _empty(experiment: Experiment, axis: Axis) -> str:
-    edges = axis.display_edges
-    return f"{experiment.name}: axes.{axis.name}: nothing is expected between {edges[0]:g} and {edges[-1]:g} {axis.unit}"
 
 
 def kinematic_end(experiment: Experiment) -> dict[str, float]:

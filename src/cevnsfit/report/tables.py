@@ -158,7 +158,7 @@ def _drawn(sheet: Sheet, width: int | None) -> str:
     """Return a table as text."""
     from rich.console import Console
 
-    console = Console(width=width, markup=False, highlight=False)
+    console = Console(width=width, markup=False, highlight=False, force_jupyter=False)
     with console.capture() as text:
         print_table(console, sheet)
     return text.get().removesuffix("\n")

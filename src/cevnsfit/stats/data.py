@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, Unknow
 from cevnsfit.stats.joint import expected_totals, measured_backgrounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -156,14 +157,23 @@ def asked_data(joint: Joint, data: str | Mapping[str, ArrayLike], values: Mappin
         message = f"a seed is a whole number of at least 0, got {seed}"
         raise DomainError(message)
     theta = joint.parameters.vector({name: value for name, value in values.items() if name in joint.parameters})
-    if not isinstance(data, str):
+    if isinstance(data, Mapping):
         return _given(joint, data)
     if data == "toy":
         return toy_data(joint, theta, np.random.default_rng(np.random.SeedSequence(seed)), 1).take(0)
     if data == "asimov":
         return asimov_data(joint, theta)
-    message = f"data are 'asimov', 'toy', or counts by experiment, got '{data}'"
+    message = f"data are 'asimov', 'toy', or counts by experiment, got {data!r}"
     raise CevnsfitError(message)
+
+
+def kept_channels(joint: Joint, keep: Collection[str]) -> set[str]:
+    """Return the channels that keep their observed counts; those without any do not. UnknownNameError if there is no such channel."""
+    names = [channel.name for channel in joint.channels]
+    for name in keep:
+        if name not in names:
+            raise UnknownNameError("experiment", name, names)
+    return {channel.name for channel in joint.channels if channel.name in keep and channel.observed is not None}
 
 
 def data_text(data: str | Mapping[str, ArrayLike], truth: Mapping[str, float], seed: int | None) -> str:

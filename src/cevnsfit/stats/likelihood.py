@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, overload
 import numpy as np
 
 from cevnsfit.core.documents import Document, brief
-from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, KindError, UnknownNameError
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.stats.data import asked_data, data_text, observed_data
+from cevnsfit.stats.data import asked_data, data_text, kept_channels, observed_data
 from cevnsfit.stats.engine import nll2, nll2_gradient
 from cevnsfit.stats.joint import expected, join
 
@@ -208,7 +208,7 @@ class Likelihood(Document):
             if parameter.kind == "nuisance":
                 kind = "coupling or nonlinear parameter"
                 raise UnknownNameError(kind, name, [p.name for p in self.parameters if p.kind != "nuisance"])
-            settings[name] = parameter.checked(value)
+            settings[name] = parameter.number(value)
         return settings
 
     def _histogram(self, channel: str, counts: Floats) -> Histogram:
@@ -248,16 +248,16 @@ class Likelihood(Document):
             If counts are not numbers >= 0 of the right shape, or a seed is missing or one too many.
         """
         asked = {**({} if truth is None else truth), **true}
-        values = {name: self.parameters[name].checked(float(value)) for name, value in asked.items()}
+        values = {name: self.parameters[name].number(value) for name, value in asked.items()}
         joint = self.at({name: values[name] for name in self.nonlinear.names if name in values})
         found = asked_data(joint, data, values, seed)
-        kept = {channel.name for channel in joint.channels if channel.name in keep and channel.observed is not None}
+        kept = kept_channels(joint, keep)
         names = [channel.name for channel in joint.channels]
         counts = {name: n for name, n in zip(names, found.counts, strict=True) if name not in kept}
         control = {name: m for name, m in zip(names, found.control, strict=True) if name not in kept and m is not None}
         centres = dict(zip(joint.parameters.names, found.aux.tolist(), strict=True)) if isinstance(data, str) else {}
         parameters = tuple(replace(p, centre=centres.get(p.name, p.centre)) for p in self.parameters)
-        words = data_text(data, asked, seed)
+        words = data_text(data, values, seed)
         return replace(self, parameters=ParameterSet(parameters), build=Observing(self.build, counts, control), data=words)
 
     @overload
@@ -322,9 +322,13 @@ class _Points:
     def rows(self, theta: Theta) -> tuple[Floats, bool]:
         """Return all parameters at each point, shape (P, n), and whether there is a single one without a leading axis."""
         parameters = self.likelihood.parameters
-        values: Mapping[str, ArrayLike] = {} if theta is None else theta if isinstance(theta, Mapping) else self._named(theta)
-        arrays = {parameters.index(name): np.asarray(value, dtype=np.float64) for name, value in values.items()}
-        shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
+        try:
+            values: Mapping[str, ArrayLike] = {} if theta is None else theta if isinstance(theta, Mapping) else self._named(theta)
+            arrays = {parameters.index(name): np.asarray(value, dtype=np.float64) for name, value in values.items()}
+            shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
+        except (TypeError, ValueError) as error:
+            message = f"values are numbers or arrays of one shape, by name, or an array of all: {error}"
+            raise KindError(message) from None
         rows = np.tile(parameters.defaults(), (*shape, 1)) if shape else parameters.defaults()[None].copy()
         for index, array in arrays.items():
             rows[..., index] = array

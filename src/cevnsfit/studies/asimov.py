@@ -35,7 +35,7 @@ def asked_outlook(
         If a nonlinear parameter is not held, a true parameter is a systematic, or an experiment has no counts to keep.
     """
     if missing := unheld(likelihood, at):
-        message = f"{', '.join(missing)} must be held: add --at {missing[0]}=VALUE"
+        message = f"{', '.join(missing)} must be held: --at {missing[0]}=VALUE, in Python at={{'{missing[0]}': VALUE}}"
         raise CevnsfitError(message)
     joint_at(likelihood, at)
     for name in true:

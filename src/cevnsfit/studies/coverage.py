@@ -20,7 +20,7 @@ from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
 from cevnsfit.report.style import AxisLabel, save_figure
 from cevnsfit.studies.fitting import prepared
-from cevnsfit.studies.grids import parse_grid
+from cevnsfit.studies.grids import numbers, parse_grid
 from cevnsfit.studies.setup import parse_assignments, units_of
 from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
@@ -191,7 +191,11 @@ def coverage(  # noqa: PLR0913 (store, workers and progress say where, not what)
     if both or poi == name:
         message = f"{', '.join(both) if both else poi} is both held (--at) and varied (--true, --grid)"
         raise CevnsfitError(message)
-    study = CoverageStudy(poi, tuple(map(float, true)), held, name, cl, nested, toys.seed)
+    truths = tuple(np.atleast_1d(numbers(poi, true)).tolist())
+    if not truths:
+        message = f"true values of {poi} are needed"
+        raise CevnsfitError(message)
+    study = CoverageStudy(poi, truths, held, name, cl, nested, toys.seed)
     settings = None if name is None else [name, list(values)]
     identity = description(likelihood, held, toys.seed, method="coverage", poi=poi, truths=list(study.true), cl=cl, over=settings)
     with runner(identity, QUANTITIES, store=store, workers=workers, progress=progress) as here:

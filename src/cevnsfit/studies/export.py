@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.documents import plain, read_document
-from cevnsfit.core.errors import CevnsfitError, ResultError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, KindError, ResultError, UnknownNameError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import package_versions
 from cevnsfit.infer.intervals import METHOD, levels_at
@@ -107,7 +108,7 @@ def export(  # noqa: PLR0913 (each format takes some of them)
     >>> cf.export(likelihood, "pyhf", "likelihood.json", at={"mass": 20.0})  # doctest: +SKIP
     >>> cf.export(cf.open("out/"), "hepdata", "submission", cl=[0.90, 0.95])  # doctest: +SKIP
     """
-    scans = () if isinstance(what, Likelihood | Limits) else (what,) if isinstance(what, Scan) else tuple(what)
+    scans = () if isinstance(what, Likelihood | Limits) else _scans(what)
     options = {"cl": cl, "dof": dof, "attach": attach, "at": at, "grid": grid, "record": record}
     _check(what, kind, [name for name, value in options.items() if value is not None])
     place = Path(path)
@@ -115,6 +116,15 @@ def export(  # noqa: PLR0913 (each format takes some of them)
         return _write_likelihood(what, kind, place, at, grid, record)
     limits = what if isinstance(what, Limits) else limits_of(scans, levels_at(cl, 2 if dof is None else dof))
     return _write_limits(limits, kind, place, [Path(file) for file in (attach if attach else ())])
+
+
+def _scans(what: object) -> tuple[Scan, ...]:
+    found = tuple(what) if isinstance(what, Iterable) and not isinstance(what, Scan) else (what,)
+    odd = [type(one).__name__ for one in found if not isinstance(one, Scan)]
+    if odd:
+        message = f"scans (all over the same axes) and likelihoods can be exported, not a {odd[0]}"
+        raise KindError(message)
+    return found
 
 
 def _check(what: object, kind: str, options: Sequence[str]) -> None:

@@ -252,5 +252,7 @@ def require_nonlinear(likelihood: Likelihood, at: Collection[str]) -> None:
         likelihood.parameters.index(name)
     missing = unheld(likelihood, at)
     if missing:
-        message = f"{', '.join(missing)} must be held for intervals at one value: add --at {missing[0]}=VALUE"
+        message = (
+            f"{', '.join(missing)} must be held for intervals at one value: --at {missing[0]}=VALUE, in Python at={{'{missing[0]}': VALUE}}"
+        )
         raise CevnsfitError(message)

@@ -8,14 +8,29 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.core.documents import brief
+from cevnsfit.core.errors import CevnsfitError, KindError, UnknownNameError
 from cevnsfit.core.units import UnitError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import ArrayLike, NDArray
+
 _QUANTITY: Final = re.compile(r"\s*([+-]?(?:nan|inf|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?))\s*([a-zµ%][^=]*)?", re.IGNORECASE)
 """Number and unit of "0.1GeV"."""
+
+
+def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return values as an array; KindError unless they are numbers."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        array = np.array(None)
+    if array.dtype.kind not in "iuf":
+        message = f"{name} needs numbers, for example [1.0, 2.0], not {brief(values)}"
+        raise KindError(message)
+    return array.astype(np.float64)
 
 
 def quantity(name: str, text: str, units: Mapping[str, str]) -> float:

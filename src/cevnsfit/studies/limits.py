@@ -67,7 +67,7 @@ def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what
     store
         Folder in which they are kept: the same call continues a stopped one.
     workers
-        Processes, or an executor, in which they are fitted; the numbers do not depend on it.
+        Number of processes, address of a Dask scheduler, or an executor; the numbers do not depend on it.
     progress
         Called with (finished, asked for so far) chunks.
 

@@ -7,24 +7,28 @@ import functools
 import math
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import Result, keys_of, plain
-from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError
+from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
 from cevnsfit.infer.density import Prior, require_proper, target
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.nested import DRAWS, LIVE, run_nested
 from cevnsfit.infer.posterior import BLOCK, run_block, stream_of
 from cevnsfit.infer.runner import Call, Runner, every
-from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, save_block
+from cevnsfit.io.description import unlike
+from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, read_posterior, save_block
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.posteriors import posterior_figure
 from cevnsfit.report.style import save_figure
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, prepared
+from cevnsfit.studies.setup import build
 from cevnsfit.studies.toy_runs import description
-from cevnsfit.studies.verbs import verb
+from cevnsfit.studies.verbs import about, verb
 from cevnsfit.studies.workers import executing
 
 if TYPE_CHECKING:
@@ -184,6 +188,45 @@ def _summary(
     """Return the posterior of finished ensembles."""
     numbers = credible(goal, ensembles, poi, cl=cl, seed=seed, walkers=walkers)
     return Posterior(at, numbers, goal.values(draws(goal, ensembles))[..., goal.index(poi)])
+
+
+@on_one_thread
+def stored_posterior(folder: str | Path) -> Posterior:
+    """Return a stored posterior again, of the blocks that all ensembles have, with its default parameter of interest and 90 % intervals.
+
+    Raises
+    ------
+    ResultError
+        If there is none or nothing is finished, or what it was made with has changed.
+    """
+    store = read_posterior(Path(folder))
+    known = store.analysis
+    try:
+        analysis, run = Analysis.of(known), {key: known[key] for key in ("method", "block", "priors", "ensembles", "walkers", "sampler")}
+        priors, seed, walkers, ensembles = tuple(map(_prior, run["priors"])), int(known["seed"]), int(run["walkers"]), int(run["ensembles"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        message = f"{store.path}: the description of the analysis is not that of a posterior; remove the folder to start anew"
+        raise ResultError(message) from None
+    likelihood, held = build(analysis), analysis.held
+    now = description(likelihood, held, seed, **run)()
+    changed = unlike({**known, "version": now["version"]}, plain(now))
+    if changed:
+        message = f"{store.path}: what this posterior was made with has changed ({changed})"
+        raise ResultError(message)
+    found = [load_blocks(store, k, BLOCKS) for k in range(ensembles)]
+    finished = min(map(len, found))
+    if not finished:
+        message = f"{store.path}: an ensemble has no finished block yet; run the same posterior again to continue it"
+        raise ResultError(message)
+    goal, name = _density(likelihood, held, None, priors)
+    result = _summary(goal, [blocks[:finished] for blocks in found], name, at=held, cl=0.90, seed=seed, walkers=walkers)
+    return dataclasses.replace(result, about=about(likelihood, held))
+
+
+def _prior(values: Mapping[str, Any]) -> Prior:
+    """Return a prior of its plain values, in which an infinite end is None."""
+    lower, upper = (end if values[key] is None else float(values[key]) for key, end in (("lower", -math.inf), ("upper", math.inf)))
+    return Prior(**{**values, "lower": lower, "upper": upper})
 
 
 def _density(likelihood: Likelihood, held: Mapping[str, float], poi: str | None, priors: Sequence[Prior]) -> tuple[PosteriorDensity, str]:

@@ -14,7 +14,7 @@ from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.planes import Projection
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import expected
-from cevnsfit.studies.verbs import about
+from cevnsfit.studies.verbs import about, checked_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,7 +116,7 @@ def rates(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> d
     >>> {name: round(total) for name, total in found["coherent-csi-2021"].totals.items()}
     {'cevns': 315, 'steady_state': 1291, 'beam_neutrons': 18, 'neutrino_induced_neutrons': 6}
     """
-    return counts_at(likelihood, {} if at is None else at)
+    return counts_at(likelihood, checked_at(likelihood, at))
 
 
 def counts_at(likelihood: Likelihood, at: Mapping[str, float], *, profiled: bool = False) -> dict[str, Rates]:

@@ -22,10 +22,11 @@ from cevnsfit.io.description import unlike
 from cevnsfit.io.exports.netcdf import data_frame, dataset
 from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
 from cevnsfit.stats.likelihood import Observing
+from cevnsfit.studies.grids import numbers
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.provenance import made_from, origin_of
 from cevnsfit.studies.setup import asked_to_float, build_each, check_floating
-from cevnsfit.studies.verbs import about
+from cevnsfit.studies.verbs import about, checked_at
 from cevnsfit.studies.workers import executing, results
 
 if TYPE_CHECKING:
@@ -116,12 +117,12 @@ def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> Axes:
         If a value lies outside its domain.
     """
     if len(grid) != 2:
-        message = f"a scan needs two parameters, got {len(grid)} ({', '.join(grid)})"
+        message = f"a plane needs two parameters, got {len(grid)} ({', '.join(grid)}); give their values as mass=[...], g=[...]"
         raise CevnsfitError(message)
     axes = []
     for name, given in grid.items():
         parameter = likelihood.parameters[name]
-        values = np.asarray(given, dtype=np.float64)
+        values = numbers(name, given)
         if values.ndim != 1 or len(values) < 3 or not np.all(np.diff(values) > 0):
             message = f"{name}: a grid needs at least three increasing values"
             raise CevnsfitError(message)
@@ -164,7 +165,7 @@ def scan(
     store
         Folder in which columns are kept as they finish: the same call continues a stopped scan, and `open` returns a finished one.
     workers
-        Processes, or an executor, in which columns are profiled; the numbers do not depend on it.
+        Number of processes, address of a Dask scheduler, or an executor; the numbers do not depend on it.
     progress
         Called with (finished, all) columns.
     grid
@@ -187,7 +188,7 @@ def scan(
     >>> [round(end, 4) for end in scan.contour(cl=0.90).columns[0][0]]
     [0.0001, 0.0087]
     """
-    return scans({"": likelihood}, grid, at=at, store=store, workers=workers, progress=progress)[0]
+    return scans({"": likelihood}, grid, at=checked_at(likelihood, at), store=store, workers=workers, progress=progress)[0]
 
 
 @on_one_thread

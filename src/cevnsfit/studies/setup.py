@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from os import PathLike
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.core.documents import brief
+from cevnsfit.core.errors import CevnsfitError, KindError, ResultError, UnknownNameError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.model.build import RELEASED, likelihood_of
@@ -18,7 +21,7 @@ from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.grids import quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from cevnsfit.core.analysis import SignalSystematics
@@ -120,6 +123,7 @@ def build_likelihood(
     >>> likelihood.names[:2]
     ('g', 'mass')
     """
+    _check_kinds(experiments, changes, floating)
     analysis = Analysis(
         experiments=tuple(_where(experiment) for experiment in experiments),
         model=model,
@@ -134,6 +138,22 @@ def build_likelihood(
         for known, name, fields in zip(experiments, analysis.experiments, changes_of(analysis), strict=True)
     ]
     return build(analysis, loaded)
+
+
+def _check_kinds(experiments: Sequence[object], changes: object, floating: object) -> None:
+    """Raise KindError unless there are experiments, each an argument of its own, and the rest is what it should be."""
+    odd = [type(one).__name__ for one in experiments if not isinstance(one, str | PathLike | Experiment)]
+    if odd or not experiments:
+        message = (
+            f"experiments are names, folders or what load_experiment returns, each an argument of its own; got {odd[0] if odd else 'none'}"
+        )
+        raise KindError(message)
+    if not isinstance(changes, Mapping | None):
+        message = f"changes are a mapping of fields to values, {{'source.distance': '20 m'}}, not {brief(changes)}"
+        raise KindError(message)
+    if isinstance(floating, str):
+        message = f"floating is a list of names: [{floating!r}]"
+        raise KindError(message)
 
 
 def _overrides(experiments: Sequence[str | Path | Experiment], changes: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
@@ -188,6 +208,16 @@ def build_each(analyses: Mapping[str, Analysis]) -> dict[str, Likelihood]:
         known |= {key: load_experiment(key[0], dict(key[1])) for key in wanted if key not in known}
         likelihoods[label] = build(analysis, [known[key] for key in wanted])
     return likelihoods
+
+
+def require_files(likelihood: Likelihood, inputs: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise ResultError unless a likelihood was read from files with these digests by experiment, those of the process that asks."""
+    odd = [name for name, digests in likelihood.inputs.items() if dict(digests) != dict(inputs.get(name, {}))]
+    if odd:
+        message = (
+            f"{', '.join(odd)}: the files read here are not those of this run; a folder has changed, or is another one on this machine"
+        )
+        raise ResultError(message)
 
 
 def all_models() -> tuple[str, ...]:

@@ -127,10 +127,12 @@ def plot(result: object, ax: Axes | None = None) -> Figure:
     2
     """
     several = list(result) if isinstance(result, tuple | list) else [result]
-    first = several[0] if several else None
-    while isinstance(first, Mapping) and first:
-        first = next(iter(first.values()))
+    inner = [_inside(one) for one in several]
+    first = inner[0] if inner else None
     together, alone = _shown_by(first, _TOGETHER), _shown_by(result, _PICTURES)
+    if together is not None and any(_shown_by(one, _TOGETHER) is not together for one in inner):
+        message = f"results of one sort share a picture, not {', '.join(sorted({type(one).__name__ for one in inner}))}"
+        raise KindError(message)
     draw = alone if together is None else together
     if draw is None:
         message = f"a {type(result).__name__} has no picture; these have one: {', '.join(sorted({*_PICTURES, *_TOGETHER}))}"
@@ -140,6 +142,13 @@ def plot(result: object, ax: Axes | None = None) -> Figure:
         raise CevnsfitError(message)
     figure: Figure = draw(result if together is None else several, **({} if ax is None else {"ax": ax}))
     return figure
+
+
+def _inside(result: object) -> object:
+    """Return the first result in mappings of results."""
+    while isinstance(result, Mapping) and result:
+        result = next(iter(result.values()))
+    return result
 
 
 def _parts(result: object) -> Iterator[str | Sheet]:

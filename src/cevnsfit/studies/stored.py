@@ -1,16 +1,24 @@
-"""Stored results, opened again with their likelihoods."""
+"""Stored results, opened again with their likelihoods; likelihoods that were exported."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cevnsfit.core.errors import ResultError
+from cevnsfit.core.documents import read_document
+from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.infer.multistart import profile_minima
+from cevnsfit.io.exports.hs3 import read_hs3
+from cevnsfit.io.exports.workspace import read_workspace
 from cevnsfit.io.layouts import POSTERIOR, SCAN, TOYS, read_toys
 from cevnsfit.io.store import store_exists
+from cevnsfit.spec.workspaces import MAX_BYTES
 from cevnsfit.studies.scan import stored_scans
 
 if TYPE_CHECKING:
+    from cevnsfit.stats.likelihood import Likelihood
+    from cevnsfit.studies.posterior import Posterior
     from cevnsfit.studies.scan import Scan
 
 _VERBS: Final = {
@@ -25,20 +33,25 @@ _VERBS: Final = {
 """The verb that keeps pseudo-experiments of each method."""
 
 
-def open(folder: str | Path, plane: str | None = None) -> Scan:
-    """Return a stored scan again, with its likelihood, which is built from the files that it names.
+def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior:
+    """Return a stored result again: a scan with its likelihood, which is built from the files that it names, or a posterior.
 
     Parameters
     ----------
     folder
-        The `store` of a finished scan, or the folder of the command `scan` or `run`.
+        The `store` of a scan or a posterior, or the folder of the command `scan`, `run` or `posterior`; the scan where it holds both.
     plane
         Label of one plane of several; by default the last one of a combination of experiments, or the last one.
+
+    Returns
+    -------
+    The finished scan; or the posterior, of the blocks that all ensembles have, with its default parameter of interest and intervals at 90 %.
 
     Raises
     ------
     ResultError
-        If the folder holds no scan or no such plane, or the scan is not finished, or its inputs have changed since.
+        If the folder holds neither or no such plane, or the result is not finished, or its inputs have changed since. Pseudo-experiments are
+        continued by the verb that made them, which the error names.
 
     Examples
     --------
@@ -48,15 +61,53 @@ def open(folder: str | Path, plane: str | None = None) -> Scan:
     """
     place = Path(folder)
     if not store_exists(place, SCAN):
+        if plane is None and store_exists(place, POSTERIOR):
+            from cevnsfit.studies.posterior import stored_posterior
+
+            return stored_posterior(place)
         raise ResultError(_instead(place))
     scans = {scan.plane.label: scan for scan in stored_scans(place)}
     if plane is None:
         combined = [scan for scan in scans.values() if len(scan.plane.experiments) > 1]
         return (combined if combined else [*scans.values()])[-1]
     if plane not in scans:
-        message = f"{folder}: holds no plane '{plane}'; there are {', '.join(scans)}"
+        message = f"{folder}: holds no plane {plane!r}; there are {', '.join(scans)}"
         raise ResultError(message)
     return scans[plane]
+
+
+def load_likelihood(path: str | Path, *, patchset: str | Path | None = None, patch: str | None = None) -> Likelihood:
+    """Return the likelihood of a file in a format of other tools: one that `export` wrote, or another pyhf workspace or HS3 document.
+
+    Every verb works on it that needs nothing of the experiments: the bins have no axes, and a store cannot say what it was made from.
+
+    Parameters
+    ----------
+    path
+        A workspace of pyhf, or an HS3 document. `FILE.metadata.json` beside a workspace says which of its parameters are powers of couplings.
+    patchset, patch
+        A patchset of the workspace, and the name of the patch to apply.
+
+    Raises
+    ------
+    ResultError
+        If a file is not readable, too large, not valid, or holds what has no counterpart here.
+    CevnsfitError
+        If a patchset is given without a patch, a patch without a patchset, or either for an HS3 document.
+
+    Examples
+    --------
+    >>> import cevnsfit as cf
+    >>> likelihood = cf.load_likelihood("likelihood/workspace.json")  # doctest: +SKIP
+    >>> cf.fit(likelihood).nll2  # doctest: +SKIP
+    """
+    place = Path(path)
+    hs3 = "distributions" in read_document(place, MAX_BYTES)
+    if (patchset is None) != (patch is None) or (hs3 and patchset is not None):
+        message = f"{place}: " + ("an HS3 document has no patches" if hs3 else "a patchset and the name of a patch belong together")
+        raise CevnsfitError(message)
+    likelihood = read_hs3(place) if hs3 else read_workspace(place, None if patchset is None else Path(patchset), patch)
+    return replace(likelihood, profiler=profile_minima)
 
 
 def _instead(folder: Path) -> str:
@@ -64,7 +115,7 @@ def _instead(folder: Path) -> str:
     if not folder.is_dir():
         return f"{folder}: no such folder"
     if store_exists(folder, POSTERIOR):
-        return f"{folder}: holds a posterior; cf.posterior(likelihood, ..., store={str(folder)!r}) returns it"
+        return f"{folder}: holds a posterior, which has no planes"
     if store_exists(folder, TOYS):
         known = read_toys(folder).analysis
         verb, seed = _VERBS.get(str(known.get("method")), "intervals"), known.get("seed")

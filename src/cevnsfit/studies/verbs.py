@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from cevnsfit.core.documents import About, Result
+from cevnsfit.core.documents import About, Result, brief
+from cevnsfit.core.errors import KindError
 from cevnsfit.core.threads import one_thread
 from cevnsfit.infer.grid import joint_at
+from cevnsfit.infer.toys import Toys
+from cevnsfit.stats.likelihood import Likelihood
 from cevnsfit.studies.setup import TEMPLATES, caveat, check_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from cevnsfit.stats.likelihood import Likelihood
+    from collections.abc import Callable, Iterable
 
 Asked = ParamSpec("Asked")
 Found = TypeVar("Found", bound=Result)
@@ -26,17 +28,46 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
 
     Parameters that are scanned are arguments of their own names.
     """
-    own = inspect.signature(function).parameters
+    signature = inspect.signature(function)
+    own = signature.parameters
 
     @functools.wraps(function)
     def run(*args: Asked.args, **options: Asked.kwargs) -> Found:
-        likelihood: Any = args[0] if args else options["likelihood"]
-        at: Any = options.get("at")
+        given = signature.bind(*args, **options).arguments
+        likelihood, toys = given["likelihood"], given.get("toys")
+        at = checked_at(likelihood, given.get("at"))
+        if toys is not None and not isinstance(toys, Toys):
+            message = f"toys are a number and a seed, Toys(2048, seed=1), not {brief(toys)}"
+            raise KindError(message)
+        checked: Any = {**options, "at": at} if "at" in options else options
         with one_thread():
-            found = function(*args, **options)
-            return replace(found, about=about(likelihood, {} if at is None else at, [name for name in options if name not in own]))
+            found = function(*args, **checked)
+            return replace(found, about=about(likelihood, at, [name for name in options if name not in own]))
 
     return run
+
+
+def checked_at(likelihood: object, at: object) -> dict[str, float]:
+    """Return what is held, by name.
+
+    Raises
+    ------
+    KindError
+        If the likelihood is none, or held parameters are not a mapping to numbers.
+    UnknownNameError, DomainError
+        If a parameter is unknown, or a value outside its domain.
+    """
+    if not isinstance(likelihood, Likelihood):
+        message = (
+            f"a verb needs a likelihood, which build_likelihood(experiment, ..., model=...) returns, not a {type(likelihood).__name__}"
+        )
+        raise KindError(message)
+    if at is None:
+        return {}
+    if not isinstance(at, Mapping):
+        message = f"held parameters are a mapping, at={{'mass': 100.0}}, not {brief(at)}"
+        raise KindError(message)
+    return {name: likelihood.parameters[name].number(value) for name, value in at.items()}
 
 
 def about(likelihood: Likelihood, at: Mapping[str, float], free: Iterable[str] = ()) -> About:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from cevnsfit.core.documents import Result
-from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.units import UnitError, split
 from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.planes import spacing
@@ -22,11 +23,12 @@ from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.stats.likelihood import Observing
 from cevnsfit.studies.asimov import by_sigma, events, limit_cells, limit_headers
-from cevnsfit.studies.setup import build, own_name, split_path
+from cevnsfit.studies.grids import numbers
+from cevnsfit.studies.setup import build, own_name, require_files, split_path
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -144,12 +146,12 @@ def what_if(
     if origin is None or isinstance(likelihood.build, Observing):
         message = "fields are varied in the files of experiments: this likelihood does not know them, or has other data; use build_likelihood alone"
         raise CevnsfitError(message)
-    if not grids or any(np.size(values) == 0 for values in grids.values()):
-        message = "a what-if scan needs a field to vary: --vary PATH=START:STOP:COUNT[:log]"
+    if not isinstance(grids, Mapping) or not grids or any(np.size(values) == 0 for values in grids.values()):
+        message = "a what-if scan needs a field to vary: --vary PATH=START:STOP:COUNT[:log], in Python vary={'PATH': [...]}"
         raise CevnsfitError(message)
-    fields = tuple(_field(origin, path, np.atleast_1d(np.asarray(values, dtype=np.float64))) for path, values in grids.items())
+    fields = tuple(_field(origin, path, np.atleast_1d(numbers(path, values))) for path, values in grids.items())
     combinations = [tuple(map(float, values)) for values in itertools.product(*(field.values for field in fields))]
-    found = results(executor, whatif_row, [(likelihood.inputs, origin, tuple(grids), values, expect) for values in combinations], progress)
+    found = results(executor, whatif_row, [(origin, likelihood.inputs, tuple(grids), values, expect) for values in combinations], progress)
     return fields, tuple(row for row, _ in found), found[-1][1]
 
 
@@ -162,20 +164,16 @@ def as_planned(result: WhatIf, paths: Sequence[str], existing: Sequence[str]) ->
 
 
 def whatif_row(
-    inputs: Mapping[str, Mapping[str, str]],
     origin: Analysis,
+    inputs: Mapping[str, Mapping[str, str]],
     paths: tuple[str, ...],
     values: tuple[float, ...],
     expect: Callable[[Likelihood], Outlook],
 ) -> tuple[WhatIfRow, str]:
-    """Return the expected limits with some fields changed, and the parameter of interest; ResultError unless the files are still `inputs`."""
+    """Return the expected limits with some fields changed, and the parameter of interest; `inputs` are digests of the files that are read again."""
     changes = tuple((path, repr(value)) for path, value in zip(paths, values, strict=True))
     likelihood = build(replace(origin, overrides=(*origin.overrides, *changes)))
-    if likelihood.inputs != inputs:
-        message = (
-            f"{', '.join(inputs)}: the files read here are not those of this run; a folder has changed, or is another one on this machine"
-        )
-        raise ResultError(message)
+    require_files(likelihood, inputs)
     expected = expect(likelihood)
     bands = expected_limits(expected)
     row = WhatIfRow(values, bands[SIGMAS.index(0.0)], bands, median_limit(_statistics_only(expected)), events(likelihood))

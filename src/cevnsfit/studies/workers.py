@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.errors import CevnsfitError, DomainError, KindError
 from cevnsfit.core.extras import optional
 from cevnsfit.core.threads import one_thread
 from cevnsfit.core.version import UNKNOWN, installed_version
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     Progress = Callable[[int, int], None]
-    Workers = int | Executor | None
+    Workers = int | str | Executor | None
 
 _CONNECT: Final = "10 s"
 """How long the scheduler of a Dask cluster may take to answer."""
@@ -73,13 +73,17 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[Executor | None]:
 
 @contextmanager
 def executing(where: Workers) -> Iterator[Executor | None]:
-    """Yield the executor of a number of processes of this machine, the one that is given, or None for this process; see `workers`."""
+    """Yield the executor of a number of processes, of a Dask cluster, the one that is given, or None for this process; see `workers`."""
     if isinstance(where, Executor):
         with one_thread():
             yield where
-    else:
-        with workers(1 if where is None else where) as executor:
-            yield executor
+        return
+    jobs: Any = 1 if where is None or isinstance(where, str) else where
+    if not isinstance(jobs, int):
+        message = f"workers are a number of processes, the address of a Dask scheduler, or an executor, not {where!r}"
+        raise KindError(message)
+    with workers(jobs, where if isinstance(where, str) else None) as executor:
+        yield executor
 
 
 def results(

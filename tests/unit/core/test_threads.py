@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import cevnsfit as cf
 from cevnsfit.core.threads import on_one_thread, one_thread
+from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,6 +61,12 @@ class Probe:
     __floordiv__ = __rfloordiv__ = __gt__ = __lt__ = __mul__ = __truediv__
 
 
+class LikelihoodProbe(Probe, Likelihood):
+    """A probe for what verbs take as their first argument."""
+
+    def __init__(self) -> None: ...
+
+
 class Looked(Exception):  # noqa: N818
     """Carries the number of threads out of a verb."""
 
@@ -67,7 +74,8 @@ class Looked(Exception):  # noqa: N818
 def arguments(verb: Callable[..., object]) -> tuple[list[Probe], dict[str, Probe]]:
     needed = [p for p in inspect.signature(verb).parameters.values() if p.default is p.empty]
     grids = {"mass": Probe(), "g": Probe()} if any(p.kind is p.VAR_KEYWORD for p in needed) else {}
-    positional = [Probe() for p in needed if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
+    places = [p.name for p in needed if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL}]
+    positional = [LikelihoodProbe() if name == "likelihood" else Probe() for name in places]
     return positional, {p.name: Probe() for p in needed if p.kind is p.KEYWORD_ONLY} | grids
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -10,15 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import cevnsfit as cf
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.infer.grid import grid_column, joint_at, prepare_grid
-from cevnsfit.infer.intervals import Level
 from cevnsfit.infer.runner import carrying
 from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.stats.joint import expected_totals
-from cevnsfit.studies.asimov import asked_outlook
 from cevnsfit.studies.scan import plane_axes
 from cevnsfit.studies.setup import (
     all_models,
@@ -29,9 +27,9 @@ from cevnsfit.studies.setup import (
     load_experiments,
     parse_assignments,
     parse_overrides,
+    require_files,
     units_of,
 )
-from cevnsfit.studies.whatif import whatif_row
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -205,13 +203,15 @@ def test_files_that_have_changed_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     shutil.copytree(data_root() / "experiments" / "ccm-200", folder)
     analysis = Analysis((str(folder),), "lmu-ltau")
-    expect = functools.partial(asked_outlook, poi="g", at={"mass": 100.0}, true={}, observed=(), level=Level(0.9, 1))
     known = build(analysis).inputs
-    whatif_row(known, analysis, ("target.mass",), (1000.0,), expect)
+    require_files(build(analysis), known)
+    likelihood = cf.build_likelihood(folder, model="lmu-ltau")
     description = folder / "experiment.yaml"
     description.write_text(description.read_text(encoding="utf-8") + "# one more line\n", encoding="utf-8")
-    with pytest.raises(ResultError, match="a folder has changed"):
-        whatif_row(known, analysis, ("target.mass",), (1000.0,), expect)
+    with pytest.raises(ResultError, match=r"ccm-200: .* a folder has changed"):
+        require_files(build(analysis), known)
+    with pytest.raises(ResultError, match=r"ccm-200: .* a folder has changed"):
+        cf.forecast(likelihood, at={"mass": 30.0}, vary={"source.exposure_pot": [1e22, 1e23]})
 
 
 def same(value: object) -> object:

@@ -81,7 +81,7 @@ def test_planes_have_labels(tmp_path: Path) -> None:
         cf.open(tmp_path, plane="LAr")
 
 
-def test_folders_without_a_scan_say_what_reads_them(likelihood: Likelihood, tmp_path: Path) -> None:
+def test_folders_without_a_result_say_what_reads_them(likelihood: Likelihood, tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="nowhere: no such folder"):
         cf.open(tmp_path / "nowhere")
     with pytest.raises(ResultError, match="no result is stored here"):
@@ -91,7 +91,9 @@ def test_folders_without_a_scan_say_what_reads_them(likelihood: Likelihood, tmp_
         cf.open(tmp_path / "toys")
     with open_posterior(tmp_path / "chain", {}, ("g",), ensembles=2, shape=(4, 4)):
         pass
-    with pytest.raises(ResultError, match=r"cf\.posterior\(likelihood, \.\.\., store='.*chain'\) returns it"):
+    with pytest.raises(ResultError, match="holds a posterior, which has no planes"):
+        cf.open(tmp_path / "chain", plane=NAMES[0])
+    with pytest.raises(ResultError, match="not that of a posterior"):
         cf.open(tmp_path / "chain")
     (tmp_path / "foreign" / "scan.zarr").mkdir(parents=True)
     with pytest.raises(CevnsfitError, match=r"scan\.zarr"):
@@ -144,3 +146,31 @@ def test_two_radii_from_python_and_the_command_line(tmp_path: Path) -> None:
     (file,) = cf.export(made, "csv", tmp_path / "memory.csv")
     assert file.read_text("utf-8") == (tmp_path / "python.csv").read_text("utf-8")
     assert made.to_dict()["lagrangian"]
+
+
+def test_an_exported_likelihood_is_loaded_again(likelihood: Likelihood, tmp_path: Path) -> None:
+    at = {"mass": 100.0}
+    cf.export(likelihood, "pyhf", tmp_path / "one.json", at=at)
+    cf.export(likelihood, "pyhf", tmp_path / "several", grid={"mass": [50.0, 100.0]})
+    workspace, patchset = (tmp_path / "several" / f"workspace{end}.json" for end in ("", ".patchset"))
+    one = cf.load_likelihood(tmp_path / "one.json")
+    patched = cf.load_likelihood(str(workspace), patchset=patchset, patch="mass_100")
+    for found in (one, patched):
+        assert cf.fit(found, at={"g": 1e-3}, minos=()).nll2 == pytest.approx(
+            cf.fit(likelihood, at={**at, "g": 1e-3}, minos=()).nll2, abs=1e-6
+        )
+        assert found.logpdf({"g": 1e-3}, profiled=True) == pytest.approx(likelihood.logpdf({**at, "g": 1e-3}, profiled=True), abs=1e-6)
+    with pytest.raises(CevnsfitError, match="a patchset and the name of a patch belong together"):
+        cf.load_likelihood(workspace, patchset=patchset)
+    with pytest.raises(CevnsfitError, match="this likelihood does not know"):
+        cf.goodness(one, toys=cf.Toys(128), store=tmp_path / "store")
+    with pytest.raises(ResultError, match="no such file"):
+        cf.load_likelihood(tmp_path / "nope.json")
+
+
+def test_an_hs3_document_is_loaded_again(likelihood: Likelihood, tmp_path: Path) -> None:
+    pytest.importorskip("pyhs3")
+    (file, *_) = cf.export(likelihood, "hs3", tmp_path / "hs3.json", at={"mass": 100.0})
+    assert cf.load_likelihood(file).logpdf({"g": 1e-3}) == pytest.approx(likelihood.logpdf({"mass": 100.0, "g": 1e-3}), abs=1e-6)
+    with pytest.raises(CevnsfitError, match="an HS3 document has no patches"):
+        cf.load_likelihood(file, patchset=file, patch="one")

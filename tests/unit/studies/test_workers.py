@@ -137,6 +137,22 @@ def test_bad_places(jobs: int, dask: str | None, message: str) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    ("where", "message"), [("nowhere", "neither the address"), (0, "at least 1"), (2.5, "not 2.5"), ([2], r"not \[2\]")]
+)
+def test_verbs_refuse_bad_workers(where: Any, message: str) -> None:
+    likelihood = cf.build_likelihood("coherent-csi-2017", model="signal-strength")
+    with pytest.raises(CevnsfitError, match=message):
+        cf.goodness(likelihood, toys=cf.Toys(128), workers=where)
+
+
+@pytest.mark.slow
+def test_a_verb_takes_the_address_of_a_cluster(cluster: str) -> None:
+    likelihood = cf.build_likelihood("coherent-csi-2017", model="signal-strength")
+    here, there = (cf.goodness(likelihood, toys=cf.Toys(256, seed=3), workers=where) for where in (None, cluster))
+    assert here.to_dict() == there.to_dict()
+
+
 @pytest.mark.slow
 def test_sleptons_do_not_depend_on_the_workers() -> None:
     moments = deviation("electron-2023", "electron-rb-2020"), deviation("muon-2025", "muon-2025")
