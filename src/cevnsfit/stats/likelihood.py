@@ -130,6 +130,13 @@ class Likelihood(Document):
         return tuple(p.name for p in self.parameters if not p.fixed)
 
     @property
+    def experiments(self) -> tuple[str, ...]:
+        """Return the names of the experiments, those of the channels where it was built by hand."""
+        if self.inputs:
+            return tuple(self.inputs)
+        return tuple(dict.fromkeys(channel.owner for channel in self.at({}).channels))
+
+    @property
     def nonlinear(self) -> ParameterSet:
         """Return the nonlinear parameters."""
         return self.parameters.of_kind("nonlinear")
@@ -236,7 +243,7 @@ class Likelihood(Document):
         seed
             Of the pseudo-experiment.
         keep
-            Channels that keep their observed counts.
+            Experiments or channels that keep their observed counts.
         truth, **true
             True values of parameters of any kind by name; defaults (the Standard Model) for the rest.
 
@@ -251,7 +258,7 @@ class Likelihood(Document):
         values = {name: self.parameters[name].checked(float(value)) for name, value in asked.items()}
         joint = self.at({name: values[name] for name in self.nonlinear.names if name in values})
         found = asked_data(joint, data, values, seed)
-        kept = {channel.name for channel in joint.channels if channel.name in keep and channel.observed is not None}
+        kept = {c.name for c in joint.channels if (c.name in keep or c.owner in keep) and c.observed is not None}
         names = [channel.name for channel in joint.channels]
         counts = {name: n for name, n in zip(names, found.counts, strict=True) if name not in kept}
         control = {name: m for name, m in zip(names, found.control, strict=True) if name not in kept and m is not None}

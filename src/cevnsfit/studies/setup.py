@@ -268,7 +268,7 @@ def caveat(analysis: Analysis, free: Iterable[str] = ()) -> str:
     label = "" if physics is None else physics.caveat(analysis.held, (*free, *analysis.floating))
     if not label or not analysis.electrons:
         return label
-    cut = [experiment.name for experiment in load_experiments(analysis) if not experiment.spec.sees_electrons()]
+    cut = [experiment.name for experiment in load_experiments(analysis) if not experiment.sees_electrons()]
     return f"{label} in {', '.join(cut)}" if cut else ""
 
 
@@ -281,8 +281,8 @@ def described(likelihood: Likelihood, at: Mapping[str, float]) -> Analysis:
     """Return what is analysed; of a likelihood that was built by hand no more than the names of its channels is known."""
     if likelihood.origin is not None:
         return likelihood.origin.holding(at)
-    joint, _ = fix(likelihood, at)
-    return Analysis(tuple(channel.name for channel in joint.channels), "", at=tuple(at.items()))
+    fix(likelihood, at)
+    return Analysis(likelihood.experiments, "", at=tuple(at.items()))
 
 
 def check_floating(floating: Iterable[str], at: Iterable[str], taken: Iterable[str] = ()) -> None:
