@@ -116,7 +116,9 @@ def test_an_empty_folder_lists_every_missing_file_and_nothing_is_written(tmp_pat
     source.mkdir()
     with pytest.raises(SpecError) as caught:
         import_release(name, source, target)
-    assert {Path(problem.file).name for problem in caught.value.problems} == {piece.key.partition(":")[0] for piece in RELEASES[name].files}
+    assert {Path(problem.file).relative_to(source).as_posix() for problem in caught.value.problems} == {
+        piece.key.partition(":")[0] for piece in RELEASES[name].files
+    }
     assert not target.exists()
 
 
