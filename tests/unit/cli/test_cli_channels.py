@@ -163,7 +163,14 @@ def test_an_experiment_of_channels_is_listed_and_checked(folders: Folders, answe
 def test_tables_and_pictures_have_the_channels(folders: Folders, command: Callable[..., Result]) -> None:
     text = command("rates", folders["two"], "-m", "sm").stdout
     assert re.search(r"component +a +b +counts", text)
-    found = cf.rates(cf.build_likelihood(folders["two"], model="sm"))
+    both = cf.build_likelihood(folders["two"], model="sm")
+    counts = cf.rates(both)["two"]
+    assert f"{cf.table(counts)}" in text
+    assert repr(counts).startswith("ChannelRates")
+    assert len(repr(counts).splitlines()) <= 24
+    assert counts._repr_html_().startswith("<table><caption>ChannelRates")
+    assert list(both.counts()) == ["two.a", "two.b"]
+    found = cf.rates(both)
     assert len(cf.plot(found).axes) == 4
     assert len(cf.plot(found["two"]).axes) == 4
     assert re.search(r"a +Ge, 1 kg +e_ee \(3\) +35", command("experiments", "show", folders["two"]).stdout)
@@ -221,6 +228,16 @@ def test_a_forecast_counts_the_channels_of_an_experiment_together(folders: Folde
     assert together["limit"] == pytest.approx(apart["limit"], rel=1e-6)
     kept = answer("forecast", folders["whole"], "--with", folders["two"], "--observed", "-m", "lmu-ltau", "--at", "mass=30")
     assert "observed data of two" in json.dumps(kept)
+
+
+def test_a_field_of_one_channel_is_varied(folders: Folders, answer: Callable[..., Any]) -> None:
+    ask = ("forecast", folders["two"], "-m", "lmu-ltau", "--at", "mass=30")
+    found = answer(*ask, "--vary", "channels.b.target.mass=1:3:3")
+    (field,) = found["fields"]
+    assert field["unit"] == "kg"
+    events = [row["events"] for row in found["rows"]]
+    assert events == pytest.approx([events[0] * factor for factor in (1.0, 1.5, 2.0)], rel=1e-9)
+    assert found["rows"][0]["limit"] == pytest.approx(answer(*ask)["limit"], rel=1e-6)
 
 
 def test_toys_and_worker_processes_know_channels(folders: Folders, answer: Callable[..., Any]) -> None:
