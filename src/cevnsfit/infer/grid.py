@@ -217,7 +217,7 @@ def assemble(grid: Grid, columns: Sequence[GridColumn], *, label: str = "", mode
     if len(columns) != len(x.values):
         message = f"{len(columns)} columns for {len(x.values)} values of {x.name}"
         raise CevnsfitError(message)
-    names = tuple(channel.name for channel in grid.likelihood.at({}).channels)
+    names = grid.likelihood.experiments
     best, reference = _lowest(grid, columns)
     return Plane(
         label=label if label else " + ".join(names),

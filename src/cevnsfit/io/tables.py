@@ -39,27 +39,30 @@ class Table:
     columns: Mapping[str, NDArray[np.float64]]
 
 
-def bin_columns(axes: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+def bin_columns(axes: Mapping[str, NDArray[np.float64]], units: Mapping[str, str] | None = None) -> dict[str, NDArray[np.float64]]:
     """Return the columns `AXIS_low [unit]` and `AXIS_high [unit]` of all bins, in C order of the axes.
 
     Parameters
     ----------
     axes
         Bin edges by axis name, in the unit of `AXIS_UNITS`, each of shape (bins + 1,).
+    units
+        Units of axes of other names.
 
     Raises
     ------
     UnknownNameError
-        If an axis is not one of `AXIS_UNITS`.
+        If an axis has no unit.
     """
+    known = {**AXIS_UNITS, **({} if units is None else units)}
     for name in axes:
-        if name not in AXIS_UNITS:
-            raise UnknownNameError("axis", name, AXIS_UNITS)
+        if name not in known:
+            raise UnknownNameError("axis", name, known)
     index = np.indices([len(edges) - 1 for edges in axes.values()])
     columns = {}
     for position, (name, edges) in enumerate(axes.items()):
-        columns[f"{name}_low [{AXIS_UNITS[name]}]"] = edges[:-1][index[position].ravel()]
-        columns[f"{name}_high [{AXIS_UNITS[name]}]"] = edges[1:][index[position].ravel()]
+        columns[f"{name}_low [{known[name]}]"] = edges[:-1][index[position].ravel()]
+        columns[f"{name}_high [{known[name]}]"] = edges[1:][index[position].ravel()]
     return columns
 
 

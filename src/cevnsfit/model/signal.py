@@ -173,6 +173,12 @@ def nuclei_of(experiment: Experiment) -> tuple[tuple[Nuclide, float], ...]:
     return tuple((nuclide, units * number) for nuclide, number in nuclei)
 
 
+def mass_fractions(experiment: Experiment) -> dict[str, float]:
+    """Return the part of the detector's mass in each nuclide, by name."""
+    masses = {nuclide.name: number * (nuclide.mass + nuclide.Z * ELECTRON_MASS) for nuclide, number in nuclei_of(experiment)}
+    return {name: mass / sum(masses.values()) for name, mass in masses.items()}
+
+
 def with_kernels(signal: Signal, kernels: Sequence[KernelKey]) -> Signal:
     """Return the signal with exactly these kernels folded; those that it has are not folded again."""
     if tuple(kernels) == signal.kernels:

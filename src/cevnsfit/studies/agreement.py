@@ -178,8 +178,12 @@ def signal_strengths(likelihood: Likelihood) -> tuple[SignalStrength, ...]:
     """
     held, free = _of_strength(likelihood)
     require_possible(free, likelihood.axes)
-    places = [place for place, channel in enumerate(free.channels) if channel.observed is not None]
-    wanted = [[place] for place in places] + ([places] if len(places) == len(free.channels) > 1 else [])
+    places: dict[str, list[int]] = {}
+    for place, channel in enumerate(free.channels):
+        if channel.observed is not None:
+            places.setdefault(channel.owner, []).append(place)
+    everything = [place for own in places.values() for place in own]
+    wanted = [*places.values(), *([everything] if len(everything) == len(free.channels) and len(places) > 1 else [])]
     return tuple(_strength(_only(held, chosen), _only(free, chosen)) for chosen in wanted)
 
 
@@ -212,7 +216,7 @@ def _strength(held: Joint, free: Joint) -> SignalStrength:
     measured, best = fit(held, minos=()), fit(free, minos=())
     standard = profile(free, {name: np.ones(1)})
     return SignalStrength(
-        label=" + ".join(counts),
+        label=" + ".join(dict.fromkeys(channel.owner for channel in free.channels)),
         observed=float(sum(channel.observed.sum() for channel in free.channels if channel.observed is not None)),
         expected=float(sum(values.sum() for components in counts.values() for values in components.values())),
         strength=measured.values[name],

@@ -51,20 +51,20 @@ def asked_outlook(
     asimov = real = hypothesis(joint, name, value, at=held)
     if observed:
         real = hypothesis(joint_at(likelihood.with_data("asimov", truth, keep=observed), at)[0], name, value, at=held)
-    fluctuating = tuple(channel.name for channel in joint.channels if channel.name not in observed)
+    fluctuating = tuple(channel.name for channel in joint.channels if channel.owner not in observed)
     return outlook(asimov, real, fluctuating, cl=level.cl, dof=level.dof)
 
 
 def _require_counts(likelihood: Likelihood, observed: Sequence[str]) -> None:
     joint = likelihood.at({})
-    names = [channel.name for channel in joint.channels]
+    names = list(likelihood.experiments)
     unknown = [name for name in observed if name not in names]
     if unknown:
         kind = "experiment"
         raise UnknownNameError(kind, unknown[0], names)
-    kept = tuple(channel for channel in joint.channels if channel.name in observed)
-    require_observed([channel.name for channel in kept if channel.observed is None])
-    if len(kept) == len(names):
+    kept = tuple(channel for channel in joint.channels if channel.owner in observed)
+    require_observed([*dict.fromkeys(channel.owner for channel in kept if channel.observed is None)])
+    if len(kept) == len(joint.channels):
         message = f"nothing is left to forecast: {', '.join(names)} keep their observed counts"
         raise CevnsfitError(message)
     require_possible(join(joint.parameters, kept), likelihood.axes)
@@ -73,7 +73,7 @@ def _require_counts(likelihood: Likelihood, observed: Sequence[str]) -> None:
 def statement(likelihood: Likelihood, true: Mapping[str, float], observed: Sequence[str]) -> str:
     """Return what the data of a forecast are."""
     truth = ", ".join(f"{name} = {value:g}" for name, value in true.items())
-    names = [channel.name for channel in likelihood.at({}).channels]
+    names = likelihood.experiments
     text = (
         f"Asimov data {f'at {truth}' if truth else 'of the Standard Model'} for {', '.join(name for name in names if name not in observed)}"
     )
@@ -84,7 +84,10 @@ def events(likelihood: Likelihood) -> dict[str, float]:
     """Return the signal counts that the Standard Model expects in each experiment."""
     joint = likelihood.at({})
     counts = expected(joint, joint.parameters.defaults())
-    return {name: float(components.get(SIGNAL, np.zeros(1)).sum()) for name, components in counts.items()}
+    found: dict[str, float] = {}
+    for channel in joint.channels:
+        found[channel.owner] = found.get(channel.owner, 0.0) + float(counts[channel.name].get(SIGNAL, np.zeros(1)).sum())
+    return found
 
 
 def by_sigma(limits: Sequence[float]) -> dict[str, float]:

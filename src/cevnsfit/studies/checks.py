@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +27,6 @@ from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import fit
 from cevnsfit.studies.limits import intervals
-from cevnsfit.studies.rates import rates
 from cevnsfit.studies.setup import build_likelihood
 
 if TYPE_CHECKING:
@@ -81,6 +81,14 @@ class StrengthFit:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Signal counts of one channel, predicted and of the released template, shape (bins,) each."""
+
+    predicted: NDArray[np.float64]
+    released: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Shared:
     """What several checks need, computed once.
 
@@ -90,10 +98,13 @@ class Shared:
         Fits of the signal strength.
     heavy
         Allowed couplings of an L_mu-L_tau mediator of 1 GeV.
+    runs
+        Predicted counts of solar neutrinos in each run of XENONnT, and those of the collaboration's template.
     """
 
     fits: Mapping[str, StrengthFit]
     heavy: tuple[tuple[float, float], ...]
+    runs: Mapping[str, Run]
 
 
 CheckFunction = Callable[[Shared], Ours]
@@ -109,16 +120,21 @@ _FITS: Final[Mapping[str, tuple[str, str, SignalSystematics | None]]] = {
 _COMPOUNDS: Final = {"ar-40": "Ar[40]", "cs-133": "CsI", "i-127": "CsI"}
 _LOOPS: Final = {"mu-tau": (MUON_MASS, TAU_MASS), "e-mu": (ELECTRON_MASS, MUON_MASS), "e-tau": (ELECTRON_MASS, TAU_MASS)}
 _COMBINED: Final = ("coherent-csi-2021", "coherent-lar-2020")
+_IONISATION: Final = "xenonnt-s2only-2026"
 
 
 def checks() -> dict[str, CheckFunction]:
     """Return the function that computes each number, by its id."""
-    return {**_cross_sections(), **_mediators(), **_csi_2017(), **_csi_2021(), **_lar_2020()}
+    return {**_cross_sections(), **_mediators(), **_csi_2017(), **_csi_2021(), **_lar_2020(), **_xenonnt()}
 
 
 def prepare() -> Shared:
     """Return what the checks share."""
-    return Shared({name: fit_strength(*arguments) for name, arguments in _FITS.items()}, allowed_couplings("lmu-ltau", 1000.0))
+    return Shared(
+        {name: fit_strength(*arguments) for name, arguments in _FITS.items()},
+        allowed_couplings("lmu-ltau", 1000.0),
+        released_runs(_IONISATION),
+    )
 
 
 def fit_strength(name: str, model: str, systematics: SignalSystematics | None) -> StrengthFit:
@@ -126,8 +142,10 @@ def fit_strength(name: str, model: str, systematics: SignalSystematics | None) -
     experiment = load_experiment(name)
     likelihood = build_likelihood(experiment, model=model, signal_systematics=systematics)
     best = fit(likelihood, minos=(STRENGTH,))
-    found = StrengthFit(experiment, rates(likelihood)[name].components, best, {})
-    return replace(found, errors=_count_errors(likelihood.at({}), found))
+    joint = likelihood.at({})
+    nominal = expected(joint, joint.parameters.defaults())[name]
+    found = StrengthFit(experiment, nominal, best, {})
+    return replace(found, errors=_count_errors(joint, found))
 
 
 def _with_error(best: FitResult, parameter: str) -> Ours:
@@ -229,6 +247,24 @@ def _lar_2020() -> dict[str, CheckFunction]:
     return found
 
 
+def _xenonnt() -> dict[str, CheckFunction]:
+    found: dict[str, CheckFunction] = {}
+    for name in ("sr0", "sr1", "sr2"):
+        found[f"xenonnt-s2only.{name}.total"] = functools.partial(_run_total, name)
+        found[f"xenonnt-s2only.{name}.bins"] = functools.partial(_run_deviation, name, slice(None, -1))
+        found[f"xenonnt-s2only.{name}.last"] = functools.partial(_run_deviation, name, slice(-1, None))
+    return found
+
+
+def _run_total(name: str, shared: Shared) -> Ours:
+    return Ours(float(shared.runs[name].predicted.sum()))
+
+
+def _run_deviation(name: str, bins: slice, shared: Shared) -> Ours:
+    run = shared.runs[name]
+    return Ours(float(np.max(np.abs(run.predicted / run.released - 1.0)[bins])))
+
+
 def _computed(function: Callable[..., ArrayLike], *arguments: object) -> CheckFunction:
     return lambda _: Ours(float(np.asarray(function(*arguments))))
 
@@ -301,6 +337,18 @@ def first_limit(model: str, mass: float) -> float:
 def fit_parameter(name: str, model: str, parameter: str) -> Ours:
     """Return the best value of a model's parameter for one experiment, with the mean of its two profile errors."""
     return _with_error(fit(build_likelihood(name, model=model, floating=(parameter,)), minos=(parameter,)), parameter)
+
+
+def released_runs(name: str) -> dict[str, Run]:
+    """Return the signal of each channel of an experiment in the Standard Model, with the released one."""
+    experiment = load_experiment(name)
+    joint = build_likelihood(experiment, model="sm").at({})
+    counts, found = expected(joint, joint.parameters.defaults()), {}
+    for channel, part in experiment.channels.items():
+        assert part.spec.released is not None
+        signal = part.spec.released.signal
+        found[channel] = Run(counts[part.label][SIGNAL], part.tables[signal.table].on(part.axes, signal.column).ravel())
+    return found
 
 
 def largest_deviation(result: StrengthFit, axis: int) -> float:

@@ -29,7 +29,7 @@ from cevnsfit.spec.workspaces import validate
 from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.provenance import companion
-from cevnsfit.studies.scan import channels_of, data_of
+from cevnsfit.studies.scan import data_of
 from cevnsfit.studies.setup import TEMPLATES, check_model
 from cevnsfit.studies.verbs import about
 
@@ -120,10 +120,12 @@ def _nucleon(z: float, n: float) -> Target:
 def about_likelihood(likelihood: Likelihood, at: Mapping[str, float]) -> dict[str, Any]:
     """Return the metadata of an exported likelihood."""
     known, origin, data = about(likelihood, at), likelihood.origin, data_of(likelihood)
+    owners = {channel.name: channel.experiment for channel in likelihood.at({}).channels if channel.experiment}
     options = {} if origin is None else {key: value for key, value in plain(origin).items() if key not in {"experiments", "model", "at"}}
     return {
         **about_model(known.model, at),
-        "experiments": list(channels_of(likelihood)),
+        "experiments": list(likelihood.experiments),
+        **({"channels": owners} if owners else {}),
         "caveat": known.caveat,
         "data": data if data else "observed",
         "options": options,

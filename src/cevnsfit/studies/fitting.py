@@ -17,7 +17,7 @@ from cevnsfit.infer.results import FitResult
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import Joint, join
 from cevnsfit.studies.possible import require_possible
-from cevnsfit.studies.rates import Rates, counts_at
+from cevnsfit.studies.rates import ChannelRates, Rates, counts_at
 from cevnsfit.studies.setup import asked_to_float, check_floating
 from cevnsfit.studies.verbs import verb
 
@@ -55,7 +55,7 @@ class Fit(FitResult):
         **dict.fromkeys(("significance", "signal_significance"), "significance"),
     }
 
-    counts: Mapping[str, Rates]
+    counts: Mapping[str, Rates | ChannelRates]
     significance: float
     delta_nll2_sm: float
     data: str
@@ -79,7 +79,7 @@ class Fit(FitResult):
     @property
     def observed(self) -> dict[str, float | None]:
         """Return the counts that each experiment observed; Asimov counts are not whole."""
-        found = {name: None if entry.observed is None else float(entry.observed.sum()) for name, entry in self.counts.items()}
+        found = {name: entry.seen for name, entry in self.counts.items()}
         return {name: int(total) if total is not None and total.is_integer() else total for name, total in found.items()}
 
 
@@ -122,7 +122,7 @@ def fit(
     best = minimum(likelihood, at=held, minos=wanted, progress=progress)
     joint, others = joint_at(likelihood, {**held, **{name: best.values[name] for name in likelihood.nonlinear.names}})
     counts, significance = counts_at(likelihood, best.values, profiled=True), _significance(joint, best, others)
-    signal = sum(float(entry.signal.sum()) for entry in counts.values())
+    signal = sum(entry.totals.get(SIGNAL, 0.0) for entry in counts.values())
     return Fit(
         **{field.name: getattr(best, field.name) for field in dataclasses.fields(best)},
         counts=counts,
@@ -204,7 +204,7 @@ def prepared(
     check_floating(asked_to_float(likelihood), held, taken)
     require_nonlinear(likelihood, [*held, *released])
     joint, values = joint_at(likelihood, held)
-    require_observed([channel.name for channel in joint.channels if channel.observed is None])
+    require_observed([*dict.fromkeys(channel.owner for channel in joint.channels if channel.observed is None)])
     require_possible(joint, likelihood.axes)
     return joint, values
 

@@ -205,7 +205,7 @@ def scans(
 
     The label of a plane is that of its experiments, joined with " + ", where it is empty.
     """
-    named = {label if label else " + ".join(channels_of(likelihood)): likelihood for label, likelihood in likelihoods.items()}
+    named = {label if label else " + ".join(likelihood.experiments): likelihood for label, likelihood in likelihoods.items()}
     held = {} if at is None else {name: float(value) for name, value in at.items()}
     *_, asked = [checked_plane(likelihood, grid, held) for likelihood in named.values()]
     with ExitStack() as stack:
@@ -218,11 +218,6 @@ def scans(
         columns = _columns(grids, kept, executor, progress)
     made_with = package_versions() if kept is None else dict(kept.packages)
     return tuple(_scan(label, grids[label], asked, columns[label], made_with) for label in grids)
-
-
-def channels_of(likelihood: Likelihood) -> tuple[str, ...]:
-    """Return the names of the channels of a likelihood."""
-    return tuple(likelihood.axes) if likelihood.axes else tuple(channel.name for channel in likelihood.at({}).channels)
 
 
 def given_to(likelihood: Likelihood) -> list[str]:

@@ -264,7 +264,7 @@ def caveat(analysis: Analysis, free: Iterable[str] = ()) -> str:
     label = "" if physics is None else physics.caveat(analysis.held, (*free, *analysis.floating))
     if not label or not analysis.electrons:
         return label
-    cut = [experiment.name for experiment in load_experiments(analysis) if not experiment.spec.sees_electrons()]
+    cut = [experiment.name for experiment in load_experiments(analysis) if not experiment.sees_electrons()]
     return f"{label} in {', '.join(cut)}" if cut else ""
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cevnsfit.studies.fitting import Fit
     from cevnsfit.studies.forecast import Forecast
     from cevnsfit.studies.posterior import Posterior
-    from cevnsfit.studies.rates import Rates
+    from cevnsfit.studies.rates import ChannelRates, Rates
     from cevnsfit.studies.scan import Scan
     from cevnsfit.studies.toy_regions import ToyRegion
     from cevnsfit.studies.whatif import WhatIf
@@ -61,6 +61,22 @@ def rates(counts: Rates) -> Parts:
     if counts.observed is not None:
         rows.append(("observed", f"{counts.observed.sum():.0f}"))
     yield Sheet(", ".join(filter(None, (counts.experiment, counts.about.model))), ("component", "counts"), rows)
+    yield from _remarks(counts)
+
+
+def channel_rates(counts: ChannelRates) -> Parts:
+    """Yield the counts of each component of an experiment in each channel."""
+    totals, parts = counts.totals, counts.parts.values()
+    rows = [(name, *(f"{part.totals.get(name, 0.0):.2f}" for part in parts), f"{total:.2f}") for name, total in totals.items()]
+    rows.append(("all", *(f"{part.total:.2f}" for part in parts), f"{sum(totals.values()):.2f}"))
+    if counts.seen is not None:
+        rows.append(("observed", *(f"{part.seen:.0f}" for part in parts), f"{counts.seen:.0f}"))
+    title = ", ".join(filter(None, (counts.experiment, counts.about.model)))
+    yield Sheet(title, ("component", *counts.channels, "counts"), rows)
+    yield from _remarks(counts)
+
+
+def _remarks(counts: Rates | ChannelRates) -> Iterator[str]:
     if counts.at:
         yield f"at {_values(counts.at, counts.about)}"
     if counts.about.caveat:
@@ -97,12 +113,12 @@ def _parameters(result: FitResult) -> Sheet:
     return Sheet(f"Parameters{title}", ("name", "value +- error", "MINOS from", "to"), rows)
 
 
-def _counts(found: Iterable[Rates]) -> Iterator[tuple[str, str, str]]:
+def _counts(found: Iterable[Rates | ChannelRates]) -> Iterator[tuple[str, str, str]]:
     for entry in found:
         yield from ((entry.experiment, name, f"{total:.1f}") for name, total in entry.totals.items())
-        yield entry.experiment, "all", f"{entry.total:.1f}"
-        if entry.observed is not None:
-            yield entry.experiment, "observed", f"{entry.observed.sum():.0f}"
+        yield entry.experiment, "all", f"{sum(entry.totals.values()):.1f}"
+        if entry.seen is not None:
+            yield entry.experiment, "observed", f"{entry.seen:.0f}"
 
 
 def _signal(significance: float) -> str:

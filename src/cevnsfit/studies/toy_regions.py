@@ -161,7 +161,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
         message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
-    require_observed([channel.name for channel in likelihood.at({}).channels if channel.observed is None])
+    require_observed([*dict.fromkeys(channel.owner for channel in likelihood.at({}).channels if channel.observed is None)])
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
     tests = column_hypotheses(likelihood, axes, at=held, ordering=ordering)

@@ -73,8 +73,9 @@ def checked_at(likelihood: object, at: object) -> dict[str, float]:
 def about(likelihood: Likelihood, at: Mapping[str, float], free: Iterable[str] = ()) -> About:
     """Return what the results of a likelihood are about; `free` are the parameters that are scanned."""
     if likelihood.origin is None:
-        return About(tuple(channel.name for channel in joint_at(likelihood, at)[0].channels))
+        joint_at(likelihood, at)
+        return About(likelihood.experiments)
     analysis = likelihood.origin.holding(at)
     physics = check_model(analysis.model)
     lagrangian = TEMPLATES if physics is None else physics.lagrangian
-    return About(tuple(likelihood.axes), analysis.model, lagrangian, caveat(analysis, free))
+    return About(likelihood.experiments, analysis.model, lagrangian, caveat(analysis, free))

@@ -19,6 +19,7 @@ from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import LimitBand, whatif_figure
 from cevnsfit.report.style import AxisLabel
 from cevnsfit.spec.catalog import resolve
+from cevnsfit.spec.channels import KEY, split_channel
 from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.stats.likelihood import Observing
@@ -194,12 +195,23 @@ def _field(origin: Analysis, path: str, values: NDArray[np.float64]) -> Field:
     experiments, inner = split_path(path)
     units = []
     for name in origin.experiments:
-        node: Any = read_yaml(resolve(name) / FILE).data if not experiments or own_name(name) in experiments.split(",") else None
-        for part in inner.split("."):
-            node = node.get(part) if hasattr(node, "get") else None
-        units += [] if node is None else [_unit(node)]
+        if not experiments or own_name(name) in experiments.split(","):
+            node = _written(read_yaml(resolve(name) / FILE).data, inner)
+            units += [] if node is None else [_unit(node)]
     scale = spacing(values) if len(values) > 1 and np.all(values > 0.0) else "linear"
     return Field(path, next(iter(units), "1"), values, scale)
+
+
+def _written(data: Mapping[str, Any], path: str) -> object:
+    """Return what a file has at a path, for a channel its own field where it has one; None for nothing."""
+    channel, field = split_channel(path)
+    own = data[KEY].get(channel, {}) if KEY in data else {}
+    if field in own:
+        return own[field]
+    node: Any = data
+    for part in field.split("."):
+        node = node.get(part) if hasattr(node, "get") else None
+    return node
 
 
 def _unit(text: object) -> str:
