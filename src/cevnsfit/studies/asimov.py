@@ -37,7 +37,7 @@ def asked_outlook(
     if missing := unheld(likelihood, at):
         message = f"{', '.join(missing)} must be held: --at {missing[0]}=VALUE, in Python at={{'{missing[0]}': VALUE}}"
         raise CevnsfitError(message)
-    joint_at(likelihood, at)
+    require_possible(joint_at(likelihood, at)[0], likelihood.axes)
     for name in true:
         if likelihood.parameters[name].kind == "nuisance":
             message = f"{name} is a systematic; the truth is given by parameters of the model"
