@@ -21,9 +21,9 @@ from dirac_sums import (
     loop,
     photon_shift,
 )
+from electron_scattering import electron_cross_section
 
 from cevnsfit.physics.couplings import electron_couplings
-from cevnsfit.physics.cross_sections import electron_cross_section
 from cevnsfit.physics.interactions import electrons_at, model_names, signal_model
 from cevnsfit.physics.kernels import recoil_nodes
 from cevnsfit.physics.nuclei import composition

@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 import pytest
+from electron_scattering import electron_cross_section
 
 import cevnsfit as cf
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.physics.atoms import effective_charge, shells
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, HBAR_C, SIN2_THETA_W
 from cevnsfit.physics.couplings import COUPLING_SETS, electron_couplings
-from cevnsfit.physics.cross_sections import electron_cross_section
 from cevnsfit.physics.form_factors import FORM_FACTORS
 from cevnsfit.physics.interactions import ElectronTarget, electrons_at, model_names, signal_model, target_at
 from cevnsfit.physics.interactions.electromagnetic import radius_strength, standard_radius

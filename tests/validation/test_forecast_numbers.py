@@ -8,7 +8,7 @@ import pytest
 import cevnsfit as cf
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import Level
-from cevnsfit.infer.toy_limits import toy_limits
+from cevnsfit.infer.sensitivity import toy_limits
 from cevnsfit.infer.toys import Toys
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.model.signal import fold_signal

@@ -6,10 +6,9 @@ import math
 
 import pytest
 
-from cevnsfit.moments.measured import deviation, measured_moment, moment_names, predicted_moment
+from cevnsfit.moments.measured import deviation, moment, moments
 from cevnsfit.studies.checks import checks
-from cevnsfit.studies.published import absolute, read_published
-from cevnsfit.studies.validate import Check, rows, validate
+from cevnsfit.studies.validate import Check, absolute, read_published, rows, validate
 
 NUMBERS = read_published()
 
@@ -62,11 +61,11 @@ def test_electron_moment_lies_between_the_two_predictions() -> None:
 def test_electron_predictions_differ_as_the_fine_structure_constants_do() -> None:
     # a = alpha/(2 pi) + ...: a relative change of alpha changes the leading term, 0.0011614, by as much; later terms by 0.15 % of it
     change = (137.035999206 - 137.035999046) / 137.035999206 / (2 * math.pi * 137.036)
-    difference = predicted_moment("electron-cs-2018").value - predicted_moment("electron-rb-2020").value
+    difference = moment("predictions", "electron-cs-2018").value - moment("predictions", "electron-rb-2020").value
     assert difference == pytest.approx(change, rel=0.01)
 
 
 def test_moment_names() -> None:
-    measured, predicted = moment_names()
-    assert [measured_moment(name).id for name in measured] == list(measured)
-    assert [predicted_moment(name).id for name in predicted] == list(predicted)
+    measured, predicted = moments("measurements"), moments("predictions")
+    assert [moment("measurements", name).id for name in measured] == list(measured)
+    assert [moment("predictions", name).id for name in predicted] == list(predicted)

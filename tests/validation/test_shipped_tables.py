@@ -1,4 +1,4 @@
-"""The shipped tables of COHERENT's releases hold the released and published numbers."""
+"""The shipped tables of releases hold the released and published numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cevnsfit.io.releases import RELEASES, import_release
 
 RELEASED = Path(__file__).parents[2].parent / "shared" / "data"
 LAR_SHAPE = (12, 8, 10)
-EXPERIMENTS = [name for name in RELEASES if name.startswith("coherent-")]
+EXPERIMENTS = [name for name in RELEASES if name.startswith(("coherent-", "xenonnt-"))]
 Columns = dict[str, NDArray[np.float64]]
 
 
@@ -201,3 +201,23 @@ def test_lar_2020_bounds_what_is_seen_of_electron_recoils() -> None:
     decays = off_beam / bound
     assert np.all(np.diff(decays) > 0.0)
     assert decays[-1] == pytest.approx(0.940 * 24.4 * 6.12e9 * 3600 / 1.4e6 * 60 * 5e-6 * 0.0243 * 0.963, rel=0.01)
+
+
+def test_xenonnt_events_and_backgrounds_of_each_run() -> None:
+    events, expected = (shipped("xenonnt-s2only-2026", name) for name in ("events.csv", "backgrounds.csv"))
+    assert [events[run].sum() for run in ("sr0", "sr1", "sr2")] == [583, 864, 1107]
+    assert (events["cs2_low"][0], events["cs2_high"][-1]) == (80, 500)
+    cathode = {run: expected[f"cathode_{run}"].sum() / years for run, years in (("sr0", 1.50), ("sr1", 2.44), ("sr2", 3.89))}
+    assert cathode == pytest.approx({"sr0": 317.84, "sr1": 270.61, "sr2": 310.31}, abs=0.01)
+    assert "ae_sr2" not in expected
+
+
+def test_xenonnt_matrices_are_probabilities_that_grow_with_the_charge_yield() -> None:
+    for run in ("sr0", "sr1", "sr2"):
+        table = shipped("xenonnt-s2only-2026", f"response_{run}.csv")
+        assert (table["t_recoil"][0], table["t_recoil"][-1], len(table["t_recoil"])) == (0.5, 5.0, 50)
+        total = {name: sum(table[f"{name}_{k}"] for k in range(7)) for name in ("down", "bin", "up")}
+        assert max(values.max() for values in total.values()) < 1.0
+        threshold = table["t_recoil"] < 1.0
+        assert np.all(total["down"][threshold] < total["bin"][threshold])
+        assert np.all(total["bin"][threshold] < total["up"][threshold])

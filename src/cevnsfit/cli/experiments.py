@@ -46,7 +46,7 @@ def check(folder: Annotated[str, argument("Folder with experiment.yaml.", "DIR")
     """Check the folder of an experiment: description, tables, and the counts that the Standard Model expects in it."""
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.core.errors import Problem, SpecError
-    from cevnsfit.studies.listings import count_text, observed_events
+    from cevnsfit.studies.listings import count_text, nuclides, observed_events
     from cevnsfit.studies.possible import impossible_bins, negative_bins
     from cevnsfit.studies.rates import rates
     from cevnsfit.studies.setup import build, load_experiments
@@ -56,30 +56,46 @@ def check(folder: Annotated[str, argument("Folder with experiment.yaml.", "DIR")
         (experiment,) = load_experiments(analysis)
     except SpecError as error:
         return Answer({"valid": False, "problems": error.problems}, error=error)
-    likelihood = build(analysis, [experiment], fitted=False)
+    likelihood = build(analysis, [experiment])
     joint = likelihood.at({})
-    found = [*impossible_bins(joint.channels[0], experiment.axes), *negative_bins(joint, experiment)]
+    axes = likelihood.axes
+    found = [*(text for channel in joint.channels for text in impossible_bins(channel, axes[channel.name])), *negative_bins(joint, axes)]
     if found:
         problems = [Problem(str(experiment.folder), None, "", text) for text in found]
         return Answer({"valid": False, "problems": problems}, error=SpecError(problems))
     totals = rates(likelihood)[experiment.name].totals
     observed = observed_events(experiment)
     expected = ", ".join(f"{name} {total:.4g}" for name, total in totals.items())
-    text = (f"{experiment.name}: no problems found", f"expected: {expected}; observed: {count_text(observed)}")
-    return Answer({"valid": True, "problems": [], "name": experiment.name, "expected": totals, "observed": observed}, text)
+    fractions = nuclides(experiment)
+    text = (
+        f"{experiment.name}: no problems found",
+        f"expected: {expected}; observed: {count_text(observed)}",
+        f"nuclides: {', '.join(f'{name} {100 * part:.4g} %' for name, part in fractions.items())} of the mass",
+        *((f"channels: {', '.join(experiment.channels)}",) if experiment.channels else ()),
+    )
+    known = {"name": experiment.name, "expected": totals, "observed": observed, "nuclides": fractions}
+    return Answer({"valid": True, "problems": [], **known, **_channels(experiment)}, text)
 
 
 def _details(experiment: "Experiment") -> dict[str, Any]:
     """Return axes with edges in display units, the description in internal units, and the digests of the files."""
-    from cevnsfit.studies.listings import observed_events
+    from cevnsfit.studies.listings import nuclides, observed_events
 
     spec = experiment.spec
+    described = {name: part.spec.model_dump(mode="json", by_alias=True) for name, part in experiment.channels.items()}
     return {
+        **_channels(experiment),
         "observed": observed_events(experiment),
         "description": spec.description,
         "axes": {axis.name: {"unit": axis.unit, "edges": axis.display_edges} for axis in experiment.axes},
         "internal_units": "MeV, cm, g, s, PE",
-        "spec": spec.model_dump(mode="json", by_alias=True),
+        "nuclides": nuclides(experiment),
+        **({"specs": described} if described else {"spec": spec.model_dump(mode="json", by_alias=True)}),
         "overrides": dict(experiment.overrides),
         "digests": experiment.digests,
     }
+
+
+def _channels(experiment: "Experiment") -> dict[str, list[str]]:
+    """Return the names of the channels; nothing where there are none."""
+    return {"channels": list(experiment.channels)} if experiment.channels else {}

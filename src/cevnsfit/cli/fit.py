@@ -1,10 +1,22 @@
-"""`cevnsfit fit`: the best fit."""
+"""`cevnsfit rates`, `fit` and `spectra`: expected counts, the best fit, and its picture."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import AnalysisOptions, assignments
+from cevnsfit.cli.options import AnalysisOptions, ExperimentArgument, ModelOptions, assignments, drawn, picture
 from cevnsfit.cli.output import Answer, progress
+
+
+@command("experiment model at changes electrons")
+def rates(experiment: ExperimentArgument, what: ModelOptions) -> Answer:
+    """Print the expected counts of one experiment at nominal nuisances."""
+    from cevnsfit.studies import rates as expected
+    from cevnsfit.studies.setup import build
+
+    chosen = what.of([experiment])
+    (counts,) = expected.rates(build(chosen), at=chosen.held).values()
+    return Answer(counts, analysis=chosen)
 
 
 @command("experiments model at profile changes profile_signal allow_overlap electrons minos asimov toy truth")
@@ -32,10 +44,23 @@ def fit(
     if truth and not pseudo:
         message = "--true belongs to --asimov or --toy"
         raise CevnsfitError(message)
-    likelihood = build(chosen, fitted=False)
+    likelihood = build(chosen)
     if pseudo:
         held = {name: value for name, value in chosen.held.items() if name in likelihood.nonlinear}
         likelihood = likelihood.with_data("asimov" if asimov else "toy", held | assignments(truth, chosen.model), seed=toy)
     with progress("fit", after=2.0) as tell:
         found = fitting.fit(likelihood, at=chosen.held, minos=minos, progress=tell)
     return Answer(found, analysis=chosen, seed=toy)
+
+
+@command("experiments model target at profile profile_signal changes allow_overlap electrons")
+def spectra(
+    what: AnalysisOptions,
+    target: Annotated[Path, option("--output -o", "Picture: png, pdf or svg.", "FILE")],
+) -> Answer:
+    """Fit a model, and draw data against the stacked components of the best fit with residuals."""
+    from cevnsfit.studies import fitting
+
+    path = picture(target)
+    found = fitting.fit(what.likelihood, at=what.held)
+    return Answer({"fit": found}, files=drawn(found, path), analysis=what.analysis, incomplete=found.doubt)

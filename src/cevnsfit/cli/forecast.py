@@ -60,7 +60,7 @@ class ForecastOptions:
         lines: list[functools.partial[Any]] = [functools.partial(ask, build(planned_alone(planned, self.known)))]
         if self.known:
             likelihood, names = build(combined(planned, self.known)), set(map(own_name, self.known))
-            measured = [channel.name for channel in likelihood.at({}).channels if channel.observed is not None]
+            measured = dict.fromkeys(channel.owner for channel in likelihood.at({}).channels if channel.observed is not None)
             lines.append(functools.partial(ask, likelihood, observed=[name for name in measured if self.observed and name in names]))
         return lines
 

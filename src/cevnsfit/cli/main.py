@@ -12,26 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cevnsfit.cli import (
-    agreement,
-    coverage,
-    experiments,
-    export,
-    fit,
-    forecast,
-    intervals,
-    models,
-    moments,
-    posterior,
-    rates,
-    region,
-    releases,
-    scan,
-    spectra,
-    start,
-    susy,
-    validate,
-)
+from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, posterior, region, scan, start
 from cevnsfit.cli.output import INCOMPLETE
 from cevnsfit.core.errors import CevnsfitError, FitError
 
@@ -137,9 +118,9 @@ def main(
 app.add_typer(experiments.app, name="experiments")
 app.add_typer(models.app, name="models")
 for _function in (
-    *(rates.rates, fit.fit, spectra.spectra, intervals.intervals, agreement.gof, agreement.compatibility, agreement.significance),
+    *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, agreement.significance),
     *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, scan.run),
-    *(export.export, export.export_likelihood, export.show, moments.g_2, susy.susy_scan, validate.validate, releases.import_release),
+    *(export.export, export.export_likelihood, export.show, moments.g_2, moments.susy_scan, start.validate, start.import_release),
     *(start.new_experiment, start.init, start.schema),
 ):
     app.command()(_function)

@@ -151,7 +151,9 @@ class LevelsOptions:
 
     @property
     def chosen(self) -> "list[Level]":
-        """Return the levels; errors are those of `levels_at`."""
+        """Return the levels; DomainError for one that is not a confidence level."""
+        from cevnsfit.infer.intervals import levels_at
+
         return levels_at(self.cl, self.dof)
 
 
@@ -215,13 +217,6 @@ def assignments(texts: "Sequence[str] | None", model: str) -> dict[str, float]:
     from cevnsfit.studies.setup import parse_assignments, units_of
 
     return parse_assignments([] if texts is None else texts, units_of(model))
-
-
-def levels_at(confidence: "Sequence[float] | None", dof: int) -> "list[Level]":
-    """Return the levels, increasing; DomainError for one that is not a confidence level."""
-    from cevnsfit.infer import intervals
-
-    return intervals.levels_at(confidence if confidence else None, dof)
 
 
 def drawn(result: object, path: Path | None) -> list[Path]:

@@ -1,4 +1,4 @@
-"""`cevnsfit new-experiment`, `init` and `schema`: what to start from, and what may stand in it."""
+"""`cevnsfit new-experiment`, `init`, `schema`, `import-release` and `validate`: what to start from, what may stand in it, and whether it can be trusted."""
 
 import json
 from pathlib import Path
@@ -36,3 +36,25 @@ def schema(kind: Annotated[str, argument("What the file describes.", "analysis|e
 
     found = json_schema(kind)
     return Answer(found, [json.dumps(found, indent=2)])
+
+
+@command()
+def import_release(
+    name: Annotated[str, argument("A release, named as its experiment.", "NAME")],
+    source: Annotated[Path, argument("Folder of the official files.", "DIR")],
+    target: Annotated[Path, option("--output -o", "Folder to write the tables into.", "TARGET")],
+) -> Answer:
+    """Turn the files of an official data release into the tables of an experiment."""
+    from cevnsfit.io.releases import import_release as convert
+
+    return Answer({"release": name}, files=convert(name, source, target))
+
+
+@command()
+def validate() -> Answer:
+    """Compare with published results and independent computations."""
+    from cevnsfit.studies.validate import validate as run_checks
+
+    checks = run_checks()
+    failed = [check.id for check in checks if not check.passed]
+    return Answer(checks, incomplete=f"{len(failed)} checks failed: {', '.join(failed)}" if failed else "")

@@ -15,18 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def constant(x: NDArray[np.float64], value: float) -> NDArray[np.float64]:
-    """Return `value` everywhere, shape of `x`."""
-    return np.full(np.shape(x), value, dtype=np.float64)
-
-
 def logistic(x: NDArray[np.float64], a: float, k: float, x0: float, d: float = 0.0) -> NDArray[np.float64]:
     """Return a / (1 + exp(-k (x - x0))) + d, never negative.
 
     Parameters
     ----------
-    x
-        Axis values.
     a, d
         Height of the step and offset (1804.09459 with d = 0; 2110.07730).
     k, x0
@@ -41,8 +34,6 @@ def steps(x: NDArray[np.float64], plateaus: Sequence[tuple[float, float]]) -> ND
 
     Parameters
     ----------
-    x
-        Axis values.
     plateaus
         Pairs (start, factor) with increasing starts; ((5, 0.5), (6, 1)) is 0 below 5, 1/2 in [5, 6), 1 from 6 on.
 
@@ -72,5 +63,5 @@ def table(x: NDArray[np.float64], xs: ArrayLike, ys: ArrayLike) -> NDArray[np.fl
 
 def _check_increasing(values: NDArray[np.float64], what: str) -> None:
     if not np.all(np.diff(values) > 0):
-        message = f"efficiency: {what} must be strictly increasing"
+        message = f"{what} must be strictly increasing"
         raise DomainError(message)

@@ -1,4 +1,4 @@
-"""Electron-equivalent energy of a nuclear recoil, E_ee = QF(T) T, in MeV; never negative."""
+"""Electron-equivalent energy of a nuclear recoil, E_ee = QF(T) T, in MeV and the shape of T [MeV]; never negative."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.core.errors import DomainError
+from cevnsfit.detector.efficiency import table as interpolated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,54 +14,22 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def constant(t: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
-    """Return E_ee = factor T [MeV], shape of `t`.
-
-    Parameters
-    ----------
-    t
-        Recoil energy [MeV].
-    factor
-        Quenching factor, for example 0.0878 for CsI (1708.01294).
-    """
-    return np.maximum(factor * t, 0.0)
-
-
-def linear(t: NDArray[np.float64], constant: float, slope: float) -> NDArray[np.float64]:
-    """Return E_ee = (constant + slope T) T [MeV], shape of `t`.
-
-    Parameters
-    ----------
-    t
-        Recoil energy [MeV].
-    constant
-        Quenching factor at T = 0.
-    slope
-        Its slope [1/MeV], for example 0.78 for liquid argon (2003.10630).
-    """
-    return np.maximum((constant + slope * t) * t, 0.0)
-
-
 def polynomial(t: NDArray[np.float64], coefficients: Sequence[float]) -> NDArray[np.float64]:
-    """Return E_ee = sum_n c_n T^n [MeV], n = 1, 2, ..., shape of `t`.
+    """Return E_ee = sum_n c_n T^n, n = 1, 2, ...
 
     Parameters
     ----------
-    t
-        Recoil energy [MeV].
     coefficients
-        c_1, c_2, ... [MeV^(1 - n)].
+        c_1, c_2, ... [MeV^(1 - n)]: c_1 is the quenching factor at T = 0, 0.0878 for CsI (1708.01294), c_2 its slope, 0.78 for argon (2003.10630).
     """
     return np.maximum(np.polynomial.polynomial.polyval(t, [0.0, *coefficients]), 0.0)
 
 
 def lindhard(t: NDArray[np.float64], k: float, z: float) -> NDArray[np.float64]:
-    """Return E_ee = T k g/(1 + k g) [MeV] with g = 3 e^0.15 + 0.7 e^0.6 + e and e = 11.5 Z^(-7/3) T/keV, shape of `t`.
+    """Return E_ee = T k g/(1 + k g) with g = 3 e^0.15 + 0.7 e^0.6 + e and e = 11.5 Z^(-7/3) T/keV.
 
     Parameters
     ----------
-    t
-        Recoil energy [MeV].
     k
         Electronic stopping in units of the velocity, 0.133 Z^(2/3) A^(-1/2): 0.157 in germanium.
     z
@@ -77,12 +45,10 @@ def lindhard(t: NDArray[np.float64], k: float, z: float) -> NDArray[np.float64]:
 
 
 def table(t: NDArray[np.float64], energies: ArrayLike, factors: ArrayLike) -> NDArray[np.float64]:
-    """Return E_ee = QF(T) T [MeV], QF linear between the points and flat beyond them, shape of `t`.
+    """Return E_ee = QF(T) T, QF linear between the points and flat beyond them.
 
     Parameters
     ----------
-    t
-        Recoil energy [MeV].
     energies
         Strictly increasing recoil energies of the points [MeV].
     factors
@@ -93,8 +59,4 @@ def table(t: NDArray[np.float64], energies: ArrayLike, factors: ArrayLike) -> ND
     DomainError
         If the energies do not increase.
     """
-    points = np.asarray(energies, dtype=np.float64)
-    if not np.all(np.diff(points) > 0):
-        message = "quenching table: the recoil energies must be strictly increasing"
-        raise DomainError(message)
-    return np.maximum(np.interp(t, points, np.asarray(factors, dtype=np.float64)) * t, 0.0)
+    return np.maximum(interpolated(t, energies, factors) * t, 0.0)

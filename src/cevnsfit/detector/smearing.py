@@ -1,5 +1,6 @@
 """Probability that a mean response is reconstructed in each bin, shape (nbins, nodes).
 
+Means have the shape (nodes,), bin edges the shape (nbins + 1,) and the unit of the means.
 Columns sum to one over the full range of the reconstructed quantity, to less over part of it.
 """
 
@@ -22,13 +23,9 @@ def poisson(mean: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np
     Parameters
     ----------
     mean
-        Expected counts, shape (nodes,), not negative.
+        Expected counts, not negative.
     edges
-        Integer bin edges, shape (nbins + 1,).
-
-    Returns
-    -------
-    Shape (nbins, nodes).
+        Integers.
 
     Raises
     ------
@@ -52,16 +49,8 @@ def gaussian(mean: NDArray[np.float64], sigma: ArrayLike, edges: NDArray[np.floa
 
     Parameters
     ----------
-    mean
-        Means, shape (nodes,), in the unit of the edges.
     sigma
         Standard deviations, scalar or shape (nodes,); zero means no smearing.
-    edges
-        Bin edges, shape (nbins + 1,).
-
-    Returns
-    -------
-    Shape (nbins, nodes).
 
     Raises
     ------
@@ -80,15 +69,9 @@ def gamma(mean: NDArray[np.float64], shape: ArrayLike, edges: NDArray[np.float64
     Parameters
     ----------
     mean
-        Means, shape (nodes,), not negative; a mean of zero puts everything into the bin that contains zero.
+        Not negative; a mean of zero puts everything into the bin that contains zero.
     shape
         Nonlinear parameters, scalar or shape (nodes,), for example 1 + 9.56 E_ee / keVee for CsI (2110.07730).
-    edges
-        Bin edges, shape (nbins + 1,), in the unit of the mean.
-
-    Returns
-    -------
-    Shape (nbins, nodes).
 
     Raises
     ------

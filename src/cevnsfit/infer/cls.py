@@ -20,7 +20,7 @@ from scipy.stats import norm
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.infer.curve import complement, falling, interpolated, outward_root, root
+from cevnsfit.infer.curve import Minimum, complement, falling, interpolated, outward_root, root
 from cevnsfit.infer.hypothesis import at_values, hypothesis, profile_at, q_tilde, toys_of, with_best_fit
 from cevnsfit.infer.intervals import Intervals, threshold
 from cevnsfit.infer.lines import search_grid
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from cevnsfit.infer.results import PointTest
     from cevnsfit.infer.runner import Procedure, Runner
     from cevnsfit.infer.toys import Toys
-    from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
@@ -68,21 +67,13 @@ _REFINED: Final = 4
 """Times that wide steps are halved."""
 
 
-def signal_test(
-    joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, data: Data | None = None, null: float | None = None
-) -> Hypothesis:
+def signal_test(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, null: float | None = None) -> Hypothesis:
     """Return the hypothesis without signal, with the best fit: what CLs limits on `poi` need.
 
     Parameters
     ----------
-    joint
-        The likelihood at fixed nonlinear parameters.
-    poi
-        The parameter.
-    at
-        Other parameters that are held, by name.
-    data
-        The data set; the observed one by default.
+    joint, poi, at
+        As for `infer.hypothesis.hypothesis`.
     null
         The parameter without signal, by default its own value for that; its domain is cut there.
 
@@ -95,7 +86,7 @@ def signal_test(
     floor = joint.parameters[poi].checked(joint.parameters[poi].null if null is None else null)
     joint = cut(joint, poi, floor)
     require_growth(joint, poi, {} if at is None else at)
-    return with_best_fit(hypothesis(joint, poi, floor, at=at, data=data))
+    return with_best_fit(hypothesis(joint, poi, floor, at=at))
 
 
 def cut(joint: Joint, poi: str, floor: float) -> Joint:
@@ -200,7 +191,7 @@ def limit_interval(
         nll2=test.best,
         allowed=allowed,
         excluded=complement(allowed, domain) if math.isfinite(limit) else (),
-        minima=((test.estimate, test.best),),
+        minima=(Minimum(test.estimate, test.best),),
         domain=domain,
         method=method,
         cl=cl,

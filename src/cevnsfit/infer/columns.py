@@ -47,16 +47,12 @@ def column(
 
     Parameters
     ----------
-    joint
-        The likelihood at fixed nonlinear parameters.
+    joint, at, data
+        As for `infer.hypothesis.hypothesis`.
     poi
         The parameter of interest.
     values
         Increasing values, at least three, shape (n,).
-    at
-        Other parameters that are held, by name.
-    data
-        The data set; the observed one by default.
     start
         Starting values of all parameters, shape (n,), for example a solution nearby.
     """

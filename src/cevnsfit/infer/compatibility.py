@@ -94,33 +94,33 @@ class Split:
 
 
 def shared_couplings(joint: Joint, at: Mapping[str, float]) -> dict[str, tuple[str, ...]]:
-    """Return the free couplings on which at least two channels depend, with the names of these channels."""
+    """Return the free couplings on which at least two experiments depend, with the names of these."""
     found = {}
     for parameter in joint.parameters:
         if parameter.kind != "polynomial" or parameter.fixed or parameter.name in at:
             continue
-        names = tuple(c.name for c in joint.channels if parameter.name in effective(join(joint.parameters, (c,))))
+        names = tuple(dict.fromkeys(c.owner for c in joint.channels if parameter.name in effective(join(joint.parameters, (c,)))))
         if len(names) > 1:
             found[parameter.name] = names
     return found
 
 
-def own(channel: str, coupling: str) -> str:
+def own(experiment: str, coupling: str) -> str:
     """Return the name of the coupling that one experiment has for itself."""
-    return f"{channel}.{coupling}"
+    return f"{experiment}.{coupling}"
 
 
 def separate_couplings(joint: Joint, shared: Mapping[str, Sequence[str]]) -> tuple[Joint, NDArray[np.int64]]:
     """Return the likelihood with own couplings for each experiment, and the index of each of its parameters in the combined one."""
     parameters, place = [], []
     for index, parameter in enumerate(joint.parameters):
-        names = [own(channel, parameter.name) for channel in shared[parameter.name]] if parameter.name in shared else [parameter.name]
+        names = [own(experiment, parameter.name) for experiment in shared[parameter.name]] if parameter.name in shared else [parameter.name]
         parameters += [replace(parameter, name=name) for name in names]
         place += [index] * len(names)
     channels = []
     for channel in joint.channels:
         rule = channel.coefficients
-        renamed = tuple(own(channel.name, name) if channel.name in shared.get(name, ()) else name for name in rule.parameters)
+        renamed = tuple(own(channel.owner, name) if channel.owner in shared.get(name, ()) else name for name in rule.parameters)
         called = dict(zip(rule.parameters, renamed, strict=True))
         moving = None if channel.moving is None else replace(channel.moving, parameter=called[channel.moving.parameter])
         channels.append(replace(channel, coefficients=replace(rule, parameters=renamed), moving=moving))
@@ -174,12 +174,8 @@ def compatibility(
 
     Parameters
     ----------
-    joint
-        The likelihood of all experiments at fixed nonlinear parameters.
-    at
-        Parameters that are held, by name.
-    data
-        The data set; the observed one by default.
+    joint, at, data
+        As for `infer.hypothesis.hypothesis`; all experiments are in it.
     toys
         Number and seed of pseudo-experiments, generated at the combined best fit; none by default.
     run
@@ -210,7 +206,8 @@ def compatibility(
         chunk = Chunk(functools.partial(toy_data, split.combined, theta[0]), functools.partial(distance, split=split), toys.seed, 0)
         record = run(tail(chunk, statistic, toys))
     values = dict(zip(split.separate.parameters.names, other[0].tolist(), strict=True))
-    found = {c.name: {name: values[own(c.name, name)] for name, users in shared.items() if c.name in users} for c in joint.channels}
+    owners = dict.fromkeys(channel.owner for channel in joint.channels)
+    found = {owner: {name: values[own(owner, name)] for name, users in shared.items() if owner in users} for owner in owners}
     return Compatibility(
         statistic=statistic,
         ndof=ndof,

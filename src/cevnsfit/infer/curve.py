@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -35,6 +35,13 @@ _END: Final = 1e-9
 _LEAST_ABSOLUTE: Final = 1e-300
 _LEAST_RELATIVE: Final = 1e-15
 """Precision of a root, at best."""
+
+
+class Minimum(NamedTuple("Minimum", [("value", float), ("nll2", float)])):
+    """A local minimum: the parameter, and -2 ln lambda there; JSON shows it by these names."""
+
+    __slots__ = ()
+    document: ClassVar[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +83,11 @@ class Curve:
             elif self.nll2[i] < self.nll2[found[-1]]:
                 found[-1] = i
         return tuple(found)
+
+    @property
+    def lows(self) -> tuple[Minimum, ...]:
+        """Return the local minima, see `minima`."""
+        return tuple(Minimum(float(self.values[i]), float(self.nll2[i])) for i in self.minima)
 
     def allowed(self, cuts: Sequence[float], level: float) -> tuple[Interval, ...]:
         """Return the intervals between crossings, increasing, in which the curve is at or below a level."""

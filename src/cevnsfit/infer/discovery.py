@@ -19,7 +19,7 @@ from cevnsfit.core.errors import FitError
 from cevnsfit.infer.columns import searched
 from cevnsfit.infer.hypothesis import hypothesis, q0, toys_of, with_best_fit
 from cevnsfit.infer.minima import EXCLUDED
-from cevnsfit.infer.results import Tested, ToyRecord, named_minima
+from cevnsfit.infer.results import Tested, ToyRecord
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import measured, point_test
 from cevnsfit.infer.validity import doubts
@@ -27,10 +27,10 @@ from cevnsfit.infer.validity import doubts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cevnsfit.infer.curve import Minimum
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.runner import Runner
     from cevnsfit.infer.toys import Toys
-    from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
 
@@ -64,7 +64,6 @@ class Discovery(Tested):
 
     document: ClassVar[Mapping[str, str | None]] = {
         "method": "method",
-        "minima": "named_minima",
         "valid": "valid",
         "test": None,
         "asymptotic": None,
@@ -76,7 +75,7 @@ class Discovery(Tested):
     statistic: float
     significance: float
     p: float
-    minima: tuple[tuple[float, float], ...]
+    minima: tuple[Minimum, ...]
     remark: str
     test: Hypothesis
     toys: ToyRecord | None = None
@@ -87,48 +86,22 @@ class Discovery(Tested):
         """Return how the p-value was found."""
         return f"profile likelihood, {'asymptotic' if self.asymptotic else 'toys without signal'}"
 
-    @property
-    def named_minima(self) -> list[dict[str, float]]:
-        """Return value and -2 ln lambda of each local minimum by these names."""
-        return named_minima(self.minima)
 
-
-def discovery(
-    joint: Joint,
-    poi: str,
-    *,
-    null: float | None = None,
-    at: Mapping[str, float] | None = None,
-    data: Data | None = None,
-    toys: Toys | None = None,
-    run: Runner = HERE,
-) -> Discovery:
-    """Return the significance with which `poi` exceeds `null`.
+def discovery(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None) -> Discovery:
+    """Return the asymptotic significance, sqrt(q0), with which `poi` exceeds its value without signal in the observed data.
 
     Parameters
     ----------
-    joint
-        The likelihood at fixed nonlinear parameters.
-    poi
-        The parameter.
-    null
-        Its value without signal; by default that of the parameter.
-    at
-        Other parameters that are held, by name.
-    data
-        The data set; the observed one by default.
-    toys
-        Number and seed of pseudo-experiments; none by default: sqrt(q0).
-    run
-        Where they are generated.
+    joint, poi, at
+        As for `infer.hypothesis.hypothesis`.
 
     Raises
     ------
     FitError
         If no fit converges.
     """
-    null = joint.parameters[poi].null if null is None else null
-    test = with_best_fit(hypothesis(joint, poi, null, at=at, data=data))
+    null = joint.parameters[poi].null
+    test = with_best_fit(hypothesis(joint, poi, null, at=at))
     curve = searched(test.joint, poi, EXCLUDED, at=test.at, data=test.data)
     if curve.nll2[curve.lowest] < test.best or not math.isfinite(test.best):
         test = replace(test, best=float(curve.nll2[curve.lowest]), estimate=float(curve.values[curve.lowest]))
@@ -136,12 +109,10 @@ def discovery(
     if not math.isfinite(test.best) or math.isnan(q):
         message = f"no fit of {poi} converges: there is no significance"
         raise FitError(message)
-    minima = tuple((float(curve.values[i]), float(curve.nll2[i])) for i in curve.minima)
     reasons = doubts(test, q) if math.isfinite(q) else ()
     remark = f"the asymptotic significance does not hold: {'; '.join(reasons)}" if reasons else ""
     remark = remark if math.isfinite(q) else "the data are impossible without signal"
-    found = Discovery(poi, null, test.estimate, q, math.sqrt(q), float(norm.sf(math.sqrt(q))), minima, remark, test)
-    return found if toys is None else with_toys(found, toys, run)
+    return Discovery(poi, null, test.estimate, q, math.sqrt(q), float(norm.sf(math.sqrt(q))), curve.lows, remark, test)
 
 
 def with_toys(found: Discovery, toys: Toys, run: Runner = HERE, *, asked: bool = True) -> Discovery:

@@ -9,8 +9,7 @@ import numpy as np
 
 from cevnsfit.infer.curve import outward_root, root
 from cevnsfit.infer.lines import coupling_scale
-from cevnsfit.infer.migrad import migrad, minuit_at
-from cevnsfit.infer.objective import from_internal, internal_domain
+from cevnsfit.infer.objective import from_internal, internal_domain, migrad, minuit_at
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.starts import search
 
@@ -106,7 +105,7 @@ def _excess(objective: Objective, best: NDArray[np.float64], name: str) -> Curve
 
 def _lowest(objective: Objective, names: Sequence[str], values: Mapping[str, float]) -> float:
     """Return the lowest -2 ln lambda over some parameters at values of the others, NaN where no minimum is found."""
-    found = search(objective.target, objective.data, values, names, None).candidates[0]
+    found = search(objective.target, objective.data, values, names).candidates[0]
     return found.nll2 if found.converged else math.nan
 
 

@@ -1,4 +1,4 @@
-"""Feldman-Cousins intervals: the ordering of the observed likelihood ratio among pseudo-experiments.
+"""Feldman-Cousins intervals and regions: the ordering of the observed likelihood ratio among pseudo-experiments.
 
 The statistic of a value is t = -2 ln lambda(value) + 2 ln lambda(best fit), both inside the physical domain. Pseudo-experiments are generated
 at the value with the nuisances that fit the observed data best there, auxiliary data included, and the value belongs to the interval when at
@@ -8,9 +8,13 @@ The values follow from the profiled curve: its extremes, and where sqrt(t) passe
 excluded without pseudo-experiments, or to the end of the domain. Steps at whose ends the decisions differ are halved for as long as the
 p-values there differ by more than their Monte Carlo errors. More pseudo-experiments are generated only where a decision is within its error.
 
+A region in a plane of two parameters is made column by column. The best fit of a pseudo-experiment is looked for over the whole plane, or in the
+column of the tested point alone. The first is the region of Feldman and Cousins for two parameters. The second is a raster scan: at each value of
+the first parameter an interval of the second that covers by itself, whatever the goodness of fit of the column.
+
 References
 ----------
-Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, section IV; for nuisances Cranmer, PHYSTAT 2005, physics/0511028, section 4.
+Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, sections IV and V; for nuisances Cranmer, PHYSTAT 2005, physics/0511028, section 4.
 """
 
 from __future__ import annotations
@@ -24,9 +28,13 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.columns import searched
+from cevnsfit.infer.contour import trace
 from cevnsfit.infer.curve import between, changes, complement, falling, interpolated
-from cevnsfit.infer.hypothesis import at_values, t, toys_of
+from cevnsfit.infer.grid import joint_at
+from cevnsfit.infer.hypothesis import at_values, default_hypothesis, t, toys_of
 from cevnsfit.infer.intervals import Intervals, domain_ends, threshold
+from cevnsfit.infer.lines import coupling_scale
+from cevnsfit.infer.planes import Region
 from cevnsfit.infer.results import PointTest, ToyRecord
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import SURE, calls, point_test
@@ -38,9 +46,10 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.curve import Curve
     from cevnsfit.infer.hypothesis import Hypothesis
-    from cevnsfit.infer.planes import Interval
+    from cevnsfit.infer.planes import Interval, PlaneAxis
     from cevnsfit.infer.runner import Procedure, Runner
     from cevnsfit.infer.toys import Toys
+    from cevnsfit.stats.likelihood import Likelihood
 
     Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
@@ -58,6 +67,12 @@ STEPS: Final = (0.25, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.7)
 
 _BEYOND: Final = 1.05
 """Of sqrt(t), relative to `FAR`: the values that close the search."""
+
+ALTERNATIVES: Final = 8
+"""Columns, besides its own, in which the best fit of a pseudo-experiment is looked for: templates change slowly from column to column."""
+
+STRIDE: Final = 1 << 14
+"""Places among the random streams that each column has."""
 
 
 def feldman_cousins(test: Hypothesis, *, cl: float, toys: Toys, run: Runner = HERE) -> Intervals:
@@ -190,7 +205,7 @@ def _result(test: Hypothesis, curve: Curve, record: ToyRecord, cl: float) -> Int
         nll2=float(curve.nll2[best]),
         allowed=allowed,
         excluded=complement(allowed, domain),
-        minima=tuple((float(curve.values[i]), float(curve.nll2[i])) for i in curve.minima),
+        minima=curve.lows,
         domain=domain,
         method=METHOD,
         cl=cl,
@@ -214,3 +229,74 @@ def allowed_intervals(points: Sequence[PointTest], alpha: float) -> tuple[Interv
     inside = ~(p < alpha)
     cuts = [interpolated(values[i : i + 2], p[i : i + 2], alpha) for i in changes(inside)]
     return between((values[0], *cuts, values[-1]), inside=bool(inside[0]))
+
+
+# --- regions ----------------------------------------------------------------------------------------------------------------------
+
+
+def column_hypotheses(
+    likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], *, at: Mapping[str, float], ordering: str
+) -> tuple[Hypothesis, ...]:
+    """Return the hypotheses of each column, on the observed data.
+
+    Parameters
+    ----------
+    axes
+        The two parameters; the second must not be a nonlinear parameter.
+    at
+        Other parameters that are held, by name.
+    ordering
+        Where the best fit is looked for: "plane", or "column" for a raster scan.
+
+    Raises
+    ------
+    CevnsfitError
+        If there is no such ordering.
+    """
+    if ordering not in {"plane", "column"}:
+        message = f"unknown ordering '{ordering}'; known: plane, column"
+        raise CevnsfitError(message)
+    x, y = axes
+    alone = []
+    for value in x.values:
+        joint, held = joint_at(likelihood, {**at, x.name: float(value)})
+        alone.append(default_hypothesis(joint.physical, y.name, at=held))
+    if ordering == "column":
+        return tuple(alone)
+    best = float(np.fmin.reduce([test.best for test in alone]))
+    shared = {int(i) for i in np.linspace(0, len(alone) - 1, ALTERNATIVES).round()}
+    return tuple(
+        replace(test, alternatives=tuple(alone[i].alternatives[0] for i in sorted({*shared, own})), best=best)
+        for own, test in enumerate(alone)
+    )
+
+
+def column_intervals(tests: Sequence[Hypothesis], *, cl: float, toys: Toys) -> Procedure[tuple[Intervals, ...]]:
+    """Return the Feldman-Cousins interval of each column, with random streams of its own.
+
+    Raises
+    ------
+    CevnsfitError
+        If a column has more values than random streams.
+    """
+    found = yield [construction(test, cl=cl, toys=toys, first=index * STRIDE) for index, test in enumerate(tests)]
+    if any(len(column.toys.points) << REFINED > STRIDE for column in found):
+        message = f"more than {STRIDE >> REFINED} values in one column"
+        raise CevnsfitError(message)
+    return tuple(found)
+
+
+def toy_region(axes: tuple[PlaneAxis, PlaneAxis], tests: Sequence[Hypothesis], found: Sequence[Intervals]) -> Region:
+    """Return the region made of the intervals of all columns; its threshold is NaN, since it differs from point to point.
+
+    Raises
+    ------
+    CevnsfitError
+        If no column allows a value.
+    """
+    require_allowed(*found)
+    x, y = axes
+    columns = [entry.allowed for entry in found]
+    scales = np.array([coupling_scale(entry.joint, y.name) for entry in tests])
+    allowed, excluded, branches = trace(x, y, columns, scales)
+    return Region(found[0].cl, 2, math.nan, tuple(tuple(entry) for entry in columns), allowed, excluded, branches)

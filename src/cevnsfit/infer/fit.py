@@ -15,8 +15,7 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.ends import profile_end
-from cevnsfit.infer.migrad import migrad, minuit_at
-from cevnsfit.infer.objective import Objective, from_internal, internal_domain, to_internal
+from cevnsfit.infer.objective import Objective, from_internal, internal_domain, migrad, minuit_at, to_internal
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
 from cevnsfit.infer.starts import Candidate, Search, search
@@ -73,7 +72,6 @@ def fit(
     *,
     at: Mapping[str, float] | None = None,
     floating: Iterable[str] = (),
-    starts: NDArray[np.float64] | None = None,
     data: Data | None = None,
     minos: Iterable[str] | None = None,
     progress: Progress | None = None,
@@ -88,8 +86,6 @@ def fit(
         Values of parameters to hold.
     floating
         Names to float although they are held by default (`Parameter.fixed`).
-    starts
-        Starting points, shape (S, n), in the order of `target.parameters`; chosen from the templates by default.
     data
         The data set; the observed one by default.
     minos
@@ -110,7 +106,7 @@ def fit(
         nonlinear = {p.name: held[p.name] for p in parameters if p.kind == "nonlinear"}
         data = observed_data(target.at(nonlinear) if isinstance(target, Likelihood) else target)
     tell = _quiet if progress is None else progress
-    found = search(target, data, held, wanted, starts)
+    found = search(target, data, held, wanted)
     tell(1, STEPS)
     names = tuple(name for name in wanted if name not in found.without_effect)
     objective = Objective(target, data, names, held)

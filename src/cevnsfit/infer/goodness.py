@@ -87,12 +87,8 @@ def goodness_of_fit(
 
     Parameters
     ----------
-    joint
-        The likelihood at fixed nonlinear parameters.
-    at
-        Parameters that are held, by name.
-    data
-        The data set; the observed one by default.
+    joint, at, data
+        As for `infer.hypothesis.hypothesis`.
     toys
         Number and seed of pseudo-experiments, generated at the best fit; none by default.
     run

@@ -108,11 +108,19 @@ class GridColumn:
     fallbacks: int
 
 
-def joint_at(likelihood: Likelihood, values: Mapping[str, float]) -> tuple[Joint, dict[str, float]]:
-    """Return the joint likelihood at the nonlinear parameters among `values`, and the values of the others, checked."""
+def joint_at(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[str, float]]:
+    """Return the joint likelihood at the nonlinear parameters among `at` (defaults for the rest), and the other held values.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is not a parameter of the likelihood.
+    DomainError
+        If a value is outside its domain.
+    """
+    values = {name: likelihood.parameters[name].checked(float(value)) for name, value in at.items()}
     shape = {name: value for name, value in values.items() if likelihood.parameters[name].kind == "nonlinear"}
-    held = {name: likelihood.parameters[name].checked(value) for name, value in values.items() if name not in shape}
-    return likelihood.at(shape), held
+    return likelihood.at(shape), {name: value for name, value in values.items() if name not in shape}
 
 
 def columns_first(likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis]) -> tuple[PlaneAxis, PlaneAxis]:
@@ -128,8 +136,6 @@ def prepare_grid(
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     axes
         The two parameters in any order.
     at
@@ -211,7 +217,7 @@ def assemble(grid: Grid, columns: Sequence[GridColumn], *, label: str = "", mode
     if len(columns) != len(x.values):
         message = f"{len(columns)} columns for {len(x.values)} values of {x.name}"
         raise CevnsfitError(message)
-    names = tuple(channel.name for channel in grid.likelihood.at({}).channels)
+    names = grid.likelihood.experiments
     best, reference = _lowest(grid, columns)
     return Plane(
         label=label if label else " + ".join(names),

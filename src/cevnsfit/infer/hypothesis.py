@@ -124,9 +124,9 @@ def with_best_fit(test: Hypothesis) -> Hypothesis:
     return replace(test, alternatives=(Alternative(test.joint, starts),), best=float(best[0]), estimate=estimate)
 
 
-def default_hypothesis(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, data: Data | None = None) -> Hypothesis:
+def default_hypothesis(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None) -> Hypothesis:
     """Return the hypothesis that a parameter has its default value, with the best fit; the parameters are those of `hypothesis`."""
-    return with_best_fit(hypothesis(joint, poi, joint.parameters[poi].default, at=at, data=data))
+    return with_best_fit(hypothesis(joint, poi, joint.parameters[poi].default, at=at))
 
 
 def at_value(test: Hypothesis, value: float) -> Hypothesis:

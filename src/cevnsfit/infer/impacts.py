@@ -113,14 +113,10 @@ def ranking(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, da
 
     Parameters
     ----------
-    joint
-        The likelihood at fixed nonlinear parameters.
+    joint, at, data
+        As for `infer.hypothesis.hypothesis`.
     poi
         The parameter of interest.
-    at
-        Parameters that are held, by name.
-    data
-        The data set; the observed one by default.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from scipy.special import gammaincinv
@@ -14,7 +14,7 @@ from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.columns import at_values, searched
 from cevnsfit.infer.curve import complement, crossings
 from cevnsfit.infer.multistart import profile_minima
-from cevnsfit.infer.results import lost, named_minima
+from cevnsfit.infer.results import lost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.parameters import Parameter
-    from cevnsfit.infer.curve import Curve, Profiled
+    from cevnsfit.infer.curve import Curve, Minimum, Profiled
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.results import ProfileResult, ToyRecord
     from cevnsfit.stats.data import Data
@@ -70,14 +70,12 @@ class Intervals(Result):
         "lower", "upper": outer ends of what is allowed that are those of the domain, and not of the data; 0 is no such end.
     """
 
-    document: ClassVar[Mapping[str, str]] = {"minima": "named_minima"}
-
     poi: str
     best_fit: float
     nll2: float
     allowed: tuple[Interval, ...]
     excluded: tuple[Interval, ...]
-    minima: tuple[tuple[float, float], ...]
+    minima: tuple[Minimum, ...]
     domain: Interval
     method: str
     cl: float
@@ -87,11 +85,6 @@ class Intervals(Result):
     expected: tuple[float, ...] = ()
     on_edge: bool = False
     at_domain_end: tuple[str, ...] = ()
-
-    @property
-    def named_minima(self) -> list[dict[str, float]]:
-        """Return value and -2 ln lambda of each local minimum by these names."""
-        return named_minima(self.minima)
 
     @property
     def doubt(self) -> str:
@@ -137,8 +130,8 @@ class Level(NamedTuple):
 
 
 def levels_at(cl: float | Sequence[float] | None, dof: int) -> list[Level]:
-    """Return the levels, increasing, `CONFIDENCE` for None; DomainError for one that is not a confidence level."""
-    levels = [Level(float(one), dof) for one in np.unique(CONFIDENCE if cl is None else cl)]
+    """Return the levels, increasing, `CONFIDENCE` where there are none; DomainError for one that is not a confidence level."""
+    levels = [Level(float(one), dof) for one in np.unique(CONFIDENCE if cl is None or np.size(cl) == 0 else cl)]
     for level in levels:
         _ = level.threshold
     return levels
@@ -161,16 +154,12 @@ def intervals(
 
     Parameters
     ----------
-    joint
-        The likelihood at fixed nonlinear parameters.
+    joint, at, data
+        As for `infer.hypothesis.hypothesis`.
     poi
         The parameter of interest.
     cl, dof
         Confidence level and degrees of freedom of the threshold.
-    at
-        Other parameters that are held, by name.
-    data
-        The data set; the observed one by default.
     """
     fixed = {} if at is None else at
     parameter = joint.parameters[poi]
@@ -191,7 +180,7 @@ def intervals(
         nll2=float(curve.nll2[best]),
         allowed=allowed,
         excluded=complement(allowed, domain),
-        minima=tuple((float(curve.values[i]), float(curve.nll2[i])) for i in curve.minima),
+        minima=curve.lows,
         domain=domain,
         method=METHOD,
         cl=cl,

@@ -222,8 +222,6 @@ def start_set(joint: Joint, data: Data, *, at: Mapping[str, float], truths: Sequ
 
     Parameters
     ----------
-    joint
-        The likelihood.
     data
         The observed data set.
     at
@@ -283,8 +281,6 @@ def free_fits(joint: Joint, data: Data, starts: Floats, *, at: Mapping[str, floa
 
     Parameters
     ----------
-    joint
-        The likelihood.
     data
         A batch of P data sets.
     starts
@@ -360,8 +356,6 @@ def conditional_fits(joint: Joint, data: Data, starts: Floats, *, at: Mapping[st
 
     Parameters
     ----------
-    joint
-        The likelihood.
     data
         A batch of P data sets.
     starts

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.infer.curve import Curve, changes, complement, interpolated, minima, root
+from cevnsfit.infer.curve import Curve, Minimum, changes, complement, interpolated, minima, root
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import METHOD, Intervals, domain_ends, threshold
 from cevnsfit.infer.lines import search_grid
@@ -35,8 +35,6 @@ def point_values(
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     points
         Values of the scanned parameters of any kind, shape (P,) each.
     at
@@ -71,8 +69,6 @@ def nonlinear_intervals(
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     poi
         The parameter of interest, of any kind.
     cl, dof
@@ -136,11 +132,11 @@ def _grid(likelihood: Likelihood, poi: str, at: Mapping[str, float], points: int
     return np.asarray(spaced(parameter.lower, parameter.upper, points))
 
 
-def _minimum(height: Callable[[float], float], grid: NDArray[np.float64], i: int) -> tuple[float, float]:
-    """Return value and height of the minimum beside a grid point."""
+def _minimum(height: Callable[[float], float], grid: NDArray[np.float64], i: int) -> Minimum:
+    """Return the minimum beside a grid point."""
     from scipy.optimize import minimize_scalar
 
     ends = (float(grid[max(i - 1, 0)]), float(grid[min(i + 1, len(grid) - 1)]))
     found = minimize_scalar(height, bounds=ends, method="bounded", options={"xatol": 1e-4 * (ends[1] - ends[0])})
     here = height(float(grid[i]))
-    return (float(found.x), float(found.fun)) if found.fun < here else (float(grid[i]), here)
+    return Minimum(float(found.x), float(found.fun)) if found.fun < here else Minimum(float(grid[i]), here)

@@ -1,4 +1,4 @@
-"""-2 ln lambda as a function of the floating parameters, nonlinear parameters included, in the form that iminuit wants."""
+"""-2 ln lambda as a function of the floating parameters, nonlinear parameters included, in the form that iminuit wants, and iminuit on it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cevnsfit.stats.likelihood import Likelihood
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from iminuit import Minuit
     from numpy.typing import NDArray
 
     from cevnsfit.core.parameters import Parameter
@@ -179,3 +180,36 @@ def internal_domain(parameter: Parameter) -> tuple[float, float]:
     if parameter.kind == "nonlinear" and parameter.scale == "log":
         return (math.log(parameter.lower) if parameter.lower > 0 else -math.inf), math.log(parameter.upper)
     return parameter.lower, parameter.upper
+
+
+# --- a local minimum by iminuit ---------------------------------------------------------------------------------------------------------
+
+
+def minuit_at(objective: Objective, values: Mapping[str, float]) -> Minuit:
+    """Return iminuit at the values of all parameters; those that are exactly at a limit are held there."""
+    from iminuit import Minuit
+
+    start = np.array([to_internal(p, values[p.name]) for p in objective.parameters])
+    held = [p.kind != "nonlinear" and values[p.name] in (p.lower, p.upper) for p in objective.parameters]
+    # with a parameter held iminuit 2.33 mistakes which rows of a given Hessian belong to the others; it then finds its own
+    smooth = not any(held) and not objective.moving
+    minuit = Minuit(objective.value, start, grad=objective.gradient, hessian=objective.hessian if smooth else None, name=objective.names)
+    minuit.errordef = Minuit.LEAST_SQUARES
+    minuit.throw_nan = True
+    minuit.tol = 1e-4
+    minuit.limits = [internal_domain(p) for p in objective.parameters]
+    minuit.fixed = held
+    return minuit
+
+
+def migrad(minuit: Minuit) -> str:
+    """Minimise and return why it failed, or an empty string."""
+    if all(minuit.fixed):
+        return ""
+    try:
+        minuit.migrad(ncall=50_000, iterate=5)
+    except RuntimeError as error:
+        return f"MIGRAD stopped: {error}"
+    if minuit.valid:
+        return ""
+    return "MIGRAD did not converge" + (" (call limit)" if minuit.fmin is not None and minuit.fmin.has_reached_call_limit else "")

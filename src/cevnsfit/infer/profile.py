@@ -8,13 +8,12 @@ distance is made up for by the smallest step. Where no parameters bring all bins
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from cevnsfit.infer.descent import CHUNK, DONE, FAILED, FAR, REMOTE, minimise, shared
 from cevnsfit.infer.nuisance_minima import other_side, two_sided
-from cevnsfit.infer.polish import polish
 from cevnsfit.infer.results import ProfileResult
 from cevnsfit.stats.binding import bind, frames
 from cevnsfit.stats.data import observed_data
@@ -226,3 +225,51 @@ def _step_to_zero(bound: BoundLikelihood, state: State, rows: Ints, points: Ints
     state.value[rows] = nll2_at(bound, state.theta[rows], state.source[rows])
     state.look(replace(bound, pressure=()), rows)
     return held
+
+
+# --- one point, by iminuit: what the descent hands over ---------------------------------------------------------------------------------
+
+
+class Polished(NamedTuple):
+    """All parameters (n,), -2 ln lambda (infinite where there is none), estimated distance to the minimum, and whether it is valid."""
+
+    theta: Floats
+    value: float
+    edm: float
+    valid: bool
+
+
+def polish(bound: BoundLikelihood, theta: Floats, source: NDArray[np.int64]) -> Polished:
+    """Return the minimum that iminuit finds from one point.
+
+    Parameters
+    ----------
+    bound
+        The likelihood with its data.
+    theta
+        All parameters, shape (n,).
+    source
+        The data set, shape (1,).
+    """
+    from iminuit import Minuit
+
+    def place(values: Floats) -> Floats:
+        placed: Floats = theta[None].copy()
+        placed[0, bound.floating] = values
+        return placed
+
+    def value(values: Floats) -> float:
+        return float(evaluate_problem(bound, place(values), source).value[0])
+
+    def gradient(values: Floats) -> Floats:
+        result: Floats = evaluate_problem(bound, place(values), source).gradient[0]
+        return result
+
+    minuit = Minuit(value, theta[bound.floating], grad=gradient)
+    minuit.errordef = Minuit.LEAST_SQUARES
+    minuit.limits = list(zip(bound.lower, bound.upper, strict=True))
+    minuit.tol = 1e-4
+    minuit.strategy = 1
+    minuit.migrad(ncall=20_000, iterate=3)
+    found = np.inf if minuit.fval is None or not np.isfinite(minuit.fval) else float(minuit.fval)
+    return Polished(place(np.array(minuit.values))[0], found, float(minuit.fmin.edm), bool(minuit.valid))

@@ -10,7 +10,7 @@ import numpy as np
 from cevnsfit.core.documents import Document, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -196,11 +196,6 @@ class ToyRecord(Document):
         """Return the p-value of the only hypothesis, and its pseudo-experiments."""
         (point,) = self.points
         return {"p": point.p, "error": point.error, "toys": point.toys, "failed": point.failed, "seed": self.seed}
-
-
-def named_minima(minima: Sequence[tuple[float, float]]) -> list[dict[str, float]]:
-    """Return value and -2 ln lambda of local minima by these names."""
-    return [{"value": value, "nll2": nll2} for value, nll2 in minima]
 
 
 def lost(failed: int) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.lines import effective
-from cevnsfit.infer.minima import fitted, minima
+from cevnsfit.infer.minima import minima
 from cevnsfit.stats.engine import nll2
 from cevnsfit.stats.likelihood import Likelihood
 
@@ -52,7 +52,7 @@ class Search:
     n_starts: int
 
 
-def search(target: Joint | Likelihood, data: Data, at: Mapping[str, float], wanted: Sequence[str], starts: Floats | None) -> Search:
+def search(target: Joint | Likelihood, data: Data, at: Mapping[str, float], wanted: Sequence[str]) -> Search:
     """Return the local minima from all starting points.
 
     Parameters
@@ -63,19 +63,19 @@ def search(target: Joint | Likelihood, data: Data, at: Mapping[str, float], want
         Values of all parameters; those of held ones are kept.
     wanted
         Names that float.
-    starts
-        Starting points, shape (S, n), in the order of `target.parameters`; None chooses them.
     """
     nonlinear = [p for p in target.parameters if p.kind == "nonlinear"]
     candidates: list[Candidate] = []
     used: set[str] = set()
     count = 0
-    for point, rows in _nonlinear_points(target, at, wanted, starts):
+    free = sum(p.name in wanted for p in nonlinear)
+    grids = [nonlinear_grid(p, NONLINEAR_GRID.get(free, 3)) if p.name in wanted else [at[p.name]] for p in nonlinear]
+    for point in itertools.product(*grids):
         settings = dict(zip([p.name for p in nonlinear], point, strict=True))
         joint = target.at(settings) if isinstance(target, Likelihood) else target
         used |= set(effective(joint))
         joint = floating_only(joint, wanted, at)
-        found = minima(joint, data, at={}) if rows is None else fitted(joint, data, rows, at={})
+        found = minima(joint, data, at={})
         count += found.tried
         for value, theta, good, edge in zip(found.nll2, found.theta, found.converged, found.on_edge, strict=True):
             values = dict(zip(joint.parameters.names, theta.tolist(), strict=True)) | settings
@@ -111,25 +111,6 @@ def nonlinear_grid(parameter: Parameter, count: int) -> list[float]:
     else:
         grid = np.linspace(parameter.lower, parameter.upper, count).tolist()
     return _clipped(parameter, [*grid, default])
-
-
-def _nonlinear_points(
-    target: Joint | Likelihood, at: Mapping[str, float], wanted: Sequence[str], starts: Floats | None
-) -> list[tuple[tuple[float, ...], Floats | None]]:
-    """Return values of the nonlinear parameters with the starting points (S, n) of the other parameters, or None where these are to be chosen."""
-    nonlinear = [p for p in target.parameters if p.kind == "nonlinear"]
-    if starts is None:
-        free = sum(p.name in wanted for p in nonlinear)
-        grids = [nonlinear_grid(p, NONLINEAR_GRID.get(free, 3)) if p.name in wanted else [at[p.name]] for p in nonlinear]
-        return [(values, None) for values in itertools.product(*grids)]
-    names = target.parameters.names
-    columns = [names.index(p.name) for p in nonlinear]
-    others = [i for i in range(len(names)) if i not in columns]
-    full = np.array([[row[i] if name in wanted else at[name] for i, name in enumerate(names)] for row in np.atleast_2d(starts)])
-    groups: dict[tuple[float, ...], list[Floats]] = {}
-    for row in full:
-        groups.setdefault(tuple(row[columns].tolist()), []).append(row[others])
-    return [(values, np.array(rows)) for values, rows in groups.items()]
 
 
 def _flat(target: Likelihood, data: Data, values: Mapping[str, float], parameter: Parameter) -> bool:

@@ -187,11 +187,6 @@ def open_posterior(
     return open_store(folder, layout, analysis)
 
 
-def read_posterior(folder: Path) -> Store:
-    """Return the store of ensembles in `folder` for reading; ResultError if there is none, or it cannot be read."""
-    return read_store(folder, POSTERIOR)
-
-
 def save_block(store: Store, ensemble: int, block: int, found: Block) -> None:
     """Write one finished block of an ensemble."""
     values = {
@@ -201,6 +196,11 @@ def save_block(store: Store, ensemble: int, block: int, found: Block) -> None:
         "log_evidence": np.array(found.log_evidence),
     }
     save(store, (ensemble, block), {**values, STATUS: FINISHED})
+
+
+def read_posterior(folder: Path) -> Store:
+    """Return the store of ensembles in `folder` for reading; ResultError if there is none, or it cannot be read."""
+    return read_store(folder, POSTERIOR)
 
 
 def load_blocks(store: Store, ensemble: int, most: int) -> list[Block]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from cevnsfit.core.axes import AXIS_UNITS
 from cevnsfit.core.errors import AxisError, DomainError, UnknownNameError
+from cevnsfit.core.version import installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,27 +39,30 @@ class Table:
     columns: Mapping[str, NDArray[np.float64]]
 
 
-def bin_columns(axes: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+def bin_columns(axes: Mapping[str, NDArray[np.float64]], units: Mapping[str, str] | None = None) -> dict[str, NDArray[np.float64]]:
     """Return the columns `AXIS_low [unit]` and `AXIS_high [unit]` of all bins, in C order of the axes.
 
     Parameters
     ----------
     axes
         Bin edges by axis name, in the unit of `AXIS_UNITS`, each of shape (bins + 1,).
+    units
+        Units of axes of other names.
 
     Raises
     ------
     UnknownNameError
-        If an axis is not one of `AXIS_UNITS`.
+        If an axis has no unit.
     """
+    known = {**AXIS_UNITS, **({} if units is None else units)}
     for name in axes:
-        if name not in AXIS_UNITS:
-            raise UnknownNameError("axis", name, AXIS_UNITS)
+        if name not in known:
+            raise UnknownNameError("axis", name, known)
     index = np.indices([len(edges) - 1 for edges in axes.values()])
     columns = {}
     for position, (name, edges) in enumerate(axes.items()):
-        columns[f"{name}_low [{AXIS_UNITS[name]}]"] = edges[:-1][index[position].ravel()]
-        columns[f"{name}_high [{AXIS_UNITS[name]}]"] = edges[1:][index[position].ravel()]
+        columns[f"{name}_low [{known[name]}]"] = edges[:-1][index[position].ravel()]
+        columns[f"{name}_high [{known[name]}]"] = edges[1:][index[position].ravel()]
     return columns
 
 
@@ -99,7 +103,9 @@ def write_table(path: Path, comments: Sequence[str], columns: Mapping[str, NDArr
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
-def write_rows(path: Path, comments: Iterable[str], headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+def write_rows(
+    path: Path, comments: Iterable[str], headers: Sequence[str], rows: Iterable[Sequence[object]], *, signed: bool = True
+) -> Path:
     """Write a CSV table of words and numbers, make the folder where it is missing, and return the path.
 
     Parameters
@@ -110,10 +116,14 @@ def write_rows(path: Path, comments: Iterable[str], headers: Sequence[str], rows
         Text of the comment lines, without the leading `#`; each becomes one line.
     headers, rows
         The cells; see `cell` for numbers.
+    signed
+        Whether the last comment names the version.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(f"# {' '.join(comment.splitlines())}\n" for comment in comments)
+        file.writelines(
+            f"# {' '.join(comment.splitlines())}\n" for comment in (*comments, *([f"cevnsfit {installed_version()}"] if signed else []))
+        )
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(headers)
         writer.writerows(rows)

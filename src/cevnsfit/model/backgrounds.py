@@ -46,7 +46,7 @@ def background_rows(
         template, mean, sigma = _normalised(experiment, background, counts[name])
         acting = [effect for effect in effects if name in effect.entry.acts_on]
         norms = {parameter: sigma for effect in acting for parameter, sigma in effect.norms.items()}
-        found = _count_parameters(f"{experiment.name}.{name}_norm", counts[name], mean, sigma)
+        found = _count_parameters(f"{experiment.label}.{name}_norm", counts[name], mean, sigma)
         parameters += found
         powers = {parameter.name: 1 for parameter in found if not parameter.constrained}
         rows.append(TemplateRow(Factors(name, powers, norms), template))

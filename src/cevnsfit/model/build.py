@@ -12,10 +12,21 @@ from cevnsfit.core.errors import CevnsfitError, OverlapError
 from cevnsfit.core.parameters import merge
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.model.backgrounds import background_rows, control_counts
-from cevnsfit.model.nominal import Nominal, nominal_of, signal_counts
 from cevnsfit.model.onset import movement_of, moving_effect
 from cevnsfit.model.rows import Factors, TemplateRow, coefficients
-from cevnsfit.model.signal import Signal, Squares, by_arrival, charges, contract, fold_signal, kernels_of, squares_of, with_kernels
+from cevnsfit.model.signal import (
+    Signal,
+    Squares,
+    by_arrival,
+    charges,
+    contract,
+    counts_of,
+    fold_signal,
+    kernels_of,
+    nominal_of,
+    squares_of,
+    with_kernels,
+)
 from cevnsfit.model.systematics import NOMINAL, Folded, SignalRow, effects_of
 from cevnsfit.model.window import require_signal
 from cevnsfit.model.workspace import Counting, counting
@@ -32,12 +43,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.analysis import SignalSystematics
-    from cevnsfit.core.parameters import Parameter
+    from cevnsfit.core.parameters import Parameter, ParameterSet
     from cevnsfit.model.onset import Movement
     from cevnsfit.model.systematics import Effect
     from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, SignalModel
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.moving import Moving
+
+    Nominal = tuple[Signal, tuple[PreparedModel, ...], NDArray[np.float64]]
 
 SIGNAL: Final = fields.SIGNAL
 RELEASED: Final = "released-templates"
@@ -111,11 +124,13 @@ class Model:
         movement = None if self.prediction is None else self.prediction.movement
         rule = coefficients(self.factors, () if movement is None else (movement.parameter,))
         components, fixed = tuple(row.component for row in self.factors), self.fixed()
+        owner = self.experiment.name if self.experiment.channel else ""
 
         def channel(values: Mapping[str, float]) -> Channel:
             signal, moving = (fixed[:0], None) if self.prediction is None else self.prediction.templates(values)
             templates = np.concatenate([signal, fixed])
-            return Channel(self.experiment.name, templates, rule, components, self.counting.observed, self.counting.control, bins, moving)
+            counting = self.counting
+            return Channel(self.experiment.label, templates, rule, components, counting.observed, counting.control, bins, moving, owner)
 
         return channel
 
@@ -163,9 +178,9 @@ def likelihood_of(
         treatment = signal_systematics
     made = assembly(tuple(experiments), model, treatment, electrons)
     nominal = None if any(entry.prediction is None or entry.counting.control is not None for entry in made.models) else made.counts
-    axes = {experiment.name: experiment.axes for experiment in experiments}
+    axes = {part.label: part.axes for experiment in experiments for part in experiment.parts}
     inputs = {experiment.name: experiment.digests for experiment in experiments}
-    return Likelihood(merge(entry.parameters for entry in made.models), made, nominal, axes=axes, inputs=inputs)
+    return Likelihood(_merged(made.models), made, nominal, axes=axes, inputs=inputs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,11 +192,11 @@ class Assembly:
     experiments, model, treatment, electrons
         What it is made of.
     models
-        Each experiment with the model.
+        Each experiment with the model, channel by channel.
     channels
         The functions that give their channels.
     nominal
-        Nominal signals and backgrounds by experiment; empty where a released template stands in for a signal.
+        Nominal signals, the terms of the model, and backgrounds by channel; empty where a released template stands in for a signal.
     """
 
     experiments: tuple[Experiment, ...]
@@ -190,15 +205,15 @@ class Assembly:
     electrons: bool
     models: tuple[Model, ...]
     channels: tuple[Callable[[Mapping[str, float]], Channel], ...]
-    nominal: Mapping[str, tuple[Nominal, NDArray[np.float64]]]
+    nominal: Mapping[str, Nominal]
 
     def __call__(self, values: Mapping[str, float]) -> tuple[Channel, ...]:
         """Return the channels at values of the nonlinear parameters."""
         return tuple(channel(values) for channel in self.channels)
 
     def counts(self, values: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
-        """Return the nominal counts of each experiment at values of all parameters, shape (nb,)."""
-        return {name: signal_counts(signal, values) + background for name, (signal, background) in self.nominal.items()}
+        """Return the nominal counts of each channel at values of all parameters, shape (nb,)."""
+        return {name: counts_of(signal, prepared, values) + background for name, (signal, prepared, background) in self.nominal.items()}
 
     def __reduce__(self) -> tuple[Callable[..., Assembly], tuple[object, ...]]:
         return assembly, (self.experiments, self.model, self.treatment, self.electrons)
@@ -206,27 +221,43 @@ class Assembly:
 
 def assembly(experiments: tuple[Experiment, ...], model: str, treatment: SignalSystematics, electrons: bool) -> Assembly:
     """Return experiments with a named signal model and a treatment of the signal's systematics."""
+    parts = tuple(part for experiment in experiments for part in experiment.parts)
     if model == RELEASED:
-        models = tuple(_released(experiment) for experiment in experiments)
+        models = tuple(_released(part) for part in parts)
     else:
         physics = signal_model(model)
-        models = tuple(_build(experiment, physics, treatment, electrons=electrons) for experiment in experiments)
+        models = tuple(_build(part, physics, treatment, electrons=electrons) for part in parts)
     channels = tuple(entry.channels() for entry in models)
     return Assembly(experiments, model, treatment, electrons, models, channels, _nominal(models))
 
 
-def _nominal(models: Sequence[Model]) -> dict[str, tuple[Nominal, NDArray[np.float64]]]:
+def _nominal(models: Sequence[Model]) -> dict[str, Nominal]:
     """Return the nominal signal and background of each experiment; none where a released template stands in for a signal."""
-    parameters = merge(entry.parameters for entry in models)
-    parts: dict[str, tuple[Nominal, NDArray[np.float64]]] = {}
+    parameters = _merged(models)
+    parts: dict[str, Nominal] = {}
     for model in models:
         if model.prediction is None:
             return {}
         fixed = model.fixed()
         rule = coefficients(model.factors[len(model.factors) - len(fixed) :])
         defaults = np.array([[parameters[name].default for name in rule.parameters]])
-        parts[model.experiment.name] = nominal_of(model.prediction.signal, model.prediction.prepared), amplitudes(rule, defaults)[0] @ fixed
+        parts[model.experiment.label] = (
+            nominal_of(model.prediction.signal),
+            model.prediction.prepared,
+            amplitudes(rule, defaults)[0] @ fixed,
+        )
     return parts
+
+
+def _merged(models: Sequence[Model]) -> ParameterSet:
+    """Return the parameters of all models; channels of one experiment may give a parameter several sizes, and then it has no description."""
+    told: dict[tuple[str, str], set[str]] = {}
+    for model in models:
+        for parameter in model.parameters:
+            told.setdefault((model.experiment.name, parameter.name), set()).add(parameter.description)
+    return merge(
+        [replace(p, description="") if len(told[model.experiment.name, p.name]) > 1 else p for p in model.parameters] for model in models
+    )
 
 
 def check_overlaps(experiments: Sequence[Experiment], *, allow_overlap: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -304,3 +305,20 @@ def spread(signal: Signal, counts: NDArray[np.float64], auxiliary: NDArray[np.fl
     found = signal.flux.by_arrival(counts.reshape(len(counts), counts.shape[1] // slices, slices, -1))
     found = found.reshape(len(found), -1, bins, found.shape[-1]).transpose(0, 1, 3, 2)
     return np.asarray(found[..., None] * auxiliary)
+
+
+def nominal_of(signal: Signal) -> Signal:
+    """Return the signal with the nominal response alone."""
+    number = len(signal.variants)
+    nodes = tuple(dataclasses.replace(entry, response=entry.response[: len(entry.response) // number]) for entry in signal.nodes)
+    folds = np.ascontiguousarray(signal.folds[:, :, : signal.folds.shape[2] // number])
+    return dataclasses.replace(signal, nodes=nodes, folds=folds, variants=signal.variants[:1])
+
+
+def counts_of(signal: Signal, prepared: Sequence[PreparedModel], values: Mapping[str, float]) -> NDArray[np.float64]:
+    """Return the counts of the first variant, shape (bins,), at values of couplings and nonlinear parameters: no template of a monomial is made."""
+    squares = squares_of(signal, prepared, values)
+    signal = with_kernels(signal, kernels_of(squares))
+    monomials, q = charges(signal, squares)
+    factors = np.array([math.prod(values[name] ** power for name, power in monomial) for monomial in monomials])
+    return np.asarray(contract(signal, (q @ factors)[..., None])[0].ravel())

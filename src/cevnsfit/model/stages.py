@@ -38,11 +38,11 @@ def detector_stages(response: Mapping[str, instrument.Stage], tables: Tables) ->
 
 
 def _constant_quenching(entry: instrument.ConstantQuenching, _: Tables) -> Map:
-    return Map("t_recoil", "e_ee", lambda t: quenching.constant(t, entry.factor))
+    return Map("t_recoil", "e_ee", lambda t: quenching.polynomial(t, [entry.factor]))
 
 
 def _linear_quenching(entry: instrument.LinearQuenching, _: Tables) -> Map:
-    return Map("t_recoil", "e_ee", lambda t: quenching.linear(t, entry.constant, entry.slope))
+    return Map("t_recoil", "e_ee", lambda t: quenching.polynomial(t, [entry.constant, entry.slope]))
 
 
 def _polynomial_quenching(entry: instrument.PolynomialQuenching, _: Tables) -> Map:
@@ -88,7 +88,7 @@ def _response_matrix(entry: instrument.ResponseMatrix, tables: Tables) -> Matrix
 
 
 def _constant_efficiency(entry: instrument.ConstantEfficiency, _: Tables) -> Weight:
-    return Weight(entry.axis, lambda x: efficiency.constant(x, entry.value))
+    return Weight(entry.axis, lambda x: np.full(np.shape(x), entry.value, dtype=np.float64))
 
 
 def _table_efficiency(entry: instrument.TableEfficiency, tables: Tables) -> Weight:

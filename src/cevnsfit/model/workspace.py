@@ -113,6 +113,8 @@ def likelihood_of(spec: Spec, metadata: Spec) -> Likelihood:
         for channel in spec["channels"]
         if channel["name"] not in {c for c, _ in controls.values()}
     )
+    owners = metadata.get("channels", {})
+    channels = tuple(replace(channel, experiment=str(owners.get(channel.name, ""))) for channel in channels)
     return Likelihood(ParameterSet(tuple(reader.parameters.values())), lambda _: channels)
 
 
@@ -289,10 +291,10 @@ def counting(experiment: Experiment, strength: Parameter | None = None) -> Count
             message = f"the channel has {len(found.observed)} bins, the axes {axes} have {bins}"
             raise ValueError(message)
     except (*MALFORMED, CevnsfitError) as error:
-        message = f"{experiment.name}: {given.file}: cannot be used as a counting experiment ({' '.join(str(error).split())[:300]})"
+        message = f"{experiment.label}: {given.file}: cannot be used as a counting experiment ({' '.join(str(error).split())[:300]})"
         raise CevnsfitError(message) from None
     own = {} if strength is None else {strength.name: strength.name}
-    names = {p.name: own.get(p.name, given.shared.get(p.name, f"{experiment.name}.{p.name}")) for p in found.parameters}
+    names = {p.name: own.get(p.name, given.shared.get(p.name, f"{experiment.label}.{p.name}")) for p in found.parameters}
     parameters = tuple(replace(parameter, name=names[parameter.name]) for parameter in found.parameters)
     rows = tuple(row._replace(factors=_renamed(row.factors, names)) for row in found.rows)
     return replace(found, rows=rows, parameters=parameters)

@@ -75,7 +75,7 @@ def deviation(measured: str, predicted: str) -> Deviation:
     CevnsfitError
         If they are moments of different leptons.
     """
-    seen, theory = measured_moment(measured), predicted_moment(predicted)
+    seen, theory = moment("measurements", measured), moment("predictions", predicted)
     if seen.lepton != theory.lepton:
         message = f"'{measured}' is a moment of {seen.lepton}, '{predicted}' one of {theory.lepton}"
         raise CevnsfitError(message)
@@ -99,12 +99,12 @@ def latest_deviation(name: str) -> Deviation | None:
     """
     if name == "none":
         return None
-    known = {known.removeprefix("muon-"): known for known in moment_names()[1]}
+    known = {known.removeprefix("muon-"): known for known in moments("predictions")}
     known |= {full: full for full in known.values()}
     if name not in known:
         kind = "prediction of (g - 2)/2"
         raise UnknownNameError(kind, name, (*known, "none"))
-    return deviation(_MEASURED[predicted_moment(known[name]).lepton], known[name])
+    return deviation(_MEASURED[moment("predictions", known[name]).lepton], known[name])
 
 
 def _paper(moment: Moment) -> str:
@@ -112,29 +112,16 @@ def _paper(moment: Moment) -> str:
     return f"arXiv:{moment.source.rpartition('arXiv:')[2]}" if "arXiv:" in moment.source else moment.source
 
 
-def measured_moment(name: str) -> Moment:
-    """Return a measured anomalous magnetic moment; UnknownNameError lists the near matches."""
-    return _moment("measurements", name)
-
-
-def predicted_moment(name: str) -> Moment:
-    """Return a Standard Model prediction of an anomalous magnetic moment; UnknownNameError lists the near matches."""
-    return _moment("predictions", name)
-
-
-def moment_names() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the measured and of the predicted moments."""
-    return tuple(_moments("measurements")), tuple(_moments("predictions"))
-
-
-def _moment(section: str, name: str) -> Moment:
-    moments = _moments(section)
-    if name not in moments:
+def moment(section: str, name: str) -> Moment:
+    """Return one of the "measurements" or of the "predictions" of the Standard Model; UnknownNameError lists the near matches."""
+    found = moments(section)
+    if name not in found:
         kind = section.removesuffix("s")
-        raise UnknownNameError(kind, name, moments)
-    return moments[name]
+        raise UnknownNameError(kind, name, found)
+    return found[name]
 
 
-def _moments(section: str) -> dict[str, Moment]:
+def moments(section: str) -> dict[str, Moment]:
+    """Return the anomalous magnetic moments of a section by name."""
     source = read_yaml(data_root() / "published" / MOMENTS)
     return {entry["id"]: Moment.model_validate(dict(entry)) for entry in source.data[section]}

@@ -1,6 +1,7 @@
 """Nuclear form factors F(q), with F(0) = 1 exactly.
 
-Each is a function of the momentum transfer q [MeV] and of the rms radius [cm] of the density it belongs to.
+Each is a function of the momentum transfer q [MeV], of any shape and returned in that shape, and of the rms radius R [cm] of the density it
+belongs to; DomainError where R is too small for the surface. Lengths are in cm.
 """
 
 from __future__ import annotations
@@ -47,25 +48,7 @@ def _squared(value: float, name: str, radius: float) -> float:
 
 
 def helm(q: ArrayLike, radius: float, *, s: float = SKIN) -> NDArray[np.float64]:
-    """Return the Helm form factor 3 j_1(q R0)/(q R0) exp(-(q s)^2/2), R0^2 = 5/3 (R^2 - 3 s^2).
-
-    Parameters
-    ----------
-    q
-        Momentum transfer in MeV, any shape.
-    radius
-        rms radius R in cm.
-    s
-        Surface thickness in cm.
-
-    Returns
-    -------
-    The shape of `q`.
-
-    Raises
-    ------
-    DomainError
-        Unless R^2 > 3 s^2.
+    """Return the Helm form factor 3 j_1(q R0)/(q R0) exp(-(q s)^2/2), R0^2 = 5/3 (R^2 - 3 s^2), with the surface thickness s.
 
     References
     ----------
@@ -79,24 +62,6 @@ def helm(q: ArrayLike, radius: float, *, s: float = SKIN) -> NDArray[np.float64]
 def klein_nystrand(q: ArrayLike, radius: float, *, a: float = YUKAWA_RANGE) -> NDArray[np.float64]:
     """Return the Klein-Nystrand form factor 3 j_1(q R_A)/(q R_A) / (1 + (q a)^2), R_A^2 = 5/3 (R^2 - 6 a^2).
 
-    Parameters
-    ----------
-    q
-        Momentum transfer in MeV, any shape.
-    radius
-        rms radius R in cm.
-    a
-        Range of the Yukawa folding in cm.
-
-    Returns
-    -------
-    The shape of `q`.
-
-    Raises
-    ------
-    DomainError
-        Unless R^2 > 6 a^2.
-
     References
     ----------
     S. Klein and J. Nystrand, Phys. Rev. C 60, 014903 (1999).
@@ -105,17 +70,7 @@ def klein_nystrand(q: ArrayLike, radius: float, *, a: float = YUKAWA_RANGE) -> N
 
 
 def coherent(q: ArrayLike, mass_number: int, *, a: float = YUKAWA_RANGE) -> NDArray[np.float64]:
-    """Return the Klein-Nystrand form factor with R_A = 1.2 A^(1/3) fm, the preset of the COHERENT collaboration.
-
-    Parameters
-    ----------
-    q
-        Momentum transfer in MeV, any shape.
-    mass_number
-        A.
-    a
-        Range of the Yukawa folding in cm.
-    """
+    """Return the Klein-Nystrand form factor with R_A = 1.2 A^(1/3) fm, the preset of the COHERENT collaboration."""
     return _yukawa_sphere(q, 1.2 * FM * math.cbrt(mass_number), a)
 
 
@@ -127,27 +82,9 @@ def _yukawa_sphere(q: ArrayLike, sphere: float, a: float) -> NDArray[np.float64]
 def symmetrised_fermi(q: ArrayLike, radius: float, *, a: float = FERMI_DIFFUSENESS) -> NDArray[np.float64]:
     """Return the form factor of the symmetrised Fermi density, in closed form.
 
-    With y = q c, z = pi q a and c^2 = 5/3 R^2 - 7/3 (pi a)^2,
+    With the diffuseness a, y = q c, z = pi q a and c^2 = 5/3 R^2 - 7/3 (pi a)^2,
 
         F = 3 / (y (y^2 + z^2)) * z / sinh(z) * (z coth(z) sin(y) - y cos(y)).
-
-    Parameters
-    ----------
-    q
-        Momentum transfer in MeV, any shape.
-    radius
-        rms radius R in cm.
-    a
-        Diffuseness in cm.
-
-    Returns
-    -------
-    The shape of `q`.
-
-    Raises
-    ------
-    DomainError
-        Unless c^2 > 0.
 
     References
     ----------

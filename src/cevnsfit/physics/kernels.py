@@ -22,10 +22,12 @@ from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUC
 if TYPE_CHECKING:
     from cevnsfit.physics.sources import Spectrum
 
-KernelFunction = Callable[[NDArray[np.float64], NDArray[np.float64], float], NDArray[np.float64]]
+Floats = NDArray[np.float64]
+
+KernelFunction = Callable[[Floats, Floats, float], Floats]
 """K(E [MeV], T [MeV], M [MeV])."""
 
-EnergyWeight = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+EnergyWeight = Callable[[Floats, Floats], Floats]
 """A weight of the neutrino energy [MeV], for example a survival probability."""
 
 _SLOW: Final = 25.0
@@ -67,11 +69,11 @@ class Kernel:
 class FluxWeight(Protocol):
     """A factor of the flux that depends on energy and baseline; hashable, and equal where its parameters are."""
 
-    def __call__(self, energy: NDArray[np.float64], baseline: float, cells: NDArray[np.float64] | float = 0.0) -> NDArray[np.float64]:
+    def __call__(self, energy: Floats, baseline: float, cells: Floats | float = 0.0) -> Floats:
         """Return the factor at `energy` [MeV] and `baseline` [cm], averaged over `cells` [MeV] around the energies."""
         ...
 
-    def phase(self, energy: NDArray[np.float64], baseline: float) -> NDArray[np.float64]:
+    def phase(self, energy: Floats, baseline: float) -> Floats:
         """Return the phase in rad whose square of the sine it is made of; it goes as 1/E."""
         ...
 
@@ -96,7 +98,7 @@ KernelKey = str | WeightedKernel
 """What a term says of its energy dependence: the name of a kernel, or one with a weight. Hashable."""
 
 
-def vector(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+def vector(energy: Floats, t: Floats, mass: float) -> Floats:
     """Return K = 1 - T/E - M T/(2 E^2) of a vector interaction (D. Z. Freedman, Phys. Rev. D 9, 1389 (1974))."""
     return np.asarray(1.0 - t / energy - mass * t / (2.0 * energy**2))
 
@@ -106,7 +108,7 @@ def _vector_prefactor(mass: float) -> float:
     return FERMI_CONSTANT**2 * mass / math.pi * HBAR_C**2
 
 
-def scalar(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+def scalar(energy: Floats, t: Floats, mass: float) -> Floats:
     """Return K = M T/E^2 of a scalar interaction (D. G. Cerdeno et al., JHEP 05 (2016) 118, arXiv:1604.01025)."""
     return np.asarray(mass * t / energy**2)
 
@@ -116,7 +118,7 @@ def _scalar_prefactor(mass: float) -> float:
     return mass / (4.0 * math.pi) * HBAR_C**2
 
 
-def magnetic(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:  # noqa: ARG001
+def magnetic(energy: Floats, t: Floats, mass: float) -> Floats:  # noqa: ARG001
     """Return K = 1/T - 1/E in 1/MeV of a magnetic moment (P. Vogel and J. Engel, Phys. Rev. D 39, 3378 (1989), eq. (4))."""
     return np.asarray(1.0 / t - 1.0 / energy)
 
@@ -126,24 +128,24 @@ def _magnetic_prefactor(_: float) -> float:
     return math.pi * (FINE_STRUCTURE * HBAR_C / ELECTRON_MASS) ** 2
 
 
-def axial(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+def axial(energy: Floats, t: Floats, mass: float) -> Floats:
     """Return K = 1 - T/E + M T/(2 E^2) of an axial current on a heavy nucleus (Hoferichter et al., arXiv:2007.08529)."""
     return np.asarray(1.0 - t / energy + mass * t / (2.0 * energy**2))
 
 
-def _helicity_conserving(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+def _helicity_conserving(energy: Floats, t: Floats, mass: float) -> Floats:
     return np.asarray(1.0 + mass * t / (2.0 * energy**2))
 
 
-def _helicity_changing(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+def _helicity_changing(energy: Floats, t: Floats, mass: float) -> Floats:
     return np.asarray((1.0 - t / energy) ** 2 + mass * t / (2.0 * energy**2))
 
 
-def _left_right(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+def _left_right(energy: Floats, t: Floats, mass: float) -> Floats:
     return np.asarray(-mass * t / (2.0 * energy**2))
 
 
-def _electron_scalar(energy: NDArray[np.float64], t: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+def _electron_scalar(energy: Floats, t: Floats, mass: float) -> Floats:
     return np.asarray(mass * t / energy**2 * (1.0 + t / (2.0 * mass)))
 
 
@@ -177,9 +179,7 @@ def named_kernel(name: str) -> Kernel:
     return KERNELS[name]
 
 
-def fold_channel(
-    key: KernelKey, source: str, spectrum: Spectrum, mass: float, t: ArrayLike, *, baseline: float | None = None
-) -> NDArray[np.float64]:
+def fold_channel(key: KernelKey, source: str, spectrum: Spectrum, mass: float, t: ArrayLike, *, baseline: float | None = None) -> Floats:
     """Return the fold of what a term names with the spectrum of one source flavour.
 
     Parameters
@@ -215,19 +215,19 @@ def fold_channel(
     wanted, most = 1 + math.ceil(advance / _TURNED), math.ceil(_PANELS / max(len(spectrum.segments), 1))
     averaged = wanted > most
 
-    def at(energy: NDArray[np.float64], cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    def at(energy: Floats, cells: Floats) -> Floats:
         return weight(energy, distance, cells if averaged else np.zeros_like(cells))
 
     return fold(kernel, spectrum, mass, t, weight=at, panels=min(wanted, most))
 
 
-def t_max(energy: ArrayLike, mass: float) -> NDArray[np.float64]:
+def t_max(energy: ArrayLike, mass: float) -> Floats:
     """Return the largest recoil energy 2 E^2/(M + 2 E) in MeV, in the shape of `energy` [MeV]."""
     e = np.asarray(energy, dtype=np.float64)
     return np.asarray(2.0 * e**2 / (mass + 2.0 * e))
 
 
-def e_min(t: ArrayLike, mass: float) -> NDArray[np.float64]:
+def e_min(t: ArrayLike, mass: float) -> Floats:
     """Return the least neutrino energy (T + sqrt(T^2 + 2 M T))/2 in MeV that gives a recoil `t` [MeV]."""
     recoil = np.asarray(t, dtype=np.float64)
     return np.asarray(0.5 * (recoil + np.sqrt(recoil * (recoil + 2.0 * mass))))
@@ -235,7 +235,7 @@ def e_min(t: ArrayLike, mass: float) -> NDArray[np.float64]:
 
 def fold(
     kernel: Kernel, spectrum: Spectrum, mass: float, t: ArrayLike, *, weight: EnergyWeight | None = None, order: int = 16, panels: int = 0
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return prefactor * integral dE phi(E) K(E, T) at the recoil energies `t`.
 
     A line contributes below its T_max only; a segment is integrated with Gauss-Legendre nodes between E_min(T) and its end,
@@ -274,33 +274,24 @@ def fold(
         raise DomainError(message)
     least = e_min(recoil, mass)
     total = np.zeros_like(recoil)
+
+    def integrand(energy: Floats, t: Floats, cells: Floats) -> Floats:
+        values = kernel.function(energy, t, mass)
+        return values if weight is None else values * weight(energy, cells)
+
     for energy, fraction in spectrum.lines:
         below = recoil <= t_max(energy, mass)
-        values = _integrand(kernel, mass, np.full_like(recoil, energy), recoil, weight, np.zeros_like(recoil))
+        values = integrand(np.full_like(recoil, energy), recoil, np.zeros_like(recoil))
         total = total + np.where(below, fraction * values, 0.0)
     nodes, weights = np.polynomial.legendre.leggauss(order)
     for segment in spectrum.segments:
         x, w = _energies(np.clip(least, segment.low, segment.high), segment.high, panels, (nodes, weights))
-        values = _integrand(kernel, mass, x, recoil[:, None], weight, w) * segment.density(x)
+        values = integrand(x, recoil[:, None], w) * segment.density(x)
         total = total + np.sum(values * w, axis=1)
     return kernel.prefactor(mass) * total
 
 
-def _integrand(
-    kernel: Kernel,
-    mass: float,
-    energy: NDArray[np.float64],
-    t: NDArray[np.float64],
-    weight: EnergyWeight | None,
-    cells: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    values = kernel.function(energy, t, mass)
-    return values if weight is None else values * weight(energy, cells)
-
-
-def _energies(
-    low: NDArray[np.float64], high: float, panels: int, rule: tuple[NDArray[np.float64], NDArray[np.float64]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _energies(low: Floats, high: float, panels: int, rule: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     """Return nodes and weights from each `low` to `high`, shape (len(low), nodes): one panel in E, or more in 1/E and one below."""
     if not panels:
         return _panel(low, np.full_like(low, high), rule)
@@ -313,16 +304,14 @@ def _energies(
     return np.hstack([x for x, _ in parts]), np.hstack([w for _, w in parts])
 
 
-def _panel(
-    low: NDArray[np.float64], high: NDArray[np.float64], rule: tuple[NDArray[np.float64], NDArray[np.float64]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _panel(low: Floats, high: Floats, rule: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     half = 0.5 * (high - low)[:, None]
     return low[:, None] + half * (1.0 + rule[0]), half * rule[1]
 
 
 def recoil_nodes(
     mass: float, spectra: Iterable[Spectrum], kinks: Iterable[float] = (), *, panels: int = 7, order: int = 14
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Floats, Floats]:
     """Return nodes and weights of a composite Gauss-Legendre rule over the recoil energy.
 
     The rule is made in u = sqrt(T), in which form factors (functions of q ~ u) and folded spectra (functions of E_min ~ u)

@@ -36,7 +36,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from cevnsfit.core.errors import DomainError
-from cevnsfit.physics.constants import FERMI_CONSTANT, FINE_STRUCTURE, FM, MUON_MASS, SIN2_THETA_W
+from cevnsfit.physics.constants import FERMI_CONSTANT, FM, MUON_MASS, SIN2_THETA_W
 from cevnsfit.physics.form_factors import helm
 
 if TYPE_CHECKING:
@@ -92,19 +92,6 @@ def structure_functions(w_squared: ArrayLike, q_squared: ArrayLike, *, axial: bo
     return second, longitudinal
 
 
-def photon_cross_section(s: float, *, nodes: int = 64) -> tuple[float, float]:
-    """Return what c_V^2 and c_A^2 multiply in the Standard Model's sigma(nu gamma -> nu mu mu), in MeV^-2, at s in MeV^2.
-
-    Far above threshold both are G_F^2 alpha s/(9 pi^2) [ln(s/m^2) - 8/3].
-    """
-    t, w = _unit_nodes(nodes)
-    low, high = math.log(1e-6), math.log(s - 4.0 * MUON_MASS**2)
-    q2 = np.exp(low + (high - low) * t)
-    vector, axial = (_at_q_squared(q2, np.array([s]), nodes, axial=flag)[:, 0] for flag in (False, True))
-    scale = FERMI_CONSTANT**2 * FINE_STRUCTURE / (4.0 * math.pi**2) * (high - low)
-    return float(scale * np.sum(w * q2 * vector)), float(scale * np.sum(w * q2 * axial))
-
-
 def trident_spectrum(energy: float = CCFR_ENERGY, radius: float = _IRON_RADIUS, *, nodes: int = 64) -> TridentSpectrum:
     """Return the spectrum in Q^2 of tridents on a nucleus.
 
@@ -136,28 +123,6 @@ def trident_spectrum(energy: float = CCFR_ENERGY, radius: float = _IRON_RADIUS, 
     vector, axial = ((weight * _at_q_squared(q2, s, nodes, axial=flag)).sum(axis=1) for flag in (False, True))
     total = _VECTOR**2 * vector.sum() + _AXIAL**2 * axial.sum()
     return TridentSpectrum(q2, _VECTOR**2 * vector / total, float(_AXIAL**2 * axial.sum() / total))
-
-
-def trident_ratio(g: ArrayLike, mass: ArrayLike, spectrum: TridentSpectrum) -> NDArray[np.float64]:
-    """Return sigma/sigma_SM, in the shape of `g` and `mass` (MeV) broadcast.
-
-    Raises
-    ------
-    DomainError
-        If a mass is below `SMALLEST_MASS`.
-    """
-    interference, square = _moments(mass, spectrum)
-    coupling = np.asarray(g, dtype=np.float64) ** 2
-    return np.asarray(1.0 + 2.0 * coupling * interference + coupling**2 * square)
-
-
-def heavy_trident_ratio(mass_over_g: ArrayLike) -> NDArray[np.float64]:
-    """Return sigma/sigma_SM for a mediator much heavier than every Q and M/g in MeV.
-
-    It is [1 + (1 + 4 s_W^2 + 2 v^2 g^2/M^2)^2]/[1 + (1 + 4 s_W^2)^2] (arXiv:1406.2332), where muon masses are neglected.
-    """
-    shift = 2.0 * _VACUUM / np.asarray(mass_over_g, dtype=np.float64) ** 2
-    return np.asarray((1.0 + (2.0 * _VECTOR + shift) ** 2) / (1.0 + 4.0 * _VECTOR**2))
 
 
 def trident_limit(

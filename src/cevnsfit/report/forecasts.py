@@ -28,50 +28,27 @@ BANDED: Final = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LimitBand:
-    """An expected limit against one parameter.
+    """An expected limit against one parameter, or against a varied field.
 
     Attributes
     ----------
     label
-        The experiments.
+        The experiments, or the setting of the other varied fields.
     x
-        Values of the parameter, shape (n,).
+        Values of the parameter or the field, shape (n,).
     limit
         Median limit, shape (n,), infinite where nothing is excluded.
     bands
         Limits at -2, -1, 0, 1, 2 standard deviations, shape (n, 5).
-    discovery
-        Discovery reach at each significance, shape (n, m).
+    others
+        The discovery reach at each significance, shape (n, m), or the limit with statistical errors alone, shape (n, 1).
     """
 
     label: str
     x: NDArray[np.float64]
     limit: NDArray[np.float64]
     bands: NDArray[np.float64]
-    discovery: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WhatIfLine:
-    """Limits against a varied field.
-
-    Attributes
-    ----------
-    label
-        Setting of the other varied fields, or an empty string.
-    x
-        Values of the field, shape (n,).
-    limit, statistics_only
-        Limits with all systematics and with statistical errors alone, shape (n,), infinite where nothing is excluded.
-    bands
-        Limits with all systematics at -2, -1, 0, 1, 2 standard deviations, shape (n, 5).
-    """
-
-    label: str
-    x: NDArray[np.float64]
-    limit: NDArray[np.float64]
-    statistics_only: NDArray[np.float64]
-    bands: NDArray[np.float64]
+    others: NDArray[np.float64]
 
 
 def draw_limit(ax: Axes, band: LimitBand, *, colour: str, filled: bool) -> list[Artist]:
@@ -140,7 +117,7 @@ def forecast_figure(
         ax.set_xlim(float(main.x[0]), float(main.x[-1]))
         for rank, band in enumerate(bands):
             draw_limit(ax, band, colour=PALETTE[(len(bands) - 1 - rank) % len(PALETTE)], filled=band is main)
-        for sigma, values, dashes in zip(discovery, main.discovery.T, (":", "-."), strict=False):
+        for sigma, values, dashes in zip(discovery, main.others.T, (":", "-."), strict=False):
             ax.plot(main.x, _shown(values), color="black", linestyle=dashes, zorder=3, label=rf"discovery at {sigma:g}$\,\sigma$")
         ax.set_xlabel(axis_label(*x))
         ax.set_ylabel(axis_label(*y))
@@ -168,7 +145,7 @@ def expected_figure(
             )
         ax.plot([band.limit[0] for band in bands], rows, "|", color=PALETTE[0], markersize=22, label="median")
         for place, (sigma, marker) in enumerate(zip(discovery, "ox", strict=False)):
-            found = [band.discovery[0, place] for band in bands]
+            found = [band.others[0, place] for band in bands]
             ax.plot(found, rows, marker, color="black", linestyle="none", label=rf"discovery at {sigma:g}$\,\sigma$")
         ax.set_yticks(rows, [wrapped(band.label) for band in bands])
         ax.set_ylim(len(bands) - 0.5, -1.2)
@@ -181,14 +158,14 @@ def expected_figure(
     return figure_of(ax)
 
 
-def _reach(bands: Sequence[LimitBand]) -> tuple[float, float]:
-    """Return the ends of an axis of limits."""
-    values = np.concatenate([values.ravel() for band in bands for values in (band.limit, band.bands, band.discovery)])
+def _reach(bands: Sequence[LimitBand], below: float = 0.5, above: float = 2.0) -> tuple[float, float]:
+    """Return the ends of an axis of limits, in units of the smallest and of the largest one."""
+    values = np.concatenate([values.ravel() for band in bands for values in (band.limit, band.bands, band.others)])
     shown = values[np.isfinite(values) & (values > 0.0)]
-    return (0.5 * float(shown.min()), 2.0 * float(shown.max())) if len(shown) else (1e-5, 1.0)
+    return (below * float(shown.min()), above * float(shown.max())) if len(shown) else (1e-5, 1.0)
 
 
-def whatif_figure(lines: Sequence[WhatIfLine], field: AxisLabel, poi: str, *, scale: str, notes: Sequence[str] = ()) -> Figure:
+def whatif_figure(lines: Sequence[LimitBand], field: AxisLabel, poi: str, *, scale: str, notes: Sequence[str] = ()) -> Figure:
     """Return a plot of limits against a field; below it their ratio to the limits of statistical errors alone, which shows the floor.
 
     Parameters
@@ -216,19 +193,16 @@ def whatif_figure(lines: Sequence[WhatIfLine], field: AxisLabel, poi: str, *, sc
     with style():
         figure = new_figure(7.4, 6.6 + 0.25 * len(notes))
         ax, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, 1.0])
-        everything = np.concatenate([values.ravel() for line in lines for values in (line.limit, line.statistics_only, line.bands)])
-        shown = everything[np.isfinite(everything) & (everything > 0.0)]
-        if len(shown):
-            ax.set_ylim(0.7 * float(shown.min()), 1.4 * float(shown.max()))
+        ax.set_ylim(*_reach(lines, 0.7, 1.4))
         for rank, line in enumerate(lines):
             colour = PALETTE[rank % len(PALETTE)]
             before = f"{line.label}: " if line.label else ""
             if len(lines) <= BANDED:
                 draw_bands(ax, line.x, np.clip(line.bands, *ax.get_ylim()), colour=colour)
             ax.plot(line.x, _shown(line.limit), color=colour, label=f"{before}all systematics")
-            ax.plot(line.x, _shown(line.statistics_only), color=colour, linestyle="--", label=f"{before}statistical errors alone")
+            ax.plot(line.x, _shown(line.others[:, 0]), color=colour, linestyle="--", label=f"{before}statistical errors alone")
             with np.errstate(invalid="ignore"):
-                below.plot(line.x, _shown(line.limit / line.statistics_only), color=colour)
+                below.plot(line.x, _shown(line.limit / line.others[:, 0]), color=colour)
         ax.set_yscale("log")
         ax.set_xscale(scale)
         below.axhline(1.0, color="0.5", linewidth=0.8, zorder=0)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.spectra import spectra_figure
-from cevnsfit.report.style import BAND, MODELS, PALETTE, SIGNAL, axis_label, figure_of, line_style, new_figure, save_figure, style, wrapped
+from cevnsfit.report.style import BAND, MODELS, PALETTE, SIGNAL, axis_label, figure_of, line_style, new_figure, style, wrapped
 from cevnsfit.report.zoom import narrow_window
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
     Entry = tuple[Plane, Sequence[Region], str]
     Curve = tuple[str, NDArray[np.float64]]
-
-__all__ = ["Band", "draw_band", "draw_best_fit", "draw_curves", "draw_exclusion", "exclusion_figure", "save_figure", "spectra_figure"]
 
 _FILL: Final = 0.24
 _CURVE_STYLES: Final = ((0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 3)))

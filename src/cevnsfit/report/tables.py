@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.extras import optional
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cevnsfit.infer.planes import Interval
-    from cevnsfit.infer.results import FitResult
 
 WIDTH: Final = 160
 """Of text that goes into files and pipes."""
@@ -90,13 +90,8 @@ class ResultTable:
         if not 0 <= number < len(sheets):
             message = f"there is no table {number} here, of {len(sheets)}"
             raise CevnsfitError(message)
-        try:
-            import pandas as pd
-        except ImportError:
-            message = "data frames need pandas: pip install 'cevnsfit[dataframe]'"
-            raise CevnsfitError(message) from None
         columns = zip(sheets[number].headers, sheets[number].columns, strict=True)
-        frame = pd.DataFrame({header: _numbers(cells) for header, cells in columns})
+        frame = optional("pandas", "dataframe").DataFrame({header: _numbers(cells) for header, cells in columns})
         frame.attrs["title"] = sheets[number].title
         return frame
 
@@ -138,19 +133,6 @@ def format_intervals(intervals: Sequence[Interval], unit: str = "1") -> str:
         return "none"
     text = ", ".join(f"[{low:.4g}, {high:.4g}]" for low, high in intervals)
     return text if unit == "1" else f"{text} {unit}"
-
-
-def fit_rows(result: FitResult) -> list[tuple[str, str, str, str]]:
-    """Return name, value with Hesse error, and both ends of the 68.3 % interval, where these were asked for, of every floating parameter, as text."""
-    return [
-        (
-            name,
-            format_value(result.values[name], result.errors.get(name)),
-            _end(result.lower[name]) if name in result.lower else "",
-            _end(result.upper[name]) if name in result.upper else "",
-        )
-        for name in result.floating
-    ]
 
 
 def print_table(console: Console, sheet: Sheet) -> None:
@@ -237,7 +219,3 @@ def _widths(columns: Sequence[_Column], width: int) -> list[int]:
 def _is_number(cell: str) -> bool:
     """Return whether a cell starts like a number, or says that there is none."""
     return not cell or cell in {"none", "nan", "-"} or cell.lstrip("+-[( ")[:1].isdigit()
-
-
-def _end(value: float) -> str:
-    return f"{value:.4g}" if math.isfinite(value) else "-"

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+NAME_PATTERN: Final = r"^[a-z][a-z0-9_-]*$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 TABLE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv$"
 WORKSPACE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.json$"
 TablePath = Annotated[str, Field(pattern=TABLE_PATTERN)]

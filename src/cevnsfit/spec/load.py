@@ -6,7 +6,7 @@ import copy
 import hashlib
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
+from cevnsfit.spec.channels import KEY, channel_sources, collected, split_channel
 from cevnsfit.spec.checks import check_experiment
 from cevnsfit.spec.fields import TABLE_PATTERN, UNKNOWN, explained, known_fields
 from cevnsfit.spec.instrument import Stage
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cevnsfit.core.axes import Axis
+    from cevnsfit.spec.channels import ChannelSource
     from cevnsfit.spec.findings import Place
 
     _Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
@@ -58,10 +60,15 @@ class Experiment(Document):
         SHA-256 of experiment.yaml, of each table and of the workspace, by file name, and of shipped spectra.
     workspace
         The pyhf workspace that the description names, or None.
+    channel
+        Name of the channel that this is, of an experiment with channels.
+    channels
+        The channels of the folder by name, in its order; empty where it has none. Spec, axes and variants are those of the first one then, tables and
+        digests those of all.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **dict.fromkeys(("spec", "tables", "variants", "overrides", "digests", "workspace")),
+        **dict.fromkeys(("spec", "tables", "variants", "overrides", "digests", "workspace", "channel", "channels")),
         **{key: f"spec.{key}" for key in ("name", "title", "status")},
         **{key: key for key in ("target", "bins")},
         "axes": "lengths",
@@ -78,6 +85,12 @@ class Experiment(Document):
     overrides: tuple[tuple[str, str], ...]
     digests: Mapping[str, str]
     workspace: Mapping[str, Any] | None = None
+    channel: str = ""
+    channels: Mapping[str, Experiment] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain values that `--json` prints, with the names of channels where there are any."""
+        return {**Document.to_dict(self), **({"channels": list(self.channels)} if self.channels else {})}
 
     @property
     def name(self) -> str:
@@ -85,9 +98,29 @@ class Experiment(Document):
         return self.spec.name
 
     @property
+    def label(self) -> str:
+        """Return the name of the channel in a likelihood: that of the experiment, "EXPERIMENT.CHANNEL" for one of several."""
+        return f"{self.name}.{self.channel}" if self.channel else self.name
+
+    @property
+    def parts(self) -> tuple[Experiment, ...]:
+        """Return the channels, itself where it has none."""
+        return (*self.channels.values(),) if self.channels else (self,)
+
+    @property
     def target(self) -> str:
-        """Return compound and mass of the detector."""
-        return f"{self.spec.target.compound}, {self.spec.target.mass / 1e3:.6g} kg"
+        """Return compound and mass of the detector, of each channel where they differ."""
+        texts = dict.fromkeys(f"{part.spec.target.compound}, {part.spec.target.mass / 1e3:.6g} kg" for part in self.parts)
+        return "; ".join(texts)
+
+    @property
+    def has_data(self) -> bool:
+        """Return whether there are observed counts, in all channels."""
+        return all(part.spec.has_data for part in self.parts)
+
+    def sees_electrons(self) -> bool:
+        """Return whether electron recoils can lie in the window of every channel."""
+        return all(part.spec.sees_electrons() for part in self.parts)
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -96,12 +129,15 @@ class Experiment(Document):
 
     @property
     def bins(self) -> int:
-        """Return the number of bins."""
-        return math.prod(self.lengths.values())
+        """Return the number of bins, of all channels together."""
+        return sum(math.prod(axis.nbins for axis in part.axes) for part in self.parts)
 
     @property
     def observed(self) -> int | None:
         """Return the number of observed events; None for a projection, and where a workspace holds them."""
+        if self.channels:
+            found = [part.observed for part in self.parts]
+            return None if None in found else sum(count for count in found if count is not None)
         counts = self.spec.observed
         return None if counts is None else round(float(self.tables[counts.table].on(self.axes, counts.column).sum()))
 
@@ -130,7 +166,35 @@ def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = N
         raise SpecError([Problem(str(folder / FILE), None, "", _OUT)])
     source = read_yaml(folder / FILE)
     changes = {} if overrides is None else dict(overrides)
+    channels = channel_sources(folder / FILE, source, changes)
+    if not channels:
+        return _loaded(folder, source, changes)
+    parts: dict[str, Experiment] = {}
+    wrong: list[tuple[ChannelSource, Sequence[Problem]]] = []
+    for channel in channels:
+        try:
+            parts[channel.name] = replace(_loaded(folder, channel.source, channel.changes), channel=channel.name)
+            wrong.append((channel, ()))
+        except SpecError as error:
+            wrong.append((channel, error.problems))
+    if problems := collected(wrong):
+        raise SpecError(problems)
+    return _whole(parts, changes)
+
+
+def _whole(parts: Mapping[str, Experiment], changes: Mapping[str, object]) -> Experiment:
+    """Return the experiment of some channels."""
+    tables = {file: table for part in parts.values() for file, table in part.tables.items()}
+    digests = {file: digest for part in parts.values() for file, digest in part.digests.items()}
+    changed = tuple((path, str(value)) for path, value in changes.items())
+    first = next(iter(parts.values()))
+    return replace(first, channel="", channels=dict(parts), tables=tables, digests=digests, overrides=changed)
+
+
+def _loaded(folder: Path, source: YamlSource, changes: Mapping[str, object]) -> Experiment:
+    """Return the experiment of a description without channels, or of one channel."""
     merged = _overridden(_plain(source.data), source, changes)
+    merged.pop(KEY, None)
     spec, problems = _validated(merged, source, changes)
     if spec is None:
         raise SpecError(problems + _read_tables(_table_references(merged, ()), folder, source)[1])
@@ -156,7 +220,14 @@ def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = N
 def has_field(folder: Path, path: str, changes: Mapping[str, object]) -> bool:
     """Return whether the description of an experiment has a field, in its file or as an optional one, after some `changes`."""
     source = read_yaml(folder / FILE)
+    channel, path = split_channel(path)
+    sources = {entry.name: entry for entry in channel_sources(folder / FILE, source, changes)}
+    if channel and channel not in sources:
+        return False
+    chosen = sources.get(channel, next(iter(sources.values()), None))
+    source, changes = (source, changes) if chosen is None else (chosen.source, chosen.changes)
     data = _overridden(_plain(source.data), source, changes)
+    data.pop(KEY, None)
     *parents, last = path.split(".")
     if holds(data, [*parents, last]):
         return True

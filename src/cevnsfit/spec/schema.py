@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -171,7 +171,7 @@ class WorkspaceSpec(Spec):
 
 
 class ExperimentSpec(Spec):
-    """One experiment, as its folder describes it."""
+    """One experiment, as its folder describes it; its `channels` are taken apart before, see `spec.channels`."""
 
     schema_version: Literal[1]
     name: Name
@@ -194,6 +194,7 @@ class ExperimentSpec(Spec):
     systematics: dict[Name, Systematic] = Field(default_factory=dict)
     released: Released | None = None
     workspace: WorkspaceSpec | None = None
+    channels: dict[Name, dict[str, Any]] = Field(default_factory=dict, exclude=True)
 
     @property
     def has_data(self) -> bool:

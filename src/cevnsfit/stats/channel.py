@@ -116,6 +116,8 @@ class Channel:
         Lengths of the axes; nb is their product, in C order.
     moving
         The templates that a parameter moves in time, the last axis: `templates` are those where it is 0. None for none.
+    experiment
+        The experiment that it is one of several channels of; empty where it is the only one.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Channel:
     control: ControlRegion | None
     bins: tuple[int, ...]
     moving: Moving | None = None
+    experiment: str = ""
 
     def __post_init__(self) -> None:
         rows, nb = self.templates.shape
@@ -140,6 +143,11 @@ class Channel:
         if not np.isfinite(self.templates).all():
             message = f"channel {self.name}: templates must be finite"
             raise CevnsfitError(message)
+
+    @property
+    def owner(self) -> str:
+        """Return the name of its experiment."""
+        return self.experiment if self.experiment else self.name
 
     def moved(self, factors: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what arrival times add to the expected counts, shape (P, nb), at amplitudes (P, M) and local parameters (P, n)."""

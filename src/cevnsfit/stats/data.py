@@ -169,11 +169,11 @@ def asked_data(joint: Joint, data: str | Mapping[str, ArrayLike], values: Mappin
 
 def kept_channels(joint: Joint, keep: Collection[str]) -> set[str]:
     """Return the channels that keep their observed counts; those without any do not. UnknownNameError if there is no such channel."""
-    names = [channel.name for channel in joint.channels]
+    names = [*dict.fromkeys(name for channel in joint.channels for name in (channel.owner, channel.name))]
     for name in keep:
         if name not in names:
             raise UnknownNameError("experiment", name, names)
-    return {channel.name for channel in joint.channels if channel.name in keep and channel.observed is not None}
+    return {channel.name for channel in joint.channels if {channel.name, channel.owner} & {*keep} and channel.observed is not None}
 
 
 def data_text(data: str | Mapping[str, ArrayLike], truth: Mapping[str, float], seed: int | None) -> str:

@@ -44,8 +44,6 @@ def fingerprint(likelihood: Likelihood, points: Sequence[Mapping[str, float]] = 
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     points
         Values at which templates are looked at too, by name, defaults where not given; names of parameters that rebuild none are left out.
     """

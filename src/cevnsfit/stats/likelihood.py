@@ -130,6 +130,13 @@ class Likelihood(Document):
         return tuple(p.name for p in self.parameters if not p.fixed)
 
     @property
+    def experiments(self) -> tuple[str, ...]:
+        """Return the names of the experiments, those of the channels where it was built by hand."""
+        if self.inputs:
+            return tuple(self.inputs)
+        return tuple(dict.fromkeys(channel.owner for channel in self.at({}).channels))
+
+    @property
     def nonlinear(self) -> ParameterSet:
         """Return the nonlinear parameters."""
         return self.parameters.of_kind("nonlinear")
@@ -236,7 +243,7 @@ class Likelihood(Document):
         seed
             Of the pseudo-experiment.
         keep
-            Channels that keep their observed counts.
+            Experiments or channels that keep their observed counts.
         truth, **true
             True values of parameters of any kind by name; defaults (the Standard Model) for the rest.
 

@@ -23,16 +23,14 @@ from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cevnsfit.infer.compatibility import Compatibility
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
-
-    Progress = Callable[[int, int], None]
+    from cevnsfit.studies.workers import Progress, Workers
 
 
 @verb
@@ -180,8 +178,12 @@ def signal_strengths(likelihood: Likelihood) -> tuple[SignalStrength, ...]:
     """
     held, free = _of_strength(likelihood)
     require_possible(free, likelihood.axes)
-    places = [place for place, channel in enumerate(free.channels) if channel.observed is not None]
-    wanted = [[place] for place in places] + ([places] if len(places) == len(free.channels) > 1 else [])
+    places: dict[str, list[int]] = {}
+    for place, channel in enumerate(free.channels):
+        if channel.observed is not None:
+            places.setdefault(channel.owner, []).append(place)
+    everything = [place for own in places.values() for place in own]
+    wanted = [*places.values(), *([everything] if len(everything) == len(free.channels) and len(places) > 1 else [])]
     return tuple(_strength(_only(held, chosen), _only(free, chosen)) for chosen in wanted)
 
 
@@ -194,7 +196,7 @@ def _of_strength(likelihood: Likelihood) -> tuple[Joint, Joint]:
     data, centres = {channel.name: channel for channel in given.channels}, {p.name: p.centre for p in given.parameters}
     for treatment in ("hold", "profile"):
         analysis = replace(origin, model="signal-strength", signal_systematics=treatment, electrons=False, floating=(), at=())
-        joint = build(analysis, experiments, fitted=False).at({})
+        joint = build(analysis, experiments).at({})
         channels = tuple(replace(c, observed=data[c.name].observed, control=data[c.name].control) for c in joint.channels)
         parameters = ParameterSet(tuple(replace(p, centre=centres.get(p.name, p.centre)) for p in joint.parameters))
         found.append(replace(joint, parameters=parameters, channels=channels))
@@ -214,7 +216,7 @@ def _strength(held: Joint, free: Joint) -> SignalStrength:
     measured, best = fit(held, minos=()), fit(free, minos=())
     standard = profile(free, {name: np.ones(1)})
     return SignalStrength(
-        label=" + ".join(counts),
+        label=" + ".join(dict.fromkeys(channel.owner for channel in free.channels)),
         observed=float(sum(channel.observed.sum() for channel in free.channels if channel.observed is not None)),
         expected=float(sum(values.sum() for components in counts.values() for values in components.values())),
         strength=measured.values[name],

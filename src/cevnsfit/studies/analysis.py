@@ -15,14 +15,15 @@ from cevnsfit.infer.intervals import Level
 from cevnsfit.io.overlays import read_overlay
 from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.physics.trident import SMALLEST_MASS, trident_limit, trident_spectrum
-from cevnsfit.report.plots import save_figure, spectra_figure
+from cevnsfit.report.style import save_figure
 from cevnsfit.spec.analysis import analysis_of
 from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.agreement import SignalStrength, signal_strengths
-from cevnsfit.studies.exclusion import regions_of, write_plot, write_tables
+from cevnsfit.studies.exclusion import exclusion_picture, regions_of, write_tables
 from cevnsfit.studies.fitting import Fit, fit
 from cevnsfit.studies.grids import parse_grids
+from cevnsfit.studies.pictures import spectra
 from cevnsfit.studies.scan import scans
 from cevnsfit.studies.setup import build_each, build_likelihood, parse_assignments, treatment, units_of
 
@@ -187,10 +188,10 @@ def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> t
     if not picture:
         return tuple(files)
     study = result.study
-    files.append(write_plot(result.planes, folder / "exclusion.png", study.reference, curves=study.curves, title=study.title))
-    drawn = [projection for best in result.fits for counts in best.counts.values() for projection in counts.projections]
-    if drawn:
-        files.append(save_figure(spectra_figure(drawn), folder / "spectra.png"))
+    figure = exclusion_picture(result.planes, study.reference, curves=study.curves, title=study.title)
+    files.append(save_figure(figure, folder / "exclusion.png"))
+    if result.fits:
+        files.append(save_figure(spectra(result.fits), folder / "spectra.png"))
     return tuple(files)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.sensitivity import SIGMAS, Outlook, outlook
 from cevnsfit.io.tables import cell
@@ -14,7 +15,7 @@ from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import expected, join
 from cevnsfit.studies.fitting import poi_name, require_observed, unheld
 from cevnsfit.studies.possible import require_possible
-from cevnsfit.studies.setup import asked_to_float, check_floating, fix
+from cevnsfit.studies.setup import asked_to_float, check_floating
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,34 +37,34 @@ def asked_outlook(
     if missing := unheld(likelihood, at):
         message = f"{', '.join(missing)} must be held: --at {missing[0]}=VALUE, in Python at={{'{missing[0]}': VALUE}}"
         raise CevnsfitError(message)
-    fix(likelihood, at)
+    joint_at(likelihood, at)
     for name in true:
         if likelihood.parameters[name].kind == "nuisance":
             message = f"{name} is a systematic; the truth is given by parameters of the model"
             raise CevnsfitError(message)
     _require_counts(likelihood, observed)
     truth = {**{name: value for name, value in at.items() if name in likelihood.nonlinear}, **true}
-    joint, held = fix(likelihood.with_data("asimov", truth), at)
+    joint, held = joint_at(likelihood.with_data("asimov", truth), at)
     name = poi_name(joint, poi, at)
     check_floating(asked_to_float(likelihood), at, (name,))
     value = truth.get(name, joint.parameters[name].default)
     asimov = real = hypothesis(joint, name, value, at=held)
     if observed:
-        real = hypothesis(fix(likelihood.with_data("asimov", truth, keep=observed), at)[0], name, value, at=held)
-    fluctuating = tuple(channel.name for channel in joint.channels if channel.name not in observed)
+        real = hypothesis(joint_at(likelihood.with_data("asimov", truth, keep=observed), at)[0], name, value, at=held)
+    fluctuating = tuple(channel.name for channel in joint.channels if channel.owner not in observed)
     return outlook(asimov, real, fluctuating, cl=level.cl, dof=level.dof)
 
 
 def _require_counts(likelihood: Likelihood, observed: Sequence[str]) -> None:
     joint = likelihood.at({})
-    names = [channel.name for channel in joint.channels]
+    names = list(likelihood.experiments)
     unknown = [name for name in observed if name not in names]
     if unknown:
         kind = "experiment"
         raise UnknownNameError(kind, unknown[0], names)
-    kept = tuple(channel for channel in joint.channels if channel.name in observed)
-    require_observed([channel.name for channel in kept if channel.observed is None])
-    if len(kept) == len(names):
+    kept = tuple(channel for channel in joint.channels if channel.owner in observed)
+    require_observed([*dict.fromkeys(channel.owner for channel in kept if channel.observed is None)])
+    if len(kept) == len(joint.channels):
         message = f"nothing is left to forecast: {', '.join(names)} keep their observed counts"
         raise CevnsfitError(message)
     require_possible(join(joint.parameters, kept), likelihood.axes)
@@ -72,7 +73,7 @@ def _require_counts(likelihood: Likelihood, observed: Sequence[str]) -> None:
 def statement(likelihood: Likelihood, true: Mapping[str, float], observed: Sequence[str]) -> str:
     """Return what the data of a forecast are."""
     truth = ", ".join(f"{name} = {value:g}" for name, value in true.items())
-    names = [channel.name for channel in likelihood.at({}).channels]
+    names = likelihood.experiments
     text = (
         f"Asimov data {f'at {truth}' if truth else 'of the Standard Model'} for {', '.join(name for name in names if name not in observed)}"
     )
@@ -83,7 +84,10 @@ def events(likelihood: Likelihood) -> dict[str, float]:
     """Return the signal counts that the Standard Model expects in each experiment."""
     joint = likelihood.at({})
     counts = expected(joint, joint.parameters.defaults())
-    return {name: float(components.get(SIGNAL, np.zeros(1)).sum()) for name, components in counts.items()}
+    found: dict[str, float] = {}
+    for channel in joint.channels:
+        found[channel.owner] = found.get(channel.owner, 0.0) + float(counts[channel.name].get(SIGNAL, np.zeros(1)).sum())
+    return found
 
 
 def by_sigma(limits: Sequence[float]) -> dict[str, float]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.infer.fit import fit
-from cevnsfit.infer.intervals import intervals
-from cevnsfit.model.build import RELEASED, SIGNAL, likelihood_of
+from cevnsfit.model.build import RELEASED, SIGNAL
 from cevnsfit.moments.boson_loops import vector_contribution
 from cevnsfit.physics.constants import ELECTRON_MASS, FM, MUON_MASS, TAU_MASS
 from cevnsfit.physics.couplings import COUPLING_SETS, tree_level
@@ -26,6 +25,9 @@ from cevnsfit.physics.nuclei import Nuclide, composition
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
+from cevnsfit.studies.fitting import fit
+from cevnsfit.studies.limits import intervals
+from cevnsfit.studies.setup import build_likelihood
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from cevnsfit.core.analysis import SignalSystematics
     from cevnsfit.infer.results import FitResult
     from cevnsfit.stats.joint import Joint
+    from cevnsfit.studies.fitting import Fit
 
 STRENGTH: Final = "signal_strength"
 
@@ -54,22 +57,35 @@ class StrengthFit:
     experiment
         Its description.
     nominal
-        Expected counts of each component before the fit, shape (bins,).
-    counts, errors
-        Fitted counts of each component, and their errors with the shapes held at their best values.
-    strength
-        Signal strength, with the mean of its two profile errors.
-    nll2, significance
-        -2 ln lambda, and the square root of its increase without a signal.
+        Expected counts of each component before the fit, in the bins of its axes.
+    best
+        The best fit.
+    errors
+        Errors of the fitted counts of each component, with the shapes held at their best values.
     """
 
     experiment: Experiment
     nominal: Mapping[str, NDArray[np.float64]]
-    counts: Mapping[str, float]
+    best: Fit
     errors: Mapping[str, float]
-    strength: Ours
-    nll2: float
-    significance: float
+
+    @property
+    def strength(self) -> Ours:
+        """Return the signal strength, with the mean of its two profile errors."""
+        return _with_error(self.best, STRENGTH)
+
+    @property
+    def counts(self) -> Mapping[str, float]:
+        """Return the fitted counts of each component."""
+        return self.best.expected[self.experiment.name]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """Signal counts of one channel, predicted and of the released template, shape (bins,) each."""
+
+    predicted: NDArray[np.float64]
+    released: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,10 +98,13 @@ class Shared:
         Fits of the signal strength.
     heavy
         Allowed couplings of an L_mu-L_tau mediator of 1 GeV.
+    runs
+        Predicted counts of solar neutrinos in each run of XENONnT, and those of the collaboration's template.
     """
 
     fits: Mapping[str, StrengthFit]
     heavy: tuple[tuple[float, float], ...]
+    runs: Mapping[str, Run]
 
 
 CheckFunction = Callable[[Shared], Ours]
@@ -101,51 +120,42 @@ _FITS: Final[Mapping[str, tuple[str, str, SignalSystematics | None]]] = {
 _COMPOUNDS: Final = {"ar-40": "Ar[40]", "cs-133": "CsI", "i-127": "CsI"}
 _LOOPS: Final = {"mu-tau": (MUON_MASS, TAU_MASS), "e-mu": (ELECTRON_MASS, MUON_MASS), "e-tau": (ELECTRON_MASS, TAU_MASS)}
 _COMBINED: Final = ("coherent-csi-2021", "coherent-lar-2020")
+_IONISATION: Final = "xenonnt-s2only-2026"
 
 
 def checks() -> dict[str, CheckFunction]:
     """Return the function that computes each number, by its id."""
-    return {**_cross_sections(), **_mediators(), **_csi_2017(), **_csi_2021(), **_lar_2020()}
+    return {**_cross_sections(), **_mediators(), **_csi_2017(), **_csi_2021(), **_lar_2020(), **_xenonnt()}
 
 
 def prepare() -> Shared:
     """Return what the checks share."""
-    return Shared({name: fit_strength(*arguments) for name, arguments in _FITS.items()}, allowed_couplings("lmu-ltau", 1000.0))
-
-
-def fit_strength(name: str, model: str, systematics: SignalSystematics | None) -> StrengthFit:
-    """Return the fit of one experiment with a free signal strength.
-
-    Parameters
-    ----------
-    name
-        A shipped experiment.
-    model
-        "signal-strength" or "released-templates".
-    systematics
-        Treatment of the signal's systematics, see `likelihood_of`.
-    """
-    experiment = load_experiment(name)
-    joint = likelihood_of([experiment], model, signal_systematics=systematics).at({})
-    best = fit(joint, minos=(STRENGTH,))
-    without = fit(joint, at={STRENGTH: 0.0}, minos=())
-    theta = joint.parameters.vector(best.values)
-    counts = {component: float(values.sum()) for component, values in expected(joint, theta)[name].items()}
-    strength = Ours(best.values[STRENGTH], (best.upper[STRENGTH] - best.lower[STRENGTH]) / 2.0)
-    return StrengthFit(
-        experiment=experiment,
-        nominal=expected(joint, joint.parameters.defaults())[name],
-        counts=counts,
-        errors=_count_errors(joint, best, counts, strength),
-        strength=strength,
-        nll2=best.nll2,
-        significance=math.sqrt(max(without.nll2 - best.nll2, 0.0)),
+    return Shared(
+        {name: fit_strength(*arguments) for name, arguments in _FITS.items()},
+        allowed_couplings("lmu-ltau", 1000.0),
+        released_runs(_IONISATION),
     )
 
 
-def _count_errors(joint: Joint, best: FitResult, counts: Mapping[str, float], strength: Ours) -> dict[str, float]:
+def fit_strength(name: str, model: str, systematics: SignalSystematics | None) -> StrengthFit:
+    """Return the fit of a shipped experiment with the strength of "signal-strength" or of "released-templates", see `build_likelihood`."""
+    experiment = load_experiment(name)
+    likelihood = build_likelihood(experiment, model=model, signal_systematics=systematics)
+    best = fit(likelihood, minos=(STRENGTH,))
+    joint = likelihood.at({})
+    nominal = expected(joint, joint.parameters.defaults())[name]
+    found = StrengthFit(experiment, nominal, best, {})
+    return replace(found, errors=_count_errors(joint, found))
+
+
+def _with_error(best: FitResult, parameter: str) -> Ours:
+    """Return the best value of a parameter with the mean of its two profile errors."""
+    return Ours(best.values[parameter], (best.upper[parameter] - best.lower[parameter]) / 2.0)
+
+
+def _count_errors(joint: Joint, found: StrengthFit) -> dict[str, float]:
     """Return the error of each component's count: its norm's error times the change of the count with the norm."""
-    (name,) = (channel.name for channel in joint.channels)
+    name, best, counts, strength = found.experiment.name, found.best, found.counts, found.strength
     errors = {SIGNAL: abs(counts[SIGNAL] / strength.value) * (strength.error if strength.error is not None else math.nan)}
     for component in counts:
         norm = f"{name}.{component}_norm"
@@ -201,15 +211,15 @@ def _csi_2021() -> dict[str, CheckFunction]:
         "csi-2021.predicted.published": _predicted("csi-2021", SIGNAL),
         "csi-2021.fitted": _fitted("csi-2021", SIGNAL),
         "csi-2021.fitted.published": _fitted("csi-2021", SIGNAL),
-        "csi-2021.significance": lambda shared: Ours(shared.fits["csi-2021"].significance),
-        "csi-2021.significance.published": lambda shared: Ours(shared.fits["csi-2021"].significance),
-        "csi-2021.nll": lambda shared: Ours(shared.fits["csi-2021"].nll2),
+        "csi-2021.significance": lambda shared: Ours(shared.fits["csi-2021"].best.significance),
+        "csi-2021.significance.published": lambda shared: Ours(shared.fits["csi-2021"].best.significance),
+        "csi-2021.nll": lambda shared: Ours(shared.fits["csi-2021"].best.nll2),
         "csi-2021.steady-state": _fitted("csi-2021", "steady_state"),
         "csi-2021.beam-neutrons": _fitted("csi-2021", "beam_neutrons"),
         "csi-2021.neutrino-neutrons": _fitted("csi-2021", "neutrino_induced_neutrons"),
         "csi-2021.fitted.shapes": _fitted("csi-2021.shapes", SIGNAL),
         "csi-2021.strength.shapes": lambda shared: shared.fits["csi-2021.shapes"].strength,
-        "csi-2021.significance.shapes": lambda shared: Ours(shared.fits["csi-2021.shapes"].significance),
+        "csi-2021.significance.shapes": lambda shared: Ours(shared.fits["csi-2021.shapes"].best.significance),
         "csi-2021.weak-mixing-angle": lambda _: fit_parameter("coherent-csi-2021", "weak-mixing-angle", "sin2_theta_w"),
         "csi-2021.cross-section": lambda _: fit_parameter("coherent-csi-2021", "cross-section", "sigma_csi"),
         "csi-2021.neutron-radius": lambda _: fit_parameter("coherent-csi-2021", "neutron-radius", "r_n"),
@@ -218,23 +228,41 @@ def _csi_2021() -> dict[str, CheckFunction]:
 
 def _lar_2020() -> dict[str, CheckFunction]:
     found: dict[str, CheckFunction] = {
-        "lar-2020.released.nll": lambda shared: Ours(shared.fits["lar-2020.released"].nll2),
+        "lar-2020.released.nll": lambda shared: Ours(shared.fits["lar-2020.released"].best.nll2),
         "lar-2020.predicted": _predicted("lar-2020", SIGNAL),
         "lar-2020.energy": lambda shared: Ours(largest_deviation(shared.fits["lar-2020"], 0)),
         "lar-2020.time": lambda shared: Ours(largest_deviation(shared.fits["lar-2020"], 2)),
         "lar-2020.fitted": _fitted("lar-2020", SIGNAL),
-        "lar-2020.significance": lambda shared: Ours(shared.fits["lar-2020"].significance),
+        "lar-2020.significance": lambda shared: Ours(shared.fits["lar-2020"].best.significance),
         "lar-2020.fitted.shapes": _fitted("lar-2020.shapes", SIGNAL),
-        "lar-2020.significance.shapes": lambda shared: Ours(shared.fits["lar-2020.shapes"].significance),
-        "lar-2020.significance.published": lambda shared: Ours(shared.fits["lar-2020.shapes"].significance),
+        "lar-2020.significance.shapes": lambda shared: Ours(shared.fits["lar-2020.shapes"].best.significance),
+        "lar-2020.significance.published": lambda shared: Ours(shared.fits["lar-2020.shapes"].best.significance),
         "lar-2020.cross-section": lambda _: fit_parameter("coherent-lar-2020", "cross-section", "sigma_ar"),
     }
     components = {"cevns": SIGNAL, "prompt": "prompt_neutrons", "delayed": "delayed_neutrons", "steady-state": "steady_state"}
     for suffix in ("", ".published"):
         for name, component in components.items():
             found[f"lar-2020.released.{name}{suffix}"] = _fitted("lar-2020.released", component)
-        found[f"lar-2020.released.significance{suffix}"] = lambda shared: Ours(shared.fits["lar-2020.released"].significance)
+        found[f"lar-2020.released.significance{suffix}"] = lambda shared: Ours(shared.fits["lar-2020.released"].best.significance)
     return found
+
+
+def _xenonnt() -> dict[str, CheckFunction]:
+    found: dict[str, CheckFunction] = {}
+    for name in ("sr0", "sr1", "sr2"):
+        found[f"xenonnt-s2only.{name}.total"] = functools.partial(_run_total, name)
+        found[f"xenonnt-s2only.{name}.bins"] = functools.partial(_run_deviation, name, slice(None, -1))
+        found[f"xenonnt-s2only.{name}.last"] = functools.partial(_run_deviation, name, slice(-1, None))
+    return found
+
+
+def _run_total(name: str, shared: Shared) -> Ours:
+    return Ours(float(shared.runs[name].predicted.sum()))
+
+
+def _run_deviation(name: str, bins: slice, shared: Shared) -> Ours:
+    run = shared.runs[name]
+    return Ours(float(np.max(np.abs(run.predicted / run.released - 1.0)[bins])))
 
 
 def _computed(function: Callable[..., ArrayLike], *arguments: object) -> CheckFunction:
@@ -298,8 +326,7 @@ def _nuclide(name: str, radius: float | None = None) -> Nuclide:
 
 def allowed_couplings(model: str, mass: float) -> tuple[tuple[float, float], ...]:
     """Return the allowed couplings of a mediator of `mass` [MeV] at 90 % (one degree of freedom), CsI 2021 and LAr 2020 combined."""
-    likelihood = likelihood_of([load_experiment(name) for name in _COMBINED], model)
-    return intervals(likelihood.at({"mass": mass}), "g", cl=0.90).allowed
+    return intervals(build_likelihood(*_COMBINED, model=model), "g", at={"mass": mass}).allowed
 
 
 def first_limit(model: str, mass: float) -> float:
@@ -309,8 +336,19 @@ def first_limit(model: str, mass: float) -> float:
 
 def fit_parameter(name: str, model: str, parameter: str) -> Ours:
     """Return the best value of a model's parameter for one experiment, with the mean of its two profile errors."""
-    best = fit(likelihood_of([load_experiment(name)], model), floating=(parameter,), minos=(parameter,))
-    return Ours(best.values[parameter], (best.upper[parameter] - best.lower[parameter]) / 2.0)
+    return _with_error(fit(build_likelihood(name, model=model, floating=(parameter,)), minos=(parameter,)), parameter)
+
+
+def released_runs(name: str) -> dict[str, Run]:
+    """Return the signal of each channel of an experiment in the Standard Model, with the released one."""
+    experiment = load_experiment(name)
+    joint = build_likelihood(experiment, model="sm").at({})
+    counts, found = expected(joint, joint.parameters.defaults()), {}
+    for channel, part in experiment.channels.items():
+        assert part.spec.released is not None
+        signal = part.spec.released.signal
+        found[channel] = Run(counts[part.label][SIGNAL], part.tables[signal.table].on(part.axes, signal.column).ravel())
+    return found
 
 
 def largest_deviation(result: StrengthFit, axis: int) -> float:

@@ -10,7 +10,6 @@ import numpy as np
 
 from cevnsfit.core.documents import Result
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.coverage import QUANTITIES, Coverage, is_near, studied
 from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.intervals import intervals, threshold
@@ -27,7 +26,7 @@ from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -36,9 +35,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
-    Progress = Callable[[int, int], None]
 
 TABLE: Final = "coverage.csv"
 PICTURE: Final = "coverage.png"
@@ -238,7 +236,7 @@ def notes_of(study: CoverageStudy) -> list[str]:
 def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
     """Write the table and the picture, and return both paths."""
     (name, unit), poi = _setting(study), study.poi
-    comments = ["how often intervals contain the truth", *notes_of(study), f"cevnsfit {installed_version()}"]
+    comments = ["how often intervals contain the truth", *notes_of(study)]
     headers = [
         *([f"{name} [{unit}]"] if name else []),
         f"true_{poi} [1]",

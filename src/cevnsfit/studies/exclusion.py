@@ -10,12 +10,11 @@ import numpy as np
 
 from cevnsfit.core.documents import Result
 from cevnsfit.core.threads import on_one_thread
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.contour import pieces
 from cevnsfit.infer.intervals import METHOD, Level
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.moments.bands import moment_band
-from cevnsfit.report.plots import Band, exclusion_figure, save_figure
+from cevnsfit.report.plots import Band, exclusion_figure
 from cevnsfit.studies.setup import check_model
 
 if TYPE_CHECKING:
@@ -115,12 +114,20 @@ def write_tables(results: Sequence[Exclusion], folder: Path) -> tuple[Path, Path
         Where `exclusion.csv` and `exclusion_intervals.csv` go.
     """
     x, y = results[0].plane.x, results[0].plane.y
+    regions = [((entry.plane.label, region.cl, region.dof), entry.plane, region) for entry in results for region in entry.regions]
     about = "boundaries between allowed and excluded; a region may have several branches"
     headers = ("label", "cl", "dof", "branch", "point", x.header, y.header)
-    branches = write_rows(folder / TABLE, _comments(results, about), headers, _branch_rows(results))
+    points = (
+        (*start, number, k, cell(u), cell(v))
+        for start, _, region in regions
+        for number, branch in enumerate(region.branches, 1)
+        for k, (u, v) in enumerate(branch, 1)
+    )
+    branches = write_rows(folder / TABLE, _comments(results, about), headers, points)
     about = f"allowed intervals of {y.name}, clipped to the grid; interval 0 means that nothing is allowed"
     headers = ("label", "cl", "dof", x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
-    return branches, write_rows(folder / INTERVALS, _comments(results, about), headers, _interval_rows(results))
+    rows = ((*start, *row) for start, plane, region in regions for row in interval_rows(plane.x.values, region.columns))
+    return branches, write_rows(folder / INTERVALS, _comments(results, about), headers, rows)
 
 
 def _comments(results: Sequence[Exclusion], about: str) -> list[str]:
@@ -137,7 +144,6 @@ def _comments(results: Sequence[Exclusion], about: str) -> list[str]:
         *(f"caveat: {caveat}" for caveat in caveats),
         *(f"{plane.label}: {_best(plane)}" for plane in planes),
         *(f"{plane.label}: {plane.doubtful} points without a valid minimum" for plane in planes if plane.doubtful),
-        f"cevnsfit {installed_version()}",
     ]
 
 
@@ -147,21 +153,6 @@ def _best(plane: Plane) -> str:
     )
     reference = "" if math.isnan(plane.reference_nll2) else f", {plane.reference_nll2:.4f} without new physics"
     return f"best fit {values}, -2 ln lambda = {plane.best['nll2']:.4f}{reference}"
-
-
-def _branch_rows(results: Sequence[Exclusion]) -> Iterator[tuple[object, ...]]:
-    for entry in results:
-        for region in entry.regions:
-            for branch, points in enumerate(region.branches, 1):
-                for point, (x, y) in enumerate(points, 1):
-                    yield entry.plane.label, region.cl, region.dof, branch, point, cell(x), cell(y)
-
-
-def _interval_rows(results: Sequence[Exclusion]) -> Iterator[tuple[object, ...]]:
-    for entry in results:
-        for region in entry.regions:
-            for row in interval_rows(entry.plane.x.values, region.columns):
-                yield entry.plane.label, region.cl, region.dof, *row
 
 
 def interval_rows(values: NDArray[np.float64], columns: Sequence[Sequence[Interval]]) -> Iterator[tuple[object, ...]]:
@@ -174,18 +165,6 @@ def interval_rows(values: NDArray[np.float64], columns: Sequence[Sequence[Interv
 
 
 # --- picture -----------------------------------------------------------------------------------------------------------------------
-
-
-def write_plot(
-    results: Sequence[Exclusion],
-    path: Path,
-    reference: Deviation | None,
-    *,
-    curves: Sequence[tuple[str, NDArray[np.float64]]] = (),
-    title: str | None = None,
-) -> Path:
-    """Write the picture of some planes, see `exclusion_picture`."""
-    return save_figure(exclusion_picture(results, reference, curves=curves, title=title), path)
 
 
 def exclusion_picture(

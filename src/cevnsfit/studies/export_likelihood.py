@@ -13,6 +13,7 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version, package_versions
 from cevnsfit.infer.columns import column
+from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.intervals import METHOD
 from cevnsfit.infer.lines import coupling_scale
 from cevnsfit.infer.profile import profile
@@ -20,15 +21,16 @@ from cevnsfit.io.exports import histfactory
 from cevnsfit.io.exports.hs3 import hs3_document
 from cevnsfit.io.exports.simplified import tabulate
 from cevnsfit.physics.constants import FERMI_CONSTANT
-from cevnsfit.physics.couplings import LEPTONS
+from cevnsfit.physics.couplings import LEPTONS, weak_couplings
 from cevnsfit.physics.form_factors import form_factor
 from cevnsfit.physics.interactions.terms import Target
+from cevnsfit.physics.nuclei import composition
 from cevnsfit.spec.workspaces import validate
 from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.provenance import companion
-from cevnsfit.studies.scan import channels_of, data_of
-from cevnsfit.studies.setup import TEMPLATES, check_model, fix
+from cevnsfit.studies.scan import data_of
+from cevnsfit.studies.setup import TEMPLATES, check_model
 from cevnsfit.studies.verbs import about
 
 if TYPE_CHECKING:
@@ -110,9 +112,6 @@ def charges(model: SignalModel, at: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _nucleon(z: float, n: float) -> Target:
-    from cevnsfit.physics.couplings import weak_couplings
-    from cevnsfit.physics.nuclei import composition
-
     ((nuclide, _),) = composition("I", {})
     one = np.ones(1)
     return Target(nuclide, 0.0 * one, 0.0 * one, z * one, n * one, weak_couplings("tree"), form_factor("helm"))
@@ -121,10 +120,12 @@ def _nucleon(z: float, n: float) -> Target:
 def about_likelihood(likelihood: Likelihood, at: Mapping[str, float]) -> dict[str, Any]:
     """Return the metadata of an exported likelihood."""
     known, origin, data = about(likelihood, at), likelihood.origin, data_of(likelihood)
+    owners = {channel.name: channel.experiment for channel in likelihood.at({}).channels if channel.experiment}
     options = {} if origin is None else {key: value for key, value in plain(origin).items() if key not in {"experiments", "model", "at"}}
     return {
         **about_model(known.model, at),
-        "experiments": list(channels_of(likelihood)),
+        "experiments": list(likelihood.experiments),
+        **({"channels": owners} if owners else {}),
         "caveat": known.caveat,
         "data": data if data else "observed",
         "options": options,
@@ -146,8 +147,6 @@ def workspaces(
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     at
         Held parameters: the nonlinear parameters of the workspace, and couplings or nuisances that are to be fixed.
     grid
@@ -168,7 +167,7 @@ def workspaces(
         raise CevnsfitError(message)
     made = []
     for point in points:
-        joint, values = fix(likelihood, point)
+        joint, values = joint_at(likelihood, point)
         made.append(histfactory.workspace(joint.physical, data, values))
     metadata |= {"shape": {p.name: float(held.get(p.name, p.default)) for p in likelihood.nonlinear if p.name != label}}
     metadata |= {"couplings": _about_couplings(likelihood, made[0]), **_about_workspace(made[0])}
@@ -241,8 +240,6 @@ def hs3(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> dic
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     at
         Held parameters, as in `workspaces`.
     """
@@ -270,8 +267,6 @@ def simplified(likelihood: Likelihood, ends: tuple[float, float], *, at: Mapping
 
     Parameters
     ----------
-    likelihood
-        The likelihood.
     ends
         Smallest and largest mass in MeV.
     at
@@ -283,7 +278,7 @@ def simplified(likelihood: Likelihood, ends: tuple[float, float], *, at: Mapping
         If the model has no mass, or not exactly one coupling on a logarithmic scale.
     """
     held = _held(likelihood, at)
-    fix(likelihood, held)
+    joint_at(likelihood, held)
     couplings = [p for p in likelihood.parameters if p.kind == "polynomial" and p.scale == "log" and not p.fixed]
     if "mass" not in likelihood.nonlinear or len(couplings) != 1 or {"mass", couplings[0].name} & set(held):
         message = f"a simplified likelihood is made over the mass and the coupling of a mediator; {likelihood!r} has other free parameters"
@@ -292,7 +287,7 @@ def simplified(likelihood: Likelihood, ends: tuple[float, float], *, at: Mapping
     for end in ends:
         mass.checked(end)
     data = observed_or_asimov(likelihood.at({}))
-    joint, values = fix(likelihood, {**held, "mass": ends[0]})
+    joint, values = joint_at(likelihood, {**held, "mass": ends[0]})
     standard = profile(joint, {key: np.array([value]) for key, value in {**values, name: 0.0}.items()}, data=data)
     curves = _Curves(likelihood, held, name, data, standard.theta[0])
     best = min(curves.minimum(float(x)) for x in np.geomspace(*ends, 25))
@@ -316,7 +311,7 @@ class _Curves:
     start: NDArray[np.float64]
 
     def at(self, mass: float) -> tuple[Joint, dict[str, float]]:
-        return fix(self.likelihood, {**self.held, "mass": mass})
+        return joint_at(self.likelihood, {**self.held, "mass": mass})
 
     def nll2(self, mass: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
         joint, values = self.at(mass)

@@ -11,22 +11,21 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, NoDataError
 from cevnsfit.infer.fit import fit as minimum
+from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import Joint, join
 from cevnsfit.studies.possible import require_possible
-from cevnsfit.studies.rates import Rates, counts_at
-from cevnsfit.studies.setup import asked_to_float, check_floating, fix
+from cevnsfit.studies.rates import ChannelRates, Rates, counts_at
+from cevnsfit.studies.setup import asked_to_float, check_floating
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.likelihood import Likelihood
-
-    Progress = Callable[[int, int], None]
+    from cevnsfit.studies.workers import Progress
 
 ALL: Final = "all"
 """Name that stands for all parameters that float."""
@@ -56,7 +55,7 @@ class Fit(FitResult):
         **dict.fromkeys(("significance", "signal_significance"), "significance"),
     }
 
-    counts: Mapping[str, Rates]
+    counts: Mapping[str, Rates | ChannelRates]
     significance: float
     delta_nll2_sm: float
     data: str
@@ -80,7 +79,7 @@ class Fit(FitResult):
     @property
     def observed(self) -> dict[str, float | None]:
         """Return the counts that each experiment observed; Asimov counts are not whole."""
-        found = {name: None if entry.observed is None else float(entry.observed.sum()) for name, entry in self.counts.items()}
+        found = {name: entry.seen for name, entry in self.counts.items()}
         return {name: int(total) if total is not None and total.is_integer() else total for name, total in found.items()}
 
 
@@ -121,9 +120,9 @@ def fit(
     prepared(likelihood, held, released=likelihood.nonlinear.names)
     wanted = likelihood.names if minos is not None and ALL in minos else minos
     best = minimum(likelihood, at=held, minos=wanted, progress=progress)
-    joint, others = fix(likelihood, {**held, **{name: best.values[name] for name in likelihood.nonlinear.names}})
+    joint, others = joint_at(likelihood, {**held, **{name: best.values[name] for name in likelihood.nonlinear.names}})
     counts, significance = counts_at(likelihood, best.values, profiled=True), _significance(joint, best, others)
-    signal = sum(float(entry.signal.sum()) for entry in counts.values())
+    signal = sum(entry.totals.get(SIGNAL, 0.0) for entry in counts.values())
     return Fit(
         **{field.name: getattr(best, field.name) for field in dataclasses.fields(best)},
         counts=counts,
@@ -131,11 +130,6 @@ def fit(
         delta_nll2_sm=_above_standard(joint, best, others),
         data=likelihood.data,
     )
-
-
-def require_data(experiments: Sequence[Experiment]) -> None:
-    """Raise NoDataError if one of the experiments has no observed counts."""
-    require_observed([experiment.name for experiment in experiments if not experiment.spec.has_data])
 
 
 def require_observed(missing: Sequence[str]) -> None:
@@ -209,8 +203,8 @@ def prepared(
     held = {} if at is None else dict(at)
     check_floating(asked_to_float(likelihood), held, taken)
     require_nonlinear(likelihood, [*held, *released])
-    joint, values = fix(likelihood, held)
-    require_observed([channel.name for channel in joint.channels if channel.observed is None])
+    joint, values = joint_at(likelihood, held)
+    require_observed([*dict.fromkeys(channel.owner for channel in joint.channels if channel.observed is None)])
     require_possible(joint, likelihood.axes)
     return joint, values
 

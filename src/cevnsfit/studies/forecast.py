@@ -10,11 +10,9 @@ import numpy as np
 
 from cevnsfit.core.documents import Result, keys_of
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.intervals import Intervals, Level
-from cevnsfit.infer.runner import Runner
-from cevnsfit.infer.sensitivity import DISCOVERY, Sensitivity, sensitivity
-from cevnsfit.infer.toy_limits import toy_bands
+from cevnsfit.infer.runner import Call, Runner, every
+from cevnsfit.infer.sensitivity import DISCOVERY, Sensitivity, sensitivity, toy_bands
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import LimitBand, expected_figure, forecast_figure
 from cevnsfit.report.style import AxisLabel
@@ -23,7 +21,7 @@ from cevnsfit.studies.asimov import asked_outlook, by_sigma, events, limit_cells
 from cevnsfit.studies.setup import changes_of, own_name, split_path, units_of
 from cevnsfit.studies.verbs import verb
 from cevnsfit.studies.whatif import WhatIf, what_if
-from cevnsfit.studies.workers import executing, results
+from cevnsfit.studies.workers import executing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,9 +35,8 @@ if TYPE_CHECKING:
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
-    Progress = Callable[[int, int], None]
     Values = Mapping[str, float]
 
 
@@ -180,13 +177,9 @@ def forecast_curve(
     progress: Progress | None = None,
 ) -> tuple[tuple[Forecast, ...], ...]:
     """Return the forecasts of each line, `forecast` of a likelihood with everything given but `at`, at each place, held parameters."""
-    found = results(executor, forecast_at, [(line, place) for place in places for line in lines], progress)
+    calls = [Call(functools.partial(line, at=place), ()) for place in places for line in lines]
+    found = Runner(executor, progress=progress)(every(calls))
     return tuple(tuple(found[k : k + len(lines)]) for k in range(0, len(found), len(lines)))
-
-
-def forecast_at(line: Callable[..., Forecast], at: Mapping[str, float]) -> Forecast:
-    """Return the forecast of a line at some held parameters."""
-    return line(at=at)
 
 
 # --- planned experiments and existing ones ---------------------------------------------------------------------------------------------
@@ -226,7 +219,7 @@ def write_forecast(several: Sequence[Forecast], name: str, path: Path) -> Path:
     poi = several[0].sensitivity.median.poi
     headers = ["label", f"{name} [{_unit(several, name)}]", *limit_headers(poi), *(f"{poi}_discovery_{z:g}_sigma [1]" for z in DISCOVERY)]
     rows = [[entry.about.label, f"{entry.at[name]:.10g}", *_cells(entry.sensitivity)] for entry in several]
-    return write_rows(path, [*_comments(several), f"cevnsfit {installed_version()}"], headers, rows)
+    return write_rows(path, _comments(several), headers, rows)
 
 
 def _unit(several: Sequence[Forecast], name: str) -> str:
@@ -262,15 +255,11 @@ def lines_of(several: Sequence[Forecast]) -> list[list[Forecast]]:
 
 def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None) -> Figure:
     """Return limits with bands against a held parameter that has several values; as bars if there is none."""
-    name, poi, numbers = varied(several), several[0].sensitivity.median.poi, ("limit", "bands", "discovery")
-    bands = [
-        LimitBand(
-            line[0].about.label,
-            np.array([one.at.get(name, 0.0) for one in line]),
-            *(np.array([getattr(one.sensitivity, number) for one in line]) for number in numbers),
-        )
-        for line in lines_of(several)
-    ]
+    name, poi = varied(several), several[0].sensitivity.median.poi
+    bands = []
+    for line in lines_of(several):
+        numbers = [(one.at.get(name, 0.0), one.sensitivity.limit, one.sensitivity.bands, one.sensitivity.discovery) for one in line]
+        bands.append(LimitBand(line[0].about.label, *map(np.array, zip(*numbers, strict=True))))
     if not name:
         return expected_figure(bands, poi, discovery=DISCOVERY, notes=_comments(several), ax=ax)
     x, y, model = AxisLabel(name, _unit(several, name)), AxisLabel(poi, "1"), several[0].about.model

@@ -19,15 +19,14 @@ from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
-    Progress = Callable[[int, int], None]
 
 METHODS: Final = ("profile", "feldman-cousins", "cls")
 

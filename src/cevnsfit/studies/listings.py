@@ -32,12 +32,17 @@ def experiments(several: Sequence[Experiment]) -> Parts:
         (
             each.name,
             each.spec.title,
-            " x ".join(f"{axis} ({bins})" for axis, bins in each.lengths.items()),
+            _bins(each),
             count_text(observed_events(each)),
         )
         for each in several
     ]
     yield Sheet("Experiments", ("name", "title", "axes (bins)", "observed"), rows)
+
+
+def _bins(one: Experiment) -> str:
+    texts = dict.fromkeys(" x ".join(f"{axis} ({bins})" for axis, bins in part.lengths.items()) for part in one.parts)
+    return "; ".join(texts) + (f" in {len(one.channels)} channels" if one.channels else "")
 
 
 def experiment(one: Experiment) -> Parts:
@@ -46,11 +51,20 @@ def experiment(one: Experiment) -> Parts:
     yield f"{spec.name}: {spec.title}"
     yield spec.description
     yield from (f"  {reference}" for reference in spec.references)
-    rows = [(axis.name, str(axis.nbins), f"{axis.display_edges[0]:g} to {axis.display_edges[-1]:g} {axis.unit}") for axis in one.axes]
-    yield Sheet("Axes", ("axis", "bins", "range"), rows)
-    yield Sheet("Response", ("stage", "kind"), [(name, stage.kind) for name, stage in spec.response.items()])
-    measured = [(name, "control region") for name in spec.control_region]
-    yield Sheet("Backgrounds", ("background", "count"), [*((name, b.count.kind) for name, b in spec.backgrounds.items()), *measured])
+    if one.channels:
+        rows = [(name, part.target, _bins(part), count_text(observed_events(part))) for name, part in one.channels.items()]
+        yield Sheet("Channels", ("channel", "target", "axes (bins)", "observed"), rows)
+    ranges = (
+        (axis.name, str(axis.nbins), f"{axis.display_edges[0]:g} to {axis.display_edges[-1]:g} {axis.unit}")
+        for part in one.parts
+        for axis in part.axes
+    )
+    yield Sheet("Axes", ("axis", "bins", "range"), [*dict.fromkeys(ranges)])
+    yield Sheet("Nuclides", ("nuclide", "mass fraction"), [(name, f"{100 * part:.4g} %") for name, part in nuclides(one).items()])
+    yield Sheet("Response", ("stage", "kind"), [*dict.fromkeys((n, s.kind) for p in one.parts for n, s in p.spec.response.items())])
+    counts = ((name, b.count.kind) for part in one.parts for name, b in part.spec.backgrounds.items())
+    measured = ((name, "control region") for part in one.parts for name in part.spec.control_region)
+    yield Sheet("Backgrounds", ("background", "count"), [*dict.fromkeys([*counts, *measured])])
     yield Sheet("Systematics", ("parameter", "kind"), _systematics(one))
     yield f"observed counts: {count_text(observed_events(one))}"
     yield f"shares events with: {', '.join(spec.overlaps) if spec.overlaps else 'no other experiment'}"
@@ -61,18 +75,34 @@ def _systematics(one: Experiment) -> list[tuple[str, str]]:
     """Return name and kind of each parameter of the systematics, those that are off included."""
     from cevnsfit.model.systematics import effect_of
 
-    effects = [effect_of(one, key) for key in one.spec.systematics]
-    return [
+    effects = [effect_of(part, key) for part in one.parts for key in part.spec.systematics]
+    rows = (
         (parameter.name, effect.entry.kind if effect.entry.enabled else f"{effect.entry.kind}, off")
         for effect in effects
         for parameter in effect.parameters
-    ]
+    )
+    return [*dict.fromkeys(rows)]
+
+
+def nuclides(one: Experiment) -> dict[str, float]:
+    """Return the part of the detector's mass in each nuclide, by name; of all channels together."""
+    from cevnsfit.model.signal import mass_fractions
+
+    found: dict[str, float] = {}
+    whole = sum(part.spec.target.mass for part in one.parts)
+    for part in one.parts:
+        for name, fraction in mass_fractions(part).items():
+            found[name] = found.get(name, 0.0) + fraction * part.spec.target.mass / whole
+    return found
 
 
 def observed_events(one: Experiment) -> int | None:
     """Return the number of events that an experiment observed, in its tables or its workspace; None for a projection."""
     from cevnsfit.model.workspace import counting
 
+    if one.channels:
+        found = [observed_events(part) for part in one.parts]
+        return None if None in found else sum(count for count in found if count is not None)
     if one.workspace is None:
         return one.observed
     counts = counting(one).observed

@@ -14,7 +14,7 @@ from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.report.rankings import ranking_figure
 from cevnsfit.report.spectra import spectra_figure
 from cevnsfit.studies.exclusion import Exclusion, exclusion_picture, regions_of
-from cevnsfit.studies.rates import Rates
+from cevnsfit.studies.rates import ChannelRates, Rates
 from cevnsfit.studies.scan import Scan
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def spectra(several: Sequence[Any]) -> Figure:
     return spectra_figure([projection for one in several for rates in _rates(one) for projection in rates.projections])
 
 
-def _rates(one: Fit | Rates | Histogram | Mapping[str, Any], name: str = "") -> Iterator[Rates]:
+def _rates(one: Fit | Rates | ChannelRates | Histogram | Mapping[str, Any], name: str = "") -> Iterator[Rates | ChannelRates]:
     """Yield the counts of each experiment in a result; a mapping is one of experiments, or of the components of one."""
-    if isinstance(one, Rates):
+    if isinstance(one, Rates | ChannelRates):
         yield one
     elif isinstance(one, Histogram):
         yield from _rates({"expected": one}, name)

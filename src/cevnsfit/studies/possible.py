@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.axes import Axis
-    from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Joint
 
@@ -30,8 +29,6 @@ def require_possible(joint: Joint, axes: Mapping[str, Axes]) -> None:
 
     Parameters
     ----------
-    joint
-        The likelihood.
     axes
         The axes of each channel, by which its bins are named; those of a channel without axes are numbered.
     """
@@ -55,12 +52,13 @@ def impossible_bins(channel: Channel, axes: Axes) -> list[str]:
     ]
 
 
-def negative_bins(joint: Joint, experiment: Experiment) -> list[str]:
-    """Return the bins of one experiment in which less than nothing is expected at the defaults, in words."""
-    (total,) = expected_totals(joint, joint.parameters.defaults())
+def negative_bins(joint: Joint, axes: Mapping[str, Axes]) -> list[str]:
+    """Return the bins in which less than nothing is expected at the defaults, in words; the arguments are those of `require_possible`."""
+    totals = expected_totals(joint, joint.parameters.defaults())
     return [
-        f"{experiment.name}: the model expects {total[0, place]:.3g} events in {text}"
-        for place, text in _named(total[0] < 0.0, experiment.axes)
+        f"{channel.name}: the model expects {total[0, place]:.3g} events in {text}"
+        for channel, total in zip(joint.channels, totals, strict=True)
+        for place, text in _named(total[0] < 0.0, axes.get(channel.name, ()))
     ]
 
 

@@ -13,7 +13,6 @@ from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError
 from cevnsfit.core.threads import on_one_thread
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.credible import QUANTILES, Credible, credible, draws
 from cevnsfit.infer.density import Prior, require_proper, target
 from cevnsfit.infer.intervals import threshold
@@ -44,9 +43,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.posterior import Block
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
-    Progress = Callable[[int, int], None]
 
 TABLE: Final = "posterior.csv"
 PICTURE: Final = "posterior.png"
@@ -347,7 +345,7 @@ def write_posterior(result: Posterior, folder: Path) -> tuple[Path, Path]:
     ]
     branches = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in found.intervals)
     comments = [*notes_of(result), f"{found.poi}: {branches}", *([f"not converged: {found.reason}"] if found.reason else [])]
-    table = write_rows(folder / TABLE, [*comments, f"cevnsfit {installed_version()}"], headers, rows)
+    table = write_rows(folder / TABLE, comments, headers, rows)
     return table, save_figure(posterior_picture(result), folder / PICTURE)
 
 

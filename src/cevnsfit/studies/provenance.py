@@ -1,16 +1,21 @@
-"""Where results come from: what is stored with them, and what they say of it."""
+"""Where results come from: what the numbers of a stored one depend on, what is stored with them, and what they say of it."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.documents import plain, read_document
-from cevnsfit.core.errors import ResultError
+from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.core.paths import data_root
 from cevnsfit.core.version import installed_version, package_versions
 from cevnsfit.io.description import LIKELIHOOD
 from cevnsfit.io.layouts import SCAN, TOYS, labels_of, read_scan, read_toys
 from cevnsfit.io.store import store_exists
+from cevnsfit.physics.interactions import model_distribution
+from cevnsfit.spec.catalog import experiment_distribution
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.stats.fingerprint import fingerprint
 from cevnsfit.studies.setup import load_experiments
 
 if TYPE_CHECKING:
@@ -19,8 +24,56 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.io.store import Store
+    from cevnsfit.stats.likelihood import Likelihood
 
 _DOCUMENTS: Final = ("forecast.json", "whatif.json")
+
+
+_SHARED: Final = ("nuclei", "sources")
+"""Folders of the shipped data that every experiment shares."""
+
+
+def origin_of(likelihood: Likelihood) -> Analysis:
+    """Return what a likelihood was built from; CevnsfitError for one that was built by hand."""
+    if likelihood.origin is None:
+        message = "a store says what its numbers were made from, and this likelihood does not know: build it with build_likelihood"
+        raise CevnsfitError(message)
+    return likelihood.origin
+
+
+def made_from(likelihoods: Mapping[str, Likelihood], points: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Return digests of all files, plug-ins with their versions, the version of cevnsfit, and fingerprints of the likelihoods.
+
+    Parameters
+    ----------
+    likelihoods
+        The likelihoods by label.
+    points
+        Values, held or scanned, at which their templates are looked at too.
+
+    Raises
+    ------
+    CevnsfitError
+        If a likelihood was built by hand.
+    """
+    return {
+        "inputs": {name: dict(digests) for likelihood in likelihoods.values() for name, digests in likelihood.inputs.items()},
+        "shared": {f"{name}/{file.name}": _digest(file) for name in _SHARED for file in sorted((data_root() / name).iterdir())},
+        "plugins": _plugins([origin_of(likelihood) for likelihood in likelihoods.values()]),
+        "version": installed_version(),
+        LIKELIHOOD: {label: fingerprint(likelihood, points) for label, likelihood in likelihoods.items()},
+    }
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _plugins(analyses: Sequence[Analysis]) -> dict[str, str]:
+    """Return the distribution and version of each model and experiment that a plug-in adds."""
+    models = {analysis.model: model_distribution(analysis.model) for analysis in analyses}
+    experiments = {name: experiment_distribution(name) for analysis in analyses for name in analysis.experiments}
+    return {name: found for name, found in {**experiments, **models}.items() if found}
 
 
 def provenance(analysis: Analysis, *, seed: int | None = None, existing: Sequence[str] = ()) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from cevnsfit.core.documents import About, keys_of
+from cevnsfit.core.documents import About, Document, keys_of
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.threads import on_one_thread
+from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.planes import Projection
 from cevnsfit.model.build import SIGNAL
 from cevnsfit.stats.joint import expected
-from cevnsfit.studies.setup import fix
 from cevnsfit.studies.verbs import about, checked_at
 
 if TYPE_CHECKING:
@@ -82,6 +82,11 @@ class Rates(Histogram):
         return self.components.get(SIGNAL, 0.0 * self.contents)
 
     @property
+    def seen(self) -> float | None:
+        """Return the observed counts in all bins, or None."""
+        return None if self.observed is None else float(self.observed.sum())
+
+    @property
     def projections(self) -> tuple[Projection, ...]:
         """Return the counts along each axis."""
         return tuple(self._along(place, axis) for place, axis in enumerate(self.axes))
@@ -93,9 +98,85 @@ class Rates(Histogram):
         return Projection(self.experiment, axis.name, axis.unit, axis.display_edges, observed, components)
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ChannelRates(Document):
+    """Expected counts of an experiment with several channels.
+
+    Attributes
+    ----------
+    experiment
+        Its name.
+    parts
+        Counts of each channel, by its name.
+    about
+        What the likelihood is about.
+    """
+
+    document: ClassVar[Mapping[str, str | None]] = {
+        **{key: key for key in ("channels", "units", "signal", "total", "axes", "at")},
+        "components": "totals",
+        "parts": None,
+        **keys_of(About, "about"),
+        "about": None,
+    }
+
+    experiment: str
+    parts: Mapping[str, Rates]
+    about: About
+
+    @property
+    def channels(self) -> list[str]:
+        """Return the names of the channels."""
+        return list(self.parts)
+
+    @property
+    def at(self) -> Mapping[str, float]:
+        """Return the values of the model's parameters at which counts are expected."""
+        return next(iter(self.parts.values())).at
+
+    @property
+    def axes(self) -> dict[str, NDArray[np.float64]] | list[dict[str, NDArray[np.float64]]]:
+        """Return the bin edges of each axis, in its unit; where they are not the same in all channels, one mapping for each of them."""
+        first, *others = (part.axes for part in self.parts.values())
+        edges = [part.edges for part in self.parts.values()]
+        return edges[0] if all(other == first for other in others) else edges
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Return the unit of each axis."""
+        return {name: unit for part in self.parts.values() for name, unit in part.units.items()}
+
+    @property
+    def signal(self) -> list[NDArray[np.float64]]:
+        """Return the counts of the signal in each channel."""
+        return [part.signal for part in self.parts.values()]
+
+    @property
+    def total(self) -> list[NDArray[np.float64]]:
+        """Return the counts of all components in each channel."""
+        return [part.contents for part in self.parts.values()]
+
+    @property
+    def totals(self) -> dict[str, float]:
+        """Return the counts of each component in all channels."""
+        names = dict.fromkeys(name for part in self.parts.values() for name in part.components)
+        return {name: sum(part.totals.get(name, 0.0) for part in self.parts.values()) for name in names}
+
+    @property
+    def seen(self) -> float | None:
+        """Return the counts observed in all channels; None where one has none."""
+        found = [part.seen for part in self.parts.values()]
+        return None if None in found else sum(count for count in found if count is not None)
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """Return the counts of each channel along each axis."""
+        return tuple(projection for part in self.parts.values() for projection in part.projections)
+
+
 @on_one_thread
-def rates(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> dict[str, Rates]:
-    """Return the expected counts of each experiment by name, and the observed ones.
+def rates(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> dict[str, Rates | ChannelRates]:
+    """Return the expected counts of each experiment by name, and the observed ones; of several channels where it has them.
 
     Parameters
     ----------
@@ -119,15 +200,22 @@ def rates(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> d
     return counts_at(likelihood, checked_at(likelihood, at))
 
 
-def counts_at(likelihood: Likelihood, at: Mapping[str, float], *, profiled: bool = False) -> dict[str, Rates]:
+def counts_at(likelihood: Likelihood, at: Mapping[str, float], *, profiled: bool = False) -> dict[str, Rates | ChannelRates]:
     """Return `rates`; a background that a control region measures is what was counted there over the ratio, unless it is `profiled`."""
-    joint, others = fix(likelihood, at)
+    joint, others = joint_at(likelihood, at)
     counts = expected(joint, joint.parameters.vector(others), profiled=profiled)
     used = {p.name: float(at.get(p.name, p.default)) for p in likelihood.parameters if p.kind != "nuisance"}
     known = about(likelihood, at)
-    found = {}
+    found: dict[str, Rates | ChannelRates] = {}
+    several: dict[str, dict[str, Rates]] = {}
     for channel in joint.channels:
         parts = {name: values.reshape(channel.bins) for name, values in counts[channel.name].items()}
         total, observed = np.sum([*parts.values()], axis=0), None if channel.observed is None else channel.observed.reshape(channel.bins)
-        found[channel.name] = Rates(likelihood.axes.get(channel.name, ()), total, channel.name, parts, observed, used, known)
+        counted = Rates(likelihood.axes.get(channel.name, ()), total, channel.name, parts, observed, used, known)
+        if channel.experiment:
+            own = several.setdefault(channel.experiment, {})
+            own[channel.name.removeprefix(f"{channel.experiment}.")] = counted
+            found[channel.experiment] = ChannelRates(channel.experiment, own, known)
+        else:
+            found[channel.name] = counted
     return found

@@ -23,14 +23,14 @@ from cevnsfit.io.exports.netcdf import data_frame, dataset
 from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
 from cevnsfit.stats.likelihood import Observing
 from cevnsfit.studies.grids import numbers
-from cevnsfit.studies.identity import made_from, origin_of
 from cevnsfit.studies.possible import require_possible
+from cevnsfit.studies.provenance import made_from, origin_of
 from cevnsfit.studies.setup import asked_to_float, build_each, check_floating
 from cevnsfit.studies.verbs import about, checked_at
 from cevnsfit.studies.workers import executing, results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor
 
     import pandas as pd
@@ -39,10 +39,9 @@ if TYPE_CHECKING:
 
     from cevnsfit.io.store import Store
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
     Axes = tuple[PlaneAxis, PlaneAxis]
-    Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -206,7 +205,7 @@ def scans(
 
     The label of a plane is that of its experiments, joined with " + ", where it is empty.
     """
-    named = {label if label else " + ".join(channels_of(likelihood)): likelihood for label, likelihood in likelihoods.items()}
+    named = {label if label else " + ".join(likelihood.experiments): likelihood for label, likelihood in likelihoods.items()}
     held = {} if at is None else {name: float(value) for name, value in at.items()}
     *_, asked = [checked_plane(likelihood, grid, held) for likelihood in named.values()]
     with ExitStack() as stack:
@@ -219,11 +218,6 @@ def scans(
         columns = _columns(grids, kept, executor, progress)
     made_with = package_versions() if kept is None else dict(kept.packages)
     return tuple(_scan(label, grids[label], asked, columns[label], made_with) for label in grids)
-
-
-def channels_of(likelihood: Likelihood) -> tuple[str, ...]:
-    """Return the names of the channels of a likelihood."""
-    return tuple(likelihood.axes) if likelihood.axes else tuple(channel.name for channel in likelihood.at({}).channels)
 
 
 def given_to(likelihood: Likelihood) -> list[str]:

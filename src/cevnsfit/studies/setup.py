@@ -19,7 +19,6 @@ from cevnsfit.spec.catalog import experiment_names, resolve
 from cevnsfit.spec.load import FILE, Experiment, has_field, load_experiment
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.grids import quantity
-from cevnsfit.studies.possible import require_possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.analysis import SignalSystematics
     from cevnsfit.physics.interactions.terms import SignalModel
-    from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
 
 
@@ -139,7 +137,7 @@ def build_likelihood(
         known if isinstance(known, Experiment) and dict(known.overrides) == fields else load_experiment(name, fields)
         for known, name, fields in zip(experiments, analysis.experiments, changes_of(analysis), strict=True)
     ]
-    return build(analysis, loaded, fitted=False)
+    return build(analysis, loaded)
 
 
 def _check_kinds(experiments: Sequence[object], changes: object, floating: object) -> None:
@@ -177,23 +175,8 @@ def _where(experiment: str | Path | Experiment) -> str:
     return name if name in experiment_names() and resolve(name) == folder else str(folder)
 
 
-def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *, fitted: bool = True) -> Likelihood:
-    """Return the likelihood of an analysis.
-
-    Parameters
-    ----------
-    analysis
-        What is analysed.
-    experiments
-        Its experiments when they are loaded already.
-    fitted
-        Whether its data are fitted.
-
-    Raises
-    ------
-    FitError
-        If the model cannot make the data that are fitted.
-    """
+def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> Likelihood:
+    """Return the likelihood of an analysis, of its experiments when they are loaded already."""
     check_model(analysis.model)
     experiments = load_experiments(analysis) if experiments is None else experiments
     likelihood = likelihood_of(
@@ -203,8 +186,6 @@ def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None, *
         allow_overlap=analysis.allow_overlap,
         electrons=analysis.electrons,
     )
-    if fitted:
-        require_possible(likelihood.at({}), likelihood.axes)
     return replace(likelihood, parameters=likelihood.parameters.released(analysis.floating), origin=analysis, profiler=profile_minima)
 
 
@@ -283,7 +264,7 @@ def caveat(analysis: Analysis, free: Iterable[str] = ()) -> str:
     label = "" if physics is None else physics.caveat(analysis.held, (*free, *analysis.floating))
     if not label or not analysis.electrons:
         return label
-    cut = [experiment.name for experiment in load_experiments(analysis) if not experiment.spec.sees_electrons()]
+    cut = [experiment.name for experiment in load_experiments(analysis) if not experiment.sees_electrons()]
     return f"{label} in {', '.join(cut)}" if cut else ""
 
 
@@ -292,35 +273,12 @@ def asked_to_float(likelihood: Likelihood) -> tuple[str, ...]:
     return () if likelihood.origin is None else likelihood.origin.floating
 
 
-def described(likelihood: Likelihood, at: Mapping[str, float]) -> Analysis:
-    """Return what is analysed; of a likelihood that was built by hand no more than the names of its channels is known."""
-    if likelihood.origin is not None:
-        return likelihood.origin.holding(at)
-    joint, _ = fix(likelihood, at)
-    return Analysis(tuple(channel.name for channel in joint.channels), "", at=tuple(at.items()))
-
-
 def check_floating(floating: Iterable[str], at: Iterable[str], taken: Iterable[str] = ()) -> None:
     """Raise CevnsfitError if a parameter that should float is held, or is among those `taken`: scanned, or the parameter of interest."""
     both = sorted(set(floating) & {*at, *taken})
     if both:
         message = f"{', '.join(both)} cannot be both profiled (--profile) and held, scanned or the parameter of interest"
         raise CevnsfitError(message)
-
-
-def fix(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[str, float]]:
-    """Return the joint likelihood at the nonlinear parameters among `at` (defaults for the rest), and the other held values.
-
-    Raises
-    ------
-    UnknownNameError
-        If a name is not a parameter of the likelihood.
-    DomainError
-        If a value is outside its domain.
-    """
-    values = {name: likelihood.parameters[name].checked(float(value)) for name, value in at.items()}
-    shape = {name: value for name, value in values.items() if likelihood.parameters[name].kind == "nonlinear"}
-    return likelihood.at(shape), {name: value for name, value in values.items() if name not in shape}
 
 
 def parse_assignments(texts: Sequence[str], units: Mapping[str, str] | None = None) -> dict[str, float]:

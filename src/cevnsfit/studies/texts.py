@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.sensitivity import DISCOVERY
-from cevnsfit.report.tables import Sheet, fit_rows, format_intervals, format_value
+from cevnsfit.report.tables import Sheet, format_intervals, format_value
 from cevnsfit.studies.forecast import lines_of, varied
 from cevnsfit.studies.setup import units_of
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cevnsfit.infer.goodness import Goodness
     from cevnsfit.infer.impacts import Ranking
     from cevnsfit.infer.intervals import Intervals
-    from cevnsfit.infer.planes import Plane
     from cevnsfit.infer.results import FitResult, ToyRecord
     from cevnsfit.studies.agreement import SignalStrength
     from cevnsfit.studies.coverage import CoverageStudy
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from cevnsfit.studies.fitting import Fit
     from cevnsfit.studies.forecast import Forecast
     from cevnsfit.studies.posterior import Posterior
-    from cevnsfit.studies.rates import Rates
+    from cevnsfit.studies.rates import ChannelRates, Rates
     from cevnsfit.studies.scan import Scan
     from cevnsfit.studies.toy_regions import ToyRegion
     from cevnsfit.studies.whatif import WhatIf
@@ -62,6 +61,22 @@ def rates(counts: Rates) -> Parts:
     if counts.observed is not None:
         rows.append(("observed", f"{counts.observed.sum():.0f}"))
     yield Sheet(", ".join(filter(None, (counts.experiment, counts.about.model))), ("component", "counts"), rows)
+    yield from _remarks(counts)
+
+
+def channel_rates(counts: ChannelRates) -> Parts:
+    """Yield the counts of each component of an experiment in each channel."""
+    totals, parts = counts.totals, counts.parts.values()
+    rows = [(name, *(f"{part.totals.get(name, 0.0):.2f}" for part in parts), f"{total:.2f}") for name, total in totals.items()]
+    rows.append(("all", *(f"{part.total:.2f}" for part in parts), f"{sum(totals.values()):.2f}"))
+    if counts.seen is not None:
+        rows.append(("observed", *(f"{part.seen:.0f}" for part in parts), f"{counts.seen:.0f}"))
+    title = ", ".join(filter(None, (counts.experiment, counts.about.model)))
+    yield Sheet(title, ("component", *counts.channels, "counts"), rows)
+    yield from _remarks(counts)
+
+
+def _remarks(counts: Rates | ChannelRates) -> Iterator[str]:
     if counts.at:
         yield f"at {_values(counts.at, counts.about)}"
     if counts.about.caveat:
@@ -90,16 +105,20 @@ def fit(result: Fit) -> Parts:
 
 def _parameters(result: FitResult) -> Sheet:
     title, prefix = alone(result.about.experiments)
-    rows = [(name.removeprefix(prefix), *values) for name, *values in fit_rows(result)]
+    ends = [{name: f"{end:.4g}" if math.isfinite(end) else "-" for name, end in side.items()} for side in (result.lower, result.upper)]
+    rows = [
+        (name.removeprefix(prefix), format_value(result.values[name], result.errors.get(name)), *(side.get(name, "") for side in ends))
+        for name in result.floating
+    ]
     return Sheet(f"Parameters{title}", ("name", "value +- error", "MINOS from", "to"), rows)
 
 
-def _counts(found: Iterable[Rates]) -> Iterator[tuple[str, str, str]]:
+def _counts(found: Iterable[Rates | ChannelRates]) -> Iterator[tuple[str, str, str]]:
     for entry in found:
         yield from ((entry.experiment, name, f"{total:.1f}") for name, total in entry.totals.items())
-        yield entry.experiment, "all", f"{entry.total:.1f}"
-        if entry.observed is not None:
-            yield entry.experiment, "observed", f"{entry.observed.sum():.0f}"
+        yield entry.experiment, "all", f"{sum(entry.totals.values()):.1f}"
+        if entry.seen is not None:
+            yield entry.experiment, "observed", f"{entry.seen:.0f}"
 
 
 def _signal(significance: float) -> str:
@@ -263,11 +282,7 @@ def posterior(result: Posterior) -> Parts:
 
 def scanned(result: Scan | Exclusion) -> Parts:
     """Yield the best fit in a plane."""
-    yield from plane(result.plane)
-
-
-def plane(found: Plane) -> Parts:
-    """Yield the best fit in a plane."""
+    found = result.plane
     best = ", ".join(f"{name} = {format_value(value)}" for name, value in found.best.items() if name != "nll2")
     reference = "" if math.isnan(found.reference_nll2) else f" ({found.reference_nll2:.2f} without new physics)"
     yield f"{found.label}: best fit {best}, -2 ln lambda = {found.best['nll2']:.2f}{reference}"

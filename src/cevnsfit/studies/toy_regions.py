@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cevnsfit.core.documents import About, Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.version import installed_version
+from cevnsfit.infer.feldman_cousins import column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.results import lost
-from cevnsfit.infer.toy_regions import column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import write_rows
 from cevnsfit.report.plots import exclusion_figure
@@ -24,7 +23,7 @@ from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import ArrayLike
@@ -32,9 +31,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.infer.planes import Plane, Region
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
-    Progress = Callable[[int, int], None]
 
 TABLE: Final = "feldman_cousins.csv"
 PICTURE: Final = "feldman_cousins.png"
@@ -163,7 +161,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
         message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
         raise CevnsfitError(message)
-    require_observed([channel.name for channel in likelihood.at({}).channels if channel.observed is None])
+    require_observed([*dict.fromkeys(channel.owner for channel in likelihood.at({}).channels if channel.observed is None)])
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
     tests = column_hypotheses(likelihood, axes, at=held, ordering=ordering)
@@ -181,7 +179,6 @@ def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
         f"allowed intervals of {y.name} at {100 * result.region.cl:g} % CL; interval 0: nothing is allowed",
         f"experiments: {', '.join(result.plane.experiments)}; model: {result.plane.model}",
         f"method: {result.method}; {result.failed} failed; {undecided} values within the Monte Carlo error",
-        f"cevnsfit {installed_version()}",
     ]
     headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
     table = write_rows(folder / TABLE, comments, headers, interval_rows(x.values, [column.allowed for column in result.columns]))

@@ -11,17 +11,16 @@ from cevnsfit.core.documents import plain
 from cevnsfit.infer.runner import Runner
 from cevnsfit.infer.toys import CHUNK
 from cevnsfit.io.layouts import load_chunk, open_toys, save_chunk
-from cevnsfit.studies.identity import made_from, origin_of
+from cevnsfit.studies.provenance import made_from, origin_of
 from cevnsfit.studies.workers import executing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.workers import Workers
+    from cevnsfit.studies.workers import Progress, Workers
 
     Identity = Callable[[], Mapping[str, object]]
-    Progress = Callable[[int, int], None]
 
 
 def description(likelihood: Likelihood, at: Mapping[str, float], seed: int, **what: object) -> Identity:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from cevnsfit.core.documents import About, Result, brief
 from cevnsfit.core.errors import KindError
 from cevnsfit.core.threads import one_thread
+from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.toys import Toys
 from cevnsfit.stats.likelihood import Likelihood
-from cevnsfit.studies.setup import TEMPLATES, caveat, check_model, fix
+from cevnsfit.studies.setup import TEMPLATES, caveat, check_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -72,8 +73,9 @@ def checked_at(likelihood: object, at: object) -> dict[str, float]:
 def about(likelihood: Likelihood, at: Mapping[str, float], free: Iterable[str] = ()) -> About:
     """Return what the results of a likelihood are about; `free` are the parameters that are scanned."""
     if likelihood.origin is None:
-        return About(tuple(channel.name for channel in fix(likelihood, at)[0].channels))
+        joint_at(likelihood, at)
+        return About(likelihood.experiments)
     analysis = likelihood.origin.holding(at)
     physics = check_model(analysis.model)
     lagrangian = TEMPLATES if physics is None else physics.lagrangian
-    return About(tuple(likelihood.axes), analysis.model, lagrangian, caveat(analysis, free))
+    return About(likelihood.experiments, analysis.model, lagrangian, caveat(analysis, free))

@@ -12,14 +12,14 @@ import numpy as np
 from cevnsfit.core.documents import Result
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.units import UnitError, split
-from cevnsfit.core.version import installed_version
 from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.planes import spacing
 from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, expected_limits, median_limit, outlook
 from cevnsfit.io.tables import cell, write_rows
-from cevnsfit.report.forecasts import WhatIfLine, whatif_figure
+from cevnsfit.report.forecasts import LimitBand, whatif_figure
 from cevnsfit.report.style import AxisLabel
 from cevnsfit.spec.catalog import resolve
+from cevnsfit.spec.channels import KEY, split_channel
 from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.stats.likelihood import Observing
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.sensitivity import Outlook
     from cevnsfit.stats.likelihood import Likelihood
-
-    Progress = Callable[[int, int], None]
+    from cevnsfit.studies.workers import Progress
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +173,7 @@ def whatif_row(
 ) -> tuple[WhatIfRow, str]:
     """Return the expected limits with some fields changed, and the parameter of interest; `inputs` are digests of the files that are read again."""
     changes = tuple((path, repr(value)) for path, value in zip(paths, values, strict=True))
-    likelihood = build(replace(origin, overrides=(*origin.overrides, *changes)), fitted=False)
+    likelihood = build(replace(origin, overrides=(*origin.overrides, *changes)))
     require_files(likelihood, inputs)
     expected = expect(likelihood)
     bands = expected_limits(expected)
@@ -196,12 +195,23 @@ def _field(origin: Analysis, path: str, values: NDArray[np.float64]) -> Field:
     experiments, inner = split_path(path)
     units = []
     for name in origin.experiments:
-        node: Any = read_yaml(resolve(name) / FILE).data if not experiments or own_name(name) in experiments.split(",") else None
-        for part in inner.split("."):
-            node = node.get(part) if hasattr(node, "get") else None
-        units += [] if node is None else [_unit(node)]
+        if not experiments or own_name(name) in experiments.split(","):
+            node = _written(read_yaml(resolve(name) / FILE).data, inner)
+            units += [] if node is None else [_unit(node)]
     scale = spacing(values) if len(values) > 1 and np.all(values > 0.0) else "linear"
     return Field(path, next(iter(units), "1"), values, scale)
+
+
+def _written(data: Mapping[str, Any], path: str) -> object:
+    """Return what a file has at a path, for a channel its own field where it has one; None for nothing."""
+    channel, field = split_channel(path)
+    own = data[KEY].get(channel, {}) if KEY in data else {}
+    if field in own:
+        return own[field]
+    node: Any = data
+    for part in field.split("."):
+        node = node.get(part) if hasattr(node, "get") else None
+    return node
 
 
 def _unit(text: object) -> str:
@@ -221,7 +231,6 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
         f"{result.about.label}: {result.data}",
         f"bands: {result.bands_method}",
         *(f"held: {name} = {value:g}" for name, value in result.at.items()),
-        f"cevnsfit {installed_version()}",
     ]
     headers = [
         *(f"{f.path} [{f.unit}]" for f in result.fields),
@@ -245,10 +254,8 @@ def whatif_picture(result: WhatIf) -> Figure:
     lines = []
     for values, rows in groups.items():
         text = ", ".join(f"{f.path} = {v:.4g}{'' if f.unit == '1' else f' {f.unit}'}" for f, v in zip(others, values, strict=True))
-        limits = [np.array([getattr(row, name) for row in rows]) for name in ("limit", "statistics_only")]
-        lines.append(
-            WhatIfLine(text, np.array([row.values[0] for row in rows]), limits[0], limits[1], np.array([row.bands for row in rows]))
-        )
+        numbers = [(row.values[0], row.limit, row.bands, (row.statistics_only,)) for row in rows]
+        lines.append(LimitBand(text, *map(np.array, zip(*numbers, strict=True))))
     held = ", ".join(f"{name} = {value:g}" for name, value in result.at.items())
     notes = [f"{result.about.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof", result.data]
     return whatif_figure(lines, AxisLabel(first.path, first.unit), result.poi, scale=first.scale, notes=notes)

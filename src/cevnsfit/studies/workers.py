@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, KindError
+from cevnsfit.core.extras import optional
 from cevnsfit.core.threads import one_thread
 from cevnsfit.core.version import UNKNOWN, installed_version
 from cevnsfit.infer.runner import Call, Runner, every
@@ -230,17 +231,13 @@ def _connected(where: str) -> Client:
     CevnsfitError
         If distributed is not installed, or there is no scheduler.
     """
-    try:
-        from distributed import Client
-    except ModuleNotFoundError:
-        message = "a Dask cluster needs the package distributed: pip install 'cevnsfit[dask]'"
-        raise CevnsfitError(message) from None
+    distributed = optional("distributed", "dask")
     if "://" not in where and not Path(where).is_file():
         message = f"'{where}' is neither the address of a Dask scheduler (tcp://HOST:8786) nor a scheduler file"
         raise CevnsfitError(message)
     place = {"address": where} if "://" in where else {"scheduler_file": where}
     try:
-        return Client(**place, timeout=_CONNECT, set_as_default=False)
+        return distributed.Client(**place, timeout=_CONNECT, set_as_default=False)
     except (OSError, ValueError, KeyError) as error:
         message = f"no Dask scheduler answers at {where} ({error})"
         raise CevnsfitError(message) from None

@@ -12,7 +12,8 @@ from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.moments.boson_loops import scalar_contribution, vector_contribution
 from cevnsfit.moments.measured import Deviation, latest_deviation
 from cevnsfit.physics.constants import MUON_MASS
-from cevnsfit.studies.exclusion import Exclusion, plane_band, write_plot, write_tables
+from cevnsfit.report.style import save_figure
+from cevnsfit.studies.exclusion import Exclusion, exclusion_picture, plane_band, write_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,5 +131,5 @@ def test_no_band_without_a_coupling_or_with_the_wrong_sign(plane: Plane) -> None
 
 
 def test_the_picture_names_the_reference(plane: Plane, region: Region, tmp_path: Path) -> None:
-    path = write_plot([Exclusion(plane, (region,))], tmp_path / "plane.svg", latest_deviation("2025"))
+    path = save_figure(exclusion_picture([Exclusion(plane, (region,))], latest_deviation("2025")), tmp_path / "plane.svg")
     assert path.stat().st_size > 10_000

@@ -10,10 +10,11 @@ import pytest
 import typer
 
 from cevnsfit.cli import output
-from cevnsfit.cli.options import AnalysisOptions, levels_at, picture
+from cevnsfit.cli.options import AnalysisOptions, picture
 from cevnsfit.cli.output import Answer, emit
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.intervals import levels_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cevnsfit.core.analysis import LIGHT_MEDIATOR, Analysis
-from cevnsfit.moments.measured import latest_deviation, moment_names
+from cevnsfit.moments.measured import latest_deviation, moments
 from cevnsfit.spec.analysis import AnalysisSpec
 from cevnsfit.studies.analysis import Study, plane_grid, read_study
 from cevnsfit.studies.grids import parse_grids
@@ -185,8 +185,8 @@ def test_a_light_mediator_needs_no_grid(here: Path) -> None:
 
 def test_every_prediction_of_a_moment_can_be_named(here: Path) -> None:
     names = AnalysisSpec.model_json_schema()["properties"]["g_2"]["enum"]
-    short = [name.removeprefix("muon-") for name in moment_names()[1]]
-    assert set(names) == {*moment_names()[1], *short, "none"}
+    short = [name.removeprefix("muon-") for name in moments("predictions")]
+    assert set(names) == {*moments("predictions"), *short, "none"}
     for name in names:
         study = read_study(write(here, f"model: b-l\ng_2: '{name}'\nresults: [{{label: a, experiments: [ccm-200]}}]\n"))
         assert study.reference == latest_deviation(name)

@@ -23,7 +23,7 @@ VERBS = (
     "studies.agreement:goodness", "studies.agreement:impacts", "studies.agreement:signal_strengths", "studies.analysis:run_study",
     "studies.coverage:coverage", "studies.exclusion:regions_of", "studies.export:export", "studies.export_likelihood:hs3",
     "studies.export_likelihood:simplified", "studies.export_likelihood:workspaces", "studies.fitting:fit", "studies.forecast:forecast",
-    "studies.limits:intervals", "studies.limits:significance", "studies.posterior:posterior", "studies.posterior:stored_posterior",
+    "studies.limits:intervals", "studies.limits:significance", "studies.posterior:posterior",
     "studies.rates:rates", "studies.scan:scan", "studies.scan:scans", "studies.scan:stored_scans", "studies.setup:build_likelihood",
     "studies.susy:hierarchy_limits", "studies.susy:susy_scan", "studies.toy_regions:region",
 )  # fmt: skip

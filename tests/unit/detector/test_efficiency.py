@@ -43,7 +43,3 @@ def test_table_is_linear_inside_and_flat_beyond() -> None:
     np.testing.assert_allclose(efficiency.table(np.array([0.0, 1.5, 9.0]), [1, 2, 3], [0.1, 0.5, 0.7]), [0.1, 0.3, 0.7])
     with pytest.raises(DomainError, match="points of the table"):
         efficiency.table(np.array([0.0]), [1, 1], [0.1, 0.5])
-
-
-def test_constant_has_the_shape_of_its_argument() -> None:
-    np.testing.assert_array_equal(efficiency.constant(np.zeros(3), 0.9), [0.9, 0.9, 0.9])

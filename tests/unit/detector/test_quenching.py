@@ -13,16 +13,16 @@ from cevnsfit.detector import quenching
 T = np.linspace(0.0, 0.15, 31)
 
 
-def test_linear_and_polynomial_without_higher_terms_are_constant() -> None:
-    expected = quenching.constant(T, 0.0878)
-    np.testing.assert_allclose(quenching.linear(T, 0.0878, 0.0), expected)
+def test_a_polynomial_without_higher_terms_is_constant() -> None:
+    expected = 0.0878 * T
+    np.testing.assert_allclose(quenching.polynomial(T, [0.0878, 0.0]), expected)
     np.testing.assert_allclose(quenching.polynomial(T, [0.0878]), expected)
     np.testing.assert_allclose(quenching.table(T, [0.0, 1.0], [0.0878, 0.0878]), expected)
 
 
 def test_argon_end_point_of_the_projection() -> None:
     # The kinematic end 149.56 keVnr is 54.25 keVee with 0.246 + 0.00078 T (2003.10630).
-    e_ee = quenching.linear(np.array([149.56e-3]), 0.246, 0.78)
+    e_ee = quenching.polynomial(np.array([149.56e-3]), [0.246, 0.78])
     assert e_ee[0] == pytest.approx(54.24e-3, abs=0.02e-3)
 
 
@@ -49,7 +49,7 @@ def test_no_polynomial_is_negative(coefficients: list[float]) -> None:
 
 @given(st.floats(-1, 1), st.floats(-10, 10))
 def test_linear_is_its_polynomial(constant: float, slope: float) -> None:
-    np.testing.assert_allclose(quenching.linear(T, constant, slope), quenching.polynomial(T, [constant, slope]), atol=1e-15)
+    np.testing.assert_allclose(np.maximum((constant + slope * T) * T, 0.0), quenching.polynomial(T, [constant, slope]), atol=1e-15)
 
 
 @pytest.mark.parametrize(("t", "k", "factor"), [(0.05, 0.157, 0.114667), (0.095008, 0.157, 0.125002), (1.0, 0.162, 0.18948)])

@@ -16,7 +16,7 @@ from cevnsfit.physics.sources import pion_decay_at_rest
 
 KEV = 1e-3
 T = np.linspace(0.0, 60.0, 241) * KEV
-QUENCH = Map("t_recoil", "e_ee", lambda t: quenching.constant(t, 0.0878))
+QUENCH = Map("t_recoil", "e_ee", lambda t: quenching.polynomial(t, [0.0878]))
 LIGHT = Map("e_ee", "pe", lambda e: e / KEV * 13.348)
 COUNT = Smear("pe", "pe", smearing.poisson, integer=True)
 ACCEPT = Weight("pe", lambda n: efficiency.logistic(n, 0.6655, 0.4942, 10.8507))
@@ -86,7 +86,7 @@ def test_only_weights_follow_a_smearing() -> None:
 def test_the_unit_of_an_axis_does_not_matter(unit: float) -> None:
     def chain(scale: float) -> np.ndarray:
         stages = [
-            Map("t_recoil", "e_ee", lambda t: quenching.linear(t, 0.246, 0.78) * scale),
+            Map("t_recoil", "e_ee", lambda t: quenching.polynomial(t, [0.246, 0.78]) * scale),
             Weight("e_ee", lambda e: efficiency.table(e, np.array([0.0, 5e-3, 20e-3]) * scale, [0.0, 0.4, 0.9])),
             Smear("e_ee", "e_ee", lambda mean, edges: smearing.gaussian(mean, 0.58 * np.sqrt(mean * KEV * scale), edges)),
             Weight("e_ee", lambda e: efficiency.logistic(e, 1.0, 0.4e3 / scale, 4e-3 * scale)),
@@ -113,7 +113,7 @@ def test_a_whole_chain_against_monte_carlo() -> None:
 
 
 def test_kinks_without_smearing_are_the_preimages_of_the_edges() -> None:
-    argon = Map("t_recoil", "e_ee", lambda t: quenching.linear(t, 0.246, 0.78))
+    argon = Map("t_recoil", "e_ee", lambda t: quenching.polynomial(t, [0.246, 0.78]))
     edges = np.arange(25.0, 151.0, 5.0) * KEV
     found = kinks([argon], edges)
     assert len(found) == len(edges)

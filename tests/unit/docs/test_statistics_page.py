@@ -13,6 +13,7 @@ import cevnsfit as cf
 if TYPE_CHECKING:
     from pathlib import Path
 
+SHARED = {"sns_flux", "b8_flux", "xenonnt_charge_yield"}
 COMBINED = ("coherent-csi-2021", "coherent-lar-2020")
 
 
@@ -30,7 +31,7 @@ def test_nuisances_are_those_of_the_likelihoods(page: str) -> None:
         first, second, effect = (cell.strip().strip("`") for cell in row.strip("|").split("|"))
         experiment = experiment if first == "" else first
         assert effect
-        listed.setdefault(experiment, []).append(second if second == "sns_flux" else f"{experiment}.{second}")
+        listed.setdefault(experiment, []).append(second if second in SHARED else f"{experiment}.{second}")
     data = [name for name in cf.experiment_names() if cf.load_experiment(name).spec.observed is not None]
     assert sorted(listed) == data
     for name, parameters in listed.items():

@@ -12,7 +12,7 @@ from scipy.stats import norm, poisson
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.cls import SIGMAS, cls_limit, cls_limit_toys, cls_values, expected_cls, signal_test
-from cevnsfit.infer.discovery import discovery
+from cevnsfit.infer.discovery import discovery, with_toys
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.exports.histfactory import INTERPOLATION, workspace
 from cevnsfit.model.build import RELEASED, likelihood_of
@@ -121,7 +121,7 @@ def test_significance_of_a_counting_experiment() -> None:
 
 
 def test_significance_from_toys_is_the_tail_of_the_counts() -> None:
-    found = discovery(counting(28.0), "mu", toys=Toys(2048, 4))
+    found = with_toys(discovery(counting(28.0), "mu"), Toys(2048, 4))
     assert found.toys is not None
     (point,) = found.toys.points
     assert point.p == pytest.approx(poisson.sf(27, 20.0), abs=4 * point.error)

@@ -10,8 +10,7 @@ import pytest
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.curve import Curve
 from cevnsfit.infer.hypothesis import hypothesis
-from cevnsfit.infer.sensitivity import DISCOVERY, branch_top, discovery_reach, upper_limit, within
-from cevnsfit.infer.toy_limits import _edge
+from cevnsfit.infer.sensitivity import DISCOVERY, _edge, branch_top, discovery_reach, upper_limit, within
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.joint import join
 

@@ -10,11 +10,10 @@ import pytest
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.feldman_cousins import feldman_cousins
+from cevnsfit.infer.feldman_cousins import STRIDE, column_hypotheses, column_intervals, feldman_cousins, toy_region
 from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.infer.runner import HERE, Runner
-from cevnsfit.infer.toy_regions import STRIDE, column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.toys import CHUNK, Toys
 from cevnsfit.io.layouts import load_chunk, open_toys, save_chunk
 from cevnsfit.stats.channel import Channel, Coefficients

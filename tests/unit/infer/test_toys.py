@@ -16,8 +16,7 @@ from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.columns import column
 from cevnsfit.infer.hypothesis import at_value, default_hypothesis, likelihood_ratio, toys_of
 from cevnsfit.infer.minima import free_fits, start_set
-from cevnsfit.infer.polish import Polished
-from cevnsfit.infer.profile import profile
+from cevnsfit.infer.profile import Polished, profile
 from cevnsfit.infer.runner import HERE, IN_FLIGHT, Runner
 from cevnsfit.infer.toys import CHUNK, Chunk, calls, measured, run_chunk
 from cevnsfit.stats.channel import Channel, Coefficients

@@ -116,7 +116,9 @@ def test_an_empty_folder_lists_every_missing_file_and_nothing_is_written(tmp_pat
     source.mkdir()
     with pytest.raises(SpecError) as caught:
         import_release(name, source, target)
-    assert {Path(problem.file).name for problem in caught.value.problems} == {piece.key.partition(":")[0] for piece in RELEASES[name].files}
+    assert {Path(problem.file).relative_to(source).as_posix() for problem in caught.value.problems} == {
+        piece.key.partition(":")[0] for piece in RELEASES[name].files
+    }
     assert not target.exists()
 
 
@@ -370,3 +372,27 @@ def test_qualifiers_choose_among_variables_of_one_name(tmp_path: Path) -> None:
     }
     assert read["data"].tolist() == [[0, 10, 11], [10, 20, 25]]
     assert read["background"].tolist() == [[0, 10, 10], [10, 20, 20]]
+
+
+LABELLED = ReleasedFile("backgrounds.csv", ("bin 0", "bin 1"), labels=("signal", "neutrons"))
+
+
+def test_rows_may_begin_with_words(tmp_path: Path) -> None:
+    (tmp_path / "backgrounds.csv").write_text("background,bin_0,bin_1\nsignal,1,2\nneutrons,3,4\n", encoding="utf-8")
+    assert read_files(tmp_path, [LABELLED])["backgrounds.csv"].tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("background,bin_0,bin_1\nneutrons,3,4\nsignal,1,2\n", "backgrounds.csv:2: begins with neutrons where signal was expected"),
+        ("signal,1,2\n", "backgrounds.csv: holds 1 rows of numbers; 2 were expected"),
+        ("signal,1,2\nneutrons,3,4\nmuons,5,6\n", "backgrounds.csv:3: 3 values where 2 were expected (bin 0, bin 1)"),
+        ("signal,1,many\nneutrons,3,4\n", "backgrounds.csv:1: bin 1: is not a number"),
+    ],
+)
+def test_what_is_wrong_with_rows_that_begin_with_words(tmp_path: Path, text: str, wanted: str) -> None:
+    (tmp_path / "backgrounds.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        read_files(tmp_path, [LABELLED])
+    assert str(caught.value.problems[0]).removeprefix(f"{tmp_path}/") == wanted

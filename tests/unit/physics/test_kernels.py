@@ -58,9 +58,9 @@ def test_fold_of_a_fine_histogram_is_that_of_the_curve() -> None:
 def test_weight_multiplies_the_flux(flavour: str) -> None:
     spectrum = pion_decay_at_rest()[flavour]
     kernel, t = KERNELS["vector"], np.array([0.001, 0.02])
-    halved = fold(kernel, spectrum, ARGON, t, weight=lambda energy: np.full_like(energy, 0.5))
+    halved = fold(kernel, spectrum, ARGON, t, weight=lambda energy, _: np.full_like(energy, 0.5))
     assert halved == pytest.approx(0.5 * fold(kernel, spectrum, ARGON, t), rel=1e-6, abs=0.0)
-    varying = fold(kernel, spectrum, ARGON, t, weight=lambda energy: 1.0 - np.exp(-energy))
+    varying = fold(kernel, spectrum, ARGON, t, weight=lambda energy, _: 1.0 - np.exp(-energy))
     assert np.all((varying < 2.0 * halved) & (varying > 1.9 * halved))
 
 

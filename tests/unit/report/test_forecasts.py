@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.forecasts import LimitBand, WhatIfLine, draw_limit, forecast_figure, whatif_figure
+from cevnsfit.report.forecasts import LimitBand, draw_limit, forecast_figure, whatif_figure
 from cevnsfit.report.style import AxisLabel
 
 MASS = np.geomspace(1.0, 1000.0, 4)
@@ -42,7 +42,8 @@ def test_the_last_limit_has_the_bands() -> None:
 
 
 def test_the_ratio_shows_the_floor() -> None:
-    line = WhatIfLine("", MASS, np.full(4, 4e-3), np.array([4e-3, 2e-3, 1e-3, 5e-4]), np.tile([2e-3, 3e-3, 4e-3, 5e-3, 6e-3], (4, 1)))
+    bands, alone = np.tile([2e-3, 3e-3, 4e-3, 5e-3, 6e-3], (4, 1)), np.array([[4e-3], [2e-3], [1e-3], [5e-4]])
+    line = LimitBand("", MASS, np.full(4, 4e-3), bands, alone)
     figure = whatif_figure([line], AxisLabel("source.exposure_pot", "1"), "g", scale="log")
     top, below = figure.axes
     assert below.lines[0].get_ydata() == pytest.approx([1.0, 2.0, 4.0, 8.0])

@@ -11,8 +11,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import PathPatch
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_curves, draw_exclusion, exclusion_figure, save_figure
-from cevnsfit.report.style import new_figure
+from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_curves, draw_exclusion, exclusion_figure
+from cevnsfit.report.style import new_figure, save_figure
 from cevnsfit.report.zoom import narrow_window
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import pytest
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.results import FitResult
-from cevnsfit.report.tables import ResultTable, Sheet, fit_rows, format_intervals, format_value
+from cevnsfit.report.tables import ResultTable, Sheet, format_intervals, format_value
+from cevnsfit.studies import texts
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_fit_rows_list_the_floating_parameters() -> None:
         n_starts=1,
         n_minima=1,
     )
-    assert fit_rows(result) == [("strength", "0.914 +- 0.124", "0.79", "-")]
+    assert texts._parameters(result).rows == [("strength", "0.914 +- 0.124", "0.79", "-")]
 
 
 def test_ragged_rows_are_refused() -> None:

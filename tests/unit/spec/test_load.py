@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def test_every_shipped_experiment_loads_under_its_own_name(name: str) -> None:
     experiment = load_experiment(name)
     assert experiment.name == name
-    assert set(experiment.digests) == {"experiment.yaml", *experiment.tables}
+    spectra = {f"spectra/{spectrum}.csv" for spectrum in experiment.spec.source.spectra}
+    assert set(experiment.digests) == {"experiment.yaml", *experiment.tables, *spectra}
     assert all(len(digest) == 64 for digest in experiment.digests.values())
 
 

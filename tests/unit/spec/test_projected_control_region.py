@@ -29,7 +29,7 @@ def with_shape(make_folder: Make, shape: str, counts: tuple[tuple[str, str], ...
 )  # fmt: skip
 def test_a_shape_over_all_axes_is_accepted(make_folder: Make, shape: str) -> None:
     experiment = load_experiment(with_shape(make_folder, shape))
-    assert not experiment.spec.has_data
+    assert experiment.spec.observed is experiment.spec.workspace is None
     assert experiment.spec.control_region["steady"].ratio == 2.0
 
 

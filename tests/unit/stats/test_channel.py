@@ -8,7 +8,7 @@ import pytest
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
 from cevnsfit.stats.interpolation import code4, code4p
-from cevnsfit.stats.rule import amplitudes, amplitudes_and_jacobian
+from cevnsfit.stats.rule import amplitudes, compile_rule, evaluate, jacobian
 
 
 def random_rule(seed: int, rows: int = 14) -> Coefficients:
@@ -44,24 +44,31 @@ def test_amplitudes_are_the_products(seed: int) -> None:
     np.testing.assert_allclose(amplitudes(rule, theta), slowly(rule, theta), rtol=1e-12, atol=1e-14)
 
 
+def amplitudes_and_jacobian(coefficients: Coefficients, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return A of shape (P, M) and dA/dtheta of shape (P, M, n), at local parameters theta of shape (P, n)."""
+    rule = compile_rule(coefficients, np.arange(len(coefficients.parameters)))
+    terms = evaluate(rule, theta)
+    return terms.amplitudes, jacobian(rule, terms).transpose(0, 2, 1)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_jacobian_is_the_derivative_also_at_zero_couplings(seed: int) -> None:
     rule = random_rule(seed)
     theta = np.random.default_rng(seed + 20).normal(size=(4, 7)) * 0.8
     theta[0, :2], theta[1, 0], theta[2, 6] = 0.0, 0.0, 0.0
-    _, jacobian = amplitudes_and_jacobian(rule, theta)
+    _, slopes = amplitudes_and_jacobian(rule, theta)
     for i in range(7):
         step = np.zeros(7)
         step[i] = 1e-6
         numerical = (slowly(rule, theta + step) - slowly(rule, theta - step)) / 2e-6
-        np.testing.assert_allclose(jacobian[:, :, i], numerical, atol=1e-8)
+        np.testing.assert_allclose(slopes[:, :, i], numerical, atol=1e-8)
 
 
 def test_zero_to_the_zero_is_one() -> None:
     rule = Coefficients(("g",), np.array([[0], [1], [2]]), np.ones((3, 1)), np.ones((3, 1)), np.full(3, -1), np.zeros(3, dtype=np.int64))
-    values, jacobian = amplitudes_and_jacobian(rule, np.zeros((1, 1)))
+    values, slopes = amplitudes_and_jacobian(rule, np.zeros((1, 1)))
     assert values.tolist() == [[1.0, 0.0, 0.0]]
-    assert jacobian[0, :, 0].tolist() == [0.0, 1.0, 0.0]
+    assert slopes[0, :, 0].tolist() == [0.0, 1.0, 0.0]
 
 
 def test_inconsistent_rules_and_channels_are_refused() -> None:

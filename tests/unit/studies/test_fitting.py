@@ -25,7 +25,7 @@ CSI = ("coherent-csi-2021",)
 
 
 def fitted(analysis: Analysis, at: dict[str, float] | None = None, minos: tuple[str, ...] | None = None) -> Fit:
-    return fit(build(analysis, fitted=False), at=at, minos=minos)
+    return fit(build(analysis), at=at, minos=minos)
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_consistency_is_the_distance_to_the_standard_model() -> None:
 
 
 def test_a_projection_has_no_consistency_and_asimov_data_agree() -> None:
-    projection = build(Analysis(("ccm-200",), "sm"), fitted=False)
+    projection = build(Analysis(("ccm-200",), "sm"))
     assert signal_strengths(projection) == ()
     (found,) = signal_strengths(projection.with_data("asimov"))
     assert found.strength == pytest.approx(1.0, abs=1e-5)

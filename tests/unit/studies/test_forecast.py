@@ -287,4 +287,4 @@ def test_a_combination_is_varied_in_all_experiments_or_in_some() -> None:
 
 def test_projections_are_not_fitted() -> None:
     with pytest.raises(NoDataError, match="cevnsfit forecast"):
-        fit(build(Analysis(("ccm-200",), "signal-strength"), fitted=False))
+        fit(build(Analysis(("ccm-200",), "signal-strength")))

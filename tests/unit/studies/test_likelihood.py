@@ -51,7 +51,7 @@ def test_a_change_is_part_of_the_origin() -> None:
     assert ratio < 0.9
     both = cf.build_likelihood(far, "coherent-lar-2020", model="sm")
     assert both.origin == Analysis(("ccm-200", "coherent-lar-2020"), "sm", (("ccm-200:source.distance", "40 m"),))
-    assert build(both.origin, fitted=False).counts()["ccm-200"].total == pytest.approx(changed.counts()["ccm-200"].total, rel=1e-14)
+    assert build(both.origin).counts()["ccm-200"].total == pytest.approx(changed.counts()["ccm-200"].total, rel=1e-14)
 
 
 def test_a_change_of_one_experiment_leaves_the_others() -> None:

@@ -13,7 +13,7 @@ import cevnsfit as cf
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
-from cevnsfit.infer.grid import grid_column, prepare_grid
+from cevnsfit.infer.grid import grid_column, joint_at, prepare_grid
 from cevnsfit.infer.runner import carrying
 from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.stats.joint import expected_totals
@@ -24,7 +24,6 @@ from cevnsfit.studies.setup import (
     caveat,
     changes_of,
     check_model,
-    fix,
     load_experiments,
     parse_assignments,
     parse_overrides,
@@ -81,7 +80,7 @@ def test_changes_have_no_aliases(value: str) -> None:
 
 def test_shape_parameters_are_put_into_the_templates_and_the_others_are_held() -> None:
     likelihood = build(LAR)
-    joint, held = fix(likelihood, {"mass": 100.0, "g": 1e-3, "sns_flux": 0.5})
+    joint, held = joint_at(likelihood, {"mass": 100.0, "g": 1e-3, "sns_flux": 0.5})
     assert held == {"g": 1e-3, "sns_flux": 0.5}
     assert "mass" not in joint.parameters
     np.testing.assert_array_equal(joint.channels[0].templates, likelihood.at({"mass": 100.0}).channels[0].templates)
@@ -98,7 +97,7 @@ def test_shape_parameters_are_put_into_the_templates_and_the_others_are_held() -
 )
 def test_a_bad_held_value_is_named(at: dict[str, float], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
-        fix(build(LAR), at)
+        joint_at(build(LAR), at)
 
 
 def test_an_unknown_model_lists_the_near_ones_the_released_templates_among_them() -> None:

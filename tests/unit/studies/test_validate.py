@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cevnsfit.core.errors import CevnsfitError, SpecError, UnknownNameError
-from cevnsfit.moments.measured import deviation, predicted_moment
+from cevnsfit.moments.measured import deviation, moment
 from cevnsfit.studies import validate as study
 from cevnsfit.studies.checks import Ours, flux_average, unit_point
-from cevnsfit.studies.published import Published, absolute, read_published
-from cevnsfit.studies.validate import COLUMNS, compare, rows, validate
+from cevnsfit.studies.validate import COLUMNS, Published, absolute, compare, read_published, rows, validate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,4 +121,4 @@ def test_moments_of_different_leptons_are_not_subtracted() -> None:
 
 def test_unknown_moments_name_the_near_ones() -> None:
     with pytest.raises(UnknownNameError, match="unknown prediction 'muon-2021'; did you mean muon-20"):
-        predicted_moment("muon-2021")
+        moment("predictions", "muon-2021")

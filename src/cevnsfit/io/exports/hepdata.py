@@ -17,7 +17,7 @@ from cevnsfit.core.extras import optional
 from cevnsfit.io.exports.limits import delta_chi2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from cevnsfit.infer.planes import Plane, PlaneAxis, Region
     from cevnsfit.io.exports.limits import Limits
@@ -157,12 +157,6 @@ def _variable(library: Any, name: str, units: str, values: Sequence[Any], *, ind
 
 
 def _qualified(variable: Any, plane: Plane, region: Region) -> Any:
-    for name, value in _qualifiers(plane, region):
+    for name, value in (("EXPERIMENTS", plane.label), ("CL", f"{region.cl:g}"), ("DOF", f"{region.dof}")):
         variable.add_qualifier(name, value)
     return variable
-
-
-def _qualifiers(plane: Plane, region: Region) -> Iterator[tuple[str, str]]:
-    yield "EXPERIMENTS", plane.label
-    yield "CL", f"{region.cl:g}"
-    yield "DOF", f"{region.dof}"

@@ -135,7 +135,7 @@ def monomial_name(monomial: Monomial) -> str:
     return "*".join(name if power == 1 else f"{name}{power}" for name, power in monomial)
 
 
-def workspace(joint: Joint, data: Data, values: Mapping[str, float], *, name: str = "cevnsfit") -> Exported:
+def workspace(joint: Joint, data: Data, values: Mapping[str, float]) -> Exported:
     """Return a joint likelihood bound to data as a workspace.
 
     Parameters
@@ -146,8 +146,6 @@ def workspace(joint: Joint, data: Data, values: Mapping[str, float], *, name: st
         A single data set.
     values
         Values at which parameters are held; couplings that enter only through non-linear monomials are held at their default otherwise.
-    name
-        Name of the measurement.
     """
     joint = replace(joint, channels=tuple(_frozen(channel, joint.parameters, values) for channel in joint.channels))
     parts = {channel.name: families(channel, joint.parameters) for channel in joint.channels}
@@ -167,7 +165,7 @@ def workspace(joint: Joint, data: Data, values: Mapping[str, float], *, name: st
     config = [_nuisance(p, float(aux[p.name]), values) for p in joint.parameters if p.name in used]
     config += [_coupling(key, powers, joint.parameters, values) for key, powers in monomials.items()]
     config += list(_shapefactors(joint, data))
-    measurement = {"name": name, "config": {"poi": _poi(monomials, joint.parameters), "parameters": config}}
+    measurement = {"name": "cevnsfit", "config": {"poi": _poi(monomials, joint.parameters), "parameters": config}}
     spec = {"channels": channels, "observations": observations, "measurements": [measurement], "version": VERSION}
     idle = tuple(p.name for p in joint.parameters if p.constrained and p.name not in used)
     return Exported(spec, monomials, idle)

@@ -15,13 +15,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from cevnsfit.core.documents import plain, read_document, write_document
 from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.core.extras import optional
 from cevnsfit.io.exports.histfactory import VERSION
 from cevnsfit.model.workspace import MALFORMED, likelihood_of
 from cevnsfit.spec.workspaces import MAX_BYTES, validate
@@ -205,15 +205,10 @@ def write_hs3(document: Spec, path: Path) -> tuple[Path, ...]:
 
 
 def load_pyhs3() -> Any:
-    """Return the package pyhs3, with loggers as they were before it was imported."""
-    try:
-        with _loggers_kept():
-            library = import_module("pyhs3")
-            import_module("pyhs3.exceptions")
-    except ImportError:
-        message = "HS3 documents are checked with pyhs3; install cevnsfit[hs3]"
-        raise CevnsfitError(message) from None
-    return library
+    """Return the package pyhs3, which checks HS3 documents, with loggers as they were before it was imported."""
+    with _loggers_kept():
+        optional("pyhs3.exceptions", "hs3")
+        return optional("pyhs3", "hs3")
 
 
 @contextmanager

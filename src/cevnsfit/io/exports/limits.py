@@ -64,6 +64,14 @@ def points(limits: Limits) -> Iterator[tuple[int, int, int, NDArray[np.float64]]
                 yield p, r, b, branch
 
 
+def flat_points(limits: Limits) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return the same as two arrays: the three indices, shape (points, 3), and the points, shape (points, 2)."""
+    found = list(points(limits))
+    indices = np.array([entry[:3] for entry in found], dtype=np.int32).reshape(-1, 3)
+    values = np.concatenate([branch for *_, branch in found]) if found else np.zeros((0, 2))
+    return np.repeat(indices, [len(branch) for *_, branch in found], axis=0), values
+
+
 # --- plain values ------------------------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cevnsfit.core.documents import plain
 from cevnsfit.core.extras import optional
-from cevnsfit.io.exports.limits import delta_chi2, points
+from cevnsfit.io.exports.limits import delta_chi2, flat_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,16 +77,13 @@ def data_frame(plane: Plane) -> pd.DataFrame:
 
 
 def _branches(file: Any, limits: Limits) -> None:
-    x, y = limits.axes
-    found = list(points(limits))
-    lengths = [len(branch) for *_, branch in found]
-    values = np.concatenate([branch for *_, branch in found]) if found else np.zeros((0, 2))
+    indices, values = flat_points(limits)
     if not len(values):
         return
     file.createDimension("branch_point", len(values))
     for place, name in enumerate(("branch_plane", "branch_region", "branch_index")):
-        _variable(file, name, np.repeat([entry[place] for entry in found], lengths).astype(np.int32), ("branch_point",), units="1")
-    for place, axis in enumerate((x, y)):
+        _variable(file, name, indices[:, place], ("branch_point",), units="1")
+    for place, axis in enumerate(limits.axes):
         _variable(file, f"branch_{axis.name}", values[:, place], ("branch_point",), units=axis.unit)
 
 

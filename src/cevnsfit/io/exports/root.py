@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cevnsfit.core.documents import plain
-from cevnsfit.io.exports.limits import delta_chi2, points
+from cevnsfit.io.exports.limits import delta_chi2, flat_points, points
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,16 +74,12 @@ def _grid(limits: Limits) -> dict[str, NDArray[Any]]:
 
 def _branches(limits: Limits) -> dict[str, NDArray[Any]]:
     x, y = limits.axes
-    found = list(points(limits))
-    lengths = [len(branch) for *_, branch in found]
-    indices = np.repeat(np.array([entry[:3] for entry in found], dtype=np.int32).reshape(-1, 3), lengths, axis=0)
-    levels = np.array([limits.results[p][1][r].cl for p, r, _, _ in found])
-    values = np.concatenate([branch for *_, branch in found]) if found else np.zeros((0, 2))
+    indices, values = flat_points(limits)
     return {
         "plane": indices[:, 0],
         "region": indices[:, 1],
         "branch": indices[:, 2],
-        "cl": np.repeat(levels, lengths),
+        "cl": np.array([limits.results[p][1][r].cl for p, r, _ in indices], dtype=np.float64),
         x.name: values[:, 0],
         y.name: values[:, 1],
     }

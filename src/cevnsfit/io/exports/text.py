@@ -25,7 +25,7 @@ def write_csv(limits: Limits, path: Path) -> tuple[Path, ...]:
         *(f"{key}: {json.dumps(plain(value), sort_keys=True)}" for key, value in limits.metadata.items()),
     ]
     headers = ("label", "cl", "dof", "threshold", "branch", "point", x.header, y.header)
-    return (write_rows(path, comments, headers, _rows(limits)),)
+    return (write_rows(path, comments, headers, _rows(limits), signed=False),)
 
 
 def _rows(limits: Limits) -> Iterator[tuple[object, ...]]:

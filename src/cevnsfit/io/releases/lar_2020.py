@@ -34,6 +34,7 @@ _TEMPLATES: Final = {
     "brn_prompt_time_mean_down": "brnpdf-1sigBRNTimingMean.txt",
     "brn_prompt_time_width": "brnpdfBRNTimingWidthSyst.txt",
 }
+_UNITS: Final = {"f90": "1"}
 _SHAPE: Final = (12, 8, 10)
 _CENTRES: Final = (
     tuple(5.0 + 10.0 * k for k in range(_SHAPE[0])),
@@ -114,7 +115,7 @@ def _tables(files: Arrays) -> dict[str, Table]:
                 "brn_prompt_time_mean_up sums to 523.7 in the release, the other brn_prompt columns to 497.",
                 _SOURCE,
             ),
-            bin_columns(axes) | templates,
+            bin_columns(axes, _UNITS) | templates,
         ),
         "efficiency.csv": Table(
             (
@@ -132,7 +133,7 @@ def _tables(files: Arrays) -> dict[str, Table]:
                 "(0.940 Bq/kg: arXiv:2302.14639 less one error; 24.4 kg; spills of 6.12 GWh at 60 Hz and 1.4 MW, 5 us each).",
                 _SOURCE,
             ),
-            bin_columns({"e_ee": axes["e_ee"], "f90": axes["f90"]})
+            bin_columns({"e_ee": axes["e_ee"], "f90": axes["f90"]}, _UNITS)
             | {"probability [1]": probability.ravel(), "electrons_at_most [1]": np.round(bound.ravel(), 5)},
         ),
     }

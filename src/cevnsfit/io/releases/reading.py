@@ -66,6 +66,8 @@ class ReleasedFile:
         Smallest allowed value.
     whole
         True when the values are whole numbers.
+    labels
+        Words with which the rows begin, in their order; they are no column.
     """
 
     name: str
@@ -74,10 +76,13 @@ class ReleasedFile:
     rows: int | None = None
     lowest: float = 0.0
     whole: bool = False
+    labels: tuple[str, ...] = ()
 
     @property
     def nrows(self) -> int | None:
         """Return the number of rows that must be there, or None."""
+        if self.labels:
+            return len(self.labels)
         return math.prod(len(centres) for centres in self.grid) if self.grid else self.rows
 
     @property
@@ -161,11 +166,16 @@ def _rows(file: str, text: str, layout: ReleasedFile) -> tuple[list[tuple[int, l
         fields = [] if content.lstrip().startswith("#") else content.replace(",", " ").split()
         if not fields:
             continue
-        values = [_number(field) for field in fields]
+        wanted = layout.labels[len(rows) : len(rows) + 1]
+        labelled = bool(wanted) and fields[0] == wanted[0]
+        values = [_number(field) for field in (fields[1:] if labelled else fields)]
         title = first and all(value is None for value in values)
         first = False
         if title:
             continue
+        if wanted and not labelled:
+            problems.append(Problem(file, line, "", f"begins with {fields[0]} where {wanted[0]} was expected"))
+            break
         if len(values) != len(layout.columns):
             message = f"{len(values)} values where {len(layout.columns)} were expected ({', '.join(layout.columns)})"
             problems.append(Problem(file, line, "", message))
