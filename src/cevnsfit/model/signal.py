@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cevnsfit.detector.response import Stage
+    from cevnsfit.physics.sources import Spectrum
     from cevnsfit.spec.load import Experiment
 
 Squares = Mapping[tuple[str, str, KernelKey], Mapping[Monomial, NDArray[np.float64]]]
@@ -191,17 +192,25 @@ def _fold(signal: Signal, key: KernelKey) -> NDArray[np.float64]:
     blocks = []
     variants = len(signal.variants)
     for entry in signal.nodes:
-        rates = [_rates(signal, entry, key, f) for f in range(len(signal.flux.flavours))]
+        rates = _rates(signal, entry, key)
         response = entry.response.reshape(variants, -1, 1, len(entry.t))
-        blocks.append(((np.array(rates) * entry.scale)[:, None, None] * response).reshape(len(rates), -1, len(entry.t)))
+        blocks.append(((rates * entry.scale)[:, None, None] * response).reshape(len(rates), -1, len(entry.t)))
     return np.concatenate(blocks, axis=-1)
 
 
-def _rates(signal: Signal, entry: Nodes, key: KernelKey, f: int) -> NDArray[np.float64]:
-    """Return the fold of one flavour, shape (slices, nodes)."""
-    flavour = signal.flux.flavours[f]
-    folded = [fold_channel(key, flavour, spectrum, entry.mass, entry.t, baseline=signal.baseline) for spectrum in signal.flux.spectra[f]]
-    return np.asarray(signal.flux.weights[f] @ np.array(folded))
+def _rates(signal: Signal, entry: Nodes, key: KernelKey) -> NDArray[np.float64]:
+    """Return the folds of the flavours, shape (flavours, slices, nodes); flavours with the same spectrum share theirs."""
+    flux = signal.flux
+    known: dict[tuple[Spectrum, bool], NDArray[np.float64]] = {}
+
+    def folded(flavour: str, spectrum: Spectrum) -> NDArray[np.float64]:
+        place = spectrum, flavour.startswith("nubar")
+        if place not in known:
+            known[place] = fold_channel(key, flavour, spectrum, entry.mass, entry.t, baseline=signal.baseline)
+        return known[place]
+
+    several = zip(flux.flavours, flux.spectra, flux.weights, strict=True)
+    return np.array([weights @ np.array([folded(name, spectrum) for spectrum in spectra]) for name, spectra, weights in several])
 
 
 def _stacked(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], t: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,9 +6,10 @@ import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cevnsfit.core.errors import Problem, SpecError, UnknownNameError
+from cevnsfit.core.paths import data_root
 from cevnsfit.spec.fields import NAME_PATTERN
 from cevnsfit.spec.yaml_source import YamlSource, override, parse_value, read_yaml
 
@@ -144,6 +145,7 @@ def _require_effect(shared: Mapping[str, object], channels: list[Mapping[str, An
 def _put(view: YamlSource, place: tuple[str, str], path: str) -> None:
     """Put a field of a channel in the place of the shared one, with its line."""
     own: Any = view.data[place[0]][place[1]]
+    _lend(view, path)
     override(view.data, path, own[path])
     *parents, last = path.split(".")
     node: Any = view.data
@@ -153,6 +155,19 @@ def _put(view: YamlSource, place: tuple[str, str], path: str) -> None:
     if node.lc.data is None:
         node.lc.data = {}
     node.lc.data[key] = own.lc.data[path]
+
+
+def _lend(view: YamlSource, path: str) -> None:
+    """Write the section of the source that a path goes into, where the facility has it and the file does not."""
+    first, *parents = path.split(".")[:-1]
+    section: Any = view.data.get(first)
+    if first != "source" or not parents or not isinstance(section, Mapping) or parents[0] in section:
+        return
+    name = str(section.get("name"))
+    file = data_root() / "sources" / f"{name}.yaml"
+    if re.match(NAME_PATTERN, name) and file.is_file():
+        lent = read_yaml(file).data
+        cast("dict[str, Any]", section).update({parents[0]: lent[parents[0]]} if parents[0] in lent else {})
 
 
 def _with_own(path: str, value: object, own: Mapping[str, object]) -> object:

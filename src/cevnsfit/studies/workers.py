@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import multiprocessing.connection
 import os
+import sys
 import threading
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -108,8 +109,9 @@ def _processes(jobs: int) -> Iterator[Executor]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare_worker) as executor:
         try:
-            for _ in range(jobs):  # processes start with their first call: while they do, this one reads the experiments
-                executor.submit(get_ready)
+            with _without_script():
+                for _ in range(jobs):  # processes start with their first call: while they do, this one reads the experiments
+                    executor.submit(get_ready)
             yield executor
         except BrokenExecutor:
             message = f"a worker process died (out of memory?); {_KEPT}"
@@ -117,6 +119,18 @@ def _processes(jobs: int) -> Iterator[Executor]:
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Hide the file of the running script from the processes that start, which would run it once more each."""
+    main = vars(sys.modules["__main__"])
+    known = {name: main.get(name) for name in ("__file__", "__spec__")}
+    main.update(dict.fromkeys(known))
+    try:
+        yield
+    finally:
+        main.update(known)
 
 
 def prepare_worker() -> None:

@@ -143,6 +143,20 @@ def test_a_change_of_one_channel_and_of_all(folders: Folders, answer: Callable[.
     assert list(both["expected"]) == ["two", "whole"]
 
 
+def test_a_systematic_is_one_parameter_with_a_size_in_each_channel(folders: Folders) -> None:
+    changes = {
+        "channels.b.systematics.sns_flux.sigma": "20 %",
+        "channels.b.systematics.gain": "{kind: normalisation, sigma: 5 %, components: [flat]}",
+    }
+    likelihood = cf.build_likelihood(folders["two"], model="sm", changes=changes)
+    assert sorted(likelihood.parameters.names) == ["quenching", "sns_flux", "two.a.flat_norm", "two.b.flat_norm", "two.gain"]
+    nominal, moved = (cf.rates(likelihood, at={"sns_flux": shift})["two"].signal for shift in (0.0, 1.0))
+    np.testing.assert_allclose(np.divide(moved, nominal), [[1.1] * 3, [1.2] * 3], rtol=1e-9)
+    flat = [cf.rates(likelihood, at={"two.gain": shift})["two"].parts for shift in (0.0, 1.0)]
+    assert flat[1]["a"].totals["flat"] == pytest.approx(flat[0]["a"].totals["flat"], rel=1e-12)
+    assert flat[1]["b"].totals["flat"] == pytest.approx(1.05 * flat[0]["b"].totals["flat"], rel=1e-9)
+
+
 def test_axes_of_channels_may_differ(folders: Folders, answer: Callable[..., Any]) -> None:
     found = answer("rates", folders["two"], "-m", "sm", "--set", "channels.b.axes.e_ee.edges=[2, 4, 8]")
     assert [len(values) for values in found["signal"]] == [3, 2]

@@ -152,3 +152,16 @@ def test_fields_of_channels(two: Path) -> None:
     assert has_field(two, "channels.far.target.radii", {})
     assert not has_field(two, "channels.middle.target.mass", {})
     assert not has_field(two, "source.exposure_gigawatt", {})
+
+
+def test_a_channel_changes_what_the_facility_gives(make_folder: Make, problems: Find) -> None:
+    later = f"{END}channels: {{early: {{}}, late: {{source.arrival.pulses.0.mean: 500 ns}}}}\n"
+    early, late = load_experiment(make_folder((END, later))).parts
+    assert late.spec.source.arrival.pulses[0].mean == pytest.approx(500e-9)
+    assert early.spec.source.arrival.pulses[0].mean != late.spec.source.arrival.pulses[0].mean
+    assert early.spec.source.arrival.pulses[1:] == late.spec.source.arrival.pulses[1:]
+    line = (make_folder() / "experiment.yaml").read_text(encoding="utf-8").count("\n") + 1
+    (wrong,) = problems(make_folder((END, later.replace("500 ns", "500 m"))))
+    assert wrong.startswith(f"experiment.yaml:{line}: channels.late.source.arrival.pulses.0.mean: ")
+    (unknown,) = problems(make_folder((END, later.replace("arrival", "arival"))))
+    assert unknown.startswith(f"experiment.yaml:{line}: channels.late.source.arival.pulses.0.mean: unknown field")

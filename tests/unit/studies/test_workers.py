@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import subprocess
+import sys
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any
 
@@ -164,3 +166,22 @@ def test_sleptons_do_not_depend_on_the_workers() -> None:
     assert (one.kept, one.physical, one.tried) == (two.kept, two.physical, 25_000)
     for name, values in one.columns.items():
         np.testing.assert_array_equal(values, two.columns[name])
+
+
+@pytest.mark.slow
+def test_a_script_needs_no_guard_for_its_workers(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import cevnsfit as cf\n"
+        "print('begun')\n"
+        'likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")\n'
+        "scan = cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2], workers=2)\n"
+        "print(f\"{scan.plane.best['nll2']:.6f}\")\n",
+        encoding="utf-8",
+    )
+    run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert run.stdout.split()[0] == "begun"
+    assert run.stdout.count("begun") == 1
+    likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
+    here = cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2])
+    assert run.stdout.split()[1] == f"{here.plane.best['nll2']:.6f}"
