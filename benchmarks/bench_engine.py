@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+import cevnsfit as cf
 from cevnsfit.infer.profile import floating_indices, profile
-from cevnsfit.model.build import likelihood_of
-from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.binding import bind_data
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import evaluate_problem, hessian
@@ -57,7 +56,7 @@ def bench_iminuit_loop(benchmark: Any, combination: Likelihood, minuit_fit: Minu
 
 @pytest.mark.benchmark(group="one conditional fit of the released LAr templates")
 def bench_lar_released_batched(benchmark: Any) -> None:
-    joint = likelihood_of([load_experiment("coherent-lar-2020")], "released-templates").at({})
+    joint = cf.build_likelihood("coherent-lar-2020", model="released-templates").at({})
     values = np.linspace(0.0, 3.0, 1000)
     benchmark.extra_info["per"] = len(values)
     result = benchmark(lambda: profile(joint, {"signal_strength": values}))
@@ -70,7 +69,7 @@ def bench_lar_released_pyhf(benchmark: Any) -> None:
     import pyhf
 
     pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer(tolerance=0.01))
-    joint = likelihood_of([load_experiment("coherent-lar-2020")], "released-templates").at({})
+    joint = cf.build_likelihood("coherent-lar-2020", model="released-templates").at({})
     (channel,) = joint.channels
     rows = dict.fromkeys(channel.components)
     samples = []

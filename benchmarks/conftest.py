@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+import cevnsfit as cf
 from cevnsfit.infer.objective import Objective
-from cevnsfit.model.build import likelihood_of
-from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.data import observed_data
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def combination() -> Likelihood:
-    return likelihood_of([load_experiment(name) for name in COMBINATION], "lmu-ltau")
+    return cf.build_likelihood(*COMBINATION, model="lmu-ltau")
 
 
 @pytest.fixture(scope="session")

@@ -46,3 +46,4 @@ def test_every_cell_runs_and_figures_are_shown(notebook: Any, tmp_path: Path) ->
     assert [output for output in outputs if output.output_type == "error"] == []
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 2
     assert [output.text for output in outputs if output.get("name") == "stderr"] == []
+    assert [output for output in outputs if output.output_type == "display_data" and "image/png" not in output.data] == []

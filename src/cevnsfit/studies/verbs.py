@@ -34,10 +34,10 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
     @functools.wraps(function)
     def run(*args: Asked.args, **options: Asked.kwargs) -> Found:
         given = signature.bind(*args, **options).arguments
-        likelihood, toys = given["likelihood"], given.get("toys")
+        likelihood = given["likelihood"]
         at = checked_at(likelihood, given.get("at"))
-        if toys is not None and not isinstance(toys, Toys):
-            message = f"toys are a number and a seed, Toys(2048, seed=1), not {brief(toys)}"
+        if "toys" in given and not isinstance(given["toys"], Toys | type(own["toys"].default)):
+            message = f"toys are a number and a seed, Toys(2048, seed=1), not {brief(given['toys'])}"
             raise KindError(message)
         checked: Any = {**options, "at": at} if "at" in options else options
         with one_thread():

@@ -6,6 +6,7 @@ Another package adds an importer with an entry point of the group "cevnsfit.rele
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
@@ -15,7 +16,6 @@ from cevnsfit.io.tables import write_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 RELEASES: Final[Mapping[str, Release]] = {
     "coherent-csi-2017": csi_2017.RELEASE,
@@ -54,7 +54,7 @@ def release_named(name: str) -> Release:
     return release
 
 
-def import_release(name: str, source: Path, target: Path) -> tuple[Path, ...]:
+def import_release(name: str, source: str | Path, target: str | Path) -> tuple[Path, ...]:
     """Write the tables of an official release and return their paths.
 
     Parameters
@@ -74,11 +74,12 @@ def import_release(name: str, source: Path, target: Path) -> tuple[Path, ...]:
         If files are missing or malformed; all problems at once.
     """
     release = release_named(name)
-    tables = release.tables(read_files(source, release.files))
-    target.mkdir(parents=True, exist_ok=True)
+    tables = release.tables(read_files(Path(source), release.files))
+    folder = Path(target)
+    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for file, table in tables.items():
-        path = target / file
+        path = folder / file
         write_table(path, table.comments, table.columns)
         paths.append(path)
     return tuple(paths)
