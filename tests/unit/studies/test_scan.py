@@ -19,7 +19,7 @@ from cevnsfit.infer.intervals import Level
 from cevnsfit.io.layouts import load_columns, open_scan, read_scan
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.studies import identity, setup
+from cevnsfit.studies import provenance, setup
 from cevnsfit.studies.grids import parse_grid, parse_grids
 from cevnsfit.studies.scan import plane_axes, scan, scans, stored_scans
 from cevnsfit.studies.setup import build, build_each, labelled
@@ -171,12 +171,12 @@ def test_shared_data_and_plugins_are_part_of_what_a_scan_is(reference: tuple[Pat
     known = read_scan(reference[0]).analysis
     assert {"nuclei/radii.csv", "nuclei/shells.csv", "sources/sns.yaml"} <= known["shared"].keys()
     assert known["plugins"] == {}
-    monkeypatch.setattr(identity, "model_distribution", lambda name: f"{name}-package 1.0")
+    monkeypatch.setattr(provenance, "model_distribution", lambda name: f"{name}-package 1.0")
     with pytest.raises(ResultError, match=r'plugins: \{\} there, \{"lmu-ltau": "lmu-ltau-package 1.0"\} asked'):
         scan(build(CSI), **GRID, store=reference[0])
     monkeypatch.undo()
     monkeypatch.setattr(
-        identity, "_digest", lambda file: "0" * 64 if file.name == "radii.csv" else hashlib.sha256(file.read_bytes()).hexdigest()
+        provenance, "_digest", lambda file: "0" * 64 if file.name == "radii.csv" else hashlib.sha256(file.read_bytes()).hexdigest()
     )
     with pytest.raises(
         ResultError, match=r'shared: \{"nuclei/radii.csv": "af52172f..."\} there, \{"nuclei/radii.csv": "00000000..."\} asked'

@@ -150,5 +150,5 @@ def test_a_document_that_pyhs3_does_not_accept_is_not_written(made: dict[str, An
 
 def test_the_extra_is_named(made: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyhs3", None)
-    with pytest.raises(CevnsfitError, match=r"install cevnsfit\[hs3\]"):
+    with pytest.raises(CevnsfitError, match=r"install 'cevnsfit\[hs3\]'"):
         write_hs3(made, tmp_path / "hs3.json")
