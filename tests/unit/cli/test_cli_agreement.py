@@ -32,6 +32,7 @@ def test_goodness_of_fit(command: Callable[..., Result]) -> None:
     assert "toys" not in text
 
 
+@pytest.mark.slow
 def test_experiments_agree_on_the_signal(command: Callable[..., Result]) -> None:
     found = json.loads(command("compatibility", CSI, LAR, "-m", "signal-strength", "--profile-signal", "--json").stdout)
     assert 0.0 <= found["statistic"] < 2.0

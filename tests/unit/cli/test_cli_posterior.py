@@ -83,6 +83,7 @@ def empty(tmp_path: Path) -> str:
     return str(folder)
 
 
+@pytest.mark.slow
 def test_nested_sampling_agrees_with_ensembles_and_gives_the_evidence(command: Callable[..., Result], empty: str, tmp_path: Path) -> None:
     """Without events the likelihood is exp(-0.863 s) times that of the background; a run that is there is not done again."""
     question = ("posterior", empty, "-m", "signal-strength", "--prior", "signal_strength=0:8", "--ensembles", "2", "--json")
@@ -130,6 +131,7 @@ def test_a_sampler_does_not_continue_the_other_one(
     assert "holds another analysis" in refused(*question, "--sampler", "nested")
 
 
+@pytest.mark.slow
 def test_a_radius_floats_and_is_the_question(command: Callable[..., Result]) -> None:
     """The radius of a model without couplings, with two processes: the numbers do not depend on them."""
     question = ("posterior", CSI, "-m", "neutron-radius", "--steps", "100", "--walkers", "18", "--ensembles", "2", "--json")

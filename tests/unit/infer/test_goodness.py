@@ -66,6 +66,7 @@ def test_bins_that_disagree_are_noticed(make_joint: Callable[..., Joint]) -> Non
     assert found.toys.seed == 2
 
 
+@pytest.mark.slow
 def test_experiments_that_measure_the_same_agree(make_joint: Callable[..., Joint]) -> None:
     found = compatibility(make_joint(None, g=0.9))
     assert found.statistic == pytest.approx(0.0, abs=1e-4)
@@ -90,6 +91,7 @@ def test_a_systematic_that_both_share_is_no_disagreement(make_joint: Callable[..
     assert 0.0 <= found.statistic < 0.5
 
 
+@pytest.mark.slow
 def test_experiments_that_disagree_are_noticed(make_joint: Callable[..., Joint]) -> None:
     joint, other = make_joint(None, g=0.0), make_joint(None, g=0.62)
     mixed = join(joint.parameters, (other.channels[0], joint.channels[1]))
@@ -129,6 +131,7 @@ def test_impacts_need_a_parameter_that_floats(make_joint: Callable[..., Joint]) 
         ranking(make_joint(None, g=0.9), "g", at={"g": 0.9})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_data_given_by_hand_take_the_place_of_the_observed(make_joint: Callable[..., Joint], seed: int) -> None:
     joint = make_joint()

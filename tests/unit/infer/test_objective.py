@@ -41,6 +41,7 @@ def test_what_channels_share_is_made_again_where_their_rule_changes() -> None:
         assert objective.joint_at({"mass": mass}).channels[0].coefficients is joint.channels[0].coefficients
 
 
+@pytest.mark.slow
 def test_ends_of_a_mass_are_those_of_its_intervals() -> None:
     likelihood = cf.build_likelihood("coherent-lar-2020", model="lmu-ltau")
     best = fit(likelihood, minos=("mass",))

@@ -67,6 +67,7 @@ def below(goal: PosteriorDensity, grid: np.ndarray, prior: np.ndarray | float = 
     return area / area[-1], float(area[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dimensions", "blocks", "precision"), [(4, 60, 0.006), (17, 40, 0.008)])
 def test_ensembles_sample_a_normal_density(dimensions: int, blocks: int, precision: float) -> None:
     """Widths to a quarter and a tenth of what the snooker move of emcee 3.1.6 has wrong: 0.973 and 0.924."""
@@ -96,6 +97,7 @@ def test_a_bounded_density() -> None:
         assert one.quantiles[2] == pytest.approx(truth.median(), abs=6 * truth.std() / math.sqrt(one.ess_bulk))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", [lambda goal: walked(goal, 30), lambda goal: nested(goal, 150)], ids=["emcee", "nested"])
 def test_a_bimodal_density(sample: Callable[[PosteriorDensity], list[list[Block]]]) -> None:
     """25 events where 20 g^2 + 2 g are expected: two peaks, 12 widths apart, of which the one below 0 holds the larger part."""
@@ -145,6 +147,7 @@ def exact_count(observed: float, prior: Callable[[np.ndarray], np.ndarray]) -> t
     return math.log(area), float(mean), math.sqrt(np.trapezoid(density * (grid - mean) ** 2, grid) / area)
 
 
+@pytest.mark.slow
 def test_evidence_mean_and_width_of_counts() -> None:
     """Two counts with known evidences: a flat prior and a normal one, cut at 0."""
     joint = counting(2)
@@ -200,6 +203,7 @@ def falling() -> Likelihood:
     return Likelihood(ParameterSet(parameters), build)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sample",
     [

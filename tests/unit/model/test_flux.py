@@ -108,6 +108,7 @@ def test_what_does_not_factorise_stays_apart(factorised: Tables, make_csi: Calla
     assert hardness[8:].min() > 10 * hardness[:8].max()
 
 
+@pytest.mark.slow
 def test_offsets_and_shifts_move_the_arrival(factorised: Tables, make_csi: Callable[..., Path]) -> None:
     folder = make_csi(factorised)
     moved = signal(folder, {"source.flux.offset": "100 ns"})

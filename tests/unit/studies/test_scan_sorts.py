@@ -110,6 +110,7 @@ def test_a_folder_gives_its_scan_back(stored: Mapping[str, tuple[Path, Scan]], n
         np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SORTS))
 def test_commands_draw_export_and_show_what_is_stored(stored: Mapping[str, tuple[Path, Scan]], name: str, tmp_path: Path) -> None:
     folder, made = stored[name]

@@ -129,6 +129,7 @@ def test_a_likelihood_built_by_hand_is_scanned_but_not_stored(likelihood: Likeli
             cf.scan(local, **GRID, workers=executor)
 
 
+@pytest.mark.slow
 def test_two_radii_from_python_and_the_command_line(tmp_path: Path) -> None:
     likelihood = cf.build_likelihood(NAMES[0], model="neutron-radii")
     made = cf.scan(likelihood, **RADII, store=tmp_path / "python")
