@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from cevnsfit.core.documents import Document, brief
-from cevnsfit.core.errors import CevnsfitError, KindError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.stats.data import asked_data, data_text, kept_channels, observed_data
-from cevnsfit.stats.engine import nll2, nll2_gradient
+from cevnsfit.stats.data import asked_data, data_text, kept_channels
 from cevnsfit.stats.joint import expected, join
+from cevnsfit.stats.points import Points
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -26,20 +25,10 @@ if TYPE_CHECKING:
     from cevnsfit.core.axes import Axis
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Joint
+    from cevnsfit.stats.points import Minimised
 
     Floats = NDArray[np.float64]
     Theta = Mapping[str, ArrayLike] | ArrayLike | None
-
-STEP: Final = 1e-4
-"""Step of the central differences in a nonlinear parameter, relative to it."""
-
-
-class Minimised(Protocol):
-    """What a profiler returns: all parameters at the minima, shape (P, n)."""
-
-    @property
-    def theta(self) -> NDArray[np.float64]:
-        """Return all parameters at the minima, shape (P, n)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -304,7 +293,7 @@ class Likelihood(Document):
         >>> values.shape
         (2,)
         """
-        points = _Points(self, self.interest if profiled else self.names, profiled)
+        points = Points(self.parameters, self.at, self.profiler, self.interest if profiled else self.names, profiled)
         rows, single = points.rows(theta)
         values = -0.5 * points.nll2(rows)
         if not gradient:
@@ -316,90 +305,3 @@ class Likelihood(Document):
     def interest(self) -> tuple[str, ...]:
         """Return the names of what floats and is no nuisance, in order."""
         return tuple(p.name for p in self.parameters if not p.fixed and p.kind != "nuisance")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Points:
-    """-2 ln lambda of a likelihood at points, rows of all parameters; with the floating nuisances at their minima where `profiled`."""
-
-    likelihood: Likelihood
-    names: tuple[str, ...]
-    profiled: bool
-
-    def rows(self, theta: Theta) -> tuple[Floats, bool]:
-        """Return all parameters at each point, shape (P, n), and whether there is a single one without a leading axis."""
-        parameters = self.likelihood.parameters
-        try:
-            values: Mapping[str, ArrayLike] = {} if theta is None else theta if isinstance(theta, Mapping) else self._named(theta)
-            arrays = {parameters.index(name): np.asarray(value, dtype=np.float64) for name, value in values.items()}
-            shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
-        except (TypeError, ValueError) as error:
-            message = f"values are numbers or arrays of one shape, by name, or an array of all: {error}"
-            raise KindError(message) from None
-        rows = np.tile(parameters.defaults(), (*shape, 1)) if shape else parameters.defaults()[None].copy()
-        for index, array in arrays.items():
-            rows[..., index] = array
-        return rows.reshape(-1, len(parameters)), not shape
-
-    def _named(self, theta: ArrayLike) -> dict[str, ArrayLike]:
-        array = np.asarray(theta, dtype=np.float64)
-        if array.ndim not in {1, 2} or array.shape[-1] != len(self.names):
-            message = f"an array of parameters has the shape (n,) or (P, n) with n = {len(self.names)} ({', '.join(self.names)}), got {array.shape}"
-            raise CevnsfitError(message)
-        return {name: array[..., place] for place, name in enumerate(self.names)}
-
-    def nll2(self, rows: Floats) -> Floats:
-        """Return -2 ln lambda, shape (P,), infinite outside the domain."""
-        return self._each(
-            rows, lambda joint, theta: nll2(joint, self._minimised(joint, theta), observed_data(joint)), np.full(len(rows), np.inf)
-        )
-
-    def gradient(self, rows: Floats) -> Floats:
-        """Return the gradient in `names`, shape (P, n), NaN outside the domain."""
-        everything = self.likelihood.parameters.names
-        found = self._each(rows, self._slopes, np.full((len(rows), len(everything)), np.nan))
-        for index, parameter in enumerate(self.likelihood.parameters):
-            if parameter.kind == "nonlinear" and parameter.name in self.names:
-                found[:, index] = self._difference(rows, index)
-        return found[:, [everything.index(name) for name in self.names]]
-
-    def _slopes(self, joint: Joint, theta: Floats) -> Floats:
-        slopes = np.zeros((len(theta), len(self.likelihood.parameters)))
-        columns = [self.likelihood.parameters.index(name) for name in joint.parameters.names]
-        slopes[:, columns] = nll2_gradient(joint, self._minimised(joint, theta), observed_data(joint))[1]
-        return slopes
-
-    def _difference(self, rows: Floats, index: int) -> Floats:
-        parameter = self.likelihood.parameters.parameters[index]
-        step = STEP * np.maximum(np.abs(rows[:, index]), STEP)
-        ends = []
-        for sign in (-1.0, 1.0):
-            moved = rows.copy()
-            moved[:, index] = np.clip(rows[:, index] + sign * step, parameter.lower, parameter.upper)
-            ends.append((moved[:, index], self.nll2(moved)))
-        (low, below), (high, above) = ends
-        with np.errstate(invalid="ignore"):
-            return np.asarray((above - below) / (high - low))
-
-    def _each(self, rows: Floats, evaluate: Callable[[Joint, Floats], Floats], result: Floats) -> Floats:
-        """Return what is evaluated at the points inside the domain; points of the same nonlinear parameters share their templates."""
-        parameters = self.likelihood.parameters
-        lower, upper = parameters.domains()
-        inside = np.flatnonzero(np.all((rows >= lower) & (rows <= upper), axis=1))
-        moving = np.array([p.kind == "nonlinear" for p in parameters], dtype=np.bool_)
-        places, which = np.unique(rows[np.ix_(inside, moving)], axis=0, return_inverse=True)
-        for k, place in enumerate(places):
-            joint = self.likelihood.at(dict(zip(self.likelihood.nonlinear.names, place.tolist(), strict=True)))
-            chosen = inside[which == k]
-            result[chosen] = evaluate(joint, rows[chosen][:, ~moving])
-        return result
-
-    def _minimised(self, joint: Joint, theta: Floats) -> Floats:
-        """Return the parameters with the floating nuisances at their minima, where these are profiled."""
-        if not self.profiled:
-            return theta
-        if self.likelihood.profiler is None:
-            message = "nuisances are profiled by the `profiler` of a likelihood, which this one, built by hand, does not have"
-            raise CevnsfitError(message)
-        held = [p.name for p in joint.parameters if p.fixed or p.kind != "nuisance"]
-        return self.likelihood.profiler(joint, {name: theta[:, joint.parameters.index(name)] for name in held}).theta
