@@ -11,6 +11,7 @@ from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
 from cevnsfit.spec.instrument import ResponseMatrix
+from cevnsfit.spec.observations import observed_findings
 from cevnsfit.spec.schema import ExperimentSpec, ProductShape, TableFactor
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _check_systematics(spec: ExperimentSpec) -> Iterator[Finding]:
 def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
     counted: list[tuple[Place, TableColumn]] = []
     if spec.observed is not None:
-        counted.append((("observed",), spec.observed))
+        yield from observed_findings(spec.observed, axes, tables, control=bool(spec.control_region))
     counted += [(("control_region", name), entry.counted) for name, entry in spec.control_region.items() if entry.counted is not None]
     counted += [(("backgrounds", name, "count"), entry.count) for name, entry in spec.backgrounds.items() if entry.count.kind == "counted"]
     for loc, ref in counted:

@@ -12,6 +12,7 @@ from pydantic import (
 
 from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, Rate, RelativeError, Spec, TableColumn, TablePath
 from cevnsfit.spec.instrument import Auxiliary, AxisSpec, Stage, TargetSpec, TimeEfficiency
+from cevnsfit.spec.observations import Observed
 from cevnsfit.spec.sources import Source
 from cevnsfit.spec.systematics import Systematic
 
@@ -188,7 +189,7 @@ class ExperimentSpec(Spec):
     response: dict[Name, Stage] = Field(default_factory=dict)
     auxiliary: dict[str, Auxiliary] = Field(default_factory=dict)
     time_efficiency: TimeEfficiency | None = None
-    observed: TableColumn | None = None
+    observed: Observed | None = None
     control_region: dict[Name, ControlRegionSpec] = Field(default_factory=dict)
     backgrounds: dict[Name, Background] = Field(default_factory=dict)
     systematics: dict[Name, Systematic] = Field(default_factory=dict)
