@@ -269,13 +269,35 @@ def _nominal(models: Sequence[Model]) -> dict[str, Nominal]:
 
 def _merged(models: Sequence[Model]) -> ParameterSet:
     """Return the parameters of all models; channels of one experiment may give a parameter several sizes, and then it has no description."""
+    _check_sizes(models)
     told: dict[tuple[str, str], set[str]] = {}
+    first: dict[str, str] = {}
     for model in models:
         for parameter in model.parameters:
             told.setdefault((model.experiment.name, parameter.name), set()).add(parameter.description)
-    return merge(
-        [replace(p, description="") if len(told[model.experiment.name, p.name]) > 1 else p for p in model.parameters] for model in models
-    )
+            first.setdefault(parameter.name, parameter.description)
+    several = {name for (_, name), texts in told.items() if len(texts) > 1}
+    return merge([replace(p, description="" if p.name in several else first[p.name]) for p in model.parameters] for model in models)
+
+
+def _check_sizes(models: Sequence[Model]) -> None:
+    """Raise CevnsfitError if two experiments give a shared systematic different sizes."""
+    sizes: dict[str, dict[str, set[str]]] = {}
+    for model in models:
+        used = {parameter.name for parameter in model.parameters}
+        for effect in effects_of(model.experiment):
+            if effect.entry.shared and used & {parameter.name for parameter in effect.parameters}:
+                sizes.setdefault(effect.key, {}).setdefault(model.experiment.name, set()).add(effect.entry.definition)
+    for key, found in sizes.items():
+        single = {name: next(iter(texts)) for name, texts in found.items() if len(texts) == 1}
+        one, *others = single or ("",)
+        for other in others:
+            if single[other] != single[one]:
+                message = (
+                    f"{key} is shared, and has two sizes: {single[one]} in {one}, {single[other]} in {other}; give it one, for example with "
+                    f"--set {other}:systematics.{key}.sigma=..., or with overrides in an analysis file"
+                )
+                raise CevnsfitError(message)
 
 
 def check_overlaps(experiments: Sequence[Experiment], *, allow_overlap: bool = False) -> None:

@@ -11,8 +11,9 @@ from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
 from cevnsfit.spec.instrument import ResponseMatrix
-from cevnsfit.spec.observations import observed_findings
+from cevnsfit.spec.observations import covariance, observed_findings
 from cevnsfit.spec.schema import ExperimentSpec, ProductShape, TableFactor
+from cevnsfit.spec.systematics import CovarianceVariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -146,6 +147,11 @@ def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
     for name, systematic in spec.systematics.items():
         for side, ref in systematic.columns.items():
             yield from binned(("systematics", name, side), ref, tables, axes)
+        if isinstance(systematic, CovarianceVariant) and systematic.table in tables:
+            try:
+                covariance(tables[systematic.table], math.prod(axis.nbins for axis in axes), definite=False)
+            except CevnsfitError as error:
+                yield ("systematics", name), f"{systematic.table}: {error}"
 
 
 def _shapes(spec: ExperimentSpec) -> Iterator[tuple[tuple[str, ...], Shape]]:

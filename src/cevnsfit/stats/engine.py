@@ -232,7 +232,7 @@ def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: In
     terms = select(piece.terms, chosen)
     bare = jacobian(channel.rule, terms)
     slopes = _slopes(channel, bare)
-    count, n, _ = slopes.shape
+    n = slopes.shape[1]
     weights = _weights(channel, piece, chosen, rows)
     moving, moved, by_count = channel.moving, piece.moved, piece.by_count
     added: Floats | None = None
@@ -242,7 +242,7 @@ def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: In
         added = moving.jacobian(moved, bare)
         second += moving.curvature(moved, bare, by_count[chosen])
     if channel.pairs is None:
-        counts = (slopes.reshape(count * n, -1) @ channel.templates[channel.active]).reshape(count, n, -1)
+        counts = slopes @ channel.templates[channel.active]
         counts = counts if moving is None or added is None else counts + added[:, :, moving.seen]
         precision = None if channel.errors is None else channel.errors.precision
         weighted = counts * weights[:, None, :] if precision is None else counts @ (2.0 * precision)

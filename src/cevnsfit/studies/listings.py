@@ -77,7 +77,10 @@ def _systematics(one: Experiment) -> list[tuple[str, str]]:
 
     effects = [effect_of(part, key) for part in one.parts for key in part.spec.systematics]
     rows = (
-        (parameter.name, effect.entry.kind if effect.entry.enabled else f"{effect.entry.kind}, off")
+        (
+            parameter.name,
+            ", ".join([effect.entry.kind, *[parameter.description] * (len(effect.parameters) > 1), *["off"] * (not effect.entry.enabled)]),
+        )
         for effect in effects
         for parameter in effect.parameters
     )

@@ -257,3 +257,8 @@ def test_nonsense_is_refused() -> None:
     joint = join(PARAMETERS, (one,))
     with pytest.raises(CevnsfitError, match=r"HistFactory knows Poisson counts alone, toy.*simplified"):
         histfactory.workspace(joint, observed_data(joint), {})
+
+
+def test_a_channel_in_which_nothing_floats() -> None:
+    found = fit(made("symmetric"), at=dict.fromkeys(PARAMETERS.names, 0.0))
+    assert found.nll2 == pytest.approx(by_hand(made("symmetric"))(np.zeros(4)))
