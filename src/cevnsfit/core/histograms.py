@@ -35,7 +35,7 @@ class Histogram(Document):
         Squared errors of what is measured, in the same shape; None for counts, whose variances are Poisson's.
     """
 
-    document: ClassVar[Mapping[str, str | None]] = {"values": "contents", "total": "total"}
+    document: ClassVar[Mapping[str, str | None]] = {"values": "contents", "total": "total", "squares": None}
 
     axes: tuple[Axis, ...]
     contents: NDArray[np.float64]

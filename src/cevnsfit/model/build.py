@@ -271,13 +271,15 @@ def _merged(models: Sequence[Model]) -> ParameterSet:
     """Return the parameters of all models; channels of one experiment may give a parameter several sizes, and then it has no description."""
     _check_sizes(models)
     told: dict[tuple[str, str], set[str]] = {}
-    first: dict[str, str] = {}
     for model in models:
-        for parameter in model.parameters:
-            told.setdefault((model.experiment.name, parameter.name), set()).add(parameter.description)
-            first.setdefault(parameter.name, parameter.description)
-    several = {name for (_, name), texts in told.items() if len(texts) > 1}
-    return merge([replace(p, description="" if p.name in several else first[p.name]) for p in model.parameters] for model in models)
+        for p in model.parameters:
+            told.setdefault((model.experiment.name, p.name), set()).update({p.description} - {""})
+    several = {place for place, texts in told.items() if len(texts) > 1}
+    first = {name: text for (experiment, name), texts in reversed(told.items()) for text in texts if (experiment, name) not in several}
+    return merge(
+        [replace(p, description="" if (model.experiment.name, p.name) in several else first.get(p.name, "")) for p in model.parameters]
+        for model in models
+    )
 
 
 def _check_sizes(models: Sequence[Model]) -> None:

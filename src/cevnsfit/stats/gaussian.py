@@ -6,7 +6,7 @@ is the logarithm of, n below mu with the probability up/(up + down), and half-no
 
 References
 ----------
-Particle Data Group, Phys. Rev. D 110 (2024) 030001, sections 5.2.2 (sides of errors) and 40.2.3 (least squares).
+Particle Data Group, Phys. Rev. D 110 (2024) 030001: introduction, treatment of errors (their sides), and section 40.2.3 (least squares).
 """
 
 from __future__ import annotations
