@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+MAX_NUMBERS: Final = 20_000_000
+"""Most template entries, rows times bins."""
+
 LINEAR: Final = 1
 QUADRATIC: Final = 2
 
@@ -101,3 +104,11 @@ def through_nodes(
 ) -> tuple[tuple[Excursion, NDArray[np.float64]], ...]:
     """Return what a parameter adds to the values at the node number `nominal` so that sum_l c_l D_l runs through the values at all nodes."""
     return tuple((Excursion(parameter, k, nodes), value - values[nominal]) for k, value in enumerate(values) if k != nominal)
+
+
+def bin_by_bin(
+    parameter: str, nominal: NDArray[np.float64], relative: NDArray[np.float64]
+) -> tuple[tuple[Excursion, NDArray[np.float64]], ...]:
+    """Return what the parameters "PARAMETER[k]" add to each bin k that has a relative error (HistFactory's staterror)."""
+    bins = np.arange(len(nominal))
+    return tuple((Excursion(f"{parameter}[{k}]", LINEAR), nominal * error * (bins == k)) for k, error in enumerate(relative) if error > 0)
