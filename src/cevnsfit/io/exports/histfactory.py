@@ -176,13 +176,18 @@ def workspace(joint: Joint, data: Data, values: Mapping[str, float]) -> Exported
 
 
 def _frozen(channel: Channel, parameters: ParameterSet, values: Mapping[str, float]) -> Channel:
-    """Return a channel whose arrival times do not move; they stand where they are held.
+    """Return a channel whose arrival times do not move and without splines; their parameters stand where they are held.
 
     Raises
     ------
     CevnsfitError
         If they float.
     """
+    for name in channel.curved:
+        if name not in values and not parameters[name].fixed:
+            message = f"HistFactory cannot express what {name} does to the templates; hold it: --at {name}=VALUE"
+            raise CevnsfitError(message)
+        channel = channel.straightened(name, values.get(name, parameters[name].default), parameters)
     if channel.moving is None:
         return channel
     name = channel.moving.parameter
