@@ -145,7 +145,8 @@ def workspace(joint: Joint, data: Data, values: Mapping[str, float]) -> Exported
     data
         A single data set.
     values
-        Values at which parameters are held; couplings that enter only through non-linear monomials are held at their default otherwise.
+        Values at which parameters are held; couplings that enter only through non-linear monomials are held at their default otherwise, and so
+        are shifts of arrival times, which HistFactory does not have.
     """
     joint = replace(joint, channels=tuple(_frozen(channel, joint.parameters, values) for channel in joint.channels))
     parts = {channel.name: families(channel, joint.parameters) for channel in joint.channels}
@@ -172,19 +173,10 @@ def workspace(joint: Joint, data: Data, values: Mapping[str, float]) -> Exported
 
 
 def _frozen(channel: Channel, parameters: ParameterSet, values: Mapping[str, float]) -> Channel:
-    """Return a channel whose arrival times do not move; they stand where they are held.
-
-    Raises
-    ------
-    CevnsfitError
-        If they float.
-    """
+    """Return a channel whose arrival times do not move; they stand where they are held."""
     if channel.moving is None:
         return channel
     name = channel.moving.parameter
-    if name not in values and not parameters[name].fixed:
-        message = f"HistFactory cannot express the shift of arrival times that {name} is; hold it: --at {name}=VALUE"
-        raise CevnsfitError(message)
     return channel.frozen(values.get(name, parameters[name].default))
 
 
