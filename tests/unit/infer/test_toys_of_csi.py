@@ -77,6 +77,25 @@ def test_with_systematics_the_signed_root_is_unit_normal(toys: int, seed: int) -
     assert root.std() == pytest.approx(1.0, abs=3 / math.sqrt(2 * toys))
 
 
+def test_without_signal_the_onset_leaves_the_end_of_its_domain() -> None:
+    """There -2 ln lambda is concave in the onset, which the neutrons alone tell, and falls towards the middle."""
+    joint, toys = joint_of("signal-strength"), 64
+    place, lower = joint.parameters.index(ONSET), joint.parameters[ONSET].lower
+    truth = profile(joint, {STRENGTH: np.zeros(1)}).theta[0]
+    data = toy_data(joint, truth, np.random.default_rng(1), toys)
+    begin = truth.copy()
+    begin[place] = lower
+    found = profile(joint, {STRENGTH: np.zeros(toys)}, data=data, start=begin)
+    assert (found.converged.all(), found.fallbacks) == (True, 0)
+    shifts = np.linspace(lower, joint.parameters[ONSET].upper, 41)
+    rows = np.repeat(np.arange(toys), len(shifts))
+    at = {STRENGTH: np.zeros(len(rows)), ONSET: np.tile(shifts, toys)}
+    dense = profile(joint, at, data=data.rows(rows), start=truth).nll2.reshape(toys, -1)
+    inside = dense.argmin(axis=1) > 0
+    assert inside.sum() > 0.9 * toys
+    assert np.mean(found.nll2 <= dense.min(axis=1) + 1e-6) > 0.9
+
+
 @pytest.mark.parametrize("g", [4e-4, 0.032])
 def test_free_fits_are_as_low_as_from_dense_starts(g: float) -> None:
     """Each pseudo-experiment is fitted from few of the prepared starts, with the nuisances of its fit at the truth."""

@@ -43,10 +43,11 @@ def test_liquid_argon_fits_the_counts_of_an_independent_program(summary: Fit) ->
     assert summary.significance == pytest.approx(3.45, abs=0.02)
 
 
-def test_the_significance_is_the_distance_to_no_signal(summary: Fit) -> None:
-    joint = build(Analysis(LAR, "signal-strength")).at({})
+@pytest.mark.parametrize("experiments", [LAR, CSI])
+def test_the_significance_is_the_distance_to_no_signal(experiments: tuple[str, ...]) -> None:
+    joint, best = build(Analysis(experiments, "signal-strength")).at({}), fitted(Analysis(experiments, "signal-strength"), minos=())
     nothing = profile(joint, {"signal_strength": np.zeros(1)})
-    assert summary.significance**2 == pytest.approx(float(nothing.nll2[0]) - summary.nll2, abs=1e-5)
+    assert best.significance**2 == pytest.approx(float(nothing.nll2[0]) - best.nll2, abs=1e-5)
     assert profile(without_signal(joint), {}).nll2[0] == pytest.approx(float(nothing.nll2[0]), abs=1e-6)
 
 
