@@ -144,7 +144,10 @@ def without_signal(joint: Joint) -> Joint:
     channels = []
     for channel in joint.channels:
         keep = np.array([component != SIGNAL for component in channel.components])
-        channels.append(dataclasses.replace(channel, templates=channel.templates * keep[:, None]))
+        moving = channel.moving
+        if moving is not None:
+            moving = dataclasses.replace(moving, constants=moving.constants * keep[moving.rows, None, None])
+        channels.append(dataclasses.replace(channel, templates=channel.templates * keep[:, None], moving=moving))
     return join(joint.parameters, tuple(channels))
 
 
