@@ -12,6 +12,7 @@ from cevnsfit.core.parameters import Parameter
 from cevnsfit.detector import timing
 from cevnsfit.model.rows import LINEAR, Excursion, Factors, TemplateRow
 from cevnsfit.model.stages import detector_stages, reconstructed_efficiency
+from cevnsfit.model.times import losses
 from cevnsfit.physics import sources
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _seen(experiment: Experiment, axis: Axis, table: InputTable, column: str) ->
 
 def _efficiency(experiment: Experiment, axis: Axis, centres: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the detector's efficiency on an axis."""
-    loss = experiment.spec.time_efficiency
     if axis.name == "time":
-        return np.ones_like(centres) if loss is None else timing.exponential_efficiency(centres, loss.start, loss.rate)
+        seen = losses(experiment)[0].seen
+        return np.ones_like(centres) if seen is None else seen(centres)
     return reconstructed_efficiency(detector_stages(experiment.spec.response, experiment.tables), centres)

@@ -10,11 +10,12 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
-from cevnsfit.spec.instrument import ResponseMatrix
+from cevnsfit.spec.instrument import ResponseMatrix, TableDelay, TableEfficiency, TableTimeEfficiency
 from cevnsfit.spec.schema import ExperimentSpec, ProductShape, TableFactor
+from cevnsfit.spec.sources import TableArrival
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cevnsfit.spec.tables import InputTable
     from cevnsfit.spec.yaml_source import YamlSource
 
+    Floats = NDArray[np.float64]
     Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
 
 MAX_ENERGY_BINS = 1000
@@ -51,6 +53,8 @@ def check_experiment(
         *_check_signal(spec, axes, tables),
         *spec.source.findings(axes, tables, source.data.get("source", {})),
         *_check_curves(spec, tables, variants),
+        *_check_delays(spec, axes, tables),
+        *_check_seen(spec, axes, tables),
     ]
     return [Problem(source.name, source.line(loc), ".".join(str(part) for part in loc), text) for loc, text in dict.fromkeys(findings)]
 
@@ -216,17 +220,61 @@ def _check_curves(spec: ExperimentSpec, tables: Mapping[str, InputTable], varian
                 yield from column(loc, ref, tables, lambda table, name: _curve(table, name, "t_recoil"), empty=True)
         if isinstance(stage, TableColumn):
             axis = getattr(stage, "axis", "t_recoil")
-            found = list(column(loc, stage, tables, lambda table, name, axis=axis: _curve(table, name, axis)))  # type: ignore[misc]
-            yield from found
-            if not found and stage.table in tables and tables[stage.table].values(stage.column).max() > 1.0:
-                reached = tables[stage.table].values(stage.column).max()
-                yield (
-                    loc,
-                    f"{stage.table}: column '{stage.column}' reaches {reached:g}, and must not exceed 1; the unit of a percentage is [%]",
-                )
+            steps = [[axis]] if isinstance(stage, TableEfficiency) else []
+            yield from _at_most_one(loc, stage, tables, lambda table, name, axis=axis, steps=steps: _curve(table, name, axis, steps))  # type: ignore[misc]
 
 
-def _curve(table: InputTable, name: str, axis: str) -> NDArray[np.float64]:
+def _at_most_one(
+    loc: Place, ref: TableColumn, tables: Mapping[str, InputTable], read: Callable[[InputTable, str], Floats]
+) -> Iterator[Finding]:
+    """Yield what is wrong with a column that `read` takes from its table, whose values are at most 1."""
+    found = list(column(loc, ref, tables, read))
+    yield from found
+    if not found and ref.table in tables and tables[ref.table].values(ref.column).max() > 1.0:
+        reached = tables[ref.table].values(ref.column).max()
+        yield loc, f"{ref.table}: column '{ref.column}' reaches {reached:g}, and must not exceed 1; the unit of a percentage is [%]"
+
+
+def _check_delays(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
+    for name, stage in spec.time_response.items():
+        if all(axis.name != "time" for axis in axes):
+            yield ("time_response", name), "a delay needs a time axis"
+        if isinstance(stage, TableDelay):
+            yield from column(("time_response", name), stage, tables, lambda table, name: _curve(table, name, "time"))
+            if stage.table in tables and len(tables[stage.table].columns.get("time", (0, 0))) < 2:
+                yield ("time_response", name), f"{stage.table}: a density needs two points"
+
+
+def _check_seen(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
+    """Yield what is wrong with a tabulated efficiency in time."""
+    given, energy, place = spec.time_efficiency, axes[0], ("time_efficiency",)
+    if not isinstance(given, TableTimeEfficiency):
+        return
+    if all(axis.name != "time" for axis in axes):
+        yield place, "an efficiency in time needs a time axis"
+    if isinstance(getattr(spec.source, "arrival", None), TableArrival) and not spec.time_response:
+        yield place, "leave it out: the table of arrival times has the efficiency in it"
+    yield from _at_most_one(place, given, tables, lambda table, name: _curve(table, name, "time", [["time"], [energy.name, "time"]]))
+    table = tables.get(given.table)
+    if table is not None and [axis.name for axis in table.axes] == [energy.name, "time"]:
+        inside = [edge for edge in table.axes[0].edges if energy.edges[0] < edge < energy.edges[-1]]
+        if any(not np.isclose(edge, energy.edges, rtol=1e-9, atol=0.0).any() for edge in inside):
+            yield place, f"{given.table}: its edges in {energy.name} must be edges of the axis"
+        for name, background in spec.backgrounds.items():
+            if isinstance(background.shape, ProductShape) and getattr(background.shape.factors.get("time"), "efficiency", False):
+                yield ("backgrounds", name, "shape"), "an efficiency in energy and time is no factor in time"
+
+
+def _curve(table: InputTable, name: str, axis: str, steps: Sequence[Sequence[str]] = ()) -> NDArray[np.float64]:
+    """Return a column of a curve, or of steps in the bins of some axes where they may be."""
+    if table.axes and steps:
+        names = [entry.name for entry in table.axes]
+        if names not in steps:
+            message = (
+                f"a curve or bins of {' or '.join(' x '.join(several) for several in steps)} are needed, this table has {' x '.join(names)}"
+            )
+            raise CevnsfitError(message)
+        return table.values(name)
     if not np.all(np.diff(table.values(axis)) > 0):
         message = f"column '{axis}' must increase"
         raise CevnsfitError(message)
