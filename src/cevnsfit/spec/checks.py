@@ -11,8 +11,10 @@ from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
 from cevnsfit.spec.instrument import ResponseMatrix, TableDelay, TableEfficiency, TableTimeEfficiency
+from cevnsfit.spec.observations import covariance, observed_findings
 from cevnsfit.spec.schema import ExperimentSpec, ProductShape, TableFactor
 from cevnsfit.spec.sources import TableArrival
+from cevnsfit.spec.systematics import CovarianceVariant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -125,7 +127,7 @@ def _check_systematics(spec: ExperimentSpec) -> Iterator[Finding]:
 def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
     counted: list[tuple[Place, TableColumn]] = []
     if spec.observed is not None:
-        counted.append((("observed",), spec.observed))
+        yield from observed_findings(spec.observed, axes, tables, control=bool(spec.control_region))
     counted += [(("control_region", name), entry.counted) for name, entry in spec.control_region.items() if entry.counted is not None]
     counted += [(("backgrounds", name, "count"), entry.count) for name, entry in spec.backgrounds.items() if entry.count.kind == "counted"]
     for loc, ref in counted:
@@ -149,6 +151,11 @@ def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
     for name, systematic in spec.systematics.items():
         for side, ref in systematic.columns.items():
             yield from binned(("systematics", name, side), ref, tables, axes)
+        if isinstance(systematic, CovarianceVariant) and systematic.table in tables:
+            try:
+                covariance(tables[systematic.table], math.prod(axis.nbins for axis in axes), definite=False)
+            except CevnsfitError as error:
+                yield ("systematics", name), f"{systematic.table}: {error}"
 
 
 def _shapes(spec: ExperimentSpec) -> Iterator[tuple[tuple[str, ...], Shape]]:

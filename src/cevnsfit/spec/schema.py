@@ -12,6 +12,7 @@ from pydantic import (
 
 from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, Rate, RelativeError, Spec, TableColumn, TablePath
 from cevnsfit.spec.instrument import AnyTimeEfficiency, Auxiliary, AxisSpec, Stage, TargetSpec, TimeStage
+from cevnsfit.spec.observations import Observed
 from cevnsfit.spec.sources import Source
 from cevnsfit.spec.systematics import Systematic
 
@@ -189,7 +190,7 @@ class ExperimentSpec(Spec):
     auxiliary: dict[str, Auxiliary] = Field(default_factory=dict)
     time_response: dict[Name, TimeStage] = Field(default_factory=dict)
     time_efficiency: AnyTimeEfficiency | None = None
-    observed: TableColumn | None = None
+    observed: Observed | None = None
     control_region: dict[Name, ControlRegionSpec] = Field(default_factory=dict)
     backgrounds: dict[Name, Background] = Field(default_factory=dict)
     systematics: dict[Name, Systematic] = Field(default_factory=dict)

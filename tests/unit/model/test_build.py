@@ -398,7 +398,9 @@ def test_an_experiment_is_given_once() -> None:
 
 def test_conflicting_definitions_of_a_shared_parameter_are_an_error() -> None:
     wide = load_experiment(LAR, {"systematics.sns_flux.sigma": "20"})
-    with pytest.raises(CevnsfitError, match="'sns_flux' is defined twice differently"):
+    with pytest.raises(
+        CevnsfitError, match=r"sns_flux is shared, and has two sizes: normalisation of 0\.1 in coherent-csi-2021, normalisation of 0\.2"
+    ):
         likelihood_of([shipped(CSI21), wide], "sm")
 
 

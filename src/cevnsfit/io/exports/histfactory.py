@@ -147,6 +147,10 @@ def workspace(joint: Joint, data: Data, values: Mapping[str, float]) -> Exported
     values
         Values at which parameters are held; couplings that enter only through non-linear monomials are held at their default otherwise.
     """
+    measured = [channel.name for channel in joint.channels if channel.errors is not None]
+    if measured:
+        message = f"HistFactory knows Poisson counts alone, {', '.join(measured)} has values with errors; `export-likelihood --to simplified` takes it"
+        raise CevnsfitError(message)
     joint = replace(joint, channels=tuple(_frozen(channel, joint.parameters, values) for channel in joint.channels))
     parts = {channel.name: families(channel, joint.parameters) for channel in joint.channels}
     monomials = {monomial_name(f.monomial): dict(f.monomial) for part in parts.values() for f in part if f.monomial}
