@@ -24,6 +24,7 @@ from cevnsfit.model.signal import (
     fold_signal,
     kernels_of,
     nominal_of,
+    nuclei_of,
     squares_of,
     with_kernels,
 )
@@ -244,6 +245,7 @@ def assembly(experiments: tuple[Experiment, ...], model: str, treatment: SignalS
         models = tuple(_released(part) for part in parts)
     else:
         physics = signal_model(model)
+        physics = physics if physics.targets is None else physics.targets([nuclei_of(part) for part in parts])
         models = tuple(_build(part, physics, treatment, electrons=electrons) for part in parts)
     channels = tuple(entry.channels() for entry in models)
     return Assembly(experiments, model, treatment, electrons, models, channels, _nominal(models))

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     _Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
 
 FILE: Final = "experiment.yaml"
+DEFAULT_KINDS: Final = {"source": DEFAULT_KIND, "time_efficiency": "exponential"}
+"""Sections with a kind that need not be named."""
+
 _OUT: Final = "links out of the folder"
 
 
@@ -287,8 +290,7 @@ def _with_facility(data: dict[str, Any], source: YamlSource, changes: Mapping[st
 
 
 def _validated(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> tuple[ExperimentSpec | None, list[Problem]]:
-    section = data.get("source")
-    data = {**data, "source": {"kind": DEFAULT_KIND, **section}} if isinstance(section, dict) else data
+    data = {**data, **{name: {"kind": kind, **data[name]} for name, kind in DEFAULT_KINDS.items() if isinstance(data.get(name), dict)}}
     try:
         return ExperimentSpec.model_validate(data), []
     except ValidationError as error:

@@ -14,6 +14,7 @@ from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import About, plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, UnknownNameError
 from cevnsfit.infer.profile import profile
+from cevnsfit.stats.joint import expected
 from cevnsfit.stats.likelihood import Likelihood
 from cevnsfit.studies.agreement import signal_strengths
 from cevnsfit.studies.fitting import Fit, fit, poi_name, without_signal
@@ -49,6 +50,14 @@ def test_the_significance_is_the_distance_to_no_signal(experiments: tuple[str, .
     nothing = profile(joint, {"signal_strength": np.zeros(1)})
     assert best.significance**2 == pytest.approx(float(nothing.nll2[0]) - best.nll2, abs=1e-5)
     assert profile(without_signal(joint), {}).nll2[0] == pytest.approx(float(nothing.nll2[0]), abs=1e-6)
+
+
+def test_without_signal_nothing_of_it_moves_in_time() -> None:
+    joint = build(Analysis(CSI, "sm", overrides=(("systematics.onset.enabled", "true"),))).at({})
+    names = joint.parameters.names
+    late = expected(without_signal(joint), joint.parameters.vector({name: 100.0 for name in names if name.endswith("onset")}))
+    assert any(name.endswith("onset") for name in names)
+    np.testing.assert_array_equal(late[CSI[0]]["cevns"], 0.0)
 
 
 def test_the_distance_to_the_standard_model_is_that_of_a_fit_with_couplings_at_their_defaults(summary: Fit) -> None:
