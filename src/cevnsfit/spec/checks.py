@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cevnsfit.core.axes import AXIS_UNITS, DISPLAY_SCALE
 from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
 from cevnsfit.spec.instrument import ResponseMatrix
 from cevnsfit.spec.schema import ExperimentSpec, ProductShape, TableFactor
+from cevnsfit.spec.tables import RECOIL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,27 +52,30 @@ def check_experiment(
         *_check_exposure(spec),
         *_check_signal(spec, axes, tables),
         *spec.source.findings(axes, tables, source.data.get("source", {})),
-        *_check_curves(spec, tables, variants),
+        *_check_curves(spec, axes, tables, variants),
     ]
     return [Problem(source.name, source.line(loc), ".".join(str(part) for part in loc), text) for loc, text in dict.fromkeys(findings)]
 
 
 def _check_axes(spec: ExperimentSpec, axes: Sequence[Axis]) -> Iterator[Finding]:
     names = [axis.name for axis in axes]
+    reached = spec.reached(axes)
     energy = [axis for axis in axes if axis.quantity in ENERGIES and axis.name not in spec.auxiliary]
-    if len(energy) != 1 or axes[0] not in energy:
+    if not spec.has_matrix and (len(energy) != 1 or axes[0] not in energy):
         yield (
             ("axes",),
             "the first axis must be the one energy axis (t_recoil in keVnr, e_ee in keVee, pe in PE, or another name in one of these units)",
         )
-    if energy and energy[0].nbins > MAX_ENERGY_BINS:
-        yield ("axes", energy[0].name), f"{energy[0].nbins} bins; at most {MAX_ENERGY_BINS} are possible"
+    if not reached or tuple(axes[: len(reached)]) != reached or (len(reached) > 1 and spec.auxiliary):
+        yield ("auxiliary",), "the axes of a response matrix come first; one for several axes holds all of them but time"
+    if (bins := math.prod(axis.nbins for axis in reached)) > MAX_ENERGY_BINS:
+        yield ("axes", *(axis.name for axis in reached[:1])), f"{bins} bins; at most {MAX_ENERGY_BINS} are possible"
     bins = math.prod(axis.nbins for axis in axes)
     if bins > MAX_BINS:
         yield ("axes",), f"{bins} bins in all; at most {MAX_BINS} are possible"
     if "time" in names and names[-1] != "time":
         yield ("axes", "time"), "time must be the last axis"
-    yield from _check_auxiliary(spec, axes, energy)
+    yield from _check_auxiliary(spec, axes, reached if spec.has_matrix else energy)
 
 
 def _check_auxiliary(spec: ExperimentSpec, axes: Sequence[Axis], energy: Sequence[Axis]) -> Iterator[Finding]:
@@ -139,7 +144,7 @@ def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
 def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
     for loc, shape in _shapes(spec):
         if isinstance(shape, ProductShape):
-            yield from _check_product(loc, shape, axes, tables)
+            yield from _check_product(loc, shape, axes, tables, matrix=spec.has_matrix)
         else:
             yield from binned(loc, shape, tables, axes)
     for name, systematic in spec.systematics.items():
@@ -167,7 +172,7 @@ def _check_exposure(spec: ExperimentSpec) -> Iterator[Finding]:
 
 
 def _check_product(
-    loc: tuple[str | int, ...], shape: ProductShape, axes: Sequence[Axis], tables: Mapping[str, InputTable]
+    loc: tuple[str | int, ...], shape: ProductShape, axes: Sequence[Axis], tables: Mapping[str, InputTable], *, matrix: bool
 ) -> Iterator[Finding]:
     factors = shape.factors
     names = [axis.name for axis in axes]
@@ -175,6 +180,8 @@ def _check_product(
         yield (*loc, "factors"), f"needs one factor for each axis ({', '.join(names)})"
     for axis in axes:
         factor = factors.get(axis.name)
+        if isinstance(factor, TableFactor) and factor.efficiency and matrix and axis.name != "time":
+            yield (*loc, "factors", axis.name, "efficiency"), "the response matrix holds the efficiency, which is not known along this axis"
         if isinstance(factor, TableFactor):
             yield from binned((*loc, "factors", axis.name), factor, tables, [axis], split=True)
         elif factor is not None and factor.kind == "exponential" and axis.name != "time":
@@ -204,16 +211,14 @@ def _check_sums(loc: Place, ref: TableColumn, tables: Mapping[str, InputTable], 
         yield loc, f"{ref.table}: the probabilities '{ref.column}' sum to {sums.max():.4g} at {at:g} {energy.unit}, which is more than 1"
 
 
-def _check_curves(spec: ExperimentSpec, tables: Mapping[str, InputTable], variants: Variants) -> Iterator[Finding]:
+def _check_curves(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable], variants: Variants) -> Iterator[Finding]:
     stages: list[tuple[Place, Stage]] = [(("response", name), stage) for name, stage in spec.response.items()]
     for name, sides in variants.items():
         for side, response in sides.items():
             stages += [(("systematics", name, side), stage) for key, stage in response.items() if stage != spec.response.get(key)]
     for loc, stage in stages:
-        if isinstance(stage, ResponseMatrix):
-            for name in stage.columns:
-                ref = TableColumn(table=stage.table, column=name)
-                yield from column(loc, ref, tables, lambda table, name: _curve(table, name, "t_recoil"), empty=True)
+        if isinstance(stage, ResponseMatrix) and stage.table in tables:
+            yield from ((loc, f"{stage.table}: {text}") for text in _check_matrix(stage, tables[stage.table], spec.reached(axes)))
         if isinstance(stage, TableColumn):
             axis = getattr(stage, "axis", "t_recoil")
             found = list(column(loc, stage, tables, lambda table, name, axis=axis: _curve(table, name, axis)))  # type: ignore[misc]
@@ -224,6 +229,42 @@ def _check_curves(spec: ExperimentSpec, tables: Mapping[str, InputTable], varian
                     loc,
                     f"{stage.table}: column '{stage.column}' reaches {reached:g}, and must not exceed 1; the unit of a percentage is [%]",
                 )
+
+
+def _check_matrix(stage: ResponseMatrix, table: InputTable, axes: Sequence[Axis]) -> Iterator[str]:
+    """Yield what is wrong with a response matrix for some axes."""
+    text = " x ".join(f"{axis.name}({axis.nbins})" for axis in axes)
+    try:
+        energies, values = table.values(RECOIL), stage.probabilities(table)
+    except CevnsfitError as error:
+        yield str(error)
+        return
+    if stage.column is None and table.axes:
+        yield "the table has a row for each recoil energy and bin: give its column"
+    elif stage.column is not None and not _same(table.axes, axes):
+        own = " x ".join(f"{axis.name}({axis.nbins})" for axis in table.axes)
+        yield f"the bins {own} of the table must be those of the axes {text}, with the same edges and in this order"
+    elif len(values) != math.prod(axis.nbins for axis in axes):
+        yield f"{len(values)} columns for {math.prod(axis.nbins for axis in axes)} bins of the axes {text}"
+    elif len(energies) < 2 or not np.all(np.diff(energies) > 0):
+        yield f"column '{RECOIL}' must hold two recoil energies or more, and increase"
+    elif np.any(values < 0):
+        columns = [(stage.column, values)] if stage.columns is None else zip(stage.columns, values, strict=True)
+        yield from (f"column '{name}' has {int(np.sum(held < 0))} negative entries" for name, held in columns if np.any(held < 0))
+    elif values.sum(axis=0).max() > 1.0 + ROOM:
+        at = energies[int(values.sum(axis=0).argmax())] / DISPLAY_SCALE[AXIS_UNITS[RECOIL]]
+        yield f"the probabilities sum to {values.sum(axis=0).max():.4g} at {at:g} keVnr, which is more than 1"
+
+
+def _same(axes: Sequence[Axis], others: Sequence[Axis]) -> bool:
+    """Return whether axes have the same names and edges, in the same order."""
+    pairs = zip(axes, others, strict=False)
+    return len(axes) == len(others) and all(
+        axis.name == other.name
+        and axis.nbins == other.nbins
+        and np.allclose(axis.edges, other.edges, rtol=0.0, atol=1e-9 * max(map(abs, axis.edges)))
+        for axis, other in pairs
+    )
 
 
 def _curve(table: InputTable, name: str, axis: str) -> NDArray[np.float64]:
