@@ -243,7 +243,7 @@ def _check_matrix(stage: ResponseMatrix, table: InputTable, axes: Sequence[Axis]
         yield "the table has a row for each recoil energy and bin: give its column"
     elif stage.column is not None and not _same(table.axes, axes):
         own = " x ".join(f"{axis.name}({axis.nbins})" for axis in table.axes)
-        yield f"the bins {own} of the table must be those of the axes {text}, with the same edges and in this order"
+        yield f"the bins {own} of the table must be those of the axes {text}, with the same edges and units, in this order"
     elif len(values) != math.prod(axis.nbins for axis in axes):
         yield f"{len(values)} columns for {math.prod(axis.nbins for axis in axes)} bins of the axes {text}"
     elif len(energies) < 2 or not np.all(np.diff(energies) > 0):
@@ -260,7 +260,7 @@ def _same(axes: Sequence[Axis], others: Sequence[Axis]) -> bool:
     """Return whether axes have the same names and edges, in the same order."""
     pairs = zip(axes, others, strict=False)
     return len(axes) == len(others) and all(
-        axis.name == other.name
+        (axis.name, axis.unit) == (other.name, other.unit)
         and axis.nbins == other.nbins
         and np.allclose(axis.edges, other.edges, rtol=0.0, atol=1e-9 * max(map(abs, axis.edges)))
         for axis, other in pairs
