@@ -79,7 +79,7 @@ class Hdf5Table:
         try:
             with h5py.File(io.BytesIO(content), "r") as file:
                 return [self._array(h5py, file, name, path) for name in (self.array, *self.edges)]
-        except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+        except (OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
             detail = " ".join(str(error).split())[:120]
             raise SpecError([Problem(str(path), None, "", f"is damaged or no HDF5 file ({type(error).__name__}: {detail})")]) from None
 
