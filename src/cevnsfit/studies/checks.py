@@ -266,7 +266,8 @@ def _xenonnt() -> dict[str, CheckFunction]:
 
 def _xenonnt_b8() -> dict[str, CheckFunction]:
     found: dict[str, CheckFunction] = {
-        "xenonnt-b8.predicted": lambda shared: Ours(_solar_counts(shared.solar["all"]) / shared.solar["all"].values[STRENGTH])
+        "xenonnt-b8.predicted": lambda shared: Ours(_solar_counts(shared.solar["all"]) / shared.solar["all"].values[STRENGTH]),
+        "xenonnt-b8.strength": lambda shared: _with_error(shared.solar["all"], STRENGTH),
     }
     for name in ("all", "first"):
         found[f"xenonnt-b8.fitted.{name}"] = lambda shared, name=name: Ours(_solar_counts(shared.solar[name]))  # type: ignore[misc]
