@@ -82,7 +82,7 @@ def channel_sources(path: Path, source: YamlSource, changes: Mapping[str, object
     problems = [problem for name, own in given.items() for problem in _wrong(source, name, own)]
     if problems:
         raise SpecError(problems)
-    used = {name: own for name, own in given.items() if _enabled(str(name), own, single.get(str(name), {}))}
+    used = {name: own for name, own in given.items() if _enabled(source, str(name), own, single.get(str(name), {}))}
     if not used:
         raise SpecError([Problem(source.name, source.line((KEY,)), KEY, f"none is enabled ({', '.join(map(str, given))})")])
     _require_effect(shared, list(used.values()))
@@ -102,14 +102,16 @@ def channel_sources(path: Path, source: YamlSource, changes: Mapping[str, object
     return found
 
 
-def _enabled(name: str, own: Mapping[str, object], changes: Mapping[str, object]) -> bool:
+def _enabled(source: YamlSource, name: str, own: Mapping[str, object], changes: Mapping[str, object]) -> bool:
     """Return whether a channel is used, after its changes."""
-    text = f"--set {KEY}.{name}.{ENABLED}={changes.get(ENABLED)}"
-    given = changes.get(ENABLED, own.get(ENABLED, True))
-    value = parse_value(given, text) if isinstance(given, str) else given
-    if not isinstance(value, bool):
-        raise SpecError([Problem(text, None, f"{KEY}.{name}.{ENABLED}", f"is {value!r}; expected true or false")])
-    return value
+    given, place = own.get(ENABLED, True), f"{KEY}.{name}.{ENABLED}"
+    file, line = source.name, source.line((KEY, name, ENABLED))
+    if ENABLED in changes:
+        given, file, line = changes[ENABLED], f"--set {place}={changes[ENABLED]}", None
+        given = parse_value(given, file) if isinstance(given, str) else given
+    if not isinstance(given, bool):
+        raise SpecError([Problem(file, line, place, f"is {given!r}; expected true or false")])
+    return given
 
 
 def split_channel(path: str) -> tuple[str, str]:

@@ -66,8 +66,8 @@ def _check_axes(spec: ExperimentSpec, axes: Sequence[Axis]) -> Iterator[Finding]
             ("axes",),
             "the first axis must be the one energy axis (t_recoil in keVnr, e_ee in keVee, pe in PE, or another name in one of these units)",
         )
-    if not reached or tuple(axes[: len(reached)]) != reached or (len(reached) > 1 and spec.auxiliary):
-        yield ("auxiliary",), "the axes of a response matrix come first; one for several axes holds all of them but time"
+    if spec.has_matrix and (not reached or tuple(axes[: len(reached)]) != reached or (len(reached) > 1 and spec.auxiliary)):
+        yield ("axes",), "the axes of a response matrix come first; one for several axes holds all of them but time"
     if (bins := math.prod(axis.nbins for axis in reached)) > MAX_ENERGY_BINS:
         yield ("axes", *(axis.name for axis in reached[:1])), f"{bins} bins; at most {MAX_ENERGY_BINS} are possible"
     bins = math.prod(axis.nbins for axis in axes)

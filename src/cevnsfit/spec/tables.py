@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -263,22 +264,27 @@ def _check_order(
         return _internal(name, data[:, names.index(name)], units[names.index(name)])
 
     wanted = {**points, **{f"{axis.name}_low": np.asarray(axis.edges[:-1]) for axis in axes}}
-    places = [np.searchsorted((values[1:] + values[:-1]) / 2, column(name)) for name, values in wanted.items()]
     shape = tuple(len(values) for values in wanted.values())
+    order = ", ".join(name.removesuffix("_low") for name in wanted)
+    if math.prod(shape) > 10 * len(data):
+        raise TableError(None, _incomplete(wanted, len(data)))
+    places = [np.searchsorted((values[1:] + values[:-1]) / 2, column(name)) for name, values in wanted.items()]
     rows = np.ravel_multi_index(tuple(places), shape)
-    missing = np.setdiff1d(np.arange(int(np.prod(shape))), rows)
-    if len(missing) or len(rows) != int(np.prod(shape)):
-        text = " x ".join(f"{name.removesuffix('_low')}({length})" for name, length in zip(wanted, shape, strict=True))
-        message = f"{len(rows)} rows, but {text} need {int(np.prod(shape))}"
-        if len(missing):
-            first = [(name, k, index) for (k, name), index in zip(enumerate(wanted), np.unravel_index(missing[0], shape), strict=True)]
-            at = ", ".join(
-                f"{name} = {data[places[k] == index, names.index(name)][0]:g} {units[names.index(name)]}" for name, k, index in first
-            )
-            message = f"{message}; {len(missing)} missing, the first at {at}"
-        raise TableError(None, message)
+    missing = np.setdiff1d(np.arange(math.prod(shape)), rows)
+    if len(missing):
+        first = zip(wanted, places, np.unravel_index(missing[0], shape), strict=True)
+        cells = ((name, data[place == k, names.index(name)][0], units[names.index(name)]) for name, place, k in first)
+        at = ", ".join(f"{name} = {value:g} {unit}" for name, value, unit in cells)
+        raise TableError(None, f"{_incomplete(wanted, len(data))}; {len(missing)} missing, the first at {at}")
+    if len(rows) != math.prod(shape):
+        raise TableError(None, _incomplete(wanted, len(data)))
     highs = zip(axes, places[len(points) :], strict=True)
     fits = all(np.allclose(column(f"{axis.name}_high"), np.asarray(axis.edges[1:])[k], rtol=1e-9, atol=1e-15) for axis, k in highs)
     if np.any(np.diff(rows) < 0) or not fits:
-        message = f"rows must run through the bins with the last axis fastest ({', '.join(name.removesuffix('_low') for name in wanted)})"
+        message = f"rows must run through the bins with the last axis fastest ({order})"
         raise TableError(None, message)
+
+
+def _incomplete(wanted: Mapping[str, NDArray[np.float64]], rows: int) -> str:
+    text = " x ".join(f"{name.removesuffix('_low')}({len(values)})" for name, values in wanted.items())
+    return f"{rows} rows, but {text} need {math.prod(len(values) for values in wanted.values())}"

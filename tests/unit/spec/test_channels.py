@@ -178,6 +178,9 @@ def test_a_channel_that_is_not_enabled_is_left_out(two: Path, make_folder: Make,
     with pytest.raises(UnknownNameError, match="other"):
         load_experiment(two, {"channels.other.enabled": "false"})
     assert "channels.near.enabled: is 'no'; expected true or false" in problems(two, {"channels.near.enabled": "no"})[0]
+    broken = make_folder((END, TWO.replace("  near:\n", "  near:\n    enabled: 0\n")))
+    assert problems(broken)[0].endswith("channels.near.enabled: is 0; expected true or false")
+    make_folder((END, TWO))
     assert problems(two, {f"channels.{name}.enabled": "false" for name in ("near", "far")})[0].endswith("none is enabled (near, far)")
     # what only the other channel could take has no effect then
     (idle,) = problems(two, {"channels.near.enabled": "false", "source.distance": "9 m"})
