@@ -223,7 +223,7 @@ def _reached(experiment: Experiment) -> tuple[str, NDArray[np.float64]]:
     first, *others = experiment.reached
     if not others:
         return first.quantity, np.asarray(first.edges)
-    return "bin", np.arange(math.prod(axis.nbins for axis in experiment.reached) + 1.0)
+    return " x ".join(axis.name for axis in experiment.reached), np.arange(math.prod(axis.nbins for axis in experiment.reached) + 1.0)
 
 
 def _elements(nuclei: Sequence[tuple[Nuclide, float]]) -> list[tuple[Nuclide, float]]:

@@ -183,3 +183,13 @@ def test_electrons_and_an_empty_window_are_refused_in_words(make_folder: Make) -
     empty = load_experiment(make_folder(*changes(), files=files(long_table(0 * SCORES))))
     with pytest.raises(CevnsfitError, match=r"axes.size, score: nothing is expected between 2 and 20 1, 0 and 1 1"):
         cf.build_likelihood(empty, model="sm")
+
+
+def test_an_efficiency_stands_before_a_matrix_of_several_axes(make_folder: Make) -> None:
+    half = "  part: {kind: constant-efficiency, axis: t_recoil, value: 0.5}\n"
+    whole = cf.rates(cf.build_likelihood(load_experiment(make_folder(*changes(), files=files(long_table()))), model="sm"))["toy"].signal
+    folder = make_folder(*changes(half + MATRIX), files=files(long_table()))
+    assert cf.rates(cf.build_likelihood(load_experiment(folder), model="sm"))["toy"].signal == pytest.approx(whole / 2, rel=1e-12)
+    after = load_experiment(make_folder(*changes(MATRIX + half.replace("t_recoil", "pe")), files=files(long_table())))
+    with pytest.raises(CevnsfitError, match="a weight acts on the axis 'pe', but the response is on 'size x score' there"):
+        cf.build_likelihood(after, model="sm")
