@@ -131,10 +131,11 @@ def highest_energy(experiment: Experiment) -> float:
     return max(spectrum.end for spectra in flux_of(experiment).spectra for spectrum in spectra)
 
 
-def empty_window(experiment: Experiment, axis: Axis) -> str:
-    """Return that nothing is expected in a window, and on which axis."""
-    edges = axis.display_edges
-    return f"{experiment.name}: axes.{axis.name}: nothing is expected between {edges[0]:g} and {edges[-1]:g} {axis.unit}"
+def empty_window(experiment: Experiment, *axes: Axis) -> str:
+    """Return that nothing is expected in a window, and on which axes."""
+    ends = [(axis.display_edges[0], axis.display_edges[-1], axis.unit) for axis in axes]
+    window = ", ".join(f"{low:g} and {high:g} {unit}" for low, high, unit in ends)
+    return f"{experiment.name}: axes.{', '.join(axis.name for axis in axes)}: nothing is expected between {window}"
 
 
 def _seen(

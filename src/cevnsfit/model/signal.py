@@ -80,7 +80,8 @@ class Signal:
     flux
         The neutrinos and their arrival times.
     auxiliary
-        P(aux | energy) of nuclear and of electron recoils, shape (2, energy bins, auxiliary bins).
+        P(aux | energy) of nuclear and of electron recoils, shape (2, energy bins, auxiliary bins). Energy bins are those of all axes that the
+        response reaches.
     variants
         Names of the variants: the nominal one, then those of systematics.
     """
@@ -160,7 +161,7 @@ def _electronic(
 
 def _jumps(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -> NDArray[np.float64]:
     """Return the kinks of the nominal response, and those of the others whose edges nothing smears."""
-    edges = np.asarray(experiment.axes[0].edges)
+    edges = _reached(experiment)[1]
     sharp = [stages for name, stages in responses.items() if name == NOMINAL or not any(isinstance(s, Smear | Matrix) for s in stages)]
     return np.unique(np.concatenate([kinks(stages, edges) for stages in sharp]))
 
@@ -221,8 +222,15 @@ def _rates(signal: Signal, entry: Nodes, key: KernelKey) -> NDArray[np.float64]:
 
 
 def _stacked(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], t: NDArray[np.float64]) -> NDArray[np.float64]:
-    energy = experiment.axes[0]
-    return np.concatenate([compose(stages, energy.quantity, np.asarray(energy.edges), t).matrix for stages in responses.values()])
+    return np.concatenate([compose(stages, *_reached(experiment), t).matrix for stages in responses.values()])
+
+
+def _reached(experiment: Experiment) -> tuple[str, NDArray[np.float64]]:
+    """Return what the response reaches, and its edges: an axis, or the numbers of the bins of several in C order."""
+    first, *others = experiment.reached
+    if not others:
+        return first.quantity, np.asarray(first.edges)
+    return " x ".join(axis.name for axis in experiment.reached), np.arange(math.prod(axis.nbins for axis in experiment.reached) + 1.0)
 
 
 def _elements(nuclei: Sequence[tuple[Nuclide, float]]) -> list[tuple[Nuclide, float]]:
@@ -236,15 +244,15 @@ def _elements(nuclei: Sequence[tuple[Nuclide, float]]) -> list[tuple[Nuclide, fl
 
 
 def _auxiliary(experiment: Experiment) -> NDArray[np.float64]:
-    energy = experiment.axes[0]
-    matrix = np.ones((2, energy.nbins, 1))
+    energy, bins = experiment.axes[0], len(_reached(experiment)[1]) - 1
+    matrix = np.ones((2, bins, 1))
     for axis in experiment.axes[1:]:
         entry = experiment.spec.auxiliary.get(axis.name)
         if entry is not None:
             table = experiment.tables[entry.table]
             nuclei = table.given(energy, axis, entry.column)
             electrons = np.zeros_like(nuclei) if entry.electrons is None else table.given(energy, axis, entry.electrons)
-            matrix = (matrix[..., None] * np.array([nuclei, electrons])[:, :, None, :]).reshape(2, energy.nbins, -1)
+            matrix = (matrix[..., None] * np.array([nuclei, electrons])[:, :, None, :]).reshape(2, bins, -1)
     return matrix
 
 

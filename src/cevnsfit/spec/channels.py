@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY: Final = "channels"
+ENABLED: Final = "enabled"
+"""A field of every channel: one that is not enabled is left out."""
 
 _WHOLE: Final = ("schema_version", "name", "title", "status", "description", "references", "overlaps", KEY)
 """Fields of the experiment, which no channel changes."""
@@ -62,7 +64,7 @@ def collected(found: Sequence[tuple[ChannelSource, Sequence[Problem]]]) -> list[
 
 
 def channel_sources(path: Path, source: YamlSource, changes: Mapping[str, object]) -> list[ChannelSource]:
-    """Return the channels of a file in its order; none where it has no channels.
+    """Return the channels of a file in its order, without those that are not `enabled`; none where it has no channels.
 
     A change "channels.NAME.PATH" is one of a channel; any other is one of what they share, made before the channels' own fields are.
 
@@ -80,19 +82,36 @@ def channel_sources(path: Path, source: YamlSource, changes: Mapping[str, object
     problems = [problem for name, own in given.items() for problem in _wrong(source, name, own)]
     if problems:
         raise SpecError(problems)
-    _require_effect(shared, list(given.values()))
+    used = {name: own for name, own in given.items() if _enabled(source, str(name), own, single.get(str(name), {}))}
+    if not used:
+        raise SpecError([Problem(source.name, source.line((KEY,)), KEY, f"none is enabled ({', '.join(map(str, given))})")])
+    _require_effect(shared, list(used.values()))
     found = []
-    for name, own in given.items():
+    for name, whole in used.items():
+        own = {field: value for field, value in whole.items() if field != ENABLED}
         view = read_yaml(path)
         for field in own:
             with view.noting(problems, KEY, name, field):
                 _put(view, (KEY, name), field)
         acting = {field: _with_own(field, value, own) for field, value in shared.items() if not any(_within(field, other) for other in own)}
         lines = {str(field): view.line((KEY, name, field)) for field in own}
-        found.append(ChannelSource(str(name), view, lines, acting | single.get(str(name), {})))
+        alone = {field: value for field, value in single.get(str(name), {}).items() if field != ENABLED}
+        found.append(ChannelSource(str(name), view, lines, acting | alone))
     if problems:
         raise SpecError(problems)
     return found
+
+
+def _enabled(source: YamlSource, name: str, own: Mapping[str, object], changes: Mapping[str, object]) -> bool:
+    """Return whether a channel is used, after its changes."""
+    given, place = own.get(ENABLED, True), f"{KEY}.{name}.{ENABLED}"
+    file, line = source.name, source.line((KEY, name, ENABLED))
+    if ENABLED in changes:
+        given, file, line = changes[ENABLED], f"--set {place}={changes[ENABLED]}", None
+        given = parse_value(given, file) if isinstance(given, str) else given
+    if not isinstance(given, bool):
+        raise SpecError([Problem(file, line, place, f"is {given!r}; expected true or false")])
+    return given
 
 
 def split_channel(path: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
-from cevnsfit.spec.channels import KEY, channel_sources, collected, split_channel
+from cevnsfit.spec.channels import ENABLED, KEY, channel_sources, collected, split_channel
 from cevnsfit.spec.checks import check_experiment
 from cevnsfit.spec.fields import TABLE_PATTERN, UNKNOWN, explained, known_fields
 from cevnsfit.spec.instrument import Stage
@@ -122,6 +122,11 @@ class Experiment(Document):
     def has_data(self) -> bool:
         """Return whether there are observed counts, in all channels."""
         return all(part.spec.has_data for part in self.parts)
+
+    @property
+    def reached(self) -> tuple[Axis, ...]:
+        """Return the axes that the response reaches."""
+        return self.spec.reached(self.axes)
 
     def sees_electrons(self) -> bool:
         """Return whether electron recoils can lie in the window of every channel."""
@@ -240,6 +245,8 @@ def has_field(folder: Path, path: str, changes: Mapping[str, object]) -> bool:
     """Return whether the description of an experiment has a field, in its file or as an optional one, after some `changes`."""
     source = read_yaml(folder / FILE)
     channel, path = split_channel(path)
+    if path == ENABLED:
+        return channel in source.data.get(KEY, {})
     sources = {entry.name: entry for entry in channel_sources(folder / FILE, source, changes)}
     if channel and channel not in sources:
         return False

@@ -55,7 +55,11 @@ def experiment(one: Experiment) -> Parts:
         rows = [(name, part.target, _bins(part), count_text(observed_events(part))) for name, part in one.channels.items()]
         yield Sheet("Channels", ("channel", "target", "axes (bins)", "observed"), rows)
     ranges = (
-        (axis.name, str(axis.nbins), f"{axis.display_edges[0]:g} to {axis.display_edges[-1]:g} {axis.unit}")
+        (
+            axis.name,
+            str(axis.nbins),
+            f"{axis.display_edges[0]:g} to {axis.display_edges[-1]:g} {'' if axis.unit == '1' else axis.unit}".rstrip(),
+        )
         for part in one.parts
         for axis in part.axes
     )

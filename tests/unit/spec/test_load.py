@@ -443,7 +443,7 @@ def test_columns_of_a_response_matrix_are_probabilities(make_folder: Make, probl
         ("  smearing: {kind: poisson-smearing}\n", "  matrix: {kind: response-matrix, table: response.csv, columns: [a, b, c]}\n"),
         ("  quenching:\n    kind: response\n    up: {quenching.constant: 0.1}\n    down: {quenching.constant: 0.08}\n", ""),
     )
-    good = b"t_recoil [keVnr],a [1],b [%],c [1]\n1,0,10,0.2\n5,0.5,40,0.2\n"
+    good = b"t_recoil [keVnr],a [1],b [%],c [1]\n1,0,10,0.2\n5,0.3,40,0.2\n"
     experiment = load_experiment(make_folder(*changes, files={"response.csv": good}))
     assert experiment.tables["response.csv"].values("b").tolist() == [0.1, 0.4]
     (problem,) = problems(make_folder(*changes, files={"response.csv": good.replace(b"c [1]", b"d [1]")}))

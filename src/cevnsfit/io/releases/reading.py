@@ -1,6 +1,6 @@
 """Reading released files: what is expected is declared, everything that differs is reported.
 
-Every piece of a release (a text file here, a histogram in `root`, a table of HEPData in `hepdata`) is declared as rows of numbers with named
+Every piece of a release (a text file here, a histogram in `root`, an array in `hdf5`, a table of HEPData in `hepdata`) is declared as rows of numbers with named
 columns, and read into an array of shape (rows, columns).
 """
 
@@ -112,9 +112,9 @@ class Release:
     Attributes
     ----------
     files
-        What is read: `ReleasedFile`, `RootHistogram` or `HepdataTable`.
+        What is read: `ReleasedFile`, `RootHistogram`, `Hdf5Table` or `HepdataTable`.
     tables
-        Function from the contents, shape (rows, columns) by key (the file name, or "FILE:HISTOGRAM"), to tables by file name.
+        Function from the contents, shape (rows, columns) by key (the file name, or with the name of what is in it, "FILE:HISTOGRAM"), to tables by file name.
     """
 
     files: tuple[ReleasedContent, ...]
