@@ -17,10 +17,11 @@ from cevnsfit.core.paths import data_root
 from cevnsfit.spec.channels import KEY, channel_sources, collected, split_channel
 from cevnsfit.spec.checks import check_experiment
 from cevnsfit.spec.fields import TABLE_PATTERN, UNKNOWN, explained, known_fields
+from cevnsfit.spec.foreign import read_any
 from cevnsfit.spec.instrument import Stage
 from cevnsfit.spec.schema import ExperimentSpec
 from cevnsfit.spec.sources import DEFAULT_KIND
-from cevnsfit.spec.tables import InputTable, TableError, read_table
+from cevnsfit.spec.tables import TableError
 from cevnsfit.spec.workspaces import read_pyhf
 from cevnsfit.spec.yaml_source import YamlSource, holds, override, parse_value, read_yaml
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.channels import ChannelSource
     from cevnsfit.spec.findings import Place
+    from cevnsfit.spec.tables import InputTable
 
     _Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
 
@@ -197,10 +199,10 @@ def _loaded(folder: Path, source: YamlSource, changes: Mapping[str, object]) -> 
     merged.pop(KEY, None)
     spec, problems = _validated(merged, source, changes)
     if spec is None:
-        raise SpecError(problems + _read_tables(_table_references(merged, ()), folder, source)[1])
+        raise SpecError(problems + _read_tables(_table_references(merged, ()), folder, source, None)[1])
     variants, variant_problems = _variants(merged, spec, source)
     references = [*_table_references(merged, ()), *_variant_tables(variants)]
-    tables, table_problems = _read_tables(references, folder, source)
+    tables, table_problems = _read_tables(references, folder, source, spec)
     axes, axis_problems = _axes(spec, source)
     workspace, workspace_problems = _workspace(spec, folder, source)
     problems = table_problems + axis_problems + variant_problems + workspace_problems
@@ -208,7 +210,7 @@ def _loaded(folder: Path, source: YamlSource, changes: Mapping[str, object]) -> 
         problems += check_experiment(spec, axes, tables, source, variants)
     if problems:
         raise SpecError(problems)
-    files = (FILE, *tables, *(() if spec.workspace is None else (spec.workspace.file,)))
+    files = (FILE, *(table.partition(":")[0] for table in tables), *(() if spec.workspace is None else (spec.workspace.file,)))
     shipped = {f"spectra/{name}.csv": data_root() / "spectra" / f"{name}.csv" for name in spec.source.spectra}
     digests = {
         name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in ({file: folder / file for file in files} | shipped).items()
@@ -296,18 +298,27 @@ def _variant_tables(variants: _Variants) -> Iterator[tuple[str, Place]]:
             yield from ((stage.table, ("systematics", name, side)) for stage in stages.values() if hasattr(stage, "table"))
 
 
-def _read_tables(references: Iterable[tuple[str, Place]], folder: Path, source: YamlSource) -> tuple[dict[str, InputTable], list[Problem]]:
+def _read_tables(
+    references: Iterable[tuple[str, Place]], folder: Path, source: YamlSource, spec: ExperimentSpec | None
+) -> tuple[dict[str, InputTable], list[Problem]]:
+    """Return the tables by what refers to them, empty ones where there is no description yet, and what is wrong with them."""
+    axes = None if spec is None else {name: entry.unit for name, entry in spec.axes.items()}
+    given = {} if spec is None else {table: entry.axes for table, entry in spec.tables.items()}
     tables: dict[str, InputTable] = {}
     problems: list[Problem] = []
+    seen: set[str] = set()
     for file, loc in references:
-        if not re.match(TABLE_PATTERN, file) or file in tables or any(problem.file == str(folder / file) for problem in problems):
+        path = folder / file.partition(":")[0]
+        if not re.match(TABLE_PATTERN, file) or file in seen:
             continue
-        path = folder / file
+        seen.add(file)
         if _leads_out(path):
             problems.append(Problem(str(path), None, source.field(loc), _OUT))
             continue
         try:
-            tables[file] = read_table(path)
+            tables[file] = read_any(folder, file, axes, given.get(file))
+        except SpecError as error:
+            problems += [replace(p, field=" ".join(filter(None, (source.field(loc), p.field)))) for p in error.problems]
         except TableError as error:
             problems.append(Problem(str(path), error.line, source.field(loc) if error.line is None else "", str(error)))
     return tables, problems

@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, Rate, RelativeError, Spec, TableColumn, TablePath
+from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, Rate, RelativeError, Spec, TableAxes, TableColumn, TablePath
 from cevnsfit.spec.instrument import Auxiliary, AxisSpec, Stage, TargetSpec, TimeEfficiency
 from cevnsfit.spec.sources import Source
 from cevnsfit.spec.systematics import Systematic
@@ -194,6 +194,7 @@ class ExperimentSpec(Spec):
     systematics: dict[Name, Systematic] = Field(default_factory=dict)
     released: Released | None = None
     workspace: WorkspaceSpec | None = None
+    tables: dict[TablePath, TableAxes] = Field(default_factory=dict)
     channels: dict[Name, dict[str, Any]] = Field(default_factory=dict, exclude=True)
 
     @property

@@ -88,11 +88,7 @@ class InputTable:
                 message = f"the table has no axis '{axis.name}' (it has {', '.join(names)})"
                 raise AxisError(message)
             position = names.index(axis.name)
-            try:
-                matrix = (overlap if split else nest)(np.asarray(self.axes[position].edges), np.asarray(axis.edges))
-            except AxisError as error:
-                message = f"axis {axis.name}: {error} (internal units)"
-                raise AxisError(message) from None
+            matrix = _summing(self.axes[position], axis, split=split)
             values = np.moveaxis(np.tensordot(matrix, values, axes=(1, position)), 0, position)
         kept = [axis.name for axis in axes]
         order = [names.index(name) for name in kept]
@@ -113,6 +109,19 @@ class InputTable:
         return np.asarray((share / share.sum(axis=1, keepdims=True)) @ rows)
 
 
+def _summing(fine: Axis, coarse: Axis, *, split: bool) -> NDArray[np.float64]:
+    """Return the matrix that sums bins of a table into those of an axis; an AxisError is in the unit in which people read the axis."""
+    match = overlap if split else nest
+    try:
+        return match(np.asarray(fine.edges), np.asarray(coarse.edges))
+    except AxisError:
+        try:
+            return match(fine.display_edges, coarse.display_edges)
+        except AxisError as error:
+            message = f"axis {coarse.label}: {error}"
+            raise AxisError(message) from None
+
+
 def read_table(path: Path) -> InputTable:
     """Return the table in `path`.
 
@@ -121,7 +130,11 @@ def read_table(path: Path) -> InputTable:
     TableError
         If the file is missing, too large, not a table, has NaN or infinite entries, or its bins overlap or leave gaps.
     """
-    names, units, data = _read_numbers(path)
+    return table_of(*_read_numbers(path))
+
+
+def table_of(names: list[str], units: list[str], data: NDArray[np.float64]) -> InputTable:
+    """Return the table of some columns, shape (rows, columns); TableError if its bins overlap or leave gaps, or rows are missing."""
     bins = [name.removesuffix("_low") for name in names if name.endswith("_low")]
     if not bins:
         columns = {name: _value(name, data[:, i], units[i]) for i, name in enumerate(names)}
@@ -144,9 +157,9 @@ def _read_numbers(path: Path) -> tuple[list[str], list[str], NDArray[np.float64]
         message = f"the table is larger than {MAX_BYTES // 1_000_000} MB"
         raise TableError(None, message)
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").replace('"', "").splitlines()
     except UnicodeDecodeError:
-        message = "not a text file in UTF-8"
+        message = "not a text file in UTF-8; save the sheet as 'CSV UTF-8'"
         raise TableError(None, message) from None
     start = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
     if start is None:
@@ -163,7 +176,9 @@ def _read_numbers(path: Path) -> tuple[list[str], list[str], NDArray[np.float64]
 def _header(line: str, number: int) -> tuple[list[str], list[str]]:
     matches = [_HEADER.match(cell) for cell in line.split(",")]
     if not all(matches):
-        message = f"the header must read 'name [unit],name [unit],...', not '{line[:80]}'"
+        other = next((name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in line), "")
+        hint = f"; its cells are separated by {other}: use commas, and points in numbers" if other else ""
+        message = f"the header must read 'name [unit],name [unit],...', not '{line[:80]}'{hint}"
         raise TableError(number, message)
     names = [match.group(1) for match in matches if match]
     if len(set(names)) != len(names):
