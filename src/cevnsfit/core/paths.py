@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from cevnsfit.core.errors import Problem, SpecError
+
+LEADS_OUT: Final = "links out of the folder"
 
 
 def data_root() -> Path:
@@ -28,3 +31,8 @@ def read_bytes(path: Path, largest: int, wanted: str) -> bytes:
     if len(content) > largest:
         raise SpecError([Problem(str(path), None, "", f"is larger than {largest} bytes; {wanted}")])
     return content
+
+
+def leads_out(path: Path) -> bool:
+    """Return whether a file is a link to one that lies outside of its folder."""
+    return path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve())

@@ -77,7 +77,7 @@ class Flux:
         return parts
 
 
-def flux_of(experiment: Experiment, *, moving: bool = False) -> Flux:
+def flux_of(experiment: Experiment, *, moving: bool = False, source: sources.NeutrinoSource | None = None) -> Flux:
     """Return the flux of an experiment.
 
     Parameters
@@ -86,13 +86,15 @@ def flux_of(experiment: Experiment, *, moving: bool = False) -> Flux:
         The description.
     moving
         Keep the arrival times of a flux that does not factorise apart, to move them; else it has a slice for each time bin.
+    source
+        Its source with other spectra; as described by default.
 
     Raises
     ------
     DomainError
         If nothing arrives in the time window.
     """
-    source = source_of(experiment)
+    source = source_of(experiment) if source is None else source
     known = tuple(dict.fromkeys(arrival for emission in source.emissions for arrival in emission.arrivals))
     times = arriving(experiment, known, np.zeros(1))[0]
     if all(len(emission.arrivals) == 1 for emission in source.emissions):

@@ -14,6 +14,7 @@ import numpy as np
 from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.model.rows import excursions
+from cevnsfit.model.sources import source_of, spectral_factors
 from cevnsfit.model.stages import detector_stages
 from cevnsfit.spec import systematics as schema
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.detector.response import Stage
     from cevnsfit.model.rows import Excursion
+    from cevnsfit.physics.sources import NeutrinoSource
     from cevnsfit.spec.load import Experiment
 
     Floats = NDArray[np.float64]
@@ -107,6 +109,11 @@ class Effect(Generic[S]):
         return {}
 
     @property
+    def sources(self) -> Mapping[str, NeutrinoSource]:
+        """Return the sources of those variants that have another one."""
+        return {}
+
+    @property
     def moves(self) -> float:
         """Return by how much later, in s, one unit of its parameter makes the components arrive that it acts on; 0 where it moves nothing."""
         return 0.0
@@ -144,6 +151,23 @@ class ResponseEffect(Effect[schema.ResponseVariant]):
         """Return both responses."""
         sides, tables = self.experiment.variants[self.key], self.experiment.tables
         return {f"{self.key}:{side}": detector_stages(stages, tables) for side, stages in sides.items()}
+
+
+class FluxEffect(Effect[schema.FluxShape]):
+    """Other spectra of the source."""
+
+    @property
+    def variants(self) -> Mapping[str, tuple[Stage, ...]]:
+        """Return the nominal response for both sides."""
+        nominal = detector_stages(self.experiment.spec.response, self.experiment.tables)
+        return {f"{self.key}:{side}": nominal for side in ("up", "down")}
+
+    @property
+    def sources(self) -> Mapping[str, NeutrinoSource]:
+        """Return the source with the spectra of both sides."""
+        nominal, of = source_of(self.experiment), self.entry.changed(self.experiment.spec.source)
+        factors = spectral_factors(self.entry, self.experiment.tables)
+        return {f"{self.key}:{side}": nominal.reshaped(factor, of) for side, factor in factors.items()}
 
 
 class ShiftEffect(Effect[schema.ArrivalShift]):
@@ -199,6 +223,7 @@ class TemplateEffect(Effect[schema.TemplateVariant]):
 EFFECTS: Final[dict[str, type[Effect[Any]]]] = {
     "normalisation": NormalisationEffect,
     "response": ResponseEffect,
+    "flux-shape": FluxEffect,
     "arrival-shift": ShiftEffect,
     "template": TemplateEffect,
 }
@@ -229,3 +254,8 @@ def variants_of(experiment: Experiment) -> dict[str, tuple[Stage, ...]]:
     """Return the responses with which the signal of an experiment is folded, by name, the nominal one first."""
     nominal = detector_stages(experiment.spec.response, experiment.tables)
     return {NOMINAL: nominal} | {name: stages for effect in effects_of(experiment) for name, stages in effect.variants.items()}
+
+
+def sources_of(experiment: Experiment) -> dict[str, NeutrinoSource]:
+    """Return the sources of those variants that have another one than the nominal one."""
+    return {name: source for effect in effects_of(experiment) for name, source in effect.sources.items()}

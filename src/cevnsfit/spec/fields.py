@@ -137,15 +137,18 @@ class TableColumn(Spec):
 # --- what is wrong with them ---------------------------------------------------------------------------------------------------------
 
 
-def explained(detail: ErrorDetails, loc: Sequence[str | int], schema: type[BaseModel]) -> str:
-    """Return what is wrong at a location of a schema."""
+def explained(detail: ErrorDetails, loc: Sequence[str | int], schema: type[BaseModel], written: object = None) -> str:
+    """Return what is wrong at a location of a schema, where a value is as it is written."""
     if detail["type"] == "extra_forbidden":
         name = str(loc[-1])
         hint = str(UnknownNameError("field", name, known_fields(schema, loc[:-1]))).partition("; ")[2]
         return f"{UNKNOWN} '{name}'; {hint}"
     if detail["type"] == "missing":
         return "this field is required"
-    return detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = message.replace("a valid number, unable to parse string as a number", "a plain number without a unit, such as 1.5e3")
+    subject = f"'{written}'" if isinstance(written, str | int | float) else "it"
+    return re.sub(r"^(Input|String)(?= should)", lambda _: subject, message)
 
 
 def known_fields(schema: type[BaseModel], loc: Sequence[str | int]) -> list[str]:

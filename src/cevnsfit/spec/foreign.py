@@ -11,18 +11,23 @@ import numpy as np
 
 from cevnsfit.core.axes import AXIS_UNITS, QUANTITIES, internal, unit_of
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError
+from cevnsfit.core.paths import LEADS_OUT, leads_out
+from cevnsfit.spec.fields import TABLE_PATTERN
 from cevnsfit.spec.hepdata import told_apart, variables
 from cevnsfit.spec.root import read_histogram
 from cevnsfit.spec.tables import InputTable, TableError, read_table, table_of
 from cevnsfit.spec.yaml_source import read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from cevnsfit.spec.findings import Place
     from cevnsfit.spec.hepdata import Variable
+    from cevnsfit.spec.schema import ExperimentSpec
+    from cevnsfit.spec.yaml_source import YamlSource
 
     Floats = NDArray[np.float64]
 
@@ -192,3 +197,42 @@ def _names(found: Sequence[Variable]) -> list[tuple[str, Variable]]:
             (f"{name}, {text or 'no qualifier'}" if len(same) > 1 else name, variable) for text, variable in zip(texts, same, strict=True)
         ]
     return names
+
+
+def table_references(node: object, loc: Place) -> Iterator[tuple[str, Place]]:
+    """Yield the tables that a part of a description names, and where."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "table" and isinstance(value, str):
+                yield value, (*loc, key)
+            else:
+                yield from table_references(value, (*loc, key))
+    elif isinstance(node, list | tuple):
+        for position, value in enumerate(node):
+            yield from table_references(value, (*loc, position))
+
+
+def read_tables(
+    references: Iterable[tuple[str, Place]], folder: Path, source: YamlSource, spec: ExperimentSpec | None
+) -> tuple[dict[str, InputTable], list[Problem]]:
+    """Return the tables by what refers to them, empty ones where there is no description yet, and what is wrong with them."""
+    axes = None if spec is None else {name: entry.unit for name, entry in spec.axes.items()}
+    given = {} if spec is None else {table: entry.axes for table, entry in spec.tables.items()}
+    tables: dict[str, InputTable] = {}
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for file, loc in references:
+        path = folder / file.partition(":")[0]
+        if not re.match(TABLE_PATTERN, file) or file in seen:
+            continue
+        seen.add(file)
+        if leads_out(path):
+            problems.append(Problem(str(path), None, source.field(loc), LEADS_OUT))
+            continue
+        try:
+            tables[file] = read_any(folder, file, axes, given.get(file))
+        except SpecError as error:
+            problems += [replace(p, field=" ".join(filter(None, (source.field(loc), p.field)))) for p in error.problems]
+        except TableError as error:
+            problems.append(Problem(str(path), error.line, source.field(loc) if error.line is None else "", str(error)))
+    return tables, problems

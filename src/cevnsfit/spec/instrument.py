@@ -102,7 +102,7 @@ class ConstantQuenching(Spec):
     """E_ee = factor T."""
 
     kind: Literal["constant-quenching"]
-    factor: Annotated[PositiveFloat, Field(le=1)]
+    factor: Annotated[PositiveFloat, in_unit(""), Field(le=1)]
 
 
 class LinearQuenching(Spec):
@@ -215,7 +215,7 @@ class ConstantEfficiency(_OnAxis):
     """One efficiency everywhere."""
 
     kind: Literal["constant-efficiency"]
-    value: Annotated[float, Field(gt=0, le=1)]
+    value: Annotated[float, in_unit(""), Field(gt=0, le=1)]
 
 
 Stage = Annotated[

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_BYTES: Final = 50_000_000
+_CELLS: Final = str.maketrans({'"': None, "\u2212": "-"})
+"""Quotes around cells and the minus sign, as sheets write them."""
 _HEADER: Final = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_]*)\s*\[([^\]]+)\]\s*$")
 
 
@@ -157,7 +159,7 @@ def _read_numbers(path: Path) -> tuple[list[str], list[str], NDArray[np.float64]
         message = f"the table is larger than {MAX_BYTES // 1_000_000} MB"
         raise TableError(None, message)
     try:
-        lines = path.read_text(encoding="utf-8-sig").replace('"', "").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").translate(_CELLS).splitlines()
     except UnicodeDecodeError:
         message = "not a text file in UTF-8; save the sheet as 'CSV UTF-8'"
         raise TableError(None, message) from None

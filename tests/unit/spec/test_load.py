@@ -189,7 +189,10 @@ BROKEN = [
         id="variant-field",
     ),
     pytest.param(
-        (("{quenching.constant: 0.1}", "{quenching.constant: -1}"),), (), "response.quenching.constant: Input", id="variant-value"
+        (("{quenching.constant: 0.1}", "{quenching.constant: -1}"),),
+        (),
+        "response.quenching.constant: '-1' should be greater than 0",
+        id="variant-value",
     ),
 ]
 
