@@ -148,6 +148,8 @@ def explained(detail: ErrorDetails, loc: Sequence[str | int], schema: type[BaseM
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message.replace("a valid number, unable to parse string as a number", "a plain number without a unit, such as 1.5e3")
     subject = f"'{written}'" if isinstance(written, str | int | float) else "it"
+    if detail["type"] == "value_error" and isinstance(written, str) and written not in message:
+        return f"'{written}': {message}"
     return re.sub(r"^(Input|String)(?= should)", lambda _: subject, message)
 
 

@@ -234,5 +234,5 @@ def read_tables(
         except SpecError as error:
             problems += [replace(p, field=" ".join(filter(None, (source.field(loc), p.field)))) for p in error.problems]
         except TableError as error:
-            problems.append(Problem(str(path), error.line, source.field(loc) if error.line is None else "", str(error)))
+            problems += [Problem(str(path), line, source.field(loc) if line is None else "", text) for line, text in error.found]
     return tables, problems

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     _Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
 
 FILE: Final = "experiment.yaml"
+_FIRST: Final = ("source", "source.name", "source.file")
+"""Changes that bring fields which others change."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,7 +51,7 @@ class Experiment(Document):
     axes
         Analysis axes, in the order of the description.
     tables
-        Every table that the description names, by file name.
+        Every table that the description names, by the name that it has there.
     variants
         For each systematic that changes the response, the stages by side ("up" and "down").
     folder
@@ -57,7 +59,7 @@ class Experiment(Document):
     overrides
         What was changed by the caller, as (path, value) texts.
     digests
-        SHA-256 of experiment.yaml, of each table and of the workspace, by file name, and of shipped spectra.
+        SHA-256 of experiment.yaml, of the files of tables, source and workspace, by file name, and of shipped spectra.
     workspace
         The pyhf workspace that the description names, or None.
     channel
@@ -253,9 +255,9 @@ def _plain(node: Any) -> Any:
 
 def _overridden(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> dict[str, Any]:
     """Return the data with the defaults of their facility and the changes; another facility first, so that its fields can be changed."""
-    for path in sorted(changes, key=lambda path: path not in {"source", "source.name"}):
+    for path in sorted(changes, key=lambda path: path not in _FIRST):
         value = changes[path]
-        data = data if path in {"source", "source.name"} else _with_facility(data, source, changes)
+        data = data if path in _FIRST else _with_facility(data, source, changes)
         override(data, path, parse_value(value, f"--set {path}={value}") if isinstance(value, str) else value)
     return _with_facility(data, source, changes)
 

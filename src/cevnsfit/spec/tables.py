@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+PROBLEMS: Final = 5
+"""Most of one table that are told."""
 MAX_BYTES: Final = 50_000_000
 _CELLS: Final = str.maketrans({'"': None, "\u2212": "-"})
 """Quotes around cells and the minus sign, as sheets write them."""
@@ -25,10 +27,10 @@ _HEADER: Final = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_]*)\s*\[([^\]]+)\]\s*$")
 
 
 class TableError(CevnsfitError):
-    """A table is missing or malformed; `line` is where, from 1, or None."""
+    """A table is missing or malformed; `found` has what is wrong, the first of it in the message, with the lines from 1, or None."""
 
-    def __init__(self, line: int | None, message: str) -> None:
-        self.line = line
+    def __init__(self, line: int | None, message: str, more: Sequence[tuple[int, str]] = ()) -> None:
+        self.found: tuple[tuple[int | None, str], ...] = ((line, message), *more)
         super().__init__(message)
 
 
@@ -196,17 +198,15 @@ def _matrix(rows: list[tuple[int, str]], width: int) -> NDArray[np.float64]:
         data = np.empty((0, 0))
     if data.ndim == 2 and data.shape[1] == width and np.isfinite(data).all():
         return data
+    found: list[tuple[int, str]] = []
     for number, line in rows:
         cells = line.split(",")
         if len(cells) != width:
-            message = f"{len(cells)} cells, but the header names {width} columns"
-            raise TableError(number, message)
-        for cell in cells:
-            if not _is_finite(cell):
-                message = f"'{cell.strip()[:40]}' is not a finite number"
-                raise TableError(number, message)
-    message = "the table is not rectangular"
-    raise TableError(None, message)
+            found.append((number, f"{len(cells)} cells, but the header names {width} columns"))
+        else:
+            found += [(number, f"'{cell.strip()[:40]}' is not a finite number") for cell in cells if not _is_finite(cell)]
+    found = found if found else [(rows[0][0], "the rows below are not plain numbers")]
+    raise TableError(*found[0], found[1:PROBLEMS])
 
 
 def _is_finite(cell: str) -> bool:

@@ -211,3 +211,16 @@ def test_a_file_of_a_source_that_is_not_there_or_outside(tmp_path: Path) -> None
 def test_a_facility_can_be_the_start_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "beam.yaml").write_text("name: sns\nyield_per_pot: 0.09\ndistance: 20 m\n", encoding="utf-8")
     np.testing.assert_array_equal(counts(made(tmp_path, "file: beam.yaml, exposure_pot: 1.0e+23")), counts(made(tmp_path, SNS)))
+
+
+def test_channels_change_fields_of_the_file_of_a_source(tmp_path: Path) -> None:
+    (tmp_path / "beam.yaml").write_text(
+        "kind: reactor\npower: 3 GW\ndistance: 20 m\nlive_time: 1 d\nfissions: {u235: 60 %, pu239: 40 %}\n", encoding="utf-8"
+    )
+    made(tmp_path, "file: beam.yaml")
+    with (tmp_path / "experiment.yaml").open("a", encoding="utf-8") as file:
+        file.write("channels:\n  near: {}\n  far: {source.distance: 40 m, source.fissions.u235: 59 %, source.fissions.pu239: 41 %}\n")
+    near, far = load_experiment(tmp_path).parts
+    assert (near.spec.source.distance, far.spec.source.distance) == (2000.0, 4000.0)
+    assert (near.spec.source.fissions["u235"], far.spec.source.fissions["u235"]) == (0.6, 0.59)
+    assert "beam.yaml" in load_experiment(tmp_path).digests

@@ -93,7 +93,9 @@ def test_every_kind_of_the_schema_has_a_class() -> None:
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SpecError, match=r"systematics.bent.*'bend'.*'normalisation', 'response', 'arrival-shift', 'template'"):
+    with pytest.raises(
+        SpecError, match=r"systematics.bent.*'bend'.*'normalisation', 'response', 'flux-shape', 'arrival-shift', 'template'"
+    ):
         load_experiment(CSI, {"systematics.bent": BENT})
 
 
@@ -101,7 +103,7 @@ def test_a_kind_without_a_class_is_refused_with_the_known_ones(monkeypatch: pyte
     """It is no variant of the response."""
     monkeypatch.setattr("cevnsfit.spec.load.ExperimentSpec", BendableSpec)
     experiment = load_experiment(CSI, {"systematics.bent": BENT})
-    with pytest.raises(UnknownNameError, match=f"{CSI}, bent: 'bend'; known: arrival-shift, normalisation, response, template"):
+    with pytest.raises(UnknownNameError, match=f"{CSI}, bent: 'bend'; known: arrival-shift, flux-shape, normalisation, response, template"):
         likelihood_of([experiment], "sm")
     with pytest.raises(UnknownNameError, match="unknown kind of systematic"):
         effect_of(experiment, "bent")

@@ -265,3 +265,12 @@ def test_a_sheet_of_excel_is_read(make_folder: Make) -> None:
     (folder / "counts.csv").write_bytes(b"PK\x03\x04\xff\xfe")
     with pytest.raises(SpecError, match="save the sheet as 'CSV UTF-8'"):
         load_experiment(folder)
+
+
+def test_the_first_problems_of_a_table_come_at_once(make_folder: Make, problems: Problems) -> None:
+    found = problems(make_folder(counts=(("3,1.5", "three,1.5"), ("4,2", "4"), ("6,2.5", "6,nan"))))
+    assert found == [
+        "counts.csv:3: 'three' is not a finite number",
+        "counts.csv:4: 5 cells, but the header names 6 columns",
+        "counts.csv:6: 'nan' is not a finite number",
+    ]
