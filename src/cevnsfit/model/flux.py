@@ -89,7 +89,7 @@ class Times(NamedTuple):
     bands: Floats
 
 
-def flux_of(experiment: Experiment, *, moving: bool = False) -> Flux:
+def flux_of(experiment: Experiment, *, moving: bool = False, source: sources.NeutrinoSource | None = None) -> Flux:
     """Return the flux of an experiment.
 
     Parameters
@@ -98,13 +98,15 @@ def flux_of(experiment: Experiment, *, moving: bool = False) -> Flux:
         The description.
     moving
         Keep the arrival times of a flux that does not factorise apart, to move them; else it has a slice for each time bin.
+    source
+        Its source with other spectra; as described by default.
 
     Raises
     ------
     DomainError
         If nothing arrives in the time window.
     """
-    source = source_of(experiment)
+    source = source_of(experiment) if source is None else source
     known = tuple(dict.fromkeys(arrival for emission in source.emissions for arrival in emission.arrivals))
     profiles, bands = recorded(experiment, known), np.array([loss.bins for loss in losses(experiment)])
     times = arriving(experiment, profiles, np.zeros(1))[0]

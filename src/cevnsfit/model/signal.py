@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cevnsfit.detector.response import Matrix, Smear, compose, kinks
 from cevnsfit.model.flux import Flux, flux_of
 from cevnsfit.model.stages import without_quenching
-from cevnsfit.model.systematics import NOMINAL, variants_of
+from cevnsfit.model.systematics import NOMINAL, sources_of, variants_of
 from cevnsfit.physics import sources
 from cevnsfit.physics.atoms import shells
 from cevnsfit.physics.constants import ELECTRON_MASS
@@ -84,6 +84,8 @@ class Signal:
         response reaches.
     variants
         Names of the variants: the nominal one, then those of systematics.
+    fluxes
+        The flux of each variant, which differs in its spectra; empty where all have the nominal one.
     """
 
     targets: tuple[Target | ElectronTarget, ...]
@@ -94,6 +96,7 @@ class Signal:
     flux: Flux
     auxiliary: NDArray[np.float64]
     variants: tuple[str, ...]
+    fluxes: tuple[Flux, ...] = ()
 
 
 def fold_signal(
@@ -127,7 +130,9 @@ def fold_signal(
     ]
     targets, nodes = zip(*recoiling, strict=True)
     empty = np.zeros((0, len(flux.flavours), len(nodes[0].response) * flux.slices, sum(len(entry.t) for entry in nodes)))
-    signal = Signal(targets, nodes, spec.source.distance, (), empty, flux, _auxiliary(experiment), tuple(responses))
+    changed = {name: flux_of(experiment, moving=moving, source=source) for name, source in sources_of(experiment).items()}
+    fluxes = tuple(changed.get(name, flux) for name in responses) if changed else ()
+    signal = Signal(targets, nodes, spec.source.distance, (), empty, flux, _auxiliary(experiment), tuple(responses), fluxes)
     return with_kernels(signal, kernels)
 
 
@@ -200,15 +205,15 @@ def _fold(signal: Signal, key: KernelKey) -> NDArray[np.float64]:
     blocks = []
     variants = len(signal.variants)
     for entry in signal.nodes:
-        rates = _rates(signal, entry, key)
+        known = {id(flux): _rates(signal, flux, entry, key) for flux in (signal.flux, *signal.fluxes)}
+        rates = np.stack([known[id(flux)] for flux in signal.fluxes or (signal.flux,)], axis=1) * entry.scale
         response = entry.response.reshape(variants, -1, 1, len(entry.t))
-        blocks.append(((rates * entry.scale)[:, None, None] * response).reshape(len(rates), -1, len(entry.t)))
+        blocks.append((rates[:, :, None] * response).reshape(len(rates), -1, len(entry.t)))
     return np.concatenate(blocks, axis=-1)
 
 
-def _rates(signal: Signal, entry: Nodes, key: KernelKey) -> NDArray[np.float64]:
+def _rates(signal: Signal, flux: Flux, entry: Nodes, key: KernelKey) -> NDArray[np.float64]:
     """Return the folds of the flavours, shape (flavours, slices, nodes); flavours with the same spectrum share theirs."""
-    flux = signal.flux
     known: dict[tuple[Spectrum, bool], NDArray[np.float64]] = {}
 
     def folded(flavour: str, spectrum: Spectrum) -> NDArray[np.float64]:
@@ -338,7 +343,7 @@ def nominal_of(signal: Signal) -> Signal:
     number = len(signal.variants)
     nodes = tuple(dataclasses.replace(entry, response=entry.response[: len(entry.response) // number]) for entry in signal.nodes)
     folds = np.ascontiguousarray(signal.folds[:, :, : signal.folds.shape[2] // number])
-    return dataclasses.replace(signal, nodes=nodes, folds=folds, variants=signal.variants[:1])
+    return dataclasses.replace(signal, nodes=nodes, folds=folds, variants=signal.variants[:1], fluxes=())
 
 
 def counts_of(signal: Signal, prepared: Sequence[PreparedModel], values: Mapping[str, float]) -> NDArray[np.float64]:

@@ -6,16 +6,17 @@ import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cevnsfit.core.errors import Problem, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.spec.fields import NAME_PATTERN
+from cevnsfit.spec.sources import SOURCE_PATTERN
 from cevnsfit.spec.yaml_source import YamlSource, override, parse_value, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 KEY: Final = "channels"
 ENABLED: Final = "enabled"
@@ -177,16 +178,18 @@ def _put(view: YamlSource, place: tuple[str, str], path: str) -> None:
 
 
 def _lend(view: YamlSource, path: str) -> None:
-    """Write the section of the source that a path goes into, where the facility has it and the file does not."""
+    """Write the section of the source that a path goes into, where its own file or the facility has it and the description does not."""
     first, *parents = path.split(".")
     section: Any = view.data.get(first)
     if first != "source" or len(parents) < 2 or not isinstance(section, Mapping) or parents[0] in section:
         return
-    name = str(section.get("name"))
-    file = data_root() / "sources" / f"{name}.yaml"
-    if re.match(NAME_PATTERN, name) and file.is_file():
-        lent = read_yaml(file).data
-        cast("dict[str, Any]", section).update({parents[0]: lent[parents[0]]} if parents[0] in lent else {})
+    own, name = str(section.get("file")), str(section.get("name"))
+    files = [Path(view.name).parent / own] if re.match(SOURCE_PATTERN, own) else []
+    files += [data_root() / "sources" / f"{name}.yaml"] if re.match(NAME_PATTERN, name) else []
+    for lent in (read_yaml(file).data for file in files if file.is_file()):
+        if parents[0] in lent:
+            cast("dict[str, Any]", section)[parents[0]] = lent[parents[0]]
+            return
 
 
 def _with_own(path: str, value: object, own: Mapping[str, object]) -> object:

@@ -107,7 +107,7 @@ class ConstantQuenching(Spec):
     """E_ee = factor T."""
 
     kind: Literal["constant-quenching"]
-    factor: Annotated[PositiveFloat, Field(le=1)]
+    factor: Annotated[PositiveFloat, in_unit(""), Field(le=1)]
 
 
 class LinearQuenching(Spec):
@@ -238,7 +238,7 @@ class ConstantEfficiency(_OnAxis):
     """One efficiency everywhere."""
 
     kind: Literal["constant-efficiency"]
-    value: Annotated[float, Field(gt=0, le=1)]
+    value: Annotated[float, in_unit(""), Field(gt=0, le=1)]
 
 
 Stage = Annotated[

@@ -171,6 +171,9 @@ def _curve(table: InputTable, name: str, axis: str, steps: Sequence[Sequence[str
             )
             raise CevnsfitError(message)
         return table.values(name)
+    if axis not in table.columns and table.axes:
+        message = f"a curve with a column '{axis}' was expected; this table is binned in {', '.join(entry.name for entry in table.axes)}"
+        raise CevnsfitError(message)
     if not np.all(np.diff(table.values(axis)) > 0):
         message = f"column '{axis}' must increase"
         raise CevnsfitError(message)

@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, RelativeError, Spec, TableColumn, TablePath
+from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, RelativeError, Spec, TableAxes, TableColumn, TablePath
 from cevnsfit.spec.instrument import AnyTimeEfficiency, Auxiliary, AxisSpec, ResponseMatrix, Stage, TargetSpec, TimeStage
 from cevnsfit.spec.observations import Observed
 from cevnsfit.spec.shapes import Shape
@@ -175,6 +175,7 @@ class ExperimentSpec(Spec):
     systematics: dict[Name, Systematic] = Field(default_factory=dict)
     released: Released | None = None
     workspace: WorkspaceSpec | None = None
+    tables: dict[TablePath, TableAxes] = Field(default_factory=dict)
     channels: dict[Name, dict[str, Any]] = Field(default_factory=dict, exclude=True)
 
     @property

@@ -19,18 +19,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+PROBLEMS: Final = 5
+"""Most of one table that are told."""
 MAX_BYTES: Final = 50_000_000
 RECOIL: Final = "t_recoil"
 """The column of a binned table that holds a row for each recoil energy and bin: a response matrix."""
 
+_CELLS: Final = str.maketrans({'"': None, "\u2212": "-"})
+"""Quotes around cells and the minus sign, as sheets write them."""
 _HEADER: Final = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_]*)\s*\[([^\]]+)\]\s*$")
 
 
 class TableError(CevnsfitError):
-    """A table is missing or malformed; `line` is where, from 1, or None."""
+    """A table is missing or malformed; `found` has what is wrong, the first of it in the message, with the lines from 1, or None."""
 
-    def __init__(self, line: int | None, message: str) -> None:
-        self.line = line
+    def __init__(self, line: int | None, message: str, more: Sequence[tuple[int, str]] = ()) -> None:
+        self.found: tuple[tuple[int | None, str], ...] = ((line, message), *more)
         super().__init__(message)
 
 
@@ -109,11 +113,7 @@ class InputTable:
                 message = f"the table has no axis '{axis.name}' (it has {', '.join(names)})"
                 raise AxisError(message)
             position = names.index(axis.name)
-            try:
-                matrix = (overlap if split else nest)(np.asarray(self.axes[position].edges), np.asarray(axis.edges))
-            except AxisError as error:
-                message = f"axis {axis.name}: {error} (internal units)"
-                raise AxisError(message) from None
+            matrix = _summing(self.axes[position], axis, split=split)
             values = np.moveaxis(np.tensordot(matrix, values, axes=(1, position)), 0, position)
         kept = [axis.name for axis in axes]
         order = [names.index(name) for name in kept]
@@ -134,6 +134,19 @@ class InputTable:
         return np.asarray((share / share.sum(axis=1, keepdims=True)) @ rows)
 
 
+def _summing(fine: Axis, coarse: Axis, *, split: bool) -> NDArray[np.float64]:
+    """Return the matrix that sums bins of a table into those of an axis; an AxisError is in the unit in which people read the axis."""
+    match = overlap if split else nest
+    try:
+        return match(np.asarray(fine.edges), np.asarray(coarse.edges))
+    except AxisError:
+        try:
+            return match(fine.display_edges, coarse.display_edges)
+        except AxisError as error:
+            message = f"axis {coarse.label}: {error}"
+            raise AxisError(message) from None
+
+
 def read_table(path: Path, *, empty: bool = False) -> InputTable:
     """Return the table in `path`, which may be `empty` where it is a list.
 
@@ -142,7 +155,11 @@ def read_table(path: Path, *, empty: bool = False) -> InputTable:
     TableError
         If the file is missing, too large, not a table, has NaN or infinite entries, or its bins overlap or leave gaps.
     """
-    names, units, data = _read_numbers(path, empty=empty)
+    return table_of(*_read_numbers(path, empty=empty))
+
+
+def table_of(names: list[str], units: list[str], data: NDArray[np.float64]) -> InputTable:
+    """Return the table of some columns, shape (rows, columns); TableError if its bins overlap or leave gaps, or rows are missing."""
     bins = [name.removesuffix("_low") for name in names if name.endswith("_low")]
     if not bins:
         columns = {name: _value(name, data[:, i], units[i]) for i, name in enumerate(names)}
@@ -165,9 +182,9 @@ def _read_numbers(path: Path, *, empty: bool) -> tuple[list[str], list[str], NDA
         message = f"the table is larger than {MAX_BYTES // 1_000_000} MB"
         raise TableError(None, message)
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").translate(_CELLS).splitlines()
     except UnicodeDecodeError:
-        message = "not a text file in UTF-8"
+        message = "not a text file in UTF-8; save the sheet as 'CSV UTF-8'"
         raise TableError(None, message) from None
     start = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
     if start is None:
@@ -186,7 +203,9 @@ def _read_numbers(path: Path, *, empty: bool) -> tuple[list[str], list[str], NDA
 def _header(line: str, number: int) -> tuple[list[str], list[str]]:
     matches = [_HEADER.match(cell) for cell in line.split(",")]
     if not all(matches):
-        message = f"the header must read 'name [unit],name [unit],...', not '{line[:80]}'"
+        other = next((name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in line), "")
+        hint = f"; its cells are separated by {other}: use commas, and points in numbers" if other else ""
+        message = f"the header must read 'name [unit],name [unit],...', not '{line[:80]}'{hint}"
         raise TableError(number, message)
     names = [match.group(1) for match in matches if match]
     if len(set(names)) != len(names):
@@ -202,17 +221,15 @@ def _matrix(rows: list[tuple[int, str]], width: int) -> NDArray[np.float64]:
         data = np.empty((0, 0))
     if data.ndim == 2 and data.shape[1] == width and np.isfinite(data).all():
         return data
+    found: list[tuple[int, str]] = []
     for number, line in rows:
         cells = line.split(",")
         if len(cells) != width:
-            message = f"{len(cells)} cells, but the header names {width} columns"
-            raise TableError(number, message)
-        for cell in cells:
-            if not _is_finite(cell):
-                message = f"'{cell.strip()[:40]}' is not a finite number"
-                raise TableError(number, message)
-    message = "the table is not rectangular"
-    raise TableError(None, message)
+            found.append((number, f"{len(cells)} cells, but the header names {width} columns"))
+        else:
+            found += [(number, f"'{cell.strip()[:40]}' is not a finite number") for cell in cells if not _is_finite(cell)]
+    found = found if found else [(rows[0][0], "the rows below are not plain numbers")]
+    raise TableError(*found[0], found[1:PROBLEMS])
 
 
 def _is_finite(cell: str) -> bool:

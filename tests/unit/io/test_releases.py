@@ -262,7 +262,7 @@ def test_damaged_root_files_are_one_problem_each(root_file: Path) -> None:
 
 
 def test_a_histogram_with_too_many_bytes_is_not_unpacked(root_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cevnsfit.io.releases.root.LARGEST_HISTOGRAM", 100)
+    monkeypatch.setattr("cevnsfit.spec.root.LARGEST_HISTOGRAM", 100)
     with pytest.raises(SpecError, match=r"is a TH1D of \d+ bytes"):
         ENERGIES.read(root_file.parent)
 

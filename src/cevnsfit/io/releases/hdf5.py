@@ -11,7 +11,7 @@ import numpy as np
 
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.core.extras import optional
-from cevnsfit.io.releases.reading import read_bytes
+from cevnsfit.core.paths import read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
