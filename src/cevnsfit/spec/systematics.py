@@ -73,7 +73,7 @@ class Normalisation(SystematicSpec):
     """A factor on some components: log-normal 1 + sigma, or 1 + up and 1 - down at one standard deviation."""
 
     kind: Literal["normalisation"]
-    sigma: Annotated[float | RelativeSides, BeforeValidator(_sized)]
+    sigma: Annotated[float | RelativeSides, BeforeValidator(_sized, json_schema_input_type=float | str | RelativeSides)]
     components: Annotated[tuple[Name, ...], Field(min_length=1)]
 
     @property
