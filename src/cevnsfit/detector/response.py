@@ -116,7 +116,19 @@ class Matrix:
         return np.asarray(between * ((t >= self.energies[0]) & (t <= self.energies[-1])))
 
 
-Stage = Map | Weight | Smear | Matrix
+@dataclass(frozen=True, slots=True)
+class Rescale:
+    """A wrong energy scale, the last stage: what is reconstructed at x is taken for factor x + offset."""
+
+    factor: float
+    offset: float = 0.0
+
+    def origin(self, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the values that are taken for some edges."""
+        return (edges - self.offset) / self.factor
+
+
+Stage = Map | Weight | Smear | Matrix | Rescale
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,7 +189,7 @@ def compose(
         If a stage does not start on the axis on which the one before it ends, or the grids do not nest.
     """
     nodes = np.asarray(t, dtype=np.float64)
-    bounds = np.asarray(edges, dtype=np.float64)
+    stages, bounds = _unscaled(stages, np.asarray(edges, dtype=np.float64))
     chain = _Chain("t_recoil", nodes, np.ones_like(nodes))
     for stage in stages:
         chain = _matched(chain, stage, axis, bounds) if isinstance(stage, Matrix) else _apply(chain, stage, bounds, grid_edges)
@@ -187,7 +199,14 @@ def compose(
         matrix = inside * chain.weights
     else:
         matrix = nest(chain.grid, bounds) @ chain.weights
-    return Response(axis, bounds, matrix)
+    return Response(axis, np.asarray(edges, dtype=np.float64), matrix)
+
+
+def _unscaled(stages: Sequence[Stage], edges: NDArray[np.float64]) -> tuple[Sequence[Map | Weight | Smear | Matrix], NDArray[np.float64]]:
+    """Return the stages before an error of the energy scale, and the edges as they are there."""
+    if stages and isinstance(stages[-1], Rescale):
+        edges = stages[-1].origin(edges)
+    return [stage for stage in stages if not isinstance(stage, Rescale)], edges
 
 
 def kinks(stages: Sequence[Stage], edges: NDArray[np.float64], t_max: float = T_MAX) -> NDArray[np.float64]:
@@ -206,6 +225,7 @@ def kinks(stages: Sequence[Stage], edges: NDArray[np.float64], t_max: float = T_
     t_max
         Recoil energies above it are left out [MeV].
     """
+    stages, edges = _unscaled(stages, edges)
     maps: list[Map] = []
     found: list[float] = []
     for stage in stages:

@@ -359,8 +359,8 @@ def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystem
 
 
 def _held(effect: Effect[Any], treatment: SignalSystematics) -> tuple[Parameter, ...]:
-    """Return the parameters of a systematic on the signal, as they are treated."""
-    held = treatment == "hold" or (treatment == "shapes" and effect.rate)
+    """Return the parameters of a systematic on the signal, as they are treated; the data say when the beam arrives, under every treatment."""
+    held = effect.moves == 0.0 and (treatment == "hold" or (treatment == "shapes" and effect.rate))
     return tuple(replace(parameter, fixed=held) for parameter in effect.parameters)
 
 

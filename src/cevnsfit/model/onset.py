@@ -12,7 +12,7 @@ from cevnsfit.model.backgrounds import arrival_of
 from cevnsfit.model.flux import arriving
 from cevnsfit.model.sources import time_axis
 from cevnsfit.spec.fields import SIGNAL
-from cevnsfit.stats.moving import Moving, TimeFactors, time_factors
+from cevnsfit.stats.moving import Moving, time_factors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cevnsfit.model.rows import TemplateRow
     from cevnsfit.model.systematics import Effect
     from cevnsfit.spec.load import Experiment
+    from cevnsfit.stats.interpolation import Spline
 
     Floats = NDArray[np.float64]
 
@@ -50,7 +51,7 @@ class Movement:
     signal: bool
     rows: NDArray[np.int64]
     constants: Floats
-    times: TimeFactors
+    times: Spline
 
     def of(self, signal: Floats) -> Moving:
         """Return the rows that move, given the counts of all rows of the signal, shape (rows, arrivals of the flux, other bins)."""

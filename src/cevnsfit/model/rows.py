@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from cevnsfit.stats.channel import Coefficients
+from cevnsfit.stats.channel import SPLINES, Coefficients
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+MAX_NUMBERS: Final = 20_000_000
+"""Most template entries, rows times bins."""
+
 LINEAR: Final = 1
 QUADRATIC: Final = 2
 
 
 class Excursion(NamedTuple):
-    """A template that a parameter adds: times a (`LINEAR`) or times q(a) (`QUADRATIC`)."""
+    """A template that a parameter adds: times a (`LINEAR`) or q(a) (`QUADRATIC`); with `nodes`, times the cardinal spline of the node number `kind`."""
 
     parameter: str
     kind: int
+    nodes: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +62,7 @@ def coefficients(factors: Sequence[Factors], further: Sequence[str] = ()) -> Coe
     """Return the rule A_m(theta) for rows with these factors; local parameters in order of appearance, then `further` ones, on which no row depends."""
     names: dict[str, int] = {}
     for row in factors:
-        excursion = () if row.excursion is None else (row.excursion[0],)
+        excursion = () if row.excursion is None else (row.excursion.parameter,)
         for name in (*row.powers, *row.norms, *excursion):
             names.setdefault(name, len(names))
     for name in further:
@@ -66,17 +70,21 @@ def coefficients(factors: Sequence[Factors], further: Sequence[str] = ()) -> Coe
     shape = (len(factors), len(names))
     powers = np.zeros(shape, dtype=np.int64)
     high, low = np.ones(shape), np.ones(shape)
-    index = np.full(len(factors), -1, dtype=np.int64)
-    kind = np.zeros(len(factors), dtype=np.int64)
     for m, row in enumerate(factors):
         for name, power in row.powers.items():
             powers[m, names[name]] = power
         for name, value in row.norms.items():
             place = m, names[name]
             high[place], low[place] = value if isinstance(value, tuple) else (1.0 + value, 1.0 / (1.0 + value))
-        if row.excursion is not None:
-            index[m], kind[m] = names[row.excursion[0]], row.excursion[1]
-    return Coefficients(tuple(names), powers, high, low, index, kind)
+    index = np.array([-1 if row.excursion is None else names[row.excursion.parameter] for row in factors], dtype=np.int64)
+    return Coefficients(tuple(names), powers, high, low, index, *_kinds([row.excursion for row in factors]))
+
+
+def _kinds(excursions: Sequence[Excursion | None]) -> tuple[NDArray[np.int64], tuple[tuple[float, ...], ...]]:
+    """Return the kind of each excursion, and the nodes that they have."""
+    nodes = tuple(dict.fromkeys(entry.nodes for entry in excursions if entry is not None and entry.nodes))
+    first = {(): 0} | dict(zip(nodes, SPLINES + np.cumsum([0, *map(len, nodes)]), strict=False))
+    return np.array([0 if entry is None else first[entry.nodes] + entry.kind for entry in excursions], dtype=np.int64), nodes
 
 
 def excursions(
@@ -89,3 +97,18 @@ def excursions(
     if down is None:
         return ((Excursion(parameter, LINEAR), up - nominal),)
     return (Excursion(parameter, LINEAR), (up - down) / 2.0), (Excursion(parameter, QUADRATIC), (up + down - 2.0 * nominal) / 16.0)
+
+
+def through_nodes(
+    parameter: str, nodes: tuple[float, ...], nominal: int, values: Sequence[NDArray[np.float64]]
+) -> tuple[tuple[Excursion, NDArray[np.float64]], ...]:
+    """Return what a parameter adds to the values at the node number `nominal` so that sum_l c_l D_l runs through the values at all nodes."""
+    return tuple((Excursion(parameter, k, nodes), value - values[nominal]) for k, value in enumerate(values) if k != nominal)
+
+
+def bin_by_bin(
+    parameter: str, nominal: NDArray[np.float64], relative: NDArray[np.float64]
+) -> tuple[tuple[Excursion, NDArray[np.float64]], ...]:
+    """Return what the parameters "PARAMETER[k]" add to each bin k that has a relative error (HistFactory's staterror)."""
+    bins = np.arange(len(nominal))
+    return tuple((Excursion(f"{parameter}[{k}]", LINEAR), nominal * error * (bins == k)) for k, error in enumerate(relative) if error > 0)

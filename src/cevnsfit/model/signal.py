@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cevnsfit.detector.response import compose, kinks
+from cevnsfit.detector.response import Matrix, Smear, compose, kinks
 from cevnsfit.model.flux import Flux, flux_of
 from cevnsfit.model.stages import without_quenching
 from cevnsfit.model.systematics import NOMINAL, variants_of
@@ -136,7 +136,7 @@ def _nuclear(
     """Yield each nuclide with its nodes."""
     spec = experiment.spec
     couplings, shape = weak_couplings(spec.couplings), form_factor(spec.form_factor)
-    jumps = kinks(responses[NOMINAL], np.asarray(experiment.axes[0].edges))
+    jumps = _jumps(experiment, responses)
     for nuclide, number in nuclei:
         t, weights = _rule(flux, nuclide.mass, jumps)
         scale = number * flux.fluence * weights
@@ -148,7 +148,7 @@ def _electronic(
 ) -> Iterator[tuple[ElectronTarget, Nodes]]:
     """Yield the electrons of each element with their nodes, without those that are not seen."""
     seen = {name: without_quenching(stages, experiment.name) for name, stages in responses.items()}
-    jumps = kinks(seen[NOMINAL], np.asarray(experiment.axes[0].edges))
+    jumps = _jumps(experiment, seen)
     couplings = electron_couplings(experiment.spec.couplings)
     for nuclide, number in _elements(nuclei):
         t, weights = _rule(flux, ELECTRON_MASS, [*(energy for _, energy in shells(nuclide.Z)), *jumps])
@@ -156,6 +156,13 @@ def _electronic(
         used = matrix.any(axis=0)
         scale = number * flux.fluence * weights[used]
         yield electrons_at(nuclide, t[used], couplings), Nodes(ELECTRON_MASS, t[used], scale, matrix[:, used])
+
+
+def _jumps(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -> NDArray[np.float64]:
+    """Return the kinks of the nominal response, and those of the others whose edges nothing smears."""
+    edges = np.asarray(experiment.axes[0].edges)
+    sharp = [stages for name, stages in responses.items() if name == NOMINAL or not any(isinstance(s, Smear | Matrix) for s in stages)]
+    return np.unique(np.concatenate([kinks(stages, edges) for stages in sharp]))
 
 
 def _rule(flux: Flux, mass: float, jumps: Iterable[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

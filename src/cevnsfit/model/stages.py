@@ -66,15 +66,17 @@ def _poisson_smearing(_entry: instrument.PoissonSmearing, _: Tables) -> Smear:
     return Smear("pe", "pe", smearing.poisson, integer=True)
 
 
-def _gaussian_smearing(entry: instrument.GaussianSmearing, _: Tables) -> Smear:
-    def width(energy: Floats) -> Floats:
-        return np.sqrt(entry.noise**2 + entry.stochastic**2 * energy + (entry.linear * energy) ** 2)
+def gaussian_width(entry: instrument.GaussianSmearing, energy: Floats) -> Floats:
+    """Return the standard deviation of a resolution at energies."""
+    return np.asarray(np.sqrt(entry.noise**2 + entry.stochastic**2 * energy + (entry.linear * energy) ** 2))
 
+
+def _gaussian_smearing(entry: instrument.GaussianSmearing, _: Tables) -> Smear:
     return Smear(
         entry.axis,
         entry.axis,
-        lambda mean, edges: smearing.gaussian(mean, width(mean), edges),
-        width=width if entry.noise or entry.linear else None,
+        lambda mean, edges: smearing.gaussian(mean, gaussian_width(entry, mean), edges),
+        width=(lambda mean: gaussian_width(entry, mean)) if entry.noise or entry.linear else None,
     )
 
 

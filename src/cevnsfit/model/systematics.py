@@ -7,16 +7,20 @@ backgrounds. It sees the names of the folded variants and counts of the Standard
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.parameters import Parameter
-from cevnsfit.model.rows import LINEAR, Excursion, excursions
+from cevnsfit.core.units import INTERNAL, parse, split
+from cevnsfit.detector.response import Rescale
+from cevnsfit.model.rows import LINEAR, Excursion, excursions, through_nodes
+from cevnsfit.model.shapes import counts_of
 from cevnsfit.model.stages import detector_stages
 from cevnsfit.spec import systematics as schema
+from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.spec.observations import covariance
 
 if TYPE_CHECKING:
@@ -124,9 +128,9 @@ class Effect(Generic[S]):
         one = np.ones_like(folded.standard)
         return tuple(SignalRow(excursion, mix, one) for excursion, mix in excursions(self.name, nominal, up, down))
 
-    def background_rows(self, template: Floats) -> tuple[tuple[Excursion, Floats], ...]:
-        """Return the templates that it adds to that of a background, shape (bins,)."""
-        del template
+    def background_rows(self, name: str, template: Floats) -> tuple[tuple[Excursion, Floats], ...]:
+        """Return the templates that it adds to that of the background of a name, shape (bins,)."""
+        del name, template
         return ()
 
 
@@ -150,6 +154,91 @@ class ResponseEffect(Effect[schema.ResponseVariant]):
         """Return both responses."""
         sides, tables = self.experiment.variants[self.key], self.experiment.tables
         return {f"{self.key}:{side}": detector_stages(stages, tables) for side, stages in sides.items()}
+
+
+class NodesEffect(Effect[schema.ResponseNodes]):
+    """Responses at several nodes of a parameter, and cubic splines between them."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return a unit normal, or the number itself in its own unit, within the nodes."""
+        nodes, nominal, unit = self._nodes()
+        field, sigma = self.entry.field, self.entry.sigma
+        low, high = nodes[0], nodes[-1]
+        if field is not None and sigma is None:
+            about = self.entry.description if self.entry.description else field
+            return (Parameter(self.name, "nuisance", nodes[nominal], low, high, unit=unit, description=about),)
+        return (replace(super().parameters[0], lower=max(-5.0, low), upper=min(5.0, high)),)
+
+    @property
+    def variants(self) -> Mapping[str, tuple[Stage, ...]]:
+        """Return the response at each node but the nominal one."""
+        sides, tables = self.experiment.variants[self.key], self.experiment.tables
+        return {f"{self.key}:{side}": detector_stages(sides[side], tables) for side in self._sides() if side}
+
+    def signal_rows(self, folded: Folded) -> tuple[SignalRow, ...]:
+        """Return the rows of all nodes."""
+        nodes, nominal, _ = self._nodes()
+        mixes = [folded.variant(f"{self.key}:{side}" if side else NOMINAL) for side in self._sides()]
+        one = np.ones_like(folded.standard)
+        return tuple(SignalRow(excursion, mix, one) for excursion, mix in through_nodes(self.name, nodes, nominal, mixes))
+
+    def _positions(self) -> tuple[dict[str, float], float, str]:
+        """Return the position of each side, that of the response as it is, and the unit."""
+        sides = self.experiment.variants[self.key]
+        if self.entry.field is None:
+            return {side: node.at for side, node in zip(sides, self.entry.nodes, strict=True)}, 0.0, "1"
+        stage, _, name = self.entry.field.partition(".")
+        values = {side: float(getattr(stages[stage], name)) for side, stages in sides.items()}
+        nominal = float(getattr(self.experiment.spec.response[stage], name))
+        written = [split(str(value)) for value in self.entry.values]
+        largest = max(range(len(written)), key=lambda k: abs(written[k][0]))
+        scale = written[largest][0] / list(values.values())[largest]
+        if self.entry.sigma is None:
+            unit = written[0][1]
+            return {side: scale * value for side, value in values.items()}, scale * nominal, unit if unit else "1"
+        sigma = split(str(self.entry.sigma))[0] / scale
+        return {side: (value - nominal) / sigma for side, value in values.items()}, 0.0, "1"
+
+    def _sides(self) -> list[str]:
+        """Return the sides in the order of their nodes; the response as it is has none."""
+        positions, nominal, _ = self._positions()
+        apart = 1e-9 * (max(positions.values()) - min(positions.values()))
+        kept = {side: at for side, at in positions.items() if abs(at - nominal) > apart} | {"": nominal}
+        return sorted(kept, key=lambda side: kept[side])
+
+    def _nodes(self) -> tuple[tuple[float, ...], int, str]:
+        """Return the nodes in order, which of them is the response as it is, and the unit."""
+        (positions, nominal, unit), sides = self._positions(), self._sides()
+        return tuple(positions.get(side, nominal) for side in sides), sides.index(""), unit
+
+
+class ScaleEffect(Effect[schema.EnergyScale]):
+    """A wrong energy scale: the signal folded again, and shapes of backgrounds on stretched axes."""
+
+    @property
+    def variants(self) -> Mapping[str, tuple[Stage, ...]]:
+        """Return both scales behind the response."""
+        if SIGNAL not in self.entry.acts_on:
+            return {}
+        stages = detector_stages(self.experiment.spec.response, self.experiment.tables)
+        return {f"{self.key}:{side}": (*stages, scale) for side, scale in self._scales().items()}
+
+    def background_rows(self, name: str, template: Floats) -> tuple[tuple[Excursion, Floats], ...]:
+        """Return the excursions with the counts of the template."""
+        energy, *others = self.experiment.axes
+        shape = self.experiment.spec.backgrounds[name].shape
+        sides = []
+        for scale in self._scales().values():
+            moved = replace(energy, edges=tuple(scale.origin(np.asarray(energy.edges)).tolist()))
+            values = counts_of(self.experiment, shape, (moved, *others))
+            sides.append(values * (template.sum() / values.sum()))
+        return excursions(self.name, template, *sides)
+
+    def _scales(self) -> dict[str, Rescale]:
+        unit = INTERNAL[self.experiment.axes[0].quantity]
+        offset = 0.0 if self.entry.offset is None else parse(self.entry.offset, unit)
+        return {side: Rescale(1.0 + sign * self.entry.sigma, sign * offset) for side, sign in (("up", 1.0), ("down", -1.0))}
 
 
 class ShiftEffect(Effect[schema.ArrivalShift]):
@@ -191,15 +280,26 @@ class TemplateEffect(Effect[schema.TemplateVariant]):
         rows = excursions(self.name, np.ones_like(nominal), ratio(self.entry.up), down)
         return tuple(SignalRow(excursion, folded.variant(NOMINAL), values) for excursion, values in rows)
 
-    def background_rows(self, template: Floats) -> tuple[tuple[Excursion, Floats], ...]:
+    def background_rows(self, name: str, template: Floats) -> tuple[tuple[Excursion, Floats], ...]:
         """Return the excursions with the counts of the template."""
-        up, down = (None if name is None else self._released(name) for name in (self.entry.up, self.entry.down))
+        del name
+        up, down = (None if column is None else self._released(column) for column in (self.entry.up, self.entry.down))
         assert up is not None
+        if self.entry.axis is not None:
+            nominal = self._released(self.entry.nominal)
+            ratio = np.divide(template, nominal, out=np.zeros_like(template), where=nominal > 0)
+            up, down = up * ratio, None if down is None else down * ratio
         total = template.sum()
         return excursions(self.name, template, up * (total / up.sum()), None if down is None else down * (total / down.sum()))
 
     def _released(self, column: str) -> Floats:
-        return self.experiment.tables[self.entry.table].on(self.experiment.axes, column).ravel()
+        """Return a released template in all bins; along one axis it is the same in those of the others."""
+        axes, table = self.experiment.axes, self.experiment.tables[self.entry.table]
+        if self.entry.axis is None:
+            return table.on(axes, column).ravel()
+        (own,) = (axis for axis in axes if axis.name == self.entry.axis)
+        values = table.on((own,), column).reshape([-1 if axis is own else 1 for axis in axes])
+        return np.broadcast_to(values, [axis.nbins for axis in axes]).ravel()
 
 
 class CovarianceEffect(Effect[schema.CovarianceVariant]):
@@ -240,8 +340,9 @@ class CovarianceEffect(Effect[schema.CovarianceVariant]):
         mix = folded.variant(NOMINAL)
         return tuple(SignalRow(Excursion(p.name, LINEAR), mix, mode) for p, mode in zip(self.parameters, modes, strict=True))
 
-    def background_rows(self, template: Floats) -> tuple[tuple[Excursion, Floats], ...]:
+    def background_rows(self, name: str, template: Floats) -> tuple[tuple[Excursion, Floats], ...]:
         """Return the modes in counts."""
+        del name
         modes = self.modes * template if self.entry.relative else self.modes
         return tuple((Excursion(p.name, LINEAR), mode) for p, mode in zip(self.parameters, modes, strict=True))
 
@@ -249,6 +350,8 @@ class CovarianceEffect(Effect[schema.CovarianceVariant]):
 EFFECTS: Final[dict[str, type[Effect[Any]]]] = {
     "normalisation": NormalisationEffect,
     "response": ResponseEffect,
+    "response-nodes": NodesEffect,
+    "energy-scale": ScaleEffect,
     "arrival-shift": ShiftEffect,
     "template": TemplateEffect,
     "covariance": CovarianceEffect,

@@ -15,7 +15,7 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.model.rows import LINEAR, Excursion, Factors, TemplateRow, coefficients, excursions
+from cevnsfit.model.rows import MAX_NUMBERS, Factors, TemplateRow, bin_by_bin, coefficients, excursions
 from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.channel import Channel, ControlRegion
 from cevnsfit.stats.likelihood import Likelihood
@@ -25,14 +25,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.model.rows import Excursion
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.gaussian import Errors
 
     Floats = NDArray[np.float64]
     Spec = Mapping[str, Any]
-
-MAX_NUMBERS: Final = 20_000_000
-"""Most template entries, rows times bins."""
 
 MALFORMED: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, StopIteration)
 """What a document that is no such workspace raises while it is read."""
@@ -234,11 +232,8 @@ def _rows(sample: Spec, reader: _Reader, relative: Mapping[str, Floats]) -> list
             up, down = (np.array(data[key], dtype=np.float64) for key in ("hi_data", "lo_data"))
             moved += excursions(reader.nuisance(name), nominal, up, down)
         else:
-            moved += [
-                (Excursion(reader.nuisance(f"{name}[{k}]"), LINEAR), nominal * error * (np.arange(len(nominal)) == k))
-                for k, error in enumerate(relative[name])
-                if error > 0
-            ]
+            errors = bin_by_bin(name, nominal, relative[name])
+            moved += [(excursion._replace(parameter=reader.nuisance(excursion.parameter)), values) for excursion, values in errors]
     component = sample["name"]
     return [
         TemplateRow(Factors(component, powers, norms), nominal),

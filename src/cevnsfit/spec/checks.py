@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
+from cevnsfit.core.units import INTERNAL, parse
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
 from cevnsfit.spec.instrument import ResponseMatrix
 from cevnsfit.spec.observations import covariance, observed_findings
-from cevnsfit.spec.schema import ExperimentSpec, ProductShape, TableFactor
-from cevnsfit.spec.systematics import CovarianceVariant
+from cevnsfit.spec.shapes import Formula, PowerLawFactor, ProductShape, TableFactor, span
+from cevnsfit.spec.systematics import CovarianceVariant, EnergyScale, ResponseNodes, TemplateVariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.findings import Finding, Place
     from cevnsfit.spec.instrument import Stage
-    from cevnsfit.spec.schema import Shape
+    from cevnsfit.spec.schema import ExperimentSpec
+    from cevnsfit.spec.shapes import Shape
     from cevnsfit.spec.tables import InputTable
     from cevnsfit.spec.yaml_source import YamlSource
 
@@ -49,10 +51,12 @@ def check_experiment(
         *_check_workspace(spec),
         *_check_counts(spec, axes, tables),
         *_check_shapes(spec, axes, tables),
+        *_check_columns(spec, axes, tables),
         *_check_exposure(spec),
         *_check_signal(spec, axes, tables),
         *spec.source.findings(axes, tables, source.data.get("source", {})),
         *_check_curves(spec, tables, variants),
+        *_check_responses(spec, axes, variants),
     ]
     return [Problem(source.name, source.line(loc), ".".join(str(part) for part in loc), text) for loc, text in dict.fromkeys(findings)]
 
@@ -144,9 +148,19 @@ def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
             yield from _check_product(loc, shape, axes, tables)
         else:
             yield from binned(loc, shape, tables, axes)
+            if shape.errors is not None:
+                yield from binned((*loc, "errors"), TableColumn(table=shape.table, column=shape.errors), tables, axes, empty=True)
+
+
+def _check_columns(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
+    """Yield what is wrong with the tables that systematics name."""
     for name, systematic in spec.systematics.items():
-        for side, ref in systematic.columns.items():
-            yield from binned(("systematics", name, side), ref, tables, axes)
+        along = systematic.axis if isinstance(systematic, TemplateVariant) else None
+        chosen = axes if along is None else [axis for axis in axes if axis.name == along]
+        if not chosen:
+            yield ("systematics", name, "axis"), str(UnknownNameError("axis", str(along), [axis.name for axis in axes]))
+        for side, ref in systematic.columns.items() if chosen else ():
+            yield from binned(("systematics", name, side), ref, tables, chosen)
         if isinstance(systematic, CovarianceVariant) and systematic.table in tables:
             try:
                 covariance(tables[systematic.table], math.prod(axis.nbins for axis in axes), definite=False)
@@ -164,7 +178,13 @@ def _shapes(spec: ExperimentSpec) -> Iterator[tuple[tuple[str, ...], Shape]]:
 
 def _check_exposure(spec: ExperimentSpec) -> Iterator[Finding]:
     projected = [("control_region", name, "expected") for name, control in spec.control_region.items() if control.expected is not None]
+    untied = [name for name, background in spec.backgrounds.items() if background.count.kind != "tied"]
     for name, background in spec.backgrounds.items():
+        if background.count.kind == "tied" and background.count.to not in untied:
+            yield (
+                ("backgrounds", name, "count", "to"),
+                str(UnknownNameError("background with a count of its own", background.count.to, untied)),
+            )
         if background.count.kind == "absolute" and background.count.per_gwh and spec.source.exposure("gwh") is None:
             yield ("source", "exposure_gwh"), f"background '{name}' is per GWh, so the exposure in GWh is needed"
         elif background.count.kind == "projected":
@@ -184,8 +204,21 @@ def _check_product(
         factor = factors.get(axis.name)
         if isinstance(factor, TableFactor):
             yield from binned((*loc, "factors", axis.name), factor, tables, [axis], split=True)
-        elif factor is not None and factor.kind == "exponential" and axis.name != "time":
-            yield (*loc, "factors", axis.name), "an exponential is a shape in time"
+        elif isinstance(factor, Formula):
+            yield from _check_formula((*loc, "factors", axis.name), factor, axis)
+    if len(shape.floating) > (1 if loc[0] == "backgrounds" else 0):
+        yield loc, f"{len(shape.floating)} numbers of this shape float; one number of the shape of a background can"
+
+
+def _check_formula(loc: Place, factor: Formula, axis: Axis) -> Iterator[Finding]:
+    for field, number in factor.written():
+        try:
+            unit = factor.unit(field, axis)
+            _ = span(number, unit) if number.floats else parse(number.value, unit)
+        except CevnsfitError as error:
+            yield (*loc, field), str(error)
+    if isinstance(factor, PowerLawFactor) and axis.edges[0] <= 0.0:
+        yield loc, f"a power law needs edges above 0; the axis {axis.name} begins at {axis.display_edges[0]:g}"
 
 
 def _check_signal(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
@@ -231,6 +264,29 @@ def _check_curves(spec: ExperimentSpec, tables: Mapping[str, InputTable], varian
                     loc,
                     f"{stage.table}: column '{stage.column}' reaches {reached:g}, and must not exceed 1; the unit of a percentage is [%]",
                 )
+
+
+def _check_responses(spec: ExperimentSpec, axes: Sequence[Axis], variants: Variants) -> Iterator[Finding]:
+    """Yield what is wrong with nodes of the response and with scales of its energy."""
+    whole = [name for name, stage in spec.response.items() if stage.kind in {"poisson-smearing", "response-matrix"}]
+    for name, entry in spec.systematics.items():
+        if isinstance(entry, EnergyScale):
+            try:
+                _ = None if entry.offset is None else parse(entry.offset, INTERNAL[axes[0].quantity])
+            except CevnsfitError as error:
+                yield ("systematics", name, "offset"), str(error)
+            if whole and SIGNAL in entry.components:
+                text = f"{whole[0]} has bins of its own, whose edges cannot move; change the response before it, in a systematic of kind response"
+                yield ("systematics", name), text
+        if isinstance(entry, ResponseNodes) and entry.field is not None:
+            stage, _, number = entry.field.partition(".")
+            own = getattr(spec.response.get(stage), number, None)
+            others = [getattr(stages[stage], number, None) for stages in variants.get(name, {}).values() if stage in stages]
+            values = [value for value in others if isinstance(value, float)]
+            if not isinstance(own, float) or len(values) < len(others):
+                yield ("systematics", name, "field"), f"'{entry.field}' is no number of a stage of the response"
+            elif values and not min(values) <= own <= max(values):
+                yield ("systematics", name, "values"), f"they must lie on both sides of {entry.field} in the response"
 
 
 def _curve(table: InputTable, name: str, axis: str) -> NDArray[np.float64]:

@@ -10,52 +10,14 @@ from pydantic import (
     model_validator,
 )
 
-from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, Rate, RelativeError, Spec, TableColumn, TablePath
+from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, RelativeError, Spec, TableColumn, TablePath
 from cevnsfit.spec.instrument import Auxiliary, AxisSpec, Stage, TargetSpec, TimeEfficiency
 from cevnsfit.spec.observations import Observed
+from cevnsfit.spec.shapes import Shape
 from cevnsfit.spec.sources import Source
 from cevnsfit.spec.systematics import Systematic
 
 # --- backgrounds -------------------------------------------------------------------------------------------------------------------
-
-
-class TableFactor(TableColumn):
-    """A one-dimensional shape; `efficiency` multiplies it with the detector's efficiency on this axis."""
-
-    kind: Literal["table"]
-    efficiency: bool = False
-
-
-class ExponentialFactor(Spec):
-    """exp(-rate t)."""
-
-    kind: Literal["exponential"]
-    rate: Rate
-
-
-class UniformFactor(Spec):
-    """The same density everywhere."""
-
-    kind: Literal["uniform"]
-
-
-Factor = Annotated[TableFactor | ExponentialFactor | UniformFactor, Field(discriminator="kind")]
-
-
-class JointShape(TableColumn):
-    """Counts over all axes of the experiment."""
-
-    kind: Literal["joint"]
-
-
-class ProductShape(Spec):
-    """A product of one-dimensional shapes, one for each axis."""
-
-    kind: Literal["product"]
-    factors: dict[str, Factor]
-
-
-Shape = Annotated[JointShape | ProductShape, Field(discriminator="kind")]
 
 
 class GaussianCount(Spec):
@@ -82,10 +44,11 @@ class AbsoluteCount(Spec):
 
 
 class FreeCount(Spec):
-    """The count is a free parameter, `mean` times a factor that starts at 1."""
+    """The count is a free parameter, `mean` times a factor that starts at 1; all counts that name the same `shared` factor have it."""
 
     kind: Literal["free"]
     mean: PositiveFloat
+    shared: Name | None = None
 
 
 class KnownCount(Spec):
@@ -93,6 +56,15 @@ class KnownCount(Spec):
 
     kind: Literal["known"]
     mean: PositiveFloat
+
+
+class TiedCount(Spec):
+    """The count is `ratio` times that of another background, with a relative error `sigma`; that of whole lines, also beyond the window."""
+
+    kind: Literal["tied"]
+    to: Name
+    ratio: PositiveFloat
+    sigma: RelativeError = 0.0
 
 
 class Projected(Spec):
@@ -109,7 +81,9 @@ class ProjectedCount(Projected):
     sigma: RelativeError
 
 
-Count = Annotated[GaussianCount | CountedCount | AbsoluteCount | FreeCount | KnownCount | ProjectedCount, Field(discriminator="kind")]
+Count = Annotated[
+    GaussianCount | CountedCount | AbsoluteCount | FreeCount | KnownCount | TiedCount | ProjectedCount, Field(discriminator="kind")
+]
 
 
 class Background(Spec):

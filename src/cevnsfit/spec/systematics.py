@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
+from cevnsfit.core.units import split
 from cevnsfit.spec.fields import SIGNAL, Name, RelativeError, Spec, TableColumn, TablePath, Time, Width
 
 
@@ -95,6 +96,67 @@ class ResponseVariant(SystematicSpec):
         return {"up": self.up, "down": self.down}
 
 
+class ResponseNode(Spec):
+    """The response with other fields, at some number of standard deviations from what it is."""
+
+    at: float
+    set: dict[str, Any]
+
+
+class ResponseNodes(SystematicSpec):
+    """The signal with other responses, and what is between them: `nodes` in standard deviations, or `values` of one number of `response`.
+
+    The number `field` floats from the lowest to the highest of its values, in its own unit; with `sigma` it is a unit normal around what the response has.
+    """
+
+    kind: Literal["response-nodes"]
+    nodes: tuple[ResponseNode, ...] = ()
+    field: str | None = None
+    values: tuple[float | str, ...] = ()
+    sigma: float | str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ResponseNodes:
+        if bool(self.nodes) == (self.field is not None) or (self.field is not None) != bool(self.values):
+            message = "give either nodes: [{at: -1, set: {...}}, ...], or field and values"
+            raise ValueError(message)
+        if self.nodes and (self.sigma is not None or any(node.at == 0.0 for node in self.nodes)):
+            message = "nodes are in standard deviations, without sigma; at 0 is the response as it is"
+            raise ValueError(message)
+        units = {split(text)[1] if isinstance(text, str) else "" for text in (*self.values, *(() if self.sigma is None else (self.sigma,)))}
+        if len({node.at for node in self.nodes}) < len(self.nodes) or len(set(self.values)) < len(self.values) or len(units) > 1:
+            message = "nodes must be different, and their units the same"
+            raise ValueError(message)
+        return self
+
+    @property
+    def responses(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the fields of `response` at each node."""
+        changes = [{self.field: value} for value in self.values] if self.field is not None else [node.set for node in self.nodes]
+        return {f"node {number}": change for number, change in enumerate(changes, 1)}
+
+
+class EnergyScale(SystematicSpec):
+    """Reconstructed energies E of the `components` are E (1 + sigma) + offset at +1 sigma: the signal is folded again, shapes of backgrounds are stretched."""
+
+    kind: Literal["energy-scale"]
+    sigma: RelativeError = 0.0
+    offset: float | str | None = None
+    components: Annotated[tuple[Name, ...], Field(min_length=1)] = (SIGNAL,)
+
+    @model_validator(mode="after")
+    def _moves(self) -> EnergyScale:
+        if self.sigma == 0.0 and self.offset is None:
+            message = "give sigma (a relative error), offset (in the unit of the energy axis), or both"
+            raise ValueError(message)
+        return self
+
+    @property
+    def acts_on(self) -> tuple[str, ...]:
+        """Return the components that it stretches."""
+        return self.components
+
+
 class FlatPrior(Spec):
     """Any value between two ends, which hold 0 between them."""
 
@@ -140,7 +202,7 @@ class ArrivalShift(SystematicSpec):
 
 
 class TemplateVariant(SystematicSpec):
-    """A released excursion of one component over all axes, renormalised to that component.
+    """A released excursion of one component over all axes, or as ratios along one `axis`, renormalised to that component.
 
     For `cevns` the excursion acts as a ratio to the released `nominal` in each bin, cut at 1 +- limit. Without `down` it is mirrored.
     """
@@ -151,6 +213,7 @@ class TemplateVariant(SystematicSpec):
     nominal: str
     up: str
     down: str | None = None
+    axis: str | None = None
     limit: Annotated[float, Field(gt=0, lt=1)] = 0.9
 
     @property
@@ -189,4 +252,7 @@ class CovarianceVariant(SystematicSpec):
         return self.components
 
 
-Systematic = Annotated[Normalisation | ResponseVariant | ArrivalShift | TemplateVariant | CovarianceVariant, Field(discriminator="kind")]
+Systematic = Annotated[
+    Normalisation | ResponseVariant | ResponseNodes | EnergyScale | ArrivalShift | TemplateVariant | CovarianceVariant,
+    Field(discriminator="kind"),
+]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.stats.channel import SPLINES
 from cevnsfit.stats.moving import BoundMoving
 from cevnsfit.stats.poisson import FLOOR, saturated
 from cevnsfit.stats.rule import compile_rule, evaluate
@@ -208,7 +209,8 @@ def _bound_moving(frame: Frame, moving: Moving, content: Floats) -> BoundMoving 
 def _present(rule: Coefficients, zero: NDArray[np.bool_]) -> Ints:
     """Return the templates whose amplitude does not vanish where the local parameters marked `zero` are zero."""
     vanishing = (rule.powers[:, zero] > 0).any(axis=1)
-    vanishing |= (rule.excursion_kind > 0) & zero[rule.excursion_index] if len(zero) else False
+    bent = (rule.excursion_kind > 0) & (rule.excursion_kind < SPLINES)
+    vanishing |= bent & zero[rule.excursion_index] if len(zero) else False
     return np.flatnonzero(~vanishing)
 
 

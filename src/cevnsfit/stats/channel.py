@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.stats.interpolation import spline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cevnsfit.core.parameters import ParameterSet
     from cevnsfit.stats.gaussian import Errors
     from cevnsfit.stats.moving import Moving
 
 
 MEASURED: Final = "measured_background"
 """The background of a control region that names none."""
+
+SPLINES: Final = 3
+"""First kind of excursion that is a spline."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +40,9 @@ class Coefficients:
     excursion_index
         Local index of the excursion's nuisance or -1, shape (M,).
     excursion_kind
-        0: h = 1, 1: h = a, 2: h = q(a), shape (M,).
+        0: h = 1, 1: h = a, 2: h = q(a), from 3 on the cardinal splines of all `nodes` in turn, shape (M,).
+    nodes
+        Values of a parameter at which templates are given, increasing, one tuple for each set of cardinal splines (`interpolation.spline`).
     """
 
     parameters: tuple[str, ...]
@@ -44,6 +51,7 @@ class Coefficients:
     norm_lo: NDArray[np.float64]
     excursion_index: NDArray[np.int64]
     excursion_kind: NDArray[np.int64]
+    nodes: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         rows, n = len(self.excursion_index), len(self.parameters)
@@ -53,11 +61,22 @@ class Coefficients:
         if np.any(self.powers < 0) or np.any(self.norm_hi <= 0) or np.any(self.norm_lo <= 0):
             message = "coefficients need powers >= 0 and positive normsys factors"
             raise CevnsfitError(message)
-        if not np.isin(self.excursion_kind, (0, 1, 2)).all() or np.any(
+        kinds = SPLINES + sum(len(nodes) for nodes in self.nodes)
+        if not np.all((self.excursion_kind >= 0) & (self.excursion_kind < kinds)) or np.any(
             (self.excursion_kind > 0) & ~((self.excursion_index >= 0) & (self.excursion_index < n))
         ):
-            message = "excursion_kind must be 0, 1 or 2, and an excursion needs the index of a local parameter"
+            message = f"excursion_kind must be 0 to {kinds - 1}, and an excursion needs the index of a local parameter"
             raise CevnsfitError(message)
+        if any(len(nodes) < 2 or not np.all(np.diff(nodes) > 0) for nodes in self.nodes):
+            message = "nodes must be at least two and increase"
+            raise CevnsfitError(message)
+
+    def spline_of(self, row: int) -> tuple[int, int]:
+        """Return which set of nodes a row with a spline has, and which of its nodes."""
+        place = int(self.excursion_kind[row]) - SPLINES
+        ends = np.cumsum([len(nodes) for nodes in self.nodes])
+        number = int(np.searchsorted(ends, place, side="right"))
+        return number, place - (int(ends[number - 1]) if number else 0)
 
     def take(self, rows: NDArray[np.int64]) -> Coefficients:
         """Return the rule of some templates."""
@@ -182,3 +201,34 @@ class Channel:
         factors[np.arange(len(self.moving.rows)), self.moving.rows] = 1.0
         added[self.moving.rows] = self.moving.counts(factors, np.full(len(factors), shift))
         return replace(self, templates=self.templates + added, moving=None)
+
+    @property
+    def curved(self) -> tuple[str, ...]:
+        """Return the parameters whose splines multiply templates."""
+        rule = self.coefficients
+        return tuple(dict.fromkeys(rule.parameters[i] for i in rule.excursion_index[rule.excursion_kind >= SPLINES]))
+
+    def straightened(self, parameter: str, value: float, parameters: ParameterSet) -> Channel:
+        """Return the channel with the splines of a parameter at one value, for good.
+
+        What the deviation of a Gaussian count multiplies then is its linear excursion.
+        """
+        rule = self.coefficients
+        own = (rule.excursion_kind >= SPLINES) & (rule.excursion_index == rule.parameters.index(parameter))
+        factors = np.ones(len(own))
+        for row in np.flatnonzero(own).tolist():
+            number, node = rule.spline_of(row)
+            nodes = rule.nodes[number]
+            factors[row] = spline(nodes, np.eye(len(nodes))[:, node]).at(np.array([value])).value[0]
+        counts = rule.powers * [parameters[name].constrained for name in rule.parameters]
+        linear = own & (counts.sum(axis=1) == 1)
+        rule = replace(
+            rule,
+            powers=np.where(linear[:, None], rule.powers - counts, rule.powers),
+            excursion_index=np.where(own, np.where(linear, counts.argmax(axis=1), -1), rule.excursion_index),
+            excursion_kind=np.where(own, linear.astype(np.int64), rule.excursion_kind),
+        )
+        moving = self.moving
+        if moving is not None:
+            moving = replace(moving, constants=moving.constants * factors[moving.rows, None, None])
+        return replace(self, templates=self.templates * factors[:, None], coefficients=rule, moving=moving)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.stats.channel import SPLINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -107,9 +108,18 @@ def _names(channel: Channel) -> list[str]:
     for m, component in enumerate(channel.components):
         powers = [f"{name}^{power}" for name, power in zip(rule.parameters, rule.powers[m], strict=True) if power]
         norms = [rule.parameters[i] for i in _factors(rule, m)]
-        excursion = f"{_KINDS[rule.excursion_kind[m]]}({rule.parameters[rule.excursion_index[m]]})" if rule.excursion_kind[m] else ""
+        excursion = f"{_curve(rule, m)}({rule.parameters[rule.excursion_index[m]]})" if rule.excursion_kind[m] else ""
         names.append("; ".join((" ".join((component, *sorted(powers))), " ".join(sorted(norms)), excursion)))
     return names
+
+
+def _curve(rule: Coefficients, m: int) -> str:
+    """Return what an excursion is a function of: a, q(a), or the spline of one of some nodes."""
+    if rule.excursion_kind[m] < SPLINES:
+        return _KINDS[rule.excursion_kind[m]]
+    number, node = rule.spline_of(m)
+    nodes = [f"{value:.{_DIGITS}g}" for value in rule.nodes[number]]
+    return f"{nodes[node]} of {' '.join(nodes)} "
 
 
 def _factors(rule: Coefficients, m: int) -> list[int]:

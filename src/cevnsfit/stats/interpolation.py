@@ -1,4 +1,4 @@
-"""HistFactory interpolation: code 4 for normalisations, code 4p for shapes, with two derivatives.
+"""Curves of one parameter with two derivatives: code 4 of HistFactory for normalisations, code 4p for shapes, cubic splines for all else.
 
 References
 ----------
@@ -7,6 +7,7 @@ Cranmer, Lewis, Moneta, Shibata, Verkerke, CERN-OPEN-2012-016, section 4.1; the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -108,3 +109,39 @@ def code4p(a: ArrayLike) -> Derivatives:
         np.where(inside, a * (30 - square * (40 - 18 * square)), 8 * np.sign(a)),
         np.where(inside, 30 - square * (120 - 90 * square), 0.0),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spline:
+    """Cubic splines of one variable on common knots; beyond the knots the last pieces go on.
+
+    Attributes
+    ----------
+    knots
+        Increasing, shape (n,).
+    coefficients
+        Of (x - knot)^3, ^2, ^1, ^0 in each interval, shape (n - 1, 4, ...).
+    """
+
+    knots: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+
+    def at(self, x: NDArray[np.float64]) -> Derivatives:
+        """Return values and derivatives at x, shape (P,), each of shape (P, ...)."""
+        place = np.clip(np.searchsorted(self.knots, x, side="right") - 1, 0, len(self.coefficients) - 1)
+        step = (x - self.knots[place]).reshape(-1, *[1] * (self.coefficients.ndim - 2))
+        cubic, square, linear, constant = np.moveaxis(self.coefficients[place], 1, 0)
+        value = constant + step * (linear + step * (square + step * cubic))
+        return Derivatives(value, linear + step * (2.0 * square + step * 3.0 * cubic), 2.0 * square + 6.0 * step * cubic)
+
+
+def spline(knots: ArrayLike, values: NDArray[np.float64]) -> Spline:
+    """Return the splines (not-a-knot) through values (n, ...) at knots (n,); a straight line through two, a parabola through three.
+
+    Those through the rows of the unit matrix are the cardinal ones, c_l = 1 at knot l and 0 at all others: sum_l c_l(x) D_l is the spline through
+    any D_l, and sum_l c_l = 1.
+    """
+    from scipy.interpolate import CubicSpline
+
+    knots = np.asarray(knots, dtype=np.float64)
+    return Spline(knots, np.ascontiguousarray(np.moveaxis(CubicSpline(knots, values).c, 0, 1)))

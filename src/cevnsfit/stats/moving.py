@@ -16,42 +16,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.stats.interpolation import Derivatives
+from cevnsfit.stats.interpolation import Derivatives, spline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from cevnsfit.stats.interpolation import Spline
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TimeFactors:
-    """P_a[t](s) - P_a[t](0) for a shift in units of its parameter, with two derivatives.
-
-    Attributes
-    ----------
-    start, step
-        First knot, and distance of the knots, in units of the parameter.
-    coefficients
-        Of (s - knot)^3, ^2, ^1, ^0 in each interval, shape (intervals, 4, arrivals, time bins).
-    """
-
-    start: float
-    step: float
-    coefficients: Floats
-
-    def at(self, shifts: Floats) -> Derivatives:
-        """Return values and derivatives at shifts, shape (P,), each of shape (P, arrivals, time bins); beyond the knots the last piece goes on."""
-        place = np.clip(((shifts - self.start) / self.step).astype(np.int64), 0, len(self.coefficients) - 1)
-        x = (shifts - self.start - place * self.step)[:, None, None]
-        cubic, square, linear, constant = self.coefficients[place].transpose(1, 0, 2, 3)
-        value = constant + x * (linear + x * (square + x * cubic))
-        return Derivatives(value, linear + x * (2.0 * square + x * 3.0 * cubic), 2.0 * square + 6.0 * x * cubic)
-
-
-def time_factors(shifts: Floats, probabilities: Floats) -> TimeFactors:
-    """Return time factors through the probabilities of the time bins at equidistant shifts, 0 among them.
+def time_factors(shifts: Floats, probabilities: Floats) -> Spline:
+    """Return P_a[t](s) - P_a[t](0), given the probabilities of the time bins at some shifts, 0 among them.
 
     Parameters
     ----------
@@ -60,11 +37,7 @@ def time_factors(shifts: Floats, probabilities: Floats) -> TimeFactors:
     probabilities
         Shape (n, arrivals, time bins).
     """
-    from scipy.interpolate import CubicSpline
-
-    nominal = int(np.argmin(np.abs(shifts)))
-    spline = CubicSpline(shifts, probabilities - probabilities[nominal])
-    return TimeFactors(float(shifts[0]), float(shifts[1] - shifts[0]), np.ascontiguousarray(spline.c.transpose(1, 0, 2, 3)))
+    return spline(shifts, probabilities - probabilities[int(np.argmin(np.abs(shifts)))])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,13 +53,13 @@ class Moving:
     constants
         C, counts by row, arrival, and bin of the other axes, shape (m, arrivals, others).
     times
-        The time factors.
+        The time factors P_a[t](s) - P_a[t](0) of a shift in units of the parameter, (arrivals, time bins).
     """
 
     parameter: str
     rows: Ints
     constants: Floats
-    times: TimeFactors
+    times: Spline
 
     def __post_init__(self) -> None:
         if self.constants.shape[:2] != (len(self.rows), self.times.coefficients.shape[2]):
@@ -101,6 +74,10 @@ class Moving:
         """Return sum_m A_m C_m of the rows' amplitudes, shape (..., m) to (..., arrivals, others)."""
         flat = amplitudes @ self.constants.reshape(len(self.rows), -1)
         return np.asarray(flat.reshape(*amplitudes.shape[:-1], *self.constants.shape[1:]))
+
+    def scaled(self, factors: Floats) -> Moving:
+        """Return what moves when the rows of the channel are multiplied by factors, shape (M,)."""
+        return replace(self, constants=self.constants * factors[self.rows, None, None])
 
     def kept(self, rows: Ints) -> Moving | None:
         """Return what moves among some rows of the channel, counted anew; None where nothing does."""

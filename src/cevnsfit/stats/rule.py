@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.stats.interpolation import code4_from, code4_polynomial, code4p
+from cevnsfit.stats.channel import SPLINES
+from cevnsfit.stats.interpolation import Derivatives, Spline, code4_from, code4_polynomial, code4p, spline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,14 @@ class Monomials:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """The cardinal splines of one local parameter."""
+
+    parameter: int
+    splines: Spline
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """Coefficients compiled for derivatives with respect to the local parameters `floating` (n of them)."""
 
@@ -59,6 +68,7 @@ class Rule:
     membership: Floats
     excursion_matrix: Floats
     slope_matrix: Floats
+    curves: tuple[Curves, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,9 +156,11 @@ def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
     table = np.array(list(factors), dtype=np.float64).reshape(-1, 3)
     slope_table = np.array(slopes, dtype=np.int64).reshape(-1, 2)
     kind, index = coefficients.excursion_kind, coefficients.excursion_index
-    shapes, position = np.unique(index[kind > 0], return_inverse=True)
+    bent = (kind > 0) & (kind < SPLINES)
+    shapes, position = np.unique(index[bent], return_inverse=True)
     source = np.zeros(len(kind), dtype=np.int64)
-    source[kind > 0] = 1 + position.reshape(-1) + len(shapes) * (kind[kind > 0] - 1)
+    source[bent] = 1 + position.reshape(-1) + len(shapes) * (kind[bent] - 1)
+    curves = _compile_curves(coefficients, source, 1 + 2 * len(shapes))
     rows = np.flatnonzero((kind > 0) & np.isin(index, floating))
     columns = np.array([column[int(index[row])] for row in rows], dtype=np.int64)
     return Rule(
@@ -170,7 +182,21 @@ def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
         membership=_one_hot(group, len(unique)),
         excursion_matrix=_one_hot(columns, len(floating)),
         slope_matrix=_one_hot(slope_table[:, 1] // len(unique), len(floating)),
+        curves=curves,
     )
+
+
+def _compile_curves(coefficients: Coefficients, source: Ints, first: int) -> tuple[Curves, ...]:
+    """Return the splines that rows have, and put in `source` where each row finds its own; columns from `first` on are theirs."""
+    known: dict[tuple[int, int], int] = {}
+    for row in np.flatnonzero(coefficients.excursion_kind >= SPLINES).tolist():
+        number, node = coefficients.spline_of(row)
+        key = int(coefficients.excursion_index[row]), number
+        if key not in known:
+            known[key] = first
+            first += len(coefficients.nodes[number])
+        source[row] = known[key] + node
+    return tuple(Curves(local, spline(coefficients.nodes[k], np.eye(len(coefficients.nodes[k])))) for local, k in known)
 
 
 def _power_products(monomials: Monomials, theta: Floats) -> Floats:
@@ -209,13 +235,21 @@ def evaluate(rule: Rule, theta: Floats) -> Terms:
     if len(monomials.first_rows):
         raised = _scatter(powers[:, monomials.first_rows] * monomials.first_coefficients, monomials.first_places, size)
         slopes += raised * factors[:, None, :]
+    value, first, second = _excursions(rule, theta)
+    shape, moving = value[:, rule.excursion_source], rule.excursion_source[rule.excursion_rows]
+    return Terms(
+        products[:, rule.group] * shape, products, slopes, factors, ratios, bend, powers, shape, first[:, moving], second[:, moving]
+    )
+
+
+def _excursions(rule: Rule, theta: Floats) -> Derivatives:
+    """Return the functions h of all excursions with derivatives, shape (P, 1 + columns): 1, then a and q(a) of each parameter, then the splines."""
     nuisance = theta[:, rule.excursion_parameters]
-    quadratic = code4p(nuisance)
-    one, zero, flat = np.ones((count, 1)), np.zeros((count, 1)), np.zeros_like(nuisance)
-    shape = np.concatenate([one, nuisance, quadratic.value], axis=1)[:, rule.excursion_source]
-    first = np.concatenate([zero, flat + 1, quadratic.first], axis=1)[:, rule.excursion_source[rule.excursion_rows]]
-    second = np.concatenate([zero, flat, quadratic.second], axis=1)[:, rule.excursion_source[rule.excursion_rows]]
-    return Terms(products[:, rule.group] * shape, products, slopes, factors, ratios, bend, powers, shape, first, second)
+    one, flat = np.ones((len(theta), 1)), np.zeros_like(nuisance)
+    zero = np.zeros_like(one)
+    known = [(one, zero, zero), (nuisance, flat + 1, flat), code4p(nuisance)]
+    known += [entry.splines.at(theta[:, entry.parameter]) for entry in rule.curves]
+    return Derivatives(*(np.concatenate(parts, axis=1) for parts in zip(*known, strict=True)))
 
 
 def select(terms: Terms, rows: Ints) -> Terms:

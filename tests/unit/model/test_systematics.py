@@ -47,7 +47,8 @@ class BendEffect(Effect[Bend]):
     def signal_rows(self, folded):
         return tuple(SignalRow(excursion, folded.variant(NOMINAL), bend) for excursion, bend in self.bends(len(folded.standard)))
 
-    def background_rows(self, template):
+    def background_rows(self, name, template):
+        assert name == self.entry.component
         return tuple((excursion, bend * template) for excursion, bend in self.bends(len(template)))
 
 
@@ -94,7 +95,8 @@ def test_every_kind_of_the_schema_has_a_class() -> None:
 
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        SpecError, match=r"systematics.bent.*'bend'.*'normalisation', 'response', 'arrival-shift', 'template', 'covariance'"
+        SpecError,
+        match=r"systematics.bent.*'bend'.*'normalisation', 'response', 'response-nodes', 'energy-scale', 'arrival-shift', 'template', 'covariance'",
     ):
         load_experiment(CSI, {"systematics.bent": BENT})
 
@@ -103,7 +105,8 @@ def test_a_kind_without_a_class_is_refused_with_the_known_ones(monkeypatch: pyte
     """It is no variant of the response."""
     monkeypatch.setattr("cevnsfit.spec.load.ExperimentSpec", BendableSpec)
     experiment = load_experiment(CSI, {"systematics.bent": BENT})
-    with pytest.raises(UnknownNameError, match=f"{CSI}, bent: 'bend'; known: arrival-shift, covariance, normalisation, response, template"):
+    known = "arrival-shift, covariance, energy-scale, normalisation, response, response-nodes, template"
+    with pytest.raises(UnknownNameError, match=f"{CSI}, bent: 'bend'; known: {known}"):
         likelihood_of([experiment], "sm")
     with pytest.raises(UnknownNameError, match="unknown kind of systematic"):
         effect_of(experiment, "bent")

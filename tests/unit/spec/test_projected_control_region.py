@@ -40,7 +40,7 @@ def test_a_shape_over_all_axes_is_accepted(make_folder: Make, shape: str) -> Non
         ("{kind: product, factors: {pe: {kind: uniform}}}", "needs one factor for each axis (pe, time)"),
         (
             "{kind: product, factors: {pe: {kind: exponential, rate: 0.05 / us}, time: {kind: uniform}}}",
-            "an exponential is a shape in time",
+            "wanted 1/PE",
         ),
     ],
 )
