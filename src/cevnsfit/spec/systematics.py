@@ -127,6 +127,11 @@ class ResponseNodes(SystematicSpec):
         if len({node.at for node in self.nodes}) < len(self.nodes) or len(set(self.values)) < len(self.values) or len(units) > 1:
             message = "nodes must be different, and their units the same"
             raise ValueError(message)
+        free = self.field is not None and self.sigma is None
+        ends = (0.0, *(node.at for node in self.nodes))
+        if self.centre != 0.0 and (free or (self.nodes and not min(ends) <= self.centre <= max(ends))):
+            message = "a number that floats freely has no centre" if free else "the centre must lie between the nodes"
+            raise ValueError(message)
         return self
 
     @property
