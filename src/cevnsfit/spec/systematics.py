@@ -90,7 +90,7 @@ class Normalisation(SystematicSpec):
     """A factor on some components: log-normal 1 + sigma, or 1 + up and 1 - down at one standard deviation."""
 
     kind: Literal["normalisation"]
-    sigma: Annotated[float | RelativeSides, BeforeValidator(_sized)]
+    sigma: Annotated[float | RelativeSides, BeforeValidator(_sized, json_schema_input_type=float | str | RelativeSides)]
     components: Annotated[tuple[Name, ...], Field(min_length=1)]
 
     @property
@@ -142,6 +142,11 @@ class ResponseNodes(SystematicSpec):
         units = {split(text)[1] if isinstance(text, str) else "" for text in (*self.values, *(() if self.sigma is None else (self.sigma,)))}
         if len({node.at for node in self.nodes}) < len(self.nodes) or len(set(self.values)) < len(self.values) or len(units) > 1:
             message = "nodes must be different, and their units the same"
+            raise ValueError(message)
+        free = self.field is not None and self.sigma is None
+        ends = (0.0, *(node.at for node in self.nodes))
+        if self.centre != 0.0 and (free or (self.nodes and not min(ends) <= self.centre <= max(ends))):
+            message = "a number that floats freely has no centre" if free else "the centre must lie between the nodes"
             raise ValueError(message)
         return self
 

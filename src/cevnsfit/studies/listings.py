@@ -80,14 +80,11 @@ def _systematics(one: Experiment) -> list[tuple[str, str]]:
     from cevnsfit.model.systematics import effect_of
 
     effects = [effect_of(part, key) for part in one.parts for key in part.spec.systematics]
-    rows = (
-        (
-            parameter.name,
-            ", ".join([effect.entry.kind, *[parameter.description] * (len(effect.parameters) > 1), *["off"] * (not effect.entry.enabled)]),
-        )
-        for effect in effects
-        for parameter in effect.parameters
-    )
+    rows = []
+    for effect in effects:
+        off = "" if effect.entry.enabled else "off"
+        several = len(effect.parameters) > 1
+        rows += [(p.name, ", ".join(filter(None, (effect.entry.kind, p.description if several else "", off)))) for p in effect.parameters]
     return [*dict.fromkeys(rows)]
 
 
