@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from scipy.special import exprel, ndtr
@@ -10,6 +10,7 @@ from scipy.special import exprel, ndtr
 from cevnsfit.core.axes import overlap
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter
+from cevnsfit.core.units import parse
 from cevnsfit.model.rows import MAX_NUMBERS, through_nodes
 from cevnsfit.model.stages import detector_stages, gaussian_width, reconstructed_efficiency
 from cevnsfit.model.times import losses
@@ -39,8 +40,19 @@ ACCURACY: Final = (1e-5, 1e-6)
 """Largest error between two nodes, relative to the bin, and to all bins."""
 
 
-def counts_of(experiment: Experiment, shape: Shape, axes: Sequence[Axis]) -> Floats:
-    """Return a shape in the bins of some axes, those of the experiment or others of the same names, in any normalisation, shape (bins,)."""
+class Held(NamedTuple):
+    """A number of a shape at a value, in internal units."""
+
+    axis: str
+    field: str
+    value: float
+
+
+def counts_of(experiment: Experiment, shape: Shape, axes: Sequence[Axis], held: Held | None = None) -> Floats:
+    """Return a shape in the bins of some axes, those of the experiment or others of the same names, in any normalisation, shape (bins,).
+
+    Numbers that float are at their values, or one of them where it is `held`.
+    """
     if isinstance(shape, JointShape):
         table = experiment.tables[shape.table]
         if axes is experiment.axes:
@@ -50,11 +62,12 @@ def counts_of(experiment: Experiment, shape: Shape, axes: Sequence[Axis]) -> Flo
         return np.asarray(np.tensordot(_divided(own, axes[0]), values, axes=(1, 0)).ravel())
     product = np.ones(1)
     for axis in axes:
-        product = np.outer(product, _factor(experiment, axis, shape.factors[axis.name])).ravel()
+        here = {held.field: held.value} if held is not None and held.axis == axis.name else {}
+        product = np.outer(product, _factor(experiment, axis, shape.factors[axis.name], here)).ravel()
     return product
 
 
-def _factor(experiment: Experiment, axis: Axis, factor: Factor) -> Floats:
+def _factor(experiment: Experiment, axis: Axis, factor: Factor, held: Mapping[str, float]) -> Floats:
     if factor.kind == "uniform":
         return np.diff(axis.edges)
     if isinstance(factor, TableFactor):
@@ -64,14 +77,16 @@ def _factor(experiment: Experiment, axis: Axis, factor: Factor) -> Floats:
         fine = np.asarray(own.edges)
         seen = efficiency_on(experiment, axis, (fine[1:] + fine[:-1]) / 2.0) if factor.efficiency else 1.0
         return np.asarray(_divided(own, axis) @ (values * seen))
-    numbers = factor.numbers(axis)
+    numbers = {**factor.numbers(axis, held), **held}
     if isinstance(factor, LineFactor) and factor.width is None:
         numbers["width"] = _resolution(experiment, axis, numbers["position"])
     with np.errstate(all="ignore"):
         values = FORMULAS[factor.kind](np.asarray(axis.edges), **numbers)
     if not (np.isfinite(values).all() and np.all(values >= 0.0) and (values.sum() > 0.0 or factor.kind == "line")):
-        written = ", ".join(f"{field} = {number.value}" for field, number in factor.written())
-        message = f"{experiment.label}: the shape '{factor.kind}' in {axis.name} is negative, infinite or empty at {written}"
+        written = ", ".join(f"{field} = {number:g}" for field, number in numbers.items())
+        message = (
+            f"{experiment.label}: the shape '{factor.kind}' in {axis.name} is negative, infinite or empty at {written} (internal units)"
+        )
         raise CevnsfitError(message)
     return values
 
@@ -141,7 +156,7 @@ def efficiency_on(experiment: Experiment, axis: Axis, centres: Floats) -> Floats
 def inside(experiment: Experiment, shape: Shape) -> float:
     """Return the part of the lines of a shape that lies in the window."""
     lines = [(axis, shape.factors[axis.name]) for axis in experiment.axes] if isinstance(shape, ProductShape) else []
-    return float(np.prod([_factor(experiment, axis, factor).sum() for axis, factor in lines if isinstance(factor, LineFactor)]))
+    return float(np.prod([_factor(experiment, axis, factor, {}).sum() for axis, factor in lines if isinstance(factor, LineFactor)]))
 
 
 def shape_rows(experiment: Experiment, name: str, mean: float) -> tuple[tuple[Parameter, ...], tuple[tuple[Excursion, Floats], ...]]:
@@ -165,8 +180,10 @@ def shape_rows(experiment: Experiment, name: str, mean: float) -> tuple[tuple[Pa
     line = isinstance(factor, LineFactor)
     nominal = counts_of(experiment, shape, experiment.axes).sum()
 
+    unit = parse(f"1 {floating.unit}", factor.unit(field, axis)) if floating.unit else 1.0
+
     def at(value: float) -> Floats:
-        values = counts_of(experiment, shape.held(place, field, f"{value!r} {floating.unit}" if floating.unit else value), experiment.axes)
+        values = counts_of(experiment, shape, experiment.axes, Held(place, field, unit * value))
         return np.asarray(values * (mean / (nominal if line else values.sum())))
 
     grid, templates = _nodes(at, (floating.low, floating.value, floating.high), f"{experiment.label}: {name}: {place}.{field}")

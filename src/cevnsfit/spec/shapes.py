@@ -13,7 +13,7 @@ from cevnsfit.core.units import INTERNAL, parse, split
 from cevnsfit.spec.fields import Spec, TableColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from cevnsfit.core.axes import Axis
 
@@ -99,9 +99,9 @@ class Formula(Spec):
             if (number := getattr(self, field)) is not None:
                 yield field, number
 
-    def numbers(self, axis: Axis) -> dict[str, float]:
-        """Return the numbers in internal units, those that float at their value."""
-        return {field: parse(number.value, self.unit(field, axis)) for field, number in self.written()}
+    def numbers(self, axis: Axis, others: Container[str] = ()) -> dict[str, float]:
+        """Return the numbers in internal units, those that float at their value, without some `others`."""
+        return {field: parse(number.value, self.unit(field, axis)) for field, number in self.written() if field not in others}
 
 
 class TableFactor(TableColumn):
@@ -174,11 +174,6 @@ class ProductShape(Spec):
         """Return the numbers that float, each with its axis and its field."""
         formulas = ((name, factor) for name, factor in self.factors.items() if isinstance(factor, Formula))
         return tuple((name, field, number) for name, factor in formulas for field, number in factor.written() if number.floats)
-
-    def held(self, axis: str, field: str, number: Written) -> ProductShape:
-        """Return the shape with one of its numbers at a value."""
-        factor = self.factors[axis].model_copy(update={field: ShapeNumber(value=number)})
-        return self.model_copy(update={"factors": {**self.factors, axis: factor}})
 
 
 Shape = Annotated[JointShape | ProductShape, Field(discriminator="kind")]

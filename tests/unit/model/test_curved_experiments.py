@@ -31,19 +31,13 @@ LINES = {"l1": 1.297, "m": 0.158}
 
 
 def fields(**sections: Any) -> Fields:
-    """Return the description of a germanium detector at a reactor."""
+    """Return the description of a germanium detector under the sun."""
     return {
         "schema_version": 1,
         "name": "toy",
         "title": "A toy",
-        "source": {
-            "kind": "reactor",
-            "power": "2.96 GW",
-            "fissions": {"u235": "58 %", "pu239": "29 %", "u238": "8 %", "pu241": "5 %"},
-            "distance": "10.39 m",
-            "live_time": "96.4 d",
-        },
-        "target": {"compound": "Ge", "mass": "2.924 kg"},
+        "source": {"kind": "solar", "fluxes": {"b8": "5.16e6 / cm**2 / s"}, "live_time": "5 yr"},
+        "target": {"compound": "Ge", "mass": "100 t"},
         "axes": {"e_ee": {"unit": "keVee", "edges": EDGES}},
         "response": {
             "quenching": {"kind": "lindhard-quenching", "k": 0.157, "z": 32},
@@ -424,9 +418,9 @@ def test_fits_find_shapes_and_quenching(tmp_path: Path) -> None:
 @pytest.mark.parametrize("edges", [[0.2, 1.5], None])
 def test_no_events_and_one_bin(tmp_path: Path, edges: list[float] | None) -> None:
     bins = EDGES if edges is None else edges
-    sections = dresden()
-    sections["observed"] = {"table": "o.csv", "column": "n"}
-    sections["axes"] = {"e_ee": {"unit": "keVee", "edges": bins}}
+    number = {"value": "4 / keVee", "low": "1 / keVee", "high": "12 / keVee"}
+    sections = background({"kind": "exponential", "rate": number}, {"kind": "gaussian", "mean": 5, "sigma": 2})
+    sections |= {"observed": {"table": "o.csv", "column": "n"}, "axes": {"e_ee": {"unit": "keVee", "edges": bins}}}
     experiment = made(tmp_path, fields(**sections), o=table(bins, n=np.zeros(len(bins) - 1)))
     found = cf.fit(cf.build_likelihood(experiment, model="signal-strength"))
     assert np.isfinite(found.nll2)
