@@ -181,7 +181,7 @@ def compose(
         Recoil energies of the nodes [MeV], shape (nodes,).
     grid_edges
         Fine bins of the smearing, in which later weights are evaluated; the analysis edges must be among them.
-        By default whole numbers for counts, `FINE_BINS` in an analysis bin otherwise.
+        By default whole numbers for counts, else `FINE_BINS` in an analysis bin, or the bins themselves where no weight follows.
 
     Raises
     ------
@@ -191,6 +191,8 @@ def compose(
     nodes = np.asarray(t, dtype=np.float64)
     stages, bounds = _unscaled(stages, np.asarray(edges, dtype=np.float64))
     chain, seams = _Chain("t_recoil", nodes, np.ones_like(nodes)), _seams(stages, bounds)
+    if grid_edges is None and stages and isinstance(stages[-1], Smear) and not stages[-1].integer:
+        grid_edges = bounds
     for stage in stages:
         chain = _matched(chain, stage, axis, bounds) if isinstance(stage, Matrix) else _apply(chain, stage, seams, grid_edges)
     _check(axis, chain.axis, "the analysis")

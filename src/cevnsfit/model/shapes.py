@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cevnsfit.core.axes import Axis
     from cevnsfit.model.rows import Excursion
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.spec.shapes import Factor, Shape
+    from cevnsfit.spec.shapes import Factor, Shape, ShapeNumber
 
     Floats = NDArray[np.float64]
 
@@ -160,9 +160,9 @@ def inside(experiment: Experiment, shape: Shape) -> float:
 
 
 def shape_rows(experiment: Experiment, name: str, mean: float) -> tuple[tuple[Parameter, ...], tuple[tuple[Excursion, Floats], ...]]:
-    """Return the parameter of the shape of a background, if it has one, and the templates that it adds.
+    """Return the parameters of the shape of a background, and the templates that they add.
 
-    Shapes are normalised to `mean` counts in the window at any value of the parameter; lines keep their area.
+    Shapes are normalised to `mean` counts in the window at any value of a parameter; lines keep their area. What several parameters add is summed.
 
     Raises
     ------
@@ -172,7 +172,14 @@ def shape_rows(experiment: Experiment, name: str, mean: float) -> tuple[tuple[Pa
     shape = experiment.spec.backgrounds[name].shape
     if not isinstance(shape, ProductShape) or not shape.floating:
         return (), ()
-    ((place, field, number),) = shape.floating
+    found = [_number_rows(experiment, name, shape, mean, *entry) for entry in shape.floating]
+    return tuple(parameter for parameter, _ in found), tuple(row for _, rows in found for row in rows)
+
+
+def _number_rows(
+    experiment: Experiment, name: str, shape: ProductShape, mean: float, place: str, field: str, number: ShapeNumber
+) -> tuple[Parameter, tuple[tuple[Excursion, Floats], ...]]:
+    """Return the parameter of one number of a shape, the others at their values, and the templates that it adds."""
     axis, factor = next(axis for axis in experiment.axes if axis.name == place), shape.factors[place]
     assert not isinstance(factor, TableFactor)
     assert factor.kind != "uniform"
@@ -202,7 +209,7 @@ def shape_rows(experiment: Experiment, name: str, mean: float) -> tuple[tuple[Pa
         about = f"{about} {floating.value:g} +- {floating.sigma:g}{f' {floating.unit}' if floating.unit else ''}, in units of the error"
         parameter = Parameter(parameter.name, "nuisance", 0.0, float(grid[0]), float(grid[-1]), constrained=True, description=about)
     nodes = tuple(float(node) for node in grid)
-    return (parameter,), through_nodes(parameter.name, nodes, nodes.index(parameter.default), templates)
+    return parameter, through_nodes(parameter.name, nodes, nodes.index(parameter.default), templates)
 
 
 def _nodes(at: Callable[[float], Floats], ends: tuple[float, float, float], what: str) -> tuple[Floats, list[Floats]]:

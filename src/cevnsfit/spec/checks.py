@@ -209,8 +209,8 @@ def _check_product(
             yield from binned((*loc, "factors", axis.name), factor, tables, [axis], split=True)
         elif isinstance(factor, Formula):
             yield from _check_formula((*loc, "factors", axis.name), factor, axis)
-    if len(shape.floating) > (1 if loc[0] == "backgrounds" else 0):
-        yield loc, f"{len(shape.floating)} numbers of this shape float; one number of the shape of a background can"
+    if shape.floating and loc[0] != "backgrounds":
+        yield loc, "numbers of this shape float; only those of the shape of a background can"
 
 
 def _check_formula(loc: Place, factor: Formula, axis: Axis) -> Iterator[Finding]:
