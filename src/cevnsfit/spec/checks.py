@@ -143,7 +143,7 @@ def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
         else:
             yield from binned(loc, shape, tables, axes)
     for name, systematic in spec.systematics.items():
-        yield from systematic.findings(("systematics", name), tables, spec.source)
+        yield from systematic.findings(("systematics", name), tables)
         for side, ref in systematic.columns.items():
             yield from binned(("systematics", name, side), ref, tables, axes)
 
