@@ -263,6 +263,11 @@ def test_a_sheet_of_excel_is_read(make_folder: Make) -> None:
         .replace("5,10,0,1,3,1.5", '"5",10,0,1,"3",1.5')
         .replace("pe_low [PE]", '"pe_low [PE]"')
     )
+    text = (
+        text.replace("time_low [us]", "time_low [\u03bcs]")
+        .replace("time_high [us]", "time_high [\u00b5s]")
+        .replace("pe_high [PE]", "pe_high [\u00a0PE]")
+    )
     (folder / "counts.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     assert load_experiment(folder).observed == plain.observed
     (folder / "counts.csv").write_bytes(b"PK\x03\x04\xff\xfe")
