@@ -75,6 +75,9 @@ _QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+|inf|nan)(?:e[+-]?\d+)?)
 _POWER: Final = re.compile(r"(?<=[A-Za-z])\^?(-?\d+(?:\.\d+)?)")
 """The power in "cm2", "cm-2" and "cm^2"."""
 
+_TOWER: Final = re.compile(r"[\d)]\s*(\*\*|\^)")
+"""A power of a number: no unit has one, and 9**9**9 would be computed."""
+
 _FAMILIAR: Final = {"cm": "m", "g": "kg", "MeV/s": "GW"}
 """Units that are asked for, where people would not write the internal one."""
 
@@ -98,8 +101,9 @@ def _registry() -> pint.UnitRegistry[float]:
 
 def split(text: str, example: str = "19.3 m") -> tuple[float, str]:
     """Return number and unit text of "19.3 m", "20m" or "0.05 / us"; a bare number has the unit ""; UnitError with the example for other texts."""
-    match = _QUANTITY.fullmatch(text.translate(_SPELT).strip())
-    if match is None:
+    plain = text.translate(_SPELT).strip()
+    match = _QUANTITY.fullmatch(plain)
+    if match is None or _TOWER.search(plain):
         hint = " (a comma is no decimal point)" if re.search(r"\d,\d", text) else ""
         message = f"'{text}' is not a number with a unit{hint}; write for example '{example}'"
         raise UnitError(message)

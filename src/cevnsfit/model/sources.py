@@ -121,7 +121,7 @@ def _sun(given: Sun, experiment: Experiment) -> sources.NeutrinoSource:
             emissions.append(replace(whole, weights=fraction * weights))
         else:
             table = experiment.tables[fraction.table]
-            emissions.append(whole.reshaped(sources.SpectralFactor(table.values("e_nu"), table.values(fraction.column)), names))
+            emissions.append(whole.reshaped(sources.SpectralFactor(table.values("e_nu"), table.values(fraction.column))))
     return sources.NeutrinoSource(given.live_time, tuple(emissions))
 
 

@@ -260,9 +260,13 @@ class FluxEffect(Effect[schema.FluxShape]):
     @property
     def sources(self) -> Mapping[str, NeutrinoSource]:
         """Return the source with the spectra of both sides."""
-        nominal, of = source_of(self.experiment), self.entry.changed(self.experiment.spec.source)
-        factors = spectral_factors(self.entry, self.experiment.tables)
-        return {f"{self.key}:{side}": nominal.reshaped(factor, of) for side, factor in factors.items()}
+        nominal, factors = source_of(self.experiment), spectral_factors(self.entry, self.experiment.tables)
+        known = {*(e.flavour for e in nominal.emissions), *(name for e in nominal.emissions for name in e.names)}
+        for name in self.entry.spectra:
+            if name not in known:
+                what = f"spectrum or flavour in {self.experiment.name}, systematics.{self.key}.spectra:"
+                raise UnknownNameError(what, name, known)
+        return {f"{self.key}:{side}": nominal.reshaped(factor, self.entry.spectra) for side, factor in factors.items()}
 
 
 class ShiftEffect(Effect[schema.ArrivalShift]):

@@ -13,7 +13,7 @@ from cevnsfit.core.errors import AxisError, CevnsfitError, DomainError, UnknownN
 from cevnsfit.physics.constants import MUON_MASS, PION_MASS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -292,10 +292,10 @@ class Emission:
     weights: NDArray[np.float64]
     names: tuple[str, ...] = ()
 
-    def reshaped(self, factor: SpectralFactor, of: Container[str] = ()) -> Emission:
-        """Return the neutrinos with their spectra times a factor, where they are `of` this flavour or name."""
-        names = self.names if self.names else ("",) * len(self.spectra)
-        known = {spectrum: factor(spectrum) for name, spectrum in zip(names, self.spectra, strict=True) if self.flavour in of or name in of}
+    def reshaped(self, factor: SpectralFactor, of: Sequence[str] = ()) -> Emission:
+        """Return the neutrinos with their spectra times a factor, those of some flavours and names or all."""
+        names, every = self.names if self.names else ("",) * len(self.spectra), not of or self.flavour in of
+        known = {spectrum: factor(spectrum) for name, spectrum in zip(names, self.spectra, strict=True) if every or name in of}
         spectra, totals = zip(*(known.get(spectrum, (spectrum, 1.0)) for spectrum in self.spectra), strict=True)
         return replace(self, spectra=spectra, weights=self.weights * np.array(totals))
 
@@ -315,8 +315,8 @@ class NeutrinoSource:
     fluence: float
     emissions: tuple[Emission, ...]
 
-    def reshaped(self, factor: SpectralFactor, of: Container[str]) -> NeutrinoSource:
-        """Return the source with a factor on the spectra of some flavours, or of some names."""
+    def reshaped(self, factor: SpectralFactor, of: Sequence[str]) -> NeutrinoSource:
+        """Return the source with a factor on the spectra of some flavours and names, or on all."""
         return replace(self, emissions=tuple(emission.reshaped(factor, of) for emission in self.emissions))
 
 

@@ -155,7 +155,7 @@ def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
 def _check_columns(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
     """Yield what is wrong with the tables that systematics name."""
     for name, systematic in spec.systematics.items():
-        yield from systematic.findings(("systematics", name), tables, spec.source)
+        yield from systematic.findings(("systematics", name), tables)
         along = systematic.axis if isinstance(systematic, TemplateVariant) else None
         chosen = axes if along is None else [axis for axis in axes if axis.name == along]
         if not chosen:

@@ -38,7 +38,7 @@ def column(
     try:
         values = read(table, ref.column)
     except CevnsfitError as error:
-        hint = "" if ref.table.endswith(".csv") or ref.column not in table.columns else "; its axes are named in 'tables'"
+        hint = "" if ref.table.endswith(".csv") or ref.column not in table.columns else "; name its axes, with their units, in 'tables'"
         yield place, f"{ref.table}: {error}{hint}"
         return
     if np.any(values < 0):

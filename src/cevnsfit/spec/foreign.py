@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -38,85 +37,67 @@ _TITLE: Final = re.compile(r"(.*?)\s*[\[(]([^\])]*)[\])]\s*")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Axis:
-    """An axis as it is called there, with low and high end of each row."""
-
-    name: str
-    unit: str
-    low: Floats
-    high: Floats
-
-    @classmethod
-    def titled(cls, title: str, unit: str, low: Floats, high: Floats) -> _Axis:
-        match = None if unit else _TITLE.fullmatch(title)
-        return cls(title, unit, low, high) if match is None else cls(match.group(1), match.group(2), low, high)
-
-    def known(self, axes: Mapping[str, str]) -> tuple[str, str]:
-        """Return the name that it has here, and its unit: of the axis of its name, else of the one that is read in its unit."""
-        for name in (*axes, *AXIS_UNITS):
-            if name.casefold() == self.name.strip().casefold():
-                return name, self.unit
-        shown = unit_of("", self.unit)
-        same = [name for name, unit in axes.items() if shown in QUANTITIES and unit_of(name, unit) == shown]
-        return same[0] if len(same) == 1 else QUANTITIES.get(shown, self.name), self.unit
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Foreign:
-    """Axes and columns of a table, row by row."""
+    """A table row by row: names and units of its axes with low and high ends, shape (axes, 2, rows), and columns with their units."""
 
-    axes: Sequence[_Axis]
+    titles: Sequence[tuple[str, str]]
+    ends: Floats
     columns: Mapping[str, Floats]
     units: Mapping[str, str]
 
     def named(self, axes: Mapping[str, str], given: Mapping[str, str] | None) -> InputTable:
         """Return the table under the names that are given, or else follow from those of the experiment with their units."""
-        found = [axis.known(axes) for axis in self.axes]
+        found = [_known(name, unit, axes) for name, unit in self.titles]
         if given is not None:
             found = list(given.items())
-        elif len(axes) == len(found) and not any(axis.name for axis in self.axes):
+        elif len(axes) == len(found) and not any(name for name, _ in self.titles):
             found = list(axes.items())
-        if len(found) != len(self.axes) or len({name for name, _ in found}) != len(found):
-            named = f"{len(self.axes)} axes ({', '.join(axis.name or 'without a name' for axis in self.axes)})"
+        if len(found) != len(self.titles) or len(dict(found)) != len(found):
+            named = f"{len(self.titles)} axes ({', '.join(name or 'without a name' for name, _ in self.titles)})"
             message = f"the table has {named}; name each, with its unit, in 'tables', for example {{axes: {{e_ee: keVee, time: us}}}}"
             raise TableError(None, message)
         try:
-            return self._table(found)
+            return self._table(dict(found))
         except CevnsfitError as error:
-            message = f"{error}; its axes can be named, with their units, in 'tables'"
+            message = f"{error}; name its axes, with their units, in 'tables'"
             raise TableError(None, message) from None
 
-    def _table(self, found: Sequence[tuple[str, str]]) -> InputTable:
+    def _table(self, axes: Mapping[str, str]) -> InputTable:
         """Return the table with its rows in order; those without bins are points of a curve, and bins of one axis can be, at their centres."""
-        binned = all(np.all(axis.high > axis.low) for axis in self.axes)
-        points = {name: internal((axis.low + axis.high) / 2.0, name, unit) for (name, unit), axis in zip(found, self.axes, strict=True)}
+        points = {name: internal(ends.mean(axis=0), name, unit) for (name, unit), ends in zip(axes.items(), self.ends, strict=True)}
         order = np.lexsort(tuple(reversed(points.values())))
-        ends = {f"{name}_{end}": getattr(axis, end) for (name, _), axis in zip(found, self.axes, strict=True) for end in ("low", "high")}
-        units = [unit for _, unit in found for _ in ("low", "high")]
-        first, units = (ends, units) if binned else ({}, [])
-        data = np.array([*first.values(), *self.columns.values()]).T[order]
-        table = table_of([*first, *self.columns], [*units, *self.units.values()], data)
-        if binned and len(points) > 1:
+        bins = bool(np.all(self.ends[:, 1] > self.ends[:, 0]))
+        names = [f"{name}_{end}" for name in axes for end in ("low", "high")] if bins else []
+        units = [unit for unit in axes.values() for _ in ("low", "high")] if bins else []
+        data = np.array([*(self.ends.reshape(-1, len(order)) if bins else ()), *self.columns.values()]).T[order]
+        table = table_of([*names, *self.columns], [*units, *self.units.values()], data)
+        if bins and len(points) > 1:
             return table
-        quantities = {QUANTITIES.get(unit_of(name, unit), name): points[name][order] for name, unit in found}
-        return replace(table, columns={**table.columns, **{name: values[order] for name, values in points.items()}, **quantities})
+        shown = {key: points[name][order] for name, unit in axes.items() for key in (name, QUANTITIES.get(unit_of(name, unit), name))}
+        return replace(table, columns={**table.columns, **shown})
+
+
+def _known(title: str, unit: str, axes: Mapping[str, str]) -> tuple[str, str]:
+    """Return the name that an axis has here, and its unit: that of an axis or a quantity of its name, else of one that is read in its unit."""
+    for name in (*axes, *AXIS_UNITS):
+        if name.casefold() == title.strip().casefold():
+            return name, unit
+    shown = unit_of("", unit)
+    same = [name for name, own in axes.items() if shown in QUANTITIES and unit_of(name, own) == shown]
+    return same[0] if len(same) == 1 else QUANTITIES.get(shown, title), unit
+
+
+def _title(text: str, unit: str) -> tuple[str, str]:
+    """Return name and unit of a header, or of a title with the unit in it."""
+    match = None if unit else _TITLE.fullmatch(text)
+    return (text, unit or "1") if match is None else (match.group(1), match.group(2))
 
 
 def read_any(folder: Path, reference: str, axes: Mapping[str, str] | None, given: Mapping[str, str] | None, *, empty: bool) -> InputTable:
-    """Return a table of a folder.
+    """Return a table of a folder: of a CSV file, a YAML file of HEPData, or FILE.root:HISTOGRAM.
 
-    Parameters
-    ----------
-    folder
-        Where the file is.
-    reference
-        A CSV file, a YAML file of HEPData, or FILE.root:HISTOGRAM.
-    axes
-        Axes of the experiment, and the units that they are written in; None where they are not known, and an empty table is returned.
-    given
-        Names and units of the axes of the table in its order, where the description has them.
-    empty
-        Whether a CSV file may have no rows: a list of events.
+    Its axes have the names and units that are `given`, or follow from the `axes` of the experiment; it is empty where these are not known (None).
+    A CSV file may have no rows where it may be `empty`: a list of events.
 
     Raises
     ------
@@ -134,72 +115,49 @@ def read_any(folder: Path, reference: str, axes: Mapping[str, str] | None, given
 
 def _histogram(path: Path, name: str) -> _Foreign:
     found = read_histogram(path, name)
-    shape = found.values.shape
-    if found.values.size > MAX_ROWS:
-        raise SpecError([Problem(str(path), None, name, f"has {found.values.size} bins; at most {MAX_ROWS} are read")])
-    ends = [(edges[:-1], edges[1:]) for edges in found.edges]
-    rows = [tuple(np.broadcast_to(_along(end, k, len(shape)), shape).ravel() for end in pair) for k, pair in enumerate(ends)]
-    axes = [_Axis.titled(title, "", low, high) for title, (low, high) in zip(found.titles, rows, strict=True)]
+    if found.values.size > MAX_ROWS or not (np.isfinite(found.values).all() and np.isfinite(found.errors).all()):
+        raise SpecError(
+            [Problem(str(path), None, name, f"has {found.values.size} bins; finite numbers in at most {MAX_ROWS} were expected")]
+        )
+    low, high = (np.meshgrid(*(edges[side] for edges in found.edges), indexing="ij") for side in (slice(None, -1), slice(1, None)))
+    ends = np.stack([np.reshape(low, (len(low), -1)), np.reshape(high, (len(high), -1))], axis=1)
     columns = {"content": found.values.ravel(), "error": found.errors.ravel()}
-    if not all(np.isfinite(values).all() for values in columns.values()):
-        raise SpecError([Problem(str(path), None, name, "has contents that are not finite numbers")])
-    return _Foreign(axes, columns, dict.fromkeys(columns, "1"))
-
-
-def _along(values: Floats, position: int, dimensions: int) -> Floats:
-    return values.reshape([-1 if k == position else 1 for k in range(dimensions)])
+    return _Foreign([_title(title, "") for title in found.titles], ends, columns, dict.fromkeys(columns, "1"))
 
 
 def _hepdata(path: Path) -> _Foreign:
-    table = read_yaml(path)
-    problems: list[Problem] = []
-    axes = [
-        _Axis.titled(v.name, v.unit, np.array(v.column("low", problems)), np.array(v.column("high", problems)))
-        for v in variables(table, "independent_variables")
-    ]
-    columns: dict[str, Floats] = {}
+    table, problems = read_yaml(path), list[Problem]()
+    axes = variables(table, "independent_variables")
+    ends = [[axis.column("low", problems), axis.column("high", problems)] for axis in axes]
+    columns: dict[str, list[float]] = {}
     units: dict[str, str] = {}
     for name, variable in _names(variables(table, "dependent_variables")):
-        values = variable.column("value", problems)
-        own = {name: np.array(values)}
+        if name in columns:
+            problems.append(
+                Problem(table.name, table.line(variable.place), name, "no qualifier tells it from another variable of this name")
+            )
+        own = {name: (values := variable.column("value", problems))}
         for label, sides in variable.errors(values, problems).items():
             stem = f"{name} {label} error" if label else f"{name} error"
-            own |= {
-                f"{stem}_down": sides[:, 0],
-                f"{stem}_up": sides[:, 1],
-                **({stem: sides[:, 0]} if np.all(np.ptp(sides, axis=1) == 0) else {}),
-            }
-        problems += (
-            [Problem(table.name, table.line(variable.place), name, "no qualifier tells it from another variable of this name")]
-            if name in columns
-            else []
-        )
+            down, up = sides.T.tolist()
+            own |= {f"{stem}_down": down, f"{stem}_up": up} | ({stem: up} if up == down else {})
         columns |= own
-        units |= dict.fromkeys(own, variable.unit or _unit(name))
-    lengths = {len(values) for values in (*(axis.low for axis in axes), *columns.values())}
+        units |= dict.fromkeys(own, _title(variable.name, variable.unit)[1])
+    lengths = {len(values) for values in (*(low for low, _ in ends), *columns.values())}
     if not problems and (not axes or not columns or len(lengths) != 1 or 0 in lengths):
         text = "is no table of HEPData: independent_variables and dependent_variables with as many values each were expected"
         problems.append(Problem(table.name, None, "", text))
     if problems:
         raise SpecError(problems[:10])
-    return _Foreign(axes, columns, units)
-
-
-def _unit(title: str) -> str:
-    match = _TITLE.fullmatch(title)
-    return "1" if match is None else match.group(2)
+    arrays = {name: np.array(values) for name, values in columns.items()}
+    return _Foreign([_title(axis.name, axis.unit) for axis in axes], np.array(ends), arrays, units)
 
 
 def _names(found: Sequence[Variable]) -> list[tuple[str, Variable]]:
     """Return the names of the columns: those of headers, with what tells them apart where several have one."""
-    names = []
-    for name, several in itertools.groupby(sorted(found, key=lambda variable: variable.name), key=lambda variable: variable.name):
-        same = list(several)
-        texts = told_apart(same)
-        names += [
-            (f"{name}, {text or 'no qualifier'}" if len(same) > 1 else name, variable) for text, variable in zip(texts, same, strict=True)
-        ]
-    return names
+    same = {name: [variable for variable in found if variable.name == name] for name in dict.fromkeys(v.name for v in found)}
+    told = {name: [""] if len(own) == 1 else [f", {text or 'no qualifier'}" for text in told_apart(own)] for name, own in same.items()}
+    return [(name + text, variable) for name, own in same.items() for text, variable in zip(told[name], own, strict=True)]
 
 
 def table_references(node: object, loc: Place) -> Iterator[tuple[str, Place]]:

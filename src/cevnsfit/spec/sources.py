@@ -38,11 +38,6 @@ class SourceSpec(Spec):
     references: tuple[str, ...] = ()
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """Return the flavours, and the names of spectra where they have some."""
-        return ()
-
-    @property
     def spectra(self) -> tuple[str, ...]:
         """Return the names of the shipped spectra that it reads."""
         return ()
@@ -139,11 +134,6 @@ class DecayAtRest(SourceSpec):
         return self
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """Return the flavours."""
-        return ("nu_mu", "nubar_mu", "nu_e") if self.flux is None else tuple(self.flux.flavours)
-
-    @property
     def protons(self) -> float:
         """Return the number of protons on target; from the beam energy in GWh where no count is given."""
         if self.exposure_pot is not None:
@@ -227,11 +217,6 @@ class Reactor(SteadySource):
     capture: bool = True
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """Return the flavour, and the names of the spectra."""
-        return ("nubar_e", *self.fissions, *(("capture",) if self.capture else ()))
-
-    @property
     def spectra(self) -> tuple[str, ...]:
         """Return the names of the shipped spectra that it reads."""
         return ("reactor", "capture") if self.capture else ("reactor",)
@@ -268,11 +253,6 @@ class Sun(SteadySource):
     )
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """Return the flavours, and the names of the spectra."""
-        return (*self.fractions, *self.fluxes)
-
-    @property
     def spectra(self) -> tuple[str, ...]:
         """Return the names of the shipped spectra that it reads."""
         return tuple(self.fluxes)
@@ -300,11 +280,6 @@ class TabulatedSource(SteadySource):
     name: Name = "table"
     flavours: Annotated[dict[Flavour, TableColumn], Field(min_length=1)]
     flux: FluxAtDetector | None = None
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """Return the flavours."""
-        return tuple(self.flavours)
 
     def findings(self, axes: Sequence[Axis], tables: Mapping[str, InputTable], written: Mapping[str, Any]) -> Iterator[Finding]:
         """Yield what is wrong with its tables."""

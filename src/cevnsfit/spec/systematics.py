@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
-from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.units import split
 from cevnsfit.spec.fields import SIGNAL, Name, RelativeError, Spec, TableColumn, TablePath, Time, Width
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.spec.findings import Finding, Place
-    from cevnsfit.spec.sources import SourceSpec
     from cevnsfit.spec.tables import InputTable
 
 
@@ -46,9 +45,9 @@ class SystematicSpec(Spec):
         """Return the columns of counts over all axes that it needs, by field."""
         return {}
 
-    def findings(self, place: Place, tables: Mapping[str, InputTable], source: SourceSpec) -> Iterator[Finding]:
+    def findings(self, place: Place, tables: Mapping[str, InputTable]) -> Iterator[Finding]:
         """Yield what is wrong with further columns that it names."""
-        del place, tables, source
+        del place, tables
         yield from ()
 
     @property
@@ -181,6 +180,9 @@ class EnergyScale(SystematicSpec):
 SHIPPED_ERRORS: Final = "b8"
 """The shipped spectrum that has errors of its shape."""
 
+SHIPPED_SIGMAS: Final = 3.0
+"""Standard errors by which its deviations differ from it."""
+
 
 class FluxShape(SystematicSpec):
     """Spectra that differ with the energy: changes at +1 and -1 sigma against e_nu, of what `spectra` names or of all.
@@ -203,10 +205,6 @@ class FluxShape(SystematicSpec):
             raise ValueError(message)
         return self
 
-    def changed(self, source: SourceSpec) -> tuple[str, ...]:
-        """Return the flavours and spectra of a source that it changes."""
-        return self.spectra if self.spectra else source.parts
-
     def factors(self, table: InputTable, side: Literal["up", "down"]) -> NDArray[np.float64]:
         """Return what multiplies the spectra at +1 or -1 standard deviation, at the energies of the table."""
         names = {"nominal": self.nominal, "up": self.up, "down": self.down}
@@ -217,13 +215,11 @@ class FluxShape(SystematicSpec):
         if names["nominal"] is not None:
             nominal = table.values(names["nominal"])
             values = np.divide(values, nominal, out=np.ones_like(nominal), where=nominal > 0.0) - 1.0
+        values = values / SHIPPED_SIGMAS if self.table is None else values
         return 1.0 - values if mirrored else 1.0 + values
 
-    def findings(self, place: Place, tables: Mapping[str, InputTable], source: SourceSpec) -> Iterator[Finding]:
-        """Yield what is wrong with the curves, and with the names of the spectra."""
-        for name in self.spectra:
-            if name not in source.parts:
-                yield (*place, "spectra"), str(UnknownNameError("spectrum or flavour of the source", name, source.parts))
+    def findings(self, place: Place, tables: Mapping[str, InputTable]) -> Iterator[Finding]:
+        """Yield what is wrong with the curves."""
         table = None if self.table is None else tables.get(self.table)
         if table is None:
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cevnsfit.core.errors import DomainError, SpecError
+from cevnsfit.core.errors import DomainError, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.model.signal import fold_signal
@@ -100,9 +100,13 @@ def test_without_a_table_it_is_the_released_error_of_8b(tmp_path: Path) -> None:
     assert folded.variants == ("nominal", "shape:up", "shape:down")
     for flux, (spectrum, total) in zip(folded.fluxes[1:], sides, strict=True):
         weight = flux.weights[0].sum() / folded.flux.weights[0].sum()
-        assert weight == pytest.approx(total / nominal[1], rel=1e-4)
+        assert weight == pytest.approx((2.0 + total / nominal[1]) / 3.0, rel=1e-4)
         inner = np.linspace(2.0, 14.0, 40)
-        np.testing.assert_allclose(flux.spectra[0][0].density(inner), spectrum.density(inner), rtol=2e-3)
+        third = (
+            2.0 * nominal[0].density(inner) + spectrum.density(inner)
+        ) / 3.0  # the deviations that ship are those of three standard errors
+        np.testing.assert_allclose(flux.spectra[0][0].density(inner), third, rtol=2e-3)
+        assert abs(flux.spectra[0][0].mean() - nominal[0].mean()) == pytest.approx(0.036, abs=1e-3)  # MeV
 
 
 def test_it_acts_on_what_it_names(tmp_path: Path) -> None:
@@ -134,11 +138,6 @@ def test_it_is_profiled_and_its_gradient_is_right(tmp_path: Path) -> None:
     [
         (SUN, "kind: flux-shape", "systematics.shape: give table and up"),
         (SUN, "kind: flux-shape, spectra: [hep]", "only the spectrum of b8 has errors that ship"),
-        (
-            REACTOR,
-            "kind: flux-shape, spectra: [b8]",
-            "unknown spectrum or flavour of the source 'b8'; known: capture, nubar_e, pu239, u235",
-        ),
         (SUN, "kind: flux-shape, table: changes.csv, up: tlt", "systematics.shape: changes.csv: unknown column 'tlt'; did you mean"),
         (
             SUN,
@@ -154,6 +153,12 @@ def test_descriptions_that_are_wrong(tmp_path: Path, source: str, systematic: st
     with pytest.raises(SpecError) as caught:
         made(tmp_path, source, systematic, **tables)
     assert message in str(caught.value)
+
+
+def test_spectra_that_the_source_does_not_have(tmp_path: Path) -> None:
+    experiment = made(tmp_path, REACTOR, "kind: flux-shape, spectra: [b8]")
+    with pytest.raises(UnknownNameError, match=r"in toy, systematics\.shape\.spectra: 'b8'; known: capture, nubar_e, pu239, u235"):
+        counts(experiment)
 
 
 def test_fractions_of_flavours_may_be_curves(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def test_axes_that_say_nothing_are_named_in_the_description(make_folder: Make) -
     folder = make_folder(changes[0])
     (folder / "release.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(
-        SpecError, match=r"observed: release\.yaml: the table has no axis 'pe' \(it has e_nu, Delay\); its axes are named in 'tables'"
+        SpecError,
+        match=r"observed: release\.yaml: the table has no axis 'pe' \(it has e_nu, Delay\); name its axes, with their units, in 'tables'",
     ):
         load_experiment(folder)
 
@@ -208,7 +209,9 @@ def test_a_histogram_of_two_axes_is_summed_over_one_but_is_no_curve(make_folder:
     np.testing.assert_array_equal(experiment.tables["r.root:h"].on(experiment.axes[:1], "content"), CONTENT.sum(axis=1))
     stage = "    kind: logistic-efficiency\n    axis: pe\n    amplitude: 0.7\n    steepness: 0.5 / PE\n    position: 10 PE\n"
     folder = make_folder((stage, "    {kind: table-efficiency, axis: pe, table: 'r.root:h', column: content}\n"))
-    with pytest.raises(SpecError, match=r"r\.root:h: a curve with a column 'pe' was expected; this table is binned in pe, time; its axes"):
+    with pytest.raises(
+        SpecError, match=r"r\.root:h: a curve with a column 'pe' was expected; this table is binned in pe, time; name its axes"
+    ):
         load_experiment(folder)
 
 
@@ -259,6 +262,11 @@ def test_a_sheet_of_excel_is_read(make_folder: Make) -> None:
         .read_text(encoding="utf-8")
         .replace("5,10,0,1,3,1.5", '"5",10,0,1,"3",1.5')
         .replace("pe_low [PE]", '"pe_low [PE]"')
+    )
+    text = (
+        text.replace("time_low [us]", "time_low [\u03bcs]")
+        .replace("time_high [us]", "time_high [\u00b5s]")
+        .replace("pe_high [PE]", "pe_high [\u00a0PE]")
     )
     (folder / "counts.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     assert load_experiment(folder).observed == plain.observed

@@ -71,7 +71,11 @@ def _file(label: str) -> str:
 def _solar(files: Arrays) -> dict[str, Table]:
     tables = {}
     for name, file, source in (
-        ("b8", _BORON, "Winter et al., Phys. Rev. C 73 (2006) 025503, best fit and +-1 sigma"),
+        (
+            "b8",
+            _BORON,
+            "Bahcall et al., Phys. Rev. C 54 (1996) 411, best fit and +-3 effective standard deviations (recognised by mean energies of 6.735 -+ 0.107 MeV)",
+        ),
         ("hep", _HEP, "J. Bahcall's standard spectrum"),
     ):
         last = len(files[file]) - 1
