@@ -209,7 +209,7 @@ def test_what_is_shown_and_how_exists() -> None:
 
 def test_a_likelihood_says_in_one_line_what_it_is(likelihood: Likelihood) -> None:
     assert repr(likelihood) == (
-        "Likelihood(lmu-ltau, [coherent-csi-2021, coherent-lar-2020]: 1059 bins; [g, mass] floating, 17 nuisances, 1 shared)"
+        "Likelihood(lmu-ltau, [coherent-csi-2021, coherent-lar-2020]: 1059 bins; [g, mass] floating, 18 nuisances, 1 shared)"
     )
     assert likelihood.to_dict()["bins"] == {NAMES[0]: 99, NAMES[1]: 960}
     assert cf.build_likelihood(NAMES[0], model="sm").to_dict()["shared"] == 0

@@ -69,7 +69,7 @@ def check(folder: Annotated[str, argument("Folder with experiment.yaml.", "DIR")
     fractions = nuclides(experiment)
     text = (
         f"{experiment.name}: no problems found",
-        f"expected: {expected}; observed: {count_text(observed)}",
+        f"expected: {expected}; observed: {count_text(observed, experiment.outside)}",
         f"nuclides: {', '.join(f'{name} {100 * part:.4g} %' for name, part in fractions.items())} of the mass",
         *((f"channels: {', '.join(experiment.channels)}",) if experiment.channels else ()),
     )

@@ -57,7 +57,8 @@ def export_likelihood(
     held, grids = what.analysis.held, parse_grids(grid, units_of(what.model)) if grid else None
     with progress(f"export to {kind}"):
         files = exports.export(what.likelihood, kind, target, at=held, grid=grids, record=record)
-    return Answer({}, files=files)
+    frozen = exports.frozen_in(files[0])
+    return Answer({} if frozen is None else {"frozen": frozen}, () if frozen is None else (f"remark: {frozen}",), files)
 
 
 @command()

@@ -7,7 +7,7 @@ Scikit-HEP, Unified Histogram Interface, plotting protocol 1.2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from cevnsfit.core.documents import Document
@@ -31,12 +31,15 @@ class Histogram(Document):
         The axes, in order.
     contents
         Expected counts, shape (bins of each axis).
+    squares
+        Squared errors of what is measured, in the same shape; None for counts, whose variances are Poisson's.
     """
 
-    document: ClassVar[Mapping[str, str | None]] = {"values": "contents", "total": "total"}
+    document: ClassVar[Mapping[str, str | None]] = {"values": "contents", "total": "total", "squares": None}
 
     axes: tuple[Axis, ...]
     contents: NDArray[np.float64]
+    squares: NDArray[np.float64] | None = field(default=None, kw_only=True)
 
     @property
     def kind(self) -> str:
@@ -53,8 +56,8 @@ class Histogram(Document):
         return self.contents
 
     def variances(self) -> NDArray[np.float64]:
-        """Return the variances of counts with these expectations, which are Poisson's."""
-        return self.contents
+        """Return the variances of measurements with these expectations."""
+        return self.contents if self.squares is None else self.squares
 
     def counts(self) -> NDArray[np.float64]:
         """Return the expected counts: no bin is weighted."""

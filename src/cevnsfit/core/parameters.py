@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -182,6 +182,8 @@ def merge(sets: Iterable[Iterable[Parameter]]) -> ParameterSet:
             if known == replace(parameter, description=known.description) and "" in {known.description, parameter.description}:
                 merged[parameter.name] = parameter if known.description == "" else known
             elif known != parameter:
-                message = f"parameter '{parameter.name}' is defined twice differently: {known} and {parameter}"
+                pairs = ((f.name, getattr(known, f.name), getattr(parameter, f.name)) for f in fields(Parameter))
+                differing = "; ".join(f"{name} is {one!r} and {other!r}" for name, one, other in pairs if one != other)
+                message = f"parameter '{parameter.name}' is defined twice differently: {differing}"
                 raise CevnsfitError(message)
     return ParameterSet(tuple(merged.values()))

@@ -61,6 +61,12 @@ def table(x: NDArray[np.float64], xs: ArrayLike, ys: ArrayLike) -> NDArray[np.fl
     return np.interp(x, points, np.asarray(ys, dtype=np.float64))
 
 
+def histogram(x: NDArray[np.float64], edges: ArrayLike, values: ArrayLike) -> NDArray[np.float64]:
+    """Return the value of the bin in which each `x` lies, those of the first and the last beyond the ends."""
+    inner = np.asarray(edges, dtype=np.float64)[1:-1]
+    return np.asarray(values, dtype=np.float64)[np.searchsorted(inner, x, side="right")]
+
+
 def _check_increasing(values: NDArray[np.float64], what: str) -> None:
     if not np.all(np.diff(values) > 0):
         message = f"{what} must be strictly increasing"

@@ -190,9 +190,9 @@ def compose(
     """
     nodes = np.asarray(t, dtype=np.float64)
     stages, bounds = _unscaled(stages, np.asarray(edges, dtype=np.float64))
-    chain = _Chain("t_recoil", nodes, np.ones_like(nodes))
+    chain, seams = _Chain("t_recoil", nodes, np.ones_like(nodes)), _seams(stages, bounds)
     for stage in stages:
-        chain = _matched(chain, stage, axis, bounds) if isinstance(stage, Matrix) else _apply(chain, stage, bounds, grid_edges)
+        chain = _matched(chain, stage, axis, bounds) if isinstance(stage, Matrix) else _apply(chain, stage, seams, grid_edges)
     _check(axis, chain.axis, "the analysis")
     if chain.grid is None:
         inside = (chain.values >= bounds[:-1, None]) & (chain.values < bounds[1:, None])
@@ -233,7 +233,7 @@ def kinks(stages: Sequence[Stage], edges: NDArray[np.float64], t_max: float = T_
             found += [value for value in stage.energies if value <= t_max]
             break
         if isinstance(stage, Smear):
-            for value in () if stage.width is None else _around(edges, stage.width):
+            for value in () if stage.width is None else _around(_seams(stages, edges), stage.width):
                 found += _preimages(maps, value, t_max)
             break
         for value in stage.kinks:
@@ -244,6 +244,13 @@ def kinks(stages: Sequence[Stage], edges: NDArray[np.float64], t_max: float = T_
         for edge in edges:
             found += _preimages(maps, float(edge), t_max)
     return np.unique(np.asarray(found, dtype=np.float64))
+
+
+def _seams(stages: Sequence[Stage], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges, and between them the values at which weights on the reconstructed axis are not smooth."""
+    smeared = next((place for place, stage in enumerate(stages) if isinstance(stage, Smear)), len(stages))
+    inner = [value for stage in stages[smeared:] if isinstance(stage, Weight) for value in stage.kinks if edges[0] < value < edges[-1]]
+    return np.unique(np.append(edges, inner))
 
 
 def _around(edges: NDArray[np.float64], width: Function) -> list[float]:

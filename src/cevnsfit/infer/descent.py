@@ -244,7 +244,7 @@ def _step(bound: BoundLikelihood, state: State, rows: Ints) -> None:
     step = newton(matrix, gradient, stuck)
     edm = -0.5 * np.einsum("pi,pi->p", step, gradient)
     outward = ((here <= bound.lower) & (step < 0)) | ((here >= bound.upper) & (step > 0))
-    leaving = np.flatnonzero(outward.any(axis=1))
+    leaving = np.flatnonzero(outward.any(axis=1) & (edm > 0))  # where the matrix is indefinite, the step says nothing of the ends
     if leaving.size:
         inside = newton(matrix[leaving], gradient[leaving], stuck[leaving] | outward[leaving])
         useful = -0.5 * np.einsum("pi,pi->p", inside, gradient[leaving]) > 0.1 * edm[leaving]

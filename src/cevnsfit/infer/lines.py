@@ -149,7 +149,7 @@ def _dominances(joint: Joint, channel: Channel, column: NDArray[np.bool_]) -> li
     rest = float(np.abs(amplitudes(rule, np.where(column, 0.0, default)[None])[0]) @ content)
     rest += 0.0 if channel.control is None else float(channel.control.counts.sum()) / channel.control.ratio
     if rest <= 0.0 and channel.observed is not None:
-        rest = float(channel.observed.sum())
+        rest = float(np.abs(channel.observed).sum())
     if rest <= 0.0:
         return []
     found = []
@@ -218,16 +218,22 @@ def rungs(joint: Joint, name: str) -> Floats:
 
 
 def _along(joint: Joint, name: str, grid: Floats) -> tuple[Floats, Floats]:
-    """Return the largest relative change of the roots of the counts of a channel in each step of a grid (n - 1,) and the largest relative counts (n,)."""
+    """Return the largest relative change of the roots of the counts of a channel in each step of a grid (n - 1,) and the largest relative counts (n,).
+
+    Of values with errors, what is in units of these stands for the roots.
+    """
     theta = np.tile(joint.parameters.defaults(), (len(grid), 1))
     theta[:, joint.parameters.index(name)] = grid
     change, loudness = np.zeros(len(grid) - 1), np.zeros(len(grid))
     for channel, local in zip(joint.channels, joint.local, strict=True):
         counts = amplitudes(channel.coefficients, theta[:, local]) @ channel.templates
-        counts = np.maximum(counts if channel.control is None else counts + channel.control.counts / channel.control.ratio, 0.0)
-        total = counts.sum(axis=1)
-        known = max(1.0, float(total.min()), 0.0 if channel.observed is None else float(channel.observed.sum()))
-        step = np.sqrt((np.diff(np.sqrt(counts), axis=0) ** 2).sum(axis=1))
+        counts = counts if channel.control is None else counts + channel.control.counts / channel.control.ratio
+        roots = np.sqrt(np.maximum(counts, 0.0)) if channel.errors is None else channel.errors.standard(counts)
+        total, seen = (roots**2).sum(axis=1), 0.0
+        if channel.observed is not None:
+            seen = float((channel.observed if channel.errors is None else channel.errors.standard(channel.observed) ** 2).sum())
+        known = max(1.0, float(total.min()), seen)
+        step = np.sqrt((np.diff(roots, axis=0) ** 2).sum(axis=1))
         change = np.maximum(change, step / np.sqrt(np.maximum(total[:-1], known)))
         loudness = np.maximum(loudness, total / max(known, 10.0))
     return change, loudness

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.stats.engine import evaluate_problem
+from cevnsfit.stats.gaussian import Measured
 from cevnsfit.stats.poisson import Events
 
 if TYPE_CHECKING:
@@ -52,7 +53,11 @@ def two_sided(bound: BoundLikelihood, theta: Floats, rows: Ints) -> Ints:
 
 def _add_lengths(channel: BoundChannel, piece: Piece, straight: Floats, bent: Floats) -> None:
     """Add u^2 and v^2 of each nuisance in one channel, shape (P, n_f)."""
-    rule, expected = channel.rule, piece.bins.mu if isinstance(piece.bins, Events) else piece.bins.total
+    rule, bins = channel.rule, piece.bins
+    if isinstance(bins, Measured):
+        variance = 2.0 / bins.curvature
+    else:
+        variance = np.maximum(bins.mu if isinstance(bins, Events) else bins.total, 1e-3)
     shapes = len(rule.excursion_parameters)
     for place, local in enumerate(rule.excursion_parameters):
         column = np.flatnonzero(rule.floating == local)
@@ -61,7 +66,7 @@ def _add_lengths(channel: BoundChannel, piece: Piece, straight: Floats, bent: Fl
         for kind, (sums, unit) in enumerate(((straight, 1.0), (bent, 8.0))):
             members = np.flatnonzero(rule.excursion_source == 1 + place + kind * shapes)
             moved = unit * (piece.terms.products[:, rule.group[members]] @ channel.merge[members]) @ channel.templates
-            sums[:, channel.target[column[0]]] += np.sum(moved**2 / np.maximum(expected, 1e-3), axis=1)
+            sums[:, channel.target[column[0]]] += np.sum(moved**2 / variance, axis=1)
 
 
 def other_side(bound: BoundLikelihood, theta: Floats, rows: Ints, place: int) -> tuple[Ints, Floats]:

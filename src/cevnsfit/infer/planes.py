@@ -164,6 +164,8 @@ class Projection:
         Counts, shape (nbins,), or None for a projection without data.
     components
         Expected counts by component at the best fit, shape (nbins,) each; "cevns" is the signal.
+    errors
+        Of the observed values, below and above, shape (2, nbins); None for counts.
     """
 
     experiment: str
@@ -172,3 +174,4 @@ class Projection:
     edges: NDArray[np.float64]
     observed: NDArray[np.float64] | None
     components: Mapping[str, NDArray[np.float64]]
+    errors: NDArray[np.float64] | None = None

@@ -219,7 +219,7 @@ def _bands(expected: Outlook, middle: float) -> tuple[float, ...]:
     """Return the limits at `SIGMAS`, increasing; `middle` is the median."""
     above = math.isfinite(middle) and middle > expected.real.value
     step = _standard_deviation(expected, middle if above else expected.top)
-    return tuple(sorted(middle if z == 0.0 else _limit(expected, _displaced(expected.real.data, step, z)) for z in SIGMAS))
+    return tuple(sorted(middle if z == 0.0 else _limit(expected, _displaced(expected.real, step, z)) for z in SIGMAS))
 
 
 def _limit(expected: Outlook, data: Data) -> float:
@@ -242,9 +242,9 @@ def _standard_deviation(expected: Outlook, value: float) -> tuple[Floats, ...]:
     return tuple((b[0] - a[0]) / distance * moves for a, b, moves in zip(here, there, moving, strict=True))
 
 
-def _displaced(base: Data, step: tuple[Floats, ...], z: float) -> Data:
-    counts = tuple(np.maximum(n + z * change, 0.0) for n, change in zip(base.counts, step, strict=True))
-    return replace(base, counts=counts)
+def _displaced(test: Hypothesis, step: tuple[Floats, ...], z: float) -> Data:
+    parts = zip(test.joint.channels, test.data.counts, step, strict=True)
+    return replace(test.data, counts=tuple(channel.possible(n + z * change) for channel, n, change in parts))
 
 
 def discovery_reach(asimov: Hypothesis, grid: Floats) -> tuple[float, ...]:
@@ -281,7 +281,7 @@ def significance(asimov: Hypothesis, values: Floats) -> Floats:
     counts = []
     for channel, total in zip(joint.channels, expected_totals(joint, theta), strict=True):
         background = 0.0 if channel.control is None else channel.control.counts / channel.control.ratio
-        counts.append(np.maximum(total + background, 0.0))
+        counts.append(channel.possible(total + background))
     data = replace(observed_data(joint), counts=tuple(counts))
     null = np.full(len(values), joint.parameters[asimov.poi].null)
     held = {name: np.full(len(values), value) for name, value in asimov.at.items()}
@@ -315,7 +315,7 @@ def toy_bands(expected: Outlook, asymptotic: Sensitivity, toys: Toys, run: Runne
 def toy_limits(expected: Outlook, toys: Toys, run: Runner = HERE) -> Floats:
     """Return the limit of each pseudo-experiment, shape (toys,): infinite when nothing is excluded, NaN when a point did not converge.
 
-    Counts and control counts of the fluctuating channels are Poisson around the Asimov data; the centres of constraints are unit normals,
+    Data of the fluctuating channels are drawn around the Asimov data, Poisson counts or by their errors; the centres of constraints are unit normals,
     but for those of parameters of a channel with real data.
     """
     generate, measure = functools.partial(_fluctuated, expected=expected), functools.partial(_limits, expected=expected)
@@ -331,15 +331,15 @@ def _fluctuated(rng: np.random.Generator, size: int, *, expected: Outlook) -> Da
     base, joint = expected.real.data, expected.real.joint
     moving = [channel.name in expected.fluctuating for channel in joint.channels]
 
-    def poisson(mean: Floats, moves: bool) -> Floats:
-        return rng.poisson(mean, (size, len(mean))).astype(np.float64) if moves else np.broadcast_to(mean, (size, len(mean)))
+    def drawn(place: int, mean: Floats) -> Floats:
+        return joint.channels[place].drawn(mean, rng, size) if moving[place] else np.broadcast_to(mean, (size, len(mean)))
 
-    counts = tuple(poisson(mean, moves) for mean, moves in zip(base.counts, moving, strict=True))
-    control = tuple(None if mean is None else poisson(mean, moves) for mean, moves in zip(base.control, moving, strict=True))
+    counts = tuple(drawn(place, mean) for place, mean in enumerate(base.counts))
+    control = tuple(None if mean is None else drawn(place, mean) for place, mean in enumerate(base.control))
     free = joint.constrained.copy()
     for local, moves in zip(joint.local, moving, strict=True):
         free[local] &= moves
-    return Data(counts, control, np.where(free, rng.standard_normal((size, len(free))), 0.0))
+    return Data(counts, control, base.aux + np.where(free, rng.standard_normal((size, len(free))), 0.0))
 
 
 def _limits(data: Data, *, expected: Outlook) -> Floats:

@@ -50,6 +50,9 @@ EVENTS: Final = 25.0
 CONTROL: Final = 20.0
 """Events in a control bin, at least, on average where the signal is."""
 
+MANY: Final = 1e6
+"""Root of the events that a bin with a Gaussian error stands for."""
+
 LEAST: Final = 1e-3
 """Counts that stand for none."""
 
@@ -108,11 +111,17 @@ def _few_events(test: Hypothesis, curve: Curve) -> Iterator[str]:
 def _bins(test: Hypothesis, theta: Floats) -> tuple[Floats, Floats, Floats]:
     """Return for each bin the signal at some parameters, the counts without it, and those of the control region, infinite without one.
 
-    A control region says nothing of less than one event.
+    A control region says nothing of less than one event. A bin with an error is one of very many events, with the same signal in standard deviations.
     """
     here, there = (np.concatenate(expected_totals(test.joint, point), axis=1)[0] for point in (test.theta, theta))
-    data = asimov_data(test.joint, test.theta)
+    signal, data = there - here, asimov_data(test.joint, test.theta)
     control = [np.full(n.shape, math.inf) if m is None else m + 1.0 for n, m in zip(data.counts, data.control, strict=True)]
     unseen = [0.0 if channel.control is None else 1.0 / channel.control.ratio for channel in test.joint.channels]
     counts = [np.maximum(n + more, LEAST) for n, more in zip(data.counts, unseen, strict=True)]
-    return there - here, np.concatenate(counts), np.concatenate(control)
+    begin = 0
+    for place, channel in enumerate(test.joint.channels):
+        end = begin + len(counts[place])
+        if channel.errors is not None:
+            signal[begin:end], counts[place] = MANY * channel.errors.standard(signal[begin:end]), np.full(end - begin, MANY**2)
+        begin = end
+    return signal, np.concatenate(counts), np.concatenate(control)

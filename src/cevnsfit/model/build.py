@@ -24,6 +24,7 @@ from cevnsfit.model.signal import (
     fold_signal,
     kernels_of,
     nominal_of,
+    nuclei_of,
     squares_of,
     with_kernels,
 )
@@ -34,6 +35,7 @@ from cevnsfit.physics.interactions import signal_model
 from cevnsfit.physics.interactions.terms import Target
 from cevnsfit.spec import fields
 from cevnsfit.stats.channel import Channel, ControlRegion
+from cevnsfit.stats.gaussian import Errors, correlated
 from cevnsfit.stats.likelihood import Likelihood
 from cevnsfit.stats.rule import amplitudes
 
@@ -118,6 +120,12 @@ class Model:
     counting: Counting
     factors: tuple[Factors, ...]
 
+    @property
+    def further(self) -> bool:
+        """Return whether its histogram is more than nominal counts: with a measured background, errors, or nuisances that are not centred at 0."""
+        centred = all(parameter.centre == 0.0 for parameter in self.parameters)
+        return self.counting.control is not None or self.counting.errors is not None or not centred
+
     def channels(self) -> Callable[[Mapping[str, float]], Channel]:
         """Return the function that gives the channel at values of the nonlinear parameters."""
         bins = tuple(axis.nbins for axis in self.experiment.axes)
@@ -130,7 +138,18 @@ class Model:
             signal, moving = (fixed[:0], None) if self.prediction is None else self.prediction.templates(values)
             templates = np.concatenate([signal, fixed])
             counting = self.counting
-            return Channel(self.experiment.label, templates, rule, components, counting.observed, counting.control, bins, moving, owner)
+            return Channel(
+                self.experiment.label,
+                templates,
+                rule,
+                components,
+                counting.observed,
+                counting.control,
+                bins,
+                moving,
+                owner,
+                counting.errors,
+            )
 
         return channel
 
@@ -177,7 +196,7 @@ def likelihood_of(
     if signal_systematics is not None:
         treatment = signal_systematics
     made = assembly(tuple(experiments), model, treatment, electrons)
-    nominal = None if any(entry.prediction is None or entry.counting.control is not None for entry in made.models) else made.counts
+    nominal = None if any(entry.prediction is None or entry.further for entry in made.models) else made.counts
     axes = {part.label: part.axes for experiment in experiments for part in experiment.parts}
     inputs = {experiment.name: experiment.digests for experiment in experiments}
     return Likelihood(_merged(made.models), made, nominal, axes=axes, inputs=inputs)
@@ -226,6 +245,7 @@ def assembly(experiments: tuple[Experiment, ...], model: str, treatment: SignalS
         models = tuple(_released(part) for part in parts)
     else:
         physics = signal_model(model)
+        physics = physics if physics.targets is None else physics.targets([nuclei_of(part) for part in parts])
         models = tuple(_build(part, physics, treatment, electrons=electrons) for part in parts)
     channels = tuple(entry.channels() for entry in models)
     return Assembly(experiments, model, treatment, electrons, models, channels, _nominal(models))
@@ -251,13 +271,37 @@ def _nominal(models: Sequence[Model]) -> dict[str, Nominal]:
 
 def _merged(models: Sequence[Model]) -> ParameterSet:
     """Return the parameters of all models; channels of one experiment may give a parameter several sizes, and then it has no description."""
+    _check_sizes(models)
     told: dict[tuple[str, str], set[str]] = {}
     for model in models:
-        for parameter in model.parameters:
-            told.setdefault((model.experiment.name, parameter.name), set()).add(parameter.description)
+        for p in model.parameters:
+            told.setdefault((model.experiment.name, p.name), set()).update({p.description} - {""})
+    several = {place for place, texts in told.items() if len(texts) > 1}
+    first = {name: text for (experiment, name), texts in reversed(told.items()) for text in texts if (experiment, name) not in several}
     return merge(
-        [replace(p, description="") if len(told[model.experiment.name, p.name]) > 1 else p for p in model.parameters] for model in models
+        [replace(p, description="" if (model.experiment.name, p.name) in several else first.get(p.name, "")) for p in model.parameters]
+        for model in models
     )
+
+
+def _check_sizes(models: Sequence[Model]) -> None:
+    """Raise CevnsfitError if two experiments give a shared systematic different sizes."""
+    sizes: dict[str, dict[str, set[str]]] = {}
+    for model in models:
+        used = {parameter.name for parameter in model.parameters}
+        for effect in effects_of(model.experiment):
+            if effect.entry.shared and used & {parameter.name for parameter in effect.parameters}:
+                sizes.setdefault(effect.key, {}).setdefault(model.experiment.name, set()).add(effect.entry.definition)
+    for key, found in sizes.items():
+        single = {name: next(iter(texts)) for name, texts in found.items() if len(texts) == 1}
+        one, *others = single or ("",)
+        for other in others:
+            if single[other] != single[one]:
+                message = (
+                    f"{key} is shared, and has two sizes: {single[one]} in {one}, {single[other]} in {other}; give it one, for example with "
+                    f"--set {other}:systematics.{key}.sigma=..., or with overrides in an analysis file"
+                )
+                raise CevnsfitError(message)
 
 
 def check_overlaps(experiments: Sequence[Experiment], *, allow_overlap: bool = False) -> None:
@@ -274,9 +318,14 @@ def check_overlaps(experiments: Sequence[Experiment], *, allow_overlap: bool = F
                 raise OverlapError(message)
 
 
-def _observed(experiment: Experiment) -> NDArray[np.float64] | None:
-    entry = experiment.spec.observed
-    return None if entry is None else experiment.tables[entry.table].on(experiment.axes, entry.column).ravel()
+def _data(experiment: Experiment) -> tuple[NDArray[np.float64] | None, ControlRegion | None, Errors | None]:
+    """Return what was observed, the control region, and the errors of the former, each where there is one."""
+    found, control = experiment.observation, _control(experiment)
+    if found is None:
+        return None, control, None
+    if found.covariance is not None:
+        return found.values, control, correlated(found.covariance)
+    return found.values, control, None if found.up is None or found.down is None else Errors(found.up, found.down)
 
 
 def _control(experiment: Experiment) -> ControlRegion | None:
@@ -322,8 +371,8 @@ def _build(experiment: Experiment, physics: SignalModel, treatment: SignalSystem
 
 
 def _held(effect: Effect[Any], treatment: SignalSystematics) -> tuple[Parameter, ...]:
-    """Return the parameters of a systematic on the signal, as they are treated."""
-    held = treatment == "hold" or (treatment == "shapes" and effect.rate)
+    """Return the parameters of a systematic on the signal, as they are treated; the data say when the beam arrives, under every treatment."""
+    held = effect.moves == 0.0 and (treatment == "hold" or (treatment == "shapes" and effect.rate))
     return tuple(replace(parameter, fixed=held) for parameter in effect.parameters)
 
 
@@ -340,7 +389,7 @@ def _check_shared(experiment: Experiment, systematics: Sequence[Parameter], othe
 def _described(experiment: Experiment, effects: Sequence[Effect[Any]]) -> Counting:
     """Return the backgrounds and counts that the description has itself."""
     rows, parameters = background_rows(experiment, {n: b.count for n, b in experiment.spec.backgrounds.items()}, effects)
-    return Counting(tuple(rows), tuple(parameters), _observed(experiment), _control(experiment))
+    return Counting(tuple(rows), tuple(parameters), *_data(experiment))
 
 
 def _signal_rows(signal: Signal, effects: Sequence[Effect[Any]]) -> tuple[SignalRow, ...]:
@@ -371,7 +420,7 @@ def _released(experiment: Experiment) -> Model:
         counts = {name: released.counts.get(name, background.count) for name, background in experiment.spec.backgrounds.items()}
         rows, parameters = background_rows(experiment, counts, ())
         signal = TemplateRow(Factors(SIGNAL, {strength.name: 1}, {}), template)
-        found = Counting((signal, *rows), (strength, *parameters), _observed(experiment), _control(experiment))
+        found = Counting((signal, *rows), (strength, *parameters), *_data(experiment))
     else:
         message = f"{experiment.name} has no released signal template; 'released-templates' needs the section 'released', or the signal of a workspace"
         raise CevnsfitError(message)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from cevnsfit.core.errors import DomainError
 from cevnsfit.detector import timing
 from cevnsfit.model.sources import source_of, time_axis
+from cevnsfit.model.times import losses, recorded
 from cevnsfit.physics import sources
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.axes import Axis
-    from cevnsfit.spec.instrument import TimeEfficiency
+    from cevnsfit.model.times import Loss
     from cevnsfit.spec.load import Experiment
 
     Floats = NDArray[np.float64]
@@ -47,6 +48,8 @@ class Flux:
         Probability of each time bin, shape (arrivals, time bins); one bin of probability 1 without a time axis.
     profiles
         What the rows of `times` are made of, for those that move.
+    bands
+        Bins of the energy axis in which an efficiency in time holds, shape (losses, energy bins); `times` has a row for each arrival and loss.
     """
 
     fluence: float
@@ -56,6 +59,7 @@ class Flux:
     arrivals: tuple[int, ...]
     times: Floats
     profiles: tuple[sources.ArrivalTimes, ...]
+    bands: Floats
 
     @property
     def slices(self) -> int:
@@ -71,10 +75,18 @@ class Flux:
         """Return counts by flavour, shape (flavours, n, slices, J), summed over the flavours of each arrival, shape (arrivals, n, J)."""
         if self.slices > 1:
             return np.asarray(counts.sum(axis=0).transpose(1, 0, 2))
-        parts = np.zeros((len(self.times), counts.shape[1], counts.shape[3]))
+        parts = np.zeros((len(self.times) // len(self.bands), counts.shape[1], counts.shape[3]))
         for f, place in enumerate(self.arrivals):
             parts[place] += counts[f, :, 0]
         return parts
+
+
+class Times(NamedTuple):
+    """The last three fields of a flux."""
+
+    times: Floats
+    profiles: Arrivals
+    bands: Floats
 
 
 def flux_of(experiment: Experiment, *, moving: bool = False) -> Flux:
@@ -94,11 +106,14 @@ def flux_of(experiment: Experiment, *, moving: bool = False) -> Flux:
     """
     source = source_of(experiment)
     known = tuple(dict.fromkeys(arrival for emission in source.emissions for arrival in emission.arrivals))
-    times = arriving(experiment, known, np.zeros(1))[0]
+    profiles, bands = recorded(experiment, known), np.array([loss.bins for loss in losses(experiment)])
+    times = arriving(experiment, profiles, np.zeros(1))[0]
     if all(len(emission.arrivals) == 1 for emission in source.emissions):
         places = {emission.flavour: known.index(emission.arrivals[0]) for emission in source.emissions}
-        weights = [emission.weights if times[places[emission.flavour]].any() else 0.0 * emission.weights for emission in source.emissions]
-        return _seen(experiment, source, weights, places, times, known)
+        arrives = times.reshape(len(known), -1).any(axis=1)
+        weights = [emission.weights if arrives[places[emission.flavour]] else 0.0 * emission.weights for emission in source.emissions]
+        return _seen(experiment, source, weights, places, Times(times, profiles, bands))
+    moving = moving or len(bands) > 1
     weights = []
     for emission in source.emissions:
         own = np.array([known.index(arrival) for arrival in emission.arrivals])
@@ -108,7 +123,7 @@ def flux_of(experiment: Experiment, *, moving: bool = False) -> Flux:
             weights.append(rows)
         else:
             weights.append(times[own].T @ emission.weights)
-    return _seen(experiment, source, weights, {}, times if moving else np.eye(times.shape[1]), known if moving else ())
+    return _seen(experiment, source, weights, {}, Times(times, profiles, bands) if moving else Times(np.eye(times.shape[1]), (), bands))
 
 
 def highest_energy(experiment: Experiment) -> float:
@@ -127,8 +142,7 @@ def _seen(
     source: sources.NeutrinoSource,
     weights: Sequence[Floats],
     places: dict[str, int],
-    times: Floats,
-    profiles: Arrivals,
+    times: Times,
 ) -> Flux:
     """Return the flux without spectra and flavours that never arrive in the window."""
     kept = [
@@ -145,34 +159,35 @@ def _seen(
         tuple(tuple(spectrum for spectrum, arrives in zip(emission.spectra, used, strict=True) if arrives) for emission, _, used in kept),
         tuple(values[..., used] for _, values, used in kept),
         tuple(places.get(emission.flavour, 0) for emission, _, _ in kept),
-        times,
-        profiles,
+        *times,
     )
 
 
 def arriving(experiment: Experiment, arrivals: Arrivals, shifts: Floats) -> Floats:
-    """Return the probability that neutrinos arrive some `shifts` [s] later than they do, and are seen, in each time bin, shape (n, arrivals, time bins).
+    """Return the probability that neutrinos arrive some `shifts` [s] later than they do, and are seen, in each time bin.
 
-    The efficiency in time is that of the true time and does not move; it is in the probabilities that are released.
+    The efficiency in time is that of the recorded time and does not move; it is in the probabilities that are released.
+
+    Returns
+    -------
+    Shape (n, arrivals * losses, time bins).
     """
     axis = time_axis(experiment)
     if axis is None:
         return np.ones((len(shifts), len(arrivals), 1))
-    edges, loss = np.asarray(axis.edges), experiment.spec.time_efficiency
-    return np.stack([_probabilities(arrival, edges, loss, shifts) for arrival in arrivals], axis=1)
+    edges, several = np.asarray(axis.edges), losses(experiment)
+    return np.stack([_probabilities(arrival, edges, loss, shifts) for arrival in arrivals for loss in several], axis=1)
 
 
-def _probabilities(arrival: sources.ArrivalTimes, edges: Floats, loss: TimeEfficiency | None, shifts: Floats) -> Floats:
+def _probabilities(arrival: sources.ArrivalTimes, edges: Floats, loss: Loss, shifts: Floats) -> Floats:
     """Return the probability of each time bin at each shift, shape (n, time bins)."""
     if isinstance(arrival, sources.BinnedArrival):
         return np.array([arrival.moved(edges, shift) if shift else arrival.probabilities for shift in shifts])
-    seen = None if loss is None else lambda t: timing.exponential_efficiency(t, loss.start, loss.rate)
-    fixed = [] if loss is None else [loss.start]
     if not arrival.kinks:
-        return timing.bin_probabilities(lambda t: arrival.density(t - shifts[:, None]), edges, seen, kinks=fixed)
+        return timing.bin_probabilities(lambda t: arrival.density(t - shifts[:, None]), edges, loss.seen, kinks=loss.kinks)
 
     def one(shift: float) -> Floats:
-        kinks = [*fixed, *(kink + shift for kink in arrival.kinks)]
-        return timing.bin_probabilities(lambda t: arrival.density(t - shift), edges, seen, kinks=kinks)
+        kinks = [*loss.kinks, *(kink + shift for kink in arrival.kinks)]
+        return timing.bin_probabilities(lambda t: arrival.density(t - shift), edges, loss.seen, kinks=kinks)
 
     return np.array([one(shift) for shift in shifts])

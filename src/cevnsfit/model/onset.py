@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -103,7 +104,7 @@ def movement_of(experiment: Experiment, effect: Effect[Any], flux: Flux, rows: S
     factors = np.concatenate(profiles, axis=1)
     nominal = factors[int(np.argmin(np.abs(shifts)))]
     chosen = [k for k, row in enumerate(rows) if row.factors.component in moved]
-    constants = np.zeros((len(chosen), factors.shape[1], len(rows[0].template) // factors.shape[2] if rows else 1))
+    constants = np.zeros((len(chosen), factors.shape[1], math.prod(axis.nbins for axis in experiment.axes[:-1])))
     for number, k in enumerate(chosen):
         place = len(flux.times) + moved.index(rows[k].factors.component)
         counts = rows[k].template.reshape(-1, factors.shape[2])

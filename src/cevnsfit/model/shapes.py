@@ -11,9 +11,9 @@ from cevnsfit.core.axes import overlap
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.core.units import parse
-from cevnsfit.detector import timing
 from cevnsfit.model.rows import MAX_NUMBERS, through_nodes
 from cevnsfit.model.stages import detector_stages, gaussian_width, reconstructed_efficiency
+from cevnsfit.model.times import losses
 from cevnsfit.spec.instrument import GaussianSmearing
 from cevnsfit.spec.shapes import JointShape, LineFactor, ProductShape, TableFactor, span
 from cevnsfit.stats.interpolation import spline
@@ -147,9 +147,9 @@ def _resolution(experiment: Experiment, axis: Axis, position: float) -> float:
 
 def efficiency_on(experiment: Experiment, axis: Axis, centres: Floats) -> Floats:
     """Return the detector's efficiency on an axis."""
-    loss = experiment.spec.time_efficiency
     if axis.name == "time":
-        return np.ones_like(centres) if loss is None else timing.exponential_efficiency(centres, loss.start, loss.rate)
+        seen = losses(experiment)[0].seen
+        return np.ones_like(centres) if seen is None else seen(centres)
     return reconstructed_efficiency(detector_stages(experiment.spec.response, experiment.tables), centres)
 
 

@@ -320,7 +320,9 @@ def spread(signal: Signal, counts: NDArray[np.float64], auxiliary: NDArray[np.fl
     slices, bins = signal.flux.slices, len(auxiliary)
     found = signal.flux.by_arrival(counts.reshape(len(counts), counts.shape[1] // slices, slices, -1))
     found = found.reshape(len(found), -1, bins, found.shape[-1]).transpose(0, 1, 3, 2)
-    return np.asarray(found[..., None] * auxiliary)
+    parts = found[..., None] * auxiliary
+    bands = signal.flux.bands[:, None, None, :, None]
+    return np.asarray((parts[:, None] * bands).reshape(-1, *parts.shape[1:])) if len(bands) > 1 else np.asarray(parts)
 
 
 def nominal_of(signal: Signal) -> Signal:

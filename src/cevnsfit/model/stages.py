@@ -94,7 +94,11 @@ def _constant_efficiency(entry: instrument.ConstantEfficiency, _: Tables) -> Wei
 
 
 def _table_efficiency(entry: instrument.TableEfficiency, tables: Tables) -> Weight:
-    xs, ys = (tables[entry.table].values(name) for name in (entry.axis, entry.column))
+    table = tables[entry.table]
+    if table.axes:
+        edges = table.axes[0].edges
+        return Weight(entry.axis, lambda x: efficiency.histogram(x, edges, table.values(entry.column)), edges)
+    xs, ys = (table.values(name) for name in (entry.axis, entry.column))
     return Weight(entry.axis, lambda x: efficiency.table(x, xs, ys))
 
 

@@ -6,20 +6,22 @@ backgrounds. It sees the names of the folded variants and counts of the Standard
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 
-from cevnsfit.core.errors import UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.core.units import INTERNAL, parse, split
 from cevnsfit.detector.response import Rescale
-from cevnsfit.model.rows import excursions, through_nodes
+from cevnsfit.model.rows import LINEAR, Excursion, excursions, through_nodes
 from cevnsfit.model.shapes import counts_of
 from cevnsfit.model.stages import detector_stages
 from cevnsfit.spec import systematics as schema
 from cevnsfit.spec.fields import SIGNAL
+from cevnsfit.spec.observations import covariance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,13 +29,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.detector.response import Stage
-    from cevnsfit.model.rows import Excursion
     from cevnsfit.spec.load import Experiment
 
     Floats = NDArray[np.float64]
 
 NOMINAL: Final = "nominal"
 """Name of the variant that no systematic has changed."""
+
+NEGLIGIBLE: Final = 1e-6
+"""Eigenvalue of a correlation matrix below which a mode is left out, relative to the largest."""
 
 NS: Final = 1e-9
 """In s."""
@@ -98,11 +102,12 @@ class Effect(Generic[S]):
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Return its parameters."""
-        return (Parameter(self.name, "nuisance", 0.0, -5.0, 5.0, constrained=True, description=self.entry.about),)
+        centre = self.entry.centre
+        return (Parameter(self.name, "nuisance", centre, -5.0, 5.0, constrained=True, description=self.entry.about, centre=centre),)
 
     @property
-    def norms(self) -> Mapping[str, float]:
-        """Return the relative errors of log-normal factors on the components that it acts on, by parameter."""
+    def norms(self) -> Mapping[str, float | tuple[float, float]]:
+        """Return the relative errors of log-normal factors on the components that it acts on, or those at +1 and -1, by parameter."""
         return {}
 
     @property
@@ -130,14 +135,15 @@ class Effect(Generic[S]):
 
 
 class NormalisationEffect(Effect[schema.Normalisation]):
-    """A log-normal factor."""
+    """A log-normal factor, or one that differs up and down."""
 
     rate: ClassVar[bool] = True
 
     @property
-    def norms(self) -> Mapping[str, float]:
-        """Return the relative error."""
-        return {self.name: self.entry.sigma}
+    def norms(self) -> Mapping[str, float | tuple[float, float]]:
+        """Return the relative error, or the factors."""
+        sigma = self.entry.sigma
+        return {self.name: sigma if isinstance(sigma, float) else (1.0 + sigma.up, 1.0 - sigma.down)}
 
 
 class ResponseEffect(Effect[schema.ResponseVariant]):
@@ -162,7 +168,13 @@ class NodesEffect(Effect[schema.ResponseNodes]):
         if field is not None and sigma is None:
             about = self.entry.description if self.entry.description else field
             return (Parameter(self.name, "nuisance", nodes[nominal], low, high, unit=unit, description=about),)
-        return (replace(super().parameters[0], lower=max(-5.0, low), upper=min(5.0, high)),)
+        low, high = max(-5.0, low), min(5.0, high)
+        if not low <= self.entry.centre <= high:
+            message = (
+                f"{self.experiment.label}: systematics.{self.key}.centre: {self.entry.centre:g} is beyond the nodes, {low:g} to {high:g}"
+            )
+            raise CevnsfitError(message)
+        return (replace(super().parameters[0], lower=low, upper=high),)
 
     @property
     def variants(self) -> Mapping[str, tuple[Stage, ...]]:
@@ -296,6 +308,51 @@ class TemplateEffect(Effect[schema.TemplateVariant]):
         return np.broadcast_to(values, [axis.nbins for axis in axes]).ravel()
 
 
+class CovarianceEffect(Effect[schema.CovarianceVariant]):
+    """Bins that vary together: their covariance is V = sum_k v_k v_k^T, and each mode v_k a symmetric excursion with a unit normal of its own.
+
+    The modes are the eigenvectors of the correlations times the errors: what is negligible does not depend on how many counts a bin has.
+    """
+
+    @property
+    def modes(self) -> Floats:
+        """Return the modes v, the largest first and its largest entry positive, shape (k, bins); `NEGLIGIBLE` ones are left out."""
+        bins = math.prod(axis.nbins for axis in self.experiment.axes)
+        matrix = covariance(self.experiment.tables[self.entry.table], bins, definite=False)
+        sigma = np.sqrt(np.diag(matrix))
+        units = np.outer(sigma, sigma)
+        values, vectors = np.linalg.eigh(np.divide(matrix, units, out=np.zeros_like(matrix), where=units > 0.0))
+        kept = values > NEGLIGIBLE * values[-1]
+        modes = (np.sqrt(values[kept]) * vectors[:, kept]).T[::-1] * sigma
+        largest = np.take_along_axis(modes, np.abs(modes).argmax(axis=1, keepdims=True), axis=1)
+        return np.asarray(modes * np.sign(largest))
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return one for each mode."""
+        count, bins = self.modes.shape
+        about = f"mode {{}} of {count}" + (f", {bins - count} negligible ones left out" if count < bins else "")
+        names = ((f"{self.name}_{k}", about.format(k)) for k in range(1, count + 1))
+        return tuple(Parameter(name, "nuisance", 0.0, -5.0, 5.0, constrained=True, description=text) for name, text in names)
+
+    def signal_rows(self, folded: Folded) -> tuple[SignalRow, ...]:
+        """Return the modes as ratios to the signal, in counts to that of the Standard Model."""
+        modes = self.modes
+        if not self.entry.relative:
+            if np.any(modes[:, folded.standard <= 0.0]):
+                message = f"{self.experiment.name}: systematics.{self.key}: counts vary in a bin in which no signal is expected"
+                raise CevnsfitError(message)
+            modes = np.divide(modes, folded.standard, out=np.zeros_like(modes), where=folded.standard > 0.0)
+        mix = folded.variant(NOMINAL)
+        return tuple(SignalRow(Excursion(p.name, LINEAR), mix, mode) for p, mode in zip(self.parameters, modes, strict=True))
+
+    def background_rows(self, name: str, template: Floats) -> tuple[tuple[Excursion, Floats], ...]:
+        """Return the modes in counts."""
+        del name
+        modes = self.modes * template if self.entry.relative else self.modes
+        return tuple((Excursion(p.name, LINEAR), mode) for p, mode in zip(self.parameters, modes, strict=True))
+
+
 EFFECTS: Final[dict[str, type[Effect[Any]]]] = {
     "normalisation": NormalisationEffect,
     "response": ResponseEffect,
@@ -303,6 +360,7 @@ EFFECTS: Final[dict[str, type[Effect[Any]]]] = {
     "energy-scale": ScaleEffect,
     "arrival-shift": ShiftEffect,
     "template": TemplateEffect,
+    "covariance": CovarianceEffect,
 }
 """The class of each kind."""
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.model.rows import Excursion
     from cevnsfit.spec.load import Experiment
+    from cevnsfit.stats.gaussian import Errors
 
     Floats = NDArray[np.float64]
     Spec = Mapping[str, Any]
@@ -257,12 +258,15 @@ class Counting:
         Observed counts, shape (bins,), or None.
     control
         The control region, or None.
+    errors
+        Errors of the observed values, None where these are counts.
     """
 
     rows: tuple[TemplateRow, ...]
     parameters: tuple[Parameter, ...]
     observed: Floats | None
     control: ControlRegion | None
+    errors: Errors | None = None
 
 
 def counting(experiment: Experiment, strength: Parameter | None = None) -> Counting:

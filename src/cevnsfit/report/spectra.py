@@ -25,8 +25,8 @@ _STEADY_NAME = "steady_state"
 def spectra_figure(projections: Sequence[Projection]) -> Figure:
     """Return one row of panels for each experiment, one column for each axis.
 
-    Components are stacked, the steady-state background at the bottom and the signal on top; data carry the central 68.3 % Poisson
-    intervals, and a panel below shows (data - expected)/sqrt(expected). A projection without data is drawn as the stack alone.
+    Components are stacked, the steady-state background at the bottom and the signal on top; counts carry the central 68.3 % Poisson
+    intervals, values their errors, and a panel below shows (data - expected)/sqrt(expected), or over the error. A projection without data is drawn as the stack alone.
 
     Parameters
     ----------
@@ -69,20 +69,22 @@ def draw_spectrum(ax: Axes, projection: Projection) -> list[Artist]:
         base = top
     ax.stairs(base, projection.edges, color="black", linewidth=0.9, zorder=2)
     if projection.observed is not None:
-        low, high = poisson_interval(projection.observed)
-        errors = np.stack([projection.observed - low, high - projection.observed]) / widths
+        errors = projection.errors
+        if errors is None:
+            low, high = poisson_interval(projection.observed)
+            errors = np.stack([projection.observed - low, high - projection.observed])
         points = projection.observed / widths
         centres = 0.5 * (projection.edges[1:] + projection.edges[:-1])
-        drawn = ax.errorbar(centres, points, yerr=errors, fmt="ko", markersize=3.5, elinewidth=1.0, label="data", zorder=3)
+        drawn = ax.errorbar(centres, points, yerr=errors / widths, fmt="ko", markersize=3.5, elinewidth=1.0, label="data", zorder=3)
         artists += drawn.get_children()
     ax.set_xlim(projection.edges[0], projection.edges[-1])
-    ax.set_ylim(0.0, 1.04 * ax.get_ylim()[1])
+    ax.set_ylim(0.0 if projection.errors is None else min(0.0, ax.get_ylim()[0]), 1.04 * ax.get_ylim()[1])
     ax.set_ylabel(label)
     return artists
 
 
 def draw_residuals(ax: Axes, projection: Projection) -> list[Artist]:
-    """Draw (data - expected)/sqrt(expected) of one projection over bands of 1 and 2 and return the artists."""
+    """Draw the residuals of one projection over bands of 1 and 2 and return the artists."""
     artists: list[Artist] = [ax.axhspan(-size, size, facecolor="0.5", edgecolor="none", alpha=0.22, zorder=0) for size in (2.0, 1.0)]
     values = residuals(projection)
     centres = 0.5 * (projection.edges[1:] + projection.edges[:-1])
@@ -92,12 +94,15 @@ def draw_residuals(ax: Axes, projection: Projection) -> list[Artist]:
     ax.set_xlim(projection.edges[0], projection.edges[-1])
     ax.set_ylim(-reach, reach)
     ax.locator_params(axis="y", nbins=4, integer=True)
-    ax.set_ylabel(r"$\frac{\mathrm{data} - \mathrm{fit}}{\sqrt{\mathrm{fit}}}$")
+    over = r"\sqrt{\mathrm{fit}}" if projection.errors is None else r"\mathrm{error}"
+    ax.set_ylabel(rf"$\frac{{\mathrm{{data}} - \mathrm{{fit}}}}{{{over}}}$")
     return artists
 
 
 def residuals(projection: Projection) -> NDArray[np.float64]:
-    """Return (data - expected)/sqrt(expected), shape (nbins,); NaN without data or where nothing is expected.
+    """Return (data - expected)/sqrt(expected), of values over the error towards what is expected, shape (nbins,).
+
+    It is NaN without data, and of counts where nothing is expected.
 
     Parameters
     ----------
@@ -106,7 +111,9 @@ def residuals(projection: Projection) -> NDArray[np.float64]:
     """
     expected = np.sum([*projection.components.values()], axis=0, dtype=np.float64)
     values = np.full(len(projection.edges) - 1, np.nan)
-    if projection.observed is not None:
+    if projection.observed is not None and projection.errors is not None:
+        values = (projection.observed - expected) / np.where(expected > projection.observed, projection.errors[1], projection.errors[0])
+    elif projection.observed is not None:
         np.divide(projection.observed - expected, np.sqrt(np.fmax(expected, 0.0)), out=values, where=expected > 0.0)
     return values
 

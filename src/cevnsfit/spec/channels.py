@@ -159,9 +159,9 @@ def _put(view: YamlSource, place: tuple[str, str], path: str) -> None:
 
 def _lend(view: YamlSource, path: str) -> None:
     """Write the section of the source that a path goes into, where the facility has it and the file does not."""
-    first, *parents = path.split(".")[:-1]
+    first, *parents = path.split(".")
     section: Any = view.data.get(first)
-    if first != "source" or not parents or not isinstance(section, Mapping) or parents[0] in section:
+    if first != "source" or len(parents) < 2 or not isinstance(section, Mapping) or parents[0] in section:
         return
     name = str(section.get("name"))
     file = data_root() / "sources" / f"{name}.yaml"

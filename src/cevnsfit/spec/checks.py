@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
-from cevnsfit.core.units import INTERNAL, parse
+from cevnsfit.core.units import parse
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
-from cevnsfit.spec.instrument import ResponseMatrix
+from cevnsfit.spec.observations import covariance, observed_findings
+from cevnsfit.spec.responses import response_findings
 from cevnsfit.spec.shapes import Formula, PowerLawFactor, ProductShape, TableFactor, span
-from cevnsfit.spec.systematics import EnergyScale, ResponseNodes, TemplateVariant
+from cevnsfit.spec.systematics import CovarianceVariant, TemplateVariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from cevnsfit.spec.tables import InputTable
     from cevnsfit.spec.yaml_source import YamlSource
 
+    Floats = NDArray[np.float64]
     Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
 
 MAX_ENERGY_BINS = 1000
@@ -50,11 +52,11 @@ def check_experiment(
         *_check_workspace(spec),
         *_check_counts(spec, axes, tables),
         *_check_shapes(spec, axes, tables),
+        *_check_columns(spec, axes, tables),
         *_check_exposure(spec),
         *_check_signal(spec, axes, tables),
         *spec.source.findings(axes, tables, source.data.get("source", {})),
-        *_check_curves(spec, tables, variants),
-        *_check_responses(spec, axes, variants),
+        *response_findings(spec, axes, tables, variants),
     ]
     return [Problem(source.name, source.line(loc), ".".join(str(part) for part in loc), text) for loc, text in dict.fromkeys(findings)]
 
@@ -125,7 +127,7 @@ def _check_systematics(spec: ExperimentSpec) -> Iterator[Finding]:
 def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
     counted: list[tuple[Place, TableColumn]] = []
     if spec.observed is not None:
-        counted.append((("observed",), spec.observed))
+        yield from observed_findings(spec.observed, axes, tables, control=bool(spec.control_region))
     counted += [(("control_region", name), entry.counted) for name, entry in spec.control_region.items() if entry.counted is not None]
     counted += [(("backgrounds", name, "count"), entry.count) for name, entry in spec.backgrounds.items() if entry.count.kind == "counted"]
     for loc, ref in counted:
@@ -148,6 +150,10 @@ def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
             yield from binned(loc, shape, tables, axes)
             if shape.errors is not None:
                 yield from binned((*loc, "errors"), TableColumn(table=shape.table, column=shape.errors), tables, axes, empty=True)
+
+
+def _check_columns(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
+    """Yield what is wrong with the tables that systematics name."""
     for name, systematic in spec.systematics.items():
         along = systematic.axis if isinstance(systematic, TemplateVariant) else None
         chosen = axes if along is None else [axis for axis in axes if axis.name == along]
@@ -155,6 +161,11 @@ def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
             yield ("systematics", name, "axis"), str(UnknownNameError("axis", str(along), [axis.name for axis in axes]))
         for side, ref in systematic.columns.items() if chosen else ():
             yield from binned(("systematics", name, side), ref, tables, chosen)
+        if isinstance(systematic, CovarianceVariant) and systematic.table in tables:
+            try:
+                covariance(tables[systematic.table], math.prod(axis.nbins for axis in axes), definite=False)
+            except CevnsfitError as error:
+                yield ("systematics", name), f"{systematic.table}: {error}"
 
 
 def _shapes(spec: ExperimentSpec) -> Iterator[tuple[tuple[str, ...], Shape]]:
@@ -231,55 +242,3 @@ def _check_sums(loc: Place, ref: TableColumn, tables: Mapping[str, InputTable], 
     if sums.max() > 1.0 + ROOM:
         at = energy.display_edges[int(sums.argmax())]
         yield loc, f"{ref.table}: the probabilities '{ref.column}' sum to {sums.max():.4g} at {at:g} {energy.unit}, which is more than 1"
-
-
-def _check_curves(spec: ExperimentSpec, tables: Mapping[str, InputTable], variants: Variants) -> Iterator[Finding]:
-    stages: list[tuple[Place, Stage]] = [(("response", name), stage) for name, stage in spec.response.items()]
-    for name, sides in variants.items():
-        for side, response in sides.items():
-            stages += [(("systematics", name, side), stage) for key, stage in response.items() if stage != spec.response.get(key)]
-    for loc, stage in stages:
-        if isinstance(stage, ResponseMatrix):
-            for name in stage.columns:
-                ref = TableColumn(table=stage.table, column=name)
-                yield from column(loc, ref, tables, lambda table, name: _curve(table, name, "t_recoil"), empty=True)
-        if isinstance(stage, TableColumn):
-            axis = getattr(stage, "axis", "t_recoil")
-            found = list(column(loc, stage, tables, lambda table, name, axis=axis: _curve(table, name, axis)))  # type: ignore[misc]
-            yield from found
-            if not found and stage.table in tables and tables[stage.table].values(stage.column).max() > 1.0:
-                reached = tables[stage.table].values(stage.column).max()
-                yield (
-                    loc,
-                    f"{stage.table}: column '{stage.column}' reaches {reached:g}, and must not exceed 1; the unit of a percentage is [%]",
-                )
-
-
-def _check_responses(spec: ExperimentSpec, axes: Sequence[Axis], variants: Variants) -> Iterator[Finding]:
-    """Yield what is wrong with nodes of the response and with scales of its energy."""
-    whole = [name for name, stage in spec.response.items() if stage.kind in {"poisson-smearing", "response-matrix"}]
-    for name, entry in spec.systematics.items():
-        if isinstance(entry, EnergyScale):
-            try:
-                _ = None if entry.offset is None else parse(entry.offset, INTERNAL[axes[0].quantity])
-            except CevnsfitError as error:
-                yield ("systematics", name, "offset"), str(error)
-            if whole and SIGNAL in entry.components:
-                text = f"{whole[0]} has bins of its own, whose edges cannot move; change the response before it, in a systematic of kind response"
-                yield ("systematics", name), text
-        if isinstance(entry, ResponseNodes) and entry.field is not None:
-            stage, _, number = entry.field.partition(".")
-            own = getattr(spec.response.get(stage), number, None)
-            others = [getattr(stages[stage], number, None) for stages in variants.get(name, {}).values() if stage in stages]
-            values = [value for value in others if isinstance(value, float)]
-            if not isinstance(own, float) or len(values) < len(others):
-                yield ("systematics", name, "field"), f"'{entry.field}' is no number of a stage of the response"
-            elif values and not min(values) <= own <= max(values):
-                yield ("systematics", name, "values"), f"they must lie on both sides of {entry.field} in the response"
-
-
-def _curve(table: InputTable, name: str, axis: str) -> NDArray[np.float64]:
-    if not np.all(np.diff(table.values(axis)) > 0):
-        message = f"column '{axis}' must increase"
-        raise CevnsfitError(message)
-    return table.values(name)

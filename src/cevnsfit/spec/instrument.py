@@ -28,6 +28,7 @@ from cevnsfit.spec.fields import (
     TableColumn,
     TablePath,
     Time,
+    Width,
     in_unit,
     in_unit_of_axis,
     steps_on_axis,
@@ -206,7 +207,7 @@ class LogisticEfficiency(_OnAxis):
 
 
 class TableEfficiency(_OnAxis, TableColumn):
-    """An efficiency curve interpolated linearly, flat beyond its ends."""
+    """An efficiency: a curve interpolated linearly, or steps in the bins of a table; flat beyond its ends."""
 
     kind: Literal["table-efficiency"]
 
@@ -284,5 +285,40 @@ class Auxiliary(TableColumn):
 class TimeEfficiency(Spec):
     """1 before `start`, exp(-rate (t - start)) after it."""
 
+    kind: Literal["exponential"] = "exponential"
     start: Time
     rate: Rate
+
+
+class TableTimeEfficiency(TableColumn):
+    """An efficiency in time: a curve, or steps in the bins of a table in time, or in energy and time; flat beyond its ends."""
+
+    kind: Literal["table"]
+
+
+AnyTimeEfficiency = Annotated[TimeEfficiency | TableTimeEfficiency, Field(discriminator="kind")]
+
+
+class ExponentialDelay(Spec):
+    """Recorded `delay` later, and later still by a time that falls off exponentially."""
+
+    kind: Literal["exponential"]
+    delay: Time = 0.0
+    decay: Width
+
+
+class GaussianDelay(Spec):
+    """Recorded `delay` later, with a normal resolution."""
+
+    kind: Literal["gaussian"]
+    delay: Time = 0.0
+    sigma: Width
+
+
+class TableDelay(TableColumn):
+    """Recorded later by a time whose density is a curve, linear between its points, in any normalisation."""
+
+    kind: Literal["table"]
+
+
+TimeStage = Annotated[ExponentialDelay | GaussianDelay | TableDelay, Field(discriminator="kind")]

@@ -18,6 +18,7 @@ from cevnsfit.spec.channels import KEY, channel_sources, collected, split_channe
 from cevnsfit.spec.checks import check_experiment
 from cevnsfit.spec.fields import TABLE_PATTERN, UNKNOWN, explained, known_fields
 from cevnsfit.spec.instrument import Stage
+from cevnsfit.spec.observations import EVENTS, observation
 from cevnsfit.spec.schema import ExperimentSpec
 from cevnsfit.spec.sources import DEFAULT_KIND
 from cevnsfit.spec.tables import InputTable, TableError, read_table
@@ -31,10 +32,14 @@ if TYPE_CHECKING:
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.channels import ChannelSource
     from cevnsfit.spec.findings import Place
+    from cevnsfit.spec.observations import Observation
 
     _Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
 
 FILE: Final = "experiment.yaml"
+DEFAULT_KINDS: Final = {"source": DEFAULT_KIND, "time_efficiency": "exponential"}
+"""Sections with a kind that need not be named."""
+
 _OUT: Final = "links out of the folder"
 
 
@@ -133,13 +138,27 @@ class Experiment(Document):
         return sum(math.prod(axis.nbins for axis in part.axes) for part in self.parts)
 
     @property
-    def observed(self) -> int | None:
-        """Return the number of observed events; None for a projection, and where a workspace holds them."""
+    def observed(self) -> float | None:
+        """Return the number of observed events, or the sum of values with errors; None for a projection, and where a workspace holds them."""
         if self.channels:
-            found = [part.observed for part in self.parts]
-            return None if None in found else sum(count for count in found if count is not None)
-        counts = self.spec.observed
-        return None if counts is None else round(float(self.tables[counts.table].on(self.axes, counts.column).sum()))
+            counts = [part.observed for part in self.parts]
+            return None if None in counts else sum(count for count in counts if count is not None)
+        found = self.observation
+        if self.spec.observed is None or found is None:
+            return None
+        total = float(found.values.sum())
+        return round(total) if self.spec.observed.counted else total
+
+    @property
+    def observation(self) -> Observation | None:
+        """Return what one without channels observed in its bins; None for a projection, and where a workspace holds it."""
+        return None if self.spec.observed is None else observation(self.spec.observed, self.axes, self.tables)
+
+    @property
+    def outside(self) -> int:
+        """Return the number of listed events outside the window."""
+        found = (part.observation for part in self.parts)
+        return sum(one.outside for one in found if one is not None)
 
 
 def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = None) -> Experiment:
@@ -271,8 +290,7 @@ def _with_facility(data: dict[str, Any], source: YamlSource, changes: Mapping[st
 
 
 def _validated(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> tuple[ExperimentSpec | None, list[Problem]]:
-    section = data.get("source")
-    data = {**data, "source": {"kind": DEFAULT_KIND, **section}} if isinstance(section, dict) else data
+    data = {**data, **{name: {"kind": kind, **data[name]} for name, kind in DEFAULT_KINDS.items() if isinstance(data.get(name), dict)}}
     try:
         return ExperimentSpec.model_validate(data), []
     except ValidationError as error:
@@ -307,7 +325,7 @@ def _read_tables(references: Iterable[tuple[str, Place]], folder: Path, source: 
             problems.append(Problem(str(path), None, source.field(loc), _OUT))
             continue
         try:
-            tables[file] = read_table(path)
+            tables[file] = read_table(path, empty=loc[-1] == EVENTS)
         except TableError as error:
             problems.append(Problem(str(path), error.line, source.field(loc) if error.line is None else "", str(error)))
     return tables, problems
@@ -339,7 +357,7 @@ def _workspace(spec: ExperimentSpec, folder: Path, source: YamlSource) -> tuple[
 def _table_references(node: object, loc: Place) -> Iterator[tuple[str, Place]]:
     if isinstance(node, dict):
         for key, value in node.items():
-            if key == "table" and isinstance(value, str):
+            if key in {"table", EVENTS} and isinstance(value, str):
                 yield value, (*loc, key)
             else:
                 yield from _table_references(value, (*loc, key))

@@ -11,7 +11,8 @@ from pydantic import (
 )
 
 from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, RelativeError, Spec, TableColumn, TablePath
-from cevnsfit.spec.instrument import Auxiliary, AxisSpec, Stage, TargetSpec, TimeEfficiency
+from cevnsfit.spec.instrument import AnyTimeEfficiency, Auxiliary, AxisSpec, Stage, TargetSpec, TimeStage
+from cevnsfit.spec.observations import Observed
 from cevnsfit.spec.shapes import Shape
 from cevnsfit.spec.sources import Source
 from cevnsfit.spec.systematics import Systematic
@@ -161,8 +162,9 @@ class ExperimentSpec(Spec):
     axes: dict[str, AxisSpec]
     response: dict[Name, Stage] = Field(default_factory=dict)
     auxiliary: dict[str, Auxiliary] = Field(default_factory=dict)
-    time_efficiency: TimeEfficiency | None = None
-    observed: TableColumn | None = None
+    time_response: dict[Name, TimeStage] = Field(default_factory=dict)
+    time_efficiency: AnyTimeEfficiency | None = None
+    observed: Observed | None = None
     control_region: dict[Name, ControlRegionSpec] = Field(default_factory=dict)
     backgrounds: dict[Name, Background] = Field(default_factory=dict)
     systematics: dict[Name, Systematic] = Field(default_factory=dict)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from cevnsfit.core.units import split
 from cevnsfit.spec.fields import SIGNAL, Name, RelativeError, Spec, TableColumn, TablePath, Time, Width
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class SystematicSpec(Spec):
@@ -20,6 +18,7 @@ class SystematicSpec(Spec):
     shared: bool = False
     enabled: bool = True
     description: str = ""
+    centre: Annotated[float, Field(ge=-4, le=4)] = 0.0
 
     @property
     def acts_on(self) -> tuple[str, ...]:
@@ -37,18 +36,45 @@ class SystematicSpec(Spec):
         return {}
 
     @property
+    def definition(self) -> str:
+        """Return its kind and its size, in which experiments that share it must agree."""
+        sigma = getattr(self, "sigma", None)
+        text = f"{sigma:.3g}" if isinstance(sigma, float) else str(sigma)
+        return self.kind if sigma is None else f"{self.kind} of {text}"
+
+    @property
     def about(self) -> str:
         """Return one line for people."""
-        sigma = getattr(self, "sigma", None)
-        kind = self.kind if sigma is None else f"{self.kind} of {sigma:.3g}"
-        return self.description if self.description else kind
+        return self.description if self.description else self.definition
+
+
+class RelativeSides(Spec):
+    """A relative error that differs up and down."""
+
+    up: RelativeError
+    down: Annotated[RelativeError, Field(lt=1)]
+
+    def __str__(self) -> str:
+        return f"+{self.up:.3g} -{self.down:.3g}"
+
+
+_SYMMETRIC: Final = TypeAdapter(RelativeError)
+
+
+def _sized(value: object) -> object:
+    """Return a relative error, or one for each side."""
+    try:
+        return RelativeSides.model_validate(value) if isinstance(value, Mapping) else _SYMMETRIC.validate_python(value)
+    except ValidationError as error:
+        texts = (": ".join((*map(str, detail["loc"]), detail["msg"].removeprefix("Value error, "))) for detail in error.errors())
+        raise ValueError("; ".join(texts)) from None
 
 
 class Normalisation(SystematicSpec):
-    """A log-normal factor 1 + sigma on some components."""
+    """A factor on some components: log-normal 1 + sigma, or 1 + up and 1 - down at one standard deviation."""
 
     kind: Literal["normalisation"]
-    sigma: RelativeError
+    sigma: Annotated[float | RelativeSides, BeforeValidator(_sized)]
     components: Annotated[tuple[Name, ...], Field(min_length=1)]
 
     @property
@@ -96,6 +122,9 @@ class ResponseNodes(SystematicSpec):
             raise ValueError(message)
         if self.nodes and (self.sigma is not None or any(node.at == 0.0 for node in self.nodes)):
             message = "nodes are in standard deviations, without sigma; at 0 is the response as it is"
+            raise ValueError(message)
+        if self.field is not None and self.sigma is None and self.centre != 0.0:
+            message = "a number that floats freely has no centre; give sigma too"
             raise ValueError(message)
         units = {split(text)[1] if isinstance(text, str) else "" for text in (*self.values, *(() if self.sigma is None else (self.sigma,)))}
         if len({node.at for node in self.nodes}) < len(self.nodes) or len(set(self.values)) < len(self.values) or len(units) > 1:
@@ -159,6 +188,9 @@ class ArrivalShift(SystematicSpec):
         if self.sigma is None and self.prior is None:
             message = "give sigma (a normal prior), or prior: {kind: flat, low: -250 ns, high: 250 ns}"
             raise ValueError(message)
+        if self.flat is not None and self.centre != 0.0:
+            message = "a flat prior has no centre"
+            raise ValueError(message)
         return self
 
     @property
@@ -199,6 +231,31 @@ class TemplateVariant(SystematicSpec):
         return {side: TableColumn(table=self.table, column=column) for side, column in given.items() if column is not None}
 
 
+class CovarianceVariant(SystematicSpec):
+    """A covariance matrix between the bins of some components, relative to their counts or, of one component, in squared counts."""
+
+    kind: Literal["covariance"]
+    table: TablePath
+    relative: bool = True
+    components: Annotated[tuple[Name, ...], Field(min_length=1)] = (SIGNAL,)
+
+    @model_validator(mode="after")
+    def _one_component(self) -> CovarianceVariant:
+        if not self.relative and len(self.components) > 1:
+            message = "a covariance in counts acts on one component; a relative one may act on several"
+            raise ValueError(message)
+        if self.centre != 0.0:
+            message = "the modes of a covariance are centred at 0"
+            raise ValueError(message)
+        return self
+
+    @property
+    def acts_on(self) -> tuple[str, ...]:
+        """Return the components whose bins vary together."""
+        return self.components
+
+
 Systematic = Annotated[
-    Normalisation | ResponseVariant | ResponseNodes | EnergyScale | ArrivalShift | TemplateVariant, Field(discriminator="kind")
+    Normalisation | ResponseVariant | ResponseNodes | EnergyScale | ArrivalShift | TemplateVariant | CovarianceVariant,
+    Field(discriminator="kind"),
 ]

@@ -113,15 +113,15 @@ class InputTable:
         return np.asarray((share / share.sum(axis=1, keepdims=True)) @ rows)
 
 
-def read_table(path: Path) -> InputTable:
-    """Return the table in `path`.
+def read_table(path: Path, *, empty: bool = False) -> InputTable:
+    """Return the table in `path`, which may be `empty` where it is a list.
 
     Raises
     ------
     TableError
         If the file is missing, too large, not a table, has NaN or infinite entries, or its bins overlap or leave gaps.
     """
-    names, units, data = _read_numbers(path)
+    names, units, data = _read_numbers(path, empty=empty)
     bins = [name.removesuffix("_low") for name in names if name.endswith("_low")]
     if not bins:
         columns = {name: _value(name, data[:, i], units[i]) for i, name in enumerate(names)}
@@ -136,7 +136,7 @@ def read_table(path: Path) -> InputTable:
     return InputTable(axes, values, {name: units[i] for i, name in enumerate(names) if name in values})
 
 
-def _read_numbers(path: Path) -> tuple[list[str], list[str], NDArray[np.float64]]:
+def _read_numbers(path: Path, *, empty: bool) -> tuple[list[str], list[str], NDArray[np.float64]]:
     if not path.is_file():
         message = "no such table"
         raise TableError(None, message)
@@ -154,6 +154,8 @@ def _read_numbers(path: Path) -> tuple[list[str], list[str], NDArray[np.float64]
         raise TableError(None, message)
     names, units = _header(lines[start], start + 1)
     rows = [(number, line) for number, line in enumerate(lines[start + 1 :], start + 2) if line.strip() and not line.startswith("#")]
+    if not rows and empty:
+        return names, units, np.empty((0, len(names)))
     if not rows:
         message = "the table has a header but no rows"
         raise TableError(start + 1, message)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.stats.channel import Channel, Coefficients
     from cevnsfit.stats.data import Data
+    from cevnsfit.stats.gaussian import Errors
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.moving import Moving
     from cevnsfit.stats.rule import Rule
@@ -67,6 +68,7 @@ class BoundChannel:
     pairs: NDArray[np.float32] | None
     pair_of: Ints
     moving: BoundMoving | None = None
+    errors: Errors | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +76,7 @@ class BoundLikelihood:
     """A joint likelihood bound to data and to the floating parameters (indices, n_f of them).
 
     `lower` and `upper` are the ends of the domains of the latter; `multiplicative` marks the constrained ones that only scale templates; `total` is the number
-    of events (largest of a batch). `stiffness` and `pressure` (P, ne) of each channel keep bins without events from being negative, `floor` those
+    of events, or the square of values in units of their errors (largest of a batch). `stiffness` and `pressure` (P, ne) of each channel keep bins without events from being negative, `floor` those
     with events.
     """
 
@@ -123,7 +125,7 @@ class Frame:
     """A channel with its data, whatever its templates are: what the likelihoods at all values of the nonlinear parameters share.
 
     `kept` are the templates that are not left out, `held` (kept,) their amplitudes at the defaults; `seen` (nb,) are the bins with counts, None for
-    a batch. The rest is that of a `BoundChannel`.
+    a batch, and all where they have errors. The rest is that of a `BoundChannel`.
     """
 
     rule: Rule
@@ -137,10 +139,12 @@ class Frame:
     ratio: float
     constant: Floats
     coefficients: Coefficients
+    errors: Errors | None
 
     def fits(self, channel: Channel) -> bool:
-        """Return whether the channel has the same rule and control region."""
-        return channel.coefficients is self.coefficients and (channel.control is None or channel.control.ratio == self.ratio)
+        """Return whether the channel has the same rule, errors and control region."""
+        same = channel.coefficients is self.coefficients and channel.errors is self.errors
+        return same and (channel.control is None or channel.control.ratio == self.ratio)
 
 
 def _frame(joint: Joint, place: int, data: Data, floating: Ints, absent: Ints) -> Frame:
@@ -153,12 +157,14 @@ def _frame(joint: Joint, place: int, data: Data, floating: Ints, absent: Ints) -
     target = np.array([position[int(local[column])] for column in columns], dtype=np.int64)
     held = evaluate(rule, joint.parameters.defaults()[None, local]).amplitudes[0]
     seen = counts + (0.0 if control is None else control) > 0 if counts.ndim == 1 else None
-    constant, ratio = saturated(counts), 1.0
-    if channel.control is not None and control is not None:
+    constant, ratio = saturated(counts) if channel.errors is None else np.zeros(counts.shape[:-1]), 1.0
+    if channel.errors is not None:
+        seen = np.ones(counts.shape[-1], dtype=np.bool_)
+    elif channel.control is not None and control is not None:
         constant, ratio = constant + saturated(control), channel.control.ratio
     elif seen is not None:
         counts = counts[seen]
-    return Frame(rule, local, target, kept, held, seen, counts, control, ratio, constant, channel.coefficients)
+    return Frame(rule, local, target, kept, held, seen, counts, control, ratio, constant, channel.coefficients, channel.errors)
 
 
 def _bind_channel(frame: Frame, merge: Floats, templates: Floats, moving: Moving | None, *, paired: bool) -> BoundChannel:
@@ -168,20 +174,22 @@ def _bind_channel(frame: Frame, merge: Floats, templates: Floats, moving: Moving
         merge, templates = merge[np.ix_(frame.kept, used)], templates[used]
     content = np.abs(frame.held @ merge) @ np.abs(templates)
     content = np.where(content > 0, np.clip(content, *CONTENT), CONTENT[1])
-    sums, strongest = templates.sum(axis=1), np.full(len(content), np.inf)
+    counted = frame.errors is None and frame.control is None
+    sums, strongest = templates.sum(axis=1) if counted else np.zeros(len(templates)), np.full(len(content), np.inf)
     if frame.control is not None:
-        sums, strongest = np.zeros(len(templates)), 2.0 * (1.0 + frame.ratio) * content
+        strongest = 2.0 * (1.0 + frame.ratio) * content
     empty = templates / content
     bound = None if moving is None else _bound_moving(frame, moving, content)
     if frame.seen is not None:
         empty, strongest = np.ascontiguousarray(empty[:, ~frame.seen]), strongest[~frame.seen]
-        if frame.control is None:
+        if counted:
             templates = np.ascontiguousarray(templates[:, frame.seen])
     active = _active(frame.rule, merge)
-    pairs, pair_of = _pairs(templates, active, len(frame.target)) if paired and bound is None else (None, _NONE)
+    paired = paired and bound is None and frame.errors is None
+    pairs, pair_of = _pairs(templates, active, len(frame.target)) if paired else (None, _NONE)
     return BoundChannel(
         frame.rule, frame.local, frame.target, merge, templates, sums, empty, strongest,
-        frame.counts, frame.control, frame.ratio, frame.constant, active, pairs, pair_of, bound,
+        frame.counts, frame.control, frame.ratio, frame.constant, active, pairs, pair_of, bound, frame.errors,
     )  # fmt: skip
 
 
@@ -228,7 +236,9 @@ def bind(joint: Joint, data: Data, floating: Ints, known: Sequence[Frame], *, pa
     multiplicative = joint.constrained[floating]
     for channel in channels:
         multiplicative[channel.target[channel.rule.excursion_columns]] = False
-    total = sum(float(np.max(counts.sum(axis=-1), initial=0.0)) for counts in data.counts)
+    seen = zip(joint.channels, data.counts, strict=True)
+    sizes = (counts if channel.errors is None else channel.errors.standard(counts) ** 2 for channel, counts in seen)
+    total = sum(float(np.max(size.sum(axis=-1), initial=0.0)) for size in sizes)
     lower, upper = joint.parameters.domains()
     return BoundLikelihood(
         channels, floating, lower[floating], upper[floating], joint.constrained, data.aux, multiplicative, max(total, 1.0)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.parameters import ParameterSet
+    from cevnsfit.stats.gaussian import Errors
     from cevnsfit.stats.moving import Moving
 
 
@@ -128,7 +129,7 @@ class Channel:
     components
         Component ("cevns", "brn", ...) of each template, length M.
     observed
-        Counts, shape (nb,), or None.
+        Counts, or values with `errors`, shape (nb,), or None.
     control
         Control region that measures one more background, or None.
     bins
@@ -137,6 +138,8 @@ class Channel:
         The templates that a parameter moves in time, the last axis: `templates` are those where it is 0. None for none.
     experiment
         The experiment that it is one of several channels of; empty where it is the only one.
+    errors
+        Those of the observed values; None where these are counts.
     """
 
     name: str
@@ -148,6 +151,7 @@ class Channel:
     bins: tuple[int, ...]
     moving: Moving | None = None
     experiment: str = ""
+    errors: Errors | None = None
 
     def __post_init__(self) -> None:
         rows, nb = self.templates.shape
@@ -156,8 +160,12 @@ class Channel:
             raise CevnsfitError(message)
         counts = [] if self.observed is None else [self.observed]
         counts += [] if self.control is None else [self.control.counts]
-        if any(item.shape != (nb,) or not np.all(item >= 0) for item in counts):
-            message = f"channel {self.name}: counts must be {nb} numbers >= 0"
+        lowest = 0.0 if self.errors is None else -np.inf
+        if any(item.shape != (nb,) or not np.all(item >= lowest) or not np.isfinite(item).all() for item in counts):
+            message = f"channel {self.name}: {'counts' if self.errors is None else 'data'} must be {nb} numbers{' >= 0' if self.errors is None else ''}"
+            raise CevnsfitError(message)
+        if self.errors is not None and (self.control is not None or self.errors.up.shape != (nb,)):
+            message = f"channel {self.name}: values need {nb} errors, and a control region goes with counts alone"
             raise CevnsfitError(message)
         if not np.isfinite(self.templates).all():
             message = f"channel {self.name}: templates must be finite"
@@ -167,6 +175,16 @@ class Channel:
     def owner(self) -> str:
         """Return the name of its experiment."""
         return self.experiment if self.experiment else self.name
+
+    def possible(self, expected: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return expectations as data: those of counts are cut at 0."""
+        return np.maximum(expected, 0.0) if self.errors is None else expected
+
+    def drawn(self, mean: NDArray[np.float64], rng: np.random.Generator, size: int) -> NDArray[np.float64]:
+        """Return pseudo-data around expectations (nb,), shape (size, nb)."""
+        if self.errors is not None:
+            return self.errors.drawn(mean, rng, size)
+        return rng.poisson(mean, (size, len(mean))).astype(np.float64)
 
     def moved(self, factors: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what arrival times add to the expected counts, shape (P, nb), at amplitudes (P, M) and local parameters (P, n)."""

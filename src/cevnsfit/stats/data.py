@@ -112,22 +112,23 @@ def observed_or_asimov(joint: Joint) -> Data:
 def toy_data(joint: Joint, theta: Floats, rng: np.random.Generator, size: int) -> Data:
     """Return `size` pseudo-experiments at theta, shape (n,).
 
-    Counts and control counts fluctuate as Poisson, the centres of the constraints as unit normals around theta.
+    Counts and control counts fluctuate as Poisson, values by their errors, the centres of the constraints as unit normals around theta.
     """
     counts, control = _means(joint, theta)
     centres = np.where(joint.constrained, theta + rng.standard_normal((size, len(theta))), 0.0)
     return Data(
-        tuple(rng.poisson(mean, (size, len(mean))).astype(np.float64) for mean in counts),
+        tuple(channel.drawn(mean, rng, size) for channel, mean in zip(joint.channels, counts, strict=True)),
         tuple(None if mean is None else rng.poisson(mean, (size, len(mean))).astype(np.float64) for mean in control),
         centres,
     )
 
 
 def _means(joint: Joint, theta: Floats) -> tuple[tuple[Floats, ...], tuple[Floats | None, ...]]:
-    """Return expected counts and control counts, measured background included; negative counts are cut at 0."""
+    """Return expected data and control counts, measured background included; negative counts are cut at 0."""
     backgrounds = measured_backgrounds(joint, theta)
     totals = expected_totals(joint, theta)
-    counts = tuple(np.maximum(total[0] + (0.0 if b is None else b), 0.0) for total, b in zip(totals, backgrounds, strict=True))
+    parts = zip(joint.channels, totals, backgrounds, strict=True)
+    counts = tuple(channel.possible(total[0] + (0.0 if b is None else b)) for channel, total, b in parts)
     control = tuple(
         None if b is None or channel.control is None else channel.control.ratio * b
         for channel, b in zip(joint.channels, backgrounds, strict=True)

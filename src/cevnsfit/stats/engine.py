@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from cevnsfit.stats.binding import bind_data
+from cevnsfit.stats.gaussian import Measured, measured
 from cevnsfit.stats.poisson import Events, OnOff, events, logarithms, on_off, on_off_weight
 from cevnsfit.stats.rule import curvature, evaluate, jacobian, pull_back, select
 
@@ -54,7 +55,7 @@ class Piece(NamedTuple):
 
     terms: Terms
     slope: Floats
-    bins: Events | OnOff
+    bins: Events | OnOff | Measured
     force: Floats | None
     moved: Moved | None = None
     by_count: Floats | None = None
@@ -96,6 +97,8 @@ def _depth(
     pressed: bool = False,
 ) -> Floats | None:
     """Return the depths of the bins without any counts, shape (P, ne), 1 for others; None where none is negative, unless they are `pressed`."""
+    if channel.errors is not None:
+        return None
     if counts.ndim == 2 and not pressed and mu.min(initial=0.0) >= 0.0:
         return None
     found = factors @ channel.empty
@@ -114,8 +117,11 @@ def _evaluate_channel(
     factors = terms.amplitudes @ channel.merge
     moved, mu = _counts(channel, terms.amplitudes, theta, factors)
     counts, control = _rows(channel.counts, rows), None if channel.control is None else _rows(channel.control, rows)
-    bins: Events | OnOff
-    if control is None:
+    bins: Events | OnOff | Measured
+    if channel.errors is not None:
+        bins = measured(mu, counts, channel.errors)
+        slope = bins.slope @ channel.templates.T
+    elif control is None:
         bins = events(mu, counts, bound.floor)
         slope = -(bins.pull @ channel.templates.T)
     else:
@@ -158,10 +164,10 @@ def _counts(channel: BoundChannel, amplitudes: Floats, theta: Floats, factors: F
 def _sums(channel: BoundChannel, factors: Floats, moved: Moved | None) -> Floats:
     """Return the sum of the expected counts over all plain bins, (P,)."""
     total = factors @ channel.sums
-    return total if moved is None or channel.control is not None else total + moved.counts.sum(axis=1)
+    return total if moved is None or channel.control is not None or channel.errors is not None else total + moved.counts.sum(axis=1)
 
 
-def _by_count(moving: BoundMoving, bins: Events | OnOff, push: Floats | None, shape: tuple[int, ...]) -> Floats:
+def _by_count(moving: BoundMoving, bins: Events | OnOff | Measured, push: Floats | None, shape: tuple[int, ...]) -> Floats:
     """Return the slopes of the value in the expected counts of all bins, (P, nb)."""
     result = np.full(shape, 2.0) if isinstance(bins, Events) else np.zeros(shape)
     result[:, moving.seen] += -bins.pull if isinstance(bins, Events) else bins.slope
@@ -202,9 +208,11 @@ def evaluate_problem(bound: BoundLikelihood, theta: Floats, rows: Ints, points: 
     return Evaluation(value, gradient, blocked, depth, pressed, tuple(pieces))
 
 
-def _weights(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> NDArray[np.float32]:
+def _weights(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints) -> NDArray[np.float32] | Floats:
     """Return the curvature in the expected counts, shape (P, nb)."""
     bins, everything = piece.bins, len(chosen) == len(piece.slope)
+    if isinstance(bins, Measured):
+        return bins.curvature[chosen]
     if isinstance(bins, Events):
         pull, mu = (bins.pull, bins.mu) if everything else (bins.pull[chosen], bins.mu[chosen])
         return np.divide(pull, mu, out=np.empty(pull.shape, dtype=np.float32), casting="same_kind")
@@ -224,7 +232,7 @@ def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: In
     terms = select(piece.terms, chosen)
     bare = jacobian(channel.rule, terms)
     slopes = _slopes(channel, bare)
-    count, n, _ = slopes.shape
+    n = slopes.shape[1]
     weights = _weights(channel, piece, chosen, rows)
     moving, moved, by_count = channel.moving, piece.moved, piece.by_count
     added: Floats | None = None
@@ -234,9 +242,11 @@ def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: In
         added = moving.jacobian(moved, bare)
         second += moving.curvature(moved, bare, by_count[chosen])
     if channel.pairs is None:
-        counts = (slopes.reshape(count * n, -1) @ channel.templates[channel.active]).reshape(count, n, -1)
+        counts = slopes @ channel.templates[channel.active]
         counts = counts if moving is None or added is None else counts + added[:, :, moving.seen]
-        gauss_newton = (counts * weights[:, None, :]) @ counts.transpose(0, 2, 1)
+        precision = None if channel.errors is None else channel.errors.precision
+        weighted = counts * weights[:, None, :] if precision is None else counts @ (2.0 * precision)
+        gauss_newton = weighted @ counts.transpose(0, 2, 1)
     else:
         products = weights @ channel.pairs.T
         gauss_newton = slopes @ products[:, channel.pair_of].astype(np.float64) @ slopes.transpose(0, 2, 1)
@@ -315,6 +325,8 @@ def nll2_at(bound: BoundLikelihood, theta: Floats, rows: Ints) -> Floats:
             moved, mu = _counts(channel, amplitudes, theta, factors)
             if channel.control is not None:
                 value += on_off(mu, counts, _rows(channel.control, rows), channel.ratio).value
+            elif channel.errors is not None:
+                value += measured(mu, counts, channel.errors).value
             else:
                 value += logarithms(mu, counts)
                 depth = _depth(channel, factors, mu, counts, None, moved)

@@ -141,6 +141,9 @@ def _counts(channel: Channel) -> dict[str, list[float]]:
     counts = {"bins": [float(size) for size in channel.bins]}
     if channel.observed is not None:
         counts["observed"] = _sums(channel.observed)
+    if channel.errors is not None:
+        counts["errors"] = [*_sums(channel.errors.up), *_sums(channel.errors.down)]
+        counts["covariance"] = [] if channel.errors.covariance is None else _sums(channel.errors.covariance.ravel())
     if channel.control is not None:
         counts["control region"] = [channel.control.ratio, *_sums(channel.control.counts)]
     return counts

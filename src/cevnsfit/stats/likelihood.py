@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.core.axes import Axis
     from cevnsfit.stats.channel import Channel
+    from cevnsfit.stats.gaussian import Errors
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.points import Minimised
 
@@ -189,12 +190,15 @@ class Likelihood(Document):
         """
         settings = self._settings({**({} if values is None else values), **more})
         if self.nominal is not None and not components:
-            return {name: self._histogram(name, counts) for name, counts in self.nominal(settings).items()}
+            return {name: self._histogram(name, counts, None) for name, counts in self.nominal(settings).items()}
         joint = self.at({name: settings[name] for name in self.nonlinear.names})
+        errors = {channel.name: channel.errors for channel in joint.channels}
         found = expected(joint, np.array([settings[name] for name in joint.parameters.names]))
         if components:
-            return {name: {part: self._histogram(name, counts) for part, counts in parts.items()} for name, parts in found.items()}
-        return {name: self._histogram(name, np.sum([*parts.values()], axis=0)) for name, parts in found.items()}
+            return {
+                name: {part: self._histogram(name, counts, errors[name]) for part, counts in parts.items()} for name, parts in found.items()
+            }
+        return {name: self._histogram(name, np.sum([*parts.values()], axis=0), errors[name]) for name, parts in found.items()}
 
     def _settings(self, values: Mapping[str, float]) -> dict[str, float]:
         """Return the values of all parameters, checked; nuisances at their defaults."""
@@ -207,11 +211,13 @@ class Likelihood(Document):
             settings[name] = parameter.number(value)
         return settings
 
-    def _histogram(self, channel: str, counts: Floats) -> Histogram:
+    def _histogram(self, channel: str, counts: Floats, errors: Errors | None) -> Histogram:
         if channel not in self.axes:
             message = f"{channel} has no histogram: the axes of its bins were not given to this likelihood, built by hand"
             raise CevnsfitError(message)
-        return Histogram(self.axes[channel], counts.reshape([axis.nbins for axis in self.axes[channel]]))
+        shape = [axis.nbins for axis in self.axes[channel]]
+        squares = None if errors is None else errors.variances.reshape(shape)
+        return Histogram(self.axes[channel], counts.reshape(shape), squares=squares)
 
     def with_data(
         self,
@@ -241,7 +247,7 @@ class Likelihood(Document):
         UnknownNameError, DomainError
             If a true parameter or a channel is unknown, or a value outside its domain.
         CevnsfitError
-            If counts are not numbers >= 0 of the right shape, or a seed is missing or one too many.
+            If data are not numbers of the right shape, >= 0 for counts, or a seed is missing or one too many.
         """
         asked = {**({} if truth is None else truth), **true}
         values = {name: self.parameters[name].number(value) for name, value in asked.items()}

@@ -75,6 +75,10 @@ class Moving:
         flat = amplitudes @ self.constants.reshape(len(self.rows), -1)
         return np.asarray(flat.reshape(*amplitudes.shape[:-1], *self.constants.shape[1:]))
 
+    def scaled(self, factors: Floats) -> Moving:
+        """Return what moves when the rows of the channel are multiplied by factors, shape (M,)."""
+        return replace(self, constants=self.constants * factors[self.rows, None, None])
+
     def kept(self, rows: Ints) -> Moving | None:
         """Return what moves among some rows of the channel, counted anew; None where nothing does."""
         places = {int(row): place for place, row in enumerate(rows)}

@@ -117,6 +117,9 @@ _FITS: Final[Mapping[str, tuple[str, str, SignalSystematics | None]]] = {
     "lar-2020": ("coherent-lar-2020", "signal-strength", None),
     "lar-2020.shapes": ("coherent-lar-2020", "signal-strength", "shapes"),
 }
+_FIXED: Final[Mapping[str, object]] = {"coherent-csi-2021:systematics.onset.enabled": False}
+"""The onset of CsI 2021 as the publication and the independent program have it: fixed."""
+
 _COMPOUNDS: Final = {"ar-40": "Ar[40]", "cs-133": "CsI", "i-127": "CsI"}
 _LOOPS: Final = {"mu-tau": (MUON_MASS, TAU_MASS), "e-mu": (ELECTRON_MASS, MUON_MASS), "e-tau": (ELECTRON_MASS, TAU_MASS)}
 _COMBINED: Final = ("coherent-csi-2021", "coherent-lar-2020")
@@ -139,13 +142,16 @@ def prepare() -> Shared:
 
 def fit_strength(name: str, model: str, systematics: SignalSystematics | None) -> StrengthFit:
     """Return the fit of a shipped experiment with the strength of "signal-strength" or of "released-templates", see `build_likelihood`."""
-    experiment = load_experiment(name)
-    likelihood = build_likelihood(experiment, model=model, signal_systematics=systematics)
+    likelihood = build_likelihood(name, model=model, changes=_fixed(name), signal_systematics=systematics)
     best = fit(likelihood, minos=(STRENGTH,))
     joint = likelihood.at({})
     nominal = expected(joint, joint.parameters.defaults())[name]
-    found = StrengthFit(experiment, nominal, best, {})
+    found = StrengthFit(load_experiment(name), nominal, best, {})
     return replace(found, errors=_count_errors(joint, found))
+
+
+def _fixed(*names: str) -> dict[str, object]:
+    return {path: value for path, value in _FIXED.items() if path.partition(":")[0] in names}
 
 
 def _with_error(best: FitResult, parameter: str) -> Ours:
@@ -223,6 +229,7 @@ def _csi_2021() -> dict[str, CheckFunction]:
         "csi-2021.weak-mixing-angle": lambda _: fit_parameter("coherent-csi-2021", "weak-mixing-angle", "sin2_theta_w"),
         "csi-2021.cross-section": lambda _: fit_parameter("coherent-csi-2021", "cross-section", "sigma_csi"),
         "csi-2021.neutron-radius": lambda _: fit_parameter("coherent-csi-2021", "neutron-radius", "r_n"),
+        **{f"csi-2021.onset.{ns}": _computed(standard_nll2, "coherent-csi-2021", "onset", ns) for ns in (50, 100, 145)},
     }
 
 
@@ -326,7 +333,7 @@ def _nuclide(name: str, radius: float | None = None) -> Nuclide:
 
 def allowed_couplings(model: str, mass: float) -> tuple[tuple[float, float], ...]:
     """Return the allowed couplings of a mediator of `mass` [MeV] at 90 % (one degree of freedom), CsI 2021 and LAr 2020 combined."""
-    return intervals(build_likelihood(*_COMBINED, model=model), "g", at={"mass": mass}).allowed
+    return intervals(build_likelihood(*_COMBINED, model=model, changes=_fixed(*_COMBINED)), "g", at={"mass": mass}).allowed
 
 
 def first_limit(model: str, mass: float) -> float:
@@ -336,7 +343,13 @@ def first_limit(model: str, mass: float) -> float:
 
 def fit_parameter(name: str, model: str, parameter: str) -> Ours:
     """Return the best value of a model's parameter for one experiment, with the mean of its two profile errors."""
-    return _with_error(fit(build_likelihood(name, model=model, floating=(parameter,)), minos=(parameter,)), parameter)
+    likelihood = build_likelihood(name, model=model, changes=_fixed(name), floating=(parameter,))
+    return _with_error(fit(likelihood, minos=(parameter,)), parameter)
+
+
+def standard_nll2(name: str, systematic: str, value: float) -> float:
+    """Return -2 ln lambda of the Standard Model for one experiment with one of its systematics held."""
+    return fit(build_likelihood(name, model="sm"), at={f"{name}.{systematic}": value}, minos=()).nll2
 
 
 def released_runs(name: str) -> dict[str, Run]:

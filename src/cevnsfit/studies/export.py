@@ -21,6 +21,7 @@ from cevnsfit.io.exports.simplified import write_simplified
 from cevnsfit.stats.likelihood import Likelihood
 from cevnsfit.studies.exclusion import regions_of
 from cevnsfit.studies.export_likelihood import RECORD, about_model, hs3, simplified, workspaces, write_workspaces
+from cevnsfit.studies.frozen import Frozen
 from cevnsfit.studies.provenance import companion, section
 from cevnsfit.studies.scan import Scan, ends_of
 
@@ -200,14 +201,25 @@ def limits_of(scans: Sequence[Scan], levels: Sequence[Level]) -> Limits:
 
 def attached_inputs(file: Path) -> dict[str, Any]:
     """Return the digests of the inputs of an exported likelihood, from the file itself or the `.metadata.json` beside it."""
-    beside = companion(file, "metadata")
-    values = read_document(beside if beside.exists() else file)
-    sections = (values, section(values, "metadata"), section(values, "misc", "cevnsfit"), section(values, "metadata", "cevnsfit"))
-    found = next((section["inputs"] for section in sections if "inputs" in section), None)
+    found = _said(file, "inputs")
     if not isinstance(found, dict):
         message = f"{file}: does not say which inputs it was made from"
         raise ResultError(message)
     return found
+
+
+def frozen_in(file: Path) -> Frozen | None:
+    """Return the parameters that are frozen in an exported likelihood, None without any."""
+    found = _said(file, "frozen")
+    return None if found is None else Frozen(**found)
+
+
+def _said(file: Path, key: str) -> Any:
+    """Return what the metadata of an exported likelihood say of something, None if nothing."""
+    beside = companion(file, "metadata")
+    values = read_document(beside if beside.exists() else file)
+    sections = (values, section(values, "metadata"), section(values, "misc", "cevnsfit"), section(values, "metadata", "cevnsfit"))
+    return next((section[key] for section in sections if key in section), None)
 
 
 def require_same_inputs(known: Mapping[str, Any], other: Mapping[str, Any], what: str) -> None:

@@ -27,6 +27,7 @@ from cevnsfit.physics.interactions.terms import Target
 from cevnsfit.physics.nuclei import composition
 from cevnsfit.spec.workspaces import validate
 from cevnsfit.stats.data import observed_or_asimov
+from cevnsfit.studies.frozen import frozen_in_export
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.provenance import companion
 from cevnsfit.studies.scan import data_of
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
+    from cevnsfit.studies.frozen import Frozen
 
 RECORD: Final = "ins0000000"
 """Placeholder of the INSPIRE identifier that the schema of patchsets asks for."""
@@ -165,12 +167,12 @@ def workspaces(
     if missing:
         message = f"{', '.join(missing)} must be held for a workspace: add --at {missing[0]}=VALUE, or --grid for a patchset"
         raise CevnsfitError(message)
-    made = []
+    made, frozen = [], frozen_in_export(likelihood, points, data)
     for point in points:
         joint, values = joint_at(likelihood, point)
-        made.append(histfactory.workspace(joint.physical, data, values))
+        made.append(histfactory.workspace(joint.physical, data, {**values, **({} if frozen is None else frozen.values)}))
     metadata |= {"shape": {p.name: float(held.get(p.name, p.default)) for p in likelihood.nonlinear if p.name != label}}
-    metadata |= {"couplings": _about_couplings(likelihood, made[0]), **_about_workspace(made[0])}
+    metadata |= {"couplings": _about_couplings(likelihood, made[0]), **_about_workspace(made[0], frozen)}
     if not grid:
         validate(made[0].spec, "workspace")
         return Workspaces(made[0].spec, None, metadata)
@@ -205,7 +207,7 @@ def _about_couplings(likelihood: Likelihood, exported: histfactory.Exported) -> 
     return {name: {key: getattr(parameters[name], key) for key in fields} for name in names}
 
 
-def _about_workspace(exported: histfactory.Exported) -> dict[str, Any]:
+def _about_workspace(exported: histfactory.Exported, frozen: Frozen | None) -> dict[str, Any]:
     """Return how to read a workspace, and what it does not hold."""
     notes = ["a nonlinear parameter (mass, radius) has one value in a workspace; other values are other workspaces or patches", _POSITIVE]
     if any(powers != {name: 1} for name, powers in exported.monomials.items()):
@@ -214,8 +216,11 @@ def _about_workspace(exported: histfactory.Exported) -> dict[str, Any]:
         notes.append("a background measured in a control region has one shapefactor a bin; cevnsfit profiles it in closed form")
     if exported.without_effect:
         notes.append(f"constrained parameters that change no template have no counterpart: {', '.join(exported.without_effect)}")
+    if frozen is not None:
+        notes.append(str(frozen))
     return {
         "normfactors": exported.monomials,
+        **({} if frozen is None else {"frozen": plain(frozen)}),
         "modifier_settings": histfactory.INTERPOLATION,
         "not_expressed": notes,
         "constants": "-2 ln L of pyhf minus that of cevnsfit = sum 2 (n - n ln n + ln n!) over all bins + ln(2 pi) for each constrained parameter",

@@ -143,8 +143,9 @@ def without_signal(joint: Joint) -> Joint:
     """Return the likelihood with the signal's templates set to zero."""
     channels = []
     for channel in joint.channels:
-        keep = np.array([component != SIGNAL for component in channel.components])
-        channels.append(dataclasses.replace(channel, templates=channel.templates * keep[:, None]))
+        keep = np.array([float(component != SIGNAL) for component in channel.components])
+        moving = None if channel.moving is None else channel.moving.scaled(keep)
+        channels.append(dataclasses.replace(channel, templates=channel.templates * keep[:, None], moving=moving))
     return join(joint.parameters, tuple(channels))
 
 

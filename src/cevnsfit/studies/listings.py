@@ -66,7 +66,7 @@ def experiment(one: Experiment) -> Parts:
     measured = ((name, "control region") for part in one.parts for name in part.spec.control_region)
     yield Sheet("Backgrounds", ("background", "count"), [*dict.fromkeys([*counts, *measured])])
     yield Sheet("Systematics", ("parameter", "kind"), _systematics(one))
-    yield f"observed counts: {count_text(observed_events(one))}"
+    yield f"observed counts: {count_text(observed_events(one), one.outside)}"
     yield f"shares events with: {', '.join(spec.overlaps) if spec.overlaps else 'no other experiment'}"
     yield f"folder: {one.folder}"
 
@@ -77,7 +77,10 @@ def _systematics(one: Experiment) -> list[tuple[str, str]]:
 
     effects = [effect_of(part, key) for part in one.parts for key in part.spec.systematics]
     rows = (
-        (parameter.name, effect.entry.kind if effect.entry.enabled else f"{effect.entry.kind}, off")
+        (
+            parameter.name,
+            ", ".join([effect.entry.kind, *[parameter.description] * (len(effect.parameters) > 1), *["off"] * (not effect.entry.enabled)]),
+        )
         for effect in effects
         for parameter in effect.parameters
     )
@@ -96,8 +99,8 @@ def nuclides(one: Experiment) -> dict[str, float]:
     return found
 
 
-def observed_events(one: Experiment) -> int | None:
-    """Return the number of events that an experiment observed, in its tables or its workspace; None for a projection."""
+def observed_events(one: Experiment) -> float | None:
+    """Return the number of events that an experiment observed, or the sum of values with errors, in its tables or its workspace; None for a projection."""
     from cevnsfit.model.workspace import counting
 
     if one.channels:
@@ -109,9 +112,10 @@ def observed_events(one: Experiment) -> int | None:
     return None if counts is None else round(float(counts.sum()))
 
 
-def count_text(value: int | None) -> str:
-    """Return a number of events in words."""
-    return "none" if value is None else str(value)
+def count_text(value: float | None, outside: int = 0) -> str:
+    """Return a number of events in words, with those of a list that are `outside` the window."""
+    text = "none" if value is None else str(value) if isinstance(value, int) else f"{value:.6g} (values with errors)"
+    return f"{text}, and {outside} outside the window" if outside else text
 
 
 def models(several: Sequence[SignalModel]) -> Parts:

@@ -39,7 +39,7 @@ def require_possible(joint: Joint, axes: Mapping[str, Axes]) -> None:
 
 def impossible_bins(channel: Channel, axes: Axes) -> list[str]:
     """Return the bins with events in which no template has anything, in words; the background of a control region is in all of its bins."""
-    if channel.observed is None or channel.control is not None:
+    if channel.observed is None or channel.control is not None or channel.errors is not None:
         return []
     peaks = np.abs(channel.templates).max(axis=1, initial=0.0, keepdims=True)
     empty = np.all(np.abs(channel.templates) <= NOTHING * peaks, axis=0)
@@ -58,6 +58,7 @@ def negative_bins(joint: Joint, axes: Mapping[str, Axes]) -> list[str]:
     return [
         f"{channel.name}: the model expects {total[0, place]:.3g} events in {text}"
         for channel, total in zip(joint.channels, totals, strict=True)
+        if channel.errors is None
         for place, text in _named(total[0] < 0.0, axes.get(channel.name, ()))
     ]
 

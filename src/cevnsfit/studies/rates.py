@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.axes import Axis
+    from cevnsfit.stats.gaussian import Errors
     from cevnsfit.stats.likelihood import Likelihood
 
 
@@ -41,6 +42,8 @@ class Rates(Histogram):
         Values of the model's parameters at which they are expected.
     about
         What the likelihood is about.
+    errors
+        Errors of the observed values, None where these are counts.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
@@ -51,6 +54,8 @@ class Rates(Histogram):
         "values": None,
         "components": "totals",
         "observed": None,
+        "squares": None,
+        "errors": None,
         **keys_of(About, "about"),
         "about": None,
     }
@@ -60,6 +65,7 @@ class Rates(Histogram):
     observed: NDArray[np.float64] | None
     at: Mapping[str, float]
     about: About
+    errors: Errors | None = field(default=None, kw_only=True)
 
     @property
     def edges(self) -> dict[str, NDArray[np.float64]]:
@@ -94,8 +100,9 @@ class Rates(Histogram):
     def _along(self, place: int, axis: Axis) -> Projection:
         others = tuple(i for i in range(len(self.axes)) if i != place)
         observed = None if self.observed is None else self.observed.sum(axis=others)
+        errors = None if self.errors is None else self.errors.along(self.contents.shape, place)
         components = {name: values.sum(axis=others) for name, values in self.components.items()}
-        return Projection(self.experiment, axis.name, axis.unit, axis.display_edges, observed, components)
+        return Projection(self.experiment, axis.name, axis.unit, axis.display_edges, observed, components, errors)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -211,7 +218,9 @@ def counts_at(likelihood: Likelihood, at: Mapping[str, float], *, profiled: bool
     for channel in joint.channels:
         parts = {name: values.reshape(channel.bins) for name, values in counts[channel.name].items()}
         total, observed = np.sum([*parts.values()], axis=0), None if channel.observed is None else channel.observed.reshape(channel.bins)
-        counted = Rates(likelihood.axes.get(channel.name, ()), total, channel.name, parts, observed, used, known)
+        squares = None if channel.errors is None else channel.errors.variances.reshape(channel.bins)
+        axes = likelihood.axes.get(channel.name, ())
+        counted = Rates(axes, total, channel.name, parts, observed, used, known, squares=squares, errors=channel.errors)
         if channel.experiment:
             own = several.setdefault(channel.experiment, {})
             own[channel.name.removeprefix(f"{channel.experiment}.")] = counted

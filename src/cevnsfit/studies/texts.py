@@ -11,6 +11,8 @@ from cevnsfit.report.tables import Sheet, format_intervals, format_value
 from cevnsfit.studies.forecast import lines_of, varied
 from cevnsfit.studies.setup import units_of
 
+_MANY = 100.0
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -59,7 +61,7 @@ def rates(counts: Rates) -> Parts:
     rows = [(name, f"{total:.2f}") for name, total in counts.totals.items()]
     rows.append(("all", f"{counts.total:.2f}"))
     if counts.observed is not None:
-        rows.append(("observed", f"{counts.observed.sum():.0f}"))
+        rows.append(("observed", _counted(counts.observed.sum())))
     yield Sheet(", ".join(filter(None, (counts.experiment, counts.about.model))), ("component", "counts"), rows)
     yield from _remarks(counts)
 
@@ -70,10 +72,15 @@ def channel_rates(counts: ChannelRates) -> Parts:
     rows = [(name, *(f"{part.totals.get(name, 0.0):.2f}" for part in parts), f"{total:.2f}") for name, total in totals.items()]
     rows.append(("all", *(f"{part.total:.2f}" for part in parts), f"{sum(totals.values()):.2f}"))
     if counts.seen is not None:
-        rows.append(("observed", *(f"{part.seen:.0f}" for part in parts), f"{counts.seen:.0f}"))
+        rows.append(("observed", *(_counted(part.seen) for part in parts if part.seen is not None), _counted(counts.seen)))
     title = ", ".join(filter(None, (counts.experiment, counts.about.model)))
     yield Sheet(title, ("component", *counts.channels, "counts"), rows)
     yield from _remarks(counts)
+
+
+def _counted(value: float) -> str:
+    """Return a number of events, or a sum of values with errors, in words."""
+    return f"{value:.0f}" if value.is_integer() or abs(value) >= _MANY else f"{value:.3g}"
 
 
 def _remarks(counts: Rates | ChannelRates) -> Iterator[str]:
@@ -118,7 +125,7 @@ def _counts(found: Iterable[Rates | ChannelRates]) -> Iterator[tuple[str, str, s
         yield from ((entry.experiment, name, f"{total:.1f}") for name, total in entry.totals.items())
         yield entry.experiment, "all", f"{sum(entry.totals.values()):.1f}"
         if entry.seen is not None:
-            yield entry.experiment, "observed", f"{entry.seen:.0f}"
+            yield entry.experiment, "observed", _counted(entry.seen)
 
 
 def _signal(significance: float) -> str:
@@ -132,7 +139,7 @@ def strengths(found: Sequence[SignalStrength]) -> Parts:
     rows = [
         (
             entry.label,
-            f"{entry.observed:.0f}",
+            _counted(entry.observed),
             f"{entry.expected:.1f}",
             format_value(entry.strength, entry.error),
             f"{entry.nll2:.1f} / {entry.ndof}",

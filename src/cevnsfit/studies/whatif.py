@@ -29,7 +29,7 @@ from cevnsfit.studies.setup import build, own_name, require_files, split_path
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -150,10 +150,24 @@ def what_if(
     if not isinstance(grids, Mapping) or not grids or any(np.size(values) == 0 for values in grids.values()):
         message = "a what-if scan needs a field to vary: --vary PATH=START:STOP:COUNT[:log], in Python vary={'PATH': [...]}"
         raise CevnsfitError(message)
+    _check_errors(likelihood, grids)
     fields = tuple(_field(origin, path, np.atleast_1d(numbers(path, values))) for path, values in grids.items())
     combinations = [tuple(map(float, values)) for values in itertools.product(*(field.values for field in fields))]
     found = results(executor, whatif_row, [(origin, likelihood.inputs, tuple(grids), values, expect) for values in combinations], progress)
     return fields, tuple(row for row, _ in found), found[-1][1]
+
+
+def _check_errors(likelihood: Likelihood, paths: Iterable[str]) -> None:
+    """Raise CevnsfitError if a field changes the counts of an experiment whose data have errors."""
+    measured = {channel.owner for channel in likelihood.at({}).channels if channel.errors is not None}
+    for path in paths:
+        experiments, inner = split_path(path)
+        found = sorted(measured & {*experiments.split(",")} if experiments else measured)
+        if found and "systematics" not in inner.split("."):
+            message = (
+                f"{path}: the errors of {', '.join(found)} belong to its data and would not follow; only systematics can be varied there"
+            )
+            raise CevnsfitError(message)
 
 
 def as_planned(result: WhatIf, paths: Sequence[str], existing: Sequence[str]) -> WhatIf:
@@ -185,7 +199,7 @@ def _statistics_only(expected: Outlook) -> Outlook:
     """Return what is expected with every constrained parameter held at its nominal value."""
 
     def held(test: Hypothesis) -> Hypothesis:
-        nuisances = {p.name: 0.0 for p in test.joint.parameters if p.constrained and p.name not in test.at}
+        nuisances = {p.name: p.default for p in test.joint.parameters if p.constrained and p.name not in test.at}
         return hypothesis(test.joint, test.poi, test.value, at={**test.at, **nuisances})
 
     return outlook(held(expected.asimov), held(expected.real), expected.fluctuating, cl=expected.cl, dof=expected.dof)

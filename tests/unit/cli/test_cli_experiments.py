@@ -34,7 +34,9 @@ def test_list_as_json(command: Callable[..., Result]) -> None:
 
 def test_show(command: Callable[..., Result]) -> None:
     text = command("experiments", "show", CSI).stdout
-    assert all(part in text for part in ("arXiv:2110.07730", "sns_flux", f"{CSI}.onset", "arrival-shift, off", "1567", "gamma-smearing"))
+    assert all(part in text for part in ("arXiv:2110.07730", "sns_flux", f"{CSI}.onset", "arrival-shift", "1567", "gamma-smearing"))
+    assert "off" not in text
+    assert "arrival-shift, off" in command("experiments", "show", CSI, "--set", "systematics.onset.enabled=false").stdout
 
 
 def test_show_as_json(command: Callable[..., Result]) -> None:

@@ -160,7 +160,7 @@ def test_a_run_that_is_too_short_is_incomplete(command: Callable[..., Result]) -
         (("--prior", "g=0:1:log"), "both finite and above 0"),
         (("--prior", "gg=0:1"), "unknown parameter 'gg'"),
         (("--prior", "g=0:1", "--prior", "g=0:2"), "g has two priors"),
-        (("--walkers", "10"), "an even number of at least 18 walkers"),
+        (("--walkers", "10"), "an even number of at least 20 walkers"),
         (("--ensembles", "1"), "at least 2 ensembles"),
         (("--poi", "mas"), "unknown parameter 'mas'"),
         (("--poi", "mass"), "mass is both held (--at) and the parameter of interest"),

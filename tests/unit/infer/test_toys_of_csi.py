@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cevnsfit.stats.joint import Joint
 
 STRENGTH = "signal_strength"
+ONSET = "coherent-csi-2021.onset"
 FAR = 20.0
 
 
@@ -36,8 +37,11 @@ def joint_of(model: str, systematics: str | None = None, **shape: float) -> Join
 
 
 def without_bounds(joint: Joint) -> Joint:
-    """Return the likelihood with bounds that no pseudo-experiment reaches: a count may turn negative, the sum of all does not."""
-    return join(ParameterSet(tuple(replace(p, lower=-FAR, upper=FAR) for p in joint.parameters)), joint.channels)
+    """Return the likelihood with bounds that no pseudo-experiment reaches: a count may turn negative, the sum of all does not.
+
+    The onset keeps its own, which are six of its errors away.
+    """
+    return join(ParameterSet(tuple(p if p.name == ONSET else replace(p, lower=-FAR, upper=FAR) for p in joint.parameters)), joint.channels)
 
 
 def pulls(joint: Joint, toys: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +52,7 @@ def pulls(joint: Joint, toys: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     best, theta = free_fits(joint, data, truth[None], at={})
     assert np.isfinite(best).all()
     floating = np.array([i for i, p in enumerate(joint.parameters) if not p.fixed])
-    assert np.all(np.abs(theta[:, floating]) < FAR)
+    assert np.all(np.abs(theta[:, floating]) < [joint.parameters.parameters[i].upper for i in floating])
     bound, rows = bind_data(joint, data, floating), np.arange(toys)
     first, second = hessian(bound, evaluate_problem(bound, theta, rows), rows, rows)
     own = list(floating).index(place)
@@ -71,6 +75,25 @@ def test_with_systematics_the_signed_root_is_unit_normal(toys: int, seed: int) -
     _, root = pulls(joint_of("signal-strength", "profile"), toys, seed)
     assert root.mean() == pytest.approx(0.0, abs=3 / math.sqrt(toys))
     assert root.std() == pytest.approx(1.0, abs=3 / math.sqrt(2 * toys))
+
+
+def test_without_signal_the_onset_leaves_the_end_of_its_domain() -> None:
+    """There -2 ln lambda is concave in the onset, which the neutrons alone tell, and falls towards the middle."""
+    joint, toys = joint_of("signal-strength"), 64
+    place, lower = joint.parameters.index(ONSET), joint.parameters[ONSET].lower
+    truth = profile(joint, {STRENGTH: np.zeros(1)}).theta[0]
+    data = toy_data(joint, truth, np.random.default_rng(1), toys)
+    begin = truth.copy()
+    begin[place] = lower
+    found = profile(joint, {STRENGTH: np.zeros(toys)}, data=data, start=begin)
+    assert (found.converged.all(), found.fallbacks) == (True, 0)
+    shifts = np.linspace(lower, joint.parameters[ONSET].upper, 41)
+    rows = np.repeat(np.arange(toys), len(shifts))
+    at = {STRENGTH: np.zeros(len(rows)), ONSET: np.tile(shifts, toys)}
+    dense = profile(joint, at, data=data.rows(rows), start=truth).nll2.reshape(toys, -1)
+    inside = dense.argmin(axis=1) > 0
+    assert inside.sum() > 0.9 * toys
+    assert np.mean(found.nll2 <= dense.min(axis=1) + 1e-6) > 0.9
 
 
 @pytest.mark.parametrize("g", [4e-4, 0.032])

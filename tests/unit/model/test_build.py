@@ -96,13 +96,14 @@ def test_variants_act_on_every_power_of_the_coupling() -> None:
 
 @pytest.mark.parametrize(("pull", "shift"), [(1.0, 100.0), (-1.0, -100.0)])
 def test_an_arrival_shift_moves_the_pulse(pull: float, shift: float) -> None:
-    enabled = load_experiment(CSI21, {"systematics.onset.enabled": "true", "systematics.onset.sigma": "100 ns"})
-    joint = likelihood_of([enabled], "sm").at({})
+    joint = likelihood_of([load_experiment(CSI21, {"systematics.onset.sigma": "100 ns"})], "sm").at({})
     pulses = shipped(CSI21).spec.source.arrival.pulses
     moved = {f"source.arrival.pulses.{i}.mean": f"{p.mean * 1e9 + shift!r} ns" for i, p in enumerate(pulses)}
     wanted = counts(likelihood_of([load_experiment(CSI21, moved)], "sm").at({}))["cevns"]
     np.testing.assert_allclose(at(joint, f"{CSI21}.onset", pull)["cevns"], wanted, rtol=1e-10, atol=1e-12)
-    assert f"{CSI21}.onset" not in joint_of(CSI21).parameters
+    still = likelihood_of([load_experiment(CSI21, {"systematics.onset.enabled": "false"})], "sm").at({})
+    assert f"{CSI21}.onset" not in still.parameters
+    np.testing.assert_allclose(counts(still)["cevns"], counts(joint)["cevns"], rtol=1e-11)
 
 
 FLAT = {
@@ -152,7 +153,17 @@ def test_the_onset_that_the_data_prefer() -> None:
         assert found.valid
         assert found.values[f"{CSI21}.onset"] == pytest.approx(place, abs=2.0)
         assert found.nll2 == pytest.approx(lowest, abs=0.15)
-    assert fit(joint_of(CSI21), minos=()).nll2 == pytest.approx(93.86, abs=0.01)
+    assert fit(joint_of(CSI21), minos=()).nll2 == pytest.approx(90.63, abs=0.01)
+    assert fit(joint_of(CSI21), at={f"{CSI21}.onset": 0.0}, minos=()).nll2 == pytest.approx(93.86, abs=0.01)
+
+
+@pytest.mark.parametrize("treatment", ["profile", "shapes", "hold"])
+@pytest.mark.parametrize("change", [{}, {"systematics.onset.sigma": "250 ns"}, {"systematics.onset.components": ["cevns"]}])
+def test_the_onset_floats_under_every_treatment_of_the_signal(treatment: str, change: dict[str, object]) -> None:
+    likelihood = likelihood_of([load_experiment(CSI21, change)], "signal-strength", signal_systematics=treatment)
+    onset = likelihood.at({}).parameters[f"{CSI21}.onset"]
+    assert (onset.fixed, onset.constrained, onset.unit) == (False, "systematics.onset.sigma" in change, "1" if onset.constrained else "ns")
+    assert likelihood.at({}).parameters["sns_flux"].fixed == (treatment != "profile")
 
 
 def test_tables_of_arrival_times_move_too() -> None:
@@ -398,7 +409,9 @@ def test_an_experiment_is_given_once() -> None:
 
 def test_conflicting_definitions_of_a_shared_parameter_are_an_error() -> None:
     wide = load_experiment(LAR, {"systematics.sns_flux.sigma": "20"})
-    with pytest.raises(CevnsfitError, match="'sns_flux' is defined twice differently"):
+    with pytest.raises(
+        CevnsfitError, match=r"sns_flux is shared, and has two sizes: normalisation of 0\.1 in coherent-csi-2021, normalisation of 0\.2"
+    ):
         likelihood_of([shipped(CSI21), wide], "sm")
 
 

@@ -14,6 +14,7 @@ from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import About, plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, UnknownNameError
 from cevnsfit.infer.profile import profile
+from cevnsfit.stats.joint import expected
 from cevnsfit.stats.likelihood import Likelihood
 from cevnsfit.studies.agreement import signal_strengths
 from cevnsfit.studies.fitting import Fit, fit, poi_name, without_signal
@@ -43,11 +44,20 @@ def test_liquid_argon_fits_the_counts_of_an_independent_program(summary: Fit) ->
     assert summary.significance == pytest.approx(3.45, abs=0.02)
 
 
-def test_the_significance_is_the_distance_to_no_signal(summary: Fit) -> None:
-    joint = build(Analysis(LAR, "signal-strength")).at({})
+@pytest.mark.parametrize("experiments", [LAR, CSI])
+def test_the_significance_is_the_distance_to_no_signal(experiments: tuple[str, ...]) -> None:
+    joint, best = build(Analysis(experiments, "signal-strength")).at({}), fitted(Analysis(experiments, "signal-strength"), minos=())
     nothing = profile(joint, {"signal_strength": np.zeros(1)})
-    assert summary.significance**2 == pytest.approx(float(nothing.nll2[0]) - summary.nll2, abs=1e-5)
+    assert best.significance**2 == pytest.approx(float(nothing.nll2[0]) - best.nll2, abs=1e-5)
     assert profile(without_signal(joint), {}).nll2[0] == pytest.approx(float(nothing.nll2[0]), abs=1e-6)
+
+
+def test_without_signal_nothing_of_it_moves_in_time() -> None:
+    joint = build(Analysis(CSI, "sm", overrides=(("systematics.onset.enabled", "true"),))).at({})
+    names = joint.parameters.names
+    late = expected(without_signal(joint), joint.parameters.vector({name: 100.0 for name in names if name.endswith("onset")}))
+    assert any(name.endswith("onset") for name in names)
+    np.testing.assert_array_equal(late[CSI[0]]["cevns"], 0.0)
 
 
 def test_the_distance_to_the_standard_model_is_that_of_a_fit_with_couplings_at_their_defaults(summary: Fit) -> None:
@@ -172,7 +182,7 @@ def test_consistency_has_the_sign_of_the_excess() -> None:
     assert lar.pull > 0.0
     assert lar.strength == pytest.approx(136.1 / 122.1, abs=0.01)
     assert csi.observed == 1567
-    assert (csi.ndof, lar.ndof) == (98, 959)
+    assert (csi.ndof, lar.ndof) == (97, 959)  # the strengths, and the onset of CsI
     assert max(abs(csi.pull), abs(lar.pull)) < 1.0
 
 

@@ -108,7 +108,7 @@ def test_outside_the_domain_it_is_minus_infinity(likelihood: Likelihood) -> None
     assert np.isnan(likelihood.logpdf({"g": -1e-3}, gradient=True)[1]).all()
     with pytest.raises(UnknownNameError, match="did you mean"):
         likelihood.logpdf({"mas": 20.0})
-    with pytest.raises(CevnsfitError, match=r"n = 19"):
+    with pytest.raises(CevnsfitError, match=r"n = 20"):
         likelihood.logpdf(np.zeros(5))
 
 

@@ -150,17 +150,18 @@ def test_two_radii_from_python_and_the_command_line(tmp_path: Path) -> None:
 
 
 def test_an_exported_likelihood_is_loaded_again(likelihood: Likelihood, tmp_path: Path) -> None:
-    at = {"mass": 100.0}
+    onset = {"coherent-csi-2021.onset": 60.0}  # a workspace has one
+    at = {"mass": 100.0, **onset}
     cf.export(likelihood, "pyhf", tmp_path / "one.json", at=at)
-    cf.export(likelihood, "pyhf", tmp_path / "several", grid={"mass": [50.0, 100.0]})
+    cf.export(likelihood, "pyhf", tmp_path / "several", at=onset, grid={"mass": [50.0, 100.0]})
     workspace, patchset = (tmp_path / "several" / f"workspace{end}.json" for end in ("", ".patchset"))
     one = cf.load_likelihood(tmp_path / "one.json")
     patched = cf.load_likelihood(str(workspace), patchset=patchset, patch="mass_100")
     for found in (one, patched):
-        assert cf.fit(found, at={"g": 1e-3}, minos=()).nll2 == pytest.approx(
-            cf.fit(likelihood, at={**at, "g": 1e-3}, minos=()).nll2, abs=1e-6
-        )
-        assert found.logpdf({"g": 1e-3}, profiled=True) == pytest.approx(likelihood.logpdf({**at, "g": 1e-3}, profiled=True), abs=1e-6)
+        lowest = cf.fit(likelihood, at={**at, "g": 1e-3}, minos=()).nll2
+        assert cf.fit(found, at={"g": 1e-3}, minos=()).nll2 == pytest.approx(lowest, abs=1e-6)
+        assert found.logpdf({"g": 1e-3}, profiled=True) == pytest.approx(-0.5 * lowest, abs=1e-6)
+        assert found.logpdf({"g": 1e-3}) == pytest.approx(likelihood.logpdf({**at, "g": 1e-3}), abs=1e-6)
     with pytest.raises(CevnsfitError, match="a patchset and the name of a patch belong together"):
         cf.load_likelihood(workspace, patchset=patchset)
     with pytest.raises(CevnsfitError, match="this likelihood does not know"):
@@ -171,7 +172,8 @@ def test_an_exported_likelihood_is_loaded_again(likelihood: Likelihood, tmp_path
 
 def test_an_hs3_document_is_loaded_again(likelihood: Likelihood, tmp_path: Path) -> None:
     pytest.importorskip("pyhs3")
-    (file, *_) = cf.export(likelihood, "hs3", tmp_path / "hs3.json", at={"mass": 100.0})
-    assert cf.load_likelihood(file).logpdf({"g": 1e-3}) == pytest.approx(likelihood.logpdf({"mass": 100.0, "g": 1e-3}), abs=1e-6)
+    at = {"mass": 100.0, "coherent-csi-2021.onset": 60.0}
+    (file, *_) = cf.export(likelihood, "hs3", tmp_path / "hs3.json", at=at)
+    assert cf.load_likelihood(file).logpdf({"g": 1e-3}) == pytest.approx(likelihood.logpdf({**at, "g": 1e-3}), abs=1e-6)
     with pytest.raises(CevnsfitError, match="an HS3 document has no patches"):
         cf.load_likelihood(file, patchset=file, patch="one")

@@ -145,8 +145,13 @@ def workspace(joint: Joint, data: Data, values: Mapping[str, float]) -> Exported
     data
         A single data set.
     values
-        Values at which parameters are held; couplings that enter only through non-linear monomials are held at their default otherwise.
+        Values at which parameters are held; couplings that enter only through non-linear monomials are held at their default otherwise, and so
+        are those of what HistFactory does not have (`unknown_to`).
     """
+    measured = [channel.name for channel in joint.channels if channel.errors is not None]
+    if measured:
+        message = f"HistFactory knows Poisson counts alone, {', '.join(measured)} has values with errors; `export-likelihood --to simplified` takes it"
+        raise CevnsfitError(message)
     joint = replace(joint, channels=tuple(_frozen(channel, joint.parameters, values) for channel in joint.channels))
     parts = {channel.name: families(channel, joint.parameters) for channel in joint.channels}
     monomials = {monomial_name(f.monomial): dict(f.monomial) for part in parts.values() for f in part if f.monomial}
@@ -171,25 +176,18 @@ def workspace(joint: Joint, data: Data, values: Mapping[str, float]) -> Exported
     return Exported(spec, monomials, idle)
 
 
-def _frozen(channel: Channel, parameters: ParameterSet, values: Mapping[str, float]) -> Channel:
-    """Return a channel whose arrival times do not move and without splines; their parameters stand where they are held.
+def unknown_to(channel: Channel) -> tuple[str, ...]:
+    """Return the parameters whose effect on a channel HistFactory does not have: splines between templates, and a shift of arrival times."""
+    return channel.curved + (() if channel.moving is None else (channel.moving.parameter,))
 
-    Raises
-    ------
-    CevnsfitError
-        If they float.
-    """
+
+def _frozen(channel: Channel, parameters: ParameterSet, values: Mapping[str, float]) -> Channel:
+    """Return a channel whose arrival times do not move and without splines; their parameters stand where they are held."""
     for name in channel.curved:
-        if name not in values and not parameters[name].fixed:
-            message = f"HistFactory cannot express what {name} does to the templates; hold it: --at {name}=VALUE"
-            raise CevnsfitError(message)
         channel = channel.straightened(name, values.get(name, parameters[name].default), parameters)
     if channel.moving is None:
         return channel
     name = channel.moving.parameter
-    if name not in values and not parameters[name].fixed:
-        message = f"HistFactory cannot express the shift of arrival times that {name} is; hold it: --at {name}=VALUE"
-        raise CevnsfitError(message)
     return channel.frozen(values.get(name, parameters[name].default))
 
 

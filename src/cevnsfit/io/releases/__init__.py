@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
-from cevnsfit.io.releases import csi_2017, csi_2021, lar_2020, sns_flux, spectra, xenonnt_s2only_2026
+from cevnsfit.io.releases import csi_2017, csi_2021, ge_mini_2024, lar_2020, sns_flux, spectra, xenonnt_s2only_2026
 from cevnsfit.io.releases.reading import Release, read_files
 from cevnsfit.io.tables import write_table
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RELEASES: Final[Mapping[str, Release]] = {
     "coherent-csi-2017": csi_2017.RELEASE,
     "coherent-csi-2021": csi_2021.RELEASE,
+    "coherent-ge-mini-2024": ge_mini_2024.RELEASE,
     "coherent-lar-2020": lar_2020.RELEASE,
     "reactor-spectra": spectra.REACTOR,
     "sns-flux": sns_flux.RELEASED_FLUX,

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import FM, SIN2_THETA_W
-from cevnsfit.physics.couplings import LEPTONS
-from cevnsfit.physics.interactions.common import fixed, standard_terms, vector_terms
+from cevnsfit.physics.couplings import LEPTONS, weak_couplings
+from cevnsfit.physics.form_factors import form_factor
+from cevnsfit.physics.interactions.common import fixed, power, standard_terms, vector_terms
 from cevnsfit.physics.interactions.electron_scattering import standard_electrons
 from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, SignalModel, Target, Term, sm_charge, target_at
 from cevnsfit.physics.kernels import fold_channel, recoil_nodes
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cevnsfit.physics.couplings import WeakCouplings
+    from cevnsfit.physics.form_factors import FormFactor
+    from cevnsfit.physics.interactions.terms import Compound
+    from cevnsfit.physics.nuclei import Nuclide
+
 _LAGRANGIAN = "L = -sqrt2 G_F [nubar gamma^mu P_L nu] sum_N g_V^N [Nbar gamma_mu N] + axial"
 _FREEDMAN = "D. Z. Freedman, Phys. Rev. D 9, 1389 (1974)"
-_CROSS_SECTIONS = {"sigma_csi": ("CsI", 185.72692540720), "sigma_ar": ("argon", 18.201370074040)}
+_CROSS_SECTIONS = {
+    "sigma_csi": ("CsI", 185.72692540720),
+    "sigma_ar": ("argon", 18.201370074040),
+    "sigma_ge": ("germanium", 58.730200924454),
+    "sigma_xe": ("xenon", 194.35874322058),
+}
+"""What is known without a detector: 1e-40 cm^2 in natural targets, with the default couplings and form factor."""
+
+_RADII = {"Cs": 5.01, "I": 4.94, "Ar": 3.55, "Ge": 4.1432541, "Xe": 4.92326209}
+"""Neutron rms radii in fm, means over the isotopes of natural elements."""
+
+_TRACE = 0.01
+"""Elements with a smaller part of the nuclei are not in the name of a cross section."""
 _CSI_2021 = "D. Akimov et al. (COHERENT), Phys. Rev. Lett. 129, 081801 (2022), arXiv:2110.07730"
 _LAR_2020 = "D. Akimov et al. (COHERENT), Phys. Rev. Lett. 126, 012002 (2021), arXiv:2003.10630"
 _COUPLINGS = "M. Atzori Corona et al., Eur. Phys. J. C 83, 683 (2023), arXiv:2303.09360"
@@ -87,23 +109,46 @@ def neutron_radius() -> SignalModel:
 
 
 def neutron_radii() -> SignalModel:
-    """Return the Standard Model with the neutron rms radii of caesium, iodine and argon as parameters; other elements keep theirs.
+    """Return the Standard Model with the neutron rms radii of the elements of the targets as parameters.
 
-    All are held at the shipped values unless they are scanned or asked to float: one target knows nothing of the others.
+    That of an element is the mean over its isotopes, which keep their differences. All are held at the shipped values unless they are scanned or
+    asked to float: one target knows nothing of the others.
     """
-    defaults = {"Cs": 5.01, "I": 4.94, "Ar": 3.55}
-    radii = tuple(
-        Parameter(f"r_n_{symbol.lower()}", "nonlinear", default, 2.0, 10.0, "fm", fixed=True, description=f"neutron rms radius of {symbol}")
+    return _with_radii(_RADII)
+
+
+def _with_radii(defaults: Mapping[str, float]) -> SignalModel:
+    radii = {
+        symbol: Parameter(
+            f"r_n_{symbol.lower()}", "nonlinear", default, 2.0, 10.0, "fm", fixed=True, description=f"neutron rms radius of {symbol}"
+        )
         for symbol, default in defaults.items()
-    )
+    }
 
     def prepare(target: Target) -> PreparedModel:
-        symbol = target.nuclide.symbol
-        if symbol not in defaults:
+        nuclide = target.nuclide
+        if nuclide.symbol not in radii:
             return fixed(standard_terms(target))
-        return lambda shapes: _with_neutrons(target, shapes[f"r_n_{symbol.lower()}"] * FM)
+        name, rest = radii[nuclide.symbol].name, nuclide.r_n - _mean_radius(target.compound, nuclide)
+        return lambda shapes: _with_neutrons(target, shapes[name] * FM + rest)
 
-    return SignalModel("neutron-radii", "neutron radii of Cs, I, Ar", _LAGRANGIAN, radii, prepare, (_FREEDMAN, _COUPLINGS))
+    references, title = (_FREEDMAN, _COUPLINGS), "neutron radii of the elements"
+    return SignalModel("neutron-radii", title, _LAGRANGIAN, tuple(radii.values()), prepare, references, targets=_radii_in)
+
+
+def _radii_in(compounds: Sequence[Compound]) -> SignalModel:
+    """Return the model with the radii of the elements of some detectors."""
+    nuclei = [(nuclide, compound) for compound in compounds for nuclide, _ in compound]
+    found = {nuclide.symbol: round(_mean_radius(compound, nuclide) / FM, 12) for nuclide, compound in reversed(nuclei) if nuclide.N}
+    return _with_radii(
+        {symbol: _RADII.get(symbol, found[symbol]) for symbol in dict.fromkeys(n.symbol for n, _ in nuclei) if symbol in found}
+    )
+
+
+def _mean_radius(compound: Compound, nuclide: Nuclide) -> float:
+    """Return the mean neutron radius of the isotopes of an element in a detector, in cm."""
+    isotopes = [(other.r_n, number) for other, number in (compound or ((nuclide, 1.0),)) if other.Z == nuclide.Z]
+    return isotopes[0][0] + sum((r_n - isotopes[0][0]) * number for r_n, number in isotopes) / sum(number for _, number in isotopes)
 
 
 def neutron_skin() -> SignalModel:
@@ -131,43 +176,67 @@ def flavour_strengths() -> SignalModel:
 
 
 def cross_section() -> SignalModel:
-    """Return the Standard Model scaled to flux-averaged cross sections on CsI and on argon, in 1e-40 cm^2; other elements keep theirs.
+    """Return the Standard Model scaled to the flux-averaged cross sections on the targets, in 1e-40 cm^2.
 
     As COHERENT quotes it, sigma is the mean over the nuclei of the detector and over nu_mu, nubar_mu and nu_e from decays at rest, of all
     recoil energies; the rate is that of the Standard Model times sigma/sigma_SM, with the shapes of the Standard Model.
-    Both are held at the default prediction unless they are scanned or asked to float.
+    All are held at the default prediction unless they are scanned or asked to float.
     """
-    parameters = {
-        name: Parameter(name, "polynomial", value, unit="1e-40 cm2", fixed=True, description=f"mean cross section on {title}", least=0.0)
-        for name, (title, value) in _CROSS_SECTIONS.items()
-    }
-    of = {"Cs": "sigma_csi", "I": "sigma_csi", "Ar": "sigma_ar"}
+    return _with_cross_sections(_CROSS_SECTIONS)
+
+
+def _with_cross_sections(known: Mapping[str, tuple[str, float]]) -> SignalModel:
+    parameters = tuple(
+        Parameter(name, "polynomial", value, unit="1e-40 cm2", fixed=True, description=f"mean cross section on {title}", least=0.0)
+        for name, (title, value) in known.items()
+    )
 
     def prepare(target: Target) -> PreparedModel:
-        name = of.get(target.nuclide.symbol)
-        if name is None:
+        symbol = target.nuclide.symbol
+        name = _sigma(target.compound) if target.compound else "sigma_csi" if symbol in {"Cs", "I"} else f"sigma_{symbol.lower()}"
+        if name not in known:
             return fixed(standard_terms(target))
-        root = math.sqrt(_average_cross_section(target))
-        factor: Monomial = ((name, 1),)
-        return fixed(vector_terms({f: sm_charge(target, f) / root for f in LEPTONS}, factor))
+        compound = target.compound if target.compound else ((target.nuclide, 1.0),)
+        root = math.sqrt(_average_cross_section(compound, target.couplings, target.form_factor))
+        return fixed(vector_terms({f: sm_charge(target, f) / root for f in LEPTONS}, power(name)))
 
-    references = (_FREEDMAN, _COUPLINGS, _CSI_2021, _LAR_2020)
-    title = "flux-averaged cross section"
-    return SignalModel("cross-section", title, _LAGRANGIAN, tuple(parameters.values()), prepare, references)
+    references, title = (_FREEDMAN, _COUPLINGS, _CSI_2021, _LAR_2020), "flux-averaged cross section"
+    return SignalModel("cross-section", title, _LAGRANGIAN, parameters, prepare, references, targets=_cross_sections_on)
 
 
-def _average_cross_section(target: Target) -> float:
-    """Return the mean over the nuclei of the detector and over the flavours of pion decay at rest in 1e-40 cm^2."""
+def _cross_sections_on(compounds: Sequence[Compound]) -> SignalModel:
+    """Return the model with the cross sections on some detectors."""
+    several = {_sigma(compound): compound for compound in reversed(compounds)}
+    new = {name: compound for name, compound in several.items() if name not in _CROSS_SECTIONS}
+    couplings, shape = weak_couplings("default"), form_factor("helm")
+    found = {name: ("".join(_elements(compound)), _average_cross_section(compound, couplings, shape)) for name, compound in new.items()}
+    return _with_cross_sections({name: {**_CROSS_SECTIONS, **found}[name] for name in dict.fromkeys(map(_sigma, compounds))})
+
+
+def _sigma(compound: Compound) -> str:
+    """Return the name of the cross section on a detector: that of its elements."""
+    return f"sigma_{''.join(_elements(compound)).lower()}"
+
+
+def _elements(compound: Compound) -> list[str]:
+    """Return the elements of a detector but for traces."""
+    counts: dict[str, float] = {}
+    for nuclide, number in compound:
+        counts[nuclide.symbol] = counts.get(nuclide.symbol, 0.0) + number
+    return [symbol for symbol, number in counts.items() if number > _TRACE * sum(counts.values())]
+
+
+def _average_cross_section(compound: Compound, couplings: WeakCouplings, shape: FormFactor) -> float:
+    """Return the mean over the nuclei of a detector and over the flavours of pion decay at rest in 1e-40 cm^2."""
     spectra = pion_decay_at_rest()
-    nuclei = target.compound if target.compound else ((target.nuclide, 1.0),)
     total = 0.0
-    for nuclide, number in nuclei:
+    for nuclide, number in compound:
         t, weights = recoil_nodes(nuclide.mass, spectra.values())
-        on = target_at(nuclide, t, target.couplings, target.form_factor)
+        on = target_at(nuclide, t, couplings, shape)
         for source, spectrum in spectra.items():
             rate = fold_channel("vector", source, spectrum, nuclide.mass, t) * sm_charge(on, lepton_flavour(source)) ** 2
             total += number * float(weights @ rate)
-    return 1e40 * total / (len(spectra) * sum(number for _, number in nuclei))
+    return 1e40 * total / (len(spectra) * sum(number for _, number in compound))
 
 
 def _with_neutrons(target: Target, r_n: float) -> tuple[Term, ...]:

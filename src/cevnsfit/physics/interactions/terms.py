@@ -6,7 +6,7 @@ A model sees a nuclide at recoil nodes (`Target`) and returns terms. The amplitu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -30,6 +30,9 @@ Monomial = tuple[tuple[str, int], ...]
 
 Polynomial = Mapping[Monomial, NDArray[np.float64]]
 """A polynomial whose coefficients are vectors over the recoil nodes."""
+
+Compound = tuple[tuple["Nuclide", float], ...]
+"""Every nuclide of a detector with the number of its nuclei."""
 
 Channel = tuple[str, str, KernelKey]
 """(lepton flavour, target, kernel): what selects the flux, the response and the energy integral."""
@@ -92,7 +95,7 @@ class Target:
     nf: NDArray[np.float64]
     couplings: WeakCouplings
     form_factor: FormFactor
-    compound: tuple[tuple[Nuclide, float], ...] = ()
+    compound: Compound = ()
 
     def neutrons(self, r_n: float) -> NDArray[np.float64]:
         """Return N F_N at the nodes for a neutron radius `r_n` in cm."""
@@ -155,10 +158,12 @@ class SignalModel(Document):
         "scalar" or "pseudoscalar", charge in units of g), at most one for each lepton.
     electrons
         The same as `prepare` for neutrino-electron scattering, terms with the target "electron"; None where the model says nothing.
+    targets
+        The model with the parameters that the nuclei of some detectors have; None where they are the same for all.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **dict.fromkeys(("prepare", "electrons", "label_unless_zero", "leptons")),
+        **dict.fromkeys(("prepare", "electrons", "label_unless_zero", "leptons", "targets")),
         "label": "whole_label",
     }
 
@@ -172,6 +177,7 @@ class SignalModel(Document):
     electrons: Callable[[ElectronTarget], PreparedModel] | None = None
     label_unless_zero: str = ""
     leptons: tuple[tuple[str, str, float], ...] = ()
+    targets: Callable[[Sequence[Compound]], SignalModel] | None = None
 
     @property
     def whole_label(self) -> str:
@@ -192,9 +198,7 @@ class SignalModel(Document):
         return {p.name: p.checked(given.get(p.name, p.default)) for p in self.parameters if p.kind == "nonlinear"}
 
 
-def target_at(
-    nuclide: Nuclide, t: ArrayLike, couplings: WeakCouplings, form_factor: FormFactor, compound: tuple[tuple[Nuclide, float], ...] = ()
-) -> Target:
+def target_at(nuclide: Nuclide, t: ArrayLike, couplings: WeakCouplings, form_factor: FormFactor, compound: Compound = ()) -> Target:
     """Return the nuclide, one of those of a compound, at recoil energies `t` [MeV], shape (n,), with its form factors."""
     recoil = np.asarray(t, dtype=np.float64)
     q2 = recoil * (2.0 * nuclide.mass + recoil)

@@ -269,6 +269,50 @@ def test_the_files_of_a_likelihood(tmp_path: Path) -> None:
     assert "mass=START:STOP:COUNT only" in run("export-likelihood", CSI, "-m", "b-l", "--to", "simplified", *grids, "-o", tmp_path).stderr
 
 
+ONSET = "coherent-csi-2021.onset"
+STRENGTH = ("coherent-csi-2021", "-m", "signal-strength")
+
+
+@pytest.mark.parametrize("kind", ["pyhf", "hs3"])
+def test_a_shift_is_frozen_at_the_best_fit_unless_it_is_held(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("pyhs3")
+    result = run("export-likelihood", *STRENGTH, "--to", kind, "-o", tmp_path / "free.json", "--json")
+    frozen = json.loads(result.stdout)["frozen"]
+    likelihood = cf.build_likelihood("coherent-csi-2021", model="signal-strength")
+    best = cf.fit(likelihood, minos=())
+    assert frozen["values"] == {ONSET: pytest.approx(best.values[ONSET], rel=1e-6)}
+    assert frozen["units"] == {ONSET: "ns"}
+    again = cf.load_likelihood(tmp_path / "free.json")
+    assert cf.fit(again, minos=()).nll2 == pytest.approx(best.nll2, abs=1e-6)
+    text = run("export-likelihood", *STRENGTH, "--to", kind, "-o", tmp_path / "free.json").stdout
+    assert "remark: what HistFactory does not have is frozen at the best fit, coherent-csi-2021.onset = 70." in " ".join(text.split())
+    held = run("export-likelihood", *STRENGTH, "--at", f"{ONSET}=0", "--to", kind, "-o", tmp_path / "held.json", "--json")
+    assert "frozen" not in json.loads(held.stdout)
+    there = cf.fit(likelihood, at={ONSET: 0.0}, minos=()).nll2
+    assert cf.fit(cf.load_likelihood(tmp_path / "held.json"), minos=()).nll2 == pytest.approx(there, abs=1e-6)
+
+
+def test_the_cost_of_freezing_a_shift_is_that_of_the_profiles() -> None:
+    likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
+    frozen = workspaces(likelihood, at={"mass": 100.0}).metadata["frozen"]
+    points = [{"mass": 100.0, "g": g} for g in np.geomspace(1e-3, 9e-3, 21)]
+    exact, there = (
+        np.array([cf.fit(likelihood, at={**point, **held}, minos=()).nll2 for point in points]) for held in ({}, frozen["values"])
+    )
+    near = exact - cf.fit(likelihood, at={"mass": 100.0}, minos=()).nll2 < 10.0
+    assert near.sum() > 5
+    worst = float((there - exact)[near].max())
+    assert 0.5 * frozen["error"] < worst <= frozen["error"] * (1.0 + 1e-6)
+
+
+def test_a_patchset_freezes_a_shift_where_there_is_no_new_physics() -> None:
+    likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
+    frozen = workspaces(likelihood, grid={"mass": [10.0, 100.0]}).metadata["frozen"]
+    assert frozen["values"][ONSET] == pytest.approx(cf.fit(likelihood, at={"mass": 100.0, "g": 0.0}, minos=()).values[ONSET], rel=1e-5)
+    assert frozen["error"] > workspaces(likelihood, at={"mass": 100.0}).metadata["frozen"]["error"]
+    assert "frozen" not in workspaces(likelihood, at={"mass": 100.0, ONSET: 10.0}).metadata
+
+
 def test_a_simplified_likelihood_needs_a_mediator() -> None:
     with pytest.raises(CevnsfitError, match="other free parameters"):
         simplified(build(Analysis((CSI,), "nsi")), (1.0, 10.0))
