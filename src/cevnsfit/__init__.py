@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cevnsfit.studies.setup import all_models as model_names
     from cevnsfit.studies.setup import build_likelihood
     from cevnsfit.studies.shown import plot, table
+    from cevnsfit.studies.start import new_experiment
     from cevnsfit.studies.stored import load_likelihood, open
     from cevnsfit.studies.toy_regions import region
     from cevnsfit.studies.validate import validate
@@ -54,6 +55,7 @@ __all__ = [
     "load_experiment",
     "load_likelihood",
     "model_names",
+    "new_experiment",
     "open",
     "plot",
     "posterior",
@@ -83,6 +85,7 @@ _HOMES: Final = {
     "load_experiment": "spec.load:load_experiment",
     "load_likelihood": "studies.stored:load_likelihood",
     "model_names": "studies.setup:all_models",
+    "new_experiment": "studies.start:new_experiment",
     "open": "studies.stored:open",
     "plot": "studies.shown:plot",
     "posterior": "studies.posterior:posterior",

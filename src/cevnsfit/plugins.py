@@ -18,7 +18,7 @@ A model is a function that returns a `SignalModel`, an experiment is a folder, a
 | amplitudes | `Term`, `Monomial`, `Polynomial`, `power`, `sm_charge`, `standard_terms`, `standard_electrons`, `electron_terms` |
 | energy integrals other than "vector" | `KERNELS`, `KernelKey`, `WeightedKernel` |
 | constants | `LEPTONS`, `FERMI_CONSTANT` [MeV^-2], `FINE_STRUCTURE`, `HBAR_C` [MeV cm], `FM` [cm], masses [MeV], `SIN2_THETA_W` |
-| released files, and tables made of them | `Release`, `ReleasedFile`, `RootHistogram`, `HepdataTable`, `Table`, `bin_columns` |
+| released files, and tables made of them | `Release`, `ReleasedFile`, `RootHistogram`, `Hdf5Table`, `HepdataTable`, `Table`, `bin_columns` |
 | errors | `CevnsfitError`, `DomainError` |
 
 >>> coupling().name, power("g", 2)
@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.parameters import Parameter
+from cevnsfit.io.releases.hdf5 import Hdf5Table
 from cevnsfit.io.releases.hepdata import HepdataTable
 from cevnsfit.io.releases.reading import Release, ReleasedFile
 from cevnsfit.io.releases.root import RootHistogram
@@ -67,6 +68,7 @@ __all__ = [
     "DomainError",
     "ElectronCouplings",
     "ElectronTarget",
+    "Hdf5Table",
     "HepdataTable",
     "KernelKey",
     "Monomial",

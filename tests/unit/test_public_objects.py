@@ -49,7 +49,7 @@ def exported(_: Likelihood) -> object:
         return cf.load_likelihood(f"{folder}/likelihood.json")
 
 
-NO_OBJECTS: Final = {"CevnsfitError", "__version__", "export", "import_release"}
+NO_OBJECTS: Final = {"CevnsfitError", "__version__", "export", "import_release", "new_experiment"}
 """An error, a text, and functions that return paths."""
 
 MADE: Final[dict[str, Callable[[Likelihood], object]]] = {

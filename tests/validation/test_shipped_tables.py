@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cevnsfit.core.paths import data_root
 from cevnsfit.io.releases import RELEASES, import_release
+from cevnsfit.spec.load import load_experiment
 
 RELEASED = Path(__file__).parents[2].parent / "shared" / "data"
 LAR_SHAPE = (12, 8, 10)
@@ -222,3 +223,47 @@ def test_xenonnt_matrices_are_probabilities_that_grow_with_the_charge_yield() ->
         threshold = table["t_recoil"] < 1.0
         assert np.all(total["down"][threshold] < total["bin"][threshold])
         assert np.all(total["bin"][threshold] < total["up"][threshold])
+
+
+def test_xenonnt_counts_and_backgrounds_with_both_signals() -> None:
+    found = {run: shipped("xenonnt-b8-2026", f"counts_{run}.csv") for run in ("sr0", "sr1", "sr2")}
+    assert [table["observed"].sum() for table in found.values()] == [9, 28, 25]
+    # published for the first two runs (arXiv:2408.02877): accidental coincidences 7.5 and 17.8
+    assert [table["ac"].sum() for table in found.values()] == pytest.approx([7.48, 17.77, 14.87], abs=0.005)
+    # bins of the observables hold a third of the accidental coincidences each
+    assert found["sr0"]["ac"].reshape(3, 27).sum(axis=1) == pytest.approx([7.48 / 3] * 3, rel=0.01)
+    for run, table in found.items():
+        experiment = load_experiment("xenonnt-b8-2026").channels[run]
+        lows = np.meshgrid(*(axis.edges[:-1] for axis in experiment.axes), indexing="ij")
+        for axis, low in zip(experiment.axes, lows, strict=True):
+            assert table[f"{axis.name}_low"].tolist() == low.ravel().tolist()
+
+
+def test_xenonnt_efficiencies_of_four_observables() -> None:
+    nodes = ("nominal", "light_up", "light_down", "charge_up", "charge_down")
+    for run, highest in (("sr0", 0.1520), ("sr1", 0.1412), ("sr2", 0.1757)):
+        table = shipped("xenonnt-b8-2026", f"response_{run}.csv")
+        energies = table["t_recoil"].reshape(46, 81)
+        assert np.array_equal(energies, np.repeat(np.linspace(0.5, 5.0, 46).round(1), 81).reshape(46, 81))
+        total = {name: table[name].reshape(46, 81).sum(axis=1) / 100 for name in nodes}
+        assert total["nominal"][36] == pytest.approx(highest, abs=1e-4)
+        threshold = energies[:, 0] < 1.5
+        for light in ("light", "charge"):
+            assert np.all(total[f"{light}_down"][threshold] < total["nominal"][threshold])
+            assert np.all(total["nominal"][threshold] < total[f"{light}_up"][threshold])
+
+
+def test_rounded_efficiencies_and_edges_are_those_of_the_release() -> None:
+    source = RELEASED / "xenonnt-b8-2026"
+    if not source.is_dir():
+        pytest.skip(f"the released files are not at {source}")
+    h5py = pytest.importorskip("h5py")
+    for run, energy in (("sr0", 0.5), ("sr1", 2.3), ("sr2", 5.0)):
+        table = shipped("xenonnt-b8-2026", f"response_{run}.csv")
+        with h5py.File(source / f"templates/{run}/mono/template_XENONnT_{run}_mono_{energy:.3f}_cevns_tly_0.0_tqy_-1.0.h5") as file:
+            released = np.array(file["templates/template"]).ravel()
+        assert table["charge_down"][table["t_recoil"] == energy] / 100 == pytest.approx(released, rel=6e-4, abs=0)
+        axes = load_experiment("xenonnt-b8-2026").channels[run].axes
+        written = (source / f"binning/{run}.yaml").read_text(encoding="utf-8").splitlines()
+        edges = [float(line.removeprefix("- ")) for line in written if line.startswith("-")]
+        assert [edge for axis in axes for edge in axis.edges] == pytest.approx(edges, rel=5e-6)

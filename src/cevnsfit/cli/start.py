@@ -12,11 +12,12 @@ from cevnsfit.cli.output import Answer
 def new_experiment(
     name: Annotated[str, argument("Name of the experiment.", "NAME")],
     folder: Annotated[Path | None, option("--output -o", "Folder to write into; NAME.", "DIR")] = None,
+    like: Annotated[str, option("--like", "germanium, counting, csi, lar, reactor or response-matrix.", "KIND")] = "germanium",
 ) -> Answer:
     """Write a commented experiment.yaml with small tables to start a new experiment from."""
     from cevnsfit.studies.start import new_experiment as write
 
-    files = write(name, Path(name) if folder is None else folder)
+    files = write(name, folder, like=like)
     return Answer({"name": name, "files": files}, [*map(str, files), f"next: cevnsfit experiments check {files[0].parent}"])
 
 

@@ -45,7 +45,11 @@ def unit_of(name: str, written: str) -> str:
 def internal(values: NDArray[np.float64], name: str, written: str) -> NDArray[np.float64]:
     """Return values on an axis in internal units; UnitError if what is written is no unit of an axis of this name."""
     quantity = QUANTITIES.get(unit_of(name, written), NUMBER)
-    return values if quantity == NUMBER else values * parse(f"1 {written}", INTERNAL[quantity])
+    try:
+        return values if quantity == NUMBER else values * parse(f"1 {written}", INTERNAL[quantity])
+    except UnitError:
+        message = f"'{written}' is no unit of {name}, which is read in {AXIS_UNITS[name]}"
+        raise UnitError(message) from None
 
 
 class AxisTraits(NamedTuple):

@@ -53,8 +53,30 @@ INTERNAL: Final = {
 """Internal unit of each kind of quantity."""
 
 
-_JOINED: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)([a-zµ].*)", re.IGNORECASE)
-"""A number with a unit and nothing between them."""
+_SPELT: Final = str.maketrans(
+    {
+        "\u00b5": "u",
+        "\u03bc": "u",
+        "\u2212": "-",
+        "\u207b": "-",
+        "\u00b9": "1",
+        "\u00b2": "2",
+        "\u00b3": "3",
+        "\u00b7": "*",
+        "\u00d7": "*",
+        "%": " percent",
+    }
+)
+"""Other ways to write a unit: both letters mu, the minus sign, superscripts, products."""
+
+_QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+|inf|nan)(?:e[+-]?\d+)?)(?:\s*([a-z/(].*|1\s*/.*))?", re.IGNORECASE)
+"""A number, with a unit where there is one, with or without a space (of any kind) between them."""
+
+_POWER: Final = re.compile(r"(?<=[A-Za-z])\^?(-?\d+(?:\.\d+)?)")
+"""The power in "cm2", "cm-2" and "cm^2"."""
+
+_FAMILIAR: Final = {"cm": "m", "g": "kg", "MeV/s": "GW"}
+"""Units that are asked for, where people would not write the internal one."""
 
 _MALFORMED: Final = (ArithmeticError, AssertionError, TypeError, ValueError, TokenError)
 """What pint raises for text such as "m /", "( m" or "m + s"."""
@@ -74,18 +96,30 @@ def _registry() -> pint.UnitRegistry[float]:
     return registry
 
 
-def split(text: str) -> tuple[float, str]:
-    """Return number and unit text of "19.3 m" or "0.05 / us"; a bare number has the unit ""."""
-    number, _, unit = text.strip().replace("%", " percent").partition(" ")
-    try:
-        value = float(number)
-    except ValueError:
-        joined = _JOINED.fullmatch(text.strip())
-        example = "write for example '19.3 m'" if joined is None else f"write '{' '.join(joined.groups())}'"
-        message = f"'{text}' does not start with a number{'' if joined is None else ' and a space'}; {example}"
-        raise UnitError(message) from None
-    unit = unit.strip()
-    return value, f"1 {unit}" if unit.startswith("/") else unit
+def split(text: str, example: str = "19.3 m") -> tuple[float, str]:
+    """Return number and unit text of "19.3 m", "20m" or "0.05 / us"; a bare number has the unit ""; UnitError with the example for other texts."""
+    match = _QUANTITY.fullmatch(text.translate(_SPELT).strip())
+    if match is None:
+        hint = " (a comma is no decimal point)" if re.search(r"\d,\d", text) else ""
+        message = f"'{text}' is not a number with a unit{hint}; write for example '{example}'"
+        raise UnitError(message)
+    number, unit = match.groups(default="")
+    unit = _POWER.sub(r"**\1", " ".join(unit.split())).strip()
+    return float(number), f"1 {unit}" if unit.startswith("/") else unit
+
+
+def familiar(unit: str) -> str:
+    """Return the unit in which people write what is `unit` inside: keVee for MeVee, m for cm; "no unit" for none."""
+    return _FAMILIAR.get(unit, re.sub(r"MeV(ee|nr)", r"keV\1", unit)) if unit else "no unit"
+
+
+def _example(number: str, unit: str) -> str:
+    return f"{number} {familiar(unit)}".replace(" 1/", " / ")
+
+
+def _bare(dimension: object) -> str:
+    """Return a dimension without brackets."""
+    return str(dimension).replace("[", "").replace("]", "").replace("_", " ").replace("dimensionless", "none")
 
 
 def parse(text: str | float, unit: str) -> float:
@@ -105,21 +139,24 @@ def parse(text: str | float, unit: str) -> float:
     """
     import pint
 
-    value, given = (float(text), "") if isinstance(text, int | float) else split(text)
+    value, given = (float(text), "") if isinstance(text, int | float) else split(text, _example("1.5", unit) if unit else "10 %")
     if not math.isfinite(value):
         message = f"'{text}' is not a finite number"
         raise UnitError(message)
     if given == unit:
         return value
     if not given:
-        message = f"{value:g} has no unit; it should be convertible to {unit}, for example '{value:g} {unit}'"
+        message = f"{value:g} has no unit; write one after it, for example '{_example(f'{value:g}', unit)}'"
         raise UnitError(message)
     registry = _registry()
-    wanted = unit if unit else "no unit"
     try:
         return float(registry.Quantity(value, given).to(unit if unit else "dimensionless").magnitude)
+    except pint.DimensionalityError as error:
+        message = f"'{text}' has the dimension {_bare(error.dim1)}, not {_bare(error.dim2)}; wanted {familiar(unit)}"
+    except pint.UndefinedUnitError as error:
+        message = f"'{text}': '{error.args[0]}' is no unit that is known here; wanted {familiar(unit)}"
     except pint.PintError as error:
-        message = f"'{text}': {error}; wanted {wanted}"
+        message = f"'{text}': {error}; wanted {familiar(unit)}"
     except _MALFORMED:
-        message = f"'{text}': '{given}' is not a unit; wanted {wanted}"
+        message = f"'{text}': '{given.removeprefix('1 ')}' is not a unit; wanted {familiar(unit)}"
     raise UnitError(message)

@@ -138,18 +138,8 @@ class Model:
             signal, moving = (fixed[:0], None) if self.prediction is None else self.prediction.templates(values)
             templates = np.concatenate([signal, fixed])
             counting = self.counting
-            return Channel(
-                self.experiment.label,
-                templates,
-                rule,
-                components,
-                counting.observed,
-                counting.control,
-                bins,
-                moving,
-                owner,
-                counting.errors,
-            )
+            data = (counting.observed, counting.control, bins, moving, owner, counting.errors)
+            return Channel(self.experiment.label, templates, rule, components, *data)
 
         return channel
 

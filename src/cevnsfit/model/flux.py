@@ -89,7 +89,7 @@ class Times(NamedTuple):
     bands: Floats
 
 
-def flux_of(experiment: Experiment, *, moving: bool = False) -> Flux:
+def flux_of(experiment: Experiment, *, moving: bool = False, source: sources.NeutrinoSource | None = None) -> Flux:
     """Return the flux of an experiment.
 
     Parameters
@@ -98,13 +98,15 @@ def flux_of(experiment: Experiment, *, moving: bool = False) -> Flux:
         The description.
     moving
         Keep the arrival times of a flux that does not factorise apart, to move them; else it has a slice for each time bin.
+    source
+        Its source with other spectra; as described by default.
 
     Raises
     ------
     DomainError
         If nothing arrives in the time window.
     """
-    source = source_of(experiment)
+    source = source_of(experiment) if source is None else source
     known = tuple(dict.fromkeys(arrival for emission in source.emissions for arrival in emission.arrivals))
     profiles, bands = recorded(experiment, known), np.array([loss.bins for loss in losses(experiment)])
     times = arriving(experiment, profiles, np.zeros(1))[0]
@@ -131,10 +133,11 @@ def highest_energy(experiment: Experiment) -> float:
     return max(spectrum.end for spectra in flux_of(experiment).spectra for spectrum in spectra)
 
 
-def empty_window(experiment: Experiment, axis: Axis) -> str:
-    """Return that nothing is expected in a window, and on which axis."""
-    edges = axis.display_edges
-    return f"{experiment.name}: axes.{axis.name}: nothing is expected between {edges[0]:g} and {edges[-1]:g} {axis.unit}"
+def empty_window(experiment: Experiment, *axes: Axis) -> str:
+    """Return that nothing is expected in a window, and on which axes."""
+    ends = [(axis.display_edges[0], axis.display_edges[-1], axis.unit) for axis in axes]
+    window = ", ".join(f"{low:g} and {high:g} {unit}" for low, high, unit in ends)
+    return f"{experiment.name}: axes.{', '.join(axis.name for axis in axes)}: nothing is expected between {window}"
 
 
 def _seen(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cevnsfit.detector.response import Matrix, Smear, compose, kinks
 from cevnsfit.model.flux import Flux, flux_of
 from cevnsfit.model.stages import without_quenching
-from cevnsfit.model.systematics import NOMINAL, variants_of
+from cevnsfit.model.systematics import NOMINAL, sources_of, variants_of
 from cevnsfit.physics import sources
 from cevnsfit.physics.atoms import shells
 from cevnsfit.physics.constants import ELECTRON_MASS
@@ -80,9 +80,12 @@ class Signal:
     flux
         The neutrinos and their arrival times.
     auxiliary
-        P(aux | energy) of nuclear and of electron recoils, shape (2, energy bins, auxiliary bins).
+        P(aux | energy) of nuclear and of electron recoils, shape (2, energy bins, auxiliary bins). Energy bins are those of all axes that the
+        response reaches.
     variants
         Names of the variants: the nominal one, then those of systematics.
+    fluxes
+        The flux of each variant, which differs in its spectra; empty where all have the nominal one.
     """
 
     targets: tuple[Target | ElectronTarget, ...]
@@ -93,6 +96,7 @@ class Signal:
     flux: Flux
     auxiliary: NDArray[np.float64]
     variants: tuple[str, ...]
+    fluxes: tuple[Flux, ...] = ()
 
 
 def fold_signal(
@@ -126,7 +130,9 @@ def fold_signal(
     ]
     targets, nodes = zip(*recoiling, strict=True)
     empty = np.zeros((0, len(flux.flavours), len(nodes[0].response) * flux.slices, sum(len(entry.t) for entry in nodes)))
-    signal = Signal(targets, nodes, spec.source.distance, (), empty, flux, _auxiliary(experiment), tuple(responses))
+    changed = {name: flux_of(experiment, moving=moving, source=source) for name, source in sources_of(experiment).items()}
+    fluxes = tuple(changed.get(name, flux) for name in responses) if changed else ()
+    signal = Signal(targets, nodes, spec.source.distance, (), empty, flux, _auxiliary(experiment), tuple(responses), fluxes)
     return with_kernels(signal, kernels)
 
 
@@ -160,7 +166,7 @@ def _electronic(
 
 def _jumps(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -> NDArray[np.float64]:
     """Return the kinks of the nominal response, and those of the others whose edges nothing smears."""
-    edges = np.asarray(experiment.axes[0].edges)
+    edges = _reached(experiment)[1]
     sharp = [stages for name, stages in responses.items() if name == NOMINAL or not any(isinstance(s, Smear | Matrix) for s in stages)]
     return np.unique(np.concatenate([kinks(stages, edges) for stages in sharp]))
 
@@ -199,15 +205,15 @@ def _fold(signal: Signal, key: KernelKey) -> NDArray[np.float64]:
     blocks = []
     variants = len(signal.variants)
     for entry in signal.nodes:
-        rates = _rates(signal, entry, key)
+        known = {id(flux): _rates(signal, flux, entry, key) for flux in (signal.flux, *signal.fluxes)}
+        rates = np.stack([known[id(flux)] for flux in signal.fluxes or (signal.flux,)], axis=1) * entry.scale
         response = entry.response.reshape(variants, -1, 1, len(entry.t))
-        blocks.append(((rates * entry.scale)[:, None, None] * response).reshape(len(rates), -1, len(entry.t)))
+        blocks.append((rates[:, :, None] * response).reshape(len(rates), -1, len(entry.t)))
     return np.concatenate(blocks, axis=-1)
 
 
-def _rates(signal: Signal, entry: Nodes, key: KernelKey) -> NDArray[np.float64]:
+def _rates(signal: Signal, flux: Flux, entry: Nodes, key: KernelKey) -> NDArray[np.float64]:
     """Return the folds of the flavours, shape (flavours, slices, nodes); flavours with the same spectrum share theirs."""
-    flux = signal.flux
     known: dict[tuple[Spectrum, bool], NDArray[np.float64]] = {}
 
     def folded(flavour: str, spectrum: Spectrum) -> NDArray[np.float64]:
@@ -221,8 +227,15 @@ def _rates(signal: Signal, entry: Nodes, key: KernelKey) -> NDArray[np.float64]:
 
 
 def _stacked(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], t: NDArray[np.float64]) -> NDArray[np.float64]:
-    energy = experiment.axes[0]
-    return np.concatenate([compose(stages, energy.quantity, np.asarray(energy.edges), t).matrix for stages in responses.values()])
+    return np.concatenate([compose(stages, *_reached(experiment), t).matrix for stages in responses.values()])
+
+
+def _reached(experiment: Experiment) -> tuple[str, NDArray[np.float64]]:
+    """Return what the response reaches, and its edges: an axis, or the numbers of the bins of several in C order."""
+    first, *others = experiment.reached
+    if not others:
+        return first.quantity, np.asarray(first.edges)
+    return " x ".join(axis.name for axis in experiment.reached), np.arange(math.prod(axis.nbins for axis in experiment.reached) + 1.0)
 
 
 def _elements(nuclei: Sequence[tuple[Nuclide, float]]) -> list[tuple[Nuclide, float]]:
@@ -236,15 +249,15 @@ def _elements(nuclei: Sequence[tuple[Nuclide, float]]) -> list[tuple[Nuclide, fl
 
 
 def _auxiliary(experiment: Experiment) -> NDArray[np.float64]:
-    energy = experiment.axes[0]
-    matrix = np.ones((2, energy.nbins, 1))
+    energy, bins = experiment.axes[0], len(_reached(experiment)[1]) - 1
+    matrix = np.ones((2, bins, 1))
     for axis in experiment.axes[1:]:
         entry = experiment.spec.auxiliary.get(axis.name)
         if entry is not None:
             table = experiment.tables[entry.table]
             nuclei = table.given(energy, axis, entry.column)
             electrons = np.zeros_like(nuclei) if entry.electrons is None else table.given(energy, axis, entry.electrons)
-            matrix = (matrix[..., None] * np.array([nuclei, electrons])[:, :, None, :]).reshape(2, energy.nbins, -1)
+            matrix = (matrix[..., None] * np.array([nuclei, electrons])[:, :, None, :]).reshape(2, bins, -1)
     return matrix
 
 
@@ -330,7 +343,7 @@ def nominal_of(signal: Signal) -> Signal:
     number = len(signal.variants)
     nodes = tuple(dataclasses.replace(entry, response=entry.response[: len(entry.response) // number]) for entry in signal.nodes)
     folds = np.ascontiguousarray(signal.folds[:, :, : signal.folds.shape[2] // number])
-    return dataclasses.replace(signal, nodes=nodes, folds=folds, variants=signal.variants[:1])
+    return dataclasses.replace(signal, nodes=nodes, folds=folds, variants=signal.variants[:1], fluxes=())
 
 
 def counts_of(signal: Signal, prepared: Sequence[PreparedModel], values: Mapping[str, float]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,8 @@ import numpy as np
 from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.physics import sources
+from cevnsfit.physics.pulses import Pulse
+from cevnsfit.spec.systematics import SHIPPED_ERRORS
 from cevnsfit.spec.tables import read_table
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.load import Experiment
     from cevnsfit.spec.sources import DecayAtRest, FluxSpec, Reactor, Sun, TabulatedSource
+    from cevnsfit.spec.systematics import FluxShape
     from cevnsfit.spec.tables import InputTable
 
 
@@ -67,11 +71,11 @@ def _decay_times(given: DecayAtRest, experiment: Experiment) -> Mapping[str, sou
             )
             return sources.decay_arrivals(prompt, delayed)
         case "rectangle":
-            return sources.Pulse("rectangle", (1.0,), (arrival.start + arrival.width / 2.0,), (arrival.width,)).arrivals()
+            return Pulse("rectangle", (1.0,), (arrival.start + arrival.width / 2.0,), (arrival.width,)).arrivals()
         case "gaussians":
             total = sum(part.weight for part in arrival.pulses)
             weights, means, sigmas = zip(*((part.weight / total, part.mean, part.sigma) for part in arrival.pulses), strict=True)
-            return sources.Pulse("gaussian", weights, means, sigmas).arrivals()
+            return Pulse("gaussian", weights, means, sigmas).arrivals()
 
 
 def _imported(given: FluxSpec, tables: Mapping[str, InputTable], times: Mapping[str, sources.ArrivalTimes]) -> Iterator[sources.Emission]:
@@ -102,14 +106,22 @@ def _reactor(given: Reactor, _: Experiment) -> sources.NeutrinoSource:
     else:
         assert given.flux is not None
         fluence = given.flux * given.live_time
-    spectra = tuple(spectrum for _, spectrum, _ in shapes)
-    return sources.NeutrinoSource(fluence, (sources.Emission("nubar_e", spectra, (_ALWAYS,), counts[None] / counts.sum()),))
+    spectra, names = tuple(spectrum for _, spectrum, _ in shapes), (*given.fissions, *(("capture",) if given.capture else ()))
+    return sources.NeutrinoSource(fluence, (sources.Emission("nubar_e", spectra, (_ALWAYS,), counts[None] / counts.sum(), names),))
 
 
-def _sun(given: Sun, _: Experiment) -> sources.NeutrinoSource:
-    spectra = tuple(_shipped(name, name)[0] for name in given.fluxes)
+def _sun(given: Sun, experiment: Experiment) -> sources.NeutrinoSource:
+    """Return the neutrinos of the sun; a fraction that is a curve multiplies the spectra."""
+    spectra, names = tuple(_shipped(name, name)[0] for name in given.fluxes), tuple(given.fluxes)
     weights = np.array([list(given.fluxes.values())])
-    emissions = (sources.Emission(flavour, spectra, (_ALWAYS,), fraction * weights) for flavour, fraction in given.fractions.items())
+    emissions = []
+    for flavour, fraction in given.fractions.items():
+        whole = sources.Emission(flavour, spectra, (_ALWAYS,), weights, names)
+        if isinstance(fraction, float):
+            emissions.append(replace(whole, weights=fraction * weights))
+        else:
+            table = experiment.tables[fraction.table]
+            emissions.append(whole.reshaped(sources.SpectralFactor(table.values("e_nu"), table.values(fraction.column)), names))
     return sources.NeutrinoSource(given.live_time, tuple(emissions))
 
 
@@ -120,6 +132,12 @@ def _tabulated(given: TabulatedSource, experiment: Experiment) -> sources.Neutri
         spectrum, total = sources.smooth(table.values("e_nu"), table.values(ref.column))
         emissions.append(sources.Emission(flavour, (spectrum,), (_ALWAYS,), np.full((1, 1), total)))
     return sources.NeutrinoSource(given.live_time * (1.0 if given.flux is None else given.flux), tuple(emissions))
+
+
+def spectral_factors(given: FluxShape, tables: Mapping[str, InputTable]) -> dict[str, sources.SpectralFactor]:
+    """Return what multiplies spectra at +1 and -1 standard deviation, by side."""
+    table = read_table(data_root() / "spectra" / f"{SHIPPED_ERRORS}.csv") if given.table is None else tables[given.table]
+    return {side: sources.SpectralFactor(table.values("e_nu"), given.factors(table, side)) for side in ("up", "down")}
 
 
 def _shipped(table: str, column: str) -> tuple[sources.Spectrum, float]:

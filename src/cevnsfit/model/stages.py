@@ -86,7 +86,7 @@ def _gamma_smearing(entry: instrument.GammaSmearing, _: Tables) -> Smear:
 
 def _response_matrix(entry: instrument.ResponseMatrix, tables: Tables) -> Matrix:
     table = tables[entry.table]
-    return Matrix(table.values("t_recoil"), np.array([table.values(name) for name in entry.columns]))
+    return Matrix(table.values("t_recoil"), entry.probabilities(table))
 
 
 def _constant_efficiency(entry: instrument.ConstantEfficiency, _: Tables) -> Weight:
@@ -135,7 +135,7 @@ def reconstructed_efficiency(stages: Sequence[Stage], x: NDArray[np.float64]) ->
     total = np.ones_like(x)
     smeared = False
     for stage in stages:
-        smeared = smeared or isinstance(stage, Smear)
+        smeared = smeared or isinstance(stage, Smear | Matrix)
         if smeared and isinstance(stage, Weight):
             total = total * stage.function(x)
     return total

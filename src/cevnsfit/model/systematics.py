@@ -18,6 +18,7 @@ from cevnsfit.core.units import INTERNAL, parse, split
 from cevnsfit.detector.response import Rescale
 from cevnsfit.model.rows import LINEAR, Excursion, excursions, through_nodes
 from cevnsfit.model.shapes import counts_of
+from cevnsfit.model.sources import source_of, spectral_factors
 from cevnsfit.model.stages import detector_stages
 from cevnsfit.spec import systematics as schema
 from cevnsfit.spec.fields import SIGNAL
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.detector.response import Stage
+    from cevnsfit.physics.sources import NeutrinoSource
     from cevnsfit.spec.load import Experiment
 
     Floats = NDArray[np.float64]
@@ -116,6 +118,11 @@ class Effect(Generic[S]):
         return {}
 
     @property
+    def sources(self) -> Mapping[str, NeutrinoSource]:
+        """Return the sources of those variants that have another one."""
+        return {}
+
+    @property
     def moves(self) -> float:
         """Return by how much later, in s, one unit of its parameter makes the components arrive that it acts on; 0 where it moves nothing."""
         return 0.0
@@ -168,13 +175,7 @@ class NodesEffect(Effect[schema.ResponseNodes]):
         if field is not None and sigma is None:
             about = self.entry.description if self.entry.description else field
             return (Parameter(self.name, "nuisance", nodes[nominal], low, high, unit=unit, description=about),)
-        low, high = max(-5.0, low), min(5.0, high)
-        if not low <= self.entry.centre <= high:
-            message = (
-                f"{self.experiment.label}: systematics.{self.key}.centre: {self.entry.centre:g} is beyond the nodes, {low:g} to {high:g}"
-            )
-            raise CevnsfitError(message)
-        return (replace(super().parameters[0], lower=low, upper=high),)
+        return (replace(super().parameters[0], lower=max(-5.0, low), upper=min(5.0, high)),)
 
     @property
     def variants(self) -> Mapping[str, tuple[Stage, ...]]:
@@ -245,6 +246,23 @@ class ScaleEffect(Effect[schema.EnergyScale]):
         unit = INTERNAL[self.experiment.axes[0].quantity]
         offset = 0.0 if self.entry.offset is None else parse(self.entry.offset, unit)
         return {side: Rescale(1.0 + sign * self.entry.sigma, sign * offset) for side, sign in (("up", 1.0), ("down", -1.0))}
+
+
+class FluxEffect(Effect[schema.FluxShape]):
+    """Other spectra of the source."""
+
+    @property
+    def variants(self) -> Mapping[str, tuple[Stage, ...]]:
+        """Return the nominal response for both sides."""
+        nominal = detector_stages(self.experiment.spec.response, self.experiment.tables)
+        return {f"{self.key}:{side}": nominal for side in ("up", "down")}
+
+    @property
+    def sources(self) -> Mapping[str, NeutrinoSource]:
+        """Return the source with the spectra of both sides."""
+        nominal, of = source_of(self.experiment), self.entry.changed(self.experiment.spec.source)
+        factors = spectral_factors(self.entry, self.experiment.tables)
+        return {f"{self.key}:{side}": nominal.reshaped(factor, of) for side, factor in factors.items()}
 
 
 class ShiftEffect(Effect[schema.ArrivalShift]):
@@ -358,6 +376,7 @@ EFFECTS: Final[dict[str, type[Effect[Any]]]] = {
     "response": ResponseEffect,
     "response-nodes": NodesEffect,
     "energy-scale": ScaleEffect,
+    "flux-shape": FluxEffect,
     "arrival-shift": ShiftEffect,
     "template": TemplateEffect,
     "covariance": CovarianceEffect,
@@ -389,3 +408,8 @@ def variants_of(experiment: Experiment) -> dict[str, tuple[Stage, ...]]:
     """Return the responses with which the signal of an experiment is folded, by name, the nominal one first."""
     nominal = detector_stages(experiment.spec.response, experiment.tables)
     return {NOMINAL: nominal} | {name: stages for effect in effects_of(experiment) for name, stages in effect.variants.items()}
+
+
+def sources_of(experiment: Experiment) -> dict[str, NeutrinoSource]:
+    """Return the sources of those variants that have another one than the nominal one."""
+    return {name: source for effect in effects_of(experiment) for name, source in effect.sources.items()}

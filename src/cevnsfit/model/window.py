@@ -25,14 +25,14 @@ LEAST: Final = 1e-6
 
 def require_signal(experiment: Experiment, signal: Signal) -> None:
     """Raise DomainError if the Standard Model expects nothing in the analysis window; the message names the axis."""
-    energy, last, flux = experiment.axes[0], experiment.axes[-1], signal.flux
+    last, flux, bins = experiment.axes[-1], signal.flux, signal.auxiliary.shape[1]
     squares = np.concatenate([sm_charge(t, "mu") ** 2 if isinstance(t, Target) else np.zeros_like(t.t) for t in signal.targets])
-    expected = float((with_kernels(signal, ["vector"]).folds[0, :, : energy.nbins * flux.slices] @ squares).sum())
+    expected = float((with_kernels(signal, ["vector"]).folds[0, :, : bins * flux.slices] @ squares).sum())
     arriving = float(flux.times.max(axis=0).sum())
     if expected < LEAST:
         ends = kinematic_end(experiment)
         spectrum = " = ".join(f"{value / DISPLAY_SCALE[AXIS_UNITS[axis]]:.2f} {AXIS_UNITS[axis]}" for axis, value in ends.items())
-        message = f"{empty_window(experiment, energy)} (the recoil spectrum ends at {spectrum})"
+        message = f"{empty_window(experiment, *experiment.reached)} (the recoil spectrum ends at {spectrum})"
         raise DomainError(message)
     if expected * arriving < LEAST:
         message = f"{empty_window(experiment, last)} (no neutrino arrives then)"

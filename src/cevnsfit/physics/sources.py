@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.special import erfcx, ndtr
 
 from cevnsfit.core.errors import AxisError, CevnsfitError, DomainError, UnknownNameError
-from cevnsfit.physics.constants import MUON_LIFETIME, MUON_MASS, PION_LIFETIME, PION_MASS
+from cevnsfit.physics.constants import MUON_MASS, PION_MASS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -179,6 +179,41 @@ def smooth(energies: ArrayLike, densities: ArrayLike) -> tuple[Spectrum, float]:
     return Spectrum(segments=tuple(segments)), total
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SpectralFactor:
+    """A factor of a spectrum, linear in the energy between points and constant beyond them.
+
+    Attributes
+    ----------
+    energies, factors
+        Increasing energies in MeV and factors there, not negative, shape (n,).
+    """
+
+    energies: NDArray[np.float64]
+    factors: NDArray[np.float64]
+
+    def __call__(self, spectrum: Spectrum) -> tuple[Spectrum, float]:
+        """Return a spectrum times the factor, of one neutrino again, and what is left of the one; DomainError if nothing is."""
+        lines = [(energy, weight * float(np.interp(energy, self.energies, self.factors))) for energy, weight in spectrum.lines]
+        segments = [piece for segment in spectrum.segments for piece in self._pieces(segment)]
+        total = sum(weight for _, weight in lines) + sum(segment.integral for segment in segments)
+        if not total > 0.0:
+            message = "a factor of 0 at all energies of a spectrum leaves no neutrinos"
+            raise DomainError(message)
+        scaled = (Segment(s.low, s.high, tuple(c / total for c in s.coefficients)) for s in segments)
+        return Spectrum(tuple((energy, weight / total) for energy, weight in lines), tuple(scaled)), total
+
+    def _pieces(self, segment: Segment) -> list[Segment]:
+        inner = self.energies[(self.energies > segment.low) & (self.energies < segment.high)]
+        pieces = []
+        for low, high in pairwise([segment.low, *inner.tolist(), segment.high]):
+            start, stop = np.interp([low, high], self.energies, self.factors)
+            slope = (stop - start) / (high - low)
+            product = np.polynomial.polynomial.polymul(segment.coefficients, (start - slope * low, slope))
+            pieces.append(Segment(low, high, tuple(product.tolist())))
+        return pieces
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """When neutrinos arrive, as a density in time.
@@ -247,12 +282,22 @@ class Emission:
         Arrival times; more than one where energy and time do not factorise.
     weights
         Neutrinos by arrival and spectrum in units of the source's fluence, shape (arrivals, spectra).
+    names
+        Of the spectra, empty where they have none.
     """
 
     flavour: str
     spectra: tuple[Spectrum, ...]
     arrivals: tuple[ArrivalTimes, ...]
     weights: NDArray[np.float64]
+    names: tuple[str, ...] = ()
+
+    def reshaped(self, factor: SpectralFactor, of: Container[str] = ()) -> Emission:
+        """Return the neutrinos with their spectra times a factor, where they are `of` this flavour or name."""
+        names = self.names if self.names else ("",) * len(self.spectra)
+        known = {spectrum: factor(spectrum) for name, spectrum in zip(names, self.spectra, strict=True) if self.flavour in of or name in of}
+        spectra, totals = zip(*(known.get(spectrum, (spectrum, 1.0)) for spectrum in self.spectra), strict=True)
+        return replace(self, spectra=spectra, weights=self.weights * np.array(totals))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -269,6 +314,10 @@ class NeutrinoSource:
 
     fluence: float
     emissions: tuple[Emission, ...]
+
+    def reshaped(self, factor: SpectralFactor, of: Container[str]) -> NeutrinoSource:
+        """Return the source with a factor on the spectra of some flavours, or of some names."""
+        return replace(self, emissions=tuple(emission.reshaped(factor, of) for emission in self.emissions))
 
 
 def isotropic(number: float, distance: float) -> float:
@@ -303,96 +352,3 @@ def pion_decay_at_rest() -> Mapping[str, Spectrum]:
     nubar_mu = Segment(0.0, end, (0.0, 0.0, 48.0 / m**3, -64.0 / m**4))
     nu_e = Segment(0.0, end, (0.0, 0.0, 96.0 / m**3, -192.0 / m**4))
     return {"nu_mu": Spectrum(lines=((line, 1.0),)), "nubar_mu": Spectrum(segments=(nubar_mu,)), "nu_e": Spectrum(segments=(nu_e,))}
-
-
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """Time profile of the protons on the target, and of the neutrinos that follow.
-
-    Prompt neutrinos come with exp(-t/tau_pi) after the protons, delayed ones with a further exp(-t/tau_mu).
-
-    Attributes
-    ----------
-    kind
-        "gaussian" or "rectangle".
-    weights
-        Fraction in each component; they sum to 1.
-    means
-        Centres in s.
-    widths
-        Standard deviations of Gaussians, full widths of rectangles, in s.
-    """
-
-    kind: Literal["gaussian", "rectangle"]
-    weights: tuple[float, ...]
-    means: tuple[float, ...]
-    widths: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if not len(self.weights) == len(self.means) == len(self.widths) > 0:
-            message = f"a pulse needs as many weights as means and widths, got {len(self.weights)}, {len(self.means)}, {len(self.widths)}"
-            raise CevnsfitError(message)
-        if min(self.widths) <= 0.0 or min(self.weights) < 0.0 or not math.isclose(sum(self.weights), 1.0, rel_tol=1e-9):
-            message = f"a pulse needs positive widths and weights that sum to 1, got widths {self.widths} s, weights {self.weights}"
-            raise DomainError(message)
-
-    def mean(self) -> float:
-        """Return the mean time of the protons in s."""
-        return sum(weight * mean for weight, mean in zip(self.weights, self.means, strict=True))
-
-    def arrivals(self) -> Mapping[str, ArrivalTimes]:
-        """Return the arrival times of each flavour."""
-        return decay_arrivals(Arrival(self.prompt_density), Arrival(self.delayed_density))
-
-    def cdf(self, t: ArrayLike) -> NDArray[np.float64]:
-        """Return the fraction of the protons that came before `t` [s], in the shape of `t`."""
-        return self._sum(t, None)
-
-    def prompt_cdf(self, t: ArrayLike) -> NDArray[np.float64]:
-        """Return the fraction of the prompt neutrinos that came before `t` [s], in the shape of `t`."""
-        return np.maximum(self.cdf(t) - self._sum(t, PION_LIFETIME), 0.0)
-
-    def delayed_cdf(self, t: ArrayLike) -> NDArray[np.float64]:
-        """Return the fraction of the delayed neutrinos that came before `t` [s], in the shape of `t`."""
-        slow, fast = MUON_LIFETIME * self._sum(t, MUON_LIFETIME), PION_LIFETIME * self._sum(t, PION_LIFETIME)
-        return np.maximum(self.cdf(t) - (slow - fast) / (MUON_LIFETIME - PION_LIFETIME), 0.0)
-
-    def prompt_density(self, t: ArrayLike) -> NDArray[np.float64]:
-        """Return the arrival-time density of the prompt neutrinos in 1/s, in the shape of `t` [s]."""
-        return self._sum(t, PION_LIFETIME) / PION_LIFETIME
-
-    def delayed_density(self, t: ArrayLike) -> NDArray[np.float64]:
-        """Return the arrival-time density of the delayed neutrinos in 1/s, in the shape of `t` [s]."""
-        difference = self._sum(t, MUON_LIFETIME) - self._sum(t, PION_LIFETIME)
-        return np.maximum(difference, 0.0) / (MUON_LIFETIME - PION_LIFETIME)
-
-    def _sum(self, t: ArrayLike, lifetime: float | None) -> NDArray[np.float64]:
-        """Return sum_i w_i D_i(t), D the integral of the pulse up to t, each proton weighted with exp(-(t - t')/lifetime)."""
-        time = np.asarray(t, dtype=np.float64)
-        total = np.zeros_like(time)
-        for weight, mean, width in zip(self.weights, self.means, self.widths, strict=True):
-            if self.kind == "gaussian":
-                total = total + weight * _gaussian((time - mean) / width, width, lifetime)
-            else:
-                total = total + weight * _rectangle(time - mean + width / 2.0, width, lifetime)
-        return total
-
-
-def _gaussian(z: NDArray[np.float64], sigma: float, lifetime: float | None) -> NDArray[np.float64]:
-    """Return exp(r^2/2 - r z) Phi(z - r) with r = sigma/lifetime, without overflow (Phi(z) for no lifetime)."""
-    if lifetime is None:
-        return np.asarray(ndtr(z))
-    r = sigma / lifetime
-    late = z > r
-    tail = np.exp(-r * (np.where(late, z, r) - r / 2.0)) * ndtr(z - r)
-    early = 0.5 * np.exp(-0.5 * z**2) * erfcx(np.where(late, 0.0, r - z) / math.sqrt(2.0))
-    return np.asarray(np.where(late, tail, early))
-
-
-def _rectangle(elapsed: NDArray[np.float64], width: float, lifetime: float | None) -> NDArray[np.float64]:
-    """Return the same for protons that come evenly in [0, width], at `elapsed` after the first."""
-    inside = np.clip(elapsed, 0.0, width)
-    if lifetime is None:
-        return np.asarray(inside / width)
-    after = np.maximum(elapsed - width, 0.0)
-    return np.asarray(-lifetime / width * np.exp(-after / lifetime) * np.expm1(-inside / lifetime))

@@ -38,6 +38,9 @@ SYMBOLS: Final[Mapping[str, str]] = {
     "t_recoil": "nuclear recoil energy",
     "f90": r"$F_{90}$",
     "time": "arrival time",
+    "shadow": "shadow quantile",
+    "s1_bdt": "S1 score",
+    "s2_bdt": "S2 score",
 }
 """Parameters and axes as they are printed; any other name is printed as it is."""
 
@@ -65,6 +68,8 @@ COMPONENTS: Final[Mapping[str, str]] = {
     "prompt_brn": "prompt beam neutrons",
     "delayed_brn": "delayed beam neutrons",
     "nin": "neutrino-induced neutrons",
+    "ac": "accidental coincidences",
+    "er": "electronic recoils",
 }
 """Components as they are printed; any other name is printed with blanks for underscores."""
 

@@ -6,18 +6,21 @@ import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cevnsfit.core.errors import Problem, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.spec.fields import NAME_PATTERN
+from cevnsfit.spec.sources import SOURCE_PATTERN
 from cevnsfit.spec.yaml_source import YamlSource, override, parse_value, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 KEY: Final = "channels"
+ENABLED: Final = "enabled"
+"""A field of every channel: one that is not enabled is left out."""
 
 _WHOLE: Final = ("schema_version", "name", "title", "status", "description", "references", "overlaps", KEY)
 """Fields of the experiment, which no channel changes."""
@@ -62,7 +65,7 @@ def collected(found: Sequence[tuple[ChannelSource, Sequence[Problem]]]) -> list[
 
 
 def channel_sources(path: Path, source: YamlSource, changes: Mapping[str, object]) -> list[ChannelSource]:
-    """Return the channels of a file in its order; none where it has no channels.
+    """Return the channels of a file in its order, without those that are not `enabled`; none where it has no channels.
 
     A change "channels.NAME.PATH" is one of a channel; any other is one of what they share, made before the channels' own fields are.
 
@@ -80,19 +83,36 @@ def channel_sources(path: Path, source: YamlSource, changes: Mapping[str, object
     problems = [problem for name, own in given.items() for problem in _wrong(source, name, own)]
     if problems:
         raise SpecError(problems)
-    _require_effect(shared, list(given.values()))
+    used = {name: own for name, own in given.items() if _enabled(source, str(name), own, single.get(str(name), {}))}
+    if not used:
+        raise SpecError([Problem(source.name, source.line((KEY,)), KEY, f"none is enabled ({', '.join(map(str, given))})")])
+    _require_effect(shared, list(used.values()))
     found = []
-    for name, own in given.items():
+    for name, whole in used.items():
+        own = {field: value for field, value in whole.items() if field != ENABLED}
         view = read_yaml(path)
         for field in own:
             with view.noting(problems, KEY, name, field):
                 _put(view, (KEY, name), field)
         acting = {field: _with_own(field, value, own) for field, value in shared.items() if not any(_within(field, other) for other in own)}
         lines = {str(field): view.line((KEY, name, field)) for field in own}
-        found.append(ChannelSource(str(name), view, lines, acting | single.get(str(name), {})))
+        alone = {field: value for field, value in single.get(str(name), {}).items() if field != ENABLED}
+        found.append(ChannelSource(str(name), view, lines, acting | alone))
     if problems:
         raise SpecError(problems)
     return found
+
+
+def _enabled(source: YamlSource, name: str, own: Mapping[str, object], changes: Mapping[str, object]) -> bool:
+    """Return whether a channel is used, after its changes."""
+    given, place = own.get(ENABLED, True), f"{KEY}.{name}.{ENABLED}"
+    file, line = source.name, source.line((KEY, name, ENABLED))
+    if ENABLED in changes:
+        given, file, line = changes[ENABLED], f"--set {place}={changes[ENABLED]}", None
+        given = parse_value(given, file) if isinstance(given, str) else given
+    if not isinstance(given, bool):
+        raise SpecError([Problem(file, line, place, f"is {given!r}; expected true or false")])
+    return given
 
 
 def split_channel(path: str) -> tuple[str, str]:
@@ -158,16 +178,18 @@ def _put(view: YamlSource, place: tuple[str, str], path: str) -> None:
 
 
 def _lend(view: YamlSource, path: str) -> None:
-    """Write the section of the source that a path goes into, where the facility has it and the file does not."""
+    """Write the section of the source that a path goes into, where its own file or the facility has it and the description does not."""
     first, *parents = path.split(".")
     section: Any = view.data.get(first)
     if first != "source" or len(parents) < 2 or not isinstance(section, Mapping) or parents[0] in section:
         return
-    name = str(section.get("name"))
-    file = data_root() / "sources" / f"{name}.yaml"
-    if re.match(NAME_PATTERN, name) and file.is_file():
-        lent = read_yaml(file).data
-        cast("dict[str, Any]", section).update({parents[0]: lent[parents[0]]} if parents[0] in lent else {})
+    own, name = str(section.get("file")), str(section.get("name"))
+    files = [Path(view.name).parent / own] if re.match(SOURCE_PATTERN, own) else []
+    files += [data_root() / "sources" / f"{name}.yaml"] if re.match(NAME_PATTERN, name) else []
+    for lent in (read_yaml(file).data for file in files if file.is_file()):
+        if parents[0] in lent:
+            cast("dict[str, Any]", section)[parents[0]] = lent[parents[0]]
+            return
 
 
 def _with_own(path: str, value: object, own: Mapping[str, object]) -> object:

@@ -12,7 +12,7 @@ from cevnsfit.core.units import parse
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
 from cevnsfit.spec.observations import covariance, observed_findings
-from cevnsfit.spec.responses import response_findings
+from cevnsfit.spec.responses import ROOM, response_findings
 from cevnsfit.spec.shapes import Formula, PowerLawFactor, ProductShape, TableFactor, span
 from cevnsfit.spec.systematics import CovarianceVariant, TemplateVariant
 
@@ -38,9 +38,6 @@ MAX_BINS = 100_000
 ENERGIES = ("t_recoil", "e_ee", "pe")
 """What an energy axis shows, whatever its name."""
 
-ROOM = 1e-3
-"""By which probabilities may sum to more than 1: tables are rounded."""
-
 
 def check_experiment(
     spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable], source: YamlSource, variants: Variants
@@ -63,20 +60,23 @@ def check_experiment(
 
 def _check_axes(spec: ExperimentSpec, axes: Sequence[Axis]) -> Iterator[Finding]:
     names = [axis.name for axis in axes]
+    reached = spec.reached(axes)
     energy = [axis for axis in axes if axis.quantity in ENERGIES and axis.name not in spec.auxiliary]
-    if len(energy) != 1 or axes[0] not in energy:
+    if not spec.has_matrix and (len(energy) != 1 or axes[0] not in energy):
         yield (
             ("axes",),
             "the first axis must be the one energy axis (t_recoil in keVnr, e_ee in keVee, pe in PE, or another name in one of these units)",
         )
-    if energy and energy[0].nbins > MAX_ENERGY_BINS:
-        yield ("axes", energy[0].name), f"{energy[0].nbins} bins; at most {MAX_ENERGY_BINS} are possible"
+    if spec.has_matrix and (not reached or tuple(axes[: len(reached)]) != reached or (len(reached) > 1 and spec.auxiliary)):
+        yield ("axes",), "the axes of a response matrix come first; one for several axes holds all of them but time"
+    if (bins := math.prod(axis.nbins for axis in reached)) > MAX_ENERGY_BINS:
+        yield ("axes", *(axis.name for axis in reached[:1])), f"{bins} bins; at most {MAX_ENERGY_BINS} are possible"
     bins = math.prod(axis.nbins for axis in axes)
     if bins > MAX_BINS:
         yield ("axes",), f"{bins} bins in all; at most {MAX_BINS} are possible"
     if "time" in names and names[-1] != "time":
         yield ("axes", "time"), "time must be the last axis"
-    yield from _check_auxiliary(spec, axes, energy)
+    yield from _check_auxiliary(spec, axes, reached if spec.has_matrix else energy)
 
 
 def _check_auxiliary(spec: ExperimentSpec, axes: Sequence[Axis], energy: Sequence[Axis]) -> Iterator[Finding]:
@@ -145,7 +145,7 @@ def _check_counts(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
 def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
     for loc, shape in _shapes(spec):
         if isinstance(shape, ProductShape):
-            yield from _check_product(loc, shape, axes, tables)
+            yield from _check_product(loc, shape, axes, tables, matrix=spec.has_matrix)
         else:
             yield from binned(loc, shape, tables, axes)
             if shape.errors is not None:
@@ -155,6 +155,7 @@ def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
 def _check_columns(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
     """Yield what is wrong with the tables that systematics name."""
     for name, systematic in spec.systematics.items():
+        yield from systematic.findings(("systematics", name), tables, spec.source)
         along = systematic.axis if isinstance(systematic, TemplateVariant) else None
         chosen = axes if along is None else [axis for axis in axes if axis.name == along]
         if not chosen:
@@ -194,7 +195,7 @@ def _check_exposure(spec: ExperimentSpec) -> Iterator[Finding]:
 
 
 def _check_product(
-    loc: tuple[str | int, ...], shape: ProductShape, axes: Sequence[Axis], tables: Mapping[str, InputTable]
+    loc: tuple[str | int, ...], shape: ProductShape, axes: Sequence[Axis], tables: Mapping[str, InputTable], *, matrix: bool
 ) -> Iterator[Finding]:
     factors = shape.factors
     names = [axis.name for axis in axes]
@@ -202,6 +203,8 @@ def _check_product(
         yield (*loc, "factors"), f"needs one factor for each axis ({', '.join(names)})"
     for axis in axes:
         factor = factors.get(axis.name)
+        if isinstance(factor, TableFactor) and factor.efficiency and matrix and axis.name != "time":
+            yield (*loc, "factors", axis.name, "efficiency"), "the response matrix holds the efficiency, which is not known along this axis"
         if isinstance(factor, TableFactor):
             yield from binned((*loc, "factors", axis.name), factor, tables, [axis], split=True)
         elif isinstance(factor, Formula):

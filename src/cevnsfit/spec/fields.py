@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 from pydantic import (
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
 NAME_PATTERN: Final = r"^[a-z][a-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-TABLE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv$"
+TABLE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.(csv|ya?ml|root:[^:]+)$"
+AXIS_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9_]*$"
 WORKSPACE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.json$"
-TablePath = Annotated[str, Field(pattern=TABLE_PATTERN)]
 EnergyAxis = Literal["t_recoil", "e_ee", "pe"]
 
 UNKNOWN: Final = "unknown field"
@@ -77,6 +78,21 @@ def steps_on_axis(value: object, info: ValidationInfo) -> object:
     return [{**step, "from": quantity(step["from"], unit)} if isinstance(step, dict) and "from" in step else step for step in value]
 
 
+def _table(value: str) -> str:
+    """Return the name of a table; ValueError for what can be none."""
+    if not re.match(TABLE_PATTERN, value):
+        message = f"'{value}' is no table; write the name of a file of this folder: NAME.csv, NAME.yaml (HEPData) or NAME.root:HISTOGRAM"
+        raise ValueError(message)
+    return value
+
+
+def _at_least_a_centimetre(value: float) -> float:
+    if value < 1.0:
+        message = "a source is at least 1 cm away"
+        raise ValueError(message)
+    return value
+
+
 def _at_most_all(value: float) -> float:
     """Return a relative error; ValueError for one of more than 100 %, which can only be a percentage without its sign."""
     if value > 1.0:
@@ -85,7 +101,8 @@ def _at_most_all(value: float) -> float:
     return value
 
 
-Length = Annotated[float, in_unit("cm"), Field(ge=1)]
+TablePath = Annotated[str, AfterValidator(_table), Field(json_schema_extra={"pattern": TABLE_PATTERN})]
+Length = Annotated[float, in_unit("cm"), AfterValidator(_at_least_a_centimetre)]
 Mass = Annotated[PositiveFloat, in_unit("g")]
 Time = Annotated[float, in_unit("s")]
 Width = Annotated[PositiveFloat, in_unit("s")]
@@ -104,6 +121,12 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class TableAxes(Spec):
+    """What the axes of a table in a file of others are, in the order of the file: units by name."""
+
+    axes: Annotated[dict[Annotated[str, Field(pattern=AXIS_PATTERN)], str], Field(min_length=1)]
+
+
 class TableColumn(Spec):
     """One value column of a table."""
 
@@ -114,15 +137,20 @@ class TableColumn(Spec):
 # --- what is wrong with them ---------------------------------------------------------------------------------------------------------
 
 
-def explained(detail: ErrorDetails, loc: Sequence[str | int], schema: type[BaseModel]) -> str:
-    """Return what is wrong at a location of a schema."""
+def explained(detail: ErrorDetails, loc: Sequence[str | int], schema: type[BaseModel], written: object = None) -> str:
+    """Return what is wrong at a location of a schema, where a value is as it is written."""
     if detail["type"] == "extra_forbidden":
         name = str(loc[-1])
         hint = str(UnknownNameError("field", name, known_fields(schema, loc[:-1]))).partition("; ")[2]
         return f"{UNKNOWN} '{name}'; {hint}"
     if detail["type"] == "missing":
         return "this field is required"
-    return detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = message.replace("a valid number, unable to parse string as a number", "a plain number without a unit, such as 1.5e3")
+    subject = f"'{written}'" if isinstance(written, str | int | float) else "it"
+    if detail["type"] == "value_error" and isinstance(written, str) and written not in message:
+        return f"'{written}': {message}"
+    return re.sub(r"^(Input|String)(?= should)", lambda _: subject, message)
 
 
 def known_fields(schema: type[BaseModel], loc: Sequence[str | int]) -> list[str]:

@@ -38,7 +38,8 @@ def column(
     try:
         values = read(table, ref.column)
     except CevnsfitError as error:
-        yield place, f"{ref.table}: {error}"
+        hint = "" if ref.table.endswith(".csv") or ref.column not in table.columns else "; its axes are named in 'tables'"
+        yield place, f"{ref.table}: {error}{hint}"
         return
     if np.any(values < 0):
         yield place, f"{ref.table}: column '{ref.column}' has {int(np.sum(values < 0))} negative entries"

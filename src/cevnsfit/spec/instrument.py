@@ -37,6 +37,10 @@ from cevnsfit.spec.fields import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
+    from cevnsfit.spec.tables import InputTable
+
 # --- target ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -103,7 +107,7 @@ class ConstantQuenching(Spec):
     """E_ee = factor T."""
 
     kind: Literal["constant-quenching"]
-    factor: Annotated[PositiveFloat, Field(le=1)]
+    factor: Annotated[PositiveFloat, in_unit(""), Field(le=1)]
 
 
 class LinearQuenching(Spec):
@@ -175,11 +179,29 @@ class GammaSmearing(Spec):
 
 
 class ResponseMatrix(Spec):
-    """Probabilities of the bins of the energy axis at recoil energies, one column for each bin."""
+    """Probabilities of the bins of all axes but time, at recoil energies.
+
+    A curve has one of the `columns` for each bin, in C order; a binned table has a row for each recoil energy and bin, and one `column`.
+    """
 
     kind: Literal["response-matrix"]
     table: TablePath
-    columns: Annotated[tuple[str, ...], Field(min_length=1)]
+    columns: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    column: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ResponseMatrix:
+        if (self.columns is None) == (self.column is None):
+            message = "give either columns (one for each bin), or column (of a table with a row for each recoil energy and bin)"
+            raise ValueError(message)
+        return self
+
+    def probabilities(self, table: InputTable) -> NDArray[np.float64]:
+        """Return the probabilities of the bins at the recoil energies of the table, shape (bins, energies)."""
+        if self.column is not None:
+            return table.matrix(self.column)
+        assert self.columns is not None
+        return np.array([table.values(name) for name in self.columns])
 
 
 class _OnAxis(Spec):
@@ -216,7 +238,7 @@ class ConstantEfficiency(_OnAxis):
     """One efficiency everywhere."""
 
     kind: Literal["constant-efficiency"]
-    value: Annotated[float, Field(gt=0, le=1)]
+    value: Annotated[float, in_unit(""), Field(gt=0, le=1)]
 
 
 Stage = Annotated[

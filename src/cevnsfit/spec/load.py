@@ -7,40 +7,41 @@ import hashlib
 import math
 import re
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameError
-from cevnsfit.core.paths import data_root
-from cevnsfit.spec.channels import KEY, channel_sources, collected, split_channel
+from cevnsfit.core.paths import LEADS_OUT, data_root, leads_out
+from cevnsfit.spec.channels import ENABLED, KEY, channel_sources, collected, split_channel
 from cevnsfit.spec.checks import check_experiment
-from cevnsfit.spec.fields import TABLE_PATTERN, UNKNOWN, explained, known_fields
+from cevnsfit.spec.fields import UNKNOWN, explained, known_fields
+from cevnsfit.spec.foreign import read_tables, table_references
 from cevnsfit.spec.instrument import Stage
-from cevnsfit.spec.observations import EVENTS, observation
+from cevnsfit.spec.observations import observation
 from cevnsfit.spec.schema import ExperimentSpec
-from cevnsfit.spec.sources import DEFAULT_KIND
-from cevnsfit.spec.tables import InputTable, TableError, read_table
+from cevnsfit.spec.sources import DEFAULT_KIND, SOURCE_PATTERN
 from cevnsfit.spec.workspaces import read_pyhf
 from cevnsfit.spec.yaml_source import YamlSource, holds, override, parse_value, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.channels import ChannelSource
     from cevnsfit.spec.findings import Place
     from cevnsfit.spec.observations import Observation
+    from cevnsfit.spec.tables import InputTable
 
     _Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
 
 FILE: Final = "experiment.yaml"
 DEFAULT_KINDS: Final = {"source": DEFAULT_KIND, "time_efficiency": "exponential"}
 """Sections with a kind that need not be named."""
-
-_OUT: Final = "links out of the folder"
+_FIRST: Final = ("source", "source.name", "source.file")
+"""Changes that bring fields which others change."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,7 +55,7 @@ class Experiment(Document):
     axes
         Analysis axes, in the order of the description.
     tables
-        Every table that the description names, by file name.
+        Every table that the description names, by the name that it has there.
     variants
         For each systematic that changes the response, the stages by side ("up" and "down").
     folder
@@ -62,7 +63,7 @@ class Experiment(Document):
     overrides
         What was changed by the caller, as (path, value) texts.
     digests
-        SHA-256 of experiment.yaml, of each table and of the workspace, by file name, and of shipped spectra.
+        SHA-256 of experiment.yaml, of the files of tables, source and workspace, by file name, and of shipped spectra.
     workspace
         The pyhf workspace that the description names, or None.
     channel
@@ -123,6 +124,11 @@ class Experiment(Document):
         """Return whether there are observed counts, in all channels."""
         return all(part.spec.has_data for part in self.parts)
 
+    @property
+    def reached(self) -> tuple[Axis, ...]:
+        """Return the axes that the response reaches."""
+        return self.spec.reached(self.axes)
+
     def sees_electrons(self) -> bool:
         """Return whether electron recoils can lie in the window of every channel."""
         return all(part.spec.sees_electrons() for part in self.parts)
@@ -181,8 +187,8 @@ def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = N
     from cevnsfit.spec.catalog import resolve
 
     folder = resolve(name)
-    if _leads_out(folder / FILE):
-        raise SpecError([Problem(str(folder / FILE), None, "", _OUT)])
+    if leads_out(folder / FILE):
+        raise SpecError([Problem(str(folder / FILE), None, "", LEADS_OUT)])
     source = read_yaml(folder / FILE)
     changes = {} if overrides is None else dict(overrides)
     channels = channel_sources(folder / FILE, source, changes)
@@ -216,10 +222,10 @@ def _loaded(folder: Path, source: YamlSource, changes: Mapping[str, object]) -> 
     merged.pop(KEY, None)
     spec, problems = _validated(merged, source, changes)
     if spec is None:
-        raise SpecError(problems + _read_tables(_table_references(merged, ()), folder, source)[1])
+        raise SpecError(problems + read_tables(table_references(merged, ()), folder, source, None)[1])
     variants, variant_problems = _variants(merged, spec, source)
-    references = [*_table_references(merged, ()), *_variant_tables(variants)]
-    tables, table_problems = _read_tables(references, folder, source)
+    references = [*table_references(merged, ()), *_variant_tables(variants)]
+    tables, table_problems = read_tables(references, folder, source, spec)
     axes, axis_problems = _axes(spec, source)
     workspace, workspace_problems = _workspace(spec, folder, source)
     problems = table_problems + axis_problems + variant_problems + workspace_problems
@@ -227,7 +233,12 @@ def _loaded(folder: Path, source: YamlSource, changes: Mapping[str, object]) -> 
         problems += check_experiment(spec, axes, tables, source, variants)
     if problems:
         raise SpecError(problems)
-    files = (FILE, *tables, *(() if spec.workspace is None else (spec.workspace.file,)))
+    files = (
+        FILE,
+        *filter(None, (spec.source.file,)),
+        *(table.partition(":")[0] for table in tables),
+        *(() if spec.workspace is None else (spec.workspace.file,)),
+    )
     shipped = {f"spectra/{name}.csv": data_root() / "spectra" / f"{name}.csv" for name in spec.source.spectra}
     digests = {
         name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in ({file: folder / file for file in files} | shipped).items()
@@ -240,6 +251,8 @@ def has_field(folder: Path, path: str, changes: Mapping[str, object]) -> bool:
     """Return whether the description of an experiment has a field, in its file or as an optional one, after some `changes`."""
     source = read_yaml(folder / FILE)
     channel, path = split_channel(path)
+    if path == ENABLED:
+        return channel in source.data.get(KEY, {})
     sources = {entry.name: entry for entry in channel_sources(folder / FILE, source, changes)}
     if channel and channel not in sources:
         return False
@@ -267,26 +280,41 @@ def _plain(node: Any) -> Any:
 
 def _overridden(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> dict[str, Any]:
     """Return the data with the defaults of their facility and the changes; another facility first, so that its fields can be changed."""
-    for path in sorted(changes, key=lambda path: path not in {"source", "source.name"}):
+    for path in sorted(changes, key=lambda path: path not in _FIRST):
         value = changes[path]
-        data = data if path in {"source", "source.name"} else _with_facility(data, source, changes)
+        data = data if path in _FIRST else _with_facility(data, source, changes)
         override(data, path, parse_value(value, f"--set {path}={value}") if isinstance(value, str) else value)
     return _with_facility(data, source, changes)
 
 
 def _with_facility(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> dict[str, Any]:
     section = data.get("source")
-    if not isinstance(section, dict) or not isinstance(section.get("name"), str):
+    if not isinstance(section, dict):
         return data
+    own = _own_source(section, source)
+    section = section if own is None else {**_plain(own.data), **section}
+    if not isinstance(section.get("name"), str):
+        return data if own is None else {**data, "source": {"name": Path(own.name).stem, **section}}
     folder = data_root() / "sources"
     known = sorted(path.stem for path in folder.glob("*.yaml"))
-    if section["name"] not in known and section.get("kind", DEFAULT_KIND) != DEFAULT_KIND:
-        return data
+    if section["name"] not in known and (own is not None or section.get("kind", DEFAULT_KIND) != DEFAULT_KIND):
+        return {**data, "source": section}
     if section["name"] not in known:
         error = UnknownNameError("source", section["name"], known)
         raise SpecError([_problem(source, ("source", "name"), str(error), changes)])
     facility = _plain(read_yaml(folder / f"{section['name']}.yaml").data)
     return {**data, "source": {**facility, **section}}
+
+
+def _own_source(section: Mapping[str, Any], source: YamlSource) -> YamlSource | None:
+    """Return the file of a source that a section names; None where it names none."""
+    file = section.get("file")
+    if not isinstance(file, str) or not re.match(SOURCE_PATTERN, file):
+        return None
+    path = Path(source.name).parent / file
+    if leads_out(path):
+        raise SpecError([Problem(str(path), None, "source.file", LEADS_OUT)])
+    return read_yaml(path)
 
 
 def _validated(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> tuple[ExperimentSpec | None, list[Problem]]:
@@ -296,7 +324,10 @@ def _validated(data: dict[str, Any], source: YamlSource, changes: Mapping[str, o
     except ValidationError as error:
         places = YamlSource(source.name, data)
         found = [(detail, places.place(detail["loc"])) for detail in error.errors()]
-        return None, [_problem(source, place, explained(detail, detail["loc"], ExperimentSpec), changes) for detail, place in found]
+        return None, [
+            _problem(source, place, explained(detail, detail["loc"], ExperimentSpec, places.value(place)), changes)
+            for detail, place in found
+        ]
 
 
 def _problem(source: YamlSource, loc: Sequence[str | int], text: str, changes: Mapping[str, object]) -> Problem:
@@ -305,6 +336,11 @@ def _problem(source: YamlSource, loc: Sequence[str | int], text: str, changes: M
     changed = next(near, None)
     if changed is not None:
         return Problem(f"--set {changed}={changes[changed]}", None, field, text)
+    section = source.value(("source",))
+    if loc[:1] == ("source",) and source.value(loc) is None and isinstance(section, dict):
+        own = _own_source(section, source)
+        if own is not None and own.value(loc[1:]) is not None:
+            return Problem(own.name, own.line(loc[1:]), field, text)
     return Problem(source.name, source.line(loc), field, text)
 
 
@@ -314,34 +350,13 @@ def _variant_tables(variants: _Variants) -> Iterator[tuple[str, Place]]:
             yield from ((stage.table, ("systematics", name, side)) for stage in stages.values() if hasattr(stage, "table"))
 
 
-def _read_tables(references: Iterable[tuple[str, Place]], folder: Path, source: YamlSource) -> tuple[dict[str, InputTable], list[Problem]]:
-    tables: dict[str, InputTable] = {}
-    problems: list[Problem] = []
-    for file, loc in references:
-        if not re.match(TABLE_PATTERN, file) or file in tables or any(problem.file == str(folder / file) for problem in problems):
-            continue
-        path = folder / file
-        if _leads_out(path):
-            problems.append(Problem(str(path), None, source.field(loc), _OUT))
-            continue
-        try:
-            tables[file] = read_table(path, empty=loc[-1] == EVENTS)
-        except TableError as error:
-            problems.append(Problem(str(path), error.line, source.field(loc) if error.line is None else "", str(error)))
-    return tables, problems
-
-
-def _leads_out(path: Path) -> bool:
-    return path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve())
-
-
 def _workspace(spec: ExperimentSpec, folder: Path, source: YamlSource) -> tuple[Mapping[str, Any] | None, list[Problem]]:
     """Return the workspace that the description names, and what is wrong with it."""
     if spec.workspace is None:
         return None, []
     path = folder / spec.workspace.file
-    if _leads_out(path):
-        return None, [Problem(str(path), None, "workspace.file", _OUT)]
+    if leads_out(path):
+        return None, [Problem(str(path), None, "workspace.file", LEADS_OUT)]
     try:
         found = read_pyhf(path)
     except CevnsfitError as error:
@@ -352,18 +367,6 @@ def _workspace(spec: ExperimentSpec, folder: Path, source: YamlSource) -> tuple[
     return found, [
         Problem(source.name, source.line(place), ".".join(place), str(UnknownNameError("sample", name, known))) for name in missing
     ]
-
-
-def _table_references(node: object, loc: Place) -> Iterator[tuple[str, Place]]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key in {"table", EVENTS} and isinstance(value, str):
-                yield value, (*loc, key)
-            else:
-                yield from _table_references(value, (*loc, key))
-    elif isinstance(node, list | tuple):
-        for position, value in enumerate(node):
-            yield from _table_references(value, (*loc, position))
 
 
 def _axes(spec: ExperimentSpec, source: YamlSource) -> tuple[tuple[Axis, ...], list[Problem]]:
@@ -400,7 +403,8 @@ def _changed_response(response: Mapping[str, Any], changes: Mapping[str, object]
         view = YamlSource("", {"response": changed})
         places = [("response", *detail["loc"]) for detail in error.errors()]
         return {}, [
-            f"{view.field(loc)}: {explained(detail, loc, ExperimentSpec)}" for loc, detail in zip(places, error.errors(), strict=True)
+            f"{view.field(loc)}: {explained(detail, loc, ExperimentSpec, view.value(view.place(loc)))}"
+            for loc, detail in zip(places, error.errors(), strict=True)
         ]
     except CevnsfitError as error:
         return {}, [str(error)]

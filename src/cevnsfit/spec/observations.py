@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 import numpy as np
 from pydantic import Field, model_validator
 
-from cevnsfit.core.axes import AXIS_UNITS, internal
+from cevnsfit.core.axes import AXIS_UNITS, NUMBER, QUANTITIES, internal, unit_of
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.spec.fields import Spec, TablePath, in_unit
 
@@ -121,10 +121,12 @@ def observation(entry: Observed, axes: Sequence[Axis], tables: Tables) -> Observ
 
 def _in_quadrature(table: InputTable, axes: Sequence[Axis], column: str) -> Floats:
     errors = table.values(column)
-    if not np.all(errors > 0):
-        message = f"column '{column}' has {int(np.sum(errors <= 0))} errors that are not positive"
+    found = np.sqrt(replace(table, columns={column: errors**2}).on(axes, column)).ravel()
+    wrong = int(np.sum(errors < 0)) + int(np.sum(found == 0))
+    if wrong:
+        message = f"column '{column}' has {wrong} errors that are not positive (a bin without events has none: take wider bins, or counts)"
         raise CevnsfitError(message)
-    return np.asarray(np.sqrt(replace(table, columns={column: errors**2}).on(axes, column)).ravel())
+    return np.asarray(found)
 
 
 def covariance(table: InputTable, bins: int, *, definite: bool) -> Floats:
@@ -163,8 +165,12 @@ def _binned(table: InputTable, axes: Sequence[Axis], weight: str | None) -> Obse
     places, inside = [], np.ones(len(next(iter(table.columns.values()))), dtype=np.bool_)
     for axis in axes:
         values = table.values(axis.name)
+        unit = table.units[axis.name]
+        if QUANTITIES.get(unit_of(axis.name, unit), NUMBER) != axis.quantity:
+            message = f"column '{axis.name}' is in {unit}, its axis in {axis.unit}"
+            raise CevnsfitError(message)
         if axis.name not in AXIS_UNITS:
-            values = internal(values, axis.name, table.units[axis.name])
+            values = internal(values, axis.name, unit)
         edges = np.asarray(axis.edges)
         room = ON_EDGE * np.diff(edges).min()
         place = np.searchsorted(edges - room, values, side="right") - 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cevnsfit.core.axes import AXIS_UNITS, DISPLAY_SCALE
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.units import INTERNAL, parse
 from cevnsfit.spec.fields import SIGNAL, TableColumn
@@ -14,6 +16,7 @@ from cevnsfit.spec.instrument import ResponseMatrix, TableDelay, TableEfficiency
 from cevnsfit.spec.shapes import ProductShape
 from cevnsfit.spec.sources import TableArrival
 from cevnsfit.spec.systematics import EnergyScale, ResponseNodes
+from cevnsfit.spec.tables import RECOIL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,30 +33,68 @@ if TYPE_CHECKING:
     Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
 
 
+ROOM = 1e-3
+"""By which probabilities may sum to more than 1: tables are rounded."""
+
+
 def response_findings(
     spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable], variants: Variants
 ) -> Iterator[Finding]:
     """Yield what is wrong with the response of the signal in energy and time, `variants` of it by systematics included."""
-    yield from _check_curves(spec, tables, variants)
+    yield from _check_curves(spec, axes, tables, variants)
     yield from _check_responses(spec, axes, variants)
     yield from _check_delays(spec, axes, tables)
     yield from _check_seen(spec, axes, tables)
 
 
-def _check_curves(spec: ExperimentSpec, tables: Mapping[str, InputTable], variants: Variants) -> Iterator[Finding]:
+def _check_curves(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable], variants: Variants) -> Iterator[Finding]:
     stages: list[tuple[Place, Stage]] = [(("response", name), stage) for name, stage in spec.response.items()]
     for name, sides in variants.items():
         for side, response in sides.items():
             stages += [(("systematics", name, side), stage) for key, stage in response.items() if stage != spec.response.get(key)]
     for loc, stage in stages:
-        if isinstance(stage, ResponseMatrix):
-            for name in stage.columns:
-                ref = TableColumn(table=stage.table, column=name)
-                yield from column(loc, ref, tables, lambda table, name: _curve(table, name, "t_recoil"), empty=True)
+        if isinstance(stage, ResponseMatrix) and stage.table in tables:
+            yield from ((loc, f"{stage.table}: {text}") for text in _check_matrix(stage, tables[stage.table], spec.reached(axes)))
         if isinstance(stage, TableColumn):
             axis = getattr(stage, "axis", "t_recoil")
             steps = [[axis]] if isinstance(stage, TableEfficiency) else []
             yield from _at_most_one(loc, stage, tables, lambda table, name, axis=axis, steps=steps: _curve(table, name, axis, steps))  # type: ignore[misc]
+
+
+def _check_matrix(stage: ResponseMatrix, table: InputTable, axes: Sequence[Axis]) -> Iterator[str]:
+    """Yield what is wrong with a response matrix for some axes."""
+    text = " x ".join(f"{axis.name}({axis.nbins})" for axis in axes)
+    try:
+        energies, values = table.values(RECOIL), stage.probabilities(table)
+    except CevnsfitError as error:
+        yield str(error)
+        return
+    if stage.column is None and table.axes:
+        yield "the table has a row for each recoil energy and bin: give its column"
+    elif stage.column is not None and not _same(table.axes, axes):
+        own = " x ".join(f"{axis.name}({axis.nbins})" for axis in table.axes)
+        yield f"the bins {own} of the table must be those of the axes {text}, with the same edges and units, in this order"
+    elif len(values) != math.prod(axis.nbins for axis in axes):
+        yield f"{len(values)} columns for {math.prod(axis.nbins for axis in axes)} bins of the axes {text}"
+    elif len(energies) < 2 or not np.all(np.diff(energies) > 0):
+        yield f"column '{RECOIL}' must hold two recoil energies or more, and increase"
+    elif np.any(values < 0):
+        columns = [(stage.column, values)] if stage.columns is None else zip(stage.columns, values, strict=True)
+        yield from (f"column '{name}' has {int(np.sum(held < 0))} negative entries" for name, held in columns if np.any(held < 0))
+    elif values.sum(axis=0).max() > 1.0 + ROOM:
+        at = energies[int(values.sum(axis=0).argmax())] / DISPLAY_SCALE[AXIS_UNITS[RECOIL]]
+        yield f"the probabilities sum to {values.sum(axis=0).max():.4g} at {at:g} keVnr, which is more than 1"
+
+
+def _same(axes: Sequence[Axis], others: Sequence[Axis]) -> bool:
+    """Return whether axes have the same names and edges, in the same order."""
+    pairs = zip(axes, others, strict=False)
+    return len(axes) == len(others) and all(
+        (axis.name, axis.unit) == (other.name, other.unit)
+        and axis.nbins == other.nbins
+        and np.allclose(axis.edges, other.edges, rtol=0.0, atol=1e-9 * max(map(abs, axis.edges)))
+        for axis, other in pairs
+    )
 
 
 def _check_responses(spec: ExperimentSpec, axes: Sequence[Axis], variants: Variants) -> Iterator[Finding]:
@@ -130,6 +171,9 @@ def _curve(table: InputTable, name: str, axis: str, steps: Sequence[Sequence[str
             )
             raise CevnsfitError(message)
         return table.values(name)
+    if axis not in table.columns and table.axes:
+        message = f"a curve with a column '{axis}' was expected; this table is binned in {', '.join(entry.name for entry in table.axes)}"
+        raise CevnsfitError(message)
     if not np.all(np.diff(table.values(axis)) > 0):
         message = f"column '{axis}' must increase"
         raise CevnsfitError(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -10,12 +10,17 @@ from pydantic import (
     model_validator,
 )
 
-from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, RelativeError, Spec, TableColumn, TablePath
-from cevnsfit.spec.instrument import AnyTimeEfficiency, Auxiliary, AxisSpec, Stage, TargetSpec, TimeStage
+from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, RelativeError, Spec, TableAxes, TableColumn, TablePath
+from cevnsfit.spec.instrument import AnyTimeEfficiency, Auxiliary, AxisSpec, ResponseMatrix, Stage, TargetSpec, TimeStage
 from cevnsfit.spec.observations import Observed
 from cevnsfit.spec.shapes import Shape
 from cevnsfit.spec.sources import Source
 from cevnsfit.spec.systematics import Systematic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cevnsfit.core.axes import Axis
 
 # --- backgrounds -------------------------------------------------------------------------------------------------------------------
 
@@ -170,6 +175,7 @@ class ExperimentSpec(Spec):
     systematics: dict[Name, Systematic] = Field(default_factory=dict)
     released: Released | None = None
     workspace: WorkspaceSpec | None = None
+    tables: dict[TablePath, TableAxes] = Field(default_factory=dict)
     channels: dict[Name, dict[str, Any]] = Field(default_factory=dict, exclude=True)
 
     @property
@@ -180,6 +186,17 @@ class ExperimentSpec(Spec):
     def sees_electrons(self) -> bool:
         """Return whether electron recoils can lie in the window: no observable cuts them."""
         return all(entry.electrons is not None for entry in self.auxiliary.values())
+
+    @property
+    def has_matrix(self) -> bool:
+        """Return whether the response goes from recoil energies straight to the bins."""
+        return any(isinstance(stage, ResponseMatrix) for stage in self.response.values())
+
+    def reached(self, axes: Sequence[Axis]) -> tuple[Axis, ...]:
+        """Return those of its axes that the response reaches: of a response matrix all but time and the auxiliary ones, else the first."""
+        if not self.has_matrix:
+            return tuple(axes[:1])
+        return tuple(axis for axis in axes if axis.name != "time" and axis.name not in self.auxiliary)
 
     def parameter_name(self, systematic: str) -> str:
         """Return how the names of a systematic's parameters start: plain when it is shared, else with the name of the experiment in front."""

@@ -21,19 +21,26 @@ if TYPE_CHECKING:
     from cevnsfit.spec.findings import Finding
     from cevnsfit.spec.tables import InputTable
 
+SOURCE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml$"
 DEFAULT_KIND: Final = "decay-at-rest"
 """Kind of a source that does not name it."""
 
 
 class SourceSpec(Spec):
-    """What all sources have; `name` is a file in data/sources whose fields are the defaults of this section."""
+    """What all sources have; `name` is a file in data/sources, `file` one beside the description, whose fields are the defaults of this section."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["name"]})
 
     kind: str
     name: Name
+    file: Annotated[str, Field(pattern=SOURCE_PATTERN)] | None = None
     distance: Length
     references: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the flavours, and the names of spectra where they have some."""
+        return ()
 
     @property
     def spectra(self) -> tuple[str, ...]:
@@ -132,6 +139,11 @@ class DecayAtRest(SourceSpec):
         return self
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the flavours."""
+        return ("nu_mu", "nubar_mu", "nu_e") if self.flux is None else tuple(self.flux.flavours)
+
+    @property
     def protons(self) -> float:
         """Return the number of protons on target; from the beam energy in GWh where no count is given."""
         if self.exposure_pot is not None:
@@ -215,6 +227,11 @@ class Reactor(SteadySource):
     capture: bool = True
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the flavour, and the names of the spectra."""
+        return ("nubar_e", *self.fissions, *(("capture",) if self.capture else ()))
+
+    @property
     def spectra(self) -> tuple[str, ...]:
         """Return the names of the shipped spectra that it reads."""
         return ("reactor", "capture") if self.capture else ("reactor",)
@@ -234,7 +251,7 @@ ASTRONOMICAL_UNIT: Final = 1.495978707e13
 """In cm (IAU 2012)."""
 
 
-def _thirds() -> dict[Flavour, float]:
+def _thirds() -> dict[Flavour, float | TableColumn]:
     """Return as many neutrinos of each flavour: near the survival probability of nu_e of 8B neutrinos."""
     return {"nu_e": 1.0 / 3.0, "nu_mu": 1.0 / 3.0, "nu_tau": 1.0 / 3.0}
 
@@ -246,7 +263,14 @@ class Sun(SteadySource):
     name: Name = "sun"
     distance: Length = ASTRONOMICAL_UNIT
     fluxes: Annotated[dict[Literal["b8", "hep"], FluxAtDetector], Field(min_length=1)]
-    fractions: Annotated[dict[Flavour, Share], Field(min_length=1)] = Field(default_factory=_thirds)
+    fractions: Annotated[dict[Flavour, Annotated[Share | TableColumn, Field(union_mode="left_to_right")]], Field(min_length=1)] = Field(
+        default_factory=_thirds
+    )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the flavours, and the names of the spectra."""
+        return (*self.fractions, *self.fluxes)
 
     @property
     def spectra(self) -> tuple[str, ...]:
@@ -255,10 +279,18 @@ class Sun(SteadySource):
 
     @model_validator(mode="after")
     def _whole(self) -> Sun:
-        if sum(self.fractions.values()) > 1.0 + 1e-9:
-            message = f"the fractions of the flavours sum to {sum(self.fractions.values()):g}, which is more than 1"
+        total = sum(fraction for fraction in self.fractions.values() if isinstance(fraction, float))
+        if total > 1.0 + 1e-9:
+            message = f"the fractions of the flavours sum to {total:g}, which is more than 1"
             raise ValueError(message)
         return self
+
+    def findings(self, axes: Sequence[Axis], tables: Mapping[str, InputTable], written: Mapping[str, Any]) -> Iterator[Finding]:
+        """Yield what is wrong with fractions that are curves."""
+        yield from super().findings(axes, tables, written)
+        for flavour, ref in self.fractions.items():
+            if isinstance(ref, TableColumn):
+                yield from column(("source", "fractions", flavour), ref, tables, _fraction_values)
 
 
 class TabulatedSource(SteadySource):
@@ -268,6 +300,11 @@ class TabulatedSource(SteadySource):
     name: Name = "table"
     flavours: Annotated[dict[Flavour, TableColumn], Field(min_length=1)]
     flux: FluxAtDetector | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the flavours."""
+        return tuple(self.flavours)
 
     def findings(self, axes: Sequence[Axis], tables: Mapping[str, InputTable], written: Mapping[str, Any]) -> Iterator[Finding]:
         """Yield what is wrong with its tables."""
@@ -281,6 +318,14 @@ def _curve_values(table: InputTable, name: str) -> NDArray[np.float64]:
         message = "a spectrum is a curve with an increasing column e_nu"
         raise CevnsfitError(message)
     return table.values(name)
+
+
+def _fraction_values(table: InputTable, name: str) -> NDArray[np.float64]:
+    values = _curve_values(table, name)
+    if values.max() > 1.0:
+        message = f"column '{name}' reaches {values.max():g}, and a fraction is at most 1"
+        raise CevnsfitError(message)
+    return values
 
 
 # --- all kinds ---------------------------------------------------------------------------------------------------------------------

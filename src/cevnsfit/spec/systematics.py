@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
+import numpy as np
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
+from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.units import split
 from cevnsfit.spec.fields import SIGNAL, Name, RelativeError, Spec, TableColumn, TablePath, Time, Width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.spec.findings import Finding, Place
+    from cevnsfit.spec.sources import SourceSpec
+    from cevnsfit.spec.tables import InputTable
 
 
 class SystematicSpec(Spec):
@@ -34,6 +45,11 @@ class SystematicSpec(Spec):
     def columns(self) -> Mapping[str, TableColumn]:
         """Return the columns of counts over all axes that it needs, by field."""
         return {}
+
+    def findings(self, place: Place, tables: Mapping[str, InputTable], source: SourceSpec) -> Iterator[Finding]:
+        """Yield what is wrong with further columns that it names."""
+        del place, tables, source
+        yield from ()
 
     @property
     def definition(self) -> str:
@@ -74,7 +90,7 @@ class Normalisation(SystematicSpec):
     """A factor on some components: log-normal 1 + sigma, or 1 + up and 1 - down at one standard deviation."""
 
     kind: Literal["normalisation"]
-    sigma: Annotated[float | RelativeSides, BeforeValidator(_sized)]
+    sigma: Annotated[float | RelativeSides, BeforeValidator(_sized, json_schema_input_type=float | str | RelativeSides)]
     components: Annotated[tuple[Name, ...], Field(min_length=1)]
 
     @property
@@ -123,12 +139,14 @@ class ResponseNodes(SystematicSpec):
         if self.nodes and (self.sigma is not None or any(node.at == 0.0 for node in self.nodes)):
             message = "nodes are in standard deviations, without sigma; at 0 is the response as it is"
             raise ValueError(message)
-        if self.field is not None and self.sigma is None and self.centre != 0.0:
-            message = "a number that floats freely has no centre; give sigma too"
-            raise ValueError(message)
         units = {split(text)[1] if isinstance(text, str) else "" for text in (*self.values, *(() if self.sigma is None else (self.sigma,)))}
         if len({node.at for node in self.nodes}) < len(self.nodes) or len(set(self.values)) < len(self.values) or len(units) > 1:
             message = "nodes must be different, and their units the same"
+            raise ValueError(message)
+        free = self.field is not None and self.sigma is None
+        ends = (0.0, *(node.at for node in self.nodes))
+        if self.centre != 0.0 and (free or (self.nodes and not min(ends) <= self.centre <= max(ends))):
+            message = "a number that floats freely has no centre" if free else "the centre must lie between the nodes"
             raise ValueError(message)
         return self
 
@@ -158,6 +176,69 @@ class EnergyScale(SystematicSpec):
     def acts_on(self) -> tuple[str, ...]:
         """Return the components that it stretches."""
         return self.components
+
+
+SHIPPED_ERRORS: Final = "b8"
+"""The shipped spectrum that has errors of its shape."""
+
+
+class FluxShape(SystematicSpec):
+    """Spectra that differ with the energy: changes at +1 and -1 sigma against e_nu, of what `spectra` names or of all.
+
+    The columns are relative changes, or, with a column `nominal`, spectra. Without `down` a change is mirrored; without a table it is the error of the
+    shipped spectrum of 8B.
+    """
+
+    kind: Literal["flux-shape"]
+    table: TablePath | None = None
+    nominal: str | None = None
+    up: str | None = None
+    down: str | None = None
+    spectra: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _given(self) -> FluxShape:
+        if (self.table is None) != (self.up is None) or (self.table is None and self.spectra != (SHIPPED_ERRORS,)):
+            message = f"give table and up (a column of changes against e_nu); only the spectrum of {SHIPPED_ERRORS} has errors that ship (spectra: [{SHIPPED_ERRORS}])"
+            raise ValueError(message)
+        return self
+
+    def changed(self, source: SourceSpec) -> tuple[str, ...]:
+        """Return the flavours and spectra of a source that it changes."""
+        return self.spectra if self.spectra else source.parts
+
+    def factors(self, table: InputTable, side: Literal["up", "down"]) -> NDArray[np.float64]:
+        """Return what multiplies the spectra at +1 or -1 standard deviation, at the energies of the table."""
+        names = {"nominal": self.nominal, "up": self.up, "down": self.down}
+        if self.table is None:
+            names = {"nominal": SHIPPED_ERRORS, **{key: f"{SHIPPED_ERRORS}_{key}" for key in ("up", "down")}}
+        column, mirrored = names[side], names[side] is None
+        values = table.values(str(names["up"] if column is None else column))
+        if names["nominal"] is not None:
+            nominal = table.values(names["nominal"])
+            values = np.divide(values, nominal, out=np.ones_like(nominal), where=nominal > 0.0) - 1.0
+        return 1.0 - values if mirrored else 1.0 + values
+
+    def findings(self, place: Place, tables: Mapping[str, InputTable], source: SourceSpec) -> Iterator[Finding]:
+        """Yield what is wrong with the curves, and with the names of the spectra."""
+        for name in self.spectra:
+            if name not in source.parts:
+                yield (*place, "spectra"), str(UnknownNameError("spectrum or flavour of the source", name, source.parts))
+        table = None if self.table is None else tables.get(self.table)
+        if table is None:
+            return
+        try:
+            if not np.all(np.diff(table.values("e_nu")) > 0.0):
+                yield place, f"{self.table}: column 'e_nu' must increase"
+            least = min(float(self.factors(table, side).min()) for side in ("up", "down"))
+        except CevnsfitError as error:
+            yield place, f"{self.table}: {error}"
+            return
+        if least < 0.0:
+            yield (
+                place,
+                f"{self.table}: a change of {least - 1.0:.0%} leaves less than no neutrinos; changes are relative (0.02, or 2 in [%])",
+            )
 
 
 class FlatPrior(Spec):
@@ -256,6 +337,6 @@ class CovarianceVariant(SystematicSpec):
 
 
 Systematic = Annotated[
-    Normalisation | ResponseVariant | ResponseNodes | EnergyScale | ArrivalShift | TemplateVariant | CovarianceVariant,
+    Normalisation | ResponseVariant | ResponseNodes | EnergyScale | FluxShape | ArrivalShift | TemplateVariant | CovarianceVariant,
     Field(discriminator="kind"),
 ]

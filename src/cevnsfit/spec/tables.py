@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,15 +19,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+PROBLEMS: Final = 5
+"""Most of one table that are told."""
 MAX_BYTES: Final = 50_000_000
+RECOIL: Final = "t_recoil"
+"""The column of a binned table that holds a row for each recoil energy and bin: a response matrix."""
+
+_CELLS: Final = str.maketrans({'"': None, "\u2212": "-"})
+"""Quotes around cells and the minus sign, as sheets write them."""
 _HEADER: Final = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_]*)\s*\[([^\]]+)\]\s*$")
 
 
 class TableError(CevnsfitError):
-    """A table is missing or malformed; `line` is where, from 1, or None."""
+    """A table is missing or malformed; `found` has what is wrong, the first of it in the message, with the lines from 1, or None."""
 
-    def __init__(self, line: int | None, message: str) -> None:
-        self.line = line
+    def __init__(self, line: int | None, message: str, more: Sequence[tuple[int, str]] = ()) -> None:
+        self.found: tuple[tuple[int | None, str], ...] = ((line, message), *more)
         super().__init__(message)
 
 
@@ -39,7 +47,8 @@ class InputTable:
     axes
         Binned axes found as NAME_low, NAME_high pairs, in column order; empty for a curve.
     columns
-        Values by column name: shape (bins, ...) in the order of `axes` for a binned table, (n,) for a curve.
+        Values by column name: shape (bins, ...) in the order of `axes` for a binned table, (n,) for a curve, (n, bins, ...) for a response
+        matrix, whose recoil energies are a column of shape (n,).
         Axis values are in internal units, pure numbers in units of 1 (25 for 25 [1], 0.25 for 25 [%]), other values as written.
     units
         Unit of each column as written.
@@ -54,6 +63,19 @@ class InputTable:
         if column not in self.columns:
             raise UnknownNameError("column", column, self.columns)
         return self.columns[column]
+
+    def matrix(self, column: str) -> NDArray[np.float64]:
+        """Return the probabilities of all bins, in C order of the axes, at each recoil energy of a response matrix, shape (bins, n).
+
+        Raises
+        ------
+        AxisError
+            If the table has no row for each recoil energy and bin.
+        """
+        if not self.axes or RECOIL not in self.columns:
+            message = f"a row for each recoil energy and bin is needed: {RECOIL}, and NAME_low, NAME_high of each axis"
+            raise AxisError(message)
+        return self.values(column).reshape(len(self.columns[RECOIL]), -1).T
 
     def on(self, axes: Sequence[Axis], column: str, *, split: bool = False) -> NDArray[np.float64]:
         """Return `column` summed into the bins of `axes` and over all other axes of the table.
@@ -81,6 +103,9 @@ class InputTable:
                 f"a binned table is needed ({' x '.join(axis.name for axis in axes)}), but this one has no NAME_low, NAME_high columns"
             )
             raise AxisError(message)
+        if RECOIL in self.columns:
+            message = "the table has a row for each recoil energy and bin, so that it is a response matrix"
+            raise AxisError(message)
         values = self.values(column)
         names = [axis.name for axis in self.axes]
         for axis in axes:
@@ -88,11 +113,7 @@ class InputTable:
                 message = f"the table has no axis '{axis.name}' (it has {', '.join(names)})"
                 raise AxisError(message)
             position = names.index(axis.name)
-            try:
-                matrix = (overlap if split else nest)(np.asarray(self.axes[position].edges), np.asarray(axis.edges))
-            except AxisError as error:
-                message = f"axis {axis.name}: {error} (internal units)"
-                raise AxisError(message) from None
+            matrix = _summing(self.axes[position], axis, split=split)
             values = np.moveaxis(np.tensordot(matrix, values, axes=(1, position)), 0, position)
         kept = [axis.name for axis in axes]
         order = [names.index(name) for name in kept]
@@ -113,6 +134,19 @@ class InputTable:
         return np.asarray((share / share.sum(axis=1, keepdims=True)) @ rows)
 
 
+def _summing(fine: Axis, coarse: Axis, *, split: bool) -> NDArray[np.float64]:
+    """Return the matrix that sums bins of a table into those of an axis; an AxisError is in the unit in which people read the axis."""
+    match = overlap if split else nest
+    try:
+        return match(np.asarray(fine.edges), np.asarray(coarse.edges))
+    except AxisError:
+        try:
+            return match(fine.display_edges, coarse.display_edges)
+        except AxisError as error:
+            message = f"axis {coarse.label}: {error}"
+            raise AxisError(message) from None
+
+
 def read_table(path: Path, *, empty: bool = False) -> InputTable:
     """Return the table in `path`, which may be `empty` where it is a list.
 
@@ -121,19 +155,23 @@ def read_table(path: Path, *, empty: bool = False) -> InputTable:
     TableError
         If the file is missing, too large, not a table, has NaN or infinite entries, or its bins overlap or leave gaps.
     """
-    names, units, data = _read_numbers(path, empty=empty)
+    return table_of(*_read_numbers(path, empty=empty))
+
+
+def table_of(names: list[str], units: list[str], data: NDArray[np.float64]) -> InputTable:
+    """Return the table of some columns, shape (rows, columns); TableError if its bins overlap or leave gaps, or rows are missing."""
     bins = [name.removesuffix("_low") for name in names if name.endswith("_low")]
     if not bins:
         columns = {name: _value(name, data[:, i], units[i]) for i, name in enumerate(names)}
         return InputTable((), columns, dict(zip(names, units, strict=True)))
     axes = tuple(_axis(axis, names, units, data) for axis in bins)
-    shape = tuple(axis.nbins for axis in axes)
-    if int(np.prod(shape)) != len(data):
-        message = f"{len(data)} rows, but the axes {' x '.join(f'{a.name}({a.nbins})' for a in axes)} need {int(np.prod(shape))}"
-        raise TableError(None, message)
-    _check_order(axes, names, units, data)
-    values = {name: _pure(data[:, i], units[i]).reshape(shape) for i, name in enumerate(names) if not name.endswith(("_low", "_high"))}
-    return InputTable(axes, values, {name: units[i] for i, name in enumerate(names) if name in values})
+    curve = {name: _value(name, data[:, i], units[i]) for i, name in enumerate(names) if name == RECOIL}
+    points = {name: np.unique(values) for name, values in curve.items()}
+    _check_order(axes, points, names, units, data)
+    shape = (*(len(values) for values in points.values()), *(axis.nbins for axis in axes))
+    edges = {f"{axis}_{end}" for axis in bins for end in ("low", "high")}
+    values = {name: _pure(data[:, i], units[i]).reshape(shape) for i, name in enumerate(names) if name not in points and name not in edges}
+    return InputTable(axes, points | values, {name: units[names.index(name)] for name in (*points, *values)})
 
 
 def _read_numbers(path: Path, *, empty: bool) -> tuple[list[str], list[str], NDArray[np.float64]]:
@@ -144,9 +182,9 @@ def _read_numbers(path: Path, *, empty: bool) -> tuple[list[str], list[str], NDA
         message = f"the table is larger than {MAX_BYTES // 1_000_000} MB"
         raise TableError(None, message)
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").translate(_CELLS).splitlines()
     except UnicodeDecodeError:
-        message = "not a text file in UTF-8"
+        message = "not a text file in UTF-8; save the sheet as 'CSV UTF-8'"
         raise TableError(None, message) from None
     start = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
     if start is None:
@@ -165,7 +203,9 @@ def _read_numbers(path: Path, *, empty: bool) -> tuple[list[str], list[str], NDA
 def _header(line: str, number: int) -> tuple[list[str], list[str]]:
     matches = [_HEADER.match(cell) for cell in line.split(",")]
     if not all(matches):
-        message = f"the header must read 'name [unit],name [unit],...', not '{line[:80]}'"
+        other = next((name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in line), "")
+        hint = f"; its cells are separated by {other}: use commas, and points in numbers" if other else ""
+        message = f"the header must read 'name [unit],name [unit],...', not '{line[:80]}'{hint}"
         raise TableError(number, message)
     names = [match.group(1) for match in matches if match]
     if len(set(names)) != len(names):
@@ -181,17 +221,15 @@ def _matrix(rows: list[tuple[int, str]], width: int) -> NDArray[np.float64]:
         data = np.empty((0, 0))
     if data.ndim == 2 and data.shape[1] == width and np.isfinite(data).all():
         return data
+    found: list[tuple[int, str]] = []
     for number, line in rows:
         cells = line.split(",")
         if len(cells) != width:
-            message = f"{len(cells)} cells, but the header names {width} columns"
-            raise TableError(number, message)
-        for cell in cells:
-            if not _is_finite(cell):
-                message = f"'{cell.strip()[:40]}' is not a finite number"
-                raise TableError(number, message)
-    message = "the table is not rectangular"
-    raise TableError(None, message)
+            found.append((number, f"{len(cells)} cells, but the header names {width} columns"))
+        else:
+            found += [(number, f"'{cell.strip()[:40]}' is not a finite number") for cell in cells if not _is_finite(cell)]
+    found = found if found else [(rows[0][0], "the rows below are not plain numbers")]
+    raise TableError(*found[0], found[1:PROBLEMS])
 
 
 def _is_finite(cell: str) -> bool:
@@ -236,13 +274,36 @@ def _axis(name: str, names: list[str], units: list[str], data: NDArray[np.float6
     return Axis(name, (*(float(edge) for edge in lows), float(highs[-1])), unit_of(name, units[names.index(f"{name}_low")]))
 
 
-def _check_order(axes: tuple[Axis, ...], names: list[str], units: list[str], data: NDArray[np.float64]) -> None:
-    shape = tuple(axis.nbins for axis in axes)
-    for position, axis in enumerate(axes):
-        for end, edges in (("low", axis.edges[:-1]), ("high", axis.edges[1:])):
-            column = names.index(f"{axis.name}_{end}")
-            values = _internal(f"{axis.name}_{end}", data[:, column], units[column]).reshape(shape)
-            wanted = np.asarray(edges).reshape([-1 if i == position else 1 for i in range(len(shape))])
-            if not np.allclose(values, np.broadcast_to(wanted, shape), rtol=1e-9, atol=1e-15):
-                message = f"rows must run through the bins with the last axis fastest ({', '.join(a.name for a in axes)})"
-                raise TableError(None, message)
+def _check_order(
+    axes: tuple[Axis, ...], points: Mapping[str, NDArray[np.float64]], names: list[str], units: list[str], data: NDArray[np.float64]
+) -> None:
+    """Raise TableError unless there is a row for each recoil energy, where there are any, and each bin, the last axis fastest."""
+
+    def column(name: str) -> NDArray[np.float64]:
+        return _internal(name, data[:, names.index(name)], units[names.index(name)])
+
+    wanted = {**points, **{f"{axis.name}_low": np.asarray(axis.edges[:-1]) for axis in axes}}
+    shape = tuple(len(values) for values in wanted.values())
+    order = ", ".join(name.removesuffix("_low") for name in wanted)
+    if math.prod(shape) > 10 * len(data):
+        raise TableError(None, _incomplete(wanted, len(data)))
+    places = [np.searchsorted((values[1:] + values[:-1]) / 2, column(name)) for name, values in wanted.items()]
+    rows = np.ravel_multi_index(tuple(places), shape)
+    missing = np.setdiff1d(np.arange(math.prod(shape)), rows)
+    if len(missing):
+        first = zip(wanted, places, np.unravel_index(missing[0], shape), strict=True)
+        cells = ((name, data[place == k, names.index(name)][0], units[names.index(name)]) for name, place, k in first)
+        at = ", ".join(f"{name} = {value:g} {unit}" for name, value, unit in cells)
+        raise TableError(None, f"{_incomplete(wanted, len(data))}; {len(missing)} missing, the first at {at}")
+    if len(rows) != math.prod(shape):
+        raise TableError(None, _incomplete(wanted, len(data)))
+    highs = zip(axes, places[len(points) :], strict=True)
+    fits = all(np.allclose(column(f"{axis.name}_high"), np.asarray(axis.edges[1:])[k], rtol=1e-9, atol=1e-15) for axis, k in highs)
+    if np.any(np.diff(rows) < 0) or not fits:
+        message = f"rows must run through the bins with the last axis fastest ({order})"
+        raise TableError(None, message)
+
+
+def _incomplete(wanted: Mapping[str, NDArray[np.float64]], rows: int) -> str:
+    text = " x ".join(f"{name.removesuffix('_low')}({len(values)})" for name, values in wanted.items())
+    return f"{rows} rows, but {text} need {math.prod(len(values) for values in wanted.values())}"

@@ -55,6 +55,13 @@ class YamlSource:
                 node = node[key] if _holds(node, key) else None
         return tuple(parts)
 
+    def value(self, path: Sequence[str | int]) -> object:
+        """Return what is written at a location, None where there is nothing."""
+        node: Any = self.data
+        for key in path:
+            node = node[key] if _holds(node, key) else None
+        return node
+
     def field(self, path: Sequence[str | int]) -> str:
         """Return the dotted field of a location of pydantic."""
         return ".".join(str(part) for part in self.place(path))

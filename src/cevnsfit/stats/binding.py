@@ -76,8 +76,8 @@ class BoundLikelihood:
     """A joint likelihood bound to data and to the floating parameters (indices, n_f of them).
 
     `lower` and `upper` are the ends of the domains of the latter; `multiplicative` marks the constrained ones that only scale templates; `total` is the number
-    of events, or the square of values in units of their errors (largest of a batch). `stiffness` and `pressure` (P, ne) of each channel keep bins without events from being negative, `floor` those
-    with events.
+    of events, or the square of values in units of their errors (largest of a batch). `stiffness` and `pressure` (P, ne) of each channel keep bins without
+    events from being negative, `floor` those with events.
     """
 
     channels: tuple[BoundChannel, ...]

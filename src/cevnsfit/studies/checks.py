@@ -100,11 +100,14 @@ class Shared:
         Allowed couplings of an L_mu-L_tau mediator of 1 GeV.
     runs
         Predicted counts of solar neutrinos in each run of XENONnT, and those of the collaboration's template.
+    solar
+        Fits of their strength with S1 and S2, of "all" runs and of the "first" two.
     """
 
     fits: Mapping[str, StrengthFit]
     heavy: tuple[tuple[float, float], ...]
     runs: Mapping[str, Run]
+    solar: Mapping[str, Fit]
 
 
 CheckFunction = Callable[[Shared], Ours]
@@ -124,11 +127,12 @@ _COMPOUNDS: Final = {"ar-40": "Ar[40]", "cs-133": "CsI", "i-127": "CsI"}
 _LOOPS: Final = {"mu-tau": (MUON_MASS, TAU_MASS), "e-mu": (ELECTRON_MASS, MUON_MASS), "e-tau": (ELECTRON_MASS, TAU_MASS)}
 _COMBINED: Final = ("coherent-csi-2021", "coherent-lar-2020")
 _IONISATION: Final = "xenonnt-s2only-2026"
+_SCINTILLATION: Final = "xenonnt-b8-2026"
 
 
 def checks() -> dict[str, CheckFunction]:
     """Return the function that computes each number, by its id."""
-    return {**_cross_sections(), **_mediators(), **_csi_2017(), **_csi_2021(), **_lar_2020(), **_xenonnt()}
+    return {**_cross_sections(), **_mediators(), **_csi_2017(), **_csi_2021(), **_lar_2020(), **_xenonnt(), **_xenonnt_b8()}
 
 
 def prepare() -> Shared:
@@ -137,6 +141,10 @@ def prepare() -> Shared:
         {name: fit_strength(*arguments) for name, arguments in _FITS.items()},
         allowed_couplings("lmu-ltau", 1000.0),
         released_runs(_IONISATION),
+        {
+            name: fit(build_likelihood(_SCINTILLATION, model="signal-strength", changes=changes))
+            for name, changes in (("all", {}), ("first", {"channels.sr2.enabled": False}))
+        },
     )
 
 
@@ -261,6 +269,21 @@ def _xenonnt() -> dict[str, CheckFunction]:
         found[f"xenonnt-s2only.{name}.bins"] = functools.partial(_run_deviation, name, slice(None, -1))
         found[f"xenonnt-s2only.{name}.last"] = functools.partial(_run_deviation, name, slice(-1, None))
     return found
+
+
+def _xenonnt_b8() -> dict[str, CheckFunction]:
+    found: dict[str, CheckFunction] = {
+        "xenonnt-b8.predicted": lambda shared: Ours(_solar_counts(shared.solar["all"]) / shared.solar["all"].values[STRENGTH]),
+        "xenonnt-b8.strength": lambda shared: _with_error(shared.solar["all"], STRENGTH),
+    }
+    for name in ("all", "first"):
+        found[f"xenonnt-b8.fitted.{name}"] = lambda shared, name=name: Ours(_solar_counts(shared.solar[name]))  # type: ignore[misc]
+        found[f"xenonnt-b8.significance.{name}"] = lambda shared, name=name: Ours(shared.solar[name].significance)  # type: ignore[misc]
+    return found
+
+
+def _solar_counts(best: Fit) -> float:
+    return best.counts[_SCINTILLATION].totals[SIGNAL]
 
 
 def _run_total(name: str, shared: Shared) -> Ours:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cevnsfit.core.documents import brief
 from cevnsfit.core.errors import CevnsfitError, KindError, UnknownNameError
-from cevnsfit.core.units import UnitError, parse
+from cevnsfit.core.units import UnitError, parse, split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
-
-_QUANTITY: Final = re.compile(r"\s*([+-]?(?:nan|inf|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?))\s*([a-zµ%][^=]*)?", re.IGNORECASE)
-"""Number and unit of "0.1GeV"."""
 
 
 def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
@@ -50,20 +46,20 @@ def quantity(name: str, text: str, units: Mapping[str, str]) -> float:
     CevnsfitError
         If the unit is not one of the parameter.
     """
-    parts = _QUANTITY.fullmatch(text)
-    if parts is None:
-        raise ValueError(text)
-    number, given = parts.groups()
-    if given is None:
-        return float(number)
+    try:
+        number, given = split(text)
+    except UnitError as error:
+        raise ValueError(str(error)) from None
+    if not given:
+        return number
     if name not in units:
         kind = "parameter of the model"
         raise UnknownNameError(kind, name, units)
     unit = "" if units[name] == "1" else units[name]
     try:
-        return parse(f"{number} {given}", unit)
+        return parse(text, unit)
     except UnitError as error:
-        message = f"{name}: {error}, for example {name}={number}{unit}"
+        message = f"{name}: {error}, for example {name}={number:g}{unit}"
         raise CevnsfitError(message) from None
 
 

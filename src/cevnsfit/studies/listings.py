@@ -55,7 +55,11 @@ def experiment(one: Experiment) -> Parts:
         rows = [(name, part.target, _bins(part), count_text(observed_events(part))) for name, part in one.channels.items()]
         yield Sheet("Channels", ("channel", "target", "axes (bins)", "observed"), rows)
     ranges = (
-        (axis.name, str(axis.nbins), f"{axis.display_edges[0]:g} to {axis.display_edges[-1]:g} {axis.unit}")
+        (
+            axis.name,
+            str(axis.nbins),
+            f"{axis.display_edges[0]:g} to {axis.display_edges[-1]:g} {'' if axis.unit == '1' else axis.unit}".rstrip(),
+        )
         for part in one.parts
         for axis in part.axes
     )
@@ -76,14 +80,11 @@ def _systematics(one: Experiment) -> list[tuple[str, str]]:
     from cevnsfit.model.systematics import effect_of
 
     effects = [effect_of(part, key) for part in one.parts for key in part.spec.systematics]
-    rows = (
-        (
-            parameter.name,
-            ", ".join([effect.entry.kind, *[parameter.description] * (len(effect.parameters) > 1), *["off"] * (not effect.entry.enabled)]),
-        )
-        for effect in effects
-        for parameter in effect.parameters
-    )
+    rows = []
+    for effect in effects:
+        off = "" if effect.entry.enabled else "off"
+        several = len(effect.parameters) > 1
+        rows += [(p.name, ", ".join(filter(None, (effect.entry.kind, p.description if several else "", off)))) for p in effect.parameters]
     return [*dict.fromkeys(rows)]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -13,10 +14,8 @@ from cevnsfit.spec.catalog import experiment_names
 from cevnsfit.spec.fields import Name
 from cevnsfit.spec.schema import ExperimentSpec
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_FILES: Final = ("experiment.yaml", "counts.csv", "background.csv", "neutron_time.csv", "efficiency.csv")
+LIKE: Final = ("germanium", "counting", "csi", "lar", "reactor", "response-matrix")
+"""What a new experiment can be like, the default first: folders of data/start."""
 _SCHEMAS: Final[dict[str, type[BaseModel]]] = {"analysis": AnalysisSpec, "experiment": ExperimentSpec}
 
 
@@ -37,7 +36,7 @@ def json_schema(kind: str) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_SCHEMAS[kind].model_json_schema()}
 
 
-def new_experiment(name: str, folder: Path) -> tuple[Path, ...]:
+def new_experiment(name: str, folder: Path | None = None, *, like: str = LIKE[0]) -> tuple[Path, ...]:
     """Write a description and tables that pass `cevnsfit experiments check`, and return their paths.
 
     Parameters
@@ -45,22 +44,29 @@ def new_experiment(name: str, folder: Path) -> tuple[Path, ...]:
     name
         Name of the experiment.
     folder
-        Where to write; made where it is missing.
+        Where to write, made where it is missing; by default a folder of this name here.
+    like
+        "germanium", "counting" (one bin), "csi", "lar", "reactor" or "response-matrix".
 
     Raises
     ------
     CevnsfitError
-        If the name is not one an experiment can have, or is taken, or the folder has something in it already.
+        If nothing is like that, the name is not one an experiment can have, or is taken, or the folder has something in it already.
     """
     _check_name(name)
+    if like not in LIKE:
+        kind = "kind of experiment"
+        raise UnknownNameError(kind, like, LIKE)
+    folder = Path(name) if folder is None else Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         message = f"{folder} exists already; nothing is overwritten: choose another folder with -o DIR"
         raise CevnsfitError(message)
     folder.mkdir(parents=True, exist_ok=True)
-    for file in _FILES:
-        text = (data_root() / "start" / "experiment" / file).read_text(encoding="utf-8")
-        (folder / file).write_text(text.replace("name: NAME", f"name: {name}", 1), encoding="utf-8")
-    return tuple(folder / file for file in _FILES)
+    files = sorted((data_root() / "start" / like).iterdir(), key=lambda file: (file.suffix != ".yaml", file.name))
+    for file in files:
+        text = file.read_text(encoding="utf-8").replace("name: NAME", f"name: {name}", 1)
+        (folder / file.name).write_text(text, encoding="utf-8")
+    return tuple(folder / file.name for file in files)
 
 
 def _check_name(name: str) -> None:

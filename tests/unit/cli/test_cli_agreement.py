@@ -22,13 +22,13 @@ CSI, LAR = "coherent-csi-2021", "coherent-lar-2020"
 
 def test_goodness_of_fit(command: Callable[..., Result]) -> None:
     found = json.loads(command("gof", CSI, "-m", "signal-strength", "--toys", "128", "--seed", "3", "--json").stdout)
-    assert found["statistic"] == pytest.approx(93.8, abs=1.0)
-    assert found["ndof"] == 98
+    assert found["statistic"] == pytest.approx(90.6, abs=1.0)
+    assert found["ndof"] == 97
     assert 0.4 < found["p"] < 0.8
     assert found["tail"]["p"] == pytest.approx(found["p"], abs=0.2)
     assert (found["tail"]["toys"] + found["tail"]["failed"], found["tail"]["seed"]) == (128, 3)
     text = command("gof", CSI, "-m", "signal-strength").stdout
-    assert "-2 ln lambda / ndof = 93." in text
+    assert "-2 ln lambda / ndof = 90." in text
     assert "toys" not in text
 
 
@@ -76,19 +76,19 @@ def test_significance(command: Callable[..., Result]) -> None:
 
 
 def test_a_second_minimum_asks_for_toys(command: Callable[..., Result]) -> None:
-    """Toys without signal lie in the mirror of the Standard Model as often as beside it: the asymptotic 0.228 is not their p-value."""
+    """Toys without signal lie in the mirror of the Standard Model as often as beside it: the asymptotic 0.352 is not their p-value."""
     arguments = ("significance", CSI, "-m", "lmu-ltau", "--at", "mass=1000")
     found = json.loads(command(*arguments, "--json").stdout)
-    assert found["statistic"] == pytest.approx(0.56, abs=0.01)
-    assert [entry["value"] for entry in found["minima"]] == pytest.approx([0.0148, 0.0700], abs=2e-4)
+    assert found["statistic"] == pytest.approx(0.144, abs=0.01)
+    assert [entry["value"] for entry in found["minima"]] == pytest.approx([0.0105, 0.0708], abs=2e-4)
     assert "a second minimum at g = 0.0715" in found["remark"]
     assert (found["toys"]["toys"], found["toys"]["failed"], found["valid"]) == (2048, 0, True)
-    assert found["p"] == pytest.approx(0.51, abs=0.04)
+    assert found["p"] == pytest.approx(0.76, abs=0.03)
     assert found["method"] == "profile likelihood, toys without signal"
     assert found["provenance"]["seed"] == 1
     text = command(*arguments, "--toys", "128").stdout
     assert "the asymptotic significance does not hold: data without signal have a second minimum" in text
-    assert "0.01477 (+0.00), 0.07 (+0.43)" in text
+    assert "0.01047 (+0.00), 0.07076 (+0.55)" in text
 
 
 @pytest.mark.parametrize(

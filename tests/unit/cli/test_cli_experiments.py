@@ -84,7 +84,12 @@ BROKEN = {
     "overlapping bins": ("events.csv", "0,1,0,0.125,0,0\n", "0,1,0,0.2,0,0\n", "the bins of axis time overlap"),
     "decreasing edges": ("experiment.yaml", "edges: [8, 12, 16,", "edges: [8, 16, 12,", ":21: axes.pe: edges must increase"),
     "duplicated nuisance": ("experiment.yaml", "  form_factor: {", "  sns_flux: {", 'found duplicate key "sns_flux"'),
-    "time in the wrong unit": ("experiment.yaml", "time: {unit: us,", "time: {unit: MeV,", ":22: axes.time: '1 MeV'"),
+    "time in the wrong unit": (
+        "experiment.yaml",
+        "time: {unit: us,",
+        "time: {unit: MeV,",
+        ":22: axes.time: 'MeV' is no unit of time, which is read in us",
+    ),
     "not a mapping": ("experiment.yaml", "source:\n", "source: [\n", "not valid YAML"),
 }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cevnsfit as cf
+from cevnsfit.studies.start import LIKE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,31 @@ def test_it_is_fitted_near_the_standard_model(command: Callable[..., Result]) ->
     fitted = cf.fit(cf.build_likelihood(Path("some/where"), model="signal-strength"))
     assert fitted.valid
     assert fitted.values["signal_strength"] == pytest.approx(1.0, abs=2 * fitted.errors["signal_strength"])
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("like", LIKE)
+def test_each_kind_passes_the_check_and_is_fitted_near_the_standard_model(command: Callable[..., Result], like: str) -> None:
+    written = command("new-experiment", "mine", "--like", like)
+    assert written.exit_code == 0
+    text = Path("mine/experiment.yaml").read_text(encoding="utf-8")
+    assert "(invented counts)" in text
+    assert all("nvented" in file.read_text(encoding="utf-8") for file in Path("mine").iterdir())
+    assert json.loads(command("experiments", "check", "mine", "--json").stdout)["valid"]
+    fitted = cf.fit(cf.build_likelihood("mine", model="signal-strength"))
+    assert fitted.valid
+    assert fitted.values["signal_strength"] == pytest.approx(1.0, abs=2 * fitted.errors["signal_strength"])
+
+
+def test_python_writes_the_same(here: Path) -> None:
+    files = cf.new_experiment("mine", like="counting")
+    assert files == (Path("mine/experiment.yaml"), Path("mine/counts.csv"))
+    assert cf.load_experiment(here / "mine").bins == 1
+
+
+def test_an_unknown_kind_lists_the_known_ones(refused: Callable[..., str], here: Path) -> None:
+    assert "unknown kind of experiment 'xenon'; known: counting, csi" in refused("new-experiment", "mine", "--like", "xenon")
+    assert list(here.iterdir()) == []
 
 
 def test_the_alternatives_in_the_comments_work(command: Callable[..., Result], here: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 import pytest
 import uproot
 
 from cevnsfit.core.errors import AxisError, CevnsfitError, DomainError, SpecError, UnknownNameError
 from cevnsfit.io.releases import RELEASES, import_release
+from cevnsfit.io.releases.hdf5 import Hdf5Table
 from cevnsfit.io.releases.hepdata import HepdataTable
 from cevnsfit.io.releases.lar_2020 import f90_given_energy
 from cevnsfit.io.releases.reading import PROBLEMS_PER_FILE, Release, ReleasedFile, read_files
@@ -259,12 +262,88 @@ def test_damaged_root_files_are_one_problem_each(root_file: Path) -> None:
 
 
 def test_a_histogram_with_too_many_bytes_is_not_unpacked(root_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cevnsfit.io.releases.root.LARGEST_HISTOGRAM", 100)
+    monkeypatch.setattr("cevnsfit.spec.root.LARGEST_HISTOGRAM", 100)
     with pytest.raises(SpecError, match=r"is a TH1D of \d+ bytes"):
         ENERGIES.read(root_file.parent)
 
 
 # --- HEPData -----------------------------------------------------------------------------------------------------------------------
+
+# --- HDF5 --------------------------------------------------------------------------------------------------------------------------
+
+RATES = Hdf5Table("rates.h5", "group/rates", ("x", "y"))
+
+
+@pytest.fixture
+def hdf5_file(tmp_path: Path) -> Path:
+    path = tmp_path / "rates.h5"
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["rates"] = np.ones((2, 3))
+    with h5py.File(path, "w") as file:
+        file["group/rates"] = np.arange(6.0).reshape(2, 3)
+        file["x"], file["y"], file["back"] = [0, 1, 4], [0.0, 0.5, 1.0, 2.0], [0, 4, 1]
+        file["negative"], file["broken"] = -np.ones((2, 3)), np.full((2, 3), np.nan)
+        file["words"] = np.array([[b"a"] * 3] * 2)
+        file["group/outside"] = h5py.ExternalLink("other.h5", "rates")
+        file["inside"] = h5py.SoftLink("/group/rates")
+    return path
+
+
+def test_arrays_are_rows_of_edges_and_contents(hdf5_file: Path) -> None:
+    rows = read_files(hdf5_file.parent, (RATES,))["rates.h5:group/rates"]
+    assert rows[[0, 2, 5]].tolist() == [[0, 1, 0, 0.5, 0], [0, 1, 1, 2, 2], [1, 4, 1, 2, 5]]
+
+
+@pytest.mark.parametrize(
+    ("array", "edges", "wanted"),
+    [
+        ("rate", ("x", "y"), "has no array 'rate'"),
+        ("group", ("x", "y"), "has no array of numbers 'group'"),
+        ("group/rates/deep", ("x", "y"), "has no array 'group/rates/deep'"),
+        ("words", ("x", "y"), "has no array of numbers 'words'"),
+        ("group/rates", ("x", "z"), "has no array 'z'"),
+        ("group/rates", ("y", "x"), r"has the shape \(2, 3\), but its edges need \(3, 2\)"),
+        ("group/rates", ("x",), r"has the shape \(2, 3\), but its edges need \(2,\)"),
+        ("group/rates", ("back", "y"), "has edges that do not increase"),
+        ("negative", ("x", "y"), "has contents that are not finite numbers from 0"),
+        ("broken", ("x", "y"), "has contents that are not finite"),
+        ("group/outside", ("x", "y"), "has a link in the place of 'group/outside'"),
+        ("inside", ("x", "y"), "has a link in the place of 'inside'"),
+    ],
+)
+def test_an_array_that_is_not_as_declared_is_refused(hdf5_file: Path, array: str, edges: tuple[str, ...], wanted: str) -> None:
+    with pytest.raises(SpecError, match=wanted):
+        Hdf5Table("rates.h5", array, edges).read(hdf5_file.parent)
+
+
+def test_damaged_hdf5_files_are_one_problem_each(hdf5_file: Path) -> None:
+    content = hdf5_file.read_bytes()
+    rng = np.random.default_rng(4)
+    damaged = [content[: len(content) * k // 12] for k in range(12)]
+    for _ in range(40):
+        changed = bytearray(content)
+        for place in rng.integers(0, len(content), 60):
+            changed[place] = int(rng.integers(0, 256))
+        damaged.append(bytes(changed))
+    refused = 0
+    for data in damaged:
+        hdf5_file.write_bytes(data)
+        try:
+            RATES.read(hdf5_file.parent)
+        except SpecError as error:
+            assert str(hdf5_file) in str(error)  # noqa: PT017 (what is not refused may be read)
+            refused += 1
+    assert refused >= 12
+
+
+def test_a_large_array_is_not_read_and_a_missing_package_is_named(hdf5_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cevnsfit.io.releases.hdf5.LARGEST_ARRAY", 40)
+    with pytest.raises(SpecError, match="has 48 bytes in 'group/rates'; at most 40 are read"):
+        RATES.read(hdf5_file.parent)
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(CevnsfitError, match=r"h5py is missing: pip install 'cevnsfit\[releases\]'"):
+        RATES.read(hdf5_file.parent)
+
 
 TABLE = HepdataTable("table.yaml", independent=("E",), dependent=("Efficiency",))
 YAML = """\

@@ -469,6 +469,11 @@ def test_impossible_shapes_are_refused(tmp_path: Path, factor: Fields, wanted: s
     [
         ({**LINDHARD, "nodes": [{"at": 1, "set": {}}]}, "give either nodes"),
         ({"kind": "response-nodes", "field": "quenching.k"}, "give either nodes"),
+        ({**LINDHARD, "centre": 0.5}, "a number that floats freely has no centre"),
+        (
+            {"kind": "response-nodes", "nodes": [{"at": 1, "set": {"quenching.k": 0.1}}], "centre": -0.5},
+            "the centre must lie between the nodes",
+        ),
         ({"kind": "response-nodes", "nodes": [{"at": 0, "set": {"quenching.k": 0.1}}]}, "at 0 is the response as it is"),
         ({**LINDHARD, "field": "quenching.q"}, "unknown field 'q'"),
         ({**LINDHARD, "field": "quenching"}, "is no number of a stage|Input should be"),

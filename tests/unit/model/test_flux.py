@@ -16,7 +16,8 @@ from cevnsfit.io.tables import bin_columns, write_table
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.model.flux import flux_of
 from cevnsfit.physics.constants import MUON_LIFETIME, PION_LIFETIME
-from cevnsfit.physics.sources import Pulse, pion_decay_at_rest
+from cevnsfit.physics.pulses import Pulse
+from cevnsfit.physics.sources import pion_decay_at_rest
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.spec.tables import read_table
 from cevnsfit.stats.joint import expected

@@ -96,7 +96,7 @@ def test_every_kind_of_the_schema_has_a_class() -> None:
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
         SpecError,
-        match=r"systematics.bent.*'bend'.*'normalisation', 'response', 'response-nodes', 'energy-scale', 'arrival-shift', 'template', 'covariance'",
+        match=r"systematics.bent.*'bend'.*'normalisation', 'response', 'response-nodes', 'energy-scale', 'flux-shape', 'arrival-shift', 'template', 'covariance'",
     ):
         load_experiment(CSI, {"systematics.bent": BENT})
 
@@ -105,7 +105,7 @@ def test_a_kind_without_a_class_is_refused_with_the_known_ones(monkeypatch: pyte
     """It is no variant of the response."""
     monkeypatch.setattr("cevnsfit.spec.load.ExperimentSpec", BendableSpec)
     experiment = load_experiment(CSI, {"systematics.bent": BENT})
-    known = "arrival-shift, covariance, energy-scale, normalisation, response, response-nodes, template"
+    known = "arrival-shift, covariance, energy-scale, flux-shape, normalisation, response, response-nodes, template"
     with pytest.raises(UnknownNameError, match=f"{CSI}, bent: 'bend'; known: {known}"):
         likelihood_of([experiment], "sm")
     with pytest.raises(UnknownNameError, match="unknown kind of systematic"):

@@ -8,7 +8,8 @@ from scipy.integrate import quad
 
 from cevnsfit.core.errors import AxisError, CevnsfitError, DomainError, UnknownNameError
 from cevnsfit.physics.constants import MUON_LIFETIME, MUON_MASS, PION_LIFETIME
-from cevnsfit.physics.sources import Pulse, Segment, Spectrum, histogram, lepton_flavour, pion_decay_at_rest
+from cevnsfit.physics.pulses import Pulse
+from cevnsfit.physics.sources import Segment, Spectrum, histogram, lepton_flavour, pion_decay_at_rest
 
 NS = 1e-9
 

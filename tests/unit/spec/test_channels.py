@@ -165,3 +165,26 @@ def test_a_channel_changes_what_the_facility_gives(make_folder: Make, problems: 
     assert wrong.startswith(f"experiment.yaml:{line}: channels.late.source.arrival.pulses.0.mean: ")
     (unknown,) = problems(make_folder((END, later.replace("arrival", "arival"))))
     assert unknown.startswith(f"experiment.yaml:{line}: channels.late.source.arival.pulses.0.mean: unknown field")
+
+
+def test_a_channel_that_is_not_enabled_is_left_out(two: Path, make_folder: Make, problems: Find) -> None:
+    for disabled in (False, "false"):
+        experiment = load_experiment(two, {"channels.near.enabled": disabled, "target.mass": "7 kg"})
+        assert [part.label for part in experiment.parts] == ["toy.far"]
+        assert (experiment.bins, experiment.parts[0].spec.target.mass) == (4, 7e3)
+    assert has_field(two, "channels.near.enabled", {})
+    assert not has_field(two, "channels.other.enabled", {})
+    assert not has_field(two, "enabled", {})
+    with pytest.raises(UnknownNameError, match="other"):
+        load_experiment(two, {"channels.other.enabled": "false"})
+    assert "channels.near.enabled: is 'no'; expected true or false" in problems(two, {"channels.near.enabled": "no"})[0]
+    broken = make_folder((END, TWO.replace("  near:\n", "  near:\n    enabled: 0\n")))
+    assert problems(broken)[0].endswith("channels.near.enabled: is 0; expected true or false")
+    make_folder((END, TWO))
+    assert problems(two, {f"channels.{name}.enabled": "false" for name in ("near", "far")})[0].endswith("none is enabled (near, far)")
+    # what only the other channel could take has no effect then
+    (idle,) = problems(two, {"channels.near.enabled": "false", "source.distance": "9 m"})
+    assert "every channel has its own" in idle
+    folder = make_folder((END, TWO.replace("  near:\n", "  near:\n    enabled: false\n")))
+    assert list(load_experiment(folder).channels) == ["far"]
+    assert list(load_experiment(folder, {"channels.near.enabled": "true"}).channels) == ["near", "far"]

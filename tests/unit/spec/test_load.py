@@ -176,7 +176,7 @@ BROKEN = [
     pytest.param((), (("3,1.5", "3,-1.5"),), "experiment.yaml:27: backgrounds.beam.shape: counts.csv", id="negative-shape"),
     pytest.param((), (("10,20,", "9,20,"),), "counts.csv: observed.table: the bins of axis pe overlap", id="overlap-in-table"),
     pytest.param((("[5, 10, 20, 40]", "[5, 10, 9, 40]"),), (), "experiment.yaml:11: axes.pe: edges must increase", id="overlap"),
-    pytest.param((("unit: us", "unit: ns"),), (), "axis time: edges 1e-09, 6e-09 are not edges of the table", id="ns-for-us"),
+    pytest.param((("unit: us", "unit: ns"),), (), "axis time [us]: edges 0.001, 0.006 are not edges of the table", id="ns-for-us"),
     pytest.param((("unit: us", "unit: keVee"),), (), "experiment.yaml:12: axes.time: ", id="unit-of-axis"),
     pytest.param((("[0, 1, 6]", "[0, .nan, 6]"),), (), "experiment.yaml:12: axes.time.edges.1", id="nan-edge"),
     pytest.param((("{unit: us, edges: [0, 1, 6]}", "{unit: us, start: 0, stop: 6, bins: 100000000000}"),), (), "axes.time.bins", id="bins"),
@@ -189,7 +189,10 @@ BROKEN = [
         id="variant-field",
     ),
     pytest.param(
-        (("{quenching.constant: 0.1}", "{quenching.constant: -1}"),), (), "response.quenching.constant: Input", id="variant-value"
+        (("{quenching.constant: 0.1}", "{quenching.constant: -1}"),),
+        (),
+        "response.quenching.constant: '-1' should be greater than 0",
+        id="variant-value",
     ),
 ]
 
@@ -443,7 +446,7 @@ def test_columns_of_a_response_matrix_are_probabilities(make_folder: Make, probl
         ("  smearing: {kind: poisson-smearing}\n", "  matrix: {kind: response-matrix, table: response.csv, columns: [a, b, c]}\n"),
         ("  quenching:\n    kind: response\n    up: {quenching.constant: 0.1}\n    down: {quenching.constant: 0.08}\n", ""),
     )
-    good = b"t_recoil [keVnr],a [1],b [%],c [1]\n1,0,10,0.2\n5,0.5,40,0.2\n"
+    good = b"t_recoil [keVnr],a [1],b [%],c [1]\n1,0,10,0.2\n5,0.3,40,0.2\n"
     experiment = load_experiment(make_folder(*changes, files={"response.csv": good}))
     assert experiment.tables["response.csv"].values("b").tolist() == [0.1, 0.4]
     (problem,) = problems(make_folder(*changes, files={"response.csv": good.replace(b"c [1]", b"d [1]")}))

@@ -80,7 +80,7 @@ def test_a_covariance_matrix(make_folder: Make) -> None:
         ("{table: rates.csv, column: up}", "must hold whole counts; values have an error"),
         (
             "{table: rates.csv, column: rate, error: zero}",
-            "experiment.yaml:24: observed: rates.csv: column 'zero' has 6 errors that are not positive",
+            "experiment.yaml:24: observed: rates.csv: column 'zero' has 6 errors that are not positive (a bin without events has none",
         ),
         ("{table: rates.csv, column: rate, error: rate}", "column 'rate' has 3 errors that are not positive"),
         ("{table: rates.csv, column: rate, error: upp}", "unknown column 'upp'; did you mean up?"),
@@ -179,6 +179,29 @@ def test_weighted_events_have_errors(make_folder: Make) -> None:
 def test_a_bad_list_is_refused(make_folder: Make, problems: Find, events: bytes, text: str) -> None:
     found = problems(given(make_folder, "{events: events.csv}", events=events))
     assert any(text in problem for problem in found), found
+
+
+def test_events_on_an_axis_of_another_name(make_folder: Make) -> None:
+    changes = (COUNTS, "observed: {events: events.csv}"), ("  pe: {unit: PE, edges", "  s2: {unit: PE, edges")
+    folder = make_folder(*changes, files={"events.csv": b"s2 [PE],time [us]\n7,0.5\n25,2\n"})
+    text = (folder / "experiment.yaml").read_text()
+    start = text.index("backgrounds:")
+    (folder / "experiment.yaml").write_text(text[:start] + text[text.index("systematics:") :])
+    found = load_experiment(folder).observation
+    assert found is not None
+    assert found.values.tolist() == [1, 0, 0, 0, 0, 1]
+    (folder / "events.csv").write_text("s2 [keVee],time [us]\n7,0.5\n")
+    with pytest.raises(SpecError, match=r"events.csv: column 's2' is in keVee, its axis in PE"):
+        load_experiment(folder)
+
+
+def test_an_error_outside_the_window_may_be_zero(make_folder: Make) -> None:
+    rates = [*RATES[:4], (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)]
+    folder = given(make_folder, "{table: rates.csv, column: rate, error: up}")
+    (folder / "rates.csv").write_bytes(table(rates))
+    found = load_experiment(folder, {"axes.pe.edges": [5, 10, 20]}).observation
+    assert found is not None
+    assert found.up == pytest.approx([rate[1] for rate in RATES[:4]])
 
 
 def test_an_empty_bin_of_weighted_events_is_refused(make_folder: Make) -> None:

@@ -133,3 +133,15 @@ def test_a_list_of_events_in_one_channel_and_values_in_another(folder: Path) -> 
     assert far.errors is None
     assert far.observed is not None
     assert far.observed.sum() == 2
+
+
+def test_the_modes_of_a_covariance_are_shown(folder: Path) -> None:
+    modes = 0.1 * np.array([np.ones(12), np.linspace(-1.0, 1.0, 12)])
+    rows = "\n".join(",".join(map(repr, row)) for row in (modes.T @ modes).tolist())
+    (folder / "cov.csv").write_text(",".join(f"b{k} [1]" for k in range(12)) + f"\n{rows}\n", encoding="utf-8")
+    text = (folder / "experiment.yaml").read_text(encoding="utf-8")
+    (folder / "experiment.yaml").write_text(f"{text}  bins: {{kind: covariance, table: cov.csv}}\n", encoding="utf-8")
+    shown = CliRunner().invoke(app, ["experiments", "show", str(folder)]).stdout
+    assert "mine.bins_2" in shown
+    assert "covariance, mode 2 of 2, 10 negligible ones left out" in shown
+    assert cf.fit(cf.build_likelihood(folder, model="sm"), minos=()).parameters["mine.bins_1"]["error"] < 1.0

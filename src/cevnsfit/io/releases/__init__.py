@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
-from cevnsfit.io.releases import csi_2017, csi_2021, ge_mini_2024, lar_2020, sns_flux, spectra, xenonnt_s2only_2026
+from cevnsfit.io.releases import (
+    csi_2017,
+    csi_2021,
+    dresden_ii_2022,
+    ge_mini_2024,
+    lar_2020,
+    sns_flux,
+    spectra,
+    xenonnt_b8_2026,
+    xenonnt_s2only_2026,
+)
 from cevnsfit.io.releases.reading import Release, read_files
 from cevnsfit.io.tables import write_table
 
@@ -22,10 +32,12 @@ RELEASES: Final[Mapping[str, Release]] = {
     "coherent-csi-2021": csi_2021.RELEASE,
     "coherent-ge-mini-2024": ge_mini_2024.RELEASE,
     "coherent-lar-2020": lar_2020.RELEASE,
+    "dresden-ii-2022": dresden_ii_2022.RELEASE,
     "reactor-spectra": spectra.REACTOR,
     "sns-flux": sns_flux.RELEASED_FLUX,
     "sns-flux-simulation": sns_flux.SIMULATION,
     "solar-spectra": spectra.SOLAR,
+    "xenonnt-b8-2026": xenonnt_b8_2026.RELEASE,
     "xenonnt-s2only-2026": xenonnt_s2only_2026.RELEASE,
 }
 

@@ -1,6 +1,6 @@
 """Reading released files: what is expected is declared, everything that differs is reported.
 
-Every piece of a release (a text file here, a histogram in `root`, a table of HEPData in `hepdata`) is declared as rows of numbers with named
+Every piece of a release (a text file here, a histogram in `root`, an array in `hdf5`, a table of HEPData in `hepdata`) is declared as rows of numbers with named
 columns, and read into an array of shape (rows, columns).
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cevnsfit.core.errors import Problem, SpecError
+from cevnsfit.core.paths import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,9 +113,9 @@ class Release:
     Attributes
     ----------
     files
-        What is read: `ReleasedFile`, `RootHistogram` or `HepdataTable`.
+        What is read: `ReleasedFile`, `RootHistogram`, `Hdf5Table` or `HepdataTable`.
     tables
-        Function from the contents, shape (rows, columns) by key (the file name, or "FILE:HISTOGRAM"), to tables by file name.
+        Function from the contents, shape (rows, columns) by key (the file name, or with the name of what is in it, "FILE:HISTOGRAM"), to tables by file name.
     """
 
     files: tuple[ReleasedContent, ...]
@@ -141,20 +142,6 @@ def read_files(source: Path, files: Sequence[ReleasedContent]) -> dict[str, NDAr
     if problems:
         raise SpecError(list(dict.fromkeys(problems)))
     return arrays
-
-
-def read_bytes(path: Path, largest: int, wanted: str) -> bytes:
-    """Return the bytes of a released file; SpecError if it is missing, not readable, or larger than `largest`."""
-    if not path.is_file():
-        raise SpecError([Problem(str(path), None, "", f"is missing; {wanted}")])
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(largest + 1)
-    except OSError as error:
-        raise SpecError([Problem(str(path), None, "", f"cannot be read ({error.strerror}); {wanted}")]) from None
-    if len(content) > largest:
-        raise SpecError([Problem(str(path), None, "", f"is larger than {largest} bytes; {wanted}")])
-    return content
 
 
 def _rows(file: str, text: str, layout: ReleasedFile) -> tuple[list[tuple[int, list[float]]], list[Problem]]:

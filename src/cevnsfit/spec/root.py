@@ -1,0 +1,86 @@
+"""Histograms of ROOT files, read with uproot; strangers' files are data, sizes bounded, nothing executed."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cevnsfit.core.errors import Problem, SpecError
+from cevnsfit.core.paths import read_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+LARGEST_FILE: Final = 100_000_000
+LARGEST_HISTOGRAM: Final = 50_000_000
+"""Bytes of one histogram when it is not compressed."""
+
+_CLASS: Final = re.compile(r"TH[123][CSIFDL]")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RootArrays:
+    """A TH1, TH2 or TH3 without under- and overflow.
+
+    Attributes
+    ----------
+    values, errors
+        Contents and their standard errors, shape (bins of each axis).
+    edges
+        Edges of each axis, increasing.
+    titles
+        Title of each axis, empty where it has none.
+    """
+
+    values: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    edges: tuple[NDArray[np.float64], ...]
+    titles: tuple[str, ...]
+
+
+def read_histogram(path: Path, name: str) -> RootArrays:
+    """Return the histogram of a name, with its folder, in a file.
+
+    Raises
+    ------
+    SpecError
+        If the file is missing, too large, damaged, or without this histogram, or if its edges do not increase.
+    """
+    import uproot
+    from uproot.deserialization import DeserializationError
+
+    damaged = (DeserializationError, zlib.error, struct.error, OSError, EOFError, ValueError, LookupError, ArithmeticError)
+    wrong = (AssertionError, AttributeError, TypeError, RuntimeError, MemoryError)
+    content = read_bytes(path, LARGEST_FILE, "expected a ROOT file")
+    try:
+        with uproot.open(io.BytesIO(content)) as file:
+            found = _histogram(file, path, name)
+    except (*damaged, *wrong) as error:
+        detail = " ".join(str(error).split())[:120]
+        raise SpecError([Problem(str(path), None, "", f"is damaged or no ROOT file ({type(error).__name__}: {detail})")]) from None
+    if not all(np.isfinite(axis).all() and np.all(np.diff(axis) > 0) for axis in found.edges):
+        raise SpecError([Problem(str(path), None, name, "has edges that do not increase")])
+    return found
+
+
+def _histogram(file: Any, path: Path, name: str) -> RootArrays:
+    names = file.keys(cycle=False)
+    if name not in names:
+        raise SpecError([Problem(str(path), None, name, f"is not there; the file has {', '.join(names[:10])}")])
+    key = file.key(name)
+    if not _CLASS.fullmatch(key.fClassName) or key.data_uncompressed_bytes > LARGEST_HISTOGRAM:
+        message = f"is a {key.fClassName} of {key.data_uncompressed_bytes} bytes; expected a histogram"
+        raise SpecError([Problem(str(path), None, name, message)])
+    found = file[name]
+    values, *edges = found.to_numpy()
+    titles = tuple(str(axis.all_members.get("fTitle", "")) for axis in found.axes)
+    contents, errors = (np.asarray(part, dtype=np.float64) for part in (values, found.errors()))
+    return RootArrays(contents, errors, tuple(np.asarray(axis, dtype=np.float64) for axis in edges), titles)

@@ -1,0 +1,276 @@
+"""Tables of HEPData and histograms of ROOT files where a CSV could be named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import uproot
+
+from cevnsfit.core.errors import SpecError
+from cevnsfit.model.build import likelihood_of
+from cevnsfit.spec.load import load_experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Make = Callable[..., Path]
+    Problems = Callable[..., list[str]]
+
+CSV = ("table: counts.csv, column: observed", "table: counts.csv, column: beam")
+ROWS = [(5, 10, 0, 1), (5, 10, 1, 6), (10, 20, 0, 1), (10, 20, 1, 6), (20, 40, 0, 1), (20, 40, 1, 6)]
+OBSERVED = [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+
+
+def hepdata(
+    rows: list[tuple[float, ...]] = ROWS, headers: tuple[str, str] = ("{name: Light, units: PE}", "{name: 'Time [us]'}"), **extra: str
+) -> str:
+    """Return a table in light and time with a column of events."""
+    lines = ["independent_variables:"]
+    for k, header in enumerate(headers):
+        lines += [f"- header: {header}", "  values:", *(f"  - {{low: {row[2 * k]}, high: {row[2 * k + 1]}}}" for row in rows)]
+    lines += ["dependent_variables:", "- header: {name: Events, units: counts}", "  values:"]
+    values = dict(zip(ROWS, OBSERVED, strict=True))
+    return "\n".join([*lines, *(f"  - {{value: {extra.get('value', values[row])}{extra.get('errors', '')}}}" for row in rows)]) + "\n"
+
+
+@pytest.fixture
+def refused(make_folder: Make) -> Callable[..., str]:
+    """Return a function that puts a file in the folder, names it for the observed counts, and gives the problems."""
+
+    def run(reference: str, content: str | dict[str, Any], *changes: tuple[str, str], column: str = "Events") -> str:
+        folder = make_folder((CSV[0], f"table: '{reference}', column: '{column}'"), *changes)
+        file = folder / reference.partition(":")[0]
+        if isinstance(content, str):
+            file.write_text(content, encoding="utf-8")
+        else:
+            written(file, content)
+        with pytest.raises(SpecError) as caught:
+            load_experiment(folder)
+        return str(caught.value)
+
+    return run
+
+
+def written(file: Path, histograms: dict[str, Any], titles: tuple[str, ...] = ()) -> None:
+    """Write histograms (contents, edges, ...) to a ROOT file, with titles of their axes."""
+    with uproot.recreate(file) as root:
+        for name, (contents, *edges) in histograms.items():
+            axes = [
+                uproot.writing.identify.to_TAxis(
+                    f"axis{k}", titles[k] if titles else "", len(e) - 1, e[0], e[-1], fXbins=np.asarray(e, float)
+                )
+                for k, e in enumerate(edges)
+            ]
+            flow = np.pad(np.asarray(contents, float), 1)
+            make = uproot.writing.identify.to_TH1x if len(axes) == 1 else uproot.writing.identify.to_TH2x
+            common = {"fName": name, "fTitle": "", "data": flow.T.ravel(), "fEntries": 1.0, "fTsumw": flow.sum(), "fTsumw2": flow.sum()}
+            moments = dict.fromkeys(("fTsumwx", "fTsumwx2", *(("fTsumwy", "fTsumwy2", "fTsumwxy") if len(axes) == 2 else ())), 0.0)
+            named = dict(zip(("fXaxis", "fYaxis"), axes, strict=False))
+            root[name] = make(**common, **moments, fSumw2=flow.T.ravel(), **named)
+
+
+def test_a_table_of_hepdata_is_read_under_the_names_of_the_axes(make_folder: Make) -> None:
+    folder = make_folder((CSV[0], "table: release.yaml, column: Events"))
+    (folder / "release.yaml").write_text(hepdata(), encoding="utf-8")
+    experiment = load_experiment(folder)
+    assert experiment.observed == 33
+    np.testing.assert_array_equal(experiment.tables["release.yaml"].on(experiment.axes, "Events").ravel(), OBSERVED)
+    assert len(experiment.digests["release.yaml"]) == 64
+
+
+def test_the_order_of_the_rows_and_of_the_axes_does_not_matter(make_folder: Make) -> None:
+    folder = make_folder((CSV[0], "table: release.yaml, column: Events"))
+    shuffled = [ROWS[k] for k in (4, 1, 0, 5, 3, 2)]
+    (folder / "release.yaml").write_text(hepdata(shuffled), encoding="utf-8")
+    experiment = load_experiment(folder)
+    np.testing.assert_array_equal(experiment.tables["release.yaml"].on(experiment.axes, "Events").ravel(), OBSERVED)
+
+
+def test_axes_that_say_nothing_are_named_in_the_description(make_folder: Make) -> None:
+    text = hepdata(headers=("{name: Energy, units: keV}", "{name: Delay, units: ''}"))
+    changes = [(CSV[0], "table: release.yaml, column: Events"), ("axes:\n", "tables: {release.yaml: {axes: {pe: PE, time: us}}}\naxes:\n")]
+    folder = make_folder(*changes)
+    (folder / "release.yaml").write_text(text, encoding="utf-8")
+    assert load_experiment(folder).observed == 33
+    folder = make_folder(changes[0])
+    (folder / "release.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(
+        SpecError, match=r"observed: release\.yaml: the table has no axis 'pe' \(it has e_nu, Delay\); its axes are named in 'tables'"
+    ):
+        load_experiment(folder)
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ("{pe: PE}", "release.yaml: observed.table: the table has 2 axes (Light, Time); name each, with its unit, in 'tables'"),
+        ("{pe: PE, time: keVee}", "observed.table: 'keVee' is no unit of time, which is read in us"),
+        ("{pe: PE, time: ns}", "axis time [us]: edges 1, 6 are not edges of the table (which runs from 0 to 0.006)"),
+    ],
+)
+def test_wrong_names_of_axes(refused: Callable[..., str], axes: str, message: str) -> None:
+    assert message in refused("release.yaml", hepdata(), ("axes:\n", f"tables: {{release.yaml: {{axes: {axes}}}}}\naxes:\n"))
+
+
+def test_errors_are_columns(make_folder: Make) -> None:
+    errors = ", errors: [{symerror: 3, label: stat}, {asymerror: {minus: -4, plus: '40%'}, label: sys}]"
+    folder = make_folder((CSV[0], "table: release.yaml, column: Events"))
+    (folder / "release.yaml").write_text(hepdata(errors=errors, value="20"), encoding="utf-8")
+    table = load_experiment(folder).tables["release.yaml"]
+    names = ("error_down", "error_up", "stat error", "sys error_down", "sys error_up")
+    assert [float(table.values(f"Events {name}")[0, 0]) for name in names] == pytest.approx([5.0, np.hypot(3, 8), 3.0, 4.0, 8.0])
+    assert "Events error" not in table.columns
+
+
+def test_a_curve_may_be_a_table_of_hepdata(make_folder: Make) -> None:
+    """The numbers are quoted, the bins stand for their centres, and the second value has no error."""
+    stage = "    kind: logistic-efficiency\n    axis: pe\n    amplitude: 0.7\n    steepness: 0.5 / PE\n    position: 10 PE\n"
+    folder = make_folder((stage, "    {kind: table-efficiency, axis: pe, table: efficiency.yml, column: Efficiency}\n"))
+    text = """dependent_variables:
+- header: {name: Efficiency, units: '%'}
+  values: [{value: '25', errors: [{asymerror: {minus: -0.1, plus: 0.2}, label: stat}]}, {value: 1.0E+01}]
+independent_variables:
+- header: {name: Photoelectrons, units: PE}
+  values: [{high: '10', low: 0}, {high: 20, low: 10}]
+"""
+    (folder / "efficiency.yml").write_text(text, encoding="utf-8")
+    experiment = load_experiment(folder)
+    table = experiment.tables["efficiency.yml"]
+    np.testing.assert_allclose(table.values("pe"), [5.0, 15.0])
+    np.testing.assert_allclose(table.values("Efficiency"), [0.25, 0.1])
+    assert likelihood_of([experiment], "sm").nominal is not None
+
+
+TWO = """- header: {name: Events}
+  qualifiers: [{name: SAMPLE, value: data}, {name: BEAM, value: on}]
+  values: [{value: 1}, {value: 2}, {value: 3}, {value: 4}, {value: 5}, {value: 6}]
+"""
+
+
+def test_qualifiers_tell_columns_of_one_name_apart(refused: Callable[..., str], make_folder: Make) -> None:
+    text = hepdata() + TWO
+    message = refused("release.yaml", hepdata() + TWO + TWO.replace("value: data", "value: toys"))
+    assert "release.yaml: unknown column 'Events'; did you mean Events, " in message
+    for column, events in (("Events, no qualifier", 33), ("Events, BEAM = on, SAMPLE = data", 21)):
+        folder = make_folder((CSV[0], f'table: release.yaml, column: "{column}"'))
+        (folder / "release.yaml").write_text(text, encoding="utf-8")
+        assert load_experiment(folder).observed == events
+    assert "BEAM = on, SAMPLE = data: no qualifier tells it from another" in refused("release.yaml", hepdata() + TWO + TWO)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("dependent_variables: []\n", "observed.table: is no table of HEPData: independent_variables and dependent_variables"),
+        ("- 1\n", "the file must be a mapping"),
+        ("a: &a 1\nb: *a\n", "aliases (*a) are not allowed"),
+        (
+            hepdata().replace("{value: 4.0}", "{value: '-'}"),
+            "observed.table dependent_variables.0.values.1.value: is '-'; expected a finite number",
+        ),
+        (
+            hepdata(errors=", errors: [{symerror: big}]"),
+            "values.0.errors: expected symerror: SIGMA, or asymerror: {minus: -DOWN, plus: UP}",
+        ),
+        (hepdata(ROWS[:-1]), "5 rows, but the axes pe(3) x time(2) need 6"),
+        (hepdata(value="-1"), "column 'Events' has 6 negative entries"),
+        (hepdata().replace("Events", "Evnts"), "release.yaml: unknown column 'Events'; did you mean Evnts?"),
+    ],
+)
+def test_tables_of_hepdata_that_are_wrong(refused: Callable[..., str], content: str, message: str) -> None:
+    assert message in refused("release.yaml", content)
+
+
+EDGES = [[5.0, 10.0, 20.0, 40.0], [0.0, 1.0, 6.0]]
+CONTENT = np.reshape(OBSERVED, (3, 2))
+
+
+@pytest.mark.parametrize("titles", [(), ("Light [PE]", "time (us)"), ("", "Time [us]")])
+def test_a_histogram_of_a_root_file(make_folder: Make, titles: tuple[str, ...]) -> None:
+    named = "tables: {'release.root:run1/h': {axes: {pe: PE, time: us}}}\n" if titles and not titles[0] else ""
+    folder = make_folder((CSV[0], "table: 'release.root:run1/h', column: content"), ("axes:\n", f"{named}axes:\n"))
+    written(folder / "release.root", {"run1/h": (CONTENT, *EDGES)}, titles)
+    experiment = load_experiment(folder)
+    table = experiment.tables["release.root:run1/h"]
+    np.testing.assert_array_equal(table.on(experiment.axes, "content"), CONTENT)
+    np.testing.assert_allclose(table.values("error"), np.sqrt(CONTENT))
+    assert {"release.root", "counts.csv"} < set(experiment.digests)
+
+
+def test_a_histogram_of_two_axes_is_summed_over_one_but_is_no_curve(make_folder: Make) -> None:
+    product = "shape: {kind: product, factors: {pe: {kind: table, table: 'r.root:h', column: content}, time: {kind: uniform}}}"
+    folder = make_folder(("shape: {kind: joint, table: counts.csv, column: beam}", product))
+    written(folder / "r.root", {"h": (CONTENT, *EDGES)}, ("Light [PE]", "time [us]"))
+    experiment = load_experiment(folder)
+    np.testing.assert_array_equal(experiment.tables["r.root:h"].on(experiment.axes[:1], "content"), CONTENT.sum(axis=1))
+    stage = "    kind: logistic-efficiency\n    axis: pe\n    amplitude: 0.7\n    steepness: 0.5 / PE\n    position: 10 PE\n"
+    folder = make_folder((stage, "    {kind: table-efficiency, axis: pe, table: 'r.root:h', column: content}\n"))
+    with pytest.raises(SpecError, match=r"r\.root:h: a curve with a column 'pe' was expected; this table is binned in pe, time; its axes"):
+        load_experiment(folder)
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("r.root:x", "r.root: observed.table x: is not there; the file has h, line"),
+        ("r.root:line", "axis"),
+        ("missing.root:h", "missing.root: observed.table: is missing; expected a ROOT file"),
+        ("r.root", "'r.root' is no table; write the name of a file of this folder: NAME.csv, NAME.yaml (HEPData) or NAME.root:HISTOGRAM"),
+        ("../r.root:h", "'../r.root:h' is no table"),
+        ("data.xlsx", "'data.xlsx' is no table"),
+    ],
+)
+def test_histograms_that_are_not_there(make_folder: Make, reference: str, message: str) -> None:
+    folder = make_folder((CSV[0], f"table: '{reference}', column: content"))
+    written(folder / "r.root", {"h": (CONTENT, *EDGES), "line": ([1.0, 2.0], [0.0, 1.0, 2.0])})
+    with pytest.raises(SpecError) as caught:
+        load_experiment(folder)
+    assert message in str(caught.value)
+
+
+def test_a_csv_names_its_axes_itself(make_folder: Make) -> None:
+    folder = make_folder(("axes:\n", "tables: {counts.csv: {axes: {pe: PE, time: us}}}\naxes:\n"))
+    with pytest.raises(SpecError, match="the header of a CSV file names its axes"):
+        load_experiment(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (",", ";", "counts.csv:2: observed.table"),
+        (",", ";", "its cells are separated by semicolons: use commas, and points in numbers"),
+        ("3,1.5", "3,1,5", "counts.csv:3: 7 cells, but the header names 6 columns"),
+        ("3,1.5", "\u22123,1.5", "counts.csv: column 'observed' has 1 negative entries"),
+    ],
+)
+def test_sheets_of_other_countries(make_folder: Make, old: str, new: str, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_experiment(make_folder(counts=((old, new),)))
+    assert message.replace(": observed.table", "") in str(caught.value)
+
+
+def test_a_sheet_of_excel_is_read(make_folder: Make) -> None:
+    plain = load_experiment(folder := make_folder())
+    text = (
+        (folder / "counts.csv")
+        .read_text(encoding="utf-8")
+        .replace("5,10,0,1,3,1.5", '"5",10,0,1,"3",1.5')
+        .replace("pe_low [PE]", '"pe_low [PE]"')
+    )
+    (folder / "counts.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert load_experiment(folder).observed == plain.observed
+    (folder / "counts.csv").write_bytes(b"PK\x03\x04\xff\xfe")
+    with pytest.raises(SpecError, match="save the sheet as 'CSV UTF-8'"):
+        load_experiment(folder)
+
+
+def test_the_first_problems_of_a_table_come_at_once(make_folder: Make, problems: Problems) -> None:
+    found = problems(make_folder(counts=(("3,1.5", "three,1.5"), ("4,2", "4"), ("6,2.5", "6,nan"))))
+    assert found == [
+        "counts.csv:3: 'three' is not a finite number",
+        "counts.csv:4: 5 cells, but the header names 6 columns",
+        "counts.csv:6: 'nan' is not a finite number",
+    ]
