@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -163,61 +163,63 @@ class ResponseEffect(Effect[schema.ResponseVariant]):
         return {f"{self.key}:{side}": detector_stages(stages, tables) for side, stages in sides.items()}
 
 
+class NodePlaces(NamedTuple):
+    """Nodes of a response in order: their sides, empty for the response as it is, and where they lie, in a unit."""
+
+    sides: tuple[str, ...]
+    at: tuple[float, ...]
+    unit: str = "1"
+
+
 class NodesEffect(Effect[schema.ResponseNodes]):
     """Responses at several nodes of a parameter, and cubic splines between them."""
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Return a unit normal, or the number itself in its own unit, within the nodes."""
-        nodes, nominal, unit = self._nodes()
-        field, sigma = self.entry.field, self.entry.sigma
-        low, high = nodes[0], nodes[-1]
-        if field is not None and sigma is None:
-            about = self.entry.description if self.entry.description else field
-            return (Parameter(self.name, "nuisance", nodes[nominal], low, high, unit=unit, description=about),)
-        return (replace(super().parameters[0], lower=max(-5.0, low), upper=min(5.0, high)),)
+        """Return a unit normal, or the number itself in its own unit, within the nodes; DomainError for a centre beyond them."""
+        nodes, field = self._nodes(), self.entry.field
+        low, high = nodes.at[0], nodes.at[-1]
+        if field is not None and self.entry.sigma is None:
+            about, value = self.entry.description if self.entry.description else field, nodes.at[nodes.sides.index("")]
+            return (Parameter(self.name, "nuisance", value, low, high, unit=nodes.unit, description=about),)
+        found = replace(super().parameters[0], lower=max(-5.0, low), upper=min(5.0, high))
+        found.checked(found.centre)
+        return (found,)
 
     @property
     def variants(self) -> Mapping[str, tuple[Stage, ...]]:
         """Return the response at each node but the nominal one."""
         sides, tables = self.experiment.variants[self.key], self.experiment.tables
-        return {f"{self.key}:{side}": detector_stages(sides[side], tables) for side in self._sides() if side}
+        return {f"{self.key}:{side}": detector_stages(sides[side], tables) for side in self._nodes().sides if side}
 
     def signal_rows(self, folded: Folded) -> tuple[SignalRow, ...]:
         """Return the rows of all nodes."""
-        nodes, nominal, _ = self._nodes()
-        mixes = [folded.variant(f"{self.key}:{side}" if side else NOMINAL) for side in self._sides()]
+        nodes = self._nodes()
+        mixes = [folded.variant(f"{self.key}:{side}" if side else NOMINAL) for side in nodes.sides]
         one = np.ones_like(folded.standard)
-        return tuple(SignalRow(excursion, mix, one) for excursion, mix in through_nodes(self.name, nodes, nominal, mixes))
+        return tuple(SignalRow(excursion, mix, one) for excursion, mix in through_nodes(self.name, nodes.at, nodes.sides.index(""), mixes))
 
-    def _positions(self) -> tuple[dict[str, float], float, str]:
-        """Return the position of each side, that of the response as it is, and the unit."""
+    def _nodes(self) -> NodePlaces:
         sides = self.experiment.variants[self.key]
         if self.entry.field is None:
-            return {side: node.at for side, node in zip(sides, self.entry.nodes, strict=True)}, 0.0, "1"
+            return _ordered({side: node.at for side, node in zip(sides, self.entry.nodes, strict=True)}, 0.0)
         stage, _, name = self.entry.field.partition(".")
         values = {side: float(getattr(stages[stage], name)) for side, stages in sides.items()}
         nominal = float(getattr(self.experiment.spec.response[stage], name))
-        written = [split(str(value)) for value in self.entry.values]
-        largest = max(range(len(written)), key=lambda k: abs(written[k][0]))
-        scale = written[largest][0] / list(values.values())[largest]
+        (largest, unit), at = max(zip(map(split, map(str, self.entry.values)), values.values(), strict=True), key=lambda pair: abs(pair[1]))
         if self.entry.sigma is None:
-            unit = written[0][1]
-            return {side: scale * value for side, value in values.items()}, scale * nominal, unit if unit else "1"
-        sigma = split(str(self.entry.sigma))[0] / scale
-        return {side: (value - nominal) / sigma for side, value in values.items()}, 0.0, "1"
+            return _ordered({side: value * largest / at for side, value in values.items()}, nominal * largest / at)._replace(
+                unit=unit if unit else "1"
+            )
+        sigma = split(str(self.entry.sigma))[0] * at / largest
+        return _ordered({side: (value - nominal) / sigma for side, value in values.items()}, 0.0)
 
-    def _sides(self) -> list[str]:
-        """Return the sides in the order of their nodes; the response as it is has none."""
-        positions, nominal, _ = self._positions()
-        apart = 1e-9 * (max(positions.values()) - min(positions.values()))
-        kept = {side: at for side, at in positions.items() if abs(at - nominal) > apart} | {"": nominal}
-        return sorted(kept, key=lambda side: kept[side])
 
-    def _nodes(self) -> tuple[tuple[float, ...], int, str]:
-        """Return the nodes in order, which of them is the response as it is, and the unit."""
-        (positions, nominal, unit), sides = self._positions(), self._sides()
-        return tuple(positions.get(side, nominal) for side in sides), sides.index(""), unit
+def _ordered(positions: Mapping[str, float], nominal: float) -> NodePlaces:
+    """Return nodes in order with the nominal one, in place of one where it is."""
+    apart = 1e-9 * (max(positions.values()) - min(positions.values()))
+    kept = sorted([(nominal, ""), *((at, side) for side, at in positions.items() if abs(at - nominal) > apart)])
+    return NodePlaces(tuple(side for _, side in kept), tuple(at for at, _ in kept))
 
 
 class ScaleEffect(Effect[schema.EnergyScale]):

@@ -104,6 +104,13 @@ def test_lindhard_k_has_its_own_value_or_a_deviation(tmp_path: Path) -> None:
     np.testing.assert_allclose(counts(normal, toy__k=2.0), counts(flat, toy__k=0.165), rtol=1e-12)
 
 
+def test_a_centre_must_lie_between_the_nodes(tmp_path: Path) -> None:
+    entry = {**LINDHARD, "sigma": 0.02, "centre": 1.5}
+    assert parameter(made(tmp_path, fields(systematics={"k": entry})), "toy.k").default == 1.5
+    with pytest.raises(CevnsfitError, match=r"toy.k = 2 is outside its domain \[-1.85, 1.9\]"):
+        parameter(load_experiment(tmp_path, {"systematics.k.centre": 2}), "toy.k")
+
+
 def test_a_number_with_a_unit_keeps_it(tmp_path: Path) -> None:
     entry = {"kind": "response-nodes", "field": "smearing.noise", "values": [f"{value} eVee" for value in range(60, 77, 2)]}
     experiment = made(tmp_path, fields(systematics={"noise": entry}))
@@ -429,12 +436,12 @@ def test_no_events_and_one_bin(tmp_path: Path, edges: list[float] | None) -> Non
 @pytest.mark.parametrize(
     ("factor", "wanted"),
     [
-        ({"kind": "exponential", "rate": 2}, r"flat.shape.factors.e_ee.rate: 2 has no unit; .*1/MeVee"),
-        ({"kind": "exponential", "rate": "2 / us"}, "wanted 1/MeVee"),
+        ({"kind": "exponential", "rate": 2}, r"flat.shape.factors.e_ee.rate: 2 has no unit; .*2 / keVee"),
+        ({"kind": "exponential", "rate": "2 / us"}, "wanted 1/keVee"),
         ({"kind": "exponential", "rate": {"value": "2 / keVee", "low": "1 / keVee"}}, "needs low and high, or sigma"),
         ({"kind": "exponential", "rate": {"value": "9 / keVee", "low": "1 / keVee", "high": "4 / keVee"}}, "must lie from low to high"),
         ({"kind": "exponential", "rate": {"value": "9 / keVee", "sigma": "0 / keVee"}}, "sigma must be above 0"),
-        ({"kind": "line", "position": "1 PE"}, "wanted MeVee"),
+        ({"kind": "line", "position": "1 PE"}, "wanted keVee"),
         ({"kind": "line", "position": {"valu": 1}}, "unknown field 'valu'; did you mean value"),
         (
             {"kind": "polynomial", "slope": {"value": 0, "sigma": 0.1}, "curvature": {"value": 0, "sigma": 0.1}},
@@ -481,7 +488,7 @@ def test_impossible_shapes_are_refused(tmp_path: Path, factor: Fields, wanted: s
         ({**LINDHARD, "values": [0.1, 0.1, 0.17]}, "must be different"),
         ({**LINDHARD, "values": [0.1, "17 %"]}, "their units the same"),
         ({"kind": "energy-scale"}, "give sigma"),
-        ({"kind": "energy-scale", "offset": "5 eVnr"}, "systematics.bad.offset: '5 eVnr'.*wanted MeVee"),
+        ({"kind": "energy-scale", "offset": "5 eVnr"}, "systematics.bad.offset: '5 eVnr'.*wanted keVee"),
     ],
 )
 def test_impossible_nodes_and_scales_are_named(tmp_path: Path, systematic: Fields, wanted: str) -> None:
