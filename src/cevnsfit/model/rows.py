@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -22,11 +22,15 @@ QUADRATIC: Final = 2
 
 
 class Excursion(NamedTuple):
-    """A template that a parameter adds: times a (`LINEAR`) or q(a) (`QUADRATIC`); with `nodes`, times the cardinal spline of the node number `kind`."""
+    """A template that a parameter adds: times a (`LINEAR`) or q(a) (`QUADRATIC`); with `nodes`, times the cardinal spline of the node number `kind`.
+
+    A `partner` is a second spline, of another parameter, which multiplies the first.
+    """
 
     parameter: str
     kind: int
     nodes: tuple[float, ...] = ()
+    partner: Excursion | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,8 +66,11 @@ def coefficients(factors: Sequence[Factors], further: Sequence[str] = ()) -> Coe
     """Return the rule A_m(theta) for rows with these factors; local parameters in order of appearance, then `further` ones, on which no row depends."""
     names: dict[str, int] = {}
     for row in factors:
-        excursion = () if row.excursion is None else (row.excursion.parameter,)
-        for name in (*row.powers, *row.norms, *excursion):
+        for name in (
+            *row.powers,
+            *row.norms,
+            *(entry.parameter for entry in (row.excursion, _partner(row.excursion)) if entry is not None),
+        ):
             names.setdefault(name, len(names))
     for name in further:
         names.setdefault(name, len(names))
@@ -76,15 +83,30 @@ def coefficients(factors: Sequence[Factors], further: Sequence[str] = ()) -> Coe
         for name, value in row.norms.items():
             place = m, names[name]
             high[place], low[place] = value if isinstance(value, tuple) else (1.0 + value, 1.0 / (1.0 + value))
-    index = np.array([-1 if row.excursion is None else names[row.excursion.parameter] for row in factors], dtype=np.int64)
-    return Coefficients(tuple(names), powers, high, low, index, *_kinds([row.excursion for row in factors]))
+    return _with_excursions(Coefficients(tuple(names), powers, high, low, *np.array([[-1], [0]]).repeat(len(factors), axis=1)), factors)
 
 
-def _kinds(excursions: Sequence[Excursion | None]) -> tuple[NDArray[np.int64], tuple[tuple[float, ...], ...]]:
-    """Return the kind of each excursion, and the nodes that they have."""
-    nodes = tuple(dict.fromkeys(entry.nodes for entry in excursions if entry is not None and entry.nodes))
-    first = {(): 0} | dict(zip(nodes, SPLINES + np.cumsum([0, *map(len, nodes)]), strict=False))
-    return np.array([0 if entry is None else first[entry.nodes] + entry.kind for entry in excursions], dtype=np.int64), nodes
+def _with_excursions(rule: Coefficients, factors: Sequence[Factors]) -> Coefficients:
+    """Return a rule with the excursions of its rows."""
+    names = {name: place for place, name in enumerate(rule.parameters)}
+    first, second = [row.excursion for row in factors], [_partner(row.excursion) for row in factors]
+    nodes = tuple(dict.fromkeys(entry.nodes for entry in (*first, *second) if entry is not None and entry.nodes))
+    starts = {(): 0} | dict(zip(nodes, SPLINES + np.cumsum([0, *map(len, nodes)]), strict=False))
+
+    def numbered(excursions: Sequence[Excursion | None]) -> NDArray[np.int64]:
+        found = [(-1, 0) if entry is None else (names[entry.parameter], starts[entry.nodes] + entry.kind) for entry in excursions]
+        return np.array(found, dtype=np.int64).reshape(-1, 2).T
+
+    index, kind = numbered(first)
+    rule = replace(rule, excursion_index=index, excursion_kind=kind, nodes=nodes)
+    if not any(second):
+        return rule
+    index, kind = numbered(second)
+    return replace(rule, partner_index=index, partner_kind=kind)
+
+
+def _partner(excursion: Excursion | None) -> Excursion | None:
+    return None if excursion is None else excursion.partner
 
 
 def excursions(
@@ -112,3 +134,21 @@ def bin_by_bin(
     """Return what the parameters "PARAMETER[k]" add to each bin k that has a relative error (HistFactory's staterror)."""
     bins = np.arange(len(nominal))
     return tuple((Excursion(f"{parameter}[{k}]", LINEAR), nominal * error * (bins == k)) for k, error in enumerate(relative) if error > 0)
+
+
+def through_grid(
+    parameters: tuple[str, str], nodes: tuple[tuple[float, ...], tuple[float, ...]], nominal: tuple[int, int], values: NDArray[np.float64]
+) -> tuple[tuple[Excursion, NDArray[np.float64]], ...]:
+    """Return what two parameters add to the nominal values so that sum_kl c_k d_l D_kl runs through the values at all pairs of nodes, (nodes, nodes, ...)."""
+    one, other = nominal
+    mixed = values - values[one, None] - values[:, other, None] + values[one, other]
+    return (
+        *through_nodes(parameters[0], nodes[0], one, list(values[:, other])),
+        *through_nodes(parameters[1], nodes[1], other, list(values[one])),
+        *(
+            (Excursion(parameters[0], k, nodes[0], Excursion(parameters[1], m, nodes[1])), mixed[k, m])
+            for k in range(len(nodes[0]))
+            for m in range(len(nodes[1]))
+            if k != one and m != other
+        ),
+    )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+import math
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy.special import exprel, ndtr
@@ -11,11 +15,11 @@ from cevnsfit.core.axes import overlap
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.core.units import parse
-from cevnsfit.model.rows import MAX_NUMBERS, through_nodes
+from cevnsfit.model.rows import MAX_NUMBERS, through_grid, through_nodes
 from cevnsfit.model.stages import detector_stages, gaussian_width, reconstructed_efficiency
 from cevnsfit.model.times import losses
 from cevnsfit.spec.instrument import GaussianSmearing
-from cevnsfit.spec.shapes import JointShape, LineFactor, ProductShape, TableFactor, span
+from cevnsfit.spec.shapes import Formula, JointShape, LineFactor, ProductShape, Span, TableFactor, span
 from cevnsfit.stats.interpolation import spline
 
 if TYPE_CHECKING:
@@ -39,19 +43,14 @@ MOST: Final = 129
 ACCURACY: Final = (1e-5, 1e-6)
 """Largest error between two nodes, relative to the bin, and to all bins."""
 
-
-class Held(NamedTuple):
-    """A number of a shape at a value, in internal units."""
-
-    axis: str
-    field: str
-    value: float
+NONE: Final[Mapping[str, Mapping[str, float]]] = {}
+"""Nothing that is held."""
 
 
-def counts_of(experiment: Experiment, shape: Shape, axes: Sequence[Axis], held: Held | None = None) -> Floats:
+def counts_of(experiment: Experiment, shape: Shape, axes: Sequence[Axis], held: Mapping[str, Mapping[str, float]] = NONE) -> Floats:
     """Return a shape in the bins of some axes, those of the experiment or others of the same names, in any normalisation, shape (bins,).
 
-    Numbers that float are at their values, or one of them where it is `held`.
+    Numbers that float are at their values, or where they are `held`, by axis and field, in internal units.
     """
     if isinstance(shape, JointShape):
         table = experiment.tables[shape.table]
@@ -60,11 +59,10 @@ def counts_of(experiment: Experiment, shape: Shape, axes: Sequence[Axis], held: 
         own = next(entry for entry in table.axes if entry.name == axes[0].name)
         values = table.on((own, *axes[1:]), shape.column)
         return np.asarray(np.tensordot(_divided(own, axes[0]), values, axes=(1, 0)).ravel())
-    product = np.ones(1)
+    total = np.ones(1)
     for axis in axes:
-        here = {held.field: held.value} if held is not None and held.axis == axis.name else {}
-        product = np.outer(product, _factor(experiment, axis, shape.factors[axis.name], here)).ravel()
-    return product
+        total = np.outer(total, _factor(experiment, axis, shape.factors[axis.name], held.get(axis.name, {}))).ravel()
+    return total
 
 
 def _factor(experiment: Experiment, axis: Axis, factor: Factor, held: Mapping[str, float]) -> Floats:
@@ -88,7 +86,7 @@ def _factor(experiment: Experiment, axis: Axis, factor: Factor, held: Mapping[st
             f"{experiment.label}: the shape '{factor.kind}' in {axis.name} is negative, infinite or empty at {written} (internal units)"
         )
         raise CevnsfitError(message)
-    return values
+    return values if factor.kind == "line" else np.asarray(values / values.sum())
 
 
 def _divided(own: Axis, axis: Axis) -> Floats:
@@ -159,75 +157,97 @@ def inside(experiment: Experiment, shape: Shape) -> float:
     return float(np.prod([_factor(experiment, axis, factor, {}).sum() for axis, factor in lines if isinstance(factor, LineFactor)]))
 
 
-def shape_rows(experiment: Experiment, name: str, mean: float) -> tuple[tuple[Parameter, ...], tuple[tuple[Excursion, Floats], ...]]:
-    """Return the parameters of the shape of a background, and the templates that they add.
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A number of a shape that floats: its place, its range in the unit in which it is written, and that unit in internal ones."""
 
-    Shapes are normalised to `mean` counts in the window at any value of a parameter; lines keep their area. What several parameters add is summed.
+    axis: str
+    field: str
+    range: Span
+    unit: float
+
+    def parameter(self, name: str) -> Parameter:
+        """Return its parameter of a name: the number itself, or its deviation in standard errors."""
+        low, high, sigma, unit = self.range.low, self.range.high, self.range.sigma, self.range.unit
+        about = f"{self.field} in {self.axis}"
+        if sigma is None:
+            return Parameter(name, "nuisance", self.range.value, low, high, unit=unit if unit else "1", description=about)
+        about = f"{about}: {self.range.value:g} +- {sigma:g}{f' {unit}' if unit else ''}, in units of the error"
+        low, high = self.nodes(np.array([low, high]))
+        return Parameter(name, "nuisance", 0.0, low, high, constrained=True, description=about)
+
+    def nodes(self, grid: Floats) -> tuple[float, ...]:
+        """Return values of the number as values of its parameter."""
+        sigma = self.range.sigma
+        return tuple((grid if sigma is None else (grid - self.range.value) / sigma).tolist())
+
+
+def shape_rows(experiment: Experiment, name: str, mean: float) -> tuple[tuple[Parameter, ...], tuple[tuple[Excursion, Floats], ...]]:
+    """Return the parameters of the shape of a background, one or two if there are any, and the templates that they add.
+
+    Shapes are normalised to `mean` counts in the window at any value of the parameters; lines keep their area.
 
     Raises
     ------
     CevnsfitError
         If too many nodes are needed.
     """
-    shape = experiment.spec.backgrounds[name].shape
+    shape, axes = experiment.spec.backgrounds[name].shape, {axis.name: axis for axis in experiment.axes}
     if not isinstance(shape, ProductShape) or not shape.floating:
         return (), ()
-    found = [_number_rows(experiment, name, shape, mean, *entry) for entry in shape.floating]
-    return tuple(parameter for parameter, _ in found), tuple(row for _, rows in found for row in rows)
+    numbers = [_number(shape.factors[place], axes[place], field, number) for place, field, number in shape.floating]
+    scale = mean / counts_of(experiment, shape, experiment.axes).sum()
+
+    def at(*values: float) -> Floats:
+        held: dict[str, dict[str, float]] = {}
+        for number, value in zip(numbers, values, strict=True):
+            held.setdefault(number.axis, {})[number.field] = number.unit * value
+        return np.asarray(scale * counts_of(experiment, shape, experiment.axes, held))
+
+    def along(k: int, value: float) -> Floats:
+        """Return the shape with one number at a value, the others at their own and at their ends."""
+        others = [(value,) if other is numbers[k] else (other.range.value, other.range.low, other.range.high) for other in numbers]
+        return np.concatenate([at(*place) for place in product(*others)])
+
+    grids = [
+        _nodes(partial(along, k), entry.range, f"{experiment.label}: {name}: {entry.axis}.{entry.field}") for k, entry in enumerate(numbers)
+    ]
+    bins, needed = math.prod(axis.nbins for axis in experiment.axes), math.prod(len(grid) for grid in grids)
+    if bins * needed > MAX_NUMBERS:
+        message = f"{experiment.label}: {name}: {needed} templates of {bins} bins are too many; give narrower ranges, or float one number"
+        raise CevnsfitError(message)
+    twice = len({entry.field for entry in numbers}) < len(numbers)
+    keys = (f"{entry.axis}_{entry.field}" if twice else entry.field for entry in numbers)
+    parameters = tuple(entry.parameter(f"{experiment.label}.{name}_{key}") for entry, key in zip(numbers, keys, strict=True))
+    nodes = [entry.nodes(grid) for entry, grid in zip(numbers, grids, strict=True)]
+    nominal = [places.index(parameter.default) for places, parameter in zip(nodes, parameters, strict=True)]
+    if len(numbers) == 1:
+        return parameters, through_nodes(parameters[0].name, nodes[0], nominal[0], [at(float(value)) for value in grids[0]])
+    values = np.array([[at(float(one), float(other)) for other in grids[1]] for one in grids[0]])
+    names = parameters[0].name, parameters[1].name
+    return parameters, through_grid(names, (nodes[0], nodes[1]), (nominal[0], nominal[1]), values)
 
 
-def _number_rows(
-    experiment: Experiment, name: str, shape: ProductShape, mean: float, place: str, field: str, number: ShapeNumber
-) -> tuple[Parameter, tuple[tuple[Excursion, Floats], ...]]:
-    """Return the parameter of one number of a shape, the others at their values, and the templates that it adds."""
-    axis, factor = next(axis for axis in experiment.axes if axis.name == place), shape.factors[place]
-    assert not isinstance(factor, TableFactor)
-    assert factor.kind != "uniform"
-    floating = span(number, factor.unit(field, axis))
-    line = isinstance(factor, LineFactor)
-    nominal = counts_of(experiment, shape, experiment.axes).sum()
-
-    unit = parse(f"1 {floating.unit}", factor.unit(field, axis)) if floating.unit else 1.0
-
-    def at(value: float) -> Floats:
-        values = counts_of(experiment, shape, experiment.axes, Held(place, field, unit * value))
-        return np.asarray(values * (mean / (nominal if line else values.sum())))
-
-    grid, templates = _nodes(at, (floating.low, floating.value, floating.high), f"{experiment.label}: {name}: {place}.{field}")
-    about = f"{field} of {name}"
-    parameter = Parameter(
-        f"{experiment.label}.{name}_{field}",
-        "nuisance",
-        floating.value,
-        floating.low,
-        floating.high,
-        unit=floating.unit or "1",
-        description=about,
-    )
-    if floating.sigma is not None:
-        grid = (grid - floating.value) / floating.sigma
-        about = f"{about} {floating.value:g} +- {floating.sigma:g}{f' {floating.unit}' if floating.unit else ''}, in units of the error"
-        parameter = Parameter(parameter.name, "nuisance", 0.0, float(grid[0]), float(grid[-1]), constrained=True, description=about)
-    nodes = tuple(float(node) for node in grid)
-    return parameter, through_nodes(parameter.name, nodes, nodes.index(parameter.default), templates)
+def _number(factor: Factor, axis: Axis, field: str, number: ShapeNumber) -> _Number:
+    assert isinstance(factor, Formula)
+    unit = factor.unit(field, axis)
+    found = span(number, unit)
+    return _Number(axis.name, field, found, parse(f"1 {found.unit}", unit) if found.unit else 1.0)
 
 
-def _nodes(at: Callable[[float], Floats], ends: tuple[float, float, float], what: str) -> tuple[Floats, list[Floats]]:
-    """Return nodes from the first to the last of `ends`, the one in the middle among them, and the templates there, between which a spline is good."""
-    low, value, high = ends
+def _nodes(at: Callable[[float], Floats], within: Span, what: str) -> Floats:
+    """Return nodes within a range, its value among them, between which a spline through templates is good."""
+    low, value, high = within.low, within.value, within.high
     number = FIRST
     while number <= MOST:
         grid = np.linspace(low, high, number)
         if value not in (low, high):
             grid[1 + int(np.argmin(np.abs(grid[1:-1] - value)))] = value
-        templates = [at(float(node)) for node in grid]
-        if len(templates[0]) * number > MAX_NUMBERS:
-            break
         middle = (grid[1:] + grid[:-1]) / 2.0
-        true = np.array([at(float(node)) for node in middle])
-        wrong = np.abs(spline(grid, np.array(templates)).at(middle).value - true)
+        templates, true = (np.array([at(float(node)) for node in places]) for places in (grid, middle))
+        wrong = np.abs(spline(grid, templates).at(middle).value - true)
         if np.all(wrong <= ACCURACY[0] * true + ACCURACY[1] * true.sum(axis=1, keepdims=True)):
-            return grid, templates
-        number = 2 * number - 1
+            return grid
+        number = 2 * number - 1 if templates.size <= MAX_NUMBERS else MOST + 1
     message = f"{what}: from {low:g} to {high:g} the shape changes too much; give a narrower range"
     raise CevnsfitError(message)

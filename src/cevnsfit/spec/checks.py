@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 MAX_ENERGY_BINS = 1000
 """Most bins of the energy axis: a response without smearing has some fourteen recoil nodes in each."""
 MAX_BINS = 100_000
+MAX_FLOATING = 2
+"""Most numbers of a shape that float: their splines are multiplied."""
+
 ENERGIES = ("t_recoil", "e_ee", "pe")
 """What an energy axis shows, whatever its name."""
 
@@ -211,6 +214,8 @@ def _check_product(
             yield from _check_formula((*loc, "factors", axis.name), factor, axis)
     if shape.floating and loc[0] != "backgrounds":
         yield loc, "numbers of this shape float; only those of the shape of a background can"
+    elif len(shape.floating) > MAX_FLOATING:
+        yield loc, f"{len(shape.floating)} numbers of this shape float; at most {MAX_FLOATING} can"
 
 
 def _check_formula(loc: Place, factor: Formula, axis: Axis) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ SPLINES: Final = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coefficients:
-    """The rule A_m(theta) = prod theta^powers x prod code4(theta; hi, lo) x h(theta[excursion_index]).
+    """The rule A_m(theta) = prod theta^powers x prod code4(theta; hi, lo) x h(theta[excursion_index]) x h(theta[partner_index]).
 
     Attributes
     ----------
@@ -43,6 +43,8 @@ class Coefficients:
         0: h = 1, 1: h = a, 2: h = q(a), from 3 on the cardinal splines of all `nodes` in turn, shape (M,).
     nodes
         Values of a parameter at which templates are given, increasing, one tuple for each set of cardinal splines (`interpolation.spline`).
+    partner_index, partner_kind
+        A second spline that multiplies the first, of another parameter: -1 and 0 for none, shape (M,); None where no template has one.
     """
 
     parameters: tuple[str, ...]
@@ -52,6 +54,8 @@ class Coefficients:
     excursion_index: NDArray[np.int64]
     excursion_kind: NDArray[np.int64]
     nodes: tuple[tuple[float, ...], ...] = ()
+    partner_index: NDArray[np.int64] | None = None
+    partner_kind: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         rows, n = len(self.excursion_index), len(self.parameters)
@@ -71,12 +75,17 @@ class Coefficients:
             message = "nodes must be at least two and increase"
             raise CevnsfitError(message)
 
-    def spline_of(self, row: int) -> tuple[int, int]:
-        """Return which set of nodes a row with a spline has, and which of its nodes."""
-        place = int(self.excursion_kind[row]) - SPLINES
+    def spline_of(self, kind: int) -> tuple[int, int]:
+        """Return which set of nodes a kind of spline has, and which of its nodes."""
         ends = np.cumsum([len(nodes) for nodes in self.nodes])
-        number = int(np.searchsorted(ends, place, side="right"))
-        return number, place - (int(ends[number - 1]) if number else 0)
+        number = int(np.searchsorted(ends, kind - SPLINES, side="right"))
+        return number, kind - SPLINES - (int(ends[number - 1]) if number else 0)
+
+    @property
+    def factors(self) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]:
+        """Return index and kind of the excursions, then of their partners if there are any."""
+        partners = () if self.partner_index is None or self.partner_kind is None else ((self.partner_index, self.partner_kind),)
+        return ((self.excursion_index, self.excursion_kind), *partners)
 
     def take(self, rows: NDArray[np.int64]) -> Coefficients:
         """Return the rule of some templates."""
@@ -87,6 +96,8 @@ class Coefficients:
             norm_lo=self.norm_lo[rows],
             excursion_index=self.excursion_index[rows],
             excursion_kind=self.excursion_kind[rows],
+            partner_index=None if self.partner_index is None else self.partner_index[rows],
+            partner_kind=None if self.partner_kind is None else self.partner_kind[rows],
         )
 
 
@@ -206,27 +217,39 @@ class Channel:
     def curved(self) -> tuple[str, ...]:
         """Return the parameters whose splines multiply templates."""
         rule = self.coefficients
-        return tuple(dict.fromkeys(rule.parameters[i] for i in rule.excursion_index[rule.excursion_kind >= SPLINES]))
+        return tuple(dict.fromkeys(rule.parameters[i] for index, kind in rule.factors for i in index[kind >= SPLINES]))
 
     def straightened(self, parameter: str, value: float, parameters: ParameterSet) -> Channel:
         """Return the channel with the splines of a parameter at one value, for good.
 
         What the deviation of a Gaussian count multiplies then is its linear excursion.
         """
-        rule = self.coefficients
-        own = (rule.excursion_kind >= SPLINES) & (rule.excursion_index == rule.parameters.index(parameter))
-        factors = np.ones(len(own))
-        for row in np.flatnonzero(own).tolist():
-            number, node = rule.spline_of(row)
-            nodes = rule.nodes[number]
-            factors[row] = spline(nodes, np.eye(len(nodes))[:, node]).at(np.array([value])).value[0]
+        rule, factors = self.coefficients, np.ones(len(self.templates))
+        touched = np.zeros(len(factors), dtype=np.bool_)
+        left = []
+        for index, kind in rule.factors:
+            own = (kind >= SPLINES) & (index == rule.parameters.index(parameter))
+            for row in np.flatnonzero(own).tolist():
+                number, node = rule.spline_of(int(kind[row]))
+                nodes = rule.nodes[number]
+                factors[row] = spline(nodes, np.eye(len(nodes))[:, node]).at(np.array([value])).value[0]
+            left.append((np.where(own, -1, index), np.where(own, 0, kind)))
+            touched |= own
+        (index, kind), *partners = left
+        partner_index, partner_kind = partners[0] if partners else (None, None)
+        if partner_index is not None and partner_kind is not None:
+            alone = kind == 0
+            index, kind = np.where(alone, partner_index, index), np.where(alone, partner_kind, kind)
+            partner_index, partner_kind = np.where(alone, -1, partner_index), np.where(alone, 0, partner_kind)
         counts = rule.powers * [parameters[name].constrained for name in rule.parameters]
-        linear = own & (counts.sum(axis=1) == 1)
+        linear = touched & (kind == 0) & (counts.sum(axis=1) == 1)
         rule = replace(
             rule,
             powers=np.where(linear[:, None], rule.powers - counts, rule.powers),
-            excursion_index=np.where(own, np.where(linear, counts.argmax(axis=1), -1), rule.excursion_index),
-            excursion_kind=np.where(own, linear.astype(np.int64), rule.excursion_kind),
+            excursion_index=np.where(linear, counts.argmax(axis=1), index),
+            excursion_kind=np.where(linear, 1, kind),
+            partner_index=partner_index,
+            partner_kind=partner_kind,
         )
         moving = self.moving
         if moving is not None:

@@ -108,16 +108,16 @@ def _names(channel: Channel) -> list[str]:
     for m, component in enumerate(channel.components):
         powers = [f"{name}^{power}" for name, power in zip(rule.parameters, rule.powers[m], strict=True) if power]
         norms = [rule.parameters[i] for i in _factors(rule, m)]
-        excursion = f"{_curve(rule, m)}({rule.parameters[rule.excursion_index[m]]})" if rule.excursion_kind[m] else ""
+        excursion = " ".join(f"{_curve(rule, int(kind[m]))}({rule.parameters[index[m]]})" for index, kind in rule.factors if kind[m])
         names.append("; ".join((" ".join((component, *sorted(powers))), " ".join(sorted(norms)), excursion)))
     return names
 
 
-def _curve(rule: Coefficients, m: int) -> str:
+def _curve(rule: Coefficients, kind: int) -> str:
     """Return what an excursion is a function of: a, q(a), or the spline of one of some nodes."""
-    if rule.excursion_kind[m] < SPLINES:
-        return _KINDS[rule.excursion_kind[m]]
-    number, node = rule.spline_of(m)
+    if kind < SPLINES:
+        return _KINDS[kind]
+    number, node = rule.spline_of(kind)
     nodes = [f"{value:.{_DIGITS}g}" for value in rule.nodes[number]]
     return f"{nodes[node]} of {' '.join(nodes)} "
 

@@ -47,6 +47,20 @@ class Curves:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SplineProducts:
+    """Rows with two splines: the columns of the second ones, (M,), the columns of the other spline for each of `Rule.excursion_rows`, and the rows in which both float.
+
+    The latter are `rows` with the columns `pairs` (k, 2) of their splines and the matrix that adds them to their two places in (n, n).
+    """
+
+    second: Ints
+    others: Ints
+    rows: Ints
+    pairs: Ints
+    matrix: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """Coefficients compiled for derivatives with respect to the local parameters `floating` (n of them)."""
 
@@ -68,7 +82,9 @@ class Rule:
     membership: Floats
     excursion_matrix: Floats
     slope_matrix: Floats
-    curves: tuple[Curves, ...] = ()
+    curves: tuple[Curves, ...]
+    excursion_own: Ints
+    products: SplineProducts | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +101,7 @@ class Terms:
     shape: Floats
     excursion_first: Floats
     excursion_second: Floats
+    mixed: Floats
 
 
 def _compile_monomials(powers: Ints, column: dict[int, int]) -> Monomials:
@@ -155,14 +172,19 @@ def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
     padded = np.array([item + [len(factors)] * (depth - len(item)) for item in members], dtype=np.int64).reshape(len(unique), depth)
     table = np.array(list(factors), dtype=np.float64).reshape(-1, 3)
     slope_table = np.array(slopes, dtype=np.int64).reshape(-1, 2)
-    kind, index = coefficients.excursion_kind, coefficients.excursion_index
-    bent = (kind > 0) & (kind < SPLINES)
-    shapes, position = np.unique(index[bent], return_inverse=True)
-    source = np.zeros(len(kind), dtype=np.int64)
-    source[bent] = 1 + position.reshape(-1) + len(shapes) * (kind[bent] - 1)
-    curves = _compile_curves(coefficients, source, 1 + 2 * len(shapes))
-    rows = np.flatnonzero((kind > 0) & np.isin(index, floating))
-    columns = np.array([column[int(index[row])] for row in rows], dtype=np.int64)
+    sources, shapes, curves = _compile_curves(coefficients)
+    kinds = [np.where(np.isin(index, floating), kind, 0) for index, kind in coefficients.factors]
+    rows = np.concatenate([np.flatnonzero(kind) for kind in kinds])
+    slots = np.repeat(np.arange(len(kinds)), [np.count_nonzero(kind) for kind in kinds])
+    indices = np.array([index for index, _ in coefficients.factors])
+    columns = np.array([column[int(indices[slot, row])] for slot, row in zip(slots, rows, strict=True)], dtype=np.int64)
+    both = np.flatnonzero(np.all(np.array(kinds) > 0, axis=0)) if len(kinds) > 1 else np.empty(0, dtype=np.int64)
+    pairs = np.array([[column[int(local)] for local in indices[:, row]] for row in both], dtype=np.int64).reshape(-1, len(kinds))
+    products = None
+    if len(kinds) > 1:
+        size = len(floating)
+        matrix = _one_hot(size * pairs[:, 0] + pairs[:, 1], size**2) + _one_hot(size * pairs[:, 1] + pairs[:, 0], size**2)
+        products = SplineProducts(sources[1], sources[1 - slots, rows], both, sources[:, both].T, matrix)
     return Rule(
         floating=np.asarray(floating, dtype=np.int64),
         group=group,
@@ -175,7 +197,7 @@ def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
         slope_factors=slope_table[:, 0],
         slope_places=slope_table[:, 1],
         excursion_parameters=shapes,
-        excursion_source=source,
+        excursion_source=sources[0],
         excursion_rows=rows,
         excursion_columns=columns,
         excursion_places=_one_hot(columns * len(unique) + group[rows], len(floating) * len(unique)),
@@ -183,20 +205,30 @@ def compile_rule(coefficients: Coefficients, floating: Ints) -> Rule:
         excursion_matrix=_one_hot(columns, len(floating)),
         slope_matrix=_one_hot(slope_table[:, 1] // len(unique), len(floating)),
         curves=curves,
+        excursion_own=sources[slots, rows],
+        products=products,
     )
 
 
-def _compile_curves(coefficients: Coefficients, source: Ints, first: int) -> tuple[Curves, ...]:
-    """Return the splines that rows have, and put in `source` where each row finds its own; columns from `first` on are theirs."""
+def _compile_curves(coefficients: Coefficients) -> tuple[Ints, Ints, tuple[Curves, ...]]:
+    """Return the columns of `_excursions` that rows have, (1, M) or (2, M), the parameters of a and q(a), and the splines."""
+    index, kind = coefficients.excursion_index, coefficients.excursion_kind
+    bent = (kind > 0) & (kind < SPLINES)
+    shapes, position = np.unique(index[bent], return_inverse=True)
+    sources = np.zeros((len(coefficients.factors), len(kind)), dtype=np.int64)
+    sources[0, bent] = 1 + position.reshape(-1) + len(shapes) * (kind[bent] - 1)
     known: dict[tuple[int, int], int] = {}
-    for row in np.flatnonzero(coefficients.excursion_kind >= SPLINES).tolist():
-        number, node = coefficients.spline_of(row)
-        key = int(coefficients.excursion_index[row]), number
-        if key not in known:
-            known[key] = first
-            first += len(coefficients.nodes[number])
-        source[row] = known[key] + node
-    return tuple(Curves(local, spline(coefficients.nodes[k], np.eye(len(coefficients.nodes[k])))) for local, k in known)
+    end = 1 + 2 * len(shapes)
+    for source, (index, kind) in zip(sources, coefficients.factors, strict=True):
+        for row in np.flatnonzero(kind >= SPLINES).tolist():
+            number, node = coefficients.spline_of(int(kind[row]))
+            key = int(index[row]), number
+            if key not in known:
+                known[key] = end
+                end += len(coefficients.nodes[number])
+            source[row] = known[key] + node
+    cardinal = [spline(nodes, np.eye(len(nodes))) for nodes in coefficients.nodes]
+    return sources, shapes, tuple(Curves(local, cardinal[number]) for local, number in known)
 
 
 def _power_products(monomials: Monomials, theta: Floats) -> Floats:
@@ -236,10 +268,13 @@ def evaluate(rule: Rule, theta: Floats) -> Terms:
         raised = _scatter(powers[:, monomials.first_rows] * monomials.first_coefficients, monomials.first_places, size)
         slopes += raised * factors[:, None, :]
     value, first, second = _excursions(rule, theta)
-    shape, moving = value[:, rule.excursion_source], rule.excursion_source[rule.excursion_rows]
-    return Terms(
-        products[:, rule.group] * shape, products, slopes, factors, ratios, bend, powers, shape, first[:, moving], second[:, moving]
-    )
+    shape, own, mixed = value[:, rule.excursion_source], rule.excursion_own, np.empty((count, 0))
+    steep, bowed = first[:, own], second[:, own]
+    if rule.products is not None:
+        shape, other = shape * value[:, rule.products.second], value[:, rule.products.others]
+        steep, bowed = steep * other, bowed * other
+        mixed = first[:, rule.products.pairs].prod(axis=2)
+    return Terms(products[:, rule.group] * shape, products, slopes, factors, ratios, bend, powers, shape, steep, bowed, mixed)
 
 
 def _excursions(rule: Rule, theta: Floats) -> Derivatives:
@@ -290,6 +325,10 @@ def curvature(rule: Rule, terms: Terms, slope: Floats) -> Floats:
     bend = terms.ratio_slopes * (by_group * terms.products)[:, rule.slope_places % rule.n_groups]
     bow = slope[:, rule.excursion_rows] * terms.excursion_second * terms.products[:, rule.group[rule.excursion_rows]]
     result[:, np.arange(n), np.arange(n)] += bend @ rule.slope_matrix + bow @ rule.excursion_matrix
+    if rule.products is not None:
+        both = rule.products.rows
+        mixed = slope[:, both] * terms.mixed * terms.products[:, rule.group[both]]
+        result += (mixed @ rule.products.matrix).reshape(result.shape)
     monomials = rule.monomials
     if len(monomials.second_rows):
         twice = _scatter(

@@ -12,7 +12,7 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.fit import fit
 from cevnsfit.io.exports.histfactory import unknown_to, workspace
-from cevnsfit.model.rows import LINEAR, QUADRATIC, Excursion, Factors, coefficients, through_nodes
+from cevnsfit.model.rows import LINEAR, QUADRATIC, Excursion, Factors, coefficients, through_grid, through_nodes
 from cevnsfit.stats.binding import bind_data
 from cevnsfit.stats.channel import Channel, ControlRegion
 from cevnsfit.stats.data import observed_data
@@ -26,7 +26,8 @@ from cevnsfit.stats.rule import compile_rule, curvature, evaluate, jacobian, pul
 
 NODES = (0.10, 0.13, 0.157, 0.17, 0.20)
 SLOPES = (-2.0, 0.0, 1.0, 4.0)
-NAMES = ("g", "flux", "shape", "k", "slope", "count", "shift")
+NAMES = ("g", "flux", "shape", "k", "slope", "count", "shift", "bow")
+BOWS = (-1.0, 0.0, 0.5, 2.0)
 BINS = 12
 
 
@@ -34,14 +35,15 @@ def at_k(k: float) -> np.ndarray:
     return 20.0 + 400.0 * (k - 0.1) * np.linspace(0.2, 1.0, BINS) ** 2 + 3e4 * (k - 0.15) ** 3 * np.linspace(1, 2, BINS)
 
 
-def at_slope(slope: float) -> np.ndarray:
-    return 10.0 + slope * np.linspace(-1.0, 1.0, BINS) + 0.2 * slope**2
+def at_slope(slope: float, bow: float = 0.0) -> np.ndarray:
+    x = np.linspace(-1.0, 1.0, BINS)
+    return 10.0 + slope * x + 0.2 * slope**2 + bow * (1.0 + 0.3 * slope) * x**2 - 0.1 * bow**3 * slope
 
 
 def made(*, control: bool = False, moving: bool = False, seed: int = 3) -> Joint:
     """Return a likelihood of a signal along k and a background with a Gaussian count along a slope."""
     along_k = through_nodes("k", NODES, 2, [at_k(k) for k in NODES])
-    along_slope = through_nodes("slope", SLOPES, 1, [at_slope(s) for s in SLOPES])
+    along_slope = through_grid(("slope", "bow"), (SLOPES, BOWS), (1, 1), np.array([[at_slope(s, b) for b in BOWS] for s in SLOPES]))
     rows = [
         (Factors("cevns", {"g": 2}, {"flux": 0.1}), at_k(NODES[2])),
         (Factors("cevns", {"g": 2}, {"flux": 0.1}, Excursion("shape", LINEAR)), np.linspace(-2.0, 3.0, BINS)),
@@ -75,6 +77,7 @@ def made(*, control: bool = False, moving: bool = False, seed: int = 3) -> Joint
                 Parameter("slope", "nuisance", 0.0, -2.0, 4.0),
                 Parameter("count", "nuisance", 0.0, -5.0, 5.0, constrained=True),
                 Parameter("shift", "nuisance", 0.0, -1.0, 1.0),
+                Parameter("bow", "nuisance", 0.0, -1.0, 2.0),
             )
         ),
         (channel,),
@@ -83,7 +86,7 @@ def made(*, control: bool = False, moving: bool = False, seed: int = 3) -> Joint
 
 def points(n: int = 4) -> np.ndarray:
     rng = np.random.default_rng(5)
-    low, high = np.array([0.4, -1.5, -1.5, 0.101, -1.9, -1.5, -0.9]), np.array([1.6, 1.5, 1.5, 0.199, 3.9, 1.5, 0.9])
+    low, high = np.array([0.4, -1.5, -1.5, 0.101, -1.9, -1.5, -0.9, -0.9]), np.array([1.6, 1.5, 1.5, 0.199, 3.9, 1.5, 0.9, 1.9])
     return rng.uniform(low, high, (n, len(NAMES)))
 
 
@@ -107,7 +110,7 @@ def test_expected_counts_are_those_of_cubics_and_products() -> None:
         quadratic = a * a * (15 - 10 * a * a + 3 * a**4) if abs(a) < 1 else 8 * abs(a)
         bent = a * np.linspace(-2.0, 3.0, BINS) + quadratic * np.linspace(0.1, 0.3, BINS)
         np.testing.assert_allclose(counts["cevns"], scale * (at_k(point[3]) + bent), rtol=1e-12)
-        np.testing.assert_allclose(counts["slope"], (1 + 0.1 * point[5]) * at_slope(point[4]), rtol=1e-12)
+        np.testing.assert_allclose(counts["slope"], (1 + 0.1 * point[5]) * at_slope(point[4], point[7]), rtol=1e-12)
 
 
 def test_jacobian_gradient_and_curvature_of_the_rule_are_derivatives() -> None:
@@ -147,13 +150,15 @@ def test_gradient_and_hessian_of_the_likelihood_are_derivatives(control: bool, m
 @pytest.mark.parametrize("moving", [False, True])
 def test_a_held_parameter_leaves_the_same_likelihood_without_splines(moving: bool) -> None:
     joint, theta = made(moving=moving), points(3)
-    theta[:, 3], theta[:, 4] = 0.144, 2.5
+    theta[:, 3], theta[:, 4], theta[:, 7] = 0.144, 2.5, -0.4
     channel = joint.channels[0]
-    assert channel.curved == ("k", "slope")
-    straight = channel.straightened("k", 0.144, joint.parameters).straightened("slope", 2.5, joint.parameters)
+    assert channel.curved == ("k", "slope", "bow")
+    data, straight = observed_data(joint), channel
+    for name, value in (("slope", 2.5), ("k", 0.144), ("bow", -0.4)):
+        assert name in straight.curved
+        straight = straight.straightened(name, value, joint.parameters)
+        np.testing.assert_allclose(nll2(join(joint.parameters, (straight,)), theta, data), nll2(joint, theta, data), rtol=1e-11)
     assert straight.curved == ()
-    data = observed_data(joint)
-    np.testing.assert_allclose(nll2(join(joint.parameters, (straight,)), theta, data), nll2(joint, theta, data), rtol=1e-11)
 
 
 @pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
@@ -161,8 +166,8 @@ def test_export_is_exact_where_the_parameters_of_splines_are_held() -> None:
     pyhf = pytest.importorskip("pyhf")
     joint = made()
     data = observed_data(joint)
-    assert unknown_to(joint.channels[0]) == ("k", "slope")
-    held = {"k": 0.144, "slope": 2.5}
+    assert unknown_to(joint.channels[0]) == ("k", "slope", "bow")
+    held = {"k": 0.144, "slope": 2.5, "bow": 1.5}
     spec = workspace(joint, data, held).spec
     model = pyhf.Workspace(spec).model(modifier_settings={"normsys": {"interpcode": "code4"}, "histosys": {"interpcode": "code4p"}})
     values = {"g2": 1.44, "flux": 0.7, "shape": -0.4, "count": 1.2}
@@ -173,11 +178,11 @@ def test_export_is_exact_where_the_parameters_of_splines_are_held() -> None:
 
 def test_a_fit_finds_the_values_that_made_the_data() -> None:
     joint = made()
-    truth = joint.parameters.vector({"g": 1.1, "k": 0.142, "slope": 1.7})
+    truth = joint.parameters.vector({"g": 1.1, "k": 0.142, "slope": 1.7, "bow": 0.8})
     counts = 1e4 * sum(expected(joint, truth)["toy"].values())
     many = replace(joint.channels[0], templates=1e4 * joint.channels[0].templates, observed=counts)
     likelihood = Likelihood(joint.parameters, lambda _: (many,))
-    found = fit(likelihood, at={"shift": 0.0})
+    found = fit(likelihood, at={"shift": 0.0, "bow": 0.8})
     assert found.valid
     assert found.values["k"] == pytest.approx(0.142, abs=2e-4)
     assert found.values["slope"] == pytest.approx(1.7, abs=2e-2)
@@ -189,14 +194,16 @@ def test_splines_pickle_and_show_in_the_fingerprint() -> None:
     data = observed_data(joint)
     np.testing.assert_array_equal(nll2(again, points(), data), nll2(joint, points(), data))
     other = replace(
-        joint.channels[0], coefficients=replace(joint.channels[0].coefficients, nodes=((0.10, 0.13, 0.157, 0.17, 0.21), SLOPES))
+        joint.channels[0], coefficients=replace(joint.channels[0].coefficients, nodes=((0.10, 0.13, 0.157, 0.17, 0.21), SLOPES, BOWS))
     )
     first, second = (fingerprint(Likelihood(joint.parameters, lambda _, c=c: (c,))) for c in (joint.channels[0], other))
     assert not differences(first, first)
     assert any("0.21" in line for line in differences(first, second))
 
 
-@pytest.mark.parametrize(("nodes", "text"), [(((0.1,), SLOPES), "excursion_kind"), (((0.2, 0.17, 0.157, 0.13, 0.1), SLOPES), "increase")])
+@pytest.mark.parametrize(
+    ("nodes", "text"), [(((0.1,), SLOPES, BOWS), "excursion_kind"), (((0.2, 0.17, 0.157, 0.13, 0.1), SLOPES, BOWS), "increase")]
+)
 def test_impossible_nodes_are_refused(nodes: tuple[tuple[float, ...], ...], text: str) -> None:
     with pytest.raises(CevnsfitError, match=text):
         replace(made().channels[0].coefficients, nodes=nodes)
