@@ -13,20 +13,13 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.model.build import RELEASED, SIGNAL
 from cevnsfit.moments.boson_loops import vector_contribution
-from cevnsfit.physics.constants import ELECTRON_MASS, FM, MUON_MASS, TAU_MASS
-from cevnsfit.physics.couplings import COUPLING_SETS, tree_level
-from cevnsfit.physics.cross_sections import differential_cross_section, flux_averaged_cross_section
-from cevnsfit.physics.form_factors import FORM_FACTORS
-from cevnsfit.physics.interactions import signal_model
-from cevnsfit.physics.interactions.terms import sm_charge, target_at
+from cevnsfit.physics.constants import ELECTRON_MASS, MUON_MASS, TAU_MASS
 from cevnsfit.physics.interactions.vector_mediators import loop_function
-from cevnsfit.physics.kernels import t_max
-from cevnsfit.physics.nuclei import Nuclide, composition
-from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import fit
 from cevnsfit.studies.limits import intervals
+from cevnsfit.studies.nuclides import COMPOUNDS, flux_average, unit_point
 from cevnsfit.studies.setup import build_likelihood
 
 if TYPE_CHECKING:
@@ -123,16 +116,30 @@ _FITS: Final[Mapping[str, tuple[str, str, SignalSystematics | None]]] = {
 _FIXED: Final[Mapping[str, object]] = {"coherent-csi-2021:systematics.onset.enabled": False}
 """The onset of CsI 2021 as the publication and the independent program have it: fixed."""
 
-_COMPOUNDS: Final = {"ar-40": "Ar[40]", "cs-133": "CsI", "i-127": "CsI"}
 _LOOPS: Final = {"mu-tau": (MUON_MASS, TAU_MASS), "e-mu": (ELECTRON_MASS, MUON_MASS), "e-tau": (ELECTRON_MASS, TAU_MASS)}
 _COMBINED: Final = ("coherent-csi-2021", "coherent-lar-2020")
 _IONISATION: Final = "xenonnt-s2only-2026"
 _SCINTILLATION: Final = "xenonnt-b8-2026"
+_DIODES: Final = "coherent-ge-mini-2024"
+_REACTOR: Final = "conus-plus-2025"
+_POINT_CONTACT: Final = "dresden-ii-2022"
+_NO_NEUTRONS: Final = {"backgrounds.beam_neutrons.count": {"kind": "known", "mean": 1e-9}}
+_BEAM_ON: Final = {**_NO_NEUTRONS, "backgrounds.steady_state.count": {"kind": "free", "mean": 151}}
 
 
 def checks() -> dict[str, CheckFunction]:
     """Return the function that computes each number, by its id."""
-    return {**_cross_sections(), **_mediators(), **_csi_2017(), **_csi_2021(), **_lar_2020(), **_xenonnt(), **_xenonnt_b8()}
+    return {
+        **_cross_sections(),
+        **_mediators(),
+        **_csi_2017(),
+        **_csi_2021(),
+        **_lar_2020(),
+        **_xenonnt(),
+        **_xenonnt_b8(),
+        **_germanium(),
+        **_dresden(),
+    }
 
 
 def prepare() -> Shared:
@@ -182,7 +189,7 @@ def _count_errors(joint: Joint, found: StrengthFit) -> dict[str, float]:
 
 def _cross_sections() -> dict[str, CheckFunction]:
     found: dict[str, CheckFunction] = {}
-    for name in _COMPOUNDS:
+    for name in COMPOUNDS:
         for quantity in ("mass", "t-max", "charge", "f-p", "f-n", "dsigma-dt"):
             found[f"{name}.{quantity}"] = _computed(unit_point, name, quantity)
         for flavour in ("nu-mu", "nu-e", "nubar-mu"):
@@ -286,6 +293,41 @@ def _solar_counts(best: Fit) -> float:
     return best.counts[_SCINTILLATION].totals[SIGNAL]
 
 
+def _dresden() -> dict[str, CheckFunction]:
+    found: dict[str, CheckFunction] = {}
+    for column in ("fef", "ybe"):
+        changes = {"response.quenching.column": column}
+        found[f"dresden-ii.predicted.{column}"] = functools.partial(_a_day, changes)
+        found[f"dresden-ii.strength.{column}"] = functools.partial(_profiled_strength, changes)
+    return found
+
+
+def _a_day(changes: Mapping[str, object], _: Shared) -> Ours:
+    return Ours(signal_counts(_POINT_CONTACT, changes).value / 96.4)
+
+
+def _profiled_strength(changes: Mapping[str, object], _: Shared) -> Ours:
+    likelihood = build_likelihood(_POINT_CONTACT, model="signal-strength", changes=changes, signal_systematics="profile")
+    return _with_error(fit(likelihood, minos=(STRENGTH,)), STRENGTH)
+
+
+def _germanium() -> dict[str, CheckFunction]:
+    found: dict[str, CheckFunction] = {
+        "ge-mini-2024.predicted.below": lambda _: signal_counts(_DIODES, {"response.selection.column": "below"}),
+        "conus-plus-2025.predicted": lambda _: signal_counts(_REACTOR),
+        "ge-mini-2024.drawn": lambda _: Ours(drawn_deviation(_DIODES)),
+        "ge-mini-2024.fitted.on": lambda _: fitted_signal(_DIODES, _BEAM_ON),
+        "ge-mini-2024.significance": lambda _: Ours(
+            fit(build_likelihood(_DIODES, model="signal-strength", changes=_NO_NEUTRONS)).significance
+        ),
+    }
+    for suffix in ("", ".published"):
+        found[f"ge-mini-2024.predicted{suffix}"] = lambda _: signal_counts(_DIODES)
+        found[f"ge-mini-2024.fitted{suffix}"] = lambda _: fitted_signal(_DIODES, _NO_NEUTRONS)
+        found[f"conus-plus-2025.fitted{suffix}"] = lambda _: fitted_signal(_REACTOR)
+    return found
+
+
 def _run_total(name: str, shared: Shared) -> Ours:
     return Ours(float(shared.runs[name].predicted.sum()))
 
@@ -313,45 +355,6 @@ def _predicted(fit_name: str, component: str) -> CheckFunction:
 
 def _fitted(fit_name: str, component: str) -> CheckFunction:
     return lambda shared: Ours(shared.fits[fit_name].counts[component], shared.fits[fit_name].errors[component])
-
-
-def unit_point(name: str, quantity: str) -> float:
-    """Return a quantity of "ar-40", "cs-133" or "i-127" for nu_mu from pion decay, form factors and cross section at T = 10 keV.
-
-    Parameters
-    ----------
-    name
-        The nuclide.
-    quantity
-        "mass" in MeV, "t-max" in keV, "charge" Q_mu(0), "f-p", "f-n", or "dsigma-dt" in cm^2/MeV.
-    """
-    nuclide = _nuclide(name)
-    line = pion_decay_at_rest()["nu_mu"]
-    target = target_at(nuclide, [1e-12, 0.010], COUPLING_SETS["cadeddu2020"], FORM_FACTORS["helm"])
-    values = {
-        "mass": nuclide.mass,
-        "t-max": 1e3 * t_max(line.end, nuclide.mass),
-        "charge": sm_charge(target, "mu")[0],
-        "f-p": target.zf[1] / nuclide.Z,
-        "f-n": target.nf[1] / nuclide.N,
-        "dsigma-dt": differential_cross_section(signal_model("sm"), target, "mu", line)[1],
-    }
-    return float(values[quantity])
-
-
-def flux_average(name: str, flavour: str) -> float:
-    """Return the flux-averaged cross section in 1e-40 cm^2 with tree-level couplings and one Helm radius, R0 = 1.2 A^(1/3) fm."""
-    mass_number = int(name.partition("-")[2])
-    radius = math.sqrt(0.6 * (1.2 * math.cbrt(mass_number)) ** 2 + 3.0 * 0.9**2) * FM
-    target = target_at(_nuclide(name, radius), [0.01], tree_level(0.2312), FORM_FACTORS["helm"])
-    neutrino = flavour.replace("-", "_")
-    return 1e40 * flux_averaged_cross_section(signal_model("sm"), target, lepton_flavour(neutrino), pion_decay_at_rest()[neutrino])
-
-
-def _nuclide(name: str, radius: float | None = None) -> Nuclide:
-    title = name.capitalize()
-    radii = None if radius is None else {title: (radius, radius)}
-    return next(nuclide for nuclide, _ in composition(_COMPOUNDS[name], radii) if nuclide.name == title)
 
 
 def allowed_couplings(model: str, mass: float) -> tuple[tuple[float, float], ...]:
@@ -385,6 +388,28 @@ def released_runs(name: str) -> dict[str, Run]:
         signal = part.spec.released.signal
         found[channel] = Run(counts[part.label][SIGNAL], part.tables[signal.table].on(part.axes, signal.column).ravel())
     return found
+
+
+def signal_counts(name: str, changes: Mapping[str, object] | None = None) -> Ours:
+    """Return the counts of the Standard Model in an experiment with some fields changed, all channels together."""
+    joint = build_likelihood(name, model="sm", changes=changes).at({})
+    return Ours(sum(float(counts[SIGNAL].sum()) for counts in expected(joint, joint.parameters.defaults()).values()))
+
+
+def fitted_signal(name: str, changes: Mapping[str, object] | None = None) -> Ours:
+    """Return the fitted counts of the signal in an experiment with some fields changed, with the mean of the two profile errors."""
+    strength = _with_error(fit(build_likelihood(name, model="signal-strength", changes=changes), minos=(STRENGTH,)), STRENGTH)
+    predicted = signal_counts(name, changes).value
+    return Ours(strength.value * predicted, math.nan if strength.error is None else strength.error * predicted)
+
+
+def drawn_deviation(name: str) -> float:
+    """Return the largest difference to the signal that a collaboration has drawn in bins of time, in counts at its normalisation."""
+    experiment = load_experiment(name)
+    joint = build_likelihood(experiment, model="sm").at({})
+    ours = expected(joint, joint.parameters.defaults())[name][SIGNAL].ravel()
+    drawn = sum(experiment.tables["counts.csv"].on(experiment.axes, f"drawn_{part}").ravel() for part in ("prompt", "delayed"))
+    return float(np.max(np.abs(ours * (np.sum(drawn) / ours.sum()) - drawn)))
 
 
 def largest_deviation(result: StrengthFit, axis: int) -> float:
