@@ -18,6 +18,7 @@ from cevnsfit.physics.interactions.vector_mediators import loop_function
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import fit
+from cevnsfit.studies.germanium import STRENGTH, Ours, germanium_checks, with_error
 from cevnsfit.studies.limits import intervals
 from cevnsfit.studies.nuclides import COMPOUNDS, flux_average, unit_point
 from cevnsfit.studies.setup import build_likelihood
@@ -26,19 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cevnsfit.core.analysis import SignalSystematics
-    from cevnsfit.infer.results import FitResult
     from cevnsfit.stats.joint import Joint
     from cevnsfit.studies.fitting import Fit
-
-STRENGTH: Final = "signal_strength"
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """A computed number and its error, None where it has none."""
-
-    value: float
-    error: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +55,7 @@ class StrengthFit:
     @property
     def strength(self) -> Ours:
         """Return the signal strength, with the mean of its two profile errors."""
-        return _with_error(self.best, STRENGTH)
+        return with_error(self.best, STRENGTH)
 
     @property
     def counts(self) -> Mapping[str, float]:
@@ -120,11 +110,6 @@ _LOOPS: Final = {"mu-tau": (MUON_MASS, TAU_MASS), "e-mu": (ELECTRON_MASS, MUON_M
 _COMBINED: Final = ("coherent-csi-2021", "coherent-lar-2020")
 _IONISATION: Final = "xenonnt-s2only-2026"
 _SCINTILLATION: Final = "xenonnt-b8-2026"
-_DIODES: Final = "coherent-ge-mini-2024"
-_REACTOR: Final = "conus-plus-2025"
-_POINT_CONTACT: Final = "dresden-ii-2022"
-_NO_NEUTRONS: Final = {"backgrounds.beam_neutrons.count": {"kind": "known", "mean": 1e-9}}
-_BEAM_ON: Final = {**_NO_NEUTRONS, "backgrounds.steady_state.count": {"kind": "free", "mean": 151}}
 
 
 def checks() -> dict[str, CheckFunction]:
@@ -137,8 +122,7 @@ def checks() -> dict[str, CheckFunction]:
         **_lar_2020(),
         **_xenonnt(),
         **_xenonnt_b8(),
-        **_germanium(),
-        **_dresden(),
+        **germanium_checks(),
     }
 
 
@@ -167,11 +151,6 @@ def fit_strength(name: str, model: str, systematics: SignalSystematics | None) -
 
 def _fixed(*names: str) -> dict[str, object]:
     return {path: value for path, value in _FIXED.items() if path.partition(":")[0] in names}
-
-
-def _with_error(best: FitResult, parameter: str) -> Ours:
-    """Return the best value of a parameter with the mean of its two profile errors."""
-    return Ours(best.values[parameter], (best.upper[parameter] - best.lower[parameter]) / 2.0)
 
 
 def _count_errors(joint: Joint, found: StrengthFit) -> dict[str, float]:
@@ -281,7 +260,7 @@ def _xenonnt() -> dict[str, CheckFunction]:
 def _xenonnt_b8() -> dict[str, CheckFunction]:
     found: dict[str, CheckFunction] = {
         "xenonnt-b8.predicted": lambda shared: Ours(_solar_counts(shared.solar["all"]) / shared.solar["all"].values[STRENGTH]),
-        "xenonnt-b8.strength": lambda shared: _with_error(shared.solar["all"], STRENGTH),
+        "xenonnt-b8.strength": lambda shared: with_error(shared.solar["all"], STRENGTH),
     }
     for name in ("all", "first"):
         found[f"xenonnt-b8.fitted.{name}"] = lambda shared, name=name: Ours(_solar_counts(shared.solar[name]))  # type: ignore[misc]
@@ -291,41 +270,6 @@ def _xenonnt_b8() -> dict[str, CheckFunction]:
 
 def _solar_counts(best: Fit) -> float:
     return best.counts[_SCINTILLATION].totals[SIGNAL]
-
-
-def _dresden() -> dict[str, CheckFunction]:
-    found: dict[str, CheckFunction] = {}
-    for column in ("fef", "ybe"):
-        changes = {"response.quenching.column": column}
-        found[f"dresden-ii.predicted.{column}"] = functools.partial(_a_day, changes)
-        found[f"dresden-ii.strength.{column}"] = functools.partial(_profiled_strength, changes)
-    return found
-
-
-def _a_day(changes: Mapping[str, object], _: Shared) -> Ours:
-    return Ours(signal_counts(_POINT_CONTACT, changes).value / 96.4)
-
-
-def _profiled_strength(changes: Mapping[str, object], _: Shared) -> Ours:
-    likelihood = build_likelihood(_POINT_CONTACT, model="signal-strength", changes=changes, signal_systematics="profile")
-    return _with_error(fit(likelihood, minos=(STRENGTH,)), STRENGTH)
-
-
-def _germanium() -> dict[str, CheckFunction]:
-    found: dict[str, CheckFunction] = {
-        "ge-mini-2024.predicted.below": lambda _: signal_counts(_DIODES, {"response.selection.column": "below"}),
-        "conus-plus-2025.predicted": lambda _: signal_counts(_REACTOR),
-        "ge-mini-2024.drawn": lambda _: Ours(drawn_deviation(_DIODES)),
-        "ge-mini-2024.fitted.on": lambda _: fitted_signal(_DIODES, _BEAM_ON),
-        "ge-mini-2024.significance": lambda _: Ours(
-            fit(build_likelihood(_DIODES, model="signal-strength", changes=_NO_NEUTRONS)).significance
-        ),
-    }
-    for suffix in ("", ".published"):
-        found[f"ge-mini-2024.predicted{suffix}"] = lambda _: signal_counts(_DIODES)
-        found[f"ge-mini-2024.fitted{suffix}"] = lambda _: fitted_signal(_DIODES, _NO_NEUTRONS)
-        found[f"conus-plus-2025.fitted{suffix}"] = lambda _: fitted_signal(_REACTOR)
-    return found
 
 
 def _run_total(name: str, shared: Shared) -> Ours:
@@ -370,7 +314,7 @@ def first_limit(model: str, mass: float) -> float:
 def fit_parameter(name: str, model: str, parameter: str) -> Ours:
     """Return the best value of a model's parameter for one experiment, with the mean of its two profile errors."""
     likelihood = build_likelihood(name, model=model, changes=_fixed(name), floating=(parameter,))
-    return _with_error(fit(likelihood, minos=(parameter,)), parameter)
+    return with_error(fit(likelihood, minos=(parameter,)), parameter)
 
 
 def standard_nll2(name: str, systematic: str, value: float) -> float:
@@ -388,28 +332,6 @@ def released_runs(name: str) -> dict[str, Run]:
         signal = part.spec.released.signal
         found[channel] = Run(counts[part.label][SIGNAL], part.tables[signal.table].on(part.axes, signal.column).ravel())
     return found
-
-
-def signal_counts(name: str, changes: Mapping[str, object] | None = None) -> Ours:
-    """Return the counts of the Standard Model in an experiment with some fields changed, all channels together."""
-    joint = build_likelihood(name, model="sm", changes=changes).at({})
-    return Ours(sum(float(counts[SIGNAL].sum()) for counts in expected(joint, joint.parameters.defaults()).values()))
-
-
-def fitted_signal(name: str, changes: Mapping[str, object] | None = None) -> Ours:
-    """Return the fitted counts of the signal in an experiment with some fields changed, with the mean of the two profile errors."""
-    strength = _with_error(fit(build_likelihood(name, model="signal-strength", changes=changes), minos=(STRENGTH,)), STRENGTH)
-    predicted = signal_counts(name, changes).value
-    return Ours(strength.value * predicted, math.nan if strength.error is None else strength.error * predicted)
-
-
-def drawn_deviation(name: str) -> float:
-    """Return the largest difference to the signal that a collaboration has drawn in bins of time, in counts at its normalisation."""
-    experiment = load_experiment(name)
-    joint = build_likelihood(experiment, model="sm").at({})
-    ours = expected(joint, joint.parameters.defaults())[name][SIGNAL].ravel()
-    drawn = sum(experiment.tables["counts.csv"].on(experiment.axes, f"drawn_{part}").ravel() for part in ("prompt", "delayed"))
-    return float(np.max(np.abs(ours * (np.sum(drawn) / ours.sum()) - drawn)))
 
 
 def largest_deviation(result: StrengthFit, axis: int) -> float:
