@@ -58,6 +58,9 @@ MAX_ROUNDS: Final = 120
 FIRST_RADIUS: Final = 10.0
 """First radius of the trust region, in standard deviations of the constraints."""
 
+LEVEL: Final = 1e-9
+"""A slope is none where along it the curvature alone gains this much more within the radius."""
+
 MIN_RADIUS: Final = 1e-9
 """Smallest radius before a point goes to iminuit."""
 
@@ -293,11 +296,12 @@ def newton(matrix: Floats, gradient: Floats, stuck: Bools) -> Floats:
 def trust_region(matrix: Floats, gradient: Floats, stuck: Bools, metric: Floats, radius: Floats) -> Floats:
     """Return the minimiser of the quadratic model within a radius, shape (P, n), also where the matrix is indefinite.
 
-    In the eigenvectors of the scaled matrix the step is -c/(e + d); the damping d solves |step| = radius.
+    In the eigenvectors of the scaled matrix the step is -c/(e + d); the damping d solves |step| = radius. On top of a ridge (a coupling at 0, beside a
+    minimum) there is no slope to follow: the step goes the rest of the way along the lowest eigenvector, to positive values.
 
     References
     ----------
-    Moré and Sorensen, SIAM J. Sci. Stat. Comput. 4 (1983) 553, eqs. 3.1-3.4.
+    Moré and Sorensen, SIAM J. Sci. Stat. Comput. 4 (1983) 553, eqs. 3.1-3.4 and the hard case, 3.5.
     """
     scale = np.where(stuck, 0.0, 1 / metric)
     scaled = matrix * scale[:, :, None] * scale[:, None, :]
@@ -313,5 +317,11 @@ def trust_region(matrix: Floats, gradient: Floats, stuck: Bools, metric: Floats,
         slope = np.einsum("pi,pi->p", pull**2, shifted**-3.0)
         change = length**2 / np.where(slope > 0, slope, 1.0) * (length / radius - 1)
         damping = np.where(length > radius, damping + change, damping)
-    step: Floats = -scale * np.einsum("pij,pj->pi", vectors, pull / (values + damping[:, None]))
+    parts = pull / (values + damping[:, None])
+    level = (values[:, 0] < 0.0) & (np.abs(pull[:, 0]) < LEVEL * np.abs(values[:, 0]) * radius)
+    if level.any():
+        lowest = vectors[level, :, 0]
+        upward = np.sign(np.take_along_axis(lowest, np.abs(lowest).argmax(axis=1)[:, None], axis=1)[:, 0])
+        parts[level, 0] = -upward * np.sqrt(np.maximum(radius[level] ** 2 - np.sum(parts[level, 1:] ** 2, axis=1), 0.0))
+    step: Floats = -scale * np.einsum("pij,pj->pi", vectors, parts)
     return step

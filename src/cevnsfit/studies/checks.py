@@ -13,39 +13,22 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.model.build import RELEASED, SIGNAL
 from cevnsfit.moments.boson_loops import vector_contribution
-from cevnsfit.physics.constants import ELECTRON_MASS, FM, MUON_MASS, TAU_MASS
-from cevnsfit.physics.couplings import COUPLING_SETS, tree_level
-from cevnsfit.physics.cross_sections import differential_cross_section, flux_averaged_cross_section
-from cevnsfit.physics.form_factors import FORM_FACTORS
-from cevnsfit.physics.interactions import signal_model
-from cevnsfit.physics.interactions.terms import sm_charge, target_at
+from cevnsfit.physics.constants import ELECTRON_MASS, MUON_MASS, TAU_MASS
 from cevnsfit.physics.interactions.vector_mediators import loop_function
-from cevnsfit.physics.kernels import t_max
-from cevnsfit.physics.nuclei import Nuclide, composition
-from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import fit
+from cevnsfit.studies.germanium import STRENGTH, Ours, germanium_checks, with_error
 from cevnsfit.studies.limits import intervals
+from cevnsfit.studies.nuclides import COMPOUNDS, flux_average, unit_point
 from cevnsfit.studies.setup import build_likelihood
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cevnsfit.core.analysis import SignalSystematics
-    from cevnsfit.infer.results import FitResult
     from cevnsfit.stats.joint import Joint
     from cevnsfit.studies.fitting import Fit
-
-STRENGTH: Final = "signal_strength"
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """A computed number and its error, None where it has none."""
-
-    value: float
-    error: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +55,7 @@ class StrengthFit:
     @property
     def strength(self) -> Ours:
         """Return the signal strength, with the mean of its two profile errors."""
-        return _with_error(self.best, STRENGTH)
+        return with_error(self.best, STRENGTH)
 
     @property
     def counts(self) -> Mapping[str, float]:
@@ -123,7 +106,6 @@ _FITS: Final[Mapping[str, tuple[str, str, SignalSystematics | None]]] = {
 _FIXED: Final[Mapping[str, object]] = {"coherent-csi-2021:systematics.onset.enabled": False}
 """The onset of CsI 2021 as the publication and the independent program have it: fixed."""
 
-_COMPOUNDS: Final = {"ar-40": "Ar[40]", "cs-133": "CsI", "i-127": "CsI"}
 _LOOPS: Final = {"mu-tau": (MUON_MASS, TAU_MASS), "e-mu": (ELECTRON_MASS, MUON_MASS), "e-tau": (ELECTRON_MASS, TAU_MASS)}
 _COMBINED: Final = ("coherent-csi-2021", "coherent-lar-2020")
 _IONISATION: Final = "xenonnt-s2only-2026"
@@ -132,7 +114,16 @@ _SCINTILLATION: Final = "xenonnt-b8-2026"
 
 def checks() -> dict[str, CheckFunction]:
     """Return the function that computes each number, by its id."""
-    return {**_cross_sections(), **_mediators(), **_csi_2017(), **_csi_2021(), **_lar_2020(), **_xenonnt(), **_xenonnt_b8()}
+    return {
+        **_cross_sections(),
+        **_mediators(),
+        **_csi_2017(),
+        **_csi_2021(),
+        **_lar_2020(),
+        **_xenonnt(),
+        **_xenonnt_b8(),
+        **germanium_checks(),
+    }
 
 
 def prepare() -> Shared:
@@ -162,11 +153,6 @@ def _fixed(*names: str) -> dict[str, object]:
     return {path: value for path, value in _FIXED.items() if path.partition(":")[0] in names}
 
 
-def _with_error(best: FitResult, parameter: str) -> Ours:
-    """Return the best value of a parameter with the mean of its two profile errors."""
-    return Ours(best.values[parameter], (best.upper[parameter] - best.lower[parameter]) / 2.0)
-
-
 def _count_errors(joint: Joint, found: StrengthFit) -> dict[str, float]:
     """Return the error of each component's count: its norm's error times the change of the count with the norm."""
     name, best, counts, strength = found.experiment.name, found.best, found.counts, found.strength
@@ -182,7 +168,7 @@ def _count_errors(joint: Joint, found: StrengthFit) -> dict[str, float]:
 
 def _cross_sections() -> dict[str, CheckFunction]:
     found: dict[str, CheckFunction] = {}
-    for name in _COMPOUNDS:
+    for name in COMPOUNDS:
         for quantity in ("mass", "t-max", "charge", "f-p", "f-n", "dsigma-dt"):
             found[f"{name}.{quantity}"] = _computed(unit_point, name, quantity)
         for flavour in ("nu-mu", "nu-e", "nubar-mu"):
@@ -274,7 +260,7 @@ def _xenonnt() -> dict[str, CheckFunction]:
 def _xenonnt_b8() -> dict[str, CheckFunction]:
     found: dict[str, CheckFunction] = {
         "xenonnt-b8.predicted": lambda shared: Ours(_solar_counts(shared.solar["all"]) / shared.solar["all"].values[STRENGTH]),
-        "xenonnt-b8.strength": lambda shared: _with_error(shared.solar["all"], STRENGTH),
+        "xenonnt-b8.strength": lambda shared: with_error(shared.solar["all"], STRENGTH),
     }
     for name in ("all", "first"):
         found[f"xenonnt-b8.fitted.{name}"] = lambda shared, name=name: Ours(_solar_counts(shared.solar[name]))  # type: ignore[misc]
@@ -315,45 +301,6 @@ def _fitted(fit_name: str, component: str) -> CheckFunction:
     return lambda shared: Ours(shared.fits[fit_name].counts[component], shared.fits[fit_name].errors[component])
 
 
-def unit_point(name: str, quantity: str) -> float:
-    """Return a quantity of "ar-40", "cs-133" or "i-127" for nu_mu from pion decay, form factors and cross section at T = 10 keV.
-
-    Parameters
-    ----------
-    name
-        The nuclide.
-    quantity
-        "mass" in MeV, "t-max" in keV, "charge" Q_mu(0), "f-p", "f-n", or "dsigma-dt" in cm^2/MeV.
-    """
-    nuclide = _nuclide(name)
-    line = pion_decay_at_rest()["nu_mu"]
-    target = target_at(nuclide, [1e-12, 0.010], COUPLING_SETS["cadeddu2020"], FORM_FACTORS["helm"])
-    values = {
-        "mass": nuclide.mass,
-        "t-max": 1e3 * t_max(line.end, nuclide.mass),
-        "charge": sm_charge(target, "mu")[0],
-        "f-p": target.zf[1] / nuclide.Z,
-        "f-n": target.nf[1] / nuclide.N,
-        "dsigma-dt": differential_cross_section(signal_model("sm"), target, "mu", line)[1],
-    }
-    return float(values[quantity])
-
-
-def flux_average(name: str, flavour: str) -> float:
-    """Return the flux-averaged cross section in 1e-40 cm^2 with tree-level couplings and one Helm radius, R0 = 1.2 A^(1/3) fm."""
-    mass_number = int(name.partition("-")[2])
-    radius = math.sqrt(0.6 * (1.2 * math.cbrt(mass_number)) ** 2 + 3.0 * 0.9**2) * FM
-    target = target_at(_nuclide(name, radius), [0.01], tree_level(0.2312), FORM_FACTORS["helm"])
-    neutrino = flavour.replace("-", "_")
-    return 1e40 * flux_averaged_cross_section(signal_model("sm"), target, lepton_flavour(neutrino), pion_decay_at_rest()[neutrino])
-
-
-def _nuclide(name: str, radius: float | None = None) -> Nuclide:
-    title = name.capitalize()
-    radii = None if radius is None else {title: (radius, radius)}
-    return next(nuclide for nuclide, _ in composition(_COMPOUNDS[name], radii) if nuclide.name == title)
-
-
 def allowed_couplings(model: str, mass: float) -> tuple[tuple[float, float], ...]:
     """Return the allowed couplings of a mediator of `mass` [MeV] at 90 % (one degree of freedom), CsI 2021 and LAr 2020 combined."""
     return intervals(build_likelihood(*_COMBINED, model=model, changes=_fixed(*_COMBINED)), "g", at={"mass": mass}).allowed
@@ -367,7 +314,7 @@ def first_limit(model: str, mass: float) -> float:
 def fit_parameter(name: str, model: str, parameter: str) -> Ours:
     """Return the best value of a model's parameter for one experiment, with the mean of its two profile errors."""
     likelihood = build_likelihood(name, model=model, changes=_fixed(name), floating=(parameter,))
-    return _with_error(fit(likelihood, minos=(parameter,)), parameter)
+    return with_error(fit(likelihood, minos=(parameter,)), parameter)
 
 
 def standard_nll2(name: str, systematic: str, value: float) -> float:

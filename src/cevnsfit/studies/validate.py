@@ -13,11 +13,13 @@ from cevnsfit.core.errors import CevnsfitError, Problem, SpecError
 from cevnsfit.core.paths import data_root
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.spec.yaml_source import YamlSource, read_yaml
-from cevnsfit.studies.checks import Ours, checks, prepare
+from cevnsfit.studies.checks import checks, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from cevnsfit.studies.germanium import Ours
 
 Kind = Literal["published", "independent computation"]
 

@@ -10,7 +10,8 @@ import pytest
 from cevnsfit.core.errors import CevnsfitError, SpecError, UnknownNameError
 from cevnsfit.moments.measured import deviation, moment
 from cevnsfit.studies import validate as study
-from cevnsfit.studies.checks import Ours, flux_average, unit_point
+from cevnsfit.studies.germanium import Ours
+from cevnsfit.studies.nuclides import flux_average, unit_point
 from cevnsfit.studies.validate import COLUMNS, Published, absolute, compare, read_published, rows, validate
 
 if TYPE_CHECKING:

@@ -1,0 +1,95 @@
+"""The numbers of data/published that germanium has, computed; and strengths and counts of any experiment with their errors."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.model.build import SIGNAL
+from cevnsfit.spec.load import load_experiment
+from cevnsfit.stats.joint import expected
+from cevnsfit.studies.fitting import fit
+from cevnsfit.studies.setup import build_likelihood
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cevnsfit.infer.results import FitResult
+
+STRENGTH: Final = "signal_strength"
+
+_DIODES: Final = "coherent-ge-mini-2024"
+_REACTOR: Final = "conus-plus-2025"
+_POINT_CONTACT: Final = "dresden-ii-2022"
+_NO_NEUTRONS: Final = {"backgrounds.beam_neutrons.count": {"kind": "known", "mean": 1e-9}}
+_BEAM_ON: Final = {**_NO_NEUTRONS, "backgrounds.steady_state.count": {"kind": "free", "mean": 151}}
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """A computed number and its error, None where it has none."""
+
+    value: float
+    error: float | None = None
+
+
+def germanium_checks() -> dict[str, Callable[[object], Ours]]:
+    """Return the functions that compute the numbers of germanium, by their ids."""
+    found: dict[str, Callable[[object], Ours]] = {
+        "ge-mini-2024.predicted.below": lambda _: signal_counts(_DIODES, {"response.selection.column": "below"}),
+        "conus-plus-2025.predicted": lambda _: signal_counts(_REACTOR),
+        "ge-mini-2024.drawn": lambda _: Ours(drawn_deviation(_DIODES)),
+        "ge-mini-2024.fitted.on": lambda _: fitted_signal(_DIODES, _BEAM_ON),
+        "ge-mini-2024.significance": lambda _: Ours(
+            fit(build_likelihood(_DIODES, model="signal-strength", changes=_NO_NEUTRONS)).significance
+        ),
+    }
+    for suffix in ("", ".published"):
+        found[f"ge-mini-2024.predicted{suffix}"] = lambda _: signal_counts(_DIODES)
+        found[f"ge-mini-2024.fitted{suffix}"] = lambda _: fitted_signal(_DIODES, _NO_NEUTRONS)
+        found[f"conus-plus-2025.fitted{suffix}"] = lambda _: fitted_signal(_REACTOR)
+    for column in ("fef", "ybe"):
+        changes = {"response.quenching.column": column}
+        found[f"dresden-ii.predicted.{column}"] = functools.partial(_a_day, changes)
+        found[f"dresden-ii.strength.{column}"] = functools.partial(_profiled_strength, changes)
+    return found
+
+
+def _a_day(changes: Mapping[str, object], _: object) -> Ours:
+    return Ours(signal_counts(_POINT_CONTACT, changes).value / 96.4)
+
+
+def _profiled_strength(changes: Mapping[str, object], _: object) -> Ours:
+    likelihood = build_likelihood(_POINT_CONTACT, model="signal-strength", changes=changes, signal_systematics="profile")
+    return with_error(fit(likelihood, minos=(STRENGTH,)), STRENGTH)
+
+
+def with_error(best: FitResult, parameter: str) -> Ours:
+    """Return the best value of a parameter with the mean of its two profile errors."""
+    return Ours(best.values[parameter], (best.upper[parameter] - best.lower[parameter]) / 2.0)
+
+
+def signal_counts(name: str, changes: Mapping[str, object] | None = None) -> Ours:
+    """Return the counts of the Standard Model in an experiment with some fields changed, all channels together."""
+    joint = build_likelihood(name, model="sm", changes=changes).at({})
+    return Ours(sum(float(counts[SIGNAL].sum()) for counts in expected(joint, joint.parameters.defaults()).values()))
+
+
+def fitted_signal(name: str, changes: Mapping[str, object] | None = None) -> Ours:
+    """Return the fitted counts of the signal in an experiment with some fields changed, with the mean of the two profile errors."""
+    strength = with_error(fit(build_likelihood(name, model="signal-strength", changes=changes), minos=(STRENGTH,)), STRENGTH)
+    predicted = signal_counts(name, changes).value
+    return Ours(strength.value * predicted, math.nan if strength.error is None else strength.error * predicted)
+
+
+def drawn_deviation(name: str) -> float:
+    """Return the largest difference to the signal that a collaboration has drawn in bins of time, in counts at its normalisation."""
+    experiment = load_experiment(name)
+    joint = build_likelihood(experiment, model="sm").at({})
+    ours = expected(joint, joint.parameters.defaults())[name][SIGNAL].ravel()
+    drawn = sum(experiment.tables["counts.csv"].on(experiment.axes, f"drawn_{part}").ravel() for part in ("prompt", "delayed"))
+    return float(np.max(np.abs(ours * (np.sum(drawn) / ours.sum()) - drawn)))
