@@ -6,7 +6,6 @@ import copy
 import hashlib
 import math
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,6 +27,7 @@ from cevnsfit.spec.yaml_source import YamlSource, holds, override, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.channels import ChannelSource
