@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.model.systematics import Effect
+    from cevnsfit.model.effect import Effect
     from cevnsfit.spec import schema
     from cevnsfit.spec.load import Experiment
     from cevnsfit.spec.shapes import Shape

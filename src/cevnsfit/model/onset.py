@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.model.effect import Effect
     from cevnsfit.model.flux import Flux
     from cevnsfit.model.rows import TemplateRow
-    from cevnsfit.model.systematics import Effect
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.interpolation import Spline
 

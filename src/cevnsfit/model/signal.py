@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cevnsfit.detector.response import Matrix, Smear, compose, kinks
+from cevnsfit.model.effect import NOMINAL
 from cevnsfit.model.flux import Flux, flux_of
 from cevnsfit.model.stages import without_quenching
-from cevnsfit.model.systematics import NOMINAL, sources_of, variants_of
+from cevnsfit.model.systematics import sources_of, variants_of
 from cevnsfit.physics import sources
 from cevnsfit.physics.atoms import shells
 from cevnsfit.physics.constants import ELECTRON_MASS

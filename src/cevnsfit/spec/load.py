@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-import re
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,17 +15,19 @@ from cevnsfit.core.errors import CevnsfitError, Problem, SpecError, UnknownNameE
 from cevnsfit.core.paths import LEADS_OUT, data_root, leads_out
 from cevnsfit.spec.channels import ENABLED, KEY, channel_sources, collected, split_channel
 from cevnsfit.spec.checks import check_experiment
+from cevnsfit.spec.description import described, problem_at
 from cevnsfit.spec.fields import UNKNOWN, explained, known_fields
 from cevnsfit.spec.foreign import read_tables, table_references
 from cevnsfit.spec.instrument import Stage
 from cevnsfit.spec.observations import observation
 from cevnsfit.spec.schema import ExperimentSpec
-from cevnsfit.spec.sources import DEFAULT_KIND, SOURCE_PATTERN
+from cevnsfit.spec.sources import DEFAULT_KIND
 from cevnsfit.spec.workspaces import read_pyhf
-from cevnsfit.spec.yaml_source import YamlSource, holds, override, parse_value, read_yaml
+from cevnsfit.spec.yaml_source import YamlSource, holds, override, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.channels import ChannelSource
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 FILE: Final = "experiment.yaml"
 DEFAULT_KINDS: Final = {"source": DEFAULT_KIND, "time_efficiency": "exponential"}
 """Sections with a kind that need not be named."""
-_FIRST: Final = ("source", "source.name", "source.file")
-"""Changes that bring fields which others change."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -218,7 +216,7 @@ def _whole(parts: Mapping[str, Experiment], changes: Mapping[str, object]) -> Ex
 
 def _loaded(folder: Path, source: YamlSource, changes: Mapping[str, object]) -> Experiment:
     """Return the experiment of a description without channels, or of one channel."""
-    merged = _overridden(_plain(source.data), source, changes)
+    merged = described(source, changes)
     merged.pop(KEY, None)
     spec, problems = _validated(merged, source, changes)
     if spec is None:
@@ -258,7 +256,7 @@ def has_field(folder: Path, path: str, changes: Mapping[str, object]) -> bool:
         return False
     chosen = sources.get(channel, next(iter(sources.values()), None))
     source, changes = (source, changes) if chosen is None else (chosen.source, chosen.changes)
-    data = _overridden(_plain(source.data), source, changes)
+    data = described(source, changes)
     data.pop(KEY, None)
     *parents, last = path.split(".")
     if holds(data, [*parents, last]):
@@ -270,53 +268,6 @@ def has_field(folder: Path, path: str, changes: Mapping[str, object]) -> bool:
     return not any(problem.field == path and problem.message.startswith(UNKNOWN) for problem in problems)
 
 
-def _plain(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    return str(node) if isinstance(node, str) else node
-
-
-def _overridden(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> dict[str, Any]:
-    """Return the data with the defaults of their facility and the changes; another facility first, so that its fields can be changed."""
-    for path in sorted(changes, key=lambda path: path not in _FIRST):
-        value = changes[path]
-        data = data if path in _FIRST else _with_facility(data, source, changes)
-        override(data, path, parse_value(value, f"--set {path}={value}") if isinstance(value, str) else value)
-    return _with_facility(data, source, changes)
-
-
-def _with_facility(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> dict[str, Any]:
-    section = data.get("source")
-    if not isinstance(section, dict):
-        return data
-    own = _own_source(section, source)
-    section = section if own is None else {**_plain(own.data), **section}
-    if not isinstance(section.get("name"), str):
-        return data if own is None else {**data, "source": {"name": Path(own.name).stem, **section}}
-    folder = data_root() / "sources"
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
-    if section["name"] not in known and (own is not None or section.get("kind", DEFAULT_KIND) != DEFAULT_KIND):
-        return {**data, "source": section}
-    if section["name"] not in known:
-        error = UnknownNameError("source", section["name"], known)
-        raise SpecError([_problem(source, ("source", "name"), str(error), changes)])
-    facility = _plain(read_yaml(folder / f"{section['name']}.yaml").data)
-    return {**data, "source": {**facility, **section}}
-
-
-def _own_source(section: Mapping[str, Any], source: YamlSource) -> YamlSource | None:
-    """Return the file of a source that a section names; None where it names none."""
-    file = section.get("file")
-    if not isinstance(file, str) or not re.match(SOURCE_PATTERN, file):
-        return None
-    path = Path(source.name).parent / file
-    if leads_out(path):
-        raise SpecError([Problem(str(path), None, "source.file", LEADS_OUT)])
-    return read_yaml(path)
-
-
 def _validated(data: dict[str, Any], source: YamlSource, changes: Mapping[str, object]) -> tuple[ExperimentSpec | None, list[Problem]]:
     data = {**data, **{name: {"kind": kind, **data[name]} for name, kind in DEFAULT_KINDS.items() if isinstance(data.get(name), dict)}}
     try:
@@ -325,23 +276,9 @@ def _validated(data: dict[str, Any], source: YamlSource, changes: Mapping[str, o
         places = YamlSource(source.name, data)
         found = [(detail, places.place(detail["loc"])) for detail in error.errors()]
         return None, [
-            _problem(source, place, explained(detail, detail["loc"], ExperimentSpec, places.value(place)), changes)
+            problem_at(source, place, explained(detail, detail["loc"], ExperimentSpec, places.value(place)), changes)
             for detail, place in found
         ]
-
-
-def _problem(source: YamlSource, loc: Sequence[str | int], text: str, changes: Mapping[str, object]) -> Problem:
-    field = ".".join(str(part) for part in loc)
-    near = (path for path in changes if f"{field}.".startswith(f"{path}.") or path.startswith(f"{field}."))
-    changed = next(near, None)
-    if changed is not None:
-        return Problem(f"--set {changed}={changes[changed]}", None, field, text)
-    section = source.value(("source",))
-    if loc[:1] == ("source",) and source.value(loc) is None and isinstance(section, dict):
-        own = _own_source(section, source)
-        if own is not None and own.value(loc[1:]) is not None:
-            return Problem(own.name, own.line(loc[1:]), field, text)
-    return Problem(source.name, source.line(loc), field, text)
 
 
 def _variant_tables(variants: _Variants) -> Iterator[tuple[str, Place]]:
@@ -387,7 +324,7 @@ def _variants(data: dict[str, Any], spec: ExperimentSpec, source: YamlSource) ->
         for side, changes in systematic.responses.items():
             stages, texts = _changed_response(data.get("response", {}), changes)
             variants.setdefault(name, {})[side] = stages
-            problems += [_problem(source, ("systematics", name, side), text, {}) for text in texts]
+            problems += [problem_at(source, ("systematics", name, side), text, {}) for text in texts]
     return variants, problems
 
 

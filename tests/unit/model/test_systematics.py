@@ -11,8 +11,9 @@ from pydantic import Field
 from cevnsfit.core.errors import SpecError, UnknownNameError
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.model.build import likelihood_of
+from cevnsfit.model.effect import NOMINAL, Effect, SignalRow
 from cevnsfit.model.rows import LINEAR, Excursion
-from cevnsfit.model.systematics import EFFECTS, NOMINAL, Effect, SignalRow, effect_of
+from cevnsfit.model.systematics import EFFECTS, effect_of
 from cevnsfit.spec.fields import SIGNAL, Name
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.spec.schema import ExperimentSpec
