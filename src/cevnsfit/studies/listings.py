@@ -65,7 +65,11 @@ def experiment(one: Experiment) -> Parts:
     )
     yield Sheet("Axes", ("axis", "bins", "range"), [*dict.fromkeys(ranges)])
     yield Sheet("Nuclides", ("nuclide", "mass fraction"), [(name, f"{100 * part:.4g} %") for name, part in nuclides(one).items()])
-    yield Sheet("Response", ("stage", "kind"), [*dict.fromkeys((n, s.kind) for p in one.parts for n, s in p.spec.response.items())])
+    yield Sheet(
+        "Response",
+        ("stage", "kind"),
+        [*dict.fromkeys((n, s.kind) for p in one.parts for n, s in (*p.spec.response.items(), *p.spec.time_response.items()))],
+    )
     counts = ((name, b.count.kind) for part in one.parts for name, b in part.spec.backgrounds.items())
     measured = ((name, "control region") for part in one.parts for name in part.spec.control_region)
     yield Sheet("Backgrounds", ("background", "count"), [*dict.fromkeys([*counts, *measured])])

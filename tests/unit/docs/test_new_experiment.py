@@ -46,7 +46,17 @@ def blocks(page: str, language: str) -> list[str]:
 
 def test_commands_print_what_the_page_says(page: str, folder: Path, check_commands: Callable[[str], list[str]]) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["background.csv", "counts.csv", "experiment.yaml"]
-    assert check_commands(page) == ["experiments", "fit"]
+    assert check_commands(page) == ["experiments", "fit", "experiments", "fit"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_fit_of_ccm120_has_the_published_excess(page: str) -> None:
+    """16.5 +- 338.9 events (arXiv:2105.14020)."""
+    likelihood = cf.build_likelihood("ccm-120", model="signal-strength")
+    best, expected = cf.fit(likelihood), cf.rates(likelihood)["ccm-120"].totals["cevns"]
+    assert best.values["signal_strength"] * expected == pytest.approx(16.5, abs=0.05)
+    assert best.errors["signal_strength"] * expected == pytest.approx(338.9, rel=5e-3)
+    assert "The strength is 0.5 +- 9.8." in page
 
 
 @pytest.mark.usefixtures("folder")

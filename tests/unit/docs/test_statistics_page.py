@@ -13,7 +13,7 @@ import cevnsfit as cf
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHARED = {"sns_flux", "b8_flux", "xenonnt_charge_yield"}
+SHARED = {"sns_flux", "b8_flux", "conus_reactor_flux", "xenonnt_charge_yield"}
 COMBINED = ("coherent-csi-2021", "coherent-lar-2020")
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 US = 1e-6
 EDGES = np.linspace(-4, 12, 9) * US
 
+ARRIVAL = "  arrival: {kind: gaussians, pulses: [{mean: 500 ns, sigma: 150 ns}]}\n"
 FOLDER = """
 schema_version: 1
 name: germanium
@@ -49,7 +50,8 @@ def counts(tmp_path: Path) -> Callable[..., np.ndarray]:
     """Return the counts of the Standard Model in a made-up detector with some fields changed, and the beam some standard deviations late."""
 
     def found(changes: dict[str, object] | None = None, tables: dict[str, str] | None = None, late: float = 0.0) -> np.ndarray:
-        (tmp_path / "experiment.yaml").write_text(FOLDER, encoding="utf-8")
+        imported = tables is not None and "flux.csv" in tables
+        (tmp_path / "experiment.yaml").write_text(FOLDER.replace(ARRIVAL, "") if imported else FOLDER, encoding="utf-8")
         for name, text in ({} if tables is None else tables).items():
             (tmp_path / name).write_text(text, encoding="utf-8")
         joint = likelihood_of([load_experiment(tmp_path, changes)], "sm").at({})
@@ -124,6 +126,36 @@ def test_an_efficiency_in_energy_and_time_is_a_factor_in_each_bin(counts: Callab
     seen = counts({**changes, "time_efficiency": {"kind": "table", "table": "seen.csv", "column": "seen"}}, {"seen.csv": BOTH}, late)
     factors = np.array([[1.0] * 2 + [0.25] * 6, [1.0] * 2 + [0.75] * 6])
     assert seen == pytest.approx(counts(changes, late=late) * factors, rel=1e-9, abs=1e-12)
+
+
+FLUX = "e_nu_low [MeV],e_nu_high [MeV],time_low [us],time_high [us],nu_mu [1]\n" + "\n".join(
+    f"{low},{low + 10},{t},{t + 1},{n}"
+    for low, row in ((20, (0.04, 0.01, 0.0)), (30, (0.02, 0.02, 0.01)))
+    for t, n in zip((0, 1, 2), row, strict=True)
+)
+
+
+def test_a_flux_that_does_not_factorise_is_recorded_late_and_seen_in_part(counts: Callable[..., np.ndarray]) -> None:
+    tables = {"flux.csv": FLUX + "\n", "seen.csv": BOTH}
+    source = {
+        "name": "sns",
+        "exposure_pot": "1.0e+24",
+        "distance": "20 m",
+        "flux": {"flavours": {"nu_mu": {"table": "flux.csv", "column": "nu_mu"}}},
+    }
+    base = {"source": source, "systematics": {}}
+    at_once = counts(base, tables)
+    later = counts({**base, "time_response": {"cable": {"kind": "gaussian", "delay": "2 us", "sigma": "10 ns"}}}, tables)
+    assert later[:, 3:5] == pytest.approx(at_once[:, 2:4], rel=2e-2)  # one bin of 2 us later, but for the edges
+    assert later.sum() == pytest.approx(at_once.sum(), rel=1e-4)
+    seen = counts({**base, "time_efficiency": {"kind": "table", "table": "seen.csv", "column": "seen"}}, tables)
+    assert seen == pytest.approx(at_once * np.array([[1.0] * 2 + [0.25] * 6, [1.0] * 2 + [0.75] * 6]), rel=1e-9, abs=1e-12)
+    moved = {"source": {**source, "flux": {**source["flux"], "offset": "200 ns"}}}  # type: ignore[dict-item]
+    collection = {"time_response": {"collection": {"kind": "exponential", "delay": "1 us", "decay": "0.8 us"}}}
+    onset = {"systematics": {"onset": {"kind": "arrival-shift", "sigma": "100 ns"}}}
+    assert counts({**base, **onset, **collection}, tables, late=2.0) == pytest.approx(
+        counts({**base, **moved, **collection}, tables), rel=1e-3
+    )
 
 
 def test_an_efficiency_in_time_alone(counts: Callable[..., np.ndarray]) -> None:
