@@ -58,7 +58,7 @@ class Movement:
         """Return the rows that move, given the counts of all rows of the signal, shape (rows, arrivals of the flux, other bins)."""
         count = len(signal) if self.signal else 0
         constants = np.zeros((count, *self.constants.shape[1:]))
-        constants[:, : signal.shape[1]] = signal[:count]
+        constants[:, :, : signal.shape[1]] = signal[:count].transpose(0, 2, 1)
         return Moving(
             self.parameter, np.append(np.arange(count), len(signal) + self.rows), np.concatenate([constants, self.constants]), self.times
         )
@@ -104,12 +104,12 @@ def movement_of(experiment: Experiment, effect: Effect[Any], flux: Flux, rows: S
     factors = np.concatenate(profiles, axis=1)
     nominal = factors[int(np.argmin(np.abs(shifts)))]
     chosen = [k for k, row in enumerate(rows) if row.factors.component in moved]
-    constants = np.zeros((len(chosen), factors.shape[1], math.prod(axis.nbins for axis in experiment.axes[:-1])))
+    constants = np.zeros((len(chosen), math.prod(axis.nbins for axis in experiment.axes[:-1]), factors.shape[1]))
     for number, k in enumerate(chosen):
         place = len(flux.times) + moved.index(rows[k].factors.component)
         counts = rows[k].template.reshape(-1, factors.shape[2])
-        constants[number, place] = counts.sum(axis=1) / nominal[place].sum()
-        if not np.allclose(constants[number, place][:, None] * nominal[place], counts, rtol=1e-6, atol=1e-9 * counts.max()):
+        constants[number, :, place] = counts.sum(axis=1) / nominal[place].sum()
+        if not np.allclose(constants[number, :, place][:, None] * nominal[place], counts, rtol=1e-6, atol=1e-9 * counts.max()):
             message = f"{experiment.name}: {rows[k].factors.component} cannot be moved: its shape is no product of arrival times with the other axes"
             raise CevnsfitError(message)
     return Movement(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -198,6 +198,9 @@ def _bound_moving(frame: Frame, moving: Moving, content: Floats) -> BoundMoving 
     kept = moving.kept(frame.kept)
     if kept is None:
         return None
+    constants = np.zeros((len(frame.kept), *kept.constants.shape[1:]))
+    constants[kept.rows] = kept.constants
+    kept = replace(kept, rows=np.arange(len(constants)), constants=constants)
     local = frame.coefficients.parameters.index(moving.parameter)
     column = next((place for place, one in enumerate(frame.rule.floating) if one == local), -1)
     everything = np.arange(len(content))

@@ -20,7 +20,7 @@ section 3.3 (kinks).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cevnsfit.stats.rule import Terms
 
     Floats = NDArray[np.float64]
+    AnyFloats = NDArray[np.floating[Any]]
     Ints = NDArray[np.int64]
 
 DEEPEST: Final = 1e-10
@@ -170,7 +171,7 @@ def _sums(channel: BoundChannel, factors: Floats, moved: Moved | None) -> Floats
 def _by_count(moving: BoundMoving, bins: Events | OnOff | Measured, push: Floats | None, shape: tuple[int, ...]) -> Floats:
     """Return the slopes of the value in the expected counts of all bins, (P, nb)."""
     result = np.full(shape, 2.0) if isinstance(bins, Events) else np.zeros(shape)
-    result[:, moving.seen] += -bins.pull if isinstance(bins, Events) else bins.slope
+    result[:, moving.seen] = 2.0 - bins.pull if isinstance(bins, Events) else bins.slope
     if push is not None:
         result[:, moving.empty] -= push / moving.content
     return result
@@ -235,15 +236,19 @@ def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: In
     n = slopes.shape[1]
     weights = _weights(channel, piece, chosen, rows)
     moving, moved, by_count = channel.moving, piece.moved, piece.by_count
-    added: Floats | None = None
+    added: AnyFloats | None = None
     second = curvature(channel.rule, terms, piece.slope[chosen])
     if moving is not None and moved is not None and by_count is not None:
-        moved = moved.take(chosen)
-        added = moving.jacobian(moved, bare)
-        second += moving.curvature(moved, bare, by_count[chosen])
+        moved, held = moved.take(chosen), moving.moving.spread(bare)
+        added = moving.jacobian(moved, held.astype(np.float32))
+        second += moving.curvature(moved, held, by_count[chosen])
     if channel.pairs is None:
-        counts = slopes @ channel.templates[channel.active]
-        counts = counts if moving is None or added is None else counts + added[:, :, moving.seen]
+        counts: AnyFloats
+        if moving is None or added is None:
+            counts = slopes @ channel.templates[channel.active]
+        else:  # in single precision, as products of templates are
+            templates, weights = moving.everywhere(channel.templates[channel.active]), moving.everywhere(weights)
+            counts = slopes.astype(np.float32) @ templates + added
         precision = None if channel.errors is None else channel.errors.precision
         weighted = counts * weights[:, None, :] if precision is None else counts @ (2.0 * precision)
         gauss_newton = weighted @ counts.transpose(0, 2, 1)
@@ -301,7 +306,8 @@ def walls(bound: BoundLikelihood, evaluation: Evaluation, point: int) -> Walls:
         depths = (piece.terms.amplitudes[point] @ channel.merge) @ templates
         if moving is not None and moved is not None:
             places, here = moving.empty[low], moved.take(np.array([point]))
-            slopes[:, channel.target] += (moving.jacobian(here, bare)[0][:, places] / moving.content[low]).T
+            added = moving.jacobian(here, moving.moving.spread(bare))[0]
+            slopes[:, channel.target] += (added[:, places] / moving.content[low]).T
             depths = depths + here.counts[0, places] / moving.content[low]
         found.append((depths, slopes, np.full(len(low), channel.control is None)))
     return Walls(*(np.concatenate(parts) for parts in zip(*found, strict=True)))

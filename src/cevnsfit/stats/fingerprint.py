@@ -156,7 +156,7 @@ def _templates(channel: Channel, names: Sequence[str]) -> dict[str, list[float]]
         found[name] = found.get(name, np.zeros(4)) + _sums(template)
     if channel.moving is not None:
         times = channel.moving.times.coefficients
-        found["moving"] = np.add(_sums(channel.moving.constants.ravel()), _sums(times.sum(axis=0).ravel()))
+        found["moving"] = np.add(_sums(channel.moving.constants.swapaxes(1, 2).ravel()), _sums(times.sum(axis=0).ravel()))
     return {name: [_rounded(value) for value in sums] for name, sums in found.items()}
 
 

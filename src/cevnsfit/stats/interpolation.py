@@ -8,7 +8,7 @@ Cranmer, Lewis, Moneta, Shibata, Verkerke, CERN-OPEN-2012-016, section 4.1; the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -111,6 +111,11 @@ def code4p(a: ArrayLike) -> Derivatives:
     )
 
 
+_POWERS: Final = np.array([[0, 1, 2, 3], [1, 2, 3, 3], [2, 3, 3, 3]])
+_FACTORS: Final = np.array([[1.0, 1.0, 1.0, 1.0], [3.0, 2.0, 1.0, 0.0], [6.0, 2.0, 0.0, 0.0]])
+"""Which power of a cubic and its two derivatives stands beside each coefficient, and the number before it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Spline:
     """Cubic splines of one variable on common knots; beyond the knots the last pieces go on.
@@ -129,10 +134,12 @@ class Spline:
     def at(self, x: NDArray[np.float64]) -> Derivatives:
         """Return values and derivatives at x, shape (P,), each of shape (P, ...)."""
         place = np.clip(np.searchsorted(self.knots, x, side="right") - 1, 0, len(self.coefficients) - 1)
-        step = (x - self.knots[place]).reshape(-1, *[1] * (self.coefficients.ndim - 2))
-        cubic, square, linear, constant = np.moveaxis(self.coefficients[place], 1, 0)
-        value = constant + step * (linear + step * (square + step * cubic))
-        return Derivatives(value, linear + step * (2.0 * square + step * 3.0 * cubic), 2.0 * square + 6.0 * step * cubic)
+        x = x - self.knots[place]
+        powers = np.stack([x * x * x, x * x, x, np.ones_like(x)], axis=1)
+        shape = self.coefficients.shape[2:]
+        pieces = self.coefficients.reshape(len(self.coefficients), 4, -1)[place]
+        found = ((powers[:, _POWERS] * _FACTORS) @ pieces).reshape(len(x), 3, *shape)
+        return Derivatives(found[:, 0], found[:, 1], found[:, 2])
 
 
 def spline(knots: ArrayLike, values: NDArray[np.float64]) -> Spline:

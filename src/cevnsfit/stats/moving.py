@@ -11,7 +11,7 @@ it costs no more than the templates do. P is a cubic spline in s on steps that a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    AnyFloats = NDArray[np.floating[Any]]
 
 
 def time_factors(shifts: Floats, probabilities: Floats) -> Spline:
@@ -51,7 +52,7 @@ class Moving:
     rows
         Which rows, shape (m,).
     constants
-        C, counts by row, arrival, and bin of the other axes, shape (m, arrivals, others).
+        C, counts by row, bin of the other axes, and arrival, shape (m, others, arrivals).
     times
         The time factors P_a[t](s) - P_a[t](0) of a shift in units of the parameter, (arrivals, time bins).
     """
@@ -62,7 +63,7 @@ class Moving:
     times: Spline
 
     def __post_init__(self) -> None:
-        if self.constants.shape[:2] != (len(self.rows), self.times.coefficients.shape[2]):
+        if self.constants.shape[::2] != (len(self.rows), self.times.coefficients.shape[2]):
             message = f"moving templates: {self.constants.shape} constants for {len(self.rows)} rows and {self.times.coefficients.shape[2]} arrivals"
             raise CevnsfitError(message)
 
@@ -71,7 +72,7 @@ class Moving:
         return _product(self.spread(amplitudes[:, self.rows]), self.times.at(shifts).value)
 
     def spread(self, amplitudes: Floats) -> Floats:
-        """Return sum_m A_m C_m of the rows' amplitudes, shape (..., m) to (..., arrivals, others)."""
+        """Return sum_m A_m C_m of the rows' amplitudes, shape (..., m) to (..., others, arrivals)."""
         flat = amplitudes @ self.constants.reshape(len(self.rows), -1)
         return np.asarray(flat.reshape(*amplitudes.shape[:-1], *self.constants.shape[1:]))
 
@@ -89,13 +90,11 @@ class Moving:
 
     def pull_back(self, slopes: Floats, factors: Floats) -> Floats:
         """Return the slopes of the rows' amplitudes, (P, m), from those of the counts, (P, bins), at the time factors (P, arrivals, time bins)."""
-        by_bin = slopes.reshape(len(slopes), self.constants.shape[2], factors.shape[2])
-        pulled = (factors @ by_bin.transpose(0, 2, 1)).reshape(len(slopes), factors.shape[1] * by_bin.shape[1])
-        return np.asarray(pulled @ self.constants.reshape(len(self.rows), -1).T)
+        return np.asarray(_pulled(slopes, factors) @ self.constants.reshape(len(self.rows), -1).T)
 
 
 class Moved(NamedTuple):
-    """An evaluation of what moves: sum_m A_m C_m (P, arrivals, others), the time factors, and what they add to the counts, (P, bins)."""
+    """An evaluation of what moves: sum_m A_m C_m (P, others, arrivals), the time factors, and what they add to the counts, (P, bins)."""
 
     held: Floats
     factors: Derivatives
@@ -113,7 +112,7 @@ class BoundMoving:
     Attributes
     ----------
     moving
-        The rows, and the time factors.
+        All rows, constants being 0 for those that do not move, and the time factors.
     local
         Place of the parameter among the local ones.
     column
@@ -133,32 +132,38 @@ class BoundMoving:
 
     def at(self, amplitudes: Floats, theta: Floats) -> Moved:
         """Return what moves at amplitudes (P, M) and local parameters (P, n)."""
-        held = self.moving.spread(amplitudes[:, self.moving.rows])
+        held = self.moving.spread(amplitudes)
         factors = self.moving.times.at(theta[:, self.local])
         return Moved(held, factors, _product(held, factors.value))
 
     def slopes(self, moved: Moved, by_count: Floats, slope: Floats) -> Floats:
         """Return the slope in the shift, (P,), and add those in the amplitudes to `slope`, (P, M); `by_count` are those in the counts, (P, bins)."""
-        slope[:, self.moving.rows] += self.moving.pull_back(by_count, moved.factors.value)
+        slope += self.moving.pull_back(by_count, moved.factors.value)
         return np.asarray(np.einsum("pb,pb->p", by_count, _product(moved.held, moved.factors.first)))
 
-    def jacobian(self, moved: Moved, slopes: Floats) -> Floats:
-        """Return what is added to the slopes of the counts, (P, n, bins), given those of the amplitudes, (P, n, M)."""
-        held = self.moving.spread(slopes[:, :, self.moving.rows])
-        factors = moved.factors.value
-        found = (held.transpose(0, 1, 3, 2) @ factors[:, None]).reshape(*slopes.shape[:2], held.shape[3] * factors.shape[2])
+    def everywhere(self, values: AnyFloats) -> NDArray[np.float32]:
+        """Return values in the bins of the templates, shape (..., seen), in all bins, 0 in the others, shape (..., bins)."""
+        bins = self.moving.constants.shape[1] * self.moving.times.coefficients.shape[3]
+        result = np.zeros((*values.shape[:-1], bins), dtype=np.float32)
+        result[..., self.seen] = values
+        return result
+
+    def jacobian(self, moved: Moved, held: AnyFloats) -> AnyFloats:
+        """Return what is added to the slopes of the counts, (P, n, bins), given the spread slopes of the amplitudes, (P, n, others, arrivals)."""
+        points, n, others, arrivals = held.shape
+        factors = moved.factors.value.astype(held.dtype)
+        found = (held.reshape(points, n * others, arrivals) @ factors).reshape(points, n, others * factors.shape[2])
         if self.column >= 0:
             found[:, self.column] += _product(moved.held, moved.factors.first)
         return np.asarray(found)
 
-    def curvature(self, moved: Moved, slopes: Floats, by_count: Floats) -> Floats:
-        """Return sum_bins by_count d2 counts that involve the shift, (P, n, n)."""
-        result = np.zeros((len(slopes), slopes.shape[1], slopes.shape[1]))
+    def curvature(self, moved: Moved, held: Floats, by_count: Floats) -> Floats:
+        """Return sum_bins by_count d2 counts that involve the shift, (P, n, n), given the spread slopes of the amplitudes."""
+        points, n, others, arrivals = held.shape
+        result = np.zeros((points, n, n))
         if self.column < 0:
             return result
-        first = moved.factors.first
-        pulled = first @ by_count.reshape(len(by_count), self.moving.constants.shape[2], first.shape[2]).transpose(0, 2, 1)
-        mixed = np.einsum("pnae,pae->pn", self.moving.spread(slopes[:, :, self.moving.rows]), pulled)
+        mixed = (held.reshape(points, n, others * arrivals) @ _pulled(by_count, moved.factors.first)[:, :, None])[:, :, 0]
         result[:, self.column] += mixed
         result[:, :, self.column] += mixed
         result[:, self.column, self.column] += np.einsum("pb,pb->p", by_count, _product(moved.held, moved.factors.second))
@@ -166,5 +171,12 @@ class BoundMoving:
 
 
 def _product(held: Floats, factors: Floats) -> Floats:
-    """Return sum_a held[a, e] factors[a, t], shape (P, bins)."""
-    return np.asarray((held.transpose(0, 2, 1) @ factors).reshape(len(held), held.shape[2] * factors.shape[2]))
+    """Return sum_a held[e, a] factors[a, t], shape (P, bins)."""
+    return np.asarray((held @ factors).reshape(len(held), held.shape[1] * factors.shape[2]))
+
+
+def _pulled(by_count: Floats, factors: Floats) -> Floats:
+    """Return sum_t by_count[e, t] factors[a, t], shape (P, others x arrivals)."""
+    points, arrivals, times = factors.shape
+    others = by_count.shape[1] // times
+    return np.asarray((by_count.reshape(points, others, times) @ factors.transpose(0, 2, 1)).reshape(points, others * arrivals))

@@ -44,7 +44,7 @@ def impossible_bins(channel: Channel, axes: Axes) -> list[str]:
     peaks = np.abs(channel.templates).max(axis=1, initial=0.0, keepdims=True)
     empty = np.all(np.abs(channel.templates) <= NOTHING * peaks, axis=0)
     if channel.moving is not None:  # a shift fills any bin of time
-        filled = np.any(channel.moving.constants != 0.0, axis=(0, 1))
+        filled = np.any(channel.moving.constants != 0.0, axis=(0, 2))
         empty &= ~np.repeat(filled, len(empty) // len(filled))
     return [
         f"{channel.name}: the model expects nothing in {text}, where {channel.observed[place]:g} events were seen"

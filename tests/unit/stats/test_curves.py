@@ -62,7 +62,7 @@ def made(*, control: bool = False, moving: bool = False, seed: int = 3) -> Joint
         factors = np.array([[[0.5 + 0.2 * np.sin(s), 0.5 - 0.3 * np.sin(s)]] for s in shifts])
         constants = templates[own].reshape(len(own), BINS // 2, 2).sum(axis=2)[:, None]
         templates[own] = (constants * 0.5).repeat(2, axis=1).transpose(0, 2, 1).reshape(len(own), BINS)
-        times = Moving("shift", own, constants, time_factors(shifts, factors))
+        times = Moving("shift", own, constants.transpose(0, 2, 1), time_factors(shifts, factors))
     rng = np.random.default_rng(seed)
     counts = rng.poisson(templates[[0, 7]].sum(axis=0)).astype(float)
     counts[3] = 0.0

@@ -161,7 +161,7 @@ def moving(kind: str) -> Joint:
     one = channel(kind)
     templates = np.array([np.outer(constants[0, 0], probabilities[50, 0]).ravel(), FLAT])
     rule = coefficients([RULE[0], RULE[3]], ("shift",))
-    moved = Moving("shift", np.array([0]), constants, time_factors(shifts, probabilities))
+    moved = Moving("shift", np.array([0]), constants.transpose(0, 2, 1), time_factors(shifts, probabilities))
     parameters = ParameterSet((*PARAMETERS.parameters[:3], Parameter("shift", "nuisance", 0.0, -2.0, 2.0)))
     return join(
         parameters, (replace(one, templates=templates, coefficients=rule, components=("cevns", "flat"), bins=(3, 4), moving=moved),)

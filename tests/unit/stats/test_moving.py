@@ -43,10 +43,10 @@ def made(*, control: bool = False, seed: int = 1, rate: float = 30.0) -> Joint:
     rng = np.random.default_rng(seed)
     constants = np.zeros((3, 2, 2))
     constants[:2] = rng.uniform(0.5, 1.5, (2, 2, 2)) * [[[rate]], [[0.1 * rate]]]
-    constants[2, 0] = [0.3 * rate, 0.1 * rate]
+    constants[2, :, 0] = [0.3 * rate, 0.1 * rate]
     moving = Moving("shift", np.array([0, 1, 3]), constants, time_factors(SHIFTS, np.array([arrival(s) for s in SHIFTS])))
     templates = np.zeros((4, 12))
-    templates[[0, 1, 3]] = np.einsum("mae,at->met", constants, arrival(0.0)).reshape(3, 12)
+    templates[[0, 1, 3]] = np.einsum("mea,at->met", constants, arrival(0.0)).reshape(3, 12)
     templates[2] = 0.2 * rate
     rule = coefficients(rows(), ("shift",))
     counts = rng.poisson(templates[[0, 2, 3]].sum(axis=0)).astype(float)
@@ -71,8 +71,8 @@ def by_hand(joint: Joint, theta: np.ndarray) -> np.ndarray:
     times = arrival(theta[3])
     a = np.array([theta[0] ** 2, theta[0] ** 2 * theta[2]]) * code4(theta[1], 0.2)
     b = code4(theta[1], 0.3)
-    signal = np.einsum("m,mae,at->et", a, constants[:2], times)
-    return (signal + b * np.einsum("ae,at->et", constants[2], times)).ravel() + joint.channels[0].templates[2]
+    signal = np.einsum("m,mea,at->et", a, constants[:2], times)
+    return (signal + b * np.einsum("ea,at->et", constants[2], times)).ravel() + joint.channels[0].templates[2]
 
 
 def code4(a: float, sigma: float) -> float:
@@ -137,4 +137,4 @@ def test_asimov_data_give_the_shift_back() -> None:
 def test_rows_without_a_counterpart_are_refused() -> None:
     moving = made().channels[0].moving
     with pytest.raises(CevnsfitError, match="constants for 3 rows and 2 arrivals"):
-        replace(moving, constants=moving.constants[:, :1])
+        replace(moving, constants=moving.constants[:, :, :1])
