@@ -38,13 +38,17 @@ def column(
     try:
         values = read(table, ref.column)
     except CevnsfitError as error:
-        hint = "" if ref.table.endswith(".csv") or ref.column not in table.columns else "; name its axes, with their units, in 'tables'"
-        yield place, f"{ref.table}: {error}{hint}"
+        yield place, f"{ref.table}: {error}{remedy(ref.table, ref.column, table)}"
         return
     if np.any(values < 0):
         yield place, f"{ref.table}: column '{ref.column}' has {int(np.sum(values < 0))} negative entries"
     elif not empty and not np.any(values > 0):
         yield place, f"{ref.table}: column '{ref.column}' is zero in the whole window"
+
+
+def remedy(file: str, name: str | None, table: InputTable) -> str:
+    """Return what can be done about the axes of a table that others made, where it has the column."""
+    return "" if file.endswith(".csv") or name not in table.columns else "; name its axes, with their units, in 'tables'"
 
 
 def binned(

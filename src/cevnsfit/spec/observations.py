@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from cevnsfit.core.axes import AXIS_UNITS, NUMBER, QUANTITIES, internal, unit_of
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.spec.fields import Spec, TablePath, in_unit
+from cevnsfit.spec.findings import remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -203,7 +204,8 @@ def observed_findings(entry: Observed, axes: Sequence[Axis], tables: Tables, *, 
     try:
         values = observation(entry, axes, tables).values
     except CevnsfitError as error:
-        yield place, f"{file if entry.covariance is None else entry.covariance.table}: {error}"
+        hint = "" if entry.table is None or entry.covariance is not None else remedy(entry.table, entry.column, tables[entry.table])
+        yield place, f"{file if entry.covariance is None else entry.covariance.table}: {error}{hint}"
         return
     if entry.counted and np.any(values < 0):
         yield place, f"{file}: column '{entry.column}' has {int(np.sum(values < 0))} negative entries"

@@ -176,7 +176,7 @@ def test_a_nuisance_with_a_centre() -> None:
 
 
 def test_a_centre_out_of_reach_is_refused() -> None:
-    with pytest.raises(SpecError, match=r"acceptance\.centre: Input should be less than or equal to 4"):
+    with pytest.raises(SpecError, match=r"acceptance\.centre: '7' should be less than or equal to 4"):
         sized("5 %", **{"systematics.acceptance.centre": 7})
 
 

@@ -59,7 +59,7 @@ def shipped() -> Experiment:
 def lit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of an experiment at a lamp that shines as the prompt neutrinos of the Lujan source do."""
     monkeypatch.setattr("cevnsfit.spec.load.ExperimentSpec", LitSpec)
-    monkeypatch.setattr("cevnsfit.spec.load.data_root", lambda: tmp_path)
+    monkeypatch.setattr("cevnsfit.spec.description.data_root", lambda: tmp_path)
     (tmp_path / "sources").mkdir()
     (tmp_path / "sources" / "desk.yaml").write_text(f"kind: lamp\nenergy: {LINE!r}\n", encoding="utf-8")
     folder = tmp_path / "lit"

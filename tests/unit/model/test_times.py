@@ -12,7 +12,7 @@ from cevnsfit.core.errors import SpecError
 from cevnsfit.detector import timing
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.model.times import DELAYS
-from cevnsfit.physics import sources
+from cevnsfit.physics import pulses
 from cevnsfit.spec.instrument import TimeStage
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.joint import expected
@@ -107,7 +107,7 @@ def test_collection_keeps_the_counts_and_moves_with_the_beam(counts: Callable[..
 
 
 def test_a_table_of_arrival_times_is_collected_too(counts: Callable[..., np.ndarray]) -> None:
-    edges, pulse = np.linspace(-4, 12, 161), sources.Pulse("gaussian", (1.0,), (0.5 * US,), (0.15 * US,))
+    edges, pulse = np.linspace(-4, 12, 161), pulses.Pulse("gaussian", (1.0,), (0.5 * US,), (0.15 * US,))
     values = [np.diff(cdf(edges * US)) for cdf in (pulse.prompt_cdf, pulse.delayed_cdf)]
     rows = [f"{low:g},{high:g},{a},{b}" for low, high, a, b in zip(edges[:-1], edges[1:], *values, strict=True)]
     table = "\n".join(["time_low [us],time_high [us],prompt [1],delayed [1]", *rows]) + "\n"
