@@ -25,7 +25,7 @@ def page(project_root: Path) -> str:
 
 
 def test_commands_print_what_the_page_says(page: str, check_commands: Callable[[str], list[str]]) -> None:
-    assert check_commands(page) == ["rates", "rates", "fit", "rates", "fit"]
+    assert check_commands(page) == ["rates", "rates", "fit", "rates", "fit", "fit"]
 
 
 def test_the_drawn_signal_and_ours(page: str) -> None:
@@ -68,3 +68,26 @@ def test_five_experiments_together(page: str, free: str, column: int) -> None:
     (row,) = re.findall(r"^\| L_mu - L_tau, g at 10 MeV \| .*\|$", page, re.MULTILINE)
     ((_, high),) = cf.intervals(cf.build_likelihood(*FIVE, model="lmu-ltau", changes={ONSET: free}), "g", at={"mass": 10.0}).allowed
     assert high == pytest.approx(float(row.split(" | ")[column].strip("< |")), rel=2e-3)
+
+
+LINDHARD = {"kind": "lindhard-quenching", "z": 32}
+
+
+@pytest.mark.parametrize(
+    ("label", "quenching"),
+    [
+        ("iron-filtered neutrons", {"response.quenching.column": "fef"}),
+        ("photoneutrons", {"response.quenching.column": "ybe"}),
+        ("Lindhard, k = 0.157", {"response.quenching": {**LINDHARD, "k": 0.157}}),
+        ("Lindhard, k = 0.18", {"response.quenching": {**LINDHARD, "k": 0.18}}),
+    ],
+)
+def test_strengths_of_dresden(page: str, label: str, quenching: dict[str, object]) -> None:
+    (row,) = re.findall(rf"^\| {label}.* \|$", page, re.MULTILINE)
+    _, rate, strength, _ = (cell.strip() for cell in row.strip("|").split("|"))
+    value, error = (float(number) for number in strength.split(" +- "))
+    likelihood = cf.build_likelihood("dresden-ii-2022", model="signal-strength", changes=quenching, signal_systematics="profile")
+    best = cf.fit(likelihood, minos=())
+    assert cf.rates(likelihood)["dresden-ii-2022"].totals["cevns"] / 96.4 == pytest.approx(float(rate), abs=0.06)
+    assert best.values["signal_strength"] == pytest.approx(value, abs=6e-3 if value < 3.0 else 0.06)
+    assert best.errors["signal_strength"] == pytest.approx(error, abs=0.06 if value > 3.0 else 6e-3)
