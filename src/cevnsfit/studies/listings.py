@@ -10,6 +10,7 @@ from cevnsfit.report.tables import Sheet
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cevnsfit.core.parameters import Parameter
     from cevnsfit.moments.bands import MomentBand
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.moments.sleptons import SusyScan
@@ -71,13 +72,17 @@ def experiment(one: Experiment) -> Parts:
     yield f"folder: {one.folder}"
 
 
+def _prior(parameter: Parameter) -> str:
+    return "" if parameter.constrained else f", flat from {parameter.lower:g} to {parameter.upper:g} {parameter.unit}"
+
+
 def _systematics(one: Experiment) -> list[tuple[str, str]]:
     """Return name and kind of each parameter of the systematics, those that are off included."""
     from cevnsfit.model.systematics import effect_of
 
     effects = [effect_of(part, key) for part in one.parts for key in part.spec.systematics]
     rows = (
-        (parameter.name, effect.entry.kind if effect.entry.enabled else f"{effect.entry.kind}, off")
+        (parameter.name, f"{effect.entry.kind}{_prior(parameter)}{'' if effect.entry.enabled else ', off'}")
         for effect in effects
         for parameter in effect.parameters
     )
