@@ -10,6 +10,7 @@ from cevnsfit.report.tables import Sheet
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cevnsfit.core.parameters import Parameter
     from cevnsfit.moments.bands import MomentBand
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.moments.sleptons import SusyScan
@@ -79,6 +80,10 @@ def experiment(one: Experiment) -> Parts:
     yield f"folder: {one.folder}"
 
 
+def _prior(parameter: Parameter) -> str:
+    return "" if parameter.constrained else f", flat from {parameter.lower:g} to {parameter.upper:g} {parameter.unit}"
+
+
 def _systematics(one: Experiment) -> list[tuple[str, str]]:
     """Return name and kind of each parameter of the systematics, those that are off included."""
     from cevnsfit.model.systematics import effect_of
@@ -88,7 +93,9 @@ def _systematics(one: Experiment) -> list[tuple[str, str]]:
     for effect in effects:
         off = "" if effect.entry.enabled else "off"
         several = len(effect.parameters) > 1
-        rows += [(p.name, ", ".join(filter(None, (effect.entry.kind, p.description if several else "", off)))) for p in effect.parameters]
+        for p in effect.parameters:
+            texts = (f"{effect.entry.kind}{_prior(p)}", p.description if several else "", off)
+            rows.append((p.name, ", ".join(filter(None, texts))))
     return [*dict.fromkeys(rows)]
 
 

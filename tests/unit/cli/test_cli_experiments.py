@@ -34,9 +34,13 @@ def test_list_as_json(command: Callable[..., Result]) -> None:
 
 def test_show(command: Callable[..., Result]) -> None:
     text = command("experiments", "show", CSI).stdout
-    assert all(part in text for part in ("arXiv:2110.07730", "sns_flux", f"{CSI}.onset", "arrival-shift", "1567", "gamma-smearing"))
+    assert all(
+        part in text
+        for part in ("arXiv:2110.07730", "sns_flux", f"{CSI}.onset", "arrival-shift, flat from -250 to 250 ns", "1567", "gamma-smearing")
+    )
     assert "off" not in text
-    assert "arrival-shift, off" in command("experiments", "show", CSI, "--set", "systematics.onset.enabled=false").stdout
+    assert "250 ns, off" in command("experiments", "show", CSI, "--set", "systematics.onset.enabled=false").stdout
+    assert "flat" not in command("experiments", "show", CSI, "--set", "systematics.onset.sigma=50 ns").stdout
 
 
 def test_show_as_json(command: Callable[..., Result]) -> None:

@@ -113,3 +113,18 @@ def test_a_significance_beyond_the_toys_stays_asymptotic() -> None:
     assert (spare.significance, spare.asymptotic) == (strong.significance, True)
     assert spare.toys is not None
     assert with_toys(strong, Toys(128, 1)).significance == np.inf
+
+
+@pytest.mark.parametrize(("components", "told"), [(["cevns"], False), (["cevns", "beam_neutrons", "neutrino_induced_neutrons"], True)])
+def test_a_shift_that_the_signal_alone_tells_makes_tails_of_two(components: list[str], told: bool) -> None:
+    """Where nothing but the signal moves, a fluctuation picks its arrival, and toys without signal exceed q0 = 2.7 twice as often."""
+    likelihood = cf.build_likelihood("coherent-csi-2021", model="signal-strength", changes={"systematics.onset.components": components})
+    joint, truth = likelihood.at({}), 0.0
+    test = with_best_fit(hypothesis(joint, "signal_strength", truth))
+    reasons = doubts(test, 4.0)
+    assert [reason for reason in reasons if "onset" in reason] == ([] if told else ["without signal nothing tells coherent-csi-2021.onset"])
+    held = with_best_fit(hypothesis(joint, "signal_strength", truth, at={"coherent-csi-2021.onset": 0.0}))
+    assert not any("onset" in reason for reason in doubts(held, 4.0))
+    toys = q0(likelihood_ratio(toy_data(test.joint, test.theta, np.random.default_rng(4), 2048), test=test), truth)
+    tail = np.mean(toys > 2.7) / norm.sf(np.sqrt(2.7))
+    assert tail == pytest.approx(1.0 if told else 2.0, abs=0.3)
