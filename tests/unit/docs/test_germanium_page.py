@@ -91,3 +91,12 @@ def test_strengths_of_dresden(page: str, label: str, quenching: dict[str, object
     assert cf.rates(likelihood)["dresden-ii-2022"].totals["cevns"] / 96.4 == pytest.approx(float(rate), abs=0.06)
     assert best.values["signal_strength"] == pytest.approx(value, abs=6e-3 if value < 3.0 else 0.06)
     assert best.errors["signal_strength"] == pytest.approx(error, abs=0.06 if value > 3.0 else 6e-3)
+
+
+def test_k_floats(page: str) -> None:
+    found = re.search(r"`--set 'systematics.quenching=(\{.*?\})'`: in the Standard Model CONUS\+ wants (\S+) \+- (\S+)\.\n", page)
+    assert found is not None
+    likelihood = cf.build_likelihood(REACTOR, model="sm", changes={"systematics.quenching": found.group(1)})
+    best = cf.fit(likelihood, minos=())
+    name = f"{REACTOR}.quenching"
+    assert (best.values[name], best.errors[name]) == pytest.approx((float(found.group(2)), float(found.group(3))), abs=6e-4)
