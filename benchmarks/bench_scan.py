@@ -24,16 +24,19 @@ finally:
 IMPORTS = "import numpy, scipy.special, scipy.optimize, pydantic, ruamel.yaml, zarr"
 
 
-def scan(folder: Path, points: int, jobs: int) -> float:
+COMBINED = ("coherent-csi-2021", "coherent-lar-2020")
+
+
+def scan(folder: Path, points: int, jobs: int, *, experiments: tuple[str, ...] = COMBINED, options: tuple[str, ...] = ()) -> float:
     """Return the largest resident memory of one of the processes in MiB."""
     grids = ("--grid", f"mass=1:1000:{points}:log", "--grid", f"g=1e-5:1e-1:{points}:log")
     arguments = [
         "scan",
-        "coherent-csi-2021",
-        "coherent-lar-2020",
+        *experiments,
         "--model",
         "lmu-ltau",
         *grids,
+        *options,
         "--no-plot",
         "-j",
         str(jobs),
@@ -54,6 +57,13 @@ def bench_cold_scan(benchmark: Any, tmp_path: Path, jobs: int) -> None:
 @pytest.mark.benchmark(group="cold scan of the combination, 100 x 100 points, against the imports alone")
 def bench_imports(benchmark: Any) -> None:
     benchmark.pedantic(lambda: subprocess.run([sys.executable, "-c", IMPORTS], check=True), rounds=3)
+
+
+@pytest.mark.parametrize("onset", ["false", "true"])
+@pytest.mark.benchmark(group="cold scan of CsI 2021, 100 x 100 points, its onset fixed and floating")
+def bench_onset(benchmark: Any, tmp_path: Path, onset: str) -> None:
+    number, options = iter(range(10)), ("--set", f"systematics.onset.enabled={onset}")
+    benchmark.pedantic(lambda: scan(tmp_path / str(next(number)), 100, 1, experiments=COMBINED[:1], options=options), rounds=3)
 
 
 @pytest.mark.benchmark(group="scan of the combination, 200 x 200 points, one process")
