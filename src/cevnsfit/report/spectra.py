@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.report.style import BACKGROUNDS, COMPONENTS, SIGNAL, STEADY, SYMBOLS, UNITS, axis_label, new_figure, style
+from cevnsfit.report.style import BACKGROUNDS, COMPONENTS, SIGNAL, STEADY, UNITS, axis_label, new_figure, style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -157,8 +157,9 @@ def _draw_row(part: SubFigure, name: str, row: Sequence[Projection], columns: in
     for panel in grid[:, len(row) :].flat:
         panel.set_visible(False)
     part.align_ylabels()
+    columns = min(len(handles), 2 + 2 * len(row))
     legend = part.legend(
-        [*handles.values()][::-1], [*handles][::-1], title=name, loc="outside upper left", ncols=len(handles), columnspacing=1.2
+        [*handles.values()][::-1], [*handles][::-1], title=name, loc="outside upper left", ncols=columns, columnspacing=1.2
     )
     legend.set_alignment("left")
     legend.get_title().set_fontsize(15)
@@ -171,7 +172,7 @@ def _density(projection: Projection) -> tuple[NDArray[np.float64], str]:
     if np.allclose(widths, widths[0], rtol=1e-6):
         size = f"{widths[0]:.4g} {unit}".strip()
         return np.ones_like(widths), f"counts / {size}"
-    return widths, f"counts / {unit if unit else f'unit of {SYMBOLS.get(projection.axis, projection.axis)}'}"
+    return widths, f"counts / {unit if unit else 'unit'}"
 
 
 def _printed(component: str) -> str:
