@@ -254,7 +254,7 @@ def test_ends_of_grids_take_units() -> None:
     for text, ends in (("mass=1MeV:1GeV:60:log", (1.0, 1000.0)), ("mass=500 keV:2:5", (0.5, 2.0)), ("r_n_cs=3fm:7 fm:5", (3.0, 7.0))):
         assert parse_grid(text, units)[1][[0, -1]] == pytest.approx(ends, rel=1e-15)
     np.testing.assert_array_equal(parse_grid("mass=1MeV:1GeV:60:log", units)[1], parse_grid("mass=1:1000:60:log")[1])
-    with pytest.raises(CevnsfitError, match=r"mass: '1 fm': Cannot convert .*, for example mass=1MeV"):
+    with pytest.raises(CevnsfitError, match=r"mass: '1fm' has the dimension length, not energy; wanted MeV, for example mass=1MeV"):
         parse_grid("mass=1fm:10:5", units)
     with pytest.raises(CevnsfitError, match=r"g: '1e-3 MeV': .*, for example g=1e-3$"):
         parse_grid("g=1e-5:1e-3MeV:5", units)
