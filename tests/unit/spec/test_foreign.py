@@ -126,6 +126,23 @@ def test_errors_are_columns(make_folder: Make) -> None:
     assert "Events error" not in table.columns
 
 
+def test_events_may_be_a_table_of_hepdata(make_folder: Make) -> None:
+    """Observables are independent or dependent variables, each in its own unit."""
+    folder = make_folder((f"observed: {{{CSV[0]}}}", "observed: {events: events.yaml}"))
+    text = """independent_variables:
+- header: {name: pe, units: PE}
+  values: [{value: 7}, {value: 12}, {value: 12}, {value: 50}]
+dependent_variables:
+- header: {name: time, units: ns}
+  values: [{value: 500}, {value: 2000}, {value: 3000}, {value: 500}]
+"""
+    (folder / "events.yaml").write_text(text, encoding="utf-8")
+    experiment = load_experiment(folder)
+    assert experiment.observation is not None
+    assert experiment.observation.values.tolist() == [1, 0, 0, 2, 0, 0]
+    assert experiment.outside == 1
+
+
 def test_a_curve_may_be_a_table_of_hepdata(make_folder: Make) -> None:
     """The numbers are quoted, the bins stand for their centres, and the second value has no error."""
     stage = "    kind: logistic-efficiency\n    axis: pe\n    amplitude: 0.7\n    steepness: 0.5 / PE\n    position: 10 PE\n"
