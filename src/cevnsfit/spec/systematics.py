@@ -244,6 +244,9 @@ class FlatPrior(Spec):
     low: Time
     high: Time
 
+    def __str__(self) -> str:
+        return f"{1e9 * self.low:.4g} to {1e9 * self.high:.4g} ns"
+
     @model_validator(mode="after")
     def _around_zero(self) -> FlatPrior:
         if not self.low < 0.0 < self.high:
@@ -269,6 +272,12 @@ class ArrivalShift(SystematicSpec):
             message = "a flat prior has no centre"
             raise ValueError(message)
         return self
+
+    @property
+    def definition(self) -> str:
+        """Return its kind and its prior."""
+        prior = self.flat
+        return f"{self.kind} of {1e9 * self.sigma:.4g} ns" if prior is None and self.sigma is not None else f"{self.kind} within {prior}"
 
     @property
     def flat(self) -> FlatPrior | None:
@@ -321,8 +330,12 @@ class CovarianceVariant(SystematicSpec):
         if not self.relative and len(self.components) > 1:
             message = "a covariance in counts acts on one component; a relative one may act on several"
             raise ValueError(message)
-        if self.centre != 0.0:
-            message = "the modes of a covariance are centred at 0"
+        if self.centre != 0.0 or self.shared:
+            message = (
+                "the modes of a covariance are centred at 0"
+                if self.centre
+                else "the modes of a covariance belong to its bins, and cannot be shared"
+            )
             raise ValueError(message)
         return self
 
