@@ -240,6 +240,17 @@ def test_what_is_refused(counts: Callable[..., np.ndarray], changes: dict[str, o
         counts({"systematics": {}, **changes}, {"t.csv": table} if table else {})
 
 
+def test_delayed_times_are_known_beyond_a_short_window() -> None:
+    """A shift of 1 us is longer than the window."""
+    edges, delays = np.array([0.2, 0.4, 0.7]) * US, [timing.exponential_delay(0.0, 0.1 * US)]
+    pulse = pulses.Pulse("gaussian", (1.0,), (0.5 * US,), (0.1 * US,))
+    recorded = timing.recorded(pulse.delayed_cdf, delays, edges)
+    for shift in (-1.0 * US, -0.3 * US, 0.3 * US):
+        later = pulses.Pulse("gaussian", (1.0,), (0.5 * US + shift,), (0.1 * US,))
+        direct = timing.bin_probabilities(timing.recorded(later.delayed_cdf, delays, edges), edges)
+        np.testing.assert_allclose(timing.bin_probabilities(lambda t, s=shift: recorded(t - s), edges), direct, rtol=1e-4)
+
+
 SHAPES = {
     "two numbers, which do not multiply": {
         "kind": "polynomial",

@@ -11,6 +11,7 @@ import uproot
 from cevnsfit.core.errors import SpecError
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.stats.joint import expected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,6 +217,24 @@ def test_a_histogram_of_a_root_file(make_folder: Make, titles: tuple[str, ...]) 
     np.testing.assert_array_equal(table.on(experiment.axes, "content"), CONTENT)
     np.testing.assert_allclose(table.values("error"), np.sqrt(CONTENT))
     assert {"release.root", "counts.csv"} < set(experiment.digests)
+
+
+def test_a_covariance_matrix_may_be_a_histogram_of_two_axes(make_folder: Make) -> None:
+    root = np.linspace(-0.1, 0.4, 36).reshape(6, 6)
+    matrix, numbers = root @ root.T + 0.1 * np.eye(6), np.arange(7.0)
+    entry = "  bins: {kind: covariance, table: 'cov.root:V'}\ntables: {'cov.root:V': {axes: {row: '1', bin: '1'}}}\n"
+    end = "    down: {quenching.constant: 0.08}\n"
+    folder = make_folder((end, end + entry))
+    written(folder / "cov.root", {"V": (matrix, numbers, numbers)})
+    joint = likelihood_of([load_experiment(folder)], "sm").at({})
+    theta = joint.parameters.defaults()
+    nominal = expected(joint, theta)["toy"]["cevns"]
+    places = [k for k, name in enumerate(joint.parameters.names) if ".bins_" in name]
+    modes = np.array([expected(joint, theta + np.eye(len(theta))[k])["toy"]["cevns"] / nominal - 1.0 for k in places])
+    np.testing.assert_allclose(modes.T @ modes, matrix, rtol=1e-5, atol=1e-6)
+    written(folder / "cov.root", {"V": (matrix[:5], numbers[:6], numbers)})
+    with pytest.raises(SpecError, match="a covariance matrix of 6 bins has 6 rows of 6 columns, not a table binned in 5 x 6"):
+        load_experiment(folder)
 
 
 def test_a_histogram_of_two_axes_is_summed_over_one_but_is_no_curve(make_folder: Make) -> None:
