@@ -210,6 +210,24 @@ def test_two_sizes_of_a_shared_nuisance_name_both_experiments_and_the_remedy() -
         likelihood_of(changed, "sm")
 
 
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"centre": 0.5}, rf"normalisation of 0.1 in {CSI}, normalisation of 0.1 centred at 0.5 in {LAR}"),
+        (
+            {"kind": "response-nodes", "field": "quenching.constant", "values": [0.2, 0.246, 0.3], "sigma": None, "components": None},
+            rf"in {CSI}, response-nodes from 0.2 to 0.3 in {LAR}",
+        ),
+    ],
+)
+def test_other_definitions_of_a_shared_nuisance_name_both_experiments(change: dict[str, object], text: str) -> None:
+    entry = {"kind": "normalisation", "shared": True, "sigma": "10 %", "components": ["cevns"], **change}
+    entry = {key: value for key, value in entry.items() if value is not None}
+    changed = [load_experiment(CSI), load_experiment(LAR, {"systematics.sns_flux": entry})]
+    with pytest.raises(CevnsfitError, match=text):
+        likelihood_of(changed, "sm")
+
+
 def test_sizes_are_compared_and_not_descriptions() -> None:
     text = {"systematics.sns_flux.description": "neutrinos per proton"}
     same = [load_experiment(CSI, text), load_experiment(LAR)]
