@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
+from cevnsfit.infer.profile import QUIET
 from cevnsfit.stats.binding import bind, frames
 from cevnsfit.stats.engine import evaluate_problem, hessian, walls_at
 from cevnsfit.stats.likelihood import Likelihood
@@ -196,6 +197,7 @@ def minuit_at(objective: Objective, values: Mapping[str, float]) -> Minuit:
     minuit = Minuit(objective.value, start, grad=objective.gradient, hessian=objective.hessian if smooth else None, name=objective.names)
     minuit.errordef = Minuit.LEAST_SQUARES
     minuit.throw_nan = True
+    minuit.print_level = QUIET
     minuit.tol = 1e-4
     minuit.limits = [internal_domain(p) for p in objective.parameters]
     minuit.fixed = held

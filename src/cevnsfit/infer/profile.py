@@ -45,6 +45,9 @@ UPDATES: Final = 12
 SETTLED: Final = 1e-7
 """Depth that is left over when points are at the edge, on either side."""
 
+QUIET: Final = -1
+"""Print level of iminuit: its complaints of a matrix go to the standard output otherwise, into the JSON of a command."""
+
 NEAR_EDGE: Final = 1e-2
 """Depth up to which a point is moved to the edge by one step."""
 
@@ -268,6 +271,7 @@ def polish(bound: BoundLikelihood, theta: Floats, source: NDArray[np.int64]) -> 
     minuit = Minuit(value, theta[bound.floating], grad=gradient)
     minuit.errordef = Minuit.LEAST_SQUARES
     minuit.limits = list(zip(bound.lower, bound.upper, strict=True))
+    minuit.print_level = QUIET
     minuit.tol = 1e-4
     minuit.strategy = 1
     minuit.migrad(ncall=20_000, iterate=3)

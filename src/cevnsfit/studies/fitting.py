@@ -114,7 +114,7 @@ def fit(
     >>> import cevnsfit as cf
     >>> best = cf.fit(cf.build_likelihood("coherent-csi-2021", model="signal-strength"))
     >>> round(best.values["signal_strength"], 2), round(best.errors["signal_strength"], 2), round(best.significance, 1)
-    (0.94, 0.1, 11.1)
+    (0.95, 0.1, 11.2)
     """
     held = {} if at is None else at
     prepared(likelihood, held, released=likelihood.nonlinear.names)

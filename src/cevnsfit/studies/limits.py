@@ -165,7 +165,7 @@ def significance(
     >>> import cevnsfit as cf
     >>> found = cf.significance(cf.build_likelihood("coherent-csi-2021", model="signal-strength"))
     >>> round(found.significance, 1)
-    11.1
+    11.2
     """
     held = {} if at is None else dict(at)
     name, joint, others = _asked(likelihood, poi, held)

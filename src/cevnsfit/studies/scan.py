@@ -186,7 +186,7 @@ def scan(
     >>> likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
     >>> scan = cf.scan(likelihood, mass=[300.0, 500.0, 1000.0], g=[1e-4, 1e-3, 1e-2])
     >>> [round(end, 4) for end in scan.contour(cl=0.90).columns[0][0]]
-    [0.0001, 0.0087]
+    [0.0001, 0.0081]
     """
     return scans({"": likelihood}, grid, at=checked_at(likelihood, at), store=store, workers=workers, progress=progress)[0]
 

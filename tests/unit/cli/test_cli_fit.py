@@ -32,7 +32,7 @@ def test_json(command: Callable[..., Result]) -> None:
     assert strength["lower"] < strength["value"] < strength["upper"]
     assert found["expected"][CSI]["cevns"] == pytest.approx(307.9, abs=1.0)
     assert found["observed"] == {CSI: 1567}
-    assert found["significance"] == pytest.approx(11.09, abs=0.1)
+    assert found["significance"] == pytest.approx(11.21, abs=0.05)
     assert found["signal_significance"] == found["significance"]
     assert found["held"]["sns_flux"] == 0.0
 

@@ -41,6 +41,7 @@ def test_the_drawn_signal_and_ours(page: str) -> None:
     assert np.max(np.abs(ours - drawn)) < 0.10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "column"), [(DIODES, 1), (REACTOR, 3)])
 def test_strengths_against_lindhard_k(page: str, name: str, column: int) -> None:
     rows = [row.strip("| ").split(" | ") for row in re.findall(r"^\| 0\.1\d* .*\|$|^\| 0\.20 .*\|$", page, re.MULTILINE)]
@@ -57,6 +58,7 @@ def test_strengths_against_lindhard_k(page: str, name: str, column: int) -> None
         assert best.values["signal_strength"] - best.lower["signal_strength"] == pytest.approx(errors[-1], abs=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("free", "column"), [("true", 1), ("false", 2)])
 def test_five_experiments_together(page: str, free: str, column: int) -> None:
     for model, label in (("weak-mixing-angle", "sin2 theta_W"), ("signal-strength", "signal strength")):

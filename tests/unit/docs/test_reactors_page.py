@@ -52,6 +52,7 @@ def test_fits_of_the_page(page: str) -> None:
     assert f"{best.observed[XENON]} events on" in text
 
 
+@pytest.mark.slow
 def test_fits_of_scintillation_and_ionisation(page: str) -> None:
     text = " ".join(page.split())
     spread = {"backgrounds.er.count.sigma": 0, "backgrounds.neutron.count.sigma": 0}

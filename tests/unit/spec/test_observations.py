@@ -77,7 +77,7 @@ def test_a_covariance_matrix(make_folder: Make) -> None:
     ("observed", "text"),
     [
         ("{table: rates.csv, column: rate}", "column 'rate' has 2 negative entries"),
-        ("{table: rates.csv, column: up}", "must hold whole counts; values have an error"),
+        ("{table: rates.csv, column: up}", "must hold whole counts; values with errors need the column"),
         (
             "{table: rates.csv, column: rate, error: zero}",
             "experiment.yaml:24: observed: rates.csv: column 'zero' has 6 errors that are not positive (a bin without events has none",
