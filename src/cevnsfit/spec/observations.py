@@ -211,4 +211,7 @@ def observed_findings(entry: Observed, axes: Sequence[Axis], tables: Tables, *, 
     if entry.counted and np.any(values < 0):
         yield place, f"{file}: column '{entry.column}' has {int(np.sum(values < 0))} negative entries"
     elif entry.counted and np.any(values != np.round(values)):
-        yield place, f"{file}: column '{entry.column}' must hold whole counts; values with errors need the column of the errors (error: NAME)"
+        yield (
+            place,
+            f"{file}: column '{entry.column}' must hold whole counts; values with errors need the column of the errors (error: NAME)",
+        )
