@@ -19,6 +19,9 @@ PANEL: Final = 50e-9
 STEP: Final = 5e-9
 """Step of the grid on which delays act [s], unless the window is long."""
 
+ROOM: Final = 2e-6
+"""Least time before and after a window in which delayed times are known [s]: shifts go that far."""
+
 _ORDER: Final = 8
 
 
@@ -113,7 +116,7 @@ def recorded(
     """Return the density [1/s] of the times at which events are recorded.
 
     The distribution function is convolved on a grid that is fine against pulses, and a cubic spline between; it holds within the length of the
-    window of its edges.
+    window of its edges, and within `ROOM`.
 
     Parameters
     ----------
@@ -127,9 +130,9 @@ def recorded(
     from scipy.interpolate import CubicSpline
 
     window, low, high = edges[-1] - edges[0], sum(entry.low for entry in delays), sum(entry.high for entry in delays)
-    step = max(STEP, (window + high - low) / 20_000)
-    count = int(np.ceil((3.0 * window + high - low) / step))
-    grid = edges[0] - window - high + step * np.arange(count + 1)
+    step, room = max(STEP, (window + high - low) / 20_000), max(window, ROOM)
+    count = int(np.ceil((window + 2.0 * room + high - low) / step))
+    grid = edges[0] - room - high + step * np.arange(count + 1)
     total, first = below(grid), 0
     for entry in delays:
         places = np.arange(np.floor(entry.low / step), np.ceil(entry.high / step) + 1.0)

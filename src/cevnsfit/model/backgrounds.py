@@ -45,7 +45,7 @@ def background_rows(
     parameters: list[Parameter] = []
     relative = _relative_errors(experiment, counts)
     for name, background in experiment.spec.backgrounds.items():
-        template, mean, _ = _normalised(experiment, background, counts[name])
+        template, mean, _ = _normalised(experiment, name, counts)
         acting = [effect for effect in effects if name in effect.entry.acts_on]
         found, scale = _count_of(experiment, name, counts)
         shaping, shapes = shape_rows(experiment, name, mean)
@@ -83,7 +83,7 @@ def _count_of(experiment: Experiment, name: str, counts: Mapping[str, schema.Cou
         about = f"count over that of {count.to}: {count.ratio:.6g} +- {100.0 * count.sigma:.3g} %"
         own = Parameter(label, "nuisance", 0.0, -5.0, 5.0, constrained=True, description=about)
         return [own], Scale(other.powers, {**other.norms, label: count.sigma}, other.linear)
-    _, mean, sigma = _normalised(experiment, experiment.spec.backgrounds[name], count)
+    _, mean, sigma = _normalised(experiment, name, counts)
     found = _count_parameters(label, count, mean, sigma)
     powers = {parameter.name: 1 for parameter in found if not parameter.constrained}
     return found, Scale(powers, {}, {parameter.name: sigma / mean for parameter in found if parameter.constrained})
@@ -114,7 +114,7 @@ def _relative_errors(experiment: Experiment, counts: Mapping[str, schema.Count])
     squares, sums = np.zeros((2, bins))
     for name, background in experiment.spec.backgrounds.items():
         if (column := _errors(background)) is not None and isinstance(background.shape, JointShape):
-            template, mean, _ = _normalised(experiment, background, counts[name])
+            template, mean, _ = _normalised(experiment, name, counts)
             table = experiment.tables[background.shape.table]
             squared = replace(table, columns={column: table.values(column) ** 2}).on(experiment.axes, column).ravel()
             squares += squared * (mean / _total(experiment, background.shape).sum()) ** 2
@@ -162,16 +162,16 @@ def _count_parameters(name: str, count: schema.Count, mean: float, sigma: float)
     return [Parameter(name, "nuisance", 0.0, lowest, 5.0, constrained=True, description=about)]
 
 
-def _normalised(experiment: Experiment, background: schema.Background, count: schema.Count) -> tuple[NDArray[np.float64], float, float]:
-    """Return the template over all bins in counts, its sum and the error of that."""
+def _normalised(experiment: Experiment, name: str, counts: Mapping[str, schema.Count]) -> tuple[NDArray[np.float64], float, float]:
+    """Return the template of a background over all bins in counts, its sum and the error of that."""
+    background, count = experiment.spec.backgrounds[name], counts[name]
     shape = _total(experiment, background.shape)
     if not shape.sum() > 0.0:
         message = f"{experiment.label}: the shape of a background has nothing in the window: {background.shape}"
         raise CevnsfitError(message)
     if count.kind == "tied":
-        other = experiment.spec.backgrounds[count.to]
-        _, mean, _ = _normalised(experiment, other, other.count)
-        mean *= count.ratio * inside(experiment, background.shape) / inside(experiment, other.shape)
+        _, mean, _ = _normalised(experiment, count.to, counts)
+        mean *= count.ratio * inside(experiment, background.shape) / inside(experiment, experiment.spec.backgrounds[count.to].shape)
         sigma = mean * count.sigma
     else:
         mean, sigma = _mean_of(experiment, count, float(shape.sum()))

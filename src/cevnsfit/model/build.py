@@ -20,7 +20,6 @@ from cevnsfit.model.signal import (
 )
 from cevnsfit.model.systematics import effects_of
 from cevnsfit.physics.interactions import signal_model
-from cevnsfit.spec import fields
 from cevnsfit.stats.likelihood import Likelihood
 from cevnsfit.stats.rule import amplitudes
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
     Nominal = tuple[Signal, tuple[PreparedModel, ...], NDArray[np.float64]]
 
-SIGNAL: Final = fields.SIGNAL
 RELEASED: Final = "released-templates"
 
 

@@ -104,13 +104,15 @@ def movement_of(experiment: Experiment, effect: Effect[Any], flux: Flux, rows: S
     factors = np.concatenate(profiles, axis=1)
     nominal = factors[int(np.argmin(np.abs(shifts)))]
     chosen = [k for k, row in enumerate(rows) if row.factors.component in moved]
+    sizes = {name: max(float(np.abs(row.template).max()) for row in rows if row.factors.component == name) for name in moved}
     constants = np.zeros((len(chosen), math.prod(axis.nbins for axis in experiment.axes[:-1]), factors.shape[1]))
     for number, k in enumerate(chosen):
-        place = len(flux.times) + moved.index(rows[k].factors.component)
+        component = rows[k].factors.component
+        place = len(flux.times) + moved.index(component)
         counts = rows[k].template.reshape(-1, factors.shape[2])
         constants[number, :, place] = counts.sum(axis=1) / nominal[place].sum()
-        if not np.allclose(constants[number, :, place][:, None] * nominal[place], counts, rtol=1e-6, atol=1e-9 * counts.max()):
-            message = f"{experiment.name}: {rows[k].factors.component} cannot be moved: its shape is no product of arrival times with the other axes"
+        if not np.allclose(constants[number, :, place][:, None] * nominal[place], counts, rtol=1e-6, atol=1e-9 * sizes[component]):
+            message = f"{experiment.name}: {component} cannot be moved: its shape is no product of arrival times with the other axes"
             raise CevnsfitError(message)
     return Movement(
         parameter.name, SIGNAL in components, np.array(chosen, dtype=np.int64), constants, time_factors(shifts / effect.moves, factors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from cevnsfit.model.window import require_signal
 from cevnsfit.model.workspace import Counting, counting
 from cevnsfit.physics.interactions import signal_model
 from cevnsfit.physics.interactions.terms import Target
-from cevnsfit.spec import fields
+from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.channel import Channel, ControlRegion
 from cevnsfit.stats.gaussian import Errors, correlated
 
@@ -45,11 +45,6 @@ if TYPE_CHECKING:
     from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, SignalModel
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.moving import Moving
-
-    Nominal = tuple[Signal, tuple[PreparedModel, ...], NDArray[np.float64]]
-
-SIGNAL: Final = fields.SIGNAL
-RELEASED: Final = "released-templates"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,8 +183,8 @@ def model_of(experiment: Experiment, physics: SignalModel, treatment: SignalSyst
     factors = [Factors(SIGNAL, dict(monomial), norms, row.excursion) for row in rows for monomial in monomials]
     ratios = np.array([row.ratio for row in rows])
     movement = None if shift is None else movement_of(experiment, shift, signal.flux, backgrounds.rows)
-    if shift is not None and np.any(ratios != 1.0):
-        message = f"{experiment.name}: systematics.{shift.key}: a signal with released excursions of its shape cannot be moved in time"
+    if shift in on_signal and np.any(ratios != 1.0):
+        message = f"{experiment.name}: systematics.{shift.key}: a signal with released excursions of its shape, or a covariance of its bins, cannot be moved in time"
         raise CevnsfitError(message)
     prediction = Prediction(signal, prepared, monomials, np.array([row.mix for row in rows]), ratios, movement)
     parameters = (*physics.parameters, *systematics, *backgrounds.parameters, *further)

@@ -19,7 +19,7 @@ from cevnsfit.model.rows import MAX_NUMBERS, through_grid, through_nodes
 from cevnsfit.model.stages import detector_stages, gaussian_width, reconstructed_efficiency
 from cevnsfit.model.times import losses
 from cevnsfit.spec.instrument import GaussianSmearing
-from cevnsfit.spec.shapes import Formula, JointShape, LineFactor, ProductShape, Span, TableFactor, span
+from cevnsfit.spec.shapes import Formula, JointShape, LineFactor, PolynomialFactor, ProductShape, Span, TableFactor, span
 from cevnsfit.stats.interpolation import spline
 
 if TYPE_CHECKING:
@@ -78,6 +78,9 @@ def _factor(experiment: Experiment, axis: Axis, factor: Factor, held: Mapping[st
     numbers = {**factor.numbers(axis, held), **held}
     if isinstance(factor, LineFactor) and factor.width is None:
         numbers["width"] = _resolution(experiment, axis, numbers["position"])
+    if isinstance(factor, PolynomialFactor):
+        window = next(entry.edges for entry in experiment.axes if entry.name == axis.name)
+        numbers |= {"low": window[0], "high": window[-1]}
     with np.errstate(all="ignore"):
         values = FORMULAS[factor.kind](np.asarray(axis.edges), **numbers)
     if not (np.isfinite(values).all() and np.all(values >= 0.0) and (values.sum() > 0.0 or factor.kind == "line")):
@@ -120,8 +123,8 @@ def _line(edges: Floats, position: float, width: float) -> Floats:
     return np.asarray(np.where(low > 0.0, ndtr(-low) - ndtr(-high), ndtr(high) - ndtr(low)))
 
 
-def _polynomial(edges: Floats, slope: float, curvature: float) -> Floats:
-    z = (2.0 * edges - edges[0] - edges[-1]) / (edges[-1] - edges[0])
+def _polynomial(edges: Floats, slope: float, curvature: float, low: float, high: float) -> Floats:
+    z = (2.0 * edges - low - high) / (high - low)
     return np.diff(z + slope * z**2 / 2.0 + curvature * (z**3 - z) / 2.0)
 
 

@@ -234,7 +234,13 @@ class CovarianceEffect(Effect[schema.CovarianceVariant]):
     """Bins that vary together: their covariance is V = sum_k v_k v_k^T, and each mode v_k a symmetric excursion with a unit normal of its own.
 
     The modes are the eigenvectors of the correlations times the errors: what is negligible does not depend on how many counts a bin has.
+    They belong to the bins of one channel: a matrix says nothing of what its bins have to do with those of others.
     """
+
+    @property
+    def name(self) -> str:
+        """Return how the names of its parameters start."""
+        return f"{self.experiment.label}.{self.key}"
 
     @property
     def modes(self) -> Floats:

@@ -193,13 +193,12 @@ class SpectralFactor:
     factors: NDArray[np.float64]
 
     def __call__(self, spectrum: Spectrum) -> tuple[Spectrum, float]:
-        """Return a spectrum times the factor, of one neutrino again, and what is left of the one; DomainError if nothing is."""
+        """Return a spectrum times the factor, of one neutrino again, and what is left of the one; the spectrum as it is where nothing is."""
         lines = [(energy, weight * float(np.interp(energy, self.energies, self.factors))) for energy, weight in spectrum.lines]
         segments = [piece for segment in spectrum.segments for piece in self._pieces(segment)]
         total = sum(weight for _, weight in lines) + sum(segment.integral for segment in segments)
         if not total > 0.0:
-            message = "a factor of 0 at all energies of a spectrum leaves no neutrinos"
-            raise DomainError(message)
+            return spectrum, 0.0
         scaled = (Segment(s.low, s.high, tuple(c / total for c in s.coefficients)) for s in segments)
         return Spectrum(tuple((energy, weight / total) for energy, weight in lines), tuple(scaled)), total
 
@@ -293,11 +292,15 @@ class Emission:
     names: tuple[str, ...] = ()
 
     def reshaped(self, factor: SpectralFactor, of: Sequence[str] = ()) -> Emission:
-        """Return the neutrinos with their spectra times a factor, those of some flavours and names or all."""
+        """Return the neutrinos with their spectra times a factor, those of some flavours and names or all; DomainError if none are left."""
         names, every = self.names if self.names else ("",) * len(self.spectra), not of or self.flavour in of
         known = {spectrum: factor(spectrum) for name, spectrum in zip(names, self.spectra, strict=True) if every or name in of}
         spectra, totals = zip(*(known.get(spectrum, (spectrum, 1.0)) for spectrum in self.spectra), strict=True)
-        return replace(self, spectra=spectra, weights=self.weights * np.array(totals))
+        weights = self.weights * np.array(totals)
+        if self.weights.any() and not weights.any():
+            message = f"a factor of 0 at all energies leaves no neutrinos (of {self.flavour})"
+            raise DomainError(message)
+        return replace(self, spectra=spectra, weights=weights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -118,10 +118,12 @@ def _check_workspace(spec: ExperimentSpec) -> Iterator[Finding]:
 
 
 def _check_systematics(spec: ExperimentSpec) -> Iterator[Finding]:
-    components = (SIGNAL, *spec.backgrounds, *spec.control_region)
+    components = (SIGNAL, *spec.backgrounds)
     for name, systematic in spec.systematics.items():
         for component in systematic.acts_on:
-            if component not in components:
+            if component in spec.control_region:
+                yield ("systematics", name), f"the control region measures '{component}' in each bin, whatever a systematic does"
+            elif component not in components:
                 yield ("systematics", name), str(UnknownNameError("component", component, components))
         if name.endswith("_norm") and name.removesuffix("_norm") in spec.backgrounds:
             yield ("systematics", name), "this name is taken by the count of that background"

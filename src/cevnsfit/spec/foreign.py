@@ -11,6 +11,7 @@ import numpy as np
 from cevnsfit.core.axes import AXIS_UNITS, QUANTITIES, internal, unit_of
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError
 from cevnsfit.core.paths import LEADS_OUT, leads_out
+from cevnsfit.core.units import INTERNAL
 from cevnsfit.spec.fields import TABLE_PATTERN
 from cevnsfit.spec.hepdata import told_apart, variables
 from cevnsfit.spec.observations import EVENTS
@@ -73,8 +74,11 @@ class _Foreign:
         table = table_of([*names, *self.columns], [*units, *self.units.values()], data)
         if bins and len(points) > 1:
             return table
-        shown = {key: points[name][order] for name, unit in axes.items() for key in (name, QUANTITIES.get(unit_of(name, unit), name))}
-        return replace(table, columns={**table.columns, **shown})
+        quantities = {name: QUANTITIES.get(unit_of(name, unit), name) for name, unit in axes.items()}
+        keys = {key: name for name, quantity in quantities.items() for key in (name, quantity)}
+        shown = {key: points[name][order] for key, name in keys.items()}
+        own = {key: INTERNAL.get(quantities[name], "") for key, name in keys.items()}
+        return replace(table, columns={**table.columns, **shown}, units={**table.units, **own})
 
 
 def _known(title: str, unit: str, axes: Mapping[str, str]) -> tuple[str, str]:

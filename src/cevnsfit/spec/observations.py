@@ -46,7 +46,7 @@ class ErrorColumns(Spec):
 
 
 class MatrixTable(Spec):
-    """A square matrix: a table with one row and one column for each bin, in C order of the axes."""
+    """A square matrix: a table with one row and one column for each bin, in C order of the axes, or the first column of one that is binned in both."""
 
     table: TablePath
 
@@ -131,19 +131,20 @@ def _in_quadrature(table: InputTable, axes: Sequence[Axis], column: str) -> Floa
 
 
 def covariance(table: InputTable, bins: int, *, definite: bool) -> Floats:
-    """Return a covariance matrix of the bins, shape (bins, bins).
+    """Return a covariance matrix of the bins, shape (bins, bins), from one column for each of them, or from a table of two axes.
 
     Raises
     ------
     CevnsfitError
         If it has another size, is not symmetric, or is not positive (semi-)definite.
     """
-    columns = [values for values in table.columns.values() if values.ndim == 1]
-    if table.axes or len(columns) != bins or len(columns[0]) != bins:
-        shape = "a binned table" if table.axes else f"{len(columns[0])} rows of {len(columns)} columns"
-        message = f"a covariance matrix of {bins} bins has {bins} rows of {bins} columns, not {shape}"
+    columns = [*table.columns.values()]
+    shape = columns[0].shape if table.axes else (len(columns[0]), len(columns))
+    if shape != (bins, bins):
+        found = f"a table binned in {' x '.join(map(str, shape))}" if table.axes else f"{shape[0]} rows of {shape[1]} columns"
+        message = f"a covariance matrix of {bins} bins has {bins} rows of {bins} columns, not {found}"
         raise CevnsfitError(message)
-    matrix = np.column_stack(columns)
+    matrix = columns[0] if table.axes else np.column_stack(columns)
     sigma = np.sqrt(np.maximum(np.diag(matrix), 0.0))
     units = np.outer(sigma, sigma)
     if not np.all(np.abs(matrix - matrix.T) <= SYMMETRIC * units):
@@ -210,4 +211,7 @@ def observed_findings(entry: Observed, axes: Sequence[Axis], tables: Tables, *, 
     if entry.counted and np.any(values < 0):
         yield place, f"{file}: column '{entry.column}' has {int(np.sum(values < 0))} negative entries"
     elif entry.counted and np.any(values != np.round(values)):
-        yield place, f"{file}: column '{entry.column}' must hold whole counts; values with errors need the column of the errors (error: NAME)"
+        yield (
+            place,
+            f"{file}: column '{entry.column}' must hold whole counts; values with errors need the column of the errors (error: NAME)",
+        )

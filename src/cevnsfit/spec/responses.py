@@ -142,14 +142,22 @@ def _check_delays(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
 
 
 def _check_seen(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
-    """Yield what is wrong with a tabulated efficiency in time."""
-    given, energy, place = spec.time_efficiency, axes[0], ("time_efficiency",)
-    if not isinstance(given, TableTimeEfficiency):
+    """Yield what is wrong with an efficiency in time."""
+    given, place = spec.time_efficiency, ("time_efficiency",)
+    if given is None:
         return
     if all(axis.name != "time" for axis in axes):
         yield place, "an efficiency in time needs a time axis"
     if isinstance(getattr(spec.source, "arrival", None), TableArrival) and not spec.time_response:
         yield place, "leave it out: the table of arrival times has the efficiency in it"
+    if isinstance(given, TableTimeEfficiency):
+        yield from _check_seen_table(spec, given, axes[0], tables)
+
+
+def _check_seen_table(
+    spec: ExperimentSpec, given: TableTimeEfficiency, energy: Axis, tables: Mapping[str, InputTable]
+) -> Iterator[Finding]:
+    place = ("time_efficiency",)
     yield from _at_most_one(place, given, tables, lambda table, name: _curve(table, name, "time", [["time"], [energy.name, "time"]]))
     table = tables.get(given.table)
     if table is not None and [axis.name for axis in table.axes] == [energy.name, "time"]:

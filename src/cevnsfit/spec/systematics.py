@@ -52,10 +52,11 @@ class SystematicSpec(Spec):
 
     @property
     def definition(self) -> str:
-        """Return its kind and its size, in which experiments that share it must agree."""
-        sigma = getattr(self, "sigma", None)
-        text = f"{sigma:.3g}" if isinstance(sigma, float) else str(sigma)
-        return self.kind if sigma is None else f"{self.kind} of {text}"
+        """Return its kind, its size and its centre, in which experiments that share it must agree."""
+        sizes = [size for size in (getattr(self, "sigma", None), getattr(self, "offset", None)) if size is not None]
+        text = " and ".join(f"{size:.3g}" if isinstance(size, float) else str(size) for size in sizes)
+        sized = f"{self.kind} of {text}" if sizes else self.kind
+        return f"{sized} centred at {self.centre:g}" if self.centre else sized
 
     @property
     def about(self) -> str:
@@ -148,6 +149,14 @@ class ResponseNodes(SystematicSpec):
             message = "a number that floats freely has no centre" if free else "the centre must lie between the nodes"
             raise ValueError(message)
         return self
+
+    @property
+    def definition(self) -> str:
+        """Return its kind, and its size or the ends between which it floats."""
+        if self.field is None or self.sigma is not None:
+            return super().definition
+        ends = sorted(split(str(value)) for value in self.values)
+        return f"{self.kind} from {ends[0][0]:g} to {ends[-1][0]:g} {ends[0][1]}".rstrip()
 
     @property
     def responses(self) -> Mapping[str, Mapping[str, Any]]:
@@ -244,6 +253,9 @@ class FlatPrior(Spec):
     low: Time
     high: Time
 
+    def __str__(self) -> str:
+        return f"{1e9 * self.low:.4g} to {1e9 * self.high:.4g} ns"
+
     @model_validator(mode="after")
     def _around_zero(self) -> FlatPrior:
         if not self.low < 0.0 < self.high:
@@ -269,6 +281,12 @@ class ArrivalShift(SystematicSpec):
             message = "a flat prior has no centre"
             raise ValueError(message)
         return self
+
+    @property
+    def definition(self) -> str:
+        """Return its kind and its prior."""
+        prior = self.flat
+        return f"{self.kind} of {1e9 * self.sigma:.4g} ns" if prior is None and self.sigma is not None else f"{self.kind} within {prior}"
 
     @property
     def flat(self) -> FlatPrior | None:
@@ -321,8 +339,12 @@ class CovarianceVariant(SystematicSpec):
         if not self.relative and len(self.components) > 1:
             message = "a covariance in counts acts on one component; a relative one may act on several"
             raise ValueError(message)
-        if self.centre != 0.0:
-            message = "the modes of a covariance are centred at 0"
+        if self.centre != 0.0 or self.shared:
+            message = (
+                "the modes of a covariance are centred at 0"
+                if self.centre
+                else "the modes of a covariance belong to its bins, and cannot be shared"
+            )
             raise ValueError(message)
         return self
 

@@ -251,7 +251,5 @@ class Channel:
             partner_index=partner_index,
             partner_kind=partner_kind,
         )
-        moving = self.moving
-        if moving is not None:
-            moving = replace(moving, constants=moving.constants * factors[moving.rows, None, None])
+        moving = None if self.moving is None else self.moving.scaled(factors)
         return replace(self, templates=self.templates * factors[:, None], coefficients=rule, moving=moving)

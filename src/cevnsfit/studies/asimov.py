@@ -11,7 +11,7 @@ from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.sensitivity import SIGMAS, Outlook, outlook
 from cevnsfit.io.tables import cell
-from cevnsfit.model.build import SIGNAL
+from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.joint import expected, join
 from cevnsfit.studies.fitting import poi_name, require_observed, unheld
 from cevnsfit.studies.possible import require_possible

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.model.build import RELEASED, SIGNAL
+from cevnsfit.model.build import RELEASED
 from cevnsfit.moments.boson_loops import vector_contribution
 from cevnsfit.physics.constants import ELECTRON_MASS, MUON_MASS, TAU_MASS
 from cevnsfit.physics.interactions.vector_mediators import loop_function
+from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import fit

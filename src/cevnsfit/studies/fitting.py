@@ -14,7 +14,7 @@ from cevnsfit.infer.fit import fit as minimum
 from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
-from cevnsfit.model.build import SIGNAL
+from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.joint import Joint, join
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.rates import ChannelRates, Rates, counts_at

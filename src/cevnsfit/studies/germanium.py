@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.model.build import SIGNAL
+from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import fit

@@ -12,7 +12,7 @@ from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.planes import Projection
-from cevnsfit.model.build import SIGNAL
+from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.verbs import about, checked_at
 

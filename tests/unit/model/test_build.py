@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cevnsfit.core.errors import CevnsfitError, OverlapError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, OverlapError, SpecError, UnknownNameError
 from cevnsfit.infer.fit import fit
 from cevnsfit.model.build import check_overlaps, likelihood_of
 from cevnsfit.model.rows import LINEAR, Excursion, Factors, coefficients, excursions
@@ -189,6 +189,12 @@ def test_tables_of_arrival_times_move_too() -> None:
 def test_what_cannot_be_moved(change: dict[str, object], wanted: str) -> None:
     with pytest.raises(CevnsfitError, match=wanted):
         likelihood_of([load_experiment(CSI21, {**change, "systematics.onset.enabled": True})], "sm")
+
+
+def test_no_systematic_acts_on_what_a_control_region_measures() -> None:
+    change = {"systematics.rate": {"kind": "normalisation", "sigma": "5 %", "components": ["steady_state"]}}
+    with pytest.raises(SpecError, match=r"systematics\.rate: the control region measures 'steady_state' in each bin"):
+        load_experiment("coherent-csi-2017", change)
 
 
 def test_released_excursions_of_the_signal_do_not_move() -> None:

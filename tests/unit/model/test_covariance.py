@@ -113,12 +113,32 @@ def test_a_covariance_leaves_as_symmetric_histosys(folder: Path) -> None:
         (np.eye(BINS), {"relative": False, "components": ["cevns", "prompt_neutrons"]}, "a covariance in counts acts on one component"),
         (np.eye(BINS), {"components": ["cevnz"]}, "unknown component 'cevnz'"),
         (np.eye(BINS), {"centre": 1.0}, "centred at 0"),
+        (np.eye(BINS), {"shared": True}, "cannot be shared"),
     ],
 )
 def test_a_matrix_that_is_none_is_refused(folder: Path, matrix: np.ndarray, entry: dict[str, object], text: str) -> None:
     write(folder, matrix)
     with pytest.raises(SpecError, match=text.replace("(", r"\(")):
         joint_of(folder, **entry)
+
+
+def test_the_modes_of_channels_have_nothing_to_do_with_each_other(folder: Path) -> None:
+    (folder / "cov.csv").rename(folder / "one.csv")
+    write(folder, np.diag(np.arange(1.0, BINS + 1.0)) / 100.0)
+    with (folder / "experiment.yaml").open("a", encoding="utf-8") as file:
+        file.write("  bins: {kind: covariance, table: cov.csv}\nchannels: {one: {systematics.bins.table: one.csv}, two: {}}\n")
+    joint = likelihood_of([load_experiment(folder, AXES)], "sm").at({})
+
+    def signal(theta: np.ndarray) -> np.ndarray:
+        return np.concatenate([parts["cevns"] for parts in expected(joint, theta).values()])
+
+    theta = joint.parameters.defaults()
+    nominal = signal(theta)
+    modes = [k for k, name in enumerate(joint.parameters.names) if ".bins_" in name]
+    changes = np.array([signal(theta + np.eye(len(theta))[k]) / nominal - 1.0 for k in modes])
+    true = np.zeros((2 * BINS, 2 * BINS))
+    true[:BINS, :BINS], true[BINS:, BINS:] = relative(), np.diag(np.arange(1.0, BINS + 1.0)) / 100.0
+    np.testing.assert_allclose(changes.T @ changes, true, atol=1e-9)
 
 
 def sized(sigma: object, **more: object) -> Joint:
@@ -186,6 +206,24 @@ def test_two_sizes_of_a_shared_nuisance_name_both_experiments_and_the_remedy() -
         rf"sns_flux is shared, and has two sizes: normalisation of 0.1 in {CSI}, normalisation of 0.12 in {LAR}; "
         rf"give it one, for example with --set {LAR}:systematics.sns_flux.sigma=..., or with overrides in an analysis file"
     )
+    with pytest.raises(CevnsfitError, match=text):
+        likelihood_of(changed, "sm")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"centre": 0.5}, rf"normalisation of 0.1 in {CSI}, normalisation of 0.1 centred at 0.5 in {LAR}"),
+        (
+            {"kind": "response-nodes", "field": "quenching.constant", "values": [0.2, 0.246, 0.3], "sigma": None, "components": None},
+            rf"in {CSI}, response-nodes from 0.2 to 0.3 in {LAR}",
+        ),
+    ],
+)
+def test_other_definitions_of_a_shared_nuisance_name_both_experiments(change: dict[str, object], text: str) -> None:
+    entry = {"kind": "normalisation", "shared": True, "sigma": "10 %", "components": ["cevns"], **change}
+    entry = {key: value for key, value in entry.items() if value is not None}
+    changed = [load_experiment(CSI), load_experiment(LAR, {"systematics.sns_flux": entry})]
     with pytest.raises(CevnsfitError, match=text):
         likelihood_of(changed, "sm")
 

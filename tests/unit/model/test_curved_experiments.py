@@ -191,6 +191,21 @@ def test_an_energy_scale_stretches_backgrounds(tmp_path: Path, kind: str) -> Non
         )
 
 
+def test_an_energy_scale_stretches_what_is_defined_on_the_window(tmp_path: Path) -> None:
+    """The z of a polynomial is that of the window of the axis, which a wrong scale does not move."""
+    scale = {"kind": "energy-scale", "sigma": "3 %", "components": ["flat"]}
+    sections = background({"kind": "polynomial", "slope": -0.4, "curvature": 0.2})
+    experiment = made(tmp_path, fields(**sections, systematics={"scale": scale}))
+
+    def density(energy: float) -> float:
+        z = (energy - 0.85) / 0.65
+        return 1.0 - 0.4 * z + 0.1 * (3.0 * z**2 - 1.0)
+
+    for sign in (1.0, -1.0):
+        true = np.array([quad(density, a / (1.0 + 0.03 * sign), b / (1.0 + 0.03 * sign))[0] for a, b in pairwise(EDGES)])
+        np.testing.assert_allclose(counts(experiment, "flat", toy__scale=sign), 1000.0 * true / true.sum(), rtol=1e-9)
+
+
 # --- shapes ------------------------------------------------------------------------------------------------------------------------------
 
 DENSITIES = {
@@ -339,6 +354,16 @@ def test_a_tied_count_follows_a_gaussian_one(tmp_path: Path) -> None:
     experiment = made(tmp_path, fields(**sections))
     for name in ("l1", "l2", "m"):
         np.testing.assert_allclose(counts(experiment, name, toy__l1_norm=2.0), 1.2 * counts(experiment, name), rtol=1e-12)
+
+
+def test_a_tied_count_follows_a_released_one(tmp_path: Path) -> None:
+    released = {"signal": {"table": "t.csv", "column": "n"}, "counts": {"l1": {"kind": "gaussian", "mean": 400, "sigma": 40}}}
+    experiment = made(tmp_path, fields(**dresden(), released=released), t=table(EDGES, n=np.ones(len(EDGES) - 1)))
+    joint = likelihood_of([experiment], "released-templates").at({})
+    found = expected(joint, joint.parameters.defaults())["toy"]
+    assert found["l1"].sum() == pytest.approx(400.0)
+    for name in ("l2", "m"):
+        np.testing.assert_allclose(found[name], counts(experiment, name) / 2.0, rtol=1e-12)
 
 
 def test_backgrounds_of_two_experiments_share_a_nuisance_and_a_free_factor(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from cevnsfit.core.paths import data_root
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.model.signal import fold_signal
 from cevnsfit.model.sources import source_of
-from cevnsfit.physics.sources import SpectralFactor, pion_decay_at_rest, smooth
+from cevnsfit.physics.sources import BinnedArrival, Emission, SpectralFactor, pion_decay_at_rest, smooth
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.spec.tables import read_table
 from cevnsfit.stats.joint import expected_totals
@@ -59,8 +59,20 @@ def test_a_factor_of_one_changes_nothing_and_a_line_changes_as_a_curve_does() ->
         changed, total = rising(spectrum)
         assert total == pytest.approx(spectrum.mean() / 50.0, rel=1e-12), name
         assert changed.mean() > spectrum.mean() * (1.0 - 1e-12)
+    nothing = SpectralFactor(np.array([1.0, 2.0]), np.array([0.0, 0.0]))
+    assert nothing(pion_decay_at_rest()["nu_e"]) == (pion_decay_at_rest()["nu_e"], 0.0)
+    emission = Emission("nu_e", (pion_decay_at_rest()["nu_e"],), (BinnedArrival((1.0,)),), np.ones((1, 1)))
     with pytest.raises(DomainError, match="leaves no neutrinos"):
-        SpectralFactor(np.array([1.0, 2.0]), np.array([0.0, 0.0]))(pion_decay_at_rest()["nu_e"])
+        emission.reshaped(nothing)
+
+
+def test_a_bin_of_a_flux_may_vanish(tmp_path: Path) -> None:
+    flux = "name: sns, exposure_pot: 1.0e+23, distance: 20 m, flux: {flavours: {nu_mu: {table: flux.csv, column: n}}}"
+    table = "e_nu_low [MeV],e_nu_high [MeV],n [1]\n0,30,{}\n30,50,3e-3\n"
+    changes = "e_nu [MeV],up [1]\n30,-1\n30.001,0\n"
+    systematic = "kind: flux-shape, table: changes.csv, up: up"
+    found = counts(made(tmp_path, flux, systematic, flux=table.format("2e-3"), changes=changes), 1.0)
+    np.testing.assert_allclose(found, counts(made(tmp_path, flux, flux=table.format("0"))), rtol=1e-4)
 
 
 CHANGES = "# a toy\ne_nu [MeV],flat [%],tilt [1],line [1]\n1,10,-0.2,-0.3\n20,10,0.3,0.6\n60,10,0.3,0.6\n"

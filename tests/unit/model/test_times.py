@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cevnsfit.core.errors import SpecError
+from cevnsfit.core.errors import CevnsfitError, SpecError
 from cevnsfit.detector import timing
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.model.times import DELAYS
@@ -218,6 +218,19 @@ def test_an_efficiency_in_energy_with_steps_between_the_bins(counts: Callable[..
             BOTH.replace("1,2,", "1,3,").replace("2,5,", "3,5,").replace("seen", "p"),
             "must be edges of the axis",
         ),
+        (
+            {
+                "source.arrival": {"kind": "table", "table": "t.csv", "prompt": "p", "delayed": "p"},
+                "time_efficiency": {"start": "1 us", "rate": "0.1 / us"},
+            },
+            "time_low [us],time_high [us],p [1]\n" + "".join(f"{t},{t + 2},1\n" for t in range(-4, 12, 2)),
+            "leave it out: the table of arrival times has the efficiency in it",
+        ),
+        (
+            {"axes": {"e_ee": {"unit": "keVee", "edges": [1, 2]}}, "time_efficiency": {"start": "1 us", "rate": "0.1 / us"}},
+            "",
+            "an efficiency in time needs a time axis",
+        ),
         ({"time_efficiency": {"start": "1 us"}}, "", "time_efficiency.rate"),
         ({"time_efficiency": {"kind": "linear"}}, "", "time_efficiency"),
     ],
@@ -225,3 +238,74 @@ def test_an_efficiency_in_energy_with_steps_between_the_bins(counts: Callable[..
 def test_what_is_refused(counts: Callable[..., np.ndarray], changes: dict[str, object], table: str, wanted: str) -> None:
     with pytest.raises(SpecError, match=wanted):
         counts({"systematics": {}, **changes}, {"t.csv": table} if table else {})
+
+
+def test_delayed_times_are_known_beyond_a_short_window() -> None:
+    """A shift of 1 us is longer than the window."""
+    edges, delays = np.array([0.2, 0.4, 0.7]) * US, [timing.exponential_delay(0.0, 0.1 * US)]
+    pulse = pulses.Pulse("gaussian", (1.0,), (0.5 * US,), (0.1 * US,))
+    recorded = timing.recorded(pulse.delayed_cdf, delays, edges)
+    for shift in (-1.0 * US, -0.3 * US, 0.3 * US):
+        later = pulses.Pulse("gaussian", (1.0,), (0.5 * US + shift,), (0.1 * US,))
+        direct = timing.bin_probabilities(timing.recorded(later.delayed_cdf, delays, edges), edges)
+        np.testing.assert_allclose(timing.bin_probabilities(lambda t, s=shift: recorded(t - s), edges), direct, rtol=1e-4)
+
+
+SHAPES = {
+    "two numbers, which do not multiply": {
+        "kind": "polynomial",
+        "slope": {"value": -0.3, "low": -0.6, "high": 0.1},
+        "curvature": {"value": 0.1, "low": 0, "high": 0.3},
+    },
+    "a line that leaves the window": {
+        "kind": "line",
+        "position": {"value": "4.5 keVee", "low": "4.5 keVee", "high": "5.2 keVee"},
+        "width": "0.1 keVee",
+    },
+}
+PROFILE = "time_low [us],time_high [us],n [1]\n" + "".join(f"{t},{t + 2},{np.exp(-((t / 4) ** 2))}\n" for t in range(-4, 12, 2))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_background_moves_whose_shape_in_energy_floats(tmp_path: Path, name: str) -> None:
+    """Differences of its shapes are rounding where two numbers do not multiply, and nowhere positive where a line leaves."""
+    (tmp_path / "experiment.yaml").write_text(FOLDER, encoding="utf-8")
+    (tmp_path / "t.csv").write_text(PROFILE, encoding="utf-8")
+    factors = {"e_ee": SHAPES[name], "time": {"kind": "table", "table": "t.csv", "column": "n"}}
+    changes = {
+        "backgrounds": {"beam": {"shape": {"kind": "product", "factors": factors}, "count": {"kind": "free", "mean": 100}}},
+        "systematics.onset.components": ["cevns", "beam"],
+    }
+    joint = likelihood_of([load_experiment(tmp_path, changes)], "sm").at({})
+    ends = {parameter: joint.parameters[parameter].upper for parameter in joint.parameters.names if parameter.startswith("germanium.beam_")}
+    ends["germanium.beam_norm"] = 1.0
+
+    def beam(**values: float) -> np.ndarray:
+        return np.asarray(expected(joint, joint.parameters.vector({**ends, **values}))["germanium"]["beam"]).reshape(2, 8)
+
+    moved, still = beam(**{"germanium.onset": 1.5}), beam()
+    product = np.outer(moved.sum(axis=1), moved.sum(axis=0)) / moved.sum()
+    np.testing.assert_allclose(moved, product, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(moved.sum(axis=1) / moved.sum(), still.sum(axis=1) / still.sum(), rtol=1e-9, atol=1e-12)
+    assert moved[1] @ np.arange(8) / moved[1].sum() > still[1] @ np.arange(8) / still[1].sum() + 0.05
+
+
+def test_a_signal_whose_bins_vary_stands_still_while_a_background_moves(tmp_path: Path) -> None:
+    (tmp_path / "experiment.yaml").write_text(FOLDER, encoding="utf-8")
+    (tmp_path / "t.csv").write_text(PROFILE, encoding="utf-8")
+    rows = [[f"c{k} [1]" for k in range(16)], *((0.01 * np.eye(16)).astype(str).tolist())]
+    (tmp_path / "cov.csv").write_text("\n".join(",".join(row) for row in rows) + "\n", encoding="utf-8")
+    factors = {"e_ee": {"kind": "uniform"}, "time": {"kind": "table", "table": "t.csv", "column": "n"}}
+    changes = {
+        "backgrounds": {"beam": {"shape": {"kind": "product", "factors": factors}, "count": {"kind": "free", "mean": 100}}},
+        "systematics.onset.components": ["beam"],
+        "systematics.bins": {"kind": "covariance", "table": "cov.csv"},
+    }
+    joint = likelihood_of([load_experiment(tmp_path, changes)], "sm").at({})
+    late, nominal = (expected(joint, joint.parameters.vector({"germanium.onset": shift}))["germanium"] for shift in (1.0, 0.0))
+    np.testing.assert_array_equal(late["cevns"], nominal["cevns"])
+    assert np.abs(late["beam"] - nominal["beam"]).max() > 0.1
+    with pytest.raises(
+        CevnsfitError, match=r"systematics.onset: a signal with released excursions of its shape, or a covariance of its bins, cannot"
+    ):
+        likelihood_of([load_experiment(tmp_path, {**changes, "systematics.onset.components": ["cevns"]})], "sm")

@@ -11,6 +11,7 @@ import uproot
 from cevnsfit.core.errors import SpecError
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.stats.joint import expected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,6 +127,23 @@ def test_errors_are_columns(make_folder: Make) -> None:
     assert "Events error" not in table.columns
 
 
+def test_events_may_be_a_table_of_hepdata(make_folder: Make) -> None:
+    """Observables are independent or dependent variables, each in its own unit."""
+    folder = make_folder((f"observed: {{{CSV[0]}}}", "observed: {events: events.yaml}"))
+    text = """independent_variables:
+- header: {name: pe, units: PE}
+  values: [{value: 7}, {value: 12}, {value: 12}, {value: 50}]
+dependent_variables:
+- header: {name: time, units: ns}
+  values: [{value: 500}, {value: 2000}, {value: 3000}, {value: 500}]
+"""
+    (folder / "events.yaml").write_text(text, encoding="utf-8")
+    experiment = load_experiment(folder)
+    assert experiment.observation is not None
+    assert experiment.observation.values.tolist() == [1, 0, 0, 2, 0, 0]
+    assert experiment.outside == 1
+
+
 def test_a_curve_may_be_a_table_of_hepdata(make_folder: Make) -> None:
     """The numbers are quoted, the bins stand for their centres, and the second value has no error."""
     stage = "    kind: logistic-efficiency\n    axis: pe\n    amplitude: 0.7\n    steepness: 0.5 / PE\n    position: 10 PE\n"
@@ -199,6 +217,24 @@ def test_a_histogram_of_a_root_file(make_folder: Make, titles: tuple[str, ...]) 
     np.testing.assert_array_equal(table.on(experiment.axes, "content"), CONTENT)
     np.testing.assert_allclose(table.values("error"), np.sqrt(CONTENT))
     assert {"release.root", "counts.csv"} < set(experiment.digests)
+
+
+def test_a_covariance_matrix_may_be_a_histogram_of_two_axes(make_folder: Make) -> None:
+    root = np.linspace(-0.1, 0.4, 36).reshape(6, 6)
+    matrix, numbers = root @ root.T + 0.1 * np.eye(6), np.arange(7.0)
+    entry = "  bins: {kind: covariance, table: 'cov.root:V'}\ntables: {'cov.root:V': {axes: {row: '1', bin: '1'}}}\n"
+    end = "    down: {quenching.constant: 0.08}\n"
+    folder = make_folder((end, end + entry))
+    written(folder / "cov.root", {"V": (matrix, numbers, numbers)})
+    joint = likelihood_of([load_experiment(folder)], "sm").at({})
+    theta = joint.parameters.defaults()
+    nominal = expected(joint, theta)["toy"]["cevns"]
+    places = [k for k, name in enumerate(joint.parameters.names) if ".bins_" in name]
+    modes = np.array([expected(joint, theta + np.eye(len(theta))[k])["toy"]["cevns"] / nominal - 1.0 for k in places])
+    np.testing.assert_allclose(modes.T @ modes, matrix, rtol=1e-5, atol=1e-6)
+    written(folder / "cov.root", {"V": (matrix[:5], numbers[:6], numbers)})
+    with pytest.raises(SpecError, match="a covariance matrix of 6 bins has 6 rows of 6 columns, not a table binned in 5 x 6"):
+        load_experiment(folder)
 
 
 def test_a_histogram_of_two_axes_is_summed_over_one_but_is_no_curve(make_folder: Make) -> None:
