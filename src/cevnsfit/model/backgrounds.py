@@ -166,7 +166,8 @@ def _normalised(experiment: Experiment, background: schema.Background, count: sc
     """Return the template over all bins in counts, its sum and the error of that."""
     shape = _total(experiment, background.shape)
     if not shape.sum() > 0.0:
-        message = f"{experiment.label}: the shape of a background has nothing in the window: {background.shape}"
+        name = next((key for key, entry in experiment.spec.backgrounds.items() if entry == background), "a background")
+        message = f"{experiment.label}: backgrounds.{name}: its shape has nothing in the window of the axes"
         raise CevnsfitError(message)
     if count.kind == "tied":
         other = experiment.spec.backgrounds[count.to]

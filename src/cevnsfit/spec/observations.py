@@ -116,7 +116,7 @@ def observation(entry: Observed, axes: Sequence[Axis], tables: Tables) -> Observ
     if entry.counted:
         return Observation(values)
     columns = (entry.error, entry.error) if entry.errors is None else (entry.errors.up, entry.errors.down)
-    up, down = (None if column is None else scale * _in_quadrature(table, axes, column) for column in columns)
+    up, down = (None if column is None else scale * _in_quadrature(table.errors(column, entry.column), axes, column) for column in columns)
     return Observation(values, up, down)
 
 
