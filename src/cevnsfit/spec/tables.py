@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from dataclasses import dataclass, replace
@@ -184,8 +185,8 @@ def table_of(names: list[str], units: list[str], data: NDArray[np.float64]) -> I
 
 def _read_numbers(path: Path, *, empty: bool) -> tuple[list[str], list[str], NDArray[np.float64]]:
     if not path.is_file():
-        message = "no such table"
-        raise TableError(None, message)
+        near = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*.csv")], n=1, cutoff=0.8)
+        raise TableError(None, f"no such table{''.join(f'; did you mean {name}?' for name in near)}")
     if path.stat().st_size > MAX_BYTES:
         message = f"the table is larger than {MAX_BYTES // 1_000_000} MB"
         raise TableError(None, message)
