@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from cevnsfit.core.axes import AXIS_UNITS, NUMBER, QUANTITIES, internal, unit_of
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.spec.fields import Spec, TablePath, in_unit
 from cevnsfit.spec.findings import remedy
 
@@ -204,7 +204,8 @@ def observed_findings(entry: Observed, axes: Sequence[Axis], tables: Tables, *, 
     try:
         values = observation(entry, axes, tables).values
     except CevnsfitError as error:
-        hint = "" if entry.table is None or entry.covariance is not None else remedy(entry.table, entry.column, tables[entry.table])
+        told = entry.table is None or entry.covariance is not None or isinstance(error, UnknownNameError)
+        hint = "" if told else remedy(str(entry.table), entry.column, tables[str(entry.table)])
         yield place, f"{file if entry.covariance is None else entry.covariance.table}: {error}{hint}"
         return
     if entry.counted and np.any(values < 0):

@@ -126,6 +126,12 @@ def test_errors_are_columns(make_folder: Make) -> None:
     assert "Events error" not in table.columns
 
 
+def test_a_column_that_is_missing_is_no_question_of_axes(refused: Callable[..., str]) -> None:
+    message = refused("release.yaml", hepdata(errors=", errors: [{symerror: 1}]"), column="Events', error: 'Events sys")
+    assert "unknown column 'Events sys'; did you mean Events error" in message
+    assert "name its axes" not in message
+
+
 def test_a_curve_may_be_a_table_of_hepdata(make_folder: Make) -> None:
     """The numbers are quoted, the bins stand for their centres, and the second value has no error."""
     stage = "    kind: logistic-efficiency\n    axis: pe\n    amplitude: 0.7\n    steepness: 0.5 / PE\n    position: 10 PE\n"

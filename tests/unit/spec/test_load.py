@@ -167,6 +167,13 @@ BROKEN = [
     pytest.param(
         (("mass: 10 kg", "mass: 10 kg, dopants: {Tl: 60 %, Na: 40 %}"),), (), "target.dopants: the mass fractions", id="all-dopant"
     ),
+    pytest.param(
+        (("mass: 10 kg", "mass: 10 kg, radii: {Ge: {proton: 4 fm, neutron: 4 fm}}"),),
+        (),
+        "target.radii: Ge is not in the material, which has Cs, I",
+        id="radii-of-others",
+    ),
+    pytest.param((("constant: 0.09", "constant: 9"),), (), "quenching.constant: '9' should be less than or equal to 1", id="quenching"),
     pytest.param((("column: observed", "column: obsreved"),), (), "experiment.yaml:24: observed: counts.csv: unknown column", id="column"),
     pytest.param((), (("20,40,1,6,1,0.25\n", ""),), "counts.csv: observed.table: 5 rows", id="table-shape"),
     pytest.param(
