@@ -128,7 +128,7 @@ def test_errors_are_columns(make_folder: Make) -> None:
 
 def test_a_column_that_is_missing_is_no_question_of_axes(refused: Callable[..., str]) -> None:
     message = refused("release.yaml", hepdata(errors=", errors: [{symerror: 1}]"), column="Events', error: 'Events sys")
-    assert "unknown column 'Events sys'; did you mean Events error" in message
+    assert "unknown column 'Events sys'; did you mean Events, Events error, Events error_up, Events error_down?" in message
     assert "name its axes" not in message
 
 
