@@ -19,7 +19,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy src
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/pytest -q -n 2 -m "not slow"
 
 test-full: $(VENV)/.installed-test
 	$(BIN)/pytest -q -m slow

@@ -10,7 +10,6 @@ from cevnsfit.moments.measured import deviation, moment, moments
 from cevnsfit.studies.checks import checks
 from cevnsfit.studies.validate import absolute, read_published, rows, validate
 
-pytestmark = pytest.mark.xdist_group("published")
 NUMBERS = read_published()
 
 

@@ -25,6 +25,9 @@ QUANTITIES: Final = {unit: quantity for quantity, unit in AXIS_UNITS.items()}
 DISPLAY_SCALE: Final = {"keVnr": 1e-3, "keVee": 1e-3, "PE": 1.0, "us": 1e-6, "MeV": 1.0}
 """Internal value of one display unit (MeV, photoelectron, s)."""
 
+SHOWN: Final = 5
+"""Most edges that a message names."""
+
 NUMBER: Final = "number"
 """The quantity of an axis without one of our own; its edges are as written."""
 
@@ -144,7 +147,7 @@ def nest(fine: NDArray[np.float64], coarse: NDArray[np.float64]) -> NDArray[np.f
     positions = np.abs(fine[None, :] - coarse[:, None]).argmin(axis=1)
     off = np.abs(fine[positions] - coarse) > tolerance
     if off.any():
-        bad = ", ".join(f"{edge:g}" for edge in coarse[off])
+        bad = ", ".join(f"{edge:g}" for edge in coarse[off][:SHOWN]) + (" and more" if off.sum() > SHOWN else "")
         message = f"edges {bad} are not edges of the table (which runs from {fine[0]:g} to {fine[-1]:g})"
         raise AxisError(message)
     index = np.arange(len(fine) - 1)

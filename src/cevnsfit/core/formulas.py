@@ -7,9 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 
-_TOKEN: Final = re.compile(
-    r"(?P<symbol>[A-Z][a-z]?)(?:\[(?P<isotope>\d+)\])?(?P<count>\d+(?:\.\d+)?)?|(?P<open>\()|\)(?P<group>\d+(?:\.\d+)?)?"
-)
+_NUMBER: Final = r"(?:[1-9]\d*|0(?=\.))(?:\.\d+)?"
+_TOKEN: Final = re.compile(rf"(?P<symbol>[A-Z][a-z]?)(?:\[(?P<isotope>\d+)\])?(?P<count>{_NUMBER})?|(?P<open>\()|\)(?P<group>{_NUMBER})?")
 _NUCLIDE: Final = re.compile(r"([A-Z][a-z]?)-(\d+)")
 
 _JARGON: Final = {"HPGe": "Ge", "LAr": "Ar", "GAr": "Ar", "LXe": "Xe", "LNe": "Ne", "LHe": "He"}
@@ -60,6 +59,10 @@ def parse_formula(text: str) -> dict[Atom, float]:
             _add(groups[-1], inner, token["group"])
     if len(groups) > 1 or not groups[0]:
         raise CevnsfitError(_wrong(text))
+    alone = re.fullmatch(r"([A-Z][a-z]?)(\d+)", text)
+    if alone is not None and alone[1] not in {"H", "D", "T"} and _is_isotope(alone[1], int(alone[2])):
+        message = f"'{text}' is {alone[2]} atoms of {alone[1]}; the isotope is written \"{alone[1]}[{alone[2]}]\", the element {alone[1]}"
+        raise CevnsfitError(message)
     return groups[0]
 
 
@@ -86,6 +89,12 @@ def checked(symbol: str, isotope: int) -> Atom:
         message = f"there is no {symbol}-{isotope}; natural are {_listed(natural(known[symbol]))}"
         raise CevnsfitError(message)
     return Atom(symbol, isotope)
+
+
+def _is_isotope(symbol: str, number: int) -> bool:
+    import periodictable
+
+    return number in periodictable.elements.symbol(symbol).isotopes
 
 
 def natural(element: Any) -> list[int]:

@@ -53,7 +53,8 @@ def profile_end(objective: Objective, minuit: Minuit, name: str, side: int) -> f
             known[position] = curve(position)
         return known[position]
 
-    width = minuit.errors[name] if not minuit.fixed[name] else _first_width(objective, name)
+    unknown = minuit.fixed[name] or (minuit.covariance is None and not objective.moving)
+    width = _first_width(objective, name) if unknown else minuit.errors[name]
     end = outward_root(excess, start, width, limit, precision=PRECISION)
     beyond = end + math.copysign(2 * PRECISION * max(abs(end - start), width), limit - start)
     jumps = math.isfinite(end) and end != limit and abs(curve(end)) > JUMP and curve(beyond) < math.inf

@@ -167,7 +167,8 @@ def _normalised(experiment: Experiment, name: str, counts: Mapping[str, schema.C
     background, count = experiment.spec.backgrounds[name], counts[name]
     shape = _total(experiment, background.shape)
     if not shape.sum() > 0.0:
-        message = f"{experiment.label}: the shape of a background has nothing in the window: {background.shape}"
+        name = next((key for key, entry in experiment.spec.backgrounds.items() if entry == background), "a background")
+        message = f"{experiment.label}: backgrounds.{name}: its shape has nothing in the window of the axes"
         raise CevnsfitError(message)
     if count.kind == "tied":
         _, mean, _ = _normalised(experiment, count.to, counts)

@@ -190,7 +190,9 @@ def nuclei_of(experiment: Experiment) -> tuple[tuple[Nuclide, float], ...]:
 
 def mass_fractions(experiment: Experiment) -> dict[str, float]:
     """Return the part of the detector's mass in each nuclide, by name."""
-    masses = {nuclide.name: number * (nuclide.mass + nuclide.Z * ELECTRON_MASS) for nuclide, number in nuclei_of(experiment)}
+    masses: dict[str, float] = {}
+    for nuclide, number in nuclei_of(experiment):  # one that is in the formula and a dopant comes twice
+        masses[nuclide.name] = masses.get(nuclide.name, 0.0) + number * (nuclide.mass + nuclide.Z * ELECTRON_MASS)
     return {name: mass / sum(masses.values()) for name, mass in masses.items()}
 
 

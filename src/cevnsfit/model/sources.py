@@ -129,7 +129,7 @@ def _tabulated(given: TabulatedSource, experiment: Experiment) -> sources.Neutri
     emissions = []
     for flavour, ref in given.flavours.items():
         table = experiment.tables[ref.table]
-        spectrum, total = sources.smooth(table.values("e_nu"), table.values(ref.column))
+        spectrum, total = sources.smooth(table.values("e_nu"), given.spectrum(table, ref.column))
         emissions.append(sources.Emission(flavour, (spectrum,), (_ALWAYS,), np.full((1, 1), total)))
     return sources.NeutrinoSource(given.live_time * (1.0 if given.flux is None else given.flux), tuple(emissions))
 

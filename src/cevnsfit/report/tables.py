@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WIDTH: Final = 160
 """Of text that goes into files and pipes."""
 
-_FOLDED: Final = 20
+_FOLDED: Final = 21
 """Length of a word beyond which it may be folded."""
 
 _GAP: Final = 3

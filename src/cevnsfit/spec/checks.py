@@ -13,7 +13,7 @@ from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
 from cevnsfit.spec.observations import covariance, observed_findings
 from cevnsfit.spec.responses import ROOM, response_findings
-from cevnsfit.spec.shapes import Formula, PowerLawFactor, ProductShape, TableFactor, span
+from cevnsfit.spec.shapes import Formula, JointShape, PowerLawFactor, ProductShape, TableFactor, span
 from cevnsfit.spec.systematics import CovarianceVariant, TemplateVariant
 
 if TYPE_CHECKING:
@@ -154,7 +154,13 @@ def _check_shapes(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[st
         else:
             yield from binned(loc, shape, tables, axes)
             if shape.errors is not None:
-                yield from binned((*loc, "errors"), TableColumn(table=shape.table, column=shape.errors), tables, axes, empty=True)
+                yield from _check_errors((*loc, "errors"), shape, shape.errors, axes, tables)
+
+
+def _check_errors(loc: Place, shape: JointShape, errors: str, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
+    """Yield what is wrong with the statistical errors of a shape."""
+    ref = TableColumn(table=shape.table, column=errors)
+    yield from column(loc, ref, tables, lambda table, name: table.errors(name, shape.column).on(axes, name), empty=True)
 
 
 def _check_columns(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:

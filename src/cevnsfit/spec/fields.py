@@ -137,6 +137,19 @@ class TableColumn(Spec):
 # --- what is wrong with them ---------------------------------------------------------------------------------------------------------
 
 
+_WORDS: Final = (
+    ("a valid number, unable to parse string as a number", "a plain number without a unit, such as 1.5e3"),
+    (r"a valid boolean.*", "true or false"),
+    (r"a valid (tuple|list)", "a list, such as [a, b]"),
+    (r"a valid dictionary.*", "a mapping, such as {name: value}"),
+    (r"(Tuple|Dictionary) should have at least (\d+) items? after validation, not (\d+)", r"at least \2 entries are needed, not \3"),
+    (re.escape(f"match pattern '{NAME_PATTERN}'"), "have lower-case letters, digits, - and _ alone, a letter first"),
+    (r"Input tag (.*) found using 'kind' does not match any of the expected tags: ", r"\1 is no kind that is known here: "),
+    ("Unable to extract tag using discriminator 'kind'", "a kind is required"),
+)
+"""What pydantic says, and what is said instead."""
+
+
 def explained(detail: ErrorDetails, loc: Sequence[str | int], schema: type[BaseModel], written: object = None) -> str:
     """Return what is wrong at a location of a schema, where a value is as it is written."""
     if detail["type"] == "extra_forbidden":
@@ -146,7 +159,8 @@ def explained(detail: ErrorDetails, loc: Sequence[str | int], schema: type[BaseM
     if detail["type"] == "missing":
         return "this field is required"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    message = message.replace("a valid number, unable to parse string as a number", "a plain number without a unit, such as 1.5e3")
+    for jargon, words in _WORDS:
+        message = re.sub(jargon, words, message)
     subject = f"'{written}'" if isinstance(written, str | int | float) else "it"
     if detail["type"] == "value_error" and isinstance(written, str) and written not in message:
         return f"'{written}': {message}"

@@ -99,6 +99,17 @@ class TargetSpec(Spec):
             raise ValueError(message)
         return value
 
+    @field_validator("radii")
+    @classmethod
+    def _of_the_material(cls, value: dict[str, Radii], info: ValidationInfo) -> dict[str, Radii]:
+        named = [info.data.get("compound", ""), *info.data.get("dopants", {})]
+        inside = {atom.symbol for text in named if text for atom in parse_formula(text)}
+        for name in value:
+            if inside and name.partition("-")[0] not in inside:
+                message = f"{name} is not in the material, which has {', '.join(sorted(inside))}"
+                raise ValueError(message)
+        return value
+
 
 # --- response ----------------------------------------------------------------------------------------------------------------------
 
@@ -114,7 +125,7 @@ class LinearQuenching(Spec):
     """E_ee = (constant + slope T) T."""
 
     kind: Literal["linear-quenching"]
-    constant: PositiveFloat
+    constant: Annotated[PositiveFloat, Field(le=1)]
     slope: Annotated[float, in_unit("MeVee/MeVnr**2")]
 
 

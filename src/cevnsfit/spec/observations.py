@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from cevnsfit.core.axes import AXIS_UNITS, NUMBER, QUANTITIES, internal, unit_of
-from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.spec.fields import Spec, TablePath, in_unit
 from cevnsfit.spec.findings import remedy
 
@@ -116,7 +116,7 @@ def observation(entry: Observed, axes: Sequence[Axis], tables: Tables) -> Observ
     if entry.counted:
         return Observation(values)
     columns = (entry.error, entry.error) if entry.errors is None else (entry.errors.up, entry.errors.down)
-    up, down = (None if column is None else scale * _in_quadrature(table, axes, column) for column in columns)
+    up, down = (None if column is None else scale * _in_quadrature(table.errors(column, entry.column), axes, column) for column in columns)
     return Observation(values, up, down)
 
 
@@ -205,7 +205,8 @@ def observed_findings(entry: Observed, axes: Sequence[Axis], tables: Tables, *, 
     try:
         values = observation(entry, axes, tables).values
     except CevnsfitError as error:
-        hint = "" if entry.table is None or entry.covariance is not None else remedy(entry.table, entry.column, tables[entry.table])
+        told = entry.table is None or entry.covariance is not None or isinstance(error, UnknownNameError)
+        hint = "" if told else remedy(str(entry.table), entry.column, tables[str(entry.table)])
         yield place, f"{file if entry.covariance is None else entry.covariance.table}: {error}{hint}"
         return
     if entry.counted and np.any(values < 0):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, PositiveFloat, ValidationInfo, field_validator, model_validator
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.units import UnitError, parse
 from cevnsfit.spec.fields import BeamEnergy, Duration, FluxAtDetector, Length, Name, Power, Share, Spec, TableColumn, TablePath, Time, Width
 from cevnsfit.spec.findings import binned, column
 
@@ -285,7 +286,17 @@ class TabulatedSource(SteadySource):
         """Yield what is wrong with its tables."""
         yield from super().findings(axes, tables, written)
         for flavour, ref in self.flavours.items():
-            yield from column(("source", "flavours", flavour), ref, tables, _curve_values)
+            yield from column(("source", "flavours", flavour), ref, tables, self.spectrum)
+
+    def spectrum(self, table: InputTable, name: str) -> NDArray[np.float64]:
+        """Return a curve in neutrinos per MeV, and per cm^2 and s where no `flux` multiplies it; one in [1] is so already."""
+        values, unit = _curve_values(table, name), table.units[name]
+        wanted = "1/MeV" if self.flux is not None else "1/MeV/cm**2/s"
+        try:
+            return values if unit == "1" else values * parse(f"1 {unit}", wanted)
+        except UnitError:
+            message = f"column '{name}' is in [{unit}], where [{wanted}] is wanted{'' if self.flux is None else ' (flux multiplies it)'}"
+            raise CevnsfitError(message) from None
 
 
 def _curve_values(table: InputTable, name: str) -> NDArray[np.float64]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -64,6 +65,14 @@ class InputTable:
             raise UnknownNameError("column", column, self.columns)
         return self.columns[column]
 
+    def errors(self, column: str, of: str) -> InputTable:
+        """Return the table with one column alone, the errors `of` another one; AxisError if they are in other units, such as in % of it."""
+        values = self.values(column)
+        if of in self.units and self.units[column] != self.units[of]:
+            message = f"column '{column}' is in [{self.units[column]}], but the values '{of}' are in [{self.units[of]}]: errors have the unit of their values"
+            raise AxisError(message)
+        return replace(self, columns={column: values})
+
     def matrix(self, column: str) -> NDArray[np.float64]:
         """Return the probabilities of all bins, in C order of the axes, at each recoil energy of a response matrix, shape (bins, n).
 
@@ -103,10 +112,10 @@ class InputTable:
                 f"a binned table is needed ({' x '.join(axis.name for axis in axes)}), but this one has no NAME_low, NAME_high columns"
             )
             raise AxisError(message)
-        if RECOIL in self.columns:
+        values = self.values(column)
+        if values.ndim > len(self.axes):
             message = "the table has a row for each recoil energy and bin, so that it is a response matrix"
             raise AxisError(message)
-        values = self.values(column)
         names = [axis.name for axis in self.axes]
         for axis in axes:
             if axis.name not in names:
@@ -176,8 +185,8 @@ def table_of(names: list[str], units: list[str], data: NDArray[np.float64]) -> I
 
 def _read_numbers(path: Path, *, empty: bool) -> tuple[list[str], list[str], NDArray[np.float64]]:
     if not path.is_file():
-        message = "no such table"
-        raise TableError(None, message)
+        near = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*.csv")], n=1, cutoff=0.8)
+        raise TableError(None, f"no such table{''.join(f'; did you mean {name}?' for name in near)}")
     if path.stat().st_size > MAX_BYTES:
         message = f"the table is larger than {MAX_BYTES // 1_000_000} MB"
         raise TableError(None, message)
@@ -295,8 +304,11 @@ def _check_order(
         cells = ((name, data[place == k, names.index(name)][0], units[names.index(name)]) for name, place, k in first)
         at = ", ".join(f"{name} = {value:g} {unit}" for name, value, unit in cells)
         raise TableError(None, f"{_incomplete(wanted, len(data))}; {len(missing)} missing, the first at {at}")
-    if len(rows) != math.prod(shape):
-        raise TableError(None, _incomplete(wanted, len(data)))
+    twice = np.sort(rows)[1:][np.diff(np.sort(rows)) == 0]
+    if len(twice):
+        again = int(np.flatnonzero(rows == twice[0])[1])
+        at = ", ".join(f"{name} = {data[again, names.index(name)]:g} {units[names.index(name)]}" for name in wanted)
+        raise TableError(None, f"{_incomplete(wanted, len(data))}; {len(twice)} appear twice, the first at {at}")
     highs = zip(axes, places[len(points) :], strict=True)
     fits = all(np.allclose(column(f"{axis.name}_high"), np.asarray(axis.edges[1:])[k], rtol=1e-9, atol=1e-15) for axis, k in highs)
     if np.any(np.diff(rows) < 0) or not fits:

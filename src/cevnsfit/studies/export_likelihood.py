@@ -286,7 +286,8 @@ def simplified(likelihood: Likelihood, ends: tuple[float, float], *, at: Mapping
     joint_at(likelihood, held)
     couplings = [p for p in likelihood.parameters if p.kind == "polynomial" and p.scale == "log" and not p.fixed]
     if "mass" not in likelihood.nonlinear or len(couplings) != 1 or {"mass", couplings[0].name} & set(held):
-        message = f"a simplified likelihood is made over the mass and the coupling of a mediator; {likelihood!r} has other free parameters"
+        own = ", ".join(p.name for p in likelihood.parameters if p.kind != "nuisance" and not p.fixed and p.name not in held)
+        message = f"a simplified likelihood is made over the mass and the coupling of a mediator; this one has other free parameters: {own}"
         raise CevnsfitError(message)
     mass, name = likelihood.nonlinear["mass"], couplings[0].name
     for end in ends:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.sensitivity import DISCOVERY
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from cevnsfit.studies.whatif import WhatIf
 
     Parts = Iterator[str | Sheet]
+
+HIGH: Final = 100.0
+"""Height above the lowest of the minima that are told: the profile is not followed that far up."""
 
 
 def _units(about: About) -> dict[str, str]:
@@ -177,7 +180,8 @@ def intervals(result: Intervals) -> Parts:
 
 
 def _minima(minima: Sequence[tuple[float, float]], lowest: float) -> str:
-    return f"minima (difference in -2 ln lambda): {', '.join(f'{value:.4g} ({nll2 - lowest:+.2f})' for value, nll2 in minima)}"
+    near = [(value, nll2 - lowest) for value, nll2 in minima if nll2 - lowest < HIGH]
+    return f"minima (difference in -2 ln lambda): {', '.join(f'{value:.4g} ({rise:+.2f})' for value, rise in near)}"
 
 
 def discovery(result: Discovery) -> Parts:

@@ -66,6 +66,8 @@ def test_nest_forgives_rounding_only() -> None:
     assert nest(fine, np.array([0.0, 0.3])).tolist() == [[1, 1, 1]]
     with pytest.raises(AxisError, match=r"edges 0\.3001 are not edges"):
         nest(fine, np.array([0.0, 0.3001]))
+    with pytest.raises(AxisError, match=r"edges 0\.01, 0\.02, 0\.03, 0\.04, 0\.05 and more are not edges"):
+        nest(fine, np.linspace(0.0, 0.3, 31))
 
 
 def test_nest_names_edges_outside_the_table() -> None:

@@ -15,6 +15,9 @@ from cevnsfit.core.formulas import Atom, parse_formula, parse_nuclide
         ("Ca(OH)2", {Atom("Ca"): 1.0, Atom("O"): 2.0, Atom("H"): 2.0}),
         ("C2H5OH", {Atom("C"): 2.0, Atom("H"): 6.0, Atom("O"): 1.0}),
         ("Si0.5Ge0.5", {Atom("Si"): 0.5, Atom("Ge"): 0.5}),
+        ("(SiO2)0.5", {Atom("Si"): 0.5, Atom("O"): 1.0}),
+        ("C60", {Atom("C"): 60.0}),
+        ("H2", {Atom("H"): 2.0}),
         ("((CO)2Fe)3", {Atom("C"): 6.0, Atom("O"): 6.0, Atom("Fe"): 3.0}),
     ],
 )
@@ -32,6 +35,9 @@ def test_formulas(text: str, found: dict[Atom, float]) -> None:
         ("CaCO3+6H2O", "write for example CsI"),
         ("CsI@4.5", "write for example CsI"),
         ("Ge[120]", "natural are 70, 72, 73, 74, 76"),
+        ("CaW04", "write for example CsI"),
+        ("Ge76", r"is 76 atoms of Ge; the isotope is written \"Ge\[76\]\", the element Ge$"),
+        ("He3", r"\"He\[3\]\""),
         ("Gee", "write for example CsI"),
     ],
 )

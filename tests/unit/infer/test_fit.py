@@ -273,3 +273,14 @@ def test_a_minimum_without_events_is_at_the_edge_of_the_domain() -> None:
     assert result.lower["mu"] == pytest.approx(-0.5 / 1.7, abs=1e-6)
     assert result.upper["mu"] == pytest.approx(0.0, abs=1e-5)
     assert math.isnan(result.errors["mu"])
+
+
+def test_without_background_and_events_the_strength_ends_above_zero() -> None:
+    """-2 ln lambda is 2 * 0.8 mu: it is 1 at mu = 0.625."""
+    one = np.ones((1, 1))
+    rule = Coefficients(("mu",), np.array([[1]]), one, one, np.array([-1]), np.zeros(1, dtype=np.int64))
+    channel = Channel("c", np.array([[0.8]]), rule, ("s",), np.zeros(1), None, (1,))
+    result = fit(join(ParameterSet((Parameter("mu", "polynomial", 1.0),)), (channel,)))
+    assert result.on_edge
+    assert result.lower["mu"] == pytest.approx(0.0, abs=1e-9)
+    assert result.upper["mu"] == pytest.approx(1 / 1.6, rel=1e-4)

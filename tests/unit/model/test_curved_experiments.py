@@ -513,7 +513,7 @@ def test_impossible_numbers_are_named(tmp_path: Path, factor: Fields, wanted: st
     [
         ({"kind": "polynomial", "slope": 1.5}, "negative, infinite or empty at slope = 1.5"),
         ({"kind": "line", "position": "1 keVee", "width": "0 keVee"}, "negative, infinite or empty"),
-        ({"kind": "line", "position": "9 keVee", "width": "0.1 keVee"}, "nothing in the window"),
+        ({"kind": "line", "position": "9 keVee", "width": "0.1 keVee"}, r"backgrounds\.\w+: its shape has nothing in the window"),
         (
             {"kind": "line", "position": {"value": "1 keVee", "low": "0.3 keVee", "high": "1.4 keVee"}, "width": "1 eVee"},
             "give a narrower range",

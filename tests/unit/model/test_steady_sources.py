@@ -11,6 +11,7 @@ import pytest
 from cevnsfit.core.errors import AxisError, DomainError, SpecError
 from cevnsfit.core.paths import data_root
 from cevnsfit.model.flux import highest_energy
+from cevnsfit.model.signal import mass_fractions
 from cevnsfit.model.sources import source_of
 from cevnsfit.physics.sources import pion_decay_at_rest, smooth
 from cevnsfit.spec.load import load_experiment
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from cevnsfit.spec.load import Experiment
 
 POWER = "kind: reactor, power: 2.96 GW, distance: 10.39 m, live_time: 1 d"
+TABLE = "kind: table, flavours: {nubar_e: {table: flux.csv, column: nubar_e}}, live_time: 10 s, distance: 1 m"
+FLAT = "e_nu [MeV],nubar_e [{}]\n1,2\n2,2\n5,2\n"
 URANIUM = "fissions: {u235: 58 %, u238: 8 %, pu239: 29 %, pu241: 5 %}"
 
 
@@ -90,11 +93,30 @@ def test_the_sun_has_its_flavours(tmp_path: Path) -> None:
 
 
 def test_a_table_is_a_flux_per_energy(tmp_path: Path) -> None:
-    flat = "e_nu [MeV],nubar_e [1/MeV]\n1,2\n2,2\n5,2\n"
-    source = source_of(
-        made(tmp_path, "kind: table, flavours: {nubar_e: {table: flux.csv, column: nubar_e}}, live_time: 10 s, distance: 1 m", table=flat)
-    )
-    assert source.fluence * source.emissions[0].weights.sum() == pytest.approx(80.0, rel=1e-12)
+    for unit, flux, wanted in (
+        ("1", "", 80.0),
+        ("1/MeV/cm**2/s", "", 80.0),
+        ("1/keV/cm**2/s", "", 80e3),
+        ("MeV-1 m-2 s-1", "", 80e-4),
+        ("1/keV", ", flux: 3 / cm**2 / s", 240e3),
+    ):
+        source = source_of(made(tmp_path, TABLE + flux, table=FLAT.format(unit)))
+        assert source.fluence * source.emissions[0].weights.sum() == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("unit", "flux", "wanted"),
+    [
+        ("1/MeV", "", "column 'nubar_e' is in [1/MeV], where [1/MeV/cm**2/s] is wanted"),
+        ("banana", "", "is in [banana]"),
+        ("1/MeV/cm**2/s", ", flux: 3 / cm**2 / s", "where [1/MeV] is wanted (flux multiplies it)"),
+    ],
+)
+def test_a_table_in_another_unit_is_refused(tmp_path: Path, unit: str, flux: str, wanted: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        made(tmp_path, TABLE + flux, table=FLAT.format(unit))
+    assert wanted in str(caught.value)
+    assert "source.flavours.nubar_e: flux.csv: " in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -142,3 +164,11 @@ def test_a_smooth_spectrum_goes_through_its_points_and_holds_one_neutrino() -> N
 def test_what_is_no_spectrum(energies: list[float], densities: list[float], error: type[Exception]) -> None:
     with pytest.raises(error):
         smooth(energies, densities)
+
+
+def test_mass_fractions_of_a_dopant_that_is_in_the_formula_add_up(tmp_path: Path) -> None:
+    made(tmp_path, f"{POWER}, {URANIUM}")
+    experiment = load_experiment(tmp_path, {"target.compound": "CsI", "target.dopants": {"I": 0.1}})
+    fractions = mass_fractions(experiment)
+    assert fractions["I-127"] == pytest.approx(0.1 + 0.9 * 126.904 / (126.904 + 132.905), rel=1e-4)
+    assert sum(fractions.values()) == pytest.approx(1.0, rel=1e-12)

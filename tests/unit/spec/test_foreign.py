@@ -144,6 +144,12 @@ dependent_variables:
     assert experiment.outside == 1
 
 
+def test_a_column_that_is_missing_is_no_question_of_axes(refused: Callable[..., str]) -> None:
+    message = refused("release.yaml", hepdata(errors=", errors: [{symerror: 1}]"), column="Events', error: 'Events sys")
+    assert "unknown column 'Events sys'; did you mean Events, Events error, Events error_up, Events error_down?" in message
+    assert "name its axes" not in message
+
+
 def test_a_curve_may_be_a_table_of_hepdata(make_folder: Make) -> None:
     """The numbers are quoted, the bins stand for their centres, and the second value has no error."""
     stage = "    kind: logistic-efficiency\n    axis: pe\n    amplitude: 0.7\n    steepness: 0.5 / PE\n    position: 10 PE\n"
@@ -195,12 +201,38 @@ def test_qualifiers_tell_columns_of_one_name_apart(refused: Callable[..., str], 
             "values.0.errors: expected symerror: SIGMA, or asymerror: {minus: -DOWN, plus: UP}",
         ),
         (hepdata(ROWS[:-1]), "5 rows, but pe(3) x time(2) need 6"),
+        (hepdata([*ROWS, ROWS[2]]), "7 rows, but pe(3) x time(2) need 6; 1 appear twice, the first at pe_low = 10 PE, time_low = 0 us"),
         (hepdata(value="-1"), "column 'Events' has 6 negative entries"),
         (hepdata().replace("Events", "Evnts"), "release.yaml: unknown column 'Events'; did you mean Evnts?"),
     ],
 )
 def test_tables_of_hepdata_that_are_wrong(refused: Callable[..., str], content: str, message: str) -> None:
     assert message in refused("release.yaml", content)
+
+
+def test_bins_of_recoil_energy_are_no_response_matrix(tmp_path: Path) -> None:
+    """The one axis of a counting release is often the recoil energy."""
+    text = """schema_version: 1
+name: counting
+title: counts in recoil energy
+source: {name: sns, exposure_pot: 1.0e+23, yield_per_pot: 0.08, distance: 20 m}
+target: {compound: Ar, mass: 10 kg}
+axes: {t_recoil: {unit: keVnr, edges: [20, 40, 100]}}
+observed: {table: release.yaml, column: Events}
+backgrounds:
+  neutrons: {shape: {kind: joint, table: 'r.root:h', column: content, errors: error}, count: {kind: absolute, sigma: 20 %}}
+"""
+    table = """independent_variables:
+- {header: {name: Recoil energy, units: keVnr}, values: [{low: 20, high: 40}, {low: 40, high: 100}]}
+dependent_variables:
+- {header: {name: Events}, values: [{value: 7}, {value: 4}]}
+"""
+    (tmp_path / "experiment.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "release.yaml").write_text(table, encoding="utf-8")
+    written(tmp_path / "r.root", {"h": ([1.0, 2.0, 3.0], [20.0, 30.0, 40.0, 100.0])}, ("Recoil energy [keVnr]",))
+    experiment = load_experiment(tmp_path)
+    np.testing.assert_array_equal(experiment.tables["release.yaml"].on(experiment.axes, "Events"), [7.0, 4.0])
+    np.testing.assert_array_equal(experiment.tables["r.root:h"].on(experiment.axes, "content"), [3.0, 3.0])
 
 
 EDGES = [[5.0, 10.0, 20.0, 40.0], [0.0, 1.0, 6.0]]

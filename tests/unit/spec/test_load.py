@@ -167,6 +167,13 @@ BROKEN = [
     pytest.param(
         (("mass: 10 kg", "mass: 10 kg, dopants: {Tl: 60 %, Na: 40 %}"),), (), "target.dopants: the mass fractions", id="all-dopant"
     ),
+    pytest.param(
+        (("mass: 10 kg", "mass: 10 kg, radii: {Ge: {proton: 4 fm, neutron: 4 fm}}"),),
+        (),
+        "target.radii: Ge is not in the material, which has Cs, I",
+        id="radii-of-others",
+    ),
+    pytest.param((("constant: 0.09", "constant: 9"),), (), "quenching.constant: '9' should be less than or equal to 1", id="quenching"),
     pytest.param((("column: observed", "column: obsreved"),), (), "experiment.yaml:24: observed: counts.csv: unknown column", id="column"),
     pytest.param((), (("20,40,1,6,1,0.25\n", ""),), "counts.csv: observed.table: 5 rows", id="table-shape"),
     pytest.param(
@@ -177,6 +184,20 @@ BROKEN = [
     pytest.param((), (("10,20,", "9,20,"),), "counts.csv: observed.table: the bins of axis pe overlap", id="overlap-in-table"),
     pytest.param((("[5, 10, 20, 40]", "[5, 10, 9, 40]"),), (), "experiment.yaml:11: axes.pe: edges must increase", id="overlap"),
     pytest.param((("unit: us", "unit: ns"),), (), "axis time [us]: edges 0.001, 0.006 are not edges of the table", id="ns-for-us"),
+    pytest.param(
+        (("components: [cevns]", "components: cevns"),), (), "flux.components: 'cevns' should be a list, such as [a, b]", id="no-list"
+    ),
+    pytest.param((("shared: true", "shared: flase"),), (), "flux.shared: 'flase' should be true or false", id="no-truth"),
+    pytest.param((("name: toy", "name: A toy"),), (), "name: 'A toy' should have lower-case letters", id="name"),
+    pytest.param((("[0, 1, 6]", "[0]"),), (), "axes.time.edges: at least 2 entries are needed, not 1", id="one-edge"),
+    pytest.param((("{kind: light-yield", "{kind: light"),), (), "'light' is no kind that is known here: 'constant-q", id="no-such-kind"),
+    pytest.param((("{kind: light-yield,", "{"),), (), "response.light_yield: a kind is required", id="no-kind"),
+    pytest.param(
+        (("table: counts.csv, column: observed", "table: count.csv, column: observed"),),
+        (),
+        "count.csv: observed.table: no such table; did you mean counts.csv?",
+        id="file",
+    ),
     pytest.param((("unit: us", "unit: keVee"),), (), "experiment.yaml:12: axes.time: ", id="unit-of-axis"),
     pytest.param((("[0, 1, 6]", "[0, .nan, 6]"),), (), "experiment.yaml:12: axes.time.edges.1", id="nan-edge"),
     pytest.param((("{unit: us, edges: [0, 1, 6]}", "{unit: us, start: 0, stop: 6, bins: 100000000000}"),), (), "axes.time.bins", id="bins"),

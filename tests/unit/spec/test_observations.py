@@ -83,6 +83,10 @@ def test_a_covariance_matrix(make_folder: Make) -> None:
             "experiment.yaml:24: observed: rates.csv: column 'zero' has 6 errors that are not positive (a bin without events has none",
         ),
         ("{table: rates.csv, column: rate, error: rate}", "column 'rate' has 3 errors that are not positive"),
+        (
+            "{table: percent.csv, column: rate, error: up}",
+            "percent.csv: column 'up' is in [%], but the values 'rate' are in [1]: errors have the unit of their values",
+        ),
         ("{table: rates.csv, column: rate, error: upp}", "unknown column 'upp'; did you mean up?"),
         ("{table: rates.csv, column: rate, error: up, errors: {up: up, down: down}}", "give one of error, errors and covariance"),
         ("{table: rates.csv, column: rate, error: up, covariance: {table: cov.csv}}", "give one of error, errors and covariance"),
@@ -96,7 +100,15 @@ def test_a_covariance_matrix(make_folder: Make) -> None:
     ],
 )
 def test_nonsense_is_refused(make_folder: Make, problems: Find, observed: str, text: str) -> None:
-    found = problems(given(make_folder, observed, cov=matrix(positive()), events=b"pe [PE],time [us]\n7,0.5\n"))
+    found = problems(
+        given(
+            make_folder,
+            observed,
+            cov=matrix(positive()),
+            events=b"pe [PE],time [us]\n7,0.5\n",
+            percent=table().replace(b"up [1]", b"up [%]"),
+        )
+    )
     assert any(text in problem for problem in found), found
 
 

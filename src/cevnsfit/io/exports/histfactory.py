@@ -150,7 +150,7 @@ def workspace(joint: Joint, data: Data, values: Mapping[str, float]) -> Exported
     """
     measured = [channel.name for channel in joint.channels if channel.errors is not None]
     if measured:
-        message = f"HistFactory knows Poisson counts alone, {', '.join(measured)} has values with errors; `export-likelihood --to simplified` takes it"
+        message = f"HistFactory knows Poisson counts alone, {', '.join(measured)} has values with errors; `--to simplified` takes them, for a mediator"
         raise CevnsfitError(message)
     joint = replace(joint, channels=tuple(_frozen(channel, joint.parameters, values) for channel in joint.channels))
     parts = {channel.name: families(channel, joint.parameters) for channel in joint.channels}
