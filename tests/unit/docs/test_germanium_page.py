@@ -75,6 +75,7 @@ def test_five_experiments_together(page: str, free: str, column: int) -> None:
 LINDHARD = {"kind": "lindhard-quenching", "z": 32}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "quenching"),
     [
