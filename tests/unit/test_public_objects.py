@@ -71,7 +71,10 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "posterior": lambda _: cf.posterior(strength(), steps=100, ensembles=2),
     "plot": lambda likelihood: cf.plot(likelihood.counts()),
     "region": lambda _: cf.region(
-        cf.build_likelihood(NAMES[0], model="lmu-ltau"), mass=[300.0, 350.0, 400.0], g=np.geomspace(1e-3, 1e-1, 8), toys=cf.Toys(128)
+        cf.build_likelihood(NAMES[0], model="lmu-ltau", changes={"systematics.onset.enabled": False}),
+        mass=[300.0, 350.0, 400.0],
+        g=np.geomspace(1e-3, 1e-1, 8),
+        toys=cf.Toys(128),
     ),
     "scan": lambda likelihood: cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 1e-3, 1e-2]),
     "signal_model": lambda _: cf.signal_model("lmu-ltau"),

@@ -13,6 +13,7 @@ from cevnsfit.studies.validate import absolute, read_published, rows, validate
 NUMBERS = read_published()
 
 
+@pytest.mark.slow
 def test_every_number_is_reproduced_and_shown() -> None:
     found = validate()
     assert [check.id for check in found] == [number.id for number in NUMBERS]

@@ -20,6 +20,7 @@ def predicted(folder: Path, changes: dict[str, object] | None = None) -> float:
     return sum(entry.totals["cevns"] for entry in cf.rates(cf.build_likelihood(folder, model="sm", changes=changes)).values())
 
 
+@pytest.mark.slow
 def test_spectra_that_end_at_8_mev_lack_a_tenth_of_the_counts(tmp_path: Path) -> None:
     """262 with the tables, straight lines between their points, 292 with what ships (independent computation)."""
     if not TABLES.is_dir():

@@ -80,6 +80,7 @@ def test_a_forecast_profiles_what_it_is_asked_to(command: Callable[..., Result],
     assert "cannot be both profiled" in refused(*CCM, "--at", "mass=30", "--profile", "g")
 
 
+@pytest.mark.slow
 def test_an_existing_experiment_can_be_changed_by_its_name(command: Callable[..., Result]) -> None:
     options = (*CCM, "--with", "coherent-csi-2021", "--at", "mass=30", "--json")
     change = "coherent-csi-2021:source.distance"

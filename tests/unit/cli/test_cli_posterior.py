@@ -134,7 +134,7 @@ def test_a_sampler_does_not_continue_the_other_one(
 @pytest.mark.slow
 def test_a_radius_floats_and_is_the_question(command: Callable[..., Result]) -> None:
     """The radius of a model without couplings, with two processes: the numbers do not depend on them."""
-    question = ("posterior", CSI, "-m", "neutron-radius", "--steps", "100", "--walkers", "18", "--ensembles", "2", "--json")
+    question = ("posterior", CSI, "-m", "neutron-radius", "--steps", "100", "--walkers", "20", "--ensembles", "2", "--json")
     found, again = (json.loads(command(*question, *more).stdout) for more in ((), ("-j", "2", "--profile", "r_n", "--poi", "r_n")))
     assert (found["poi"], found["priors"][0]["name"]) == ("r_n", "r_n")
     assert again["marginals"] == found["marginals"]

@@ -22,6 +22,7 @@ def page(project_root: Path) -> str:
     return (project_root / "docs" / "statistics.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_nuisances_are_those_of_the_likelihoods(page: str) -> None:
     found = re.search(r"<!-- nuisances -->\n(.*?)<!-- end -->", page, re.DOTALL)
     assert found is not None

@@ -93,6 +93,7 @@ def test_energies_alone_arrive_with_the_pulse(factorised: Tables, make_csi: Call
     assert flux_of(load_experiment(folder)).slices == 1
 
 
+@pytest.mark.slow
 def test_what_does_not_factorise_stays_apart(factorised: Tables, make_csi: Callable[..., Path]) -> None:
     """Early neutrinos below 30 MeV and late ones above: each time bin has the recoils of its own energies, and tables add up."""
     hard = ENERGIES[:-1] >= 30.0
@@ -125,6 +126,7 @@ def test_nothing_arrives_in_the_window(factorised: Tables, make_csi: Callable[..
         likelihood_of([experiment], "sm")
 
 
+@pytest.mark.slow
 def test_the_released_flux_of_the_sns_agrees_with_muon_decay(shared_data: Path, make_csi: Callable[..., Path], factorised: Tables) -> None:
     folder = make_csi(factorised, extra="    offset: 0 ns\n")
     import_release("sns-flux", shared_data / "sns-flux", folder)
