@@ -112,7 +112,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.slow) if case == "radii" else case for case in CASES])
 def test_the_file_gives_what_the_command_gives(command: Callable[..., Result], here: Path, case: str) -> None:
     text, options = CASES[case]
     path = write(here, text)
