@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from cevnsfit.moments.slepton_loops import gauginos, slepton_contribution, slepton_masses
+from cevnsfit.moments.slepton_loops import slepton_contribution
+from cevnsfit.moments.superpartners import GEV, family, gauginos
 from cevnsfit.physics.constants import ELECTRON_MASS, MUON_MASS
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from cevnsfit.moments.measured import Deviation
 
     Array = NDArray[np.float64]
-
-GEV: Final = 1000.0
-"""MeV in a GeV."""
 
 MASSES: Final = ("M1", "M2", "mu", "selectron_L", "selectron_R", "smuon_L", "smuon_R")
 """Masses of a point, uniform between 100 GeV and 1 TeV each."""
@@ -148,6 +146,7 @@ def _add_moments(columns: dict[str, Array]) -> NDArray[np.bool_]:
     good = np.abs(fields.chargino_mass).min(axis=1) >= _LEP
     for name, lepton, mass in (("a_e", "electron", ELECTRON_MASS), ("a_mu", "muon", MUON_MASS)):
         left, right = (columns[f"s{lepton}_{side}"] * GEV for side in "LR")
-        columns[name] = slepton_contribution(left, right, fields, mass)
-        good &= np.isfinite(columns[name]) & (slepton_masses(left, right, fields, mass)[0].min(axis=1) >= _LEP**2)
+        sleptons = family(left, right, fields, mass)
+        columns[name] = slepton_contribution(sleptons, fields)
+        good &= np.isfinite(columns[name]) & (sleptons.squared.min(axis=1) >= _LEP**2)
     return np.asarray(good, dtype=np.bool_)
