@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _CLOCK: Final = "%Y-%m-%d %H:%M:%S"
 
+_PATIENCE: Final = 50
+_MOMENT: Final = 0.02  # seconds
+
 _log = logging.getLogger(__name__)
 
 
@@ -66,6 +69,12 @@ def _claimed(lock: Path, path: Path) -> TextIO:
 
 
 def _taken(path: Path, file: TextIO) -> ResultError:
+    """Return the error that names the owner, who may need a moment to write its name into the file that it has just locked."""
+    for _ in range(_PATIENCE):
+        file.seek(0)
+        if file.read(1):
+            break
+        time.sleep(_MOMENT)
     return ResultError(f"{path} is being written by {_owner(file)}; let it end, or choose another folder")
 
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -124,3 +125,15 @@ def test_without_locks_the_run_goes_on_with_a_warning(
 @pytest.mark.parametrize(("seconds", "text"), [(-3, "0 s"), (100, "100 s"), (200, "3 min"), (8000, "2 h"), (500_000, "6 d")])
 def test_ages_are_readable(seconds: float, text: str) -> None:
     assert lock._age(seconds) == text
+
+
+def test_an_owner_that_has_not_yet_written_its_name_is_waited_for(tmp_path: Path) -> None:
+    """Between the lock and the name in the file another process may look into it."""
+    path = tmp_path / "scan.zarr"
+    with path.with_name("scan.zarr.lock").open("a+", encoding="utf-8") as file:
+        assert lock._flock(file)
+        later = threading.Timer(0.1, lock._take_over, (file, path))
+        later.start()
+        with pytest.raises(ResultError, match=f"is being written by process {os.getpid()} on "):
+            locked(path).__enter__()
+        later.join()
