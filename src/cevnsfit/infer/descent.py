@@ -50,7 +50,10 @@ at their bounds push templates to zero."""
 REMOTE_ROUNDS: Final = 6
 
 HOPELESS: Final = 1e5
-"""Distance at which the value at the start is kept at once: no nuisance within its bounds brings such a point within `REMOTE`."""
+"""Distance at which a value is kept after `HOPELESS_ROUNDS` evaluations already. Not after the first: a scale of energies that takes the signal out of
+the window brings a point from above 1e5 to below 100 in its first step."""
+
+HOPELESS_ROUNDS: Final = 3
 
 MAX_ROUNDS: Final = 120
 """Evaluations of one point before it goes to iminuit."""
@@ -267,16 +270,17 @@ def _step(bound: BoundLikelihood, state: State, rows: Ints) -> None:
 def _judge(bound: BoundLikelihood, state: State, working: Ints, best: float) -> None:
     """Mark converged points done and points out of rounds failed."""
     running = working[state.status[working] == RUNNING]
-    late, blocked = state.rounds[running] >= REMOTE_ROUNDS, state.blocked[running] & (bound.floor <= FLOOR)
+    rounds, blocked = state.rounds[running], state.blocked[running] & (bound.floor <= FLOOR)
+    late = rounds >= REMOTE_ROUNDS
     inside = ~state.blocked[running] & ~state.pressed[running]
     distance = np.where(inside, state.value[running] - best, 0.0)
     tolerance = np.where(distance > FAR, np.maximum(FAR_TOLERANCE * distance, TOLERANCE), TOLERANCE)
     tolerance = np.maximum(tolerance, np.where(inside, 1e-12 * np.abs(state.value[running]), 0.0))
     state.tolerance[running] = tolerance
     done = (state.edm[running] <= tolerance) & (state.edm[running] >= 0) & ~state.coarse[running]
-    done |= (distance > REMOTE) & late | (distance > HOPELESS)
+    done |= (distance > REMOTE) & late | (distance > HOPELESS) & (rounds >= HOPELESS_ROUNDS)
     state.status[running[done]] = DONE
-    state.status[running[~done & (blocked & late | (state.rounds[running] >= MAX_ROUNDS))]] = FAILED
+    state.status[running[~done & (blocked & late | (rounds >= MAX_ROUNDS))]] = FAILED
 
 
 # --- steps of many points together: plain, and within a trust region -----------------------------------------------------------------

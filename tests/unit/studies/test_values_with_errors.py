@@ -16,6 +16,7 @@ import cevnsfit as cf
 from cevnsfit.cli.main import app
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.paths import data_root
+from cevnsfit.infer.profile import profile
 from cevnsfit.report.spectra import residuals
 
 if TYPE_CHECKING:
@@ -145,3 +146,14 @@ def test_the_modes_of_a_covariance_are_shown(folder: Path) -> None:
     assert "mine.bins_2" in shown
     assert "covariance, mode 2 of 2, 10 negligible ones left out" in shown
     assert cf.fit(cf.build_likelihood(folder, model="sm"), minos=()).parameters["mine.bins_1"]["error"] < 1.0
+
+
+def test_a_scale_of_energies_takes_a_huge_signal_out_of_the_window() -> None:
+    """At the start such points are 1e5 above the best one, at the minimum below 100: the surface over the plane has no step, its contours no islands."""
+    coupling = np.linspace(-1.0, 1.0, 61)[:12]
+    points = np.array([(u, d) for u in coupling for d in coupling])
+    found = profile(cf.build_likelihood("conus-plus-2025", model="nsi").at({}), {"eps_ee_u": points[:, 0], "eps_ee_d": points[:, 1]})
+    rise = found.nll2.reshape(12, 12)
+    assert rise.max() < 120.0  # the best point has less than 1
+    assert np.all(np.diff(rise, axis=0) < 0.0)
+    assert np.all(np.diff(rise, axis=1) < 0.0)
