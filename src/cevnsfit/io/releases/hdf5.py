@@ -12,13 +12,13 @@ import numpy as np
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.core.extras import optional
 from cevnsfit.core.paths import read_bytes
+from cevnsfit.spec.root import LARGEST_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-LARGEST_FILE: Final = 100_000_000
 LARGEST_ARRAY: Final = 50_000_000
 """Bytes of one array when it is not compressed."""
 
