@@ -13,7 +13,7 @@ from cevnsfit.io.releases.lhc import CrossSections, LimitMap
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAP = LimitMap("ATLAS-SUSY-2018-32", "TSlepSlep", "fig. 7c")
+MAP = LimitMap("ATLAS-SUSY-2018-32", "TSlepSlep")
 FIRST = "upperLimits: [[[[9.0E+01*GeV,1.0*GeV],[9.0E+01*GeV,1.0*GeV]],1.5*pb],\n"
 LAST = "[[[1.0E-01*TeV,1.0*GeV],[1.0E-01*TeV,1.0*GeV]],2.5E+01*fb]]\n"
 EXPECTED = "expectedUpperLimits: [[[[9.0E+01*GeV,1.0*GeV],[9.0E+01*GeV,1.0*GeV]],9.9*pb]]\n"
@@ -35,8 +35,9 @@ def test_observed_limits_alone_are_read_in_gev_and_fb(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "is empty, or its rows differ in the number of masses"),
-        (FIRST + "[[[1.0E+02*GeV],[1.0E+02*GeV]],2.5E+01*fb]]", "is empty, or its rows differ"),
+        ("", "should have rows with the masses of slepton, neutralino in each chain"),
+        (FIRST + "[[[1.0E+02*GeV],[1.0E+02*GeV]],2.5E+01*fb]]", "should have rows with the masses of"),
+        (FIRST.replace("9.0E+01*GeV,1.0*GeV]]", "9.5E+01*GeV,1.0*GeV]]"), "has chains of different masses"),
         (FIRST.replace("*pb", "*barn"), r"txt:3: upperLimits: cannot be read; expected \[\[\[MASS\*GeV"),
         (FIRST.replace("1.5*pb", "0.0*pb"), "cannot be read"),
         (FIRST.replace("1.5*pb", "nan*pb"), "cannot be read"),

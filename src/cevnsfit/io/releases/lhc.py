@@ -30,30 +30,71 @@ _ENTRY: Final = re.compile(r"\[{3,4}([^\[\]]+)\],\[([^\[\]]+)\]\],([^\[\],]+)\]{
 _QUANTITY: Final = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)\*(\w+)", re.ASCII)
 
 _ANALYSES: Final = {
-    "ATLAS-SUSY-2018-16": "ATLAS, Phys. Rev. D 101 (2020) 052005, arXiv:1911.12606, doi 10.1103/PhysRevD.101.052005",
-    "ATLAS-SUSY-2018-32": "ATLAS, Eur. Phys. J. C 80 (2020) 123, arXiv:1908.08215, doi 10.1140/epjc/s10052-019-7594-6",
-    "ATLAS-SUSY-2018-41": "ATLAS, Phys. Rev. D 104 (2021) 112010, arXiv:2108.07586, doi 10.1103/PhysRevD.104.112010",
-    "ATLAS-SUSY-2018-42": "ATLAS, arXiv:2205.06013",
-    "ATLAS-SUSY-2019-02": "ATLAS, arXiv:2209.13935",
-    "ATLAS-SUSY-2019-08": "ATLAS, Eur. Phys. J. C 80 (2020) 691, arXiv:1909.09226, doi 10.1140/epjc/s10052-020-8050-3",
-    "ATLAS-SUSY-2019-09": "ATLAS, Eur. Phys. J. C 81 (2021) 1118, arXiv:2106.01676, doi 10.1140/epjc/s10052-021-09749-7",
-    "CMS-SUS-20-001": "CMS, JHEP 04 (2021) 123, arXiv:2012.08600, doi 10.1007/JHEP04(2021)123",
-    "CMS-SUS-21-002": "CMS, Phys. Lett. B 842 (2023) 137460, arXiv:2205.09597, doi 10.1016/j.physletb.2022.137460",
+    "ATLAS-SUSY-2018-16": (
+        "ATLAS, Phys. Rev. D 101 (2020) 052005, arXiv:1911.12606, doi 10.1103/PhysRevD.101.052005",
+        {"TChiWZoff": "fig. aux. 41a", "TSlepSlep": "fig. aux. 44a"},
+    ),
+    "ATLAS-SUSY-2018-32": (
+        "ATLAS, Eur. Phys. J. C 80 (2020) 123, arXiv:1908.08215, doi 10.1140/epjc/s10052-019-7594-6",
+        {"TChiWW": "fig. aux. 3a", "TChipChimSlepSlep": "fig. 7b", "TSlepSlep": "fig. 7c"},
+    ),
+    "ATLAS-SUSY-2018-41": (
+        "ATLAS, Phys. Rev. D 104 (2021) 112010, arXiv:2108.07586, doi 10.1103/PhysRevD.104.112010",
+        {"TChiWH": "fig. aux. 8c", "TChiWW": "fig. aux. 8a", "TChiWZ": "fig. aux. 7b"},
+    ),
+    "ATLAS-SUSY-2018-42": ("ATLAS, arXiv:2205.06013", {"THSCPM1b": "fig. aux. 29e"}),
+    "ATLAS-SUSY-2019-02": ("ATLAS, arXiv:2209.13935", {"TChiWW": "fig. aux. 5", "TSlepSlep": "fig. aux. 4"}),
+    "ATLAS-SUSY-2019-08": (
+        "ATLAS, Eur. Phys. J. C 80 (2020) 691, arXiv:1909.09226, doi 10.1140/epjc/s10052-020-8050-3",
+        {"TChiWH": "fig. aux. 3"},
+    ),
+    "ATLAS-SUSY-2019-09": (
+        "ATLAS, Eur. Phys. J. C 81 (2021) 1118, arXiv:2106.01676, doi 10.1140/epjc/s10052-021-09749-7",
+        {"TChiWH": "fig. 17", "TChiWZ": "fig. aux. 6a", "TChiWZoff": "figs. aux. 6a and 6c"},
+    ),
+    "CMS-SUS-20-001": (
+        "CMS, JHEP 04 (2021) 123, arXiv:2012.08600, doi 10.1007/JHEP04(2021)123",
+        {"TChiWZ": "fig. 11", "TSlepSlep": "fig. 14"},
+    ),
+    "CMS-SUS-21-002": (
+        "CMS, Phys. Lett. B 842 (2023) 137460, arXiv:2205.09597, doi 10.1016/j.physletb.2022.137460",
+        {"TChiWH": "fig. 4c", "TChiWW": "fig. 4a", "TChiWZ": "fig. 4b"},
+    ),
 }
+"""The publication of each analysis, and the figure of each topology."""
+
 _MUONS: Final = "Assumes that as many muons as electrons or more are made: sigma(mu mu) >= sigma(e e)."
+_REMARKS: Final = {
+    "ATLAS-SUSY-2018-16.TChiWZoff": (
+        "The cross section is that into Z* to e e or mu mu and W* to quarks (assumed, as in the public database); with it a pure wino is",
+        "excluded to 223 GeV at a mass difference of 10 GeV, where the publication has 240 GeV.",
+    ),
+    "ATLAS-SUSY-2018-32.TChipChimSlepSlep": (
+        "Assumes the three flavours alike: 4/9 of the cross section are in electrons and muons, half of these in e mu.",
+        _MUONS,
+    ),
+    "ATLAS-SUSY-2018-32.TSlepSlep": (_MUONS,),
+    "CMS-SUS-20-001.TSlepSlep": (_MUONS,),
+}
 _FINAL_STATES: Final = {
-    "TSlepSlep": ("slepton", "pairs of sleptons, each to e or mu + neutralino; electrons and muons, left and right, are summed"),
-    "TChiWW": ("chargino", "C1 C1, each to W + neutralino"),
-    "TChiWZ": ("chargino", "C1 N2 of one mass, to W + neutralino and Z + neutralino"),
-    "TChiWH": ("chargino", "C1 N2 of one mass, to W + neutralino and h(125) + neutralino"),
-    "TChiWZoff": ("chargino", "C1 N2 of one mass, to neutralinos and virtual W and Z"),
+    "TSlepSlep": (
+        ("slepton", "neutralino"),
+        "pairs of sleptons, each to e or mu + neutralino; electrons and muons, left and right, are summed",
+    ),
+    "TChiWW": (("chargino", "neutralino"), "C1 C1, each to W + neutralino"),
+    "TChiWZ": (("chargino", "neutralino"), "C1 N2 of one mass, to W + neutralino and Z + neutralino"),
+    "TChiWH": (("chargino", "neutralino"), "C1 N2 of one mass, to W + neutralino and h(125) + neutralino"),
+    "TChiWZoff": (("chargino", "neutralino"), "C1 N2 of one mass, to neutralinos and virtual W and Z"),
     "TChipChimSlepSlep": (
-        "chargino",
+        ("chargino", "slepton", "neutralino"),
         "C1 C1 to leptons, neutrinos and neutralinos through sleptons or sneutrinos half way between the masses",
     ),
-    "THSCPM1b": ("chargino", "pairs of charged particles that leave the detector"),
+    "THSCPM1b": (("chargino",), "pairs of charged particles that leave the detector"),
 }
-"""What decays, and to what, by the name of the topology."""
+"""The masses of a chain and the final state, by the name of the topology."""
+
+_APART: Final = ("TChiWZoff",)
+"""Topologies with a second plane, in which the masses of C1 and N2 differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +105,10 @@ class LimitMap:
     ----------
     analysis, topology
         Their names; the file is `limits/ANALYSIS.TOPOLOGY.txt`.
-    figure
-        Of the publication or of its auxiliary material.
-    remarks
-        What the map assumes, and what the cross section includes.
     """
 
     analysis: str
     topology: str
-    figure: str
-    remarks: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -95,18 +130,23 @@ class LimitMap:
         wanted = "expected [[[MASS*GeV, ...],[MASS*GeV, ...]],LIMIT*fb or *pb]"
         problems = [Problem(str(path), number, "upperLimits", f"cannot be read; {wanted}") for number, row in rows if row is None]
         values = [row for _, row in rows if row is not None]
-        if not problems and len({len(row) for row in values}) != 1:
-            problems = [Problem(str(path), None, "upperLimits", "is empty, or its rows differ in the number of masses")]
+        names = _FINAL_STATES[self.topology][0]
+        if not problems and {len(row) for row in values} != {2 * len(names) + 1}:
+            problems = [Problem(str(path), None, "upperLimits", f"should have rows with the masses of {', '.join(names)} in each chain")]
         if problems:
             raise SpecError(problems[:PROBLEMS_PER_FILE])
-        return np.array(values)
+        found = np.array(values)
+        if self.topology not in _APART and np.any(found[:, : len(names)] != found[:, len(names) : -1]):
+            raise SpecError([Problem(str(path), None, "upperLimits", "has chains of different masses; expected the same")])
+        return found
 
     def about(self) -> tuple[str, ...]:
         """Return the comment lines of the table."""
+        publication, figures = _ANALYSES[self.analysis]
         return (
             f"Upper limits on cross sections at 13 TeV, 95 % confidence level: {_FINAL_STATES[self.topology][1]}.",
-            f"source: {_ANALYSES[self.analysis]}; {self.figure}, from HEPData through a public database (2024)",
-            *self.remarks,
+            f"source: {publication}; {figures[self.topology]}, from HEPData through a public database (2024)",
+            *_REMARKS.get(self.key, ()),
         )
 
 
@@ -165,41 +205,7 @@ class CrossSections:
         return np.stack([rows[:, 0] * mass_scale, rows[:, 1] * scale, np.max(sizes, axis=0) * scale], axis=1)
 
 
-_LIMITS: Final = (
-    LimitMap(
-        "ATLAS-SUSY-2018-16",
-        "TChiWZoff",
-        "fig. aux. 41a",
-        (
-            "The cross section is that into Z* to e e or mu mu and W* to quarks (assumed, as in the public database); with it a pure wino is",
-            "excluded to 223 GeV at a mass difference of 10 GeV, where the publication has 240 GeV.",
-        ),
-    ),
-    LimitMap("ATLAS-SUSY-2018-16", "TSlepSlep", "fig. aux. 44a"),
-    LimitMap("ATLAS-SUSY-2018-32", "TChiWW", "fig. aux. 3a"),
-    LimitMap(
-        "ATLAS-SUSY-2018-32",
-        "TChipChimSlepSlep",
-        "fig. 7b",
-        ("Assumes the three flavours alike: 4/9 of the cross section are in electrons and muons, half of these in e mu.", _MUONS),
-    ),
-    LimitMap("ATLAS-SUSY-2018-32", "TSlepSlep", "fig. 7c", (_MUONS,)),
-    LimitMap("ATLAS-SUSY-2018-41", "TChiWH", "fig. aux. 8c"),
-    LimitMap("ATLAS-SUSY-2018-41", "TChiWW", "fig. aux. 8a"),
-    LimitMap("ATLAS-SUSY-2018-41", "TChiWZ", "fig. aux. 7b"),
-    LimitMap("ATLAS-SUSY-2018-42", "THSCPM1b", "fig. aux. 29e"),
-    LimitMap("ATLAS-SUSY-2019-02", "TChiWW", "fig. aux. 5"),
-    LimitMap("ATLAS-SUSY-2019-02", "TSlepSlep", "fig. aux. 4"),
-    LimitMap("ATLAS-SUSY-2019-08", "TChiWH", "fig. aux. 3"),
-    LimitMap("ATLAS-SUSY-2019-09", "TChiWH", "fig. 17"),
-    LimitMap("ATLAS-SUSY-2019-09", "TChiWZ", "fig. aux. 6a"),
-    LimitMap("ATLAS-SUSY-2019-09", "TChiWZoff", "figs. aux. 6a and 6c"),
-    LimitMap("CMS-SUS-20-001", "TChiWZ", "fig. 11"),
-    LimitMap("CMS-SUS-20-001", "TSlepSlep", "fig. 14", (_MUONS,)),
-    LimitMap("CMS-SUS-21-002", "TChiWH", "fig. 4c"),
-    LimitMap("CMS-SUS-21-002", "TChiWW", "fig. 4a"),
-    LimitMap("CMS-SUS-21-002", "TChiWZ", "fig. 4b"),
-)
+_LIMITS: Final = tuple(LimitMap(analysis, topology) for analysis, (_, figures) in _ANALYSES.items() for topology in figures)
 
 _SECTIONS: Final = {
     "sleptons_left.csv": CrossSections("13TeVslepslep_pdf4lhc15_ll", "pairs of left selectrons, PDF4LHC15"),
@@ -227,13 +233,13 @@ def _tables(files: Arrays) -> dict[str, Table]:
     tables = {"ATLAS-SUSY-2018-19.disappearing.csv": _TRACKS}
     for entry in _LIMITS:
         rows = files[entry.key]
-        half = rows.shape[1] // 2
-        alike = np.all(rows[:, :half] == rows[:, half : 2 * half], axis=1)
-        names = (_FINAL_STATES[entry.topology][0], *{1: (), 2: ("neutralino",), 3: ("slepton", "neutralino")}[half])
+        names = _FINAL_STATES[entry.topology][0]
+        half = len(names)
+        alike = np.all(rows[:, :half] == rows[:, half:-1], axis=1)
         tables[f"{entry.key}.csv"] = Table(entry.about(), _columns(rows[alike][:, [*range(half), -1]], names))
         if not alike.all():
             # N2 first, C1 half way between it and the lightest one
-            apart = rows[~alike][:, [half, 0, half - 1, -1]]
+            apart = rows[~alike][:, [2, 0, 1, -1]]
             about = (*entry.about(), "Higgsinos: the mass of C1 lies half way between those of both neutralinos.")
             tables[f"{entry.key}-higgsino.csv"] = Table(about, _columns(apart, ("chargino", "neutralino2", "neutralino")))
     for name, process in _SECTIONS.items():
