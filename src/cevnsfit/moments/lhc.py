@@ -58,6 +58,7 @@ _FACTORS: Final = {"ATLAS-SUSY-2018-16.TChiWZoff": 0.0673 * 0.674}
 
 _LIGHT_PER_NS: Final = 29.9792458
 _TRACKS: Final = "disappearing"
+_STABLE: Final = "THSCPM1b"
 _PURE: Final = 0.9  # share of wino or higgsino of a pure state
 _LIFETIMES: Final = (0.9, 5.0)  # lifetimes to which the reach at one lifetime applies: a longer one reaches further, to about 1 ns
 
@@ -248,17 +249,25 @@ def _interpolated(points: Array, logarithm: Array) -> Callable[[Array], Array]:
 def _ratios(partners: Superpartners, modes: Decays, maps: LhcMaps) -> tuple[Array, Flags]:
     """Return the ratios of all maps, NaN where one does not apply, and where the signal lacks muons, shape (maps, n) each."""
     signals = _signals(partners, modes, maps)
+    visible = _charged_lightest(partners)
     ratios = np.full((len(maps), len(modes.splitting)), np.nan)
     lacking = np.zeros(ratios.shape, dtype=np.bool_)
     for entry, ratio, fewer in zip(maps.maps, ratios, lacking, strict=True):
         for signal in signals[entry.topology]:
-            where = np.flatnonzero(signal.section > 0.0)
+            where = np.flatnonzero((signal.section > 0.0) & ~(visible & (entry.topology != _STABLE)))
             masses = np.stack([signal.masses[name][where] for name in entry.masses], axis=1)
             found = _FACTORS.get(entry.name, 1.0) * signal.section[where] / entry.limit(masses)
             higher = found > np.where(np.isnan(ratio[where]), 0.0, ratio[where])
             ratio[where[higher]] = found[higher]
             fewer[where[higher]] = np.broadcast_to(signal.fewer_muons, signal.section.shape)[where[higher]]
     return ratios, lacking
+
+
+def _charged_lightest(partners: Superpartners) -> Flags:
+    """Return where N1 decays to a lighter charged superpartner, so that it is not missing energy, shape (n,)."""
+    fields = partners.gauginos
+    charged = np.min([fields.chargino_mass[:, 1] ** 2, *(family.squared.min(axis=1) for family in partners.sleptons.values())], axis=0)
+    return np.asarray(charged < np.min(fields.neutralino_mass**2, axis=1))
 
 
 def _signals(partners: Superpartners, modes: Decays, maps: LhcMaps) -> dict[str, list[_Signal]]:
@@ -286,7 +295,7 @@ def _signals(partners: Superpartners, modes: Decays, maps: LhcMaps) -> dict[str,
         "TChiWH": on_shell["h"],
         "TChiWZoff-higgsino": [_higgsino_signal(chargino, masses, mixed[:, 1], modes)],
         "TChipChimSlepSlep": [_Signal(through, of_chargino, modes.chargino["mu"] < 0.99 * modes.chargino["e"])],
-        "THSCPM1b": [_Signal(pairs * stable, of_chargino)],
+        _STABLE: [_Signal(pairs * stable, of_chargino)],
         _TRACKS: [
             _Signal(_track_ratio(pairs + np.nansum(mixed[:, :2], axis=1), wino_share(fields), modes, maps, row), of_chargino)
             for row in range(len(maps.tracks["lifetime"]))

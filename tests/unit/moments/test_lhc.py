@@ -122,11 +122,22 @@ def test_outside_of_all_maps_a_point_is_not_tested(lightest: float, selectron: t
     assert explain(model((lightest, FAR, FAR), selectron=selectron), fractions(), maps) == ()
 
 
-def test_a_tachyon_is_not_tested(maps: LhcMaps) -> None:
-    partners = model(selectron=(300.0, 300.0))
-    family = replace(partners.sleptons["e"], squared=np.array([[9e10, -9e10]]))
-    found = judge(replace(partners, sleptons={**partners.sleptons, "e": family}), fractions(), maps)
-    assert found.ratio == pytest.approx(judge(model(selectron=(300.0, FAR)), fractions(), maps).ratio, rel=1e-9)
+@pytest.mark.parametrize("squared", [-9e10, 99.0**2 * 1e6])
+def test_nothing_is_tested_where_the_lightest_neutralino_decays_to_a_slepton(squared: float, maps: LhcMaps) -> None:
+    """It is no missing energy then; a sneutrino below it leaves it invisible."""
+    partners = model(selectron=(300.0, 300.0), smuon=(FAR, 300.0))
+    family = replace(partners.sleptons["mu"], squared=np.array([[9e10, squared]]))
+    found = judge(replace(partners, sleptons={**partners.sleptons, "mu": family}), fractions(w=1.0, z=1.0), maps)
+    assert math.isnan(found.ratio[0])
+    light = model(selectron=(300.0, 300.0), sneutrino=90.0)
+    assert judge(light, fractions(), maps).ratio == pytest.approx(judge(model(selectron=(300.0, 300.0)), fractions(), maps).ratio, rel=1e-9)
+
+
+def test_a_stable_chargino_below_all_neutralinos_is_tested(maps: LhcMaps) -> None:
+    partners = model((FAR, 300.0, FAR), selectron=(400.0, 400.0))
+    fields = replace(partners.gauginos, chargino_mass=np.array([[FAR, 299.9]]) * GEV)
+    found = explain(replace(partners, gauginos=fields), fractions(w=1.0, length=math.inf), maps)
+    assert [test.name for test in found] == ["ATLAS-SUSY-2018-42.THSCPM1b"]
 
 
 def test_no_points(maps: LhcMaps) -> None:
