@@ -188,8 +188,8 @@ def radiative_width(parent: Array, lsp: Array, moment: Array) -> Array:
         K in 1/MeV.
     """
     size = np.maximum(np.abs(parent), np.finfo(np.float64).tiny)
-    effective = math.sqrt(4.0 * math.pi * FINE_STRUCTURE) * size * moment / (16.0 * math.pi**2)
-    return np.asarray(effective**2 / (8.0 * math.pi * size**2) * (np.maximum(size**2 - lsp**2, 0.0) / size) ** 3)
+    magnetic = math.sqrt(4.0 * math.pi * FINE_STRUCTURE) * moment / (16.0 * math.pi**2)
+    return np.asarray(magnetic**2 / (8.0 * math.pi) * (np.maximum(size**2 - lsp**2, 0.0) / size) ** 3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
