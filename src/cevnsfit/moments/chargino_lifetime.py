@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.moments.couplings import w_couplings
+from cevnsfit.moments.couplings import w_couplings, wino_share
 from cevnsfit.moments.superpartners import G2, SIN2_THETA_Z
 from cevnsfit.moments.widths import phase_space
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, HBAR_C, MUON_MASS, PION_MASS, W_MASS
@@ -55,7 +55,7 @@ def chargino_splitting(fields: Gauginos) -> Array:
         In the order of masses (`couplings.ordered`).
     """
     mass = np.abs(fields.chargino_mass[:, 0])
-    wino = 0.5 * (fields.u[:, 0, 0] ** 2 + fields.v[:, 0, 0] ** 2)
+    wino = wino_share(fields)
     loop = wino * wino_loop(mass) + (1.0 - wino) * higgsino_loop(mass)
     return np.asarray(mass - np.abs(fields.neutralino_mass[:, 0]) + loop)
 
@@ -92,7 +92,7 @@ def chargino_length(fields: Gauginos, splitting: Array) -> Array:
     light = np.abs(fields.neutralino_mass[:, :2])
     gap = np.maximum(splitting[:, None] - (light - light[:, :1]), 0.0)
     sign = np.sign(fields.chargino_mass[:, :1] * fields.neutralino_mass[:, :2])
-    left, right = (g / G2 for g in w_couplings(fields, slice(0, 2)))
+    left, right = (g / G2 for g in w_couplings(fields, slice(2)))
     vector, axial = left + sign * right, left - sign * right
     beta = FERMI_CONSTANT**2 * gap**5 * (vector**2 + 3.0 * axial**2) / (30.0 * math.pi**3)
     electrons, pions = beta * _beta_phase_space(gap, ELECTRON_MASS), _pion_width(light, gap, vector, axial)

@@ -12,7 +12,7 @@ S. P. Martin and J. D. Wells, Phys. Rev. D 64, 035003 (2001), arXiv:hep-ph/01030
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -59,9 +59,33 @@ def slepton_couplings(sleptons: Sleptons, fields: Gauginos) -> tuple[Array, Arra
     return n_left, n_right
 
 
-def sneutrino_coupling(fields: Gauginos) -> Array:
-    """Return n of nubar n P_R chi sneutrino, shape (n, neutralinos)."""
-    return np.asarray((G1 * fields.neutralino[:, :, 0] - G2 * fields.neutralino[:, :, 1]) / math.sqrt(2.0))
+@dataclass(frozen=True, slots=True, eq=False)
+class Vertices:
+    """One family of sleptons and what couples it to the k neutralinos of n points.
+
+    Attributes
+    ----------
+    lepton_mass, masses, sneutrino
+        Of the lepton, of its sleptons, shape (n, 2), and of the sneutrino, shape (n,); 0 for tachyons.
+    left, right, neutral
+        n^L and n^R of lepton and slepton, shape (n, k, 2), and n of nubar n P_R chi sneutrino, shape (n, k).
+    """
+
+    lepton_mass: float
+    masses: Array
+    sneutrino: Array
+    left: Array
+    right: Array
+    neutral: Array
+
+    @classmethod
+    def of(cls, sleptons: Sleptons, fields: Gauginos, direct: float | Array = 0.0) -> Vertices:
+        """Return those of one family; `direct`, shape (n, 1), adds a gaugino with a charge of lepton number."""
+        masses, sneutrino = np.sqrt(np.maximum(sleptons.squared, 0.0)), np.sqrt(np.maximum(sleptons.sneutrino, 0.0))
+        left, right = slepton_couplings(sleptons, fields)
+        charge = np.reshape(direct, (-1, 1, 1)) * sleptons.mixing.swapaxes(1, 2)
+        neutral = (G1 * fields.neutralino[:, :, 0] - G2 * fields.neutralino[:, :, 1]) / math.sqrt(2.0)
+        return cls(sleptons.lepton_mass, masses, sneutrino, left + charge[:, :1], right + charge[:, 1:], neutral + direct)
 
 
 def chargino_couplings(fields: Gauginos, lepton_mass: float) -> tuple[Array, Array]:
@@ -89,12 +113,14 @@ def higgs_coupling(first: Array, second: Array, tan_beta: Array) -> Array:
     return 0.5 * G2 * (gaugino[0] * higgsino[1] + gaugino[1] * higgsino[0])
 
 
-def w_couplings(fields: Gauginos, states: int | slice) -> tuple[Array, Array]:
-    """Return g_L and g_R of chibar gamma^mu (g_L P_L + g_R P_R) C1 W_mu for neutralinos (Haber and Kane, C37)."""
-    rows = fields.neutralino[:, states]
-    v, u = fields.v[:, 0], fields.u[:, 0]
-    if rows.ndim == 3:
-        v, u = v[:, None], u[:, None]
+def w_couplings(fields: Gauginos, states: slice) -> tuple[Array, Array]:
+    """Return g_L and g_R of chibar gamma^mu (g_L P_L + g_R P_R) C1 W_mu for neutralinos, shape (n, states) each (Haber and Kane, C37)."""
+    rows, u, v = fields.neutralino[:, states], fields.u[:, :1], fields.v[:, :1]
     left = rows[..., 1] * v[..., 0] - rows[..., 3] * v[..., 1] / math.sqrt(2.0)
     right = rows[..., 1] * u[..., 0] + rows[..., 2] * u[..., 1] / math.sqrt(2.0)
     return G2 * left, G2 * right
+
+
+def wino_share(fields: Gauginos) -> Array:
+    """Return the wino's part of C1, (U_11^2 + V_11^2)/2, shape (n,), for states in the order of masses."""
+    return np.asarray(0.5 * (fields.u[:, 0, 0] ** 2 + fields.v[:, 0, 0] ** 2))

@@ -19,12 +19,11 @@ import numpy as np
 
 from cevnsfit.moments.chargino_lifetime import chargino_length, chargino_splitting
 from cevnsfit.moments.couplings import (
+    Vertices,
     chargino_couplings,
     higgs_coupling,
     neutrino_couplings,
     ordered,
-    slepton_couplings,
-    sneutrino_coupling,
     w_couplings,
     z_coupling,
 )
@@ -137,44 +136,31 @@ class _Family:
 
     Attributes
     ----------
-    lepton_mass, masses, sneutrino_mass
-        Of the lepton, of its sleptons, shape (n, 2), and of the sneutrino, shape (n,).
-    left, right, neutral
-        Couplings of neutralinos to lepton and slepton, shape (n, 4, 2), and to neutrino and sneutrino, shape (n, 4).
-    charged, weak, flip
-        Couplings of charginos to neutrino and slepton, shape (n, 2, 2), and to lepton and sneutrino, shape (n, 2).
+    neutral
+        Masses and couplings to the neutralinos.
+    weak, flip, charged
+        Couplings of charginos to lepton and sneutrino, shape (n, 2), and to neutrino and slepton, shape (n, 2, 2).
     slepton, sneutrino
         Their fractions to N1 and a lepton, shapes (n, 2) and (n,).
     """
 
-    lepton_mass: float
-    masses: Array
-    sneutrino_mass: Array
-    left: Array
-    right: Array
-    neutral: Array
-    charged: Array
+    neutral: Vertices
     weak: Array
     flip: Array
+    charged: Array
     slepton: Array
     sneutrino: Array
 
     @classmethod
     def of(cls, sleptons: Sleptons, fields: Gauginos) -> _Family:
-        lepton = sleptons.lepton_mass
-        masses, sneutrino = np.sqrt(np.maximum(sleptons.squared, 0.0)), np.sqrt(np.maximum(sleptons.sneutrino, 0.0))
-        left, right = slepton_couplings(sleptons, fields)
-        neutral, charged = sneutrino_coupling(fields), neutrino_couplings(sleptons, fields)
-        weak, flip = chargino_couplings(fields, lepton)
-        to_lepton = scalar_to_fermions(masses[:, None], lepton, fields.neutralino_mass[:, :, None], left, -right)
-        to_neutrino = scalar_to_fermions(masses[:, None], 0.0, fields.chargino_mass[:, :, None], charged)
-        invisible = scalar_to_fermions(sneutrino[:, None], 0.0, fields.neutralino_mass, neutral)
-        visible = scalar_to_fermions(sneutrino[:, None], lepton, fields.chargino_mass, weak, flip)
-        return cls(
-            *(lepton, masses, sneutrino, left, right, neutral, charged, weak, flip),
-            slepton=_ratio(to_lepton[:, 0], to_lepton.sum(axis=1) + to_neutrino.sum(axis=1)),
-            sneutrino=_ratio(invisible[:, 0], invisible.sum(axis=1) + visible.sum(axis=1)),
-        )
+        own, charged = Vertices.of(sleptons, fields), neutrino_couplings(sleptons, fields)
+        weak, flip = chargino_couplings(fields, own.lepton_mass)
+        to_lepton = scalar_to_fermions(own.masses[:, None], own.lepton_mass, fields.neutralino_mass[:, :, None], own.left, -own.right)
+        to_neutrino = scalar_to_fermions(own.masses[:, None], 0.0, fields.chargino_mass[:, :, None], charged)
+        invisible = scalar_to_fermions(own.sneutrino[:, None], 0.0, fields.neutralino_mass, own.neutral)
+        visible = scalar_to_fermions(own.sneutrino[:, None], own.lepton_mass, fields.chargino_mass, weak, flip)
+        slepton = _ratio(to_lepton[:, 0], to_lepton.sum(axis=1) + to_neutrino.sum(axis=1))
+        return cls(own, weak, flip, charged, slepton, _ratio(invisible[:, 0], invisible.sum(axis=1) + visible.sum(axis=1)))
 
 
 def _ratio(part: Array, total: Array) -> Array:
@@ -184,68 +170,55 @@ def _ratio(part: Array, total: Array) -> Array:
 
 def _chargino(fields: Gauginos, families: Mapping[str, _Family], splitting: Array) -> tuple[dict[str, Array], NDArray[np.bool_]]:
     """Return the fractions of C1, and where it decays to two particles."""
-    mass = fields.chargino_mass[:, 0]
-    g_left, g_right = w_couplings(fields, 0)
-    widths = {"W": fermion_to_vector(mass, fields.neutralino_mass[:, 0], W_MASS, g_left, g_right)}
+    mass = fields.chargino_mass[:, :1]
+    widths = {"W": fermion_to_vector(mass, fields.neutralino_mass[:, :1], W_MASS, *w_couplings(fields, slice(1)))[:, 0]}
     total = widths["W"]
     for name, family in families.items():
-        to_sneutrino = fermion_to_scalar(mass, family.lepton_mass, family.sneutrino_mass, family.weak[:, 0], family.flip[:, 0])
-        to_slepton = fermion_to_scalar(mass[:, None], 0.0, family.masses, family.charged[:, 0])
+        own = family.neutral
+        to_sneutrino = fermion_to_scalar(mass[:, 0], own.lepton_mass, own.sneutrino, family.weak[:, 0], family.flip[:, 0])
+        to_slepton = fermion_to_scalar(mass, 0.0, own.masses, family.charged[:, 0])
         total = total + to_sneutrino + to_slepton.sum(axis=1)
         widths[name] = to_sneutrino * family.sneutrino + (to_slepton * family.slepton).sum(axis=1)
     prompt = total > 0.0
     fractions = {name: _ratio(widths[name], total) for name in ("W", "e", "mu")}
-    fractions["W"] = np.where(prompt, fractions["W"], np.where(splitting > 0.0, 1.0, 0.0))
     fractions["other"] = np.where(prompt, np.maximum(1.0 - sum(fractions.values()), 0.0), 0.0)
+    fractions["W"] = np.where(prompt, fractions["W"], np.where(splitting > 0.0, 1.0, 0.0))
     return fractions, prompt
 
 
 def _neutralinos(fields: Gauginos, families: Mapping[str, _Family]) -> dict[str, Array]:
     """Return the fractions of N2 and N3."""
-    mass = fields.neutralino_mass[:, 1:3]
-    first, second = (_Neutral.of(fields, j) for j in (0, 1))
-    g_left, g_right = w_couplings(fields, slice(1, 3))
-    widths = {
-        "Z": fermion_to_vector(mass, first.mass, Z_MASS, first.axial, -first.axial),
-        "h": fermion_to_scalar(mass, first.mass, HIGGS_MASS, first.scalar, first.scalar),
-    }
-    total = widths["Z"] + widths["h"] + 2.0 * fermion_to_vector(mass, fields.chargino_mass[:, :1], W_MASS, g_left, g_right)
-    total = total + fermion_to_vector(mass, second.mass, Z_MASS, second.axial, -second.axial)
-    total = total + fermion_to_scalar(mass, second.mass, HIGGS_MASS, second.scalar, second.scalar)
+    mass, heavy = fields.neutralino_mass[:, 1:3], fields.neutralino[:, 1:3]
+    axial = [z_coupling(heavy, fields.neutralino[:, j : j + 1]) for j in (0, 1)]
+    widths, total = {}, 2.0 * fermion_to_vector(mass, fields.chargino_mass[:, :1], W_MASS, *w_couplings(fields, slice(1, 3)))
+    for j in (1, 0):  # to N1 last: the widths that are kept
+        product, scalar = (
+            fields.neutralino_mass[:, j : j + 1],
+            higgs_coupling(heavy, fields.neutralino[:, j : j + 1], fields.tan_beta[:, None]),
+        )
+        widths["Z"] = fermion_to_vector(mass, product, Z_MASS, axial[j], -axial[j])
+        widths["h"] = fermion_to_scalar(mass, product, HIGGS_MASS, scalar, scalar)
+        total += widths["Z"] + widths["h"]
     for name, family in families.items():
-        left, right = family.left[:, 1:3], family.right[:, 1:3]
-        charged = 2.0 * fermion_to_scalar(mass[:, :, None], family.lepton_mass, family.masses[:, None], left, -right)
-        total = total + charged.sum(axis=2)
-        total = total + 2.0 * fermion_to_scalar(mass, 0.0, family.sneutrino_mass[:, None], family.neutral[:, 1:3])
+        own = family.neutral
+        charged = 2.0 * fermion_to_scalar(mass[:, :, None], own.lepton_mass, own.masses[:, None], own.left[:, 1:3], -own.right[:, 1:3])
+        total += charged.sum(axis=2) + 2.0 * fermion_to_scalar(mass, 0.0, own.sneutrino[:, None], own.neutral[:, 1:3])
         widths[name] = (charged * family.slepton[:, None]).sum(axis=2)
     fractions = {name: _ratio(widths[name], total) for name in ("Z", "h", "e", "mu")}
     closed = np.nonzero(total == 0.0)
-    fractions["Z"][closed] = _virtual_z(fields, (first, second), closed)
+    fractions["Z"][closed] = _virtual_z(fields, axial, closed)
     fractions["other"] = np.maximum(1.0 - sum(fractions.values()), 0.0)
     return fractions
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Neutral:
-    """A lighter neutralino, with its couplings to Z (axial) and h of N2 and N3: mass (n, 1), couplings (n, 2)."""
-
-    mass: Array
-    axial: Array
-    scalar: Array
-
-    @classmethod
-    def of(cls, fields: Gauginos, j: int) -> _Neutral:
-        heavy, light = fields.neutralino[:, 1:3], fields.neutralino[:, j : j + 1]
-        return cls(fields.neutralino_mass[:, j : j + 1], z_coupling(heavy, light), higgs_coupling(heavy, light, fields.tan_beta[:, None]))
-
-
-def _virtual_z(fields: Gauginos, lighter: tuple[_Neutral, _Neutral], where: tuple[NDArray[np.intp], ...]) -> Array:
+def _virtual_z(fields: Gauginos, axial: list[Array], where: tuple[NDArray[np.intp], ...]) -> Array:
     """Return the fraction of Z* and N1 beside W* and C1, and Z* and N2, for the neutralinos (point, 0 or 1) at `where`."""
     point, state = where
     parent = fields.neutralino_mass[point, state + 1]
     to_first, to_second = (
-        fermion_to_virtual(parent, light.mass[point, 0], Z_BOSON, light.axial[where], -light.axial[where]) for light in lighter
+        fermion_to_virtual(parent, fields.neutralino_mass[point, j], Z_BOSON, axial[j][where], -axial[j][where]) for j in (0, 1)
     )
     g_left, g_right = (g[where] for g in w_couplings(fields, slice(1, 3)))
-    to_chargino = 2.0 * fermion_to_virtual(parent, fields.chargino_mass[point, 0], W_BOSON, g_left, g_right)
-    return _ratio(to_first, to_first + to_second + to_chargino)
+    return _ratio(
+        to_first, to_first + to_second + 2.0 * fermion_to_virtual(parent, fields.chargino_mass[point, 0], W_BOSON, g_left, g_right)
+    )

@@ -80,7 +80,7 @@ def test_lepton_couplings_are_charges_without_yukawas() -> None:
     # -sqrt2 (g T3 + g' Y), left and right antiparticle
     np.testing.assert_allclose(np.abs(left[0, :2]), [[G1 / math.sqrt(2.0), 0.0], [G2 / math.sqrt(2.0), 0.0]], atol=1e-15)
     np.testing.assert_allclose(np.abs(right[0, :2]), [[0.0, math.sqrt(2.0) * G1], [0.0, 0.0]], atol=1e-15)
-    np.testing.assert_allclose(couplings.sneutrino_coupling(pure)[0, :2], [G1 / math.sqrt(2.0), -G2 / math.sqrt(2.0)])
+    np.testing.assert_allclose(couplings.Vertices.of(sleptons, pure).neutral[0, :2], [G1 / math.sqrt(2.0), -G2 / math.sqrt(2.0)])
     # sums over all states are those of the unmixed fields, with the Yukawa coupling as well
     sleptons = family([3e5] * 3, [2e5] * 3, fields, MUON_MASS)
     y = couplings.yukawa(fields, MUON_MASS)
