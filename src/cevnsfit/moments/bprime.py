@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.moments.couplings import Vertices, higgs_coupling, ordered, yukawa, z_coupling
+from cevnsfit.moments.chargino_lifetime import chargino_splitting
+from cevnsfit.moments.couplings import Vertices, four_fermion, higgs_coupling, ordered, yukawa, z_coupling
 from cevnsfit.moments.decays import LSP_KINDS, lightest
 from cevnsfit.moments.superpartners import G1, GEV
 from cevnsfit.moments.widths import (
@@ -153,7 +154,7 @@ def next_width(partners: Superpartners, bprime: BPrime) -> Array:
     bprimino = replace(fields, neutralino_mass=lsp[:, None], neutralino=share[:, None, :4])
     direct = {name: -math.sqrt(2.0) * charge * (bprime.g * share[:, 4])[:, None] for name, charge in CHARGES.items()}
     pairs = [(Vertices.of(family, fields), Vertices.of(family, bprimino, direct[name])) for name, family in partners.sleptons.items()]
-    squared = [fields.neutralino_mass[:, 0] ** 2, fields.chargino_mass[:, 0] ** 2]
+    squared = [fields.neutralino_mass[:, 0] ** 2, (np.abs(fields.neutralino_mass[:, 0]) + chargino_splitting(fields)) ** 2]
     widths = [_neutralino_width(fields, bprimino, pairs), np.full(len(lsp), np.nan)]
     for _, prime in pairs:
         charged = scalar_to_fermions(prime.masses, prime.lepton_mass, lsp[:, None], prime.left[:, 0], -prime.right[:, 0])
@@ -163,17 +164,12 @@ def next_width(partners: Superpartners, bprime: BPrime) -> Array:
 
 
 def _neutralino_width(fields: Gauginos, bprimino: Gauginos, pairs: list[tuple[Vertices, Vertices]]) -> Array:
-    """Return the width of N1 to the B'-ino in MeV: photon, leptons through heavy sleptons, and by its mixing Z (or Z*) and h."""
+    """Return the width of N1 to the B'-ino in MeV: photon, leptons through virtual sleptons, and by its mixing Z (or Z*) and h."""
     parent, lsp = fields.neutralino_mass[:, 0], bprimino.neutralino_mass[:, 0]
     width = radiative_width(parent, lsp, np.sum([moment(own, prime, parent, lsp) for own, prime in pairs], axis=0))
     for own, prime in pairs:
-        squared, sneutrino = np.maximum(own.masses**2, 1.0), np.maximum(own.sneutrino**2, 1.0)
-        # [chibar gamma gamma_5 N1][lbar gamma P l] n_i n_j/(2 M^2) for left and right leptons, and neutrinos
-        left, right = ((n_i[:, 0] * n_j[:, 0] / squared).sum(axis=1) for n_i, n_j in ((own.left, prime.left), (own.right, prime.right)))
-        invisible = own.neutral[:, 0] * prime.neutral[:, 0] / sneutrino
-        width += 0.25 * (left**2 + right**2) * fermion_to_pair(parent, lsp, own.lepton_mass) + 0.25 * invisible**2 * fermion_to_pair(
-            parent, lsp, 0.0
-        )
+        charged, invisible = four_fermion(own, prime, (0, 0), np.abs(parent * lsp))
+        width += fermion_to_pair(parent, lsp, own.lepton_mass, charged, -charged) + fermion_to_pair(parent, lsp, 0.0, invisible, -invisible)
     axial = z_coupling(fields.neutralino[:, 0], bprimino.neutralino[:, 0])
     scalar = higgs_coupling(fields.neutralino[:, 0], bprimino.neutralino[:, 0], fields.tan_beta)
     real = fermion_to_vector(parent, lsp, Z_MASS, axial, -axial)

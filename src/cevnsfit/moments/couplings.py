@@ -32,15 +32,18 @@ _TAN: Final = G1 / G2
 
 
 def ordered(fields: Gauginos) -> Gauginos:
-    """Return the same with neutralinos and charginos in the order of the absolute values of their masses, the lightest first."""
+    """Return the same with neutralinos and charginos in the order of the absolute values of their masses, the lightest first.
+
+    Points lie next to each other in memory, which makes what follows faster.
+    """
     order = np.abs(fields.neutralino_mass).argsort(axis=1)
     return replace(
         fields,
-        neutralino_mass=np.take_along_axis(fields.neutralino_mass, order, axis=1),
-        neutralino=np.take_along_axis(fields.neutralino, order[:, :, None], axis=1),
-        chargino_mass=fields.chargino_mass[:, ::-1],  # the second state of the two rotations is never the heavier one
-        u=fields.u[:, ::-1],
-        v=fields.v[:, ::-1],
+        neutralino_mass=np.asfortranarray(np.take_along_axis(fields.neutralino_mass, order, axis=1)),
+        neutralino=np.asfortranarray(np.take_along_axis(fields.neutralino, order[:, :, None], axis=1)),
+        chargino_mass=np.asfortranarray(fields.chargino_mass[:, ::-1]),  # the second state of the two rotations is never the heavier one
+        u=np.asfortranarray(fields.u[:, ::-1]),
+        v=np.asfortranarray(fields.v[:, ::-1]),
     )
 
 
@@ -86,6 +89,24 @@ class Vertices:
         charge = np.reshape(direct, (-1, 1, 1)) * sleptons.mixing.swapaxes(1, 2)
         neutral = (G1 * fields.neutralino[:, :, 0] - G2 * fields.neutralino[:, :, 1]) / math.sqrt(2.0)
         return cls(sleptons.lepton_mass, masses, sneutrino, left + charge[:, :1], right + charge[:, 1:], neutral + direct)
+
+
+def four_fermion(heavy: Vertices, light: Vertices, states: tuple[int, int], product: Array) -> tuple[Array, Array]:
+    """Return c of c [chibar_j gamma^mu gamma_5 chi_i][lbar gamma_mu P l], left and right leptons added in squares, and that of neutrinos, shape (n,) each.
+
+    c = sum n_i n_j/(2 (M^2 - |m_i m_j|)) over the sleptons, from a Fierz transformation: a slepton of mass M has a squared momentum between m_j^2 and m_i^2.
+
+    Parameters
+    ----------
+    heavy, light, states
+        Couplings of the two neutralinos, and which of the states there.
+    product
+        |m_i m_j| in MeV^2, shape (n,).
+    """
+    i, j = states
+    factor = 0.5 / np.maximum(heavy.masses**2 - product[:, None], 1.0)
+    left, right = ((a[:, i] * b[:, j] * factor).sum(axis=1) for a, b in ((heavy.left, light.left), (heavy.right, light.right)))
+    return np.hypot(left, right), 0.5 * heavy.neutral[:, i] * light.neutral[:, j] / np.maximum(heavy.sneutrino**2 - product, 1.0)
 
 
 def chargino_couplings(fields: Gauginos, lepton_mass: float) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ S. P. Martin and J. D. Wells, Phys. Rev. D 64, 035003 (2001), arXiv:hep-ph/01030
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,13 +21,22 @@ from cevnsfit.moments.chargino_lifetime import chargino_length, chargino_splitti
 from cevnsfit.moments.couplings import (
     Vertices,
     chargino_couplings,
+    four_fermion,
     higgs_coupling,
     neutrino_couplings,
     ordered,
     w_couplings,
     z_coupling,
 )
-from cevnsfit.moments.widths import W_BOSON, Z_BOSON, fermion_to_scalar, fermion_to_vector, fermion_to_virtual, scalar_to_fermions
+from cevnsfit.moments.widths import (
+    W_BOSON,
+    Z_BOSON,
+    fermion_to_pair,
+    fermion_to_scalar,
+    fermion_to_vector,
+    fermion_to_virtual,
+    scalar_to_fermions,
+)
 from cevnsfit.physics.constants import HIGGS_MASS, W_MASS, Z_MASS
 
 if TYPE_CHECKING:
@@ -99,7 +108,7 @@ def lightest(partners: Superpartners, m0: Array) -> Codes:
             np.square(m0),
             np.min([s.sneutrino for s in families], axis=0),
             np.min([s.squared for s in families], axis=(0, 2)),
-            fields.chargino_mass[:, 0] ** 2,
+            (np.abs(fields.neutralino_mass[:, 0]) + chargino_splitting(fields)) ** 2,
         ]
     )
     first = squared.argmin(axis=0)
@@ -118,7 +127,10 @@ def scenario(columns: Mapping[str, Array]) -> Codes:
 def decays(partners: Superpartners) -> Decays:
     """Return branching fractions and lifetimes of sleptons, C1, N2 and N3."""
     fields = ordered(partners.gauginos)
-    families = {name: _Family.of(sleptons, fields) for name, sleptons in partners.sleptons.items()}
+    families = {
+        name: _Family.of(replace(sleptons, squared=np.asfortranarray(sleptons.squared), mixing=np.asfortranarray(sleptons.mixing)), fields)
+        for name, sleptons in partners.sleptons.items()
+    }
     splitting = chargino_splitting(fields)
     chargino, prompt = _chargino(fields, families, splitting)
     return Decays(
@@ -181,9 +193,26 @@ def _chargino(fields: Gauginos, families: Mapping[str, _Family], splitting: Arra
         widths[name] = to_sneutrino * family.sneutrino + (to_slepton * family.slepton).sum(axis=1)
     prompt = total > 0.0
     fractions = {name: _ratio(widths[name], total) for name in ("W", "e", "mu")}
-    fractions["other"] = np.where(prompt, np.maximum(1.0 - sum(fractions.values()), 0.0), 0.0)
-    fractions["W"] = np.where(prompt, fractions["W"], np.where(splitting > 0.0, 1.0, 0.0))
+    closed = np.flatnonzero(~prompt & (splitting > 0.0))
+    for name, part in _virtual_w(fields, families, closed).items():
+        fractions[name][closed] = part
+    fractions["other"] = np.where(prompt | (splitting > 0.0), np.maximum(1.0 - sum(fractions.values()), 0.0), 0.0)
     return fractions, prompt
+
+
+def _virtual_w(fields: Gauginos, families: Mapping[str, _Family], where: NDArray[np.intp]) -> dict[str, Array]:
+    """Return the fractions of C1 at some points through virtual W, sleptons and sneutrinos, which do not interfere here; W* alone where N1 is heavier."""
+    parent, lsp = fields.chargino_mass[where, 0], fields.neutralino_mass[where, 0]
+    g_left, g_right = (g[where, 0] for g in w_couplings(fields, slice(1)))
+    widths = {"W": fermion_to_virtual(parent, lsp, W_BOSON, g_left, g_right)}
+    product = np.abs(parent * lsp)
+    for name, family in families.items():
+        own = family.neutral
+        left = family.weak[where, 0] * own.neutral[where, 0] / np.maximum(own.sneutrino[where] ** 2 - product, 1.0)
+        right = (family.charged[where, 0] * own.left[where, 0] / np.maximum(own.masses[where] ** 2 - product[:, None], 1.0)).sum(axis=1)
+        widths[name] = fermion_to_pair(parent, lsp, 0.5 * own.lepton_mass, 0.5 * left, -0.5 * right)
+    total = np.sum(list(widths.values()), axis=0)
+    return {name: np.where(total > 0.0, _ratio(widths[name], total), float(name == "W")) for name in ("W", "e", "mu")}
 
 
 def _neutralinos(fields: Gauginos, families: Mapping[str, _Family]) -> dict[str, Array]:
@@ -206,19 +235,31 @@ def _neutralinos(fields: Gauginos, families: Mapping[str, _Family]) -> dict[str,
         widths[name] = (charged * family.slepton[:, None]).sum(axis=2)
     fractions = {name: _ratio(widths[name], total) for name in ("Z", "h", "e", "mu")}
     closed = np.nonzero(total == 0.0)
-    fractions["Z"][closed] = _virtual_z(fields, axial, closed)
+    for name, part in _virtual_z(fields, axial, families, closed).items():
+        fractions[name][closed] = part
     fractions["other"] = np.maximum(1.0 - sum(fractions.values()), 0.0)
     return fractions
 
 
-def _virtual_z(fields: Gauginos, axial: list[Array], where: tuple[NDArray[np.intp], ...]) -> Array:
-    """Return the fraction of Z* and N1 beside W* and C1, and Z* and N2, for the neutralinos (point, 0 or 1) at `where`."""
+def _virtual_z(
+    fields: Gauginos, axial: list[Array], families: Mapping[str, _Family], where: tuple[NDArray[np.intp], ...]
+) -> dict[str, Array]:
+    """Return the fractions of the neutralinos (point, 0 or 1) at `where` through virtual Z, W and sleptons, which do not interfere here."""
     point, state = where
-    parent = fields.neutralino_mass[point, state + 1]
+    parent, lsp = fields.neutralino_mass[point, state + 1], fields.neutralino_mass[point, 0]
     to_first, to_second = (
         fermion_to_virtual(parent, fields.neutralino_mass[point, j], Z_BOSON, axial[j][where], -axial[j][where]) for j in (0, 1)
     )
     g_left, g_right = (g[where] for g in w_couplings(fields, slice(1, 3)))
-    return _ratio(
-        to_first, to_first + to_second + 2.0 * fermion_to_virtual(parent, fields.chargino_mass[point, 0], W_BOSON, g_left, g_right)
-    )
+    total = to_first + to_second + 2.0 * fermion_to_virtual(parent, fields.chargino_mass[point, 0], W_BOSON, g_left, g_right)
+    widths, one = {"Z": to_first}, np.ones(1)
+    pair = fermion_to_pair(parent, lsp, 0.0, one, -one)
+    for name, family in families.items():
+        both = [
+            four_fermion(family.neutral, family.neutral, (i, 0), np.abs(fields.neutralino_mass[:, i] * fields.neutralino_mass[:, 0]))
+            for i in (1, 2)
+        ]
+        charged, invisible = (np.stack(c, axis=1)[where] for c in zip(*both, strict=True))
+        widths[name] = np.where(np.abs(parent) - np.abs(lsp) > 2.0 * family.neutral.lepton_mass, charged**2 * pair, 0.0)
+        total += widths[name] + invisible**2 * pair
+    return {name: _ratio(widths[name], total) for name in ("Z", "e", "mu")}

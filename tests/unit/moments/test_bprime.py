@@ -211,7 +211,7 @@ def test_lifetimes_scale() -> None:
     # N1, nearly a bino, to muons, taus and neutrinos: 2 (1/4 + 1 + 1/4) (sqrt2 g')^2 2 g_1^2/(4 M^4) against muons, both signs of masses apart
     partners, found = sector_at(selectron_L=5e3, selectron_R=5e3, mu=9e3, M2=9e3)
     width = next_width(partners, found)[0]
-    rate = bprime.fermion_to_pair(np.array([2e5]), np.array([1e5]), 0.0)[0]
+    rate = bprime.fermion_to_pair(np.array([2e5]), np.array([1e5]), 0.0, np.ones(1), -np.ones(1))[0]
     expected = 2.0 * (0.25 + 1.0 + 0.25) * 2.0 * (8e-4) ** 2 * 2.0 * G1**2 / (4.0 * (1e7) ** 4) * rate
     assert width == pytest.approx(expected, rel=0.02)
 

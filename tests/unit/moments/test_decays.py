@@ -79,7 +79,7 @@ def test_winos_above_a_bino() -> None:
     assert found.neutralino["Z"][0, 0] + found.neutralino["h"][0, 0] == pytest.approx(1.0, abs=1e-9)
     below = decays(point(M1=100.0, M2=180.0, mu=2000.0))
     assert below.neutralino["Z"][0, 0] == pytest.approx(1.0, abs=0.01)
-    assert below.chargino["W"][0] == 1.0
+    assert below.chargino["W"][0] == pytest.approx(1.0, rel=1e-6)
 
 
 def test_higgsinos_share_z_and_h() -> None:
@@ -102,6 +102,19 @@ def test_light_sleptons_take_over() -> None:
     sneutrino = decays(point(M1=400.0, M2=500.0, mu=2000.0, selectron_L=200.0, hierarchy=4.0))
     assert sneutrino.chargino["other"][0] > 0.95
     assert sneutrino.chargino["e"][0] == 0.0
+
+
+def test_sleptons_that_are_virtual_rival_a_weak_z() -> None:
+    # wino above bino by less than m_Z, higgsinos far: Z* needs two of their shares, selectrons above the wino need none
+    far, near = (decays(point(M1=150.0, M2=220.0, mu=5000.0, selectron_L=value, hierarchy=2.0)) for value in (FAR, 260.0))
+    assert far.neutralino["Z"][0, 0] > 0.99
+    assert far.chargino["W"][0] > 0.99
+    assert near.neutralino["e"][0, 0] > 0.3
+    assert 1e-4 < near.neutralino["mu"][0, 0] / near.neutralino["e"][0, 0] < 0.05
+    assert near.chargino["e"][0] > 0.9
+    # behind the threshold of sneutrino and selectron nothing changes much
+    real = decays(point(M1=150.0, M2=220.0, mu=5000.0, selectron_L=160.0, hierarchy=2.0))
+    assert near.neutralino["e"][0, 0] == pytest.approx(real.neutralino["e"][0, 0], abs=0.1)
 
 
 def test_long_lived_winos() -> None:

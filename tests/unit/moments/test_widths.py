@@ -105,12 +105,13 @@ def test_widths_through_a_virtual_boson_against_quadrature(parent: float, light:
 
 def test_pairs_of_leptons_in_limits() -> None:
     # slow: Delta^5/(40 pi^3), a third for opposite signs; massless: m^5/(768 pi^3), twice a muon's for unit coupling
-    parent, light = np.array([1e6]), np.array([999e3])
-    assert fermion_to_pair(parent, light, 0.0)[0] == pytest.approx(1e15 / (40.0 * math.pi**3), rel=5e-3)
-    assert fermion_to_pair(parent, -light, 0.0)[0] == pytest.approx(1e15 / (120.0 * math.pi**3), rel=5e-3)
-    assert fermion_to_pair(np.array([100.0]), np.zeros(1), 0.0)[0] == pytest.approx(1e10 / (768.0 * math.pi**3), rel=1e-3)
-    assert fermion_to_pair(parent, light, 499.9)[0] < 1e-4 * fermion_to_pair(parent, light, 0.0)[0]
-    assert fermion_to_pair(parent, light, 500.0)[0] == 0.0
+    parent, light, one = np.array([1e6]), np.array([999e3]), np.ones(1)
+    free = fermion_to_pair(parent, light, 0.0, one, -one)[0]
+    assert free == pytest.approx(1e15 / (40.0 * math.pi**3), rel=5e-3)
+    assert fermion_to_pair(parent, -light, 0.0, one, -one)[0] == pytest.approx(1e15 / (120.0 * math.pi**3), rel=5e-3)
+    assert fermion_to_pair(np.array([100.0]), np.zeros(1), 0.0, one, -one)[0] == pytest.approx(1e10 / (768.0 * math.pi**3), rel=1e-3)
+    assert fermion_to_pair(parent, light, 499.9, one, -one)[0] < 1e-4 * free
+    assert fermion_to_pair(parent, light, 500.0, one, -one)[0] == 0.0
 
 
 def test_closed_decays_and_zero_masses_have_no_width() -> None:
