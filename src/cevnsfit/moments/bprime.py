@@ -6,8 +6,8 @@ Every mass is in MeV.
 
 References
 ----------
-Derived for this module: matrix, loop and three-body widths, see docs/susy.md. The form of the radiative decay is that of H. E. Haber and D. Wyler, Nucl. Phys. B 323, 267
-(1989); see also H. Baer and T. Krupovnickas, JHEP 0209, 038 (2002), arXiv:hep-ph/0208277.
+Derived for this module: matrix, loop and three-body widths, see docs/susy.md. The radiative decay has the form of H. E. Haber and D. Wyler,
+Nucl. Phys. B 323, 267 (1989); see also H. Baer and T. Krupovnickas, JHEP 0209, 038 (2002), arXiv:hep-ph/0208277.
 """
 
 from __future__ import annotations
@@ -82,9 +82,13 @@ class BPrime:
 def sector(partners: Superpartners, columns: Mapping[str, Array]) -> BPrime:
     """Return the sector of the B'-ino from M0 in GeV, boson_mass in MeV and boson_g, with the loops of muons, taus and their superpartners.
 
-    They mix the kinetic terms of bino and B'-ino by -g_1 g'/(16 pi^2) sum_i [ln(m_stau_i^2/m_smuon_i^2) + m_tau^2/m_stau_i^2 - m_mu^2/m_smuon_i^2], and the
-    masses of B'-ino and down higgsino by the sum over leptons of sqrt2 g' q y m_l/(16 pi^2) ln(m_L^2/m_R^2), at momenta far below the masses of the
-    sleptons. The second and what has m_l^2 in the first are all that is left where staus are as heavy as smuons. Mixing from elsewhere is taken as absent.
+    They mix the kinetic terms of bino and B'-ino by
+
+        -g_1 g'/(16 pi^2) sum_i [ln(m_stau_i^2/m_smuon_i^2) + m_tau^2/m_stau_i^2 - m_mu^2/m_smuon_i^2]
+
+    and the masses of B'-ino and down higgsino by sum_l sqrt2 g' q_l y_l m_l/(16 pi^2) ln(m_L^2/m_R^2), at momenta far below the masses of the
+    sleptons. The second and what has m_l^2 in the first are all that is left where staus are as heavy as smuons. Mixing from elsewhere is taken
+    as absent.
     """
     g, kinetic, down = columns["boson_g"], 0.0, 0.0
     for name, charge in CHARGES.items():
@@ -107,8 +111,8 @@ def neutralinos(fields: Gauginos, bprime: BPrime) -> tuple[Array, Array]:
         plus     m/sqrt2    0         mu'
         minus    -m/sqrt2   mu'       0
 
-    with the mass m of the boson, and `down` between down higgsino and B'-ino. A mixing eps of the kinetic terms turns bino and B'-ino into bino - eps B'-ino/root and B'-ino/root, with
-    root = sqrt(1 - eps^2). Shares are those of the fields before this step: what couplings need.
+    with the mass m of the boson, and `down` between down higgsino and B'-ino. A mixing eps of the kinetic terms turns bino and B'-ino into
+    bino - eps B'-ino/root and B'-ino/root, with root = sqrt(1 - eps^2). Shares are those of the fields before this step: what couplings need.
     """
     matrix = np.zeros((len(bprime.m0), 7, 7))
     matrix[:, :4, :4] = (fields.neutralino.swapaxes(1, 2) * fields.neutralino_mass[:, None]) @ fields.neutralino
@@ -197,7 +201,8 @@ def moment(own: Vertices, prime: Vertices, parent: Array, lsp: Array) -> Array:
 
     With n_i, n_j the couplings of N1 and the B'-ino, z = (t m_i^2 + (1 - t) m_j^2)/M^2 and integrals over s and t from 0 to 1,
 
-        K = sum [(n^L_i n^L_j - n^R_i n^R_j) int s (t m_i - (1 - t) m_j)/(1 - s z) + m_l (n^L_i n^R_j - n^R_i n^L_j) int s/((1 - s)(1 - s z) + s m_l^2/M^2)]/M^2
+        K = sum [  (n^L_i n^L_j - n^R_i n^R_j) int s (t m_i - (1 - t) m_j)/(1 - s z)
+                 + m_l (n^L_i n^R_j - n^R_i n^L_j) int s/((1 - s)(1 - s z) + s m_l^2/M^2)]/M^2
 
     over both sleptons: photon from lepton and from slepton together. The mass of the lepton is left out in the first term.
 

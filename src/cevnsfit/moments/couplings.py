@@ -1,7 +1,7 @@
 """Couplings of neutralinos and charginos to leptons with sleptons and to W, Z and h, and the order of the states.
 
-Couplings are real; masses of fermions have their sign, and the phases are those of `superpartners`. The Higgs boson h has the couplings of the decoupling
-limit, alpha = beta - pi/2.
+Couplings are real; masses of fermions have their sign, and the phases are those of `superpartners`. The Higgs boson h has the couplings of the
+decoupling limit, alpha = beta - pi/2.
 
 References
 ----------
@@ -92,9 +92,10 @@ class Vertices:
 
 
 def four_fermion(heavy: Vertices, light: Vertices, states: tuple[int, int], product: Array) -> tuple[Array, Array]:
-    """Return c of c [chibar_j gamma^mu gamma_5 chi_i][lbar gamma_mu P l], left and right leptons added in squares, and that of neutrinos, shape (n,) each.
+    """Return c of c [chibar_j gamma^mu gamma_5 chi_i][lbar gamma_mu P l] for charged leptons and for neutrinos, shape (n,) each.
 
-    c = sum n_i n_j/(2 (M^2 - |m_i m_j|)) over the sleptons, from a Fierz transformation: a slepton of mass M has a squared momentum between m_j^2 and m_i^2.
+    c = sum n_i n_j/(2 (M^2 - |m_i m_j|)) over the sleptons, from a Fierz transformation: a slepton of mass M has a squared momentum between m_j^2
+    and m_i^2. Left and right leptons do not interfere, and are added in squares.
 
     Parameters
     ----------

@@ -1,13 +1,12 @@
 """Branching fractions and lifetimes of the superpartners that a collider makes.
 
-Two-body decays of sleptons, of the lighter chargino C1 and of the neutralinos N2 and N3 (states in the order of their masses); through virtual W and Z
-where no two-body decay is open. The Higgs boson has the couplings of the decoupling limit, alpha = beta - pi/2; the heavy ones are out of
-reach. Every mass is in MeV.
+Two-body decays of sleptons, of the lighter chargino C1 and of the neutralinos N2 and N3 (states in the order of their masses); through virtual W, Z
+and sleptons where no two-body decay is open. The Higgs boson has the couplings of the decoupling limit, alpha = beta - pi/2; the heavy ones are
+out of reach, and so is the B'-ino with its small coupling. Every mass is in MeV.
 
 References
 ----------
-Couplings: H. E. Haber and G. L. Kane, Phys. Rept. 117, 75 (1985), (C37)-(C39) and (C61)-(C63); J. F. Gunion and H. E. Haber, Nucl. Phys. B 272, 1 (1986);
-S. P. Martin and J. D. Wells, Phys. Rev. D 64, 035003 (2001), arXiv:hep-ph/0103067, section II.
+J. F. Gunion and H. E. Haber, Phys. Rev. D 37, 2515 (1988); those of `couplings`.
 """
 
 from __future__ import annotations
@@ -201,7 +200,10 @@ def _chargino(fields: Gauginos, families: Mapping[str, _Family], splitting: Arra
 
 
 def _virtual_w(fields: Gauginos, families: Mapping[str, _Family], where: NDArray[np.intp]) -> dict[str, Array]:
-    """Return the fractions of C1 at some points through virtual W, sleptons and sneutrinos, which do not interfere here; W* alone where N1 is heavier."""
+    """Return the fractions of C1 at some points through virtual W, sleptons and sneutrinos, which do not interfere here.
+
+    W* alone where C1 is heavier than N1 by its loop only. Left- and right-handed currents of C1 are those of sneutrino and slepton.
+    """
     parent, lsp = fields.chargino_mass[where, 0], fields.neutralino_mass[where, 0]
     g_left, g_right = (g[where, 0] for g in w_couplings(fields, slice(1)))
     widths = {"W": fermion_to_virtual(parent, lsp, W_BOSON, g_left, g_right)}

@@ -40,7 +40,7 @@ def test_a_pure_wino_lives_for_a_fifth_of_a_nanosecond() -> None:
 def test_a_pure_higgsino_flies_less_far() -> None:
     splitting = chargino_splitting(HIGGSINO)
     assert splitting[0] == pytest.approx(higgsino_loop(2e5), abs=2.0)
-    # to both neutralinos, which are degenerate here: the lifetime of hep-ph/9804359, 2 (G_F f_pi V_ud)^2/pi Delta^3 sqrt(1 - m_pi^2/Delta^2) and leptons
+    # to both neutralinos, which are degenerate here, and leptons: hep-ph/9804359
     assert chargino_length(HIGGSINO, np.array([355.0]))[0] == pytest.approx(0.64, rel=0.03)
     # two neutralinos, each with half the current of a wino
     ratio = chargino_length(HIGGSINO, np.array([300.0]))[0] / chargino_length(WINO, np.array([300.0]))[0]

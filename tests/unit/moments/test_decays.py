@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from cevnsfit.moments.couplings import ordered
+from cevnsfit.moments.couplings import Vertices, chargino_couplings, four_fermion, neutrino_couplings, ordered
 from cevnsfit.moments.decays import LSP_KINDS, SCENARIOS, Decays, decays, lightest, scenario
 from cevnsfit.moments.superpartners import G1, G2, SIN2_THETA_Z, Superpartners, superpartners
 from cevnsfit.physics.constants import HIGGS_MASS, W_MASS, Z_MASS
@@ -200,6 +200,33 @@ def test_the_kind_of_the_lightest_superpartner() -> None:
     assert sum(stable.chargino.values())[0] == 0.0
     tachyon = point(M1=100.0, selectron_L=150.0, selectron_R=150.0, hierarchy=1.0, tan_beta=1.0, A=1e6)
     assert LSP_KINDS[lightest(tachyon, np.array([1e8]))[0]] == "charged slepton"
+
+
+def test_the_loop_decides_between_chargino_and_neutralino() -> None:
+    # at tree level C1 is lighter than N1 by less than the loop's 165 to 350 MeV
+    columns = drawn(30_000)
+    columns |= {name: np.full(30_000, 2e3) for name in ("selectron_L", "selectron_R", "M0")}
+    partners = superpartners(columns)
+    fields = ordered(partners.gauginos)
+    tree = np.abs(fields.chargino_mass[:, 0]) - np.abs(fields.neutralino_mass[:, 0])
+    saved = (tree < 0.0) & (tree > -150.0)
+    assert saved.sum() > 3
+    assert (lightest(partners, columns["M0"] * 1e3)[saved] < 3).all()
+    assert (decays(partners).chargino_length[saved] < np.inf).mean() > 0.9
+
+
+def test_sleptons_give_both_members_of_a_triplet_one_width() -> None:
+    # isospin: a charged wino to a bino, l and nu as fast as a neutral one to a bino with two l or two nu
+    partners = point(M1=150.0, M2=220.0, mu=9e4, selectron_L=3000.0)
+    fields = ordered(partners.gauginos)
+    own = Vertices.of(partners.sleptons["e"], fields)
+    charged, neutral = four_fermion(own, own, (1, 0), np.zeros(1))
+    weak, _ = chargino_couplings(fields, own.lepton_mass)
+    left = 0.5 * weak[:, 0] * own.neutral[:, 0] / own.sneutrino**2
+    right = -0.5 * (neutrino_couplings(partners.sleptons["e"], fields)[:, 0] * own.left[:, 0] / own.masses**2).sum(axis=1)
+    assert left[0] ** 2 == pytest.approx(charged[0] ** 2 + neutral[0] ** 2, rel=2e-3)
+    sign = np.sign(fields.chargino_mass[:, 0] * fields.neutralino_mass[:, 1])
+    assert left[0] == pytest.approx(-sign[0] * right[0], rel=2e-3)
 
 
 def test_the_order_of_the_masses() -> None:
