@@ -172,7 +172,7 @@ def _neutralino_width(fields: Gauginos, bprimino: Gauginos, pairs: list[tuple[Ve
     parent, lsp = fields.neutralino_mass[:, 0], bprimino.neutralino_mass[:, 0]
     width = radiative_width(parent, lsp, np.sum([moment(own, prime, parent, lsp) for own, prime in pairs], axis=0))
     for own, prime in pairs:
-        charged, invisible = four_fermion(own, prime, (0, 0), np.abs(parent * lsp))
+        charged, invisible = four_fermion(own, prime, (0, 0), parent, lsp)
         width += fermion_to_pair(parent, lsp, own.lepton_mass, charged, -charged) + fermion_to_pair(parent, lsp, 0.0, invisible, -invisible)
     axial = z_coupling(fields.neutralino[:, 0], bprimino.neutralino[:, 0])
     scalar = higgs_coupling(fields.neutralino[:, 0], bprimino.neutralino[:, 0], fields.tan_beta)

@@ -91,7 +91,12 @@ class Vertices:
         return cls(sleptons.lepton_mass, masses, sneutrino, left + charge[:, :1], right + charge[:, 1:], neutral + direct)
 
 
-def four_fermion(heavy: Vertices, light: Vertices, states: tuple[int, int], product: Array) -> tuple[Array, Array]:
+def propagator(mass: Array, parent: Array, product: Array) -> Array:
+    """Return 1/(2 (M^2 - |m_i m_j|)) of a virtual slepton in MeV^-2; 0 where it is lighter than the parent, which decays to it then."""
+    return np.asarray(np.where(mass >= np.abs(parent), 0.5 / np.maximum(mass**2 - product, 1.0), 0.0))
+
+
+def four_fermion(heavy: Vertices, light: Vertices, states: tuple[int, int], parent: Array, lsp: Array) -> tuple[Array, Array]:
     """Return c of c [chibar_j gamma^mu gamma_5 chi_i][lbar gamma_mu P l] for charged leptons and for neutrinos, shape (n,) each.
 
     c = sum n_i n_j/(2 (M^2 - |m_i m_j|)) over the sleptons, from a Fierz transformation: a slepton of mass M has a squared momentum between m_j^2
@@ -101,13 +106,14 @@ def four_fermion(heavy: Vertices, light: Vertices, states: tuple[int, int], prod
     ----------
     heavy, light, states
         Couplings of the two neutralinos, and which of the states there.
-    product
-        |m_i m_j| in MeV^2, shape (n,).
+    parent, lsp
+        m_i and m_j in MeV, shape (n,).
     """
     i, j = states
-    factor = 0.5 / np.maximum(heavy.masses**2 - product[:, None], 1.0)
+    product = np.abs(parent * lsp)
+    factor = propagator(heavy.masses, parent[:, None], product[:, None])
     left, right = ((a[:, i] * b[:, j] * factor).sum(axis=1) for a, b in ((heavy.left, light.left), (heavy.right, light.right)))
-    return np.hypot(left, right), 0.5 * heavy.neutral[:, i] * light.neutral[:, j] / np.maximum(heavy.sneutrino**2 - product, 1.0)
+    return np.hypot(left, right), heavy.neutral[:, i] * light.neutral[:, j] * propagator(heavy.sneutrino, parent, product)
 
 
 def chargino_couplings(fields: Gauginos, lepton_mass: float) -> tuple[Array, Array]:

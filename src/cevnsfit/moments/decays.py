@@ -1,7 +1,7 @@
 """Branching fractions and lifetimes of the superpartners that a collider makes.
 
 Two-body decays of sleptons, of the lighter chargino C1 and of the neutralinos N2 and N3 (states in the order of their masses); through virtual W, Z
-and sleptons where no two-body decay is open. The Higgs boson has the couplings of the decoupling limit, alpha = beta - pi/2; the heavy ones are
+and sleptons where no boson is. The Higgs boson has the couplings of the decoupling limit, alpha = beta - pi/2; the heavy ones are
 out of reach, and so is the B'-ino with its small coupling. Every mass is in MeV.
 
 References
@@ -24,6 +24,7 @@ from cevnsfit.moments.couplings import (
     higgs_coupling,
     neutrino_couplings,
     ordered,
+    propagator,
     w_couplings,
     z_coupling,
 )
@@ -191,18 +192,20 @@ def _chargino(fields: Gauginos, families: Mapping[str, _Family], splitting: Arra
         total = total + to_sneutrino + to_slepton.sum(axis=1)
         widths[name] = to_sneutrino * family.sneutrino + (to_slepton * family.slepton).sum(axis=1)
     prompt = total > 0.0
-    fractions = {name: _ratio(widths[name], total) for name in ("W", "e", "mu")}
-    closed = np.flatnonzero(~prompt & (splitting > 0.0))
+    closed = np.flatnonzero((widths["W"] == 0.0) & (splitting > 0.0))
     for name, part in _virtual_w(fields, families, closed).items():
-        fractions[name][closed] = part
-    fractions["other"] = np.where(prompt | (splitting > 0.0), np.maximum(1.0 - sum(fractions.values()), 0.0), 0.0)
+        widths[name][closed] += part
+        total[closed] += part
+    fractions = {name: _ratio(widths[name], total) for name in ("W", "e", "mu")}
+    fractions["W"][(total == 0.0) & (splitting > 0.0)] = 1.0  # heavier than N1 by its loop only
+    fractions["other"] = np.where((total > 0.0) | (splitting > 0.0), np.maximum(1.0 - sum(fractions.values()), 0.0), 0.0)
     return fractions, prompt
 
 
 def _virtual_w(fields: Gauginos, families: Mapping[str, _Family], where: NDArray[np.intp]) -> dict[str, Array]:
-    """Return the fractions of C1 at some points through virtual W, sleptons and sneutrinos, which do not interfere here.
+    """Return the widths of C1 at some points through virtual W, sleptons and sneutrinos, which do not interfere here.
 
-    W* alone where C1 is heavier than N1 by its loop only. Left- and right-handed currents of C1 are those of sneutrino and slepton.
+    Left- and right-handed currents of C1 are those of sneutrino and slepton.
     """
     parent, lsp = fields.chargino_mass[where, 0], fields.neutralino_mass[where, 0]
     g_left, g_right = (g[where, 0] for g in w_couplings(fields, slice(1)))
@@ -210,11 +213,12 @@ def _virtual_w(fields: Gauginos, families: Mapping[str, _Family], where: NDArray
     product = np.abs(parent * lsp)
     for name, family in families.items():
         own = family.neutral
-        left = family.weak[where, 0] * own.neutral[where, 0] / np.maximum(own.sneutrino[where] ** 2 - product, 1.0)
-        right = (family.charged[where, 0] * own.left[where, 0] / np.maximum(own.masses[where] ** 2 - product[:, None], 1.0)).sum(axis=1)
-        widths[name] = fermion_to_pair(parent, lsp, 0.5 * own.lepton_mass, 0.5 * left, -0.5 * right)
-    total = np.sum(list(widths.values()), axis=0)
-    return {name: np.where(total > 0.0, _ratio(widths[name], total), float(name == "W")) for name in ("W", "e", "mu")}
+        left = family.weak[where, 0] * own.neutral[where, 0] * propagator(own.sneutrino[where], parent, product)
+        right = (family.charged[where, 0] * own.left[where, 0] * propagator(own.masses[where], parent[:, None], product[:, None])).sum(
+            axis=1
+        )
+        widths[name] = fermion_to_pair(parent, lsp, 0.5 * own.lepton_mass, left, -right)
+    return widths
 
 
 def _neutralinos(fields: Gauginos, families: Mapping[str, _Family]) -> dict[str, Array]:
@@ -230,15 +234,17 @@ def _neutralinos(fields: Gauginos, families: Mapping[str, _Family]) -> dict[str,
         widths["Z"] = fermion_to_vector(mass, product, Z_MASS, axial[j], -axial[j])
         widths["h"] = fermion_to_scalar(mass, product, HIGGS_MASS, scalar, scalar)
         total += widths["Z"] + widths["h"]
+    closed = np.nonzero(total == 0.0)
     for name, family in families.items():
         own = family.neutral
         charged = 2.0 * fermion_to_scalar(mass[:, :, None], own.lepton_mass, own.masses[:, None], own.left[:, 1:3], -own.right[:, 1:3])
         total += charged.sum(axis=2) + 2.0 * fermion_to_scalar(mass, 0.0, own.sneutrino[:, None], own.neutral[:, 1:3])
         widths[name] = (charged * family.slepton[:, None]).sum(axis=2)
-    fractions = {name: _ratio(widths[name], total) for name in ("Z", "h", "e", "mu")}
-    closed = np.nonzero(total == 0.0)
     for name, part in _virtual_z(fields, axial, families, closed).items():
-        fractions[name][closed] = part
+        total[closed] += part
+        if name in widths:
+            widths[name][closed] += part
+    fractions = {name: _ratio(widths[name], total) for name in ("Z", "h", "e", "mu")}
     fractions["other"] = np.maximum(1.0 - sum(fractions.values()), 0.0)
     return fractions
 
@@ -246,22 +252,21 @@ def _neutralinos(fields: Gauginos, families: Mapping[str, _Family]) -> dict[str,
 def _virtual_z(
     fields: Gauginos, axial: list[Array], families: Mapping[str, _Family], where: tuple[NDArray[np.intp], ...]
 ) -> dict[str, Array]:
-    """Return the fractions of the neutralinos (point, 0 or 1) at `where` through virtual Z, W and sleptons, which do not interfere here."""
+    """Return the widths of the neutralinos (point, 0 or 1) at `where` through virtual Z, W and sleptons, which do not interfere here."""
     point, state = where
     parent, lsp = fields.neutralino_mass[point, state + 1], fields.neutralino_mass[point, 0]
     to_first, to_second = (
         fermion_to_virtual(parent, fields.neutralino_mass[point, j], Z_BOSON, axial[j][where], -axial[j][where]) for j in (0, 1)
     )
     g_left, g_right = (g[where] for g in w_couplings(fields, slice(1, 3)))
-    total = to_first + to_second + 2.0 * fermion_to_virtual(parent, fields.chargino_mass[point, 0], W_BOSON, g_left, g_right)
+    other = to_second + 2.0 * fermion_to_virtual(parent, fields.chargino_mass[point, 0], W_BOSON, g_left, g_right)
     widths, one = {"Z": to_first}, np.ones(1)
     pair = fermion_to_pair(parent, lsp, 0.0, one, -one)
     for name, family in families.items():
         both = [
-            four_fermion(family.neutral, family.neutral, (i, 0), np.abs(fields.neutralino_mass[:, i] * fields.neutralino_mass[:, 0]))
-            for i in (1, 2)
+            four_fermion(family.neutral, family.neutral, (i, 0), fields.neutralino_mass[:, i], fields.neutralino_mass[:, 0]) for i in (1, 2)
         ]
         charged, invisible = (np.stack(c, axis=1)[where] for c in zip(*both, strict=True))
         widths[name] = np.where(np.abs(parent) - np.abs(lsp) > 2.0 * family.neutral.lepton_mass, charged**2 * pair, 0.0)
-        total += widths[name] + invisible**2 * pair
-    return {name: _ratio(widths[name], total) for name in ("Z", "e", "mu")}
+        other += invisible**2 * pair
+    return {**widths, "other": other}

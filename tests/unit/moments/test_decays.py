@@ -220,7 +220,7 @@ def test_sleptons_give_both_members_of_a_triplet_one_width() -> None:
     partners = point(M1=150.0, M2=220.0, mu=9e4, selectron_L=3000.0)
     fields = ordered(partners.gauginos)
     own = Vertices.of(partners.sleptons["e"], fields)
-    charged, neutral = four_fermion(own, own, (1, 0), np.zeros(1))
+    charged, neutral = four_fermion(own, own, (1, 0), np.zeros(1), np.zeros(1))
     weak, _ = chargino_couplings(fields, own.lepton_mass)
     left = 0.5 * weak[:, 0] * own.neutral[:, 0] / own.sneutrino**2
     right = -0.5 * (neutrino_couplings(partners.sleptons["e"], fields)[:, 0] * own.left[:, 0] / own.masses**2).sum(axis=1)
@@ -275,3 +275,19 @@ def test_channels_that_are_left_out_are_closed() -> None:
     neutral, charged = np.abs(fields.neutralino_mass), np.abs(fields.chargino_mass)
     assert (charged[:, 0] < neutral[:, 1] + W_MASS).all()
     assert (neutral[:, 2] < charged[:, 1] + W_MASS).all()
+
+
+def test_a_virtual_w_beats_a_real_slepton_that_hardly_couples() -> None:
+    """A wino meets a right-handed selectron by the Yukawa coupling of the electron only; a right-handed stau or a left-handed selectron is another matter."""
+    below = decays(point(M1=100.0, M2=150.0, mu=-900.0, selectron_R=120.0, selectron_L=1400.0, hierarchy=10.0))
+    far = decays(point(M1=100.0, M2=150.0, mu=-900.0, selectron_R=1200.0, selectron_L=1400.0, hierarchy=10.0))
+    assert below.chargino["W"] == pytest.approx(far.chargino["W"], rel=0.01)
+    assert far.chargino["W"][0] > 0.9
+    # N2 has some bino, which takes it to the selectron faster than Z* does
+    assert 0.9 < below.neutralino["e"][0, 0] < 1.0
+    assert 0.001 < below.neutralino["Z"][0, 0] < 0.1
+    for modes in (below, far):
+        assert sum(modes.chargino.values()) == pytest.approx(1.0, rel=1e-9)
+        assert sum(modes.neutralino.values()) == pytest.approx(1.0, rel=1e-9)
+    left = decays(point(M1=100.0, M2=150.0, mu=-900.0, selectron_R=1200.0, selectron_L=130.0, hierarchy=10.0))
+    assert left.chargino["e"][0] > 0.99
