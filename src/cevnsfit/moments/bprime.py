@@ -140,7 +140,7 @@ def bprime_lifetime(partners: Superpartners, columns: Mapping[str, Array]) -> Ar
     columns
         Shape (n,) each: M0 in GeV, boson_mass in MeV and boson_g.
     """
-    points = (lightest(partners, columns["M0"] * GEV) == LSP_KINDS.index("B'")) & (columns["boson_g"] > 0.0)
+    points = (lightest(partners, columns["M0"] * GEV) == LSP_KINDS.index("B'")) & (columns["boson_g"] > 0.0) & np.isfinite(columns["M0"])
     result = np.full(len(points), np.nan)
     if points.any():
         near = partners.at(points)

@@ -98,7 +98,7 @@ def chargino_length(fields: Gauginos, splitting: Array) -> Array:
     electrons, pions = beta * _beta_phase_space(gap, ELECTRON_MASS), _pion_width(light, gap, vector, axial)
     hadrons = np.where(gap > _QUARKS, np.maximum(pions, 3.0 * electrons), pions)
     width = (electrons + beta * _beta_phase_space(gap, MUON_MASS) + hadrons).sum(axis=1)
-    return np.asarray(np.divide(HBAR_C, width, out=np.full(width.shape, np.inf), where=width > 0.0))
+    return np.asarray(np.divide(HBAR_C, width, out=np.where(np.isnan(splitting), np.nan, np.inf), where=width > 0.0))
 
 
 def _pion_width(light: Array, gap: Array, vector: Array, axial: Array) -> Array:

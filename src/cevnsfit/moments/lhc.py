@@ -249,7 +249,7 @@ def _interpolated(points: Array, logarithm: Array) -> Callable[[Array], Array]:
 def _ratios(partners: Superpartners, modes: Decays, maps: LhcMaps) -> tuple[Array, Flags]:
     """Return the ratios of all maps, NaN where one does not apply, and where the signal lacks muons, shape (maps, n) each."""
     signals = _signals(partners, modes, maps)
-    visible = _charged_lightest(partners)
+    visible = _charged_lightest(partners, modes)
     ratios = np.full((len(maps), len(modes.splitting)), np.nan)
     lacking = np.zeros(ratios.shape, dtype=np.bool_)
     for entry, ratio, fewer in zip(maps.maps, ratios, lacking, strict=True):
@@ -263,11 +263,10 @@ def _ratios(partners: Superpartners, modes: Decays, maps: LhcMaps) -> tuple[Arra
     return ratios, lacking
 
 
-def _charged_lightest(partners: Superpartners) -> Flags:
+def _charged_lightest(partners: Superpartners, modes: Decays) -> Flags:
     """Return where N1 decays to a lighter charged superpartner, so that it is not missing energy, shape (n,)."""
-    fields = partners.gauginos
-    charged = np.min([fields.chargino_mass[:, 1] ** 2, *(family.squared.min(axis=1) for family in partners.sleptons.values())], axis=0)
-    return np.asarray(charged < np.min(fields.neutralino_mass**2, axis=1))
+    charged = np.min([family.squared.min(axis=1) for family in partners.sleptons.values()], axis=0)
+    return np.asarray((charged < np.min(partners.gauginos.neutralino_mass**2, axis=1)) | (modes.splitting <= 0.0))
 
 
 def _signals(partners: Superpartners, modes: Decays, maps: LhcMaps) -> dict[str, list[_Signal]]:
@@ -280,12 +279,17 @@ def _signals(partners: Superpartners, modes: Decays, maps: LhcMaps) -> dict[str,
     stable = np.where(
         modes.chargino_length >= DETECTOR, np.exp(-2.0 * DETECTOR / (BOOST * np.maximum(modes.chargino_length, DETECTOR))), np.nan
     )
-    sneutrino = np.sqrt(np.maximum(partners.sleptons["e"].sneutrino, 0.0)) / GEV
-    leptons = modes.chargino["e"] + modes.chargino["mu"]
+    electrons, muons = (
+        np.where(
+            alike(np.sqrt(np.maximum(partners.sleptons[name].sneutrino, 0.0)) / GEV, 0.5 * (chargino + masses[:, 0]), masses[:, 0]),
+            modes.chargino[name],
+            0.0,
+        )
+        for name in ("e", "mu")
+    )
     of_chargino = {"chargino": chargino, "neutralino": masses[:, 0]}
-    halfway = alike(sneutrino, 0.5 * (chargino + masses[:, 0]), masses[:, 0])
     # three flavours alike have 4/9 in electrons and muons
-    through = np.where(halfway, 2.25 * _times(pairs, leptons, leptons), np.nan)
+    through = 2.25 * _times(pairs, electrons + muons, electrons + muons)
     on_shell = {name: _neutralino_signals(chargino, masses, mixed[:, 1:], modes, name) for name in ("Z", "h")}
     return {
         "TSlepSlep": _slepton_signals(partners, modes, masses[:, 0], maps.pure),
@@ -294,7 +298,7 @@ def _signals(partners: Superpartners, modes: Decays, maps: LhcMaps) -> dict[str,
         "TChiWZoff": on_shell["Z"],
         "TChiWH": on_shell["h"],
         "TChiWZoff-higgsino": [_higgsino_signal(chargino, masses, mixed[:, 1], modes)],
-        "TChipChimSlepSlep": [_Signal(through, of_chargino, modes.chargino["mu"] < 0.99 * modes.chargino["e"])],
+        "TChipChimSlepSlep": [_Signal(through, of_chargino, muons < 0.99 * electrons)],
         _STABLE: [_Signal(pairs * stable, of_chargino)],
         _TRACKS: [
             _Signal(_track_ratio(pairs + np.nansum(mixed[:, :2], axis=1), wino_share(fields), modes, maps, row), of_chargino)

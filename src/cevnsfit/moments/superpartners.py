@@ -151,7 +151,9 @@ def gauginos(m1: ArrayLike, m2: ArrayLike, mu: ArrayLike, tan_beta: ArrayLike) -
     entries = {(2, 0): -cos * tangent * W_MASS, (3, 0): sin * tangent * W_MASS, (2, 1): cos * W_MASS, (3, 1): -sin * W_MASS}
     for (row, column), value in {**entries, (3, 2): -higgsino}.items():
         matrix[:, row, column] = matrix[:, column, row] = value
-    masses, states = np.linalg.eigh(matrix)
+    known = np.asarray(np.isfinite(matrix).all(axis=(1, 2)))[:, None]
+    masses, states = np.linalg.eigh(np.where(known[:, None], matrix, 0.0))
+    masses = np.where(known, masses, np.nan)
     charged, u, v = _chargino_mixing(second, math.sqrt(2.0) * W_MASS * sin, math.sqrt(2.0) * W_MASS * cos, higgsino)
     return Gauginos(higgsino, ratio, masses, states.swapaxes(1, 2), charged, u, v)
 

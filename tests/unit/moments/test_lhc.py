@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.paths import data_root
+from cevnsfit.moments.bprime import bprime_lifetime
 from cevnsfit.moments.decays import Decays, decays
 from cevnsfit.moments.lhc import LhcMaps, LhcTest, alike, explain, judge, lhc_maps
 from cevnsfit.moments.superpartners import GEV, Sleptons, Superpartners, gauginos, superpartners
@@ -40,12 +41,13 @@ def model(
     selectron: tuple[float, float] = (FAR, FAR),
     smuon: tuple[float, float] = (FAR, FAR),
     sneutrino: float = FAR,
+    smuon_sneutrino: float | None = None,
 ) -> Superpartners:
     """Return superpartners at one point, M1, M2 and mu as given; masses in GeV."""
     m1, m2, mu = (value * GEV for value in gaugino)
     families = {
         "e": sleptons(ELECTRON_MASS, selectron, sneutrino),
-        "mu": sleptons(MUON_MASS, smuon),
+        "mu": sleptons(MUON_MASS, smuon, smuon_sneutrino or sneutrino),
         "tau": sleptons(MUON_MASS, (FAR, FAR)),
     }
     return Superpartners(gauginos(m1, m2, mu, 1e4), families)
@@ -135,9 +137,17 @@ def test_nothing_is_tested_where_the_lightest_neutralino_decays_to_a_slepton(squ
 
 def test_a_stable_chargino_below_all_neutralinos_is_tested(maps: LhcMaps) -> None:
     partners = model((FAR, 300.0, FAR), selectron=(400.0, 400.0))
-    fields = replace(partners.gauginos, chargino_mass=np.array([[FAR, 299.9]]) * GEV)
-    found = explain(replace(partners, gauginos=fields), fractions(w=1.0, length=math.inf), maps)
-    assert [test.name for test in found] == ["ATLAS-SUSY-2018-42.THSCPM1b"]
+    stable = replace(fractions(w=1.0, length=math.inf), splitting=np.array([-0.1 * GEV]))
+    assert [test.name for test in explain(partners, stable, maps)] == ["ATLAS-SUSY-2018-42.THSCPM1b"]
+
+
+def test_the_loop_decides_whether_the_lightest_neutralino_is_missing_energy(maps: LhcMaps) -> None:
+    """At tree level this chargino lies below N1 by 0.1 GeV, with its loop above."""
+    partners = model((FAR, 300.0, FAR), selectron=(400.0, 400.0))
+    light = replace(partners.gauginos, chargino_mass=np.array([[FAR, 299.9]]) * GEV)
+    name = "CMS-SUS-20-001.TSlepSlep"
+    assert name not in ratios(replace(partners, gauginos=light), replace(fractions(), splitting=np.array([-1.0])), maps)
+    assert name in ratios(replace(partners, gauginos=light), replace(fractions(), splitting=np.array([60.0])), maps)
 
 
 def test_no_points(maps: LhcMaps) -> None:
@@ -206,6 +216,12 @@ def test_charginos_through_sleptons_need_these_half_way(maps: LhcMaps) -> None:
     assert alone.ratio == pytest.approx(2.25 * ratios(partners, both, maps)[name], rel=1e-9)
     assert alone.fewer_muons
     assert name not in ratios(model((10.0, 900.0, FAR), sneutrino=700.0), fractions(e=1.0), maps)
+    # muons by sneutrinos that are not half way have other momenta
+    heavy = next(
+        test for test in explain(model((10.0, 900.0, FAR), sneutrino=455.0, smuon_sneutrino=700.0), both, maps) if test.name == name
+    )
+    assert heavy.ratio == pytest.approx(0.25 * ratios(partners, both, maps)[name], rel=1e-9)
+    assert heavy.fewer_muons
 
 
 def test_long_lived_charginos(maps: LhcMaps) -> None:
@@ -267,3 +283,22 @@ def test_twenty_five_thousand_points_take_a_quarter_of_a_second(maps: LhcMaps) -
     assert isinstance(best, LhcTest)
     assert best.ratio == np.nanmax(verdict.ratio)
     assert "arXiv:" in best.source
+
+
+@pytest.mark.parametrize("name", ["M0", "M1", "M2", "mu", "tan_beta", "selectron_L", "A", "hierarchy", "boson_g"])
+@pytest.mark.parametrize("tan_beta", [1.0, 20.0])
+def test_a_point_that_is_not_a_number_leaves_the_others_alone(name: str, tan_beta: float, maps: LhcMaps) -> None:
+    values = {"M0": 90.0, "M1": 300.0, "M2": 300.0, "mu": -300.0, "tan_beta": tan_beta, "selectron_L": 500.0, "selectron_R": 500.0}
+    values |= {"A": 0.0, "hierarchy": 1.0, "boson_mass": 25.0, "boson_g": 1e-3}
+    alone = {key: np.array([value]) for key, value in values.items()}
+    columns = {key: np.array([math.nan if key == name else value, value]) for key, value in values.items()}
+    found = []
+    for inputs in (alone, columns):
+        partners = superpartners(inputs)
+        found.append((judge(partners, decays(partners), maps).ratio, bprime_lifetime(partners, inputs)))
+    (ratio, lifetime), (ratios_of_both, lifetimes) = found
+    assert ratios_of_both[1] == pytest.approx(ratio[0], rel=1e-9)
+    assert lifetimes[1] == pytest.approx(lifetime[0], rel=1e-9, abs=0.0)
+    assert math.isnan(lifetimes[0])
+    if name in ("M1", "M2", "mu", "tan_beta", "selectron_L"):
+        assert math.isnan(ratios_of_both[0])
