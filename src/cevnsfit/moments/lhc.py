@@ -15,8 +15,8 @@ import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 
 from cevnsfit.core.paths import data_root
-from cevnsfit.moments.couplings import ordered
-from cevnsfit.moments.production import chargino_sections, neutralino_sections, pure_states, slepton_sections, wino_share
+from cevnsfit.moments.couplings import ordered, wino_share
+from cevnsfit.moments.production import chargino_sections, neutralino_sections, pure_states, slepton_sections
 from cevnsfit.moments.superpartners import GEV
 from cevnsfit.spec.tables import read_table
 

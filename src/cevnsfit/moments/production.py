@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.paths import data_root
+from cevnsfit.moments.couplings import wino_share
 from cevnsfit.moments.superpartners import GEV
 from cevnsfit.spec.tables import read_table
 
@@ -66,11 +67,6 @@ def slepton_sections(sleptons: Sleptons, mass: Array, together: NDArray[np.bool_
     left, right = (pure.section(f"sleptons_{side}", mass) for side in ("left", "right"))
     shares = np.where(together[:, None, None], sleptons.mixing**2, sleptons.mixing**4)
     return np.asarray(shares[..., 0] * left + shares[..., 1] * right)
-
-
-def wino_share(fields: Gauginos) -> Array:
-    """Return the wino's part of C1, (V_11^2 + U_11^2)/2, shape (n,); `fields` from `couplings.ordered`."""
-    return np.asarray(0.5 * (fields.v[:, 0, 0] ** 2 + fields.u[:, 0, 0] ** 2))
 
 
 def chargino_sections(fields: Gauginos, pure: PureStates) -> Array:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.paths import data_root
-from cevnsfit.moments.couplings import ordered
-from cevnsfit.moments.production import chargino_sections, neutralino_sections, pure_states, slepton_sections, wino_share
+from cevnsfit.moments.couplings import ordered, wino_share
+from cevnsfit.moments.production import chargino_sections, neutralino_sections, pure_states, slepton_sections
 from cevnsfit.moments.superpartners import G1, G2, GEV, SIN2_THETA_Z, Gauginos, Sleptons, gauginos
 from cevnsfit.physics.constants import ELECTRON_MASS, Z_MASS
 
