@@ -64,6 +64,18 @@ def sneutrino_coupling(fields: Gauginos) -> Array:
     return np.asarray((G1 * fields.neutralino[:, :, 0] - G2 * fields.neutralino[:, :, 1]) / math.sqrt(2.0))
 
 
+def chargino_couplings(fields: Gauginos, lepton_mass: float) -> tuple[Array, Array]:
+    """Return c^L and c^R of lbar (c^L P_R + c^R P_L) chi sneutrino, shape (n, charginos) each (hep-ph/0103067, section II)."""
+    return -G2 * fields.v[:, :, 0], yukawa(fields, lepton_mass)[:, None] * fields.u[:, :, 1]
+
+
+def neutrino_couplings(sleptons: Sleptons, fields: Gauginos) -> Array:
+    """Return d of nubar d P_R chi slepton for charginos, shape (n, charginos, 2)."""
+    to_left, to_right = sleptons.mixing[:, None, :, 0], sleptons.mixing[:, None, :, 1]
+    y = yukawa(fields, sleptons.lepton_mass)[:, None, None]
+    return np.asarray(y * fields.u[:, :, 1, None] * to_right - G2 * fields.u[:, :, 0, None] * to_left)
+
+
 def z_coupling(first: Array, second: Array) -> Array:
     """Return g_L = -g_R of chibar_1 gamma^mu (g_L P_L + g_R P_R) chi_2 Z_mu for rows (..., 4) of the mixing matrix (Haber and Kane, C38)."""
     return G2 / (2.0 * _COS) * (first[..., 3] * second[..., 3] - first[..., 2] * second[..., 2])

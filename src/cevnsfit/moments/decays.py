@@ -18,9 +18,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.moments.chargino_lifetime import chargino_length, chargino_splitting
-from cevnsfit.moments.couplings import higgs_coupling, ordered, slepton_couplings, sneutrino_coupling, w_couplings, yukawa, z_coupling
-from cevnsfit.moments.superpartners import G2
-from cevnsfit.moments.widths import fermion_to_scalar, fermion_to_vector, fermion_to_virtual, scalar_to_fermions
+from cevnsfit.moments.couplings import (
+    chargino_couplings,
+    higgs_coupling,
+    neutrino_couplings,
+    ordered,
+    slepton_couplings,
+    sneutrino_coupling,
+    w_couplings,
+    z_coupling,
+)
+from cevnsfit.moments.widths import W_BOSON, Z_BOSON, fermion_to_scalar, fermion_to_vector, fermion_to_virtual, scalar_to_fermions
 from cevnsfit.physics.constants import HIGGS_MASS, W_MASS, Z_MASS
 
 if TYPE_CHECKING:
@@ -32,10 +40,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     Codes = NDArray[np.int64]
-
-_W: Final = (W_MASS, 2085.0)
-_Z: Final = (Z_MASS, 2495.5)
-"""Masses and widths (PDG 2024)."""
 
 LSP_KINDS: Final = ("bino", "wino", "higgsino", "B'", "sneutrino", "charged slepton", "chargino")
 """Kinds of the lightest superpartner; the last two are charged."""
@@ -129,10 +133,18 @@ def decays(partners: Superpartners) -> Decays:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Family:
-    """One family of sleptons with its couplings (..., neutralino or chargino, state) and its fractions to N1.
+    """One family of sleptons.
 
-    `left` and `right` couple neutralinos to lepton and slepton, `neutral` neutralinos to neutrino and sneutrino, `charged` charginos to neutrino and
-    slepton, `weak` and `flip` charginos to lepton and sneutrino.
+    Attributes
+    ----------
+    lepton_mass, masses, sneutrino_mass
+        Of the lepton, of its sleptons, shape (n, 2), and of the sneutrino, shape (n,).
+    left, right, neutral
+        Couplings of neutralinos to lepton and slepton, shape (n, 4, 2), and to neutrino and sneutrino, shape (n, 4).
+    charged, weak, flip
+        Couplings of charginos to neutrino and slepton, shape (n, 2, 2), and to lepton and sneutrino, shape (n, 2).
+    slepton, sneutrino
+        Their fractions to N1 and a lepton, shapes (n, 2) and (n,).
     """
 
     lepton_mass: float
@@ -151,19 +163,13 @@ class _Family:
     def of(cls, sleptons: Sleptons, fields: Gauginos) -> _Family:
         lepton = sleptons.lepton_mass
         masses, sneutrino = np.sqrt(np.maximum(sleptons.squared, 0.0)), np.sqrt(np.maximum(sleptons.sneutrino, 0.0))
-        y = yukawa(fields, lepton)
         left, right = slepton_couplings(sleptons, fields)
-        neutral = sneutrino_coupling(fields)
-        charged = (y[:, None] * fields.u[:, :, 1])[:, :, None] * sleptons.mixing[:, None, :, 1] - G2 * fields.u[
-            :, :, 0, None
-        ] * sleptons.mixing[:, None, :, 0]
-        weak, flip = -G2 * fields.v[:, :, 0], y[:, None] * fields.u[:, :, 1]
-        zero = np.zeros(1)
-        neutralino, chargino = fields.neutralino_mass[:, :, None], fields.chargino_mass[:, :, None]
-        to_lepton = scalar_to_fermions(masses[:, None], lepton, neutralino, -right, left)
-        to_neutrino = scalar_to_fermions(masses[:, None], 0.0, chargino, charged, zero)
-        invisible = scalar_to_fermions(sneutrino[:, None], 0.0, fields.neutralino_mass, neutral, zero)
-        visible = scalar_to_fermions(sneutrino[:, None], lepton, fields.chargino_mass, flip, weak)
+        neutral, charged = sneutrino_coupling(fields), neutrino_couplings(sleptons, fields)
+        weak, flip = chargino_couplings(fields, lepton)
+        to_lepton = scalar_to_fermions(masses[:, None], lepton, fields.neutralino_mass[:, :, None], left, -right)
+        to_neutrino = scalar_to_fermions(masses[:, None], 0.0, fields.chargino_mass[:, :, None], charged)
+        invisible = scalar_to_fermions(sneutrino[:, None], 0.0, fields.neutralino_mass, neutral)
+        visible = scalar_to_fermions(sneutrino[:, None], lepton, fields.chargino_mass, weak, flip)
         return cls(
             *(lepton, masses, sneutrino, left, right, neutral, charged, weak, flip),
             slepton=_ratio(to_lepton[:, 0], to_lepton.sum(axis=1) + to_neutrino.sum(axis=1)),
@@ -183,14 +189,14 @@ def _chargino(fields: Gauginos, families: Mapping[str, _Family], splitting: Arra
     widths = {"W": fermion_to_vector(mass, fields.neutralino_mass[:, 0], W_MASS, g_left, g_right)}
     total = widths["W"]
     for name, family in families.items():
-        to_sneutrino = fermion_to_scalar(mass, family.lepton_mass, family.sneutrino_mass, family.flip[:, 0], family.weak[:, 0])
-        to_slepton = fermion_to_scalar(mass[:, None], 0.0, family.masses, family.charged[:, 0], np.zeros(1))
+        to_sneutrino = fermion_to_scalar(mass, family.lepton_mass, family.sneutrino_mass, family.weak[:, 0], family.flip[:, 0])
+        to_slepton = fermion_to_scalar(mass[:, None], 0.0, family.masses, family.charged[:, 0])
         total = total + to_sneutrino + to_slepton.sum(axis=1)
         widths[name] = to_sneutrino * family.sneutrino + (to_slepton * family.slepton).sum(axis=1)
     prompt = total > 0.0
     fractions = {name: _ratio(widths[name], total) for name in ("W", "e", "mu")}
     fractions["W"] = np.where(prompt, fractions["W"], np.where(splitting > 0.0, 1.0, 0.0))
-    fractions["other"] = np.where(prompt, 1.0 - sum(fractions.values()), 0.0)
+    fractions["other"] = np.where(prompt, np.maximum(1.0 - sum(fractions.values()), 0.0), 0.0)
     return fractions, prompt
 
 
@@ -208,14 +214,14 @@ def _neutralinos(fields: Gauginos, families: Mapping[str, _Family]) -> dict[str,
     total = total + fermion_to_scalar(mass, second.mass, HIGGS_MASS, second.scalar, second.scalar)
     for name, family in families.items():
         left, right = family.left[:, 1:3], family.right[:, 1:3]
-        charged = 2.0 * fermion_to_scalar(mass[:, :, None], family.lepton_mass, family.masses[:, None], -right, left)
+        charged = 2.0 * fermion_to_scalar(mass[:, :, None], family.lepton_mass, family.masses[:, None], left, -right)
         total = total + charged.sum(axis=2)
-        total = total + 2.0 * fermion_to_scalar(mass, 0.0, family.sneutrino_mass[:, None], family.neutral[:, 1:3], np.zeros(1))
+        total = total + 2.0 * fermion_to_scalar(mass, 0.0, family.sneutrino_mass[:, None], family.neutral[:, 1:3])
         widths[name] = (charged * family.slepton[:, None]).sum(axis=2)
     fractions = {name: _ratio(widths[name], total) for name in ("Z", "h", "e", "mu")}
     closed = np.nonzero(total == 0.0)
     fractions["Z"][closed] = _virtual_z(fields, (first, second), closed)
-    fractions["other"] = np.where(fields.neutralino_mass[:, 1:3] == 0.0, 0.0, 1.0 - np.sum(list(fractions.values()), axis=0))
+    fractions["other"] = np.maximum(1.0 - sum(fractions.values()), 0.0)
     return fractions
 
 
@@ -238,8 +244,8 @@ def _virtual_z(fields: Gauginos, lighter: tuple[_Neutral, _Neutral], where: tupl
     point, state = where
     parent = fields.neutralino_mass[point, state + 1]
     to_first, to_second = (
-        fermion_to_virtual(parent, light.mass[point, 0], _Z, light.axial[where], -light.axial[where]) for light in lighter
+        fermion_to_virtual(parent, light.mass[point, 0], Z_BOSON, light.axial[where], -light.axial[where]) for light in lighter
     )
     g_left, g_right = (g[where] for g in w_couplings(fields, slice(1, 3)))
-    to_chargino = 2.0 * fermion_to_virtual(parent, fields.chargino_mass[point, 0], _W, g_left, g_right)
+    to_chargino = 2.0 * fermion_to_virtual(parent, fields.chargino_mass[point, 0], W_BOSON, g_left, g_right)
     return _ratio(to_first, to_first + to_second + to_chargino)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.moments.couplings import slepton_couplings, yukawa
-from cevnsfit.moments.superpartners import G2
+from cevnsfit.moments.couplings import chargino_couplings, slepton_couplings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +86,7 @@ def slepton_contribution(sleptons: Sleptons, fields: Gauginos) -> Array:
     masses, sneutrino = np.where(good[:, None], sleptons.squared, 1.0), np.where(good, sleptons.sneutrino, 1.0)
     neutral = _neutralinos(masses, sleptons, fields)
     x = fields.chargino_mass**2 / sneutrino[:, None]
-    c_right, c_left = yukawa(fields, lepton_mass)[:, None] * fields.u[:, :, 1], -G2 * fields.v[:, :, 0]
+    c_left, c_right = chargino_couplings(fields, lepton_mass)
     same = lepton_mass / 12.0 * (c_left**2 + c_right**2) * f1c(x)
     flip = 2.0 / 3.0 * fields.chargino_mass * c_left * c_right * f2c(x)
     charged = ((same + flip) / sneutrino[:, None]).sum(axis=1)
