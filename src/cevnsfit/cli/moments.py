@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cevnsfit.infer.intervals import Intervals
-    from cevnsfit.studies.susy import SusyInputs, SusyScan
+    from cevnsfit.studies.susy import SusyScan
+    from cevnsfit.studies.susy_inputs import SusyInputs
 
 
 @command()
@@ -70,7 +71,9 @@ class SusyOptions:
     ] = None
     boson_limits: Annotated[
         list[str] | None,
-        option("--boson-limits", "What the boson must pass; repeatable: ccfr, charm-ii, borexino, experiments.", "all|none|NAME[:CL]"),
+        option(
+            "--boson-limits", "What the boson must pass; repeatable; names of `overlays list` and of experiments.", "all|none|NAME[:CL]"
+        ),
     ] = None
     lightest_chargino: Annotated[float, option("--lightest-chargino", "Smallest mass of a chargino in GeV.")] = 100.0
     lightest_slepton: Annotated[float, option("--lightest-slepton", "Smallest mass of a charged slepton in GeV.")] = 0.0
@@ -78,7 +81,7 @@ class SusyOptions:
 
     def inputs(self, experiments: "Sequence[str]", cl: float) -> "SusyInputs":
         """Return what is asked; CevnsfitError for an option that is not of its form."""
-        from cevnsfit.studies.susy import SusyInputs
+        from cevnsfit.studies.susy_inputs import SusyInputs
 
         names = (field.name for field in fields(self) if field.name not in {"points", "ranges", "a_terms", "stau_ratio"})
         boson = [] if self.boson is None else self.boson

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -29,7 +30,8 @@ from cevnsfit.moments.superpartners import superpartners
 from cevnsfit.physics.borexino import borexino_limit
 from cevnsfit.physics.constants import MUON_MASS
 from cevnsfit.physics.trident import trident_limit, trident_spectrum
-from cevnsfit.studies.susy import SusyInputs, SusyScan, draw_of, parse_range, stored_susy_scan, susy_scan
+from cevnsfit.studies.susy import SusyScan, stored_susy_scan, susy_scan
+from cevnsfit.studies.susy_inputs import SusyInputs, draw_of, parse_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +126,7 @@ def test_a_seed_gives_the_same_points_whatever_their_number_and_the_ranges_of_ot
 def test_limits_leave_fewer_points(scan: SusyScan) -> None:
     free, ccfr, none = (
         susy_scan(25_000, replace(STUDY, **change))
-        for change in ({"boson_limits": ("none",)}, {"boson_limits": ("ccfr",)}, {"boson": False})
+        for change in ({"boson_limits": ("none",)}, {"boson_limits": ("ccfr-trident",)}, {"boson": False})
     )
     assert none.kept == none.kept_without_boson == 0 < scan.kept < ccfr.kept < free.kept == scan.kept_ranges
     assert set(scan.columns["a_mu"]) < set(ccfr.columns["a_mu"]) < set(free.columns["a_mu"])
@@ -134,9 +136,9 @@ def test_limits_leave_fewer_points(scan: SusyScan) -> None:
 @pytest.mark.parametrize(
     ("limits", "value", "mass", "decided"),
     [
-        (("all",), 7.7e-9, 25.0, ("ccfr", "borexino")),
-        (("ccfr:0.9", "borexino"), 6.5e-9, 24.0, ("ccfr", "borexino")),
-        (("ccfr",), 8.8e-9, 10.0, ("ccfr",)),
+        (("all",), 7.7e-9, 25.0, ("ccfr-trident", "borexino")),
+        (("ccfr-trident:0.9", "borexino"), 6.5e-9, 24.0, ("ccfr-trident", "borexino")),
+        (("ccfr-trident",), 8.8e-9, 10.0, ("ccfr-trident",)),
         (("none",), 4.0e-8, 10.0, ()),
     ],
 )
@@ -209,10 +211,12 @@ def test_every_parameter_is_an_option(change: dict[str, object], holds: Callable
         ({"ranges": {"M1": "1:2:3"}}, CevnsfitError, "should read LOW:HIGH"),
         ({"ranges": {"M1": "1s:2s"}}, CevnsfitError, "M1"),
         ({"boson_limits": ("nutev",)}, UnknownNameError, "limit on the boson"),
-        ({"boson_limits": ("none", "ccfr")}, CevnsfitError, "'none' or some"),
-        ({"boson_limits": ("ccfr:x",)}, CevnsfitError, "NAME:CL"),
-        ({"boson_limits": ("ccfr:2",)}, CevnsfitError, "confidence level"),
-        ({"boson_limits": ("ccfr",), "ranges": {"boson_mass": "0.1:3"}}, DomainError, "1 MeV or more"),
+        ({"boson_limits": ("none", "ccfr-trident")}, CevnsfitError, "'none' or some"),
+        ({"boson_limits": ("ccfr-trident:x",)}, CevnsfitError, "NAME:CL"),
+        ({"boson_limits": ("ccfr-trident:2",)}, CevnsfitError, "confidence level"),
+        ({"boson_limits": ("babar-photon",)}, CevnsfitError, "for lmu-ltau there is no exact recast"),
+        ({"boson_limits": ("babar-4mu:0.9",)}, CevnsfitError, "a confidence level of its own: 90 % CL"),
+        ({"boson_limits": ("muon-2020",)}, CevnsfitError, "a band and no limit"),
         ({"sigmas": 0.0}, DomainError, "sigmas are positive"),
         ({"electron": "muon-2020", "electron_measured": "muon-2006"}, CevnsfitError, "a moment of mu, not of e"),
         ({"electron": "muon-2020"}, CevnsfitError, "one of mu"),
@@ -261,14 +265,14 @@ def test_a_chunk_of_which_everything_is_kept_is_stored_whole(tmp_path: Path) -> 
 
 def test_the_command(tmp_path: Path) -> None:
     arguments = ["susy-scan", "coherent-lar-2020", *OPTIONS, "-n", "2000", "--seed", "5", "--mass", "50", "--stau-ratio", "1:100:log"]
-    result = CliRunner().invoke(app, [*arguments, "--boson-limits", "ccfr", "-o", str(tmp_path), "--json"], catch_exceptions=False)
+    result = CliRunner().invoke(app, [*arguments, "--boson-limits", "ccfr-trident", "-o", str(tmp_path), "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     ends = [found["limits"][name]["allowed"][-1][1] for name in ("min", "median", "max")]
     assert len(set(ends)) == 3
     assert found["slepton_log"]["max"] > found["slepton_log"]["median"] > found["slepton_log"]["min"] >= 0.0
     assert found["tried"] == 2000 > found["physical"] > found["electron_explained"] >= found["kept"] > 0
-    assert found["boson"]["limits"][0] == {"name": "ccfr", "cl": 0.95, "about": "trident production on iron at CCFR"}
+    assert found["boson"]["limits"][0] == {"name": "ccfr-trident", "cl": 0.95, "about": ANY}
     assert found["drawn_within"]["stau_ratio"] == {"low": 1.0, "high": 100.0, "log": True}
     text = (
         CliRunner().invoke(app, ["susy-scan", "-n", "2000", "--boson", "mass=100:200", "--boson", "g=5e-4"], catch_exceptions=False).stdout
@@ -297,7 +301,7 @@ def test_the_package_names_the_scan() -> None:
 def test_cevns_limits_the_boson() -> None:
     free, limited = (
         draw_of(replace(STUDY, boson_limits=limits, ranges={"boson_g": "5e-4:1e-2:log"})).window
-        for limits in (("ccfr",), ("ccfr", "coherent-lar-2020"))
+        for limits in (("ccfr-trident",), ("ccfr-trident", "coherent-lar-2020"))
     )
     assert free is not None
     assert limited is not None

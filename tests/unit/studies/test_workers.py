@@ -21,7 +21,8 @@ from cevnsfit.studies.forecast import forecast_curve
 from cevnsfit.studies.limits import intervals
 from cevnsfit.studies.scan import scan
 from cevnsfit.studies.setup import build
-from cevnsfit.studies.susy import SusyInputs, susy_scan
+from cevnsfit.studies.susy import susy_scan
+from cevnsfit.studies.susy_inputs import SusyInputs
 from cevnsfit.studies.workers import ClusterExecutor, on_cluster, results, workers
 
 if TYPE_CHECKING:
