@@ -12,7 +12,6 @@ import pytest
 from typer.testing import CliRunner
 
 import cevnsfit as cf
-import cevnsfit.moments
 from cevnsfit.cli.main import app
 from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, UnknownNameError
@@ -293,9 +292,9 @@ def test_two_deviations_that_are_compatible_with_nothing() -> None:
 
 
 def test_the_package_names_the_scan() -> None:
-    assert cevnsfit.moments.susy_scan is susy_scan
+    assert cf.moments.susy_scan is susy_scan
     with pytest.raises(AttributeError, match="no attribute 'susyscan'"):
-        cevnsfit.moments.susyscan  # noqa: B018
+        cf.moments.susyscan  # noqa: B018
 
 
 def test_cevns_limits_the_boson() -> None:
@@ -312,3 +311,59 @@ def test_cevns_limits_the_boson() -> None:
     assert alone.passes(masses, np.array(ends) * 0.99, logs).all()
     assert not alone.passes(masses, np.array(ends) * 1.01, logs).any()
     assert limited.limits[1].cl == 0.90
+
+
+def read_slha(text: str) -> dict[str, dict[tuple[int, ...], float | str]]:
+    """Return the blocks of a text in the SUSY Les Houches Accord, read by its own rules: numbers, blanks, comments behind a hash."""
+    blocks: dict[str, dict[tuple[int, ...], float | str]] = {}
+    for line in text.splitlines():
+        words = line.partition("#")[0].split()
+        if words and words[0].upper() == "BLOCK":
+            block = blocks.setdefault(words[1].upper(), {})
+        elif words:
+            value = words[-1]
+            block[tuple(map(int, words[:-1]))] = float(value) if value[-1].isdigit() and value.count(".") == 1 else value
+    return blocks
+
+
+@pytest.mark.parametrize("m2_sign", [1, -1])
+def test_a_point_comes_back_from_an_slha_text(tmp_path: Path, m2_sign: int) -> None:
+    scan = susy_scan(5_000, replace(STUDY, m2_sign=m2_sign, sigmas=3.0, ranges={"A": "-500:500", "stau_ratio": "1:3"}), store=tmp_path / "points")
+    file = tmp_path / "point.slha"
+    arguments = ["export", str(tmp_path / "points"), "--to", "slha", "--point", "7", "-o", str(file)]
+    assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+    blocks, point = read_slha(file.read_text()), {name: float(x[7]) for name, x in scan.columns.items()}
+    m1, m2, mu, tan_beta = (blocks["EXTPAR"][1,], blocks["EXTPAR"][2,], blocks["EXTPAR"][23,], blocks["MINPAR"][3,])
+    assert (m1, m2, mu, tan_beta) == tuple(pytest.approx(point[name], rel=1e-8) for name in ("M1", "M2", "mu", "tan_beta"))
+    assert (blocks["AE"][1, 1], blocks["MSOFT"][32,]) == (pytest.approx(point["A"]), pytest.approx(point["hierarchy"] * point["selectron_L"]))
+    masses, beta, w_mass = blocks["MASS"], np.arctan(point["tan_beta"]), blocks["MASS"][24,]
+    matrix = {name: np.array([[blocks[name][i, j] for j in range(1, n + 1)] for i in range(1, n + 1)]) for name, n in
+              (("NMIX", 4), ("UMIX", 2), ("VMIX", 2), ("SMUMIX", 2))}  # fmt: skip
+    # the mass matrices of the accord (hep-ph/0311123, eqs. 21 and 22): NMIX^T diag NMIX, UMIX^T diag VMIX
+    neutral = np.array([masses[code,] for code in (1000022, 1000023, 1000025, 1000035)])
+    charged = np.array([masses[code,] for code in (1000024, 1000037)])
+    assert np.all(np.diff(np.abs(neutral)) > 0.0)
+    assert 0.0 < charged[0] < charged[1]
+    rebuilt, tangent = matrix["NMIX"].T @ np.diag(neutral) @ matrix["NMIX"], np.sqrt(0.23129 / (1.0 - 0.23129))
+    sin, cos = np.sin(beta), np.cos(beta)
+    rows = [[point["M1"], 0.0, -cos * tangent * w_mass, sin * tangent * w_mass], [0.0, point["M2"], cos * w_mass, -sin * w_mass]]
+    np.testing.assert_allclose(rebuilt[:2], rows, atol=1e-4)
+    np.testing.assert_allclose(rebuilt[2:, 2:], [[0.0, -point["mu"]], [-point["mu"], 0.0]], atol=1e-4)
+    chargino = matrix["UMIX"].T @ np.diag(charged) @ matrix["VMIX"]
+    np.testing.assert_allclose(chargino, [[point["M2"], 2**0.5 * w_mass * sin], [2**0.5 * w_mass * cos, point["mu"]]], atol=1e-4)
+    smuon = matrix["SMUMIX"].T @ np.diag([masses[1000013,] ** 2, masses[2000013,] ** 2]) @ matrix["SMUMIX"]
+    assert smuon[0, 1] == pytest.approx(0.1056583755 * (point["A"] - point["mu"] * point["tan_beta"]), rel=1e-4)
+    assert masses[1000016,] == pytest.approx(point["stau_ratio"] * masses[1000014,])
+    assert masses[1000015,] <= masses[2000015,]
+    assert f"#  lsp {LSP_KINDS[int(point['lsp'])]}" in file.read_text()
+    assert "#  boson_mass" in file.read_text()
+
+
+def test_only_a_kept_point_is_exported(tmp_path: Path, scan: SusyScan) -> None:
+    for point in (None, -1, scan.kept):
+        with pytest.raises(CevnsfitError, match=f"one of the {scan.kept} kept points"):
+            cf.export(scan, "slha", tmp_path / "x", point=point)
+    with pytest.raises(CevnsfitError, match="csv is a format of limits; here it is one of slha"):
+        cf.export(scan, "csv", tmp_path / "x")
+    with pytest.raises(CevnsfitError, match="slha takes no cl"):
+        cf.export(scan, "slha", tmp_path / "x", point=0, cl=0.9)
