@@ -21,11 +21,11 @@ from cevnsfit.io.layouts import load_points, open_points, read_points, save_poin
 from cevnsfit.moments.decays import LSP_KINDS
 from cevnsfit.moments.ranges import Range
 from cevnsfit.moments.sleptons import CHUNK, COLUMNS, Draw, shipped_maps, slepton_log, susy_chunk
-from cevnsfit.spec.catalog import experiment_names, located
+from cevnsfit.spec.catalog import located
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.limits import intervals
 from cevnsfit.studies.setup import build
-from cevnsfit.studies.susy_inputs import SusyInputs, draw_of
+from cevnsfit.studies.susy_inputs import SusyInputs, draw_of, experiments_of
 from cevnsfit.studies.workers import executing
 
 if TYPE_CHECKING:
@@ -271,13 +271,11 @@ def _scan_of(draw: Draw, chunks: Sequence[KeptPoints], tried: int) -> SusyScan:
 
 def _identity(inputs: SusyInputs, draw: Draw) -> dict[str, Any]:
     """Return what identifies a scan, all but the number of its points."""
-    named = {name.partition(":")[0] for name in inputs.boson_limits}
-    experiments = [*inputs.experiments, *sorted(named & set(experiment_names()))]
     return {
         "susy": plain({**{name: getattr(inputs, name) for name in SusyInputs.__slots__}, "ranges": draw.ranges}),
         "deviations": plain([draw.electron, draw.muon]),
         "limits": plain(() if draw.window is None else draw.window.limits),
-        "inputs": {experiment.name: dict(experiment.digests) for experiment in map(load_experiment, located(experiments))},
+        "inputs": {experiment.name: dict(experiment.digests) for experiment in map(load_experiment, located(experiments_of(inputs)))},
         "chunk": CHUNK,
         "version": installed_version(),
     }

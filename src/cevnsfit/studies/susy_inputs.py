@@ -52,7 +52,7 @@ class SusyInputs:
     Attributes
     ----------
     ranges
-        Where parameters are drawn that are not drawn as in `RANGES`: each a `Range` or a text "low:high[:log]", of a fixed value "value".
+        Where parameters are drawn that are not drawn as in `RANGES`: each a `Range`, a text "low:high[:log]", or one value.
     mu_sign, m1_sign, m2_sign
         -1, 1 or "both".
     electron, electron_measured, muon, muon_measured
@@ -74,7 +74,7 @@ class SusyInputs:
         Of the points.
     """
 
-    ranges: Mapping[str, Range | str] = field(default_factory=dict)
+    ranges: Mapping[str, Range | str | float] = field(default_factory=dict)
     mu_sign: int | str = SIGNS["mu"]
     m1_sign: int | str = SIGNS["M1"]
     m2_sign: int | str = SIGNS["M2"]
@@ -84,7 +84,7 @@ class SusyInputs:
     muon_measured: str = "muon-2025"
     sigmas: float = 2.0
     boson: bool = True
-    boson_limits: tuple[str, ...] = (ALL,)
+    boson_limits: tuple[str, ...] | str = (ALL,)
     experiments: tuple[str, ...] = ()
     cl: float = 0.90
     lightest_chargino: float = 100.0
@@ -124,7 +124,7 @@ def parse_range(name: str, text: str) -> Range:
 
 def draw_of(inputs: SusyInputs) -> Draw:
     """Return what is drawn; errors are those of names, ranges and signs that do not suit."""
-    asked = {name: parse_range(name, chosen) if isinstance(chosen, str) else chosen for name, chosen in inputs.ranges.items()}
+    asked = {name: chosen if isinstance(chosen, Range) else parse_range(name, str(chosen)) for name, chosen in inputs.ranges.items()}
     signs = {"M1": _sign(inputs.m1_sign), "M2": _sign(inputs.m2_sign), "mu": _sign(inputs.mu_sign)}
     deviations = deviation(inputs.electron_measured, inputs.electron), deviation(inputs.muon_measured, inputs.muon)
     for found, lepton in zip(deviations, ("e", "mu"), strict=True):
@@ -160,7 +160,7 @@ def boson_limits(inputs: SusyInputs) -> dict[BosonLimit, Ceiling]:
     CevnsfitError
         If a confidence level does not suit, or a limit is none in L_mu - L_tau.
     """
-    names = tuple(dict.fromkeys(inputs.boson_limits))
+    names = _names(inputs)
     if NONE in names and len(names) > 1:
         message = f"limits on the boson are 'none' or some, not {', '.join(names)}"
         raise CevnsfitError(message)
@@ -176,6 +176,18 @@ def boson_limits(inputs: SusyInputs) -> dict[BosonLimit, Ceiling]:
         elif text != NONE:
             found |= _cevns_limit((_experiment(name, known),), inputs.cl if cl is None else cl)
     return found
+
+
+def _names(inputs: SusyInputs) -> tuple[str, ...]:
+    limits = inputs.boson_limits
+    return (limits,) if isinstance(limits, str) else tuple(dict.fromkeys(limits))
+
+
+def experiments_of(inputs: SusyInputs) -> tuple[str, ...]:
+    """Return the experiments of CEvNS that the boson must pass."""
+    known = {ALL, NONE, *library()}
+    named = (text.partition(":")[0] for text in _names(inputs))
+    return (*(inputs.experiments if ALL in _names(inputs) else ()), *(name for name in named if name not in known))
 
 
 def _level(text: str, level: str) -> float:

@@ -190,6 +190,7 @@ def test_bosons_in_two_islands_leave_a_gap() -> None:
         ({"m1_sign": -1}, lambda x: np.all(x["M1"] < 0.0)),
         ({"ranges": {"A": "-500:500"}}, lambda x: x["A"].min() < -400.0 < 400.0 < x["A"].max()),
         ({"ranges": {"hierarchy": "2"}}, lambda x: np.all(x["hierarchy"] == 2.0)),
+        ({"ranges": {"stau_ratio": 0.5}, "boson_limits": "borexino"}, lambda x: np.all(x["stau_ratio"] == 0.5)),
         ({"ranges": {"M2": "100000MeV:200GeV"}}, lambda x: np.all(x["M2"] <= 200.0)),
         ({"ranges": {"boson_g": Range(6e-4, 7e-4)}}, lambda x: np.all((x["boson_g"] >= 6e-4) & (x["boson_g"] <= 7e-4))),
     ],
@@ -328,14 +329,19 @@ def read_slha(text: str) -> dict[str, dict[tuple[int, ...], float | str]]:
 
 @pytest.mark.parametrize("m2_sign", [1, -1])
 def test_a_point_comes_back_from_an_slha_text(tmp_path: Path, m2_sign: int) -> None:
-    scan = susy_scan(5_000, replace(STUDY, m2_sign=m2_sign, sigmas=3.0, ranges={"A": "-500:500", "stau_ratio": "1:3"}), store=tmp_path / "points")
+    scan = susy_scan(
+        5_000, replace(STUDY, m2_sign=m2_sign, sigmas=3.0, ranges={"A": "-500:500", "stau_ratio": "1:3"}), store=tmp_path / "points"
+    )
     file = tmp_path / "point.slha"
     arguments = ["export", str(tmp_path / "points"), "--to", "slha", "--point", "7", "-o", str(file)]
     assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
     blocks, point = read_slha(file.read_text()), {name: float(x[7]) for name, x in scan.columns.items()}
     m1, m2, mu, tan_beta = (blocks["EXTPAR"][1,], blocks["EXTPAR"][2,], blocks["EXTPAR"][23,], blocks["MINPAR"][3,])
     assert (m1, m2, mu, tan_beta) == tuple(pytest.approx(point[name], rel=1e-8) for name in ("M1", "M2", "mu", "tan_beta"))
-    assert (blocks["AE"][1, 1], blocks["MSOFT"][32,]) == (pytest.approx(point["A"]), pytest.approx(point["hierarchy"] * point["selectron_L"]))
+    assert (blocks["AE"][1, 1], blocks["MSOFT"][32,]) == (
+        pytest.approx(point["A"]),
+        pytest.approx(point["hierarchy"] * point["selectron_L"]),
+    )
     masses, beta, w_mass = blocks["MASS"], np.arctan(point["tan_beta"]), blocks["MASS"][24,]
     matrix = {name: np.array([[blocks[name][i, j] for j in range(1, n + 1)] for i in range(1, n + 1)]) for name, n in
               (("NMIX", 4), ("UMIX", 2), ("VMIX", 2), ("SMUMIX", 2))}  # fmt: skip
