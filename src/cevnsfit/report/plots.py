@@ -123,7 +123,7 @@ def draw_curves(ax: Axes, limits: Sequence[Limit]) -> list[Artist]:
         colour, dashes = OVERLAYS[index % len(OVERLAYS)], _CURVE_STYLES[index % len(_CURVE_STYLES)]
         lines += ax.plot(*limit.points.T, color=colour, linestyle=dashes, linewidth=1.4, zorder=3.5, label=limit.label)
         if limit.kind == "band" and len(limit.pieces) == 2:
-            ax.fill(*np.concatenate([limit.pieces[0], limit.pieces[1][::-1]]).T, color=colour, alpha=_LIGHT, linewidth=0, zorder=1.5)
+            ax.fill(*np.concatenate([limit.pieces[0], limit.pieces[1][::-1]]).T, color=colour, alpha=_FILL, linewidth=0, zorder=1.5)
         for piece in limit.pieces if limit.kind == "limit" else ():
             top = ax.get_ylim()[1]
             ends = [[piece[-1, 0], top], [piece[0, 0], top]] if is_open(piece) else []

@@ -131,8 +131,8 @@ def overlay(name: str | Path, model: str = "lmu-ltau", mass: Ends = (1.0, 1000.0
     title = entry.title if label is None else label
     if entry.compute is None:
         return replace(read_overlay(data_root() / "overlays" / f"{model}-{chosen}.csv", label=title), name=chosen)
-    if not 0.0 < mass[0] < mass[1]:
-        message = f"masses are positive and increase, got {mass[0]:g} and {mass[1]:g} MeV"
+    if not (0.0 < mass[0] < mass[1] and 0.0 < cl < 1.0):
+        message = f"masses are positive and increase, a confidence level is between 0 and 1; got {mass[0]:g} and {mass[1]:g} MeV, {cl:g}"
         raise DomainError(message)
     points = entry.compute(model, np.geomspace(*mass, POINTS), cl)
     kind, level = ("band", entry.level) if entry.kind == "band" else ("limit", f"{100 * cl:g} % CL" if chosen != "n-eff" else entry.level)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
 from cevnsfit.io.releases import import_release
 from cevnsfit.physics.borexino import borexino_limit
 from cevnsfit.physics.trident import trident_limit, trident_spectrum
@@ -97,6 +97,10 @@ def test_names_that_are_unknown_list_the_near_ones() -> None:
         overlay("borxino")
     with pytest.raises(UnknownNameError, match="unknown model"):
         overlay("borexino", "lmu-ltua")
+    with pytest.raises(DomainError, match="a confidence level is between 0 and 1"):
+        overlay("borexino", cl=90.0)
+    with pytest.raises(DomainError, match="masses are positive and increase"):
+        overlay("borexino", mass=(10.0, 1.0))
     assert "borexino" in overlay_names()
 
 
