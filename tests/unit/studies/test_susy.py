@@ -384,3 +384,14 @@ def test_only_a_kept_point_is_exported(tmp_path: Path, scan: SusyScan) -> None:
         cf.export(scan, "csv", tmp_path / "x")
     with pytest.raises(CevnsfitError, match="slha takes no cl"):
         cf.export(scan, "slha", tmp_path / "x", point=0, cl=0.9)
+
+
+def test_the_band_of_an_older_measurement() -> None:
+    found = {}
+    for options in ([], ["--measured", "muon-2006"]):
+        result = CliRunner().invoke(app, ["g-2", "muon-2020", *options, "--json"], catch_exceptions=False)
+        found[len(options)] = json.loads(result.stdout)["difference"]
+    assert found == {0: pytest.approx(261.5e-11, abs=1e-13), 2: pytest.approx(279e-11, abs=1e-13)}
+    wrong = CliRunner().invoke(app, ["g-2", "muon-2020", "--measured", "electron-2008"])
+    assert wrong.exit_code == 2
+    assert "a moment of e" in wrong.stderr
