@@ -100,9 +100,11 @@ def draw_points(ax: Axes, cloud: Cloud, x: str, y: str, shown: NDArray[np.bool_]
     size = float(np.clip(3e4 / max(len(cloud.verdict), 1), 2.0, 16.0))
     for rank, code in enumerate(_ORDER):
         which = cloud.verdict == code if shown is None else shown & (cloud.verdict == code)
-        fill = {"color": _COLOURS[code]} if _MARKERS[code] == "x" else {"facecolor": _COLOURS[code], "edgecolor": "none"}
+        width = 0.6 if _MARKERS[code] == "x" else 0.0
         points = (cloud.columns[x][which], cloud.columns[y][which])
-        artists.append(ax.scatter(*points, s=size, marker=_MARKERS[code], linewidth=0.6, zorder=2 + rank, rasterized=True, **fill))
+        artists.append(
+            ax.scatter(*points, s=size, marker=_MARKERS[code], color=_COLOURS[code], linewidth=width, zorder=2 + rank, rasterized=True)
+        )
     return artists
 
 

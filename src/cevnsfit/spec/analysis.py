@@ -69,6 +69,46 @@ class Overlay(_Section):
         return self
 
 
+class SuperpartnerScan(_Section):
+    """A scan of superpartners and of the boson: fields are options of `susy-scan`, and mean the same."""
+
+    points: Annotated[int, Field(ge=1)] = 1_000_000
+    """How many points are drawn."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the points."""
+
+    sigmas: Annotated[float, Field(gt=0)] = 2.0
+    """Largest distance from each deviation, in standard errors."""
+
+    electron_measured: str = "electron-2023"
+    """Measurement of the electron's moment."""
+
+    electron: str = "electron-rb-2020"
+    """Prediction of the electron's moment."""
+
+    muon_measured: str = "muon-2025"
+    """Measurement of the muon's moment."""
+
+    muon: str = "muon-2025"
+    """Prediction of the muon's moment."""
+
+    mu_sign: Literal["-1", "1", "both"] = "1"
+    """Sign of the higgsino mass parameter; numbers need quotes."""
+
+    ranges: tuple[str, ...] = ()
+    """Ranges of parameters, NAME=LOW:HIGH[:log], in the place of the defaults."""
+
+    boson: tuple[str, ...] | Literal["none"] = ()
+    """Ranges of its mass and of g, NAME=LOW:HIGH[:log], or none for no boson."""
+
+    boson_limits: tuple[str, ...] | Literal["all", "none"] = "all"
+    """Limits that the boson must pass."""
+
+    experiments: tuple[str, ...] = ()
+    """Experiments of coherent scattering whose limit the boson must pass too."""
+
+
 class AnalysisSpec(_Section):
     """One study in a file."""
 
