@@ -77,7 +77,7 @@ def sleptons_figure(cloud: Cloud) -> Figure:
     """Return both pictures in one."""
     with style():
         figure = new_figure(13.2, 12.0)
-        above, below = figure.subfigures(2, 1, height_ratios=[4.4, 7.0])
+        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[4.4, 7.0])[:, 0]
         _masses(above, cloud)
         _scenarios(below, cloud)
         _below(figure, cloud)
