@@ -35,12 +35,23 @@ def test_tables_are_what_the_importer_makes_of_the_release(experiment: str, tmp_
         assert path.read_bytes() == (data_root() / "experiments" / experiment / path.name).read_bytes()
 
 
-@pytest.mark.parametrize(("name", "folder"), [("reactor-spectra", "reactor"), ("solar-spectra", "solar")])
-def test_spectra_are_what_the_importer_makes(name: str, folder: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "folder", "target"),
+    [("reactor-spectra", "reactor", "spectra"), ("solar-spectra", "solar", "spectra"), ("lhc-limits", "lhc", "lhc")],
+)
+def test_spectra_and_limits_are_what_the_importer_makes(name: str, folder: str, target: str, tmp_path: Path) -> None:
     if not (RELEASED / folder).is_dir():
         pytest.skip(f"the released files are not at {RELEASED / folder}")
     for path in import_release(name, RELEASED / folder, tmp_path):
-        assert path.read_bytes() == (data_root() / "spectra" / path.name).read_bytes()
+        assert path.read_bytes() == (data_root() / target / path.name).read_bytes()
+
+
+def test_limits_of_the_lhc_ship_with_their_sources() -> None:
+    """One table of each topology of each analysis; every one says where it is from."""
+    paths = sorted((data_root() / "lhc").glob("*.csv"))
+    assert len(paths) == 28
+    for path in paths:
+        assert "\n# source: " in path.read_text(encoding="utf-8"), path.name
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

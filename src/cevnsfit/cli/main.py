@@ -59,7 +59,7 @@ _RENAMED = {"--truth": "--true"}
 """New names of options."""
 
 
-_LONG = ("compatibility", "coverage", "gof", "intervals", "posterior", "region", "run", "scan", "significance")
+_LONG = ("compatibility", "coverage", "gof", "intervals", "posterior", "region", "run", "scan", "significance", "susy-scan")
 """Commands that keep what is finished in the folder of --output."""
 
 

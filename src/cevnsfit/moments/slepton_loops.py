@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.moments.superpartners import G1, G2
-from cevnsfit.physics.constants import W_MASS
+from cevnsfit.moments.couplings import chargino_couplings, slepton_couplings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,24 +84,19 @@ def slepton_contribution(sleptons: Sleptons, fields: Gauginos) -> Array:
     lepton_mass = sleptons.lepton_mass
     good = sleptons.stable
     masses, sneutrino = np.where(good[:, None], sleptons.squared, 1.0), np.where(good, sleptons.sneutrino, 1.0)
-    yukawa = G2 * lepton_mass / (math.sqrt(2.0) * W_MASS) * np.sqrt(1.0 + fields.tan_beta**2)
-    neutral = _neutralinos(masses, sleptons.mixing, yukawa, fields, lepton_mass)
+    neutral = _neutralinos(masses, sleptons, fields)
     x = fields.chargino_mass**2 / sneutrino[:, None]
-    c_right, c_left = yukawa[:, None] * fields.u[:, :, 1], -G2 * fields.v[:, :, 0]
+    c_left, c_right = chargino_couplings(fields, lepton_mass)
     same = lepton_mass / 12.0 * (c_left**2 + c_right**2) * f1c(x)
     flip = 2.0 / 3.0 * fields.chargino_mass * c_left * c_right * f2c(x)
     charged = ((same + flip) / sneutrino[:, None]).sum(axis=1)
     return np.where(good, lepton_mass / (16.0 * math.pi**2) * (neutral + charged), np.nan)
 
 
-def _neutralinos(masses: Array, mixing: Array, yukawa: Array, fields: Gauginos, lepton_mass: float) -> Array:
+def _neutralinos(masses: Array, sleptons: Sleptons, fields: Gauginos) -> Array:
     """Return the sum over neutralinos i and sleptons m, without m_l/(16 pi^2)."""
-    bino, wino, down = (fields.neutralino[:, :, j, None] for j in range(3))
-    to_left, to_right = mixing[:, None, :, 0], mixing[:, None, :, 1]
-    y = yukawa[:, None, None]
-    n_right = math.sqrt(2.0) * G1 * bino * to_right + y * down * to_left
-    n_left = (G2 * wino + G1 * bino) / math.sqrt(2.0) * to_left - y * down * to_right
+    n_left, n_right = slepton_couplings(sleptons, fields)
     x = fields.neutralino_mass[:, :, None] ** 2 / masses[:, None, :]
-    same = -lepton_mass / 12.0 * (n_left**2 + n_right**2) * f1n(x)
+    same = -sleptons.lepton_mass / 12.0 * (n_left**2 + n_right**2) * f1n(x)
     flip = fields.neutralino_mass[:, :, None] / 3.0 * n_left * n_right * f2n(x)
     return np.asarray(((same + flip) / masses[:, None, :]).sum(axis=(1, 2)))

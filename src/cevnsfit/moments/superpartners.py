@@ -10,7 +10,7 @@ S. P. Martin and J. D. Wells, Phys. Rev. D 64, 035003 (2001), arXiv:hep-ph/01030
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -102,6 +102,14 @@ class Superpartners:
     gauginos: Gauginos
     sleptons: Mapping[str, Sleptons]
 
+    def at(self, points: NDArray[np.bool_]) -> Superpartners:
+        """Return those of some points."""
+        sleptons = {
+            name: replace(s, squared=s.squared[points], mixing=s.mixing[points], sneutrino=s.sneutrino[points])
+            for name, s in self.sleptons.items()
+        }
+        return Superpartners(Gauginos(*(getattr(self.gauginos, field.name)[points] for field in fields(Gauginos))), sleptons)
+
 
 def superpartners(columns: Mapping[str, Array]) -> Superpartners:
     """Return the superpartners of n points.
@@ -113,15 +121,15 @@ def superpartners(columns: Mapping[str, Array]) -> Superpartners:
         absent); tan_beta; hierarchy, the ratio of the soft masses of smuons and selectrons; stau_ratio, that of the masses of staus and
         smuons in both states (1 where it is absent), which leaves out what tan beta would mix in them.
     """
-    fields = gauginos(columns["M1"] * GEV, columns["M2"] * GEV, columns["mu"] * GEV, columns["tan_beta"])
+    gaugino = gauginos(columns["M1"] * GEV, columns["M2"] * GEV, columns["mu"] * GEV, columns["tan_beta"])
     left, right = columns["selectron_L"] * GEV, columns["selectron_R"] * GEV
     ratio = columns["hierarchy"]
     a_term = columns["A"] * GEV if "A" in columns else 0.0
-    selectrons = family(left, right, fields, ELECTRON_MASS, a_term)
-    smuons = family(ratio * left, ratio * right, fields, MUON_MASS, a_term)
+    selectrons = family(left, right, gaugino, ELECTRON_MASS, a_term)
+    smuons = family(ratio * left, ratio * right, gaugino, MUON_MASS, a_term)
     scale = np.asarray(columns["stau_ratio"] if "stau_ratio" in columns else np.ones_like(ratio)) ** 2
     staus = Sleptons(TAU_MASS, scale[:, None] * smuons.squared, smuons.mixing, scale * smuons.sneutrino)
-    return Superpartners(fields, {"e": selectrons, "mu": smuons, "tau": staus})
+    return Superpartners(gaugino, {"e": selectrons, "mu": smuons, "tau": staus})
 
 
 def gauginos(m1: ArrayLike, m2: ArrayLike, mu: ArrayLike, tan_beta: ArrayLike) -> Gauginos:

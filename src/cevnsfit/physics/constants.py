@@ -40,6 +40,12 @@ TAU_MASS: Final = 1776.93
 W_MASS: Final = 80369.2
 """m_W in MeV (PDG 2024)."""
 
+Z_MASS: Final = 91188.0
+"""m_Z in MeV (PDG 2024)."""
+
+HIGGS_MASS: Final = 125200.0
+"""Mass of the Higgs boson in MeV (PDG 2024)."""
+
 PION_MASS: Final = 139.57039
 """Mass of the charged pion in MeV (PDG 2024)."""
 

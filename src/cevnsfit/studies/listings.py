@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from cevnsfit.moments.sleptons import CODES, UNITS
 from cevnsfit.report.tables import Sheet
 
 if TYPE_CHECKING:
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.moments.bands import MomentBand
     from cevnsfit.moments.measured import Deviation
-    from cevnsfit.moments.sleptons import SusyScan
     from cevnsfit.physics.interactions.terms import SignalModel
     from cevnsfit.spec.load import Experiment
+    from cevnsfit.studies.susy import SusyScan
     from cevnsfit.studies.validate import Check
 
     Parts = Iterator[str | Sheet]
@@ -178,19 +179,55 @@ def _deviation(found: Deviation) -> str:
 
 
 def sleptons(scan: SusyScan) -> Parts:
-    """Yield how many points explain both moments, and where they lie."""
-    for found in (scan.electron, scan.muon):
-        yield f"{_deviation(found)}  ({found.measured} - {found.predicted})"
-    yield f"{scan.kept} of {scan.tried} points ({scan.physical} physical) are within {scan.sigmas:g} sigma of both"
+    """Yield how many points explain both moments, what decides that, and where they lie."""
+    sigmas = scan.draw.sigmas
+    for found in scan.deviations.values():
+        yield f"{_deviation(found)}  ({found.measured} - {found.predicted}), {abs(found.value) / found.error:.1f} sigma from 0"
+    if all(scan.compatible.values()):
+        yield f"both deviations are compatible with 0 within {sigmas:g} sigma: neither superpartners nor a boson are needed"
+    yield f"{scan.physical} of {scan.tried} points are physical, {scan.electron_explained} explain the electron within {sigmas:g} sigma"
+    yield f"{scan.kept_without_boson} explain both moments by sleptons alone"
+    yield from _bosons(scan)
     if scan.kept == 0:
         return
     names, matrix = list(scan.columns), scan.correlations
     rows = [
-        (name, *(f"{value:.4g}" for value in ends.values()), *(f"{matrix[index, names.index(a)]:+.3f}" for a in ("a_e", "a_mu")))
+        (_headed(name), *(f"{value:.4g}" for value in ends.values()), *(_rank(matrix[index, names.index(a)]) for a in ("a_e", "a_mu")))
         for index, (name, ends) in enumerate(scan.ranges.items())
+        if name not in CODES
     ]
-    yield Sheet("kept points (masses in GeV)", ("name", "min", "median", "max", "rank corr. a_e", "rank corr. a_mu"), rows)
+    yield Sheet("kept points", ("name", "min", "median", "max", "rank corr. a_e", "rank corr. a_mu"), rows)
+    for title, codes in CODES.items():
+        shares = {kind: float((scan.columns[title] == code).mean()) for code, kind in enumerate(codes)}
+        yield f"{title}: " + ", ".join(f"{kind} {100 * share:.1f} %" for kind, share in shares.items() if share)
     pairs = [(matrix[i, j], first, second) for i, first in enumerate(names) for j, second in enumerate(names[:i])]
     strongest = sorted((pair for pair in pairs if abs(pair[0]) > 0.0), key=lambda pair: -abs(pair[0]))[:_STRONGEST]
     if strongest:
         yield "strongest rank correlations: " + ", ".join(f"{b} with {a} {r:+.2f}" for r, a, b in strongest)
+
+
+def _rank(correlation: float) -> str:
+    return "-" if math.isnan(correlation) else f"{correlation:+.3f}"
+
+
+def _headed(name: str) -> str:
+    return f"{name} [{UNITS[name]}]" if name in UNITS else name
+
+
+def _bosons(scan: SusyScan) -> Iterator[str]:
+    """Yield what bosons there may be, and how many points they let explain both moments."""
+    window = scan.draw.window
+    if window is None:
+        return
+    limits = ", ".join(f"{limit.name} at {100 * limit.cl:g} % CL" for limit in window.limits)
+    yield f"boson of L_mu - L_tau: mass {window.mass} MeV, g {window.g}; limits: {limits if limits else 'none'}"
+    largest = window.largest
+    if largest is None:
+        yield "no boson passes"
+    else:
+        decide = " and ".join(largest.decided_by) if largest.decided_by else "the ranges"
+        yield f"largest moment of the muon {largest.value:.3g} at {largest.mass:.3g} MeV, g = {largest.g:.3g}, decided by {decide}"
+    yield f"{scan.kept} explain both moments with some boson that passes, {scan.kept_drawn} with the one that was drawn"
+    yield f"{scan.kept_alive} of them have a neutral lightest superpartner"
+    with_limits, alone = ("none" if math.isnan(x) else f"{x:.3g}" for x in (scan.smallest_hierarchy, scan.smallest_hierarchy_ranges))
+    yield f"smallest m_smuon/m_selectron: {with_limits} with the limits, {alone} with the ranges alone"

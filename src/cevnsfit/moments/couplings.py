@@ -1,0 +1,100 @@
+"""Couplings of neutralinos and charginos to leptons with sleptons and to W, Z and h, and the order of the states.
+
+Couplings are real; masses of fermions have their sign, and the phases are those of `superpartners`. The Higgs boson h has the couplings of the decoupling
+limit, alpha = beta - pi/2.
+
+References
+----------
+H. E. Haber and G. L. Kane, Phys. Rept. 117, 75 (1985), (C37)-(C39) and (C61)-(C63); J. F. Gunion and H. E. Haber, Nucl. Phys. B 272, 1 (1986);
+S. P. Martin and J. D. Wells, Phys. Rev. D 64, 035003 (2001), arXiv:hep-ph/0103067, section II; S. P. Martin, hep-ph/9709356, section 8.2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.moments.superpartners import G1, G2, SIN2_THETA_Z
+from cevnsfit.physics.constants import W_MASS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cevnsfit.moments.superpartners import Gauginos, Sleptons
+
+    Array = NDArray[np.float64]
+
+_COS: Final = math.sqrt(1.0 - SIN2_THETA_Z)
+_TAN: Final = G1 / G2
+
+
+def ordered(fields: Gauginos) -> Gauginos:
+    """Return the same with neutralinos and charginos in the order of the absolute values of their masses, the lightest first."""
+    order = np.abs(fields.neutralino_mass).argsort(axis=1)
+    return replace(
+        fields,
+        neutralino_mass=np.take_along_axis(fields.neutralino_mass, order, axis=1),
+        neutralino=np.take_along_axis(fields.neutralino, order[:, :, None], axis=1),
+        chargino_mass=fields.chargino_mass[:, ::-1],  # the second state of the two rotations is never the heavier one
+        u=fields.u[:, ::-1],
+        v=fields.v[:, ::-1],
+    )
+
+
+def yukawa(fields: Gauginos, lepton_mass: float) -> Array:
+    """Return the Yukawa coupling of a lepton, g m_l/(sqrt2 m_W cos beta), shape (n,)."""
+    return np.asarray(G2 * lepton_mass / (math.sqrt(2.0) * W_MASS) * np.sqrt(1.0 + fields.tan_beta**2))
+
+
+def slepton_couplings(sleptons: Sleptons, fields: Gauginos) -> tuple[Array, Array]:
+    """Return n^L and n^R of lbar (n^L P_R - n^R P_L) chi slepton, shape (n, neutralinos, 2) each (hep-ph/0103067, section II)."""
+    bino, wino, down = (fields.neutralino[:, :, j, None] for j in range(3))
+    to_left, to_right = sleptons.mixing[:, None, :, 0], sleptons.mixing[:, None, :, 1]
+    y = yukawa(fields, sleptons.lepton_mass)[:, None, None]
+    n_left = (G2 * wino + G1 * bino) / math.sqrt(2.0) * to_left - y * down * to_right
+    n_right = math.sqrt(2.0) * G1 * bino * to_right + y * down * to_left
+    return n_left, n_right
+
+
+def sneutrino_coupling(fields: Gauginos) -> Array:
+    """Return n of nubar n P_R chi sneutrino, shape (n, neutralinos)."""
+    return np.asarray((G1 * fields.neutralino[:, :, 0] - G2 * fields.neutralino[:, :, 1]) / math.sqrt(2.0))
+
+
+def chargino_couplings(fields: Gauginos, lepton_mass: float) -> tuple[Array, Array]:
+    """Return c^L and c^R of lbar (c^L P_R + c^R P_L) chi sneutrino, shape (n, charginos) each (hep-ph/0103067, section II)."""
+    return -G2 * fields.v[:, :, 0], yukawa(fields, lepton_mass)[:, None] * fields.u[:, :, 1]
+
+
+def neutrino_couplings(sleptons: Sleptons, fields: Gauginos) -> Array:
+    """Return d of nubar d P_R chi slepton for charginos, shape (n, charginos, 2)."""
+    to_left, to_right = sleptons.mixing[:, None, :, 0], sleptons.mixing[:, None, :, 1]
+    y = yukawa(fields, sleptons.lepton_mass)[:, None, None]
+    return np.asarray(y * fields.u[:, :, 1, None] * to_right - G2 * fields.u[:, :, 0, None] * to_left)
+
+
+def z_coupling(first: Array, second: Array) -> Array:
+    """Return g_L = -g_R of chibar_1 gamma^mu (g_L P_L + g_R P_R) chi_2 Z_mu for rows (..., 4) of the mixing matrix (Haber and Kane, C38)."""
+    return G2 / (2.0 * _COS) * (first[..., 3] * second[..., 3] - first[..., 2] * second[..., 2])
+
+
+def higgs_coupling(first: Array, second: Array, tan_beta: Array) -> Array:
+    """Return Y of -Y h chibar_1 chi_2 for rows (..., 4) of the mixing matrix: the mass matrix with v -> v + h."""
+    cos = 1.0 / np.sqrt(1.0 + tan_beta**2)
+    gaugino = (first[..., 1] - _TAN * first[..., 0], second[..., 1] - _TAN * second[..., 0])
+    higgsino = (cos * first[..., 2] - tan_beta * cos * first[..., 3], cos * second[..., 2] - tan_beta * cos * second[..., 3])
+    return 0.5 * G2 * (gaugino[0] * higgsino[1] + gaugino[1] * higgsino[0])
+
+
+def w_couplings(fields: Gauginos, states: int | slice) -> tuple[Array, Array]:
+    """Return g_L and g_R of chibar gamma^mu (g_L P_L + g_R P_R) C1 W_mu for neutralinos (Haber and Kane, C37)."""
+    rows = fields.neutralino[:, states]
+    v, u = fields.v[:, 0], fields.u[:, 0]
+    if rows.ndim == 3:
+        v, u = v[:, None], u[:, None]
+    left = rows[..., 1] * v[..., 0] - rows[..., 3] * v[..., 1] / math.sqrt(2.0)
+    right = rows[..., 1] * u[..., 0] + rows[..., 2] * u[..., 1] / math.sqrt(2.0)
+    return G2 * left, G2 * right
