@@ -50,23 +50,30 @@ class Confidence(_Section):
 
 
 class Overlay(_Section):
-    """A curve: a CSV file with its source, a DARKCAST `.lmt` file, or one that is computed."""
+    """A limit: a CSV file with its source, a DARKCAST `.lmt` file, or one of the library."""
 
-    label: str
-    """Its name on the picture."""
+    label: str | None = None
+    """Its name on the picture; that of the library or of the file by default."""
 
     file: str | None = None
     """A file, relative to the folder of the analysis file."""
 
+    name: str | None = None
+    """A name of the library, see `cevnsfit overlays`."""
+
     computed: Literal["neutrino-trident"] | None = None
-    """The name of a curve that is computed."""
+    """The name under which the tridents of CCFR were known."""
 
     @model_validator(mode="after")
     def _is_one(self) -> Overlay:
-        if (self.file is None) == (self.computed is None):
-            message = "an overlay is either a file or computed"
+        if [self.file, self.name, self.computed].count(None) != 2:
+            message = "an overlay is either a file or computed, or has the name of one of the library"
             raise ValueError(message)
         return self
+
+    def source(self, folder: Path) -> str | Path:
+        """Return the file, those of relative paths in `folder`, or the name."""
+        return folder / self.file if self.file is not None else self.name if self.name is not None else "neutrino-trident"
 
 
 class SuperpartnerScan(_Section):
@@ -151,8 +158,8 @@ class AnalysisSpec(_Section):
     g_2: Literal["2020", "2025", "muon-2020", "muon-2025", "electron-cs-2018", "electron-rb-2020", "none"] = "2025"
     """Prediction behind the band of a g-2."""
 
-    overlays: tuple[Overlay, ...] = ()
-    """Limits of others as curves."""
+    overlays: tuple[str | Overlay, ...] = ()
+    """Limits of others: names of the library, or sections."""
 
     spectra: tuple[str, ...] = ()
     """Experiments whose data are drawn against the best fit of the Standard Model."""

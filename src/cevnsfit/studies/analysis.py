@@ -3,49 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from cevnsfit.core.analysis import LIGHT_MEDIATOR, Analysis
 from cevnsfit.core.errors import CevnsfitError, SpecError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.intervals import Level
-from cevnsfit.io.overlays import read_overlay
 from cevnsfit.moments.measured import latest_deviation
-from cevnsfit.physics.trident import SMALLEST_MASS, trident_limit, trident_spectrum
 from cevnsfit.report.style import save_figure
-from cevnsfit.spec.analysis import analysis_of
+from cevnsfit.spec.analysis import Overlay, analysis_of
 from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.agreement import SignalStrength, signal_strengths
 from cevnsfit.studies.exclusion import exclusion_picture, regions_of, write_tables
 from cevnsfit.studies.fitting import Fit, fit
 from cevnsfit.studies.grids import parse_grids
+from cevnsfit.studies.overlays import plane_limit
 from cevnsfit.studies.pictures import spectra
 from cevnsfit.studies.scan import scans
 from cevnsfit.studies.setup import build_each, build_likelihood, parse_assignments, treatment, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from cevnsfit.core.errors import Problem
+    from cevnsfit.infer.limit import Limit
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.exclusion import Exclusion
     from cevnsfit.studies.workers import Workers
 
-    Curve = tuple[str, NDArray[np.float64]]
     Grids = Mapping[str, NDArray[np.float64]]
-
-TRIDENT: Final = "neutrino-trident"
-"""The curve that is computed."""
-
-_TRIDENT_MODELS: Final = ("lmu-ltau", "le-lmu")
-"""Models in which the muon and its neutrino have the same charge, of modulus 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,7 +55,7 @@ class Study:
     reference
         The magnetic moment whose band is drawn, None for none.
     curves
-        Limits of others: a label with points of shape (n, 2); a row of NaN parts two pieces.
+        Limits of others.
     title
         Title of the picture, None for none.
     spectra
@@ -74,7 +66,7 @@ class Study:
     grid: Grids
     levels: Sequence[Level]
     reference: Deviation | None = None
-    curves: tuple[Curve, ...] = ()
+    curves: tuple[Limit, ...] = ()
     title: str | None = None
     spectra: tuple[str, ...] = ()
 
@@ -136,10 +128,11 @@ def read_study(path: Path) -> Study:
             at = parse_assignments([f"{name}={value}" for name, value in spec.at.items()], units)
             with source.noting(problems, "profile_signal"):
                 analyses = spec.analyses(path.parent, at, treatment(spec.model, profile_signal=spec.profile_signal))
-    curves: list[Curve] = []
+    curves: list[Limit] = []
     for n, entry in enumerate(spec.overlays if grid else ()):
         with source.noting(problems, "overlays", n):
-            curves.append((entry.label, curve_points(TRIDENT if entry.file is None else path.parent / entry.file, spec.model, grid)))
+            named = Overlay(name=entry) if isinstance(entry, str) else entry
+            curves.append(plane_limit(named.source(path.parent), spec.model, grid, named.label))
     if problems:
         raise SpecError(problems)
     return Study(
@@ -193,23 +186,3 @@ def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> t
     if result.fits:
         files.append(save_figure(spectra(result.fits), folder / "spectra.png"))
     return tuple(files)
-
-
-def curve_points(source: Path | str, model: str, grid: Grids) -> NDArray[np.float64]:
-    """Return the points of a curve in the plane of a model, shape (n, 2).
-
-    Parameters
-    ----------
-    source
-        A file, see `read_overlay`; or the name of a curve that is computed.
-    model, grid
-        Model and grids of the plane; what is no parameter of the model has the unit "1".
-    """
-    if source != TRIDENT:
-        units, (x, y) = units_of(model), grid
-        return read_overlay(Path(source), ((x, units.get(x, "1")), (y, units.get(y, "1"))))
-    if tuple(grid) != ("mass", "g") or model not in _TRIDENT_MODELS:
-        message = f"'{source}' is a limit in (mass, g) of the models {', '.join(_TRIDENT_MODELS)}"
-        raise CevnsfitError(message)
-    mass = np.geomspace(max(grid["mass"].min(), SMALLEST_MASS), grid["mass"].max(), 201)
-    return np.column_stack([mass, trident_limit(mass, trident_spectrum())])

@@ -5,21 +5,29 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from cevnsfit.moments.sleptons import CODES, UNITS
-from cevnsfit.report.tables import Sheet
+from cevnsfit.report.tables import Sheet, format_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cevnsfit.core.parameters import Parameter
+    from cevnsfit.infer.limit import Limit
     from cevnsfit.moments.bands import MomentBand
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.physics.interactions.terms import SignalModel
     from cevnsfit.spec.load import Experiment
+    from cevnsfit.studies.overlays import KnownLimit
+    from cevnsfit.studies.slice import Slice
     from cevnsfit.studies.susy import SusyScan
     from cevnsfit.studies.validate import Check
 
     Parts = Iterator[str | Sheet]
+
+_MASSES: Final = 12
+"""About how many masses are shown."""
 
 _STRONGEST: Final = 6
 """Pairs of columns whose correlations are said; all are in the JSON."""
@@ -161,6 +169,44 @@ def checks(found: Sequence[Check]) -> Parts:
 
     yield Sheet("Against published numbers and independent computations", COLUMNS, rows(tuple(found)))
     yield f"{sum(check.passed for check in found)} of {len(found)} checks agree within their tolerance"
+
+
+# --- limits of others --------------------------------------------------------------------------------------------------------------
+
+
+def known_limits(several: Sequence[KnownLimit]) -> Parts:
+    """Yield one row for each limit of the library."""
+    rows = [(each.name, each.title, each.kind, ", ".join(each.models), each.level) for each in several]
+    yield Sheet("Limits and bands", ("name", "title", "kind", "models", "level"), rows)
+
+
+def limit(one: Limit) -> Parts:
+    """Yield where a limit comes from, and what it excludes."""
+    yield f"{one.label}: {one.kind}{f', {one.level}' if one.level else ''}{f', {one.model}' if one.model else ''}"
+    yield from (f"  {key}: {text}" for key in ("source", "normalisation", "made") if (text := getattr(one, key)))
+    masses = np.unique(one.points[~np.isnan(one.points[:, 0]), 0])
+    shown = masses[np.unique(np.linspace(0, len(masses) - 1, min(len(masses), _MASSES)).round().astype(int))] if len(masses) else masses
+    if one.kind != "line":
+        rows = [(f"{mass:.4g}", format_intervals(one.excluded(float(mass)))) for mass in shown]
+        yield Sheet("Excluded couplings", ("mass [MeV]", "excluded"), rows)
+
+
+def plane_slice(found: Slice) -> Parts:
+    """Yield what limits and bands leave of a plane."""
+    for one in found.limits:
+        yield f"{one.kind} {one.name}: {one.label}{f', {one.level}' if one.level else ''}"
+    if found.coupling is None or found.reached is None or found.coupling_closed_by is None:
+        yield "nothing is left"
+        return
+    for (low, high), (below, above) in zip(found.masses, found.masses_closed_by, strict=True):
+        yield f"mass {low:.4g} to {high:.4g} MeV (closed by {' + '.join(below)}; {' + '.join(above)})"
+    names = [" + ".join(ends) if ends else "nothing" for ends in found.coupling_closed_by]
+    yield "g {:.4g} (at {:.4g} MeV, {}) to {:.4g} (at {:.4g} MeV, {})".format(
+        *(part for each in zip(found.coupling, found.reached, names, strict=True) for part in each)
+    )
+    step = max(1, len(found.columns) // _MASSES)
+    rows = [(f"{column.mass:.4g}", format_intervals(column.allowed)) for column in found.columns[::step]]
+    yield Sheet("What is left", ("mass [MeV]", "g"), rows)
 
 
 # --- magnetic moments --------------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "Fit": "texts:fit",
     "Goodness": "texts:goodness",
     "Intervals": "texts:intervals",
+    "Limit": "listings:limit",
     "MomentBand": "listings:moment_band",
     "Posterior": "texts:posterior",
     "Ranking": "texts:ranking",
@@ -37,6 +38,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "Rates": "texts:rates",
     "Scan": "texts:scanned",
     "SignalModel": "listings:model",
+    "Slice": "listings:plane_slice",
     "SusyScan": "listings:sleptons",
     "ToyRegion": "texts:toy_region",
     "WhatIf": "texts:whatif",
@@ -47,6 +49,7 @@ _LISTS: Final[Mapping[str, str]] = {
     "Check": "listings:checks",
     "Experiment": "listings:experiments",
     "Forecast": "texts:forecasts",
+    "KnownLimit": "listings:known_limits",
     "SignalModel": "listings:models",
     "SignalStrength": "texts:strengths",
 }

@@ -22,19 +22,19 @@ def curve(folder: Path, text: str, name: str = "curve.csv") -> Path:
 
 def test_columns_are_converted_to_the_units_of_the_plane(tmp_path: Path) -> None:
     path = curve(tmp_path, "# source: arXiv:0000.00000, fig. 1\nmass [GeV],g [1]\n0.2,0.01\n1,0.05\n")
-    np.testing.assert_allclose(read_overlay(path), [[200.0, 0.01], [1000.0, 0.05]], rtol=1e-14)
+    np.testing.assert_allclose(read_overlay(path).points, [[200.0, 0.01], [1000.0, 0.05]], rtol=1e-14)
 
 
 def test_another_plane(tmp_path: Path) -> None:
     path = curve(tmp_path, "# source: us\neps_ee_u [1],eps_ee_d [1]\n-1,2\n")
-    np.testing.assert_array_equal(read_overlay(path, (("eps_ee_u", "1"), ("eps_ee_d", "1"))), [[-1.0, 2.0]])
+    np.testing.assert_array_equal(read_overlay(path, (("eps_ee_u", "1"), ("eps_ee_d", "1"))).points, [[-1.0, 2.0]])
     with pytest.raises(SpecError, match=r"curve\.csv:2: .*mass \[MeV\]"):
         read_overlay(path)
 
 
 def test_an_empty_line_parts_two_pieces(tmp_path: Path) -> None:
     path = curve(tmp_path, "# source: us\nmass [MeV],g [1]\n1,1\n2,1\n\n\n3,1\n\n")
-    np.testing.assert_array_equal(read_overlay(path), [[1, 1], [2, 1], [np.nan, np.nan], [3, 1]])
+    np.testing.assert_array_equal(read_overlay(path).points, [[1, 1], [2, 1], [np.nan, np.nan], [3, 1]])
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,19 @@ def test_a_broken_curve_is_named(tmp_path: Path, text: str, message: str) -> Non
 
 def test_a_lower_end_is_an_open_line_in_mev(tmp_path: Path) -> None:
     path = curve(tmp_path, "#      mass       lower\n 1.0e-03  2e-3\n 1.0e-01  3e-3\n", "a.lmt")
-    np.testing.assert_allclose(read_overlay(path), [[1.0, 2e-3], [100.0, 3e-3]], rtol=1e-14)
+    np.testing.assert_allclose(read_overlay(path).points, [[1.0, 2e-3], [100.0, 3e-3]], rtol=1e-14)
 
 
 def test_two_ends_are_a_closed_loop(tmp_path: Path) -> None:
     path = curve(tmp_path, "# mass lower upper\n 1e-3 1e-6 1e-3\n 2e-3 2e-6 5e-4\n", "a.lmt")
     expected = [[1.0, 1e-6], [2.0, 2e-6], [2.0, 5e-4], [1.0, 1e-3], [1.0, 1e-6]]
-    np.testing.assert_allclose(read_overlay(path), expected, rtol=1e-14)
+    np.testing.assert_allclose(read_overlay(path).points, expected, rtol=1e-14)
 
 
 def test_masses_without_a_limit_are_gaps(tmp_path: Path) -> None:
     path = curve(tmp_path, "0.5 1e5\n1 0.1\n2 0.2\n3 1.0e+05\n4 0.3\n", "a.lmt")
     gap = [np.nan, np.nan]
-    np.testing.assert_allclose(read_overlay(path), [[1000.0, 0.1], [2000.0, 0.2], gap, [4000.0, 0.3]], rtol=1e-14)
+    np.testing.assert_allclose(read_overlay(path).points, [[1000.0, 0.1], [2000.0, 0.2], gap, [4000.0, 0.3]], rtol=1e-14)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import PathPatch
 
 from cevnsfit.core.errors import AxisError
+from cevnsfit.infer.limit import Limit
 from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_curves, draw_exclusion, exclusion_figure
 from cevnsfit.report.style import new_figure, save_figure
 from cevnsfit.report.zoom import narrow_window
@@ -86,7 +87,7 @@ def test_an_upright_band_lies_along_the_second_parameter(ax: Axes) -> None:
 
 def test_curves_have_styles_of_their_own(ax: Axes) -> None:
     points = np.array([[1.0, 1e-3], [10.0, 2e-3]])
-    first, second = draw_curves(ax, [("CCFR", points), ("Borexino", 2.0 * points)])
+    first, second = draw_curves(ax, [Limit("CCFR", points), Limit("Borexino", 2.0 * points)])
     assert (first.get_label(), second.get_label()) == ("CCFR", "Borexino")
     assert first.get_linestyle() == second.get_linestyle() == "--"
     assert first._dash_pattern != second._dash_pattern
@@ -189,7 +190,7 @@ def test_files_are_written(tmp_path: Path, plane: Plane, regions: list[Region], 
 def test_texts_neither_overlap_nor_leave_the_figure(plane: Plane, regions: list[Region]) -> None:
     single = replace(plane, experiments=("coherent-csi-2021",), best={"mass": 30.0, "g": 0.0})
     points = np.array([[1.0, 1e-3], [1e3, 2e-3]])
-    curves = [(f"published limit number {index} (2020)", points) for index in range(6)]
+    curves = [Limit(f"published limit number {index} (2020)", points) for index in range(6)]
     figure = exclusion_figure([(plane, regions, "CsI + LAr"), (single, regions, "CsI")], curves=curves, notes=["a note " * 40])
     figure.canvas.draw()
     legend = figure.subfigs[1].legends[0].get_window_extent()
