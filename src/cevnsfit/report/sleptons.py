@@ -118,6 +118,7 @@ def draw_shares(ax: Axes, cloud: Cloud, x: str, bins: int = 20) -> list[Artist]:
 def _masses(part: Figure | SubFigure, cloud: Cloud) -> None:
     left, middle, right = part.subplots(1, 3)
     draw_points(left, cloud, "neutralino", "selectron")
+    left.set(xlim=(0.0, None), ylim=(0.0, None))
     left.axline((0.0, 0.0), slope=1.0, color="0.5", linewidth=0.8, linestyle=":")
     left.set(xlabel=r"lightest neutralino $m_{\tilde\chi_1^0}$ [GeV]", ylabel=r"lighter selectron $m_{\tilde e_1}$ [GeV]")
     draw_points(middle, cloud, "hierarchy", "selectron")
@@ -141,7 +142,7 @@ def _scenarios(part: Figure | SubFigure, cloud: Cloud) -> None:
         ax.set(xlabel=f"${names[0]}$ [GeV]", ylabel=f"${names[1]}$ [GeV]")
         ax.tick_params(labelbottom=True)
         shares = [f"{np.count_nonzero(shown & (cloud.verdict == code))} {text}" for code, text in enumerate(_SHORT)]
-        ax.text(0.96, 0.05, "\n".join(shares), transform=ax.transAxes, ha="right", va="bottom", fontsize=10, bbox=_BOX)
+        ax.text(0.97, 0.95, "\n".join(shares), transform=ax.transAxes, ha="right", va="top", fontsize=10, bbox=_BOX)
 
 
 def _printed(name: str) -> str:

@@ -19,12 +19,17 @@ from cevnsfit.studies.exclusion import exclusion_picture, regions_of, write_tabl
 from cevnsfit.studies.fitting import Fit, fit
 from cevnsfit.studies.grids import parse_grids
 from cevnsfit.studies.overlays import plane_limit
+from cevnsfit.studies.page import write_page
 from cevnsfit.studies.pictures import spectra
 from cevnsfit.studies.scan import scans
+from cevnsfit.studies.sections import remainders, rest_of, superpartners_of
 from cevnsfit.studies.setup import build_each, build_likelihood, parse_assignments, treatment, units_of
+from cevnsfit.studies.sleptons import write_pictures
+from cevnsfit.studies.slice import write_slice
+from cevnsfit.studies.susy import susy_scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -35,6 +40,8 @@ if TYPE_CHECKING:
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.exclusion import Exclusion
+    from cevnsfit.studies.sections import Remainder, RestInputs
+    from cevnsfit.studies.susy import SusyInputs, SusyScan
     from cevnsfit.studies.workers import Workers
 
     Grids = Mapping[str, NDArray[np.float64]]
@@ -60,6 +67,12 @@ class Study:
         Title of the picture, None for none.
     spectra
         Experiments whose data are drawn against the best fit of the Standard Model.
+    description
+        What the reader of the page should know.
+    rest
+        What is asked of what limits leave, None for nothing.
+    points, superpartners
+        How many superpartners are drawn, and what is asked of them, None for nothing.
     """
 
     analyses: Mapping[str, Analysis]
@@ -69,6 +82,10 @@ class Study:
     curves: tuple[Limit, ...] = ()
     title: str | None = None
     spectra: tuple[str, ...] = ()
+    description: str = ""
+    rest: RestInputs | None = None
+    points: int = 0
+    superpartners: SusyInputs | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,12 +102,18 @@ class StudyResult:
         A plane with its regions for each of them.
     fits
         Best fits of the experiments whose spectra are drawn.
+    remainders
+        What limits leave of the plane, alone and with a result each; empty if it was not asked for.
+    superpartners
+        Their scan, None if it was not asked for.
     """
 
     study: Study
     likelihoods: Mapping[str, Likelihood]
     planes: tuple[Exclusion, ...]
     fits: tuple[Fit, ...]
+    remainders: tuple[Remainder, ...] = ()
+    superpartners: SusyScan | None = None
 
     @property
     def signal_strengths(self) -> tuple[SignalStrength, ...]:
@@ -133,6 +156,8 @@ def read_study(path: Path) -> Study:
         with source.noting(problems, "overlays", n):
             named = Overlay(name=entry) if isinstance(entry, str) else entry
             curves.append(plane_limit(named.source(path.parent), spec.model, grid, named.label))
+    rest = rest_of(source, spec, path.parent, problems)
+    superpartners = superpartners_of(source, spec, path.parent, problems)
     if problems:
         raise SpecError(problems)
     return Study(
@@ -143,6 +168,10 @@ def read_study(path: Path) -> Study:
         curves=tuple(curves),
         title=spec.title,
         spectra=spectra,
+        description=spec.description,
+        rest=rest,
+        points=0 if spec.susy is None else spec.susy.points,
+        superpartners=superpartners,
     )
 
 
@@ -172,17 +201,33 @@ def run_study(study: Study, folder: Path, *, workers: Workers = None, progress: 
     likelihoods, (*_, last) = build_each(study.analyses), study.analyses.values()
     found = scans(likelihoods, study.grid, at=last.held, store=folder, workers=workers, progress=progress)
     planes = regions_of(found, study.levels, workers)
-    return StudyResult(study, likelihoods, planes, tuple(fit(build_likelihood(name, model="sm")) for name in study.spectra))
+    fits = tuple(fit(build_likelihood(name, model="sm")) for name in study.spectra)
+    rest = () if study.rest is None else remainders(study.rest, last.model, folder)
+    points = (
+        None
+        if study.superpartners is None
+        else susy_scan(study.points, study.superpartners, store=folder, workers=workers, progress=progress)
+    )
+    return StudyResult(study, likelihoods, planes, fits, rest, points)
 
 
 def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> tuple[Path, ...]:
-    """Write tables and pictures of a study into `folder` and return their paths."""
+    """Write tables and pictures of a study into `folder`, and its page if it has further sections, and return their paths."""
     files = [*write_tables(result.planes, folder)]
-    if not picture:
-        return tuple(files)
+    if result.remainders:
+        files.append(write_slice(folder / "slice.csv", result.remainders[0].left))
+    if picture:
+        files += _pictures(result, folder)
+    if result.remainders or result.superpartners is not None:
+        files.append(write_page(result, folder, files))
+    return tuple(files)
+
+
+def _pictures(result: StudyResult, folder: Path) -> Iterator[Path]:
     study = result.study
     figure = exclusion_picture(result.planes, study.reference, curves=study.curves, title=study.title)
-    files.append(save_figure(figure, folder / "exclusion.png"))
+    yield save_figure(figure, folder / "exclusion.png")
     if result.fits:
-        files.append(save_figure(spectra(result.fits), folder / "spectra.png"))
-    return tuple(files)
+        yield save_figure(spectra(result.fits), folder / "spectra.png")
+    if result.superpartners is not None:
+        yield from write_pictures(result.superpartners, folder)

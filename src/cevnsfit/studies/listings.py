@@ -9,6 +9,7 @@ import numpy as np
 
 from cevnsfit.moments.sleptons import CODES, UNITS
 from cevnsfit.report.tables import Sheet, format_intervals
+from cevnsfit.studies.sleptons import summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.limit import Limit
     from cevnsfit.moments.bands import MomentBand
     from cevnsfit.moments.measured import Deviation
+    from cevnsfit.moments.statements import Statement
     from cevnsfit.physics.interactions.terms import SignalModel
     from cevnsfit.spec.load import Experiment
     from cevnsfit.studies.overlays import KnownLimit
@@ -236,6 +238,7 @@ def sleptons(scan: SusyScan) -> Parts:
     yield from _bosons(scan)
     if scan.kept == 0:
         return
+    yield from statements(summary(scan))
     names, matrix = list(scan.columns), scan.correlations
     rows = [
         (_headed(name), *(f"{value:.4g}" for value in ends.values()), *(_rank(matrix[index, names.index(a)]) for a in ("a_e", "a_mu")))
@@ -250,6 +253,20 @@ def sleptons(scan: SusyScan) -> Parts:
     strongest = sorted((pair for pair in pairs if abs(pair[0]) > 0.0), key=lambda pair: -abs(pair[0]))[:_STRONGEST]
     if strongest:
         yield "strongest rank correlations: " + ", ".join(f"{b} with {a} {r:+.2f}" for r, a, b in strongest)
+
+
+def statements(several: Sequence[Statement]) -> Parts:
+    """Yield the ends of what is left, one row for each statement and one column for each sample of points."""
+    samples = list(several[0].values)
+    rows = [
+        (f"{one.quantity}{'' if one.unit == '1' else f' [{one.unit}]'}", *(_ends(one.values.get(sample, ())) for sample in samples))
+        for one in several
+    ]
+    yield Sheet("What is left", ("statement", *samples), rows)
+
+
+def _ends(values: Sequence[float]) -> str:
+    return " to ".join(f"{value:.4g}" if value < 1e4 else f"{value:.0f}" for value in values) if values else "-"
 
 
 def _rank(correlation: float) -> str:

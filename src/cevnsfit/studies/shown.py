@@ -52,6 +52,7 @@ _LISTS: Final[Mapping[str, str]] = {
     "KnownLimit": "listings:known_limits",
     "SignalModel": "listings:models",
     "SignalStrength": "texts:strengths",
+    "Statement": "listings:statements",
 }
 """The function that yields those of several, of a class of which they are rows of one table."""
 
@@ -59,6 +60,7 @@ _PICTURES: Final[Mapping[str, str]] = {
     "CoverageStudy": "coverage:coverage_picture",
     "Posterior": "posterior:posterior_picture",
     "Ranking": "pictures:ranking",
+    "SusyScan": "sleptons:sleptons",
     "WhatIf": "whatif:whatif_picture",
 }
 """The function that returns the picture of one result; with an argument `ax` where one pair of axes is enough."""

@@ -284,7 +284,9 @@ def draw_of(inputs: SusyInputs) -> Draw:
         return draw
     stau = draw.ranges["stau_ratio"]
     low, high = slepton_log(np.array([stau.low, stau.high]))
-    return replace(draw, window=boson_window(draw.ranges["boson_mass"], draw.ranges["boson_g"], (float(low), float(high)), _limits(inputs)))
+    return replace(
+        draw, window=boson_window(draw.ranges["boson_mass"], draw.ranges["boson_g"], (float(low), float(high)), boson_limits(inputs))
+    )
 
 
 def _sign(text: int | str) -> int:
@@ -295,8 +297,8 @@ def _sign(text: int | str) -> int:
     return signs[str(text)]
 
 
-def _limits(inputs: SusyInputs) -> dict[BosonLimit, Callable[[Array, Array], Array]]:
-    """Return the limits on the boson that are asked for."""
+def boson_limits(inputs: SusyInputs) -> dict[BosonLimit, Callable[[Array, Array], Array]]:
+    """Return the limits on the boson that are asked for; CevnsfitError for a name or a confidence level that is none."""
     names = tuple(dict.fromkeys(inputs.boson_limits))
     if NONE in names and len(names) > 1:
         message = f"limits on the boson are 'none' or some, not {', '.join(names)}"

@@ -1,0 +1,80 @@
+"""What a scan of superpartners says: statements on its points, and their pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.moments.decays import LSP_KINDS, SCENARIOS
+from cevnsfit.moments.statements import Statement, statements
+from cevnsfit.report.sleptons import Cloud, masses_figure, scenarios_figure, sleptons_figure
+from cevnsfit.report.style import save_figure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from cevnsfit.studies.susy import SusyScan
+
+MASSES: Final = "susy-masses.png"
+ORDERS: Final = "susy-scenarios.png"
+
+KEPT: Final = "all kept"
+NEUTRAL: Final = "neutral LSP"
+CHARGED: Final = ("charged slepton", "chargino")
+LEFT: Final = "left by LHC and lifetime"
+
+
+def summary(scan: SusyScan) -> tuple[Statement, ...]:
+    """Return the statements on all kept points, on those with a neutral lightest superpartner, and on what LHC and early universe leave of them."""
+    neutral = _neutral(scan)
+    samples = {KEPT: np.ones(scan.kept, dtype=np.bool_), NEUTRAL: neutral, LEFT: neutral & scan.alive}
+    found = statements(scan.columns, samples, scan.columns["drawn"] > 0.0)
+    smallest = () if np.isnan(scan.smallest_hierarchy_ranges) else (scan.smallest_hierarchy_ranges,)
+    ranges = Statement("smallest hierarchy, ranges of the boson alone", "1", {KEPT: smallest})
+    place = next(n for n, one in enumerate(found) if "hierarchy" in one.quantity) + 1
+    return (*found[:place], ranges, *found[place:])
+
+
+def sleptons(scan: SusyScan) -> Figure:
+    """Return the picture of a scan."""
+    return sleptons_figure(_cloud(scan))
+
+
+def write_pictures(scan: SusyScan, folder: Path) -> tuple[Path, Path]:
+    """Write the pictures of a scan into `folder` and return their paths."""
+    cloud = _cloud(scan)
+    return save_figure(masses_figure(cloud), folder / MASSES), save_figure(scenarios_figure(cloud), folder / ORDERS)
+
+
+def _cloud(scan: SusyScan) -> Cloud:
+    """Return the points with a neutral lightest superpartner as they are drawn."""
+    shown = _neutral(scan)
+    columns = {name: values[shown] for name, values in scan.columns.items()}
+    first, second, _ = np.sort(np.abs([columns[name] for name in ("M1", "M2", "mu")]), axis=0)
+    return Cloud(
+        {**{name: columns[name] for name in ("selectron", "neutralino", "hierarchy", "tan_beta")}, "first": first, "second": second},
+        _verdicts(columns.get("lhc_ratio", np.full(int(shown.sum()), np.nan))),
+        columns["scenario"].astype(np.int64),
+        SCENARIOS,
+        (_note(scan),),
+    )
+
+
+def _neutral(scan: SusyScan) -> NDArray[np.bool_]:
+    """Return which points have a neutral lightest superpartner."""
+    return np.asarray([kind not in CHARGED for kind in LSP_KINDS])[scan.columns["lsp"].astype(np.int64)]
+
+
+def _verdicts(ratio: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return what the LHC says of points with a ratio of signal and limit: 0 where nothing tests them, 1 where it is not excluded, 2 where it is."""
+    return np.where(np.isnan(ratio), 0, np.where(ratio > 1.0, 2, 1))
+
+
+def _note(scan: SusyScan) -> str:
+    dropped = scan.kept - int(_neutral(scan).sum())
+    charged = f"; {dropped} with a charged lightest superpartner are not drawn" if dropped else ""
+    return f"{scan.kept} of {scan.tried} points explain both moments within {scan.draw.sigmas:g} sigma{charged}"
