@@ -20,6 +20,7 @@ from cevnsfit.infer.posterior import Block
 from cevnsfit.infer.toys import CHUNK
 from cevnsfit.io.store import FAILED, FINISHED, STATUS, Coordinate, Layout, UnitArray, load, open_store, read_store, save
 from cevnsfit.moments import sleptons
+from cevnsfit.moments.ranges import UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -228,7 +229,7 @@ def open_points(folder: Path, analysis: Mapping[str, object]) -> AbstractContext
 
     `analysis` is everything that identifies them but their number.
     """
-    columns = tuple(f"{name} [{sleptons.UNITS.get(name, '1')}]" for name in sleptons.COLUMNS)
+    columns = tuple(f"{name} [{UNITS.get(name, '1')}]" for name in sleptons.COLUMNS)
     layout = Layout(
         SUSY,
         units={"chunk": CHUNKS, "page": sleptons.CHUNK // PAGE},
@@ -247,7 +248,7 @@ def read_points(folder: Path) -> Store:
     return read_store(folder, SUSY)
 
 
-def save_points(store: Store, number: int, size: int, chunk: sleptons.Chunk) -> None:
+def save_points(store: Store, number: int, size: int, chunk: sleptons.KeptPoints) -> None:
     """Write a finished chunk of `size` points, its first page last."""
     rows = np.column_stack([chunk.columns[name] for name in sleptons.COLUMNS])
     counts = [size, len(rows), *(chunk.counts[name] for name in sleptons.COUNTS)]
@@ -268,7 +269,7 @@ def size_of(store: Store, number: int) -> int:
     return 0 if first is None else int(first["counts"][0])
 
 
-def load_points(store: Store, number: int, size: int) -> sleptons.Chunk | None:
+def load_points(store: Store, number: int, size: int) -> sleptons.KeptPoints | None:
     """Return a chunk of `size` points, None where it is not finished, has another size, or is damaged."""
     first = load(store, (number, 0))
     if first is None or first["counts"][0] != size:
@@ -278,4 +279,4 @@ def load_points(store: Store, number: int, size: int) -> sleptons.Chunk | None:
         return None
     rows = np.concatenate([page["points"] for page in pages if page is not None])[: int(first["counts"][1])]
     counts = dict(zip(sleptons.COUNTS, first["counts"][2:].tolist(), strict=True))
-    return sleptons.Chunk(counts, dict(zip(sleptons.COLUMNS, rows.T.copy(), strict=True)))
+    return sleptons.KeptPoints(counts, dict(zip(sleptons.COLUMNS, rows.T.copy(), strict=True)))

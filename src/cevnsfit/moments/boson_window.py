@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.moments.sleptons import Range
+    from cevnsfit.moments.ranges import Range
 
     Array = NDArray[np.float64]
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cevnsfit.core.errors import DomainError, UnknownNameError
-from cevnsfit.moments.decays import LSP_KINDS, SCENARIOS, lightest, scenario
+from cevnsfit.moments.bprime import bprime_lifetime
+from cevnsfit.moments.decays import LSP_KINDS, SCENARIOS, decays, lightest, scenario
+from cevnsfit.moments.lhc import judge, lhc_maps
+from cevnsfit.moments.ranges import RANGES, SIGNS
 from cevnsfit.moments.slepton_loops import slepton_contribution
 from cevnsfit.moments.superpartners import GEV, Superpartners, superpartners
 
@@ -18,7 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.moments.boson_window import BosonWindow
+    from cevnsfit.moments.lhc import LhcMaps
     from cevnsfit.moments.measured import Deviation
+    from cevnsfit.moments.ranges import Range
 
     Array = NDArray[np.float64]
 
@@ -26,68 +32,18 @@ CHUNK: Final = 10_000
 """Points that are computed together; fixed, so that a seed gives the same points in every scan."""
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Where a parameter is drawn, uniform or uniform in its logarithm; equal ends hold it.
-
-    Raises
-    ------
-    DomainError
-        If the ends are not finite and in order, or a logarithm is asked for that there is not.
-    """
-
-    low: float
-    high: float
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        if not -np.inf < self.low <= self.high < np.inf or (self.log and not self.low > 0.0):
-            message = f"a range goes from a number to one that is not smaller, both positive on a log scale, got {self}"
-            raise DomainError(message)
-
-    def __str__(self) -> str:
-        if self.low == self.high:
-            return f"{self.low:g}"
-        return f"{self.low:g}:{self.high:g}{':log' if self.log else ''}"
-
-    def at(self, uniform: Array) -> Array:
-        """Return the values at fractions between 0 and 1 of the range."""
-        if self.log:
-            return np.asarray(self.low * (self.high / self.low) ** uniform)
-        return np.asarray(self.low + (self.high - self.low) * uniform)
-
-
-RANGES: Final[Mapping[str, Range]] = {
-    **dict.fromkeys(("M0", "M1", "M2", "mu", "selectron_L", "selectron_R"), Range(100.0, 1000.0)),
-    "tan_beta": Range(10.0, 50.0),
-    "hierarchy": Range(1.0, 100.0, log=True),
-    "stau_ratio": Range(1.0, 1.0),
-    "A": Range(0.0, 0.0),
-    "boson_mass": Range(10.0, 200.0, log=True),
-    "boson_g": Range(5e-4, 2e-3, log=True),
-}
-"""Where each parameter is drawn by default: soft masses and |mu| in GeV, hierarchy m_smuon/m_selectron, stau_ratio m_stau/m_smuon, the boson in MeV."""
-
 COLUMNS: Final = (
     *RANGES,
     *("a_e", "a_mu", "a_boson", "drawn", "neutralino", "chargino", "selectron", "smuon", "sneutrino", "lsp", "scenario"),
+    *("lhc_ratio", "lhc_analysis", "lhc_fewer_muons", "lifetime"),
 )
 """What is known of a kept point: its parameters; contributions of sleptons and of its boson; `drawn`, 1 where that boson passes and explains the
-muon; lightest masses; kind of the lightest superpartner (`LSP_KINDS`) and order of the gaugino masses (`SCENARIOS`)."""
+muon; lightest masses; kind of the lightest superpartner (`LSP_KINDS`) and order of the gaugino masses (`SCENARIOS`); largest ratio of a cross section to its
+limit, NaN where nothing is tested, the place of its map among `shipped_maps`, -1 for none, and whether it has fewer muons than that map assumes; lifetime of
+the next superpartner where the B'-ino is the lightest one, with the drawn boson."""
 
 CODES: Final[Mapping[str, tuple[str, ...]]] = {"lsp": LSP_KINDS, "scenario": SCENARIOS}
 """What the numbers of these columns stand for."""
-
-UNITS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("M0", "M1", "M2", "mu", "selectron_L", "selectron_R", "A"), "GeV"),
-    **dict.fromkeys(("neutralino", "chargino", "selectron", "smuon", "sneutrino"), "GeV"),
-    "boson_mass": "MeV",
-    "lifetime": "s",
-}
-"""Units of the columns that have one."""
-
-SIGNS: Final[Mapping[str, int]] = {"M1": 1, "M2": 1, "mu": 1}
-"""Signs by default; 0 draws both."""
 
 COUNTS: Final = ("physical", "electron_explained", "kept_without_boson", "kept_ranges", "smallest_hierarchy_ranges")
 """What is counted of a chunk of points; the last one is a minimum, NaN where there are no such points."""
@@ -156,7 +112,7 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chunk:
+class KeptPoints:
     """What one chunk of points leaves.
 
     Attributes
@@ -171,14 +127,14 @@ class Chunk:
     columns: Mapping[str, Array]
 
 
-def susy_chunk(draw: Draw, number: int, size: int) -> Chunk:
+def susy_chunk(draw: Draw, number: int, size: int) -> KeptPoints:
     """Return the first `size` points of a chunk whose sleptons explain the electron, and the muon together with some boson that passes."""
     columns = draw.points(number, size)
     partners = superpartners(columns)
     physical = _physical(draw, partners)
     columns["a_e"] = slepton_contribution(partners.sleptons["e"], partners.gauginos)
-    columns = _chosen(columns, physical & draw.electron.explains(columns["a_e"], draw.sigmas))
-    partners = superpartners(columns)
+    explained = physical & draw.electron.explains(columns["a_e"], draw.sigmas)
+    columns, partners = _chosen(columns, explained), partners.at(explained)
     columns["a_mu"] = slepton_contribution(partners.sleptons["mu"], partners.gauginos)
     missing = draw.muon.value - columns["a_mu"]
     reach = draw.sigmas * draw.muon.error
@@ -194,7 +150,7 @@ def susy_chunk(draw: Draw, number: int, size: int) -> Chunk:
         "kept_ranges": int(ranges.sum()),
         "smallest_hierarchy_ranges": float(columns["hierarchy"][ranges].min()) if ranges.any() else np.nan,
     }
-    return Chunk(counts, _described(_chosen(columns, kept), draw))
+    return KeptPoints(counts, _described(_chosen(columns, kept), partners.at(kept), draw))
 
 
 def slepton_log(stau_ratio: Array) -> Array:
@@ -215,16 +171,18 @@ def _chosen(columns: Mapping[str, Array], which: NDArray[np.bool_]) -> dict[str,
     return {name: values[which] for name, values in columns.items()}
 
 
-def _described(columns: dict[str, Array], draw: Draw) -> dict[str, Array]:
+def _described(columns: dict[str, Array], partners: Superpartners, draw: Draw) -> dict[str, Array]:
     """Add to kept points what is known of their boson and their spectrum."""
-    partners, window = superpartners(columns), draw.window
+    window = draw.window
     mass, g = columns["boson_mass"], columns["boson_g"]
     if window is None:
         mass[:], g[:] = np.nan, 0.0
-        boson, passes = np.zeros_like(g), np.ones(len(g), dtype=np.bool_)
+        boson, passes, lifetime = np.zeros_like(g), np.ones(len(g), dtype=np.bool_), np.full(len(g), np.nan)
     else:
+        lifetime = bprime_lifetime(partners, columns)
         boson, passes = window.moment(mass, g), window.passes(mass, g, slepton_log(columns["stau_ratio"]))
     selectrons, smuons = partners.sleptons["e"], partners.sleptons["mu"]
+    verdicts = judge(partners, decays(partners), shipped_maps())
     return {
         **columns,
         "a_boson": boson,
@@ -236,4 +194,14 @@ def _described(columns: dict[str, Array], draw: Draw) -> dict[str, Array]:
         "sneutrino": np.sqrt(np.minimum(selectrons.sneutrino, smuons.sneutrino)) / GEV,
         "lsp": lightest(partners, columns["M0"] * GEV).astype(np.float64),
         "scenario": scenario(columns).astype(np.float64),
+        "lhc_ratio": verdicts.ratio,
+        "lhc_analysis": verdicts.analysis.astype(np.float64),
+        "lhc_fewer_muons": verdicts.fewer_muons.astype(np.float64),
+        "lifetime": lifetime,
     }
+
+
+@functools.cache
+def shipped_maps() -> LhcMaps:
+    """Return the maps of the LHC, made once in each process."""
+    return lhc_maps()

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.moments.sleptons import CODES, UNITS
+from cevnsfit.moments.ranges import UNITS
+from cevnsfit.moments.sleptons import CODES
 from cevnsfit.report.tables import Sheet, format_intervals
 from cevnsfit.studies.sleptons import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.infer.limit import Limit
@@ -243,12 +244,12 @@ def sleptons(scan: SusyScan) -> Parts:
     rows = [
         (_headed(name), *(f"{value:.4g}" for value in ends.values()), *(_rank(matrix[index, names.index(a)]) for a in ("a_e", "a_mu")))
         for index, (name, ends) in enumerate(scan.ranges.items())
-        if name not in CODES
+        if name not in (*CODES, "drawn", "lhc_analysis", "lhc_fewer_muons")
     ]
     yield Sheet("kept points", ("name", "min", "median", "max", "rank corr. a_e", "rank corr. a_mu"), rows)
     for title, codes in CODES.items():
-        shares = {kind: float((scan.columns[title] == code).mean()) for code, kind in enumerate(codes)}
-        yield f"{title}: " + ", ".join(f"{kind} {100 * share:.1f} %" for kind, share in shares.items() if share)
+        yield f"{title}: {_shares({kind: float((scan.columns[title] == code).mean()) for code, kind in enumerate(codes)})}"
+    yield from _fates(scan)
     pairs = [(matrix[i, j], first, second) for i, first in enumerate(names) for j, second in enumerate(names[:i])]
     strongest = sorted((pair for pair in pairs if abs(pair[0]) > 0.0), key=lambda pair: -abs(pair[0]))[:_STRONGEST]
     if strongest:
@@ -277,6 +278,21 @@ def _headed(name: str) -> str:
     return f"{name} [{UNITS[name]}]" if name in UNITS else name
 
 
+def _shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items() if share)
+
+
+def _fates(scan: SusyScan) -> Iterator[str]:
+    """Yield what the LHC and the early universe leave of the kept points."""
+    lhc, bbn = scan.lhc, scan.bbn
+    if lhc is None or bbn is None:
+        return
+    excluded, by = f"{100 * lhc['excluded']:.1f} %", _shares(lhc["by_analysis"])
+    yield f"LHC at 95 % CL: {100 * lhc['tested']:.1f} % tested, {excluded} excluded{f' ({by})' if by else ''}; the others are not tested"
+    yield f"B'-ino lightest: {100 * bbn['relevant']:.1f} % with a lifetime of the next one, {100 * bbn['excluded']:.1f} % above {bbn['longest']:g} s"
+    yield f"{scan.kept_alive} kept points are alive: lightest superpartner neutral, not excluded, no late decays"
+
+
 def _bosons(scan: SusyScan) -> Iterator[str]:
     """Yield what bosons there may be, and how many points they let explain both moments."""
     window = scan.draw.window
@@ -291,6 +307,5 @@ def _bosons(scan: SusyScan) -> Iterator[str]:
         decide = " and ".join(largest.decided_by) if largest.decided_by else "the ranges"
         yield f"largest moment of the muon {largest.value:.3g} at {largest.mass:.3g} MeV, g = {largest.g:.3g}, decided by {decide}"
     yield f"{scan.kept} explain both moments with some boson that passes, {scan.kept_drawn} with the one that was drawn"
-    yield f"{scan.kept_alive} of them have a neutral lightest superpartner"
     with_limits, alone = ("none" if math.isnan(x) else f"{x:.3g}" for x in (scan.smallest_hierarchy, scan.smallest_hierarchy_ranges))
     yield f"smallest m_smuon/m_selectron: {with_limits} with the limits, {alone} with the ranges alone"

@@ -23,7 +23,8 @@ from cevnsfit.io.layouts import load_points, open_points, read_points, save_poin
 from cevnsfit.moments.boson_window import BosonLimit, boson_window, computed_limits
 from cevnsfit.moments.decays import LSP_KINDS
 from cevnsfit.moments.measured import deviation
-from cevnsfit.moments.sleptons import CHUNK, COLUMNS, RANGES, SIGNS, UNITS, Draw, Range, slepton_log, susy_chunk
+from cevnsfit.moments.ranges import RANGES, SIGNS, UNITS, Range
+from cevnsfit.moments.sleptons import CHUNK, COLUMNS, Draw, shipped_maps, slepton_log, susy_chunk
 from cevnsfit.spec.catalog import experiment_names, located
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.grids import quantity
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.moments.measured import Deviation
-    from cevnsfit.moments.sleptons import Chunk
+    from cevnsfit.moments.sleptons import KeptPoints
     from cevnsfit.studies.workers import Progress, Workers
 
     Array = NDArray[np.float64]
@@ -47,6 +48,9 @@ ALL: Final = "all"
 NONE: Final = "none"
 COMPUTED: Final = ("ccfr", "charm-ii", "borexino")
 """Limits on the boson that need no likelihood."""
+
+LONGEST: Final = 1.0
+"""Longest lifetime in s that leaves the early universe alone: nucleosynthesis begins then."""
 
 _CEVNS_MASSES: Final = 13
 _CEVNS_LOGS: Final = 5
@@ -168,8 +172,9 @@ class SusyScan(Document):
 
     @property
     def alive(self) -> NDArray[np.bool_]:
-        """Return which kept points have a neutral lightest superpartner."""
-        return np.asarray(~np.isin(self.columns["lsp"], [LSP_KINDS.index(kind) for kind in _CHARGED]))
+        """Return which kept points have a neutral lightest superpartner, are not excluded by the LHC, and leave the early universe alone."""
+        charged = np.isin(self.columns["lsp"], [LSP_KINDS.index(kind) for kind in _CHARGED])
+        return np.asarray(~charged & ~(self.columns["lhc_ratio"] > 1.0) & ~(self.columns["lifetime"] > LONGEST))
 
     @property
     def kept_alive(self) -> int:
@@ -189,14 +194,28 @@ class SusyScan(Document):
         return {kind: float((self.columns["lsp"] == code).mean()) for code, kind in enumerate(LSP_KINDS)}
 
     @property
-    def lhc(self) -> None:
-        """Return what the LHC says."""
-        return
+    def lhc(self) -> dict[str, Any] | None:
+        """Return the fractions of the kept points that some map tests and excludes, the latter by the analysis that does so best; None without any."""
+        if not self.kept:
+            return None
+        ratio, maps = self.columns["lhc_ratio"], shipped_maps()
+        codes = self.columns["lhc_analysis"][ratio > 1.0].astype(np.int64)
+        names, counts = np.unique([maps[code].analysis for code in codes], return_counts=True)
+        return {
+            "tested": float(np.isfinite(ratio).mean()),
+            "excluded": float((ratio > 1.0).mean()),
+            "by_analysis": {str(name): float(count / self.kept) for name, count in zip(names, counts, strict=True)},
+            "fewer_muons": float(((ratio > 1.0) & (self.columns["lhc_fewer_muons"] > 0.0)).mean()),
+            "cl": 0.95,
+        }
 
     @property
-    def bbn(self) -> None:
-        """Return what the early universe says."""
-        return
+    def bbn(self) -> dict[str, float] | None:
+        """Return the fractions of the kept points in which a superpartner decays to the B'-ino, and does so after `LONGEST`; None without any."""
+        if not self.kept:
+            return None
+        lifetime = self.columns["lifetime"]
+        return {"relevant": float((~np.isnan(lifetime)).mean()), "excluded": float((lifetime > LONGEST).mean()), "longest": LONGEST}
 
     @property
     def compatible(self) -> dict[str, bool]:
@@ -215,10 +234,11 @@ class SusyScan(Document):
 
     @property
     def ranges(self) -> dict[str, dict[str, float]]:
-        """Return smallest value, median and largest value of each column; empty without points."""
+        """Return smallest value, median and largest value of each column, without NaN; empty without points."""
         if not self.kept:
             return {}
-        return {name: {"min": float(x.min()), "median": float(np.median(x)), "max": float(x.max())} for name, x in self.columns.items()}
+        known = {name: x if np.isnan(x).all() else x[~np.isnan(x)] for name, x in self.columns.items()}
+        return {name: {"min": float(x.min()), "median": float(np.median(x)), "max": float(x.max())} for name, x in known.items()}
 
     @property
     def correlations(self) -> Array:
@@ -409,7 +429,7 @@ def susy_scan(
         return _scan_of(draw, Runner(executor, load, save, progress)(every(calls)), points)
 
 
-def _scan_of(draw: Draw, chunks: Sequence[Chunk], tried: int) -> SusyScan:
+def _scan_of(draw: Draw, chunks: Sequence[KeptPoints], tried: int) -> SusyScan:
     smallest = [chunk.counts["smallest_hierarchy_ranges"] for chunk in chunks]
     names = [name for name in chunks[0].counts if name != "smallest_hierarchy_ranges"]
     return SusyScan(
@@ -458,7 +478,7 @@ def stored_susy_scan(folder: str | Path) -> SusyScan:
     if changed:
         message = f"{store.path}: what this scan was made with has changed ({changed})"
         raise ResultError(message)
-    chunks: list[Chunk] = []
+    chunks: list[KeptPoints] = []
     tried = 0
     while (size := size_of(store, len(chunks))) and (found := load_points(store, len(chunks), size)) is not None:
         chunks.append(found)

@@ -18,10 +18,13 @@ from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, Unknow
 from cevnsfit.io.layouts import SUSY
 from cevnsfit.moments.boson_loops import vector_contribution
 from cevnsfit.moments.boson_window import BosonLimit, boson_window
-from cevnsfit.moments.decays import LSP_KINDS
+from cevnsfit.moments.bprime import bprime_lifetime
+from cevnsfit.moments.decays import LSP_KINDS, decays
+from cevnsfit.moments.lhc import judge
 from cevnsfit.moments.measured import deviation
+from cevnsfit.moments.ranges import RANGES, Range
 from cevnsfit.moments.slepton_loops import slepton_contribution
-from cevnsfit.moments.sleptons import CHUNK, COLUMNS, RANGES, Range
+from cevnsfit.moments.sleptons import CHUNK, COLUMNS, shipped_maps
 from cevnsfit.moments.superpartners import superpartners
 from cevnsfit.physics.borexino import borexino_limit
 from cevnsfit.physics.constants import MUON_MASS
@@ -80,7 +83,25 @@ def test_the_drawn_boson(scan: SusyScan) -> None:
     passes = x["boson_g"] <= np.minimum(trident_limit(x["boson_mass"], trident_spectrum()), borexino_limit(x["boson_mass"]))
     both = passes & scan.draw.muon.explains(x["a_mu"] + x["a_boson"], 2.0)
     assert scan.kept_drawn == both.sum() > 50
-    assert scan.kept_alive == scan.kept - np.isin(x["lsp"], [LSP_KINDS.index(kind) for kind in ("charged slepton", "chargino")]).sum()
+
+
+def test_what_is_alive(scan: SusyScan) -> None:
+    x = scan.columns
+    partners = superpartners(x)
+    verdicts = judge(partners, decays(partners), shipped_maps())
+    np.testing.assert_allclose(x["lhc_ratio"], verdicts.ratio, rtol=1e-9)
+    np.testing.assert_array_equal(x["lhc_analysis"], verdicts.analysis)
+    np.testing.assert_allclose(x["lifetime"], bprime_lifetime(partners, x), rtol=1e-9)
+    charged = np.isin(x["lsp"], [LSP_KINDS.index(kind) for kind in ("charged slepton", "chargino")])
+    assert scan.kept_alive == (~charged & ~verdicts.excluded & ~(x["lifetime"] > 1.0)).sum() < scan.kept
+    assert scan.lsp is not None
+    assert scan.lhc is not None
+    assert scan.bbn is not None
+    assert sum(scan.lsp.values()) == pytest.approx(1.0)
+    assert scan.lsp["charged slepton"] == pytest.approx(charged.mean())
+    assert 0.3 < scan.lhc["tested"] < 1.0
+    assert sum(scan.lhc["by_analysis"].values()) == pytest.approx(scan.lhc["excluded"]) == pytest.approx(verdicts.excluded.mean())
+    assert 0.0 < scan.bbn["relevant"] == np.isfinite(x["lifetime"]).mean() < 0.1
 
 
 def test_the_points_lie_within_their_ranges(scan: SusyScan) -> None:
@@ -249,7 +270,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert found["tried"] == 2000 > found["physical"] > found["electron_explained"] >= found["kept"] > 0
     assert found["boson"]["limits"][0] == {"name": "ccfr", "cl": 0.95, "about": "trident production on iron at CCFR"}
     assert found["drawn_within"]["stau_ratio"] == {"low": 1.0, "high": 100.0, "log": True}
-    text = CliRunner().invoke(app, ["susy-scan", "-n", "2000", "--boson", "mass=100:200", "--boson", "g=5e-4"], catch_exceptions=False).stdout
+    text = (
+        CliRunner().invoke(app, ["susy-scan", "-n", "2000", "--boson", "mass=100:200", "--boson", "g=5e-4"], catch_exceptions=False).stdout
+    )
     assert "of 2000 points" in text
     assert "mass 100:200 MeV, g 0.0005" in text
     assert "selectron_L [GeV]" in text
