@@ -54,7 +54,7 @@ _ASKED: Final = (
 )
 
 
-def statements(columns: Columns, samples: Samples, drawn: NDArray[np.bool_]) -> tuple[Statement, ...]:
+def statements(columns: Columns, samples: Samples, drawn: Samples) -> tuple[Statement, ...]:
     """Return what the points say.
 
     Parameters
@@ -64,12 +64,12 @@ def statements(columns: Columns, samples: Samples, drawn: NDArray[np.bool_]) -> 
     samples
         Which points are in each sample, shape (n,).
     drawn
-        Points whose own boson explains the muon within its limits, shape (n,): the others say nothing of the boson.
+        Which points in each of them have a boson of their own that explains the muon within its limits, shape (n,): the others say nothing of it.
     """
     found = [Statement("points", "1", {name: (float(np.count_nonzero(mask)),) for name, mask in samples.items()})]
     for asked in _ASKED:
         if asked.column in columns:
-            masks = {name: mask & drawn if asked.drawn else mask for name, mask in samples.items()}
+            masks = drawn if asked.drawn else samples
             ends = {name: _ends(columns[asked.column][mask], asked) for name, mask in masks.items()}
             found.append(Statement(asked.quantity, asked.unit, ends))
     return tuple(found)

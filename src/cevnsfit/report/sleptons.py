@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import product
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,7 +24,10 @@ VERDICTS: Final = ("not tested by the LHC", "tested, not excluded", "excluded")
 _MARKERS: Final = ("o", "s", "x")
 _COLOURS: Final = (PALETTE[4], PALETTE[2], PALETTE[1])
 _ORDER: Final = (2, 0, 1)
-"""Codes as they are drawn: the answer lies on top."""
+"""Codes as they are drawn and stacked."""
+
+_LAYERS: Final = 20
+"""Points are drawn in so many layers, each with all verdicts, so that no verdict hides another."""
 
 _SHORT: Final = ("not tested", "tested, left", "excluded")
 _BOX: Final = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
@@ -98,13 +102,14 @@ def draw_points(ax: Axes, cloud: Cloud, x: str, y: str, shown: NDArray[np.bool_]
     """
     artists: list[Artist] = []
     size = float(np.clip(3e4 / max(len(cloud.verdict), 1), 2.0, 16.0))
-    for rank, code in enumerate(_ORDER):
-        which = cloud.verdict == code if shown is None else shown & (cloud.verdict == code)
-        width = 0.6 if _MARKERS[code] == "x" else 0.0
-        points = (cloud.columns[x][which], cloud.columns[y][which])
-        artists.append(
-            ax.scatter(*points, s=size, marker=_MARKERS[code], color=_COLOURS[code], linewidth=width, zorder=2 + rank, rasterized=True)
-        )
+    layer = np.arange(len(cloud.verdict)) % _LAYERS
+    for number, code in product(range(_LAYERS), _ORDER):
+        which = (layer == number) & (cloud.verdict == code) & (True if shown is None else shown)
+        if which.any():
+            cross = _MARKERS[code] == "x"
+            points = (cloud.columns[x][which], cloud.columns[y][which])
+            looks: dict[str, Any] = {"marker": _MARKERS[code], "color": _COLOURS[code], "linewidth": 0.6 if cross else 0.0}
+            artists.append(ax.scatter(*points, s=1.5 * size if cross else size, zorder=2, rasterized=True, **looks))
     return artists
 
 

@@ -1,4 +1,4 @@
-"""A plane of two parameters, from the scans to the pictures: what `cevnsfit scan` and an analysis file ask for, left in one folder."""
+"""A plane of two parameters, and further sections: what `cevnsfit scan` and an analysis file ask for, and its results."""
 
 from __future__ import annotations
 
@@ -10,26 +10,21 @@ from cevnsfit.core.errors import CevnsfitError, SpecError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.intervals import Level
 from cevnsfit.moments.measured import latest_deviation
-from cevnsfit.report.style import save_figure
 from cevnsfit.spec.analysis import Overlay, analysis_of
 from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.agreement import SignalStrength, signal_strengths
-from cevnsfit.studies.exclusion import exclusion_picture, regions_of, write_tables
+from cevnsfit.studies.exclusion import regions_of
 from cevnsfit.studies.fitting import Fit, fit
 from cevnsfit.studies.grids import parse_grids
 from cevnsfit.studies.overlays import plane_limit
-from cevnsfit.studies.page import write_page
-from cevnsfit.studies.pictures import spectra
 from cevnsfit.studies.scan import scans
 from cevnsfit.studies.sections import remainders, rest_of, superpartners_of
 from cevnsfit.studies.setup import build_each, build_likelihood, parse_assignments, treatment, units_of
-from cevnsfit.studies.sleptons import write_pictures
-from cevnsfit.studies.slice import write_slice
 from cevnsfit.studies.susy import susy_scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -209,25 +204,3 @@ def run_study(study: Study, folder: Path, *, workers: Workers = None, progress: 
         else susy_scan(study.points, study.superpartners, store=folder, workers=workers, progress=progress)
     )
     return StudyResult(study, likelihoods, planes, fits, rest, points)
-
-
-def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> tuple[Path, ...]:
-    """Write tables and pictures of a study into `folder`, and its page if it has further sections, and return their paths."""
-    files = [*write_tables(result.planes, folder)]
-    if result.remainders:
-        files.append(write_slice(folder / "slice.csv", result.remainders[0].left))
-    if picture:
-        files += _pictures(result, folder)
-    if result.remainders or result.superpartners is not None:
-        files.append(write_page(result, folder, files))
-    return tuple(files)
-
-
-def _pictures(result: StudyResult, folder: Path) -> Iterator[Path]:
-    study = result.study
-    figure = exclusion_picture(result.planes, study.reference, curves=study.curves, title=study.title)
-    yield save_figure(figure, folder / "exclusion.png")
-    if result.fits:
-        yield save_figure(spectra(result.fits), folder / "spectra.png")
-    if result.superpartners is not None:
-        yield from write_pictures(result.superpartners, folder)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cevnsfit.physics.interactions.terms import SignalModel
     from cevnsfit.spec.load import Experiment
     from cevnsfit.studies.overlays import KnownLimit
+    from cevnsfit.studies.sections import Remainder
     from cevnsfit.studies.slice import Slice
     from cevnsfit.studies.susy import SusyScan
     from cevnsfit.studies.validate import Check
@@ -210,6 +211,25 @@ def plane_slice(found: Slice) -> Parts:
     step = max(1, len(found.columns) // _MASSES)
     rows = [(f"{column.mass:.4g}", format_intervals(column.allowed)) for column in found.columns[::step]]
     yield Sheet("What is left", ("mass [MeV]", "g"), rows)
+
+
+def remainders(several: Sequence[Remainder]) -> Parts:
+    """Yield what limits and bands leave, and what each result takes from that."""
+    first, *others = several
+    yield from plane_slice(first.left)
+    if not others:
+        return
+    rows = [
+        (
+            one.result,
+            "unbounded" if math.isnan(one.removed) else f"{100 * one.removed:.3g} %",
+            ", ".join(f"{low:.4g} to {high:.4g}" for low, high in one.left.masses) or "none",
+            "none" if one.left.coupling is None else "{:.4g} to {:.4g}".format(*one.left.coupling),
+        )
+        for one in others
+    ]
+    headers = ("result", "excludes of the area in (ln mass, g)", "mass then left [MeV]", "g then left")
+    yield Sheet(f"What each result takes from it ({others[0].left.limits[-1].level})", headers, rows)
 
 
 # --- magnetic moments --------------------------------------------------------------------------------------------------------------

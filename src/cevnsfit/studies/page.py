@@ -1,14 +1,17 @@
-"""The page of a study: what was asked, what came out, and what the numbers are not, in Markdown beside the pictures."""
+"""What a study leaves in its folder: tables, pictures, and its page: what was asked, what came out, and what the numbers are not."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.version import installed_version
+from cevnsfit.report.style import save_figure
 from cevnsfit.report.tables import ResultTable, Sheet
+from cevnsfit.studies.exclusion import exclusion_picture, write_tables
+from cevnsfit.studies.pictures import spectra
 from cevnsfit.studies.shown import table
-from cevnsfit.studies.sleptons import MASSES, ORDERS
+from cevnsfit.studies.sleptons import MASSES, ORDERS, write_pictures
+from cevnsfit.studies.slice import write_slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.limit import Limit
     from cevnsfit.studies.analysis import StudyResult
-    from cevnsfit.studies.sections import Remainder
     from cevnsfit.studies.susy import SusyScan
 
 PAGE: Final = "study.md"
@@ -39,10 +41,31 @@ these exceeds its limit. A point that no map reaches is *not tested*; nothing he
 _EMPTY: Final = "**No point is kept**: nothing of what was drawn explains both moments, and there is nothing to draw."
 
 
-def write_page(result: StudyResult, folder: Path, files: Sequence[Path]) -> Path:
-    """Write the page of a study into `folder` and return its path; pictures are shown that are among its files."""
-    path = folder / PAGE
-    names = {file.name for file in files}
+def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> tuple[Path, ...]:
+    """Write tables and pictures of a study into `folder`, and its page if it has further sections, and return their paths."""
+    files = [*write_tables(result.planes, folder)]
+    if result.remainders:
+        files.append(write_slice(folder / "slice.csv", result.remainders[0].left))
+    if picture:
+        files += _pictures(result, folder)
+    if result.remainders or result.superpartners is not None:
+        files.append(_write_page(result, folder, files))
+    return tuple(files)
+
+
+def _pictures(result: StudyResult, folder: Path) -> Iterator[Path]:
+    study = result.study
+    figure = exclusion_picture(result.planes, study.reference, curves=study.curves, title=study.title)
+    yield save_figure(figure, folder / "exclusion.png")
+    if result.fits:
+        yield save_figure(spectra(result.fits), folder / "spectra.png")
+    if result.superpartners is not None:
+        yield from write_pictures(result.superpartners, folder)
+
+
+def _write_page(result: StudyResult, folder: Path, files: Sequence[Path]) -> Path:
+    """Write the page, with the pictures that are among the files of the folder."""
+    path, names = folder / PAGE, {file.name for file in files}
     path.write_text("\n\n".join(part.strip() for part in _parts(result, names) if part) + "\n", encoding="utf-8", newline="\n")
     return path
 
@@ -63,7 +86,9 @@ def _parts(result: StudyResult, files: set[str]) -> Iterator[str]:
     if study.curves or applied:
         yield _limits(study.curves, applied)
     if result.remainders:
-        yield from _rest(result.remainders)
+        yield "## What is left of the plane"
+        yield _REST
+        yield table(result.remainders).markdown()
     if result.superpartners is not None:
         yield from _points(result.superpartners, files)
 
@@ -75,26 +100,6 @@ def _limits(drawn: Sequence[Limit], applied: Sequence[Limit]) -> str:
     rows = [(one.label, one.level, one.source, one.made, "yes" if name in names else "no") for name, one in both.items()]
     headers = ("limit", "level", "source", "how it was made", "decides below what is left")
     return ResultTable((Sheet("Limits and bands of others", headers, rows),)).markdown()
-
-
-def _rest(remainders: Sequence[Remainder]) -> Iterator[str]:
-    first, *others = remainders
-    yield "## What is left of the plane"
-    yield _REST
-    yield table(first.left).markdown()
-    if not others:
-        return
-    rows = [
-        (
-            one.result,
-            "unbounded" if math.isnan(one.removed) else f"{100 * one.removed:.3g} %",
-            ", ".join(f"{low:.4g} to {high:.4g}" for low, high in one.left.masses) or "none",
-            "none" if one.left.coupling is None else "{:.4g} to {:.4g}".format(*one.left.coupling),
-        )
-        for one in others
-    ]
-    headers = ("result", "excludes of the area in (ln mass, g)", "masses then left [MeV]", "g then left")
-    yield ResultTable((Sheet(f"What each result takes from it ({others[0].left.limits[-1].level})", headers, rows),)).markdown()
 
 
 def _points(scan: SusyScan, files: set[str]) -> Iterator[str]:

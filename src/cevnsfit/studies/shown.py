@@ -50,6 +50,7 @@ _LISTS: Final[Mapping[str, str]] = {
     "Experiment": "listings:experiments",
     "Forecast": "texts:forecasts",
     "KnownLimit": "listings:known_limits",
+    "Remainder": "listings:remainders",
     "SignalModel": "listings:models",
     "SignalStrength": "texts:strengths",
     "Statement": "listings:statements",

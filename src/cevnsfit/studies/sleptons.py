@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.moments.decays import LSP_KINDS, SCENARIOS
+from cevnsfit.moments.decays import SCENARIOS
 from cevnsfit.moments.statements import Statement, statements
 from cevnsfit.report.sleptons import Cloud, masses_figure, scenarios_figure, sleptons_figure
 from cevnsfit.report.style import save_figure
@@ -22,19 +22,21 @@ if TYPE_CHECKING:
 MASSES: Final = "susy-masses.png"
 ORDERS: Final = "susy-scenarios.png"
 
-KEPT: Final = "all kept"
-NEUTRAL: Final = "neutral LSP"
-CHARGED: Final = ("charged slepton", "chargino")
-LEFT: Final = "left by LHC and lifetime"
+CLOSE: Final = 1.0
+"""Standard errors within which it is said what is left, beside those of the scan."""
 
 
 def summary(scan: SusyScan) -> tuple[Statement, ...]:
-    """Return the statements on all kept points, on those with a neutral lightest superpartner, and on what LHC and early universe leave of them."""
-    neutral = _neutral(scan)
-    samples = {KEPT: np.ones(scan.kept, dtype=np.bool_), NEUTRAL: neutral, LEFT: neutral & scan.alive}
-    found = statements(scan.columns, samples, scan.columns["drawn"] > 0.0)
+    """Return the statements on kept points, on those of a neutral lightest superpartner that LHC and early universe leave, and on both within `CLOSE`."""
+    samples: dict[str, NDArray[np.bool_]] = {}
+    drawn: dict[str, NDArray[np.bool_]] = {}
+    for sigmas in (scan.draw.sigmas, *([CLOSE] if scan.draw.sigmas > CLOSE else [])):
+        kept, own = scan.within(sigmas)
+        for name, mask in (("kept", True), ("left by LSP, LHC, lifetime", scan.alive)):
+            samples[f"{name}, {sigmas:g} sigma"], drawn[f"{name}, {sigmas:g} sigma"] = kept & mask, own & mask
+    found = statements(scan.columns, samples, drawn)
     smallest = () if np.isnan(scan.smallest_hierarchy_ranges) else (scan.smallest_hierarchy_ranges,)
-    ranges = Statement("smallest hierarchy, ranges of the boson alone", "1", {KEPT: smallest})
+    ranges = Statement("smallest hierarchy, ranges of the boson alone", "1", {next(iter(samples)): smallest})
     place = next(n for n, one in enumerate(found) if "hierarchy" in one.quantity) + 1
     return (*found[:place], ranges, *found[place:])
 
@@ -52,21 +54,16 @@ def write_pictures(scan: SusyScan, folder: Path) -> tuple[Path, Path]:
 
 def _cloud(scan: SusyScan) -> Cloud:
     """Return the points with a neutral lightest superpartner as they are drawn."""
-    shown = _neutral(scan)
+    shown = scan.neutral
     columns = {name: values[shown] for name, values in scan.columns.items()}
     first, second, _ = np.sort(np.abs([columns[name] for name in ("M1", "M2", "mu")]), axis=0)
     return Cloud(
         {**{name: columns[name] for name in ("selectron", "neutralino", "hierarchy", "tan_beta")}, "first": first, "second": second},
-        _verdicts(columns.get("lhc_ratio", np.full(int(shown.sum()), np.nan))),
+        _verdicts(columns["lhc_ratio"]),
         columns["scenario"].astype(np.int64),
         SCENARIOS,
         (_note(scan),),
     )
-
-
-def _neutral(scan: SusyScan) -> NDArray[np.bool_]:
-    """Return which points have a neutral lightest superpartner."""
-    return np.asarray([kind not in CHARGED for kind in LSP_KINDS])[scan.columns["lsp"].astype(np.int64)]
 
 
 def _verdicts(ratio: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -75,6 +72,6 @@ def _verdicts(ratio: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _note(scan: SusyScan) -> str:
-    dropped = scan.kept - int(_neutral(scan).sum())
+    dropped = scan.kept - int(scan.neutral.sum())
     charged = f"; {dropped} with a charged lightest superpartner are not drawn" if dropped else ""
-    return f"{scan.kept} of {scan.tried} points explain both moments within {scan.draw.sigmas:g} sigma{charged}"
+    return f"{scan.kept} of {scan.tried} points explain both moments within {scan.draw.sigmas:g} sigma{charged}. LHC: simplified models, 95 % CL."

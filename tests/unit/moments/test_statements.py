@@ -16,10 +16,11 @@ COLUMNS = {
     "boson_g": np.array([1e-3, 5e-4, 9e-4]),
 }
 SAMPLES = {"kept": np.array([True, True, True]), "left": np.array([True, True, False]), "none": np.zeros(3, dtype=bool)}
+DRAWN = {name: mask & np.array([True, False, True]) for name, mask in SAMPLES.items()}
 
 
 def test_the_ends_are_those_of_the_columns() -> None:
-    found = {one.quantity: one.values for one in statements(COLUMNS, SAMPLES, np.array([True, False, True]))}
+    found = {one.quantity: one.values for one in statements(COLUMNS, SAMPLES, DRAWN)}
     assert found["points"] == {"kept": (3.0,), "left": (2.0,), "none": (0.0,)}
     assert found["upper limit on the lightest selectron"] == {"kept": (500.0,), "left": (300.0,), "none": ()}
     assert found["upper limit on the lightest neutralino"] == {"kept": (250.0,), "left": (250.0,), "none": ()}
@@ -31,4 +32,4 @@ def test_the_ends_are_those_of_the_columns() -> None:
 
 def test_without_a_boson_nothing_is_said_of_it() -> None:
     columns = {name: values for name, values in COLUMNS.items() if "boson" not in name}
-    assert [one.quantity for one in statements(columns, SAMPLES, SAMPLES["none"])][-1] == "smallest tan beta"
+    assert [one.quantity for one in statements(columns, SAMPLES, DRAWN)][-1] == "smallest tan beta"

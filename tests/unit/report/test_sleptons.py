@@ -27,7 +27,7 @@ def cloud(points: int) -> Cloud:
 
 
 def drawn(ax: Axes) -> np.ndarray:
-    return np.concatenate([np.asarray(each.get_offsets()) for each in ax.collections])
+    return np.concatenate([np.zeros((0, 2)), *(np.asarray(each.get_offsets()) for each in ax.collections)])
 
 
 def test_each_point_is_in_each_panel() -> None:
