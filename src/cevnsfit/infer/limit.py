@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 WHOLE: Interval = (0.0, math.inf)
 """The domain of a coupling."""
+
+_ROUNDING: Final = 1e-9
+
+UNBOUNDED: Final = 1e6
+"""Height of an upper edge that stands for none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -61,6 +66,11 @@ class Limit(Document):
     remarks: tuple[str, ...] = ()
 
     @property
+    def called(self) -> str:
+        """Return the name, or the label of a limit without one."""
+        return self.name if self.name else self.label
+
+    @property
     def pieces(self) -> tuple[Floats, ...]:
         """Return the pieces of the boundary."""
         gaps = np.flatnonzero(np.isnan(self.points[:, 0]))
@@ -69,7 +79,8 @@ class Limit(Document):
 
     def excluded(self, x: float) -> tuple[Interval, ...]:
         """Return the excluded intervals of the second parameter, increasing and disjoint, at a value of the first; straight in both logarithms between points."""
-        crossings = sorted(height for piece in self.pieces for height in _crossings(piece, x))
+        heights = sorted(height for piece in self.pieces for height in _crossings(piece, x))
+        crossings = [height if height < UNBOUNDED else math.inf for height in heights]
         if self.kind == "band":
             allowed = between((0.0, *crossings), inside=True) if len(crossings) % 2 else between(crossings, inside=True)
             return complement(allowed, WHOLE)
@@ -108,8 +119,11 @@ def union(limits: Sequence[Sequence[Interval]]) -> tuple[Interval, ...]:
 def _crossings(piece: Floats, x: float) -> list[float]:
     """Return where a piece crosses a value of the first parameter; one that is not open is closed by a straight line."""
     ring = piece if is_open(piece) or np.array_equal(piece[0], piece[-1]) else np.concatenate([piece, piece[:1]])
-    if x == ring[:, 0].max():
-        x = math.nextafter(x, -math.inf)
+    first, last = float(ring[:, 0].min()), float(ring[:, 0].max())
+    if abs(x - last) <= _ROUNDING * last:
+        x = math.nextafter(last, -math.inf)
+    elif abs(x - first) <= _ROUNDING * first:
+        x = first
     (a, low), (b, high) = ring[:-1].T, ring[1:].T
     hit = np.flatnonzero((np.minimum(a, b) <= x) & (x < np.maximum(a, b)))
     fraction = np.log(x / a[hit]) / np.log(b[hit] / a[hit])

@@ -76,8 +76,8 @@ def write_table(path: Path, comments: Sequence[str], columns: Mapping[str, NDArr
     comments
         Text of the comment lines, without the leading `#`.
     columns
-        Values by header `name [unit]`, each of shape (rows,); written with up to ten significant digits. A row that is NaN in every
-        column is an empty line.
+        Values by header `name [unit]`, each of shape (rows,); written with up to ten significant digits. A row that is NaN in every one of
+        several columns is an empty line.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def write_table(path: Path, comments: Sequence[str], columns: Mapping[str, NDArr
         If there is no column, or the columns are not one-dimensional and of one length.
     """
     shapes = {np.shape(values) for values in columns.values()}
-    gaps = np.all(np.isnan([*columns.values()]), axis=0) if len(shapes) == 1 else np.False_
+    gaps = np.all(np.isnan([*columns.values()]), axis=0) if len(columns) > 1 and len(shapes) == 1 else np.False_
     for header, values in columns.items():
         if _HEADER.fullmatch(header) is None:
             message = f"table header '{header}' is not of the form 'name [unit]'"

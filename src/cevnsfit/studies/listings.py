@@ -198,7 +198,7 @@ def limit(one: Limit) -> Parts:
 def plane_slice(found: Slice) -> Parts:
     """Yield what limits and bands leave of a plane."""
     for one in found.limits:
-        yield f"{one.kind} {one.name}: {one.label}{f', {one.level}' if one.level else ''}"
+        yield f"{one.kind} {one.called}: {one.label}{f', {one.level}' if one.level else ''}"
     if found.coupling is None or found.reached is None or found.coupling_closed_by is None:
         yield "nothing is left"
         return

@@ -11,7 +11,7 @@ import numpy as np
 from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
 from cevnsfit.core.paths import data_root
-from cevnsfit.infer.limit import Limit
+from cevnsfit.infer.limit import UNBOUNDED, Limit
 from cevnsfit.io.overlays import read_overlay
 from cevnsfit.moments.bands import moment_band
 from cevnsfit.moments.measured import deviation, latest_deviation, moments
@@ -199,7 +199,7 @@ def _n_eff(_: str, mass: Floats, __: float) -> Floats:
     end = early_universe.smallest_mass()
     masses = np.append(mass[mass < end], end)
     low = early_universe.equilibrium_coupling(masses)
-    return np.concatenate([np.column_stack([masses, low]), [[end, 1e3], [masses[0], 1e3], [masses[0], low[0]]]])
+    return np.concatenate([np.column_stack([masses, low]), [[end, UNBOUNDED], [masses[0], UNBOUNDED], [masses[0], low[0]]]])
 
 
 def _bands() -> tuple[KnownLimit, ...]:

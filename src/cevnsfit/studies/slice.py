@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
@@ -12,7 +12,7 @@ from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.curve import changes, complement, root
 from cevnsfit.infer.intervals import Level
-from cevnsfit.infer.limit import WHOLE, Limit, union
+from cevnsfit.infer.limit import UNBOUNDED, WHOLE, Limit, union
 from cevnsfit.io.tables import write_rows
 from cevnsfit.studies.exclusion import interval_rows, regions_of
 from cevnsfit.studies.overlays import overlay
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 RANGE: Final = "range"
 """What closes an interval that ends where the masses do."""
-
-UNBOUNDED: Final = 1e6
-"""Where the upper edge of a scanned plane is put: what is excluded there is excluded above."""
 
 _BESIDE: Final = 1e-6
 _PRECISION: Final = 1e-7
@@ -91,7 +88,7 @@ class Slice(Document):
     @property
     def applied(self) -> list[dict[str, str]]:
         """Return name, label, kind, level and source of what was applied."""
-        return [{key: getattr(limit, key) for key in ("name", "label", "kind", "level", "source")} for limit in self.limits]
+        return [{"name": one.called, **{key: getattr(one, key) for key in ("label", "kind", "level", "source")}} for one in self.limits]
 
     @property
     def coupling(self) -> Interval | None:
@@ -170,7 +167,7 @@ def scan_limits(folder: Path, *, model: str = "lmu-ltau", cl: float = 0.95, dof:
     Parameters
     ----------
     folder
-        Of a finished scan.
+        Of a finished scan; what it excludes at its largest coupling counts as excluded above.
     model
         The model that it must be of.
     cl, dof
@@ -207,8 +204,7 @@ def named_slice(
     given: list[Limit] = []
     for name in names:
         label, equals, source = name.rpartition("=")
-        found = overlay(source, model, ends, cl=cl, label=label if equals else None)
-        given.append(found if found.name else replace(found, name=found.label))
+        given.append(overlay(source, model, ends, cl=cl, label=label if equals else None))
     for name in bands:
         found = overlay(name, model, ends)
         if found.kind != "band":
@@ -237,7 +233,7 @@ def write_slice(path: Path, result: Slice) -> Path:
 
 def _column(limits: Sequence[Limit], mass: float) -> SliceColumn:
     """Return what is left at a mass, and which limits end each interval."""
-    excluded = [(limit.name, limit.excluded(mass)) for limit in limits]
+    excluded = [(limit.called, limit.excluded(mass)) for limit in limits]
     found = complement(union([intervals for _, intervals in excluded]), WHOLE)
 
     def touching(end: float, side: int) -> Names:
@@ -255,8 +251,8 @@ def _end(limits: Sequence[Limit], one: float, other: float) -> tuple[float, floa
 
 def _deciding(limits: Sequence[Limit], mass: float) -> Names:
     """Return the limits without any one of which something would be left at a mass; all that exclude there when no single one decides."""
-    needed = [limit.name for limit in limits if allowed([other for other in limits if other is not limit], mass)]
-    return tuple(needed or [limit.name for limit in limits if limit.excluded(mass)])
+    needed = [limit.called for limit in limits if allowed([other for other in limits if other is not limit], mass)]
+    return tuple(needed or [limit.called for limit in limits if limit.excluded(mass)])
 
 
 def _extreme(limits: Sequence[Limit], masses: NDArray[np.float64]) -> list[float]:

@@ -32,7 +32,7 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
     schema = AnalysisSpec.model_json_schema()
     for section in (schema, *(schema["$defs"][name] for name in ("ResultSpec", "Confidence", "Overlay"))):
         for name, field in section["properties"].items():
-            default = "required" if name in section["required"] else in_words(field.get("default"))
+            default = "required" if name in section.get("required", ()) else in_words(field.get("default"))
             yield name, kind(field), default, field["description"]
 
 
@@ -51,7 +51,7 @@ def kind(field: dict[str, Any]) -> str:
     if "prefixItems" in field:
         return "two texts"
     if field["type"] == "array":
-        return f"list of {'sections' if '$ref' in field['items'] else kind(field['items']) + 's'}"
+        return f"list of {' or '.join('sections' if '$ref' in part else kind(part) + 's' for part in field['items'].get('anyOf', [field['items']]))}"
     if field["type"] == "object":
         return f"mapping to {kind(field['additionalProperties'])}"
     return {"string": "text", "boolean": "true or false"}.get(field["type"], field["type"])

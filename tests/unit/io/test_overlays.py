@@ -98,3 +98,44 @@ def test_a_darkcast_limit_needs_the_plane_of_mass_and_coupling(tmp_path: Path) -
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="no such file"):
         read_overlay(tmp_path / "none.csv")
+
+
+def test_ratios_are_the_couplings_above_one(shared_data: Path) -> None:
+    limit = read_overlay(shared_data.parent / "cases" / "rvalues.lmt")
+    ((low, high),) = limit.excluded(10.0)
+    assert low == pytest.approx(1e-6 * 10.0 ** (np.log(2.0) / np.log(4.0)))
+    assert high == pytest.approx(1e-4)
+    assert "ratios" in limit.remarks[0]
+
+
+def test_ratios_of_several_intervals_and_without_a_header_are_refused(tmp_path: Path) -> None:
+    rows = "1 1e-6 2\n1 1e-5 0.5\n1 1e-4 2\n"
+    with pytest.raises(SpecError, match=r"a\.lmt:2: at 1000 MeV the ratio exceeds 1 in several intervals"):
+        read_overlay(curve(tmp_path, "# mass g r\n" + rows, "a.lmt"))
+    with pytest.raises(SpecError, match=r"a\.lmt:2: repeats the mass of the row above; .* '# mass g r'"):
+        read_overlay(curve(tmp_path, rows, "a.lmt"))
+    with pytest.raises(SpecError, match="no limit at any mass"):
+        read_overlay(curve(tmp_path, "# mass g r\n1 1e-6 0.2\n", "a.lmt"))
+
+
+def test_a_row_of_mass_0_is_left_out_with_a_remark(tmp_path: Path) -> None:
+    limit = read_overlay(curve(tmp_path, "# mass lower\n0 1e-3\n1 2e-3\n", "a.lmt"))
+    np.testing.assert_array_equal(limit.points, [[1000.0, 2e-3]])
+    assert limit.remarks == ("a: line 2: a row of mass 0 is left out",)
+    with pytest.raises(SpecError, match="no limit at any mass"):
+        read_overlay(curve(tmp_path, "0 1e-3\n", "a.lmt"))
+
+
+def test_a_file_says_what_it_is(tmp_path: Path) -> None:
+    text = "# title: theirs\n# source: us\n# model: b-l\n# limit: 90 % CL\n# normalisation: L\n# made: by hand\nmass [MeV],g [1]\n1,2\n"
+    found = read_overlay(curve(tmp_path, text))
+    assert (found.label, found.source, found.model, found.level, found.normalisation, found.made) == (
+        "theirs",
+        "us",
+        "b-l",
+        "90 % CL",
+        "L",
+        "by hand",
+    )
+    assert read_overlay(curve(tmp_path, text), label="ours").label == "ours"
+    assert read_overlay(curve(tmp_path, "# source: us\nmass [MeV],g [1]\n1,-2\n")).kind == "line"
