@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _MASSES: Final = 12
 """About how many masses are shown."""
 
+_LEFT: Final = "kept (both moments, with some boson that passes) and left (neutral LSP, not excluded by the LHC at 95 % CL, no late decay)"
+
 _STRONGEST: Final = 6
 """Pairs of columns whose correlations are said; all are in the JSON."""
 
@@ -283,7 +285,7 @@ def statements(several: Sequence[Statement]) -> Parts:
         (f"{one.quantity}{'' if one.unit == '1' else f' [{one.unit}]'}", *(_ends(one.values.get(sample, ())) for sample in samples))
         for one in several
     ]
-    yield Sheet("What is left", ("statement", *samples), rows)
+    yield Sheet(f"The ends of both: {_LEFT}", ("statement", *samples), rows)
 
 
 def _ends(values: Sequence[float]) -> str:

@@ -18,6 +18,7 @@ from cevnsfit.studies.slice import Slice, plane_slice, scan_limits
 from cevnsfit.studies.susy import SusyInputs, boson_limits, draw_of, parse_range
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from cevnsfit.core.errors import Problem
@@ -88,36 +89,31 @@ def superpartners_of(source: YamlSource, spec: AnalysisSpec, folder: Path, probl
             **fields,
             "ranges": {name: str(text) for name, text in section.ranges.items()},
             "experiments": located(section.experiments, folder),
+            "boson_limits": located(section.boson_limits, folder),
         }
     )
     with source.noting(problems, "susy", "boson_limits"):
         boson_limits(inputs)
     if len(problems) == before:
-        with source.noting(problems, "susy"):
+        with source.noting(problems, "susy", "ranges"):
             draw_of(replace(inputs, boson=False))
     return inputs
 
 
-def rest_of(source: YamlSource, spec: AnalysisSpec, folder: Path, problems: list[Problem]) -> RestInputs | None:
-    """Return what the slice is made of, with every problem of the section noted; None where there is no such section, or its masses are wrong."""
+def rest_of(source: YamlSource, spec: AnalysisSpec, folder: Path, problems: list[Problem], plane: Sequence[str]) -> RestInputs | None:
+    """Return what the slice of a plane is made of, with every problem of the section noted; None where there is no such section."""
     if spec.slice is None:
         return None
     section, masses = spec.slice, np.array([1.0, 2.0])
+    with source.noting(problems, "slice"):
+        _check_plane(plane)
     with source.noting(problems, "slice", "masses"):
-        name, masses = parse_grid(section.masses, {"mass": "MeV"})
-        if name != "mass":
-            message = f"the grid is over mass, not over {name}"
-            raise CevnsfitError(message)
-    ends = (float(masses[0]), float(masses[-1]))
+        masses = _masses(section.masses)
     limits: list[Limit] = []
     for field, names in (("limits", section.limits), ("bands", section.bands)):
         for n, name in enumerate(located(names, folder)):
             with source.noting(problems, "slice", field, n):
-                found = overlay(name, spec.model, ends, cl=section.cl)
-                if (found.kind == "band") != (field == "bands") or found.kind == "line":
-                    message = f"'{name}' is a {found.kind} and does not belong to {field}"
-                    raise CevnsfitError(message)
-                limits.append(found if found.name else replace(found, name=found.label))
+                limits.append(_limit(name, spec.model, masses, section.cl, field))
     labels = [result.label for result in spec.results]
     for n, label in enumerate(section.results):
         with source.noting(problems, "slice", "results", n):
@@ -125,6 +121,29 @@ def rest_of(source: YamlSource, spec: AnalysisSpec, folder: Path, problems: list
                 kind = "label of a result"
                 raise UnknownNameError(kind, label, labels)
     return RestInputs(limits=tuple(limits), masses=masses, cl=section.cl, results=section.results)
+
+
+def _check_plane(plane: Sequence[str]) -> None:
+    if set(plane) != {"mass", "g"}:
+        message = f"a slice is one of mass and g, the plane is one of {' and '.join(plane)}"
+        raise CevnsfitError(message)
+
+
+def _masses(text: str) -> np.ndarray:
+    name, masses = parse_grid(text, {"mass": "MeV"})
+    if name != "mass":
+        message = f"the grid is over mass, not over {name}"
+        raise CevnsfitError(message)
+    return masses
+
+
+def _limit(name: str, model: str, masses: np.ndarray, cl: float, field: str) -> Limit:
+    """Return a limit or a band, as the field asks for; CevnsfitError for the other one."""
+    found = overlay(name, model, (float(masses[0]), float(masses[-1])), cl=cl)
+    if (found.kind == "band") != (field == "bands") or found.kind == "line":
+        message = f"'{name}' is a {found.kind} and does not belong to {field}"
+        raise CevnsfitError(message)
+    return found if found.name else replace(found, name=found.label)
 
 
 def remainders(asked: RestInputs, model: str, folder: Path) -> tuple[Remainder, ...]:

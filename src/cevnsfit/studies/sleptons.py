@@ -32,7 +32,7 @@ def summary(scan: SusyScan) -> tuple[Statement, ...]:
     drawn: dict[str, NDArray[np.bool_]] = {}
     for sigmas in (scan.draw.sigmas, *([CLOSE] if scan.draw.sigmas > CLOSE else [])):
         kept, own = scan.within(sigmas)
-        for name, mask in (("kept", True), ("left by LSP, LHC, lifetime", scan.alive)):
+        for name, mask in (("kept", True), ("left", scan.alive)):
             samples[f"{name}, {sigmas:g} sigma"], drawn[f"{name}, {sigmas:g} sigma"] = kept & mask, own & mask
     found = statements(scan.columns, samples, drawn)
     smallest = () if np.isnan(scan.smallest_hierarchy_ranges) else (scan.smallest_hierarchy_ranges,)
