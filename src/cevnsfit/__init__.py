@@ -105,6 +105,8 @@ def __getattr__(name: str) -> Any:
         from cevnsfit.core.version import installed_version
 
         return installed_version()
+    if name == "moments":
+        return import_module("cevnsfit.moments")
     if name not in _HOMES:
         message = f"module 'cevnsfit' has no attribute '{name}'"
         raise AttributeError(message)

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cevnsfit.infer.intervals import Intervals
-    from cevnsfit.studies.susy import SusyInputs, SusyScan
+    from cevnsfit.studies.susy import SusyScan
+    from cevnsfit.studies.susy_inputs import SusyInputs
 
 
 @command()
 def g_2(
     theory: Annotated[str, argument("Prediction: muon-2020, muon-2025, electron-cs-2018, electron-rb-2020.", "THEORY")],
+    measured: Annotated[
+        str | None,
+        option("--measured", "Measurement; the latest one by default: muon-2025, muon-2006, electron-2023, electron-2008.", "NAME"),
+    ] = None,
     coupling: Annotated[
         str, option("--coupling", "Coupling of the mediator to the lepton.", "vector|axial|scalar|pseudoscalar")
     ] = "vector",
@@ -30,11 +35,11 @@ def g_2(
 ) -> Answer:
     """Print the couplings with which (g-2) of the electron or the muon agrees with its measurement, one loop."""
     from cevnsfit.moments.bands import band_of, write_band
-    from cevnsfit.moments.measured import latest_deviation
+    from cevnsfit.moments.measured import deviation, latest_deviation
     from cevnsfit.studies.grids import parse_grid
 
     name, mass = parse_grid(grid, {"mass": "MeV"})
-    reference = latest_deviation(theory)
+    reference = latest_deviation(theory) if measured is None else deviation(measured, theory)
     if reference is None or name != "mass":
         message = "give a prediction other than 'none'" if reference is None else f"the grid is over mass, not over {name}"
         raise CevnsfitError(message)
@@ -70,7 +75,9 @@ class SusyOptions:
     ] = None
     boson_limits: Annotated[
         list[str] | None,
-        option("--boson-limits", "What the boson must pass; repeatable: ccfr, charm-ii, borexino, experiments.", "all|none|NAME[:CL]"),
+        option(
+            "--boson-limits", "What the boson must pass; repeatable; names of `overlays list` and of experiments.", "all|none|NAME[:CL]"
+        ),
     ] = None
     lightest_chargino: Annotated[float, option("--lightest-chargino", "Smallest mass of a chargino in GeV.")] = 100.0
     lightest_slepton: Annotated[float, option("--lightest-slepton", "Smallest mass of a charged slepton in GeV.")] = 0.0
@@ -78,7 +85,8 @@ class SusyOptions:
 
     def inputs(self, experiments: "Sequence[str]", cl: float) -> "SusyInputs":
         """Return what is asked; CevnsfitError for an option that is not of its form."""
-        from cevnsfit.studies.susy import SusyInputs
+        from cevnsfit.spec.catalog import located
+        from cevnsfit.studies.susy_inputs import SusyInputs
 
         names = (field.name for field in fields(self) if field.name not in {"points", "ranges", "a_terms", "stau_ratio"})
         boson = [] if self.boson is None else self.boson
@@ -88,7 +96,7 @@ class SusyOptions:
             message = f"a boson is 'none' or has ranges, not {', '.join(boson)}"
             raise CevnsfitError(message)
         limits = ("all",) if self.boson_limits is None else tuple(self.boson_limits)
-        changed = {"boson": boson != ["none"], "boson_limits": limits, "ranges": ranges, "experiments": tuple(experiments), "cl": cl}
+        changed = {"boson": boson != ["none"], "boson_limits": limits, "ranges": ranges, "experiments": located(experiments), "cl": cl}
         return SusyInputs(**{**{name: getattr(self, name) for name in names}, **changed})
 
 

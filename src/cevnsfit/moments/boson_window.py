@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from cevnsfit.moments.boson_loops import vector_contribution
-from cevnsfit.physics.borexino import borexino_limit
-from cevnsfit.physics.constants import FM, MUON_MASS
-from cevnsfit.physics.trident import trident_limit, trident_spectrum
+from cevnsfit.physics.constants import MUON_MASS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from cevnsfit.moments.ranges import Range
 
     Array = NDArray[np.float64]
+    Ceiling = Callable[[Array, Array], Array]
 
 MASSES: Final = 2001
 LOGS: Final = 65
@@ -32,17 +31,13 @@ LOGS: Final = 65
 
 _LARGEST: Final = 1e3  # stands for no limit
 
-_CHARM_ENERGY: Final = 20e3  # MeV, mean energy of the neutrinos (arXiv:1406.2332)
-_CHARM_RADIUS: Final = 3.1224 * FM  # rms charge radius of Si-28, the heavier nucleus of glass: Angeli and Marinova, ADNDT 99, 69 (2013)
-_CHARM_RATIO: Final = (1.58, 0.64)  # sigma/sigma_SM with all errors (arXiv:1902.06765)
-
 
 @dataclass(frozen=True, slots=True)
 class BosonLimit:
-    """An upper limit on g: its name, its confidence level, and what it is."""
+    """An upper limit on g: its name, its confidence level (None for one that says it in words), and what it is."""
 
     name: str
-    cl: float
+    cl: float | None
     about: str
 
 
@@ -170,9 +165,7 @@ def _merged(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return joined
 
 
-def boson_window(
-    mass: Range, g: Range, logs: tuple[float, float], limits: Mapping[BosonLimit, Callable[[Array, Array], Array]]
-) -> BosonWindow:
+def boson_window(mass: Range, g: Range, logs: tuple[float, float], limits: Mapping[BosonLimit, Ceiling]) -> BosonWindow:
     """Return the bosons within ranges and limits.
 
     Parameters
@@ -189,17 +182,3 @@ def boson_window(
     shape = (len(nodes), len(masses))
     ceilings = [np.log(np.minimum(np.broadcast_to(limit(masses, nodes[:, None]), shape), _LARGEST)) for limit in limits.values()]
     return BosonWindow(mass, g, tuple(limits), masses, nodes, tuple(ceilings), vector_contribution(1.0, masses, MUON_MASS))
-
-
-def computed_limits(cl: float) -> dict[BosonLimit, Callable[[Array, Array], Array]]:
-    """Return the limits that need no likelihood: neutrino tridents and solar neutrinos on electrons."""
-    iron, glass = "trident production on iron at CCFR", "trident production on glass at CHARM-II"
-    return {
-        BosonLimit("ccfr", cl, iron): lambda mass, _: trident_limit(mass, trident_spectrum(), cl=cl),
-        BosonLimit("charm-ii", cl, glass): lambda mass, _: trident_limit(
-            mass, trident_spectrum(_CHARM_ENERGY, _CHARM_RADIUS), cl=cl, measured=_CHARM_RATIO
-        ),
-        BosonLimit("borexino", cl, "7Be neutrinos on electrons at Borexino"): lambda mass, log: borexino_limit(
-            mass, slepton_log=log, cl=cl
-        ),
-    }

@@ -6,8 +6,8 @@ Every mass is in MeV.
 
 References
 ----------
-Derived for this module: matrix, loop and three-body widths, see docs/susy.md. The form of the radiative decay is that of H. E. Haber and D. Wyler, Nucl. Phys. B 323, 267
-(1989); see also H. Baer and T. Krupovnickas, JHEP 0209, 038 (2002), arXiv:hep-ph/0208277.
+Derived for this module: matrix, loop and three-body widths, see docs/susy.md. The radiative decay has the form of H. E. Haber and D. Wyler,
+Nucl. Phys. B 323, 267 (1989); see also H. Baer and T. Krupovnickas, JHEP 0209, 038 (2002), arXiv:hep-ph/0208277.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.moments.couplings import higgs_coupling, ordered, slepton_couplings, sneutrino_coupling, yukawa, z_coupling
+from cevnsfit.moments.chargino_lifetime import chargino_splitting
+from cevnsfit.moments.couplings import Vertices, four_fermion, higgs_coupling, ordered, yukawa, z_coupling
 from cevnsfit.moments.decays import LSP_KINDS, lightest
 from cevnsfit.moments.superpartners import G1, GEV
 from cevnsfit.moments.widths import (
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.moments.superpartners import Gauginos, Sleptons, Superpartners
+    from cevnsfit.moments.superpartners import Gauginos, Superpartners
 
     Array = NDArray[np.float64]
 
@@ -81,9 +82,13 @@ class BPrime:
 def sector(partners: Superpartners, columns: Mapping[str, Array]) -> BPrime:
     """Return the sector of the B'-ino from M0 in GeV, boson_mass in MeV and boson_g, with the loops of muons, taus and their superpartners.
 
-    They mix the kinetic terms of bino and B'-ino by -g_1 g'/(16 pi^2) sum_i [ln(m_stau_i^2/m_smuon_i^2) + m_tau^2/m_stau_i^2 - m_mu^2/m_smuon_i^2], and the
-    masses of B'-ino and down higgsino by the sum over leptons of sqrt2 g' q y m_l/(16 pi^2) ln(m_L^2/m_R^2), at momenta far below the masses of the
-    sleptons. The second and what has m_l^2 in the first are all that is left where staus are as heavy as smuons. Mixing from elsewhere is taken as absent.
+    They mix the kinetic terms of bino and B'-ino by
+
+        -g_1 g'/(16 pi^2) sum_i [ln(m_stau_i^2/m_smuon_i^2) + m_tau^2/m_stau_i^2 - m_mu^2/m_smuon_i^2]
+
+    and the masses of B'-ino and down higgsino by sum_l sqrt2 g' q_l y_l m_l/(16 pi^2) ln(m_L^2/m_R^2), at momenta far below the masses of the
+    sleptons. The second and what has m_l^2 in the first are all that is left where staus are as heavy as smuons. Mixing from elsewhere is taken
+    as absent.
     """
     g, kinetic, down = columns["boson_g"], 0.0, 0.0
     for name, charge in CHARGES.items():
@@ -106,8 +111,8 @@ def neutralinos(fields: Gauginos, bprime: BPrime) -> tuple[Array, Array]:
         plus     m/sqrt2    0         mu'
         minus    -m/sqrt2   mu'       0
 
-    with the mass m of the boson, and `down` between down higgsino and B'-ino. A mixing eps of the kinetic terms turns bino and B'-ino into bino - eps B'-ino/root and B'-ino/root, with
-    root = sqrt(1 - eps^2). Shares are those of the fields before this step: what couplings need.
+    with the mass m of the boson, and `down` between down higgsino and B'-ino. A mixing eps of the kinetic terms turns bino and B'-ino into
+    bino - eps B'-ino/root and B'-ino/root, with root = sqrt(1 - eps^2). Shares are those of the fields before this step: what couplings need.
     """
     matrix = np.zeros((len(bprime.m0), 7, 7))
     matrix[:, :4, :4] = (fields.neutralino.swapaxes(1, 2) * fields.neutralino_mass[:, None]) @ fields.neutralino
@@ -135,7 +140,7 @@ def bprime_lifetime(partners: Superpartners, columns: Mapping[str, Array]) -> Ar
     columns
         Shape (n,) each: M0 in GeV, boson_mass in MeV and boson_g.
     """
-    points = lightest(partners, columns["M0"] * GEV) == LSP_KINDS.index("B'")
+    points = (lightest(partners, columns["M0"] * GEV) == LSP_KINDS.index("B'")) & (columns["boson_g"] > 0.0)
     result = np.full(len(points), np.nan)
     if points.any():
         near = partners.at(points)
@@ -148,28 +153,27 @@ def next_width(partners: Superpartners, bprime: BPrime) -> Array:
     """Return the width in MeV of the lightest superpartner of the MSSM to the B'-ino, shape (n,); NaN where it is a chargino."""
     fields = ordered(partners.gauginos)
     masses, shares = neutralinos(fields, bprime)
-    lightest_state = np.abs(shares[:, :, 4]).argmax(axis=1)
-    mass, share = (np.take_along_axis(x, lightest_state.reshape((-1,) + (1,) * (x.ndim - 1)), axis=1)[:, 0] for x in (masses, shares))
-    bprimino = replace(fields, neutralino_mass=mass[:, None], neutralino=share[:, None, :4])
-    families = {
-        name: _Vertices.of(sleptons, fields, bprimino, -math.sqrt(2.0) * CHARGES[name] * bprime.g * share[:, 4])
-        for name, sleptons in partners.sleptons.items()
-    }
-    squared = [fields.neutralino_mass[:, 0] ** 2, fields.chargino_mass[:, 0] ** 2]
-    widths = [_neutralino_width(fields, bprimino, families), np.full(len(mass), np.nan)]
-    for family in families.values():
-        squared += [family.sneutrino**2, *(family.masses**2).T]
-        widths += family.to_lepton(mass)
-    following = np.array(squared).argmin(axis=0)
-    return np.asarray(np.take_along_axis(np.array(widths), following[None], axis=0)[0])
+    state = np.arange(len(masses)), np.abs(shares[:, :, 4]).argmax(axis=1)
+    lsp, share = masses[state], shares[state]
+    bprimino = replace(fields, neutralino_mass=lsp[:, None], neutralino=share[:, None, :4])
+    direct = {name: -math.sqrt(2.0) * charge * (bprime.g * share[:, 4])[:, None] for name, charge in CHARGES.items()}
+    pairs = [(Vertices.of(family, fields), Vertices.of(family, bprimino, direct[name])) for name, family in partners.sleptons.items()]
+    squared = [fields.neutralino_mass[:, 0] ** 2, (np.abs(fields.neutralino_mass[:, 0]) + chargino_splitting(fields)) ** 2]
+    widths = [_neutralino_width(fields, bprimino, pairs), np.full(len(lsp), np.nan)]
+    for _, prime in pairs:
+        charged = scalar_to_fermions(prime.masses, prime.lepton_mass, lsp[:, None], prime.left[:, 0], -prime.right[:, 0])
+        squared += [prime.sneutrino**2, *(prime.masses**2).T]
+        widths += [scalar_to_fermions(prime.sneutrino, 0.0, lsp, prime.neutral[:, 0]), *charged.T]
+    return np.asarray(np.array(widths)[np.array(squared).argmin(axis=0), state[0]])
 
 
-def _neutralino_width(fields: Gauginos, bprimino: Gauginos, families: Mapping[str, _Vertices]) -> Array:
-    """Return the width of N1 to the B'-ino in MeV: photon, lepton pairs through heavy sleptons, and by its mixing Z (or Z*) and h."""
+def _neutralino_width(fields: Gauginos, bprimino: Gauginos, pairs: list[tuple[Vertices, Vertices]]) -> Array:
+    """Return the width of N1 to the B'-ino in MeV: photon, leptons through virtual sleptons, and by its mixing Z (or Z*) and h."""
     parent, lsp = fields.neutralino_mass[:, 0], bprimino.neutralino_mass[:, 0]
-    width = radiative_width(parent, lsp, np.sum([family.moment(parent, lsp) for family in families.values()], axis=0))
-    for family in families.values():
-        width += sum(coupling[:, 0] ** 2 * fermion_to_pair(parent, lsp, lepton) for lepton, coupling in family.contact())
+    width = radiative_width(parent, lsp, np.sum([moment(own, prime, parent, lsp) for own, prime in pairs], axis=0))
+    for own, prime in pairs:
+        charged, invisible = four_fermion(own, prime, (0, 0), np.abs(parent * lsp))
+        width += fermion_to_pair(parent, lsp, own.lepton_mass, charged, -charged) + fermion_to_pair(parent, lsp, 0.0, invisible, -invisible)
     axial = z_coupling(fields.neutralino[:, 0], bprimino.neutralino[:, 0])
     scalar = higgs_coupling(fields.neutralino[:, 0], bprimino.neutralino[:, 0], fields.tan_beta)
     real = fermion_to_vector(parent, lsp, Z_MASS, axial, -axial)
@@ -188,70 +192,35 @@ def radiative_width(parent: Array, lsp: Array, moment: Array) -> Array:
         K in 1/MeV.
     """
     size = np.maximum(np.abs(parent), np.finfo(np.float64).tiny)
-    effective = math.sqrt(4.0 * math.pi * FINE_STRUCTURE) * size * moment / (16.0 * math.pi**2)
-    return np.asarray(effective**2 / (8.0 * math.pi * size**2) * (np.maximum(size**2 - lsp**2, 0.0) / size) ** 3)
+    magnetic = math.sqrt(4.0 * math.pi * FINE_STRUCTURE) * moment / (16.0 * math.pi**2)
+    return np.asarray(magnetic**2 / (8.0 * math.pi) * (np.maximum(size**2 - lsp**2, 0.0) / size) ** 3)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Vertices:
-    """One family and its couplings to the neutralinos of the MSSM and to the B'-ino.
+def moment(own: Vertices, prime: Vertices, parent: Array, lsp: Array) -> Array:
+    """Return the loop K of one family for photon, N1 and B'-ino in 1/MeV, shape (n,).
 
-    Attributes
+    With n_i, n_j the couplings of N1 and the B'-ino, z = (t m_i^2 + (1 - t) m_j^2)/M^2 and integrals over s and t from 0 to 1,
+
+        K = sum [  (n^L_i n^L_j - n^R_i n^R_j) int s (t m_i - (1 - t) m_j)/(1 - s z)
+                 + m_l (n^L_i n^R_j - n^R_i n^L_j) int s/((1 - s)(1 - s z) + s m_l^2/M^2)]/M^2
+
+    over both sleptons: photon from lepton and from slepton together. The mass of the lepton is left out in the first term.
+
+    Parameters
     ----------
-    lepton_mass, masses, sneutrino
-        Of the lepton, of its sleptons, shape (n, 2), and of the sneutrino, shape (n,).
-    left, right, neutral
-        Couplings of the neutralinos, n^L and n^R to lepton and slepton, shape (n, 4, 2), and to neutrino and sneutrino, shape (n, 4).
-    lsp_left, lsp_right, lsp_neutral
-        Those of the B'-ino, shapes (n, 2), (n, 2) and (n,).
+    own, prime
+        Couplings of the neutralinos, of which the first is N1, and of the B'-ino.
+    parent, lsp
+        m_i and m_j in MeV, with their sign.
     """
-
-    lepton_mass: float
-    masses: Array
-    sneutrino: Array
-    left: Array
-    right: Array
-    neutral: Array
-    lsp_left: Array
-    lsp_right: Array
-    lsp_neutral: Array
-
-    @classmethod
-    def of(cls, sleptons: Sleptons, fields: Gauginos, bprimino: Gauginos, direct: Array) -> _Vertices:
-        left, right = slepton_couplings(sleptons, fields)
-        lsp_left, lsp_right = (x[:, 0] for x in slepton_couplings(sleptons, bprimino))
-        masses = np.sqrt(np.maximum(np.column_stack([sleptons.squared, sleptons.sneutrino]), 1.0))
-        return cls(
-            *(sleptons.lepton_mass, masses[:, :2], masses[:, 2], left, right, sneutrino_coupling(fields)),
-            lsp_left=lsp_left + direct[:, None] * sleptons.mixing[:, :, 0],
-            lsp_right=lsp_right + direct[:, None] * sleptons.mixing[:, :, 1],
-            lsp_neutral=sneutrino_coupling(bprimino)[:, 0] + direct,
-        )
-
-    def contact(self) -> tuple[tuple[float, Array], ...]:
-        """Return mass and couplings of the four-fermion terms with left and right leptons and with neutrinos, shape (n, 4), for heavy sleptons."""
-        factor = 0.5 / self.masses[:, None] ** 2
-        return (
-            (self.lepton_mass, (self.left * self.lsp_left[:, None] * factor).sum(axis=2)),
-            (self.lepton_mass, (self.right * self.lsp_right[:, None] * factor).sum(axis=2)),
-            (0.0, self.neutral * self.lsp_neutral[:, None] * 0.5 / self.sneutrino[:, None] ** 2),
-        )
-
-    def moment(self, parent: Array, lsp: Array) -> Array:
-        """Return the loop K of photon, N1 and B'-ino, of masses with their sign in MeV, in 1/MeV, shape (n,)."""
-        left, right, lsp_left, lsp_right = self.left[:, 0], self.right[:, 0], self.lsp_left, self.lsp_right
-        t = 0.5 + _NODES
-        squared = self.masses[:, :, None] ** 2
-        z = np.minimum(((1.0 - t) * lsp[:, None] ** 2 + t * parent[:, None] ** 2)[:, None] / squared, 1.0 - 1e-9)
-        same = (t * parent[:, None] - (1.0 - t) * lsp[:, None])[:, None] * _same(z) / squared
-        flip = self.lepton_mass * _flip(z, squared / self.lepton_mass**2) / squared
-        terms = (left * lsp_left - right * lsp_right)[:, :, None] * same + (left * lsp_right - right * lsp_left)[:, :, None] * flip
-        return np.asarray((terms @ _WEIGHTS).sum(axis=1))
-
-    def to_lepton(self, lsp: Array) -> list[Array]:
-        """Return the widths of the sneutrino and of the two sleptons to their lepton and the B'-ino."""
-        charged = scalar_to_fermions(self.masses, self.lepton_mass, lsp[:, None], self.lsp_left, -self.lsp_right)
-        return [scalar_to_fermions(self.sneutrino, 0.0, lsp, self.lsp_neutral), *charged.T]
+    t = 0.5 + _NODES
+    squared = np.maximum(own.masses[:, :, None] ** 2, 1.0)
+    z = np.minimum(((1.0 - t) * lsp[:, None] ** 2 + t * parent[:, None] ** 2)[:, None] / squared, 1.0 - 1e-9)
+    same = (t * parent[:, None] - (1.0 - t) * lsp[:, None])[:, None] * _same(z) / squared
+    flip = own.lepton_mass * _flip(z, squared / own.lepton_mass**2) / squared
+    even = own.left[:, 0] * prime.left[:, 0] - own.right[:, 0] * prime.right[:, 0]
+    odd = own.left[:, 0] * prime.right[:, 0] - own.right[:, 0] * prime.left[:, 0]
+    return np.asarray(((even[:, :, None] * same + odd[:, :, None] * flip) @ _WEIGHTS).sum(axis=1))
 
 
 def _same(z: Array) -> Array:

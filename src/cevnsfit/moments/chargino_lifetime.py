@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.moments.couplings import w_couplings
+from cevnsfit.moments.couplings import w_couplings, wino_share
 from cevnsfit.moments.superpartners import G2, SIN2_THETA_Z
 from cevnsfit.moments.widths import phase_space
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, HBAR_C, MUON_MASS, PION_MASS, W_MASS
@@ -39,6 +39,9 @@ _PION_DECAY: Final = 92.1
 _V_UD: Final = 0.97367
 """f_pi/sqrt2 in MeV and V_ud (PDG 2024)."""
 
+_QUARKS: Final = 500.0
+"""Splitting in MeV above which quark pairs may take the place of the pion; their widths cross at about 650."""
+
 
 def chargino_splitting(fields: Gauginos) -> Array:
     """Return m_C1 - m_N1 in MeV, shape (n,): tree level and electroweak loop.
@@ -52,7 +55,7 @@ def chargino_splitting(fields: Gauginos) -> Array:
         In the order of masses (`couplings.ordered`).
     """
     mass = np.abs(fields.chargino_mass[:, 0])
-    wino = 0.5 * (fields.u[:, 0, 0] ** 2 + fields.v[:, 0, 0] ** 2)
+    wino = wino_share(fields)
     loop = wino * wino_loop(mass) + (1.0 - wino) * higgsino_loop(mass)
     return np.asarray(mass - np.abs(fields.neutralino_mass[:, 0]) + loop)
 
@@ -77,23 +80,24 @@ def _self_energy(r: Array) -> Array:
 
 
 def chargino_length(fields: Gauginos, splitting: Array) -> Array:
-    """Return c tau in cm of C1 that decays to N1 through a virtual W, shape (n,); infinite where the splitting allows no decay.
+    """Return c tau in cm of C1 that decays to N1 or N2 through a virtual W, shape (n,); infinite where the splitting allows no decay.
 
     Parameters
     ----------
     fields
         In the order of masses.
     splitting
-        From `chargino_splitting`; far below the masses, which the widths to leptons assume.
+        From `chargino_splitting`, without the mass of N2 beyond that of N1; far below the masses, which the widths to leptons assume.
     """
-    sign = np.sign(fields.chargino_mass[:, 0] * fields.neutralino_mass[:, 0])
-    left, right = (g / G2 for g in w_couplings(fields, 0))
+    light = np.abs(fields.neutralino_mass[:, :2])
+    gap = np.maximum(splitting[:, None] - (light - light[:, :1]), 0.0)
+    sign = np.sign(fields.chargino_mass[:, :1] * fields.neutralino_mass[:, :2])
+    left, right = (g / G2 for g in w_couplings(fields, slice(2)))
     vector, axial = left + sign * right, left - sign * right
-    light = np.abs(fields.neutralino_mass[:, 0])
-    gap = np.maximum(splitting, 0.0)
     beta = FERMI_CONSTANT**2 * gap**5 * (vector**2 + 3.0 * axial**2) / (30.0 * math.pi**3)
-    electrons = beta * _beta_phase_space(gap, ELECTRON_MASS)
-    width = electrons + beta * _beta_phase_space(gap, MUON_MASS) + np.maximum(_pion_width(light, gap, vector, axial), 3.0 * electrons)
+    electrons, pions = beta * _beta_phase_space(gap, ELECTRON_MASS), _pion_width(light, gap, vector, axial)
+    hadrons = np.where(gap > _QUARKS, np.maximum(pions, 3.0 * electrons), pions)
+    width = (electrons + beta * _beta_phase_space(gap, MUON_MASS) + hadrons).sum(axis=1)
     return np.asarray(np.divide(HBAR_C, width, out=np.full(width.shape, np.inf), where=width > 0.0))
 
 
@@ -107,6 +111,6 @@ def _pion_width(light: Array, gap: Array, vector: Array, axial: Array) -> Array:
 
 def _beta_phase_space(gap: Array, lepton_mass: float) -> Array:
     """Return the phase space of a lepton and a massless neutrino without recoil, in units of that of a massless lepton."""
-    x = np.minimum(np.divide(lepton_mass, gap, out=np.ones(gap.shape), where=gap > lepton_mass), 1.0 - 1e-12)
+    x = np.divide(lepton_mass, gap, out=np.ones(gap.shape), where=gap > lepton_mass)
     root = np.sqrt(1.0 - x**2)
-    return np.where(gap > lepton_mass, root * (1.0 - 4.5 * x**2 - 4.0 * x**4) + 7.5 * x**4 * np.arctanh(root), 0.0)
+    return np.where(gap > lepton_mass, root * (1.0 - 4.5 * x**2 - 4.0 * x**4) + 7.5 * x**4 * np.log((1.0 + root) / x), 0.0)

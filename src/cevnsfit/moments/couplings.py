@@ -1,7 +1,7 @@
 """Couplings of neutralinos and charginos to leptons with sleptons and to W, Z and h, and the order of the states.
 
-Couplings are real; masses of fermions have their sign, and the phases are those of `superpartners`. The Higgs boson h has the couplings of the decoupling
-limit, alpha = beta - pi/2.
+Couplings are real; masses of fermions have their sign, and the phases are those of `superpartners`. The Higgs boson h has the couplings of the
+decoupling limit, alpha = beta - pi/2.
 
 References
 ----------
@@ -12,7 +12,7 @@ S. P. Martin and J. D. Wells, Phys. Rev. D 64, 035003 (2001), arXiv:hep-ph/01030
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -32,15 +32,18 @@ _TAN: Final = G1 / G2
 
 
 def ordered(fields: Gauginos) -> Gauginos:
-    """Return the same with neutralinos and charginos in the order of the absolute values of their masses, the lightest first."""
+    """Return the same with neutralinos and charginos in the order of the absolute values of their masses, the lightest first.
+
+    Points lie next to each other in memory, which makes what follows faster.
+    """
     order = np.abs(fields.neutralino_mass).argsort(axis=1)
     return replace(
         fields,
-        neutralino_mass=np.take_along_axis(fields.neutralino_mass, order, axis=1),
-        neutralino=np.take_along_axis(fields.neutralino, order[:, :, None], axis=1),
-        chargino_mass=fields.chargino_mass[:, ::-1],  # the second state of the two rotations is never the heavier one
-        u=fields.u[:, ::-1],
-        v=fields.v[:, ::-1],
+        neutralino_mass=np.asfortranarray(np.take_along_axis(fields.neutralino_mass, order, axis=1)),
+        neutralino=np.asfortranarray(np.take_along_axis(fields.neutralino, order[:, :, None], axis=1)),
+        chargino_mass=np.asfortranarray(fields.chargino_mass[:, ::-1]),  # the second state of the two rotations is never the heavier one
+        u=np.asfortranarray(fields.u[:, ::-1]),
+        v=np.asfortranarray(fields.v[:, ::-1]),
     )
 
 
@@ -59,9 +62,52 @@ def slepton_couplings(sleptons: Sleptons, fields: Gauginos) -> tuple[Array, Arra
     return n_left, n_right
 
 
-def sneutrino_coupling(fields: Gauginos) -> Array:
-    """Return n of nubar n P_R chi sneutrino, shape (n, neutralinos)."""
-    return np.asarray((G1 * fields.neutralino[:, :, 0] - G2 * fields.neutralino[:, :, 1]) / math.sqrt(2.0))
+@dataclass(frozen=True, slots=True, eq=False)
+class Vertices:
+    """One family of sleptons and what couples it to the k neutralinos of n points.
+
+    Attributes
+    ----------
+    lepton_mass, masses, sneutrino
+        Of the lepton, of its sleptons, shape (n, 2), and of the sneutrino, shape (n,); 0 for tachyons.
+    left, right, neutral
+        n^L and n^R of lepton and slepton, shape (n, k, 2), and n of nubar n P_R chi sneutrino, shape (n, k).
+    """
+
+    lepton_mass: float
+    masses: Array
+    sneutrino: Array
+    left: Array
+    right: Array
+    neutral: Array
+
+    @classmethod
+    def of(cls, sleptons: Sleptons, fields: Gauginos, direct: float | Array = 0.0) -> Vertices:
+        """Return those of one family; `direct`, shape (n, 1), adds a gaugino with a charge of lepton number."""
+        masses, sneutrino = np.sqrt(np.maximum(sleptons.squared, 0.0)), np.sqrt(np.maximum(sleptons.sneutrino, 0.0))
+        left, right = slepton_couplings(sleptons, fields)
+        charge = np.reshape(direct, (-1, 1, 1)) * sleptons.mixing.swapaxes(1, 2)
+        neutral = (G1 * fields.neutralino[:, :, 0] - G2 * fields.neutralino[:, :, 1]) / math.sqrt(2.0)
+        return cls(sleptons.lepton_mass, masses, sneutrino, left + charge[:, :1], right + charge[:, 1:], neutral + direct)
+
+
+def four_fermion(heavy: Vertices, light: Vertices, states: tuple[int, int], product: Array) -> tuple[Array, Array]:
+    """Return c of c [chibar_j gamma^mu gamma_5 chi_i][lbar gamma_mu P l] for charged leptons and for neutrinos, shape (n,) each.
+
+    c = sum n_i n_j/(2 (M^2 - |m_i m_j|)) over the sleptons, from a Fierz transformation: a slepton of mass M has a squared momentum between m_j^2
+    and m_i^2. Left and right leptons do not interfere, and are added in squares.
+
+    Parameters
+    ----------
+    heavy, light, states
+        Couplings of the two neutralinos, and which of the states there.
+    product
+        |m_i m_j| in MeV^2, shape (n,).
+    """
+    i, j = states
+    factor = 0.5 / np.maximum(heavy.masses**2 - product[:, None], 1.0)
+    left, right = ((a[:, i] * b[:, j] * factor).sum(axis=1) for a, b in ((heavy.left, light.left), (heavy.right, light.right)))
+    return np.hypot(left, right), 0.5 * heavy.neutral[:, i] * light.neutral[:, j] / np.maximum(heavy.sneutrino**2 - product, 1.0)
 
 
 def chargino_couplings(fields: Gauginos, lepton_mass: float) -> tuple[Array, Array]:
@@ -89,12 +135,14 @@ def higgs_coupling(first: Array, second: Array, tan_beta: Array) -> Array:
     return 0.5 * G2 * (gaugino[0] * higgsino[1] + gaugino[1] * higgsino[0])
 
 
-def w_couplings(fields: Gauginos, states: int | slice) -> tuple[Array, Array]:
-    """Return g_L and g_R of chibar gamma^mu (g_L P_L + g_R P_R) C1 W_mu for neutralinos (Haber and Kane, C37)."""
-    rows = fields.neutralino[:, states]
-    v, u = fields.v[:, 0], fields.u[:, 0]
-    if rows.ndim == 3:
-        v, u = v[:, None], u[:, None]
+def w_couplings(fields: Gauginos, states: slice) -> tuple[Array, Array]:
+    """Return g_L and g_R of chibar gamma^mu (g_L P_L + g_R P_R) C1 W_mu for neutralinos, shape (n, states) each (Haber and Kane, C37)."""
+    rows, u, v = fields.neutralino[:, states], fields.u[:, :1], fields.v[:, :1]
     left = rows[..., 1] * v[..., 0] - rows[..., 3] * v[..., 1] / math.sqrt(2.0)
     right = rows[..., 1] * u[..., 0] + rows[..., 2] * u[..., 1] / math.sqrt(2.0)
     return G2 * left, G2 * right
+
+
+def wino_share(fields: Gauginos) -> Array:
+    """Return the wino's part of C1, (U_11^2 + V_11^2)/2, shape (n,), for states in the order of masses."""
+    return np.asarray(0.5 * (fields.u[:, 0, 0] ** 2 + fields.v[:, 0, 0] ** 2))

@@ -1,34 +1,41 @@
 """Branching fractions and lifetimes of the superpartners that a collider makes.
 
-Two-body decays of sleptons, of the lighter chargino C1 and of the neutralinos N2 and N3 (states in the order of their masses); through virtual W and Z
-where no two-body decay is open. The Higgs boson has the couplings of the decoupling limit, alpha = beta - pi/2; the heavy ones are out of
-reach. Every mass is in MeV.
+Two-body decays of sleptons, of the lighter chargino C1 and of the neutralinos N2 and N3 (states in the order of their masses); through virtual W, Z
+and sleptons where no two-body decay is open. The Higgs boson has the couplings of the decoupling limit, alpha = beta - pi/2; the heavy ones are
+out of reach, and so is the B'-ino with its small coupling. Every mass is in MeV.
 
 References
 ----------
-Couplings: H. E. Haber and G. L. Kane, Phys. Rept. 117, 75 (1985), (C37)-(C39) and (C61)-(C63); J. F. Gunion and H. E. Haber, Nucl. Phys. B 272, 1 (1986);
-S. P. Martin and J. D. Wells, Phys. Rev. D 64, 035003 (2001), arXiv:hep-ph/0103067, section II.
+J. F. Gunion and H. E. Haber, Phys. Rev. D 37, 2515 (1988); those of `couplings`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cevnsfit.moments.chargino_lifetime import chargino_length, chargino_splitting
 from cevnsfit.moments.couplings import (
+    Vertices,
     chargino_couplings,
+    four_fermion,
     higgs_coupling,
     neutrino_couplings,
     ordered,
-    slepton_couplings,
-    sneutrino_coupling,
     w_couplings,
     z_coupling,
 )
-from cevnsfit.moments.widths import W_BOSON, Z_BOSON, fermion_to_scalar, fermion_to_vector, fermion_to_virtual, scalar_to_fermions
+from cevnsfit.moments.widths import (
+    W_BOSON,
+    Z_BOSON,
+    fermion_to_pair,
+    fermion_to_scalar,
+    fermion_to_vector,
+    fermion_to_virtual,
+    scalar_to_fermions,
+)
 from cevnsfit.physics.constants import HIGGS_MASS, W_MASS, Z_MASS
 
 if TYPE_CHECKING:
@@ -100,7 +107,7 @@ def lightest(partners: Superpartners, m0: Array) -> Codes:
             np.square(m0),
             np.min([s.sneutrino for s in families], axis=0),
             np.min([s.squared for s in families], axis=(0, 2)),
-            fields.chargino_mass[:, 0] ** 2,
+            (np.abs(fields.neutralino_mass[:, 0]) + chargino_splitting(fields)) ** 2,
         ]
     )
     first = squared.argmin(axis=0)
@@ -119,7 +126,10 @@ def scenario(columns: Mapping[str, Array]) -> Codes:
 def decays(partners: Superpartners) -> Decays:
     """Return branching fractions and lifetimes of sleptons, C1, N2 and N3."""
     fields = ordered(partners.gauginos)
-    families = {name: _Family.of(sleptons, fields) for name, sleptons in partners.sleptons.items()}
+    families = {
+        name: _Family.of(replace(sleptons, squared=np.asfortranarray(sleptons.squared), mixing=np.asfortranarray(sleptons.mixing)), fields)
+        for name, sleptons in partners.sleptons.items()
+    }
     splitting = chargino_splitting(fields)
     chargino, prompt = _chargino(fields, families, splitting)
     return Decays(
@@ -137,44 +147,31 @@ class _Family:
 
     Attributes
     ----------
-    lepton_mass, masses, sneutrino_mass
-        Of the lepton, of its sleptons, shape (n, 2), and of the sneutrino, shape (n,).
-    left, right, neutral
-        Couplings of neutralinos to lepton and slepton, shape (n, 4, 2), and to neutrino and sneutrino, shape (n, 4).
-    charged, weak, flip
-        Couplings of charginos to neutrino and slepton, shape (n, 2, 2), and to lepton and sneutrino, shape (n, 2).
+    neutral
+        Masses and couplings to the neutralinos.
+    weak, flip, charged
+        Couplings of charginos to lepton and sneutrino, shape (n, 2), and to neutrino and slepton, shape (n, 2, 2).
     slepton, sneutrino
         Their fractions to N1 and a lepton, shapes (n, 2) and (n,).
     """
 
-    lepton_mass: float
-    masses: Array
-    sneutrino_mass: Array
-    left: Array
-    right: Array
-    neutral: Array
-    charged: Array
+    neutral: Vertices
     weak: Array
     flip: Array
+    charged: Array
     slepton: Array
     sneutrino: Array
 
     @classmethod
     def of(cls, sleptons: Sleptons, fields: Gauginos) -> _Family:
-        lepton = sleptons.lepton_mass
-        masses, sneutrino = np.sqrt(np.maximum(sleptons.squared, 0.0)), np.sqrt(np.maximum(sleptons.sneutrino, 0.0))
-        left, right = slepton_couplings(sleptons, fields)
-        neutral, charged = sneutrino_coupling(fields), neutrino_couplings(sleptons, fields)
-        weak, flip = chargino_couplings(fields, lepton)
-        to_lepton = scalar_to_fermions(masses[:, None], lepton, fields.neutralino_mass[:, :, None], left, -right)
-        to_neutrino = scalar_to_fermions(masses[:, None], 0.0, fields.chargino_mass[:, :, None], charged)
-        invisible = scalar_to_fermions(sneutrino[:, None], 0.0, fields.neutralino_mass, neutral)
-        visible = scalar_to_fermions(sneutrino[:, None], lepton, fields.chargino_mass, weak, flip)
-        return cls(
-            *(lepton, masses, sneutrino, left, right, neutral, charged, weak, flip),
-            slepton=_ratio(to_lepton[:, 0], to_lepton.sum(axis=1) + to_neutrino.sum(axis=1)),
-            sneutrino=_ratio(invisible[:, 0], invisible.sum(axis=1) + visible.sum(axis=1)),
-        )
+        own, charged = Vertices.of(sleptons, fields), neutrino_couplings(sleptons, fields)
+        weak, flip = chargino_couplings(fields, own.lepton_mass)
+        to_lepton = scalar_to_fermions(own.masses[:, None], own.lepton_mass, fields.neutralino_mass[:, :, None], own.left, -own.right)
+        to_neutrino = scalar_to_fermions(own.masses[:, None], 0.0, fields.chargino_mass[:, :, None], charged)
+        invisible = scalar_to_fermions(own.sneutrino[:, None], 0.0, fields.neutralino_mass, own.neutral)
+        visible = scalar_to_fermions(own.sneutrino[:, None], own.lepton_mass, fields.chargino_mass, weak, flip)
+        slepton = _ratio(to_lepton[:, 0], to_lepton.sum(axis=1) + to_neutrino.sum(axis=1))
+        return cls(own, weak, flip, charged, slepton, _ratio(invisible[:, 0], invisible.sum(axis=1) + visible.sum(axis=1)))
 
 
 def _ratio(part: Array, total: Array) -> Array:
@@ -184,68 +181,87 @@ def _ratio(part: Array, total: Array) -> Array:
 
 def _chargino(fields: Gauginos, families: Mapping[str, _Family], splitting: Array) -> tuple[dict[str, Array], NDArray[np.bool_]]:
     """Return the fractions of C1, and where it decays to two particles."""
-    mass = fields.chargino_mass[:, 0]
-    g_left, g_right = w_couplings(fields, 0)
-    widths = {"W": fermion_to_vector(mass, fields.neutralino_mass[:, 0], W_MASS, g_left, g_right)}
+    mass = fields.chargino_mass[:, :1]
+    widths = {"W": fermion_to_vector(mass, fields.neutralino_mass[:, :1], W_MASS, *w_couplings(fields, slice(1)))[:, 0]}
     total = widths["W"]
     for name, family in families.items():
-        to_sneutrino = fermion_to_scalar(mass, family.lepton_mass, family.sneutrino_mass, family.weak[:, 0], family.flip[:, 0])
-        to_slepton = fermion_to_scalar(mass[:, None], 0.0, family.masses, family.charged[:, 0])
+        own = family.neutral
+        to_sneutrino = fermion_to_scalar(mass[:, 0], own.lepton_mass, own.sneutrino, family.weak[:, 0], family.flip[:, 0])
+        to_slepton = fermion_to_scalar(mass, 0.0, own.masses, family.charged[:, 0])
         total = total + to_sneutrino + to_slepton.sum(axis=1)
         widths[name] = to_sneutrino * family.sneutrino + (to_slepton * family.slepton).sum(axis=1)
     prompt = total > 0.0
     fractions = {name: _ratio(widths[name], total) for name in ("W", "e", "mu")}
-    fractions["W"] = np.where(prompt, fractions["W"], np.where(splitting > 0.0, 1.0, 0.0))
-    fractions["other"] = np.where(prompt, np.maximum(1.0 - sum(fractions.values()), 0.0), 0.0)
+    closed = np.flatnonzero(~prompt & (splitting > 0.0))
+    for name, part in _virtual_w(fields, families, closed).items():
+        fractions[name][closed] = part
+    fractions["other"] = np.where(prompt | (splitting > 0.0), np.maximum(1.0 - sum(fractions.values()), 0.0), 0.0)
     return fractions, prompt
+
+
+def _virtual_w(fields: Gauginos, families: Mapping[str, _Family], where: NDArray[np.intp]) -> dict[str, Array]:
+    """Return the fractions of C1 at some points through virtual W, sleptons and sneutrinos, which do not interfere here.
+
+    W* alone where C1 is heavier than N1 by its loop only. Left- and right-handed currents of C1 are those of sneutrino and slepton.
+    """
+    parent, lsp = fields.chargino_mass[where, 0], fields.neutralino_mass[where, 0]
+    g_left, g_right = (g[where, 0] for g in w_couplings(fields, slice(1)))
+    widths = {"W": fermion_to_virtual(parent, lsp, W_BOSON, g_left, g_right)}
+    product = np.abs(parent * lsp)
+    for name, family in families.items():
+        own = family.neutral
+        left = family.weak[where, 0] * own.neutral[where, 0] / np.maximum(own.sneutrino[where] ** 2 - product, 1.0)
+        right = (family.charged[where, 0] * own.left[where, 0] / np.maximum(own.masses[where] ** 2 - product[:, None], 1.0)).sum(axis=1)
+        widths[name] = fermion_to_pair(parent, lsp, 0.5 * own.lepton_mass, 0.5 * left, -0.5 * right)
+    total = np.sum(list(widths.values()), axis=0)
+    return {name: np.where(total > 0.0, _ratio(widths[name], total), float(name == "W")) for name in ("W", "e", "mu")}
 
 
 def _neutralinos(fields: Gauginos, families: Mapping[str, _Family]) -> dict[str, Array]:
     """Return the fractions of N2 and N3."""
-    mass = fields.neutralino_mass[:, 1:3]
-    first, second = (_Neutral.of(fields, j) for j in (0, 1))
-    g_left, g_right = w_couplings(fields, slice(1, 3))
-    widths = {
-        "Z": fermion_to_vector(mass, first.mass, Z_MASS, first.axial, -first.axial),
-        "h": fermion_to_scalar(mass, first.mass, HIGGS_MASS, first.scalar, first.scalar),
-    }
-    total = widths["Z"] + widths["h"] + 2.0 * fermion_to_vector(mass, fields.chargino_mass[:, :1], W_MASS, g_left, g_right)
-    total = total + fermion_to_vector(mass, second.mass, Z_MASS, second.axial, -second.axial)
-    total = total + fermion_to_scalar(mass, second.mass, HIGGS_MASS, second.scalar, second.scalar)
+    mass, heavy = fields.neutralino_mass[:, 1:3], fields.neutralino[:, 1:3]
+    axial = [z_coupling(heavy, fields.neutralino[:, j : j + 1]) for j in (0, 1)]
+    widths, total = {}, 2.0 * fermion_to_vector(mass, fields.chargino_mass[:, :1], W_MASS, *w_couplings(fields, slice(1, 3)))
+    for j in (1, 0):  # to N1 last: the widths that are kept
+        product, scalar = (
+            fields.neutralino_mass[:, j : j + 1],
+            higgs_coupling(heavy, fields.neutralino[:, j : j + 1], fields.tan_beta[:, None]),
+        )
+        widths["Z"] = fermion_to_vector(mass, product, Z_MASS, axial[j], -axial[j])
+        widths["h"] = fermion_to_scalar(mass, product, HIGGS_MASS, scalar, scalar)
+        total += widths["Z"] + widths["h"]
     for name, family in families.items():
-        left, right = family.left[:, 1:3], family.right[:, 1:3]
-        charged = 2.0 * fermion_to_scalar(mass[:, :, None], family.lepton_mass, family.masses[:, None], left, -right)
-        total = total + charged.sum(axis=2)
-        total = total + 2.0 * fermion_to_scalar(mass, 0.0, family.sneutrino_mass[:, None], family.neutral[:, 1:3])
+        own = family.neutral
+        charged = 2.0 * fermion_to_scalar(mass[:, :, None], own.lepton_mass, own.masses[:, None], own.left[:, 1:3], -own.right[:, 1:3])
+        total += charged.sum(axis=2) + 2.0 * fermion_to_scalar(mass, 0.0, own.sneutrino[:, None], own.neutral[:, 1:3])
         widths[name] = (charged * family.slepton[:, None]).sum(axis=2)
     fractions = {name: _ratio(widths[name], total) for name in ("Z", "h", "e", "mu")}
     closed = np.nonzero(total == 0.0)
-    fractions["Z"][closed] = _virtual_z(fields, (first, second), closed)
+    for name, part in _virtual_z(fields, axial, families, closed).items():
+        fractions[name][closed] = part
     fractions["other"] = np.maximum(1.0 - sum(fractions.values()), 0.0)
     return fractions
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Neutral:
-    """A lighter neutralino, with its couplings to Z (axial) and h of N2 and N3: mass (n, 1), couplings (n, 2)."""
-
-    mass: Array
-    axial: Array
-    scalar: Array
-
-    @classmethod
-    def of(cls, fields: Gauginos, j: int) -> _Neutral:
-        heavy, light = fields.neutralino[:, 1:3], fields.neutralino[:, j : j + 1]
-        return cls(fields.neutralino_mass[:, j : j + 1], z_coupling(heavy, light), higgs_coupling(heavy, light, fields.tan_beta[:, None]))
-
-
-def _virtual_z(fields: Gauginos, lighter: tuple[_Neutral, _Neutral], where: tuple[NDArray[np.intp], ...]) -> Array:
-    """Return the fraction of Z* and N1 beside W* and C1, and Z* and N2, for the neutralinos (point, 0 or 1) at `where`."""
+def _virtual_z(
+    fields: Gauginos, axial: list[Array], families: Mapping[str, _Family], where: tuple[NDArray[np.intp], ...]
+) -> dict[str, Array]:
+    """Return the fractions of the neutralinos (point, 0 or 1) at `where` through virtual Z, W and sleptons, which do not interfere here."""
     point, state = where
-    parent = fields.neutralino_mass[point, state + 1]
+    parent, lsp = fields.neutralino_mass[point, state + 1], fields.neutralino_mass[point, 0]
     to_first, to_second = (
-        fermion_to_virtual(parent, light.mass[point, 0], Z_BOSON, light.axial[where], -light.axial[where]) for light in lighter
+        fermion_to_virtual(parent, fields.neutralino_mass[point, j], Z_BOSON, axial[j][where], -axial[j][where]) for j in (0, 1)
     )
     g_left, g_right = (g[where] for g in w_couplings(fields, slice(1, 3)))
-    to_chargino = 2.0 * fermion_to_virtual(parent, fields.chargino_mass[point, 0], W_BOSON, g_left, g_right)
-    return _ratio(to_first, to_first + to_second + to_chargino)
+    total = to_first + to_second + 2.0 * fermion_to_virtual(parent, fields.chargino_mass[point, 0], W_BOSON, g_left, g_right)
+    widths, one = {"Z": to_first}, np.ones(1)
+    pair = fermion_to_pair(parent, lsp, 0.0, one, -one)
+    for name, family in families.items():
+        both = [
+            four_fermion(family.neutral, family.neutral, (i, 0), np.abs(fields.neutralino_mass[:, i] * fields.neutralino_mass[:, 0]))
+            for i in (1, 2)
+        ]
+        charged, invisible = (np.stack(c, axis=1)[where] for c in zip(*both, strict=True))
+        widths[name] = np.where(np.abs(parent) - np.abs(lsp) > 2.0 * family.neutral.lepton_mass, charged**2 * pair, 0.0)
+        total += widths[name] + invisible**2 * pair
+    return {name: _ratio(widths[name], total) for name in ("Z", "e", "mu")}

@@ -77,20 +77,22 @@ def fermion_to_virtual(parent: Array, fermion: Array, boson: tuple[float, float]
     return np.asarray((weight * spectrum * real).sum(axis=1))
 
 
-def fermion_to_pair(parent: Array, fermion: Array, lepton_mass: float) -> Array:
-    """Return the width of a Majorana fermion to another one and a pair of leptons through [chibar gamma^mu gamma_5 parent][lbar gamma_mu P_L l], in MeV^5.
+def fermion_to_pair(parent: Array, fermion: Array, lepton_mass: float, g_left: Array, g_right: Array) -> Array:
+    """Return the width of a fermion to another one and a pair of leptons through [fbar gamma^mu (g_L P_L + g_R P_R) parent][lbar gamma_mu P_L l].
 
     Parameters
     ----------
     parent, fermion
         Masses with their sign, shape (n,).
     lepton_mass
-        In MeV: it closes the phase space, its chirality flip is left out.
+        In MeV: it closes the phase space of two leptons, the flip of their chirality is left out.
+    g_left, g_right
+        In MeV^-2, shape (n,).
     """
     q, weight = _virtual_masses(parent, fermion, 2.0 * lepton_mass)
-    one = np.ones((1, 1))
     pair = q**2 / (24.0 * math.pi) * np.sqrt(np.maximum(1.0 - (2.0 * lepton_mass / q) ** 2, 0.0))
-    return np.asarray((weight * pair * fermion_to_vector(parent[:, None], fermion[:, None], q, one, -one)).sum(axis=1))
+    real = fermion_to_vector(parent[:, None], fermion[:, None], q, g_left[:, None], g_right[:, None])
+    return np.asarray((weight * pair * real).sum(axis=1))
 
 
 def _virtual_masses(parent: Array, fermion: Array, threshold: float) -> tuple[Array, Array]:

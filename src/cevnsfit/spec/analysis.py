@@ -119,7 +119,7 @@ class SuperpartnerScan(_Section):
     """Whether there is a boson; its ranges are those of boson_mass and boson_g."""
 
     boson_limits: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
-    """Limits that it must pass, each as NAME or NAME:CL: all, none, ccfr, charm-ii, borexino, or experiments."""
+    """Limits that it must pass, each as NAME or NAME:CL: all, none, names of `cevnsfit overlays`, or experiments."""
 
     experiments: tuple[str, ...] = ()
     """Experiments of coherent scattering whose limit belongs to all of them."""

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.exclusion import Exclusion
     from cevnsfit.studies.sections import Remainder, RestInputs
-    from cevnsfit.studies.susy import SusyInputs, SusyScan
+    from cevnsfit.studies.susy import SusyScan
+    from cevnsfit.studies.susy_inputs import SusyInputs
     from cevnsfit.studies.workers import Workers
 
     Grids = Mapping[str, NDArray[np.float64]]

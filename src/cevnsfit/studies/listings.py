@@ -320,7 +320,9 @@ def _bosons(scan: SusyScan) -> Iterator[str]:
     window = scan.draw.window
     if window is None:
         return
-    limits = ", ".join(f"{limit.name} at {100 * limit.cl:g} % CL" for limit in window.limits)
+    limits = ", ".join(
+        f"{limit.name} ({limit.about.partition(';')[0] if limit.cl is None else f'{100 * limit.cl:g} % CL'})" for limit in window.limits
+    )
     yield f"boson of L_mu - L_tau: mass {window.mass} MeV, g {window.g}; limits: {limits if limits else 'none'}"
     largest = window.largest
     if largest is None:

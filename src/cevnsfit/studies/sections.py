@@ -15,7 +15,7 @@ from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.studies.grids import parse_grid
 from cevnsfit.studies.overlays import overlay
 from cevnsfit.studies.slice import Slice, plane_slice, scan_limits
-from cevnsfit.studies.susy import SusyInputs, boson_limits, draw_of, parse_range
+from cevnsfit.studies.susy_inputs import SusyInputs, boson_limits, draw_of, parse_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

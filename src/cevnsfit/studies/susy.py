@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import functools
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import Document, plain
-from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, UnknownNameError
+from cevnsfit.core.errors import DomainError, ResultError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
-from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.runner import Call, Runner, carrying, every
 from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import load_points, open_points, read_points, save_points, size_of
-from cevnsfit.moments.boson_window import BosonLimit, boson_window, computed_limits
 from cevnsfit.moments.decays import LSP_KINDS
-from cevnsfit.moments.measured import deviation
-from cevnsfit.moments.ranges import RANGES, SIGNS, UNITS, Range
+from cevnsfit.moments.ranges import Range
 from cevnsfit.moments.sleptons import CHUNK, COLUMNS, Draw, shipped_maps, slepton_log, susy_chunk
-from cevnsfit.spec.catalog import experiment_names, located
+from cevnsfit.spec.catalog import located
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.studies.grids import quantity
 from cevnsfit.studies.limits import intervals
 from cevnsfit.studies.setup import build
+from cevnsfit.studies.susy_inputs import SusyInputs, draw_of, experiments_of
 from cevnsfit.studies.workers import executing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,64 +40,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-ALL: Final = "all"
-NONE: Final = "none"
-COMPUTED: Final = ("ccfr", "charm-ii", "borexino")
-"""Limits on the boson that need no likelihood."""
-
 LONGEST: Final = 1.0
 """Longest lifetime in s that leaves the early universe alone: nucleosynthesis begins then."""
 
-_CEVNS_MASSES: Final = 13
-_CEVNS_LOGS: Final = 5
 _CHARGED: Final = ("charged slepton", "chargino")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SusyInputs:
-    """What a scan of superpartners asks, as plain values.
-
-    Attributes
-    ----------
-    ranges
-        Where parameters are drawn that are not drawn as in `RANGES`: each a `Range` or a text "low:high[:log]", of a fixed value "value".
-    mu_sign, m1_sign, m2_sign
-        -1, 1 or "both".
-    electron, electron_measured, muon, muon_measured
-        Names of predictions and measurements.
-    sigmas
-        Largest distance from each deviation in errors.
-    boson
-        Whether there is a boson of L_mu - L_tau.
-    boson_limits
-        What it must pass: "all" (`COMPUTED`, and the experiments together), "none", or some of `COMPUTED` and names of experiments, each with its
-        confidence level behind a colon where it is another one.
-    experiments
-        Experiments of CEvNS whose limit belongs to "all".
-    cl
-        Confidence level of the limits of CEvNS; those that are computed have 0.95.
-    lightest_chargino, lightest_slepton
-        Charginos, and charged sleptons, lighter than this in GeV are not physical.
-    seed
-        Of the points.
-    """
-
-    ranges: Mapping[str, Range | str] = field(default_factory=dict)
-    mu_sign: int | str = SIGNS["mu"]
-    m1_sign: int | str = SIGNS["M1"]
-    m2_sign: int | str = SIGNS["M2"]
-    electron: str = "electron-rb-2020"
-    electron_measured: str = "electron-2023"
-    muon: str = "muon-2025"
-    muon_measured: str = "muon-2025"
-    sigmas: float = 2.0
-    boson: bool = True
-    boson_limits: tuple[str, ...] = (ALL,)
-    experiments: tuple[str, ...] = ()
-    cl: float = 0.90
-    lightest_chargino: float = 100.0
-    lightest_slepton: float = 0.0
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -270,120 +212,6 @@ class SusyScan(Document):
         return {key: float(slepton_log(np.array(value))) for key, value in self.ranges.get("stau_ratio", {}).items()}
 
 
-# --- what is asked ------------------------------------------------------------------------------------------------------------------
-
-
-def parse_range(name: str, text: str) -> Range:
-    """Return the range of a parameter from "low:high", "low:high:log" or one value.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such parameter.
-    CevnsfitError
-        If the text is not of this form, or the range does not suit.
-    """
-    if name not in RANGES:
-        kind = "parameter of the scan"
-        raise UnknownNameError(kind, name, RANGES)
-    ends, log = (text.removesuffix(":log"), True) if text.endswith(":log") else (text, False)
-    parts = ends.split(":")
-    units = {key: UNITS.get(key, "1") for key in RANGES}
-    try:
-        low, high = (quantity(name, part, units) for part in (parts[0], parts[-1]))
-    except ValueError:
-        parts = []
-    if len(parts) not in {1, 2}:
-        message = f"{name}: '{text}' should read LOW:HIGH, LOW:HIGH:log or one value, for example 1:100:log"
-        raise CevnsfitError(message)
-    try:
-        return Range(low, high, log)
-    except DomainError as error:
-        message = f"{name}: {error}"
-        raise DomainError(message) from None
-
-
-def draw_of(inputs: SusyInputs) -> Draw:
-    """Return what is drawn; errors are those of names, ranges and signs that do not suit."""
-    asked = {name: parse_range(name, chosen) if isinstance(chosen, str) else chosen for name, chosen in inputs.ranges.items()}
-    signs = {"M1": _sign(inputs.m1_sign), "M2": _sign(inputs.m2_sign), "mu": _sign(inputs.mu_sign)}
-    deviations = deviation(inputs.electron_measured, inputs.electron), deviation(inputs.muon_measured, inputs.muon)
-    for found, lepton in zip(deviations, ("e", "mu"), strict=True):
-        if found.lepton != lepton:
-            message = f"'{found.predicted}' is a moment of {found.lepton}, not of {lepton}"
-            raise CevnsfitError(message)
-    smallest = inputs.lightest_chargino, inputs.lightest_slepton
-    draw = Draw(*deviations, None, {**RANGES, **asked}, signs, inputs.sigmas, inputs.seed, *smallest)
-    if not inputs.boson:
-        return draw
-    stau = draw.ranges["stau_ratio"]
-    low, high = slepton_log(np.array([stau.low, stau.high]))
-    return replace(
-        draw, window=boson_window(draw.ranges["boson_mass"], draw.ranges["boson_g"], (float(low), float(high)), boson_limits(inputs))
-    )
-
-
-def _sign(text: int | str) -> int:
-    signs = {"-1": -1, "1": 1, "+1": 1, "both": 0}
-    if str(text) not in signs:
-        message = f"a sign is -1, 1 or both, not '{text}'"
-        raise DomainError(message)
-    return signs[str(text)]
-
-
-def boson_limits(inputs: SusyInputs) -> dict[BosonLimit, Callable[[Array, Array], Array]]:
-    """Return the limits on the boson that are asked for; CevnsfitError for a name or a confidence level that is none."""
-    names = tuple(dict.fromkeys(inputs.boson_limits))
-    if NONE in names and len(names) > 1:
-        message = f"limits on the boson are 'none' or some, not {', '.join(names)}"
-        raise CevnsfitError(message)
-    found: dict[BosonLimit, Callable[[Array, Array], Array]] = {}
-    for text in names:
-        name, _, level = text.partition(":")
-        try:
-            cl = float(level) if level else None
-        except ValueError:
-            message = f"'{text}' should read NAME or NAME:CL, for example ccfr:0.9"
-            raise CevnsfitError(message) from None
-        threshold(0.95 if cl is None else cl, 1)
-        computed = computed_limits(0.95 if cl is None else cl)
-        if name == ALL:
-            found |= computed
-            found |= _cevns_limit(inputs.experiments, inputs.cl if cl is None else cl) if inputs.experiments else {}
-        elif name in COMPUTED:
-            found |= {limit: function for limit, function in computed.items() if limit.name == name}
-        elif name != NONE:
-            found |= _cevns_limit((_experiment(name),), inputs.cl if cl is None else cl)
-    return found
-
-
-def _experiment(name: str) -> str:
-    if name not in experiment_names() and not Path(name).is_dir():
-        kind = "limit on the boson"
-        raise UnknownNameError(kind, name, (ALL, NONE, *COMPUTED, *experiment_names()))
-    return name
-
-
-def _cevns_limit(experiments: Sequence[str], cl: float) -> dict[BosonLimit, Callable[[Array, Array], Array]]:
-    """Return the upper limit on g of the CEvNS data of some experiments."""
-    threshold(cl, 1)
-    limit = BosonLimit(" + ".join(experiments), cl, "CEvNS, profile likelihood, upper end of the allowed interval from g = 0")
-    return {limit: functools.partial(_cevns_ceiling, tuple(experiments), cl)}
-
-
-def _cevns_ceiling(experiments: tuple[str, ...], cl: float, masses: Array, logs: Array) -> Array:
-    """Return the largest g at masses and slepton_log: of some of them, with splines of ln g (better than 1 %) between."""
-    likelihood = build(Analysis(located(experiments), "lmu-ltau"))
-    few = np.geomspace(masses[0], masses[-1], _CEVNS_MASSES) if len(masses) > 1 else masses
-    mixings = np.linspace(logs[0, 0], logs[-1, 0], _CEVNS_LOGS) if len(logs) > 1 else logs[:, 0]
-    ends = [[intervals(likelihood, at={"mass": mass, "slepton_log": log}, cl=cl).allowed for mass in few] for log in mixings]
-    values = np.log([[allowed[0][1] if allowed else np.finfo(float).tiny for allowed in row] for row in ends])
-    for axis, (nodes, wanted) in {1: (np.log(few), np.log(masses)), 0: (mixings, logs[:, 0])}.items():
-        if len(nodes) > 1:
-            values = make_interp_spline(nodes, values, axis=axis)(wanted)
-    return np.asarray(np.exp(values))
-
-
 # --- the scan -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -457,13 +285,11 @@ def _scan_of(draw: Draw, chunks: Sequence[KeptPoints], tried: int) -> SusyScan:
 
 def _identity(inputs: SusyInputs, draw: Draw) -> dict[str, Any]:
     """Return what identifies a scan, all but the number of its points."""
-    named = {name.partition(":")[0] for name in inputs.boson_limits}
-    experiments = [*inputs.experiments, *sorted(named - {ALL, NONE, *COMPUTED})]
     return {
         "susy": plain({**{name: getattr(inputs, name) for name in SusyInputs.__slots__}, "ranges": draw.ranges}),
         "deviations": plain([draw.electron, draw.muon]),
         "limits": plain(() if draw.window is None else draw.window.limits),
-        "inputs": {experiment.name: dict(experiment.digests) for experiment in map(load_experiment, located(experiments))},
+        "inputs": {experiment.name: dict(experiment.digests) for experiment in map(load_experiment, located(experiments_of(inputs)))},
         "chunk": CHUNK,
         "version": installed_version(),
     }

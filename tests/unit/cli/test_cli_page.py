@@ -16,7 +16,8 @@ from cevnsfit.core.errors import SpecError
 from cevnsfit.studies.analysis import read_study, run_study
 from cevnsfit.studies.page import write_study
 from cevnsfit.studies.sleptons import summary
-from cevnsfit.studies.susy import SusyInputs, susy_scan
+from cevnsfit.studies.susy import susy_scan
+from cevnsfit.studies.susy_inputs import SusyInputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

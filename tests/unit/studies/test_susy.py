@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import cevnsfit as cf
-import cevnsfit.moments
 from cevnsfit.cli.main import app
 from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, UnknownNameError
@@ -29,7 +29,8 @@ from cevnsfit.moments.superpartners import superpartners
 from cevnsfit.physics.borexino import borexino_limit
 from cevnsfit.physics.constants import MUON_MASS
 from cevnsfit.physics.trident import trident_limit, trident_spectrum
-from cevnsfit.studies.susy import SusyInputs, SusyScan, draw_of, parse_range, stored_susy_scan, susy_scan
+from cevnsfit.studies.susy import SusyScan, stored_susy_scan, susy_scan
+from cevnsfit.studies.susy_inputs import SusyInputs, draw_of, parse_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +125,7 @@ def test_a_seed_gives_the_same_points_whatever_their_number_and_the_ranges_of_ot
 def test_limits_leave_fewer_points(scan: SusyScan) -> None:
     free, ccfr, none = (
         susy_scan(25_000, replace(STUDY, **change))
-        for change in ({"boson_limits": ("none",)}, {"boson_limits": ("ccfr",)}, {"boson": False})
+        for change in ({"boson_limits": ("none",)}, {"boson_limits": ("ccfr-trident",)}, {"boson": False})
     )
     assert none.kept == none.kept_without_boson == 0 < scan.kept < ccfr.kept < free.kept == scan.kept_ranges
     assert set(scan.columns["a_mu"]) < set(ccfr.columns["a_mu"]) < set(free.columns["a_mu"])
@@ -134,9 +135,9 @@ def test_limits_leave_fewer_points(scan: SusyScan) -> None:
 @pytest.mark.parametrize(
     ("limits", "value", "mass", "decided"),
     [
-        (("all",), 7.7e-9, 25.0, ("ccfr", "borexino")),
-        (("ccfr:0.9", "borexino"), 6.5e-9, 24.0, ("ccfr", "borexino")),
-        (("ccfr",), 8.8e-9, 10.0, ("ccfr",)),
+        (("all",), 7.7e-9, 25.0, ("ccfr-trident", "borexino")),
+        (("ccfr-trident:0.9", "borexino"), 6.5e-9, 24.0, ("ccfr-trident", "borexino")),
+        (("ccfr-trident",), 8.8e-9, 10.0, ("ccfr-trident",)),
         (("none",), 4.0e-8, 10.0, ()),
     ],
 )
@@ -189,6 +190,7 @@ def test_bosons_in_two_islands_leave_a_gap() -> None:
         ({"m1_sign": -1}, lambda x: np.all(x["M1"] < 0.0)),
         ({"ranges": {"A": "-500:500"}}, lambda x: x["A"].min() < -400.0 < 400.0 < x["A"].max()),
         ({"ranges": {"hierarchy": "2"}}, lambda x: np.all(x["hierarchy"] == 2.0)),
+        ({"ranges": {"stau_ratio": 0.5}, "boson_limits": "borexino"}, lambda x: np.all(x["stau_ratio"] == 0.5)),
         ({"ranges": {"M2": "100000MeV:200GeV"}}, lambda x: np.all(x["M2"] <= 200.0)),
         ({"ranges": {"boson_g": Range(6e-4, 7e-4)}}, lambda x: np.all((x["boson_g"] >= 6e-4) & (x["boson_g"] <= 7e-4))),
     ],
@@ -209,10 +211,12 @@ def test_every_parameter_is_an_option(change: dict[str, object], holds: Callable
         ({"ranges": {"M1": "1:2:3"}}, CevnsfitError, "should read LOW:HIGH"),
         ({"ranges": {"M1": "1s:2s"}}, CevnsfitError, "M1"),
         ({"boson_limits": ("nutev",)}, UnknownNameError, "limit on the boson"),
-        ({"boson_limits": ("none", "ccfr")}, CevnsfitError, "'none' or some"),
-        ({"boson_limits": ("ccfr:x",)}, CevnsfitError, "NAME:CL"),
-        ({"boson_limits": ("ccfr:2",)}, CevnsfitError, "confidence level"),
-        ({"boson_limits": ("ccfr",), "ranges": {"boson_mass": "0.1:3"}}, DomainError, "1 MeV or more"),
+        ({"boson_limits": ("none", "ccfr-trident")}, CevnsfitError, "'none' or some"),
+        ({"boson_limits": ("ccfr-trident:x",)}, CevnsfitError, "NAME:CL"),
+        ({"boson_limits": ("ccfr-trident:2",)}, CevnsfitError, "confidence level"),
+        ({"boson_limits": ("babar-photon",)}, CevnsfitError, "for lmu-ltau there is no exact recast"),
+        ({"boson_limits": ("babar-4mu:0.9",)}, CevnsfitError, "a confidence level of its own: 90 % CL"),
+        ({"boson_limits": ("muon-2020",)}, CevnsfitError, "a band and no limit"),
         ({"sigmas": 0.0}, DomainError, "sigmas are positive"),
         ({"electron": "muon-2020", "electron_measured": "muon-2006"}, CevnsfitError, "a moment of mu, not of e"),
         ({"electron": "muon-2020"}, CevnsfitError, "one of mu"),
@@ -261,14 +265,14 @@ def test_a_chunk_of_which_everything_is_kept_is_stored_whole(tmp_path: Path) -> 
 
 def test_the_command(tmp_path: Path) -> None:
     arguments = ["susy-scan", "coherent-lar-2020", *OPTIONS, "-n", "2000", "--seed", "5", "--mass", "50", "--stau-ratio", "1:100:log"]
-    result = CliRunner().invoke(app, [*arguments, "--boson-limits", "ccfr", "-o", str(tmp_path), "--json"], catch_exceptions=False)
+    result = CliRunner().invoke(app, [*arguments, "--boson-limits", "ccfr-trident", "-o", str(tmp_path), "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     ends = [found["limits"][name]["allowed"][-1][1] for name in ("min", "median", "max")]
     assert len(set(ends)) == 3
     assert found["slepton_log"]["max"] > found["slepton_log"]["median"] > found["slepton_log"]["min"] >= 0.0
     assert found["tried"] == 2000 > found["physical"] > found["electron_explained"] >= found["kept"] > 0
-    assert found["boson"]["limits"][0] == {"name": "ccfr", "cl": 0.95, "about": "trident production on iron at CCFR"}
+    assert found["boson"]["limits"][0] == {"name": "ccfr-trident", "cl": 0.95, "about": ANY}
     assert found["drawn_within"]["stau_ratio"] == {"low": 1.0, "high": 100.0, "log": True}
     text = (
         CliRunner().invoke(app, ["susy-scan", "-n", "2000", "--boson", "mass=100:200", "--boson", "g=5e-4"], catch_exceptions=False).stdout
@@ -289,15 +293,15 @@ def test_two_deviations_that_are_compatible_with_nothing() -> None:
 
 
 def test_the_package_names_the_scan() -> None:
-    assert cevnsfit.moments.susy_scan is susy_scan
+    assert cf.moments.susy_scan is susy_scan
     with pytest.raises(AttributeError, match="no attribute 'susyscan'"):
-        cevnsfit.moments.susyscan  # noqa: B018
+        cf.moments.susyscan  # noqa: B018
 
 
 def test_cevns_limits_the_boson() -> None:
     free, limited = (
         draw_of(replace(STUDY, boson_limits=limits, ranges={"boson_g": "5e-4:1e-2:log"})).window
-        for limits in (("ccfr",), ("ccfr", "coherent-lar-2020"))
+        for limits in (("ccfr-trident",), ("ccfr-trident", "coherent-lar-2020"))
     )
     assert free is not None
     assert limited is not None
@@ -308,3 +312,64 @@ def test_cevns_limits_the_boson() -> None:
     assert alone.passes(masses, np.array(ends) * 0.99, logs).all()
     assert not alone.passes(masses, np.array(ends) * 1.01, logs).any()
     assert limited.limits[1].cl == 0.90
+
+
+def read_slha(text: str) -> dict[str, dict[tuple[int, ...], float | str]]:
+    """Return the blocks of a text in the SUSY Les Houches Accord, read by its own rules: numbers, blanks, comments behind a hash."""
+    blocks: dict[str, dict[tuple[int, ...], float | str]] = {}
+    for line in text.splitlines():
+        words = line.partition("#")[0].split()
+        if words and words[0].upper() == "BLOCK":
+            block = blocks.setdefault(words[1].upper(), {})
+        elif words:
+            value = words[-1]
+            block[tuple(map(int, words[:-1]))] = float(value) if value[-1].isdigit() and value.count(".") == 1 else value
+    return blocks
+
+
+@pytest.mark.parametrize("m2_sign", [1, -1])
+def test_a_point_comes_back_from_an_slha_text(tmp_path: Path, m2_sign: int) -> None:
+    scan = susy_scan(
+        5_000, replace(STUDY, m2_sign=m2_sign, sigmas=3.0, ranges={"A": "-500:500", "stau_ratio": "1:3"}), store=tmp_path / "points"
+    )
+    file = tmp_path / "point.slha"
+    arguments = ["export", str(tmp_path / "points"), "--to", "slha", "--point", "7", "-o", str(file)]
+    assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+    blocks, point = read_slha(file.read_text()), {name: float(x[7]) for name, x in scan.columns.items()}
+    m1, m2, mu, tan_beta = (blocks["EXTPAR"][1,], blocks["EXTPAR"][2,], blocks["EXTPAR"][23,], blocks["MINPAR"][3,])
+    assert (m1, m2, mu, tan_beta) == tuple(pytest.approx(point[name], rel=1e-8) for name in ("M1", "M2", "mu", "tan_beta"))
+    assert (blocks["AE"][1, 1], blocks["MSOFT"][32,]) == (
+        pytest.approx(point["A"]),
+        pytest.approx(point["hierarchy"] * point["selectron_L"]),
+    )
+    masses, beta, w_mass = blocks["MASS"], np.arctan(point["tan_beta"]), blocks["MASS"][24,]
+    matrix = {name: np.array([[blocks[name][i, j] for j in range(1, n + 1)] for i in range(1, n + 1)]) for name, n in
+              (("NMIX", 4), ("UMIX", 2), ("VMIX", 2), ("SMUMIX", 2))}  # fmt: skip
+    # the mass matrices of the accord (hep-ph/0311123, eqs. 21 and 22): NMIX^T diag NMIX, UMIX^T diag VMIX
+    neutral = np.array([masses[code,] for code in (1000022, 1000023, 1000025, 1000035)])
+    charged = np.array([masses[code,] for code in (1000024, 1000037)])
+    assert np.all(np.diff(np.abs(neutral)) > 0.0)
+    assert 0.0 < charged[0] < charged[1]
+    rebuilt, tangent = matrix["NMIX"].T @ np.diag(neutral) @ matrix["NMIX"], np.sqrt(0.23129 / (1.0 - 0.23129))
+    sin, cos = np.sin(beta), np.cos(beta)
+    rows = [[point["M1"], 0.0, -cos * tangent * w_mass, sin * tangent * w_mass], [0.0, point["M2"], cos * w_mass, -sin * w_mass]]
+    np.testing.assert_allclose(rebuilt[:2], rows, atol=1e-4)
+    np.testing.assert_allclose(rebuilt[2:, 2:], [[0.0, -point["mu"]], [-point["mu"], 0.0]], atol=1e-4)
+    chargino = matrix["UMIX"].T @ np.diag(charged) @ matrix["VMIX"]
+    np.testing.assert_allclose(chargino, [[point["M2"], 2**0.5 * w_mass * sin], [2**0.5 * w_mass * cos, point["mu"]]], atol=1e-4)
+    smuon = matrix["SMUMIX"].T @ np.diag([masses[1000013,] ** 2, masses[2000013,] ** 2]) @ matrix["SMUMIX"]
+    assert smuon[0, 1] == pytest.approx(0.1056583755 * (point["A"] - point["mu"] * point["tan_beta"]), rel=1e-4)
+    assert masses[1000016,] == pytest.approx(point["stau_ratio"] * masses[1000014,])
+    assert masses[1000015,] <= masses[2000015,]
+    assert f"#  lsp {LSP_KINDS[int(point['lsp'])]}" in file.read_text()
+    assert "#  boson_mass" in file.read_text()
+
+
+def test_only_a_kept_point_is_exported(tmp_path: Path, scan: SusyScan) -> None:
+    for point in (None, -1, scan.kept):
+        with pytest.raises(CevnsfitError, match=f"one of the {scan.kept} kept points"):
+            cf.export(scan, "slha", tmp_path / "x", point=point)
+    with pytest.raises(CevnsfitError, match="csv is a format of limits; here it is one of slha"):
+        cf.export(scan, "csv", tmp_path / "x")
+    with pytest.raises(CevnsfitError, match="slha takes no cl"):
+        cf.export(scan, "slha", tmp_path / "x", point=0, cl=0.9)
