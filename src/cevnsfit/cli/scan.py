@@ -141,9 +141,10 @@ def _doubtful(results: "Sequence[Exclusion]") -> str:
 
 def _curves(texts: "Sequence[str] | None", model: str, grid: "Grids") -> "tuple[Limit, ...]":
     """Return the limits of the options."""
-    from cevnsfit.studies.overlays import named_limit
+    from cevnsfit.studies.overlays import labelled, plane_limit
 
-    return tuple(named_limit(text, model, grid) for text in (() if texts is None else texts))
+    asked = [labelled(text) for text in (() if texts is None else texts)]
+    return tuple(plane_limit(source, model, grid, label) for label, source in asked)
 
 
 def _warn(results: "Sequence[Exclusion]", curves: "Sequence[Limit]") -> None:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _FILL: Final = 0.24
 _LIGHT: Final = 0.07
-_CHARACTER: Final = 0.0125
-"""Width of a character of the name of a line, in widths of the axes."""
+_NARROW: Final = 4.0
+"""Inches; names are smaller on axes that are narrower, as in a column of a paper."""
 
 _SLOPE: Final = 12
 _STEEP: Final = 65.0
@@ -123,7 +123,7 @@ def draw_curves(ax: Axes, limits: Sequence[Limit]) -> list[Artist]:
         colour, dashes = OVERLAYS[index % len(OVERLAYS)], _CURVE_STYLES[index % len(_CURVE_STYLES)]
         lines += ax.plot(*limit.points.T, color=colour, linestyle=dashes, linewidth=1.4, zorder=3.5, label=limit.label)
         if limit.kind == "band" and len(limit.pieces) == 2:
-            ax.fill(*np.concatenate([limit.pieces[0], limit.pieces[1][::-1]]).T, color=colour, alpha=_LIGHT, linewidth=0, zorder=1.5)
+            ax.fill(*np.concatenate([limit.pieces[0], limit.pieces[1][::-1]]).T, color=colour, alpha=_FILL, linewidth=0, zorder=1.5)
         for piece in limit.pieces if limit.kind == "limit" else ():
             top = ax.get_ylim()[1]
             ends = [[piece[-1, 0], top], [piece[0, 0], top]] if is_open(piece) else []
@@ -135,14 +135,15 @@ def name_curves(ax: Axes, limits: Sequence[Limit]) -> None:
     """Write the name of each limit along its line, where the lines and names of the others are farthest."""
     from matplotlib.patheffects import withStroke
 
-    box = ax.get_window_extent()
-    size = np.array([box.width, box.height])
+    box, dpi = ax.get_window_extent(), figure_of(ax).dpi
+    size, points = np.array([box.width, box.height]), 11.0 if box.width > _NARROW * dpi else 8.0
+    character = 0.5 * points / 72.0 * dpi / box.width
     lines = [_dense(ax, limit) for limit in limits]
     seen = [line[np.all((line >= 0.0) & (line <= 1.0), axis=1)] for line in lines]
     taken: list[NDArray[np.float64]] = []
     for index, (limit, here) in enumerate(zip(limits, seen, strict=True)):
-        half = 0.5 * _CHARACTER * len(limit.label)
-        places = np.flatnonzero((here[:, 0] > half) & (here[:, 0] < 1.0 - half) & (here[:, 1] < 1.0 - 3.0 * _CHARACTER))[
+        half = 0.5 * character * len(limit.label)
+        places = np.flatnonzero((here[:, 0] > half) & (here[:, 0] < 1.0 - half) & (here[:, 1] < 1.0 - 3.0 * character))[
             :: max(1, len(here) // 80)
         ]
         if not len(places):
@@ -153,7 +154,7 @@ def name_curves(ax: Axes, limits: Sequence[Limit]) -> None:
         run = (here[min(place + _SLOPE, len(here) - 1)] - here[max(place - _SLOPE, 0)]) * size
         angle = float(np.degrees(np.arctan2(*(run if run[0] >= 0.0 else -run)[::-1])))
         (x, y), angle = here[place], angle if abs(angle) < _STEEP else 0.0
-        text = ax.text(x, y, limit.label, transform=ax.transAxes, ha="center", va="bottom", fontsize=11, zorder=5, clip_on=True)
+        text = ax.text(x, y, limit.label, transform=ax.transAxes, ha="center", va="bottom", fontsize=points, zorder=5, clip_on=True)
         text.set(rotation=angle, rotation_mode="anchor", color=OVERLAYS[index % len(OVERLAYS)])
         text.set_path_effects([withStroke(linewidth=2.5, foreground="white", alpha=0.8)])
         along = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle)) * size[0] / size[1]])
@@ -209,7 +210,7 @@ def exclusion_figure(
     notes
         Further lines to print: Lagrangian, choices, references.
     ax
-        Axes to draw on, with the legend and the caveats inside and nothing else; in a new figure by default.
+        Axes to draw on, with the caveats and a legend inside, in which curves with their names beside them are not repeated; in a new figure by default.
 
     Returns
     -------
@@ -224,7 +225,8 @@ def exclusion_figure(
     results = _styled(entries)
     if ax is not None:
         with style():
-            handles = _draw_labelled(ax, results, band, curves, title)
+            named = {limit.label for limit in curves}
+            handles = [handle for handle in _draw_labelled(ax, results, band, curves, title) if handle.get_label() not in named]
             caveats = "\n".join(dict.fromkeys(wrapped(plane.caveat) for plane, _, _ in entries if plane.caveat))
             ax.legend(handles=handles, title=caveats if caveats else None, fontsize=9, title_fontproperties={"size": 9, "weight": "bold"})
         return figure_of(ax)

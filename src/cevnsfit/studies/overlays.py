@@ -111,8 +111,7 @@ def overlay(name: str | Path, model: str = "lmu-ltau", mass: Ends = (1.0, 1000.0
 
     Examples
     --------
-    >>> import cevnsfit as cf
-    >>> limit = cf.overlay("borexino", "lmu-ltau")
+    >>> limit = overlay("borexino", "lmu-ltau")
     >>> [(f"{low:.3g}", high) for low, high in limit.excluded(25.0)]
     [('0.000978', inf)]
     """
@@ -132,8 +131,8 @@ def overlay(name: str | Path, model: str = "lmu-ltau", mass: Ends = (1.0, 1000.0
     title = entry.title if label is None else label
     if entry.compute is None:
         return replace(read_overlay(data_root() / "overlays" / f"{model}-{chosen}.csv", label=title), name=chosen)
-    if not 0.0 < mass[0] < mass[1]:
-        message = f"masses are positive and increase, got {mass[0]:g} and {mass[1]:g} MeV"
+    if not (0.0 < mass[0] < mass[1] and 0.0 < cl < 1.0):
+        message = f"masses are positive and increase, a confidence level is between 0 and 1; got {mass[0]:g} and {mass[1]:g} MeV, {cl:g}"
         raise DomainError(message)
     points = entry.compute(model, np.geomspace(*mass, POINTS), cl)
     kind, level = ("band", entry.level) if entry.kind == "band" else ("limit", f"{100 * cl:g} % CL" if chosen != "n-eff" else entry.level)
@@ -141,7 +140,7 @@ def overlay(name: str | Path, model: str = "lmu-ltau", mass: Ends = (1.0, 1000.0
 
 
 def _is_file(name: str | Path) -> bool:
-    return isinstance(name, Path) or Path(name).suffix.lower() in {".csv", ".lmt", ".txt", ".dat"}
+    return isinstance(name, Path) or Path(name).suffix.lower() in {".csv", ".lmt"} or Path(name).is_file()
 
 
 # --- what is computed --------------------------------------------------------------------------------------------------------------
@@ -249,18 +248,18 @@ def plane_limit(source: str | Path, model: str, grid: Mapping[str, Floats], labe
     return found.inside((float(horizontal[0]), float(horizontal[-1])), (float(vertical[0]), float(vertical[-1])))
 
 
-def named_limit(text: str, model: str, grid: Mapping[str, Floats]) -> Limit:
-    """Return the limit of NAME, FILE, LABEL=NAME or LABEL=FILE.
+def labelled(text: str) -> tuple[str | None, str]:
+    """Return label and source of NAME, FILE, LABEL=NAME or LABEL=FILE.
 
     Raises
     ------
     CevnsfitError
-        If a label or what it stands for is missing; or as `overlay`.
+        If a label or what it stands for is missing.
     """
     label, equals, source = text.partition("=")
     if not equals or Path(text).is_file():
-        return plane_limit(text, model, grid)
+        return None, text
     if not label or not source:
         message = f"'{text}' should read NAME, FILE, LABEL=NAME or LABEL=FILE"
         raise CevnsfitError(message)
-    return plane_limit(source, model, grid, label)
+    return label, source

@@ -15,7 +15,7 @@ from cevnsfit.infer.intervals import Level
 from cevnsfit.infer.limit import UNBOUNDED, WHOLE, Limit, union
 from cevnsfit.io.tables import write_rows
 from cevnsfit.studies.exclusion import interval_rows, regions_of
-from cevnsfit.studies.overlays import overlay
+from cevnsfit.studies.overlays import labelled, overlay
 from cevnsfit.studies.scan import stored_scans
 
 if TYPE_CHECKING:
@@ -203,8 +203,8 @@ def named_slice(
     ends = (float(mass[0]), float(mass[-1]))
     given: list[Limit] = []
     for name in names:
-        label, equals, source = name.rpartition("=")
-        given.append(overlay(source, model, ends, cl=cl, label=label if equals else None))
+        label, source = labelled(name)
+        given.append(overlay(source, model, ends, cl=cl, label=label))
     for name in bands:
         found = overlay(name, model, ends)
         if found.kind != "band":

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
 from cevnsfit.io.releases import import_release
 from cevnsfit.physics.borexino import borexino_limit
 from cevnsfit.physics.trident import trident_limit, trident_spectrum
-from cevnsfit.studies.overlays import library, named_limit, overlay, overlay_names, plane_limit
+from cevnsfit.studies.overlays import labelled, library, overlay, overlay_names, plane_limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,6 +97,10 @@ def test_names_that_are_unknown_list_the_near_ones() -> None:
         overlay("borxino")
     with pytest.raises(UnknownNameError, match="unknown model"):
         overlay("borexino", "lmu-ltua")
+    with pytest.raises(DomainError, match="a confidence level is between 0 and 1"):
+        overlay("borexino", cl=90.0)
+    with pytest.raises(DomainError, match="masses are positive and increase"):
+        overlay("borexino", mass=(10.0, 1.0))
     assert "borexino" in overlay_names()
 
 
@@ -114,10 +118,15 @@ def test_a_plane_of_other_parameters_takes_files_only(tmp_path: Path) -> None:
 def test_a_text_is_a_name_a_file_or_has_a_label(tmp_path: Path) -> None:
     path = tmp_path / "a=b.csv"
     path.write_text("# source: us\n# title: theirs\nmass [MeV],g [1]\n10,1e-3\n100,1e-3\n", encoding="utf-8")
-    assert named_limit("borexino", "lmu-ltau", GRID).label == "Borexino 7Be"
-    assert named_limit("sun=borexino", "lmu-ltau", GRID).label == "sun"
-    assert named_limit(str(path), "lmu-ltau", GRID).label == "theirs"
-    assert named_limit(f"x={tmp_path / 'a=b.csv'}", "lmu-ltau", GRID).label == "x"
+    assert labelled("borexino") == (None, "borexino")
+    assert labelled("sun=borexino") == ("sun", "borexino")
+    assert labelled(str(path)) == (None, str(path))
+    assert labelled(f"x={path}") == ("x", str(path))
+    assert plane_limit(path, "lmu-ltau", GRID).label == "theirs"
+    assert plane_limit("borexino", "lmu-ltau", GRID, "sun").label == "sun"
+    for text in ("=borexino", "sun="):
+        with pytest.raises(CevnsfitError, match="should read NAME, FILE, LABEL=NAME or LABEL=FILE"):
+            labelled(text)
 
 
 def test_the_shipped_tables_are_those_of_the_importer(shared_data: Path, project_root: Path, tmp_path: Path) -> None:
