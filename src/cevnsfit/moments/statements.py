@@ -60,7 +60,7 @@ def statements(columns: Columns, samples: Samples, drawn: Samples) -> tuple[Stat
     Parameters
     ----------
     columns
-        Shape (n,) each: selectron, neutralino, hierarchy, tan_beta; boson_mass and boson_g, NaN where there is no boson.
+        Shape (n,) each: selectron, neutralino, hierarchy, tan_beta; boson_mass and boson_g where there is a boson.
     samples
         Which points are in each sample, shape (n,).
     drawn
@@ -76,7 +76,6 @@ def statements(columns: Columns, samples: Samples, drawn: Samples) -> tuple[Stat
 
 
 def _ends(values: NDArray[np.float64], asked: _Asked) -> tuple[float, ...]:
-    values = values[np.isfinite(values)]
     if not values.size:
         return ()
     return tuple(float(end) for end, wanted in ((values.min(), asked.smallest), (values.max(), asked.largest)) if wanted)

@@ -152,7 +152,7 @@ def read_study(path: Path) -> Study:
         with source.noting(problems, "overlays", n):
             named = Overlay(name=entry) if isinstance(entry, str) else entry
             curves.append(plane_limit(named.source(path.parent), spec.model, grid, named.label))
-    rest = rest_of(source, spec, path.parent, problems, list(grid)) if grid else None
+    rest = rest_of(source, spec, path.parent, problems, grid) if grid else None
     superpartners = superpartners_of(source, spec, path.parent, problems)
     if problems:
         raise SpecError(problems)

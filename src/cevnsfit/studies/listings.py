@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _MASSES: Final = 12
 """About how many masses are shown."""
 
-_LEFT: Final = "kept (both moments, with some boson that passes) and left (neutral LSP, not excluded by the LHC at 95 % CL, no late decay)"
+_LEFT: Final = "kept (both moments, with some boson that passes if there is one) and left (neutral LSP, not excluded by the LHC at 95 % CL, no late decay)"
 
 _STRONGEST: Final = 6
 """Pairs of columns whose correlations are said; all are in the JSON."""

@@ -18,13 +18,15 @@ from cevnsfit.studies.slice import Slice, plane_slice, scan_limits
 from cevnsfit.studies.susy_inputs import SusyInputs, boson_limits, draw_of, parse_range
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cevnsfit.core.errors import Problem
     from cevnsfit.infer.limit import Limit
     from cevnsfit.spec.analysis import AnalysisSpec
     from cevnsfit.spec.yaml_source import YamlSource
+
+    Grids = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,15 +102,16 @@ def superpartners_of(source: YamlSource, spec: AnalysisSpec, folder: Path, probl
     return inputs
 
 
-def rest_of(source: YamlSource, spec: AnalysisSpec, folder: Path, problems: list[Problem], plane: Sequence[str]) -> RestInputs | None:
+def rest_of(source: YamlSource, spec: AnalysisSpec, folder: Path, problems: list[Problem], grid: Grids) -> RestInputs | None:
     """Return what the slice of a plane is made of, with every problem of the section noted; None where there is no such section."""
     if spec.slice is None:
         return None
     section, masses = spec.slice, np.array([1.0, 2.0])
     with source.noting(problems, "slice"):
-        _check_plane(plane)
-    with source.noting(problems, "slice", "masses"):
-        masses = _masses(section.masses)
+        _check_plane(grid)
+        with source.noting(problems, "slice", "masses"):
+            masses = _masses(section.masses)
+            _check_reach(masses, grid["mass"], section.results)
     limits: list[Limit] = []
     for field, names in (("limits", section.limits), ("bands", section.bands)):
         for n, name in enumerate(located(names, folder)):
@@ -123,9 +126,15 @@ def rest_of(source: YamlSource, spec: AnalysisSpec, folder: Path, problems: list
     return RestInputs(limits=tuple(limits), masses=masses, cl=section.cl, results=section.results)
 
 
-def _check_plane(plane: Sequence[str]) -> None:
-    if set(plane) != {"mass", "g"}:
-        message = f"a slice is one of mass and g, the plane is one of {' and '.join(plane)}"
+def _check_plane(grid: Grids) -> None:
+    if set(grid) != {"mass", "g"}:
+        message = f"a slice is one of mass and g, the plane is one of {' and '.join(grid)}"
+        raise CevnsfitError(message)
+
+
+def _check_reach(masses: np.ndarray, known: np.ndarray, results: Sequence[str]) -> None:
+    if results and not known[0] <= masses[0] <= masses[-1] <= known[-1]:
+        message = f"results are known from {known[0]:g} to {known[-1]:g} MeV (grid), and not from {masses[0]:g} to {masses[-1]:g} MeV"
         raise CevnsfitError(message)
 
 

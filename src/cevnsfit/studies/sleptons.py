@@ -34,7 +34,10 @@ def summary(scan: SusyScan) -> tuple[Statement, ...]:
         kept, own = scan.within(sigmas)
         for name, mask in (("kept", True), ("left", scan.alive)):
             samples[f"{name}, {sigmas:g} sigma"], drawn[f"{name}, {sigmas:g} sigma"] = kept & mask, own & mask
-    found = statements(scan.columns, samples, drawn)
+    boson = scan.draw.window is not None
+    found = statements({name: x for name, x in scan.columns.items() if boson or "boson" not in name}, samples, drawn)
+    if not boson:
+        return found
     smallest = () if np.isnan(scan.smallest_hierarchy_ranges) else (scan.smallest_hierarchy_ranges,)
     ranges = Statement("smallest hierarchy, ranges of the boson alone", "1", {next(iter(samples)): smallest})
     place = next(n for n, one in enumerate(found) if "hierarchy" in one.quantity) + 1

@@ -140,6 +140,13 @@ def test_within_fewer_errors_a_scan_is_the_one_that_asks_for_them() -> None:
             assert first[quantity]["left, 1 sigma"] == pytest.approx(values["left, 1 sigma"])
 
 
+def test_without_a_boson_nothing_is_said_of_it() -> None:
+    scan = susy_scan(20_000, replace(INPUTS, boson=False, muon="muon-2025", muon_measured="muon-2025"))
+    assert scan.kept > 10
+    assert [one.quantity for one in summary(scan)][-1] == "smallest tan beta"
+    assert summary(scan)[0].values["kept, 2 sigma"] == (scan.kept,)
+
+
 def test_a_scan_that_keeps_nothing_says_so(command: Callable[..., Result], tmp_path: Path) -> None:
     text = HEAD + SUSY.replace("20000", "200").replace("mu_sign: -1", "mu_sign: 1")
     result = command("run", write(tmp_path, text), "-o", tmp_path / "out", "--json")
@@ -196,6 +203,11 @@ def test_moments_that_are_none_are_found(tmp_path: Path) -> None:
         ("[CCM]", "[CMC]", "12: slice.results.0: unknown label of a result 'CMC'; did you mean CCM"),
         ("mass=10:200:9:log", "mass=10", "11: slice.masses: 'mass=10' should read name=start:stop:count"),
         ("mass=10:200:9:log", "g=1e-4:1:9", "11: slice.masses: the grid is over mass, not over g"),
+        (
+            "mass=10:200:9:log",
+            "mass=1:200:9:log",
+            "11: slice.masses: results are known from 10 to 200 MeV (grid), and not from 1 to 200 MeV",
+        ),
         ("[ccfr-trident, borexino]", "[]", "9: slice.limits: at least 1 entries are needed, not 0"),
     ],
 )
