@@ -25,7 +25,7 @@ from cevnsfit.spec.catalog import located
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.limits import intervals
 from cevnsfit.studies.setup import build
-from cevnsfit.studies.susy_inputs import SusyInputs, draw_of, experiments_of
+from cevnsfit.studies.susy_inputs import SusyInputs, draw_of, experiments_of, names_of
 from cevnsfit.studies.workers import executing
 
 if TYPE_CHECKING:
@@ -285,9 +285,11 @@ def _scan_of(draw: Draw, chunks: Sequence[KeptPoints], tried: int) -> SusyScan:
 
 def _identity(inputs: SusyInputs, draw: Draw) -> dict[str, Any]:
     """Return what identifies a scan, all but the number of its points."""
+    asked = {name: getattr(inputs, name) for name in SusyInputs.__slots__}
+    signs = {f"{name.lower()}_sign": str(sign) if sign else "both" for name, sign in draw.signs.items()}
     return {
-        "susy": plain({**{name: getattr(inputs, name) for name in SusyInputs.__slots__}, "ranges": draw.ranges}),
-        "deviations": plain([draw.electron, draw.muon]),
+        "susy": plain({**asked, **signs, "ranges": draw.ranges, "boson_limits": names_of(inputs)}),
+        "deviations": {found.lepton: [found.value, found.error] for found in (draw.electron, draw.muon)},
         "limits": plain(() if draw.window is None else draw.window.limits),
         "inputs": {experiment.name: dict(experiment.digests) for experiment in map(load_experiment, located(experiments_of(inputs)))},
         "chunk": CHUNK,

@@ -160,7 +160,7 @@ def boson_limits(inputs: SusyInputs) -> dict[BosonLimit, Ceiling]:
     CevnsfitError
         If a confidence level does not suit, or a limit is none in L_mu - L_tau.
     """
-    names = _names(inputs)
+    names = names_of(inputs)
     if NONE in names and len(names) > 1:
         message = f"limits on the boson are 'none' or some, not {', '.join(names)}"
         raise CevnsfitError(message)
@@ -178,7 +178,8 @@ def boson_limits(inputs: SusyInputs) -> dict[BosonLimit, Ceiling]:
     return found
 
 
-def _names(inputs: SusyInputs) -> tuple[str, ...]:
+def names_of(inputs: SusyInputs) -> tuple[str, ...]:
+    """Return what the boson must pass, by name, each once."""
     limits = inputs.boson_limits
     return (limits,) if isinstance(limits, str) else tuple(dict.fromkeys(limits))
 
@@ -186,8 +187,8 @@ def _names(inputs: SusyInputs) -> tuple[str, ...]:
 def experiments_of(inputs: SusyInputs) -> tuple[str, ...]:
     """Return the experiments of CEvNS that the boson must pass."""
     known = {ALL, NONE, *library()}
-    named = (text.partition(":")[0] for text in _names(inputs))
-    return (*(inputs.experiments if ALL in _names(inputs) else ()), *(name for name in named if name not in known))
+    named = (text.partition(":")[0] for text in names_of(inputs))
+    return (*(inputs.experiments if ALL in names_of(inputs) else ()), *(name for name in named if name not in known))
 
 
 def _level(text: str, level: str) -> float:

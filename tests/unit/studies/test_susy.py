@@ -227,6 +227,15 @@ def test_bad_input_is_named(change: dict[str, object], error: type[Exception], t
         susy_scan(10, replace(STUDY, **change))  # type: ignore[arg-type]
 
 
+def test_only_relative_signs_count(scan: SusyScan) -> None:
+    # a change of the phase of all gauginos and higgsinos turns M1, M2 and mu together, and nothing that is measured
+    turned = susy_scan(25_000, replace(STUDY, m1_sign=-1, m2_sign=-1, mu_sign=1))
+    assert turned.counts == scan.counts
+    for name in ("a_e", "a_mu", "neutralino", "chargino", "smuon"):
+        np.testing.assert_allclose(turned.columns[name], scan.columns[name], rtol=1e-9)
+    np.testing.assert_array_equal(turned.columns["lsp"], scan.columns["lsp"])
+
+
 def test_no_point_is_an_answer() -> None:
     nothing = susy_scan(100, replace(STUDY, lightest_chargino=2000.0))
     assert (nothing.kept, nothing.physical, nothing.ranges, nothing.slepton_logs) == (0, 0, {}, {})
@@ -250,6 +259,8 @@ def test_a_stored_scan_goes_on(tmp_path: Path, scan: SusyScan, caplog: pytest.Lo
         assert isinstance(found, SusyScan)
         for name, values in scan.columns.items():
             np.testing.assert_array_equal(found.columns[name], values)
+    text = susy_scan(25_000, replace(STUDY, mu_sign="-1", ranges={"M1": "100:1000"}), store=tmp_path)
+    np.testing.assert_array_equal(text.columns["a_mu"], scan.columns["a_mu"])
     with pytest.raises(ResultError, match=r"holds another analysis .*mu_sign"):
         susy_scan(25_000, replace(STUDY, mu_sign=1), store=tmp_path)
     shown = CliRunner().invoke(app, ["show", str(tmp_path), "--json"], catch_exceptions=False)
@@ -373,3 +384,14 @@ def test_only_a_kept_point_is_exported(tmp_path: Path, scan: SusyScan) -> None:
         cf.export(scan, "csv", tmp_path / "x")
     with pytest.raises(CevnsfitError, match="slha takes no cl"):
         cf.export(scan, "slha", tmp_path / "x", point=0, cl=0.9)
+
+
+def test_the_band_of_an_older_measurement() -> None:
+    found = {}
+    for options in ([], ["--measured", "muon-2006"]):
+        result = CliRunner().invoke(app, ["g-2", "muon-2020", *options, "--json"], catch_exceptions=False)
+        found[len(options)] = json.loads(result.stdout)["difference"]
+    assert found == {0: pytest.approx(261.5e-11, abs=1e-13), 2: pytest.approx(279e-11, abs=1e-13)}
+    wrong = CliRunner().invoke(app, ["g-2", "muon-2020", "--measured", "electron-2008"])
+    assert wrong.exit_code == 2
+    assert "a moment of e" in wrong.stderr
