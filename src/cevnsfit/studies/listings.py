@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from cevnsfit.infer.limit import Limit
     from cevnsfit.moments.bands import MomentBand
     from cevnsfit.moments.measured import Deviation
-    from cevnsfit.moments.statements import Statement
     from cevnsfit.physics.interactions.terms import SignalModel
     from cevnsfit.spec.load import Experiment
     from cevnsfit.studies.overlays import KnownLimit
     from cevnsfit.studies.sections import Remainder
+    from cevnsfit.studies.sleptons import Statement
     from cevnsfit.studies.slice import Slice
     from cevnsfit.studies.susy import SusyScan
     from cevnsfit.studies.validate import Check

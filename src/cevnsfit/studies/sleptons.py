@@ -1,17 +1,19 @@
-"""What a scan of superpartners says: statements on its points, and their pictures."""
+"""What a scan of superpartners says: the ends of what it keeps and of what is left, and its pictures."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.core.documents import Document
 from cevnsfit.moments.decays import SCENARIOS
-from cevnsfit.moments.statements import Statement, statements
 from cevnsfit.report.sleptons import Cloud, masses_figure, scenarios_figure, sleptons_figure
 from cevnsfit.report.style import save_figure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from matplotlib.figure import Figure
@@ -19,11 +21,58 @@ if TYPE_CHECKING:
 
     from cevnsfit.studies.susy import SusyScan
 
+    Samples = Mapping[str, NDArray[np.bool_]]
+
 MASSES: Final = "susy-masses.png"
 ORDERS: Final = "susy-scenarios.png"
 
+_ASKED: Final = (
+    ("upper limit on the lightest selectron", "GeV", "selectron", (np.max,)),
+    ("upper limit on the lightest neutralino", "GeV", "neutralino", (np.max,)),
+    ("smallest hierarchy m_smuon/m_selectron", "1", "hierarchy", (np.min,)),
+    ("smallest tan beta", "1", "tan_beta", (np.min,)),
+    ("mass of the boson", "MeV", "boson_mass", (np.min, np.max)),
+    ("coupling g of the boson", "1", "boson_g", (np.min, np.max)),
+)
+"""Quantity, unit, column, and which ends of it are said."""
+
 CLOSE: Final = 1.0
 """Standard errors within which it is said what is left, beside those of the scan."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Statement(Document):
+    """The end, or both ends, of the values of one quantity.
+
+    Attributes
+    ----------
+    quantity, unit
+        What it is, in words.
+    values
+        One number, or smallest and largest, by sample of points; none in a sample without points.
+    """
+
+    quantity: str
+    unit: str
+    values: Mapping[str, tuple[float, ...]]
+
+
+def statements(columns: Mapping[str, NDArray[np.float64]], samples: Samples, drawn: Samples) -> tuple[Statement, ...]:
+    """Return what points say, in each sample of them.
+
+    Parameters
+    ----------
+    columns
+        Those of a scan, shape (n,) each; without those of the boson where there is none.
+    samples, drawn
+        Which points are in each sample, shape (n,), and which of them have a boson of their own that passes: the others say nothing of it.
+    """
+    found = [Statement("points", "1", {name: (float(np.count_nonzero(mask)),) for name, mask in samples.items()})]
+    for quantity, unit, column, ends in _ASKED:
+        if column in columns:
+            values = {name: columns[column][mask] for name, mask in (drawn if column.startswith("boson") else samples).items()}
+            found.append(Statement(quantity, unit, {name: tuple(float(end(x)) for end in ends if x.size) for name, x in values.items()}))
+    return tuple(found)
 
 
 def summary(scan: SusyScan) -> tuple[Statement, ...]:

@@ -130,6 +130,25 @@ def test_statements_are_the_ends_of_the_columns(scan: SusyScan) -> None:
     assert "LHC at 95 % CL" in text
 
 
+def test_the_command_leaves_pictures_and_statements(command: Callable[..., Result], scan: SusyScan, tmp_path: Path) -> None:
+    moments = (
+        "--electron",
+        INPUTS.electron,
+        "--electron-measured",
+        INPUTS.electron_measured,
+        "--muon",
+        INPUTS.muon,
+        "--muon-measured",
+        INPUTS.muon_measured,
+    )
+    result = command("susy-scan", "-n", 20_000, "--mu-sign", -1, *moments, "-o", tmp_path / "points", "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert [file.rpartition("/")[2] for file in found["files"]] == ["susy-masses.png", "susy-scenarios.png"]
+    assert all((tmp_path / "points" / file).stat().st_size > 10_000 for file in ("susy-masses.png", "susy-scenarios.png"))
+    assert found["statements"] == [one.to_dict() | {"values": {k: list(v) for k, v in one.values.items()}} for one in summary(scan)]
+
+
 def test_within_fewer_errors_a_scan_is_the_one_that_asks_for_them() -> None:
     wide, narrow = (susy_scan(100_000, replace(INPUTS, sigmas=sigmas)) for sigmas in (2.0, 1.0))
     first, second = ({one.quantity: one.values for one in summary(scan)} for scan in (wide, narrow))

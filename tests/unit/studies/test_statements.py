@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cevnsfit.moments.statements import statements
+from cevnsfit.studies.sleptons import statements
 
 COLUMNS = {
     "selectron": np.array([120.0, 300.0, 500.0]),
