@@ -124,13 +124,16 @@ def susy_scan(
     ] = None,
     mass: Annotated[float, option("--mass", "Mass of the L_mu - L_tau boson in MeV for which CEvNS limits are printed.")] = 100.0,
     cl: Annotated[float, option("--cl", "Confidence level of the CEvNS limit; that of others is 0.95.")] = 0.90,
-    folder: Annotated[Path | None, option("--output -o", "Keep the points here: the same command continues a stopped one.", "DIR")] = None,
+    folder: Annotated[
+        Path | None, option("--output -o", "Keep points and pictures here: the same command continues a stopped one.", "DIR")
+    ] = None,
 ) -> Answer:
     """Scan superpartners that explain (g-2) of the electron, and of the muon together with a light boson of L_mu - L_tau.
 
     With experiments, print the CEvNS limit on g, whose kinetic mixing runs with m_stau/m_smuon, and let the boson pass it.
     """
     from cevnsfit.infer.intervals import threshold
+    from cevnsfit.studies.sleptons import summary, write_pictures
     from cevnsfit.studies.susy import hierarchy_limits
     from cevnsfit.studies.susy import susy_scan as scan_points
 
@@ -140,7 +143,9 @@ def susy_scan(
         scan = scan_points(asked.points, asked.inputs(chosen, cl), store=folder, **where)
     limits = hierarchy_limits(scan, chosen, mass=mass, cl=cl) if chosen else {}
     incomplete = next((limit.doubt for limit in limits.values() if limit.doubt), "")
-    return Answer(scan, _text(scan, limits, mass), incomplete=incomplete, further={"mass": mass, "limits": limits})
+    files = None if folder is None else write_pictures(scan, folder)
+    further = {"statements": summary(scan), "mass": mass, "limits": limits}
+    return Answer(scan, _text(scan, limits, mass), files=files, incomplete=incomplete, further=further)
 
 
 def _text(scan: "SusyScan", limits: "Mapping[str, Intervals]", mass: float) -> "Iterator[object]":

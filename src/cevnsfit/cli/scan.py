@@ -104,7 +104,8 @@ def plot(
 
 def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: bool, analysis: "Analysis | None" = None) -> Answer:
     """Return the answer of a study whose tables and pictures are left in `folder`."""
-    from cevnsfit.studies.analysis import run_study, write_study
+    from cevnsfit.studies.analysis import run_study
+    from cevnsfit.studies.page import write_study
     from cevnsfit.studies.provenance import stored_provenance
     from cevnsfit.studies.shown import table
 
@@ -114,6 +115,10 @@ def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: b
 
     def text() -> "Iterator[object]":
         yield table(result.planes)
+        if result.remainders:
+            yield table(result.remainders)
+        if result.superpartners is not None:
+            yield table(result.superpartners)
         yield from files
         found = result.signal_strengths
         if found:
@@ -121,6 +126,8 @@ def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: b
 
     _warn(result.planes, study.curves)
     document: dict[str, object] = {"planes": result.planes, "files": files}
+    document |= {"slice": result.remainders} if result.remainders else {}
+    document |= {"susy": result.superpartners} if result.superpartners is not None else {}
     if analysis is None:
         document["provenance"] = stored_provenance(folder)
     return Answer(document, text(), analysis=analysis, incomplete=_doubtful(result.planes))

@@ -1,4 +1,4 @@
-"""A plane of two parameters, from the scans to the pictures: what `cevnsfit scan` and an analysis file ask for, left in one folder."""
+"""A plane of two parameters, and further sections: what `cevnsfit scan` and an analysis file ask for, and its results."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from cevnsfit.core.errors import CevnsfitError, SpecError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.intervals import Level
 from cevnsfit.moments.measured import latest_deviation
-from cevnsfit.report.style import save_figure
 from cevnsfit.spec.analysis import Overlay, analysis_of
 from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.agreement import SignalStrength, signal_strengths
-from cevnsfit.studies.exclusion import exclusion_picture, regions_of, write_tables
+from cevnsfit.studies.exclusion import regions_of
 from cevnsfit.studies.fitting import Fit, fit
 from cevnsfit.studies.grids import parse_grids
 from cevnsfit.studies.overlays import plane_limit
-from cevnsfit.studies.pictures import spectra
 from cevnsfit.studies.scan import scans
+from cevnsfit.studies.sections import remainders, rest_of, superpartners_of
 from cevnsfit.studies.setup import build_each, build_likelihood, parse_assignments, treatment, units_of
+from cevnsfit.studies.susy import susy_scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.exclusion import Exclusion
+    from cevnsfit.studies.sections import Remainder, RestInputs
+    from cevnsfit.studies.susy import SusyScan
+    from cevnsfit.studies.susy_inputs import SusyInputs
     from cevnsfit.studies.workers import Workers
 
     Grids = Mapping[str, NDArray[np.float64]]
@@ -60,6 +63,12 @@ class Study:
         Title of the picture, None for none.
     spectra
         Experiments whose data are drawn against the best fit of the Standard Model.
+    description
+        What the reader of the page should know.
+    rest
+        What is asked of what limits leave, None for nothing.
+    points, superpartners
+        How many superpartners are drawn, and what is asked of them, None for nothing.
     """
 
     analyses: Mapping[str, Analysis]
@@ -69,6 +78,10 @@ class Study:
     curves: tuple[Limit, ...] = ()
     title: str | None = None
     spectra: tuple[str, ...] = ()
+    description: str = ""
+    rest: RestInputs | None = None
+    points: int = 0
+    superpartners: SusyInputs | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,12 +98,18 @@ class StudyResult:
         A plane with its regions for each of them.
     fits
         Best fits of the experiments whose spectra are drawn.
+    remainders
+        What limits leave of the plane, alone and with a result each; empty if it was not asked for.
+    superpartners
+        Their scan, None if it was not asked for.
     """
 
     study: Study
     likelihoods: Mapping[str, Likelihood]
     planes: tuple[Exclusion, ...]
     fits: tuple[Fit, ...]
+    remainders: tuple[Remainder, ...] = ()
+    superpartners: SusyScan | None = None
 
     @property
     def signal_strengths(self) -> tuple[SignalStrength, ...]:
@@ -133,6 +152,8 @@ def read_study(path: Path) -> Study:
         with source.noting(problems, "overlays", n):
             named = Overlay(name=entry) if isinstance(entry, str) else entry
             curves.append(plane_limit(named.source(path.parent), spec.model, grid, named.label))
+    rest = rest_of(source, spec, path.parent, problems, grid) if grid else None
+    superpartners = superpartners_of(source, spec, path.parent, problems)
     if problems:
         raise SpecError(problems)
     return Study(
@@ -143,6 +164,10 @@ def read_study(path: Path) -> Study:
         curves=tuple(curves),
         title=spec.title,
         spectra=spectra,
+        description=spec.description,
+        rest=rest,
+        points=0 if spec.susy is None else spec.susy.points,
+        superpartners=superpartners,
     )
 
 
@@ -172,17 +197,11 @@ def run_study(study: Study, folder: Path, *, workers: Workers = None, progress: 
     likelihoods, (*_, last) = build_each(study.analyses), study.analyses.values()
     found = scans(likelihoods, study.grid, at=last.held, store=folder, workers=workers, progress=progress)
     planes = regions_of(found, study.levels, workers)
-    return StudyResult(study, likelihoods, planes, tuple(fit(build_likelihood(name, model="sm")) for name in study.spectra))
-
-
-def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> tuple[Path, ...]:
-    """Write tables and pictures of a study into `folder` and return their paths."""
-    files = [*write_tables(result.planes, folder)]
-    if not picture:
-        return tuple(files)
-    study = result.study
-    figure = exclusion_picture(result.planes, study.reference, curves=study.curves, title=study.title)
-    files.append(save_figure(figure, folder / "exclusion.png"))
-    if result.fits:
-        files.append(save_figure(spectra(result.fits), folder / "spectra.png"))
-    return tuple(files)
+    fits = tuple(fit(build_likelihood(name, model="sm")) for name in study.spectra)
+    rest = () if study.rest is None else remainders(study.rest, last.model, folder)
+    points = (
+        None
+        if study.superpartners is None
+        else susy_scan(study.points, study.superpartners, store=folder, workers=workers, progress=progress)
+    )
+    return StudyResult(study, likelihoods, planes, fits, rest, points)

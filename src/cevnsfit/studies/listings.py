@@ -10,6 +10,7 @@ import numpy as np
 from cevnsfit.moments.ranges import UNITS
 from cevnsfit.moments.sleptons import CODES
 from cevnsfit.report.tables import Sheet, format_intervals
+from cevnsfit.studies.sleptons import summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from cevnsfit.physics.interactions.terms import SignalModel
     from cevnsfit.spec.load import Experiment
     from cevnsfit.studies.overlays import KnownLimit
+    from cevnsfit.studies.sections import Remainder
+    from cevnsfit.studies.sleptons import Statement
     from cevnsfit.studies.slice import Slice
     from cevnsfit.studies.susy import SusyScan
     from cevnsfit.studies.validate import Check
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 _MASSES: Final = 12
 """About how many masses are shown."""
+
+_LEFT: Final = "kept (both moments, with some boson that passes if there is one) and left (neutral LSP, not excluded by the LHC at 95 % CL, no late decay)"
 
 _STRONGEST: Final = 6
 """Pairs of columns whose correlations are said; all are in the JSON."""
@@ -210,6 +215,25 @@ def plane_slice(found: Slice) -> Parts:
     yield Sheet("What is left", ("mass [MeV]", "g"), rows)
 
 
+def remainders(several: Sequence[Remainder]) -> Parts:
+    """Yield what limits and bands leave, and what each result takes from that."""
+    first, *others = several
+    yield from plane_slice(first.left)
+    if not others:
+        return
+    rows = [
+        (
+            one.result,
+            "unbounded" if math.isnan(one.removed) else f"{100 * one.removed:.3g} %",
+            ", ".join(f"{low:.4g} to {high:.4g}" for low, high in one.left.masses) or "none",
+            "none" if one.left.coupling is None else "{:.4g} to {:.4g}".format(*one.left.coupling),
+        )
+        for one in others
+    ]
+    headers = ("result", "excludes of the area in (ln mass, g)", "mass then left [MeV]", "g then left")
+    yield Sheet(f"What each result takes from it ({others[0].left.limits[-1].level})", headers, rows)
+
+
 # --- magnetic moments --------------------------------------------------------------------------------------------------------------
 
 
@@ -237,6 +261,7 @@ def sleptons(scan: SusyScan) -> Parts:
     yield from _bosons(scan)
     if scan.kept == 0:
         return
+    yield from statements(summary(scan))
     names, matrix = list(scan.columns), scan.correlations
     rows = [
         (_headed(name), *(f"{value:.4g}" for value in ends.values()), *(_rank(matrix[index, names.index(a)]) for a in ("a_e", "a_mu")))
@@ -251,6 +276,20 @@ def sleptons(scan: SusyScan) -> Parts:
     strongest = sorted((pair for pair in pairs if abs(pair[0]) > 0.0), key=lambda pair: -abs(pair[0]))[:_STRONGEST]
     if strongest:
         yield "strongest rank correlations: " + ", ".join(f"{b} with {a} {r:+.2f}" for r, a, b in strongest)
+
+
+def statements(several: Sequence[Statement]) -> Parts:
+    """Yield the ends of what is left, one row for each statement and one column for each sample of points."""
+    samples = list(several[0].values)
+    rows = [
+        (f"{one.quantity}{'' if one.unit == '1' else f' [{one.unit}]'}", *(_ends(one.values.get(sample, ())) for sample in samples))
+        for one in several
+    ]
+    yield Sheet(f"The ends of both: {_LEFT}", ("statement", *samples), rows)
+
+
+def _ends(values: Sequence[float]) -> str:
+    return " to ".join(f"{value:.4g}" if value < 1e4 else f"{value:.0f}" for value in values) if values else "-"
 
 
 def _rank(correlation: float) -> str:

@@ -50,8 +50,10 @@ _LISTS: Final[Mapping[str, str]] = {
     "Experiment": "listings:experiments",
     "Forecast": "texts:forecasts",
     "KnownLimit": "listings:known_limits",
+    "Remainder": "listings:remainders",
     "SignalModel": "listings:models",
     "SignalStrength": "texts:strengths",
+    "Statement": "listings:statements",
 }
 """The function that yields those of several, of a class of which they are rows of one table."""
 
@@ -59,6 +61,7 @@ _PICTURES: Final[Mapping[str, str]] = {
     "CoverageStudy": "coverage:coverage_picture",
     "Posterior": "posterior:posterior_picture",
     "Ranking": "pictures:ranking",
+    "SusyScan": "sleptons:sleptons",
     "WhatIf": "whatif:whatif_picture",
 }
 """The function that returns the picture of one result; with an argument `ax` where one pair of axes is enough."""

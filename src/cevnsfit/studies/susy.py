@@ -113,10 +113,24 @@ class SusyScan(Document):
         return int(self.columns["drawn"].sum())
 
     @property
+    def neutral(self) -> NDArray[np.bool_]:
+        """Return which kept points have a neutral lightest superpartner."""
+        return np.asarray(~np.isin(self.columns["lsp"], [LSP_KINDS.index(kind) for kind in _CHARGED]))
+
+    @property
     def alive(self) -> NDArray[np.bool_]:
         """Return which kept points have a neutral lightest superpartner, are not excluded by the LHC, and leave the early universe alone."""
-        charged = np.isin(self.columns["lsp"], [LSP_KINDS.index(kind) for kind in _CHARGED])
-        return np.asarray(~charged & ~(self.columns["lhc_ratio"] > 1.0) & ~(self.columns["lifetime"] > LONGEST))
+        return np.asarray(self.neutral & ~(self.columns["lhc_ratio"] > 1.0) & ~(self.columns["lifetime"] > LONGEST))
+
+    def within(self, sigmas: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which kept points explain both moments within so many errors, no more than those of the scan, with some boson; and with their own."""
+        draw, columns = self.draw, self.columns
+        electron = draw.electron.explains(columns["a_e"], sigmas)
+        missing, reach = draw.muon.value - columns["a_mu"], sigmas * draw.muon.error
+        own = draw.muon.explains(columns["a_mu"] + columns["a_boson"], sigmas) & (columns["drawn"] > 0.0)
+        if draw.window is None:
+            return electron & (np.abs(missing) <= reach), electron & own
+        return electron & draw.window.explains(missing - reach, missing + reach, slepton_log(columns["stau_ratio"])), electron & own
 
     @property
     def kept_alive(self) -> int:

@@ -12,7 +12,8 @@ from cevnsfit.core.errors import SpecError
 from cevnsfit.physics.trident import trident_limit, trident_spectrum
 from cevnsfit.spec.analysis import analysis_of
 from cevnsfit.spec.yaml_source import read_yaml
-from cevnsfit.studies.analysis import read_study, run_study, write_study
+from cevnsfit.studies.analysis import read_study, run_study
+from cevnsfit.studies.page import write_study
 from cevnsfit.studies.setup import build_each
 
 if TYPE_CHECKING:
