@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from cevnsfit import moments
     from cevnsfit.core.errors import CevnsfitError
     from cevnsfit.infer.toys import Toys
     from cevnsfit.io.releases import import_release
@@ -55,6 +56,7 @@ __all__ = [
     "load_experiment",
     "load_likelihood",
     "model_names",
+    "moments",
     "new_experiment",
     "open",
     "plot",
@@ -85,6 +87,7 @@ _HOMES: Final = {
     "load_experiment": "spec.load:load_experiment",
     "load_likelihood": "studies.stored:load_likelihood",
     "model_names": "studies.setup:all_models",
+    "moments": "moments",
     "new_experiment": "studies.start:new_experiment",
     "open": "studies.stored:open",
     "plot": "studies.shown:plot",
@@ -109,7 +112,8 @@ def __getattr__(name: str) -> Any:
         message = f"module 'cevnsfit' has no attribute '{name}'"
         raise AttributeError(message)
     module, _, attribute = _HOMES[name].partition(":")
-    return getattr(import_module(f"cevnsfit.{module}"), attribute)
+    home = import_module(f"cevnsfit.{module}")
+    return getattr(home, attribute) if attribute else home
 
 
 def __dir__() -> list[str]:

@@ -65,6 +65,7 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "intervals": lambda likelihood: cf.intervals(likelihood, "g", at=MASS),
     "load_experiment": lambda _: cf.load_experiment(NAMES[1]),
     "load_likelihood": exported,
+    "moments": lambda _: cf.moments.susy_scan(2000, cf.moments.SusyInputs(mu_sign="both")),
     "model_names": lambda _: cf.model_names(),
     "open": stored,
     "rates": lambda likelihood: cf.rates(likelihood, at=MASS)[NAMES[1]],

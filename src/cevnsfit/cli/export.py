@@ -17,26 +17,31 @@ _NAMES: Final = {
     "root": "limits.root",
     "darkcast": "darkcast",
     "netcdf": "limits.nc",
+    "slha": "point.slha",
 }
 
 
-@command("result kind target attach cl dof")
+@command("result kind target attach point cl dof")
 def export(
-    result: Annotated[Path, argument("Folder of a scan, or limits exported as JSON.", "RESULT")],
+    result: Annotated[Path, argument("Folder of a scan (for slha of susy-scan), or limits exported as JSON.", "RESULT")],
     kind: Annotated[str, option("--to", "Format; see docs/formats.md.", "|".join(_NAMES))],
     levels: LevelsOptions,
     target: Annotated[Path | None, option("--output -o", "File, or folder for hepdata and darkcast; in RESULT.", "PATH")] = None,
     attach: Annotated[list[Path] | None, option("--attach", "Likelihood to go with a HEPData submission.", "FILE")] = None,
+    point: Annotated[int | None, option("--point", "slha: which of the kept points, from 0.", "K")] = None,
 ) -> Answer:
-    """Export the limits of a scan: every branch of every boundary with what defines it."""
+    """Export the limits of a scan: every branch of every boundary with what defines it; or a point of a scan of superpartners."""
     from cevnsfit.io.exports.text import read_json
     from cevnsfit.studies import export as exports
     from cevnsfit.studies.scan import stored_scans
+    from cevnsfit.studies.susy import stored_susy_scan
 
     path = (result if result.is_dir() else result.parent) / _NAMES.get(kind, "") if target is None else target
     if result.is_file():
         return Answer({}, files=exports.export(read_json(result), kind, path, cl=levels.cl, attach=attach))
-    return Answer({}, files=exports.export(stored_scans(result), kind, path, cl=levels.cl, dof=levels.dof, attach=attach))
+    if kind == "slha":
+        return Answer({}, files=exports.export(stored_susy_scan(result), kind, path, attach=attach, point=point))
+    return Answer({}, files=exports.export(stored_scans(result), kind, path, cl=levels.cl, dof=levels.dof, attach=attach, point=point))
 
 
 @command("experiments model kind target grid at profile profile_signal changes allow_overlap electrons record")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, posterior, region, scan, start
+from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, overlays, posterior, region, scan, start
 from cevnsfit.cli.output import INCOMPLETE
 from cevnsfit.core.errors import CevnsfitError, FitError
 
@@ -59,7 +59,7 @@ _RENAMED = {"--truth": "--true"}
 """New names of options."""
 
 
-_LONG = ("compatibility", "coverage", "gof", "intervals", "posterior", "region", "run", "scan", "significance")
+_LONG = ("compatibility", "coverage", "gof", "intervals", "posterior", "region", "run", "scan", "significance", "susy-scan")
 """Commands that keep what is finished in the folder of --output."""
 
 
@@ -117,6 +117,7 @@ def main(
 
 app.add_typer(experiments.app, name="experiments")
 app.add_typer(models.app, name="models")
+app.add_typer(overlays.app, name="overlays")
 for _function in (
     *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, agreement.significance),
     *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, scan.run),
@@ -124,6 +125,7 @@ for _function in (
     *(start.new_experiment, start.init, start.schema),
 ):
     app.command()(_function)
+app.command("slice")(overlays.slice_)
 
 
 def main_entry() -> None:

@@ -1,6 +1,6 @@
 """`cevnsfit g-2` and `susy-scan`: couplings that explain a magnetic moment, sleptons that explain two, and their CEvNS limit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,18 +8,24 @@ import typer
 
 from cevnsfit.cli.command import argument, command, option
 from cevnsfit.cli.options import WorkerOptions, experiments_known
-from cevnsfit.cli.output import Answer, progress
+from cevnsfit.cli.output import Answer
+from cevnsfit.core.errors import CevnsfitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cevnsfit.infer.intervals import Intervals
-    from cevnsfit.moments.sleptons import SusyScan
+    from cevnsfit.studies.susy import SusyScan
+    from cevnsfit.studies.susy_inputs import SusyInputs
 
 
 @command()
 def g_2(
     theory: Annotated[str, argument("Prediction: muon-2020, muon-2025, electron-cs-2018, electron-rb-2020.", "THEORY")],
+    measured: Annotated[
+        str | None,
+        option("--measured", "Measurement; the latest one by default: muon-2025, muon-2006, electron-2023, electron-2008.", "NAME"),
+    ] = None,
     coupling: Annotated[
         str, option("--coupling", "Coupling of the mediator to the lepton.", "vector|axial|scalar|pseudoscalar")
     ] = "vector",
@@ -28,13 +34,12 @@ def g_2(
     file: Annotated[Path | None, option("--output -o", "Write the band as an overlay in CSV.", "FILE")] = None,
 ) -> Answer:
     """Print the couplings with which (g-2) of the electron or the muon agrees with its measurement, one loop."""
-    from cevnsfit.core.errors import CevnsfitError
     from cevnsfit.moments.bands import band_of, write_band
-    from cevnsfit.moments.measured import latest_deviation
+    from cevnsfit.moments.measured import deviation, latest_deviation
     from cevnsfit.studies.grids import parse_grid
 
     name, mass = parse_grid(grid, {"mass": "MeV"})
-    reference = latest_deviation(theory)
+    reference = latest_deviation(theory) if measured is None else deviation(measured, theory)
     if reference is None or name != "mass":
         message = "give a prediction other than 'none'" if reference is None else f"the grid is over mass, not over {name}"
         raise CevnsfitError(message)
@@ -44,44 +49,103 @@ def g_2(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SleptonOptions:
+class SusyOptions:
     """The points, and what they must explain."""
 
     points: Annotated[int, typer.Option("--points", "-n", min=1, help="Points to draw.")] = 1_000_000
     electron: Annotated[str, option("--electron", "Prediction of the electron's moment.", "NAME")] = "electron-rb-2020"
+    electron_measured: Annotated[str, option("--electron-measured", "Its measurement: electron-2023, electron-2008.", "NAME")] = (
+        "electron-2023"
+    )
     muon: Annotated[str, option("--muon", "Prediction of the muon's moment.", "NAME")] = "muon-2025"
+    muon_measured: Annotated[str, option("--muon-measured", "Its measurement: muon-2025, muon-2006.", "NAME")] = "muon-2025"
     sigmas: Annotated[float, option("--sigmas", "Largest distance from each deviation, in standard errors.")] = 2.0
-    mu_sign: Annotated[int, option("--mu-sign", "Sign of the higgsino mass parameter.", "1|-1")] = 1
+    mu_sign: Annotated[str, option("--mu-sign", "Sign of the higgsino mass parameter.", "1|-1|both")] = "1"
+    m1_sign: Annotated[str, option("--m1-sign", "Sign of M1.", "1|-1|both")] = "1"
+    m2_sign: Annotated[str, option("--m2-sign", "Sign of M2.", "1|-1|both")] = "1"
+    ranges: Annotated[
+        list[str] | None,
+        option("--range", "M0, M1, M2, mu, selectron_L, selectron_R (GeV), tan_beta, hierarchy; repeatable.", "NAME=LOW:HIGH[:log]"),
+    ] = None
+    a_terms: Annotated[str, option("--a-terms", "Trilinear term of all sleptons in GeV.", "VALUE|LOW:HIGH")] = "0"
+    stau_ratio: Annotated[str, option("--stau-ratio", "m_stau/m_smuon, which changes the kinetic mixing.", "VALUE|LOW:HIGH[:log]")] = "1"
+    boson: Annotated[
+        list[str] | None,
+        option("--boson", "Range of mass (10:200:log, MeV) or g (5e-4:2e-3:log); repeatable.", "none|mass=LOW:HIGH[:log]|g=..."),
+    ] = None
+    boson_limits: Annotated[
+        list[str] | None,
+        option(
+            "--boson-limits", "What the boson must pass; repeatable; names of `overlays list` and of experiments.", "all|none|NAME[:CL]"
+        ),
+    ] = None
+    lightest_chargino: Annotated[float, option("--lightest-chargino", "Smallest mass of a chargino in GeV.")] = 100.0
+    lightest_slepton: Annotated[float, option("--lightest-slepton", "Smallest mass of a charged slepton in GeV.")] = 0.0
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the points.")] = 0
 
+    def inputs(self, experiments: "Sequence[str]", cl: float) -> "SusyInputs":
+        """Return what is asked; CevnsfitError for an option that is not of its form."""
+        from cevnsfit.spec.catalog import located
+        from cevnsfit.studies.susy_inputs import SusyInputs
 
-@command("experiments points electron muon sigmas mu_sign seed mass cl jobs dask")
+        names = (field.name for field in fields(self) if field.name not in {"points", "ranges", "a_terms", "stau_ratio"})
+        boson = [] if self.boson is None else self.boson
+        ranges = {**_named([] if self.ranges is None else self.ranges, "--range"), "A": self.a_terms, "stau_ratio": self.stau_ratio}
+        ranges |= _named([text for text in boson if text != "none"], "--boson", {"mass": "boson_mass", "g": "boson_g"})
+        if "none" in boson and len(boson) > 1:
+            message = f"a boson is 'none' or has ranges, not {', '.join(boson)}"
+            raise CevnsfitError(message)
+        limits = ("all",) if self.boson_limits is None else tuple(self.boson_limits)
+        changed = {"boson": boson != ["none"], "boson_limits": limits, "ranges": ranges, "experiments": located(experiments), "cl": cl}
+        return SusyInputs(**{**{name: getattr(self, name) for name in names}, **changed})
+
+
+def _named(texts: "Sequence[str]", option: str, known: "Mapping[str, str] | None" = None) -> dict[str, str]:
+    """Return the ranges of NAME=LOW:HIGH[:log] options by the names of their parameters."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        if not equals or (known is not None and name not in known) or name in found:
+            message = f"{option} {text}: write {'NAME' if known is None else '|'.join(known)}=LOW:HIGH or LOW:HIGH:log, each name once"
+            raise CevnsfitError(message)
+        found[name if known is None else known[name]] = values
+    return found
+
+
+@command(
+    "experiments points electron electron_measured muon muon_measured sigmas mu_sign m1_sign m2_sign ranges a_terms stau_ratio boson boson_limits "
+    "lightest_chargino lightest_slepton seed mass cl folder jobs dask"
+)
 def susy_scan(
-    asked: SleptonOptions,
+    asked: SusyOptions,
     workers: WorkerOptions,
     experiments: Annotated[
         list[str] | None, argument("Experiments of the CEvNS limit; none for no limit.", "[EXP]...", experiments_known)
     ] = None,
-    mass: Annotated[float, option("--mass", "Mass of the L_mu - L_tau boson in MeV.")] = 100.0,
-    cl: Annotated[float, option("--cl", "Confidence level of the CEvNS limit.")] = 0.90,
+    mass: Annotated[float, option("--mass", "Mass of the L_mu - L_tau boson in MeV for which CEvNS limits are printed.")] = 100.0,
+    cl: Annotated[float, option("--cl", "Confidence level of the CEvNS limit; that of others is 0.95.")] = 0.90,
+    folder: Annotated[
+        Path | None, option("--output -o", "Keep points and pictures here: the same command continues a stopped one.", "DIR")
+    ] = None,
 ) -> Answer:
-    """Scan MSSM sleptons, neutralinos and charginos for points that explain (g-2) of electron and muon.
+    """Scan superpartners that explain (g-2) of the electron, and of the muon together with a light boson of L_mu - L_tau.
 
-    With experiments, print the CEvNS limit on g of L_mu - L_tau, whose kinetic mixing runs with the slepton hierarchy of the kept points.
+    With experiments, print the CEvNS limit on g, whose kinetic mixing runs with m_stau/m_smuon, and let the boson pass it.
     """
     from cevnsfit.infer.intervals import threshold
-    from cevnsfit.moments.measured import deviation
+    from cevnsfit.studies.sleptons import summary, write_pictures
     from cevnsfit.studies.susy import hierarchy_limits
     from cevnsfit.studies.susy import susy_scan as scan_points
 
     threshold(cl, 1)
-    deviations = deviation("electron-2023", asked.electron), deviation("muon-2025", asked.muon)
-    sigmas, sign = asked.sigmas, asked.mu_sign
-    with workers.open() as executor, progress("chunks of points") as tell:
-        scan = scan_points(asked.points, deviations, seed=asked.seed, sigmas=sigmas, mu_sign=sign, progress=tell, executor=executor)
-    limits = {} if experiments is None else hierarchy_limits(scan, experiments, mass=mass, cl=cl)
+    chosen = () if experiments is None else tuple(experiments)
+    with workers.running("chunks of points") as where:
+        scan = scan_points(asked.points, asked.inputs(chosen, cl), store=folder, **where)
+    limits = hierarchy_limits(scan, chosen, mass=mass, cl=cl) if chosen else {}
     incomplete = next((limit.doubt for limit in limits.values() if limit.doubt), "")
-    return Answer(scan, _text(scan, limits, mass), incomplete=incomplete, further={"mass": mass, "limits": limits})
+    files = None if folder is None else write_pictures(scan, folder)
+    further = {"statements": summary(scan), "mass": mass, "limits": limits}
+    return Answer(scan, _text(scan, limits, mass), files=files, incomplete=incomplete, further=further)
 
 
 def _text(scan: "SusyScan", limits: "Mapping[str, Intervals]", mass: float) -> "Iterator[object]":

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cevnsfit.core.analysis import Analysis
-    from cevnsfit.studies.analysis import Curve, Grids, Study
+    from cevnsfit.infer.limit import Limit
+    from cevnsfit.studies.analysis import Grids, Study
     from cevnsfit.studies.exclusion import Exclusion
 
 
@@ -22,7 +23,9 @@ class PictureOptions:
     """What is drawn beside the planes."""
 
     theory: MomentOption = "2025"
-    overlay: Annotated[list[str] | None, option("--overlay", "Draw a limit of others; repeatable.", "LABEL=FILE|neutrino-trident")] = None
+    overlay: Annotated[
+        list[str] | None, option("--overlay", "Draw a limit: a name of `cevnsfit overlays`, or a file; repeatable.", "[LABEL=]NAME|FILE")
+    ] = None
     title: Annotated[str | None, option("--title", "Title of the picture.", "TEXT")] = None
 
 
@@ -95,13 +98,14 @@ def plot(
     curves = _curves(drawn.overlay, plane.model, {axis.name: axis.values for axis in (plane.x, plane.y)})
     files = [save_figure(exclusion_picture(results, reference, curves=curves, title=drawn.title), path)]
     document = {"planes": results, "files": files, "provenance": stored_provenance(folder)}
-    _warn(results)
+    _warn(results, curves)
     return Answer(document, [table(results), *files], incomplete=_doubtful(results))
 
 
 def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: bool, analysis: "Analysis | None" = None) -> Answer:
     """Return the answer of a study whose tables and pictures are left in `folder`."""
-    from cevnsfit.studies.analysis import run_study, write_study
+    from cevnsfit.studies.analysis import run_study
+    from cevnsfit.studies.page import write_study
     from cevnsfit.studies.provenance import stored_provenance
     from cevnsfit.studies.shown import table
 
@@ -111,13 +115,19 @@ def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: b
 
     def text() -> "Iterator[object]":
         yield table(result.planes)
+        if result.remainders:
+            yield table(result.remainders)
+        if result.superpartners is not None:
+            yield table(result.superpartners)
         yield from files
         found = result.signal_strengths
         if found:
             yield table(found)
 
-    _warn(result.planes)
+    _warn(result.planes, study.curves)
     document: dict[str, object] = {"planes": result.planes, "files": files}
+    document |= {"slice": result.remainders} if result.remainders else {}
+    document |= {"susy": result.superpartners} if result.superpartners is not None else {}
     if analysis is None:
         document["provenance"] = stored_provenance(folder)
     return Answer(document, text(), analysis=analysis, incomplete=_doubtful(result.planes))
@@ -129,24 +139,19 @@ def _doubtful(results: "Sequence[Exclusion]") -> str:
     return f"{failed} points near the allowed region have no valid minimum (crosses in the picture)" if failed else ""
 
 
-def _curves(texts: "Sequence[str] | None", model: str, grid: "Grids") -> "tuple[Curve, ...]":
-    """Return the curves of LABEL=FILE options, and of LABEL=neutrino-trident."""
-    from cevnsfit.core.errors import CevnsfitError
-    from cevnsfit.studies.analysis import curve_points
+def _curves(texts: "Sequence[str] | None", model: str, grid: "Grids") -> "tuple[Limit, ...]":
+    """Return the limits of the options."""
+    from cevnsfit.studies.overlays import labelled, plane_limit
 
-    found = []
-    for text in () if texts is None else texts:
-        label, _, source = text.partition("=")
-        if not label or not source:
-            message = f"'{text}' should read LABEL=FILE or LABEL=neutrino-trident"
-            raise CevnsfitError(message)
-        found.append((label, curve_points(source, model, grid)))
-    return tuple(found)
+    asked = [labelled(text) for text in (() if texts is None else texts)]
+    return tuple(plane_limit(source, model, grid, label) for label, source in asked)
 
 
-def _warn(results: "Sequence[Exclusion]") -> None:
-    """Say on stderr where the grid is too coarse."""
+def _warn(results: "Sequence[Exclusion]", curves: "Sequence[Limit]") -> None:
+    """Say on stderr where the grid is too coarse, and what there is to know of the limits."""
     from cevnsfit.studies.exclusion import coarse
 
+    for text in (text for limit in curves for text in limit.remarks):
+        remark(text)
     for label in coarse(results):
         remark(f"{label}: islands are not resolved, their number depends on the interpolation; take a finer --grid")

@@ -1,9 +1,10 @@
-"""The three results that are stored while they are made: scans, pseudo-experiments, posteriors.
+"""The results that are stored while they are made: scans, pseudo-experiments, posteriors, points of superpartners.
 
 - `scan.zarr`: a unit is a column of a plane (plane, x): `nll2` and `status` along y, and a `record` of what else a column carries.
 - `toys.zarr`: a unit is a chunk of the pseudo-experiments of a point (point, chunk): `measured` (toy, quantity) and their `status`.
 - `posterior.zarr`: a unit is a block of steps of an ensemble (ensemble, block): the `chain` in the coordinates of the sampler (logarithms where a
   prior is flat in them), `log_density`, how often each walker has `accepted` a step, the `log_evidence` of a nested run with its error, and a `status`.
+- `susy.zarr`: a unit is a page of the kept points of a chunk (chunk, page): `points` (row, column), the `counts` of the chunk, and a `status`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.infer.posterior import Block
 from cevnsfit.infer.toys import CHUNK
 from cevnsfit.io.store import FAILED, FINISHED, STATUS, Coordinate, Layout, UnitArray, load, open_store, read_store, save
+from cevnsfit.moments import sleptons
+from cevnsfit.moments.ranges import UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 SCAN: Final = "scan"
 TOYS: Final = "toys"
 POSTERIOR: Final = "posterior"
+SUSY: Final = "susy"
 
 POINTS: Final = 1 << 28
 CHUNKS: Final = 1 << 16
@@ -38,6 +42,11 @@ CHUNKS: Final = 1 << 16
 
 BLOCKS: Final = 1 << 14
 """Most blocks of an ensemble."""
+
+PAGE: Final = 250
+"""Kept points on a page; a chunk of which nothing is dropped has forty."""
+
+_COUNTS: Final = ("size", "kept", *sleptons.COUNTS)
 
 _RECORD: Final = (
     "reference",
@@ -210,3 +219,64 @@ def load_blocks(store: Store, ensemble: int, most: int) -> list[Block]:
         value, error = found["log_evidence"].tolist()
         blocks.append(Block(found["chain"], found["log_density"], found["accepted"], (value, error)))
     return blocks
+
+
+# --- points of superpartners ---------------------------------------------------------------------------------------------------------
+
+
+def open_points(folder: Path, analysis: Mapping[str, object]) -> AbstractContextManager[Store]:
+    """Return the store of the kept points of a scan of superpartners, made or continued; see `open_store`.
+
+    `analysis` is everything that identifies them but their number.
+    """
+    columns = tuple(f"{name} [{UNITS.get(name, '1')}]" for name in sleptons.COLUMNS)
+    layout = Layout(
+        SUSY,
+        units={"chunk": CHUNKS, "page": sleptons.CHUNK // PAGE},
+        arrays={
+            "points": UnitArray({"row": PAGE, "column": len(columns)}),
+            "counts": UnitArray({"count": len(_COUNTS)}),
+            STATUS: UnitArray({}, "i1"),
+        },
+        names={"column": columns, "count": _COUNTS},
+    )
+    return open_store(folder, layout, analysis)
+
+
+def read_points(folder: Path) -> Store:
+    """Return the store of the points in `folder` for reading; ResultError if there is none, or it cannot be read."""
+    return read_store(folder, SUSY)
+
+
+def save_points(store: Store, number: int, size: int, chunk: sleptons.KeptPoints) -> None:
+    """Write a finished chunk of `size` points, its first page last."""
+    rows = np.column_stack([chunk.columns[name] for name in sleptons.COLUMNS])
+    counts = [size, len(rows), *(chunk.counts[name] for name in sleptons.COUNTS)]
+    for page in reversed(range(_pages(len(rows)))):
+        points = np.full((PAGE, rows.shape[1]), np.nan)
+        here = rows[page * PAGE : (page + 1) * PAGE]
+        points[: len(here)] = here
+        save(store, (number, page), {"points": points, "counts": counts, STATUS: FINISHED})
+
+
+def _pages(rows: int) -> int:
+    return max(1, -(-rows // PAGE))
+
+
+def size_of(store: Store, number: int) -> int:
+    """Return how many points a finished chunk has tried, 0 where it is not finished."""
+    first = load(store, (number, 0))
+    return 0 if first is None else int(first["counts"][0])
+
+
+def load_points(store: Store, number: int, size: int) -> sleptons.KeptPoints | None:
+    """Return a chunk of `size` points, None where it is not finished, has another size, or is damaged."""
+    first = load(store, (number, 0))
+    if first is None or first["counts"][0] != size:
+        return None
+    pages = [first, *(load(store, (number, page)) for page in range(1, _pages(int(first["counts"][1]))))]
+    if any(page is None or not np.array_equal(page["counts"], first["counts"], equal_nan=True) for page in pages):
+        return None
+    rows = np.concatenate([page["points"] for page in pages if page is not None])[: int(first["counts"][1])]
+    counts = dict(zip(sleptons.COUNTS, first["counts"][2:].tolist(), strict=True))
+    return sleptons.KeptPoints(counts, dict(zip(sleptons.COLUMNS, rows.T.copy(), strict=True)))

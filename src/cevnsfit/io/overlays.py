@@ -1,4 +1,4 @@
-"""Limits of others as curves in a plane: CSV files with their provenance, and DARKCAST `.lmt` files.
+"""Limits of others in a plane: CSV files with their provenance, and DARKCAST `.lmt` files.
 
 References
 ----------
@@ -7,6 +7,7 @@ P. Ilten, Y. Soreq, M. Williams, W. Xue, JHEP 06, 004 (2018), arXiv:1801.04847 (
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -14,12 +15,15 @@ import numpy as np
 
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.core.units import UnitError, parse
+from cevnsfit.infer.limit import Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from cevnsfit.infer.planes import Interval
 
     Rows = list[tuple[int, list[float]]]
     PlaneUnits = tuple[tuple[str, str], tuple[str, str]]
@@ -29,12 +33,13 @@ NO_LIMIT: Final = 1e5
 """Coupling at which DARKCAST stops looking for a limit (its default `gmax`)."""
 
 _LARGEST: Final = 10_000_000
+_SAID: Final = re.compile(r"#\s*(title|kind|source|model|limit|normalisation|made):\s*(\S.*)")
 _HEADER: Final = re.compile(r"([A-Za-z]\w*) \[([^\[\]]+)\]", re.ASCII)
 _MASS_AND_COUPLING: Final = (("mass", "MeV"), ("g", "1"))
 
 
-def read_overlay(path: Path, plane: PlaneUnits = _MASS_AND_COUPLING) -> NDArray[np.float64]:
-    """Return the points of a curve, shape (n, 2); a row of NaN parts two pieces.
+def read_overlay(path: Path, plane: PlaneUnits = _MASS_AND_COUPLING, label: str | None = None) -> Limit:
+    """Return a limit; in planes other than (mass, g), and where a coupling is not positive, it is a line of which no side is meant.
 
     Parameters
     ----------
@@ -43,6 +48,8 @@ def read_overlay(path: Path, plane: PlaneUnits = _MASS_AND_COUPLING) -> NDArray[
         numbers; an empty line parts two pieces.
     plane
         Name and unit of the two parameters of the plane; the columns of a CSV file are converted to them.
+    label
+        Its name; that in the file ("title") or of the file by default.
 
     Raises
     ------
@@ -52,14 +59,30 @@ def read_overlay(path: Path, plane: PlaneUnits = _MASS_AND_COUPLING) -> NDArray[
     if not path.is_file() or path.stat().st_size > _LARGEST:
         raise SpecError([Problem(str(path), None, "", "no such file, or larger than 10 MB")])
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    said = {found[1]: found[2].strip() for found in map(_SAID.match, lines) if found is not None}
+    called = said.get("title", path.stem) if label is None else label
     if path.suffix.lower() == ".lmt":
-        return _read_lmt(path, lines, plane)
-    return _read_csv(path, lines, plane)
+        points, remarks = _read_lmt(path, lines, plane)
+        said.setdefault("source", path.name)
+    else:
+        points, remarks = _read_csv(path, lines, plane, sourced="source" in said), []
+    known = plane == _MASS_AND_COUPLING and not np.any(points <= 0.0)
+    return Limit(
+        called,
+        points,
+        ("band" if said.get("kind") == "band" else "limit") if known else "line",
+        model=said.get("model", ""),
+        level=said.get("limit", ""),
+        source=said.get("source", ""),
+        normalisation=said.get("normalisation", ""),
+        made=said.get("made", ""),
+        remarks=tuple(f"{called}: {text}" for text in remarks),
+    )
 
 
-def _read_csv(path: Path, lines: Sequence[str], plane: PlaneUnits) -> NDArray[np.float64]:
+def _read_csv(path: Path, lines: Sequence[str], plane: PlaneUnits, *, sourced: bool) -> NDArray[np.float64]:
     problems: list[Problem] = []
-    if not any(re.match(r"#\s*source:\s*\S", line) for line in lines):
+    if not sourced:
         problems.append(Problem(str(path), None, "", "a comment line '# source: ...' should say where the curve comes from"))
     content = [(number, line.strip()) for number, line in enumerate(lines, 1) if not line.startswith("#")]
     while content and not content[0][1]:
@@ -67,6 +90,9 @@ def _read_csv(path: Path, lines: Sequence[str], plane: PlaneUnits) -> NDArray[np
     if not content:
         raise SpecError([*problems, Problem(str(path), None, "", "a curve needs a header and at least one row of two numbers")])
     (number, header), *rows = content
+    if ";" in header:
+        text = "the columns are parted by semicolons (a spreadsheet's habit); part them by commas and write numbers with a point"
+        raise SpecError([*problems, Problem(str(path), number, "", text)])
     scales = _scales(path, number, header, plane, problems)
     pieces = [_numbers(path, piece, ",", (2,), problems) for piece in _pieces(rows)]
     if not any(pieces):
@@ -93,38 +119,76 @@ def _scales(path: Path, number: int, header: str, plane: PlaneUnits, problems: l
     return scales
 
 
-def _read_lmt(path: Path, lines: Sequence[str], plane: PlaneUnits) -> NDArray[np.float64]:
-    """Return a limit in (mass, g): an open line when it has a lower end only, a closed loop when it has both."""
+def _read_lmt(path: Path, lines: Sequence[str], plane: PlaneUnits) -> tuple[NDArray[np.float64], list[str]]:
+    """Return a limit in (mass, g), an open line where it has a lower end only and closed loops where it has both, and what was left out."""
     problems: list[Problem] = []
     if plane != _MASS_AND_COUPLING:
         problems.append(Problem(str(path), None, "", "a DARKCAST limit is a curve in (mass, g), the grids of this analysis are others"))
     rows = _numbers(
         path, [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")], None, (2, 3), problems
     )
-    widths = {len(values) for _, values in rows}
-    if len(widths) != 1:
+    if len({len(values) for _, values in rows}) != 1:
         problems.append(Problem(str(path), None, "", "a limit needs rows of mass and lower end, or of mass, lower and upper end"))
-    problems += [Problem(str(path), n, "", "masses and couplings are positive") for n, values in rows if min(values) <= 0.0]
+    massless = [n for n, values in rows if values[0] == 0.0]
+    kept = [(n, values) for n, values in rows if values[0] != 0.0]
+    problems += [Problem(str(path), n, "", "masses and couplings are positive") for n, values in kept if min(values) <= 0.0]
+    if not kept and not problems:
+        problems.append(Problem(str(path), None, "", "there is no limit at any mass"))
     if problems:
         raise SpecError(problems)
-    table = np.array([values for _, values in rows])
-    table[:, 0] *= MEV_PER_GEV
-    limited = table[:, 1] < NO_LIMIT
-    if not limited.any():
+    remarks = [f"line {n}: a row of mass 0 is left out" for n in massless]
+    table = np.array([values for _, values in kept]).reshape(len(kept), -1) * np.array([MEV_PER_GEV, 1.0, 1.0])[: len(rows[0][1])]
+    if any(re.fullmatch(r"#\s*mass\s+\S+\s+r\s*", line) for line in lines):
+        ends = _ratio_ends(path, kept, table)
+        remarks.append(
+            "ratios of the expected to the excluded signal; what is excluded are those above 1, to the end of the couplings in the file"
+        )
+    else:
+        again = [n for (_, (before, *_)), (n, (mass, *_)) in itertools.pairwise(kept) if mass == before]
+        if again and table.shape[1] == 3:
+            text = "repeats the mass of the row above; rows of mass, coupling and ratio r need the comment line '# mass g r'"
+            raise SpecError([Problem(str(path), again[0], "", text)])
+        ends = [(float(row[0]), (float(row[1]), float(row[-1])) if row[1] < NO_LIMIT else None) for row in table]
+    if not any(interval for _, interval in ends):
         raise SpecError([Problem(str(path), None, "", "there is no limit at any mass")])
-    pieces = [piece[ok] for piece, ok in _runs(table, limited) if ok[0]]
-    return _joined([piece if piece.shape[1] == 2 else _loop(piece) for piece in pieces])
+    return _joined([_outline(run, closed=table.shape[1] == 3) for run in _runs(ends)]), remarks
 
 
-def _loop(piece: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the closed curve along the lower ends and back along the upper ones; `piece` has the columns mass, lower, upper."""
-    there, back = piece[:, :2], piece[::-1, ::2]
-    return np.concatenate([there, back, there[:1]])
+def _ratio_ends(path: Path, rows: Rows, table: NDArray[np.float64]) -> list[tuple[float, Interval | None]]:
+    """Return for each mass the couplings whose ratio exceeds 1, with straight lines in both logarithms between those of the file."""
+    found: list[tuple[float, Interval | None]] = []
+    for mass in np.unique(table[:, 0]):
+        at = table[table[:, 0] == mass][:, 1:]
+        g, r = np.log(at[np.argsort(at[:, 0])]).T
+        above = np.flatnonzero(r > 0.0)
+        if len(above) and np.any(np.diff(above) > 1):
+            line = next(n for n, values in rows if values[0] * MEV_PER_GEV == mass)
+            raise SpecError([Problem(str(path), line, "", f"at {mass:g} MeV the ratio exceeds 1 in several intervals; one is understood")])
+        interval: Interval | None = None
+        if len(above):
+            low, high = above[0], above[-1]
+            start = g[low] if low == 0 else g[low] - r[low] * (g[low] - g[low - 1]) / (r[low] - r[low - 1])
+            end = g[high] if high == len(g) - 1 else g[high] - r[high] * (g[high + 1] - g[high]) / (r[high + 1] - r[high])
+            interval = (float(np.exp(start)), float(np.exp(end)))
+        found.append((float(mass), interval))
+    return found
 
 
-def _runs(table: NDArray[np.float64], good: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
-    edges = np.flatnonzero(np.diff(good)) + 1
-    return zip(np.split(table, edges), np.split(good, edges), strict=True)
+def _runs(ends: Sequence[tuple[float, Interval | None]]) -> list[list[tuple[float, Interval]]]:
+    """Return the runs of masses that have a limit."""
+    runs: list[list[tuple[float, Interval]]] = [[]]
+    for mass, interval in ends:
+        if interval is not None:
+            runs[-1].append((mass, interval))
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]
+
+
+def _outline(run: Sequence[tuple[float, Interval]], *, closed: bool) -> NDArray[np.float64]:
+    """Return the line along the lower ends, and back along the upper ones where it is closed."""
+    there = [(mass, low) for mass, (low, _) in run]
+    return np.array([*there, *((mass, high) for mass, (_, high) in reversed(run)), there[0]] if closed else there)
 
 
 def _pieces(rows: Sequence[tuple[int, str]]) -> list[list[tuple[int, str]]]:

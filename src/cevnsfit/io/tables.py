@@ -76,7 +76,8 @@ def write_table(path: Path, comments: Sequence[str], columns: Mapping[str, NDArr
     comments
         Text of the comment lines, without the leading `#`.
     columns
-        Values by header `name [unit]`, each of shape (rows,); written with up to ten significant digits.
+        Values by header `name [unit]`, each of shape (rows,); written with up to ten significant digits. A row that is NaN in every one of
+        several columns is an empty line.
 
     Raises
     ------
@@ -85,21 +86,24 @@ def write_table(path: Path, comments: Sequence[str], columns: Mapping[str, NDArr
     AxisError
         If there is no column, or the columns are not one-dimensional and of one length.
     """
+    shapes = {np.shape(values) for values in columns.values()}
+    gaps = np.all(np.isnan([*columns.values()]), axis=0) if len(columns) > 1 and len(shapes) == 1 else np.False_
     for header, values in columns.items():
         if _HEADER.fullmatch(header) is None:
             message = f"table header '{header}' is not of the form 'name [unit]'"
             raise DomainError(message)
-        if not np.all(np.isfinite(values)):
+        if not np.all(np.isfinite(values) | gaps):
             message = f"column '{header}' holds values that are not finite"
             raise DomainError(message)
-    shapes = {np.shape(values) for values in columns.values()}
     if len(shapes) != 1 or any(len(shape) != 1 for shape in shapes):
         message = f"{path.name}: the columns must be one-dimensional and of one length; their shapes are {sorted(shapes)}"
         raise AxisError(message)
     lines = [f"# {line}".rstrip() for comment in comments for line in comment.splitlines()]
     lines.append(",".join(columns))
     # adding zero turns -0 into 0
-    lines.extend(",".join(f"{value + 0.0:.10g}" for value in row) for row in zip(*columns.values(), strict=True))
+    lines.extend(
+        "" if np.isnan(row[0]) else ",".join(f"{value + 0.0:.10g}" for value in row) for row in zip(*columns.values(), strict=True)
+    )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 

@@ -111,6 +111,7 @@ def write_band(path: Path, band: MomentBand) -> Path:
     title = band.reference.label.replace("$", "").replace("\\", "")
     lines = [
         f"# source: computed by cevnsfit {installed_version()}",
+        "# kind: band",
         f"# {title}, {band.sigmas:g} sigma, {band.coupling} coupling",
         "mass [MeV],g [1]",
     ]

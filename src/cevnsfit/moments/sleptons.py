@@ -1,104 +1,57 @@
-"""Points of the MSSM whose sleptons explain the magnetic moments of electron and muon."""
+"""Points of the MSSM whose sleptons explain the moment of the electron, and with a light boson that of the muon."""
 
 from __future__ import annotations
 
-import math
+import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.core.errors import DomainError, UnknownNameError
+from cevnsfit.moments.bprime import bprime_lifetime
+from cevnsfit.moments.decays import LSP_KINDS, SCENARIOS, decays, lightest, scenario
+from cevnsfit.moments.lhc import judge, lhc_maps
+from cevnsfit.moments.ranges import RANGES, SIGNS
 from cevnsfit.moments.slepton_loops import slepton_contribution
-from cevnsfit.moments.superpartners import GEV, family, gauginos
-from cevnsfit.physics.constants import ELECTRON_MASS, MUON_MASS
+from cevnsfit.moments.superpartners import GEV, Superpartners, superpartners
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from cevnsfit.moments.boson_window import BosonWindow
+    from cevnsfit.moments.lhc import LhcMaps
     from cevnsfit.moments.measured import Deviation
+    from cevnsfit.moments.ranges import Range
 
     Array = NDArray[np.float64]
-
-MASSES: Final = ("M1", "M2", "mu", "selectron_L", "selectron_R", "smuon_L", "smuon_R")
-"""Masses of a point, uniform between 100 GeV and 1 TeV each."""
 
 CHUNK: Final = 10_000
 """Points that are computed together; fixed, so that a seed gives the same points in every scan."""
 
-_LEP: Final = 100.0 * GEV  # charged particles are heavier: LEP SUSY working group, LEPSUSYWG/04-01.1 and /01-03.1, rounded
+
+COLUMNS: Final = (
+    *RANGES,
+    *("a_e", "a_mu", "a_boson", "drawn", "neutralino", "chargino", "selectron", "smuon", "sneutrino", "lsp", "scenario"),
+    *("lhc_ratio", "lhc_analysis", "lhc_fewer_muons", "lifetime"),
+)
+"""What is known of a kept point: its parameters; contributions of sleptons and of its boson; `drawn`, 1 where that boson passes and explains the
+muon; lightest masses; kind of the lightest superpartner (`LSP_KINDS`) and order of the gaugino masses (`SCENARIOS`); largest ratio of a cross section to its
+limit, NaN where nothing is tested, the place of its map among `shipped_maps`, -1 for none, and whether it has fewer muons than that map assumes; lifetime of
+the next superpartner where the B'-ino is the lightest one, with the drawn boson."""
+
+CODES: Final[Mapping[str, tuple[str, ...]]] = {"lsp": LSP_KINDS, "scenario": SCENARIOS}
+"""What the numbers of these columns stand for."""
+
+COUNTS: Final = ("physical", "electron_explained", "kept_without_boson", "kept_ranges", "smallest_hierarchy_ranges")
+"""What is counted of a chunk of points; the last one is a minimum, NaN where there are no such points."""
+
+_SIGNED: Final = ("A",)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SusyScan:
-    """The points of a scan that explain both deviations.
-
-    Attributes
-    ----------
-    columns
-        Values of the kept points by name, shape (n,) each: masses in GeV, tan_beta, hierarchy m_stau/m_smuon, a_e and a_mu.
-    tried, physical
-        How many points were drawn, and how many of them have no tachyon and no charged particle below 100 GeV.
-    electron, muon
-        The deviations.
-    sigmas
-        Largest distance of a kept point from each of them, in errors.
-    """
-
-    document: ClassVar[Mapping[str, str | None]] = {
-        **{key: key for key in ("kept", "deviations", "ranges", "correlations")},
-        "columns": "names",
-        "slepton_log": "slepton_logs",
-        "electron": None,
-        "muon": None,
-    }
-
-    columns: Mapping[str, Array]
-    tried: int
-    physical: int
-    electron: Deviation
-    muon: Deviation
-    sigmas: float
-
-    @property
-    def kept(self) -> int:
-        """Return the number of kept points."""
-        return len(self.columns["a_mu"])
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Return the names of the columns."""
-        return tuple(self.columns)
-
-    @property
-    def deviations(self) -> dict[str, Deviation]:
-        """Return the deviations by lepton."""
-        return {"e": self.electron, "mu": self.muon}
-
-    @property
-    def ranges(self) -> dict[str, dict[str, float]]:
-        """Return smallest value, median and largest value of each column; empty without points."""
-        if self.kept == 0:
-            return {}
-        return {name: {"min": float(x.min()), "median": float(np.median(x)), "max": float(x.max())} for name, x in self.columns.items()}
-
-    @property
-    def correlations(self) -> Array:
-        """Return Spearman's rank correlations of the columns, shape (columns, columns); NaN with fewer than three points."""
-        size = len(self.columns)
-        if self.kept < 3:
-            return np.full((size, size), np.nan)
-        ranks = np.array([np.argsort(np.argsort(x)) for x in self.columns.values()], dtype=np.float64)
-        return np.asarray(np.corrcoef(ranks))
-
-    @property
-    def slepton_logs(self) -> dict[str, float]:
-        """Return the sum over both states of ln(m_stau^2/m_smuon^2) at the smallest, median and largest hierarchy."""
-        return {key: 4.0 * math.log(value) for key, value in self.ranges.get("hierarchy", {}).items()}
-
-
-@dataclass(frozen=True, slots=True)
 class Draw:
     """What points are drawn, and which of them are kept.
 
@@ -106,47 +59,149 @@ class Draw:
     ----------
     electron, muon
         The deviations that they explain.
+    window
+        The bosons that there may be, None for none.
+    ranges
+        Where the parameters are drawn, all of `RANGES`.
+    signs
+        Signs of M1, M2 and mu, 0 for both.
     sigmas
-        Largest distance from each of them, in errors.
+        Largest distance from each deviation, in errors.
     seed
         Of the points; chunks of `CHUNK` have streams of their own.
-    mu_sign
-        Sign of mu.
+    lightest_chargino, lightest_slepton
+        Charginos, and charged sleptons, lighter than this are not physical; in GeV.
     """
 
     electron: Deviation
     muon: Deviation
-    sigmas: float
-    seed: int
-    mu_sign: int
+    window: BosonWindow | None
+    ranges: Mapping[str, Range]
+    signs: Mapping[str, int]
+    sigmas: float = 2.0
+    seed: int = 0
+    lightest_chargino: float = 100.0
+    lightest_slepton: float = 0.0
+
+    def __post_init__(self) -> None:
+        numbers = (self.sigmas, self.lightest_chargino, self.lightest_slepton)
+        if not all(0.0 <= x < np.inf for x in numbers) or self.sigmas == 0.0 or self.seed < 0:
+            message = (
+                f"sigmas are positive, the seed and smallest masses not negative, got {self.sigmas:g}, {self.seed} and {numbers[1:]} GeV"
+            )
+            raise DomainError(message)
+        for name, chosen in self.ranges.items():
+            if name not in RANGES:
+                kind = "parameter of the scan"
+                raise UnknownNameError(kind, name, RANGES)
+            if name not in _SIGNED and not chosen.low > 0.0:
+                message = f"{name} is positive (signs are options of their own), got the range {chosen}"
+                raise DomainError(message)
+        if any(sign not in {-1, 0, 1} for sign in self.signs.values()):
+            message = f"a sign is -1, 1 or both, got {dict(self.signs)}"
+            raise DomainError(message)
+
+    def points(self, number: int, size: int) -> dict[str, Array]:
+        """Return the first points of a chunk; those of one parameter do not depend on the range of another."""
+        stream = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(number,)))
+        columns = {name: self.ranges[name].at(stream.random(CHUNK)[:size]) for name in RANGES}
+        for name in SIGNS:
+            drawn = np.where(stream.random(CHUNK)[:size] < 0.5, -1.0, 1.0)
+            columns[name] *= self.signs[name] if self.signs[name] else drawn
+        return columns
 
 
-def susy_chunk(draw: Draw, number: int, size: int) -> tuple[dict[str, Array], int]:
-    """Return the first `size` points of one chunk that explain both deviations, and the number of physical ones."""
-    stream = np.random.default_rng(np.random.SeedSequence(draw.seed, spawn_key=(number,)))
-    columns = {name: values[:size] for name, values in _drawn(stream, draw.mu_sign).items()}
-    good = _add_moments(columns)
-    physical = int(good.sum())
-    good &= draw.electron.explains(columns["a_e"], draw.sigmas) & draw.muon.explains(columns["a_mu"], draw.sigmas)
-    return {name: values[good] for name, values in columns.items()}, physical
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptPoints:
+    """What one chunk of points leaves.
+
+    Attributes
+    ----------
+    counts
+        By name, see `COUNTS`.
+    columns
+        Values of the kept points by name, shape (n,) each.
+    """
+
+    counts: Mapping[str, float]
+    columns: Mapping[str, Array]
 
 
-def _drawn(stream: np.random.Generator, mu_sign: int) -> dict[str, Array]:
-    """Return one chunk of points; masses in GeV."""
-    columns = {name: stream.uniform(100.0, 1000.0, CHUNK) for name in MASSES}
-    columns["mu"] *= mu_sign
-    columns["tan_beta"] = stream.uniform(10.0, 50.0, CHUNK)
-    columns["hierarchy"] = 100.0 ** stream.random(CHUNK)
-    return columns
+def susy_chunk(draw: Draw, number: int, size: int) -> KeptPoints:
+    """Return the first `size` points of a chunk whose sleptons explain the electron, and the muon together with some boson that passes."""
+    columns = draw.points(number, size)
+    partners = superpartners(columns)
+    physical = _physical(draw, partners)
+    columns["a_e"] = slepton_contribution(partners.sleptons["e"], partners.gauginos)
+    explained = physical & draw.electron.explains(columns["a_e"], draw.sigmas)
+    columns, partners = _chosen(columns, explained), partners.at(explained)
+    columns["a_mu"] = slepton_contribution(partners.sleptons["mu"], partners.gauginos)
+    missing = draw.muon.value - columns["a_mu"]
+    reach = draw.sigmas * draw.muon.error
+    alone = np.abs(missing) <= reach
+    ranges = kept = alone
+    if draw.window is not None:
+        logs, bosons = slepton_log(columns["stau_ratio"]), (draw.window.free, draw.window)
+        ranges, kept = (window.explains(missing - reach, missing + reach, logs) for window in bosons)
+    counts = {
+        "physical": int(physical.sum()),
+        "electron_explained": len(missing),
+        "kept_without_boson": int(alone.sum()),
+        "kept_ranges": int(ranges.sum()),
+        "smallest_hierarchy_ranges": float(columns["hierarchy"][ranges].min()) if ranges.any() else np.nan,
+    }
+    return KeptPoints(counts, _described(_chosen(columns, kept), partners.at(kept), draw))
 
 
-def _add_moments(columns: dict[str, Array]) -> NDArray[np.bool_]:
-    """Add a_e and a_mu to a chunk and return which points are physical."""
-    fields = gauginos(columns["M1"] * GEV, columns["M2"] * GEV, columns["mu"] * GEV, columns["tan_beta"])
-    good = np.abs(fields.chargino_mass).min(axis=1) >= _LEP
-    for name, lepton, mass in (("a_e", "electron", ELECTRON_MASS), ("a_mu", "muon", MUON_MASS)):
-        left, right = (columns[f"s{lepton}_{side}"] * GEV for side in "LR")
-        sleptons = family(left, right, fields, mass)
-        columns[name] = slepton_contribution(sleptons, fields)
-        good &= np.isfinite(columns[name]) & (sleptons.squared.min(axis=1) >= _LEP**2)
+def slepton_log(stau_ratio: Array) -> Array:
+    """Return the sum over both states of ln(m_stau^2/m_smuon^2)."""
+    return np.asarray(4.0 * np.log(stau_ratio))
+
+
+def _physical(draw: Draw, partners: Superpartners) -> NDArray[np.bool_]:
+    """Return where there is no tachyon and nothing charged is too light."""
+    families = [partners.sleptons[name] for name in ("e", "mu")]
+    good = np.abs(partners.gauginos.chargino_mass).min(axis=1) >= draw.lightest_chargino * GEV
+    for sleptons in families:
+        good &= sleptons.stable & (sleptons.squared.min(axis=1) >= (draw.lightest_slepton * GEV) ** 2)
     return np.asarray(good, dtype=np.bool_)
+
+
+def _chosen(columns: Mapping[str, Array], which: NDArray[np.bool_]) -> dict[str, Array]:
+    return {name: values[which] for name, values in columns.items()}
+
+
+def _described(columns: dict[str, Array], partners: Superpartners, draw: Draw) -> dict[str, Array]:
+    """Add to kept points what is known of their boson and their spectrum."""
+    window = draw.window
+    mass, g = columns["boson_mass"], columns["boson_g"]
+    if window is None:
+        mass[:], g[:] = np.nan, 0.0
+        boson, passes, lifetime = np.zeros_like(g), np.ones(len(g), dtype=np.bool_), np.full(len(g), np.nan)
+    else:
+        lifetime = bprime_lifetime(partners, columns)
+        boson, passes = window.moment(mass, g), window.passes(mass, g, slepton_log(columns["stau_ratio"]))
+    selectrons, smuons = partners.sleptons["e"], partners.sleptons["mu"]
+    verdicts = judge(partners, decays(partners), shipped_maps())
+    return {
+        **columns,
+        "a_boson": boson,
+        "drawn": (passes & draw.muon.explains(columns["a_mu"] + boson, draw.sigmas)).astype(np.float64),
+        "neutralino": np.abs(partners.gauginos.neutralino_mass).min(axis=1) / GEV,
+        "chargino": np.abs(partners.gauginos.chargino_mass).min(axis=1) / GEV,
+        "selectron": np.sqrt(selectrons.squared.min(axis=1)) / GEV,
+        "smuon": np.sqrt(smuons.squared.min(axis=1)) / GEV,
+        "sneutrino": np.sqrt(np.minimum(selectrons.sneutrino, smuons.sneutrino)) / GEV,
+        "lsp": lightest(partners, columns["M0"] * GEV).astype(np.float64),
+        "scenario": scenario(columns).astype(np.float64),
+        "lhc_ratio": verdicts.ratio,
+        "lhc_analysis": verdicts.analysis.astype(np.float64),
+        "lhc_fewer_muons": verdicts.fewer_muons.astype(np.float64),
+        "lifetime": lifetime,
+    }
+
+
+@functools.cache
+def shipped_maps() -> LhcMaps:
+    """Return the maps of the LHC, made once in each process."""
+    return lhc_maps()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.style import BAND, MODELS, PALETTE, SIGNAL, axis_label, figure_of, line_style, new_figure, style, wrapped
+from cevnsfit.infer.limit import is_open
+from cevnsfit.report.style import BAND, MODELS, OVERLAYS, PALETTE, SIGNAL, axis_label, figure_of, line_style, new_figure, style, wrapped
 from cevnsfit.report.zoom import narrow_window
 
 if TYPE_CHECKING:
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
     from matplotlib.path import Path
     from numpy.typing import NDArray
 
+    from cevnsfit.infer.limit import Limit
     from cevnsfit.infer.planes import Plane, PlaneAxis, Region
     from cevnsfit.report.zoom import Window
 
     Entry = tuple[Plane, Sequence[Region], str]
-    Curve = tuple[str, NDArray[np.float64]]
 
 _FILL: Final = 0.24
+_LIGHT: Final = 0.07
+_NARROW: Final = 4.0
+"""Inches; names are smaller on axes that are narrower, as in a column of a paper."""
+
+_SLOPE: Final = 12
+_STEEP: Final = 65.0
 _CURVE_STYLES: Final = ((0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 3)))
 
 
@@ -101,21 +108,68 @@ def draw_band(ax: Axes, band: Band, *, colour: str) -> list[Artist]:
     return [fill(*ends, where=shown, color=colour, alpha=0.45, linewidth=0, zorder=2.5, label=band.label)]
 
 
-def draw_curves(ax: Axes, curves: Sequence[Curve]) -> list[Artist]:
-    """Draw other results as dark grey lines and return the artists.
+def draw_curves(ax: Axes, limits: Sequence[Limit]) -> list[Artist]:
+    """Draw limits of others as lines, what they exclude (of bands: what they allow) lightly filled, and return the lines.
 
     Parameters
     ----------
     ax
-        Axes to draw on.
-    curves
-        Label and points, shape (n, 2), of each curve.
+        Axes to draw on, scales and limits set.
+    limits
+        The limits.
     """
-    artists: list[Artist] = []
-    for index, (label, points) in enumerate(curves):
-        dashes = _CURVE_STYLES[index % len(_CURVE_STYLES)]
-        artists += ax.plot(*np.asarray(points).T, color="0.35", linestyle=dashes, linewidth=1.3, zorder=3.5, label=label)
-    return artists
+    lines: list[Artist] = []
+    for index, limit in enumerate(limits):
+        colour, dashes = OVERLAYS[index % len(OVERLAYS)], _CURVE_STYLES[index % len(_CURVE_STYLES)]
+        lines += ax.plot(*limit.points.T, color=colour, linestyle=dashes, linewidth=1.4, zorder=3.5, label=limit.label)
+        if limit.kind == "band" and len(limit.pieces) == 2:
+            ax.fill(*np.concatenate([limit.pieces[0], limit.pieces[1][::-1]]).T, color=colour, alpha=_FILL, linewidth=0, zorder=1.5)
+        for piece in limit.pieces if limit.kind == "limit" else ():
+            top = ax.get_ylim()[1]
+            ends = [[piece[-1, 0], top], [piece[0, 0], top]] if is_open(piece) else []
+            ax.fill(*np.array([*piece.tolist(), *ends]).T, color=colour, alpha=_LIGHT, linewidth=0, zorder=1.5)
+    return lines
+
+
+def name_curves(ax: Axes, limits: Sequence[Limit]) -> None:
+    """Write the name of each limit along its line, where the lines and names of the others are farthest."""
+    from matplotlib.patheffects import withStroke
+
+    box, dpi = ax.get_window_extent(), figure_of(ax).dpi
+    size, points = np.array([box.width, box.height]), 11.0 if box.width > _NARROW * dpi else 8.0
+    character = 0.5 * points / 72.0 * dpi / box.width
+    lines = [_dense(ax, limit) for limit in limits]
+    seen = [line[np.all((line >= 0.0) & (line <= 1.0), axis=1)] for line in lines]
+    taken: list[NDArray[np.float64]] = []
+    for index, (limit, here) in enumerate(zip(limits, seen, strict=True)):
+        half = 0.5 * character * len(limit.label)
+        places = np.flatnonzero((here[:, 0] > half) & (here[:, 0] < 1.0 - half) & (here[:, 1] < 1.0 - 3.0 * character))[
+            :: max(1, len(here) // 80)
+        ]
+        if not len(places):
+            continue
+        others = np.concatenate([np.full((1, 2), 9.0), *taken, *(seen[k] for k in range(len(seen)) if k != index)])
+        room = [np.min(np.hypot(*(here[place] - others).T)) for place in places]
+        place = int(places[int(np.argmax(room))])
+        run = (here[min(place + _SLOPE, len(here) - 1)] - here[max(place - _SLOPE, 0)]) * size
+        angle = float(np.degrees(np.arctan2(*(run if run[0] >= 0.0 else -run)[::-1])))
+        (x, y), angle = here[place], angle if abs(angle) < _STEEP else 0.0
+        text = ax.text(x, y, limit.label, transform=ax.transAxes, ha="center", va="bottom", fontsize=points, zorder=5, clip_on=True)
+        text.set(rotation=angle, rotation_mode="anchor", color=OVERLAYS[index % len(OVERLAYS)])
+        text.set_path_effects([withStroke(linewidth=2.5, foreground="white", alpha=0.8)])
+        along = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle)) * size[0] / size[1]])
+        taken.append(here[place] + np.linspace(-half, half, 9)[:, None] * along)
+
+
+def _dense(ax: Axes, limit: Limit) -> NDArray[np.float64]:
+    """Return points along a line at equal steps of the picture, in units of the axes."""
+    parts = [np.empty((0, 2))]
+    for piece in limit.pieces:
+        shown = ax.transAxes.inverted().transform(ax.transData.transform(piece))
+        along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(shown, axis=0).T))])
+        steps = np.linspace(0.0, along[-1], int(np.clip(along[-1] / 0.01, 2, 400)))
+        parts.append(np.column_stack([np.interp(steps, along, column) for column in shown.T]))
+    return np.concatenate(parts)
 
 
 def draw_best_fit(ax: Axes, plane: Plane, *, colour: str) -> list[Artist]:
@@ -135,7 +189,7 @@ def exclusion_figure(
     entries: Sequence[Entry],
     *,
     band: Band | None = None,
-    curves: Sequence[Curve] = (),
+    curves: Sequence[Limit] = (),
     title: str | None = None,
     method: str = "profile likelihood, Wilks",
     notes: Sequence[str] = (),
@@ -156,7 +210,7 @@ def exclusion_figure(
     notes
         Further lines to print: Lagrangian, choices, references.
     ax
-        Axes to draw on, with the legend and the caveats inside and nothing else; in a new figure by default.
+        Axes to draw on, with the caveats and a legend inside, in which curves with their names beside them are not repeated; in a new figure by default.
 
     Returns
     -------
@@ -171,7 +225,8 @@ def exclusion_figure(
     results = _styled(entries)
     if ax is not None:
         with style():
-            handles = _draw_labelled(ax, results, band, curves, title)
+            named = {limit.label for limit in curves}
+            handles = [handle for handle in _draw_labelled(ax, results, band, curves, title) if handle.get_label() not in named]
             caveats = "\n".join(dict.fromkeys(wrapped(plane.caveat) for plane, _, _ in entries if plane.caveat))
             ax.legend(handles=handles, title=caveats if caveats else None, fontsize=9, title_fontproperties={"size": 9, "weight": "bold"})
         return figure_of(ax)
@@ -260,10 +315,11 @@ def _best_handles(entries: Sequence[Entry]) -> list[Artist]:
     return [Line2D([], [], color="0.25", marker=m, markersize=s, linestyle="none", label=text) for m, s, text, used in kinds if used]
 
 
-def _draw_plane(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Curve]) -> list[Artist]:
+def _draw_plane(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Limit]) -> list[Artist]:
     """Draw everything that lies in the plane and return the handles for the legend."""
     entries = [result.entry for result in results]
     handles = [_draw_result(ax, result) for result in results]
+    _frame(ax, entries[0][0])
     extra = draw_curves(ax, curves)
     if band is not None:
         extra += draw_band(ax, band, colour=BAND)
@@ -271,9 +327,10 @@ def _draw_plane(ax: Axes, results: Sequence[_Styled], band: Band | None, curves:
     return [*handles, *_level_handles(entries), *extra, *_best_handles(entries)]
 
 
-def _draw_labelled(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Curve], title: str | None) -> list[Artist]:
+def _draw_labelled(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Limit], title: str | None) -> list[Artist]:
     """Draw everything that lies in the plane with labels and title and return the handles for the legend."""
     handles, plane = _draw_plane(ax, results, band, curves), results[0].entry[0]
+    name_curves(ax, curves)
     ax.set_xlabel(axis_label(plane.x.name, plane.x.unit))
     ax.set_ylabel(axis_label(plane.y.name, plane.y.unit))
     if title is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 import sys
 from dataclasses import dataclass
 from html import escape
@@ -74,6 +76,14 @@ class ResultTable:
     def text(self, width: int | None = WIDTH) -> str:
         """Return text of some width, None for that of the terminal: words are folded, numbers stay whole."""
         return "\n".join(part if isinstance(part, str) else _drawn(part, width) for part in self.parts)
+
+    def markdown(self) -> str:
+        """Return text in Markdown: lines as those of a list, and tables with their titles."""
+        blocks = [
+            "\n".join(map(_item, group)) if key else "\n\n".join(map(_table_in_markdown, group))
+            for key, group in itertools.groupby(self.parts, lambda part: isinstance(part, str))
+        ]
+        return "\n\n".join(blocks)
 
     def _repr_html_(self) -> str:
         return "".join(f"<p>{escape(part)}</p>" if isinstance(part, str) else _html(part) for part in self.parts)
@@ -168,6 +178,24 @@ def _html(sheet: Sheet) -> str:
     lines = [(sheet.headers, "th"), *((row, "td") for row in sheet.rows)]
     rows = "".join(f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>" for cells, tag in lines)
     return f"<table><caption>{escape(sheet.title)}</caption>{rows}</table>"
+
+
+def _item(line: Any) -> str:
+    """Return a line as an item of a list, one that is indented as an inner one."""
+    return f"{'  ' if line.startswith('  ') else ''}- {_in_markdown(line)}"
+
+
+def _in_markdown(text: str) -> str:
+    """Return a line taken literally: what would be mark-up is escaped."""
+    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", text.strip())
+
+
+def _table_in_markdown(sheet: Any) -> str:
+    """Return a table of Markdown; columns of numbers are aligned to the right."""
+    marks = ["---:" if all(map(_is_number, cells)) else "---" for cells in sheet.columns]
+    lines = [map(_in_markdown, sheet.headers), marks, *(map(_in_markdown, row) for row in sheet.rows)]
+    rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"**{_in_markdown(sheet.title)}**\n\n{rows}" if sheet.title else rows
 
 
 def _numbers(cells: Sequence[str]) -> list[float] | list[str]:

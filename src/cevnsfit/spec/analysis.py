@@ -50,23 +50,107 @@ class Confidence(_Section):
 
 
 class Overlay(_Section):
-    """A curve: a CSV file with its source, a DARKCAST `.lmt` file, or one that is computed."""
+    """A limit: a CSV file with its source, a DARKCAST `.lmt` file, or one of the library."""
 
-    label: str
-    """Its name on the picture."""
+    label: str | None = None
+    """Its name on the picture; that of the library or of the file by default."""
 
     file: str | None = None
     """A file, relative to the folder of the analysis file."""
 
+    name: str | None = None
+    """A name of the library, see `cevnsfit overlays`."""
+
     computed: Literal["neutrino-trident"] | None = None
-    """The name of a curve that is computed."""
+    """The name under which the tridents of CCFR were known."""
 
     @model_validator(mode="after")
     def _is_one(self) -> Overlay:
-        if (self.file is None) == (self.computed is None):
-            message = "an overlay is either a file or computed"
+        if [self.file, self.name, self.computed].count(None) != 2:
+            message = "an overlay is either a file or computed, or has the name of one of the library"
             raise ValueError(message)
         return self
+
+    def source(self, folder: Path) -> str | Path:
+        """Return the file, those of relative paths in `folder`, or the name."""
+        return folder / self.file if self.file is not None else self.name if self.name is not None else "neutrino-trident"
+
+
+Sign = Literal[-1, 1, "both"]
+
+
+class SuperpartnerScan(_Section):
+    """A scan of superpartners and of the boson of L_mu - L_tau, as `susy-scan` makes it."""
+
+    points: Annotated[int, Field(ge=1)] = 1_000_000
+    """How many points are drawn."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the points."""
+
+    electron: str = "electron-rb-2020"
+    """Prediction of the electron's moment."""
+
+    electron_measured: str = "electron-2023"
+    """Measurement of the electron's moment."""
+
+    muon: str = "muon-2025"
+    """Prediction of the muon's moment."""
+
+    muon_measured: str = "muon-2025"
+    """Measurement of the muon's moment."""
+
+    sigmas: Annotated[float, Field(gt=0)] = 2.0
+    """Largest distance from each deviation, in standard errors."""
+
+    mu_sign: Sign = 1
+    """Sign of mu."""
+
+    m1_sign: Sign = 1
+    """Sign of M1."""
+
+    m2_sign: Sign = 1
+    """Sign of M2."""
+
+    ranges: dict[str, float | str] = Field(default_factory=dict)
+    """Where parameters are drawn that are not drawn as by default: LOW:HIGH, LOW:HIGH:log or one value."""
+
+    boson: bool = True
+    """Whether there is a boson; its ranges are those of boson_mass and boson_g."""
+
+    boson_limits: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
+    """Limits that it must pass, each as NAME or NAME:CL: all, none, names of `cevnsfit overlays`, or experiments."""
+
+    experiments: tuple[str, ...] = ()
+    """Experiments of coherent scattering whose limit belongs to all of them."""
+
+    cl: Annotated[float, Field(gt=0, lt=1)] = 0.90
+    """Confidence level of the limits of coherent scattering."""
+
+    lightest_chargino: Annotated[float, Field(ge=0)] = 100.0
+    """Points with a lighter chargino are dropped; in GeV."""
+
+    lightest_slepton: Annotated[float, Field(ge=0)] = 0.0
+    """Points with a lighter charged slepton are dropped; in GeV."""
+
+
+class PlaneRest(_Section):
+    """What limits and bands leave of the plane of mass and g, as `slice` finds it, and what results take from that."""
+
+    limits: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Limits: names of the library, see `cevnsfit overlays`, or files, relative to the folder of the analysis file."""
+
+    bands: tuple[str, ...] = ()
+    """Bands of a magnetic moment: the name of a prediction, alone or as MEASUREMENT/PREDICTION."""
+
+    masses: str = "mass=10:200:191:log"
+    """Masses at which it is printed, mass=START:STOP:COUNT[:log]."""
+
+    cl: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Confidence level of limits that are computed and of results, one degree of freedom."""
+
+    results: tuple[str, ...] = ()
+    """Labels of results that are held against what is left, one by one."""
 
 
 class AnalysisSpec(_Section):
@@ -79,7 +163,7 @@ class AnalysisSpec(_Section):
     """Title of the picture."""
 
     description: str = ""
-    """Anything the reader should know; it is not printed."""
+    """Anything the reader should know; it stands on the page of the study."""
 
     model: str
     """Signal model, see `cevnsfit models`."""
@@ -111,11 +195,17 @@ class AnalysisSpec(_Section):
     g_2: Literal["2020", "2025", "muon-2020", "muon-2025", "electron-cs-2018", "electron-rb-2020", "none"] = "2025"
     """Prediction behind the band of a g-2."""
 
-    overlays: tuple[Overlay, ...] = ()
-    """Limits of others as curves."""
+    overlays: tuple[str | Overlay, ...] = ()
+    """Limits of others: names of the library, or sections."""
 
     spectra: tuple[str, ...] = ()
     """Experiments whose data are drawn against the best fit of the Standard Model."""
+
+    slice: PlaneRest | None = None
+    """What limits and bands leave of the plane; a file with this section has a page, `study.md`."""
+
+    susy: SuperpartnerScan | None = None
+    """A scan of superpartners and of the boson; a file with this section has a page, `study.md`."""
 
     @model_validator(mode="after")
     def _has_labels_of_its_own(self) -> AnalysisSpec:

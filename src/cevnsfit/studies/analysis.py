@@ -1,51 +1,46 @@
-"""A plane of two parameters, from the scans to the pictures: what `cevnsfit scan` and an analysis file ask for, left in one folder."""
+"""A plane of two parameters, and further sections: what `cevnsfit scan` and an analysis file ask for, and its results."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from cevnsfit.core.analysis import LIGHT_MEDIATOR, Analysis
 from cevnsfit.core.errors import CevnsfitError, SpecError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.intervals import Level
-from cevnsfit.io.overlays import read_overlay
 from cevnsfit.moments.measured import latest_deviation
-from cevnsfit.physics.trident import SMALLEST_MASS, trident_limit, trident_spectrum
-from cevnsfit.report.style import save_figure
-from cevnsfit.spec.analysis import analysis_of
+from cevnsfit.spec.analysis import Overlay, analysis_of
 from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.agreement import SignalStrength, signal_strengths
-from cevnsfit.studies.exclusion import exclusion_picture, regions_of, write_tables
+from cevnsfit.studies.exclusion import regions_of
 from cevnsfit.studies.fitting import Fit, fit
 from cevnsfit.studies.grids import parse_grids
-from cevnsfit.studies.pictures import spectra
+from cevnsfit.studies.overlays import plane_limit
 from cevnsfit.studies.scan import scans
+from cevnsfit.studies.sections import remainders, rest_of, superpartners_of
 from cevnsfit.studies.setup import build_each, build_likelihood, parse_assignments, treatment, units_of
+from cevnsfit.studies.susy import susy_scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from cevnsfit.core.errors import Problem
+    from cevnsfit.infer.limit import Limit
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.exclusion import Exclusion
+    from cevnsfit.studies.sections import Remainder, RestInputs
+    from cevnsfit.studies.susy import SusyScan
+    from cevnsfit.studies.susy_inputs import SusyInputs
     from cevnsfit.studies.workers import Workers
 
-    Curve = tuple[str, NDArray[np.float64]]
     Grids = Mapping[str, NDArray[np.float64]]
-
-TRIDENT: Final = "neutrino-trident"
-"""The curve that is computed."""
-
-_TRIDENT_MODELS: Final = ("lmu-ltau", "le-lmu")
-"""Models in which the muon and its neutrino have the same charge, of modulus 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,20 +58,30 @@ class Study:
     reference
         The magnetic moment whose band is drawn, None for none.
     curves
-        Limits of others: a label with points of shape (n, 2); a row of NaN parts two pieces.
+        Limits of others.
     title
         Title of the picture, None for none.
     spectra
         Experiments whose data are drawn against the best fit of the Standard Model.
+    description
+        What the reader of the page should know.
+    rest
+        What is asked of what limits leave, None for nothing.
+    points, superpartners
+        How many superpartners are drawn, and what is asked of them, None for nothing.
     """
 
     analyses: Mapping[str, Analysis]
     grid: Grids
     levels: Sequence[Level]
     reference: Deviation | None = None
-    curves: tuple[Curve, ...] = ()
+    curves: tuple[Limit, ...] = ()
     title: str | None = None
     spectra: tuple[str, ...] = ()
+    description: str = ""
+    rest: RestInputs | None = None
+    points: int = 0
+    superpartners: SusyInputs | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,12 +98,18 @@ class StudyResult:
         A plane with its regions for each of them.
     fits
         Best fits of the experiments whose spectra are drawn.
+    remainders
+        What limits leave of the plane, alone and with a result each; empty if it was not asked for.
+    superpartners
+        Their scan, None if it was not asked for.
     """
 
     study: Study
     likelihoods: Mapping[str, Likelihood]
     planes: tuple[Exclusion, ...]
     fits: tuple[Fit, ...]
+    remainders: tuple[Remainder, ...] = ()
+    superpartners: SusyScan | None = None
 
     @property
     def signal_strengths(self) -> tuple[SignalStrength, ...]:
@@ -136,10 +147,13 @@ def read_study(path: Path) -> Study:
             at = parse_assignments([f"{name}={value}" for name, value in spec.at.items()], units)
             with source.noting(problems, "profile_signal"):
                 analyses = spec.analyses(path.parent, at, treatment(spec.model, profile_signal=spec.profile_signal))
-    curves: list[Curve] = []
+    curves: list[Limit] = []
     for n, entry in enumerate(spec.overlays if grid else ()):
         with source.noting(problems, "overlays", n):
-            curves.append((entry.label, curve_points(TRIDENT if entry.file is None else path.parent / entry.file, spec.model, grid)))
+            named = Overlay(name=entry) if isinstance(entry, str) else entry
+            curves.append(plane_limit(named.source(path.parent), spec.model, grid, named.label))
+    rest = rest_of(source, spec, path.parent, problems, grid) if grid else None
+    superpartners = superpartners_of(source, spec, path.parent, problems)
     if problems:
         raise SpecError(problems)
     return Study(
@@ -150,6 +164,10 @@ def read_study(path: Path) -> Study:
         curves=tuple(curves),
         title=spec.title,
         spectra=spectra,
+        description=spec.description,
+        rest=rest,
+        points=0 if spec.susy is None else spec.susy.points,
+        superpartners=superpartners,
     )
 
 
@@ -179,37 +197,11 @@ def run_study(study: Study, folder: Path, *, workers: Workers = None, progress: 
     likelihoods, (*_, last) = build_each(study.analyses), study.analyses.values()
     found = scans(likelihoods, study.grid, at=last.held, store=folder, workers=workers, progress=progress)
     planes = regions_of(found, study.levels, workers)
-    return StudyResult(study, likelihoods, planes, tuple(fit(build_likelihood(name, model="sm")) for name in study.spectra))
-
-
-def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> tuple[Path, ...]:
-    """Write tables and pictures of a study into `folder` and return their paths."""
-    files = [*write_tables(result.planes, folder)]
-    if not picture:
-        return tuple(files)
-    study = result.study
-    figure = exclusion_picture(result.planes, study.reference, curves=study.curves, title=study.title)
-    files.append(save_figure(figure, folder / "exclusion.png"))
-    if result.fits:
-        files.append(save_figure(spectra(result.fits), folder / "spectra.png"))
-    return tuple(files)
-
-
-def curve_points(source: Path | str, model: str, grid: Grids) -> NDArray[np.float64]:
-    """Return the points of a curve in the plane of a model, shape (n, 2).
-
-    Parameters
-    ----------
-    source
-        A file, see `read_overlay`; or the name of a curve that is computed.
-    model, grid
-        Model and grids of the plane; what is no parameter of the model has the unit "1".
-    """
-    if source != TRIDENT:
-        units, (x, y) = units_of(model), grid
-        return read_overlay(Path(source), ((x, units.get(x, "1")), (y, units.get(y, "1"))))
-    if tuple(grid) != ("mass", "g") or model not in _TRIDENT_MODELS:
-        message = f"'{source}' is a limit in (mass, g) of the models {', '.join(_TRIDENT_MODELS)}"
-        raise CevnsfitError(message)
-    mass = np.geomspace(max(grid["mass"].min(), SMALLEST_MASS), grid["mass"].max(), 201)
-    return np.column_stack([mass, trident_limit(mass, trident_spectrum())])
+    fits = tuple(fit(build_likelihood(name, model="sm")) for name in study.spectra)
+    rest = () if study.rest is None else remainders(study.rest, last.model, folder)
+    points = (
+        None
+        if study.superpartners is None
+        else susy_scan(study.points, study.superpartners, store=folder, workers=workers, progress=progress)
+    )
+    return StudyResult(study, likelihoods, planes, fits, rest, points)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from cevnsfit.infer.limit import Limit
     from cevnsfit.infer.planes import Interval, Plane, Region
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.studies.scan import Scan
@@ -171,11 +172,11 @@ def exclusion_picture(
     results: Sequence[Exclusion],
     reference: Deviation | None,
     *,
-    curves: Sequence[tuple[str, NDArray[np.float64]]] = (),
+    curves: Sequence[Limit] = (),
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """Return the planes with their regions, other limits as curves, and the band of a magnetic moment where the model has one."""
+    """Return the planes with their regions, other limits, and the band of a magnetic moment where the model has one."""
     band = None if reference is None else plane_band(results[-1].plane, reference)
     model = check_model(results[0].plane.model) if results[0].plane.model else None
     notes = [] if model is None else [model.lagrangian]

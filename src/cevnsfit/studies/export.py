@@ -18,12 +18,14 @@ from cevnsfit.io.exports import darkcast, hepdata, netcdf, root, text
 from cevnsfit.io.exports.hs3 import write_hs3
 from cevnsfit.io.exports.limits import Limits
 from cevnsfit.io.exports.simplified import write_simplified
+from cevnsfit.io.exports.slha import write_slha
 from cevnsfit.stats.likelihood import Likelihood
 from cevnsfit.studies.exclusion import regions_of
 from cevnsfit.studies.export_likelihood import RECORD, about_model, hs3, simplified, workspaces, write_workspaces
 from cevnsfit.studies.frozen import Frozen
 from cevnsfit.studies.provenance import companion, section
 from cevnsfit.studies.scan import Scan, ends_of
+from cevnsfit.studies.susy import SusyScan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +57,7 @@ OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "pyhf": ("at", "grid", "record"),
     "hs3": ("at",),
     "simplified": ("at", "grid"),
+    "slha": ("point",),
 }
 """What each format takes."""
 
@@ -63,7 +66,7 @@ _MASSES: Final = (1.0, 1000.0)
 
 @on_one_thread
 def export(  # noqa: PLR0913 (each format takes some of them)
-    what: Scan | Sequence[Scan] | Limits | Likelihood,
+    what: Scan | Sequence[Scan] | Limits | Likelihood | SusyScan,
     kind: str,
     path: str | Path,
     *,
@@ -73,15 +76,17 @@ def export(  # noqa: PLR0913 (each format takes some of them)
     at: Held = None,
     grid: Grids = None,
     record: str | None = None,
+    point: int | None = None,
 ) -> tuple[Path, ...]:
-    """Write the limits of scans, or a likelihood, in a format of other tools, and return the files.
+    """Write the limits of scans, a likelihood, or a point of superpartners in a format of other tools, and return the files.
 
     Parameters
     ----------
     what
-        A scan, several over the same axes, or limits that `io.exports.text.read_json` returns; or a likelihood.
+        A scan, several over the same axes, or limits that `io.exports.text.read_json` returns; or a likelihood; or a scan of superpartners.
     kind
-        Of limits "csv", "json", "hepdata", "root", "darkcast" or "netcdf", of a likelihood "pyhf", "hs3" or "simplified"; see docs/formats.md.
+        Of limits "csv", "json", "hepdata", "root", "darkcast" or "netcdf", of a likelihood "pyhf", "hs3" or "simplified", of superpartners "slha"; see
+        docs/formats.md.
     path
         The file; a folder for "hepdata" and "darkcast". That of a likelihood ends in .json, or is a folder.
     cl, dof
@@ -94,6 +99,8 @@ def export(  # noqa: PLR0913 (each format takes some of them)
         pyhf: one nonlinear parameter and its values, for a patchset; simplified: {"mass": (smallest, largest)}, 1 to 1000 MeV by default.
     record
         INSPIRE identifier of the paper, for a patchset.
+    point
+        slha: which of the kept points, from 0.
 
     Raises
     ------
@@ -109,10 +116,12 @@ def export(  # noqa: PLR0913 (each format takes some of them)
     >>> cf.export(likelihood, "pyhf", "likelihood.json", at={"mass": 20.0})  # doctest: +SKIP
     >>> cf.export(cf.open("out/"), "hepdata", "submission", cl=[0.90, 0.95])  # doctest: +SKIP
     """
-    scans = () if isinstance(what, Likelihood | Limits) else _scans(what)
-    options = {"cl": cl, "dof": dof, "attach": attach, "at": at, "grid": grid, "record": record}
+    scans = () if isinstance(what, Likelihood | Limits | SusyScan) else _scans(what)
+    options = {"cl": cl, "dof": dof, "attach": attach, "at": at, "grid": grid, "record": record, "point": point}
     _check(what, kind, [name for name, value in options.items() if value is not None])
     place = Path(path)
+    if isinstance(what, SusyScan):
+        return _write_point(what, place, point)
     if isinstance(what, Likelihood):
         return _write_likelihood(what, kind, place, at, grid, record)
     limits = what if isinstance(what, Limits) else limits_of(scans, levels_at(cl, 2 if dof is None else dof))
@@ -130,13 +139,13 @@ def _scans(what: object) -> tuple[Scan, ...]:
 
 def _check(what: object, kind: str, options: Sequence[str]) -> None:
     """Raise CevnsfitError unless a kind is a format of what is exported and takes the options."""
-    of_limits = not isinstance(what, Likelihood)
-    known = [name for name in OPTIONS if (name in writers()) == of_limits]
+    family = "superpartners" if isinstance(what, SusyScan) else "likelihoods" if isinstance(what, Likelihood) else "limits"
+    known = [name for name in OPTIONS if _family(name) == family]
     if kind not in OPTIONS:
         name = "format"
         raise UnknownNameError(name, kind, known)
     if kind not in known:
-        message = f"{kind} is a format of {'likelihoods' if of_limits else 'limits'}; here it is one of {', '.join(known)}"
+        message = f"{kind} is a format of {_family(kind)}; here it is one of {', '.join(known)}"
         raise CevnsfitError(message)
     taken = [name for name in OPTIONS[kind] if not isinstance(what, Limits) or name == "attach"]
     unknown = [name for name in options if name not in taken]
@@ -144,6 +153,18 @@ def _check(what: object, kind: str, options: Sequence[str]) -> None:
         made = " of limits that were exported already" if isinstance(what, Limits) else ""
         message = f"{kind}{made} takes no {', '.join(unknown)} (it takes {', '.join(taken) if taken else 'no options'})"
         raise CevnsfitError(message)
+
+
+def _family(kind: str) -> str:
+    """Return what a format is for."""
+    return "limits" if kind in writers() else "superpartners" if kind == "slha" else "likelihoods"
+
+
+def _write_point(scan: SusyScan, path: Path, point: int | None) -> tuple[Path, ...]:
+    if point is None or not 0 <= point < scan.kept:
+        message = f"slha needs one of the {scan.kept} kept points, from 0, got {point}"
+        raise CevnsfitError(message)
+    return (write_slha(path, scan.columns, point),)
 
 
 def _write_limits(limits: Limits, kind: str, path: Path, attach: Sequence[Path]) -> tuple[Path, ...]:

@@ -5,20 +5,35 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from cevnsfit.report.tables import Sheet
+import numpy as np
+
+from cevnsfit.moments.ranges import UNITS
+from cevnsfit.moments.sleptons import CODES
+from cevnsfit.report.tables import Sheet, format_intervals
+from cevnsfit.studies.sleptons import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cevnsfit.core.parameters import Parameter
+    from cevnsfit.infer.limit import Limit
     from cevnsfit.moments.bands import MomentBand
     from cevnsfit.moments.measured import Deviation
-    from cevnsfit.moments.sleptons import SusyScan
     from cevnsfit.physics.interactions.terms import SignalModel
     from cevnsfit.spec.load import Experiment
+    from cevnsfit.studies.overlays import KnownLimit
+    from cevnsfit.studies.sections import Remainder
+    from cevnsfit.studies.sleptons import Statement
+    from cevnsfit.studies.slice import Slice
+    from cevnsfit.studies.susy import SusyScan
     from cevnsfit.studies.validate import Check
 
     Parts = Iterator[str | Sheet]
+
+_MASSES: Final = 12
+"""About how many masses are shown."""
+
+_LEFT: Final = "kept (both moments, with some boson that passes if there is one) and left (neutral LSP, not excluded by the LHC at 95 % CL, no late decay)"
 
 _STRONGEST: Final = 6
 """Pairs of columns whose correlations are said; all are in the JSON."""
@@ -162,6 +177,63 @@ def checks(found: Sequence[Check]) -> Parts:
     yield f"{sum(check.passed for check in found)} of {len(found)} checks agree within their tolerance"
 
 
+# --- limits of others --------------------------------------------------------------------------------------------------------------
+
+
+def known_limits(several: Sequence[KnownLimit]) -> Parts:
+    """Yield one row for each limit of the library."""
+    rows = [(each.name, each.title, each.kind, ", ".join(each.models), each.level) for each in several]
+    yield Sheet("Limits and bands", ("name", "title", "kind", "models", "level"), rows)
+
+
+def limit(one: Limit) -> Parts:
+    """Yield where a limit comes from, and what it excludes."""
+    yield f"{one.label}: {one.kind}{f', {one.level}' if one.level else ''}{f', {one.model}' if one.model else ''}"
+    yield from (f"  {key}: {text}" for key in ("source", "normalisation", "made") if (text := getattr(one, key)))
+    masses = np.unique(one.points[~np.isnan(one.points[:, 0]), 0])
+    shown = masses[np.unique(np.linspace(0, len(masses) - 1, min(len(masses), _MASSES)).round().astype(int))] if len(masses) else masses
+    if one.kind != "line":
+        rows = [(f"{mass:.4g}", format_intervals(one.excluded(float(mass)))) for mass in shown]
+        yield Sheet("Excluded couplings", ("mass [MeV]", "excluded"), rows)
+
+
+def plane_slice(found: Slice) -> Parts:
+    """Yield what limits and bands leave of a plane."""
+    for one in found.limits:
+        yield f"{one.kind} {one.called}: {one.label}{f', {one.level}' if one.level else ''}"
+    if found.coupling is None or found.reached is None or found.coupling_closed_by is None:
+        yield "nothing is left"
+        return
+    for (low, high), (below, above) in zip(found.masses, found.masses_closed_by, strict=True):
+        yield f"mass {low:.4g} to {high:.4g} MeV (closed by {' + '.join(below)}; {' + '.join(above)})"
+    names = [" + ".join(ends) if ends else "nothing" for ends in found.coupling_closed_by]
+    yield "g {:.4g} (at {:.4g} MeV, {}) to {:.4g} (at {:.4g} MeV, {})".format(
+        *(part for each in zip(found.coupling, found.reached, names, strict=True) for part in each)
+    )
+    step = max(1, len(found.columns) // _MASSES)
+    rows = [(f"{column.mass:.4g}", format_intervals(column.allowed)) for column in found.columns[::step]]
+    yield Sheet("What is left", ("mass [MeV]", "g"), rows)
+
+
+def remainders(several: Sequence[Remainder]) -> Parts:
+    """Yield what limits and bands leave, and what each result takes from that."""
+    first, *others = several
+    yield from plane_slice(first.left)
+    if not others:
+        return
+    rows = [
+        (
+            one.result,
+            "unbounded" if math.isnan(one.removed) else f"{100 * one.removed:.3g} %",
+            ", ".join(f"{low:.4g} to {high:.4g}" for low, high in one.left.masses) or "none",
+            "none" if one.left.coupling is None else "{:.4g} to {:.4g}".format(*one.left.coupling),
+        )
+        for one in others
+    ]
+    headers = ("result", "excludes of the area in (ln mass, g)", "mass then left [MeV]", "g then left")
+    yield Sheet(f"What each result takes from it ({others[0].left.limits[-1].level})", headers, rows)
+
+
 # --- magnetic moments --------------------------------------------------------------------------------------------------------------
 
 
@@ -178,19 +250,86 @@ def _deviation(found: Deviation) -> str:
 
 
 def sleptons(scan: SusyScan) -> Parts:
-    """Yield how many points explain both moments, and where they lie."""
-    for found in (scan.electron, scan.muon):
-        yield f"{_deviation(found)}  ({found.measured} - {found.predicted})"
-    yield f"{scan.kept} of {scan.tried} points ({scan.physical} physical) are within {scan.sigmas:g} sigma of both"
+    """Yield how many points explain both moments, what decides that, and where they lie."""
+    sigmas = scan.draw.sigmas
+    for found in scan.deviations.values():
+        yield f"{_deviation(found)}  ({found.measured} - {found.predicted}), {abs(found.value) / found.error:.1f} sigma from 0"
+    if all(scan.compatible.values()):
+        yield f"both deviations are compatible with 0 within {sigmas:g} sigma: neither superpartners nor a boson are needed"
+    yield f"{scan.physical} of {scan.tried} points are physical, {scan.electron_explained} explain the electron within {sigmas:g} sigma"
+    yield f"{scan.kept_without_boson} explain both moments by sleptons alone"
+    yield from _bosons(scan)
     if scan.kept == 0:
         return
+    yield from statements(summary(scan))
     names, matrix = list(scan.columns), scan.correlations
     rows = [
-        (name, *(f"{value:.4g}" for value in ends.values()), *(f"{matrix[index, names.index(a)]:+.3f}" for a in ("a_e", "a_mu")))
+        (_headed(name), *(f"{value:.4g}" for value in ends.values()), *(_rank(matrix[index, names.index(a)]) for a in ("a_e", "a_mu")))
         for index, (name, ends) in enumerate(scan.ranges.items())
+        if name not in (*CODES, "drawn", "lhc_analysis", "lhc_fewer_muons")
     ]
-    yield Sheet("kept points (masses in GeV)", ("name", "min", "median", "max", "rank corr. a_e", "rank corr. a_mu"), rows)
+    yield Sheet("kept points", ("name", "min", "median", "max", "rank corr. a_e", "rank corr. a_mu"), rows)
+    for title, codes in CODES.items():
+        yield f"{title}: {_shares({kind: float((scan.columns[title] == code).mean()) for code, kind in enumerate(codes)})}"
+    yield from _fates(scan)
     pairs = [(matrix[i, j], first, second) for i, first in enumerate(names) for j, second in enumerate(names[:i])]
     strongest = sorted((pair for pair in pairs if abs(pair[0]) > 0.0), key=lambda pair: -abs(pair[0]))[:_STRONGEST]
     if strongest:
         yield "strongest rank correlations: " + ", ".join(f"{b} with {a} {r:+.2f}" for r, a, b in strongest)
+
+
+def statements(several: Sequence[Statement]) -> Parts:
+    """Yield the ends of what is left, one row for each statement and one column for each sample of points."""
+    samples = list(several[0].values)
+    rows = [
+        (f"{one.quantity}{'' if one.unit == '1' else f' [{one.unit}]'}", *(_ends(one.values.get(sample, ())) for sample in samples))
+        for one in several
+    ]
+    yield Sheet(f"The ends of both: {_LEFT}", ("statement", *samples), rows)
+
+
+def _ends(values: Sequence[float]) -> str:
+    return " to ".join(f"{value:.4g}" if value < 1e4 else f"{value:.0f}" for value in values) if values else "-"
+
+
+def _rank(correlation: float) -> str:
+    return "-" if math.isnan(correlation) else f"{correlation:+.3f}"
+
+
+def _headed(name: str) -> str:
+    return f"{name} [{UNITS[name]}]" if name in UNITS else name
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items() if share)
+
+
+def _fates(scan: SusyScan) -> Iterator[str]:
+    """Yield what the LHC and the early universe leave of the kept points."""
+    lhc, bbn = scan.lhc, scan.bbn
+    if lhc is None or bbn is None:
+        return
+    excluded, by = f"{100 * lhc['excluded']:.1f} %", _shares(lhc["by_analysis"])
+    yield f"LHC at 95 % CL: {100 * lhc['tested']:.1f} % tested, {excluded} excluded{f' ({by})' if by else ''}; the others are not tested"
+    yield f"B'-ino lightest: {100 * bbn['relevant']:.1f} % with a lifetime of the next one, {100 * bbn['excluded']:.1f} % above {bbn['longest']:g} s"
+    yield f"{scan.kept_alive} kept points are alive: lightest superpartner neutral, not excluded, no late decays"
+
+
+def _bosons(scan: SusyScan) -> Iterator[str]:
+    """Yield what bosons there may be, and how many points they let explain both moments."""
+    window = scan.draw.window
+    if window is None:
+        return
+    limits = ", ".join(
+        f"{limit.name} ({limit.about.partition(';')[0] if limit.cl is None else f'{100 * limit.cl:g} % CL'})" for limit in window.limits
+    )
+    yield f"boson of L_mu - L_tau: mass {window.mass} MeV, g {window.g}; limits: {limits if limits else 'none'}"
+    largest = window.largest
+    if largest is None:
+        yield "no boson passes"
+    else:
+        decide = " and ".join(largest.decided_by) if largest.decided_by else "the ranges"
+        yield f"largest moment of the muon {largest.value:.3g} at {largest.mass:.3g} MeV, g = {largest.g:.3g}, decided by {decide}"
+    yield f"{scan.kept} explain both moments with some boson that passes, {scan.kept_drawn} with the one that was drawn"
+    with_limits, alone = ("none" if math.isnan(x) else f"{x:.3g}" for x in (scan.smallest_hierarchy, scan.smallest_hierarchy_ranges))
+    yield f"smallest m_smuon/m_selectron: {with_limits} with the limits, {alone} with the ranges alone"

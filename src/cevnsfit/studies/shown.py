@@ -30,6 +30,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "Fit": "texts:fit",
     "Goodness": "texts:goodness",
     "Intervals": "texts:intervals",
+    "Limit": "listings:limit",
     "MomentBand": "listings:moment_band",
     "Posterior": "texts:posterior",
     "Ranking": "texts:ranking",
@@ -37,6 +38,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "Rates": "texts:rates",
     "Scan": "texts:scanned",
     "SignalModel": "listings:model",
+    "Slice": "listings:plane_slice",
     "SusyScan": "listings:sleptons",
     "ToyRegion": "texts:toy_region",
     "WhatIf": "texts:whatif",
@@ -47,8 +49,11 @@ _LISTS: Final[Mapping[str, str]] = {
     "Check": "listings:checks",
     "Experiment": "listings:experiments",
     "Forecast": "texts:forecasts",
+    "KnownLimit": "listings:known_limits",
+    "Remainder": "listings:remainders",
     "SignalModel": "listings:models",
     "SignalStrength": "texts:strengths",
+    "Statement": "listings:statements",
 }
 """The function that yields those of several, of a class of which they are rows of one table."""
 
@@ -56,6 +61,7 @@ _PICTURES: Final[Mapping[str, str]] = {
     "CoverageStudy": "coverage:coverage_picture",
     "Posterior": "posterior:posterior_picture",
     "Ranking": "pictures:ranking",
+    "SusyScan": "sleptons:sleptons",
     "WhatIf": "whatif:whatif_picture",
 }
 """The function that returns the picture of one result; with an argument `ax` where one pair of axes is enough."""

@@ -11,7 +11,7 @@ from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.io.exports.hs3 import read_hs3
 from cevnsfit.io.exports.workspace import read_workspace
-from cevnsfit.io.layouts import POSTERIOR, SCAN, TOYS, read_toys
+from cevnsfit.io.layouts import POSTERIOR, SCAN, SUSY, TOYS, read_toys
 from cevnsfit.io.store import store_exists
 from cevnsfit.spec.workspaces import MAX_BYTES
 from cevnsfit.studies.scan import stored_scans
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.posterior import Posterior
     from cevnsfit.studies.scan import Scan
+    from cevnsfit.studies.susy import SusyScan
 
 _VERBS: Final = {
     "feldman-cousins": "intervals",
@@ -33,19 +34,20 @@ _VERBS: Final = {
 """The verb that keeps pseudo-experiments of each method."""
 
 
-def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior:
-    """Return a stored result again: a scan with its likelihood, which is built from the files that it names, or a posterior.
+def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | SusyScan:
+    """Return a stored result again: a scan with its likelihood, which is built from the files that it names, a posterior, or points of superpartners.
 
     Parameters
     ----------
     folder
-        The `store` of a scan or a posterior, or the folder of the command `scan`, `run` or `posterior`; the scan where it holds both.
+        The `store` of a result, or the folder of the command `scan`, `run`, `posterior` or `susy-scan`; the scan where it holds several.
     plane
         Label of one plane of several; by default the last one of a combination of experiments, or the last one.
 
     Returns
     -------
-    The finished scan; or the posterior, of the blocks that all ensembles have, with its default parameter of interest and intervals at 90 %.
+    The finished scan; or the posterior, of the blocks that all ensembles have, with its default parameter of interest and intervals at 90 %; or the
+    points of superpartners, of the chunks that are finished.
 
     Raises
     ------
@@ -65,6 +67,10 @@ def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior:
             from cevnsfit.studies.posterior import stored_posterior
 
             return stored_posterior(place)
+        if plane is None and store_exists(place, SUSY):
+            from cevnsfit.studies.susy import stored_susy_scan
+
+            return stored_susy_scan(place)
         raise ResultError(_instead(place))
     scans = {scan.plane.label: scan for scan in stored_scans(place)}
     if plane is None:

@@ -210,14 +210,17 @@ def test_every_error_has_its_line_and_field(refused: Callable[..., str], here: P
     assert "analysis.yaml:3: model: unknown model 'b-ll'; did you mean b-l" in message
     message = refused("run", write(here, RADII.replace('grid: ["r_n_cs=3:9:5", "r_n_i=3:9:5"]\n', "")), "-o", "out")
     assert "neutron-radii needs two --grid" in message
-    message = refused("run", write(here, ELECTRONS + "overlays: [{label: a, computed: neutrino-trident}]\n"), "-o", "out")
-    assert "analysis.yaml:7: overlays.0: 'neutrino-trident' is a limit in (mass, g) of the models lmu-ltau, le-lmu" in message
+    text = ELECTRONS.replace("b-l", "le-ltau") + "overlays: [{label: a, computed: neutrino-trident}]\n"
+    message = refused("run", write(here, text), "-o", "out")
+    assert "analysis.yaml:7: overlays.0: 'neutrino-trident' is a limit in (mass, g) of the models universal, b-l," in message
     assert not (here / "out").exists()
 
 
 def test_overlays_of_the_command_line_are_checked(refused: Callable[..., str], here: Path) -> None:
     scan = ("scan", CSI, "-m", "lmu-ltau", "-o", here / "out", "--overlay")
-    assert "should read LABEL=FILE or LABEL=neutrino-trident" in refused(*scan, "limit.csv")
+    assert "should read NAME, FILE, LABEL=NAME or LABEL=FILE" in refused(*scan, "a=")
+    assert "unknown overlay 'ccfr'; did you mean ccfr-trident" in refused(*scan, "ccfr")
+    assert "is a limit in (mass, g) of the models b-l; for lmu-ltau" in refused(*scan, "cms")
     assert "no such file" in refused(*scan, "a=none.csv")
     assert not (here / "out").exists()
 

@@ -57,7 +57,7 @@ def test_its_comments_are_fields_that_are_read(command: Callable[..., Result], s
     first = next(iter(study.analyses.values()))
     assert (first.held, first.floating, first.electrons, first.allow_overlap) == ({"loop_sign": -1.0}, ("slepton_log",), True, True)
     assert first.overrides == (("source.distance", "19.3 m"),)
-    assert [label for label, _ in study.curves] == ["CCFR tridents, 95 % CL"]
+    assert [limit.label for limit in study.curves] == ["CCFR tridents", "Borexino 7Be"]
 
 
 def test_init_overwrites_nothing(command: Callable[..., Result], refused: Callable[..., str], tmp_path: Path) -> None:

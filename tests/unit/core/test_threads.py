@@ -72,7 +72,7 @@ class Looked(Exception):  # noqa: N818
 
 
 def arguments(verb: Callable[..., object]) -> tuple[list[Probe], dict[str, Probe]]:
-    needed = [p for p in inspect.signature(verb).parameters.values() if p.default is p.empty]
+    needed = [p for place, p in enumerate(inspect.signature(verb).parameters.values()) if place == 0 or p.default is p.empty]
     grids = {"mass": Probe(), "g": Probe()} if any(p.kind is p.VAR_KEYWORD for p in needed) else {}
     places = [p.name for p in needed if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL}]
     positional = [LikelihoodProbe() if name == "likelihood" else Probe() for name in places]

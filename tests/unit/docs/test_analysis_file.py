@@ -30,9 +30,9 @@ def page(project_root: Path) -> str:
 def rows() -> Iterator[tuple[str, str, str, str]]:
     """Yield name, type, default and meaning of each field, in the order of the classes."""
     schema = AnalysisSpec.model_json_schema()
-    for section in (schema, *(schema["$defs"][name] for name in ("ResultSpec", "Confidence", "Overlay"))):
+    for section in (schema, *(schema["$defs"][name] for name in ("ResultSpec", "Confidence", "Overlay", "PlaneRest", "SuperpartnerScan"))):
         for name, field in section["properties"].items():
-            default = "required" if name in section["required"] else in_words(field.get("default"))
+            default = "required" if name in section.get("required", ()) else in_words(field.get("default"))
             yield name, kind(field), default, field["description"]
 
 
@@ -45,16 +45,17 @@ def in_words(default: object) -> str:
 def kind(field: dict[str, Any]) -> str:
     """Return the type of a field as the page calls it."""
     if "anyOf" in field:
-        return " or ".join(kind(part) for part in field["anyOf"] if part["type"] not in {"null", "integer"})
+        return " or ".join(kind(part) for part in field["anyOf"] if part.get("type") not in {"null", "integer"})
     if "enum" in field or "const" in field:
         return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
     if "prefixItems" in field:
         return "two texts"
-    if field["type"] == "array":
-        return f"list of {'sections' if '$ref' in field['items'] else kind(field['items']) + 's'}"
-    if field["type"] == "object":
+    if field.get("type") == "array":
+        return f"list of {' or '.join('sections' if '$ref' in part else kind(part) + 's' for part in field['items'].get('anyOf', [field['items']]))}"
+    if field.get("type") == "object":
         return f"mapping to {kind(field['additionalProperties'])}"
-    return {"string": "text", "boolean": "true or false"}.get(field["type"], field["type"])
+    name = field.get("type", "section")
+    return {"string": "text", "boolean": "true or false"}.get(name, name)
 
 
 def test_each_field_is_on_the_page_with_its_type_and_default(page: str) -> None:
@@ -63,11 +64,22 @@ def test_each_field_is_on_the_page_with_its_type_and_default(page: str) -> None:
 
 
 def test_each_option_of_scan_is_on_the_page_and_no_other(page: str) -> None:
-    scan = typer.main.get_command(app).commands["scan"]  # type: ignore[attr-defined]
-    options = {name for parameter in scan.params for name in parameter.opts if name.startswith("-")}
+    options = options_of("scan")
     named = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", " ".join(re.findall(r"`([^`]*)`", page))))
     assert options - WHERE - named <= {"-m"}
-    assert named <= options
+    assert named <= options | options_of("slice") | options_of("susy-scan")
+
+
+def test_each_option_of_a_section_is_on_the_page(page: str) -> None:
+    for name, elsewhere in (("slice", {"--model", "-m"}), ("susy-scan", {"--mass", "-n"})):
+        (section,) = re.findall(rf"### `{name.removesuffix('-scan')}`\n(.*?)(?=\n##)", page, re.DOTALL)
+        named = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", section))
+        assert options_of(name) - WHERE - elsewhere == named
+
+
+def options_of(name: str) -> set[str]:
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    return {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
 
 
 def test_the_example_is_read(page: str, tmp_path: Path) -> None:

@@ -49,6 +49,12 @@ def test_commands_print_what_the_page_says(page: str, folder: Path, check_comman
     assert check_commands(page) == ["experiments", "fit", "experiments", "fit"]
 
 
+def test_ccm120_of_the_study_of_both_moments_is_that_of_the_page(page: str, project_root: Path) -> None:
+    files = {name: text for name, text in FILE.findall(page) if name.startswith("ccm-120/")}
+    assert len(files) == 2
+    assert all((project_root / "analyses" / name).read_text(encoding="utf-8") == text for name, text in files.items())
+
+
 @pytest.mark.usefixtures("folder")
 def test_the_fit_of_ccm120_has_the_published_excess(page: str) -> None:
     """16.5 +- 338.9 events (arXiv:2105.14020)."""

@@ -23,7 +23,7 @@ INFO = '{"columns": [{"name": "m", "unit": "GeV"}, {"name": "xsec", "unit": "pb"
 
 def folder(path: Path, content: str) -> Path:
     (path / "limits").mkdir()
-    (path / "limits" / f"{MAP.key}.txt").write_text(f"txName: TSlepSlep\naxes: [[x, y], [x, y]]\n{content}", encoding="utf-8")
+    (path / MAP.key).write_text(f"txName: TSlepSlep\naxes: [[x, y], [x, y]]\n{content}", encoding="utf-8")
     return path
 
 

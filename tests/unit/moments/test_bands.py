@@ -82,7 +82,7 @@ def test_bad_input_is_named() -> None:
 def test_a_written_band_is_an_overlay(tmp_path: Path) -> None:
     reference = latest_deviation("muon-2020")
     assert reference is not None
-    points = read_overlay(write_band(tmp_path / "band.csv", band_of(reference, MASS, "vector", 2.0)))
+    points = read_overlay(write_band(tmp_path / "band.csv", band_of(reference, MASS, "vector", 2.0))).points
     low, high = moment_band(reference, MASS)
     np.testing.assert_allclose(points[:9], np.column_stack([MASS, low]), rtol=1e-9)
     np.testing.assert_allclose(points[10:], np.column_stack([MASS, high]), rtol=1e-9)

@@ -11,8 +11,9 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import PathPatch
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_curves, draw_exclusion, exclusion_figure
-from cevnsfit.report.style import new_figure, save_figure
+from cevnsfit.infer.limit import Limit
+from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_curves, draw_exclusion, exclusion_figure, name_curves
+from cevnsfit.report.style import BAND, OVERLAYS, PALETTE, new_figure, save_figure
 from cevnsfit.report.zoom import narrow_window
 
 if TYPE_CHECKING:
@@ -86,11 +87,42 @@ def test_an_upright_band_lies_along_the_second_parameter(ax: Axes) -> None:
 
 def test_curves_have_styles_of_their_own(ax: Axes) -> None:
     points = np.array([[1.0, 1e-3], [10.0, 2e-3]])
-    first, second = draw_curves(ax, [("CCFR", points), ("Borexino", 2.0 * points)])
+    first, second = draw_curves(ax, [Limit("CCFR", points), Limit("Borexino", 2.0 * points)])
     assert (first.get_label(), second.get_label()) == ("CCFR", "Borexino")
     assert first.get_linestyle() == second.get_linestyle() == "--"
     assert first._dash_pattern != second._dash_pattern
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), points)
+
+
+def test_what_a_limit_excludes_is_filled_on_its_side(ax: Axes) -> None:
+    ax.set(xscale="log", yscale="log", xlim=(1.0, 100.0), ylim=(1e-5, 1e-1))
+    line, island = np.array([[1.0, 1e-3], [10.0, 2e-3]]), np.array([[1.0, 1e-4], [10.0, 1e-4], [10.0, 2e-4], [1.0, 1e-4]])
+    band = np.array([[1.0, 1e-4], [9.0, 1e-4], [np.nan, np.nan], [1.0, 3e-4], [9.0, 3e-4]])
+    draw_curves(ax, [Limit("above", line), Limit("inside", island), Limit("between", band, "band"), Limit("neither", line, "line")])
+    heights = [(patch.get_xy()[:, 1].min(), patch.get_xy()[:, 1].max()) for patch in ax.patches]
+    assert heights == [(1e-3, 1e-1), (1e-4, 2e-4), (1e-4, 3e-4)]
+    assert len({patch.get_facecolor() for patch in ax.patches}) == 3
+
+
+def test_the_colours_of_limits_are_not_those_of_results() -> None:
+    assert not {*OVERLAYS} & {*PALETTE[:-1], BAND}
+
+
+def test_each_limit_is_named_in_the_plane_away_from_the_others(ax: Axes) -> None:
+    ax.set(xscale="log", yscale="log", xlim=(1.0, 100.0), ylim=(1e-5, 1e-1))
+    flat = np.array([[1.0, 1e-3], [100.0, 1e-3]])
+    limits = [
+        Limit("one", flat),
+        Limit("two", flat * [1.0, 10.0]),
+        Limit("outside", flat * [1.0, 1e3]),
+        Limit("steep", np.array([[5.0, 1e-6], [5.0001, 1.0]])),
+    ]
+    name_curves(ax, limits)
+    found = {text.get_text(): text for text in ax.texts}
+    assert set(found) == {"one", "two", "steep"}
+    assert found["one"].get_position()[1] == pytest.approx(0.5)
+    assert found["two"].get_position()[1] == pytest.approx(0.75)
+    assert found["steep"].get_rotation() == 0.0
 
 
 @pytest.mark.parametrize(("g", "marker", "height"), [(7e-4, "*", 7e-4), (0.0, "v", 1e-5), (0.5, "^", 0.1)])
@@ -189,7 +221,7 @@ def test_files_are_written(tmp_path: Path, plane: Plane, regions: list[Region], 
 def test_texts_neither_overlap_nor_leave_the_figure(plane: Plane, regions: list[Region]) -> None:
     single = replace(plane, experiments=("coherent-csi-2021",), best={"mass": 30.0, "g": 0.0})
     points = np.array([[1.0, 1e-3], [1e3, 2e-3]])
-    curves = [(f"published limit number {index} (2020)", points) for index in range(6)]
+    curves = [Limit(f"published limit number {index} (2020)", points) for index in range(6)]
     figure = exclusion_figure([(plane, regions, "CsI + LAr"), (single, regions, "CsI")], curves=curves, notes=["a note " * 40])
     figure.canvas.draw()
     legend = figure.subfigs[1].legends[0].get_window_extent()

@@ -12,7 +12,8 @@ from cevnsfit.core.errors import SpecError
 from cevnsfit.physics.trident import trident_limit, trident_spectrum
 from cevnsfit.spec.analysis import analysis_of
 from cevnsfit.spec.yaml_source import read_yaml
-from cevnsfit.studies.analysis import read_study, run_study, write_study
+from cevnsfit.studies.analysis import read_study, run_study
+from cevnsfit.studies.page import write_study
 from cevnsfit.studies.setup import build_each
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def test_a_run_leaves_tables_and_pictures(tmp_path: Path) -> None:
     assert [entry.plane.label for entry in result.planes] == ["CsI", "projection"]
     assert "Asimov" in result.planes[1].plane.caveat
     assert len(result.signal_strengths) == 1
-    np.testing.assert_array_equal(result.study.curves[0][1], [[200.0, 0.01], [1000.0, 0.05]])
-    ends = result.study.curves[1][1][[0, -1]]
+    np.testing.assert_array_equal(result.study.curves[0].points, [[200.0, 0.01], [1000.0, 0.05]])
+    ends = result.study.curves[1].points[[0, -1]]
     np.testing.assert_allclose(ends[:, 0], [200.0, 1000.0])
     np.testing.assert_allclose(ends[:, 1], trident_limit(ends[:, 0], trident_spectrum()))
     again = run_study(read_study(tmp_path / "analysis.yaml"), tmp_path / "out")
@@ -104,7 +105,7 @@ def test_an_overlay_of_another_plane_is_named(tmp_path: Path) -> None:
 
 def test_tridents_bound_the_models_of_the_muon_number_only(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="lmu-ltau, le-lmu"):
-        read_study(write(tmp_path, SMALL.replace("model: lmu-ltau", "model: b-l")))
+        read_study(write(tmp_path, SMALL.replace("model: lmu-ltau", "model: le-ltau")))
 
 
 def test_an_overlay_is_a_file_or_computed(tmp_path: Path) -> None:

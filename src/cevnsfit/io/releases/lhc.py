@@ -111,13 +111,18 @@ class LimitMap:
     topology: str
 
     @property
-    def key(self) -> str:
+    def name(self) -> str:
         """Return the name of the table."""
         return f"{self.analysis}.{self.topology}"
 
+    @property
+    def key(self) -> str:
+        """Return the path of the file."""
+        return f"limits/{self.name}.txt"
+
     def read(self, source: Path) -> NDArray[np.float64]:
         """Return the masses of both chains in GeV and the limit in fb, shape (rows, columns); SpecError with the first problems."""
-        path = source / "limits" / f"{self.key}.txt"
+        path = source / self.key
         content = read_bytes(path, LARGEST_FILE, "expected the limits of one topology").decode("utf-8", errors="replace")
         rows: list[tuple[int, list[float] | None]] = []
         inside = False
@@ -146,7 +151,7 @@ class LimitMap:
         return (
             f"Upper limits on cross sections at 13 TeV, 95 % confidence level: {_FINAL_STATES[self.topology][1]}.",
             f"source: {publication}; {figures[self.topology]}, from HEPData through a public database (2024)",
-            *_REMARKS.get(self.key, ()),
+            *_REMARKS.get(self.name, ()),
         )
 
 
@@ -175,18 +180,23 @@ class CrossSections:
 
     Attributes
     ----------
-    key
-        Name of both files, and of the table.
+    name
+        Of both files.
     process
         In words.
     """
 
-    key: str
+    name: str
     process: str
+
+    @property
+    def key(self) -> str:
+        """Return the path of the file with the units."""
+        return f"cross-sections/{self.name}.info"
 
     def read(self, source: Path) -> NDArray[np.float64]:
         """Return masses in GeV, cross sections and their larger error in fb, shape (rows, 3); SpecError where units are not known."""
-        path = source / "cross-sections" / f"{self.key}.info"
+        path = source / self.key
         about = read_bytes(path, LARGEST_FILE, "expected the units of the columns").decode("utf-8", errors="replace")
         try:
             units = {column["name"]: column["unit"] for column in json.loads(about)["columns"]}
@@ -200,7 +210,7 @@ class CrossSections:
                 "should list columns with name and unit: a mass [GeV], a cross section [fb] or [pb], errors [%] or as the cross section"
             )
             raise SpecError([Problem(str(path), None, "columns", message)]) from None
-        rows = ReleasedFile(f"cross-sections/{self.key}.csv", tuple(units), lowest=-100.0).read(source)
+        rows = ReleasedFile(f"cross-sections/{self.name}.csv", tuple(units), lowest=-100.0).read(source)
         sizes = [abs(rows[:, 2 + k]) * (rows[:, 1] / 100.0 if kind else 1.0) for k, kind in enumerate(kinds)]
         return np.stack([rows[:, 0] * mass_scale, rows[:, 1] * scale, np.max(sizes, axis=0) * scale], axis=1)
 
@@ -236,12 +246,12 @@ def _tables(files: Arrays) -> dict[str, Table]:
         names = _FINAL_STATES[entry.topology][0]
         half = len(names)
         alike = np.all(rows[:, :half] == rows[:, half:-1], axis=1)
-        tables[f"{entry.key}.csv"] = Table(entry.about(), _columns(rows[alike][:, [*range(half), -1]], names))
+        tables[f"{entry.name}.csv"] = Table(entry.about(), _columns(rows[alike][:, [*range(half), -1]], names))
         if not alike.all():
             # N2 first, C1 half way between it and the lightest one
             apart = rows[~alike][:, [2, 0, 1, -1]]
             about = (*entry.about(), "Higgsinos: the mass of C1 lies half way between those of both neutralinos.")
-            tables[f"{entry.key}-higgsino.csv"] = Table(about, _columns(apart, ("chargino", "neutralino2", "neutralino")))
+            tables[f"{entry.name}-higgsino.csv"] = Table(about, _columns(apart, ("chargino", "neutralino2", "neutralino")))
     for name, process in _SECTIONS.items():
         about = (
             f"Cross sections in pp collisions at 13 TeV, NLO + NLL, and the larger of their errors: {process.process}.",

@@ -84,6 +84,15 @@ def models() -> tuple[SignalModel, ...]:
     return (*tree, *(loop_mediator(name, title, first, second) for name, (title, first, second) in _LOOP.items()), general_mediator())
 
 
+def lepton_charges(name: str) -> dict[str, float]:
+    """Return the charge of each lepton flavour in a model of this family; empty for other models, and where the charges are parameters."""
+    if name in _TREE:
+        return dict(zip(LEPTONS, _TREE[name][1].neutrino, strict=True))
+    if name in _LOOP:
+        return dict.fromkeys(LEPTONS, 0.0) | {_LOOP[name][1]: 1.0, _LOOP[name][2]: -1.0}
+    return {}
+
+
 def tree_mediator(name: str, title: str, charges: Charges) -> SignalModel:
     """Return a mediator with tree-level couplings to quarks."""
 

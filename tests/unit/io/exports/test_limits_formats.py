@@ -194,7 +194,7 @@ def test_darkcast_has_every_excluded_range(limits: Limits, tmp_path: Path) -> No
 
 def test_darkcast_files_can_be_drawn_over_another_plane(limits: Limits, tmp_path: Path) -> None:
     top, *_ = write_darkcast(limits, tmp_path)
-    np.testing.assert_allclose(read_overlay(top), [(1.0, 2e-5), (10.0, 2e-4), (100.0, 1e-5)], rtol=1e-14)
+    np.testing.assert_allclose(read_overlay(top).points, [(1.0, 2e-5), (10.0, 2e-4), (100.0, 1e-5)], rtol=1e-14)
 
 
 def test_darkcast_needs_a_mass(limits: Limits, tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+"""A limit of others, or a band, in a plane of two parameters: polygons and open lines, and the intervals that they leave in a column.
+
+What a limit excludes is the inside of its closed pieces and what lies above its open ones; a band excludes what is outside of it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from cevnsfit.core.documents import Document
+from cevnsfit.infer.curve import between, complement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.planes import Interval
+
+    Floats = NDArray[np.float64]
+
+WHOLE: Interval = (0.0, math.inf)
+"""The domain of a coupling."""
+
+_ROUNDING: Final = 1e-9
+
+UNBOUNDED: Final = 1e6
+"""Height of an upper edge that stands for none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Limit(Document):
+    """A limit or a band.
+
+    Attributes
+    ----------
+    label
+        Its name in a picture and in tables.
+    points
+        The boundary in the order of its lines, shape (n, 2), both columns positive where it is a limit on a coupling; a row of NaN parts two pieces.
+    kind
+        "limit"; "band" for one that says what is allowed, between pairs of pieces or below a single one; "line" for one of which only the boundary is known.
+    name, model
+        Name in the library and model that it holds for; empty for a file.
+    level
+        Confidence level in words.
+    source, normalisation, made
+        Where it comes from, what the coupling multiplies, and how the points were made.
+    remarks
+        What a reader of the picture must know: rows that were left out, a curve outside of the plane.
+    """
+
+    label: str
+    points: Floats
+    kind: Literal["limit", "band", "line"] = "limit"
+    name: str = ""
+    model: str = ""
+    level: str = ""
+    source: str = ""
+    normalisation: str = ""
+    made: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def called(self) -> str:
+        """Return the name, or the label of a limit without one."""
+        return self.name if self.name else self.label
+
+    @property
+    def pieces(self) -> tuple[Floats, ...]:
+        """Return the pieces of the boundary."""
+        gaps = np.flatnonzero(np.isnan(self.points[:, 0]))
+        found = (piece[~np.isnan(piece[:, 0])] for piece in np.split(self.points, gaps))
+        return tuple(piece for piece in found if len(piece))
+
+    def excluded(self, x: float) -> tuple[Interval, ...]:
+        """Return the excluded intervals of the second parameter, increasing and disjoint, at a value of the first; straight in both logarithms between points."""
+        heights = sorted(height for piece in self.pieces for height in _crossings(piece, x))
+        crossings = [height if height < UNBOUNDED else math.inf for height in heights]
+        if self.kind == "band":
+            allowed = between((0.0, *crossings), inside=True) if len(crossings) % 2 else between(crossings, inside=True)
+            return complement(allowed, WHOLE)
+        return between((*crossings, *([math.inf] if len(crossings) % 2 else [])), inside=True)
+
+    def inside(self, x: tuple[float, float], y: tuple[float, float]) -> Limit:
+        """Return the limit with a remark if its boundary has no point in a window; it may still exclude all of it."""
+        good = self.points[~np.isnan(self.points[:, 0])]
+        seen = len(good) and good[:, 0].max() >= x[0] and good[:, 0].min() <= x[1] and good[:, 1].max() >= y[0] and good[:, 1].min() <= y[1]
+        return self if seen else replace(self, remarks=(*self.remarks, f"{self.label}: its boundary lies outside of the plane"))
+
+
+def is_open(piece: Floats) -> bool:
+    """Return whether a piece is a line of which the upper side is meant: it runs one way along the first parameter."""
+    steps = np.diff(piece[:, 0])
+    return bool(np.all(steps > 0.0) or np.all(steps < 0.0))
+
+
+def union(limits: Sequence[Sequence[Interval]]) -> tuple[Interval, ...]:
+    """Return the union of intervals, as increasing and disjoint ones.
+
+    Examples
+    --------
+    >>> union([[(1.0, 2.0)], [(1.5, 3.0), (4.0, 5.0)]])
+    ((1.0, 3.0), (4.0, 5.0))
+    """
+    joined: list[list[float]] = []
+    for low, high in sorted(interval for intervals in limits for interval in intervals):
+        if joined and low <= joined[-1][1]:
+            joined[-1][1] = max(joined[-1][1], high)
+        else:
+            joined.append([low, high])
+    return tuple((low, high) for low, high in joined)
+
+
+def _crossings(piece: Floats, x: float) -> list[float]:
+    """Return where a piece crosses a value of the first parameter; one that is not open is closed by a straight line."""
+    ring = piece if is_open(piece) or np.array_equal(piece[0], piece[-1]) else np.concatenate([piece, piece[:1]])
+    first, last = float(ring[:, 0].min()), float(ring[:, 0].max())
+    if abs(x - last) <= _ROUNDING * last:
+        x = math.nextafter(last, -math.inf)
+    elif abs(x - first) <= _ROUNDING * first:
+        x = first
+    (a, low), (b, high) = ring[:-1].T, ring[1:].T
+    hit = np.flatnonzero((np.minimum(a, b) <= x) & (x < np.maximum(a, b)))
+    fraction = np.log(x / a[hit]) / np.log(b[hit] / a[hit])
+    heights: list[float] = (low[hit] * (high[hit] / low[hit]) ** fraction).tolist()
+    return heights

@@ -1,0 +1,184 @@
+"""The light boson of L_mu - L_tau within ranges and limits: which contributions to the muon's moment it can give.
+
+A limit is an upper one on g at each mass and kinetic mixing. Of limits with several allowed branches the one that begins at g = 0 counts: a
+boson beyond it is taken to be excluded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+
+from cevnsfit.moments.boson_loops import vector_contribution
+from cevnsfit.physics.constants import MUON_MASS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from cevnsfit.moments.ranges import Range
+
+    Array = NDArray[np.float64]
+    Ceiling = Callable[[Array, Array], Array]
+
+MASSES: Final = 2001
+LOGS: Final = 65
+"""Nodes along the mass, and along slepton_log where it varies: between them ln g is linear, and the largest moment is too small by 0.04 % at most."""
+
+_LARGEST: Final = 1e3  # stands for no limit
+
+
+@dataclass(frozen=True, slots=True)
+class BosonLimit:
+    """An upper limit on g: its name, its confidence level (None for one that says it in words), and what it is."""
+
+    name: str
+    cl: float | None
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class LargestMoment:
+    """The largest contribution to the muon's moment that a boson of a window can give, where, and the limits without which it would be larger."""
+
+    value: float
+    mass: float
+    g: float
+    decided_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BosonWindow:
+    """Bosons within ranges and limits.
+
+    Attributes
+    ----------
+    mass, g
+        The ranges, MeV and 1.
+    limits
+        What else is asked of them.
+    masses, logs
+        Nodes in MeV, shape (m,), and of slepton_log, shape (k,).
+    ceilings
+        ln g of each limit, shape (k, m).
+    loop
+        Contribution at g = 1, shape (m,).
+    """
+
+    document: ClassVar[Mapping[str, str | None]] = {**dict.fromkeys(("masses", "logs", "ceilings", "loop")), "largest_moment": "largest"}
+
+    mass: Range
+    g: Range
+    limits: tuple[BosonLimit, ...]
+    masses: Array
+    logs: Array
+    ceilings: tuple[Array, ...]
+    loop: Array
+
+    @property
+    def free(self) -> BosonWindow:
+        """Return the ranges without limits."""
+        return replace(self, limits=(), ceilings=())
+
+    @property
+    def ceiling(self) -> Array:
+        """Return ln g of the strongest limit, shape (k, m)."""
+        return np.asarray(np.min([np.full((len(self.logs), len(self.masses)), math.log(_LARGEST)), *self.ceilings], axis=0))
+
+    @property
+    def _tops(self) -> Array:
+        """Return the largest contributions at each node, shape (k, m); NaN where no g is allowed."""
+        ceiling = self.ceiling
+        top = np.minimum(ceiling, math.log(self.g.high))
+        return np.where(ceiling >= math.log(self.g.low), np.exp(2.0 * top) * self.loop, np.nan)
+
+    @property
+    def largest(self) -> LargestMoment | None:
+        """Return the largest contribution for the most favourable mixing; None where no boson is left."""
+        tops = self._tops
+        if np.isnan(tops).all():
+            return None
+        k, m = np.unravel_index(np.nanargmax(tops), tops.shape)
+        value = float(tops[k, m])
+        names = [limit.name for limit in self.limits]
+        without = [replace(self, limits=(), ceilings=self.ceilings[:i] + self.ceilings[i + 1 :]) for i in range(len(names))]
+        decide = tuple(name for name, other in zip(names, without, strict=True) if np.nanmax(other._tops) > value * 1.001)
+        return LargestMoment(value, float(self.masses[m]), math.sqrt(value / self.loop[m]), decide)
+
+    @property
+    def reach(self) -> Array:
+        """Return the contributions that bosons can give at each slepton_log: intervals, shape (k, n, 2), with NaN where there are fewer than n.
+
+        The couplings of neighbouring masses overlap, so that a run of masses with allowed ones gives one interval.
+        """
+        tops, lowest = self._tops, self.g.low**2 * self.loop
+        found = []
+        for top in tops:
+            allowed = np.flatnonzero(np.isfinite(top))
+            runs = np.split(allowed, np.flatnonzero(np.diff(allowed) > 1) + 1) if len(allowed) else []
+            found.append(_merged([(float(lowest[run].min()), float(top[run].max())) for run in runs]))
+        filled = np.full((len(found), max(1, *map(len, found)), 2), np.nan)
+        for row, ends in zip(filled, found, strict=True):
+            row[: len(ends)] = ends
+        return filled
+
+    def explains(self, low: Array, high: Array, logs: Array) -> NDArray[np.bool_]:
+        """Return where some boson contributes between `low` and `high` at its mixing, shape (n,)."""
+        node, part = self._place(logs)
+        reach, following = self.reach, min(1, len(self.logs) - 1)
+        ends = (1.0 - part)[:, None, None] * reach[node] + part[:, None, None] * reach[node + following]
+        return np.asarray(((ends[..., 1] >= low[:, None]) & (ends[..., 0] <= high[:, None])).any(axis=1))
+
+    def moment(self, mass: Array, g: Array) -> Array:
+        """Return the contributions of bosons, shape (n,)."""
+        return np.asarray(g**2 * np.exp(np.interp(np.log(mass), np.log(self.masses), np.log(self.loop))))
+
+    def passes(self, mass: Array, g: Array, logs: Array) -> NDArray[np.bool_]:
+        """Return which bosons no limit excludes, shape (n,)."""
+        node, part = self._place(logs)
+        ceiling, following = self.ceiling, min(1, len(self.logs) - 1)
+        column = np.interp(np.log(mass), np.log(self.masses), np.arange(len(self.masses)))
+        left = np.clip(column.astype(np.int64), 0, len(self.masses) - 2) if len(self.masses) > 1 else np.zeros(len(mass), dtype=np.int64)
+        right, share = np.minimum(left + 1, len(self.masses) - 1), column - left
+        rows = [(1.0 - share) * ceiling[row, left] + share * ceiling[row, right] for row in (node, node + following)]
+        return np.asarray(np.log(g) <= (1.0 - part) * rows[0] + part * rows[1])
+
+    def _place(self, logs: Array) -> tuple[NDArray[np.int64], Array]:
+        """Return the node below each slepton_log, and how far it is to the next one."""
+        place = np.interp(logs, self.logs, np.arange(len(self.logs)))
+        node = np.clip(place.astype(np.int64), 0, max(len(self.logs) - 2, 0))
+        return node, place - node
+
+
+def _merged(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return overlapping intervals as one."""
+    joined: list[tuple[float, float]] = []
+    for low, high in sorted(intervals):
+        if joined and low <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
+        else:
+            joined.append((low, high))
+    return joined
+
+
+def boson_window(mass: Range, g: Range, logs: tuple[float, float], limits: Mapping[BosonLimit, Ceiling]) -> BosonWindow:
+    """Return the bosons within ranges and limits.
+
+    Parameters
+    ----------
+    mass, g
+        The ranges, MeV and 1.
+    logs
+        Ends of slepton_log.
+    limits
+        The limits, each a function of masses, shape (m,), and slepton_log, shape (k, 1), that returns the largest g, of a shape that broadcasts with (k, m).
+    """
+    masses = np.geomspace(mass.low, mass.high, MASSES) if mass.low < mass.high else np.array([mass.low])
+    nodes = np.linspace(*logs, LOGS) if logs[0] < logs[1] else np.array([logs[0]])
+    shape = (len(nodes), len(masses))
+    ceilings = [np.log(np.minimum(np.broadcast_to(limit(masses, nodes[:, None]), shape), _LARGEST)) for limit in limits.values()]
+    return BosonWindow(mass, g, tuple(limits), masses, nodes, tuple(ceilings), vector_contribution(1.0, masses, MUON_MASS))
