@@ -148,16 +148,6 @@ class Verdicts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LhcTest:
-    """One map that tests a point: its name, publication, the ratio, and whether the signal has fewer muons than electrons in a map of both."""
-
-    name: str
-    source: str
-    ratio: float
-    fewer_muons: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Signal:
     """Cross section times branching fractions in fb, shape (n,), NaN where it is not that of the model; masses in GeV by name; where muons lack."""
 
@@ -191,13 +181,6 @@ def judge(partners: Superpartners, modes: Decays, maps: LhcMaps) -> Verdicts:
     points = np.arange(ratios.shape[1])
     ratio = ratios[index, points]
     return Verdicts(ratio, np.where(np.isnan(ratio), -1, index), lacking[index, points])
-
-
-def explain(partners: Superpartners, modes: Decays, maps: LhcMaps, point: int = 0) -> tuple[LhcTest, ...]:
-    """Return the maps that test one of the points, that of the largest ratio first."""
-    ratios, lacking = (values[:, point] for values in _ratios(partners, modes, maps))
-    order = [k for k in np.argsort(np.negative(ratios)) if np.isfinite(ratios[k])]
-    return tuple(LhcTest(maps[k].name, maps[k].source, float(ratios[k]), bool(lacking[k])) for k in order)
 
 
 def alike(first: Array, second: Array, lightest: Array) -> Flags:
