@@ -71,8 +71,6 @@ class LhcMap:
     ----------
     analysis, topology
         Names.
-    source
-        The publication.
     masses
         Masses of the points in GeV by name, in the order of the axes.
     limit
@@ -81,7 +79,6 @@ class LhcMap:
 
     analysis: str
     topology: str
-    source: str
     masses: tuple[str, ...]
     limit: Callable[[Array], Array]
 
@@ -192,15 +189,13 @@ def alike(first: Array, second: Array, lightest: Array) -> Flags:
 def _map(path: Path) -> LhcMap:
     """Return the map of one table."""
     analysis, topology = path.stem.split(".")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    source = next(line.removeprefix("# source: ") for line in lines if line.startswith("# source: "))
     columns = dict(read_table(path).columns)
     if topology == _TRACKS:
-        return LhcMap(analysis, topology, source, ("chargino",), lambda masses: np.ones(len(masses)))
+        return LhcMap(analysis, topology, ("chargino",), lambda masses: np.ones(len(masses)))
     limit = np.log(columns.pop("limit"))
     columns.pop(_UNUSED.get(topology, ""), None)
     points = np.stack(list(columns.values()), axis=1)
-    return LhcMap(analysis, topology, source, tuple(columns), _interpolated(points, limit))
+    return LhcMap(analysis, topology, tuple(columns), _interpolated(points, limit))
 
 
 def _interpolated(points: Array, logarithm: Array) -> Callable[[Array], Array]:

