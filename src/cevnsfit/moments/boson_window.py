@@ -115,12 +115,9 @@ class BosonWindow:
 
         The couplings of neighbouring masses overlap, so that a run of masses with allowed ones gives one interval.
         """
-        tops, lowest = self._tops, self.g.low**2 * self.loop
-        found = []
-        for top in tops:
-            allowed = np.flatnonzero(np.isfinite(top))
-            runs = np.split(allowed, np.flatnonzero(np.diff(allowed) > 1) + 1) if len(allowed) else []
-            found.append(_merged([(float(lowest[run].min()), float(top[run].max())) for run in runs]))
+        lowest = self.g.low**2 * self.loop
+        runs = [(top, np.ma.clump_unmasked(np.ma.masked_invalid(top))) for top in self._tops]
+        found = [[(lowest[run].min(), top[run].max()) for run in each] for top, each in runs]
         filled = np.full((len(found), max(1, *map(len, found)), 2), np.nan)
         for row, ends in zip(filled, found, strict=True):
             row[: len(ends)] = ends
@@ -152,17 +149,6 @@ class BosonWindow:
         place = np.interp(logs, self.logs, np.arange(len(self.logs)))
         node = np.clip(place.astype(np.int64), 0, max(len(self.logs) - 2, 0))
         return node, place - node
-
-
-def _merged(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return overlapping intervals as one."""
-    joined: list[tuple[float, float]] = []
-    for low, high in sorted(intervals):
-        if joined and low <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
-        else:
-            joined.append((low, high))
-    return joined
 
 
 def boson_window(mass: Range, g: Range, logs: tuple[float, float], limits: Mapping[BosonLimit, Ceiling]) -> BosonWindow:

@@ -45,7 +45,7 @@ the next superpartner where the B'-ino is the lightest one, with the drawn boson
 CODES: Final[Mapping[str, tuple[str, ...]]] = {"lsp": LSP_KINDS, "scenario": SCENARIOS}
 """What the numbers of these columns stand for."""
 
-COUNTS: Final = ("physical", "electron_explained", "kept_without_boson", "kept_ranges", "smallest_hierarchy_ranges")
+COUNTS: Final = ("tried", "physical", "electron_explained", "kept_without_boson", "kept_ranges", "smallest_hierarchy_ranges")
 """What is counted of a chunk of points; the last one is a minimum, NaN where there are no such points."""
 
 _SIGNED: Final = ("A",)
@@ -144,6 +144,7 @@ def susy_chunk(draw: Draw, number: int, size: int) -> KeptPoints:
         logs, bosons = slepton_log(columns["stau_ratio"]), (draw.window.free, draw.window)
         ranges, kept = (window.explains(missing - reach, missing + reach, logs) for window in bosons)
     counts = {
+        "tried": size,
         "physical": int(physical.sum()),
         "electron_explained": len(missing),
         "kept_without_boson": int(alone.sum()),
