@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
+from scipy.interpolate import RegularGridInterpolator
 
 from cevnsfit.moments.boson_loops import vector_contribution
 from cevnsfit.physics.constants import MUON_MASS
@@ -125,9 +126,7 @@ class BosonWindow:
 
     def explains(self, low: Array, high: Array, logs: Array) -> NDArray[np.bool_]:
         """Return where some boson contributes between `low` and `high` at its mixing, shape (n,)."""
-        node, part = self._place(logs)
-        reach, following = self.reach, min(1, len(self.logs) - 1)
-        ends = (1.0 - part)[:, None, None] * reach[node] + part[:, None, None] * reach[node + following]
+        ends = RegularGridInterpolator((self.logs,), self.reach)(np.clip(logs, *self.logs[[0, -1]])[:, None])
         return np.asarray(((ends[..., 1] >= low[:, None]) & (ends[..., 0] <= high[:, None])).any(axis=1))
 
     def moment(self, mass: Array, g: Array) -> Array:
@@ -136,19 +135,9 @@ class BosonWindow:
 
     def passes(self, mass: Array, g: Array, logs: Array) -> NDArray[np.bool_]:
         """Return which bosons no limit excludes, shape (n,)."""
-        node, part = self._place(logs)
-        ceiling, following = self.ceiling, min(1, len(self.logs) - 1)
-        column = np.interp(np.log(mass), np.log(self.masses), np.arange(len(self.masses)))
-        left = np.clip(column.astype(np.int64), 0, len(self.masses) - 2) if len(self.masses) > 1 else np.zeros(len(mass), dtype=np.int64)
-        right, share = np.minimum(left + 1, len(self.masses) - 1), column - left
-        rows = [(1.0 - share) * ceiling[row, left] + share * ceiling[row, right] for row in (node, node + following)]
-        return np.asarray(np.log(g) <= (1.0 - part) * rows[0] + part * rows[1])
-
-    def _place(self, logs: Array) -> tuple[NDArray[np.int64], Array]:
-        """Return the node below each slepton_log, and how far it is to the next one."""
-        place = np.interp(logs, self.logs, np.arange(len(self.logs)))
-        node = np.clip(place.astype(np.int64), 0, max(len(self.logs) - 2, 0))
-        return node, place - node
+        nodes = (self.logs, np.log(self.masses))
+        place = [np.clip(values, *ends[[0, -1]]) for values, ends in zip((logs, np.log(mass)), nodes, strict=True)]
+        return np.asarray(np.log(g) <= RegularGridInterpolator(nodes, self.ceiling)(np.column_stack(place)))
 
 
 def boson_window(mass: Range, g: Range, logs: tuple[float, float], limits: Mapping[BosonLimit, Ceiling]) -> BosonWindow:

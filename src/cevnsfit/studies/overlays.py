@@ -164,10 +164,6 @@ def _computed() -> tuple[KnownLimit, ...]:
             _NORMALISATION, f"{_TRIDENT}; neutrinos of 23.7 GeV (arXiv:1803.05466) on glass, one radius for silicon and oxygen", _trident((1.58, 0.64), 23.7e3, _GLASS),
         ),
         KnownLimit(
-            "nutev-trident", "NuTeV tridents", "computed", muons, level, f"sigma/sigma_SM = 0.72 +1.73 -0.72, NuTeV, {quoted}",
-            _NORMALISATION, f"{_TRIDENT}; neutrinos of 120 GeV on iron (energy assumed)", _trident((0.72, 1.73), 120e3),
-        ),
-        KnownLimit(
             "borexino", "Borexino 7Be", "computed", electrons, level, "46.0 +- 1.5 +1.6 -1.5 counts/(day 100 t), Phys. Rev. Lett. 107, 141302 (2011), arXiv:1104.1816",
             _NORMALISATION, "against 46.7 counts/(day 100 t) (high metallicity, without its error), P_ee = 0.51; electrons through the lepton loop in L_mu - L_tau", _borexino,
         ),
