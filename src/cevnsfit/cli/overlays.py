@@ -43,14 +43,13 @@ def show(
 ) -> Answer:
     """Show where a limit comes from, and the couplings that it excludes at some masses."""
     from cevnsfit.studies.overlays import overlay
-    from cevnsfit.studies.slice import plane_slice
+    from cevnsfit.studies.slice import allowed
 
     mass = _masses(grid)
     limit = overlay(name, model, (float(mass[0]), float(mass[-1])), cl=cl)
     for text in limit.remarks:
         remark(text)
-    columns = [] if limit.kind == "line" else plane_slice([limit], mass, model).columns
-    at = [{"mass": column.mass, "allowed": column.allowed} for column in columns if column.mass in mass]
+    at = [{"mass": m, "allowed": allowed([limit], float(m))} for m in (mass if limit.kind != "line" else ())]
     return Answer(limit, further={"at": at})
 
 

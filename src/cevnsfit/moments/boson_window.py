@@ -117,7 +117,7 @@ class BosonWindow:
         The couplings of neighbouring masses overlap, so that a run of masses with allowed ones gives one interval.
         """
         lowest = self.g.low**2 * self.loop
-        runs = [(top, np.ma.clump_unmasked(np.ma.masked_invalid(top))) for top in self._tops]
+        runs = [(top, np.ma.clump_unmasked(np.ma.masked_invalid(top))) for top in self._tops]  # type: ignore[no-untyped-call]
         found = [[(lowest[run].min(), top[run].max()) for run in each] for top, each in runs]
         filled = np.full((len(found), max(1, *map(len, found)), 2), np.nan)
         for row, ends in zip(filled, found, strict=True):

@@ -67,7 +67,21 @@ class SusyScan(Document):
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **{key: key for key in ("kept", "kept_drawn", "kept_alive", "smallest_hierarchy", "ranges", "lsp", "lhc", "bbn", "compatible", "correlations")},
+        **{
+            key: key
+            for key in (
+                "kept",
+                "kept_drawn",
+                "kept_alive",
+                "smallest_hierarchy",
+                "ranges",
+                "lsp",
+                "lhc",
+                "bbn",
+                "compatible",
+                "correlations",
+            )
+        },
         **{key: f"draw.{key}" for key in ("sigmas", "electron", "muon", "seed", "signs")},
         "drawn_within": "draw.ranges",
         "boson": "draw.window",
@@ -256,8 +270,9 @@ def susy_scan(
 
 def _scan_of(draw: Draw, chunks: Sequence[KeptPoints]) -> SusyScan:
     columns = {name: np.concatenate([chunk.columns[name] for chunk in chunks]) for name in COLUMNS}
-    *numbers, smallest = ([chunk.counts[name] for chunk in chunks] for name in COUNTS)
-    return SusyScan(columns, *(int(sum(number)) for number in numbers), float(np.fmin.reduce(smallest)), draw)
+    counts = {name: [chunk.counts[name] for chunk in chunks] for name in COUNTS}
+    smallest = float(np.fmin.reduce(counts.pop("smallest_hierarchy_ranges")))
+    return SusyScan(columns, **{name: int(sum(each)) for name, each in counts.items()}, smallest_hierarchy_ranges=smallest, draw=draw)
 
 
 def _identity(inputs: SusyInputs, draw: Draw) -> dict[str, Any]:

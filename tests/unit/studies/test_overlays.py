@@ -27,7 +27,11 @@ def lower(name: str, mass: float, model: str = "lmu-ltau") -> float:
 def test_everything_says_where_it_comes_from_and_is_there_for_its_models() -> None:
     for name, entry in library().items():
         assert all((entry.title, entry.level, entry.source, entry.normalisation, entry.made, entry.models)), name
-        for model in entry.models:
+        for model in entry.models if entry.compute is not None else ():
+            points = entry.compute(model, np.geomspace(5.0, 500.0, 3), 0.95)
+            assert points.shape[1] == 2, (name, model)
+            assert not np.any(points <= 0.0), (name, model)
+        for model in {entry.models[0], entry.models[-1]}:
             limit = overlay(name, model, (5.0, 500.0))
             assert limit.name == name
             assert limit.kind == ("band" if entry.kind == "band" else "limit")
