@@ -33,10 +33,10 @@ NO_LIMIT: Final = 1e5
 _LARGEST: Final = 10_000_000
 _SAID: Final = re.compile(r"#\s*(title|kind|source|model|limit|normalisation|made):\s*(\S.*)")
 _HEADER: Final = re.compile(r"([A-Za-z]\w*) \[([^\[\]]+)\]", re.ASCII)
-_MASS_AND_COUPLING: Final = (("mass", "MeV"), ("g", "1"))
+MASS_AND_COUPLING: Final = (("mass", "MeV"), ("g", "1"))
 
 
-def read_overlay(path: Path, plane: PlaneUnits = _MASS_AND_COUPLING, label: str | None = None) -> Limit:
+def read_overlay(path: Path, plane: PlaneUnits = MASS_AND_COUPLING, label: str | None = None) -> Limit:
     """Return a limit; in planes other than (mass, g), and where a coupling is not positive, it is a line of which no side is meant.
 
     Parameters
@@ -64,7 +64,7 @@ def read_overlay(path: Path, plane: PlaneUnits = _MASS_AND_COUPLING, label: str 
         said.setdefault("source", path.name)
     else:
         points, remarks = _read_csv(path, lines, plane, sourced="source" in said), []
-    known = plane == _MASS_AND_COUPLING and not np.any(points <= 0.0)
+    known = plane == MASS_AND_COUPLING and not np.any(points <= 0.0)
     return Limit(
         called,
         points,
@@ -120,7 +120,7 @@ def _scales(path: Path, number: int, header: str, plane: PlaneUnits, problems: l
 def _read_lmt(path: Path, lines: Sequence[str], plane: PlaneUnits) -> tuple[NDArray[np.float64], list[str]]:
     """Return a limit in (mass, g), an open line where it has a lower end only and closed loops where it has both, and what was left out."""
     problems: list[Problem] = []
-    if plane != _MASS_AND_COUPLING:
+    if plane != MASS_AND_COUPLING:
         problems.append(Problem(str(path), None, "", "a DARKCAST limit is a curve in (mass, g), the grids of this analysis are others"))
     rows = _numbers(
         path, [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")], None, (2, 3), problems
