@@ -74,9 +74,7 @@ class Limit(Document):
     @property
     def pieces(self) -> tuple[Floats, ...]:
         """Return the pieces of the boundary."""
-        gaps = np.flatnonzero(np.isnan(self.points[:, 0]))
-        found = (piece[~np.isnan(piece[:, 0])] for piece in np.split(self.points, gaps))
-        return tuple(piece for piece in found if len(piece))
+        return tuple(self.points[run] for run in np.ma.clump_unmasked(np.ma.masked_invalid(self.points[:, 0])))  # type: ignore[no-untyped-call]
 
     def excluded(self, x: float) -> tuple[Interval, ...]:
         """Return the excluded intervals of the second parameter, increasing and disjoint, at a value of the first; straight in both logarithms between points."""

@@ -140,7 +140,7 @@ class BosonWindow:
         return np.asarray(np.log(g) <= RegularGridInterpolator(nodes, self.ceiling)(np.column_stack(place)))
 
 
-def boson_window(mass: Range, g: Range, logs: tuple[float, float], limits: Mapping[BosonLimit, Ceiling]) -> BosonWindow:
+def boson_window(mass: Range, g: Range, logs: Array, limits: Mapping[BosonLimit, Ceiling]) -> BosonWindow:
     """Return the bosons within ranges and limits.
 
     Parameters
@@ -153,7 +153,7 @@ def boson_window(mass: Range, g: Range, logs: tuple[float, float], limits: Mappi
         The limits, each a function of masses, shape (m,), and slepton_log, shape (k, 1), that returns the largest g, of a shape that broadcasts with (k, m).
     """
     masses = np.geomspace(mass.low, mass.high, MASSES) if mass.low < mass.high else np.array([mass.low])
-    nodes = np.linspace(*logs, LOGS) if logs[0] < logs[1] else np.array([logs[0]])
+    nodes = np.linspace(logs[0], logs[1], LOGS) if logs[0] < logs[1] else np.array([logs[0]])
     shape = (len(nodes), len(masses))
     ceilings = [np.log(np.minimum(np.broadcast_to(limit(masses, nodes[:, None]), shape), _LARGEST)) for limit in limits.values()]
     return BosonWindow(mass, g, tuple(limits), masses, nodes, tuple(ceilings), vector_contribution(1.0, masses, MUON_MASS))

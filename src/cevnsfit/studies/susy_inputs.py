@@ -91,8 +91,8 @@ class SusyInputs:
     seed: int = 0
 
 
-def parse_range(name: str, text: str) -> Range:
-    """Return the range of a parameter from "low:high", "low:high:log" or one value.
+def parse_range(name: str, text: Range | str | float) -> Range:
+    """Return the range of a parameter, also from "low:high", "low:high:log" or one value.
 
     Raises
     ------
@@ -104,18 +104,18 @@ def parse_range(name: str, text: str) -> Range:
     if name not in RANGES:
         kind = "parameter of the scan"
         raise UnknownNameError(kind, name, RANGES)
-    ends, log = (text.removesuffix(":log"), True) if text.endswith(":log") else (text, False)
-    parts = ends.split(":")
-    units = {key: UNITS.get(key, "1") for key in RANGES}
+    if isinstance(text, Range):
+        return text
+    parts = str(text).removesuffix(":log").split(":")
     try:
-        low, high = (quantity(name, part, units) for part in (parts[0], parts[-1]))
+        low, high = (quantity(name, part, {name: UNITS.get(name, "1")}) for part in (parts[0], parts[-1]))
     except ValueError:
         parts = []
     if len(parts) not in {1, 2}:
         message = f"{name}: '{text}' should read LOW:HIGH, LOW:HIGH:log or one value, for example 1:100:log"
         raise CevnsfitError(message)
     try:
-        return Range(low, high, log)
+        return Range(low, high, str(text).endswith(":log"))
     except DomainError as error:
         message = f"{name}: {error}"
         raise DomainError(message) from None
@@ -123,7 +123,7 @@ def parse_range(name: str, text: str) -> Range:
 
 def draw_of(inputs: SusyInputs) -> Draw:
     """Return what is drawn; errors are those of names, ranges and signs that do not suit."""
-    asked = {name: chosen if isinstance(chosen, Range) else parse_range(name, str(chosen)) for name, chosen in inputs.ranges.items()}
+    asked = {name: parse_range(name, chosen) for name, chosen in inputs.ranges.items()}
     signs = {"M1": _sign(inputs.m1_sign), "M2": _sign(inputs.m2_sign), "mu": _sign(inputs.mu_sign)}
     deviations = deviation(inputs.electron_measured, inputs.electron), deviation(inputs.muon_measured, inputs.muon)
     for found, lepton in zip(deviations, ("e", "mu"), strict=True):
@@ -134,11 +134,8 @@ def draw_of(inputs: SusyInputs) -> Draw:
     draw = Draw(*deviations, None, {**RANGES, **asked}, signs, inputs.sigmas, inputs.seed, *smallest)
     if not inputs.boson:
         return draw
-    stau = draw.ranges["stau_ratio"]
-    low, high = slepton_log(np.array([stau.low, stau.high]))
-    return replace(
-        draw, window=boson_window(draw.ranges["boson_mass"], draw.ranges["boson_g"], (float(low), float(high)), boson_limits(inputs))
-    )
+    mass, g, stau = (draw.ranges[name] for name in ("boson_mass", "boson_g", "stau_ratio"))
+    return replace(draw, window=boson_window(mass, g, slepton_log(np.array([stau.low, stau.high])), boson_limits(inputs)))
 
 
 def _sign(text: int | str) -> int:

@@ -174,7 +174,7 @@ def test_bosons_in_two_islands_leave_a_gap() -> None:
     def holed(mass: np.ndarray, log: np.ndarray) -> np.ndarray:
         return np.where((mass > 12.0) & (mass < 150.0), 1e-5, 1e-3) + 0.0 * log
 
-    window = boson_window(Range(10.0, 200.0, log=True), Range(9e-4, 1e-3), (0.0, 0.0), {BosonLimit("holed", 0.95, ""): holed})
+    window = boson_window(Range(10.0, 200.0, log=True), Range(9e-4, 1e-3), np.zeros(2), {BosonLimit("holed", 0.95, ""): holed})
     light, heavy = (vector_contribution(1e-3, mass, MUON_MASS) for mass in (12.0, 150.0))
     middle = np.array([0.5 * (light + heavy)])
     assert window.reach.shape == (1, 2, 2)
