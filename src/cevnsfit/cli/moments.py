@@ -36,16 +36,15 @@ def g_2(
     """Print the couplings with which (g-2) of the electron or the muon agrees with its measurement, one loop."""
     from cevnsfit.moments.bands import band_of, write_band
     from cevnsfit.moments.measured import deviation, latest_deviation
-    from cevnsfit.studies.grids import parse_grid
+    from cevnsfit.studies.grids import parse_masses
 
-    name, mass = parse_grid(grid, {"mass": "MeV"})
+    mass = parse_masses(grid)
     reference = latest_deviation(theory) if measured is None else deviation(measured, theory)
-    if reference is None or name != "mass":
-        message = "give a prediction other than 'none'" if reference is None else f"the grid is over mass, not over {name}"
+    if reference is None:
+        message = "give a prediction other than 'none'"
         raise CevnsfitError(message)
     band = band_of(reference, mass, coupling, sigmas)
-    files = [] if file is None else [write_band(file, band)]
-    return Answer(band, files=files)
+    return Answer(band, files=[] if file is None else [write_band(file, band)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,13 @@
 """`cevnsfit overlays`: list and show limits; `cevnsfit slice`: what they leave of a plane."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cevnsfit.cli.command import argument, command, option
 from cevnsfit.cli.options import models_known
 from cevnsfit.cli.output import Answer, remark
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 app = typer.Typer(help="List and show limits and bands that `--overlay` draws.")
 
@@ -42,15 +38,15 @@ def show(
     cl: Annotated[float, option("--cl", "Confidence level of limits that are computed.")] = 0.95,
 ) -> Answer:
     """Show where a limit comes from, and the couplings that it excludes at some masses."""
+    from cevnsfit.studies.grids import parse_masses
     from cevnsfit.studies.overlays import overlay
-    from cevnsfit.studies.slice import plane_slice
+    from cevnsfit.studies.slice import allowed
 
-    mass = _masses(grid)
+    mass = parse_masses(grid)
     limit = overlay(name, model, (float(mass[0]), float(mass[-1])), cl=cl)
     for text in limit.remarks:
         remark(text)
-    columns = [] if limit.kind == "line" else plane_slice([limit], mass, model).columns
-    at = [{"mass": column.mass, "allowed": column.allowed} for column in columns if column.mass in mass]
+    at = [{"mass": m, "allowed": allowed([limit], float(m))} for m in (mass if limit.kind != "line" else ())]
     return Answer(limit, further={"at": at})
 
 
@@ -69,24 +65,14 @@ def slice_(
     file: Annotated[Path | None, option("--output -o", "Write the intervals as a table.", "FILE")] = None,
 ) -> Answer:
     """Print the masses and couplings that limits and bands leave, as intervals, and what closes them."""
+    from cevnsfit.studies.grids import parse_masses
     from cevnsfit.studies.slice import named_slice, write_slice
 
     names, bands = ((() if given is None else given) for given in (overlay, band))
-    found = named_slice(model, names, bands, _masses(grid), scans=() if scan is None else scan, cl=cl)
+    found = named_slice(model, names, bands, parse_masses(grid), scans=() if scan is None else scan, cl=cl)
     for text in (text for limit in found.limits for text in limit.remarks):
         remark(text)
     return Answer(found, files=[] if file is None else [write_slice(file, found)])
-
-
-def _masses(grid: str) -> "NDArray[np.float64]":
-    from cevnsfit.core.errors import CevnsfitError
-    from cevnsfit.studies.grids import parse_grid
-
-    name, mass = parse_grid(grid, {"mass": "MeV"})
-    if name != "mass":
-        message = f"the grid is over mass, not over {name}"
-        raise CevnsfitError(message)
-    return mass
 
 
 def _listed() -> Answer:

@@ -1,6 +1,7 @@
 """A limit of others, or a band, in a plane of two parameters: polygons and open lines, and the intervals that they leave in a column.
 
-What a limit excludes is the inside of its closed pieces and what lies above its open ones; a band excludes what is outside of it.
+What a limit excludes is the inside of its closed pieces (of one within another: a hole) and what lies above any of its open ones; a band excludes what is
+outside of it.
 """
 
 from __future__ import annotations
@@ -73,18 +74,16 @@ class Limit(Document):
     @property
     def pieces(self) -> tuple[Floats, ...]:
         """Return the pieces of the boundary."""
-        gaps = np.flatnonzero(np.isnan(self.points[:, 0]))
-        found = (piece[~np.isnan(piece[:, 0])] for piece in np.split(self.points, gaps))
-        return tuple(piece for piece in found if len(piece))
+        return tuple(self.points[run] for run in np.ma.clump_unmasked(np.ma.masked_invalid(self.points[:, 0])))  # type: ignore[no-untyped-call]
 
     def excluded(self, x: float) -> tuple[Interval, ...]:
         """Return the excluded intervals of the second parameter, increasing and disjoint, at a value of the first; straight in both logarithms between points."""
-        heights = sorted(height for piece in self.pieces for height in _crossings(piece, x))
-        crossings = [height if height < UNBOUNDED else math.inf for height in heights]
         if self.kind == "band":
-            allowed = between((0.0, *crossings), inside=True) if len(crossings) % 2 else between(crossings, inside=True)
-            return complement(allowed, WHOLE)
-        return between((*crossings, *([math.inf] if len(crossings) % 2 else [])), inside=True)
+            ends = sorted(height for piece in self.pieces for height in _crossings(piece, x))
+            return complement(between((*[0.0] * (len(ends) % 2), *ends), inside=True), WHOLE)
+        above = [(height, math.inf) for piece in self.pieces if is_open(piece) for height in _crossings(piece, x)]
+        around = sorted(height for piece in self.pieces if not is_open(piece) for height in _crossings(piece, x))
+        return union([above, between([height if height < UNBOUNDED else math.inf for height in around], inside=True)])
 
     def inside(self, x: tuple[float, float], y: tuple[float, float]) -> Limit:
         """Return the limit with a remark if its boundary has no point in a window; it may still exclude all of it."""
@@ -94,9 +93,9 @@ class Limit(Document):
 
 
 def is_open(piece: Floats) -> bool:
-    """Return whether a piece is a line of which the upper side is meant: it runs one way along the first parameter."""
+    """Return whether a piece is a line of which the upper side is meant: it runs one way along the first parameter, with cliffs or without."""
     steps = np.diff(piece[:, 0])
-    return bool(np.all(steps > 0.0) or np.all(steps < 0.0))
+    return bool(np.all(steps >= 0.0) or np.all(steps <= 0.0)) and not np.array_equal(piece[0], piece[-1])
 
 
 def union(limits: Sequence[Sequence[Interval]]) -> tuple[Interval, ...]:

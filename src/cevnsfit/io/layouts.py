@@ -46,7 +46,7 @@ BLOCKS: Final = 1 << 14
 PAGE: Final = 250
 """Kept points on a page; a chunk of which nothing is dropped has forty."""
 
-_COUNTS: Final = ("size", "kept", *sleptons.COUNTS)
+_COUNTS: Final = ("kept", *sleptons.COUNTS)
 
 _RECORD: Final = (
     "reference",
@@ -248,35 +248,33 @@ def read_points(folder: Path) -> Store:
     return read_store(folder, SUSY)
 
 
-def save_points(store: Store, number: int, size: int, chunk: sleptons.KeptPoints) -> None:
-    """Write a finished chunk of `size` points, its first page last."""
+def save_points(store: Store, number: int, _size: int, chunk: sleptons.KeptPoints) -> None:
+    """Write a finished chunk, its first page last."""
     rows = np.column_stack([chunk.columns[name] for name in sleptons.COLUMNS])
-    counts = [size, len(rows), *(chunk.counts[name] for name in sleptons.COUNTS)]
-    for page in reversed(range(_pages(len(rows)))):
+    counts = [len(rows), *(chunk.counts[name] for name in sleptons.COUNTS)]
+    for page in reversed(_pages(len(rows))):
         points = np.full((PAGE, rows.shape[1]), np.nan)
         here = rows[page * PAGE : (page + 1) * PAGE]
         points[: len(here)] = here
         save(store, (number, page), {"points": points, "counts": counts, STATUS: FINISHED})
 
 
-def _pages(rows: int) -> int:
-    return max(1, -(-rows // PAGE))
+def _pages(rows: int) -> range:
+    return range(max(1, -(-rows // PAGE)))
 
 
-def size_of(store: Store, number: int) -> int:
-    """Return how many points a finished chunk has tried, 0 where it is not finished."""
+def load_points(store: Store, number: int, size: int | None = None) -> sleptons.KeptPoints | None:
+    """Return a chunk of `size` points, of any number by default; None where it is not finished, has another size, or is damaged."""
     first = load(store, (number, 0))
-    return 0 if first is None else int(first["counts"][0])
-
-
-def load_points(store: Store, number: int, size: int) -> sleptons.KeptPoints | None:
-    """Return a chunk of `size` points, None where it is not finished, has another size, or is damaged."""
-    first = load(store, (number, 0))
-    if first is None or first["counts"][0] != size:
+    if first is None:
         return None
-    pages = [first, *(load(store, (number, page)) for page in range(1, _pages(int(first["counts"][1]))))]
-    if any(page is None or not np.array_equal(page["counts"], first["counts"], equal_nan=True) for page in pages):
+    kept, *values = first["counts"].tolist()
+    counts = dict(zip(sleptons.COUNTS, values, strict=True))
+    if size not in {None, counts["tried"]}:
         return None
-    rows = np.concatenate([page["points"] for page in pages if page is not None])[: int(first["counts"][1])]
-    counts = dict(zip(sleptons.COUNTS, first["counts"][2:].tolist(), strict=True))
+    pages = [load(store, (number, page)) for page in _pages(int(kept))]
+    good = [page["points"] for page in pages if page is not None and np.array_equal(page["counts"], first["counts"], equal_nan=True)]
+    if len(good) < len(pages):
+        return None
+    rows = np.concatenate(good)[: int(kept)]
     return sleptons.KeptPoints(counts, dict(zip(sleptons.COLUMNS, rows.T.copy(), strict=True)))

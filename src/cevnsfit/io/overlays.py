@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.infer.planes import Interval
-
     Rows = list[tuple[int, list[float]]]
     PlaneUnits = tuple[tuple[str, str], tuple[str, str]]
 
@@ -35,10 +33,10 @@ NO_LIMIT: Final = 1e5
 _LARGEST: Final = 10_000_000
 _SAID: Final = re.compile(r"#\s*(title|kind|source|model|limit|normalisation|made):\s*(\S.*)")
 _HEADER: Final = re.compile(r"([A-Za-z]\w*) \[([^\[\]]+)\]", re.ASCII)
-_MASS_AND_COUPLING: Final = (("mass", "MeV"), ("g", "1"))
+MASS_AND_COUPLING: Final = (("mass", "MeV"), ("g", "1"))
 
 
-def read_overlay(path: Path, plane: PlaneUnits = _MASS_AND_COUPLING, label: str | None = None) -> Limit:
+def read_overlay(path: Path, plane: PlaneUnits = MASS_AND_COUPLING, label: str | None = None) -> Limit:
     """Return a limit; in planes other than (mass, g), and where a coupling is not positive, it is a line of which no side is meant.
 
     Parameters
@@ -66,7 +64,7 @@ def read_overlay(path: Path, plane: PlaneUnits = _MASS_AND_COUPLING, label: str 
         said.setdefault("source", path.name)
     else:
         points, remarks = _read_csv(path, lines, plane, sourced="source" in said), []
-    known = plane == _MASS_AND_COUPLING and not np.any(points <= 0.0)
+    known = plane == MASS_AND_COUPLING and not np.any(points <= 0.0)
     return Limit(
         called,
         points,
@@ -122,7 +120,7 @@ def _scales(path: Path, number: int, header: str, plane: PlaneUnits, problems: l
 def _read_lmt(path: Path, lines: Sequence[str], plane: PlaneUnits) -> tuple[NDArray[np.float64], list[str]]:
     """Return a limit in (mass, g), an open line where it has a lower end only and closed loops where it has both, and what was left out."""
     problems: list[Problem] = []
-    if plane != _MASS_AND_COUPLING:
+    if plane != MASS_AND_COUPLING:
         problems.append(Problem(str(path), None, "", "a DARKCAST limit is a curve in (mass, g), the grids of this analysis are others"))
     rows = _numbers(
         path, [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")], None, (2, 3), problems
@@ -139,7 +137,7 @@ def _read_lmt(path: Path, lines: Sequence[str], plane: PlaneUnits) -> tuple[NDAr
     remarks = [f"line {n}: a row of mass 0 is left out" for n in massless]
     table = np.array([values for _, values in kept]).reshape(len(kept), -1) * np.array([MEV_PER_GEV, 1.0, 1.0])[: len(rows[0][1])]
     if any(re.fullmatch(r"#\s*mass\s+\S+\s+r\s*", line) for line in lines):
-        ends = _ratio_ends(path, kept, table)
+        table = _ratio_ends(path, kept, table)
         remarks.append(
             "ratios of the expected to the excluded signal; what is excluded are those above 1, to the end of the couplings in the file"
         )
@@ -148,15 +146,14 @@ def _read_lmt(path: Path, lines: Sequence[str], plane: PlaneUnits) -> tuple[NDAr
         if again and table.shape[1] == 3:
             text = "repeats the mass of the row above; rows of mass, coupling and ratio r need the comment line '# mass g r'"
             raise SpecError([Problem(str(path), again[0], "", text)])
-        ends = [(float(row[0]), (float(row[1]), float(row[-1])) if row[1] < NO_LIMIT else None) for row in table]
-    if not any(interval for _, interval in ends):
+    if np.all(table[:, 1] >= NO_LIMIT):
         raise SpecError([Problem(str(path), None, "", "there is no limit at any mass")])
-    return _joined([_outline(run, closed=table.shape[1] == 3) for run in _runs(ends)]), remarks
+    return boundary(table), remarks
 
 
-def _ratio_ends(path: Path, rows: Rows, table: NDArray[np.float64]) -> list[tuple[float, Interval | None]]:
-    """Return for each mass the couplings whose ratio exceeds 1, with straight lines in both logarithms between those of the file."""
-    found: list[tuple[float, Interval | None]] = []
+def _ratio_ends(path: Path, rows: Rows, table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each mass the ends of the couplings whose ratio exceeds 1, with straight lines in both logarithms between those of the file."""
+    found: list[tuple[float, float, float]] = []
     for mass in np.unique(table[:, 0]):
         at = table[table[:, 0] == mass][:, 1:]
         g, r = np.log(at[np.argsort(at[:, 0])]).T
@@ -164,31 +161,20 @@ def _ratio_ends(path: Path, rows: Rows, table: NDArray[np.float64]) -> list[tupl
         if len(above) and np.any(np.diff(above) > 1):
             line = next(n for n, values in rows if values[0] * MEV_PER_GEV == mass)
             raise SpecError([Problem(str(path), line, "", f"at {mass:g} MeV the ratio exceeds 1 in several intervals; one is understood")])
-        interval: Interval | None = None
+        start = end = np.inf
         if len(above):
             low, high = above[0], above[-1]
             start = g[low] if low == 0 else g[low] - r[low] * (g[low] - g[low - 1]) / (r[low] - r[low - 1])
             end = g[high] if high == len(g) - 1 else g[high] - r[high] * (g[high + 1] - g[high]) / (r[high + 1] - r[high])
-            interval = (float(np.exp(start)), float(np.exp(end)))
-        found.append((float(mass), interval))
-    return found
+        found.append((mass, np.exp(start), np.exp(end)))
+    return np.array(found)
 
 
-def _runs(ends: Sequence[tuple[float, Interval | None]]) -> list[list[tuple[float, Interval]]]:
-    """Return the runs of masses that have a limit."""
-    runs: list[list[tuple[float, Interval]]] = [[]]
-    for mass, interval in ends:
-        if interval is not None:
-            runs[-1].append((mass, interval))
-        elif runs[-1]:
-            runs.append([])
-    return [run for run in runs if run]
-
-
-def _outline(run: Sequence[tuple[float, Interval]], *, closed: bool) -> NDArray[np.float64]:
-    """Return the line along the lower ends, and back along the upper ones where it is closed."""
-    there = [(mass, low) for mass, (low, _) in run]
-    return np.array([*there, *((mass, high) for mass, (_, high) in reversed(run)), there[0]] if closed else there)
+def boundary(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the boundary of rows of mass, lower and perhaps upper end: a line or a loop for each run of masses that have a limit."""
+    slices = np.ma.clump_unmasked(np.ma.masked_greater_equal(table[:, 1], NO_LIMIT))  # type: ignore[no-untyped-call]
+    runs = (table[run] for run in slices)
+    return _joined([run if run.shape[1] == 2 else np.concatenate([run[:, :2], run[::-1, ::2], run[:1, :2]]) for run in runs])
 
 
 def _pieces(rows: Sequence[tuple[int, str]]) -> list[list[tuple[int, str]]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
+from scipy.interpolate import RegularGridInterpolator
 
 from cevnsfit.moments.boson_loops import vector_contribution
 from cevnsfit.physics.constants import MUON_MASS
@@ -115,12 +116,9 @@ class BosonWindow:
 
         The couplings of neighbouring masses overlap, so that a run of masses with allowed ones gives one interval.
         """
-        tops, lowest = self._tops, self.g.low**2 * self.loop
-        found = []
-        for top in tops:
-            allowed = np.flatnonzero(np.isfinite(top))
-            runs = np.split(allowed, np.flatnonzero(np.diff(allowed) > 1) + 1) if len(allowed) else []
-            found.append(_merged([(float(lowest[run].min()), float(top[run].max())) for run in runs]))
+        lowest = self.g.low**2 * self.loop
+        runs = [(top, np.ma.clump_unmasked(np.ma.masked_invalid(top))) for top in self._tops]  # type: ignore[no-untyped-call]
+        found = [[(lowest[run].min(), top[run].max()) for run in each] for top, each in runs]
         filled = np.full((len(found), max(1, *map(len, found)), 2), np.nan)
         for row, ends in zip(filled, found, strict=True):
             row[: len(ends)] = ends
@@ -128,9 +126,7 @@ class BosonWindow:
 
     def explains(self, low: Array, high: Array, logs: Array) -> NDArray[np.bool_]:
         """Return where some boson contributes between `low` and `high` at its mixing, shape (n,)."""
-        node, part = self._place(logs)
-        reach, following = self.reach, min(1, len(self.logs) - 1)
-        ends = (1.0 - part)[:, None, None] * reach[node] + part[:, None, None] * reach[node + following]
+        ends = RegularGridInterpolator((self.logs,), self.reach)(np.clip(logs, *self.logs[[0, -1]])[:, None])
         return np.asarray(((ends[..., 1] >= low[:, None]) & (ends[..., 0] <= high[:, None])).any(axis=1))
 
     def moment(self, mass: Array, g: Array) -> Array:
@@ -139,33 +135,12 @@ class BosonWindow:
 
     def passes(self, mass: Array, g: Array, logs: Array) -> NDArray[np.bool_]:
         """Return which bosons no limit excludes, shape (n,)."""
-        node, part = self._place(logs)
-        ceiling, following = self.ceiling, min(1, len(self.logs) - 1)
-        column = np.interp(np.log(mass), np.log(self.masses), np.arange(len(self.masses)))
-        left = np.clip(column.astype(np.int64), 0, len(self.masses) - 2) if len(self.masses) > 1 else np.zeros(len(mass), dtype=np.int64)
-        right, share = np.minimum(left + 1, len(self.masses) - 1), column - left
-        rows = [(1.0 - share) * ceiling[row, left] + share * ceiling[row, right] for row in (node, node + following)]
-        return np.asarray(np.log(g) <= (1.0 - part) * rows[0] + part * rows[1])
-
-    def _place(self, logs: Array) -> tuple[NDArray[np.int64], Array]:
-        """Return the node below each slepton_log, and how far it is to the next one."""
-        place = np.interp(logs, self.logs, np.arange(len(self.logs)))
-        node = np.clip(place.astype(np.int64), 0, max(len(self.logs) - 2, 0))
-        return node, place - node
+        nodes = (self.logs, np.log(self.masses))
+        place = [np.clip(values, *ends[[0, -1]]) for values, ends in zip((logs, np.log(mass)), nodes, strict=True)]
+        return np.asarray(np.log(g) <= RegularGridInterpolator(nodes, self.ceiling)(np.column_stack(place)))
 
 
-def _merged(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return overlapping intervals as one."""
-    joined: list[tuple[float, float]] = []
-    for low, high in sorted(intervals):
-        if joined and low <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
-        else:
-            joined.append((low, high))
-    return joined
-
-
-def boson_window(mass: Range, g: Range, logs: tuple[float, float], limits: Mapping[BosonLimit, Ceiling]) -> BosonWindow:
+def boson_window(mass: Range, g: Range, logs: Array, limits: Mapping[BosonLimit, Ceiling]) -> BosonWindow:
     """Return the bosons within ranges and limits.
 
     Parameters
@@ -178,7 +153,7 @@ def boson_window(mass: Range, g: Range, logs: tuple[float, float], limits: Mappi
         The limits, each a function of masses, shape (m,), and slepton_log, shape (k, 1), that returns the largest g, of a shape that broadcasts with (k, m).
     """
     masses = np.geomspace(mass.low, mass.high, MASSES) if mass.low < mass.high else np.array([mass.low])
-    nodes = np.linspace(*logs, LOGS) if logs[0] < logs[1] else np.array([logs[0]])
+    nodes = np.linspace(logs[0], logs[1], LOGS) if logs[0] < logs[1] else np.array([logs[0]])
     shape = (len(nodes), len(masses))
     ceilings = [np.log(np.minimum(np.broadcast_to(limit(masses, nodes[:, None]), shape), _LARGEST)) for limit in limits.values()]
     return BosonWindow(mass, g, tuple(limits), masses, nodes, tuple(ceilings), vector_contribution(1.0, masses, MUON_MASS))

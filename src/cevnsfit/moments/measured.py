@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
@@ -121,7 +122,8 @@ def moment(section: str, name: str) -> Moment:
     return found[name]
 
 
-def moments(section: str) -> dict[str, Moment]:
-    """Return the anomalous magnetic moments of a section by name."""
+@functools.cache
+def moments(section: str) -> Mapping[str, Moment]:
+    """Return the anomalous magnetic moments of a section by name, read once in each process."""
     source = read_yaml(data_root() / "published" / MOMENTS)
     return {entry["id"]: Moment.model_validate(dict(entry)) for entry in source.data[section]}

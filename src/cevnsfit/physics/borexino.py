@@ -15,8 +15,8 @@ g_L and g_R move by delta_f/2 each in the cross section of `interactions.electro
 Muon and tau neutrinos arrive in equal numbers (maximal 2-3 mixing), so in L_mu - L_tau the interference a cancels,
 but for the difference of their radiative corrections, 1e-3 of R, which is left out.
 
-The published rate is one of the whole recoil spectrum. The fit of that spectrum begins near 0.27 MeV, where the boson adds relatively less:
-`smallest_recoil` = 0.27 raises the limit on g by 6 %. The default compares with the rate of the Standard Solar Model of high metallicity without
+The published rate is one of the whole recoil spectrum. The fit of that spectrum begins near 0.27 MeV, where the boson adds relatively less: recoils above
+it alone raise the limit on g by 6 %. The default compares with the rate of the Standard Solar Model of high metallicity without
 an error, as is usual; its flux has an error of 6 %, with which the limit is 15 % higher, and the rate of low metallicity is 42.6.
 
 References
@@ -34,7 +34,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from cevnsfit.core.errors import DomainError
-from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, HBAR_C, MUON_MASS, TAU_MASS
+from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, MUON_MASS, TAU_MASS
 from cevnsfit.physics.couplings import LEPTONS, electron_couplings
 from cevnsfit.physics.interactions.vector_mediators import loop_function
 
@@ -62,7 +62,7 @@ _LOOP: Final = math.sqrt(2.0) * FINE_STRUCTURE / (math.pi * FERMI_CONSTANT)
 _CONTACT: Final = 1.0 / (math.sqrt(2.0) * FERMI_CONSTANT)
 
 
-def borexino_limit(mass: ArrayLike, *, slepton_log: ArrayLike = 0.0, cl: float = 0.95, smallest_recoil: float = 0.0) -> Floats:
+def borexino_limit(mass: ArrayLike, *, slepton_log: ArrayLike = 0.0, cl: float = 0.95) -> Floats:
     """Return the coupling of L_mu - L_tau above which the rate leaves its central interval from above.
 
     Parameters
@@ -73,8 +73,6 @@ def borexino_limit(mass: ArrayLike, *, slepton_log: ArrayLike = 0.0, cl: float =
         Sum over both states of ln(m_stau^2/m_smuon^2); broadcast with `mass`.
     cl
         Confidence level of the central interval; 0.95 is 1.96 standard errors of the measurement, R/R_SM < 1.077.
-    smallest_recoil
-        Smallest recoil energy in MeV; 0 is the whole spectrum.
 
     Returns
     -------
@@ -86,9 +84,9 @@ def borexino_limit(mass: ArrayLike, *, slepton_log: ArrayLike = 0.0, cl: float =
         If a mass or the confidence level does not suit.
     """
     logs = np.asarray(slepton_log, dtype=np.float64)
-    t, weights = _recoils(smallest_recoil)
+    t, weights = _recoils()
     loop = loop_function(2.0 * ELECTRON_MASS * t, MUON_MASS, TAU_MASS)
-    kernel = weights * _square(t) * (FLAVOURS["mu"] + FLAVOURS["tau"]) * _LOOP**2 / _standard(t, weights)
+    kernel = weights * _square(t) * (FLAVOURS["mu"] + FLAVOURS["tau"]) * _LOOP**2
     propagator = _propagator(np.asarray(mass, dtype=np.float64), t) ** 2
     constant, linear, square = (propagator @ (kernel * loop**power) for power in (2, 1, 0))
     rise = constant + logs / 12.0 * linear + (logs / 24.0) ** 2 * square
@@ -126,7 +124,7 @@ def borexino_tree_limit(mass: ArrayLike, charges: Mapping[str, float], *, cl: fl
 
 def rate_coefficients(mass: ArrayLike, strengths: Mapping[str, float]) -> tuple[Floats, Floats]:
     """Return a and b of the ratio of rates 1 + a g^2 + b g^4 in the shape of `mass`, for constant strengths s_f in MeV^2, see the module."""
-    t, weights = _recoils(0.0)
+    t, weights = _recoils()
     couplings, propagator = electron_couplings("default"), _propagator(np.asarray(mass, dtype=np.float64), t)
     mixed, squares = np.zeros_like(t), np.zeros_like(t)
     for flavour, strength in strengths.items():
@@ -134,14 +132,7 @@ def rate_coefficients(mass: ArrayLike, strengths: Mapping[str, float]) -> tuple[
         bracket = left + right * (1.0 - t / ENERGY) ** 2 - 0.5 * (left + right) * ELECTRON_MASS * t / ENERGY**2
         mixed += FLAVOURS[flavour] * strength * bracket
         squares += FLAVOURS[flavour] * strength**2 * _square(t)
-    total = _standard(t, weights)
-    return propagator @ (weights * mixed) / total, propagator**2 @ (weights * squares) / total
-
-
-def standard_cross_section() -> float:
-    """Return the cross section of the line on an electron in the Standard Model in cm^2, averaged over the flavours that arrive."""
-    t, weights = _recoils(0.0)
-    return 2.0 * FERMI_CONSTANT**2 * ELECTRON_MASS / math.pi * HBAR_C**2 * _standard(t, weights)
+    return propagator @ (weights * mixed), propagator**2 @ (weights * squares)
 
 
 def _excess(cl: float) -> float:
@@ -153,25 +144,15 @@ def _excess(cl: float) -> float:
     return excess
 
 
-def _recoils(smallest: float) -> tuple[Floats, Floats]:
-    """Return recoil energies of the electron in MeV with quadrature weights."""
-    largest = 2.0 * ENERGY**2 / (ELECTRON_MASS + 2.0 * ENERGY)
-    if not 0.0 <= smallest < largest:
-        message = f"recoils end at {largest:.3g} MeV, they cannot begin at {smallest:g} MeV"
-        raise DomainError(message)
+def _recoils() -> tuple[Floats, Floats]:
+    """Return recoil energies of the electron in MeV, with quadrature weights over the integral of the bracket of the cross section in the Standard Model."""
     x, w = np.polynomial.legendre.leggauss(_NODES)
-    half = 0.5 * (largest - smallest)
-    return smallest + half * (x + 1.0), half * w
-
-
-def _standard(t: Floats, weights: Floats) -> float:
-    """Return the integral over T of the bracket of the cross section in the Standard Model, averaged over the flavours that arrive."""
-    couplings, total = electron_couplings("default"), 0.0
+    half = ENERGY**2 / (ELECTRON_MASS + 2.0 * ENERGY)
+    t, couplings, bracket = half * (x + 1.0), electron_couplings("default"), np.zeros(_NODES)
     for flavour, probability in FLAVOURS.items():
         left, right = couplings.left(flavour), couplings.right(flavour)
-        bracket = left**2 + right**2 * (1.0 - t / ENERGY) ** 2 - left * right * ELECTRON_MASS * t / ENERGY**2
-        total += probability * float(weights @ bracket)
-    return total
+        bracket += probability * (left**2 + right**2 * (1.0 - t / ENERGY) ** 2 - left * right * ELECTRON_MASS * t / ENERGY**2)
+    return t, w / (w @ bracket)
 
 
 def _square(t: Floats) -> Floats:

@@ -96,6 +96,15 @@ def parse_grid(text: str, units: Mapping[str, str] | None = None) -> tuple[str, 
     return name, np.geomspace(start, stop, count) if log else np.linspace(start, stop, count)
 
 
+def parse_masses(text: str) -> np.ndarray:
+    """Return masses in MeV of a grid that must be one of "mass", see `parse_grid`."""
+    name, mass = parse_grid(text, {"mass": "MeV"})
+    if name != "mass":
+        message = f"the grid is over mass, not over {name}"
+        raise CevnsfitError(message)
+    return mass
+
+
 def parse_grids(texts: Sequence[str], units: Mapping[str, str] | None = None) -> dict[str, np.ndarray]:
     """Return the grids of several texts, see `parse_grid`; a name given twice is an error."""
     grids: dict[str, np.ndarray] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.infer.limit import UNBOUNDED, Limit
-from cevnsfit.io.overlays import read_overlay
+from cevnsfit.io.overlays import MASS_AND_COUPLING, read_overlay
 from cevnsfit.moments.bands import moment_band
 from cevnsfit.moments.measured import deviation, latest_deviation, moments
 from cevnsfit.physics import borexino, early_universe, trident
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.io.overlays import PlaneUnits
+
     Floats = NDArray[np.float64]
     Ends = tuple[float, float]
 
@@ -36,6 +38,7 @@ OLD_NAMES: Final = {"neutrino-trident": "ccfr-trident"}
 
 _GLASS: Final = 2.955 * FM  # rms charge radii of Si-28 and O-16, weighted by Z^2 in SiO2 (Angeli and Marinova 2013)
 _NORMALISATION: Final = "L = g Z'_mu [q_l lbar gamma^mu l + q_l nubar_l gamma^mu P_L nu_l] with the charges of the model"
+_CHOSEN: Final = "95 % CL (1.96 standard errors)"
 _TRIDENT: Final = "nu N -> nu mu mu N in the equivalent-photon approximation; g is divided by the muon's charge"
 
 
@@ -70,14 +73,9 @@ class KnownLimit(Document):
     compute: Callable[[str, Floats, float], Floats] | None = None
 
 
-def overlay_names() -> tuple[str, ...]:
-    """Return the names of the library."""
-    return tuple(library())
-
-
 def library() -> dict[str, KnownLimit]:
     """Return the library by name."""
-    found = {entry.name: entry for entry in (*_computed(), *_bands())}
+    found = {entry.name: entry for entry in (*_computed(), *map(_moment_band, moments("predictions")))}
     for path in sorted((data_root() / "overlays").glob("*.csv")):
         limit = read_overlay(path)
         name = path.stem.removeprefix(f"{limit.model}-")
@@ -116,7 +114,7 @@ def overlay(name: str | Path, model: str = "lmu-ltau", mass: Ends = (1.0, 1000.0
     [('0.000978', inf)]
     """
     if _is_file(name):
-        return read_overlay(Path(name), label=label)
+        return _of_file(Path(name), model, MASS_AND_COUPLING, label)
     chosen, known = OLD_NAMES.get(str(name), str(name)), library()
     if "/" in chosen:
         known[chosen] = _moment_band(chosen)
@@ -128,15 +126,24 @@ def overlay(name: str | Path, model: str = "lmu-ltau", mass: Ends = (1.0, 1000.0
         units_of(model)
         message = f"'{name}' is a limit in (mass, g) of the models {', '.join(entry.models)}; for {model} there is no exact recast"
         raise CevnsfitError(message)
-    title = entry.title if label is None else label
     if entry.compute is None:
-        return replace(read_overlay(data_root() / "overlays" / f"{model}-{chosen}.csv", label=title), name=chosen)
+        return replace(read_overlay(data_root() / "overlays" / f"{model}-{chosen}.csv", label=label), name=chosen)
     if not (0.0 < mass[0] < mass[1] and 0.0 < cl < 1.0):
         message = f"masses are positive and increase, a confidence level is between 0 and 1; got {mass[0]:g} and {mass[1]:g} MeV, {cl:g}"
         raise DomainError(message)
     points = entry.compute(model, np.geomspace(*mass, POINTS), cl)
-    kind, level = ("band", entry.level) if entry.kind == "band" else ("limit", f"{100 * cl:g} % CL" if chosen != "n-eff" else entry.level)
-    return Limit(title, points, kind, chosen, model, level, entry.source, entry.normalisation, entry.made)  # type: ignore[arg-type]
+    title, level = entry.title if label is None else label, f"{100 * cl:g} % CL" if entry.level == _CHOSEN else entry.level
+    kind: Literal["band", "limit"] = "band" if entry.kind == "band" else "limit"
+    return Limit(title, points, kind, chosen, model, level, entry.source, entry.normalisation, entry.made)
+
+
+def _of_file(path: Path, model: str, plane: PlaneUnits, label: str | None) -> Limit:
+    """Return the limit of a file, CevnsfitError if it names another model than that of the plane."""
+    found = read_overlay(path, plane, label)
+    if found.model in model_names() and found.model != model:
+        message = f"{path}: a limit in {found.model}; for {model} there is no exact recast"
+        raise CevnsfitError(message)
+    return found
 
 
 def _is_file(name: str | Path) -> bool:
@@ -153,22 +160,18 @@ def _models(wanted: Callable[[Mapping[str, float]], bool]) -> tuple[str, ...]:
 
 def _computed() -> tuple[KnownLimit, ...]:
     muons, electrons = _models(lambda q: q["mu"] != 0.0), ("lmu-ltau", *_models(lambda q: q["e"] != 0.0))
-    level, quoted = "95 % CL (1.96 standard errors)", "as quoted in arXiv:1902.06765"
+    quoted = "as quoted in arXiv:1902.06765"
     return (
         KnownLimit(
-            "ccfr-trident", "CCFR tridents", "computed", muons, level, f"sigma/sigma_SM = 0.82 +- 0.28, CCFR, Phys. Rev. Lett. 66, 3117 (1991), {quoted}",
-            _NORMALISATION, f"{_TRIDENT}; neutrinos of 160 GeV on iron", _trident(trident.CCFR_RATIO, trident.CCFR_ENERGY),
+            "ccfr-trident", "CCFR tridents", "computed", muons, _CHOSEN, f"sigma/sigma_SM = 0.82 +- 0.28, CCFR, Phys. Rev. Lett. 66, 3117 (1991), {quoted}",
+            _NORMALISATION, f"{_TRIDENT}; neutrinos of 160 GeV on iron", _trident(trident.CCFR_RATIO),
         ),
         KnownLimit(
-            "charm-ii-trident", "CHARM-II tridents", "computed", muons, level, f"sigma/sigma_SM = 1.58 +- 0.64, CHARM-II, Phys. Lett. B 245, 271 (1990), {quoted}",
+            "charm-ii-trident", "CHARM-II tridents", "computed", muons, _CHOSEN, f"sigma/sigma_SM = 1.58 +- 0.64, CHARM-II, Phys. Lett. B 245, 271 (1990), {quoted}",
             _NORMALISATION, f"{_TRIDENT}; neutrinos of 23.7 GeV (arXiv:1803.05466) on glass, one radius for silicon and oxygen", _trident((1.58, 0.64), 23.7e3, _GLASS),
         ),
         KnownLimit(
-            "nutev-trident", "NuTeV tridents", "computed", muons, level, f"sigma/sigma_SM = 0.72 +1.73 -0.72, NuTeV, {quoted}",
-            _NORMALISATION, f"{_TRIDENT}; neutrinos of 120 GeV on iron (energy assumed)", _trident((0.72, 1.73), 120e3),
-        ),
-        KnownLimit(
-            "borexino", "Borexino 7Be", "computed", electrons, level, "46.0 +- 1.5 +1.6 -1.5 counts/(day 100 t), Phys. Rev. Lett. 107, 141302 (2011), arXiv:1104.1816",
+            "borexino", "Borexino 7Be", "computed", electrons, _CHOSEN, "46.0 +- 1.5 +1.6 -1.5 counts/(day 100 t), Phys. Rev. Lett. 107, 141302 (2011), arXiv:1104.1816",
             _NORMALISATION, "against 46.7 counts/(day 100 t) (high metallicity, without its error), P_ee = 0.51; electrons through the lepton loop in L_mu - L_tau", _borexino,
         ),
         KnownLimit(
@@ -178,11 +181,10 @@ def _computed() -> tuple[KnownLimit, ...]:
     )  # fmt: skip
 
 
-def _trident(measured: Ends, energy: float, radius: float | None = None) -> Callable[[str, Floats, float], Floats]:
+def _trident(measured: Ends, *energy_and_radius: float) -> Callable[[str, Floats, float], Floats]:
     def compute(model: str, mass: Floats, cl: float) -> Floats:
-        spectrum = trident.trident_spectrum(energy) if radius is None else trident.trident_spectrum(energy, radius)
         masses = np.geomspace(max(mass[0], trident.SMALLEST_MASS), mass[-1], len(mass))
-        limit = trident.trident_limit(masses, spectrum, cl=cl, measured=measured)
+        limit = trident.trident_limit(masses, trident.trident_spectrum(*energy_and_radius), cl=cl, measured=measured)
         return np.column_stack([masses, limit / abs(lepton_charges(model)["mu"])])
 
     return compute
@@ -199,10 +201,6 @@ def _n_eff(_: str, mass: Floats, __: float) -> Floats:
     masses = np.append(mass[mass < end], end)
     low = early_universe.equilibrium_coupling(masses)
     return np.concatenate([np.column_stack([masses, low]), [[end, UNBOUNDED], [masses[0], UNBOUNDED], [masses[0], low[0]]]])
-
-
-def _bands() -> tuple[KnownLimit, ...]:
-    return tuple(_moment_band(name) for name in moments("predictions"))
 
 
 def _moment_band(name: str) -> KnownLimit:
@@ -238,7 +236,7 @@ def plane_limit(source: str | Path, model: str, grid: Mapping[str, Floats], labe
     (x, horizontal), (y, vertical) = grid.items()
     if _is_file(source):
         units = units_of(model)
-        found = read_overlay(Path(source), ((x, units.get(x, "1")), (y, units.get(y, "1"))), label)
+        found = _of_file(Path(source), model, ((x, units.get(x, "1")), (y, units.get(y, "1"))), label)
     elif (x, y) != ("mass", "g"):
         overlay(source, model)
         message = f"'{source}' is a limit in (mass, g); the plane is one of {x} and {y}"

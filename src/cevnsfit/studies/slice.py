@@ -91,35 +91,30 @@ class Slice(Document):
         return [{"name": one.called, **{key: getattr(one, key) for key in ("label", "kind", "level", "source")}} for one in self.limits]
 
     @property
-    def coupling(self) -> Interval | None:
-        """Return the smallest and the largest coupling that is left at any of the masses; None when nothing is."""
-        low, high = self._extremes()
-        return None if low is None or high is None else (low.allowed[0][0], high.allowed[-1][1])
-
-    @property
-    def reached(self) -> Interval | None:
-        """Return the masses at which these are reached."""
-        low, high = self._extremes()
-        return None if low is None or high is None else (low.mass, high.mass)
-
-    @property
-    def coupling_closed_by(self) -> tuple[Names, Names] | None:
-        """Return the names of the limits that end them."""
-        low, high = self._extremes()
-        return None if low is None or high is None else (low.closed_by[0][0], high.closed_by[-1][1])
-
-    def _extremes(self) -> tuple[SliceColumn | None, SliceColumn | None]:
+    def _extremes(self) -> tuple[SliceColumn, ...]:
         left = [column for column in self.columns if column.allowed]
-        if not left:
-            return None, None
-        return min(left, key=lambda column: column.allowed[0][0]), max(left, key=lambda column: column.allowed[-1][1])
+        return (min(left, key=lambda at: at.allowed[0][0]), max(left, key=lambda at: at.allowed[-1][1])) if left else ()
+
+    @property
+    def coupling(self) -> tuple[float, ...] | None:
+        """Return the smallest and the largest coupling that is left at any of the masses; None when nothing is."""
+        return tuple(at.allowed[-end][end] for end, at in enumerate(self._extremes)) or None
+
+    @property
+    def reached(self) -> tuple[float, ...] | None:
+        """Return the masses at which these are reached."""
+        return tuple(at.mass for at in self._extremes) or None
+
+    @property
+    def coupling_closed_by(self) -> tuple[Names, ...] | None:
+        """Return the names of the limits that end them."""
+        return tuple(at.closed_by[-end][end] for end, at in enumerate(self._extremes)) or None
 
 
 def plane_slice(limits: Sequence[Limit], mass: ArrayLike, model: str = "") -> Slice:
     """Return what limits and bands leave.
 
-    Ends in mass are found to 1e-7; an allowed piece narrower than the steps of `mass` can be missed. The extreme couplings are refined
-    between neighbouring masses.
+    Ends in mass are found to 1e-7; an allowed piece narrower than the steps of `mass` can be missed.
 
     Parameters
     ----------
@@ -149,11 +144,9 @@ def plane_slice(limits: Sequence[Limit], mass: ArrayLike, model: str = "") -> Sl
     ends = [_end(limits, float(masses[i]), float(masses[i + 1])) for i in changes(left)]
     edges = [float(masses[0])] * bool(left[0]) + [inner for inner, _ in ends] + [float(masses[-1])] * bool(left[-1])
     closed = [(RANGE,)] * bool(left[0]) + [_deciding(limits, outer) for _, outer in ends] + [(RANGE,)] * bool(left[-1])
-    shown = sorted({*masses.tolist(), *edges, *_extreme(limits, masses[left])})
-    columns = tuple(_column(limits, m) for m in shown)
-    return Slice(
-        model, tuple(limits), columns, tuple(zip(edges[::2], edges[1::2], strict=True)), tuple(zip(closed[::2], closed[1::2], strict=True))
-    )
+    columns = tuple(_column(limits, m) for m in sorted({*masses.tolist(), *edges}))
+    pairs, names = zip(edges[::2], edges[1::2], strict=True), zip(closed[::2], closed[1::2], strict=True)
+    return Slice(model, tuple(limits), columns, tuple(pairs), tuple(names))
 
 
 def allowed(limits: Sequence[Limit], mass: float) -> tuple[Interval, ...]:
@@ -201,18 +194,13 @@ def named_slice(
 ) -> Slice:
     """Return what named limits, bands and stored scans leave; names are those of `overlay`, with "LABEL=" before them where wanted."""
     ends = (float(mass[0]), float(mass[-1]))
-    given: list[Limit] = []
-    for name in names:
-        label, source = labelled(name)
-        given.append(overlay(source, model, ends, cl=cl, label=label))
-    for name in bands:
-        found = overlay(name, model, ends)
+    given = [overlay(source, model, ends, cl=cl, label=label) for label, source in map(labelled, names)]
+    allowing = [overlay(name, model, ends) for name in bands]
+    for name, found in zip(bands, allowing, strict=True):
         if found.kind != "band":
             message = f"'{name}' is a limit and no band; give it with --overlay"
             raise CevnsfitError(message)
-        given.append(found)
-    given += [limit for folder in scans for limit in scan_limits(folder, model=model, cl=cl)]
-    return plane_slice(given, mass, model)
+    return plane_slice([*given, *allowing, *(limit for folder in scans for limit in scan_limits(folder, model=model, cl=cl))], mass, model)
 
 
 def write_slice(path: Path, result: Slice) -> Path:
@@ -221,10 +209,9 @@ def write_slice(path: Path, result: Slice) -> Path:
         f"what is left of mass and coupling of {result.model}; interval 0 means that nothing is",
         *(f"{limit.kind}: {limit.label}, {limit.level}; {limit.source}" for limit in result.limits),
     ]
-    rows: list[tuple[object, ...]] = []
-    for column in result.columns:
-        names = [(" + ".join(low), " + ".join(high)) for low, high in column.closed_by] or [("", "")]
-        rows += [(*row, *pair) for row, pair in zip(interval_rows(np.array([column.mass]), [column.allowed]), names, strict=True)]
+    cells = interval_rows(np.array([column.mass for column in result.columns]), [column.allowed for column in result.columns])
+    closed = [ends for column in result.columns for ends in column.closed_by or (((), ()),)]
+    rows = [(*row, *map(" + ".join, ends)) for row, ends in zip(cells, closed, strict=True)]
     return write_rows(path, comments, ("mass [MeV]", "interval", "g_low [1]", "g_high [1]", "low_closed_by", "high_closed_by"), rows)
 
 
@@ -234,7 +221,7 @@ def write_slice(path: Path, result: Slice) -> Path:
 def _column(limits: Sequence[Limit], mass: float) -> SliceColumn:
     """Return what is left at a mass, and which limits end each interval."""
     excluded = [(limit.called, limit.excluded(mass)) for limit in limits]
-    found = complement(union([intervals for _, intervals in excluded]), WHOLE)
+    found = allowed(limits, mass)
 
     def touching(end: float, side: int) -> Names:
         return tuple(name for name, intervals in excluded if any(interval[side] == end for interval in intervals))
@@ -253,25 +240,3 @@ def _deciding(limits: Sequence[Limit], mass: float) -> Names:
     """Return the limits without any one of which something would be left at a mass; all that exclude there when no single one decides."""
     needed = [limit.called for limit in limits if allowed([other for other in limits if other is not limit], mass)]
     return tuple(needed or [limit.called for limit in limits if limit.excluded(mass)])
-
-
-def _extreme(limits: Sequence[Limit], masses: NDArray[np.float64]) -> list[float]:
-    """Return the masses beside those of a grid at which the coupling is smallest and largest."""
-    from scipy.optimize import minimize_scalar
-
-    found: list[float] = []
-    for sign in (1.0, -1.0):
-
-        def height(log: float, sign: float = sign) -> float:
-            left = allowed(limits, math.exp(log))
-            return sign * (left[0][0] if sign > 0.0 else left[-1][1]) if left else math.inf
-
-        heights = [height(math.log(m)) for m in masses]
-        if len(masses) < 2 or not np.all(np.isfinite(heights)):
-            continue
-        best = int(np.argmin(heights))
-        ends = np.log(masses[[max(best - 1, 0), min(best + 1, len(masses) - 1)]])
-        result = minimize_scalar(height, bounds=tuple(ends), method="bounded", options={"xatol": _PRECISION})
-        if result.fun < heights[best]:
-            found.append(math.exp(float(result.x)))
-    return found

@@ -17,10 +17,10 @@ from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import installed_version
 from cevnsfit.infer.runner import Call, Runner, carrying, every
 from cevnsfit.io.description import unlike
-from cevnsfit.io.layouts import load_points, open_points, read_points, save_points, size_of
+from cevnsfit.io.layouts import load_points, open_points, read_points, save_points
 from cevnsfit.moments.decays import LSP_KINDS
 from cevnsfit.moments.ranges import Range
-from cevnsfit.moments.sleptons import CHUNK, COLUMNS, Draw, shipped_maps, slepton_log, susy_chunk
+from cevnsfit.moments.sleptons import CHUNK, COLUMNS, COUNTS, Draw, shipped_maps, slepton_log, susy_chunk
 from cevnsfit.spec.catalog import located
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.limits import intervals
@@ -56,51 +56,48 @@ class SusyScan(Document):
         Values of the kept points by name (`COLUMNS`), shape (n,) each.
     tried
         How many points were drawn.
-    counts
-        How many are physical, explain the electron, explain both without a boson, and with one within the ranges alone.
+    physical, electron_explained
+        How many of these have no tachyon and nothing charged that is too light, and how many of those explain the electron.
+    kept_without_boson, kept_ranges
+        How many of the latter explain the muon by sleptons alone, and with some boson of the ranges, whatever the limits.
     smallest_hierarchy_ranges
-        The smallest hierarchy of the latter, NaN without any.
+        The smallest hierarchy of the last ones, NaN without any.
     draw
         What was asked.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **{key: key for key in ("physical", "electron_explained", "kept", "kept_drawn", "kept_alive", "kept_without_boson", "kept_ranges")},
-        **{key: key for key in ("smallest_hierarchy", "ranges", "lsp", "lhc", "bbn", "compatible", "correlations")},
+        **{
+            key: key
+            for key in (
+                "kept",
+                "kept_drawn",
+                "kept_alive",
+                "smallest_hierarchy",
+                "ranges",
+                "lsp",
+                "lhc",
+                "bbn",
+                "compatible",
+                "correlations",
+            )
+        },
         **{key: f"draw.{key}" for key in ("sigmas", "electron", "muon", "seed", "signs")},
         "drawn_within": "draw.ranges",
         "boson": "draw.window",
         "columns": "names",
         "slepton_log": "slepton_logs",
-        "counts": None,
         "draw": None,
     }
 
     columns: Mapping[str, Array]
     tried: int
-    counts: Mapping[str, int]
+    physical: int
+    electron_explained: int
+    kept_without_boson: int
+    kept_ranges: int
     smallest_hierarchy_ranges: float
     draw: Draw
-
-    @property
-    def physical(self) -> int:
-        """Return how many points have no tachyon and nothing charged that is too light."""
-        return self.counts["physical"]
-
-    @property
-    def electron_explained(self) -> int:
-        """Return how many physical points explain the electron."""
-        return self.counts["electron_explained"]
-
-    @property
-    def kept_without_boson(self) -> int:
-        """Return how many points explain both moments by sleptons alone."""
-        return self.counts["kept_without_boson"]
-
-    @property
-    def kept_ranges(self) -> int:
-        """Return how many points explain both moments with some boson of the ranges, whatever the limits."""
-        return self.counts["kept_ranges"]
 
     @property
     def kept(self) -> int:
@@ -268,19 +265,14 @@ def susy_scan(
         function = carrying(susy_chunk, draw, executor)
         sizes = [min(CHUNK, points - start) for start in range(0, points, CHUNK)]
         calls = [Call(function, (number, size), (number, size)) for number, size in enumerate(sizes)]
-        return _scan_of(draw, Runner(executor, load, save, progress)(every(calls)), points)
+        return _scan_of(draw, Runner(executor, load, save, progress)(every(calls)))
 
 
-def _scan_of(draw: Draw, chunks: Sequence[KeptPoints], tried: int) -> SusyScan:
-    smallest = [chunk.counts["smallest_hierarchy_ranges"] for chunk in chunks]
-    names = [name for name in chunks[0].counts if name != "smallest_hierarchy_ranges"]
-    return SusyScan(
-        {name: np.concatenate([chunk.columns[name] for chunk in chunks]) for name in COLUMNS},
-        tried,
-        {name: int(sum(chunk.counts[name] for chunk in chunks)) for name in names},
-        float(np.fmin.reduce(smallest)),
-        draw,
-    )
+def _scan_of(draw: Draw, chunks: Sequence[KeptPoints]) -> SusyScan:
+    columns = {name: np.concatenate([chunk.columns[name] for chunk in chunks]) for name in COLUMNS}
+    counts = {name: [chunk.counts[name] for chunk in chunks] for name in COUNTS}
+    smallest = float(np.fmin.reduce(counts.pop("smallest_hierarchy_ranges")))
+    return SusyScan(columns, **{name: int(sum(each)) for name, each in counts.items()}, smallest_hierarchy_ranges=smallest, draw=draw)
 
 
 def _identity(inputs: SusyInputs, draw: Draw) -> dict[str, Any]:
@@ -321,14 +313,12 @@ def stored_susy_scan(folder: str | Path) -> SusyScan:
         message = f"{store.path}: what this scan was made with has changed ({changed})"
         raise ResultError(message)
     chunks: list[KeptPoints] = []
-    tried = 0
-    while (size := size_of(store, len(chunks))) and (found := load_points(store, len(chunks), size)) is not None:
+    while (found := load_points(store, len(chunks))) is not None:
         chunks.append(found)
-        tried += size
     if not chunks:
         message = f"{store.path}: no chunk of points is finished yet; run the same scan again to continue it"
         raise ResultError(message)
-    return _scan_of(draw, chunks, tried)
+    return _scan_of(draw, chunks)
 
 
 @on_one_thread

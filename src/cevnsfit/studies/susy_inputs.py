@@ -25,11 +25,10 @@ from cevnsfit.studies.overlays import library, overlay
 from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from cevnsfit.infer.limit import Limit
     from cevnsfit.moments.boson_window import Ceiling
     from cevnsfit.studies.overlays import KnownLimit
 
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 ALL: Final = "all"
 NONE: Final = "none"
 MODEL: Final = "lmu-ltau"
-COMPUTED: Final = ("ccfr-trident", "charm-ii-trident", "nutev-trident", "borexino")
+COMPUTED: Final = ("ccfr-trident", "charm-ii-trident", "borexino")
 """Limits of the library that "all" stands for, with the experiments."""
 
 _CEVNS_MASSES: Final = 13
@@ -92,8 +91,8 @@ class SusyInputs:
     seed: int = 0
 
 
-def parse_range(name: str, text: str) -> Range:
-    """Return the range of a parameter from "low:high", "low:high:log" or one value.
+def parse_range(name: str, text: Range | str | float) -> Range:
+    """Return the range of a parameter, also from "low:high", "low:high:log" or one value.
 
     Raises
     ------
@@ -105,18 +104,18 @@ def parse_range(name: str, text: str) -> Range:
     if name not in RANGES:
         kind = "parameter of the scan"
         raise UnknownNameError(kind, name, RANGES)
-    ends, log = (text.removesuffix(":log"), True) if text.endswith(":log") else (text, False)
-    parts = ends.split(":")
-    units = {key: UNITS.get(key, "1") for key in RANGES}
+    if isinstance(text, Range):
+        return text
+    parts = str(text).removesuffix(":log").split(":")
     try:
-        low, high = (quantity(name, part, units) for part in (parts[0], parts[-1]))
+        low, high = (quantity(name, part, {name: UNITS.get(name, "1")}) for part in (parts[0], parts[-1]))
     except ValueError:
         parts = []
     if len(parts) not in {1, 2}:
         message = f"{name}: '{text}' should read LOW:HIGH, LOW:HIGH:log or one value, for example 1:100:log"
         raise CevnsfitError(message)
     try:
-        return Range(low, high, log)
+        return Range(low, high, str(text).endswith(":log"))
     except DomainError as error:
         message = f"{name}: {error}"
         raise DomainError(message) from None
@@ -124,7 +123,7 @@ def parse_range(name: str, text: str) -> Range:
 
 def draw_of(inputs: SusyInputs) -> Draw:
     """Return what is drawn; errors are those of names, ranges and signs that do not suit."""
-    asked = {name: chosen if isinstance(chosen, Range) else parse_range(name, str(chosen)) for name, chosen in inputs.ranges.items()}
+    asked = {name: parse_range(name, chosen) for name, chosen in inputs.ranges.items()}
     signs = {"M1": _sign(inputs.m1_sign), "M2": _sign(inputs.m2_sign), "mu": _sign(inputs.mu_sign)}
     deviations = deviation(inputs.electron_measured, inputs.electron), deviation(inputs.muon_measured, inputs.muon)
     for found, lepton in zip(deviations, ("e", "mu"), strict=True):
@@ -135,11 +134,8 @@ def draw_of(inputs: SusyInputs) -> Draw:
     draw = Draw(*deviations, None, {**RANGES, **asked}, signs, inputs.sigmas, inputs.seed, *smallest)
     if not inputs.boson:
         return draw
-    stau = draw.ranges["stau_ratio"]
-    low, high = slepton_log(np.array([stau.low, stau.high]))
-    return replace(
-        draw, window=boson_window(draw.ranges["boson_mass"], draw.ranges["boson_g"], (float(low), float(high)), boson_limits(inputs))
-    )
+    mass, g, stau = (draw.ranges[name] for name in ("boson_mass", "boson_g", "stau_ratio"))
+    return replace(draw, window=boson_window(mass, g, slepton_log(np.array([stau.low, stau.high])), boson_limits(inputs)))
 
 
 def _sign(text: int | str) -> int:
@@ -210,38 +206,28 @@ def _experiment(name: str, known: Iterable[str]) -> str:
 
 def _library_limit(entry: KnownLimit, cl: float | None) -> dict[BosonLimit, Ceiling]:
     """Return a limit of the library; but for Borexino, what it assumes of the mixing is that of leptons alone."""
-    level = 0.95 if cl is None else cl
-    if entry.kind == "band" or (cl is not None and entry.name not in COMPUTED):
-        message = (
-            f"{entry.name} is a band and no limit"
-            if entry.kind == "band"
-            else f"{entry.name} has a confidence level of its own: {entry.level}"
-        )
+    fixed = entry.name not in COMPUTED
+    if entry.kind == "band" or (cl is not None and fixed):
+        trouble = "is a band and no limit" if entry.kind == "band" else f"has a confidence level of its own: {entry.level}"
+        message = f"{entry.name} {trouble}"
         raise CevnsfitError(message)
+    level = 0.95 if cl is None else cl
     if entry.name == "borexino":
         return {BosonLimit(entry.name, level, entry.source): lambda masses, logs: borexino_limit(masses, slepton_log=logs, cl=level)}
-    if entry.name in COMPUTED and entry.compute is not None:
-        return {BosonLimit(entry.name, level, entry.source): functools.partial(_computed, entry.compute, level)}
-    limit = overlay(entry.name, MODEL)
-    about = f"{entry.level}; {entry.source}; for the mixing that leptons alone make"
-    return {BosonLimit(entry.name, None, about): functools.partial(_lowest_edge, limit)}
+    about = f"{entry.level}; {entry.source}; for the mixing that leptons alone make" if fixed else entry.source
+    return {BosonLimit(entry.name, None if fixed else level, about): functools.partial(_lowest_edge, entry.name, level)}
 
 
-def _computed(compute: Callable[[str, Array, float], Array], cl: float, masses: Array, _: Array) -> Array:
-    """Return an upper limit at each mass, infinite below the smallest one for which it is computed."""
-    known, most = compute(MODEL, masses, cl).T
-    return np.asarray(np.exp(np.interp(np.log(masses), np.log(known), np.log(most), left=np.inf)))
-
-
-def _lowest_edge(limit: Limit, masses: Array, _: Array) -> Array:
+def _lowest_edge(name: str, cl: float, masses: Array, _: Array) -> Array:
     """Return the smallest excluded coupling at each mass, infinite where there is none."""
+    limit = overlay(name, MODEL, (0.5 * float(masses[0]), 2.0 * float(masses[-1])), cl=cl)
     return np.array([next((low for low, _ in limit.excluded(float(mass))), np.inf) for mass in masses])
 
 
 def _cevns_limit(experiments: Sequence[str], cl: float) -> dict[BosonLimit, Ceiling]:
     """Return the upper limit on g of the CEvNS data of some experiments."""
     threshold(cl, 1)
-    limit = BosonLimit(" + ".join(experiments), cl, "CEvNS, profile likelihood, upper end of the allowed interval from g = 0")
+    limit = BosonLimit(" + ".join(experiments), cl, "CEvNS, profile likelihood, upper end of the first allowed interval")
     return {limit: functools.partial(_cevns_ceiling, tuple(experiments), cl)}
 
 

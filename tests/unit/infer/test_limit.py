@@ -25,6 +25,20 @@ def test_the_direction_of_a_line_does_not_matter() -> None:
     assert limit.excluded(10.0) == (pytest.approx((1e-2, math.inf)),)
 
 
+def test_what_lies_above_any_of_several_lines_is_excluded() -> None:
+    low, high = [[1.0, 1e-3], [10.0, 1e-3]], [[2.0, 2e-3], [20.0, 2e-3]]
+    island = [[2.0, 3e-4], [8.0, 3e-4], [8.0, 3e-3], [2.0, 3e-3]]
+    assert Limit("a", np.array([*low, GAP, *high])).excluded(5.0) == (pytest.approx((1e-3, math.inf)),)
+    assert Limit("a", np.array([*high, GAP, *low])).excluded(15.0) == (pytest.approx((2e-3, math.inf)),)
+    assert Limit("a", np.array([*low, GAP, *island])).excluded(5.0) == (pytest.approx((3e-4, math.inf)),)
+
+
+def test_a_line_may_have_a_cliff() -> None:
+    limit = Limit("a", np.array([[1.0, 1e-3], [10.0, 1e-3], [10.0, 2e-3], [100.0, 2e-3]]))
+    assert limit.excluded(5.0) == (pytest.approx((1e-3, math.inf)),)
+    assert limit.excluded(10.0) == limit.excluded(50.0) == (pytest.approx((2e-3, math.inf)),)
+
+
 def test_an_island_excludes_its_inside_with_or_without_its_last_point() -> None:
     square = [[1.0, 1e-3], [10.0, 1e-3], [10.0, 1e-2], [1.0, 1e-2]]
     for points in (square, [*square, square[0]]):

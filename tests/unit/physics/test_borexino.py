@@ -16,9 +16,8 @@ from cevnsfit.physics.borexino import (
     borexino_limit,
     borexino_tree_limit,
     rate_coefficients,
-    standard_cross_section,
 )
-from cevnsfit.physics.constants import AVOGADRO, ELECTRON_MASS, FERMI_CONSTANT
+from cevnsfit.physics.constants import AVOGADRO, ELECTRON_MASS, FERMI_CONSTANT, HBAR_C
 from cevnsfit.physics.couplings import electron_couplings
 from cevnsfit.physics.interactions import ElectronTarget, signal_model, squared
 from cevnsfit.physics.interactions.terms import evaluate
@@ -30,7 +29,7 @@ CONTACT = 1.0 / (math.sqrt(2.0) * FERMI_CONSTANT)
 
 def ratio(model: str, g: float, **shapes: float) -> float:
     """The ratio of rates from the terms of the signal model itself, with its own kernels."""
-    t, weights = _recoils(0.0)
+    t, weights = _recoils()
     target = ElectronTarget(t, 2.0 * ELECTRON_MASS * t, np.ones_like(t), electron_couplings("default"))
 
     def rate(name: str, values: dict[str, float]) -> float:
@@ -45,14 +44,29 @@ def ratio(model: str, g: float, **shapes: float) -> float:
 
 
 def test_the_rate_of_the_standard_model_is_the_published_one() -> None:
+    total = 2.0 * ENERGY**2 / (ELECTRON_MASS + 2.0 * ENERGY) / _recoils()[1].sum()
+    cross_section = 2.0 * FERMI_CONSTANT**2 * ELECTRON_MASS / math.pi * HBAR_C**2 * total
     electrons = 66 * AVOGADRO / 120.19 * 1e8  # in 100 t of C9H12
-    counts = 4.93e9 * 0.8952 * 86400.0 * electrons * standard_cross_section()
+    counts = 4.93e9 * 0.8952 * 86400.0 * electrons * cross_section
     assert counts == pytest.approx(STANDARD_RATE, rel=0.03)
 
 
 def test_the_bound_on_heavy_bosons_is_one_on_g_over_m() -> None:
     mass = np.array([25.0, 50.0, 200.0])
     np.testing.assert_allclose(borexino_limit(mass) / mass, 3.95e-5, rtol=0.015)
+
+
+def test_recoils_above_the_beginning_of_the_fit_alone_leave_six_per_cent_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = borexino_limit(30.0)
+    x, w = np.polynomial.legendre.leggauss(200)
+    largest = 2.0 * ENERGY**2 / (ELECTRON_MASS + 2.0 * ENERGY)
+    cut = 0.27 + 0.5 * (largest - 0.27) * (x + 1.0)
+    bracket = np.zeros_like(cut)
+    for flavour, share in FLAVOURS.items():
+        left, right = electron_couplings("default").left(flavour), electron_couplings("default").right(flavour)
+        bracket += share * (left**2 + right**2 * (1.0 - cut / ENERGY) ** 2 - left * right * ELECTRON_MASS * cut / ENERGY**2)
+    monkeypatch.setattr("cevnsfit.physics.borexino._recoils", lambda: (cut, w / (w @ bracket)))
+    assert borexino_limit(30.0) / whole == pytest.approx(1.06, abs=0.01)
 
 
 def test_the_propagator_stays_inside_the_integral() -> None:
@@ -97,5 +111,3 @@ def test_what_does_not_suit_is_named() -> None:
         borexino_tree_limit(10.0, {"e": 0.0, "mu": 1.0, "tau": -1.0})
     with pytest.raises(DomainError, match="lowers the rate"):
         borexino_tree_limit(10.0, {"e": 1.0, "mu": 9.0, "tau": 9.0})
-    with pytest.raises(DomainError, match="recoils end"):
-        borexino_limit(10.0, smallest_recoil=1.0)

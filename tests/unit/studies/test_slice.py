@@ -33,15 +33,6 @@ def test_ends_in_mass_are_found_between_the_steps() -> None:
     assert found.coupling_closed_by == (("band",), ("band",))
 
 
-def test_the_largest_coupling_may_lie_between_the_steps() -> None:
-    falling = Limit("falling", np.array([[1.0, 1e-1], [100.0, 1e-3]]))
-    found = plane_slice([RISING, falling], np.geomspace(1.0, 100.0, 8))
-    assert found.coupling is not None
-    assert found.reached is not None
-    assert found.coupling[1] == pytest.approx(1e-4 * 1000.0**0.5, rel=1e-5)
-    assert found.reached[1] == pytest.approx(1000.0**0.5, rel=1e-5)
-
-
 def test_nothing_left_is_said() -> None:
     found = plane_slice([Limit("low", np.array([[1.0, 1e-4], [100.0, 1e-4]])), BAND], MASS)
     assert found.masses == ()

@@ -24,7 +24,7 @@ from cevnsfit.moments.lhc import judge
 from cevnsfit.moments.measured import deviation
 from cevnsfit.moments.ranges import RANGES, Range
 from cevnsfit.moments.slepton_loops import slepton_contribution
-from cevnsfit.moments.sleptons import CHUNK, COLUMNS, shipped_maps
+from cevnsfit.moments.sleptons import CHUNK, COLUMNS, COUNTS, shipped_maps
 from cevnsfit.moments.superpartners import superpartners
 from cevnsfit.physics.borexino import borexino_limit
 from cevnsfit.physics.constants import MUON_MASS
@@ -174,7 +174,7 @@ def test_bosons_in_two_islands_leave_a_gap() -> None:
     def holed(mass: np.ndarray, log: np.ndarray) -> np.ndarray:
         return np.where((mass > 12.0) & (mass < 150.0), 1e-5, 1e-3) + 0.0 * log
 
-    window = boson_window(Range(10.0, 200.0, log=True), Range(9e-4, 1e-3), (0.0, 0.0), {BosonLimit("holed", 0.95, ""): holed})
+    window = boson_window(Range(10.0, 200.0, log=True), Range(9e-4, 1e-3), np.zeros(2), {BosonLimit("holed", 0.95, ""): holed})
     light, heavy = (vector_contribution(1e-3, mass, MUON_MASS) for mass in (12.0, 150.0))
     middle = np.array([0.5 * (light + heavy)])
     assert window.reach.shape == (1, 2, 2)
@@ -230,7 +230,8 @@ def test_bad_input_is_named(change: dict[str, object], error: type[Exception], t
 def test_only_relative_signs_count(scan: SusyScan) -> None:
     # a change of the phase of all gauginos and higgsinos turns M1, M2 and mu together, and nothing that is measured
     turned = susy_scan(25_000, replace(STUDY, m1_sign=-1, m2_sign=-1, mu_sign=1))
-    assert turned.counts == scan.counts
+    for name in COUNTS:
+        assert getattr(turned, name) == getattr(scan, name)
     for name in ("a_e", "a_mu", "neutralino", "chargino", "smuon"):
         np.testing.assert_allclose(turned.columns[name], scan.columns[name], rtol=1e-9)
     np.testing.assert_array_equal(turned.columns["lsp"], scan.columns["lsp"])

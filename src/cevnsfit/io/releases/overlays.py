@@ -17,34 +17,32 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.io.overlays import MEV_PER_GEV, boundary
 from cevnsfit.io.releases.reading import Release, ReleasedFile
 from cevnsfit.io.tables import Table
 from cevnsfit.physics.constants import ELECTRON_MASS, FINE_STRUCTURE, MUON_MASS, PION_MASS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from cevnsfit.io.releases.reading import Arrays
 
     Floats = NDArray[np.float64]
 
-NO_LIMIT: Final = 1e5
 _LARGEST: Final = 400.0
 _RHO_MASS: Final = 775.26  # MeV, PDG 2024
 _AS_IT_IS: Final = "recast by DARKCAST (arXiv:1801.04847, version of 2022) from the published curve; units changed"
 
 # file, its columns, model, name, title, source
 _TABLES: Final = (
-    ("NA64_NA642019imj", 2, "lmu-ltau", "na64-e", "NA64 (electrons), invisible", "NA64, Phys. Rev. Lett. 123, 121801 (2019), arXiv:1906.00176, fig. 3"),
-    ("BelleII_Adachi2019otg", 2, "lmu-ltau", "belle-ii", "Belle II, invisible", "Belle II, Phys. Rev. Lett. 124, 141801 (2020), arXiv:1912.11276, fig. 3"),
-    ("BaBar_TheBABAR2016rlg", 2, "lmu-ltau", "babar-4mu", "BaBar, four muons", "BaBar, Phys. Rev. D 94, 011102 (2016), arXiv:1606.03501, fig. 5"),
-    ("NA64_NA642019imj", 2, "b-l", "na64-e", "NA64 (electrons), invisible", "NA64, Phys. Rev. Lett. 123, 121801 (2019), arXiv:1906.00176, fig. 3"),
-    ("NA64_Banerjee2019hmi", 3, "b-l", "na64-e-visible", "NA64 (electrons), visible", "NA64, Phys. Rev. D 101, 071101 (2020), arXiv:1912.11389"),
-    ("BaBar_Lees2014xha", 2, "b-l", "babar-photon", "BaBar, photon and resonance", "BaBar, Phys. Rev. Lett. 113, 201801 (2014), arXiv:1406.2980, fig. 4"),
-    ("LHCb_Aaij2017rft_prompt", 2, "b-l", "lhcb", "LHCb, prompt", "LHCb, Phys. Rev. Lett. 120, 061801 (2018), arXiv:1710.02867"),
-    ("CMS_CMS2019kiy", 2, "b-l", "cms", "CMS, dimuons", "CMS, Phys. Rev. Lett. 124, 131802 (2020), arXiv:1912.04776"),
+    ("lmu-ltau-NA64_NA642019imj", 2, "lmu-ltau", "na64-e", "NA64 (electrons), invisible", "NA64, Phys. Rev. Lett. 123, 121801 (2019), arXiv:1906.00176, fig. 3"),
+    ("lmu-ltau-BelleII_Adachi2019otg", 2, "lmu-ltau", "belle-ii", "Belle II, invisible", "Belle II, Phys. Rev. Lett. 124, 141801 (2020), arXiv:1912.11276, fig. 3"),
+    ("b-l-BaBar_TheBABAR2016rlg", 2, "lmu-ltau", "babar-4mu", "BaBar, four muons", "BaBar, Phys. Rev. D 94, 011102 (2016), arXiv:1606.03501, fig. 5"),
+    ("b-l-NA64_NA642019imj", 2, "b-l", "na64-e", "NA64 (electrons), invisible", "NA64, Phys. Rev. Lett. 123, 121801 (2019), arXiv:1906.00176, fig. 3"),
+    ("b-l-NA64_Banerjee2019hmi", 3, "b-l", "na64-e-visible", "NA64 (electrons), visible", "NA64, Phys. Rev. D 101, 071101 (2020), arXiv:1912.11389"),
+    ("b-l-BaBar_Lees2014xha", 2, "b-l", "babar-photon", "BaBar, photon and resonance", "BaBar, Phys. Rev. Lett. 113, 201801 (2014), arXiv:1406.2980, fig. 4"),
+    ("b-l-LHCb_Aaij2017rft_prompt", 2, "b-l", "lhcb", "LHCb, prompt", "LHCb, Phys. Rev. Lett. 120, 061801 (2018), arXiv:1710.02867"),
+    ("b-l-CMS_CMS2019kiy", 2, "b-l", "cms", "CMS, dimuons", "CMS, Phys. Rev. Lett. 124, 131802 (2020), arXiv:1912.04776"),
 )  # fmt: skip
 
 _LAGRANGIANS: Final = {
@@ -72,9 +70,8 @@ def _undone(limit: Floats) -> Floats:
 def _of_its_model(name: str, model: str, limit: Floats) -> tuple[Floats, str]:
     """Return a limit, columns in MeV and couplings, as one of its model, and how that was made."""
     if name == "babar-4mu":
-        return _undone(
-            limit
-        ), "its recast by DARKCAST (arXiv:1801.04847, version of 2022) to B-L undone: electron emission, e times the published coupling"
+        made = "its recast by DARKCAST (arXiv:1801.04847, version of 2022) to B-L undone: electron emission, e times the published coupling"
+        return _undone(limit), made
     if name not in {"na64-e", "belle-ii"}:
         return limit, _AS_IT_IS
     below = limit[limit[:, 0] < 2.0 * MUON_MASS]
@@ -82,30 +79,17 @@ def _of_its_model(name: str, model: str, limit: Floats) -> tuple[Floats, str]:
         below = np.array([limit[0], [2.0 * MUON_MASS, *limit[0, 1:]]])
     if model == "b-l":
         electrons = np.where(below[:, 0] > 2.0 * ELECTRON_MASS, _phase_space(below[:, 0], ELECTRON_MASS), 0.0)
-        return np.column_stack(
-            [below[:, 0], below[:, 1] * np.sqrt((1.5 + electrons) / 1.5)]
-        ), f"{_AS_IT_IS}; over the root of the fraction of neutrinos"
+        raised = np.column_stack([below[:, 0], below[:, 1] * np.sqrt((1.5 + electrons) / 1.5)])
+        return raised, f"{_AS_IT_IS}; over the root of the fraction of neutrinos"
     return below, f"{_AS_IT_IS}; kept below 2 m_mu, where all decays are invisible"
-
-
-def _boundary(limit: Floats) -> Floats:
-    """Return the points: runs of masses with a limit, parted by rows of NaN; a loop around each run that has two ends."""
-    limited = limit[:, 1] < NO_LIMIT
-    pieces: list[Floats] = []
-    for run, known in zip(*(np.split(part, np.flatnonzero(np.diff(limited)) + 1) for part in (limit, limited)), strict=True):
-        if known[0]:
-            loop = np.concatenate([run[:, :2], run[::-1, ::2], run[:1, :2]]) if run.shape[1] == 3 else run
-            pieces += [np.full((1, 2), np.nan)] * bool(pieces) + [loop]
-    return np.concatenate(pieces)
 
 
 def _tables(files: Arrays) -> dict[str, Table]:
     """Return the table of each limit by its file name."""
     tables: dict[str, Table] = {}
-    for stem, _, model, name, title, source in _TABLES:
-        limit = files[_file(stem, "b-l" if name == "babar-4mu" else model)] * np.array([1e3, 1.0, 1.0])[: _COLUMNS[stem]]
-        kept, made = _of_its_model(name, model, limit)
-        mass, coupling = _boundary(kept).T
+    for stem, columns, model, name, title, source in _TABLES:
+        kept, made = _of_its_model(name, model, files[f"{stem}.lmt"] * np.array([MEV_PER_GEV, 1.0, 1.0])[:columns])
+        mass, coupling = boundary(kept).T
         comments = (
             f"title: {title}",
             f"source: {source}",
@@ -118,16 +102,7 @@ def _tables(files: Arrays) -> dict[str, Table]:
     return tables
 
 
-def _file(stem: str, model: str) -> str:
-    return f"{model}-{stem}.lmt"
-
-
-_COLUMNS: Final[Mapping[str, int]] = {stem: columns for stem, columns, *_ in _TABLES}
-
 RELEASE: Final = Release(
-    files=tuple(
-        ReleasedFile(name, ("mass", "lower", "upper")[: _COLUMNS[stem]])
-        for name, stem in sorted({(_file(stem, "b-l" if name == "babar-4mu" else model), stem) for stem, _, model, name, *_ in _TABLES})
-    ),
+    files=tuple(ReleasedFile(f"{stem}.lmt", ("mass", "lower", "upper")[:columns]) for stem, columns, *_ in _TABLES),
     tables=_tables,
 )
