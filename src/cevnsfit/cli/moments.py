@@ -64,7 +64,11 @@ class SusyOptions:
     m2_sign: Annotated[str, option("--m2-sign", "Sign of M2.", "1|-1|both")] = "1"
     ranges: Annotated[
         list[str] | None,
-        option("--range", "M0, M1, M2, mu, selectron_L, selectron_R (GeV), tan_beta, hierarchy; repeatable.", "NAME=LOW:HIGH[:log]"),
+        option(
+            "--range",
+            "M0, M1, M2, mu, selectron_L, selectron_R (100 to 1000 GeV), tan_beta (10 to 50), hierarchy (1 to 100, log); uniform without :log; repeatable.",
+            "NAME=LOW:HIGH[:log]",
+        ),
     ] = None
     a_terms: Annotated[str, option("--a-terms", "Trilinear term of all sleptons in GeV.", "VALUE|LOW:HIGH")] = "0"
     stau_ratio: Annotated[str, option("--stau-ratio", "m_stau/m_smuon, which changes the kinetic mixing.", "VALUE|LOW:HIGH[:log]")] = "1"
@@ -75,7 +79,9 @@ class SusyOptions:
     boson_limits: Annotated[
         list[str] | None,
         option(
-            "--boson-limits", "What the boson must pass; repeatable; names of `overlays list` and of experiments.", "all|none|NAME[:CL]"
+            "--boson-limits",
+            "What the boson must pass: tridents, Borexino and EXP (all, the default), or names of `overlays list` and of experiments; repeatable.",
+            "all|none|NAME[:CL]",
         ),
     ] = None
     lightest_chargino: Annotated[float, option("--lightest-chargino", "Smallest mass of a chargino in GeV.")] = 100.0
@@ -153,5 +159,5 @@ def _text(scan: "SusyScan", limits: "Mapping[str, Intervals]", mass: float) -> "
 
     yield table(scan)
     for name, limit in limits.items():
-        where = f"g at {mass:g} MeV, {100 * limit.cl:g} % CL, {name} hierarchy (slepton_log = {scan.slepton_logs[name]:.3f})"
+        where = f"g at {mass:g} MeV, {100 * limit.cl:g} % CL, {name} m_stau/m_smuon (slepton_log = {scan.slepton_logs[name]:.3f})"
         yield f"{where}: allowed {format_intervals(limit.allowed)}"

@@ -139,7 +139,8 @@ def name_curves(ax: Axes, limits: Sequence[Limit]) -> None:
     size, points = np.array([box.width, box.height]), 11.0 if box.width > _NARROW * dpi else 8.0
     character = 0.5 * points / 72.0 * dpi / box.width
     lines = [_dense(ax, limit) for limit in limits]
-    seen = [line[np.all((line >= 0.0) & (line <= 1.0), axis=1)] for line in lines]
+    inside = [np.flatnonzero(np.all((line >= 0.0) & (line <= 1.0), axis=1)) for line in lines]
+    seen = [line[places] for line, places in zip(lines, inside, strict=True)]
     taken: list[NDArray[np.float64]] = []
     for index, (limit, here) in enumerate(zip(limits, seen, strict=True)):
         half = 0.5 * character * len(limit.label)
@@ -151,7 +152,8 @@ def name_curves(ax: Axes, limits: Sequence[Limit]) -> None:
         others = np.concatenate([np.full((1, 2), 9.0), *taken, *(seen[k] for k in range(len(seen)) if k != index)])
         room = [np.min(np.hypot(*(here[place] - others).T)) for place in places]
         place = int(places[int(np.argmax(room))])
-        run = (here[min(place + _SLOPE, len(here) - 1)] - here[max(place - _SLOPE, 0)]) * size
+        whole, at = lines[index], int(inside[index][place])
+        run = (whole[min(at + _SLOPE, len(whole) - 1)] - whole[max(at - _SLOPE, 0)]) * size
         angle = float(np.degrees(np.arctan2(*(run if run[0] >= 0.0 else -run)[::-1])))
         (x, y), angle = here[place], angle if abs(angle) < _STEEP else 0.0
         text = ax.text(x, y, limit.label, transform=ax.transAxes, ha="center", va="bottom", fontsize=points, zorder=5, clip_on=True)

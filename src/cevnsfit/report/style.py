@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Colour-blind safe colours: M. Okabe and K. Ito, Color Universal Design (2008)."""
 
-OVERLAYS: Final = ("#882255", "#332288", "#999933", "#CC6677", "#000000")
+OVERLAYS: Final = ("#882255", "#332288", "#999933", "#CC6677", "#AA4499", "#117733", "#000000")
 """Colours of limits of others, none of them in `PALETTE` before the last: P. Tol, Colour Schemes, SRON/EPS/TN/09-002 (2021), "muted"."""
 
 SIGNAL: Final = "#D55E00"

@@ -162,7 +162,7 @@ def _family(kind: str) -> str:
 
 def _write_point(scan: SusyScan, path: Path, point: int | None) -> tuple[Path, ...]:
     if point is None or not 0 <= point < scan.kept:
-        message = f"slha needs one of the {scan.kept} kept points, from 0, got {point}"
+        message = f"slha needs one of the {scan.kept} kept points, from 0, as its point, got {point}"
         raise CevnsfitError(message)
     return (write_slha(path, scan.columns, point),)
 

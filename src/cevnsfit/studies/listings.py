@@ -205,7 +205,7 @@ def plane_slice(found: Slice) -> Parts:
         yield "nothing is left"
         return
     for (low, high), (below, above) in zip(found.masses, found.masses_closed_by, strict=True):
-        yield f"mass {low:.4g} to {high:.4g} MeV (closed by {' + '.join(below)}; {' + '.join(above)})"
+        yield f"mass {low:.4g} to {high:.4g} MeV (closed below by {' + '.join(below)}, above by {' + '.join(above)})"
     names = [" + ".join(ends) if ends else "nothing" for ends in found.coupling_closed_by]
     yield "g {:.4g} (at {:.4g} MeV, {}) to {:.4g} (at {:.4g} MeV, {})".format(
         *(part for each in zip(found.coupling, found.reached, names, strict=True) for part in each)

@@ -251,8 +251,8 @@ def susy_scan(
     >>> scan.kept > 300 and scan.kept_without_boson == 0
     True
     """
-    if points < 1:
-        message = f"the number of points is positive, got {points}"
+    if not points >= 1 or points % 1:
+        message = f"the number of points is positive and whole, got {points}"
         raise DomainError(message)
     asked = SusyInputs() if inputs is None else inputs
     draw = draw_of(asked)
@@ -263,7 +263,7 @@ def susy_scan(
             load, save = functools.partial(load_points, kept), functools.partial(save_points, kept)
         executor = stack.enter_context(executing(workers))
         function = carrying(susy_chunk, draw, executor)
-        sizes = [min(CHUNK, points - start) for start in range(0, points, CHUNK)]
+        sizes = [min(CHUNK, int(points) - start) for start in range(0, int(points), CHUNK)]
         calls = [Call(function, (number, size), (number, size)) for number, size in enumerate(sizes)]
         return _scan_of(draw, Runner(executor, load, save, progress)(every(calls)))
 

@@ -111,7 +111,7 @@ def parse_range(name: str, text: Range | str | float) -> Range:
         low, high = (quantity(name, part, {name: UNITS.get(name, "1")}) for part in (parts[0], parts[-1]))
     except ValueError:
         parts = []
-    if len(parts) not in {1, 2}:
+    if len(parts) not in {1, 2} or (log and len(parts) == 1):
         message = f"{name}: '{text}' should read LOW:HIGH, LOW:HIGH:log or one value, for example 1:100:log"
         raise CevnsfitError(message)
     try:

@@ -42,6 +42,7 @@ def test_what_limits_leave(command: Callable[..., Result], tmp_path: Path) -> No
     assert found["g"][1] > found["g"][0] > 0.0
     assert (tmp_path / "a.csv").is_file()
     assert found["files"] == [str(tmp_path / "a.csv")]
+    assert "MeV (closed below by borexino + muon-2020, above by range)" in command(*SLICE).stdout
 
 
 def test_a_slice_that_leaves_nothing_says_so(command: Callable[..., Result], tmp_path: Path) -> None:

@@ -106,6 +106,14 @@ def test_what_a_limit_excludes_is_filled_on_its_side(ax: Axes) -> None:
 
 def test_the_colours_of_limits_are_not_those_of_results() -> None:
     assert not {*OVERLAYS} & {*PALETTE[:-1], BAND}
+    assert len({*OVERLAYS}) == len(OVERLAYS) == 7
+
+
+def test_the_name_of_an_upright_edge_is_level_whatever_the_rest_of_the_island_does(ax: Axes) -> None:
+    ax.set(xscale="log", yscale="log", xlim=(1.0, 1000.0), ylim=(1e-4, 1e-1))
+    name_curves(ax, [Limit("edge", np.array([[7.5, 1e-10], [7.5, 1e6], [1.0, 1e6], [1.0, 1e-10], [7.5, 1e-10]]))])
+    (text,) = ax.texts
+    assert text.get_rotation() == 0.0
 
 
 def test_each_limit_is_named_in_the_plane_away_from_the_others(ax: Axes) -> None:

@@ -209,6 +209,7 @@ def test_every_parameter_is_an_option(change: dict[str, object], holds: Callable
         ({"ranges": {"hierarchy": "0:2:log"}}, DomainError, "positive on a log scale"),
         ({"ranges": {"M1": "-5:3"}}, DomainError, "M1 is positive"),
         ({"ranges": {"M1": "1:2:3"}}, CevnsfitError, "should read LOW:HIGH"),
+        ({"ranges": {"A": "100:log"}}, CevnsfitError, "should read LOW:HIGH"),
         ({"ranges": {"M1": "1s:2s"}}, CevnsfitError, "M1"),
         ({"boson_limits": ("nutev",)}, UnknownNameError, "limit on the boson"),
         ({"boson_limits": ("none", "ccfr-trident")}, CevnsfitError, "'none' or some"),
@@ -225,6 +226,12 @@ def test_every_parameter_is_an_option(change: dict[str, object], holds: Callable
 def test_bad_input_is_named(change: dict[str, object], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         susy_scan(10, replace(STUDY, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("points", [0, -5, 1.5, np.nan, np.inf])
+def test_the_number_of_points_is_whole(points: float) -> None:
+    with pytest.raises(DomainError, match="positive and whole"):
+        susy_scan(points, STUDY)  # type: ignore[arg-type]
 
 
 def test_only_relative_signs_count(scan: SusyScan) -> None:
@@ -286,12 +293,16 @@ def test_the_command(tmp_path: Path) -> None:
     assert found["tried"] == 2000 > found["physical"] > found["electron_explained"] >= found["kept"] > 0
     assert found["boson"]["limits"][0] == {"name": "ccfr-trident", "cl": 0.95, "about": ANY}
     assert found["drawn_within"]["stau_ratio"] == {"low": 1.0, "high": 100.0, "log": True}
+    text = CliRunner().invoke(app, [*arguments, "--boson-limits", "ccfr-trident", "-o", str(tmp_path)], catch_exceptions=False).stdout
+    assert f"90 % CL, max m_stau/m_smuon (slepton_log = {found['slepton_log']['max']:.3f}): allowed" in text
     text = (
         CliRunner().invoke(app, ["susy-scan", "-n", "2000", "--boson", "mass=100:200", "--boson", "g=5e-4"], catch_exceptions=False).stdout
     )
     assert "of 2000 points" in text
     assert "mass 100:200 MeV, g 0.0005" in text
     assert "selectron_L [GeV]" in text
+    shown = " ".join(CliRunner().invoke(app, ["susy-scan", "--help"], env={"COLUMNS": "400"}).stdout.split())
+    assert "hierarchy (1 to 100, log)" in shown  # Rich makes a picture of :100:
     bare = CliRunner().invoke(app, ["susy-scan", "-n", "500", "--boson", "none", "--boson", "g=1"])
     assert bare.exit_code == 2
 
@@ -375,6 +386,8 @@ def test_a_point_comes_back_from_an_slha_text(tmp_path: Path, m2_sign: int) -> N
     assert masses[1000015,] <= masses[2000015,]
     assert f"#  lsp {LSP_KINDS[int(point['lsp'])]}" in file.read_text()
     assert "#  boson_mass" in file.read_text()
+    code = int(point["lhc_analysis"])
+    assert f"#  lhc_analysis {shipped_maps()[code].analysis if code >= 0 else 'none'}\n" in file.read_text()
 
 
 def test_only_a_kept_point_is_exported(tmp_path: Path, scan: SusyScan) -> None:

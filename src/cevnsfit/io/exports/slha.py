@@ -18,7 +18,7 @@ import numpy as np
 from cevnsfit.core.version import installed_version
 from cevnsfit.moments.couplings import ordered
 from cevnsfit.moments.ranges import UNITS
-from cevnsfit.moments.sleptons import CODES
+from cevnsfit.moments.sleptons import CODES, shipped_maps
 from cevnsfit.moments.superpartners import GEV, superpartners
 from cevnsfit.physics.constants import FERMI_CONSTANT, HIGGS_MASS, TAU_MASS, W_MASS, Z_MASS
 
@@ -84,7 +84,13 @@ def _lines(values: Mapping[str, float], point: int) -> Iterator[str]:
     yield from _block(f"AE {scale}", {f"{k} {k}": values["A"] for k in (1, 2, 3)})
     yield "# the boson of L_mu - L_tau, and what is known of the point"
     for name, value in values.items():
-        yield f"#  {name} {CODES[name][int(value)] if name in CODES else _number(value)} {UNITS.get(name, '')}".rstrip()
+        yield f"#  {name} {_known(name, value)} {UNITS.get(name, '')}".rstrip()
+
+
+def _known(name: str, value: float) -> str:
+    if name == "lhc_analysis":
+        return shipped_maps()[int(value)].analysis if value >= 0.0 else "none"
+    return CODES[name][int(value)] if name in CODES else _number(value)
 
 
 def _masses(fields: Gauginos, sleptons: Mapping[str, Sleptons]) -> dict[str, float]:
