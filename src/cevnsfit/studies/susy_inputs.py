@@ -106,6 +106,7 @@ def parse_range(name: str, text: Range | str | float) -> Range:
         raise UnknownNameError(kind, name, RANGES)
     if isinstance(text, Range):
         return text
+    log = str(text).endswith(":log")
     parts = str(text).removesuffix(":log").split(":")
     try:
         low, high = (quantity(name, part, {name: UNITS.get(name, "1")}) for part in (parts[0], parts[-1]))
@@ -115,7 +116,7 @@ def parse_range(name: str, text: Range | str | float) -> Range:
         message = f"{name}: '{text}' should read LOW:HIGH, LOW:HIGH:log or one value, for example 1:100:log"
         raise CevnsfitError(message)
     try:
-        return Range(low, high, str(text).endswith(":log"))
+        return Range(low, high, log)
     except DomainError as error:
         message = f"{name}: {error}"
         raise DomainError(message) from None
