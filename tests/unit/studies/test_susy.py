@@ -264,6 +264,10 @@ def test_a_stored_scan_goes_on(tmp_path: Path, scan: SusyScan, caplog: pytest.Lo
     np.testing.assert_array_equal(text.columns["a_mu"], scan.columns["a_mu"])
     with pytest.raises(ResultError, match=r"holds another analysis .*mu_sign"):
         susy_scan(25_000, replace(STUDY, mu_sign=1), store=tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cevnsfit.studies.susy.CODES", {})  # what the numbers of a column stood for
+        with pytest.raises(ResultError, match=r"changed \(codes: "):
+            cf.open(tmp_path)
     shown = CliRunner().invoke(app, ["show", str(tmp_path), "--json"], catch_exceptions=False)
     assert json.loads(shown.stdout)["susy"]["ranges"]["hierarchy"] == {"low": 1.0, "high": 100.0, "log": True}
 
