@@ -67,21 +67,8 @@ class SusyScan(Document):
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **{
-            key: key
-            for key in (
-                "kept",
-                "kept_drawn",
-                "kept_alive",
-                "smallest_hierarchy",
-                "ranges",
-                "lsp",
-                "lhc",
-                "bbn",
-                "compatible",
-                "correlations",
-            )
-        },
+        **{key: key for key in ("kept", "kept_drawn", "kept_alive", "smallest_hierarchy", "ranges", "lsp", "lhc", "bbn", "compatible")},
+        "correlations": "correlations",
         **{key: f"draw.{key}" for key in ("sigmas", "electron", "muon", "seed", "signs")},
         "drawn_within": "draw.ranges",
         "boson": "draw.window",
