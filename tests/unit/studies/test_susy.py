@@ -30,7 +30,7 @@ from cevnsfit.physics.borexino import borexino_limit
 from cevnsfit.physics.constants import MUON_MASS
 from cevnsfit.physics.trident import trident_limit, trident_spectrum
 from cevnsfit.studies.susy import SusyScan, stored_susy_scan, susy_scan
-from cevnsfit.studies.susy_inputs import SusyInputs, draw_of, parse_range
+from cevnsfit.studies.susy_inputs import SusyInputs, boson_limits, draw_of, parse_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,6 +225,11 @@ def test_every_parameter_is_an_option(change: dict[str, object], holds: Callable
 def test_bad_input_is_named(change: dict[str, object], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         susy_scan(10, replace(STUDY, **change))  # type: ignore[arg-type]
+
+
+def test_a_limit_of_another_model_is_refused_before_anything_is_drawn() -> None:
+    with pytest.raises(CevnsfitError, match="for lmu-ltau there is no exact recast"):
+        boson_limits(replace(STUDY, boson_limits=("cms",)))
 
 
 def test_only_relative_signs_count(scan: SusyScan) -> None:
