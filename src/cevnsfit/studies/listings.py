@@ -191,7 +191,7 @@ def limit(one: Limit) -> Parts:
     yield f"{one.label}: {one.kind}{f', {one.level}' if one.level else ''}{f', {one.model}' if one.model else ''}"
     yield from (f"  {key}: {text}" for key in ("source", "normalisation", "made") if (text := getattr(one, key)))
     masses = np.unique(one.points[~np.isnan(one.points[:, 0]), 0])
-    shown = masses[np.unique(np.linspace(0, len(masses) - 1, min(len(masses), _MASSES)).round().astype(int))] if len(masses) else masses
+    shown = masses[np.linspace(0, len(masses) - 1, min(len(masses), _MASSES)).round().astype(int)]
     if one.kind != "line":
         rows = [(f"{mass:.4g}", format_intervals(one.excluded(float(mass)))) for mass in shown]
         yield Sheet("Excluded couplings", ("mass [MeV]", "excluded"), rows)
@@ -206,10 +206,8 @@ def plane_slice(found: Slice) -> Parts:
         return
     for (low, high), (below, above) in zip(found.masses, found.masses_closed_by, strict=True):
         yield f"mass {low:.4g} to {high:.4g} MeV (closed below by {' + '.join(below)}, above by {' + '.join(above)})"
-    names = [" + ".join(ends) if ends else "nothing" for ends in found.coupling_closed_by]
-    yield "g {:.4g} (at {:.4g} MeV, {}) to {:.4g} (at {:.4g} MeV, {})".format(
-        *(part for each in zip(found.coupling, found.reached, names, strict=True) for part in each)
-    )
+    ends = zip(found.coupling, found.reached, (" + ".join(names) or "nothing" for names in found.coupling_closed_by), strict=True)
+    yield f"g {' to '.join(f'{g:.4g} (at {mass:.4g} MeV, {names})' for g, mass, names in ends)}"
     step = max(1, len(found.columns) // _MASSES)
     rows = [(f"{column.mass:.4g}", format_intervals(column.allowed)) for column in found.columns[::step]]
     yield Sheet("What is left", ("mass [MeV]", "g"), rows)
@@ -264,7 +262,11 @@ def sleptons(scan: SusyScan) -> Parts:
     yield from statements(summary(scan))
     names, matrix = list(scan.columns), scan.correlations
     rows = [
-        (_headed(name), *(f"{value:.4g}" for value in ends.values()), *(_rank(matrix[index, names.index(a)]) for a in ("a_e", "a_mu")))
+        (
+            f"{name} [{UNITS[name]}]" if name in UNITS else name,
+            *(f"{value:.4g}" for value in ends.values()),
+            *(_rank(matrix[index, names.index(a)]) for a in ("a_e", "a_mu")),
+        )
         for index, (name, ends) in enumerate(scan.ranges.items())
         if name not in (*CODES, "drawn", "lhc_analysis", "lhc_fewer_muons")
     ]
@@ -294,10 +296,6 @@ def _ends(values: Sequence[float]) -> str:
 
 def _rank(correlation: float) -> str:
     return "-" if math.isnan(correlation) else f"{correlation:+.3f}"
-
-
-def _headed(name: str) -> str:
-    return f"{name} [{UNITS[name]}]" if name in UNITS else name
 
 
 def _shares(shares: Mapping[str, float]) -> str:

@@ -20,7 +20,7 @@ from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import load_points, open_points, read_points, save_points
 from cevnsfit.moments.decays import LSP_KINDS
 from cevnsfit.moments.ranges import Range
-from cevnsfit.moments.sleptons import CHUNK, COLUMNS, COUNTS, Draw, shipped_maps, slepton_log, susy_chunk
+from cevnsfit.moments.sleptons import CHUNK, CODES, COLUMNS, COUNTS, Draw, shipped_maps, slepton_log, susy_chunk
 from cevnsfit.spec.catalog import located
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.limits import intervals
@@ -67,21 +67,8 @@ class SusyScan(Document):
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **{
-            key: key
-            for key in (
-                "kept",
-                "kept_drawn",
-                "kept_alive",
-                "smallest_hierarchy",
-                "ranges",
-                "lsp",
-                "lhc",
-                "bbn",
-                "compatible",
-                "correlations",
-            )
-        },
+        **{key: key for key in ("kept", "kept_drawn", "kept_alive", "smallest_hierarchy", "ranges", "lsp", "lhc", "bbn", "compatible")},
+        "correlations": "correlations",
         **{key: f"draw.{key}" for key in ("sigmas", "electron", "muon", "seed", "signs")},
         "drawn_within": "draw.ranges",
         "boson": "draw.window",
@@ -284,6 +271,7 @@ def _identity(inputs: SusyInputs, draw: Draw) -> dict[str, Any]:
         "deviations": {found.lepton: [found.value, found.error] for found in (draw.electron, draw.muon)},
         "limits": plain(() if draw.window is None else draw.window.limits),
         "inputs": {experiment.name: dict(experiment.digests) for experiment in map(load_experiment, located(experiments_of(inputs)))},
+        "codes": plain({**CODES, "lhc_analysis": [each.name for each in shipped_maps().maps]}),
         "chunk": CHUNK,
         "version": installed_version(),
     }

@@ -25,7 +25,7 @@ from cevnsfit.studies.overlays import library, overlay
 from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -170,8 +170,11 @@ def boson_limits(inputs: SusyInputs) -> dict[BosonLimit, Ceiling]:
             found |= _library_limit(known[name], cl)
         elif text == ALL:
             found |= _cevns_limit(inputs.experiments, inputs.cl) if inputs.experiments else {}
+        elif name in experiment_names() or Path(name).is_dir():
+            found |= _cevns_limit((name,), inputs.cl if cl is None else cl)
         elif text != NONE:
-            found |= _cevns_limit((_experiment(name, known),), inputs.cl if cl is None else cl)
+            kind = "limit on the boson"
+            raise UnknownNameError(kind, name, (ALL, NONE, *known, *experiment_names()))
     return found
 
 
@@ -198,13 +201,6 @@ def _level(text: str, level: str) -> float:
     return cl
 
 
-def _experiment(name: str, known: Iterable[str]) -> str:
-    if name not in experiment_names() and not Path(name).is_dir():
-        kind = "limit on the boson"
-        raise UnknownNameError(kind, name, (ALL, NONE, *known, *experiment_names()))
-    return name
-
-
 def _library_limit(entry: KnownLimit, cl: float | None) -> dict[BosonLimit, Ceiling]:
     """Return a limit of the library; but for Borexino, what it assumes of the mixing is that of leptons alone."""
     fixed = entry.name not in COMPUTED
@@ -215,6 +211,8 @@ def _library_limit(entry: KnownLimit, cl: float | None) -> dict[BosonLimit, Ceil
     level = 0.95 if cl is None else cl
     if entry.name == "borexino":
         return {BosonLimit(entry.name, level, entry.source): lambda masses, logs: borexino_limit(masses, slepton_log=logs, cl=level)}
+    if fixed:
+        overlay(entry.name, MODEL)  # one of other models raises
     about = f"{entry.level}; {entry.source}; for the mixing that leptons alone make" if fixed else entry.source
     return {BosonLimit(entry.name, None if fixed else level, about): functools.partial(_lowest_edge, entry.name, level)}
 

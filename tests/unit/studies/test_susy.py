@@ -30,7 +30,7 @@ from cevnsfit.physics.borexino import borexino_limit
 from cevnsfit.physics.constants import MUON_MASS
 from cevnsfit.physics.trident import trident_limit, trident_spectrum
 from cevnsfit.studies.susy import SusyScan, stored_susy_scan, susy_scan
-from cevnsfit.studies.susy_inputs import SusyInputs, draw_of, parse_range
+from cevnsfit.studies.susy_inputs import SusyInputs, boson_limits, draw_of, parse_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,6 +234,11 @@ def test_the_number_of_points_is_whole(points: float) -> None:
         susy_scan(points, STUDY)  # type: ignore[arg-type]
 
 
+def test_a_limit_of_another_model_is_refused_before_anything_is_drawn() -> None:
+    with pytest.raises(CevnsfitError, match="for lmu-ltau there is no exact recast"):
+        boson_limits(replace(STUDY, boson_limits=("cms",)))
+
+
 def test_only_relative_signs_count(scan: SusyScan) -> None:
     # a change of the phase of all gauginos and higgsinos turns M1, M2 and mu together, and nothing that is measured
     turned = susy_scan(25_000, replace(STUDY, m1_sign=-1, m2_sign=-1, mu_sign=1))
@@ -271,6 +276,10 @@ def test_a_stored_scan_goes_on(tmp_path: Path, scan: SusyScan, caplog: pytest.Lo
     np.testing.assert_array_equal(text.columns["a_mu"], scan.columns["a_mu"])
     with pytest.raises(ResultError, match=r"holds another analysis .*mu_sign"):
         susy_scan(25_000, replace(STUDY, mu_sign=1), store=tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cevnsfit.studies.susy.CODES", {})  # what the numbers of a column stood for
+        with pytest.raises(ResultError, match=r"changed \(codes: "):
+            cf.open(tmp_path)
     shown = CliRunner().invoke(app, ["show", str(tmp_path), "--json"], catch_exceptions=False)
     assert json.loads(shown.stdout)["susy"]["ranges"]["hierarchy"] == {"low": 1.0, "high": 100.0, "log": True}
 
