@@ -152,8 +152,8 @@ def _best(plane: Plane) -> str:
     values = ", ".join(
         f"{axis.name} = {plane.best[axis.name]:.6g}{'' if axis.unit == '1' else f' {axis.unit}'}" for axis in (plane.x, plane.y)
     )
-    reference = "" if math.isnan(plane.reference_nll2) else f", {plane.reference_nll2:.4f} without new physics"
-    return f"best fit {values}, -2 ln lambda = {plane.best['nll2']:.4f}{reference}"
+    reference = "" if math.isnan(plane.reference_nll2) else f", {plane.reference_nll2:z.4f} without new physics"
+    return f"best fit {values}, -2 ln lambda = {plane.best['nll2']:z.4f}{reference}"
 
 
 def interval_rows(values: NDArray[np.float64], columns: Sequence[Sequence[Interval]]) -> Iterator[tuple[object, ...]]:

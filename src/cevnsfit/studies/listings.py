@@ -270,7 +270,11 @@ def sleptons(scan: SusyScan) -> Parts:
         for index, (name, ends) in enumerate(scan.ranges.items())
         if name not in (*CODES, "drawn", "lhc_analysis", "lhc_fewer_muons")
     ]
-    yield Sheet("kept points", ("name", "min", "median", "max", "rank corr. a_e", "rank corr. a_mu"), rows)
+    yield Sheet(
+        "kept points, and the boson that each drew, whether it passes or not" if scan.draw.window is not None else "kept points",
+        ("name", "min", "median", "max", "rank corr. a_e", "rank corr. a_mu"),
+        rows,
+    )
     for title, codes in CODES.items():
         yield f"{title}: {_shares({kind: float((scan.columns[title] == code).mean()) for code, kind in enumerate(codes)})}"
     yield from _fates(scan)

@@ -295,8 +295,8 @@ def scanned(result: Scan | Exclusion) -> Parts:
     """Yield the best fit in a plane."""
     found = result.plane
     best = ", ".join(f"{name} = {format_value(value)}" for name, value in found.best.items() if name != "nll2")
-    reference = "" if math.isnan(found.reference_nll2) else f" ({found.reference_nll2:.2f} without new physics)"
-    yield f"{found.label}: best fit {best}, -2 ln lambda = {found.best['nll2']:.2f}{reference}"
+    reference = "" if math.isnan(found.reference_nll2) else f" ({found.reference_nll2:z.2f} without new physics)"
+    yield f"{found.label}: best fit {best}, -2 ln lambda = {found.best['nll2']:z.2f}{reference}"
     if found.caveat:
         yield f"  {found.caveat}"
 

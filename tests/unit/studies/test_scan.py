@@ -23,6 +23,7 @@ from cevnsfit.studies import provenance, setup
 from cevnsfit.studies.grids import parse_grid, parse_grids
 from cevnsfit.studies.scan import plane_axes, scan, scans, stored_scans
 from cevnsfit.studies.setup import build, build_each, labelled
+from cevnsfit.studies.shown import table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -320,3 +321,9 @@ def test_a_missing_extra_is_named(reference: tuple[Path, Scan], monkeypatch: pyt
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(CevnsfitError, match=rf"the package {package} is missing: pip install 'cevnsfit\[{extra}\]'"):
             ask()
+
+
+def test_a_likelihood_of_nothing_has_no_sign(reference: tuple[Path, Scan]) -> None:
+    result = reference[1]
+    plane = dataclasses.replace(result.plane, best={**result.plane.best, "nll2": -1e-9}, reference_nll2=-1e-9)
+    assert "-2 ln lambda = 0.00 (0.00 without new physics)" in str(table(dataclasses.replace(result, plane=plane)))

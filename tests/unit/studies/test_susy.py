@@ -310,6 +310,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert "of 2000 points" in text
     assert "mass 100:200 MeV, g 0.0005" in text
     assert "selectron_L [GeV]" in text
+    assert "whether it passes or not" in text
     shown = " ".join(CliRunner().invoke(app, ["susy-scan", "--help"], env={"COLUMNS": "400"}).stdout.split())
     assert "hierarchy (1 to 100, log)" in shown  # Rich makes a picture of :100:
     bare = CliRunner().invoke(app, ["susy-scan", "-n", "500", "--boson", "none", "--boson", "g=1"])
