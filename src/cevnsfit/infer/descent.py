@@ -278,7 +278,7 @@ def _judge(bound: BoundLikelihood, state: State, working: Ints, best: float) -> 
     tolerance = np.maximum(tolerance, np.where(inside, 1e-12 * np.abs(state.value[running]), 0.0))
     state.tolerance[running] = tolerance
     done = (state.edm[running] <= tolerance) & (state.edm[running] >= 0) & ~state.coarse[running]
-    done |= (distance > REMOTE) & late | (distance > HOPELESS) & (rounds >= HOPELESS_ROUNDS)
+    done |= (distance > REMOTE) & late | (state.value[running] - best > HOPELESS) & (rounds >= HOPELESS_ROUNDS)
     state.status[running[done]] = DONE
     state.status[running[~done & (blocked & late | (rounds >= MAX_ROUNDS))]] = FAILED
 

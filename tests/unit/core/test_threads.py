@@ -58,7 +58,7 @@ class Probe:
     def __truediv__(self, other: object) -> object:
         raise Looked(blas_threads())
 
-    __floordiv__ = __rfloordiv__ = __gt__ = __lt__ = __mul__ = __truediv__
+    __floordiv__ = __rfloordiv__ = __gt__ = __lt__ = __ge__ = __le__ = __mul__ = __truediv__
 
 
 class LikelihoodProbe(Probe, Likelihood):
