@@ -128,6 +128,7 @@ def test_cls_limit(command: Callable[..., Result]) -> None:
     assert "expected without signal" in text
 
 
+@pytest.mark.slow
 def test_feldman_cousins_continues_in_its_folder(command: Callable[..., Result], tmp_path: Path) -> None:
     arguments = ("intervals", CSI, "-m", "signal-strength", "--method", "feldman-cousins", "--toys", "128", "--json")
     kept = ("-o", str(tmp_path / "toys"))

@@ -191,6 +191,7 @@ def test_tables_and_pictures_have_the_channels(folders: Folders, command: Callab
     assert re.search(r"two +all +\d", command("fit", folders["two"], *STRENGTH).stdout)
 
 
+@pytest.mark.slow
 def test_the_channels_of_an_experiment_have_one_coupling(folders: Folders, answer: Callable[..., Any], refused: Callable[..., str]) -> None:
     assert "nothing to compare" in refused("compatibility", folders["two"], *STRENGTH)
     found = answer("compatibility", folders["two"], folders["whole"], *STRENGTH)

@@ -43,6 +43,7 @@ def test_the_verb_gives_the_keys_and_numbers_of_the_command(command: Callable[..
     assert (found["experiments"], found["model"]) == (["ccm-200", CSI], "lmu-ltau")
 
 
+@pytest.mark.slow
 def test_the_verb_varies_fields_as_the_command_does(command: Callable[..., Result]) -> None:
     fields = {"source.exposure_pot": [1e22, 1e23], "systematics.lujan_flux.sigma": [5.0, 15.0]}
     options = ("--vary", "source.exposure_pot=1e22:1e23:3", "--vary", "systematics.lujan_flux.sigma=5:15:3")
@@ -109,6 +110,7 @@ def test_a_curve_is_written(command: Callable[..., Result], tmp_path: Path) -> N
     assert len(json.loads((tmp_path / "forecast.json").read_text())["points"]) == 3
 
 
+@pytest.mark.slow
 def test_a_field_is_varied(command: Callable[..., Result], tmp_path: Path) -> None:
     vary = ("--vary", "source.exposure_pot=1e22:1e23:3:log", "--vary", "systematics.lujan_flux.sigma=5:15:3")
     result = command(*CCM, "--at", "mass=1000", *vary, "-o", tmp_path, "--json")

@@ -66,6 +66,7 @@ def scan() -> SusyScan:
     return susy_scan(20_000, INPUTS)
 
 
+@pytest.mark.slow
 def test_a_section_is_the_scan_of_the_command(command: Callable[..., Result], scan: SusyScan, tmp_path: Path) -> None:
     result = command("run", write(tmp_path, HEAD + SLICE + SUSY), "-o", tmp_path / "out", "--json")
     assert result.exit_code == 0, result.stderr
@@ -87,6 +88,7 @@ def test_a_section_is_the_scan_of_the_command(command: Callable[..., Result], sc
     assert "smallest tan beta" in text
 
 
+@pytest.mark.slow
 def test_the_study_of_both_moments_can_be_read(project_root: Path) -> None:
     study = read_study(project_root / "analyses" / "two-moments.yaml")
     assert study.superpartners == INPUTS
@@ -149,6 +151,7 @@ def test_the_command_leaves_pictures_and_statements(command: Callable[..., Resul
     assert found["statements"] == [one.to_dict() | {"values": {k: list(v) for k, v in one.values.items()}} for one in summary(scan)]
 
 
+@pytest.mark.slow
 def test_within_fewer_errors_a_scan_is_the_one_that_asks_for_them() -> None:
     wide, narrow = (susy_scan(100_000, replace(INPUTS, sigmas=sigmas)) for sigmas in (2.0, 1.0))
     first, second = ({one.quantity: one.values for one in summary(scan)} for scan in (wide, narrow))
@@ -166,6 +169,7 @@ def test_without_a_boson_nothing_is_said_of_it() -> None:
     assert summary(scan)[0].values["kept, 2 sigma"] == (scan.kept,)
 
 
+@pytest.mark.slow
 def test_a_scan_that_keeps_nothing_says_so(command: Callable[..., Result], tmp_path: Path) -> None:
     text = HEAD + SUSY.replace("20000", "200").replace("mu_sign: -1", "mu_sign: 1")
     result = command("run", write(tmp_path, text), "-o", tmp_path / "out", "--json")

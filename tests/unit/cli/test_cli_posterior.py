@@ -39,6 +39,7 @@ backgrounds:
 STRENGTH = ("posterior", CSI, "-m", "signal-strength")
 
 
+@pytest.mark.slow
 def test_the_posterior_of_the_signal_strength_is_its_profile(command: Callable[..., Result], tmp_path: Path) -> None:
     """The likelihood is nearly normal: 0.939 +- 0.099 from the fit."""
     found = json.loads(command(*STRENGTH, "--steps", "600", "-o", tmp_path, "--json").stdout)
@@ -55,6 +56,7 @@ def test_the_posterior_of_the_signal_strength_is_its_profile(command: Callable[.
     assert "4 ensembles of 32 walkers and 700 steps" in longer.stdout
 
 
+@pytest.mark.slow
 def test_a_verb_gives_the_keys_and_numbers_of_the_command(command: Callable[..., Result]) -> None:
     text = command("posterior", CSI, "-m", "lmu-ltau", "--at", "mass=100", "--prior", "g=1e-5:1e-2:log", "--steps", "100", "--json").stdout
     found = json.loads(text)

@@ -225,6 +225,7 @@ def test_overlays_of_the_command_line_are_checked(refused: Callable[..., str], h
     assert not (here / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_scan_of_a_file_is_drawn_again_with_its_overlays(command: Callable[..., Result], here: Path) -> None:
     command("run", write(here, TRIDENTS), "-o", "out")
     first = (here / "out" / "exclusion.png").read_bytes()

@@ -177,6 +177,7 @@ def test_a_file_in_place_of_the_folder(refused: Callable[..., str], tmp_path: Pa
     assert "file" in refused("scan", CSI, "-m", "lmu-ltau", *GRID, "-o", tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_a_change_of_one_experiment_is_kept_in_the_store(command: Callable[..., Result], tmp_path: Path) -> None:
     grids = ("--grid", "mass=10:100:3:log", "--grid", "g=1e-4:1e-2:4:log", "--each", "--no-plot")
     options = (*grids, "--set", "ccm-200:source.distance=40 m", "-o", tmp_path, "--json")

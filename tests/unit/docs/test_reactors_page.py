@@ -23,6 +23,7 @@ def page(project_root: Path) -> str:
     return (project_root / "docs" / "reactors-and-sun.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_commands_print_what_the_page_says(page: str, check_commands: Callable[[str], list[str]]) -> None:
     assert check_commands(page) == ["rates", "intervals"] * 2
 

@@ -84,6 +84,7 @@ def test_ensembles_sample_a_normal_density(dimensions: int, blocks: int, precisi
     assert max(one.r_hat for one in numbers.marginals) < 1.01
 
 
+@pytest.mark.slow
 def test_a_bounded_density() -> None:
     """Two parameters between 0.5 and 2: mean, width and a quantile of the truncated normal density."""
     goal = normal(2, lower=0.5, upper=2.0)
@@ -171,6 +172,7 @@ def test_evidence_mean_and_width_of_counts() -> None:
     assert (numbers.walkers, numbers.steps, numbers.warm_up, numbers.acceptance) == (100, 200, 0, None)
 
 
+@pytest.mark.slow
 def test_a_nested_run_depends_on_its_stream_alone() -> None:
     joint = polynomial([1], [20.0], 25.0, 0.0, 3.0)
     goal = target(joint, observed_data(joint), at={})

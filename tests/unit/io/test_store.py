@@ -235,6 +235,7 @@ def contents(folder: Path) -> tuple[Any, ...]:
     return scan.analysis, labels_of(scan), axes, columns
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_comes_back_as_another_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     x, y = PlaneAxis("mass", "MeV", np.array([1.0, 2.0]), "log"), PlaneAxis("g", "1", np.array([1e-4, 1e-3, 1e-2]), "log")

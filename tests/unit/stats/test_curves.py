@@ -176,6 +176,7 @@ def test_export_is_exact_where_the_parameters_of_splines_are_held() -> None:
     np.testing.assert_allclose(counts, sum(expected(joint, theta)["toy"].values()), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_fit_finds_the_values_that_made_the_data() -> None:
     joint = made()
     truth = joint.parameters.vector({"g": 1.1, "k": 0.142, "slope": 1.7, "bow": 0.8})

@@ -24,6 +24,7 @@ def lower(name: str, mass: float, model: str = "lmu-ltau") -> float:
     return overlay(name, model).excluded(mass)[0][0]
 
 
+@pytest.mark.slow
 def test_everything_says_where_it_comes_from_and_is_there_for_its_models() -> None:
     for name, entry in library().items():
         assert all((entry.title, entry.level, entry.source, entry.normalisation, entry.made, entry.models)), name

@@ -35,6 +35,7 @@ def likelihood() -> Likelihood:
     return cf.build_likelihood(CSI, model="signal-strength")
 
 
+@pytest.mark.slow
 def test_a_stopped_run_continues_to_the_same_numbers_in_two_processes(likelihood: Likelihood, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
 

@@ -166,6 +166,7 @@ def test_radii_of_caesium_and_iodine_are_anticorrelated(stored: Mapping[str, tup
             assert 3.5 <= low < high <= 7.5
 
 
+@pytest.mark.slow
 def test_a_plane_beside_a_parameter_that_rebuilds_templates_and_floats() -> None:
     likelihood = build(Analysis(CSI, "sterile", floating=("delta_m2",)))
     axes = plane_axes(likelihood, {"sin2_2theta_ee": np.linspace(0.0, 0.6, 3), "sin2_2theta_mumu": [0.0, 0.1, 0.6]})

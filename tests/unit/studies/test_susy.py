@@ -114,6 +114,7 @@ def test_the_points_lie_within_their_ranges(scan: SusyScan) -> None:
     assert np.all(scan.columns["chargino"] >= 100.0)
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_points_whatever_their_number_and_the_ranges_of_others(scan: SusyScan) -> None:
     again = susy_scan(10_500, STUDY)
     np.testing.assert_array_equal(again.columns["a_mu"], scan.columns["a_mu"][: again.kept])
@@ -258,6 +259,7 @@ def test_no_point_is_an_answer() -> None:
     assert parse_range("M1", "5") == Range(5.0, 5.0)
 
 
+@pytest.mark.slow
 def test_a_stored_scan_goes_on(tmp_path: Path, scan: SusyScan, caplog: pytest.LogCaptureFixture) -> None:
     told: list[tuple[int, int]] = []
     susy_scan(15_000, STUDY, store=tmp_path)
@@ -284,6 +286,7 @@ def test_a_stored_scan_goes_on(tmp_path: Path, scan: SusyScan, caplog: pytest.Lo
     assert json.loads(shown.stdout)["susy"]["ranges"]["hierarchy"] == {"low": 1.0, "high": 100.0, "log": True}
 
 
+@pytest.mark.slow
 def test_a_chunk_of_which_everything_is_kept_is_stored_whole(tmp_path: Path) -> None:
     wide = SusyInputs(sigmas=50.0, ranges={"hierarchy": "10:100:log"})
     scan = susy_scan(3_000, wide, store=tmp_path)
@@ -331,6 +334,7 @@ def test_the_package_names_the_scan() -> None:
         cf.moments.susyscan  # noqa: B018
 
 
+@pytest.mark.slow
 def test_cevns_limits_the_boson() -> None:
     free, limited = (
         draw_of(replace(STUDY, boson_limits=limits, ranges={"boson_g": "5e-4:1e-2:log"})).window

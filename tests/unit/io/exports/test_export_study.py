@@ -292,6 +292,7 @@ def test_a_shift_is_frozen_at_the_best_fit_unless_it_is_held(kind: str, tmp_path
     assert cf.fit(cf.load_likelihood(tmp_path / "held.json"), minos=()).nll2 == pytest.approx(there, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_cost_of_freezing_a_shift_is_that_of_the_profiles() -> None:
     likelihood = cf.build_likelihood("coherent-csi-2021", model="lmu-ltau")
     frozen = workspaces(likelihood, at={"mass": 100.0}).metadata["frozen"]
