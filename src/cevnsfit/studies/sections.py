@@ -12,7 +12,7 @@ from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.moments.measured import deviation
 from cevnsfit.spec.catalog import located, resolve
-from cevnsfit.studies.grids import parse_grid
+from cevnsfit.studies.grids import parse_masses
 from cevnsfit.studies.overlays import overlay
 from cevnsfit.studies.slice import Slice, plane_slice, scan_limits
 from cevnsfit.studies.susy_inputs import SusyInputs, boson_limits, draw_of, parse_range
@@ -110,7 +110,7 @@ def rest_of(source: YamlSource, spec: AnalysisSpec, folder: Path, problems: list
     with source.noting(problems, "slice"):
         _check_plane(grid)
         with source.noting(problems, "slice", "masses"):
-            masses = _masses(section.masses)
+            masses = parse_masses(section.masses)
             _check_reach(masses, grid["mass"], section.results)
     limits: list[Limit] = []
     for field, names in (("limits", section.limits), ("bands", section.bands)):
@@ -136,14 +136,6 @@ def _check_reach(masses: np.ndarray, known: np.ndarray, results: Sequence[str]) 
     if results and not known[0] <= masses[0] <= masses[-1] <= known[-1]:
         message = f"results are known from {known[0]:g} to {known[-1]:g} MeV (grid), and not from {masses[0]:g} to {masses[-1]:g} MeV"
         raise CevnsfitError(message)
-
-
-def _masses(text: str) -> np.ndarray:
-    name, masses = parse_grid(text, {"mass": "MeV"})
-    if name != "mass":
-        message = f"the grid is over mass, not over {name}"
-        raise CevnsfitError(message)
-    return masses
 
 
 def _limit(name: str, model: str, masses: np.ndarray, cl: float, field: str) -> Limit:

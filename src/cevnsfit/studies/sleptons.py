@@ -31,8 +31,8 @@ _ASKED: Final = (
     ("upper limit on the lightest neutralino", "GeV", "neutralino", (np.max,)),
     ("smallest hierarchy m_smuon/m_selectron", "1", "hierarchy", (np.min,)),
     ("smallest tan beta", "1", "tan_beta", (np.min,)),
-    ("mass of the boson", "MeV", "boson_mass", (np.min, np.max)),
-    ("coupling g of the boson", "1", "boson_g", (np.min, np.max)),
+    ("mass of these bosons", "MeV", "boson_mass", (np.min, np.max)),
+    ("coupling g of these bosons", "1", "boson_g", (np.min, np.max)),
 )
 """Quantity, unit, column, and which ends of it are said."""
 
@@ -70,6 +70,9 @@ def statements(columns: Mapping[str, NDArray[np.float64]], samples: Samples, dra
     found = [Statement("points", "1", {name: (float(np.count_nonzero(mask)),) for name, mask in samples.items()})]
     for quantity, unit, column, ends in _ASKED:
         if column in columns:
+            if column == "boson_mass":
+                counts = {name: (float(np.count_nonzero(mask)),) for name, mask in drawn.items()}
+                found.append(Statement("bosons drawn that pass", "1", counts))
             values = {name: columns[column][mask] for name, mask in (drawn if column.startswith("boson") else samples).items()}
             found.append(Statement(quantity, unit, {name: tuple(float(end(x)) for end in ends if x.size) for name, x in values.items()}))
     return tuple(found)

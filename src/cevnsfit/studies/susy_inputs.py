@@ -134,6 +134,9 @@ def draw_of(inputs: SusyInputs) -> Draw:
     smallest = inputs.lightest_chargino, inputs.lightest_slepton
     draw = Draw(*deviations, None, {**RANGES, **asked}, signs, inputs.sigmas, inputs.seed, *smallest)
     if not inputs.boson:
+        if names_of(inputs) not in {(ALL,), (NONE,)}:
+            message = f"there is no boson that could pass {', '.join(names_of(inputs))}; give it ranges, or leave the limits out"
+            raise CevnsfitError(message)
         return draw
     mass, g, stau = (draw.ranges[name] for name in ("boson_mass", "boson_g", "stau_ratio"))
     return replace(draw, window=boson_window(mass, g, slepton_log(np.array([stau.low, stau.high])), boson_limits(inputs)))
@@ -174,7 +177,8 @@ def boson_limits(inputs: SusyInputs) -> dict[BosonLimit, Ceiling]:
             found |= _cevns_limit((name,), inputs.cl if cl is None else cl)
         elif text != NONE:
             kind = "limit on the boson"
-            raise UnknownNameError(kind, name, (ALL, NONE, *known, *experiment_names()))
+            applicable = (each for each, entry in known.items() if entry.kind != "band" and "lmu-ltau" in entry.models)
+            raise UnknownNameError(kind, name, (ALL, NONE, *applicable, *experiment_names()))
     return found
 
 

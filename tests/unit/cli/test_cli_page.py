@@ -125,7 +125,7 @@ def test_statements_are_the_ends_of_the_columns(scan: SusyScan) -> None:
     assert found["upper limit on the lightest selectron"]["left, 2 sigma"] == (columns["selectron"][left].max(),)
     assert found["smallest tan beta"]["left, 2 sigma"] == (columns["tan_beta"][left].min(),)
     own = left & (columns["drawn"] == 1.0)
-    assert found["mass of the boson"]["left, 2 sigma"] == (columns["boson_mass"][own].min(), columns["boson_mass"][own].max())
+    assert found["mass of these bosons"]["left, 2 sigma"] == (columns["boson_mass"][own].min(), columns["boson_mass"][own].max())
     assert found["smallest hierarchy, ranges of the boson alone"] == {"kept, 2 sigma": (scan.smallest_hierarchy_ranges,)}
     text = str(cf.table(scan))
     assert f"{columns['selectron'][left].max():.4g}" in text

@@ -12,7 +12,8 @@ from matplotlib.patches import PathPatch
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.infer.limit import Limit
-from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_curves, draw_exclusion, exclusion_figure, name_curves
+from cevnsfit.report.curves import draw_curves, name_curves
+from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_exclusion, exclusion_figure
 from cevnsfit.report.style import BAND, OVERLAYS, PALETTE, new_figure, save_figure
 from cevnsfit.report.zoom import narrow_window
 

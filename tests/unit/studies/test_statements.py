@@ -26,8 +26,9 @@ def test_the_ends_are_those_of_the_columns() -> None:
     assert found["upper limit on the lightest neutralino"] == {"kept": (250.0,), "left": (250.0,), "none": ()}
     assert found["smallest hierarchy m_smuon/m_selectron"] == {"kept": (1.5,), "left": (1.5,), "none": ()}
     assert found["smallest tan beta"] == {"kept": (12.0,), "left": (31.0,), "none": ()}
-    assert found["mass of the boson"] == {"kept": (11.0, 20.0), "left": (20.0, 20.0), "none": ()}
-    assert found["coupling g of the boson"]["kept"] == pytest.approx((9e-4, 1e-3))
+    assert found["bosons drawn that pass"] == {"kept": (2.0,), "left": (1.0,), "none": (0.0,)}
+    assert found["mass of these bosons"] == {"kept": (11.0, 20.0), "left": (20.0, 20.0), "none": ()}
+    assert found["coupling g of these bosons"]["kept"] == pytest.approx((9e-4, 1e-3))
 
 
 def test_without_a_boson_nothing_is_said_of_it() -> None:

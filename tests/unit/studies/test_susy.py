@@ -215,6 +215,7 @@ def test_every_parameter_is_an_option(change: dict[str, object], holds: Callable
         ({"boson_limits": ("nutev",)}, UnknownNameError, "limit on the boson"),
         ({"boson_limits": ("none", "ccfr-trident")}, CevnsfitError, "'none' or some"),
         ({"boson_limits": ("ccfr-trident:x",)}, CevnsfitError, "NAME:CL"),
+        ({"boson": False, "boson_limits": ("borexino",)}, CevnsfitError, "no boson that could pass borexino"),
         ({"boson_limits": ("ccfr-trident:2",)}, CevnsfitError, "confidence level"),
         ({"boson_limits": ("babar-photon",)}, CevnsfitError, "for lmu-ltau there is no exact recast"),
         ({"boson_limits": ("babar-4mu:0.9",)}, CevnsfitError, "a confidence level of its own: 90 % CL"),

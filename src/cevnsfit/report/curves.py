@@ -1,0 +1,96 @@
+"""Limits of others in a plane of mass and coupling: lines told apart, lightly filled, with their names beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cevnsfit.infer.limit import is_open
+from cevnsfit.report.style import OVERLAYS, figure_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from cevnsfit.infer.limit import Limit
+
+FILL: Final = 0.24
+"""Opacity of regions and of bands."""
+
+_LIGHT: Final = 0.07
+_NARROW: Final = 4.0
+"""Inches; names are smaller on axes that are narrower, as in a column of a paper."""
+
+_SLOPE: Final = 12
+_STEEP: Final = 65.0
+_CURVE_STYLES: Final = ((0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 3)))
+
+
+def draw_curves(ax: Axes, limits: Sequence[Limit]) -> list[Artist]:
+    """Draw limits of others as lines, what they exclude (of bands: what they allow) lightly filled, and return the lines.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on, scales and limits set.
+    limits
+        The limits.
+    """
+    lines: list[Artist] = []
+    for index, limit in enumerate(limits):
+        colour, dashes = OVERLAYS[index % len(OVERLAYS)], _CURVE_STYLES[index % len(_CURVE_STYLES)]
+        lines += ax.plot(*limit.points.T, color=colour, linestyle=dashes, linewidth=1.4, zorder=3.5, label=limit.label)
+        if limit.kind == "band" and len(limit.pieces) == 2:
+            ax.fill(*np.concatenate([limit.pieces[0], limit.pieces[1][::-1]]).T, color=colour, alpha=FILL, linewidth=0, zorder=1.5)
+        for piece in limit.pieces if limit.kind == "limit" else ():
+            top = ax.get_ylim()[1]
+            ends = [[piece[-1, 0], top], [piece[0, 0], top]] if is_open(piece) else []
+            ax.fill(*np.array([*piece.tolist(), *ends]).T, color=colour, alpha=_LIGHT, linewidth=0, zorder=1.5)
+    return lines
+
+
+def name_curves(ax: Axes, limits: Sequence[Limit]) -> None:
+    """Write the name of each limit along its line, where the lines and names of the others are farthest."""
+    from matplotlib.patheffects import withStroke
+
+    box, dpi = ax.get_window_extent(), figure_of(ax).dpi
+    size, points = np.array([box.width, box.height]), 11.0 if box.width > _NARROW * dpi else 8.0
+    character = 0.5 * points / 72.0 * dpi / box.width
+    lines = [_dense(ax, limit) for limit in limits]
+    inside = [np.flatnonzero(np.all((line >= 0.0) & (line <= 1.0), axis=1)) for line in lines]
+    seen = [line[places] for line, places in zip(lines, inside, strict=True)]
+    taken: list[NDArray[np.float64]] = []
+    for index, (limit, here) in enumerate(zip(limits, seen, strict=True)):
+        half = 0.5 * character * len(limit.label)
+        places = np.flatnonzero((here[:, 0] > half) & (here[:, 0] < 1.0 - half) & (here[:, 1] < 1.0 - 3.0 * character))[
+            :: max(1, len(here) // 80)
+        ]
+        if not len(places):
+            continue
+        others = np.concatenate([np.full((1, 2), 9.0), *taken, *(seen[k] for k in range(len(seen)) if k != index)])
+        room = [np.min(np.hypot(*(here[place] - others).T)) for place in places]
+        place = int(places[int(np.argmax(room))])
+        whole, at = lines[index], int(inside[index][place])
+        run = (whole[min(at + _SLOPE, len(whole) - 1)] - whole[max(at - _SLOPE, 0)]) * size
+        angle = float(np.degrees(np.arctan2(*(run if run[0] >= 0.0 else -run)[::-1])))
+        (x, y), angle = here[place], angle if abs(angle) < _STEEP else 0.0
+        text = ax.text(x, y, limit.label, transform=ax.transAxes, ha="center", va="bottom", fontsize=points, zorder=5, clip_on=True)
+        text.set(rotation=angle, rotation_mode="anchor", color=OVERLAYS[index % len(OVERLAYS)])
+        text.set_path_effects([withStroke(linewidth=2.5, foreground="white", alpha=0.8)])
+        along = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle)) * size[0] / size[1]])
+        taken.append(here[place] + np.linspace(-half, half, 9)[:, None] * along)
+
+
+def _dense(ax: Axes, limit: Limit) -> NDArray[np.float64]:
+    """Return points along a line at equal steps of the picture, in units of the axes."""
+    parts = [np.empty((0, 2))]
+    for piece in limit.pieces:
+        shown = ax.transAxes.inverted().transform(ax.transData.transform(piece))
+        along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(shown, axis=0).T))])
+        steps = np.linspace(0.0, along[-1], int(np.clip(along[-1] / 0.01, 2, 400)))
+        parts.append(np.column_stack([np.interp(steps, along, column) for column in shown.T]))
+    return np.concatenate(parts)
