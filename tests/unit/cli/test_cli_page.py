@@ -132,6 +132,7 @@ def test_statements_are_the_ends_of_the_columns(scan: SusyScan) -> None:
     assert "LHC at 95 % CL" in text
 
 
+@pytest.mark.slow
 def test_the_command_leaves_pictures_and_statements(command: Callable[..., Result], scan: SusyScan, tmp_path: Path) -> None:
     moments = (
         "--electron",

@@ -75,6 +75,7 @@ def test_each_public_name_has_a_row_with_arguments_that_it_takes(page: str) -> N
             assert free or {*named} <= {*known}, name
 
 
+@pytest.mark.slow
 def test_its_lines_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found: dict[str, object] = {}

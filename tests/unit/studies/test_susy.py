@@ -56,6 +56,7 @@ def test_the_deviations_of_the_study() -> None:
     assert (muon.value, muon.error) == (pytest.approx(27.9e-10, abs=1e-12), pytest.approx(7.6e-10, abs=1e-11))
 
 
+@pytest.mark.slow
 def test_the_counts_are_those_of_a_few_lines(scan: SusyScan) -> None:
     points = [draw_of(STUDY).points(number, size) for number, size in ((0, 10_000), (1, 10_000), (2, 5_000))]
     columns = {name: np.concatenate([part[name] for part in points]) for name in RANGES}
@@ -295,6 +296,7 @@ def test_a_chunk_of_which_everything_is_kept_is_stored_whole(tmp_path: Path) -> 
     np.testing.assert_array_equal(stored_susy_scan(tmp_path).columns["a_mu"], scan.columns["a_mu"])
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     arguments = ["susy-scan", "coherent-lar-2020", *OPTIONS, "-n", "2000", "--seed", "5", "--mass", "50", "--stau-ratio", "1:100:log"]
     result = CliRunner().invoke(app, [*arguments, "--boson-limits", "ccfr-trident", "-o", str(tmp_path), "--json"], catch_exceptions=False)
@@ -321,6 +323,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert bare.exit_code == 2
 
 
+@pytest.mark.slow
 def test_two_deviations_that_are_compatible_with_nothing() -> None:
     # the white paper of 2025 and rubidium: 2.1 and 0.6 errors
     found = susy_scan(200, SusyInputs(sigmas=3.0))
@@ -365,6 +368,7 @@ def read_slha(text: str) -> dict[str, dict[tuple[int, ...], float | str]]:
     return blocks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("m2_sign", [1, -1])
 def test_a_point_comes_back_from_an_slha_text(tmp_path: Path, m2_sign: int) -> None:
     scan = susy_scan(
