@@ -50,8 +50,8 @@ at their bounds push templates to zero."""
 REMOTE_ROUNDS: Final = 6
 
 HOPELESS: Final = 1e5
-"""Distance at which a value is kept after `HOPELESS_ROUNDS` evaluations already. Not after the first: a scale of energies that takes the signal out of
-the window brings a point from above 1e5 to below 100 in its first step."""
+"""Distance of the start at which a value is kept after `HOPELESS_ROUNDS` evaluations already, if it is no smaller then. Not after the first: a scale
+of energies that takes the signal out of the window brings a point from above 1e5 to below 100 in its first step."""
 
 HOPELESS_ROUNDS: Final = 3
 
@@ -80,6 +80,7 @@ class State:
     step: Floats
     radius: Floats
     coarse: Bools
+    hopeless: Bools
     blocked: Bools
     depth: Floats
     pressed: Bools
@@ -122,6 +123,7 @@ def minimise(bound: BoundLikelihood, theta: Floats, source: Ints) -> State:
         step=np.zeros((count, size)),
         radius=np.full(count, FIRST_RADIUS),
         coarse=np.zeros(count, dtype=np.bool_),
+        hopeless=np.zeros(count, dtype=np.bool_),
         blocked=np.zeros(count, dtype=np.bool_),
         depth=np.zeros(count),
         pressed=np.zeros(count, dtype=np.bool_),
@@ -278,7 +280,9 @@ def _judge(bound: BoundLikelihood, state: State, working: Ints, best: float) -> 
     tolerance = np.maximum(tolerance, np.where(inside, 1e-12 * np.abs(state.value[running]), 0.0))
     state.tolerance[running] = tolerance
     done = (state.edm[running] <= tolerance) & (state.edm[running] >= 0) & ~state.coarse[running]
-    done |= (distance > REMOTE) & late | (state.value[running] - best > HOPELESS) & (rounds >= HOPELESS_ROUNDS)
+    state.hopeless[running] |= (rounds == 1) & (distance > HOPELESS)
+    still = state.hopeless[running] & (state.value[running] - best > HOPELESS) & (rounds >= HOPELESS_ROUNDS)
+    done |= (distance > REMOTE) & late | still
     state.status[running[done]] = DONE
     state.status[running[~done & (blocked & late | (rounds >= MAX_ROUNDS))]] = FAILED
 

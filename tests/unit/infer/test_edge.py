@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BINS = 6
 
-SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, *range(2, 12)))]
+SEEDS = [9, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (*range(9), 10, 11))]
 
 
 def random_joint(seed: int) -> Joint:

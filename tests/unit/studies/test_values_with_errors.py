@@ -157,3 +157,11 @@ def test_a_scale_of_energies_takes_a_huge_signal_out_of_the_window() -> None:
     assert rise.max() < 120.0  # the best point has less than 1
     assert np.all(np.diff(rise, axis=0) < 0.0)
     assert np.all(np.diff(rise, axis=1) < 0.0)
+
+
+def test_far_points_are_not_handed_to_iminuit() -> None:
+    """They begin 1e9 above the best one, and end where nuisances at their bounds push templates to zero."""
+    likelihood = cf.build_likelihood("coherent-csi-2017", model="universal")
+    found = profile(likelihood.at({"mass": 100.0}), {"g": np.geomspace(1e-4, 1e-1, 5)})
+    assert found.fallbacks == 0
+    assert np.all(np.diff(found.nll2[1:]) > 0.0)
