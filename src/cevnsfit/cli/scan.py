@@ -84,7 +84,7 @@ def plot(
 ) -> Answer:
     """Draw the picture of a finished scan again."""
     from cevnsfit.moments.measured import latest_deviation
-    from cevnsfit.report.style import save_figure
+    from cevnsfit.report.style import Look, save_figure
     from cevnsfit.studies.exclusion import exclusion_picture, regions_of
     from cevnsfit.studies.provenance import stored_provenance
     from cevnsfit.studies.scan import stored_scans
@@ -96,7 +96,7 @@ def plot(
         results = regions_of(stored_scans(folder), boundaries, executor)
     plane = results[0].plane
     curves = _curves(drawn.overlay, plane.model, {axis.name: axis.values for axis in (plane.x, plane.y)})
-    files = [save_figure(exclusion_picture(results, reference, curves=curves, title=drawn.title), path)]
+    files = [save_figure(exclusion_picture(results, reference, curves=curves, look=Look(title=drawn.title)), path)]
     document = {"planes": results, "files": files, "provenance": stored_provenance(folder)}
     _warn(results, curves)
     return Answer(document, [table(results), *files], incomplete=_doubtful(results))

@@ -161,12 +161,17 @@ class About:
         The signal model; empty for a likelihood that was built by hand.
     caveat
         What the prediction leaves out, or an empty string.
+    printed
+        How parameters, experiments, the model and its Lagrangian are printed in pictures, by what they are called elsewhere.
     """
+
+    document: ClassVar[Mapping[str, str | None]] = {"printed": None}
 
     experiments: tuple[str, ...] = ()
     model: str = ""
     lagrangian: str = ""
     caveat: str = ""
+    printed: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def label(self) -> str:

@@ -47,6 +47,8 @@ class Parameter:
         Least physical value: intervals with pseudo-experiments, CLs limits, posteriors and exported bounds begin there; fits and profiles may go below.
     description
         One line for people.
+    latex
+        Its symbol in pictures, with dollar signs; empty for one that is printed by its name.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Parameter:
     description: str = ""
     least: float = -math.inf
     centre: float = 0.0
+    latex: str = ""
 
     def __post_init__(self) -> None:
         kinds = get_args(ParameterKind)

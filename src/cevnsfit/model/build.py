@@ -80,7 +80,8 @@ def likelihood_of(
     nominal = None if any(entry.prediction is None or entry.further for entry in made.models) else made.counts
     axes = {part.label: part.axes for experiment in experiments for part in experiment.parts}
     inputs = {experiment.name: experiment.digests for experiment in experiments}
-    return Likelihood(_merged(made.models), made, nominal, axes=axes, inputs=inputs)
+    labels = {experiment.name: experiment.spec.label for experiment in experiments if experiment.spec.label}
+    return Likelihood(_merged(made.models), made, nominal, axes=axes, inputs=inputs, labels=labels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.report.forecasts import caption
-from cevnsfit.report.style import PALETTE, AxisLabel, axis_label, figure_of, new_figure, style
+from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, figure_of, new_figure, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,14 @@ def draw_map(ax: Axes, lines: Sequence[CoverageLine], *, cl: float) -> QuadMesh:
 
 
 def coverage_figure(
-    lines: Sequence[CoverageLine], poi: str, held: AxisLabel | None, *, cl: float, notes: Sequence[str] = (), ax: Axes | None = None
+    lines: Sequence[CoverageLine],
+    poi: str,
+    held: AxisLabel | None,
+    *,
+    cl: float,
+    notes: Sequence[str] = (),
+    look: Look = SCREEN,
+    ax: Axes | None = None,
 ) -> Figure:
     """Return a map of the coverage of the profile likelihood where there are several settings, else the coverage of each method.
 
@@ -117,35 +124,35 @@ def coverage_figure(
     if ax is not None and size > 1:
         message = f"coverage at {size} settings needs as many axes: draw it without `ax`"
         raise AxisError(message)
-    with style():
+    with style(look):
         if ax is None:
-            figure = new_figure(7.4, (5.4 if size < len(settings) else 1.2 + 3.2 * size) + 0.25 * len(notes))
+            figure = new_figure(7.4, (5.4 if size < len(settings) else 1.2 + 3.2 * size) + 0.25 * len(notes), look)
             panels = list(figure.subplots(size, 1, sharex=True, squeeze=False)[:, 0])
             caption(figure, notes)
         else:
             panels = [ax]
         if held is not None and size < len(settings):
-            _label_map(panels[0], lines, held, cl)
+            _label_map(panels[0], lines, held, cl, look)
             _scale(panels[0], "y", truths)
-            panels[0].set_ylabel(f"true {axis_label(poi, '1')}")
+            panels[0].set_ylabel(f"true {look.axis(poi, '1')}")
         else:
             for panel, setting in zip(panels, settings, strict=True):
                 draw_lines(panel, [line for line in lines if line.setting == setting], cl=cl)
                 panel.set_ylabel("coverage")
                 _scale(panel, "x", truths)
                 if held is not None and setting is not None:
-                    panel.set_title(f"{axis_label(*held)} = {setting:.4g}", loc="left", fontsize=12)
+                    panel.set_title(f"{look.axis(*held)} = {setting:.4g}", loc="left", fontsize=12)
             panels[0].legend(loc="best")
-            panels[-1].set_xlabel(f"true {axis_label(poi, '1')}")
+            panels[-1].set_xlabel(f"true {look.axis(poi, '1')}")
     return figure_of(panels[0])
 
 
-def _label_map(ax: Axes, lines: Sequence[CoverageLine], held: AxisLabel, cl: float) -> None:
+def _label_map(ax: Axes, lines: Sequence[CoverageLine], held: AxisLabel, cl: float, look: Look) -> None:
     """Draw a map of the profile likelihood with its colours and the axis of the settings."""
     profiles = [line for line in lines if line.method == "profile"]
     mesh = draw_map(ax, profiles, cl=cl)
     figure_of(ax).colorbar(mesh, ax=ax, extend="both").set_label(f"coverage of {NAMES['profile']}", fontsize=12)
-    ax.set_xlabel(axis_label(*held))
+    ax.set_xlabel(look.axis(*held))
     _scale(ax, "x", np.array([line.setting for line in profiles], dtype=np.float64))
 
 

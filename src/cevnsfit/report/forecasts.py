@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.style import MODELS, PALETTE, SYMBOLS, AxisLabel, axes_of_size, axis_label, figure_of, new_figure, style, wrapped
+from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, axes_of_size, figure_of, new_figure, style, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,8 +79,8 @@ def forecast_figure(
     y: AxisLabel,
     *,
     discovery: Sequence[float] = (),
-    model: str = "",
     notes: Sequence[str] = (),
+    look: Look = SCREEN,
     ax: Axes | None = None,
 ) -> Figure:
     """Return a plot of expected limits; the last one is drawn with its bands and its discovery reach, the others as dashed lines.
@@ -93,8 +93,6 @@ def forecast_figure(
         The parameter, and the limit.
     discovery
         Significances of the discovery reach.
-    model
-        Name of the model, for the title.
     notes
         Lines printed below: data, method.
     ax
@@ -109,8 +107,8 @@ def forecast_figure(
         message = "a plot of expected limits needs at least one limit"
         raise AxisError(message)
     main = bands[-1]
-    with style():
-        alone, ax = ax is None, axes_of_size(ax, 7.4, 6.0 + 0.25 * len(notes))
+    with style(look):
+        alone, ax = ax is None, axes_of_size(ax, 7.4, 6.0 + 0.25 * len(notes), look)
         ax.set_ylim(*_reach(bands))
         ax.set_xscale("log")
         ax.set_yscale("log")
@@ -119,23 +117,30 @@ def forecast_figure(
             draw_limit(ax, band, colour=PALETTE[(len(bands) - 1 - rank) % len(PALETTE)], filled=band is main)
         for sigma, values, dashes in zip(discovery, main.others.T, (":", "-."), strict=False):
             ax.plot(main.x, _shown(values), color="black", linestyle=dashes, zorder=3, label=rf"discovery at {sigma:g}$\,\sigma$")
-        ax.set_xlabel(axis_label(*x))
-        ax.set_ylabel(axis_label(*y))
-        ax.set_title(MODELS.get(model, model), loc="left")
+        ax.set_xlabel(look.axis(*x))
+        ax.set_ylabel(look.axis(*y))
+        if look.title is not None:
+            ax.set_title(look.title, loc="left")
         ax.legend(loc="upper left")
         caption(figure_of(ax), notes if alone else ())
     return figure_of(ax)
 
 
 def expected_figure(
-    bands: Sequence[LimitBand], poi: str, *, discovery: Sequence[float] = (), notes: Sequence[str] = (), ax: Axes | None = None
+    bands: Sequence[LimitBand],
+    poi: str,
+    *,
+    discovery: Sequence[float] = (),
+    notes: Sequence[str] = (),
+    look: Look = SCREEN,
+    ax: Axes | None = None,
 ) -> Figure:
     """Return expected limits at one place as bars, one below the other; the arguments are those of `forecast_figure`."""
     from matplotlib.ticker import FormatStrFormatter, LogLocator
 
     rows = np.arange(len(bands))
-    with style():
-        alone, ax = ax is None, axes_of_size(ax, 7.4, 2.4 + 0.8 * len(bands) + 0.25 * len(notes))
+    with style(look):
+        alone, ax = ax is None, axes_of_size(ax, 7.4, 2.4 + 0.8 * len(bands) + 0.25 * len(notes), look)
         ax.set_xscale("log")
         ax.set_xlim(*_reach(bands))
         ends = np.clip([band.bands[0] for band in bands], *ax.get_xlim())
@@ -152,7 +157,7 @@ def expected_figure(
         ax.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
         for form in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
             form(FormatStrFormatter("%g"))
-        ax.set_xlabel(axis_label(poi, "1"))
+        ax.set_xlabel(look.axis(poi, "1"))
         ax.legend(loc="upper left", ncols=3, fontsize=8, markerscale=0.4)
         caption(figure_of(ax), notes if alone else ())
     return figure_of(ax)
@@ -165,7 +170,9 @@ def _reach(bands: Sequence[LimitBand], below: float = 0.5, above: float = 2.0) -
     return (below * float(shown.min()), above * float(shown.max())) if len(shown) else (1e-5, 1.0)
 
 
-def whatif_figure(lines: Sequence[LimitBand], field: AxisLabel, poi: str, *, scale: str, notes: Sequence[str] = ()) -> Figure:
+def whatif_figure(
+    lines: Sequence[LimitBand], field: AxisLabel, poi: str, *, scale: str, notes: Sequence[str] = (), look: Look = SCREEN
+) -> Figure:
     """Return a plot of limits against a field; below it their ratio to the limits of statistical errors alone, which shows the floor.
 
     Parameters
@@ -190,8 +197,8 @@ def whatif_figure(lines: Sequence[LimitBand], field: AxisLabel, poi: str, *, sca
         message = "a what-if plot needs at least one line"
         raise AxisError(message)
     path, unit = field
-    with style():
-        figure = new_figure(7.4, 6.6 + 0.25 * len(notes))
+    with style(look):
+        figure = new_figure(7.4, 6.6 + 0.25 * len(notes), look)
         ax, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, 1.0])
         ax.set_ylim(*_reach(lines, 0.7, 1.4))
         for rank, line in enumerate(lines):
@@ -206,7 +213,7 @@ def whatif_figure(lines: Sequence[LimitBand], field: AxisLabel, poi: str, *, sca
         ax.set_yscale("log")
         ax.set_xscale(scale)
         below.axhline(1.0, color="0.5", linewidth=0.8, zorder=0)
-        ax.set_ylabel(f"limit on {SYMBOLS.get(poi, poi)}")
+        ax.set_ylabel(f"limit on {look.name(poi)}")
         below.set_ylabel("ratio")
         below.set_xlabel(path if unit == "1" else f"{path} [{unit}]")
         ax.legend(loc="best")

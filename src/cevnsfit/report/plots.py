@@ -9,7 +9,7 @@ import numpy as np
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.report.curves import FILL, draw_curves, name_curves
-from cevnsfit.report.style import BAND, MODELS, PALETTE, SIGNAL, axis_label, figure_of, line_style, new_figure, style, wrapped
+from cevnsfit.report.style import BAND, PALETTE, SCREEN, SIGNAL, Look, figure_of, line_style, new_figure, style, wrapped
 from cevnsfit.report.zoom import narrow_window
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ def exclusion_figure(
     *,
     band: Band | None = None,
     curves: Sequence[Limit] = (),
-    title: str | None = None,
     method: str = "profile likelihood, Wilks",
     notes: Sequence[str] = (),
+    look: Look = SCREEN,
     ax: Axes | None = None,
 ) -> Figure:
     """Return an exclusion plot of several results in one plane.
@@ -130,8 +130,6 @@ def exclusion_figure(
         Plane, regions and label of each result; the last combination of experiments, or a single entry, is drawn filled, others as lines.
     band, curves
         A band and other results to draw on top.
-    title
-        Title of the plot.
     method
         How the thresholds were found; it is printed.
     notes
@@ -151,19 +149,19 @@ def exclusion_figure(
     _check(entries)
     results = _styled(entries)
     if ax is not None:
-        with style():
+        with style(look):
             named = {limit.label for limit in curves}
-            handles = [handle for handle in _draw_labelled(ax, results, band, curves, title) if handle.get_label() not in named]
+            handles = [handle for handle in _draw_labelled(ax, results, band, curves, look) if handle.get_label() not in named]
             caveats = "\n".join(dict.fromkeys(wrapped(plane.caveat) for plane, _, _ in entries if plane.caveat))
             ax.legend(handles=handles, title=caveats if caveats else None, fontsize=9, title_fontproperties={"size": 9, "weight": "bold"})
         return figure_of(ax)
-    with style():
-        figure = new_figure(9.8, 5.9)
+    with style(look):
+        figure = new_figure(9.8, 5.9, look)
         left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2.35, 1.0])[0]
         ax = left.add_subplot()
-        handles = _draw_labelled(ax, results, band, curves, title)
+        handles = _draw_labelled(ax, results, band, curves, look)
         beside = _draw_legend(right, handles)
-        below = _draw_caption(figure, [*_information(entries, method), *notes], [plane.caveat for plane, _, _ in entries])
+        below = _draw_caption(figure, [*_information(entries, method, look), *notes], [plane.caveat for plane, _, _ in entries])
         plot = max(5.4, beside + 3.5)
         figure.set_size_inches(9.8, plot + below)
         for result, window in _windows(results)[:1]:
@@ -254,14 +252,14 @@ def _draw_plane(ax: Axes, results: Sequence[_Styled], band: Band | None, curves:
     return [*handles, *_level_handles(entries), *extra, *_best_handles(entries)]
 
 
-def _draw_labelled(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Limit], title: str | None) -> list[Artist]:
+def _draw_labelled(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Limit], look: Look) -> list[Artist]:
     """Draw everything that lies in the plane with labels and title and return the handles for the legend."""
     handles, plane = _draw_plane(ax, results, band, curves), results[0].entry[0]
     name_curves(ax, curves)
-    ax.set_xlabel(axis_label(plane.x.name, plane.x.unit))
-    ax.set_ylabel(axis_label(plane.y.name, plane.y.unit))
-    if title is not None:
-        ax.set_title(title, loc="left")
+    ax.set_xlabel(look.axis(plane.x.name, plane.x.unit))
+    ax.set_ylabel(look.axis(plane.y.name, plane.y.unit))
+    if look.title is not None:
+        ax.set_title(look.title, loc="left")
     return handles
 
 
@@ -296,9 +294,9 @@ def _draw_legend(part: SubFigure, handles: Sequence[Artist]) -> float:
     return 0.3 + 0.25 * sum(label.count("\n") + 1 for label in labels)
 
 
-def _information(entries: Sequence[Entry], method: str) -> list[str]:
+def _information(entries: Sequence[Entry], method: str, look: Look) -> list[str]:
     """Return what a reader must know of the results: model, method, thresholds, failures."""
-    models = dict.fromkeys(MODELS.get(plane.model, plane.model) for plane, _, _ in entries)
+    models = dict.fromkeys(look.name(plane.model) for plane, _, _ in entries)
     levels = sorted({(region.cl, region.dof, region.threshold) for _, regions, _ in entries for region in regions})
     thresholds = ", ".join(rf"{threshold:.2f} ({100 * cl:g} % CL, {dof} dof)" for cl, dof, threshold in levels if np.isfinite(threshold))
     found = rf"$-2\,\Delta\,\ln\lambda$ = {thresholds}" if thresholds else ", ".join(f"{100 * cl:g} % CL" for cl, _, _ in levels)

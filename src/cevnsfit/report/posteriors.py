@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.report.forecasts import caption
-from cevnsfit.report.style import PALETTE, axes_of_size, axis_label, figure_of, style
+from cevnsfit.report.style import PALETTE, SCREEN, Look, axes_of_size, figure_of, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,15 +61,16 @@ def posterior_figure(
     *,
     log: bool = False,
     notes: Sequence[str] = (),
+    look: Look = SCREEN,
     ax: Axes | None = None,
 ) -> Figure:
     """Return the picture of the posterior of one parameter, grey for each ensemble, on `ax` without notes; see `draw_density`."""
-    with style():
-        alone, ax = ax is None, axes_of_size(ax, 7.4, 5.0 + 0.25 * len(notes))
+    with style(look):
+        alone, ax = ax is None, axes_of_size(ax, 7.4, 5.0 + 0.25 * len(notes), look)
         draw_density(ax, sample, intervals, log=log)
         ax.set_xscale("log" if log else "linear")
         ax.set_ylim(bottom=0.0)
-        ax.set_xlabel(axis_label(name, "1"))
+        ax.set_xlabel(look.axis(name, "1"))
         ax.set_ylabel("posterior density of the logarithm" if log else "posterior density")
         ax.legend(loc="best")
         caption(figure_of(ax), notes if alone else ())

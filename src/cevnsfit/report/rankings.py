@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.style import PALETTE, SYMBOLS, new_figure, style
+from cevnsfit.report.style import PALETTE, SCREEN, Look, new_figure, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def draw_impacts(ax: Axes, impacts: Sequence[Impact]) -> list[Artist]:
     return artists
 
 
-def ranking_figure(ranking: Ranking, *, most: int = 25, title: str = "") -> Figure:
+def ranking_figure(ranking: Ranking, *, most: int = 25, title: str = "", look: Look = SCREEN) -> Figure:
     """Return the ranking plot of at most `most` nuisances.
 
     Raises
@@ -55,16 +55,16 @@ def ranking_figure(ranking: Ranking, *, most: int = 25, title: str = "") -> Figu
     if not impacts:
         message = "a ranking needs at least one nuisance that floats"
         raise AxisError(message)
-    with style():
-        figure = new_figure(8.4, 1.8 + 0.28 * len(impacts))
+    with style(look):
+        figure = new_figure(8.4, 1.8 + 0.28 * len(impacts), look)
         left, right = figure.subplots(1, 2, sharey=True)
         draw_pulls(left, impacts)
         draw_impacts(right, impacts)
         left.set_yticks(np.arange(len(impacts)), [impact.name for impact in impacts], fontsize=8)
         left.set_ylim(len(impacts) - 0.5, -0.5)
         left.set_xlabel("pull and constraint")
-        right.set_xlabel(f"shift of {SYMBOLS.get(ranking.poi, ranking.poi)}")
+        right.set_xlabel(f"shift of {look.name(ranking.poi)}")
         right.legend(loc="lower right")
         value, error = ranking.fit.values[ranking.poi], ranking.fit.errors[ranking.poi]
-        figure.suptitle(f"{title}  {SYMBOLS.get(ranking.poi, ranking.poi)} = {value:.4g} $\\pm$ {error:.2g}".strip(), fontsize=10)
+        figure.suptitle(f"{title}  {look.name(ranking.poi)} = {value:.4g} $\\pm$ {error:.2g}".strip(), fontsize=10)
     return figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cevnsfit.report.style import PALETTE, new_figure, style, wrapped
+from cevnsfit.report.style import PALETTE, SCREEN, Look, new_figure, style, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,10 +77,10 @@ def scenarios_figure(cloud: Cloud) -> Figure:
     return figure
 
 
-def sleptons_figure(cloud: Cloud) -> Figure:
+def sleptons_figure(cloud: Cloud, look: Look = SCREEN) -> Figure:
     """Return both pictures in one."""
-    with style():
-        figure = new_figure(13.2, 12.0)
+    with style(look):
+        figure = new_figure(13.2, 12.0, look)
         above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[4.4, 7.0])[:, 0]
         _masses(above, cloud)
         _scenarios(below, cloud)

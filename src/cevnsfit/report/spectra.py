@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.report.style import BACKGROUNDS, COMPONENTS, SIGNAL, STEADY, UNITS, axis_label, new_figure, style
+from cevnsfit.report.style import BACKGROUNDS, COMPONENTS, SCREEN, SIGNAL, STEADY, UNITS, Look, new_figure, style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _SIGNAL_NAME = "cevns"
 _STEADY_NAME = "steady_state"
 
 
-def spectra_figure(projections: Sequence[Projection]) -> Figure:
+def spectra_figure(projections: Sequence[Projection], *, look: Look = SCREEN) -> Figure:
     """Return one row of panels for each experiment, one column for each axis.
 
     Components are stacked, the steady-state background at the bottom and the signal on top; counts carry the central 68.3 % Poisson
@@ -38,12 +38,12 @@ def spectra_figure(projections: Sequence[Projection]) -> Figure:
         rows.setdefault(projection.experiment, []).append(projection)
     columns = max((len(row) for row in rows.values()), default=1)
     heights = [4.1 if any(p.observed is not None for p in row) else 3.3 for row in rows.values()]
-    with style():
-        figure = new_figure(max(4.3 * columns, 6.0), max(sum(heights), 1.0))
+    with style(look):
+        figure = new_figure(max(4.3 * columns, 6.0), max(sum(heights), 1.0), look)
         if rows:
             parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
-            for part, (name, row) in zip(parts, rows.items(), strict=True):
-                _draw_row(part, name, row, columns)
+            for part, row in zip(parts, rows.values(), strict=True):
+                _draw_row(part, row, columns, look)
     return figure
 
 
@@ -141,7 +141,7 @@ def component_colours(components: Mapping[str, object]) -> dict[str, str]:
     return {name: colour for name, colour in colours.items() if name in components}
 
 
-def _draw_row(part: SubFigure, name: str, row: Sequence[Projection], columns: int) -> None:
+def _draw_row(part: SubFigure, row: Sequence[Projection], columns: int, look: Look) -> None:
     """Draw the panels of one experiment."""
     with_data = any(projection.observed is not None for projection in row)
     ratios = [3.0, 1.0] if with_data else [1.0]
@@ -153,13 +153,18 @@ def _draw_row(part: SubFigure, name: str, row: Sequence[Projection], columns: in
         handles |= dict(zip(labels, drawn, strict=True))
         if projection.observed is not None:
             draw_residuals(grid[1, column], projection)
-        grid[-1, column].set_xlabel(axis_label(projection.axis, projection.unit))
+        grid[-1, column].set_xlabel(look.axis(projection.axis, projection.unit))
     for panel in grid[:, len(row) :].flat:
         panel.set_visible(False)
     part.align_ylabels()
     columns = min(len(handles), 2 + 2 * len(row))
     legend = part.legend(
-        [*handles.values()][::-1], [*handles][::-1], title=name, loc="outside upper left", ncols=columns, columnspacing=1.2
+        [*handles.values()][::-1],
+        [*handles][::-1],
+        title=look.name(row[0].experiment),
+        loc="outside upper left",
+        ncols=columns,
+        columnspacing=1.2,
     )
     legend.set_alignment("left")
     legend.get_title().set_fontsize(15)

@@ -156,6 +156,7 @@ class ExperimentSpec(Spec):
     schema_version: Literal[1]
     name: Name
     title: str
+    label: str = ""
     status: Literal["data", "projection"] = "data"
     description: str = ""
     references: tuple[str, ...] = ()

@@ -82,6 +82,8 @@ class Likelihood(Document):
         Which data it has, in words.
     inputs
         Digests of the files that each experiment was read from, by its name.
+    labels
+        Names of experiments in pictures, by name; one that is missing is printed by its name.
     """
 
     parameters: ParameterSet
@@ -92,6 +94,7 @@ class Likelihood(Document):
     axes: Mapping[str, tuple[Axis, ...]] = field(default_factory=dict)
     data: str = "observed"
     inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model, the bins of each channel, the parameters of interest that float, and numbers of nuisances; None for no model."""

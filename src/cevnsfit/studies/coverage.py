@@ -18,7 +18,7 @@ from cevnsfit.infer.runner import every
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
-from cevnsfit.report.style import AxisLabel, save_figure
+from cevnsfit.report.style import SCREEN, AxisLabel, Look, save_figure
 from cevnsfit.studies.fitting import prepared
 from cevnsfit.studies.grids import numbers, parse_grid
 from cevnsfit.studies.setup import parse_assignments, units_of
@@ -256,7 +256,7 @@ def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
     return write_rows(folder / TABLE, comments, headers, lines), save_figure(coverage_picture(study), folder / PICTURE)
 
 
-def coverage_picture(study: CoverageStudy, ax: Axes | None = None) -> Figure:
+def coverage_picture(study: CoverageStudy, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the picture of a coverage study."""
     name, unit = _setting(study)
     numbers = operator.attrgetter("truth", "covered", "error", "quantile")
@@ -267,7 +267,7 @@ def coverage_picture(study: CoverageStudy, ax: Axes | None = None) -> Figure:
     ]
     notes = [*notes_of(study), f"{'bars' if name else 'grey'}: what the observed data allow at this level (profile likelihood)"]
     held = AxisLabel(name, unit) if name else None
-    return coverage_figure(curves, study.poi, held, cl=study.cl, notes=notes, ax=ax)
+    return coverage_figure(curves, study.poi, held, cl=study.cl, notes=notes, look=look.naming(study.about), ax=ax)
 
 
 def _setting(study: CoverageStudy) -> tuple[str, str]:

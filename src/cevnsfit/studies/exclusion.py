@@ -15,6 +15,7 @@ from cevnsfit.infer.intervals import METHOD, Level
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.moments.bands import moment_band
 from cevnsfit.report.plots import Band, exclusion_figure
+from cevnsfit.report.style import SCREEN, Look
 from cevnsfit.studies.setup import check_model
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def exclusion_picture(
     reference: Deviation | None,
     *,
     curves: Sequence[Limit] = (),
-    title: str | None = None,
+    look: Look = SCREEN,
     ax: Axes | None = None,
 ) -> Figure:
     """Return the planes with their regions, other limits, and the band of a magnetic moment where the model has one."""
@@ -186,7 +187,7 @@ def exclusion_picture(
         [(entry.plane, entry.regions, entry.plane.label) for entry in results],
         band=band,
         curves=curves,
-        title=title,
+        look=look.naming(*(entry.about for entry in results)),
         method="; ".join(dict.fromkeys(entry.method for entry in results)),
         notes=notes,
         ax=ax,

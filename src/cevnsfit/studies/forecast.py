@@ -15,7 +15,7 @@ from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.infer.sensitivity import DISCOVERY, Sensitivity, sensitivity, toy_bands
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import LimitBand, expected_figure, forecast_figure
-from cevnsfit.report.style import AxisLabel
+from cevnsfit.report.style import SCREEN, AxisLabel, Look
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.asimov import asked_outlook, by_sigma, events, limit_cells, limit_headers, statement
 from cevnsfit.studies.setup import changes_of, own_name, split_path, units_of
@@ -253,14 +253,16 @@ def lines_of(several: Sequence[Forecast]) -> list[list[Forecast]]:
     return [*lines.values()]
 
 
-def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None) -> Figure:
+def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return limits with bands against a held parameter that has several values; as bars if there is none."""
     name, poi = varied(several), several[0].sensitivity.median.poi
+    look = look.naming(*(one.about for one in several))
     bands = []
     for line in lines_of(several):
         numbers = [(one.at.get(name, 0.0), one.sensitivity.limit, one.sensitivity.bands, one.sensitivity.discovery) for one in line]
         bands.append(LimitBand(line[0].about.label, *map(np.array, zip(*numbers, strict=True))))
     if not name:
-        return expected_figure(bands, poi, discovery=DISCOVERY, notes=_comments(several), ax=ax)
-    x, y, model = AxisLabel(name, _unit(several, name)), AxisLabel(poi, "1"), several[0].about.model
-    return forecast_figure(bands, x, y, discovery=DISCOVERY, model=model, notes=_comments(several), ax=ax)
+        return expected_figure(bands, poi, discovery=DISCOVERY, notes=_comments(several), look=look, ax=ax)
+    x, y = AxisLabel(name, _unit(several, name)), AxisLabel(poi, "1")
+    look = replace(look, title=look.name(several[0].about.model) if look.title is None else look.title)
+    return forecast_figure(bands, x, y, discovery=DISCOVERY, notes=_comments(several), look=look, ax=ax)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.version import installed_version
-from cevnsfit.report.style import save_figure
+from cevnsfit.report.style import Look, save_figure
 from cevnsfit.report.tables import ResultTable, Sheet
 from cevnsfit.studies.exclusion import exclusion_picture, write_tables
 from cevnsfit.studies.pictures import spectra
@@ -55,7 +55,7 @@ def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> t
 
 def _pictures(result: StudyResult, folder: Path) -> Iterator[Path]:
     study = result.study
-    figure = exclusion_picture(result.planes, study.reference, curves=study.curves, title=study.title)
+    figure = exclusion_picture(result.planes, study.reference, curves=study.curves, look=Look(title=study.title))
     yield save_figure(figure, folder / "exclusion.png")
     if result.fits:
         yield save_figure(spectra(result.fits), folder / "spectra.png")

@@ -13,6 +13,7 @@ from cevnsfit.infer.intervals import levels_at
 from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.report.rankings import ranking_figure
 from cevnsfit.report.spectra import spectra_figure
+from cevnsfit.report.style import SCREEN, Look
 from cevnsfit.studies.exclusion import Exclusion, exclusion_picture, regions_of
 from cevnsfit.studies.rates import ChannelRates, Rates
 from cevnsfit.studies.scan import Scan
@@ -31,20 +32,26 @@ MOMENT: Final = "2025"
 """Prediction behind the band of a magnetic moment."""
 
 
-def planes(several: Sequence[Scan | Exclusion | ToyRegion], ax: Axes | None = None) -> Figure:
+def planes(several: Sequence[Scan | Exclusion | ToyRegion], ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the exclusion plot of scans and of regions by toys, in one plane."""
-    return exclusion_picture([_exclusion(one) for one in several], latest_deviation(MOMENT), ax=ax)
+    return exclusion_picture([_exclusion(one) for one in several], latest_deviation(MOMENT), look=look, ax=ax)
 
 
 def _exclusion(one: Scan | Exclusion | ToyRegion) -> Exclusion:
     if isinstance(one, Exclusion):
         return one
-    return regions_of([one], levels_at(None, 2))[0] if isinstance(one, Scan) else Exclusion(one.plane, (one.region,), one.method)
+    return (
+        regions_of([one], levels_at(None, 2))[0]
+        if isinstance(one, Scan)
+        else Exclusion(one.plane, (one.region,), one.method, about=one.about)
+    )
 
 
-def spectra(several: Sequence[Any]) -> Figure:
+def spectra(several: Sequence[Any], look: Look = SCREEN) -> Figure:
     """Return data against stacked components, of fits, of rates, or of histograms by experiment."""
-    return spectra_figure([projection for one in several for rates in _rates(one) for projection in rates.projections])
+    rates = [found for one in several for found in _rates(one)]
+    look = look.naming(*(about for one in (*several, *rates) if isinstance(about := getattr(one, "about", None), About)))
+    return spectra_figure([projection for found in rates for projection in found.projections], look=look)
 
 
 def _rates(one: Fit | Rates | ChannelRates | Histogram | Mapping[str, Any], name: str = "") -> Iterator[Rates | ChannelRates]:
@@ -64,6 +71,6 @@ def _rates(one: Fit | Rates | ChannelRates | Histogram | Mapping[str, Any], name
             yield from _rates(found, experiment)
 
 
-def ranking(result: Ranking) -> Figure:
+def ranking(result: Ranking, look: Look = SCREEN) -> Figure:
     """Return the ranking plot."""
-    return ranking_figure(result, title=result.about.label)
+    return ranking_figure(result, title=result.about.label, look=look.naming(result.about))

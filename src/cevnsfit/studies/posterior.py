@@ -23,7 +23,7 @@ from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, read_posterior, save_block
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.posteriors import posterior_figure
-from cevnsfit.report.style import save_figure
+from cevnsfit.report.style import SCREEN, Look, save_figure
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, prepared
 from cevnsfit.studies.setup import build
@@ -349,8 +349,9 @@ def write_posterior(result: Posterior, folder: Path) -> tuple[Path, Path]:
     return table, save_figure(posterior_picture(result), folder / PICTURE)
 
 
-def posterior_picture(result: Posterior, ax: Axes | None = None) -> Figure:
+def posterior_picture(result: Posterior, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the picture of the posterior of the parameter of interest."""
     found = result.numbers
     log = any(prior.name == found.poi and prior.log for prior in found.priors)
-    return posterior_figure(result.sample, found.intervals, found.poi, log=log, notes=notes_of(result), ax=ax)
+    look = look.naming(result.about)
+    return posterior_figure(result.sample, found.intervals, found.poi, log=log, notes=notes_of(result), look=look, ax=ax)

@@ -11,6 +11,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError, KindError
+from cevnsfit.report.style import SCREEN, Look
 from cevnsfit.report.tables import ResultTable
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def table(result: object) -> ResultTable:
     return ResultTable(tuple(_parts(result)))
 
 
-def plot(result: object, ax: Axes | None = None) -> Figure:
+def plot(result: object, ax: Axes | None = None, *, look: Look = SCREEN) -> Figure:
     """Return the picture of a result, one that its command writes.
 
     Scans and regions are drawn with their boundaries at 90 and 95 %, fits and rates as spectra, expected counts (`likelihood.counts`) as stacks;
@@ -114,6 +115,8 @@ def plot(result: object, ax: Axes | None = None) -> Figure:
         What a verb returns, or expected counts.
     ax
         Axes to draw on, of a picture that has one pair of axes; in a new figure, unknown to pyplot, by default.
+    look
+        Style, title, labels and limits: `cf.Look(style="paper", xlim=(1, 1000))`.
 
     Returns
     -------
@@ -148,7 +151,7 @@ def plot(result: object, ax: Axes | None = None) -> Figure:
     if ax is not None and "ax" not in signature(draw).parameters:
         message = f"the picture of a {type(first).__name__} has several axes: draw it without `ax`"
         raise CevnsfitError(message)
-    figure: Figure = draw(result if together is None else several, **({} if ax is None else {"ax": ax}))
+    figure: Figure = draw(result if together is None else several, look=look, **({} if ax is None else {"ax": ax}))
     return figure
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from cevnsfit.core.documents import Document
 from cevnsfit.moments.decays import SCENARIOS
 from cevnsfit.report.sleptons import Cloud, masses_figure, scenarios_figure, sleptons_figure
-from cevnsfit.report.style import save_figure
+from cevnsfit.report.style import SCREEN, Look, save_figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,9 +96,9 @@ def summary(scan: SusyScan) -> tuple[Statement, ...]:
     return (*found[:place], ranges, *found[place:])
 
 
-def sleptons(scan: SusyScan) -> Figure:
+def sleptons(scan: SusyScan, look: Look = SCREEN) -> Figure:
     """Return the picture of a scan."""
-    return sleptons_figure(_cloud(scan))
+    return sleptons_figure(_cloud(scan), look=look)
 
 
 def write_pictures(scan: SusyScan, folder: Path) -> tuple[Path, Path]:

@@ -14,7 +14,7 @@ from cevnsfit.infer.results import lost
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import write_rows
 from cevnsfit.report.plots import exclusion_figure
-from cevnsfit.report.style import save_figure
+from cevnsfit.report.style import SCREEN, save_figure
 from cevnsfit.studies.exclusion import interval_rows
 from cevnsfit.studies.fitting import require_observed
 from cevnsfit.studies.limits import RATIO
@@ -182,5 +182,5 @@ def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
     ]
     headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
     table = write_rows(folder / TABLE, comments, headers, interval_rows(x.values, [column.allowed for column in result.columns]))
-    figure = exclusion_figure([(result.plane, [result.region], result.plane.label)], method=result.method)
+    figure = exclusion_figure([(result.plane, [result.region], result.plane.label)], method=result.method, look=SCREEN.naming(result.about))
     return table, save_figure(figure, folder / PICTURE)

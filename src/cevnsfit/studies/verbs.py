@@ -19,6 +19,8 @@ from cevnsfit.studies.setup import TEMPLATES, caveat, check_model
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from cevnsfit.physics.interactions import SignalModel
+
 Asked = ParamSpec("Asked")
 Found = TypeVar("Found", bound=Result)
 
@@ -74,8 +76,14 @@ def about(likelihood: Likelihood, at: Mapping[str, float], free: Iterable[str] =
     """Return what the results of a likelihood are about; `free` are the parameters that are scanned."""
     if likelihood.origin is None:
         joint_at(likelihood, at)
-        return About(likelihood.experiments)
+        return About(likelihood.experiments, printed=_printed(likelihood, None))
     analysis = likelihood.origin.holding(at)
     physics = check_model(analysis.model)
     lagrangian = TEMPLATES if physics is None else physics.lagrangian
-    return About(likelihood.experiments, analysis.model, lagrangian, caveat(analysis, free))
+    return About(likelihood.experiments, analysis.model, lagrangian, caveat(analysis, free), _printed(likelihood, physics))
+
+
+def _printed(likelihood: Likelihood, model: SignalModel | None) -> dict[str, str]:
+    """Return how names are printed in pictures: experiments, the model, its Lagrangian, and parameters that have a symbol."""
+    symbols = {p.name: p.latex for p in likelihood.parameters if p.latex}
+    return {**dict(likelihood.labels), **({} if model is None else model.printed), **symbols}

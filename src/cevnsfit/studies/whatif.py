@@ -17,7 +17,7 @@ from cevnsfit.infer.planes import spacing
 from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, expected_limits, median_limit, outlook
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import LimitBand, whatif_figure
-from cevnsfit.report.style import AxisLabel
+from cevnsfit.report.style import SCREEN, AxisLabel, Look
 from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.channels import KEY, split_channel
 from cevnsfit.spec.load import FILE
@@ -259,7 +259,7 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
     return write_rows(path, comments, headers, rows)
 
 
-def whatif_picture(result: WhatIf) -> Figure:
+def whatif_picture(result: WhatIf, look: Look = SCREEN) -> Figure:
     """Return the limits against the first field, one colour for each setting of the others."""
     first, others = result.fields[0], result.fields[1:]
     groups: dict[tuple[float, ...], list[WhatIfRow]] = {}
@@ -272,4 +272,6 @@ def whatif_picture(result: WhatIf) -> Figure:
         lines.append(LimitBand(text, *map(np.array, zip(*numbers, strict=True))))
     held = ", ".join(f"{name} = {value:g}" for name, value in result.at.items())
     notes = [f"{result.about.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof", result.data]
-    return whatif_figure(lines, AxisLabel(first.path, first.unit), result.poi, scale=first.scale, notes=notes)
+    return whatif_figure(
+        lines, AxisLabel(first.path, first.unit), result.poi, scale=first.scale, notes=notes, look=look.naming(result.about)
+    )

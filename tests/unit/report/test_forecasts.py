@@ -31,7 +31,7 @@ def test_a_limit_that_does_not_exist_is_a_gap() -> None:
 
 def test_the_last_limit_has_the_bands() -> None:
     figure = forecast_figure(
-        [band(), band("both")], AxisLabel("mass", "MeV"), AxisLabel("g", "1"), discovery=(3.0, 5.0), model="lmu-ltau", notes=["Asimov data"]
+        [band(), band("both")], AxisLabel("mass", "MeV"), AxisLabel("g", "1"), discovery=(3.0, 5.0), notes=["Asimov data"]
     )
     (ax,) = figure.axes
     labels = [text.get_text() for text in ax.get_legend().get_texts()]  # type: ignore[union-attr]

@@ -12,9 +12,10 @@ from matplotlib.patches import PathPatch
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.infer.limit import Limit
+from cevnsfit.physics.interactions import signal_model
 from cevnsfit.report.curves import draw_curves, name_curves
 from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_exclusion, exclusion_figure
-from cevnsfit.report.style import BAND, OVERLAYS, PALETTE, new_figure, save_figure
+from cevnsfit.report.style import BAND, OVERLAYS, PALETTE, Look, new_figure, save_figure
 from cevnsfit.report.zoom import narrow_window
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ def test_best_fit_outside_the_plane_is_marked_at_its_edge(ax: Axes, plane: Plane
 
 def test_figure_says_what_it_shows(plane: Plane, regions: list[Region]) -> None:
     band = Band(np.array([1.0, 1e3]), np.array([3e-4, 1e-2]), np.array([5e-4, 2e-2]), "muon g-2: average 2025, theory 2020")
-    figure = exclusion_figure([(plane, regions, "CsI + LAr")], band=band, title="Light mediator", notes=["L = g Z' J"])
+    look = Look(title="Light mediator", printed=signal_model("lmu-ltau").printed)
+    figure = exclusion_figure([(plane, regions, "CsI + LAr")], band=band, look=look, notes=["L = g Z' J"])
     printed = texts(figure).replace("\n", " ")
     for wanted in (
         "CEvNS only",

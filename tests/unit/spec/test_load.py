@@ -139,7 +139,9 @@ def test_every_problem_is_reported_at_once(make_folder: Make, problems: Problems
 
 
 BROKEN = [
-    pytest.param((("title: A toy", "titel: A toy"),), (), "experiment.yaml:3: titel: unknown field 'titel'; did you mean title?", id="key"),
+    pytest.param(
+        (("title: A toy", "titel: A toy"),), (), "experiment.yaml:3: titel: unknown field 'titel'; did you mean title, label?", id="key"
+    ),
     pytest.param((("amplitude", "amplitud"),), (), "response.acceptance.amplitud: unknown field", id="key-in-stage"),
     pytest.param((("start: 0.5", "strat: 0.5"),), (), "did you mean start", id="key-in-optional-section"),
     pytest.param((("shared: true", "shard: true"),), (), "did you mean shared", id="key-in-systematic"),

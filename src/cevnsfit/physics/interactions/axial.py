@@ -58,7 +58,8 @@ def standard_model_with_axial_part() -> SignalModel:
         return fixed((*standard_terms(target), *(Term(f, "nucleus", "axial", {(): amplitude}, group="axial") for f in LEPTONS)))
 
     lagrangian = "L = -sqrt2 G_F [nubar gamma^mu P_L nu] sum_N [Nbar gamma_mu (g_V^N - g_A^N gamma_5) N]"
-    return SignalModel("sm-axial", "Standard Model with axial part", lagrangian, (), prepare, _REFERENCES)
+    formula = r"$\mathcal{L} = -\sqrt{2}\,G_F\,[\bar{\nu}\gamma^\mu P_L\nu] \sum_N [\bar{N}\gamma_\mu (g_V^N - g_A^N\gamma_5) N]$"
+    return SignalModel("sm-axial", "Standard Model with axial part", lagrangian, (), prepare, _REFERENCES, formula=formula)
 
 
 def axial_charge(nuclide: str) -> float:

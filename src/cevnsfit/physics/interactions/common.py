@@ -18,19 +18,33 @@ CEVNS_ONLY: Final = "CEvNS only"
 """Label of models with a tree-level electron coupling while neutrino-electron scattering is not part of the prediction."""
 
 
-def coupling() -> Parameter:
+def coupling(symbol: str = "$g_{Z'}$") -> Parameter:
     """Return the coupling g of a light mediator."""
-    return Parameter("g", "polynomial", 0.0, 0.0, 1.0, scale="log", description="coupling of the mediator")
+    return Parameter("g", "polynomial", 0.0, 0.0, 1.0, scale="log", description="coupling of the mediator", latex=symbol)
 
 
-def mediator_mass() -> Parameter:
+def mediator_mass(symbol: str = "$m_{Z'}$") -> Parameter:
     """Return the mass of a light mediator."""
-    return Parameter("mass", "nonlinear", 10.0, 1e-3, 1e7, unit="MeV", scale="log", description="mass of the mediator")
+    return Parameter("mass", "nonlinear", 10.0, 1e-3, 1e7, unit="MeV", scale="log", description="mass of the mediator", latex=symbol)
 
 
 def charge(particle: str, default: float = 1.0) -> Parameter:
     """Return the user-given charge of a particle ("u", "d", "e", "nu_mu", ...) in units of g, held fixed in fits."""
-    return Parameter(f"q_{particle}", "nonlinear", default, -100.0, 100.0, fixed=True, description=f"charge of {particle} in units of g")
+    text, latex = f"charge of {particle} in units of g", f"$q_{{{tex(particle)}}}$"
+    return Parameter(f"q_{particle}", "nonlinear", default, -100.0, 100.0, fixed=True, description=text, latex=latex)
+
+
+def tex(particle: str) -> str:
+    r"""Return a particle, or several flavours in a row, in TeX.
+
+    Examples
+    --------
+    >>> tex("nu_mu"), tex("emu"), tex("u")
+    ('\\nu_{\\mu}', 'e\\mu', 'u')
+    """
+    if particle.startswith("nu_"):
+        return rf"\nu_{{{tex(particle.removeprefix('nu_'))}}}"
+    return particle.replace("mu", r"\mu").replace("tau", r"\tau")
 
 
 def power(name: str, exponent: int = 1) -> Monomial:

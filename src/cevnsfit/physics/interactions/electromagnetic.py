@@ -13,13 +13,14 @@ opposite charge and the opposite weak charge, so nothing changes for them. Momen
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, HBAR_C, MUON_MASS, TAU_MASS, W_MASS
-from cevnsfit.physics.interactions.common import CEVNS_ONLY, fixed, power, standard_terms
+from cevnsfit.physics.interactions.common import CEVNS_ONLY, fixed, power, standard_terms, tex
 from cevnsfit.physics.interactions.electron_scattering import electron_terms, transition_terms
 from cevnsfit.physics.interactions.terms import ElectronTarget, PreparedModel, SignalModel, Target, Term, sm_charge
 
@@ -68,7 +69,9 @@ def magnetic_moment() -> SignalModel:
 
     references, parameters = (_VOGEL, _REVIEW, _CORONA), (*diagonal, *transition)
     lagrangian = "L = -(mu_ab/2) nubar_a sigma_(mu nu) nu_b F^(mu nu)"
-    return SignalModel("magnetic-moment", "neutrino magnetic moment", lagrangian, parameters, prepare, references, CEVNS_ONLY, electrons)
+    formula = r"$\mathcal{L} = -\frac{\mu_{\alpha\beta}}{2}\,\bar{\nu}_\alpha\sigma_{\mu\nu}\nu_\beta\,F^{\mu\nu}$"
+    model = SignalModel("magnetic-moment", "neutrino magnetic moment", lagrangian, parameters, prepare, references, CEVNS_ONLY, electrons)
+    return replace(model, formula=formula)
 
 
 def charge_radius() -> SignalModel:
@@ -95,9 +98,13 @@ def charge_radius() -> SignalModel:
 
     lagrangian = "L = (e <r^2>_ab/6) [nubar_a gamma^mu P_L nu_b] d^nu F_(mu nu)"
     references = (_RADII, _BERNABEU, _CORONA)
-    return SignalModel(
-        "charge-radius", "neutrino charge radius", lagrangian, (*diagonal, *transition), prepare, references, CEVNS_ONLY, electrons
+    formula = (
+        r"$\mathcal{L} = \frac{e}{6}\,\langle r^2\rangle_{\alpha\beta}\,"
+        r"[\bar{\nu}_\alpha\gamma^\mu P_L\nu_\beta]\,\partial^\nu F_{\mu\nu}$"
     )
+    parameters = (*diagonal, *transition)
+    model = SignalModel("charge-radius", "neutrino charge radius", lagrangian, parameters, prepare, references, CEVNS_ONLY, electrons)
+    return replace(model, formula=formula)
 
 
 def millicharge() -> SignalModel:
@@ -122,9 +129,10 @@ def millicharge() -> SignalModel:
 
     references = (_REVIEW, _CORONA)
     lagrangian = "L = -e q_ab A_mu [nubar_a gamma^mu P_L nu_b]"
-    return SignalModel(
-        "millicharge", "neutrino millicharge", lagrangian, (*diagonal, *transition), prepare, references, CEVNS_ONLY, electrons
-    )
+    formula = r"$\mathcal{L} = -e\,q_{\alpha\beta}\,A_\mu\,[\bar{\nu}_\alpha\gamma^\mu P_L\nu_\beta]$"
+    parameters = (*diagonal, *transition)
+    model = SignalModel("millicharge", "neutrino millicharge", lagrangian, parameters, prepare, references, CEVNS_ONLY, electrons)
+    return replace(model, formula=formula)
 
 
 def standard_radius(flavour: str) -> float:
@@ -157,16 +165,16 @@ def _electron_transitions(target: ElectronTarget, prefix: str, strength: NDArray
 
 
 def _moment(name: str, description: str) -> Parameter:
-    held = not name.startswith("nu_")
-    return Parameter(f"mu_{name}", "polynomial", 0.0, 0.0, 1e-3, "mu_B", "log", fixed=held, description=description)
+    held, latex = not name.startswith("nu_"), rf"$\mu_{{{tex(name)}}}$"
+    return Parameter(f"mu_{name}", "polynomial", 0.0, 0.0, 1e-3, "mu_B", "log", fixed=held, description=description, latex=latex)
 
 
 def _radius(name: str, default: float, description: str) -> Parameter:
-    lower = -1e4 if default != 0.0 else 0.0
-    return Parameter(f"r2_{name}", "polynomial", default, lower, 1e4, "1e-32 cm2", fixed=default == 0.0, description=description)
+    lower, held, latex = -1e4 if default != 0.0 else 0.0, default == 0.0, rf"$\langle r^2_{{{tex(name)}}}\rangle$"
+    return Parameter(f"r2_{name}", "polynomial", default, lower, 1e4, "1e-32 cm2", fixed=held, description=description, latex=latex)
 
 
 def _millicharge(name: str, description: str) -> Parameter:
     transition = not name.startswith("nu_")
-    lower = 0.0 if transition else -1e-3
-    return Parameter(f"millicharge_{name}", "polynomial", 0.0, lower, 1e-3, "e", fixed=transition, description=description)
+    lower, latex = 0.0 if transition else -1e-3, rf"$q_{{{tex(name)}}}$"
+    return Parameter(f"millicharge_{name}", "polynomial", 0.0, lower, 1e-3, "e", fixed=transition, description=description, latex=latex)

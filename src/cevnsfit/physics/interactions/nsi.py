@@ -6,12 +6,16 @@ from typing import Final
 
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.couplings import LEPTONS
-from cevnsfit.physics.interactions.common import fixed, power
+from cevnsfit.physics.interactions.common import fixed, power, tex
 from cevnsfit.physics.interactions.electron_scattering import standard_electrons
 from cevnsfit.physics.interactions.terms import PreparedModel, SignalModel, Target, Term, sm_charge
 
 _PAIRS: Final = (("e", "mu"), ("e", "tau"), ("mu", "tau"))
 _LAGRANGIAN: Final = "L = -sqrt2 G_F sum_(a,b,q) eps_ab^q [nubar_a gamma^mu P_L nu_b] [qbar gamma_mu q], eps_ba = eps_ab^*"
+_FORMULA: Final = (
+    r"$\mathcal{L} = -\sqrt{2}\,G_F \sum_{\alpha,\beta,q} \epsilon_{\alpha\beta}^q\,"
+    r"[\bar{\nu}_\alpha\gamma^\mu P_L\nu_\beta][\bar{q}\gamma_\mu q]$"
+)
 _REFERENCES: Final = (
     "J. Barranco, O. G. Miranda and T. I. Rashba, JHEP 12 (2005) 021, arXiv:hep-ph/0508299",
     "C. Giunti, Phys. Rev. D 101, 035039 (2020), arXiv:1909.00466",
@@ -44,7 +48,9 @@ def general_nsi() -> SignalModel:
         for part in ("", "_im")
     ]
     parameters = (*diagonal, *changing)
-    return SignalModel("nsi", "non-standard interactions", _LAGRANGIAN, parameters, _prepare, _REFERENCES, electrons=standard_electrons)
+    return SignalModel(
+        "nsi", "non-standard interactions", _LAGRANGIAN, parameters, _prepare, _REFERENCES, electrons=standard_electrons, formula=_FORMULA
+    )
 
 
 def _prepare(target: Target) -> PreparedModel:
@@ -61,4 +67,7 @@ def _prepare(target: Target) -> PreparedModel:
 
 
 def _eps(name: str, description: str) -> Parameter:
-    return Parameter(f"eps_{name}", "polynomial", 0.0, -5.0, 5.0, fixed=True, description=description)
+    flavours, quark, *imaginary = name.split("_")
+    part = r"\mathrm{Im}\," if imaginary else ""
+    latex = rf"${part}\epsilon_{{{tex(flavours)}}}^{quark}$"
+    return Parameter(f"eps_{name}", "polynomial", 0.0, -5.0, 5.0, fixed=True, description=description, latex=latex)

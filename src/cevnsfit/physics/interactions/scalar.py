@@ -9,6 +9,7 @@ Q_phi = q_nu [ Z F_Z sum_q q_q <p|qbar q|p> + N F_N sum_q q_q <n|qbar q|n> ], wi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.physics.couplings import LEPTONS
@@ -69,10 +70,10 @@ def universal_scalar() -> SignalModel:
     def electrons(target: ElectronTarget) -> PreparedModel:
         return lambda shapes: _electron_terms(target, dict.fromkeys(LEPTONS, 1.0), shapes["mass"])
 
-    parameters, leptons = (coupling(), mediator_mass()), (("e", "scalar", 1.0), ("mu", "scalar", 1.0))
-    return SignalModel(
-        "scalar-universal", "universal scalar", lagrangian, parameters, prepare, _REFERENCES, CEVNS_ONLY, electrons, leptons=leptons
-    )
+    parameters, leptons = (coupling(r"$g_\phi$"), mediator_mass(r"$m_\phi$")), (("e", "scalar", 1.0), ("mu", "scalar", 1.0))
+    formula = r"$\mathcal{L} = g_\phi\,\phi\,[\bar{\nu}\nu + \bar{\ell}\ell + \sum_{q=u,d} \bar{q} q]$"
+    model = SignalModel("scalar-universal", "universal scalar", lagrangian, parameters, prepare, _REFERENCES, CEVNS_ONLY, electrons)
+    return replace(model, leptons=leptons, formula=formula)
 
 
 def general_scalar() -> SignalModel:
@@ -93,8 +94,9 @@ def general_scalar() -> SignalModel:
     def electrons(target: ElectronTarget) -> PreparedModel:
         return lambda shapes: _electron_terms(target, {f: shapes["q_e"] * shapes[f"q_nu_{f}"] for f in LEPTONS}, shapes["mass"])
 
-    parameters = (coupling(), mediator_mass(), *charges)
-    return SignalModel("scalar", "scalar", lagrangian, parameters, prepare, _REFERENCES, CEVNS_ONLY, electrons, "q_e")
+    parameters = (coupling(r"$g_\phi$"), mediator_mass(r"$m_\phi$"), *charges)
+    formula = r"$\mathcal{L} = g_\phi\,\phi\,[\sum_\alpha q_{\nu_\alpha}\bar{\nu}_\alpha\nu_\alpha + q_e\,\bar{e} e + \sum_{q=u,d} q_q\,\bar{q} q]$"
+    return SignalModel("scalar", "scalar", lagrangian, parameters, prepare, _REFERENCES, CEVNS_ONLY, electrons, "q_e", formula=formula)
 
 
 def _scalar_terms(target: Target, charges: Mapping[str, NDArray[float64]], mass: float) -> tuple[Term, ...]:

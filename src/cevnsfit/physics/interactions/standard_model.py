@@ -9,7 +9,7 @@ from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import FM, SIN2_THETA_W
 from cevnsfit.physics.couplings import LEPTONS, weak_couplings
 from cevnsfit.physics.form_factors import form_factor
-from cevnsfit.physics.interactions.common import fixed, power, standard_terms, vector_terms
+from cevnsfit.physics.interactions.common import fixed, power, standard_terms, tex, vector_terms
 from cevnsfit.physics.interactions.electron_scattering import standard_electrons
 from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, SignalModel, Target, Term, sm_charge, target_at
 from cevnsfit.physics.kernels import fold_channel, recoil_nodes
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cevnsfit.physics.nuclei import Nuclide
 
 _LAGRANGIAN = "L = -sqrt2 G_F [nubar gamma^mu P_L nu] sum_N g_V^N [Nbar gamma_mu N] + axial"
+_FORMULA = r"$\mathcal{L} = -\sqrt{2}\,G_F\,[\bar{\nu}\gamma^\mu P_L\nu] \sum_N g_V^N\,[\bar{N}\gamma_\mu N]$ + axial"
 _FREEDMAN = "D. Z. Freedman, Phys. Rev. D 9, 1389 (1974)"
 _CROSS_SECTIONS = {
     "sigma_csi": ("CsI", 185.72692540720),
@@ -60,7 +61,7 @@ def models() -> tuple[SignalModel, ...]:
 def standard_model() -> SignalModel:
     """Return the Standard Model, without parameters."""
     references = (_FREEDMAN, _COUPLINGS)
-    return SignalModel("sm", "Standard Model", _LAGRANGIAN, (), _prepare, references, electrons=standard_electrons)
+    return SignalModel("sm", "Standard Model", _LAGRANGIAN, (), _prepare, references, electrons=standard_electrons, formula=_FORMULA)
 
 
 def _prepare(target: Target) -> PreparedModel:
@@ -69,12 +70,16 @@ def _prepare(target: Target) -> PreparedModel:
 
 def signal_strength() -> SignalModel:
     """Return the Standard Model times a factor; the factor may be negative, so that a fit to noise is unbiased."""
-    strength = Parameter("signal_strength", "polynomial", 1.0, description="CEvNS rate over the Standard Model one", least=0.0)
+    strength = Parameter(
+        "signal_strength", "polynomial", 1.0, description="CEvNS rate over the Standard Model one", least=0.0, latex=r"$\mu$"
+    )
 
     def prepare(target: Target) -> PreparedModel:
         return fixed(standard_terms(target, (("signal_strength", 1),)))
 
-    return SignalModel("signal-strength", "Standard Model, free strength", _LAGRANGIAN, (strength,), prepare, (_FREEDMAN, _COUPLINGS))
+    return SignalModel(
+        "signal-strength", "Standard Model, free strength", _LAGRANGIAN, (strength,), prepare, (_FREEDMAN, _COUPLINGS), formula=_FORMULA
+    )
 
 
 def weak_mixing_angle() -> SignalModel:
@@ -83,7 +88,15 @@ def weak_mixing_angle() -> SignalModel:
     Q = Q_SM - 2 (s_W^2 - 0.23863) Z F_Z: the tree-level derivative d g_V^p / d s_W^2 = -2 around the couplings in use, whose
     radiative corrections are kept. The coupling of the neutron does not depend on s_W^2 at tree level.
     """
-    angle = Parameter("sin2_theta_w", "polynomial", SIN2_THETA_W, 0.0, 1.0, description="sin^2 theta_W at low momentum transfer")
+    angle = Parameter(
+        "sin2_theta_w",
+        "polynomial",
+        SIN2_THETA_W,
+        0.0,
+        1.0,
+        description="sin^2 theta_W at low momentum transfer",
+        latex=r"$\sin^2\theta_W$",
+    )
 
     def prepare(target: Target) -> PreparedModel:
         slope = -2.0 * target.zf
@@ -91,7 +104,7 @@ def weak_mixing_angle() -> SignalModel:
         return fixed(tuple(Term(f, "nucleus", "vector", charges[f]) for f in LEPTONS))
 
     references = (_FREEDMAN, _COUPLINGS)
-    return SignalModel("weak-mixing-angle", "weak mixing angle", _LAGRANGIAN, (angle,), prepare, references)
+    return SignalModel("weak-mixing-angle", "weak mixing angle", _LAGRANGIAN, (angle,), prepare, references, formula=_FORMULA)
 
 
 def neutron_radius() -> SignalModel:
@@ -99,13 +112,13 @@ def neutron_radius() -> SignalModel:
 
     Form factors that do not depend on the radius ("coherent", "unity") make the model blind to it.
     """
-    radius = Parameter("r_n", "nonlinear", 5.0, 2.0, 10.0, unit="fm", description="rms radius of the neutron density")
+    radius = Parameter("r_n", "nonlinear", 5.0, 2.0, 10.0, unit="fm", description="rms radius of the neutron density", latex="$R_n$")
 
     def prepare(target: Target) -> PreparedModel:
         return lambda shapes: _with_neutrons(target, shapes["r_n"] * FM)
 
     references = (_FREEDMAN, _COUPLINGS)
-    return SignalModel("neutron-radius", "neutron radius", _LAGRANGIAN, (radius,), prepare, references)
+    return SignalModel("neutron-radius", "neutron radius", _LAGRANGIAN, (radius,), prepare, references, formula=_FORMULA)
 
 
 def neutron_radii() -> SignalModel:
@@ -120,7 +133,15 @@ def neutron_radii() -> SignalModel:
 def _with_radii(defaults: Mapping[str, float]) -> SignalModel:
     radii = {
         symbol: Parameter(
-            f"r_n_{symbol.lower()}", "nonlinear", default, 2.0, 10.0, "fm", fixed=True, description=f"neutron rms radius of {symbol}"
+            f"r_n_{symbol.lower()}",
+            "nonlinear",
+            default,
+            2.0,
+            10.0,
+            "fm",
+            fixed=True,
+            description=f"neutron rms radius of {symbol}",
+            latex=rf"$R_n(\mathrm{{{symbol}}})$",
         )
         for symbol, default in defaults.items()
     }
@@ -133,7 +154,7 @@ def _with_radii(defaults: Mapping[str, float]) -> SignalModel:
         return lambda shapes: _with_neutrons(target, shapes[name] * FM + rest)
 
     references, title = (_FREEDMAN, _COUPLINGS), "neutron radii of the elements"
-    return SignalModel("neutron-radii", title, _LAGRANGIAN, tuple(radii.values()), prepare, references, targets=_radii_in)
+    return SignalModel("neutron-radii", title, _LAGRANGIAN, tuple(radii.values()), prepare, references, targets=_radii_in, formula=_FORMULA)
 
 
 def _radii_in(compounds: Sequence[Compound]) -> SignalModel:
@@ -153,18 +174,27 @@ def _mean_radius(compound: Compound, nuclide: Nuclide) -> float:
 
 def neutron_skin() -> SignalModel:
     """Return the Standard Model with one neutron skin, R_n = R_p + skin, for every nuclide of the target."""
-    skin = Parameter("skin", "nonlinear", 0.2, -1.0, 3.0, "fm", description="neutron skin R_n - R_p, common to all nuclides")
+    skin = Parameter(
+        "skin", "nonlinear", 0.2, -1.0, 3.0, "fm", description="neutron skin R_n - R_p, common to all nuclides", latex="$R_n - R_p$"
+    )
 
     def prepare(target: Target) -> PreparedModel:
         return lambda shapes: _with_neutrons(target, target.nuclide.r_p + shapes["skin"] * FM)
 
-    return SignalModel("neutron-skin", "common neutron skin", _LAGRANGIAN, (skin,), prepare, (_FREEDMAN, _COUPLINGS))
+    return SignalModel("neutron-skin", "common neutron skin", _LAGRANGIAN, (skin,), prepare, (_FREEDMAN, _COUPLINGS), formula=_FORMULA)
 
 
 def flavour_strengths() -> SignalModel:
     """Return the Standard Model with a factor each for nu_e and for nu_mu with nubar_mu, which arrival times tell apart."""
     strengths = tuple(
-        Parameter(f"strength_nu_{f}", "polynomial", 1.0, description=f"nu_{f} rate over the Standard Model one", least=0.0)
+        Parameter(
+            f"strength_nu_{f}",
+            "polynomial",
+            1.0,
+            description=f"nu_{f} rate over the Standard Model one",
+            least=0.0,
+            latex=rf"$\mu_{{{tex(f'nu_{f}')}}}$",
+        )
         for f in ("e", "mu")
     )
 
@@ -172,7 +202,9 @@ def flavour_strengths() -> SignalModel:
         factors: dict[str, Monomial] = {"e": ((strengths[0].name, 1),), "mu": ((strengths[1].name, 1),), "tau": ()}
         return fixed(tuple(Term(f, "nucleus", "vector", {(): sm_charge(target, f)}, factor=factors[f]) for f in LEPTONS))
 
-    return SignalModel("flavour-strengths", "Standard Model, free flavours", _LAGRANGIAN, strengths, prepare, (_FREEDMAN, _COUPLINGS))
+    return SignalModel(
+        "flavour-strengths", "Standard Model, free flavours", _LAGRANGIAN, strengths, prepare, (_FREEDMAN, _COUPLINGS), formula=_FORMULA
+    )
 
 
 def cross_section() -> SignalModel:
@@ -187,7 +219,16 @@ def cross_section() -> SignalModel:
 
 def _with_cross_sections(known: Mapping[str, tuple[str, float]]) -> SignalModel:
     parameters = tuple(
-        Parameter(name, "polynomial", value, unit="1e-40 cm2", fixed=True, description=f"mean cross section on {title}", least=0.0)
+        Parameter(
+            name,
+            "polynomial",
+            value,
+            unit="1e-40 cm2",
+            fixed=True,
+            description=f"mean cross section on {title}",
+            least=0.0,
+            latex=rf"$\langle\sigma\rangle_\mathrm{{{title}}}$",
+        )
         for name, (title, value) in known.items()
     )
 
@@ -201,7 +242,7 @@ def _with_cross_sections(known: Mapping[str, tuple[str, float]]) -> SignalModel:
         return fixed(vector_terms({f: sm_charge(target, f) / root for f in LEPTONS}, power(name)))
 
     references, title = (_FREEDMAN, _COUPLINGS, _CSI_2021, _LAR_2020), "flux-averaged cross section"
-    return SignalModel("cross-section", title, _LAGRANGIAN, parameters, prepare, references, targets=_cross_sections_on)
+    return SignalModel("cross-section", title, _LAGRANGIAN, parameters, prepare, references, targets=_cross_sections_on, formula=_FORMULA)
 
 
 def _cross_sections_on(compounds: Sequence[Compound]) -> SignalModel:

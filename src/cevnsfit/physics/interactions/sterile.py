@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from cevnsfit.core.parameters import Parameter
-from cevnsfit.physics.interactions.common import power, standard_terms
+from cevnsfit.physics.interactions.common import power, standard_terms, tex
 from cevnsfit.physics.interactions.terms import PreparedModel, Shapes, SignalModel, Target, Term, sm_charge
 from cevnsfit.physics.kernels import WeightedKernel
 from cevnsfit.physics.oscillations import Disappearance
@@ -34,10 +34,19 @@ def sterile() -> SignalModel:
     whole detector and source, which smears the oscillation only beyond about 100 eV^2 at 20 m.
     """
     amplitudes = tuple(
-        Parameter(f"sin2_2theta_{f * 2}", "polynomial", 0.0, 0.0, 1.0, fixed=f == "e", description=f"amplitude of nu_{f} disappearance")
+        Parameter(
+            f"sin2_2theta_{f * 2}",
+            "polynomial",
+            0.0,
+            0.0,
+            1.0,
+            fixed=f == "e",
+            description=f"amplitude of nu_{f} disappearance",
+            latex=rf"$\sin^2 2\theta_{{{tex(f * 2)}}}$",
+        )
         for f in _OSCILLATING
     )
-    splitting = Parameter("delta_m2", "nonlinear", 1.0, 1e-3, 100.0, "eV2", "log", description="Delta m^2_41")
+    splitting = Parameter("delta_m2", "nonlinear", 1.0, 1e-3, 100.0, "eV2", "log", description="Delta m^2_41", latex=r"$\Delta m^2_{41}$")
 
     def prepare(target: Target) -> PreparedModel:
         standard = standard_terms(target)
@@ -53,4 +62,5 @@ def sterile() -> SignalModel:
         return terms
 
     lagrangian = "L = -sqrt2 G_F [nubar gamma^mu P_L nu] sum_N g_V^N [Nbar gamma_mu N], nu_a = sum_(k = 1..4) U_ak nu_k"
-    return SignalModel("sterile", "sterile neutrino", lagrangian, (*amplitudes, splitting), prepare, _REFERENCES)
+    formula = r"$\mathcal{L} = -\sqrt{2}\,G_F\,[\bar{\nu}\gamma^\mu P_L\nu] \sum_N g_V^N\,[\bar{N}\gamma_\mu N]$, $\nu_\alpha = \sum_k U_{\alpha k}\nu_k$"
+    return SignalModel("sterile", "sterile neutrino", lagrangian, (*amplitudes, splitting), prepare, _REFERENCES, formula=formula)

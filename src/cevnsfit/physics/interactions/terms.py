@@ -158,6 +158,8 @@ class SignalModel(Document):
         "scalar" or "pseudoscalar", charge in units of g), at most one for each lepton.
     electrons
         The same as `prepare` for neutrino-electron scattering, terms with the target "electron"; None where the model says nothing.
+    latex, formula
+        Its name and its Lagrangian in pictures, with dollar signs around formulas; empty where the title or the text stands for them.
     targets
         The model with the parameters that the nuclei of some detectors have; None where they are the same for all.
     """
@@ -178,6 +180,14 @@ class SignalModel(Document):
     label_unless_zero: str = ""
     leptons: tuple[tuple[str, str, float], ...] = ()
     targets: Callable[[Sequence[Compound]], SignalModel] | None = None
+    latex: str = ""
+    formula: str = ""
+
+    @property
+    def printed(self) -> dict[str, str]:
+        """Return how its name, its Lagrangian and its parameters are printed in pictures, by what they are called elsewhere."""
+        own = {self.name: self.title if self.latex == "" else self.latex, self.lagrangian: self.formula}
+        return {name: text for name, text in (*own.items(), *((p.name, p.latex) for p in self.parameters)) if text}
 
     @property
     def whole_label(self) -> str:

@@ -14,7 +14,7 @@ spacelike momentum transfer, L_eff = -g^2 q_nu q_f/(q^2 + M^2) (nubar gamma^mu P
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +23,7 @@ import numpy as np
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, MUON_MASS, TAU_MASS
 from cevnsfit.physics.couplings import LEPTONS
-from cevnsfit.physics.interactions.common import CEVNS_ONLY, charge, coupling, mediator_mass, power
+from cevnsfit.physics.interactions.common import CEVNS_ONLY, charge, coupling, mediator_mass, power, tex
 from cevnsfit.physics.interactions.electron_scattering import electron_terms
 from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, Shapes, SignalModel, Target, Term, sm_charge
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _LAGRANGIAN: Final = "L = g Z'_mu [q_nu nubar gamma^mu P_L nu + q_q qbar gamma^mu q]"
+_FORMULA: Final = r"$\mathcal{L} = g_{Z'} Z'_\mu\,[q_\nu\,\bar{\nu}\gamma^\mu P_L\nu + q_q\,\bar{q}\gamma^\mu q]$"
 _MASSES: Final[Mapping[str, float]] = {"e": ELECTRON_MASS, "mu": MUON_MASS, "tau": TAU_MASS}
 _SQUARE: Final = power("g", 2)
 _CONTACT: Final = 1.0 / (math.sqrt(2.0) * FERMI_CONSTANT)
@@ -61,15 +62,21 @@ class Charges:
         leptons = ", ".join(f"{Fraction(q).limit_denominator(9)} ({flavour})" for flavour, q in zip(LEPTONS, self.neutrino, strict=True))
         return f"q_u = q_d = {Fraction(self.quark).limit_denominator(9)}, q_nu = q_l = {leptons}"
 
+    @property
+    def formula(self) -> str:
+        """Return the charges for pictures."""
+        leptons = ", ".join(rf"$q_{{{tex(f)}}} = {Fraction(q).limit_denominator(9)}$" for f, q in zip(LEPTONS, self.neutrino, strict=True))
+        return rf"$q_u = q_d = {Fraction(self.quark).limit_denominator(9)}$, {leptons}"
 
-_TREE: Final[Mapping[str, tuple[str, Charges]]] = {
-    "universal": ("universal Z'", Charges(1.0, (1.0, 1.0, 1.0))),
-    "b-l": ("B-L", Charges(1.0 / 3.0, (-1.0, -1.0, -1.0))),
-    "b-3l-e": ("B-3L_e", Charges(1.0 / 3.0, (-3.0, 0.0, 0.0))),
-    "b-3l-mu": ("B-3L_mu", Charges(1.0 / 3.0, (0.0, -3.0, 0.0))),
-    "b-3l-tau": ("B-3L_tau", Charges(1.0 / 3.0, (0.0, 0.0, -3.0))),
-    "b-2l-e-l-mu": ("B-2L_e-L_mu", Charges(1.0 / 3.0, (-2.0, -1.0, 0.0))),
-    "b-y-l-mu-l-tau": ("B_y+L_mu+L_tau", Charges(1.0 / 3.0, (0.0, 1.0, 1.0))),
+
+_TREE: Final[Mapping[str, tuple[str, str, Charges]]] = {
+    "universal": ("universal Z'", r"universal $Z'$", Charges(1.0, (1.0, 1.0, 1.0))),
+    "b-l": ("B-L", r"$B - L$", Charges(1.0 / 3.0, (-1.0, -1.0, -1.0))),
+    "b-3l-e": ("B-3L_e", r"$B - 3L_e$", Charges(1.0 / 3.0, (-3.0, 0.0, 0.0))),
+    "b-3l-mu": ("B-3L_mu", r"$B - 3L_\mu$", Charges(1.0 / 3.0, (0.0, -3.0, 0.0))),
+    "b-3l-tau": ("B-3L_tau", r"$B - 3L_\tau$", Charges(1.0 / 3.0, (0.0, 0.0, -3.0))),
+    "b-2l-e-l-mu": ("B-2L_e-L_mu", r"$B - 2L_e - L_\mu$", Charges(1.0 / 3.0, (-2.0, -1.0, 0.0))),
+    "b-y-l-mu-l-tau": ("B_y+L_mu+L_tau", r"$B_y + L_\mu + L_\tau$", Charges(1.0 / 3.0, (0.0, 1.0, 1.0))),
 }
 _LOOP: Final[Mapping[str, tuple[str, str, str]]] = {
     "lmu-ltau": ("L_mu-L_tau", "mu", "tau"),
@@ -80,14 +87,14 @@ _LOOP: Final[Mapping[str, tuple[str, str, str]]] = {
 
 def models() -> tuple[SignalModel, ...]:
     """Return the models of this family."""
-    tree = [tree_mediator(name, title, charges) for name, (title, charges) in _TREE.items()]
+    tree = [replace(tree_mediator(name, title, charges), latex=latex) for name, (title, latex, charges) in _TREE.items()]
     return (*tree, *(loop_mediator(name, title, first, second) for name, (title, first, second) in _LOOP.items()), general_mediator())
 
 
 def lepton_charges(name: str) -> dict[str, float]:
     """Return the charge of each lepton flavour in a model of this family; empty for other models, and where the charges are parameters."""
     if name in _TREE:
-        return dict(zip(LEPTONS, _TREE[name][1].neutrino, strict=True))
+        return dict(zip(LEPTONS, _TREE[name][2].neutrino, strict=True))
     if name in _LOOP:
         return dict.fromkeys(LEPTONS, 0.0) | {_LOOP[name][1]: 1.0, _LOOP[name][2]: -1.0}
     return {}
@@ -110,7 +117,8 @@ def tree_mediator(name: str, title: str, charges: Charges) -> SignalModel:
     lagrangian = f"{_LAGRANGIAN}, {charges}"
     leptons = _leptons(zip(LEPTONS, charges.neutrino, strict=True))
     parameters = (coupling(), mediator_mass())
-    return SignalModel(name, title, lagrangian, parameters, prepare, (_CADEDDU,), label, electrons, leptons=leptons)
+    formula = f"{_FORMULA}, {charges.formula}"
+    return SignalModel(name, title, lagrangian, parameters, prepare, (_CADEDDU,), label, electrons, leptons=leptons, formula=formula)
 
 
 def general_mediator() -> SignalModel:
@@ -135,7 +143,9 @@ def general_mediator() -> SignalModel:
         return terms
 
     parameters = (coupling(), mediator_mass(), *charges)
-    return SignalModel("vector", "vector mediator", _LAGRANGIAN, parameters, prepare, (_CADEDDU,), CEVNS_ONLY, electrons, "q_e")
+    return SignalModel(
+        "vector", "vector mediator", _LAGRANGIAN, parameters, prepare, (_CADEDDU,), CEVNS_ONLY, electrons, "q_e", formula=_FORMULA
+    )
 
 
 def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel:
@@ -188,9 +198,14 @@ def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel
 
     label = CEVNS_ONLY if first == "e" else ""
     lagrangian = f"L = g Z'_mu [q_l lbar gamma^mu l + q_l nubar_l gamma^mu P_L nu_l], q = +1 ({first}), -1 ({second})"
+    formula = (
+        r"$\mathcal{L} = g_{Z'} Z'_\mu\,[q_\ell\,\bar{\ell}\gamma^\mu\ell + q_\ell\,\bar{\nu}_\ell\gamma^\mu P_L\nu_\ell]$, "
+        rf"$q_{{{tex(first)}}} = 1$, $q_{{{tex(second)}}} = -1$"
+    )
     parameters, references = (coupling(), mediator_mass(), *options), (_BANERJEE, _CADEDDU)
     leptons = _leptons(((first, 1.0), (second, -1.0)))
-    return SignalModel(name, title, lagrangian, parameters, prepare, references, label, electrons, leptons=leptons)
+    model = SignalModel(name, title, lagrangian, parameters, prepare, references, label, electrons, leptons=leptons)
+    return replace(model, latex=rf"$L_{{{tex(first)}}} - L_{{{tex(second)}}}$", formula=formula)
 
 
 def loop_function(q2: ArrayLike, mass: float, other_mass: float) -> NDArray[np.float64]:
@@ -252,9 +267,27 @@ def _electron_exchange(target: ElectronTarget, strengths: Mapping[str, float | N
 
 
 def _loop_sign() -> Parameter:
-    return Parameter("loop_sign", "nonlinear", 1.0, -1.0, 1.0, fixed=True, description="factor of the lepton loop, +1 as derived")
+    return Parameter(
+        "loop_sign",
+        "nonlinear",
+        1.0,
+        -1.0,
+        1.0,
+        fixed=True,
+        description="factor of the lepton loop, +1 as derived",
+        latex="sign of the loop",
+    )
 
 
 def _slepton_log() -> Parameter:
     text = "sum over the two mass states of ln(m_stau^2/m_smuon^2)"
-    return Parameter("slepton_log", "nonlinear", 0.0, -100.0, 100.0, fixed=True, description=text)
+    return Parameter(
+        "slepton_log",
+        "nonlinear",
+        0.0,
+        -100.0,
+        100.0,
+        fixed=True,
+        description=text,
+        latex=r"$\sum\,\ln(m_{\tilde{\tau}}^2/m_{\tilde{\mu}}^2)$",
+    )
