@@ -153,7 +153,7 @@ def test_figure_says_what_it_shows(plane: Plane, regions: list[Region]) -> None:
         "Wilks",
         "4.61 (90 % CL, 2 dof)",
         "5.99 (95 % CL",
-        r"$L_\mu - L_\tau$",
+        r"$L_{\mu} - L_{\tau}$",
         "CsI + LAr, excluded",
         "L = g Z' J",
     ):
