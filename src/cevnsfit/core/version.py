@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-VERSION: str = "0.1.0"
+VERSION = "0.1.0"
 """Version of this code, kept here only: the build reads this line."""
 UNKNOWN: Final = "0+unknown"
 """Version of a plug-in that belongs to no distribution."""
