@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from cevnsfit.core.errors import DomainError, UnknownNameError
-from cevnsfit.core.version import installed_version
+from cevnsfit.core.version import VERSION
 from cevnsfit.moments import boson_loops
 from cevnsfit.physics.constants import ELECTRON_MASS, MUON_MASS
 
@@ -110,7 +110,7 @@ def write_band(path: Path, band: MomentBand) -> Path:
     """Write the ends of a band as a curve of two pieces that an analysis can overlay, and return the path."""
     title = band.reference.label.replace("$", "").replace("\\", "")
     lines = [
-        f"# source: computed by cevnsfit {installed_version()}",
+        f"# source: computed by cevnsfit {VERSION}",
         "# kind: band",
         f"# {title}, {band.sigmas:g} sigma, {band.coupling} coupling",
         "mass [MeV],g [1]",

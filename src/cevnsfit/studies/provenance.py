@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cevnsfit.core.documents import plain, read_document
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.paths import data_root
-from cevnsfit.core.version import installed_version, package_versions
+from cevnsfit.core.version import VERSION, package_versions
 from cevnsfit.io.description import LIKELIHOOD
 from cevnsfit.io.layouts import SCAN, SUSY, TOYS, labels_of, read_points, read_scan, read_toys
 from cevnsfit.io.store import store_exists
@@ -60,7 +60,7 @@ def made_from(likelihoods: Mapping[str, Likelihood], points: Sequence[Mapping[st
         "inputs": {name: dict(digests) for likelihood in likelihoods.values() for name, digests in likelihood.inputs.items()},
         "shared": {f"{name}/{file.name}": _digest(file) for name in _SHARED for file in sorted((data_root() / name).iterdir())},
         "plugins": _plugins([origin_of(likelihood) for likelihood in likelihoods.values()]),
-        "version": installed_version(),
+        "version": VERSION,
         LIKELIHOOD: {label: fingerprint(likelihood, points) for label, likelihood in likelihoods.items()},
     }
 
@@ -94,7 +94,7 @@ def provenance(analysis: Analysis, *, seed: int | None = None, existing: Sequenc
         **({"existing": list(existing)} if existing else {}),
         **({} if seed is None else {"seed": seed}),
         "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
-        "version": installed_version(),
+        "version": VERSION,
         "packages": package_versions(),
     }
 

@@ -14,7 +14,7 @@ from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import Document, plain
 from cevnsfit.core.errors import DomainError, ResultError
 from cevnsfit.core.threads import on_one_thread
-from cevnsfit.core.version import installed_version
+from cevnsfit.core.version import VERSION
 from cevnsfit.infer.runner import Call, Runner, carrying, every
 from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import load_points, open_points, read_points, save_points
@@ -273,7 +273,7 @@ def _identity(inputs: SusyInputs, draw: Draw) -> dict[str, Any]:
         "inputs": {experiment.name: dict(experiment.digests) for experiment in map(load_experiment, located(experiments_of(inputs)))},
         "codes": plain({**CODES, "lhc_analysis": [each.name for each in shipped_maps().maps]}),
         "chunk": CHUNK,
-        "version": installed_version(),
+        "version": VERSION,
     }
 
 
@@ -296,7 +296,7 @@ def stored_susy_scan(folder: str | Path) -> SusyScan:
         message = f"{store.path}: the description is not that of a scan of superpartners; remove the folder to start anew"
         raise ResultError(message) from None
     draw = draw_of(inputs)
-    changed = unlike({**store.analysis, "version": installed_version()}, plain(_identity(inputs, draw)))
+    changed = unlike({**store.analysis, "version": VERSION}, plain(_identity(inputs, draw)))
     if changed:
         message = f"{store.path}: what this scan was made with has changed ({changed})"
         raise ResultError(message)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cevnsfit.core.errors import CevnsfitError, DomainError, KindError
 from cevnsfit.core.extras import optional
 from cevnsfit.core.threads import one_thread
-from cevnsfit.core.version import UNKNOWN, installed_version
+from cevnsfit.core.version import UNKNOWN, VERSION
 from cevnsfit.infer.runner import Call, Runner, every
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class ClusterExecutor(Executor):
 
     def submit(self, function: Callable[..., Any], /, *args: object, **options: object) -> Future[Any]:
         """Return the future of a call on the cluster."""
-        return self.inner.submit(on_cluster, installed_version(), function, *args, **options)
+        return self.inner.submit(on_cluster, VERSION, function, *args, **options)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Forget the calls that are not finished, or wait for them."""
@@ -187,8 +187,8 @@ def on_cluster(version: str, function: Callable[..., Any], /, *args: object, **o
     CevnsfitError
         If cevnsfit has another version in this process.
     """
-    if installed_version() != version:
-        message = f"a Dask worker has cevnsfit {installed_version()}, not {version}"
+    if version != VERSION:
+        message = f"a Dask worker has cevnsfit {VERSION}, not {version}"
         raise CevnsfitError(message)
     limit_threads()
     return function(*args, **options)
@@ -231,9 +231,9 @@ def _check_versions(client: Client, where: str) -> None:
         found["scheduler"] = error
     for place, version in found.items():
         known = version if isinstance(version, str) else UNKNOWN
-        if known != installed_version():
+        if known != VERSION:
             what = "no cevnsfit" if known == UNKNOWN else f"cevnsfit {known}"
-            message = f"the Dask cluster has {what} at {place}; install version {installed_version()} there"
+            message = f"the Dask cluster has {what} at {place}; install version {VERSION} there"
             raise CevnsfitError(message)
 
 

@@ -1,4 +1,4 @@
-"""The validation table of README.md is what `cevnsfit.studies.validate` gives, to the printed digits."""
+"""The table of docs/validation.md is what `cevnsfit.studies.validate` gives, to the printed digits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TABLE = re.compile(r"<!-- validation -->\n(.*?)<!-- end -->", re.DOTALL)
 
 
 def validation_table(checks: tuple[Check, ...]) -> str:
-    """Return the comparison with published numbers as the table of the README."""
+    """Return the comparison with published numbers as the table of the page."""
     published = tuple(check for check in checks if check.kind == "published")
     lines = ["| | quantity | published | cevnsfit | difference | source |", "|---|---|---|---|---|---|"]
     for _, title, quantity, reference, ours, difference, source in texts(published):
@@ -28,7 +28,7 @@ def validation_table(checks: tuple[Check, ...]) -> str:
 
 @pytest.mark.slow
 def test_validation_table_is_what_is_computed(project_root: Path) -> None:
-    found = TABLE.search((project_root / "README.md").read_text(encoding="utf-8"))
+    found = TABLE.search((project_root / "docs" / "validation.md").read_text(encoding="utf-8"))
     assert found is not None
     checks = validate()
     assert all(check.passed for check in checks)
