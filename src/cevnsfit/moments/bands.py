@@ -28,6 +28,14 @@ COUPLINGS: Final[Mapping[str, Callable[[ArrayLike, ArrayLike, float], NDArray[np
 }
 """One-loop contributions by the coupling of the mediator to the charged lepton."""
 
+LAGRANGIANS: Final[Mapping[str, str]] = {
+    "vector": "L = g Z'_mu lbar gamma^mu l",
+    "axial": "L = g Z'_mu lbar gamma^mu gamma_5 l",
+    "scalar": "L = g phi lbar l",
+    "pseudoscalar": "L = g phi lbar i gamma_5 l",
+}
+"""What g is in each of them, see `boson_loops`."""
+
 _MASSES: Final[Mapping[str, float]] = {"e": ELECTRON_MASS, "mu": MUON_MASS}
 
 
@@ -112,6 +120,7 @@ def write_band(path: Path, band: MomentBand) -> Path:
     lines = [
         f"# source: computed by cevnsfit {VERSION}",
         "# kind: band",
+        f"# normalisation: {LAGRANGIANS[band.coupling]}",
         f"# {title}, {band.sigmas:g} sigma, {band.coupling} coupling",
         "mass [MeV],g [1]",
     ]

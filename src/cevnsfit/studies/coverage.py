@@ -236,7 +236,7 @@ def notes_of(study: CoverageStudy) -> list[str]:
 def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
     """Write the table and the picture, and return both paths."""
     (name, unit), poi = _setting(study), study.poi
-    comments = ["how often intervals contain the truth", *notes_of(study)]
+    comments = ["how often intervals contain the truth", *notes_of(study), *study.about.notes]
     headers = [
         *([f"{name} [{unit}]"] if name else []),
         f"true_{poi} [1]",

@@ -236,7 +236,7 @@ def _comments(several: Sequence[Forecast]) -> list[str]:
         f"expected limits at {first.median.cl:g} CL, {first.median.dof} dof, {first.median.method}",
         f"bands: {first.bands_method}",
         *(f"{line[0].about.label}: {line[0].data}" for line in lines_of(several)),
-        *dict.fromkeys(f"caveat: {entry.about.caveat}" for entry in several if entry.about.caveat),
+        *dict.fromkeys(note for entry in several for note in entry.about.notes),
     ]
 
 

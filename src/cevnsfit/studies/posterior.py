@@ -344,7 +344,12 @@ def write_posterior(result: Posterior, folder: Path) -> tuple[Path, Path]:
         for one in found.marginals
     ]
     branches = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in found.intervals)
-    comments = [*notes_of(result), f"{found.poi}: {branches}", *([f"not converged: {found.reason}"] if found.reason else [])]
+    comments = [
+        *notes_of(result),
+        *result.about.notes,
+        f"{found.poi}: {branches}",
+        *([f"not converged: {found.reason}"] if found.reason else []),
+    ]
     table = write_rows(folder / TABLE, comments, headers, rows)
     return table, save_figure(posterior_picture(result), folder / PICTURE)
 

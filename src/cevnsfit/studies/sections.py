@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.core.documents import Document
+from cevnsfit.core.documents import About, Document
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.moments.measured import deviation
 from cevnsfit.spec.catalog import located, resolve
@@ -68,6 +68,11 @@ class Remainder(Document):
     result: str
     left: Slice
     removed: float
+
+    @property
+    def about(self) -> About:
+        """Return what is left is about."""
+        return self.left.about
 
 
 def superpartners_of(source: YamlSource, spec: AnalysisSpec, folder: Path, problems: list[Problem]) -> SusyInputs | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from inspect import signature
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
+from cevnsfit.core.documents import About
 from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.report.style import SCREEN, Look
 from cevnsfit.report.tables import ResultTable
@@ -99,6 +101,7 @@ def table(result: object) -> ResultTable:
     >>> likelihood = cf.build_likelihood("coherent-lar-2020", model="lmu-ltau")
     >>> cf.table(cf.goodness(likelihood, at={"mass": 100.0}))
     -2 ln lambda / ndof = 1029.85 / 959; p = 0.0554 (asymptotic: chi-squared)
+    model: lmu-ltau; L = g Z'_mu [q_l lbar gamma^mu l + q_l nubar_l gamma^mu P_L nu_l], q = +1 (mu), -1 (tau)
     """
     return ResultTable(tuple(_parts(result)))
 
@@ -163,20 +166,37 @@ def _inside(result: object) -> object:
 
 
 def _parts(result: object) -> Iterator[str | Sheet]:
+    """Yield what is said of results, and once below those in a row that have it in common what they are about."""
     if isinstance(result, Mapping):
         result = [*result.values()]
     several = result if isinstance(result, tuple | list) else [result]
     of_one, of_all = (_shown_by(several[0], homes) if several else None for homes in (_TEXTS, _LISTS))
     if of_all is not None and len(set(map(type, several))) == 1 and (of_one is None or several is result):
         yield from of_all(several)
-    elif several is result:
-        for each in several:
-            yield from _parts(each)
-    elif of_one is not None:
-        yield from of_one(result)
+        yield from dict.fromkeys(note for each in several for note in _notes(each))
+        return
+    for notes, group in groupby(several, _notes):
+        for each in group:
+            yield from _parts(each) if isinstance(each, tuple | list | Mapping) else _said(each)
+        yield from notes
+
+
+def _said(result: object) -> Iterator[str | Sheet]:
+    """Yield what is said of one result."""
+    function = _shown_by(result, _TEXTS)
+    if function is not None:
+        yield from function(result)
+    elif _shown_by(result, _LISTS) is not None:
+        yield from _parts([result])
     else:
         message = f"a {type(result).__name__} has no table; these have one: {', '.join(sorted({*_TEXTS, *_LISTS}))}"
         raise KindError(message)
+
+
+def _notes(result: object) -> tuple[str, ...]:
+    """Return what a result is about, in words; nothing for what knows no model."""
+    known = getattr(result, "about", None)
+    return known.notes if isinstance(known, About) else ()
 
 
 def _shown_by(result: object, homes: Mapping[str, str]) -> Callable[..., Any] | None:

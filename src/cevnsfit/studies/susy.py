@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.documents import Document, plain
+from cevnsfit.core.documents import About, Document, plain
 from cevnsfit.core.errors import DomainError, ResultError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import VERSION
@@ -24,8 +24,8 @@ from cevnsfit.moments.sleptons import CHUNK, CODES, COLUMNS, COUNTS, Draw, shipp
 from cevnsfit.spec.catalog import located
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.limits import intervals
-from cevnsfit.studies.setup import build
-from cevnsfit.studies.susy_inputs import SusyInputs, draw_of, experiments_of, names_of
+from cevnsfit.studies.setup import build, lagrangian_of
+from cevnsfit.studies.susy_inputs import MODEL, SusyInputs, draw_of, experiments_of, names_of
 from cevnsfit.studies.workers import executing
 
 if TYPE_CHECKING:
@@ -85,6 +85,11 @@ class SusyScan(Document):
     kept_ranges: int
     smallest_hierarchy_ranges: float
     draw: Draw
+
+    @property
+    def about(self) -> About:
+        """Return the model of the boson with its Lagrangian, nothing without one."""
+        return About(model=MODEL, lagrangian=lagrangian_of(MODEL)) if self.draw.window is not None else About()
 
     @property
     def kept(self) -> int:
@@ -324,7 +329,7 @@ def hierarchy_limits(scan: SusyScan, experiments: Sequence[str], *, mass: float,
     cl
         Confidence level, one degree of freedom.
     """
-    analysis = Analysis(tuple(experiments), "lmu-ltau")
+    analysis = Analysis(tuple(experiments), MODEL)
     likelihood = build(analysis)
     known: dict[float, Intervals] = {}
     for log in scan.slepton_logs.values():
