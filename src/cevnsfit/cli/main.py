@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, overlays, posterior, region, scan, start
-from cevnsfit.cli.output import INCOMPLETE
+from cevnsfit.cli.output import INCOMPLETE, show_log
 from cevnsfit.core.errors import CevnsfitError, FitError
 
 
@@ -110,6 +110,9 @@ app = typer.Typer(
 @app.callback()
 def main(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, callback=show_log, help="Say on stderr what is done; -vv for every part of it.")
+    ] = 0,
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
     """Statistical inference with coherent elastic neutrino-nucleus scattering."""
