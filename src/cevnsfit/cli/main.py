@@ -12,8 +12,23 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, overlays, posterior, region, scan, start
-from cevnsfit.cli.output import INCOMPLETE
+from cevnsfit.cli import (
+    agreement,
+    coverage,
+    experiments,
+    export,
+    fit,
+    forecast,
+    models,
+    moments,
+    overlays,
+    posterior,
+    region,
+    report,
+    scan,
+    start,
+)
+from cevnsfit.cli.output import INCOMPLETE, show_log
 from cevnsfit.core.errors import CevnsfitError, FitError
 
 
@@ -110,6 +125,9 @@ app = typer.Typer(
 @app.callback()
 def main(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, callback=show_log, help="Say on stderr what is done; -vv for every part of it.")
+    ] = 0,
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
     """Statistical inference with coherent elastic neutrino-nucleus scattering."""
@@ -121,7 +139,17 @@ app.add_typer(overlays.app, name="overlays")
 for _function in (
     *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, agreement.significance),
     *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, scan.run),
-    *(export.export, export.export_likelihood, export.show, moments.g_2, moments.susy_scan, start.validate, start.import_release),
+    *(
+        export.export,
+        export.export_likelihood,
+        export.show,
+        report.report,
+        report.cite,
+        moments.g_2,
+        moments.susy_scan,
+        start.validate,
+        start.import_release,
+    ),
     *(start.new_experiment, start.init, start.schema),
 ):
     app.command()(_function)

@@ -44,6 +44,8 @@ def g_2(
         message = "give a prediction other than 'none'"
         raise CevnsfitError(message)
     band = band_of(reference, mass, coupling, sigmas)
+    if file is not None and not band.explains:
+        return Answer(band, files=[], incomplete=f"{file} is not written: no {coupling} coupling explains the moment at these masses")
     return Answer(band, files=[] if file is None else [write_band(file, band)])
 
 

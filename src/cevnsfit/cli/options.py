@@ -172,9 +172,9 @@ class WorkerOptions:
     dask: DaskOption = None
 
     @contextmanager
-    def running(self, what: str = "toys, in chunks of 128") -> "Iterator[Where]":
-        """Show progress, and yield the options `workers` and `progress` of a verb."""
-        with progress(what) as tell, self.open() as executor:
+    def running(self, what: str = "toys, in chunks of 128", *, at_once: bool = False) -> "Iterator[Where]":
+        """Show progress, `at_once` or with the first count, and yield the options `workers` and `progress` of a verb."""
+        with progress(what, at_once=at_once) as tell, self.open() as executor:
             yield {"workers": executor, "progress": tell}
 
     def open(self) -> "AbstractContextManager[Executor | None]":

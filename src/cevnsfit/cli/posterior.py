@@ -43,7 +43,7 @@ def posterior(what: AnalysisOptions, asked: SamplingOptions, workers: WorkerOpti
     """
     from cevnsfit.studies import posterior as studies
 
-    with workers.running("nested runs" if asked.sampler == studies.NESTED else "blocks of 100 steps") as where:
+    with workers.running("nested runs" if asked.sampler == studies.NESTED else "blocks of 100 steps", at_once=True) as where:
         result = studies.posterior(
             what.likelihood, asked.poi, at=what.held, cl=asked.cl, priors=() if asked.prior is None else asked.prior, steps=asked.steps,
             walkers=asked.walkers, ensembles=asked.ensembles, seed=asked.seed, sampler=asked.sampler, store=asked.folder, **where,

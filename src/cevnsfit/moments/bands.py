@@ -108,6 +108,11 @@ class MomentBand:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
 
+    @property
+    def explains(self) -> bool:
+        """Return whether some coupling above 0 explains the deviation at some mass."""
+        return bool(np.any(self.high > 0.0))
+
 
 def band_of(reference: Deviation, mass: NDArray[np.float64], coupling: str, sigmas: float) -> MomentBand:
     """Return the couplings, of charge 1, that explain a deviation within some standard errors."""

@@ -10,7 +10,7 @@ from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.paths import data_root
 from cevnsfit.core.version import VERSION, package_versions
 from cevnsfit.io.description import LIKELIHOOD
-from cevnsfit.io.layouts import SCAN, SUSY, TOYS, labels_of, read_points, read_scan, read_toys
+from cevnsfit.io.layouts import POSTERIOR, SCAN, SUSY, TOYS, labels_of, read_points, read_posterior, read_scan, read_toys
 from cevnsfit.io.store import store_exists
 from cevnsfit.physics.interactions import model_distribution
 from cevnsfit.spec.catalog import experiment_distribution
@@ -129,6 +129,8 @@ def _of_folder(path: Path) -> dict[str, Any]:
         return {"kind": "scan", "planes": list(labels_of(scan)), **_shown(scan)}
     if store_exists(path, TOYS):
         return {"kind": "toys", **_shown(read_toys(path))}
+    if store_exists(path, POSTERIOR):
+        return {"kind": "posterior", **_shown(read_posterior(path))}
     if store_exists(path, SUSY):
         return {"kind": "susy", **_shown(read_points(path))}
     for name in _DOCUMENTS:

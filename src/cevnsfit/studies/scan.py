@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from cevnsfit.studies.workers import Progress, Workers
 
     Axes = tuple[PlaneAxis, PlaneAxis]
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -259,6 +263,7 @@ def _columns(
     ]
     missing = [(n, i) for n, columns in enumerate(known) for i, column in enumerate(columns) if column is None]
     total = sum(map(len, known))
+    _log.info("%d of %d columns were stored", total - len(missing), total)
 
     def keep(n: int, i: int, column: GridColumn) -> None:
         if store is not None:

@@ -173,12 +173,21 @@ def _parts(result: object) -> Iterator[str | Sheet]:
     of_one, of_all = (_shown_by(several[0], homes) if several else None for homes in (_TEXTS, _LISTS))
     if of_all is not None and len(set(map(type, several))) == 1 and (of_one is None or several is result):
         yield from of_all(several)
-        yield from dict.fromkeys(note for each in several for note in _notes(each))
+        yield from notes_of(several)
         return
-    for notes, group in groupby(several, _notes):
+    for notes, group in groupby(several, notes_of):
         for each in group:
-            yield from _parts(each) if isinstance(each, tuple | list | Mapping) else _said(each)
+            yield from (part for part in _parts(each) if part not in notes) if isinstance(each, tuple | list | Mapping) else _said(each)
         yield from notes
+
+
+def notes_of(result: object) -> tuple[str, ...]:
+    """Return what results are about, in words, each text once; nothing for what knows no model."""
+    if isinstance(result, tuple | list | Mapping):
+        several = result.values() if isinstance(result, Mapping) else result
+        return tuple(dict.fromkeys(note for each in several for note in notes_of(each)))
+    known = getattr(result, "about", None)
+    return known.notes if isinstance(known, About) else ()
 
 
 def _said(result: object) -> Iterator[str | Sheet]:
@@ -191,12 +200,6 @@ def _said(result: object) -> Iterator[str | Sheet]:
     else:
         message = f"a {type(result).__name__} has no table; these have one: {', '.join(sorted({*_TEXTS, *_LISTS}))}"
         raise KindError(message)
-
-
-def _notes(result: object) -> tuple[str, ...]:
-    """Return what a result is about, in words; nothing for what knows no model."""
-    known = getattr(result, "about", None)
-    return known.notes if isinstance(known, About) else ()
 
 
 def _shown_by(result: object, homes: Mapping[str, str]) -> Callable[..., Any] | None:

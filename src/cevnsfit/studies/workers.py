@@ -13,6 +13,7 @@ import sys
 import threading
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
+from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +36,9 @@ _CONNECT: Final = "10 s"
 """How long the scheduler of a Dask cluster may take to answer."""
 
 _KEPT: Final = "what is finished is kept where there is an output folder: the same command continues"
+
+_ROOT: Final = "cevnsfit"
+"""The logger of all modules."""
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +111,9 @@ def results(
 @contextmanager
 def _processes(jobs: int) -> Iterator[Executor]:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare_worker) as executor:
+    records = context.Queue()
+    given = (records, logging.getLogger(_ROOT).getEffectiveLevel())
+    with _handed_on(records), ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare_worker, initargs=given) as executor:
         try:
             with _without_script():
                 for _ in range(jobs):  # processes start with their first call: while they do, this one reads the experiments
@@ -133,10 +139,26 @@ def _without_script() -> Iterator[None]:
         main.update(known)
 
 
-def prepare_worker() -> None:
-    """Set one BLAS thread in this process, leave interrupts to the parent, and end with it when it is killed."""
+@contextmanager
+def _handed_on(records: Any) -> Iterator[None]:
+    """Let the loggers of this process have the records of others."""
+    here = logging.Handler()
+    here.emit = lambda record: logging.getLogger(record.name).handle(record)  # type: ignore[method-assign]
+    listener = QueueListener(records, here)
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.stop()
+
+
+def prepare_worker(records: Any, level: int) -> None:
+    """Set one BLAS thread in this process, leave interrupts and what is logged to the parent, and end with it when it is killed."""
     import signal
 
+    logger = logging.getLogger(_ROOT)
+    logger.addHandler(QueueHandler(records))
+    logger.setLevel(level)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_threads()

@@ -1,0 +1,197 @@
+"""One page for a colleague: figures, tables, data, provenance, caveats and citations of a result in a single file of HTML."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cevnsfit.core.documents import plain
+from cevnsfit.core.errors import KindError, NoDataError
+from cevnsfit.core.extras import optional
+from cevnsfit.core.version import installed_version, package_versions
+from cevnsfit.infer.intervals import levels_at
+from cevnsfit.io.layouts import POSTERIOR, SCAN, SUSY
+from cevnsfit.io.store import store_exists
+from cevnsfit.report.style import style
+from cevnsfit.report.tables import Sheet
+from cevnsfit.studies.citations import cited
+from cevnsfit.studies.exclusion import regions_of
+from cevnsfit.studies.fitting import fit
+from cevnsfit.studies.posterior import stored_posterior
+from cevnsfit.studies.provenance import stored_provenance
+from cevnsfit.studies.scan import stored_scans
+from cevnsfit.studies.shown import notes_of, plot, table
+from cevnsfit.studies.susy import stored_susy_scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from matplotlib.figure import Figure
+
+    from cevnsfit.studies.scan import Scan
+
+_ROWS: Final = 200
+"""Of a table of data that are shown; the file has all."""
+
+_LARGEST: Final = 3_000_000
+"""Bytes of a drawing beyond which its pixels are shown, and of a file beyond which it is named only."""
+
+_REDRAWN: Final = {"exclusion.png", "spectra.png", "posterior.png", "susy-masses.png", "susy-scenarios.png"}
+"""Pictures of results that are drawn anew, as drawings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page: what is said of a result, and its pictures as text of HTML."""
+
+    title: str
+    parts: tuple[str | Sheet, ...]
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file to be saved from the page: its name, its content as an address, its comment lines, and its first rows where it is a table."""
+
+    name: str
+    href: str
+    comments: tuple[str, ...]
+    sheet: Sheet | None
+
+
+def write_report(what: object, path: Path) -> tuple[Path, ...]:
+    """Write results, or what a folder of results holds, as one page of HTML that needs no other file and no network, and return the path.
+
+    Raises
+    ------
+    ResultError
+        If a folder holds no result.
+    KindError
+        If something else has no table.
+    CevnsfitError
+        If jinja2 is missing.
+    """
+    environment = optional("jinja2", "report").Environment(autoescape=True)
+    template = environment.from_string((files("cevnsfit.report") / "report.html").read_text(encoding="utf-8"))
+    page = _of_folder(Path(what)) if isinstance(what, str | Path) else _of_results(what)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(template.render(page), encoding="utf-8", newline="\n")
+    return (path,)
+
+
+def _of_results(what: object) -> dict[str, Any]:
+    """Return the content of the page of results."""
+    first = what
+    while isinstance(first, Mapping | tuple | list) and first:
+        first = next(iter(first.values() if isinstance(first, Mapping) else first))
+    known = getattr(first, "about", None)
+    origin = getattr(getattr(first, "likelihood", None), "origin", None)
+    names = () if known is None else known.experiments if origin is None else origin.experiments
+    model = "" if known is None else known.model
+    provenance = {**({} if origin is None else plain(origin)), "packages": package_versions()}
+    title = ": ".join(filter(None, (model, ", ".join(names)))) or type(first).__name__
+    return _page(title, [(type(first).__name__, what)], provenance, [cited(names, model)])
+
+
+def _of_folder(folder: Path) -> dict[str, Any]:
+    """Return the content of the page of a folder."""
+    known = stored_provenance(folder)
+    results = list(_stored(folder))
+    parts = known.get("parts", [known, *([known["susy"]] if "susy" in known else [])])
+    method = "feldman-cousins" if str(known.get("method", "")).startswith("feldman-cousins") else str(known.get("sampler", ""))
+    experiments = list(dict.fromkeys(name for part in parts for name in (*part.get("experiments", ()), *part.get("existing", ()))))
+    models = list(dict.fromkeys(str(part["model"]) for part in parts if part.get("model")))
+    citations = [cited(experiments, model, [method]) for model in models or [""]]
+    title = f"{', '.join(models) or known['kind']}: {', '.join(map(str, known.get('planes', experiments))) or folder.name}"
+    page = _page(title, results, known, citations)
+    drawn = {name for name in _REDRAWN if results}
+    pictures = [Section(file.stem, (), (_image(file.read_bytes()),)) for file in sorted(folder.glob("*.png")) if file.name not in drawn]
+    data = [_data(file) for file in sorted(folder.iterdir()) if file.suffix in {".csv", ".json", ".md"} and file.stat().st_size < _LARGEST]
+    return {**page, "sections": [*page["sections"], *pictures], "files": data}
+
+
+def _page(
+    title: str, results: Sequence[tuple[str, object]], provenance: Mapping[str, Any], citations: Sequence[Sequence[Any]]
+) -> dict[str, Any]:
+    sections = [Section(name, table(result).parts, tuple(_figures(result))) for name, result in results]
+    doubts = [f"incomplete: {doubt}" for _, result in results if (doubt := getattr(result, "doubt", ""))]
+    notes = [note for _, result in results for note in notes_of(result)]
+    return {
+        "title": title,
+        "caveats": list(dict.fromkeys([*notes, *doubts])),
+        "sections": sections,
+        "files": [],
+        "provenance": provenance,
+        "bibtex": "\n".join(dict.fromkeys(str(entry) for several in citations for entry in several)),
+        "made": f"Made by cevnsfit {installed_version()}.",
+    }
+
+
+def _stored(folder: Path) -> Iterator[tuple[str, object]]:
+    """Yield the results in a folder that can be opened, with titles; pseudo-experiments have left tables and pictures."""
+    if store_exists(folder, SCAN):
+        scans = stored_scans(folder)
+        yield "Excluded regions", regions_of(scans, levels_at(None, 2))
+        yield from ((f"Best fit, {scan.plane.label}", found) for scan in scans for found in _fits(scan))
+    if store_exists(folder, POSTERIOR):
+        yield "Posterior", stored_posterior(folder)
+    if store_exists(folder, SUSY):
+        yield "Superpartners", stored_susy_scan(folder)
+
+
+def _fits(scan: Scan) -> Iterator[object]:
+    """Yield the best fit of a plane, with the masses at those of the plane; nothing for a projection."""
+    masses = {name: scan.plane.best[name] for name in scan.likelihood.nonlinear.names if name in scan.plane.best}
+    try:
+        yield fit(scan.likelihood, at={**scan.grid.at, **masses}, minos=())
+    except NoDataError:
+        return
+
+
+def _figures(result: object) -> Iterator[str]:
+    """Yield the picture of a result as a drawing, as pixels where that is too large; nothing for one that has none."""
+    try:
+        figure = plot(result)
+    except KindError:
+        return
+    drawing = _saved(figure, "svg", {"Date": None}).decode("utf-8")
+    if len(drawing) > _LARGEST:
+        yield _image(_saved(figure, "png", None))
+    else:  # names of parts are those of this drawing alone
+        yield re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>f{id(figure):x}-", drawing[drawing.index("<svg") :])
+
+
+def _saved(figure: Figure, kind: str, metadata: dict[str, Any] | None) -> bytes:
+    content = io.BytesIO()
+    with style():
+        figure.savefig(content, format=kind, metadata=metadata)
+    return content.getvalue()
+
+
+def _image(content: bytes) -> str:
+    return f'<img alt="" src="{_address(content, "image/png")}">'
+
+
+def _address(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _data(file: Path) -> DataFile:
+    """Return a file with its comment lines and its first rows."""
+    content = file.read_bytes()
+    address = _address(content, f"text/{file.suffix[1:]};charset=utf-8")
+    if file.suffix != ".csv":
+        return DataFile(file.name, address, (), None)
+    lines = content.decode("utf-8", "replace").splitlines()
+    comments = tuple(line.lstrip("# ") for line in lines if line.startswith("#"))
+    headers, *rows = csv.reader(line for line in lines if line and not line.startswith("#")) or [[]]
+    shown = [[*row, *headers][: len(headers)] for row in rows[:_ROWS]]
+    title = f"{len(rows)} rows" + (f", the first {_ROWS}" if len(rows) > _ROWS else "")
+    return DataFile(file.name, address, comments, Sheet(title, headers, shown))
