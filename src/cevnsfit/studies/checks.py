@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,7 @@ from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import fit
 from cevnsfit.studies.germanium import STRENGTH, Ours, germanium_checks, with_error
 from cevnsfit.studies.limits import intervals
+from cevnsfit.studies.literature import literature_checks
 from cevnsfit.studies.nuclides import COMPOUNDS, flux_average, unit_point
 from cevnsfit.studies.setup import build_likelihood
 
@@ -124,18 +125,21 @@ def checks() -> dict[str, CheckFunction]:
         **_xenonnt(),
         **_xenonnt_b8(),
         **germanium_checks(),
+        **literature_checks(),
     }
 
 
-def prepare() -> Shared:
-    """Return what the checks share."""
+def prepare(ids: Sequence[str]) -> Shared:
+    """Return what the checks of these ids share."""
+    groups = {each.partition(".")[0] for each in ids}
     return Shared(
-        {name: fit_strength(*arguments) for name, arguments in _FITS.items()},
-        allowed_couplings("lmu-ltau", 1000.0),
-        released_runs(_IONISATION),
+        {name: fit_strength(*arguments) for name, arguments in _FITS.items() if name.partition(".")[0] in groups},
+        allowed_couplings("lmu-ltau", 1000.0) if "lmu-ltau" in groups else (),
+        released_runs(_IONISATION) if "xenonnt-s2only" in groups else {},
         {
             name: fit(build_likelihood(_SCINTILLATION, model="signal-strength", changes=changes))
             for name, changes in (("all", {}), ("first", {"channels.sr2.enabled": False}))
+            if "xenonnt-b8" in groups
         },
     )
 
@@ -201,6 +205,8 @@ def _csi_2017() -> dict[str, CheckFunction]:
         "csi-2017.predicted.published": _predicted("csi-2017", SIGNAL),
         "csi-2017.fitted": _fitted("csi-2017", SIGNAL),
         "csi-2017.fitted.published": _fitted("csi-2017", SIGNAL),
+        "neutron-radius.csi-2017": lambda _: fit_parameter("coherent-csi-2017", "neutron-radius", "r_n"),
+        "csi-2017.significance.published": lambda shared: Ours(shared.fits["csi-2017"].best.significance),
     }
 
 
@@ -232,6 +238,7 @@ def _lar_2020() -> dict[str, CheckFunction]:
     found: dict[str, CheckFunction] = {
         "lar-2020.released.nll": lambda shared: Ours(shared.fits["lar-2020.released"].best.nll2),
         "lar-2020.predicted": _predicted("lar-2020", SIGNAL),
+        "lar-2020.predicted.published": _predicted("lar-2020", SIGNAL),
         "lar-2020.energy": lambda shared: Ours(largest_deviation(shared.fits["lar-2020"], 0)),
         "lar-2020.time": lambda shared: Ours(largest_deviation(shared.fits["lar-2020"], 2)),
         "lar-2020.fitted": _fitted("lar-2020", SIGNAL),
