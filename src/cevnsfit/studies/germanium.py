@@ -18,8 +18,13 @@ from cevnsfit.studies.setup import build_likelihood
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from numpy.typing import NDArray
+
+    from cevnsfit.core.axes import Axis
     from cevnsfit.infer.results import FitResult
     from cevnsfit.studies.fitting import Fit
+
+    Floats = NDArray[np.float64]
 
 STRENGTH: Final = "signal_strength"
 
@@ -32,18 +37,8 @@ _BEAM_ON: Final = {**_NO_NEUTRONS, "backgrounds.steady_state.count": {"kind": "f
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """A published curve and ours.
-
-    Attributes
-    ----------
-    file
-        Its table in data/published/curves.
-    columns
-        Names of abscissa and ordinate.
-    points
-        Abscissa, published ordinate and ours at every published point.
-    """
+class PublishedCurve:
+    """A published curve and ours: its table in the data, the names of its columns, and (abscissa, published, ours) at every point."""
 
     file: str
     columns: tuple[str, str]
@@ -56,7 +51,7 @@ class Ours:
 
     value: float
     error: float | None = None
-    curve: Curve | None = None
+    curve: PublishedCurve | None = None
 
 
 def germanium_checks() -> dict[str, Callable[[object], Ours]]:
@@ -64,7 +59,7 @@ def germanium_checks() -> dict[str, Callable[[object], Ours]]:
     found: dict[str, Callable[[object], Ours]] = {
         "ge-mini-2024.predicted.below": lambda _: signal_counts(_DIODES, {"response.selection.column": "below"}),
         "conus-plus-2025.significance.published": lambda _: _significance(_REACTOR),
-        "ge-mini-2024.drawn": lambda _: Ours(drawn_deviation(_DIODES)),
+        "ge-mini-2024.drawn": lambda _: drawn_deviation(_DIODES),
         "ge-mini-2024.fitted.on": lambda _: fitted_signal(_DIODES, _BEAM_ON),
     }
     for suffix in ("", ".published"):
@@ -113,10 +108,18 @@ def fitted_signal(name: str, changes: Mapping[str, object] | None = None) -> Our
     return Ours(strength.value * predicted, math.nan if strength.error is None else strength.error * predicted)
 
 
-def drawn_deviation(name: str) -> float:
+def drawn_deviation(name: str) -> Ours:
     """Return the largest difference to the signal that a collaboration has drawn in bins of time, in counts at its normalisation."""
     experiment = load_experiment(name)
     joint = build_likelihood(experiment, model="sm").at({})
     ours = expected(joint, joint.parameters.defaults())[name][SIGNAL].ravel()
-    drawn = sum(experiment.tables["counts.csv"].on(experiment.axes, f"drawn_{part}").ravel() for part in ("prompt", "delayed"))
-    return float(np.max(np.abs(ours * (np.sum(drawn) / ours.sum()) - drawn)))
+    columns = [experiment.tables["counts.csv"].on(experiment.axes, f"drawn_{part}").ravel() for part in ("prompt", "delayed")]
+    drawn = np.sum(columns, axis=0)
+    ours = ours * (np.sum(drawn) / ours.sum())
+    return Ours(float(np.max(np.abs(ours - drawn))), curve=binned(f"experiments/{name}/counts.csv", experiment.axes[-1], drawn, ours))
+
+
+def binned(file: str, axis: Axis, published: Floats, ours: Floats) -> PublishedCurve:
+    """Return counts in the bins of an axis, each at its middle, as a curve."""
+    middles = (axis.display_edges[:-1] + axis.display_edges[1:]) / 2.0
+    return PublishedCurve(file, (axis.label, "counts"), tuple(zip(middles.tolist(), published.tolist(), ours.tolist(), strict=True)))

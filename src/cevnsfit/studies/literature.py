@@ -27,7 +27,7 @@ from cevnsfit.spec.tables import read_table
 from cevnsfit.stats.channel import Channel, Coefficients, ControlRegion
 from cevnsfit.stats.joint import join
 from cevnsfit.studies.fitting import fit
-from cevnsfit.studies.germanium import STRENGTH, Curve, Ours
+from cevnsfit.studies.germanium import STRENGTH, Ours, PublishedCurve
 from cevnsfit.studies.limits import significance
 from cevnsfit.studies.overlays import overlay
 from cevnsfit.studies.setup import build_likelihood
@@ -49,11 +49,8 @@ _DEVIATIONS: Final = {
     "muon-2020": ("muon-2006", "muon-2020", 1e-11),
     "muon-2025": ("muon-2025", "muon-2025", 1e-11),
 }
-_PSEUDOCUMENE: Final = 66.0 / 120.19 * 6.02214076e23 * 1e8
-"""Electrons in 100 t of C9H12."""
-_MEASURED_RATE: Final = 46.0 / 86400.0 / _PSEUDOCUMENE
-"""Scatterings in Borexino on one electron in a second, of 7Be neutrinos of 862 keV (arXiv:1104.1816)."""
-_LINE_SHARE: Final = 0.8952
+_RATE_OF_ONE: Final = 46.0 / 86400.0 / (66.0 / 120.19 * 6.02214076e23 * 1e8)
+"""Scatterings in Borexino on one electron in a second, of neutrinos of 862 keV (arXiv:1104.1816); C9H12 has 66 electrons."""
 
 
 def literature_checks() -> dict[str, Callable[[object], Ours]]:
@@ -63,7 +60,7 @@ def literature_checks() -> dict[str, Callable[[object], Ours]]:
         "pyhf.observed": lambda: float(cls_values(signal_test(_two_bins(), "mu"), np.ones(1))[0]),
         "pyhf.expected": lambda: float(expected_cls(signal_test(_two_bins(), "mu"), np.ones(1))[2, 0]),
         "trident.heavy": lambda: 1e3 / overlay("ccfr-trident", mass=(1e5, 1e6)).excluded(1e6)[0][0],
-        "borexino.flux": lambda: 1e-9 * _MEASURED_RATE / electron_cross_section(0.862) / _LINE_SHARE,
+        "borexino.flux": lambda: 1e-9 * _RATE_OF_ONE / _electron_cross_section(0.862) / 0.8952,
         "n-eff.smallest-mass": lambda: smallest_mass(0.7),
         "n-eff.ten": lambda: float(excess_neutrinos(10.0)),
         "babar.smallest": lambda: float(np.nanmin(overlay("babar-4mu").points[:, 1])),
@@ -74,14 +71,12 @@ def literature_checks() -> dict[str, Callable[[object], Ours]]:
         **{f"charge-radius.{flavour}": functools.partial(standard_radius, flavour) for flavour in LEPTONS},
     }
     curves: dict[str, Callable[[], Ours]] = {
-        "lar-2020.fig-8": lambda: compared("lar-2020-fig-8.csv", _lar_profile, where=lambda _, height: height < 4.0),
-        "7stats.ee": lambda: compared("7stats-ee.csv", functools.partial(_levels, "ee")),
-        "7stats.mumu": lambda: compared("7stats-mumu.csv", functools.partial(_levels, "mumu")),
-        "feldman-cousins.counting": lambda: compared(
-            "feldman-cousins-3.csv", lambda table: [_upper_end(n) for n in table.columns["events"]]
-        ),
-        "on-off.significance": lambda: compared("on-off.csv", _on_off),
-        "huber.u235": lambda: compared("huber-u235.csv", _uranium, where=lambda energy, _: energy < 7.6, relative=True),
+        "lar-2020.fig-8": lambda: _compared("lar-2020-fig-8.csv", _lar_profile, where=lambda _, height: height < 4.0),
+        "7stats.ee": lambda: _compared("7stats-ee.csv", functools.partial(_levels, "ee")),
+        "7stats.mumu": lambda: _compared("7stats-mumu.csv", functools.partial(_levels, "mumu")),
+        "feldman-cousins.counting": lambda: _compared("feldman-cousins-3.csv", lambda table: [*map(_upper_end, table.columns["events"])]),
+        "on-off.significance": lambda: _compared("on-off.csv", _on_off),
+        "huber.u235": lambda: _compared("huber-u235.csv", _uranium, where=lambda energy, _: energy < 7.6, relative=True),
     }
     return {
         **{name: lambda _, function=function: Ours(function()) for name, function in numbers.items()},  # type: ignore[misc]
@@ -90,65 +85,50 @@ def literature_checks() -> dict[str, Callable[[object], Ours]]:
     }
 
 
-def compared(
+def _compared(
     file: str,
     ours: Callable[[InputTable], Sequence[float] | Floats],
     *,
     where: Callable[[Floats, Floats], NDArray[np.bool_]] | None = None,
     relative: bool = False,
 ) -> Ours:
-    """Return the rms difference to a published curve, and both at all its points.
-
-    Parameters
-    ----------
-    file
-        A table in data/published/curves: abscissa, ordinate, and further columns that `ours` may need.
-    ours
-        Returns our ordinates, given the table.
-    where
-        Which points count, given abscissas and published ordinates; all by default.
-    relative
-        Whether differences are relative.
-    """
-    table = read_table(data_root() / "published" / "curves" / file)
+    """Return the rms difference to a curve in data/published/curves, over the points that count (all by default), and both at all points."""
+    file = f"published/curves/{file}"
+    table = read_table(data_root() / file)
     (abscissa, x), (ordinate, y), *_ = table.columns.items()
     found = np.asarray(ours(table), dtype=np.float64)
     difference = (found - y) / (y if relative else 1.0)
     used = slice(None) if where is None else where(x, y)
-    points = tuple(zip(x.tolist(), y.tolist(), found.tolist(), strict=True))
-    return Ours(
-        float(np.sqrt(np.mean(difference[used] ** 2))),
-        curve=Curve(file, (f"{abscissa} [{table.units[abscissa]}]", f"{ordinate} [{table.units[ordinate]}]"), points),
-    )
+    columns, points = (f"{abscissa} [{table.units[abscissa]}]", f"{ordinate} [{table.units[ordinate]}]"), np.stack([x, y, found], axis=1)
+    return Ours(float(np.sqrt(np.mean(difference[used] ** 2))), curve=PublishedCurve(file, columns, tuple(map(tuple, points.tolist()))))
 
 
-def counting(*bins: tuple[float, float, float, ControlRegion | None]) -> Joint:
+def _counting(*bins: tuple[float, float, float, ControlRegion | None]) -> Joint:
     """Return counting experiments, one for each (events, signal at a strength of 1, known background, control region of one more background)."""
-    channels = []
-    for number, (events, signal, background, control) in enumerate(bins):
-        rows = 1 + (background > 0.0)
-        none = np.full(rows, -1), np.zeros(rows, dtype=np.int64)
-        rule = Coefficients(("mu",), np.array([[1], [0]])[:rows], np.ones((rows, 1)), np.ones((rows, 1)), *none)
-        templates = np.array([[signal], [background]])[:rows]
-        channels.append(Channel(f"bin {number}", templates, rule, ("cevns", "background")[:rows], np.array([events]), control, (1,)))
+    none = np.full(2, -1), np.zeros(2, dtype=np.int64)
+    rule = Coefficients(("mu",), np.array([[1], [0]]), np.ones((2, 1)), np.ones((2, 1)), *none)
+    channels = [
+        Channel(f"bin {number}", np.array([[signal], [background]]), rule, ("cevns", "background"), np.array([events]), control, (1,))
+        for number, (events, signal, background, control) in enumerate(bins)
+    ]
     return join(ParameterSet((Parameter("mu", "polynomial", 1.0, least=0.0),)), tuple(channels)).physical
 
 
 def _upper_end(events: float) -> float:
     """Return the upper end of the Feldman-Cousins interval at 90 % for events on a background of 3."""
-    test = default_hypothesis(counting((events, 1.0, 3.0, None)), "mu")
+    test = default_hypothesis(_counting((events, 1.0, 3.0, None)), "mu")
     return feldman_cousins(test, cl=0.90, toys=Toys(1024, 2)).allowed[-1][1]
 
 
 def _on_off(table: InputTable) -> list[float]:
     rows = zip(*(table.columns[name] for name in ("on", "off", "tau")), strict=True)
-    return [discovery(counting((on, 1.0, 0.0, ControlRegion(np.array([off]), tau))), "mu").significance for on, off, tau in rows]
+    return [discovery(_counting((on, 1.0, 0.0, ControlRegion(np.array([off]), tau))), "mu").significance for on, off, tau in rows]
 
 
 def _two_bins() -> Joint:
     """Return the example of pyhf: signal 12 and 11, background 50 +- 3 and 52 +- 7, 51 and 48 events."""
     bins = ((51.0, 12.0, 50.0, 3.0), (48.0, 11.0, 52.0, 7.0))
-    return counting(*((n, s, 0.0, ControlRegion(np.array([(b / sigma) ** 2]), b / sigma**2)) for n, s, b, sigma in bins))
+    return _counting(*((n, s, 0.0, ControlRegion(np.array([(b / sigma) ** 2]), b / sigma**2)) for n, s, b, sigma in bins))
 
 
 def _deviation(measured: str, predicted: str, unit: float, _: object) -> Ours:
@@ -156,7 +136,7 @@ def _deviation(measured: str, predicted: str, unit: float, _: object) -> Ours:
     return Ours(found.value / unit, found.error / unit)
 
 
-def electron_cross_section(energy: float) -> float:
+def _electron_cross_section(energy: float) -> float:
     """Return the cross section in cm^2 of electron neutrinos of an energy in MeV on electrons at rest, 't Hooft's formula integrated over recoils."""
     left, right = electron_couplings().left("e"), electron_couplings().right("e")
     x = 2.0 * energy / (ELECTRON_MASS + 2.0 * energy)  # largest recoil over energy

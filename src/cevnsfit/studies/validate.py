@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from cevnsfit.studies.germanium import Curve, Ours
+    from cevnsfit.studies.germanium import Ours, PublishedCurve
 
 Kind = Literal["published", "independent computation"]
 Verdict = Literal["ok", "differs", "FAILS"]
@@ -118,7 +118,7 @@ def read_published(folder: Path | None = None) -> tuple[Published, ...]:
             try:
                 number = Published.model_validate({**defaults, **entry})
             except ValidationError as error:
-                problems += _problems(source, index, error)
+                problems += problems_at(source, ("checks", index), error)
                 continue
             if number.id in numbers:
                 problems.append(Problem(path.name, source.line(("checks", index)), "id", f"'{number.id}' is used twice"))
@@ -128,9 +128,10 @@ def read_published(folder: Path | None = None) -> tuple[Published, ...]:
     return tuple(numbers.values())
 
 
-def _problems(source: YamlSource, index: int, error: ValidationError) -> list[Problem]:
+def problems_at(source: YamlSource, place: tuple[str | int, ...], error: ValidationError) -> list[Problem]:
+    """Return what is wrong with the entry at a place of a file, with its lines; the field is that of the entry."""
     return [
-        Problem(source.name, source.line(("checks", index, *detail["loc"])), ".".join(map(str, detail["loc"])), detail["msg"])
+        Problem(source.name, source.line((*place, *detail["loc"])), ".".join(map(str, detail["loc"])), detail["msg"])
         for detail in error.errors()
     ]
 
@@ -177,7 +178,7 @@ class Check(Document):
     because: str
     paper: str | None = None
     disagrees: str = ""
-    curve: Curve | None = None
+    curve: PublishedCurve | None = None
 
     document: ClassVar[Mapping[str, str | None]] = {"verdict": "verdict"}
 

@@ -19,35 +19,24 @@ from cevnsfit.core.paths import data_root
 from cevnsfit.core.version import installed_version
 from cevnsfit.report.tables import ResultTable, Sheet
 from cevnsfit.spec.yaml_source import read_yaml
-from cevnsfit.studies.validate import rows
+from cevnsfit.studies.validate import problems_at, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from cevnsfit.studies.germanium import PublishedCurve
     from cevnsfit.studies.validate import Check
 
-INDEX: Final = "index.md"
+_INDEX: Final = "index.md"
 _REST: Final = "independent.md"
 _MADE: Final = "Made by `cevnsfit validate --pages`: change what it is made from, and run that."
-_PROSE: Final = frozenset({"title", "label", "description", "references", "status"})
+_PROSE: Final = frozenset({"title", "label", "description", "references", "status", "latex"})
 _PROGRAM: Final = "Numbers of an independent program, computed from the same inputs."
 
 
 class Paper(BaseModel):
-    """A paper that numbers are compared with.
-
-    Attributes
-    ----------
-    name
-        What it is about, in a few words.
-    title, authors, journal, arxiv
-        Where it is found.
-    inputs
-        What our numbers are computed from: files, and folders of experiments, in the folder of the data.
-    text
-        What is to be known of the comparison.
-    """
+    """A paper that numbers are compared with, where it is found, and what is to be known of that; `inputs` are files and folders of the data."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -61,13 +50,7 @@ class Paper(BaseModel):
 
 
 def read_papers(folder: Path | None = None) -> dict[str, Paper]:
-    """Return the papers of papers.yaml by DOI, or "arXiv:" and the number; SpecError with all problems.
-
-    Parameters
-    ----------
-    folder
-        Where the file is; data/published by default.
-    """
+    """Return the papers of papers.yaml in a folder, data/published by default, by DOI, or "arXiv:" and the number; SpecError with all problems."""
     source = read_yaml((data_root() / "published" if folder is None else folder) / "papers.yaml")
     found: dict[str, Paper] = {}
     problems: list[Problem] = []
@@ -75,32 +58,19 @@ def read_papers(folder: Path | None = None) -> dict[str, Paper]:
         try:
             found[key] = Paper.model_validate(dict(entry))
         except ValidationError as error:
-            places = (("papers", key, *detail["loc"]) for detail in error.errors())
-            texts = (detail["msg"] for detail in error.errors())
-            problems += [
-                Problem(source.name, source.line(place), ".".join(map(str, place)), text) for place, text in zip(places, texts, strict=True)
-            ]
+            problems += problems_at(source, ("papers", key), error)
     if problems:
         raise SpecError(problems)
     return found
 
 
 def write_pages(checks: Sequence[Check], folder: Path) -> tuple[Path, ...]:
-    """Write the pages of all papers that have checks, and an index, and return their paths; pages of other papers stay as they are.
-
-    Parameters
-    ----------
-    checks
-        From `validate`, of some papers or of all.
-    folder
-        Created if needed.
-    """
+    """Write the pages of all papers that have checks, and an index, into a folder, which is made if needed, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, text in pages(checks).items():
-        paths.append(folder / name)
-        paths[-1].write_text(text, encoding="utf-8", newline="\n")
-    return tuple(paths)
+    texts = {folder / name: text for name, text in pages(checks).items()}
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return tuple(texts)
 
 
 def pages(checks: Sequence[Check]) -> dict[str, str]:
@@ -111,7 +81,7 @@ def pages(checks: Sequence[Check]) -> dict[str, str]:
     rest = [check for check in checks if check.paper is None]
     if rest:
         found[_REST] = _text(["# Numbers of no paper", _PROGRAM, *_comparison(rest), _MADE])
-    return {**found, INDEX: _text(_index({key: (papers[key], group) for key, group in groups.items() if group}, rest))}
+    return {**found, _INDEX: _text(_index({key: (papers[key], group) for key, group in groups.items() if group}, rest))}
 
 
 def file_name(key: str) -> str:
@@ -142,13 +112,13 @@ def _page(key: str, paper: Paper, checks: Sequence[Check]) -> Iterator[str]:
             yield from (f"## {heading}", text, *_comparison(chosen))
     for check in checks:
         if check.curve is not None:
-            yield f"## {check.title}: {check.quantity}"
-            yield from _curve(check)
-    digests = [row for name in (*paper.inputs, *_tables(checks)) for row in _digests(name)]
+            yield from _curve(check, check.curve)
+    curves = [check.curve.file for check in checks if check.curve is not None]
+    digests = dict(row for name in (*paper.inputs, *curves) for row in _digests(name))
     if digests:
         yield "## Inputs"
         yield "The SHA-256 of each table, and of the numbers in each description, begins with"
-        yield _table(("file", "digest"), digests)
+        yield _table(("file", "digest"), [*digests.items()])
     yield _MADE
 
 
@@ -164,14 +134,14 @@ def _comparison(checks: Sequence[Check]) -> Iterator[str]:
             yield f"**{check.title}: {check.quantity}** does not agree, because {' '.join(check.disagrees.split())}"
 
 
-def _curve(check: Check) -> Iterator[str]:
-    assert check.curve is not None
-    points = np.array(check.curve.points)
+def _curve(check: Check, curve: PublishedCurve) -> Iterator[str]:
+    points = np.array(curve.points)
     largest = np.max(np.abs(points[:, 1]))
     digits = max(4 - math.floor(math.log10(largest)), 0) if largest > 0.0 else 4
     cells = [(f"{x:.10g}", f"{published:.10g}", f"{ours:.{digits}f}") for x, published, ours in points]
-    yield f"From {check.source}. The difference that counts is {check.ours:.2g}."
-    yield _table((check.curve.columns[0], check.curve.columns[1], "cevnsfit"), cells)
+    yield f"## {check.title}: {check.quantity}"
+    yield f"Point by point, from {check.source}."
+    yield _table((*curve.columns, "cevnsfit"), cells)
 
 
 def _table(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
@@ -199,26 +169,20 @@ def _summary(checks: Sequence[Check]) -> str:
     return ", ".join([*parts, *([f"{curves} of them {'curves' if curves > 1 else 'a curve'}"] if curves else [])])
 
 
-def _tables(checks: Sequence[Check]) -> list[str]:
-    return [f"published/curves/{check.curve.file}" for check in checks if check.curve is not None]
-
-
 def _digests(name: str) -> Iterator[tuple[str, str]]:
     """Yield file and digest of what a name in the folder of the data stands for: a file, or those of a folder."""
     path = data_root() / name
     for file in sorted(path.iterdir()) if path.is_dir() else (path,):
-        content = json.dumps(_numbers(read_yaml(file).data), sort_keys=True).encode() if file.suffix == ".yaml" else file.read_bytes()
+        content = (
+            json.dumps(_numbers(read_yaml(file).data), sort_keys=True, default=str).encode()
+            if file.suffix == ".yaml"
+            else file.read_bytes()
+        )
         yield file.relative_to(data_root()).as_posix(), hashlib.sha256(content).hexdigest()[:16]
 
 
 def _numbers(value: Any) -> Any:
-    """Return what a description says without its prose, as plain values."""
+    """Return what a description says without its prose."""
     if isinstance(value, dict):
-        return {str(key): _numbers(part) for key, part in value.items() if key not in _PROSE}
-    return (
-        [_numbers(part) for part in value]
-        if isinstance(value, list)
-        else value
-        if isinstance(value, (int, float, type(None)))
-        else str(value)
-    )
+        return {key: _numbers(part) for key, part in value.items() if key not in _PROSE}
+    return [_numbers(part) for part in value] if isinstance(value, list) else value

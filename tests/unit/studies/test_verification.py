@@ -9,7 +9,7 @@ import pytest
 
 from cevnsfit.core.errors import SpecError
 from cevnsfit.studies import verification
-from cevnsfit.studies.germanium import Curve
+from cevnsfit.studies.germanium import PublishedCurve
 from cevnsfit.studies.validate import Check
 from cevnsfit.studies.verification import Paper, pages, read_papers, write_pages
 
@@ -80,14 +80,18 @@ def test_an_independent_program_has_a_table_of_its_own() -> None:
 
 
 def test_a_curve_is_rounded_to_what_its_largest_value_resolves() -> None:
-    text = page(replace(CHECK, curve=Curve("one.csv", ("x [1]", "y [1]"), ((1.0, 12.5, 12.4999999), (2.0, 0.0, 3e-7)))))
+    text = page(
+        replace(CHECK, curve=PublishedCurve("published/curves/one.csv", ("x [1]", "y [1]"), ((1.0, 12.5, 12.4999999), (2.0, 0.0, 3e-7))))
+    )
     assert "| 1 | 12.5 | 12.500 |" in text
     assert "| 2 | 0 | 0.000 |" in text
     assert "| published/curves/one.csv |" in text
 
 
 def test_a_curve_of_zeros_is_shown() -> None:
-    assert "| 1 | 0 | 0.0000 |" in page(replace(CHECK, curve=Curve("one.csv", ("x [1]", "y [1]"), ((1.0, 0.0, 0.0),))))
+    assert "| 1 | 0 | 0.0000 |" in page(
+        replace(CHECK, curve=PublishedCurve("published/curves/one.csv", ("x [1]", "y [1]"), ((1.0, 0.0, 0.0),)))
+    )
 
 
 def test_digests_change_with_numbers_and_not_with_prose(data: Path) -> None:
@@ -120,7 +124,7 @@ def test_bad_papers_are_named_with_their_lines(tmp_path: Path) -> None:
     )
     with pytest.raises(SpecError) as caught:
         read_papers(tmp_path)
-    assert [(problem.line, problem.field) for problem in caught.value.problems] == [(2, "papers.a.authors"), (7, "papers.b.journl")]
+    assert [(problem.line, problem.field) for problem in caught.value.problems] == [(2, "authors"), (7, "journl")]
 
 
 def test_papers_need_a_name_and_authors() -> None:
