@@ -175,7 +175,10 @@ def checks(found: Sequence[Check]) -> Parts:
     from cevnsfit.studies.validate import COLUMNS, rows
 
     yield Sheet("Against published numbers and independent computations", COLUMNS, rows(tuple(found)))
-    yield f"{sum(check.passed for check in found)} of {len(found)} checks agree within their tolerance"
+    agree, differ = (sum(check.verdict == verdict for check in found) for verdict in ("ok", "differs"))
+    yield f"{agree} of {len(found)} checks agree within their tolerance" + (
+        f"; {differ} are known not to, for reasons that --json has" if differ else ""
+    )
 
 
 # --- limits of others --------------------------------------------------------------------------------------------------------------
