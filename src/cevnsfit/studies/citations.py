@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, metadata
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.errors import KindError
-from cevnsfit.core.version import installed_version
+from cevnsfit.core.version import VERSION
 from cevnsfit.io.exports.bibtex import Entry, entries
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.setup import check_model
@@ -62,7 +62,7 @@ def _program() -> Entry:
         fields = {"author": about["Author"], "title": f"cevnsfit: {about['Summary']}"}
     except PackageNotFoundError:
         fields = {"title": "cevnsfit"}
-    return Entry("cevnsfit", "misc", {**fields, "note": f"version {installed_version()}"})
+    return Entry("cevnsfit", "misc", {**fields, "note": f"version {VERSION}"})
 
 
 def write_citations(what: object, path: Path) -> tuple[Path, ...]:

@@ -260,9 +260,9 @@ def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None, look: 
     bands = []
     for line in lines_of(several):
         numbers = [(one.at.get(name, 0.0), one.sensitivity.limit, one.sensitivity.bands, one.sensitivity.discovery) for one in line]
-        bands.append(LimitBand(line[0].about.label, *map(np.array, zip(*numbers, strict=True))))
+        bands.append(LimitBand(look.joined(line[0].about.experiments), *map(np.array, zip(*numbers, strict=True))))
     if not name:
         return expected_figure(bands, poi, discovery=DISCOVERY, notes=_comments(several), look=look, ax=ax)
     x, y = AxisLabel(name, _unit(several, name)), AxisLabel(poi, "1")
-    look = replace(look, title=look.name(several[0].about.model) if look.title is None else look.title)
+    look = look.titled(look.name(several[0].about.model))
     return forecast_figure(bands, x, y, discovery=DISCOVERY, notes=_comments(several), look=look, ax=ax)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import KindError, NoDataError
 from cevnsfit.core.extras import optional
-from cevnsfit.core.version import installed_version, package_versions
+from cevnsfit.core.version import VERSION, package_versions
 from cevnsfit.infer.intervals import levels_at
 from cevnsfit.io.layouts import POSTERIOR, SCAN, SUSY
 from cevnsfit.io.store import store_exists
@@ -130,7 +130,7 @@ def _page(
         "files": [],
         "provenance": provenance,
         "bibtex": "\n".join(dict.fromkeys(str(entry) for several in citations for entry in several)),
-        "made": f"Made by cevnsfit {installed_version()}.",
+        "made": f"Made by cevnsfit {VERSION}.",
     }
 
 
