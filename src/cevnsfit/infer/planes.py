@@ -170,6 +170,8 @@ class Projection:
         One standard deviation of what is expected, shape (nbins,), None where it is not known.
     fitted
         Whether it is that of a fit, and not that of what is known before one.
+    caveat
+        What is left out ("CEvNS only"), or an empty string.
     """
 
     experiment: str
@@ -181,6 +183,7 @@ class Projection:
     errors: NDArray[np.float64] | None = None
     uncertainty: NDArray[np.float64] | None = None
     fitted: bool = False
+    caveat: str = ""
 
     @property
     def total(self) -> NDArray[np.float64]:

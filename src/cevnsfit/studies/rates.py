@@ -121,6 +121,7 @@ class Rates(Histogram):
             errors=None if self.errors is None else self.errors.along(shape, place),
             uncertainty=None if self.spread is None else self.spread.along(shape, place),
             fitted=self.spread is not None and self.spread.fitted,
+            caveat=self.about.caveat,
         )
 
 
