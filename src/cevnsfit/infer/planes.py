@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
@@ -144,6 +145,13 @@ class Plane(Document):
         """Return the number of points without a valid minimum that could move a boundary."""
         far = self.nll2 - self.best["nll2"] > _NEAR
         return int(np.count_nonzero(~self.valid & ~far))
+
+    @property
+    def best_described(self) -> str:
+        """Return the best fit, and its -2 ln lambda beside that without new physics, in words."""
+        found = ", ".join(f"{one.name} = {self.best[one.name]:.6g}{'' if one.unit == '1' else f' {one.unit}'}" for one in self.axes)
+        reference = "" if math.isnan(self.reference_nll2) else f", {self.reference_nll2:z.4f} without new physics"
+        return f"best fit {found}, -2 ln lambda = {self.best['nll2']:z.4f}{reference}"
 
     def turned(self) -> Plane:
         """Return the same plane with its axes exchanged."""

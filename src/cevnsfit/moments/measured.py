@@ -61,6 +61,11 @@ class Deviation:
     error: float
     label: str = ""
 
+    @property
+    def title(self) -> str:
+        """Return what it is, in short."""
+        return f"$(g-2)_{_SYMBOLS[self.lepton]}$ within $2\\sigma$ (theory {self.predicted.partition('-')[2]})"
+
     def explains(self, contribution: NDArray[np.float64], sigmas: float) -> NDArray[np.bool_]:
         """Return where a contribution is within `sigmas` errors of the deviation; never for NaN."""
         return np.asarray(np.abs(contribution - self.value) <= sigmas * self.error)

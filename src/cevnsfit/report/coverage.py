@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.forecasts import caption
-from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, figure_of, new_figure, style
+from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, caption, figure_of, new_figure, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

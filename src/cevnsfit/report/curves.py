@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.infer.limit import is_open
-from cevnsfit.report.style import OVERLAYS, figure_of
+from cevnsfit.report.style import OVERLAYS, figure_of, legend_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.patheffects import AbstractPathEffect
     from numpy.typing import NDArray
 
     from cevnsfit.infer.limit import Limit
@@ -22,9 +23,6 @@ FILL: Final = 0.24
 """Opacity of regions and of bands."""
 
 _LIGHT: Final = 0.07
-_NARROW: Final = 4.0
-"""Inches; names are smaller on axes that are narrower, as in a column of a paper."""
-
 _SLOPE: Final = 12
 _STEEP: Final = 65.0
 _CURVE_STYLES: Final = ((0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 3)))
@@ -43,7 +41,8 @@ def draw_curves(ax: Axes, limits: Sequence[Limit]) -> list[Artist]:
     lines: list[Artist] = []
     for index, limit in enumerate(limits):
         colour, dashes = OVERLAYS[index % len(OVERLAYS)], _CURVE_STYLES[index % len(_CURVE_STYLES)]
-        lines += ax.plot(*limit.points.T, color=colour, linestyle=dashes, linewidth=1.4, zorder=3.5, label=limit.label)
+        effects = ticked(colour) if limit.kind == "band" and len(limit.pieces) == 1 else None
+        lines += ax.plot(*limit.points.T, color=colour, linestyle=dashes, zorder=3.5, label=limit.label, path_effects=effects)
         if limit.kind == "band" and len(limit.pieces) == 2:
             ax.fill(*np.concatenate([limit.pieces[0], limit.pieces[1][::-1]]).T, color=colour, alpha=FILL, linewidth=0, zorder=1.5)
         for piece in limit.pieces if limit.kind == "limit" else ():
@@ -53,12 +52,26 @@ def draw_curves(ax: Axes, limits: Sequence[Limit]) -> list[Artist]:
     return lines
 
 
+def ticked(colour: str, *, on_left: bool = False) -> list[AbstractPathEffect]:
+    """Return the effects of a line of which only one side is meant: short ticks below it, on the left of one that rises along its second axis."""
+    from matplotlib import rcParams
+    from matplotlib.patheffects import Normal, TickedStroke
+
+    spacing, width = 0.6 * legend_size(), 0.5 * rcParams["lines.linewidth"]
+    return [Normal(), TickedStroke(angle=135.0 if on_left else -135.0, spacing=spacing, length=0.7, linewidth=width, foreground=colour)]
+
+
 def name_curves(ax: Axes, limits: Sequence[Limit]) -> None:
-    """Write the name of each limit along its line, where the lines and names of the others are farthest."""
+    """Write the name of each limit along its line, where the lines and names of the others are farthest; names that are there are written anew."""
     from matplotlib.patheffects import withStroke
 
+    for text in [text for text in ax.texts if text.get_text() in {limit.label for limit in limits}]:
+        text.remove()
+    if not limits:
+        return
+    figure_of(ax).draw_without_rendering()
     box, dpi = ax.get_window_extent(), figure_of(ax).dpi
-    size, points = np.array([box.width, box.height]), 11.0 if box.width > _NARROW * dpi else 8.0
+    size, points = np.array([box.width, box.height]), min(legend_size(), max(7.0, 2.75 * box.width / dpi))
     character = 0.5 * points / 72.0 * dpi / box.width
     lines = [_dense(ax, limit) for limit in limits]
     inside = [np.flatnonzero(np.all((line >= 0.0) & (line <= 1.0), axis=1)) for line in lines]

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, axes_of_size, figure_of, new_figure, style, wrapped
+from cevnsfit.infer.limit import UNBOUNDED
+from cevnsfit.report.style import (
+    PALETTE,
+    SCREEN,
+    AxisLabel,
+    Look,
+    axes_of_size,
+    caption,
+    figure_of,
+    new_figure,
+    place_legend,
+    style,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +34,9 @@ if TYPE_CHECKING:
 
 _ALPHA: Final = (0.18, 0.30)
 """Opacity of the 95 % band and of the 68 % band on top of it."""
+
+CAVEAT: Final = "caveat: "
+"""How a note begins that belongs into the picture in any style."""
 
 BANDED: Final = 2
 """Lines in a what-if plot up to which each is drawn with its bands."""
@@ -52,16 +68,14 @@ class LimitBand:
 
 
 def draw_limit(ax: Axes, band: LimitBand, *, colour: str, filled: bool) -> list[Artist]:
-    """Draw a median limit, with its 68 % and 95 % bands when `filled`, and return the artists; the limits of `ax` must be set.
+    """Draw a median limit, with its 68 % and 95 % bands when `filled`, and return the artists.
 
-    A band that reaches values that are not excluded ends at the edge of the axes.
+    A band that reaches values that are not excluded leaves the axes.
     """
     artists: list[Artist] = list(
         ax.plot(band.x, _shown(band.limit), color=colour, linestyle="-" if filled else "--", zorder=4, label=f"{band.label}, median")
     )
-    if filled:
-        artists += draw_bands(ax, band.x, np.clip(band.bands, *ax.get_ylim()), colour=colour)
-    return artists
+    return [*artists, *draw_bands(ax, band.x, band.bands, colour=colour)] if filled else artists
 
 
 def draw_bands(ax: Axes, x: NDArray[np.float64], bands: NDArray[np.float64], *, colour: str) -> list[Artist]:
@@ -69,7 +83,9 @@ def draw_bands(ax: Axes, x: NDArray[np.float64], bands: NDArray[np.float64], *, 
     artists: list[Artist] = []
     for (low, high), alpha, text in zip(((0, 4), (1, 3)), _ALPHA, ("95 %", "68 %"), strict=True):
         label = f"{text} of results"
-        artists.append(ax.fill_between(x, bands[:, low], bands[:, high], color=colour, alpha=alpha, linewidth=0, zorder=2, label=label))
+        bottom, top = bands[:, low], np.where(np.isinf(bands[:, high]), UNBOUNDED, bands[:, high])
+        shown = np.isfinite(bottom) & np.isfinite(top)
+        artists.append(ax.fill_between(x, bottom, top, where=shown, color=colour, alpha=alpha, linewidth=0, zorder=2, label=label))
     return artists
 
 
@@ -94,7 +110,7 @@ def forecast_figure(
     discovery
         Significances of the discovery reach.
     notes
-        Lines printed below: data, method.
+        Lines of the caption: data, method, caveats.
     ax
         Axes to draw on, without the lines below; in a new figure by default.
 
@@ -106,9 +122,10 @@ def forecast_figure(
     if not bands:
         message = "a plot of expected limits needs at least one limit"
         raise AxisError(message)
+    bands = _named(bands, look)
     main = bands[-1]
     with style(look):
-        alone, ax = ax is None, axes_of_size(ax, 7.4, 6.0 + 0.25 * len(notes), look)
+        alone, ax = ax is None, axes_of_size(ax, 7.4, (6.0 if look.captioned else 5.4) + _room(notes, look), look)
         ax.set_ylim(*_reach(bands))
         ax.set_xscale("log")
         ax.set_yscale("log")
@@ -119,11 +136,25 @@ def forecast_figure(
             ax.plot(main.x, _shown(values), color="black", linestyle=dashes, zorder=3, label=rf"discovery at {sigma:g}$\,\sigma$")
         ax.set_xlabel(look.axis(*x))
         ax.set_ylabel(look.axis(*y))
-        if look.title is not None:
-            ax.set_title(look.title, loc="left")
-        ax.legend(loc="upper left")
-        caption(figure_of(ax), notes if alone else ())
+        _finish(ax, notes if alone else (), look)
     return figure_of(ax)
+
+
+def _named(bands: Sequence[LimitBand], look: Look) -> list[LimitBand]:
+    """Return limits under the labels of a look."""
+    return [replace(band, label=label) for band, label in zip(bands, look.labelled([band.label for band in bands]), strict=True)]
+
+
+def _room(notes: Sequence[str], look: Look) -> float:
+    """Return the height of lines below a figure, in inches."""
+    return 0.25 * len(notes) if look.captioned else 0.0
+
+
+def _finish(ax: Axes, notes: Sequence[str], look: Look) -> None:
+    """Give axes the title and ends that were asked for, a legend with the caveats among the notes, and the figure its caption."""
+    caption(figure_of(ax), notes, look)
+    look.finish(ax)
+    place_legend(ax, caveats=[note.removeprefix(CAVEAT) for note in notes if note.startswith(CAVEAT)], look=look)
 
 
 def expected_figure(
@@ -136,30 +167,31 @@ def expected_figure(
     ax: Axes | None = None,
 ) -> Figure:
     """Return expected limits at one place as bars, one below the other; the arguments are those of `forecast_figure`."""
+    from matplotlib import rcParams
     from matplotlib.ticker import FormatStrFormatter, LogLocator
 
-    rows = np.arange(len(bands))
+    rows, bands = np.arange(len(bands)), _named(bands, look)
     with style(look):
-        alone, ax = ax is None, axes_of_size(ax, 7.4, 2.4 + 0.8 * len(bands) + 0.25 * len(notes), look)
+        alone, ax = ax is None, axes_of_size(ax, 7.4, 2.0 + 0.8 * len(bands) + _room(notes, look), look)
         ax.set_xscale("log")
         ax.set_xlim(*_reach(bands))
-        ends = np.clip([band.bands[0] for band in bands], *ax.get_xlim())
+        ends = np.array([band.bands[0] for band in bands])
+        ends = np.where(np.isinf(ends), UNBOUNDED, ends)
         for (low, high), alpha, text in zip(((0, 4), (1, 3)), _ALPHA, ("95 %", "68 %"), strict=True):
-            ax.barh(
-                rows, ends[:, high] - ends[:, low], left=ends[:, low], height=0.6, color=PALETTE[0], alpha=alpha, label=f"{text} of results"
-            )
-        ax.plot([band.limit[0] for band in bands], rows, "|", color=PALETTE[0], markersize=22, label="median")
+            looks: dict[str, Any] = {"height": 0.6, "color": PALETTE[0], "alpha": alpha, "label": f"{text} of results"}
+            ax.barh(rows, ends[:, high] - ends[:, low], left=ends[:, low], **looks)
+        ax.plot([band.limit[0] for band in bands], rows, "|", color=PALETTE[0], markersize=4 * rcParams["lines.markersize"], label="median")
         for place, (sigma, marker) in enumerate(zip(discovery, "ox", strict=False)):
             found = [band.others[0, place] for band in bands]
             ax.plot(found, rows, marker, color="black", linestyle="none", label=rf"discovery at {sigma:g}$\,\sigma$")
-        ax.set_yticks(rows, [wrapped(band.label) for band in bands])
-        ax.set_ylim(len(bands) - 0.5, -1.2)
+        ax.set_yticks(rows, [wrapped(band.label, 22) for band in bands])
+        ax.tick_params(axis="y", which="minor", length=0)
+        ax.set_ylim(len(bands) - 0.5, -0.5)
         ax.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
         for form in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
             form(FormatStrFormatter("%g"))
         ax.set_xlabel(look.axis(poi, "1"))
-        ax.legend(loc="upper left", ncols=3, fontsize=8, markerscale=0.4)
-        caption(figure_of(ax), notes if alone else ())
+        _finish(ax, notes if alone else (), look)
     return figure_of(ax)
 
 
@@ -186,7 +218,7 @@ def whatif_figure(
     scale
         Of the field, "linear" or "log".
     notes
-        Lines printed below.
+        Lines of the caption.
 
     Raises
     ------
@@ -196,18 +228,17 @@ def whatif_figure(
     if not lines:
         message = "a what-if plot needs at least one line"
         raise AxisError(message)
-    path, unit = field
     with style(look):
-        figure = new_figure(7.4, 6.6 + 0.25 * len(notes), look)
+        figure = new_figure(7.4, (6.6 if look.captioned else 6.0) + _room(notes, look), look)
         ax, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, 1.0])
         ax.set_ylim(*_reach(lines, 0.7, 1.4))
+        lines = _named(lines, look)
         for rank, line in enumerate(lines):
             colour = PALETTE[rank % len(PALETTE)]
-            before = f"{line.label}: " if line.label else ""
             if len(lines) <= BANDED:
-                draw_bands(ax, line.x, np.clip(line.bands, *ax.get_ylim()), colour=colour)
-            ax.plot(line.x, _shown(line.limit), color=colour, label=f"{before}all systematics")
-            ax.plot(line.x, _shown(line.others[:, 0]), color=colour, linestyle="--", label=f"{before}statistical errors alone")
+                draw_bands(ax, line.x, line.bands, colour=colour)
+            ax.plot(line.x, _shown(line.limit), color=colour)
+            ax.plot(line.x, _shown(line.others[:, 0]), color=colour, linestyle="--")
             with np.errstate(invalid="ignore"):
                 below.plot(line.x, _shown(line.limit / line.others[:, 0]), color=colour)
         ax.set_yscale("log")
@@ -215,18 +246,20 @@ def whatif_figure(
         below.axhline(1.0, color="0.5", linewidth=0.8, zorder=0)
         ax.set_ylabel(f"limit on {look.name(poi)}")
         below.set_ylabel("ratio")
-        below.set_xlabel(path if unit == "1" else f"{path} [{unit}]")
-        ax.legend(loc="best")
-        caption(figure, notes)
+        below.set_xlabel(look.axis(*field))
+        _name_lines(ax, lines)
+        _finish(ax, notes, look)
     return figure
+
+
+def _name_lines(ax: Axes, lines: Sequence[LimitBand]) -> None:
+    """Give the legend of a what-if plot a line for each setting, by its colour, and what solid and dashed lines are."""
+    settings = [(line.label, PALETTE[rank % len(PALETTE)], "-") for rank, line in enumerate(lines) if line.label]
+    colour = "black" if settings else PALETTE[0]
+    for label, shown, dashes in (*settings, ("all systematics", colour, "-"), ("statistical errors alone", colour, "--")):
+        ax.plot([], [], color=shown, linestyle=dashes, label=label)
 
 
 def _shown(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return values with gaps where they are not finite."""
     return np.where(np.isfinite(values), values, np.nan)
-
-
-def caption(figure: Figure, notes: Sequence[str]) -> None:
-    """Print lines below a figure."""
-    if notes:
-        figure.supxlabel("\n".join(wrapped(note, 110) for note in notes), fontsize=9, x=0.02, ha="left", color="0.3")

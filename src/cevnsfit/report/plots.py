@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.curves import FILL, draw_curves, name_curves
-from cevnsfit.report.style import BAND, PALETTE, SCREEN, SIGNAL, Look, figure_of, line_style, new_figure, style, wrapped
-from cevnsfit.report.zoom import narrow_window
+from cevnsfit.report.curves import FILL, draw_curves, name_curves, ticked
+from cevnsfit.report.style import (
+    BAND,
+    PALETTE,
+    SCREEN,
+    SIGNAL,
+    Look,
+    axes_of_size,
+    caption,
+    figure_of,
+    line_style,
+    new_figure,
+    place_legend,
+    style,
+    wrapped,
+)
+from cevnsfit.report.zoom import narrow_window, position, value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +41,12 @@ if TYPE_CHECKING:
 
     Entry = tuple[Plane, Sequence[Region], str]
 
+_MARGIN: Final = 0.15
+"""Room below and above what is drawn, in units of the axis of the whole grid."""
+
+_SAME: Final = 1e-3
+"""Difference of -2 ln lambda at which a best fit is no better than no new physics."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Band:
@@ -37,11 +57,13 @@ class Band:
     x
         Values of the first parameter, shape (n,).
     low, high
-        Ends of the band in the second parameter, shape (n,); 0 for a band without lower end.
+        Ends of the band in the second parameter, shape (n,); 0 where every smaller value is in the band.
     label
-        What it is and its reference (experiment and theory): it is printed.
+        What it is.
     upright
         Whether `x` are values of the second parameter, and the band is one in the first.
+    source
+        Its reference (experiment and theory), for the caption.
     """
 
     x: NDArray[np.float64]
@@ -49,6 +71,12 @@ class Band:
     high: NDArray[np.float64]
     label: str
     upright: bool = False
+    source: str = ""
+
+    @property
+    def one_sided(self) -> bool:
+        """Return whether the band has no lower end."""
+        return not np.any(self.low > 0.0)
 
 
 def draw_exclusion(ax: Axes, plane: Plane, regions: Sequence[Region], *, colour: str, label: str, filled: bool) -> list[Artist]:
@@ -68,12 +96,14 @@ def draw_exclusion(ax: Axes, plane: Plane, regions: Sequence[Region], *, colour:
     filled
         Whether the excluded regions are filled lightly, the more so the higher the confidence level.
     """
+    from matplotlib import rcParams
+
     _frame(ax, plane)
     artists: list[Artist] = []
     for region in sorted(regions, key=lambda each: each.cl):
         if filled:
             artists += _fills(ax, region, colour)
-        width = 0.8 if filled else 1.0
+        width = (0.6 if filled else 0.7) * rcParams["lines.linewidth"]
         for branch in region.branches:
             artists += ax.plot(*branch.T, color=colour, linestyle=line_style(region.cl), linewidth=width, zorder=3 if filled else 4)
     if artists:
@@ -82,31 +112,34 @@ def draw_exclusion(ax: Axes, plane: Plane, regions: Sequence[Region], *, colour:
 
 
 def draw_band(ax: Axes, band: Band, *, colour: str) -> list[Artist]:
-    """Draw a band between two curves and return the artist.
-
-    Parameters
-    ----------
-    ax
-        Axes to draw on, limits set; a lower end of 0 reaches their edge.
-    band, colour
-        The band and its colour.
-    """
-    limits, scale = (ax.get_xlim(), ax.get_xscale()) if band.upright else (ax.get_ylim(), ax.get_yscale())
-    bottom = np.fmax(band.low, min(limits)) if scale == "log" else band.low
-    shown = np.isfinite(band.high) & (band.high > bottom)
+    """Draw a band between two curves and return the artist; one without lower end is a line, with ticks on the side that it allows."""
+    x, low, high = band.x, band.low, np.where(np.isfinite(band.high), band.high, np.nan)
+    if band.one_sided:
+        side, ends = ("left of", (high, x)) if band.upright else ("below", (x, high))
+        ticks = ticked(colour, on_left=band.upright)
+        return list(ax.plot(*ends, color=colour, path_effects=ticks, zorder=2.5, label=f"{band.label}: {side} this line"))
     fill = ax.fill_betweenx if band.upright else ax.fill_between
-    ends = (band.x, bottom, np.where(shown, band.high, bottom))
-    return [fill(*ends, where=shown, color=colour, alpha=0.45, linewidth=0, zorder=2.5, label=band.label)]
+    return [fill(x, low, high, where=np.isfinite(high), color=colour, alpha=0.45, linewidth=0, zorder=2.5, label=band.label)]
+
+
+def without_signal(plane: Plane) -> bool:
+    """Return whether the best fit is that without new physics: no coupling, so that a mass means nothing."""
+    vanishes = any(plane.best.get(axis.name) == 0.0 or (axis.scale == "log" and _inside(plane, axis)[1] < 0) for axis in plane.axes)
+    return vanishes and plane.best["nll2"] > plane.reference_nll2 - _SAME
 
 
 def draw_best_fit(ax: Axes, plane: Plane, *, colour: str) -> list[Artist]:
-    """Mark the best fit with a star, or with an arrow head at the edge when it lies outside the plane; return the artist."""
-    if plane.x.name not in plane.best or plane.y.name not in plane.best:
+    """Mark the best fit with a star, or with an arrow head at the edge when it lies outside the plane; return the artist.
+
+    One without new physics has no place in a plane.
+    """
+    from matplotlib import rcParams
+
+    if plane.x.name not in plane.best or plane.y.name not in plane.best or without_signal(plane):
         return []
-    point = (plane.best[plane.x.name], plane.best[plane.y.name])
-    (x, x_side), (y, y_side) = _inside(point[0], plane.x), _inside(point[1], plane.y)
+    (x, x_side), (y, y_side) = _inside(plane, plane.x), _inside(plane, plane.y)
     marker = {-1: "v", 1: "^"}.get(y_side, {-1: "<", 1: ">"}.get(x_side, "*"))
-    size = 13 if marker == "*" else 9
+    size = (2.6 if marker == "*" else 1.8) * rcParams["lines.markersize"]
     return list(
         ax.plot([x], [y], marker, color=colour, markersize=size, markeredgecolor="white", markeredgewidth=0.8, zorder=6, clip_on=False)
     )
@@ -134,12 +167,14 @@ def exclusion_figure(
         How the thresholds were found; it is printed.
     notes
         Further lines to print: Lagrangian, choices, references.
+    look
+        On a screen the legend lies beside the plane and a caption below; elsewhere the legend lies inside, and names beside curves are not repeated.
     ax
-        Axes to draw on, with the caveats and a legend inside, in which curves with their names beside them are not repeated; in a new figure by default.
+        Axes to draw on, with the legend inside; in a new figure by default.
 
     Returns
     -------
-    The figure; an allowed band too narrow to be seen well in the plane is shown magnified beside it, for its result alone.
+    The figure; on a screen an allowed band too narrow to be seen well in the plane is shown magnified beside it, for its result alone.
 
     Raises
     ------
@@ -147,28 +182,42 @@ def exclusion_figure(
         If there is no entry, or the planes differ in their parameters.
     """
     _check(entries)
-    results = _styled(entries)
-    if ax is not None:
-        with style(look):
-            named = {limit.label for limit in curves}
-            handles = [handle for handle in _draw_labelled(ax, results, band, curves, look) if handle.get_label() not in named]
-            caveats = "\n".join(dict.fromkeys(wrapped(plane.caveat) for plane, _, _ in entries if plane.caveat))
-            ax.legend(handles=handles, title=caveats if caveats else None, fontsize=9, title_fontproperties={"size": 9, "weight": "bold"})
-        return figure_of(ax)
+    results = _styled(entries, look)
+    lines = _information([result.entry for result in results], method, look, notes)
     with style(look):
-        figure = new_figure(9.8, 5.9, look)
-        left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2.35, 1.0])[0]
-        ax = left.add_subplot()
-        handles = _draw_labelled(ax, results, band, curves, look)
-        beside = _draw_legend(right, handles)
-        below = _draw_caption(figure, [*_information(entries, method, look), *notes], [plane.caveat for plane, _, _ in entries])
-        plot = max(5.4, beside + 3.5)
-        figure.set_size_inches(9.8, plot + below)
-        for result, window in _windows(results)[:1]:
-            top = max(beside + 0.8, plot - 3.3)
-            inset = right.add_subplot(right.add_gridspec(2, 1, height_ratios=[top, plot - top])[1, 0])
-            _draw_plane(inset, [replace(result, filled=True)], band, curves)
-            _zoom(ax, inset, window, result.entry[2])
+        if ax is None and look.captioned:
+            return _beside(results, band, curves, lines, look)
+        alone = ax is None
+        ax = axes_of_size(ax, 6.4, 4.9 if look.style == "paper" and look.columns == 1 else 3.7, look)
+        named = {limit.label for limit in curves}
+        handles = [handle for handle in _draw_labelled(ax, results, band, curves, look) if handle.get_label() not in named]
+        place_legend(ax, handles, caveats=[plane.caveat for plane, _, _ in entries], look=look)
+        if alone:
+            if ax.get_legend() is None:
+                name_curves(ax, curves)
+            sources = [f"{limit.label}: {', '.join(text for text in (limit.level, limit.source) if text)}" for limit in curves]
+            best = [f"{label}: {plane.best_described}" for plane, _, label in (result.entry for result in results)]
+            caveats = [plane.caveat for plane, _, _ in entries if plane.caveat]
+            caption(figure_of(ax), [*dict.fromkeys(caveats), *lines, *([] if band is None else [band.source]), *best, *sources], look)
+    return figure_of(ax)
+
+
+def _beside(results: Sequence[_Styled], band: Band | None, curves: Sequence[Limit], lines: Sequence[str], look: Look) -> Figure:
+    """Return the plane with its legend and a magnified view beside it, and with its caption below."""
+    figure = new_figure(9.8, 5.9, look)
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2.35, 1.0])[0]
+    ax = left.add_subplot()
+    handles = _draw_labelled(ax, results, band, curves, look)
+    beside = _draw_legend(right, handles)
+    sources = [] if band is None or not band.source else [band.source]
+    below = _draw_caption(figure, [*map(look.name, lines), *sources], [result.entry[0].caveat for result in results])
+    plot = max(5.4, beside + 3.5)
+    figure.set_size_inches(9.8, plot + below)
+    for result, window in _windows(results)[:1]:
+        top = max(beside + 0.8, plot - 3.3)
+        inset = right.add_subplot(right.add_gridspec(2, 1, height_ratios=[top, plot - top])[1, 0])
+        _draw_plane(inset, [replace(result, filled=True)], band, curves, look)
+        _zoom(ax, inset, window, result.entry[2])
     return figure
 
 
@@ -190,15 +239,17 @@ class _Styled:
     filled: bool
 
 
-def _styled(entries: Sequence[Entry]) -> list[_Styled]:
-    """Return the results, the filled one first; each takes the next colour of the palette."""
+def _styled(entries: Sequence[Entry], look: Look) -> list[_Styled]:
+    """Return the results under their labels, the filled one first; each takes the next colour of the palette."""
+    labels = look.labelled([label for _, _, label in entries])
+    entries = [(plane, regions, label) for (plane, regions, _), label in zip(entries, labels, strict=True)]
     combined = [index for index, (plane, _, _) in enumerate(entries) if len(entries) == 1 or len(plane.experiments) > 1]
     filled = [index in combined[-1:] for index in range(len(entries))]
     order = sorted(range(len(entries)), key=lambda index: not filled[index])
     return [_Styled(entries[index], PALETTE[rank % len(PALETTE)], filled[index]) for rank, index in enumerate(order)]
 
 
-def _draw_result(ax: Axes, result: _Styled) -> Artist:
+def _draw_result(ax: Axes, result: _Styled, look: Look) -> Artist:
     """Draw one result and return its handle for the legend."""
     from matplotlib.colors import to_rgba
     from matplotlib.lines import Line2D
@@ -206,13 +257,14 @@ def _draw_result(ax: Axes, result: _Styled) -> Artist:
 
     (plane, regions, label), colour = result.entry, result.colour
     draw_exclusion(ax, plane, regions, colour=colour, label=label, filled=result.filled)
-    draw_best_fit(ax, plane, colour=colour)
+    if look.best_fit:
+        draw_best_fit(ax, plane, colour=colour)
     points = np.argwhere(~plane.valid)
     ax.plot(plane.x.values[points[:, 0]], plane.y.values[points[:, 1]], "x", color=colour, markersize=2.5, markeredgewidth=0.6, zorder=2)
     text = f"{label}{_extent(regions, filled=result.filled)}"
     if result.filled:
         return Patch(facecolor=to_rgba(colour, 1.5 * FILL), edgecolor=colour, linewidth=0.8, label=text)
-    return Line2D([], [], color=colour, linewidth=1.4, label=text)
+    return Line2D([], [], color=colour, label=text)
 
 
 def _extent(regions: Sequence[Region], *, filled: bool) -> str:
@@ -228,39 +280,68 @@ def _level_handles(entries: Sequence[Entry]) -> list[Artist]:
     from matplotlib.lines import Line2D
 
     levels = sorted({region.cl for _, regions, _ in entries for region in regions})
-    return [Line2D([], [], color="black", linestyle=line_style(cl), linewidth=1.2, label=f"{100 * cl:g} % CL") for cl in levels]
+    return [Line2D([], [], color="black", linestyle=line_style(cl), label=f"{100 * cl:g} % CL") for cl in levels]
 
 
 def _best_handles(entries: Sequence[Entry]) -> list[Artist]:
+    from matplotlib import rcParams
     from matplotlib.lines import Line2D
 
-    shown = [plane for plane, _, _ in entries if plane.x.name in plane.best and plane.y.name in plane.best]
-    sides = [abs(_inside(p.best[p.x.name], p.x)[1]) + abs(_inside(p.best[p.y.name], p.y)[1]) for p in shown]
-    kinds = [("*", 12, "best fit", 0 in sides), ("v", 8, "best fit beyond the axis", any(sides))]
-    return [Line2D([], [], color="0.25", marker=m, markersize=s, linestyle="none", label=text) for m, s, text, used in kinds if used]
+    shown = [(plane, label) for plane, _, label in entries if plane.x.name in plane.best and plane.y.name in plane.best]
+    free = [label for plane, label in shown if without_signal(plane)]
+    beyond = [_inside(plane, plane.y)[1] != 0 for plane, label in shown if label not in free]
+    which = f" of {', '.join(free)}" if len(free) < len(entries) else ""
+    kinds = [("*", 2.4, "best fit", False in beyond), ("v", 1.6, "best fit beyond the axis", True in beyond)]
+    kinds.append(("", 0.0, f"best fit{which}: no new physics", bool(free)))
+    unit = rcParams["lines.markersize"]
+    return [
+        Line2D([], [], color="0.25", marker=mark, markersize=size * unit, linestyle="none", label=text)
+        for mark, size, text, used in kinds
+        if used
+    ]
 
 
-def _draw_plane(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Limit]) -> list[Artist]:
+def _draw_plane(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Limit], look: Look) -> list[Artist]:
     """Draw everything that lies in the plane and return the handles for the legend."""
     entries = [result.entry for result in results]
-    handles = [_draw_result(ax, result) for result in results]
+    handles = [_draw_result(ax, result, look) for result in results]
     _frame(ax, entries[0][0])
     extra = draw_curves(ax, curves)
     if band is not None:
         extra += draw_band(ax, band, colour=BAND)
     _frame(ax, entries[0][0])
-    return [*handles, *_level_handles(entries), *extra, *_best_handles(entries)]
+    return [*handles, *_level_handles(entries), *extra, *(_best_handles(entries) if look.best_fit else [])]
 
 
 def _draw_labelled(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Limit], look: Look) -> list[Artist]:
     """Draw everything that lies in the plane with labels and title and return the handles for the legend."""
-    handles, plane = _draw_plane(ax, results, band, curves), results[0].entry[0]
-    name_curves(ax, curves)
+    handles, plane = _draw_plane(ax, results, band, curves, look), results[0].entry[0]
     ax.set_xlabel(look.axis(plane.x.name, plane.x.unit))
     ax.set_ylabel(look.axis(plane.y.name, plane.y.unit))
-    if look.title is not None:
-        ax.set_title(look.title, loc="left")
-    return handles
+    ax.set_ylim(*_reach(ax, results))
+    look.finish(ax)
+    name_curves(ax, curves)
+    return [handle for handle in handles if handle.axes is None or _is_seen(ax, handle)]
+
+
+def _is_seen(ax: Axes, artist: Artist) -> bool:
+    """Return whether a line, or a band, has a part in the view."""
+    paths = artist.get_paths() if hasattr(artist, "get_paths") else [artist.get_path()]  # type: ignore[attr-defined]
+    return any(ax.transData.transform_path(path).intersects_bbox(ax.bbox) for path in paths)
+
+
+def _reach(ax: Axes, results: Sequence[_Styled]) -> tuple[float, float]:
+    """Return the ends of the second axis: those of the lines and marks in the plane with a margin, within the grid; the grid where a result has no line."""
+    axis, places = results[0].entry[0].y, [np.empty(0)]
+    if any(not region.branches for result in results for region in result.entry[1]):
+        return value(np.array([0.0, 1.0]), axis)
+    left, right = sorted(ax.get_xlim())
+    for line in ax.lines:
+        x, y = np.asarray(line.get_xydata()).T
+        found = position(y[(x >= left) & (x <= right) & ~np.isnan(y)], axis)
+        places.append(found[(found >= 0.0) & (found <= 1.0)])
+    shown = np.concatenate(places)
+    return value(np.clip([shown.min(initial=1.0) - _MARGIN, shown.max(initial=0.0) + _MARGIN], 0.0, 1.0), axis)
 
 
 def _windows(results: Sequence[_Styled]) -> list[tuple[_Styled, Window]]:
@@ -276,8 +357,8 @@ def _zoom(ax: Axes, inset: Axes, window: Window, label: str) -> None:
     low, high, bottom, top = window
     inset.set_xlim(low, high)
     inset.set_ylim(bottom, top)
-    inset.set_title(f"narrow allowed band\n{wrapped(label, 34)}", fontsize=11)
-    inset.tick_params(labelsize=10)
+    inset.set_title(f"narrow allowed band\n{wrapped(label, 34)}", fontsize="small")
+    inset.tick_params(labelsize="small")
     for axis in (inset.xaxis, inset.yaxis):
         axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         axis.set_major_formatter(FormatStrFormatter("%g"))
@@ -289,20 +370,20 @@ def _zoom(ax: Axes, inset: Axes, window: Window, label: str) -> None:
 
 def _draw_legend(part: SubFigure, handles: Sequence[Artist]) -> float:
     """Draw the legend in the upper corner and return the height that it needs, in inches."""
-    labels = [wrapped(str(handle.get_label())) for handle in handles]
+    labels = [wrapped(str(handle.get_label()), 27) for handle in handles]
     part.legend(list(handles), labels, loc="upper left", labelspacing=0.6)
     return 0.3 + 0.25 * sum(label.count("\n") + 1 for label in labels)
 
 
-def _information(entries: Sequence[Entry], method: str, look: Look) -> list[str]:
-    """Return what a reader must know of the results: model, method, thresholds, failures."""
+def _information(entries: Sequence[Entry], method: str, look: Look, notes: Sequence[str]) -> list[str]:
+    """Return what a reader must know of the results: model, method, thresholds, failures, and further notes."""
     models = dict.fromkeys(look.name(plane.model) for plane, _, _ in entries)
     levels = sorted({(region.cl, region.dof, region.threshold) for _, regions, _ in entries for region in regions})
     thresholds = ", ".join(rf"{threshold:.2f} ({100 * cl:g} % CL, {dof} dof)" for cl, dof, threshold in levels if np.isfinite(threshold))
     found = rf"$-2\,\Delta\,\ln\lambda$ = {thresholds}" if thresholds else ", ".join(f"{100 * cl:g} % CL" for cl, _, _ in levels)
     failed = sum(int(np.count_nonzero(~plane.valid)) for plane, _, _ in entries)
     failures = [f"Crosses: {failed} points without a valid minimum"] if failed else []
-    return [rf"{', '.join(models)}; {method}; {found}", *failures]
+    return [rf"{', '.join(models)}; {method}; {found}", *failures, *notes]
 
 
 def _draw_caption(figure: Figure, lines: Sequence[str], caveats: Sequence[str]) -> float:
@@ -314,9 +395,9 @@ def _draw_caption(figure: Figure, lines: Sequence[str], caveats: Sequence[str]) 
     blanks = [Line2D([], [], linestyle="none") for _ in texts]
     printed = [wrapped(text, 120) for text in texts]
     spaces = {"handlelength": 0.0, "handletextpad": 0.0, "labelspacing": 0.3, "borderpad": 0.0}
-    legend = figure.legend(blanks, printed, loc="outside lower left", fontsize=11, **spaces)
+    legend = figure.legend(blanks, printed, loc="outside lower left", fontsize="small", **spaces)
     for text in legend.get_texts()[: len(warnings)]:
-        text.set(color=SIGNAL, fontweight="bold", fontsize=13)
+        text.set(color=SIGNAL, fontweight="bold", fontsize="medium")
     return 0.1 + 0.23 * sum(text.count("\n") + 1 for text in printed)
 
 
@@ -328,10 +409,10 @@ def _frame(ax: Axes, plane: Plane) -> None:
     ax.set_ylim(plane.y.values[0], plane.y.values[-1])
 
 
-def _inside(value: float, axis: PlaneAxis) -> tuple[float, int]:
-    """Return the value moved to the nearer end of the axis where it lies outside, and the side (-1, 0, 1) on which it lies."""
-    low, high = float(axis.values[0]), float(axis.values[-1])
-    return min(max(value, low), high), int(value > high) - int(value < low)
+def _inside(plane: Plane, axis: PlaneAxis) -> tuple[float, int]:
+    """Return the best fit moved to the nearer end of an axis where it lies outside, and the side (-1, 0, 1) on which it lies."""
+    best, low, high = plane.best[axis.name], float(axis.values[0]), float(axis.values[-1])
+    return min(max(best, low), high), int(best > high) - int(best < low)
 
 
 def _fills(ax: Axes, region: Region, colour: str) -> list[Artist]:

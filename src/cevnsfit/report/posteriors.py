@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.report.forecasts import caption
-from cevnsfit.report.style import PALETTE, SCREEN, Look, axes_of_size, figure_of, style
+from cevnsfit.report.style import PALETTE, SCREEN, Look, axes_of_size, caption, figure_of, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

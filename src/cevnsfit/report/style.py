@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 from contextlib import contextmanager
@@ -11,13 +12,15 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
-from cevnsfit.core.errors import KindError
+from cevnsfit.core.errors import CevnsfitError, KindError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
     from cevnsfit.core.documents import About
 
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 
 Style = Literal["screen", "paper", "talk"]
 
+FORMATS: Final = ("png", "pdf", "svg", "pgf")
+"""Formats of pictures."""
+
+_DATELESS: Final[Mapping[str, Mapping[str, None]]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 _COLUMNS: Final = (3.4, 7.0)
 _SLIDE: Final = 10.0
 _ONE_COLUMN: Final = 8.0
@@ -100,13 +107,15 @@ class Look:
         Ends of the axes; by default they follow from what is drawn.
     best_fit
         Whether best fits are marked.
+    formats
+        Formats in which files are written, in the place of that of their name.
     printed
         Symbols and names in print, by what they are called elsewhere; those of a result (`core.documents.About.printed`) are added by `naming`.
 
     Raises
     ------
     KindError
-        If the style is unknown, or there are more than two columns.
+        If the style or a format is unknown, there are more than two columns, or an axis has no two different, finite ends.
     """
 
     style: Style = "screen"
@@ -116,6 +125,7 @@ class Look:
     xlim: tuple[float, float] | None = None
     ylim: tuple[float, float] | None = None
     best_fit: bool = True
+    formats: tuple[str, ...] = ()
     printed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -125,6 +135,14 @@ class Look:
         if self.columns not in {1, 2}:
             message = f"a paper has 1 or 2 columns, not {self.columns!r}"
             raise KindError(message)
+        unknown = sorted({*self.formats} - {*FORMATS})
+        if unknown:
+            message = f"a format is one of {', '.join(FORMATS)}, not {', '.join(unknown)}"
+            raise KindError(message)
+        for name, ends in (("xlim", self.xlim), ("ylim", self.ylim)):
+            if ends is not None and (len(ends) != 2 or not all(map(math.isfinite, ends)) or ends[0] == ends[1]):
+                message = f"{name} is two different numbers, the ends of an axis, not {ends!r}"
+                raise KindError(message)
 
     def naming(self, *abouts: About) -> Look:
         """Return this look with the symbols and names that belong to results."""
@@ -135,6 +153,37 @@ class Look:
         owner, _, own = name.rpartition(".")
         known = f"{self.printed[owner]}: {own.replace('_', ' ')}" if owner in self.printed else name
         return self.printed.get(name, SYMBOLS.get(name, known))
+
+    def joined(self, names: Sequence[str]) -> str:
+        """Return how names in a combination are printed, joined with " + "."""
+        return " + ".join(map(self.name, names))
+
+    def labelled(self, names: Sequence[str]) -> list[str]:
+        """Return the labels of what is drawn: `labels`, and where there is none what is called by its name.
+
+        Raises
+        ------
+        KindError
+            If there are more labels than names.
+        """
+        if len(self.labels) > len(names):
+            message = f"{len(self.labels)} labels, but {len(names)} to name: {', '.join(names)}"
+            raise KindError(message)
+        return [*self.labels, *names[len(self.labels) :]]
+
+    def titled(self, title: str | None) -> Look:
+        """Return this look with a title where it has none of its own; a paper has none but that."""
+        return self if self.style == "paper" or self.title is not None else replace(self, title=title)
+
+    def finish(self, ax: Axes) -> None:
+        """Give axes the title and the ends that were asked for."""
+        if self.title is not None:
+            ax.set_title(self.title, loc="left", wrap=True)
+        for name, ends, scale in (("xlim", self.xlim, ax.get_xscale()), ("ylim", self.ylim, ax.get_yscale())):
+            if ends is not None and scale == "log" and min(ends) <= 0.0:
+                message = f"{name} {ends[0]:g}:{ends[1]:g}: the axis is logarithmic, and its ends are positive"
+                raise CevnsfitError(message)
+        ax.set(**{name: ends for name, ends in (("xlim", self.xlim), ("ylim", self.ylim)) if ends is not None})
 
     def axis(self, name: str, unit: str) -> str:
         """Return the label of a parameter or an axis with its unit in brackets.
@@ -219,17 +268,104 @@ def figure_of(ax: Axes) -> Figure:
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write `figure` to `path` (png, pdf, svg, by its suffix), make the folder where it is missing, and return the path.
+    """Write `figure` to `path`, of one of `FORMATS` by its suffix, make the folder where it is missing, and return the path.
 
-    The caption of a figure that does not show it, which is its label, is written beside it with the suffix .txt.
+    The same figure is the same bytes. The caption of a figure that does not show it, which is its label, is written beside it with the suffix .txt.
+
+    Raises
+    ------
+    CevnsfitError
+        If the format needs a LaTeX that is not installed.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with style():
-        figure.savefig(target)
+        try:
+            figure.savefig(target, metadata=dict(_DATELESS.get(target.suffix, {})))
+        except RuntimeError as error:
+            if target.suffix != ".pgf":
+                raise
+            message = f"{target}: pgf needs LaTeX (pdflatex with the packages pgf and lmodern); without it write a pdf ({str(error).splitlines()[0]})"
+            raise CevnsfitError(message) from None
     if figure.get_label():
         target.with_suffix(".txt").write_text(f"{figure.get_label()}\n", encoding="utf-8")
     return target
+
+
+def save_figures(figure: Figure, path: Path, look: Look) -> list[Path]:
+    """Write `figure` in the formats of a look beside each other, that of `path` without any, and return all files, the caption last."""
+    paths = [save_figure(figure, path.with_suffix(f".{name}")) for name in (look.formats if look.formats else (path.suffix[1:],))]
+    return [*paths, *([path.with_suffix(".txt")] if figure.get_label() else [])]
+
+
+def legend_size() -> float:
+    """Return the size of the letters of legends in points, that of small texts in axes."""
+    from matplotlib import rcParams
+    from matplotlib.font_manager import FontProperties
+
+    return float(FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points())
+
+
+def caption(figure: Figure, notes: Sequence[str], look: Look = SCREEN) -> None:
+    """Print lines below a figure, or keep them as its label, which `save_figure` writes beside it."""
+    if notes and look.captioned:
+        text = "\n".join(wrapped(look.name(note), 110) for note in notes)
+        figure.supxlabel(text, fontsize="x-small", x=0.02, ha="left", color="0.3")
+    elif notes:
+        figure.set_label("\n".join(wrapped(note, 100) for note in notes))
+
+
+def place_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, caveats: Sequence[str] = (), look: Look = SCREEN) -> None:
+    """Draw the legend where it hides no line and no text: in the axes, else above them, and beside them on a slide.
+
+    Parameters
+    ----------
+    ax
+        Axes with everything else on them; those of somebody else's figure have it inside in any case.
+    handles
+        What is named; what has a label by default.
+    caveats
+        What the reader must not miss: the title of the legend.
+    look
+        Style of the figure.
+    """
+    from matplotlib import rcParams
+
+    figure, title = figure_of(ax), "\n".join(wrapped(text) for text in dict.fromkeys(caveats) if text)
+    handles = ax.get_legend_handles_labels()[0] if handles is None else handles
+    labels = [wrapped(str(handle.get_label()), 26) for handle in handles]
+    options: dict[str, Any] = {
+        "title": title if title else None,
+        "alignment": "left",
+        "labelspacing": 0.35,
+        "borderaxespad": 0.4,
+        "columnspacing": 1.0,
+    }
+    options["title_fontproperties"] = {"weight": "bold", "size": rcParams["legend.title_fontsize"]}
+    legend = ax.legend(handles, labels, loc="best", frameon=True, edgecolor="none", framealpha=0.85, **options)
+    if figure.get_layout_engine() is None:
+        return
+    figure.draw_without_rendering()
+    beside = look.style == "talk"
+    for ncols in (1,) if beside else (3, 2, 1):
+        if _hides(ax, legend):
+            legend.remove()
+            legend = figure.legend(handles, labels, loc="outside right upper" if beside else "outside upper left", ncols=ncols, **options)
+            figure.draw_without_rendering()
+    if ax.get_legend() is None and not beside:
+        figure.set_figheight(figure.get_figheight() + legend.get_window_extent().height / figure.dpi)
+
+
+def _hides(ax: Axes, legend: Legend) -> bool:
+    """Return whether a legend lies on a line or a text of the axes, or leaves these; one of the figure, whether it leaves that."""
+    inside, box = ax.get_legend() is legend, legend.get_window_extent()
+    room = ax.get_window_extent() if inside else figure_of(ax).bbox
+    if box.x0 < room.x0 or box.x1 > room.x1 or box.y0 < room.y0 or box.y1 > room.y1:
+        return True
+    paths = [line.get_transform().transform_path(line.get_path()) for line in ax.lines if inside]
+    return any(path.intersects_bbox(box, filled=False) for path in paths) or any(
+        text.get_window_extent().overlaps(box) for text in ax.texts if inside
+    )
 
 
 class AxisLabel(NamedTuple):
@@ -245,6 +381,15 @@ def line_style(cl: float) -> LineStyle:
 
 
 def wrapped(text: str, width: int = 30) -> str:
-    """Return `text` broken at blanks, formulas kept whole, into lines of at most `width` characters."""
-    kept = re.sub(r"\$[^$]*\$", lambda formula: formula.group().replace(" ", "\0"), text)
-    return textwrap.fill(kept, width, break_long_words=False, break_on_hyphens=False).replace("\0", " ")
+    r"""Return `text` broken at blanks, formulas kept whole, into lines of about `width` characters as they are seen.
+
+    Examples
+    --------
+    >>> wrapped(r"limit on $g_{Z'}$ at 90 % CL", 16).splitlines()
+    ["limit on $g_{Z'}$ at", '90 % CL']
+    """
+    formulas = re.findall(r"\$[^$]*\$", text)
+    seen = [max(1, len(re.sub(r"[{}^_$ \\]", "", re.sub(r"\\[a-zA-Z]+", "x", formula)))) for formula in formulas]
+    lengths, left = iter(seen), iter(formulas)
+    kept = re.sub(r"\$[^$]*\$", lambda _: "\0" * (next(lengths) - 1) + "\1", text)
+    return re.sub("\0*\1", lambda _: next(left), textwrap.fill(kept, width, break_long_words=False, break_on_hyphens=False))

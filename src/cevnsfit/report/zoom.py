@@ -36,8 +36,8 @@ def narrow_window(plane: Plane, regions: Sequence[Region]) -> Window | None:
     if not regions:
         return None
     region = min(regions, key=lambda each: each.cl)
-    edges = _position(plane.x.values, plane.x)
-    found = [(x, *_position(np.array(interval), plane.y)) for x, column in zip(edges, region.columns, strict=True) for interval in column]
+    edges = position(plane.x.values, plane.x)
+    found = [(x, *position(np.array(interval), plane.y)) for x, column in zip(edges, region.columns, strict=True) for interval in column]
     closed = np.array([interval for interval in found if interval[1] > 0.0 and interval[2] < 1.0]).reshape(-1, 3)
     bands = closed[closed[:, 2] - closed[:, 1] < _NARROW]
     if len(bands) < max(_FEWEST, len(closed) / 2):
@@ -46,12 +46,12 @@ def narrow_window(plane: Plane, regions: Sequence[Region]) -> Window | None:
     shown = bands[bands[:, 0] >= right - _SPAN]
     bottom, top = float(shown[:, 1].min()), float(shown[:, 2].max())
     pad = _MARGIN * max(top - bottom, _NARROW)
-    x_ends = _value(np.clip([right - _SPAN, right], 0.0, 1.0), plane.x)
-    y_ends = _value(np.clip([bottom - pad, top + pad], 0.0, 1.0), plane.y)
+    x_ends = value(np.clip([right - _SPAN, right], 0.0, 1.0), plane.x)
+    y_ends = value(np.clip([bottom - pad, top + pad], 0.0, 1.0), plane.y)
     return (*x_ends, *y_ends)
 
 
-def _position(values: NDArray[np.float64], axis: PlaneAxis) -> NDArray[np.float64]:
+def position(values: NDArray[np.float64], axis: PlaneAxis) -> NDArray[np.float64]:
     """Return the positions of values on the drawn axis, 0 at its lower and 1 at its upper end."""
     low, high = float(axis.values[0]), float(axis.values[-1])
     if axis.scale == "log":
@@ -59,7 +59,7 @@ def _position(values: NDArray[np.float64], axis: PlaneAxis) -> NDArray[np.float6
     return np.asarray((values - low) / (high - low))
 
 
-def _value(positions: NDArray[np.float64], axis: PlaneAxis) -> tuple[float, float]:
+def value(positions: NDArray[np.float64], axis: PlaneAxis) -> tuple[float, float]:
     """Return the values at two positions on the drawn axis."""
     low, high = float(axis.values[0]), float(axis.values[-1])
     first, last = low * (high / low) ** positions if axis.scale == "log" else low + (high - low) * positions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -144,17 +143,9 @@ def _comments(results: Sequence[Exclusion], about: str) -> list[str]:
         f"model: {first.model}; {'' if model is None else model.lagrangian}",
         f"method: {METHOD}; -2 Delta ln lambda = {levels}",
         *(f"caveat: {caveat}" for caveat in caveats),
-        *(f"{plane.label}: {_best(plane)}" for plane in planes),
+        *(f"{plane.label}: {plane.best_described}" for plane in planes),
         *(f"{plane.label}: {plane.doubtful} points without a valid minimum" for plane in planes if plane.doubtful),
     ]
-
-
-def _best(plane: Plane) -> str:
-    values = ", ".join(
-        f"{axis.name} = {plane.best[axis.name]:.6g}{'' if axis.unit == '1' else f' {axis.unit}'}" for axis in (plane.x, plane.y)
-    )
-    reference = "" if math.isnan(plane.reference_nll2) else f", {plane.reference_nll2:z.4f} without new physics"
-    return f"best fit {values}, -2 ln lambda = {plane.best['nll2']:z.4f}{reference}"
 
 
 def interval_rows(values: NDArray[np.float64], columns: Sequence[Sequence[Interval]]) -> Iterator[tuple[object, ...]]:
@@ -178,20 +169,26 @@ def exclusion_picture(
     ax: Axes | None = None,
 ) -> Figure:
     """Return the planes with their regions, other limits, and the band of a magnetic moment where the model has one."""
+    look = look.naming(*(entry.about for entry in results))
     band = None if reference is None else plane_band(results[-1].plane, reference)
     model = check_model(results[0].plane.model) if results[0].plane.model else None
     notes = [] if model is None else [model.lagrangian]
     if reference is not None and band is None and model is not None and reference.lepton in {lepton for lepton, _, _ in model.leptons}:
         notes.append(f"no coupling gives {reference.label}")
     return exclusion_figure(
-        [(entry.plane, entry.regions, entry.plane.label) for entry in results],
+        [(entry.plane, entry.regions, _name(entry.plane, look)) for entry in results],
         band=band,
         curves=curves,
-        look=look.naming(*(entry.about for entry in results)),
+        look=look,
         method="; ".join(dict.fromkeys(entry.method for entry in results)),
         notes=notes,
         ax=ax,
     )
+
+
+def _name(plane: Plane, look: Look) -> str:
+    """Return what a plane is called in a picture: its own label, or its experiments as they are printed."""
+    return look.joined(plane.experiments) if plane.label == " + ".join(plane.experiments) else plane.label
 
 
 def plane_band(plane: Plane, reference: Deviation) -> Band | None:
@@ -212,4 +209,6 @@ def plane_band(plane: Plane, reference: Deviation) -> Band | None:
     ((_, coupling, charge),) = found
     mass = np.geomspace(axes["mass"].values[0], axes["mass"].values[-1], 201)
     low, high = moment_band(reference, mass, coupling, charge=charge)
-    return None if np.all(np.isnan(high)) else Band(mass, low, high, reference.label, upright=plane.x.name == "g")
+    if np.all(np.isnan(high)):
+        return None
+    return Band(mass, low, high, reference.title, upright=plane.x.name == "g", source=reference.label)

@@ -14,7 +14,7 @@ from cevnsfit.infer.intervals import Intervals, Level
 from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.infer.sensitivity import DISCOVERY, Sensitivity, sensitivity, toy_bands
 from cevnsfit.io.tables import cell, write_rows
-from cevnsfit.report.forecasts import LimitBand, expected_figure, forecast_figure
+from cevnsfit.report.forecasts import CAVEAT, LimitBand, expected_figure, forecast_figure
 from cevnsfit.report.style import SCREEN, AxisLabel, Look
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.asimov import asked_outlook, by_sigma, events, limit_cells, limit_headers, statement
@@ -236,7 +236,7 @@ def _comments(several: Sequence[Forecast]) -> list[str]:
         f"expected limits at {first.median.cl:g} CL, {first.median.dof} dof, {first.median.method}",
         f"bands: {first.bands_method}",
         *(f"{line[0].about.label}: {line[0].data}" for line in lines_of(several)),
-        *dict.fromkeys(f"caveat: {entry.about.caveat}" for entry in several if entry.about.caveat),
+        *dict.fromkeys(f"{CAVEAT}{entry.about.caveat}" for entry in several if entry.about.caveat),
     ]
 
 
@@ -260,9 +260,9 @@ def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None, look: 
     bands = []
     for line in lines_of(several):
         numbers = [(one.at.get(name, 0.0), one.sensitivity.limit, one.sensitivity.bands, one.sensitivity.discovery) for one in line]
-        bands.append(LimitBand(line[0].about.label, *map(np.array, zip(*numbers, strict=True))))
+        bands.append(LimitBand(look.joined(line[0].about.experiments), *map(np.array, zip(*numbers, strict=True))))
     if not name:
         return expected_figure(bands, poi, discovery=DISCOVERY, notes=_comments(several), look=look, ax=ax)
     x, y = AxisLabel(name, _unit(several, name)), AxisLabel(poi, "1")
-    look = replace(look, title=look.name(several[0].about.model) if look.title is None else look.title)
+    look = look.titled(look.name(several[0].about.model))
     return forecast_figure(bands, x, y, discovery=DISCOVERY, notes=_comments(several), look=look, ax=ax)

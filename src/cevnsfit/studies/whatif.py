@@ -16,7 +16,7 @@ from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.planes import spacing
 from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, expected_limits, median_limit, outlook
 from cevnsfit.io.tables import cell, write_rows
-from cevnsfit.report.forecasts import LimitBand, whatif_figure
+from cevnsfit.report.forecasts import CAVEAT, LimitBand, whatif_figure
 from cevnsfit.report.style import SCREEN, AxisLabel, Look
 from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.channels import KEY, split_channel
@@ -267,11 +267,26 @@ def whatif_picture(result: WhatIf, look: Look = SCREEN) -> Figure:
         groups.setdefault(row.values[1:], []).append(row)
     lines = []
     for values, rows in groups.items():
-        text = ", ".join(f"{f.path} = {v:.4g}{'' if f.unit == '1' else f' {f.unit}'}" for f, v in zip(others, values, strict=True))
+        text = ", ".join(f"{short(f.path)} = {v:.4g}{'' if f.unit == '1' else f' {f.unit}'}" for f, v in zip(others, values, strict=True))
         numbers = [(row.values[0], row.limit, row.bands, (row.statistics_only,)) for row in rows]
         lines.append(LimitBand(text, *map(np.array, zip(*numbers, strict=True))))
     held = ", ".join(f"{name} = {value:g}" for name, value in result.at.items())
-    notes = [f"{result.about.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof", result.data]
-    return whatif_figure(
-        lines, AxisLabel(first.path, first.unit), result.poi, scale=first.scale, notes=notes, look=look.naming(result.about)
-    )
+    notes = [
+        f"{result.about.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof; fields: {', '.join(f.path for f in result.fields)}",
+        result.data,
+        *([f"{CAVEAT}{result.about.caveat}"] if result.about.caveat else []),
+    ]
+    field = AxisLabel(short(first.path), first.unit)
+    return whatif_figure(lines, field, result.poi, scale=first.scale, notes=notes, look=look.naming(result.about))
+
+
+def short(path: str) -> str:
+    """Return a field in few words: the end of its path, of systematics and of what lies as deep with the name before it.
+
+    Examples
+    --------
+    >>> short("coherent-csi-2021:source.exposure_pot"), short("systematics.sns_flux.sigma")
+    ('exposure pot', 'sns flux sigma')
+    """
+    parts = split_path(path)[1].split(".")
+    return " ".join(parts[1:] if len(parts) < 4 else parts[-2:]).replace("_", " ") if len(parts) > 1 else path

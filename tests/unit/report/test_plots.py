@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import PathPatch
+from matplotlib.patheffects import TickedStroke
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.infer.limit import Limit
@@ -70,21 +71,51 @@ def test_scales_and_limits_come_from_the_axes_of_the_plane(ax: Axes, plane: Plan
     assert ax.get_ylim() == pytest.approx((1e-5, 1e-1))
 
 
-def test_band_without_lower_end_reaches_the_axis(ax: Axes) -> None:
+def test_a_band_with_two_ends_is_filled_whatever_the_view(ax: Axes) -> None:
+    ax.set(xscale="log", yscale="log", xlim=(1.0, 100.0), ylim=(2e-4, 4e-4))
+    x = np.array([1.0, 10.0, 100.0])
+    (band,) = draw_band(ax, Band(x, np.full(3, 1e-4), np.full(3, 1e-3), "(g-2), theory 2020"), colour="orange")
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((1e-4, 1e-3))
+    assert band.get_label() == "(g-2), theory 2020"
+
+
+def test_a_band_without_lower_end_is_a_line_with_ticks_on_its_side(ax: Axes) -> None:
     ax.set(xscale="log", yscale="log", xlim=(1.0, 100.0), ylim=(1e-5, 1e-1))
     x = np.array([1.0, 10.0, 100.0])
-    (band,) = draw_band(ax, Band(x, np.zeros(3), np.full(3, 1e-3), "(g-2), theory 2025"), colour="orange")
-    heights = band.get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == pytest.approx((1e-5, 1e-3))
-    assert band.get_label() == "(g-2), theory 2025"
+    (line,) = draw_band(ax, Band(x, np.zeros(3), np.array([1e-3, np.nan, 2e-3]), "(g-2), theory 2025"), colour="orange")
+    np.testing.assert_array_equal(line.get_xydata(), np.column_stack([x, [1e-3, np.nan, 2e-3]]))
+    assert line.get_label() == "(g-2), theory 2025: below this line"
+    assert any(isinstance(effect, TickedStroke) for effect in line.get_path_effects())
+    assert not ax.collections
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_ticks_lie_on_the_side_that_a_band_allows(upright: bool) -> None:
+    figure = new_figure(2.0, 2.0)
+    figure.set_layout_engine(None)
+    ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    ax.set_axis_off()
+    draw_band(ax, Band(np.array([0.0, 1.0]), np.zeros(2), np.full(2, 0.5), "", upright=upright), colour="black")
+    ax.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0))
+    figure.canvas.draw()
+    dark = np.asarray(figure.canvas.buffer_rgba())[..., :3].sum(axis=2) < 600
+    dark = dark if upright else dark[::-1].T
+    half = dark.shape[1] // 2
+    assert dark[:, : half - 4].any()
+    assert not dark[:, half + 4 :].any()
 
 
 def test_an_upright_band_lies_along_the_second_parameter(ax: Axes) -> None:
     ax.set(xscale="log", yscale="log", xlim=(1e-5, 1e-1), ylim=(1.0, 100.0))
-    (band,) = draw_band(ax, Band(np.array([1.0, 10.0, 100.0]), np.zeros(3), np.full(3, 1e-3), "", upright=True), colour="orange")
+    x = np.array([1.0, 10.0, 100.0])
+    (band,) = draw_band(ax, Band(x, np.full(3, 1e-4), np.full(3, 1e-3), "", upright=True), colour="orange")
     widths, heights = band.get_paths()[0].vertices.T
-    assert (widths.min(), widths.max()) == pytest.approx((1e-5, 1e-3))
+    assert (widths.min(), widths.max()) == pytest.approx((1e-4, 1e-3))
     assert (heights.min(), heights.max()) == pytest.approx((1.0, 100.0))
+    (line,) = draw_band(ax, Band(x, np.zeros(3), np.full(3, 1e-3), "moment", upright=True), colour="orange")
+    np.testing.assert_array_equal(line.get_xydata(), np.column_stack([np.full(3, 1e-3), x]))
+    assert line.get_label() == "moment: left of this line"
 
 
 def test_curves_have_styles_of_their_own(ax: Axes) -> None:
@@ -137,7 +168,7 @@ def test_each_limit_is_named_in_the_plane_away_from_the_others(ax: Axes) -> None
 
 @pytest.mark.parametrize(("g", "marker", "height"), [(7e-4, "*", 7e-4), (0.0, "v", 1e-5), (0.5, "^", 0.1)])
 def test_best_fit_outside_the_plane_is_marked_at_its_edge(ax: Axes, plane: Plane, g: float, marker: str, height: float) -> None:
-    draw_best_fit(ax, replace(plane, best={"mass": 30.0, "g": g}), colour="k")
+    draw_best_fit(ax, replace(plane, best={**plane.best, "mass": 30.0, "g": g}), colour="k")
     (line,) = ax.lines
     assert line.get_marker() == marker
     np.testing.assert_allclose(line.get_xydata(), [[30.0, height]])
@@ -230,7 +261,7 @@ def test_files_are_written(tmp_path: Path, plane: Plane, regions: list[Region], 
 
 
 def test_texts_neither_overlap_nor_leave_the_figure(plane: Plane, regions: list[Region]) -> None:
-    single = replace(plane, experiments=("coherent-csi-2021",), best={"mass": 30.0, "g": 0.0})
+    single = replace(plane, experiments=("coherent-csi-2021",), best={**plane.best, "g": 0.0})
     points = np.array([[1.0, 1e-3], [1e3, 2e-3]])
     curves = [Limit(f"published limit number {index} (2020)", points) for index in range(6)]
     figure = exclusion_figure([(plane, regions, "CsI + LAr"), (single, regions, "CsI")], curves=curves, notes=["a note " * 40])
