@@ -173,7 +173,13 @@ class Projection:
     components
         Expected counts by component at the best fit, shape (nbins,) each; "cevns" is the signal.
     errors
-        Of the observed values, below and above, shape (2, nbins); None for counts.
+        Of the observed values, or those expected, below and above, shape (2, nbins); None for counts.
+    uncertainty
+        One standard deviation of what is expected, shape (nbins,), None where it is not known.
+    fitted
+        Whether it is that of a fit, and not that of what is known before one.
+    caveat
+        What is left out ("CEvNS only"), or an empty string.
     """
 
     experiment: str
@@ -183,3 +189,11 @@ class Projection:
     observed: NDArray[np.float64] | None
     components: Mapping[str, NDArray[np.float64]]
     errors: NDArray[np.float64] | None = None
+    uncertainty: NDArray[np.float64] | None = None
+    fitted: bool = False
+    caveat: str = ""
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """Return what is expected in all, shape (nbins,)."""
+        return np.sum([*self.components.values()], axis=0, dtype=np.float64) + np.zeros(len(self.edges) - 1)

@@ -47,11 +47,16 @@ def _exclusion(one: Scan | Exclusion | ToyRegion) -> Exclusion:
     )
 
 
-def spectra(several: Sequence[Any], look: Look = SCREEN) -> Figure:
-    """Return data against stacked components, of fits, of rates, or of histograms by experiment."""
+def spectra(several: Sequence[Any], look: Look = SCREEN, *, subtract: bool = False) -> Figure:
+    """Return data against stacked components, of fits, of rates, or of histograms by experiment; or minus backgrounds."""
     rates = [found for one in several for found in _rates(one)]
     look = look.naming(*(about for one in (*several, *rates) if isinstance(about := getattr(one, "about", None), About)))
-    return spectra_figure([projection for found in rates for projection in found.projections], look=look)
+    return spectra_figure([projection for found in rates for projection in found.projections], subtracted=subtract, look=look)
+
+
+def subtracted(several: Sequence[Any], look: Look = SCREEN) -> Figure:
+    """Return data minus the steady-state background, and minus all backgrounds, against the components that are left."""
+    return spectra(several, look, subtract=True)
 
 
 def _rates(one: Fit | Rates | ChannelRates | Histogram | Mapping[str, Any], name: str = "") -> Iterator[Rates | ChannelRates]:
