@@ -191,7 +191,8 @@ def _data(file: Path) -> DataFile:
         return DataFile(file.name, address, (), None)
     lines = content.decode("utf-8", "replace").splitlines()
     comments = tuple(line.lstrip("# ") for line in lines if line.startswith("#"))
-    headers, *rows = csv.reader(line for line in lines if line and not line.startswith("#")) or [[]]
+    found = [*csv.reader(line for line in lines if line and not line.startswith("#"))]
+    headers, rows = (found[0], found[1:]) if found else ([], [])
     shown = [[*row, *headers][: len(headers)] for row in rows[:_ROWS]]
     title = f"{len(rows)} rows" + (f", the first {_ROWS}" if len(rows) > _ROWS else "")
     return DataFile(file.name, address, comments, Sheet(title, headers, shown))
