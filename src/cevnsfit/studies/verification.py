@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.core.paths import data_root
-from cevnsfit.core.version import installed_version
+from cevnsfit.core.version import package_versions
 from cevnsfit.report.tables import ResultTable, Sheet
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.validate import problems_at, rows
@@ -164,7 +164,7 @@ def _index(papers: Mapping[str, tuple[Paper, Sequence[Check]]], rest: Sequence[C
     )
     lines = [f"- [{paper.name}]({file_name(key)}): {_summary(checks)}" for key, (paper, checks) in papers.items()]
     yield "\n".join([*lines, *([f"- [numbers of no paper]({_REST}): {_summary(rest)}"] if rest else [])])
-    yield f"Computed with cevnsfit {installed_version().partition('+')[0]}."
+    yield f"Computed with cevnsfit {package_versions()['cevnsfit'].partition('+')[0]}."
     yield _MADE
 
 
