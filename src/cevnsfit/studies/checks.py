@@ -19,7 +19,16 @@ from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import fit
-from cevnsfit.studies.germanium import STRENGTH, Ours, PublishedCurve, binned, germanium_checks, with_error
+from cevnsfit.studies.germanium import (
+    STRENGTH,
+    Ours,
+    PublishedCurve,
+    binned,
+    fitted_signal,
+    germanium_checks,
+    signal_significance,
+    with_error,
+)
 from cevnsfit.studies.limits import intervals
 from cevnsfit.studies.literature import literature_checks
 from cevnsfit.studies.nuclides import COMPOUNDS, flux_average, unit_point
@@ -108,6 +117,15 @@ _FITS: Final[Mapping[str, tuple[str, str, SignalSystematics | None]]] = {
 }
 _FIXED: Final[Mapping[str, object]] = {"coherent-csi-2021:systematics.onset.enabled": False}
 """The onset of CsI 2021 as the publication and the independent program have it: fixed."""
+_MEASURED: Final = {"kind": "table", "table": "counts.csv", "column": "anticoincident_on"}
+_FACTORISED: Final = {
+    "control_region": {},
+    "backgrounds.steady_state": {
+        "shape": {"kind": "product", "factors": {"pe": _MEASURED, "time": _MEASURED}},
+        "count": {**_MEASURED, "kind": "counted", "ratio": 1},
+    },
+}
+"""The steady-state background of CsI 2017 as the publication has it: a product of two distributions."""
 
 _LOOPS: Final = {"mu-tau": (MUON_MASS, TAU_MASS), "e-mu": (ELECTRON_MASS, MUON_MASS), "e-tau": (ELECTRON_MASS, TAU_MASS)}
 _COMBINED: Final = ("coherent-csi-2021", "coherent-lar-2020")
@@ -206,6 +224,8 @@ def _csi_2017() -> dict[str, CheckFunction]:
         "csi-2017.predicted.published": _predicted("csi-2017", SIGNAL),
         "csi-2017.fitted": _fitted("csi-2017", SIGNAL),
         "csi-2017.fitted.published": _fitted("csi-2017", SIGNAL),
+        "csi-2017.fitted.factorised": lambda _: fitted_signal("coherent-csi-2017", _FACTORISED),
+        "csi-2017.significance.factorised": lambda _: signal_significance("coherent-csi-2017", _FACTORISED),
         "neutron-radius.csi-2017": lambda _: fit_parameter("coherent-csi-2017", "neutron-radius", "r_n"),
         "csi-2017.significance.published": lambda shared: Ours(shared.fits["csi-2017"].best.significance),
     }

@@ -58,14 +58,14 @@ def germanium_checks() -> dict[str, Callable[[object], Ours]]:
     """Return the functions that compute the numbers of germanium, by their ids."""
     found: dict[str, Callable[[object], Ours]] = {
         "ge-mini-2024.predicted.below": lambda _: signal_counts(_DIODES, {"response.selection.column": "below"}),
-        "conus-plus-2025.significance.published": lambda _: _significance(_REACTOR),
+        "conus-plus-2025.significance.published": lambda _: signal_significance(_REACTOR),
         "ge-mini-2024.drawn": lambda _: drawn_deviation(_DIODES),
         "ge-mini-2024.fitted.on": lambda _: fitted_signal(_DIODES, _BEAM_ON),
     }
     for suffix in ("", ".published"):
         found[f"ge-mini-2024.predicted{suffix}"] = lambda _: signal_counts(_DIODES)
         found[f"ge-mini-2024.fitted{suffix}"] = lambda _: fitted_signal(_DIODES, _NO_NEUTRONS)
-        found[f"ge-mini-2024.significance{suffix}"] = lambda _: _significance(_DIODES, _NO_NEUTRONS)
+        found[f"ge-mini-2024.significance{suffix}"] = lambda _: signal_significance(_DIODES, _NO_NEUTRONS)
         found[f"conus-plus-2025.predicted{suffix}"] = lambda _: signal_counts(_REACTOR)
         found[f"conus-plus-2025.fitted{suffix}"] = lambda _: fitted_signal(_REACTOR)
     profiled = functools.cache(_profiled)
@@ -80,7 +80,8 @@ def _a_day(changes: Mapping[str, object], _: object) -> Ours:
     return Ours(signal_counts(_POINT_CONTACT, changes).value / 96.4)
 
 
-def _significance(name: str, changes: Mapping[str, object] | None = None) -> Ours:
+def signal_significance(name: str, changes: Mapping[str, object] | None = None) -> Ours:
+    """Return the significance of the signal in an experiment with some fields changed."""
     return Ours(fit(build_likelihood(name, model="signal-strength", changes=changes), minos=()).significance)
 
 

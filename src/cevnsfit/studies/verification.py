@@ -124,9 +124,16 @@ def _page(key: str, paper: Paper, checks: Sequence[Check]) -> Iterator[str]:
 
 def _comparison(checks: Sequence[Check]) -> Iterator[str]:
     """Yield the comparison of numbers, and why some do not agree."""
+    alike = len({check.title for check in checks}) == 1
     cells = [
-        (verdict, f"{title}: {quantity}", stated, ours, difference, f"{check.tolerance:.3g}", check.because)
-        for check, (verdict, title, quantity, stated, ours, difference, _) in zip(checks, rows(tuple(checks)), strict=True)
+        (
+            verdict,
+            quantity if alike else f"{title}: {quantity}",
+            *(number.replace("+-", "±") for number in numbers),
+            f"{check.tolerance:.3g}",
+            check.because,
+        )
+        for check, (verdict, title, quantity, *numbers, _) in zip(checks, rows(tuple(checks)), strict=True)
     ]
     yield _table(("", "quantity", "stated", "cevnsfit", "difference", "tolerance", "why"), cells)
     for check in checks:

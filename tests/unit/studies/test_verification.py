@@ -63,9 +63,15 @@ def page(*checks: Check) -> str:
 def test_a_page_has_both_numbers_the_tolerance_and_the_reason() -> None:
     text = page(CHECK)
     assert text.startswith("# One\n\nA. B., [doi:10.1234/some(paper)5](https://doi.org/10.1234/some(paper)5).\n")
-    assert r"| ok | CsI: largest \|a\_b\| \<c\> \[MeV\] | 3 +- 2 | 3.5 | +0.25 | 1 | half the error |" in text
+    assert r"| ok | largest \|a\_b\| \<c\> \[MeV\] | 3 ± 2 | 3.5 | +0.25 | 1 | half the error |" in text
     assert "does not agree" not in text
     assert "independent program" not in text
+
+
+def test_titles_stand_where_they_differ() -> None:
+    text = page(CHECK, replace(CHECK, title="LAr"))
+    assert r"| ok | CsI: largest" in text
+    assert r"| ok | LAr: largest" in text
 
 
 def test_what_does_not_agree_says_why() -> None:
