@@ -19,7 +19,7 @@ def intervals(
         str, option("--method", "How the interval is found; cls gives upper limits.", "profile|feldman-cousins|cls")
     ] = "profile",
 ) -> Answer:
-    """Print the allowed intervals of one parameter, every branch of them; masses must be held.
+    """Print all allowed intervals of one parameter, with every branch; masses must be held.
 
     Feldman-Cousins intervals generate toys where they matter, at most --toys (2048) at a value; CLs is asymptotic without --toys.
     """

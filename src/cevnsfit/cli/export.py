@@ -26,7 +26,7 @@ def export(
     result: Annotated[Path, argument("Folder of a scan (for slha of susy-scan), or limits exported as JSON.", "RESULT")],
     kind: Annotated[str, option("--to", "Format; see docs/formats.md.", "|".join(_NAMES))],
     levels: LevelsOptions,
-    target: Annotated[Path | None, option("--output -o", "File, or folder for hepdata and darkcast; in RESULT.", "PATH")] = None,
+    target: Annotated[Path | None, option("--output -o", "File, or folder for hepdata and darkcast; by default in RESULT.", "PATH")] = None,
     attach: Annotated[list[Path] | None, option("--attach", "Likelihood to go with a HEPData submission.", "FILE")] = None,
     point: Annotated[int | None, option("--point", "slha: which of the kept points, from 0.", "K")] = None,
 ) -> Answer:

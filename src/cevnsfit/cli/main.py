@@ -83,7 +83,7 @@ def _interrupted(command: str | None, arguments: list[str]) -> str:
     if command not in _LONG:
         return "interrupted"
     if any(text == "--output" or text.startswith(("-o", "--output=")) for text in arguments):
-        return "interrupted; what is finished is kept: the same command continues"
+        return "interrupted; finished work is kept: run the same command again to resume"
     return "interrupted; nothing is kept without --output DIR"
 
 

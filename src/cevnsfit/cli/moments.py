@@ -127,12 +127,12 @@ def susy_scan(
     asked: SusyOptions,
     workers: WorkerOptions,
     experiments: Annotated[
-        list[str] | None, argument("Experiments of the CEvNS limit; none for no limit.", "[EXP]...", experiments_known)
+        list[str] | None, argument("Experiments for the CEvNS limit; without any there is no such limit.", "[EXP]...", experiments_known)
     ] = None,
     mass: Annotated[float, option("--mass", "Mass of the L_mu - L_tau boson in MeV for which CEvNS limits are printed.")] = 100.0,
-    cl: Annotated[float, option("--cl", "Confidence level of the CEvNS limit; that of others is 0.95.")] = 0.90,
+    cl: Annotated[float, option("--cl", "Confidence level of the CEvNS limit; that of the other limits is 0.95.")] = 0.90,
     folder: Annotated[
-        Path | None, option("--output -o", "Keep points and pictures here: the same command continues a stopped one.", "DIR")
+        Path | None, option("--output -o", "Keep points and pictures here; run the same command again to resume.", "DIR")
     ] = None,
 ) -> Answer:
     """Scan superpartners that explain (g-2) of the electron, and of the muon together with a light boson of L_mu - L_tau.

@@ -43,7 +43,7 @@ class ScanOptions:
     "experiments model folder grid each at profile profile_signal changes allow_overlap cl dof theory overlay title jobs dask no_plot electrons"
 )
 def scan(what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, drawn: PictureOptions, workers: WorkerOptions) -> Answer:
-    """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
+    """Scan two parameters of a model, with the rest profiled; run the same command again to resume."""
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.analysis import Study, plane_grid
     from cevnsfit.studies.setup import labelled
@@ -68,7 +68,7 @@ def run(
     workers: WorkerOptions,
     no_plot: Annotated[bool, option("--no-plot", "Write the tables only.")] = False,
 ) -> Answer:
-    """Run an analysis file: scans, contours, spectra; what is finished is kept, and the same command continues it."""
+    """Run an analysis file: scans, contours, spectra; run the same command again to resume."""
     from cevnsfit.studies.analysis import read_study
 
     return _scanned(read_study(file), folder, workers, no_plot=no_plot)

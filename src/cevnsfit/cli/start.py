@@ -11,7 +11,7 @@ from cevnsfit.cli.output import Answer
 @command()
 def new_experiment(
     name: Annotated[str, argument("Name of the experiment.", "NAME")],
-    folder: Annotated[Path | None, option("--output -o", "Folder to write into; NAME.", "DIR")] = None,
+    folder: Annotated[Path | None, option("--output -o", "Folder to write into; by default NAME.", "DIR")] = None,
     like: Annotated[str, option("--like", "germanium, counting, csi, lar, reactor or response-matrix.", "KIND")] = "germanium",
 ) -> Answer:
     """Write a commented experiment.yaml with small tables to start a new experiment from."""
@@ -23,7 +23,7 @@ def new_experiment(
 
 @command()
 def init(file: Annotated[Path, argument("Analysis file to write.", "FILE")]) -> Answer:
-    """Write a commented analysis file that runs as it stands."""
+    """Write a commented analysis file that runs as it is."""
     from cevnsfit.studies.start import new_analysis
 
     written = new_analysis(file)

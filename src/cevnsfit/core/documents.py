@@ -238,5 +238,5 @@ def read_document(path: Path, largest: int = MAX_BYTES) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> float:
-    message = f"{constant} is no number in JSON"
+    message = f"{constant} is not a number in JSON"
     raise ValueError(message)

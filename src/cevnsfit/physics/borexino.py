@@ -139,7 +139,7 @@ def _excess(cl: float) -> float:
     """Return R/R_SM - 1 at the upper end of the central interval."""
     excess = (RATE[0] + float(ndtri(0.5 * (1.0 + cl))) * RATE[1]) / STANDARD_RATE - 1.0
     if not excess > 0.0:
-        message = f"the central interval at {cl:g} leaves out the Standard Model, there is no coupling to bound"
+        message = f"the central interval at {cl:g} excludes the Standard Model, so there is no coupling to bound"
         raise DomainError(message)
     return excess
 

@@ -210,7 +210,7 @@ def limits_of(scans: Sequence[Scan], levels: Sequence[Level]) -> Limits:
     limits = Limits(tuple((entry.plane, entry.regions) for entry in results), {})
     first = scans[0]
     if any(scan.grid.at != first.grid.at for scan in scans):
-        message = "the scans hold different parameters; export them apart"
+        message = "the scans hold different parameters; export them separately"
         raise ResultError(message)
     about = ("label", "experiments", "caveat", "reference_nll2", "fallbacks", "best_fit", "doubtful_points")
     inputs = {name: files for scan in scans for name, files in scan.likelihood.inputs.items()}

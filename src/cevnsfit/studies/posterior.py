@@ -205,7 +205,7 @@ def stored_posterior(folder: str | Path) -> Posterior:
         analysis, run = Analysis.of(known), {key: known[key] for key in ("method", "block", "priors", "ensembles", "walkers", "sampler")}
         priors, seed, walkers, ensembles = tuple(map(_prior, run["priors"])), int(known["seed"]), int(run["walkers"]), int(run["ensembles"])
     except (KeyError, TypeError, ValueError, AttributeError):
-        message = f"{store.path}: the description of the analysis is not that of a posterior; remove the folder to start anew"
+        message = f"{store.path}: the description of the analysis is not that of a posterior; remove the folder to start again"
         raise ResultError(message) from None
     likelihood, held = build(analysis), analysis.held
     now = description(likelihood, held, seed, **run)()

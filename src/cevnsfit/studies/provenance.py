@@ -119,7 +119,7 @@ def stored_provenance(path: Path) -> dict[str, Any]:
         return {"kind": str(values.get("schema", "pyhf patchset")), **values["metadata"]}
     if "channels" in values and beside.exists():
         return {"kind": "pyhf workspace", **read_document(beside)}
-    message = f"{path}: says nothing of its origin"
+    message = f"{path}: does not say where it comes from"
     raise ResultError(message)
 
 

@@ -322,7 +322,7 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
         analyses = {str(entry["label"]): Analysis.of({**entry, "at": known["at"]}) for entry in known["parts"]}
         inputs, turn = known["inputs"], "drawn" in known
     except (KeyError, TypeError, ValueError, AttributeError):
-        message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start anew"
+        message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start again"
         raise ResultError(message) from None
     if "data" in known:
         message = f"{store.path}: was made of a likelihood with given data: scan it again with store=, which computes nothing that is here"

@@ -73,7 +73,7 @@ def _check_name(name: str) -> None:
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError:
-        message = f"'{name}' is no name for an experiment: a lower-case letter, then lower-case letters, digits, '-' and '_'"
+        message = f"'{name}' is not a valid name for an experiment: use a lower-case letter, then lower-case letters, digits, '-' and '_'"
         raise CevnsfitError(message) from None
     if name in experiment_names():
         message = f"there is an experiment '{name}' already (`cevnsfit experiments`); choose another name"

@@ -126,5 +126,5 @@ def _instead(folder: Path) -> str:
         known = read_toys(folder).analysis
         verb, seed = _VERBS.get(str(known.get("method")), "intervals"), known.get("seed")
         call = f"cf.{verb}(likelihood, ..., toys=cf.Toys(number, seed={seed}), store={str(folder)!r})"
-        return f"{folder}: holds pseudo-experiments; {call} continues them and returns their result"
+        return f"{folder}: holds pseudo-experiments; {call} resumes them and returns their result"
     return f"{folder}: no result is stored here (there is no {SCAN}.zarr)"

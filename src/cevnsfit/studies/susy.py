@@ -298,7 +298,7 @@ def stored_susy_scan(folder: str | Path) -> SusyScan:
         lists = {name: tuple(known[name]) for name in ("boson_limits", "experiments")}
         inputs = SusyInputs(**{**known, **lists, "ranges": ranges})
     except (KeyError, TypeError, ValueError, AttributeError):
-        message = f"{store.path}: the description is not that of a scan of superpartners; remove the folder to start anew"
+        message = f"{store.path}: the description is not that of a scan of superpartners; remove the folder to start again"
         raise ResultError(message) from None
     draw = draw_of(inputs)
     changed = unlike({**store.analysis, "version": VERSION}, plain(_identity(inputs, draw)))

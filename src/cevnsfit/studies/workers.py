@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _CONNECT: Final = "10 s"
 """How long the scheduler of a Dask cluster may take to answer."""
 
-_KEPT: Final = "what is finished is kept where there is an output folder: the same command continues"
+_KEPT: Final = "finished work is kept if there is an output folder: run the same command again to resume"
 
 _ROOT: Final = "cevnsfit"
 """The logger of all modules."""

@@ -159,7 +159,7 @@ def test_blocks_come_back_up_to_the_first_that_is_missing(tmp_path: Path, caplog
         assert (len(load_blocks(store, 1, 2)), load_blocks(store, 0, 3)) == (2, [])
         (tmp_path / "posterior.zarr" / "chain" / "c" / "1" / "1" / "0" / "0" / "0").write_bytes(b"x")
         assert len(load_blocks(store, 1, 3)) == 1
-    assert "chain/c/1/1/0/0/0 is damaged (1 bytes in place of 6404); this part is computed again" in caplog.text
+    assert "chain/c/1/1/0/0/0 is damaged (1 bytes instead of 6404); this part is computed again" in caplog.text
 
 
 # --- absent and damaged ------------------------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def test_a_damaged_column_is_named_and_done_again_and_the_others_stay(
     columns = load_columns(read_scan(folder), "a")
     assert [column is None for column in columns] == [False, False, True, True]
     assert same(columns[1], make_column(1))
-    assert f"{file} is damaged ({len(content)} bytes in place of {file_length(name)})" in caplog.text
+    assert f"{file} is damaged ({len(content)} bytes instead of {file_length(name)})" in caplog.text
     with open_scan(folder, ANALYSIS, LABELS, (X, Y)) as scan:
         save_column(scan, "a", 2, make_column(2))
         assert same(load_columns(scan, "a")[2], make_column(2))
