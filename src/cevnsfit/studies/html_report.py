@@ -43,6 +43,9 @@ _ROWS: Final = 200
 _LARGEST: Final = 3_000_000
 """Bytes of a drawing beyond which its pixels are shown, and of a file beyond which it is named only."""
 
+_DATA: Final = (".csv", ".json", ".md")
+"""Files that go with the page."""
+
 _REDRAWN: Final = {"exclusion.png", "spectra.png", "posterior.png", "susy-masses.png", "susy-scenarios.png"}
 """Pictures of results that are drawn anew, as drawings."""
 
@@ -58,12 +61,13 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A file to be saved from the page: its name, its content as an address, its comment lines, and its first rows where it is a table."""
+    """A file to be saved from the page: its name, its content as an address, its comment lines, its first rows where it is a table; `open` shows them."""
 
     name: str
     href: str
-    comments: tuple[str, ...]
-    sheet: Sheet | None
+    comments: tuple[str, ...] = ()
+    sheet: Sheet | None = None
+    open: bool = False
 
 
 def write_report(what: object, path: Path) -> tuple[Path, ...]:
@@ -112,9 +116,12 @@ def _of_folder(folder: Path) -> dict[str, Any]:
     title = f"{', '.join(models) or known['kind']}: {', '.join(map(str, known.get('planes', experiments))) or folder.name}"
     page = _page(title, results, known, citations)
     drawn = {name for name in _REDRAWN if results}
-    pictures = [Section(file.stem, (), (_image(file.read_bytes()),)) for file in sorted(folder.glob("*.png")) if file.name not in drawn]
-    data = [_data(file) for file in sorted(folder.iterdir()) if file.suffix in {".csv", ".json", ".md"} and file.stat().st_size < _LARGEST]
-    return {**page, "sections": [*page["sections"], *pictures], "files": data}
+    pictures = [file for file in sorted(folder.glob("*.png")) if file.name not in drawn]
+    sections = [Section(file.stem.replace("_", " "), (), (_image(file.read_bytes()),)) for file in pictures]
+    data = [_data(file, opened=not results) for file in sorted(folder.iterdir()) if file.suffix in _DATA and file.stat().st_size < _LARGEST]
+    said = [line for file in data for line in file.comments if line.startswith(("model: ", "caveat: "))]
+    caveats = list(dict.fromkeys([*page["caveats"], *said]))
+    return {**page, "caveats": caveats, "sections": [*page["sections"], *sections], "files": data}
 
 
 def _page(
@@ -150,7 +157,7 @@ def _fits(scan: Scan) -> Iterator[object]:
     """Yield the best fit of a plane, with the masses at those of the plane; nothing for a projection."""
     masses = {name: scan.plane.best[name] for name in scan.likelihood.nonlinear.names if name in scan.plane.best}
     try:
-        yield fit(scan.likelihood, at={**scan.grid.at, **masses}, minos=())
+        yield fit(scan.likelihood, at={**scan.grid.at, **masses})
     except NoDataError:
         return
 
@@ -183,15 +190,15 @@ def _address(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _data(file: Path) -> DataFile:
+def _data(file: Path, *, opened: bool) -> DataFile:
     """Return a file with its comment lines and its first rows."""
     content = file.read_bytes()
     address = _address(content, f"text/{file.suffix[1:]};charset=utf-8")
     if file.suffix != ".csv":
-        return DataFile(file.name, address, (), None)
+        return DataFile(file.name, address)
     lines = content.decode("utf-8", "replace").splitlines()
     comments = tuple(line.lstrip("# ") for line in lines if line.startswith("#"))
     headers, *rows = csv.reader(line for line in lines if line and not line.startswith("#")) or [[]]
     shown = [[*row, *headers][: len(headers)] for row in rows[:_ROWS]]
     title = f"{len(rows)} rows" + (f", the first {_ROWS}" if len(rows) > _ROWS else "")
-    return DataFile(file.name, address, comments, Sheet(title, headers, shown))
+    return DataFile(file.name, address, comments, Sheet(title, headers, shown), opened)

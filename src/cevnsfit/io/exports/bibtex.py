@@ -5,6 +5,7 @@ A reference reads "A. Author, B. Author and C. Author, Journal Volume, Page (Yea
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass, replace
@@ -56,11 +57,12 @@ def entries(references: Iterable[str]) -> tuple[Entry, ...]:
         name = entry.fields.get("eprint", entry.fields.get("doi", str(sorted(entry.fields.items()))))
         if name not in found or (found[name].kind == "misc" and entry.kind == "article"):
             found[name] = entry
-    keys: dict[str, int] = {}
-    for name, entry in found.items():
-        number = keys[entry.key] = keys.get(entry.key, 0) + 1
-        found[name] = entry if number == 1 else replace(entry, key=f"{entry.key}-{number}")
-    return tuple(found.values())
+    keys: dict[str, Entry] = {}
+    for entry in found.values():
+        names = itertools.chain([entry.key], (f"{entry.key}-{number}" for number in itertools.count(2)))
+        key = next(name for name in names if name.lower() not in keys)
+        keys[key.lower()] = replace(entry, key=key)
+    return tuple(keys.values())
 
 
 def _entries(text: str) -> Iterator[Entry]:
@@ -110,7 +112,7 @@ def _key(fields: Mapping[str, str], text: str) -> str:
     )
     start = first if first else "arXiv" if "eprint" in fields else "doi"
     plain = unicodedata.normalize("NFKD", f"{start}:{number}" if number else " ".join(text.split()[:5])).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9:.+-]+", "-", plain).strip(":-") or "reference"
+    return re.sub(r"[^A-Za-z0-9:.+-]+", "-", plain).strip(":.+-") or "reference"
 
 
 def latex(text: str) -> str:
