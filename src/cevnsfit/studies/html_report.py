@@ -7,7 +7,6 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -50,26 +49,6 @@ _REDRAWN: Final = {"exclusion.png", "spectra.png", "posterior.png", "susy-masses
 """Pictures of results that are drawn anew, as drawings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the page: what is said of a result, and its pictures as text of HTML."""
-
-    title: str
-    parts: tuple[str | Sheet, ...]
-    figures: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """A file to be saved from the page: its name, its content as an address, its comment lines, its first rows where it is a table; `open` shows them."""
-
-    name: str
-    href: str
-    comments: tuple[str, ...] = ()
-    sheet: Sheet | None = None
-    open: bool = False
-
-
 def write_report(what: object, path: Path) -> tuple[Path, ...]:
     """Write results, or what a folder of results holds, as one page of HTML that needs no other file and no network, and return the path.
 
@@ -100,8 +79,8 @@ def _of_results(what: object) -> dict[str, Any]:
     names = () if known is None else known.experiments if origin is None else origin.experiments
     model = "" if known is None else known.model
     provenance = {**({} if origin is None else plain(origin)), "packages": package_versions()}
-    title = ": ".join(filter(None, (model, ", ".join(names)))) or type(first).__name__
-    return _page(title, [(type(first).__name__, what)], provenance, [cited(names, model)])
+    title = ": ".join(filter(None, (model, ", ".join(names))))
+    return _page(title if title else type(first).__name__, [(type(first).__name__, what)], provenance, [cited(names, model)])
 
 
 def _of_folder(folder: Path) -> dict[str, Any]:
@@ -109,17 +88,17 @@ def _of_folder(folder: Path) -> dict[str, Any]:
     known = stored_provenance(folder)
     results = list(_stored(folder))
     parts = known.get("parts", [known, *([known["susy"]] if "susy" in known else [])])
-    method = "feldman-cousins" if str(known.get("method", "")).startswith("feldman-cousins") else str(known.get("sampler", ""))
+    method = str(known.get("sampler", known.get("method", ""))).removesuffix("-region").partition(":")[0]
     experiments = list(dict.fromkeys(name for part in parts for name in (*part.get("experiments", ()), *part.get("existing", ()))))
-    models = list(dict.fromkeys(str(part["model"]) for part in parts if part.get("model")))
-    citations = [cited(experiments, model, [method]) for model in models or [""]]
-    title = f"{', '.join(models) or known['kind']}: {', '.join(map(str, known.get('planes', experiments))) or folder.name}"
-    page = _page(title, results, known, citations)
+    models = list(dict.fromkeys(str(part.get("model", "")) for part in parts))
+    citations = [cited(experiments, model, [method]) for model in models]
+    title = ": ".join(filter(None, (", ".join(models), ", ".join(known.get("planes", experiments)))))
+    page = _page(title if title else f"{known['kind']}: {folder.name}", results, known, citations)
     drawn = {name for name in _REDRAWN if results}
     pictures = [file for file in sorted(folder.glob("*.png")) if file.name not in drawn]
-    sections = [Section(file.stem.replace("_", " "), (), (_image(file.read_bytes()),)) for file in pictures]
+    sections = [{"title": file.stem.replace("_", " "), "figures": [_image(file.read_bytes())]} for file in pictures]
     data = [_data(file, opened=not results) for file in sorted(folder.iterdir()) if file.suffix in _DATA and file.stat().st_size < _LARGEST]
-    said = [line for file in data for line in file.comments if line.startswith(("model: ", "caveat: "))]
+    said = [line for file in data for line in file["comments"] if line.startswith(("model: ", "caveat: "))]
     caveats = list(dict.fromkeys([*page["caveats"], *said]))
     return {**page, "caveats": caveats, "sections": [*page["sections"], *sections], "files": data}
 
@@ -127,7 +106,7 @@ def _of_folder(folder: Path) -> dict[str, Any]:
 def _page(
     title: str, results: Sequence[tuple[str, object]], provenance: Mapping[str, Any], citations: Sequence[Sequence[Any]]
 ) -> dict[str, Any]:
-    sections = [Section(name, table(result).parts, tuple(_figures(result))) for name, result in results]
+    sections = [{"title": name, "parts": table(result).parts, "figures": [*_figures(result)]} for name, result in results]
     doubts = [f"incomplete: {doubt}" for _, result in results if (doubt := getattr(result, "doubt", ""))]
     notes = [note for _, result in results for note in notes_of(result)]
     return {
@@ -190,15 +169,16 @@ def _address(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _data(file: Path, *, opened: bool) -> DataFile:
+def _data(file: Path, *, opened: bool) -> dict[str, Any]:
     """Return a file with its comment lines and its first rows."""
     content = file.read_bytes()
     address = _address(content, f"text/{file.suffix[1:]};charset=utf-8")
+    found: dict[str, Any] = {"name": file.name, "href": address, "comments": (), "sheet": None, "open": opened}
     if file.suffix != ".csv":
-        return DataFile(file.name, address)
+        return found
     lines = content.decode("utf-8", "replace").splitlines()
     comments = tuple(line.lstrip("# ") for line in lines if line.startswith("#"))
     headers, *rows = csv.reader(line for line in lines if line and not line.startswith("#")) or [[]]
     shown = [[*row, *headers][: len(headers)] for row in rows[:_ROWS]]
     title = f"{len(rows)} rows" + (f", the first {_ROWS}" if len(rows) > _ROWS else "")
-    return DataFile(file.name, address, comments, Sheet(title, headers, shown), opened)
+    return {**found, "comments": comments, "sheet": Sheet(title, headers, shown)}
