@@ -69,7 +69,7 @@ def test_the_wheel_holds_every_shipped_data_file(wheel: Path, project_root: Path
     expected = {path.relative_to(project_root).as_posix() for path in (project_root / "data").rglob("*") if path.is_file()}
     with zipfile.ZipFile(wheel) as archive:
         packed = {name.removeprefix("cevnsfit/") for name in archive.namelist() if name.startswith("cevnsfit/data/")}
-        assert "cevnsfit/py.typed" in archive.namelist()
+        assert {"cevnsfit/py.typed", "cevnsfit/report/report.html"} <= set(archive.namelist())
     assert packed == expected
 
 

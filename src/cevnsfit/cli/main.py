@@ -12,22 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cevnsfit.cli import (
-    agreement,
-    coverage,
-    experiments,
-    export,
-    fit,
-    forecast,
-    models,
-    moments,
-    overlays,
-    posterior,
-    region,
-    report,
-    scan,
-    start,
-)
+from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, overlays, posterior, region, scan, start
 from cevnsfit.cli.output import INCOMPLETE, show_log
 from cevnsfit.core.errors import CevnsfitError, FitError
 
@@ -139,18 +124,8 @@ app.add_typer(overlays.app, name="overlays")
 for _function in (
     *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, agreement.significance),
     *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, scan.run),
-    *(
-        export.export,
-        export.export_likelihood,
-        export.show,
-        report.report,
-        report.cite,
-        moments.g_2,
-        moments.susy_scan,
-        start.validate,
-        start.import_release,
-    ),
-    *(start.new_experiment, start.init, start.schema),
+    *(export.export, export.export_likelihood, export.report, export.cite, export.show, moments.g_2, moments.susy_scan),
+    *(start.validate, start.import_release, start.new_experiment, start.init, start.schema),
 ):
     app.command()(_function)
 app.command("slice")(overlays.slice_)

@@ -7,7 +7,6 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -43,27 +42,11 @@ _ROWS: Final = 200
 _LARGEST: Final = 3_000_000
 """Bytes of a drawing beyond which its pixels are shown, and of a file beyond which it is named only."""
 
+_DATA: Final = (".csv", ".json", ".md")
+"""Files that go with the page."""
+
 _REDRAWN: Final = {"exclusion.png", "spectra.png", "posterior.png", "susy-masses.png", "susy-scenarios.png"}
 """Pictures of results that are drawn anew, as drawings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the page: what is said of a result, and its pictures as text of HTML."""
-
-    title: str
-    parts: tuple[str | Sheet, ...]
-    figures: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """A file to be saved from the page: its name, its content as an address, its comment lines, and its first rows where it is a table."""
-
-    name: str
-    href: str
-    comments: tuple[str, ...]
-    sheet: Sheet | None
 
 
 def write_report(what: object, path: Path) -> tuple[Path, ...]:
@@ -96,8 +79,8 @@ def _of_results(what: object) -> dict[str, Any]:
     names = () if known is None else known.experiments if origin is None else origin.experiments
     model = "" if known is None else known.model
     provenance = {**({} if origin is None else plain(origin)), "packages": package_versions()}
-    title = ": ".join(filter(None, (model, ", ".join(names)))) or type(first).__name__
-    return _page(title, [(type(first).__name__, what)], provenance, [cited(names, model)])
+    title = ": ".join(filter(None, (model, ", ".join(names))))
+    return _page(title if title else type(first).__name__, [(type(first).__name__, what)], provenance, [cited(names, model)])
 
 
 def _of_folder(folder: Path) -> dict[str, Any]:
@@ -105,22 +88,25 @@ def _of_folder(folder: Path) -> dict[str, Any]:
     known = stored_provenance(folder)
     results = list(_stored(folder))
     parts = known.get("parts", [known, *([known["susy"]] if "susy" in known else [])])
-    method = "feldman-cousins" if str(known.get("method", "")).startswith("feldman-cousins") else str(known.get("sampler", ""))
+    method = str(known.get("sampler", known.get("method", ""))).removesuffix("-region").partition(":")[0]
     experiments = list(dict.fromkeys(name for part in parts for name in (*part.get("experiments", ()), *part.get("existing", ()))))
-    models = list(dict.fromkeys(str(part["model"]) for part in parts if part.get("model")))
-    citations = [cited(experiments, model, [method]) for model in models or [""]]
-    title = f"{', '.join(models) or known['kind']}: {', '.join(map(str, known.get('planes', experiments))) or folder.name}"
-    page = _page(title, results, known, citations)
+    models = list(dict.fromkeys(str(part.get("model", "")) for part in parts))
+    citations = [cited(experiments, model, [method]) for model in models]
+    title = ": ".join(filter(None, (", ".join(models), ", ".join(known.get("planes", experiments)))))
+    page = _page(title if title else f"{known['kind']}: {folder.name}", results, known, citations)
     drawn = {name for name in _REDRAWN if results}
-    pictures = [Section(file.stem, (), (_image(file.read_bytes()),)) for file in sorted(folder.glob("*.png")) if file.name not in drawn]
-    data = [_data(file) for file in sorted(folder.iterdir()) if file.suffix in {".csv", ".json", ".md"} and file.stat().st_size < _LARGEST]
-    return {**page, "sections": [*page["sections"], *pictures], "files": data}
+    pictures = [file for file in sorted(folder.glob("*.png")) if file.name not in drawn]
+    sections = [{"title": file.stem.replace("_", " "), "figures": [_image(file.read_bytes())]} for file in pictures]
+    data = [_data(file, opened=not results) for file in sorted(folder.iterdir()) if file.suffix in _DATA and file.stat().st_size < _LARGEST]
+    said = [line for file in data for line in file["comments"] if line.startswith(("model: ", "caveat: "))]
+    caveats = list(dict.fromkeys([*page["caveats"], *said]))
+    return {**page, "caveats": caveats, "sections": [*page["sections"], *sections], "files": data}
 
 
 def _page(
     title: str, results: Sequence[tuple[str, object]], provenance: Mapping[str, Any], citations: Sequence[Sequence[Any]]
 ) -> dict[str, Any]:
-    sections = [Section(name, table(result).parts, tuple(_figures(result))) for name, result in results]
+    sections = [{"title": name, "parts": table(result).parts, "figures": [*_figures(result)]} for name, result in results]
     doubts = [f"incomplete: {doubt}" for _, result in results if (doubt := getattr(result, "doubt", ""))]
     notes = [note for _, result in results for note in notes_of(result)]
     return {
@@ -150,7 +136,7 @@ def _fits(scan: Scan) -> Iterator[object]:
     """Yield the best fit of a plane, with the masses at those of the plane; nothing for a projection."""
     masses = {name: scan.plane.best[name] for name in scan.likelihood.nonlinear.names if name in scan.plane.best}
     try:
-        yield fit(scan.likelihood, at={**scan.grid.at, **masses}, minos=())
+        yield fit(scan.likelihood, at={**scan.grid.at, **masses})
     except NoDataError:
         return
 
@@ -183,16 +169,17 @@ def _address(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _data(file: Path) -> DataFile:
+def _data(file: Path, *, opened: bool) -> dict[str, Any]:
     """Return a file with its comment lines and its first rows."""
     content = file.read_bytes()
     address = _address(content, f"text/{file.suffix[1:]};charset=utf-8")
+    found: dict[str, Any] = {"name": file.name, "href": address, "comments": (), "sheet": None, "open": opened}
     if file.suffix != ".csv":
-        return DataFile(file.name, address, (), None)
+        return found
     lines = content.decode("utf-8", "replace").splitlines()
     comments = tuple(line.lstrip("# ") for line in lines if line.startswith("#"))
-    found = [*csv.reader(line for line in lines if line and not line.startswith("#"))]
-    headers, rows = (found[0], found[1:]) if found else ([], [])
+    cells = [*csv.reader(line for line in lines if line and not line.startswith("#"))]
+    headers, rows = (cells[0], cells[1:]) if cells else ([], [])
     shown = [[*row, *headers][: len(headers)] for row in rows[:_ROWS]]
     title = f"{len(rows)} rows" + (f", the first {_ROWS}" if len(rows) > _ROWS else "")
-    return DataFile(file.name, address, comments, Sheet(title, headers, shown))
+    return {**found, "comments": comments, "sheet": Sheet(title, headers, shown)}

@@ -5,6 +5,7 @@ A reference reads "A. Author, B. Author and C. Author, Journal Volume, Page (Yea
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass, replace
@@ -56,11 +57,12 @@ def entries(references: Iterable[str]) -> tuple[Entry, ...]:
         name = entry.fields.get("eprint", entry.fields.get("doi", str(sorted(entry.fields.items()))))
         if name not in found or (found[name].kind == "misc" and entry.kind == "article"):
             found[name] = entry
-    keys: dict[str, int] = {}
-    for name, entry in found.items():
-        number = keys[entry.key] = keys.get(entry.key, 0) + 1
-        found[name] = entry if number == 1 else replace(entry, key=f"{entry.key}-{number}")
-    return tuple(found.values())
+    keys: dict[str, Entry] = {}
+    for entry in found.values():
+        names = itertools.chain([entry.key], (f"{entry.key}-{number}" for number in itertools.count(2)))
+        key = next(name for name in names if name.lower() not in keys)
+        keys[key.lower()] = replace(entry, key=key)
+    return tuple(keys.values())
 
 
 def _entries(text: str) -> Iterator[Entry]:
@@ -70,11 +72,10 @@ def _entries(text: str) -> Iterator[Entry]:
     head = text[: min((found.start() for found in marks), default=0)].rstrip(", ")
     authors = _authors(_LABEL.sub("", head))
     end = max((found.end() for found in (*_ARXIV.finditer(text), *marks)), default=0)
-    for number in numbers or [""]:
+    for number in numbers if numbers else [""]:
         fields = dict(authors)
         if journal is not None and len(numbers) < 2:
-            parts = journal.groupdict()
-            fields |= {key: parts[key] or parts.get(f"{key}_2") or "" for key in ("journal", "volume", "pages", "year")}
+            fields |= {key.removesuffix("_2"): value for key, value in journal.groupdict().items() if value}
         elif number:
             fields["year"] = _year(number)
         fields |= {"eprint": number, "archiveprefix": "arXiv"} if number else {}
@@ -105,12 +106,12 @@ def _year(number: str) -> str:
 def _key(fields: Mapping[str, str], text: str) -> str:
     """Return a key: first author and the number of the paper, or its first words."""
     first = fields.get("author", "").split(" and ")[0].split(". ")[-1]
-    number = (
-        fields.get("eprint", "") or "-".join(fields[key] for key in ("year", "volume", "pages") if key in fields) or fields.get("doi", "")
-    )
+    known = (fields.get("eprint"), "-".join(fields[key] for key in ("year", "volume", "pages") if key in fields), fields.get("doi"))
+    number = next(filter(None, known), "")
     start = first if first else "arXiv" if "eprint" in fields else "doi"
     plain = unicodedata.normalize("NFKD", f"{start}:{number}" if number else " ".join(text.split()[:5])).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9:.+-]+", "-", plain).strip(":-") or "reference"
+    key = re.sub(r"[^A-Za-z0-9:.+-]+", "-", plain).strip(":.+-")
+    return key if key else "reference"
 
 
 def latex(text: str) -> str:
