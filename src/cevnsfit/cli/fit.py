@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import AnalysisOptions, ExperimentArgument, ModelOptions, assignments, drawn, picture
+from cevnsfit.cli.options import LOOK, AnalysisOptions, ExperimentArgument, LookOptions, ModelOptions, assignments, drawn, picture
 from cevnsfit.cli.output import Answer, progress
 
 
@@ -53,14 +53,16 @@ def fit(
     return Answer(found, analysis=chosen, seed=toy)
 
 
-@command("experiments model target at profile profile_signal changes allow_overlap electrons")
+@command(f"experiments model target at profile profile_signal changes allow_overlap electrons {LOOK}")
 def spectra(
     what: AnalysisOptions,
-    target: Annotated[Path, option("--output -o", "Picture: png, pdf or svg.", "FILE")],
+    target: Annotated[Path, option("--output -o", "Picture: png, pdf, svg or pgf.", "FILE")],
+    looks: LookOptions,
 ) -> Answer:
     """Fit a model, and draw data against the stacked components of the best fit with residuals."""
     from cevnsfit.studies import fitting
 
-    path = picture(target)
+    look = looks.over()
+    path = picture(target, look)
     found = fitting.fit(what.likelihood, at=what.held)
-    return Answer({"fit": found}, files=drawn(found, path), analysis=what.analysis, incomplete=found.doubt)
+    return Answer({"fit": found}, files=drawn(found, path, look), analysis=what.analysis, incomplete=found.doubt)
