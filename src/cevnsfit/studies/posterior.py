@@ -23,7 +23,7 @@ from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, read_posterior, save_block
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.posteriors import posterior_figure
-from cevnsfit.report.style import SCREEN, Look, save_figure
+from cevnsfit.report.style import SCREEN, AxisLabel, Look, save_figure
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, prepared
 from cevnsfit.studies.setup import build
@@ -66,15 +66,28 @@ class Posterior(Result):
         Held parameters.
     numbers
         Credible intervals; mean, errors and convergence of every parameter.
-    sample
-        Draws of the parameter of interest after the warm-up, shape (ensembles, steps, walkers).
+    draws
+        Of all parameters that float after the warm-up, in the order of `numbers.marginals`, shape (ensembles, steps, walkers, n).
+    units
+        Of these parameters.
     """
 
-    document: ClassVar[Mapping[str, str | None]] = {**keys_of(Credible, "numbers"), "numbers": None, "sample": None}
+    document: ClassVar[Mapping[str, str | None]] = {**keys_of(Credible, "numbers"), "numbers": None, "draws": None, "units": None}
 
     at: Mapping[str, float]
     numbers: Credible
-    sample: NDArray[np.float64]
+    draws: NDArray[np.float64]
+    units: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the parameters that float."""
+        return tuple(one.name for one in self.numbers.marginals)
+
+    @property
+    def sample(self) -> NDArray[np.float64]:
+        """Return the draws of the parameter of interest, shape (ensembles, steps, walkers)."""
+        return self.draws[..., self.names.index(self.numbers.poi)]
 
     @property
     def doubt(self) -> str:
@@ -187,7 +200,8 @@ def _summary(
 ) -> Posterior:
     """Return the posterior of finished ensembles."""
     numbers = credible(goal, ensembles, poi, cl=cl, seed=seed, walkers=walkers)
-    return Posterior(at, numbers, goal.values(draws(goal, ensembles))[..., goal.index(poi)])
+    units = tuple(goal.likelihood.parameters[name].unit for name in goal.names)
+    return Posterior(at, numbers, goal.values(draws(goal, ensembles)), units)
 
 
 @on_one_thread
@@ -351,7 +365,11 @@ def write_posterior(result: Posterior, folder: Path) -> tuple[Path, Path]:
 
 def posterior_picture(result: Posterior, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the picture of the posterior of the parameter of interest."""
-    found = result.numbers
-    log = any(prior.name == found.poi and prior.log for prior in found.priors)
-    look = look.naming(result.about)
-    return posterior_figure(result.sample, found.intervals, found.poi, log=log, notes=notes_of(result), look=look, ax=ax)
+    found, look = result.numbers, look.naming(result.about)
+    log, unit = found.poi in logarithmic(result), result.units[result.names.index(found.poi)]
+    return posterior_figure(result.sample, found.intervals, AxisLabel(found.poi, unit), log=log, notes=notes_of(result), look=look, ax=ax)
+
+
+def logarithmic(result: Posterior) -> set[str]:
+    """Return the parameters whose priors are flat in their logarithms."""
+    return {prior.name for prior in result.numbers.priors if prior.log}
