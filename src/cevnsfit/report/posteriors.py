@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.report.rankings import row_names
 from cevnsfit.report.style import (
     PALETTE,
     SCREEN,
+    UNITS,
     AxisLabel,
     Look,
     axes_of_size,
@@ -88,8 +90,8 @@ def draw_density(ax: Axes, sample: Floats, intervals: Sequence[tuple[float, floa
         return counts
 
     everything = density(sample)
-    artists: list[Artist] = [ax.stairs(everything, edges, color=PALETTE[0], linewidth=1.6, label="all ensembles")]
-    artists += [ax.stairs(density(one), edges, color="0.6", linewidth=0.6, zorder=1) for one in sample]
+    artists: list[Artist] = [ax.stairs(everything, edges, color=PALETTE[0], linewidth=setting("lines.linewidth"), label="all ensembles")]
+    artists += [ax.stairs(density(one), edges, color="0.6", linewidth=0.4 * setting("lines.linewidth"), zorder=1) for one in sample]
     for number, (first, last) in enumerate(intervals):
         inside = np.clip(edges, first, last)
         label = "highest density" if number == 0 else None
@@ -144,8 +146,8 @@ def corner_figure(marginals: Marginals, pairs: Sequence[Pair], *, notes: Sequenc
     look
         Its limits do not apply.
     """
-    size, side = len(marginals.names), max(1.5 * len(marginals.names), 4.0)
-    scale = {"screen": 0.75, "paper": 0.9, "talk": 2.6 / size}[look.style]
+    size, side = len(marginals.names), 1.7 * max(len(marginals.names), 3)
+    scale = {"screen": 0.8, "paper": 0.85, "talk": 3.0 / size}[look.style]
     with style(look), smaller(scale):
         figure = new_figure(side, side + 0.3 * look.captioned, look)
         grid = figure.subplots(size, size, squeeze=False, sharex="col")
@@ -187,10 +189,14 @@ def _dress(ax: Axes, marginals: Marginals, row: int, column: int, look: Look) ->
         if not marginals.logs[place]:
             axis.set_major_locator(MaxNLocator(3, prune="both"))
     ax.tick_params(axis="x", labelrotation=45)
-    if row == len(marginals.names) - 1:
-        ax.set_xlabel(wrapped(look.axis(marginals.names[column], marginals.units[column]), 18))
+    names = [
+        wrapped(f"{name} [{UNITS.get(unit, unit)}]" if unit != "1" else name, 13)
+        for name, unit in zip(row_names(marginals.names, look), marginals.units, strict=True)
+    ]
+    if row == len(names) - 1:
+        ax.set_xlabel(names[column])
     if column == 0 and row > 0:
-        ax.set_ylabel(wrapped(look.axis(marginals.names[row], marginals.units[row]), 18))
+        ax.set_ylabel(names[row])
     if row == column:
         ax.set_yticks([])
     elif column > 0:

@@ -11,7 +11,7 @@ from cevnsfit.infer.credible import QUANTILES
 from cevnsfit.infer.pairs import edges_of, pair
 from cevnsfit.report.posteriors import Marginals, corner_figure
 from cevnsfit.report.style import SCREEN, Look
-from cevnsfit.studies.posterior import logarithmic, notes_of
+from cevnsfit.studies.posterior import logarithmic, picture_notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ CORNER: Final = 5
 
 def corner_picture(result: Posterior, look: Look = SCREEN) -> Figure:
     """Return the densities of the parameter of interest and the model's others, and of the nuisances most correlated with it, `CORNER` in all."""
-    names = _of_interest(result)
+    names, look = _of_interest(result), look.naming(result.about)
     logs = tuple(name in logarithmic(result) for name in names)
     columns = {name: result.draws[..., result.names.index(name)].ravel() for name in names}
     edges = tuple(edges_of(columns[name], log=log) for name, log in zip(names, logs, strict=True))
@@ -42,8 +42,8 @@ def corner_picture(result: Posterior, look: Look = SCREEN) -> Figure:
         pair((names[i], names[j]), (columns[names[i]], columns[names[j]]), (logs[i], logs[j]))
         for i, j in combinations(range(len(names)), 2)
     ]
-    notes = [*notes_of(result), f"regions: 68 and 95 %; filled: {100 * result.numbers.cl:g} % of {result.numbers.poi}, 68 % of the others"]
-    return corner_figure(marginals, pairs, notes=notes, look=look.naming(result.about))
+    filled = f"regions: 68 and 95 %; filled: {100 * result.numbers.cl:g} % of {look.name(names[0])}, 68 % of the others"
+    return corner_figure(marginals, pairs, notes=[*picture_notes(result, look), filled], look=look)
 
 
 def _of_interest(result: Posterior) -> tuple[str, ...]:

@@ -332,8 +332,8 @@ def prior_text(prior: Prior) -> str:
     return f"{prior.name} flat{' in its logarithm' if prior.log else ''} in [{prior.lower:.4g}, {prior.upper:.4g}]"
 
 
-def notes_of(result: Posterior) -> list[str]:
-    """Return what a table or a picture of a posterior must say."""
+def notes_of(result: Posterior, look: Look = SCREEN) -> list[str]:
+    """Return what a table or a picture of a posterior must say, with names as a look prints them."""
     found = result.numbers
     held = [f"{name} = {value:g}" for name, value in result.at.items()]
     if found.sampler == "nested":
@@ -343,7 +343,7 @@ def notes_of(result: Posterior) -> list[str]:
         size = f"{found.ensembles} ensembles of {found.walkers} walkers and {found.steps} steps, the first {found.warm_up} left out"
         end = f"seed {found.seed}; acceptance {found.acceptance:.2f}"
     return [
-        ", ".join([result.about.label, *([result.about.model] if result.about.model else []), *held]),
+        ", ".join([look.joined(result.about.experiments), *([look.name(result.about.model)] if result.about.model else []), *held]),
         f"{found.method}, {100 * found.cl:g} %; priors: {'; '.join(map(prior_text, found.priors))}; all others unit normal",
         f"{size}; {end}",
     ]
@@ -363,11 +363,18 @@ def write_posterior(result: Posterior, folder: Path) -> tuple[Path, Path]:
     return table, save_figure(posterior_picture(result), folder / PICTURE)
 
 
+def picture_notes(result: Posterior, look: Look) -> list[str]:
+    """Return the lines below a picture: caveat, `notes_of`, and why it cannot be trusted."""
+    return [text for text in (result.about.caveat, *notes_of(result, look), result.doubt) if text]
+
+
 def posterior_picture(result: Posterior, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the picture of the posterior of the parameter of interest."""
     found, look = result.numbers, look.naming(result.about)
     log, unit = found.poi in logarithmic(result), result.units[result.names.index(found.poi)]
-    return posterior_figure(result.sample, found.intervals, AxisLabel(found.poi, unit), log=log, notes=notes_of(result), look=look, ax=ax)
+    return posterior_figure(
+        result.sample, found.intervals, AxisLabel(found.poi, unit), log=log, notes=picture_notes(result, look), look=look, ax=ax
+    )
 
 
 def logarithmic(result: Posterior) -> set[str]:
