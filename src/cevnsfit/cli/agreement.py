@@ -1,24 +1,29 @@
 """`cevnsfit intervals`, `gof`, `compatibility`, `significance` and `impacts`: what is allowed, is the model right, do experiments agree, what limits a measurement."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import AnalysisOptions, LevelOptions, PoiOption, ToyOptions, WorkerOptions, drawn, picture
+from cevnsfit.cli.options import LOOK, AnalysisOptions, LevelOptions, LookOptions, PoiOption, ToyOptions, WorkerOptions, drawn, picture
 from cevnsfit.cli.output import Answer
 
 
-@command("experiments model at poi cl dof profile profile_signal method toys seed jobs dask folder changes allow_overlap electrons")
-def intervals(
-    what: AnalysisOptions,
-    level: LevelOptions,
-    toys: ToyOptions,
-    workers: WorkerOptions,
-    poi: PoiOption = None,
-    method: Annotated[
-        str, option("--method", "How the interval is found; cls gives upper limits.", "profile|feldman-cousins|cls")
-    ] = "profile",
-) -> Answer:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntervalOptions(LookOptions):
+    """How the interval is found, and its picture."""
+
+    poi: PoiOption = None
+    method: Annotated[str, option("--method", "How the interval is found; cls gives upper limits.", "profile|feldman-cousins|cls")] = (
+        "profile"
+    )
+    target: Annotated[Path | None, option("--plot", "Picture of the profile with the interval: png, pdf, svg or pgf.", "FILE")] = None
+
+
+@command(
+    f"experiments model at poi cl dof profile profile_signal method toys seed jobs dask folder changes allow_overlap electrons target {LOOK}"
+)
+def intervals(what: AnalysisOptions, level: LevelOptions, toys: ToyOptions, workers: WorkerOptions, asked: IntervalOptions) -> Answer:
     """Print the allowed intervals of one parameter, every branch of them; masses must be held.
 
     Feldman-Cousins intervals generate toys where they matter, at most --toys (2048) at a value; CLs is asymptotic without --toys.
@@ -26,13 +31,16 @@ def intervals(
     from cevnsfit.infer.toys import Toys
     from cevnsfit.studies import limits
 
-    asked = Toys(seed=toys.seed) if method == "feldman-cousins" and toys.toys is None else toys.asked
-    store = None if asked is None else toys.folder
+    look = asked.over()
+    path = None if asked.target is None else picture(asked.target, look)
+    number = Toys(seed=toys.seed) if asked.method == "feldman-cousins" and toys.toys is None else toys.asked
+    store = None if number is None else toys.folder
     with workers.running() as where:
         result = limits.intervals(
-            what.likelihood, poi, at=what.held, cl=level.cl, dof=level.dof, method=method, toys=asked, store=store, **where
+            what.likelihood, asked.poi, at=what.held, cl=level.cl, dof=level.dof, method=asked.method, toys=number, store=store, **where
         )
-    return Answer(result, analysis=what.analysis, seed=None if result.toys is None else toys.seed)
+    files = drawn(result, path, look)
+    return Answer(result, files=files if files else None, analysis=what.analysis, seed=None if result.toys is None else toys.seed)
 
 
 @command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
@@ -75,15 +83,17 @@ def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions
     return Answer(result, analysis=what.analysis, seed=None if result.toys is None else result.toys.seed)
 
 
-@command("experiments model at poi profile profile_signal target changes allow_overlap electrons")
+@command(f"experiments model at poi profile profile_signal target changes allow_overlap electrons {LOOK}")
 def impacts(
     what: AnalysisOptions,
+    looks: LookOptions,
     poi: PoiOption = None,
-    target: Annotated[Path | None, option("--output -o", "Ranking plot: png, pdf or svg.", "FILE")] = None,
+    target: Annotated[Path | None, option("--output -o", "Ranking plot: png, pdf, svg or pgf.", "FILE")] = None,
 ) -> Answer:
     """Rank the nuisances by their impact on a parameter, with pulls and constraints; masses must be held."""
     from cevnsfit.studies import agreement
 
-    path = None if target is None else picture(target)
+    look = looks.over()
+    path = None if target is None else picture(target, look)
     result = agreement.impacts(what.likelihood, poi, at=what.held)
-    return Answer(result, files=drawn(result, path), analysis=what.analysis)
+    return Answer(result, files=drawn(result, path, look), analysis=what.analysis)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOption, ToyOptions, WorkerOptions
+from cevnsfit.cli.options import GRID, LOOK, AnalysisOptions, LevelOption, LookOptions, ToyOptions, WorkerOptions
 from cevnsfit.cli.output import Answer
 
 
@@ -23,8 +23,10 @@ class CoverageOptions(ToyOptions):
     ] = None
 
 
-@command("experiments model truth grid at cl toys nested seed jobs dask folder profile profile_signal changes allow_overlap electrons")
-def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptions) -> Answer:
+@command(
+    f"experiments model truth grid at cl toys nested seed jobs dask folder profile profile_signal changes allow_overlap electrons {LOOK}"
+)
+def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptions, looks: LookOptions) -> Answer:
     """Measure the coverage of profile-likelihood, Feldman-Cousins and CLs intervals at true values; masses must be held or have a grid.
 
     CLs limits are studied where counts grow with the parameter.
@@ -34,6 +36,7 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
     from cevnsfit.studies.grids import parse_grid
     from cevnsfit.studies.setup import units_of
 
+    look = looks.over()
     chosen, (poi, true) = what.analysis, studies.parse_truths(asked.truth, units_of(what.model))
     name, values = ("", ()) if asked.grid is None else parse_grid(asked.grid, units_of(what.model))
     with workers.running("units of toys") as where:
@@ -41,5 +44,5 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
             what.likelihood, poi, true, at=chosen.held, cl=asked.cl, nested=asked.nested, over=(name, list(values)) if name else None, toys=Toys(asked.toys, asked.seed),
             store=asked.folder, **where,
         )  # fmt: skip
-    files = [] if asked.folder is None else studies.write_coverage(study, asked.folder)
+    files = [] if asked.folder is None else studies.write_coverage(study, asked.folder, look)
     return Answer(study, files=files, analysis=chosen, seed=asked.seed)

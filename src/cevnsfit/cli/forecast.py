@@ -1,15 +1,17 @@
 """`cevnsfit forecast`: what planned experiments are expected to exclude and discover."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cevnsfit.cli.command import command, option
 from cevnsfit.cli.options import (
     GRID,
+    LOOK,
     AnalysisOptions,
     LevelOptions,
+    LookOptions,
     PoiOption,
     WorkerOptions,
     assignments,
@@ -30,7 +32,7 @@ _MASSES: Final = "mass=1:1000:13:log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForecastOptions:
+class ForecastOptions(LookOptions):
     """What is true, what the planned experiments are combined with, what is varied, and where it is written."""
 
     truth: Annotated[
@@ -73,13 +75,14 @@ class ForecastOptions:
 
 
 @command(
-    "experiments model at truth existing observed grid vary poi cl dof toys seed jobs dask profile profile_signal changes allow_overlap electrons folder"
+    f"experiments model at truth existing observed grid vary poi cl dof toys seed jobs dask profile profile_signal changes allow_overlap electrons folder {LOOK}"
 )
 def forecast(what: AnalysisOptions, asked: ForecastOptions, level: LevelOptions, workers: WorkerOptions) -> Answer:
     """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""
     from cevnsfit.studies.fitting import unheld
 
     planned = what.analysis
+    replace(asked, xlim=None, ylim=None).over()
     lines = asked.lines(planned, level)
     with workers.open() as executor:
         if asked.vary:
@@ -145,8 +148,9 @@ def _answer(
     if asked.folder is not None:
         files += [] if write is None else [write(asked.folder / f"{name}.csv")]
         files.append(write_document(asked.folder / f"{name}.json", document, indent=1))
-        files += [] if write is None else drawn(shown, asked.folder / f"{name}.png")
-    return Answer(document, [table(shown)], None if write is None else files, incomplete=incomplete)
+        axes = [(document["parameter"], document["unit"])] if "parameter" in document else []
+        files += drawn(shown, asked.folder / f"{name}.png", asked.over(axes=axes))
+    return Answer(document, [table(shown)], files if files or write is not None else None, incomplete=incomplete)
 
 
 def _invalid(results: "Sequence[Forecast]") -> str:

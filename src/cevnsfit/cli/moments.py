@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cevnsfit.cli.command import argument, command, option
-from cevnsfit.cli.options import WorkerOptions, experiments_known
+from cevnsfit.cli.options import LOOK, LookOptions, WorkerOptions, experiments_known
 from cevnsfit.cli.output import Answer
 from cevnsfit.core.errors import CevnsfitError
 
@@ -119,11 +119,12 @@ def _named(texts: "Sequence[str]", option: str, known: "Mapping[str, str] | None
 
 @command(
     "experiments points electron electron_measured muon muon_measured sigmas mu_sign m1_sign m2_sign ranges a_terms stau_ratio boson boson_limits "
-    "lightest_chargino lightest_slepton seed mass cl folder jobs dask"
+    f"lightest_chargino lightest_slepton seed mass cl folder jobs dask {LOOK}"
 )
 def susy_scan(
     asked: SusyOptions,
     workers: WorkerOptions,
+    looks: LookOptions,
     experiments: Annotated[
         list[str] | None, argument("Experiments of the CEvNS limit; none for no limit.", "[EXP]...", experiments_known)
     ] = None,
@@ -143,12 +144,13 @@ def susy_scan(
     from cevnsfit.studies.susy import susy_scan as scan_points
 
     threshold(cl, 1)
+    look = looks.over()
     chosen = () if experiments is None else tuple(experiments)
     with workers.running("chunks of points") as where:
         scan = scan_points(asked.points, asked.inputs(chosen, cl), store=folder, **where)
     limits = hierarchy_limits(scan, chosen, mass=mass, cl=cl) if chosen else {}
     incomplete = next((limit.doubt for limit in limits.values() if limit.doubt), "")
-    files = None if folder is None else write_pictures(scan, folder)
+    files = None if folder is None else write_pictures(scan, folder, look)
     further = {"statements": summary(scan), "mass": mass, "limits": limits}
     return Answer(scan, _text(scan, limits, mass), files=files, incomplete=incomplete, further=further)
 

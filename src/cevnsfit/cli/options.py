@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.intervals import Level
     from cevnsfit.infer.toys import Toys
+    from cevnsfit.report.style import Look
     from cevnsfit.stats.likelihood import Likelihood
 
 
@@ -205,6 +206,46 @@ class ToyOptions:
         return None if self.toys is None else self.seed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookOptions:
+    """How a picture looks."""
+
+    style: Annotated[str | None, option("--style", "How the picture looks; screen by default.", "screen|paper|talk")] = None
+    columns: Annotated[int | None, option("--columns", "Columns of a paper that the picture takes.", "1|2")] = None
+    title: Annotated[str | None, option("--title", "Title of the picture.", "TEXT")] = None
+    labels: Annotated[
+        list[str] | None, option("--label", "Name of what is drawn, in the place of its own; repeatable, in its order.", "TEXT")
+    ] = None
+    xlim: Annotated[str | None, option("--xlim", "Ends of the horizontal axis of the picture.", "A:B")] = None
+    ylim: Annotated[str | None, option("--ylim", "Ends of its vertical axis.", "A:B")] = None
+    no_best_fit: Annotated[bool, option("--no-best-fit", "Mark no best fit.")] = False
+    formats: Annotated[
+        str | None, option("--format", "Formats of the picture: png, pdf, svg, pgf; several with commas.", "FORMAT[,FORMAT]...")
+    ] = None
+
+    def over(self, look: "Look | None" = None, axes: "Sequence[tuple[str, str]]" = ()) -> "Look":
+        """Return a look, that for screens by default, with what was asked for; `axes` are names and units of the axes.
+
+        Raises
+        ------
+        CevnsfitError
+            If an option is not of its form.
+        """
+        from cevnsfit.report.style import SCREEN
+        from cevnsfit.studies.grids import changed_look
+
+        given = {name: getattr(self, name) for name in ("style", "columns", "title", "xlim", "ylim")}
+        labels = None if self.labels is None else tuple(self.labels)
+        formats = None if self.formats is None else tuple(name.strip() for name in self.formats.split(","))
+        best_fit = False if self.no_best_fit else None
+        given |= {"labels": labels, "formats": formats, "best_fit": best_fit}
+        return changed_look(SCREEN if look is None else look, given, axes)
+
+
+LOOK: Final = "style columns title labels xlim ylim no_best_fit formats"
+"""The options of `LookOptions`, in their order."""
+
+
 def overrides(changes: "Sequence[str] | None") -> tuple[tuple[str, str], ...]:
     """Return the fields changed by --set."""
     from cevnsfit.studies.setup import parse_overrides
@@ -219,27 +260,28 @@ def assignments(texts: "Sequence[str] | None", model: str) -> dict[str, float]:
     return parse_assignments([] if texts is None else texts, units_of(model))
 
 
-def drawn(result: object, path: Path | None) -> list[Path]:
+def drawn(result: object, path: Path | None, look: "Look", kind: str | None = None) -> list[Path]:
     """Write the picture of a result where one is asked for, and return the files that were written."""
     if path is None:
         return []
-    from cevnsfit.report.style import save_figure
+    from cevnsfit.report.style import save_figures
     from cevnsfit.studies.shown import plot
 
-    return [save_figure(plot(result), path)]
+    return save_figures(plot(result, kind=kind, look=look), path, look)
 
 
-def picture(path: Path) -> Path:
+def picture(path: Path, look: "Look") -> Path:
     """Return the path of a picture.
 
     Raises
     ------
     CevnsfitError
-        If its suffix is not that of a format that can be written.
+        If no format is asked for, and its suffix is not that of one that can be written.
     """
     from cevnsfit.core.errors import CevnsfitError
+    from cevnsfit.report.style import FORMATS
 
-    if path.suffix.lower() not in {".png", ".pdf", ".svg"}:
-        message = f"{path}: a picture ends in .png, .pdf or .svg"
+    if not look.formats and path.suffix[1:].lower() not in FORMATS:
+        message = f"{path}: a picture ends in .{', .'.join(FORMATS)}"
         raise CevnsfitError(message)
     return path

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import GRID, AnalysisOptions, LevelOption, OutputFolder, ToyOptions, WorkerOptions
+from cevnsfit.cli.options import GRID, LOOK, AnalysisOptions, LevelOption, LookOptions, OutputFolder, ToyOptions, WorkerOptions
 from cevnsfit.cli.output import Answer
 
 _GRID: Final = ("mass=1:1000:13:log", "g=1e-5:1e-1:120:log")
@@ -24,8 +24,8 @@ class RegionOptions(ToyOptions):
     toys: Annotated[int, option("--toys", "Toys at one point, at most, in whole chunks of 128.", "N")] = 1024
 
 
-@command("experiments model folder grid at cl ordering toys seed jobs dask profile profile_signal changes allow_overlap electrons")
-def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions) -> Answer:
+@command(f"experiments model folder grid at cl ordering toys seed jobs dask profile profile_signal changes allow_overlap electrons {LOOK}")
+def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions, looks: LookOptions) -> Answer:
     """Find the Feldman-Cousins region of two parameters; finished toys are kept, and the same command continues."""
     from cevnsfit.infer.toys import Toys
     from cevnsfit.studies import toy_regions
@@ -33,10 +33,12 @@ def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions) 
     from cevnsfit.studies.setup import units_of
 
     chosen = what.analysis
-    grid = parse_grids(asked.grid if asked.grid else _GRID, units_of(chosen.model))
+    units = units_of(chosen.model)
+    grid = parse_grids(asked.grid if asked.grid else _GRID, units)
+    look = looks.over(axes=[(name, units.get(name, "1")) for name in grid])
     with workers.running() as where:
         result = toy_regions.region(
             what.likelihood, at=chosen.held, cl=asked.cl, ordering=asked.ordering, toys=Toys(asked.toys, asked.seed),
             store=asked.folder, **where, **grid,
         )  # fmt: skip
-    return Answer(result, files=toy_regions.write_region(result, asked.folder), analysis=chosen, seed=asked.seed)
+    return Answer(result, files=toy_regions.write_region(result, asked.folder, look), analysis=chosen, seed=asked.seed)

@@ -1,11 +1,22 @@
 """`cevnsfit scan`, `run` and `plot`: a plane of two parameters, its tables and its picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import argument, command, option
-from cevnsfit.cli.options import GRID, AnalysisOptions, LevelsOptions, MomentOption, OutputFolder, WorkerOptions, picture
+from cevnsfit.cli.options import (
+    GRID,
+    LOOK,
+    AnalysisOptions,
+    LevelsOptions,
+    LookOptions,
+    MomentOption,
+    OutputFolder,
+    WorkerOptions,
+    drawn,
+    picture,
+)
 from cevnsfit.cli.output import Answer, progress, remark
 from cevnsfit.core.analysis import LIGHT_MEDIATOR
 
@@ -14,6 +25,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.limit import Limit
+    from cevnsfit.report.style import Look
     from cevnsfit.studies.analysis import Grids, Study
     from cevnsfit.studies.exclusion import Exclusion
 
@@ -26,7 +38,6 @@ class PictureOptions:
     overlay: Annotated[
         list[str] | None, option("--overlay", "Draw a limit: a name of `cevnsfit overlays`, or a file; repeatable.", "[LABEL=]NAME|FILE")
     ] = None
-    title: Annotated[str | None, option("--title", "Title of the picture.", "TEXT")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +51,11 @@ class ScanOptions:
 
 
 @command(
-    "experiments model folder grid each at profile profile_signal changes allow_overlap cl dof theory overlay title jobs dask no_plot electrons"
+    f"experiments model folder grid each at profile profile_signal changes allow_overlap cl dof theory overlay jobs dask no_plot electrons {LOOK}"
 )
-def scan(what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, drawn: PictureOptions, workers: WorkerOptions) -> Answer:
+def scan(
+    what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, beside: PictureOptions, looks: LookOptions, workers: WorkerOptions
+) -> Answer:
     """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.analysis import Study, plane_grid
@@ -54,9 +67,9 @@ def scan(what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, drawn
         analyses=labelled(chosen, each=asked.each),
         grid=grid,
         levels=levels.chosen,
-        reference=latest_deviation(drawn.theory),
-        curves=_curves(drawn.overlay, chosen.model, grid),
-        title=drawn.title,
+        reference=latest_deviation(beside.theory),
+        curves=_curves(beside.overlay, chosen.model, grid),
+        look=looks.over(axes=_axes(grid, chosen.model)),
     )
     return _scanned(study, asked.folder, workers, no_plot=asked.no_plot, analysis=chosen)
 
@@ -66,40 +79,67 @@ def run(
     file: Annotated[Path, argument("Analysis in YAML; see `cevnsfit init`.", "FILE")],
     folder: OutputFolder,
     workers: WorkerOptions,
+    looks: LookOptions,
     no_plot: Annotated[bool, option("--no-plot", "Write the tables only.")] = False,
 ) -> Answer:
     """Run an analysis file: scans, contours, spectra; what is finished is kept, and the same command continues it."""
     from cevnsfit.studies.analysis import read_study
 
-    return _scanned(read_study(file), folder, workers, no_plot=no_plot)
+    study = read_study(file)
+    (model,) = {analysis.model for analysis in study.analyses.values()}
+    study = replace(study, look=looks.over(study.look, _axes(study.grid, model)))
+    return _scanned(study, folder, workers, no_plot=no_plot)
 
 
-@command("folder target cl dof theory overlay title jobs dask")
+@command(f"folder target cl dof theory overlay jobs dask {LOOK}")
 def plot(
-    folder: Annotated[Path, argument("Folder of a scan.", "DIR")],
+    folder: Annotated[Path, argument("Folder of a scan or of another stored result.", "DIR")],
     levels: LevelsOptions,
-    drawn: PictureOptions,
+    beside: PictureOptions,
+    looks: LookOptions,
     workers: WorkerOptions,
-    target: Annotated[Path | None, option("--output -o", "Picture: png, pdf or svg; DIR/exclusion.png.", "FILE")] = None,
+    target: Annotated[Path | None, option("--output -o", "Picture: png, pdf, svg or pgf; DIR/exclusion.png.", "FILE")] = None,
 ) -> Answer:
-    """Draw the picture of a finished scan again."""
+    """Draw the picture of a finished scan, or of another result that a folder keeps, again."""
+    from cevnsfit.io.layouts import SCAN
+    from cevnsfit.io.store import store_exists
     from cevnsfit.moments.measured import latest_deviation
-    from cevnsfit.report.style import Look, save_figure
+    from cevnsfit.report.style import save_figures
     from cevnsfit.studies.exclusion import exclusion_picture, regions_of
     from cevnsfit.studies.provenance import stored_provenance
     from cevnsfit.studies.scan import stored_scans
     from cevnsfit.studies.shown import table
 
-    path = picture(folder / "exclusion.png" if target is None else target)
-    boundaries, reference = levels.chosen, latest_deviation(drawn.theory)
+    if not store_exists(folder, SCAN):
+        return _plotted(folder, target, looks.over())
     with workers.open() as executor:
-        results = regions_of(stored_scans(folder), boundaries, executor)
+        results = regions_of(stored_scans(folder), levels.chosen, executor)
     plane = results[0].plane
-    curves = _curves(drawn.overlay, plane.model, {axis.name: axis.values for axis in (plane.x, plane.y)})
-    files = [save_figure(exclusion_picture(results, reference, curves=curves, look=Look(title=drawn.title)), path)]
+    look = looks.over(axes=[(axis.name, axis.unit) for axis in plane.axes])
+    path = picture(folder / "exclusion.png" if target is None else target, look)
+    curves = _curves(beside.overlay, plane.model, {axis.name: axis.values for axis in plane.axes})
+    files = save_figures(exclusion_picture(results, latest_deviation(beside.theory), curves=curves, look=look), path, look)
     document = {"planes": results, "files": files, "provenance": stored_provenance(folder)}
     _warn(results, curves)
     return Answer(document, [table(results), *files], incomplete=_doubtful(results))
+
+
+def _plotted(folder: Path, target: Path | None, look: "Look") -> Answer:
+    """Return the answer of the picture of a stored result that is no scan."""
+    from cevnsfit.studies import coverage, posterior, toy_regions
+    from cevnsfit.studies.stored import open as stored
+
+    result = stored(folder)
+    names = {"CoverageStudy": coverage.PICTURE, "Posterior": posterior.PICTURE, "ToyRegion": toy_regions.PICTURE}
+    path = folder / names.get(type(result).__name__, "susy.png") if target is None else target
+    return Answer(result, files=drawn(result, picture(path, look), look))
+
+
+def _axes(grid: "Grids", model: str) -> list[tuple[str, str]]:
+    """Return name and unit of both parameters of a plane."""
+    from cevnsfit.studies.setup import units_of
+
+    return [(name, units_of(model).get(name, "1")) for name in grid]
 
 
 def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: bool, analysis: "Analysis | None" = None) -> Answer:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cevnsfit.report.style import PALETTE, SCREEN, Look, new_figure, style, wrapped
+from cevnsfit.report.style import PALETTE, SCREEN, Look, caption, new_figure, style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,21 +59,21 @@ class Cloud:
     notes: Sequence[str] = ()
 
 
-def masses_figure(cloud: Cloud) -> Figure:
+def masses_figure(cloud: Cloud, look: Look = SCREEN) -> Figure:
     """Return selectron against neutralino mass, the selectron mass against the hierarchy, and tan beta."""
-    with style():
-        figure = new_figure(13.2, 5.0)
+    with style(look):
+        figure = new_figure(13.2, 5.0, look)
         _masses(figure, cloud)
-        _below(figure, cloud)
+        _below(figure, cloud, look)
     return figure
 
 
-def scenarios_figure(cloud: Cloud) -> Figure:
+def scenarios_figure(cloud: Cloud, look: Look = SCREEN) -> Figure:
     """Return the two smallest of M1, M2 and mu for each order of the three; what the LHC leaves open are the gaps."""
-    with style():
-        figure = new_figure(13.2, 7.6)
+    with style(look):
+        figure = new_figure(13.2, 7.6, look)
         _scenarios(figure, cloud)
-        _below(figure, cloud)
+        _below(figure, cloud, look)
     return figure
 
 
@@ -84,7 +84,7 @@ def sleptons_figure(cloud: Cloud, look: Look = SCREEN) -> Figure:
         above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[4.4, 7.0])[:, 0]
         _masses(above, cloud)
         _scenarios(below, cloud)
-        _below(figure, cloud)
+        _below(figure, cloud, look)
     return figure
 
 
@@ -143,29 +143,26 @@ def _scenarios(part: Figure | SubFigure, cloud: Cloud) -> None:
         shown = cloud.scenario == place
         draw_points(ax, cloud, "first", "second", shown)
         names = [_printed(name) for name in cloud.scenarios[place].split(" < ")]
-        ax.set_title(f"${' < '.join(names)}$", fontsize=13)
+        ax.set_title(f"${' < '.join(names)}$", fontsize="medium")
         ax.set(xlabel=f"${names[0]}$ [GeV]", ylabel=f"${names[1]}$ [GeV]")
         ax.tick_params(labelbottom=True)
         shares = [f"{np.count_nonzero(shown & (cloud.verdict == code))} {text}" for code, text in enumerate(_SHORT)]
-        ax.text(0.97, 0.95, "\n".join(shares), transform=ax.transAxes, ha="right", va="top", fontsize=10, bbox=_BOX)
+        ax.text(0.97, 0.95, "\n".join(shares), transform=ax.transAxes, ha="right", va="top", fontsize="x-small", bbox=_BOX)
 
 
 def _printed(name: str) -> str:
     return {"M1": "|M_1|", "M2": "|M_2|", "|mu|": r"|\mu|"}.get(name, name)
 
 
-def _below(figure: Figure, cloud: Cloud) -> None:
-    """Print the legend of the verdicts and the notes below the panels."""
+def _below(figure: Figure, cloud: Cloud, look: Look) -> None:
+    """Print the legend of the verdicts above the panels, with the title, and make the notes the caption."""
     from matplotlib.lines import Line2D
 
     counts = [np.count_nonzero(cloud.verdict == code) for code in range(len(VERDICTS))]
-    handles = [
-        Line2D(
-            [], [], linestyle="none", marker=_MARKERS[code], color=_COLOURS[code], markersize=7, label=f"{VERDICTS[code]} ({counts[code]})"
-        )
-        for code in range(len(VERDICTS))
-    ]
-    blanks = [Line2D([], [], linestyle="none", label=wrapped(note, 190)) for note in cloud.notes]
-    if blanks:
-        figure.legend(handles=blanks, loc="outside lower left", fontsize=11, handlelength=0.0, handletextpad=0.0, borderpad=0.0)
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=13)
+    labels = look.labelled([f"{text} ({count})" for text, count in zip(VERDICTS, counts, strict=True)])
+    kinds = zip(_MARKERS, _COLOURS, labels, strict=True)
+    handles = [Line2D([], [], linestyle="none", marker=marker, color=colour, label=label) for marker, colour, label in kinds]
+    caption(figure, cloud.notes, look)
+    legend = figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize="medium")
+    if look.title is not None:
+        legend.set_title(look.title)

@@ -175,6 +175,10 @@ class Look:
         """Return this look with a title where it has none of its own; a paper has none but that."""
         return self if self.style == "paper" or self.title is not None else replace(self, title=title)
 
+    def elsewhere(self) -> Look:
+        """Return the look of a further picture: without title, labels and ends of axes, which belong to one."""
+        return replace(self, title=None, labels=(), xlim=None, ylim=None)
+
     def finish(self, ax: Axes) -> None:
         """Give axes the title and the ends that were asked for."""
         if self.title is not None:
@@ -294,8 +298,10 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
 
 def save_figures(figure: Figure, path: Path, look: Look) -> list[Path]:
     """Write `figure` in the formats of a look beside each other, that of `path` without any, and return all files, the caption last."""
-    paths = [save_figure(figure, path.with_suffix(f".{name}")) for name in (look.formats if look.formats else (path.suffix[1:],))]
-    return [*paths, *([path.with_suffix(".txt")] if figure.get_label() else [])]
+    known = path.suffix[1:].lower() in FORMATS
+    targets = [path.with_name(f"{path.stem if known else path.name}.{name}") for name in look.formats] if look.formats else [path]
+    paths = [save_figure(figure, target) for target in targets]
+    return [*paths, *([paths[-1].with_suffix(".txt")] if figure.get_label() else [])]
 
 
 def legend_size() -> float:
@@ -357,14 +363,19 @@ def place_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, caveats: 
 
 
 def _hides(ax: Axes, legend: Legend) -> bool:
-    """Return whether a legend lies on a line or a text of the axes, or leaves these; one of the figure, whether it leaves that."""
+    """Return whether a legend lies on a line, a bar or a text of the axes, or leaves these; one of the figure, whether it leaves that."""
+    from matplotlib.patches import Rectangle
+
     inside, box = ax.get_legend() is legend, legend.get_window_extent()
     room = ax.get_window_extent() if inside else figure_of(ax).bbox
     if box.x0 < room.x0 or box.x1 > room.x1 or box.y0 < room.y0 or box.y1 > room.y1:
         return True
-    paths = [line.get_transform().transform_path(line.get_path()) for line in ax.lines if inside]
+    if not inside:
+        return False
+    paths = [line.get_transform().transform_path(line.get_path()) for line in ax.lines]
+    bars = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
     return any(path.intersects_bbox(box, filled=False) for path in paths) or any(
-        text.get_window_extent().overlaps(box) for text in ax.texts if inside
+        artist.get_window_extent().overlaps(box) for artist in (*ax.texts, *bars)
     )
 
 

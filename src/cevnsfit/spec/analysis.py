@@ -76,6 +76,31 @@ class Overlay(_Section):
         return folder / self.file if self.file is not None else self.name if self.name is not None else "neutrino-trident"
 
 
+class LookSection(_Section):
+    """How the pictures look."""
+
+    style: Literal["screen", "paper", "talk"] = "screen"
+    """For screens with a caption below; for a column of a paper, with the caption in a file beside; or for a slide."""
+
+    columns: Literal[1, 2] = 1
+    """Columns of a paper that a picture takes."""
+
+    title: str | None = None
+    """Title of the plane in the place of that of the study; a paper has only this one."""
+
+    xlim: str | None = None
+    """Ends of the horizontal axis of the plane, A:B with units or without; by default those of the grid."""
+
+    ylim: str | None = None
+    """Ends of the vertical axis; by default they follow from what is drawn."""
+
+    best_fit: bool = True
+    """Whether best fits are marked."""
+
+    formats: Annotated[tuple[Literal["png", "pdf", "svg", "pgf"], ...], Field(min_length=1)] = ("png",)
+    """Formats in which each picture is written."""
+
+
 Sign = Literal[-1, 1, "both"]
 
 
@@ -200,6 +225,9 @@ class AnalysisSpec(_Section):
 
     spectra: tuple[str, ...] = ()
     """Experiments whose data are drawn against the best fit of the Standard Model."""
+
+    look: LookSection = Field(default_factory=LookSection)
+    """How the pictures look; options of `run` come before it."""
 
     slice: PlaneRest | None = None
     """What limits and bands leave of the plane; a file with this section has a page, `study.md`."""

@@ -10,13 +10,14 @@ from cevnsfit.core.errors import CevnsfitError, SpecError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.intervals import Level
 from cevnsfit.moments.measured import latest_deviation
+from cevnsfit.report.style import SCREEN, Look
 from cevnsfit.spec.analysis import Overlay, analysis_of
 from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.agreement import SignalStrength, signal_strengths
 from cevnsfit.studies.exclusion import regions_of
 from cevnsfit.studies.fitting import Fit, fit
-from cevnsfit.studies.grids import parse_grids
+from cevnsfit.studies.grids import changed_look, parse_grids
 from cevnsfit.studies.overlays import plane_limit
 from cevnsfit.studies.scan import scans
 from cevnsfit.studies.sections import remainders, rest_of, superpartners_of
@@ -60,7 +61,9 @@ class Study:
     curves
         Limits of others.
     title
-        Title of the picture, None for none.
+        Title of the picture and of the page, None for none.
+    look
+        How the pictures look.
     spectra
         Experiments whose data are drawn against the best fit of the Standard Model.
     description
@@ -77,6 +80,7 @@ class Study:
     reference: Deviation | None = None
     curves: tuple[Limit, ...] = ()
     title: str | None = None
+    look: Look = SCREEN
     spectra: tuple[str, ...] = ()
     description: str = ""
     rest: RestInputs | None = None
@@ -131,6 +135,7 @@ def read_study(path: Path) -> Study:
     problems: list[Problem] = []
     analyses: Mapping[str, Analysis] = {}
     grid: Grids = {}
+    units: Mapping[str, str] = {}
     spectra = located(spec.spectra, path.parent)
     for n, result in enumerate(spec.results):
         for k, name in enumerate(located(result.experiments, path.parent)):
@@ -152,6 +157,9 @@ def read_study(path: Path) -> Study:
         with source.noting(problems, "overlays", n):
             named = Overlay(name=entry) if isinstance(entry, str) else entry
             curves.append(plane_limit(named.source(path.parent), spec.model, grid, named.label))
+    look = SCREEN
+    with source.noting(problems, "look"):
+        look = changed_look(look, spec.look.model_dump(exclude_unset=True), [(name, units.get(name, "1")) for name in grid])
     rest = rest_of(source, spec, path.parent, problems, grid) if grid else None
     superpartners = superpartners_of(source, spec, path.parent, problems)
     if problems:
@@ -163,6 +171,7 @@ def read_study(path: Path) -> Study:
         reference=latest_deviation(spec.g_2),
         curves=tuple(curves),
         title=spec.title,
+        look=look,
         spectra=spectra,
         description=spec.description,
         rest=rest,

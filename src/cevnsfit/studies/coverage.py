@@ -18,7 +18,7 @@ from cevnsfit.infer.runner import every
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
-from cevnsfit.report.style import SCREEN, AxisLabel, Look, save_figure
+from cevnsfit.report.style import SCREEN, AxisLabel, Look, save_figures
 from cevnsfit.studies.fitting import prepared
 from cevnsfit.studies.grids import numbers, parse_grid
 from cevnsfit.studies.setup import parse_assignments, units_of
@@ -233,8 +233,8 @@ def notes_of(study: CoverageStudy, look: Look = SCREEN) -> list[str]:
     ]
 
 
-def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
-    """Write the table and the picture, and return both paths."""
+def write_coverage(study: CoverageStudy, folder: Path, look: Look = SCREEN) -> list[Path]:
+    """Write the table and the picture, and return the paths."""
     (name, unit), poi = _setting(study), study.poi
     comments = ["how often intervals contain the truth", *notes_of(study)]
     headers = [
@@ -253,7 +253,7 @@ def write_coverage(study: CoverageStudy, folder: Path) -> tuple[Path, Path]:
         for setting in [[] if row.setting is None else [cell(row.setting)]]
         for e in row.coverage
     ]
-    return write_rows(folder / TABLE, comments, headers, lines), save_figure(coverage_picture(study), folder / PICTURE)
+    return [write_rows(folder / TABLE, comments, headers, lines), *save_figures(coverage_picture(study, look=look), folder / PICTURE, look)]
 
 
 def coverage_picture(study: CoverageStudy, ax: Axes | None = None, look: Look = SCREEN) -> Figure:

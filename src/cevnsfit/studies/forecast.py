@@ -261,8 +261,12 @@ def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None, look: 
     for line in lines_of(several):
         numbers = [(one.at.get(name, 0.0), one.sensitivity.limit, one.sensitivity.bands, one.sensitivity.discovery) for one in line]
         bands.append(LimitBand(look.joined(line[0].about.experiments), *map(np.array, zip(*numbers, strict=True))))
+    first = several[0]
+    held = ", ".join(f"{one} = {value:g}" for one, value in first.at.items() if one != name)
+    notes = [note for note in (", ".join(text for text in (first.about.model, held) if text), first.about.lagrangian) if note]
+    notes += _comments(several)
     if not name:
-        return expected_figure(bands, poi, discovery=DISCOVERY, notes=_comments(several), look=look, ax=ax)
+        return expected_figure(bands, poi, discovery=DISCOVERY, notes=notes, look=look, ax=ax)
     x, y = AxisLabel(name, _unit(several, name)), AxisLabel(poi, "1")
-    look = look.titled(look.name(several[0].about.model))
-    return forecast_figure(bands, x, y, discovery=DISCOVERY, notes=_comments(several), look=look, ax=ax)
+    look = look.titled(look.name(first.about.model))
+    return forecast_figure(bands, x, y, discovery=DISCOVERY, notes=notes, look=look, ax=ax)

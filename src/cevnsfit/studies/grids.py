@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from cevnsfit.report.style import Look
 
 
 def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
@@ -94,6 +97,24 @@ def parse_grid(text: str, units: Mapping[str, str] | None = None) -> tuple[str, 
         message = f"'{text}' needs 3 to 100000 points, start < stop, and start > 0 on a log grid"
         raise CevnsfitError(message)
     return name, np.geomspace(start, stop, count) if log else np.linspace(start, stop, count)
+
+
+def parse_ends(text: str, name: str = "axis", unit: str = "1") -> tuple[float, float]:
+    """Return both ends of an axis of "A:B", each with its unit or without; CevnsfitError if the text is not of this form."""
+    first, _, second = text.partition(":")
+    try:
+        return quantity(name, first, {name: unit}), quantity(name, second, {name: unit})
+    except ValueError:
+        message = f"'{text}' should read A:B, the ends of an axis, for example 1:1000"
+        raise CevnsfitError(message) from None
+
+
+def changed_look(look: Look, given: Mapping[str, Any], axes: Sequence[tuple[str, str]] = ()) -> Look:
+    """Return a look with other values, None for those that stay; ends of axes are texts, with the units of `axes` (name and unit of each) or without."""
+    known = dict(zip(("xlim", "ylim"), axes, strict=False))
+    asked = {name: value for name, value in given.items() if value is not None}
+    ends = {name: parse_ends(text, *known.get(name, ())) for name, text in asked.items() if name in {"xlim", "ylim"}}
+    return replace(look, **{**asked, **ends})
 
 
 def parse_masses(text: str) -> np.ndarray:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.version import installed_version
-from cevnsfit.report.style import Look, save_figure
+from cevnsfit.report.style import save_figures
 from cevnsfit.report.tables import ResultTable, Sheet
 from cevnsfit.studies.exclusion import exclusion_picture, write_tables
 from cevnsfit.studies.pictures import spectra
@@ -15,7 +16,6 @@ from cevnsfit.studies.slice import write_slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from cevnsfit.infer.limit import Limit
     from cevnsfit.studies.analysis import StudyResult
@@ -55,12 +55,13 @@ def write_study(result: StudyResult, folder: Path, *, picture: bool = True) -> t
 
 def _pictures(result: StudyResult, folder: Path) -> Iterator[Path]:
     study = result.study
-    figure = exclusion_picture(result.planes, study.reference, curves=study.curves, look=Look(title=study.title))
-    yield save_figure(figure, folder / "exclusion.png")
+    look, further = study.look.titled(study.title), study.look.elsewhere()
+    figure = exclusion_picture(result.planes, study.reference, curves=study.curves, look=look)
+    yield from save_figures(figure, folder / "exclusion.png", look)
     if result.fits:
-        yield save_figure(spectra(result.fits), folder / "spectra.png")
+        yield from save_figures(spectra(result.fits, look=further), folder / "spectra.png", further)
     if result.superpartners is not None:
-        yield from write_pictures(result.superpartners, folder)
+        yield from write_pictures(result.superpartners, folder, further)
 
 
 def _write_page(result: StudyResult, folder: Path, files: Sequence[Path]) -> Path:
@@ -115,5 +116,6 @@ def _points(scan: SusyScan, files: set[str]) -> Iterator[str]:
 
 
 def _picture(name: str, text: str, files: set[str]) -> Iterator[str]:
-    if name in files:
-        yield f"![{text}]({name})"
+    shown = [file for file in (name, Path(name).with_suffix(".svg").name) if file in files]
+    if shown:
+        yield f"![{text}]({shown[0]})"

@@ -23,7 +23,7 @@ from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, read_posterior, save_block
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.posteriors import posterior_figure
-from cevnsfit.report.style import SCREEN, AxisLabel, Look, save_figure
+from cevnsfit.report.style import SCREEN, AxisLabel, Look
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, prepared
 from cevnsfit.studies.setup import build
@@ -349,8 +349,8 @@ def notes_of(result: Posterior, look: Look = SCREEN) -> list[str]:
     ]
 
 
-def write_posterior(result: Posterior, folder: Path) -> tuple[Path, Path]:
-    """Write the table of all parameters and the picture of the parameter of interest, and return both paths."""
+def write_posterior(result: Posterior, folder: Path) -> Path:
+    """Write the table of all parameters, and return its path."""
     found = result.numbers
     headers = ["parameter", "mean", "sd", *(f"quantile_{q:g}" for q in QUANTILES), "r_hat", "ess_bulk", "ess_tail", "autocorrelation"]
     rows = [
@@ -359,8 +359,7 @@ def write_posterior(result: Posterior, folder: Path) -> tuple[Path, Path]:
     ]
     branches = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in found.intervals)
     comments = [*notes_of(result), f"{found.poi}: {branches}", *([f"not converged: {found.reason}"] if found.reason else [])]
-    table = write_rows(folder / TABLE, comments, headers, rows)
-    return table, save_figure(posterior_picture(result), folder / PICTURE)
+    return write_rows(folder / TABLE, comments, headers, rows)
 
 
 def picture_notes(result: Posterior, look: Look) -> list[str]:

@@ -15,7 +15,7 @@ from cevnsfit.report.style import SCREEN, Look
 from cevnsfit.report.tables import ResultTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -151,10 +151,13 @@ def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, loo
     """
     several = list(result) if isinstance(result, tuple | list) else [result]
     inner = [_inside(one) for one in several]
-    name = type(inner[0] if inner else result).__name__
+    name = _class_of(inner[0] if inner else result)
     of_all, of_one = _homes(inner[0] if inner else None, _TOGETHER), _homes(result, _PICTURES)
-    chosen = _kind(name, [*of_all, *of_one], kind)
-    home = {**of_one, **of_all}[chosen]
+    chosen = checked_kind(name, kind)
+    home = {**of_one, **of_all}.get(chosen)
+    if home is None:
+        message = f"the picture {chosen!r} is one of a single {name}"
+        raise KindError(message)
     if chosen in of_all and any(_homes(one, _TOGETHER).get(chosen) != home for one in inner):
         message = f"results of one sort share a picture, not {', '.join(sorted({type(one).__name__ for one in inner}))}"
         raise KindError(message)
@@ -166,8 +169,9 @@ def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, loo
     return figure
 
 
-def _kind(name: str, kinds: Sequence[str], kind: str | None) -> str:
-    """Return the kind of a picture of a class, the first one by default."""
+def checked_kind(name: str, kind: str | None) -> str:
+    """Return a kind of picture of a class, the first one by default; KindError if it has none, or not this one."""
+    kinds = [*_TOGETHER.get(name, {}), *_PICTURES.get(name, {})]
     if not kinds:
         message = f"a {name} has no picture; these have one: {', '.join(sorted({*_PICTURES, *_TOGETHER}))}"
         raise KindError(message)
@@ -215,8 +219,16 @@ def _homes(result: object, homes: Mapping[str, Mapping[str, str]]) -> Mapping[st
 
 def _of_class(result: object, homes: Mapping[str, Entry]) -> Entry | None:
     """Return the entry of a class, or of one that it inherits from."""
-    names = (kind.__name__ for kind in type(result).__mro__ if kind.__module__.startswith("cevnsfit."))
-    return next((homes[name] for name in names if name in homes), None)
+    return next((homes[name] for name in _names(result) if name in homes), None)
+
+
+def _class_of(result: object) -> str:
+    """Return the name of a class, or of the one that it inherits from that has a picture."""
+    return next((name for name in _names(result) if name in _PICTURES or name in _TOGETHER), type(result).__name__)
+
+
+def _names(result: object) -> list[str]:
+    return [kind.__name__ for kind in type(result).__mro__ if kind.__module__.startswith("cevnsfit.")]
 
 
 def _function(home: str) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from cevnsfit.core.documents import Document
 from cevnsfit.moments.decays import SCENARIOS
 from cevnsfit.report.sleptons import Cloud, masses_figure, scenarios_figure, sleptons_figure
-from cevnsfit.report.style import SCREEN, Look, save_figure
+from cevnsfit.report.style import SCREEN, Look, save_figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,10 +101,14 @@ def sleptons(scan: SusyScan, look: Look = SCREEN) -> Figure:
     return sleptons_figure(_cloud(scan), look=look)
 
 
-def write_pictures(scan: SusyScan, folder: Path) -> tuple[Path, Path]:
+def write_pictures(scan: SusyScan, folder: Path, look: Look = SCREEN) -> list[Path]:
     """Write the pictures of a scan into `folder` and return their paths."""
     cloud = _cloud(scan)
-    return save_figure(masses_figure(cloud), folder / MASSES), save_figure(scenarios_figure(cloud), folder / ORDERS)
+    return [
+        path
+        for figure, name in ((masses_figure, MASSES), (scenarios_figure, ORDERS))
+        for path in save_figures(figure(cloud, look), folder / name, look)
+    ]
 
 
 def _cloud(scan: SusyScan) -> Cloud:

@@ -13,11 +13,11 @@ from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.results import lost
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import write_rows
-from cevnsfit.report.plots import exclusion_figure
-from cevnsfit.report.style import SCREEN, save_figure
+from cevnsfit.report.style import SCREEN, Look, save_figures
 from cevnsfit.studies.exclusion import interval_rows
 from cevnsfit.studies.fitting import require_observed
 from cevnsfit.studies.limits import RATIO
+from cevnsfit.studies.pictures import planes
 from cevnsfit.studies.scan import checked_plane, scans
 from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
@@ -171,8 +171,8 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, ordering)
 
 
-def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
-    """Write the allowed intervals of each column and the picture; return both paths."""
+def write_region(result: ToyRegion, folder: Path, look: Look = SCREEN) -> list[Path]:
+    """Write the allowed intervals of each column and the picture; return the paths."""
     x, y = result.plane.axes
     undecided = sum(column.toys.undecided for column in result.columns if column.toys is not None)
     comments = [
@@ -182,5 +182,4 @@ def write_region(result: ToyRegion, folder: Path) -> tuple[Path, Path]:
     ]
     headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
     table = write_rows(folder / TABLE, comments, headers, interval_rows(x.values, [column.allowed for column in result.columns]))
-    figure = exclusion_figure([(result.plane, [result.region], result.plane.label)], method=result.method, look=SCREEN.naming(result.about))
-    return table, save_figure(figure, folder / PICTURE)
+    return [table, *save_figures(planes([result], look=look), folder / PICTURE, look)]

@@ -270,9 +270,10 @@ def whatif_picture(result: WhatIf, look: Look = SCREEN) -> Figure:
         text = ", ".join(f"{short(f.path)} = {v:.4g}{'' if f.unit == '1' else f' {f.unit}'}" for f, v in zip(others, values, strict=True))
         numbers = [(row.values[0], row.limit, row.bands, (row.statistics_only,)) for row in rows]
         lines.append(LimitBand(text, *map(np.array, zip(*numbers, strict=True))))
-    held = ", ".join(f"{name} = {value:g}" for name, value in result.at.items())
+    held = "".join(f", {name} = {value:g}" for name, value in result.at.items())
     notes = [
-        f"{result.about.label}{', ' if held else ''}{held}; {100 * result.cl:g} % CL, {result.dof} dof; fields: {', '.join(f.path for f in result.fields)}",
+        f"{result.about.label}, {result.about.model}{held}; {100 * result.cl:g} % CL, {result.dof} dof; fields: {', '.join(f.path for f in result.fields)}",
+        *([result.about.lagrangian] if result.about.lagrangian else []),
         result.data,
         *([f"{CAVEAT}{result.about.caveat}"] if result.about.caveat else []),
     ]
