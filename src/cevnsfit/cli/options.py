@@ -262,14 +262,14 @@ def assignments(texts: "Sequence[str] | None", model: str) -> dict[str, float]:
     return parse_assignments([] if texts is None else texts, units_of(model))
 
 
-def drawn(result: object, path: Path | None, look: "Look") -> list[Path]:
+def drawn(result: object, path: Path | None, look: "Look", kind: str | None = None) -> list[Path]:
     """Write the picture of a result where one is asked for, and return the files that were written."""
     if path is None:
         return []
     from cevnsfit.report.style import save_figures
     from cevnsfit.studies.shown import plot
 
-    return save_figures(plot(result, look=look), path, look)
+    return save_figures(plot(result, kind=kind, look=look), path, look)
 
 
 def picture(path: Path, look: "Look") -> Path:

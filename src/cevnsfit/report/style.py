@@ -150,8 +150,8 @@ class Look:
 
     def name(self, name: str) -> str:
         """Return how a name is printed: that of a parameter, an axis, an experiment, a model or a Lagrangian; of what belongs to an experiment with its name."""
-        owner, _, own = name.rpartition(".")
-        known = f"{self.printed[owner]}: {own.replace('_', ' ')}" if owner in self.printed else name
+        owner, _, own = name.partition(".")
+        known = f"{self.printed[owner]}: {own.replace('_', ' ').replace('.', ' ')}" if own and owner in self.printed else name
         return self.printed.get(name, SYMBOLS.get(name, known))
 
     def joined(self, names: Sequence[str]) -> str:
