@@ -40,6 +40,7 @@ nb_output_stderr = "warn"
 
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+toc_object_entries = False
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 

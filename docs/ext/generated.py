@@ -118,6 +118,11 @@ def fill(app: Sphinx, name: str, content: list[str]) -> None:
     content[0] = re.sub(r"\[([^][]+)\]\((\.\.?/[^)#]+)\)", link, text)
 
 
+def unsigned(_app: Sphinx, _what: str, name: str, *_: object) -> tuple[str, None] | None:
+    """Return no arguments for what functions return and nobody makes."""
+    return ("", None) if name.removeprefix("cevnsfit.") in OBJECTS else None
+
+
 def always(app: Sphinx, *_: object) -> list[str]:
     """Return the pages that are read again in each build: what is generated may have changed while their text has not."""
     return [name for name in app.env.found_docs if "<!-- generated: " in app.env.doc2path(name).read_text(encoding="utf-8")]
@@ -125,6 +130,7 @@ def always(app: Sphinx, *_: object) -> list[str]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to the reading of pages."""
+    app.connect("autodoc-process-signature", unsigned)
     app.connect("env-get-outdated", always)
     app.connect("source-read", fill)
     app.add_lexer("csv", TextLexer)
