@@ -36,6 +36,7 @@ nb_execution_mode = "cache"
 nb_execution_in_temp = True
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
+nb_merge_streams = True
 nb_output_stderr = "warn"
 
 autodoc_typehints = "none"

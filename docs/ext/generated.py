@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import commands
 import models
 import schemas
 from pygments.lexers.special import TextLexer
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sphinx.application import Sphinx
+
+ASKED = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+
+VERIFICATION = Path(__file__).parents[1] / "verification"
 
 OBJECTS = (
     "stats.likelihood.Likelihood",
@@ -88,14 +93,15 @@ def _entry(module: str, name: str) -> str:
     return f"## `{name}`\n\n```{{eval-rst}}\n.. {directive}:: {module}.{name}{members}\n```"
 
 
-def verification() -> str:
+def verification(folder: Path = VERIFICATION) -> str:
     """Return the navigation to the pages of verification; a command writes these, and there may be none."""
-    written = any((Path(__file__).parents[1] / "verification").glob("*.md"))
+    written = any(folder.glob("*.md"))
     return "```{toctree}\n:caption: Verification\n:hidden:\n:glob:\n\nverification/*\n```" if written else ""
 
 
 PARTS: dict[str, Callable[[], str]] = {
     "analysis": lambda: schemas.markdown("analysis"),
+    "commands": commands.commands,
     "experiments": models.experiments,
     "experiment": lambda: schemas.markdown("experiment"),
     "models": models.models,
@@ -114,7 +120,7 @@ def fill(app: Sphinx, name: str, content: list[str]) -> None:
     def link(found: re.Match[str]) -> str:
         return found.group(1) if (folder / found.group(2)).is_dir() else found.group(0)
 
-    text = re.sub(r"<!-- generated: (\w+) -->", lambda found: PARTS[found.group(1)](), content[0])
+    text = ASKED.sub(lambda found: PARTS[found.group(1)](), content[0])
     content[0] = re.sub(r"\[([^][]+)\]\((\.\.?/[^)#]+)\)", link, text)
 
 
@@ -125,7 +131,7 @@ def unsigned(_app: Sphinx, _what: str, name: str, *_: object) -> tuple[str, None
 
 def always(app: Sphinx, *_: object) -> list[str]:
     """Return the pages that are read again in each build: what is generated may have changed while their text has not."""
-    return [name for name in app.env.found_docs if "<!-- generated: " in app.env.doc2path(name).read_text(encoding="utf-8")]
+    return [name for name in app.env.found_docs if ASKED.search(app.env.doc2path(name).read_text(encoding="utf-8"))]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -53,11 +53,20 @@ def _table(entry: dict[str, Any]) -> str:
 
 
 def _row(name: str, field: dict[str, Any], required: bool) -> list[str]:
+    cells = [f"`{name}`", _sort(field), _default(field, required), field.get("description", "")]
+    return [cell.replace("|", "\\|") for cell in cells]
+
+
+def _default(field: dict[str, Any], required: bool) -> str:
+    """Return what holds where a field is left out."""
+    if required:
+        return "required"
+    if "const" in field and "default" not in field:
+        return "optional"
+    if "default" not in field and field.get("type") != "object":
+        return "required, here or in the file of the source"
     default = field.get("default")
-    shown = "required" if required else "none" if default in (None, "", [], {}) else f"`{json.dumps(default, ensure_ascii=False)}`"
-    if "const" in field:
-        shown = "required" if required else "optional"
-    return [f"`{name}`", _sort(field).replace("|", "\\|"), shown, field.get("description", "").replace("|", "\\|")]
+    return "none" if default in (None, "", [], {}) else f"`{json.dumps(default, ensure_ascii=False)}`"
 
 
 def _sort(field: dict[str, Any]) -> str:
