@@ -36,6 +36,7 @@ def export(
     from cevnsfit.studies.scan import stored_scans
     from cevnsfit.studies.susy import stored_susy_scan
 
+    _require_other(kind)
     path = (result if result.is_dir() else result.parent) / _NAMES.get(kind, "") if target is None else target
     if result.is_file():
         return Answer({}, files=exports.export(read_json(result), kind, path, cl=levels.cl, attach=attach))
@@ -59,6 +60,7 @@ def export_likelihood(
     from cevnsfit.studies.grids import parse_grids
     from cevnsfit.studies.setup import units_of
 
+    _require_other(kind)
     held, grids = what.analysis.held, parse_grids(grid, units_of(what.model)) if grid else None
     with progress(f"export to {kind}"):
         files = exports.export(what.likelihood, kind, target, at=held, grid=grids, record=record)
@@ -101,6 +103,16 @@ def show(result: Annotated[Path, argument("Folder of results, or a JSON file.", 
 
     found = stored_provenance(result)
     return Answer(found, _lines(found))
+
+
+def _require_other(kind: str) -> None:
+    """Raise CevnsfitError for what has a command of its own."""
+    from cevnsfit.core.errors import CevnsfitError
+
+    commands = {"report": "report", "bibtex": "cite"}
+    if kind in commands:
+        message = f"{kind} is what `cevnsfit {commands[kind]}` writes"
+        raise CevnsfitError(message)
 
 
 def _lines(values: "Mapping[str, Any]", indent: str = "") -> list[str]:

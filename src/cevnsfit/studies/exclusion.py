@@ -62,6 +62,14 @@ class Exclusion(Result):
     method: str = METHOD
 
     @property
+    def doubt(self) -> str:
+        """Return how many points near the allowed region have no valid minimum; empty if there are none."""
+        failed = self.plane.doubtful
+        return (
+            f"{self.plane.label}: {failed} points near the allowed region have no valid minimum (crosses in the picture)" if failed else ""
+        )
+
+    @property
     def intervals(self) -> list[dict[str, Any]]:
         """Return the allowed intervals in each column, at every level."""
         x = self.plane.x

@@ -97,17 +97,22 @@ def _of_folder(folder: Path) -> dict[str, Any]:
     drawn = {name for name in _REDRAWN if results}
     pictures = [file for file in sorted(folder.glob("*.png")) if file.name not in drawn]
     sections = [{"title": file.stem.replace("_", " "), "figures": [_image(file.read_bytes())]} for file in pictures]
-    data = [_data(file, opened=not results) for file in sorted(folder.iterdir()) if file.suffix in _DATA and file.stat().st_size < _LARGEST]
+    data = [_data(file, opened=not results) for file in sorted(folder.iterdir()) if _goes_along(file)]
     said = [line for file in data for line in file["comments"] if line.startswith(("model: ", "caveat: "))]
     caveats = list(dict.fromkeys([*page["caveats"], *said]))
-    return {**page, "caveats": caveats, "sections": [*page["sections"], *sections], "files": data}
+    made = f"Made by cevnsfit {installed_version()} with: cevnsfit report {folder.resolve().name}"
+    return {**page, "made": made, "caveats": caveats, "sections": [*page["sections"], *sections], "files": data}
 
 
 def _page(
     title: str, results: Sequence[tuple[str, object]], provenance: Mapping[str, Any], citations: Sequence[Sequence[Any]]
 ) -> dict[str, Any]:
-    sections = [{"title": name, "parts": table(result).parts, "figures": [*_figures(result)]} for name, result in results]
-    doubts = [f"incomplete: {doubt}" for _, result in results if (doubt := getattr(result, "doubt", ""))]
+    sections = [
+        {"title": name, "parts": table(result).parts, "figures": [*_figures(result, f"figure-{number}-")]}
+        for number, (name, result) in enumerate(results, 1)
+    ]
+    single = [one for _, result in results for one in (result if isinstance(result, tuple | list) else [result])]
+    doubts = [f"incomplete: {doubt}" for one in single if (doubt := getattr(one, "doubt", ""))]
     notes = [note for _, result in results for note in notes_of(result)]
     return {
         "title": title,
@@ -141,8 +146,8 @@ def _fits(scan: Scan) -> Iterator[object]:
         return
 
 
-def _figures(result: object) -> Iterator[str]:
-    """Yield the picture of a result as a drawing, as pixels where that is too large; nothing for one that has none."""
+def _figures(result: object, name: str) -> Iterator[str]:
+    """Yield the picture of a result as a drawing whose parts have names of their own, as pixels if that is too large; nothing for one that has none."""
     try:
         figure = plot(result)
     except KindError:
@@ -150,13 +155,15 @@ def _figures(result: object) -> Iterator[str]:
     drawing = _saved(figure, "svg", {"Date": None}).decode("utf-8")
     if len(drawing) > _LARGEST:
         yield _image(_saved(figure, "png", None))
-    else:  # names of parts are those of this drawing alone
-        yield re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>f{id(figure):x}-", drawing[drawing.index("<svg") :])
+    else:
+        yield re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}", drawing[drawing.index("<svg") :])
 
 
 def _saved(figure: Figure, kind: str, metadata: dict[str, Any] | None) -> bytes:
+    from matplotlib import rc_context
+
     content = io.BytesIO()
-    with style():
+    with style(), rc_context({"svg.hashsalt": "cevnsfit"}):
         figure.savefig(content, format=kind, metadata=metadata)
     return content.getvalue()
 
@@ -169,6 +176,11 @@ def _address(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
+def _goes_along(file: Path) -> bool:
+    """Return whether a file of the folder goes with the page."""
+    return file.is_file() and file.suffix in _DATA and file.stat().st_size < _LARGEST
+
+
 def _data(file: Path, *, opened: bool) -> dict[str, Any]:
     """Return a file with its comment lines and its first rows."""
     content = file.read_bytes()
@@ -177,9 +189,11 @@ def _data(file: Path, *, opened: bool) -> dict[str, Any]:
     if file.suffix != ".csv":
         return found
     lines = content.decode("utf-8", "replace").splitlines()
-    comments = tuple(line.lstrip("# ") for line in lines if line.startswith("#"))
-    cells = [*csv.reader(line for line in lines if line and not line.startswith("#"))]
-    headers, rows = (cells[0], cells[1:]) if cells else ([], [])
-    shown = [[*row, *headers][: len(headers)] for row in rows[:_ROWS]]
+    comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
+    numbers = [*csv.reader(line for line in lines if line and not line.startswith("#"))]
+    if not numbers:
+        return {**found, "comments": comments}
+    headers, *rows = numbers
+    shown = [[*row, *([""] * len(headers))][: len(headers)] for row in rows[:_ROWS]]
     title = f"{len(rows)} rows" + (f", the first {_ROWS}" if len(rows) > _ROWS else "")
     return {**found, "comments": comments, "sheet": Sheet(title, headers, shown)}

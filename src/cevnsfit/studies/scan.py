@@ -106,8 +106,10 @@ class Scan(Result):
         return dataset(self.plane, {key: value for key, value in self.to_dict().items() if key not in {"x", "y", "nll2", "valid"}})
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return a table with a row for each point of the grid; needs the extra `dataframe`."""
-        return data_frame(self.plane)
+        """Return a table with a row for each point of the grid, and in its `attrs` what it is about; needs the extra `dataframe`."""
+        frame = data_frame(self.plane)
+        frame.attrs["notes"] = list(self.about.notes)
+        return frame
 
 
 def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> Axes:

@@ -54,6 +54,11 @@ def test_methods_have_references_of_their_own() -> None:
     assert keys[1:4] == ["Feldman:physics-9711021", "Foreman-Mackey:1202.3665", "Speagle:1904.02180"]
 
 
+def test_the_other_commands_name_this_one(refused: Callable[..., str], tmp_path: Path) -> None:
+    assert "`cevnsfit cite`" in refused("export", tmp_path, "--to", "bibtex")
+    assert "`cevnsfit report`" in refused("export-likelihood", LAR, "-m", "sm", "--to", "report", "-o", tmp_path / "a.json")
+
+
 def test_unknown_names_are_refused_with_near_matches(refused: Callable[..., str], tmp_path: Path) -> None:
     assert "did you mean coherent-lar-2020" in refused("cite", "coherent-lr-2020")
     assert "did you mean lmu-ltau" in refused("cite", LAR, "-m", "lmu-lta")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +17,12 @@ from typer.testing import CliRunner
 import cevnsfit as cf
 from cevnsfit.cli.main import app
 from cevnsfit.core.errors import CevnsfitError, KindError, ResultError
+from cevnsfit.infer.intervals import levels_at
 from cevnsfit.studies.analysis import read_study, run_study
 from cevnsfit.studies.coverage import write_coverage
+from cevnsfit.studies.exclusion import regions_of
 from cevnsfit.studies.page import write_study
+from cevnsfit.studies.scan import stored_scans
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,6 +132,38 @@ def test_the_data_can_be_saved(page: str, study: Path) -> None:
         start, _, content = address.partition(",")
         assert start == "data:text/csv;charset=utf-8;base64"
         assert base64.b64decode(content) == (study / name).read_bytes()
+
+
+def test_the_same_results_make_the_same_page(page: str, study: Path) -> None:
+    (again,) = cf.export(study, "report", study.parent / "again.html")
+    assert again.read_text(encoding="utf-8") == page
+
+
+def test_files_of_others_in_the_folder_are_shown_as_they_are(study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(study, folder)
+    (folder / "empty.csv").write_text("# nothing & <b>no</b> rows\n", encoding="utf-8")
+    (folder / "ragged.csv").write_bytes(b'a,b,c\n1\n1,2,3,4\n\xff,<i>,"x, y"\n')
+    (folder / "long.csv").write_text("n\n" + "".join(f"{n}\n" for n in range(1000)), encoding="utf-8")
+    (folder / "folder.csv").mkdir()
+    (path,) = cf.export(folder, "report", tmp_path / "page.html")
+    found = Page(path.read_text(encoding="utf-8"))
+    assert (found.stack, found.wrong, found.all("b"), found.all("i")) == ([], [], [], [])
+    assert "nothing & <b>no</b> rows" in found.text
+    assert "1000 rows, the first 200" in found.text
+    assert "<i>" in found.text
+    rows = re.findall(r"<tr>((?:<td>[^<]*</td>){3})</tr>", path.read_text(encoding="utf-8"))
+    assert "<td>1</td><td></td><td></td>" in rows
+
+
+def test_points_without_a_minimum_are_told_at_the_top(study: Path) -> None:
+    (plane, *_) = regions_of(stored_scans(study), levels_at(0.90, 2))
+    assert plane.doubt == ""
+    broken = np.zeros_like(plane.plane.valid)
+    doubtful = replace(plane, plane=replace(plane.plane, valid=broken))
+    (path,) = cf.export((doubtful,), "report", study.parent / "doubt.html")
+    top = path.read_text(encoding="utf-8").partition("<h2>")[0]
+    assert "points near the allowed region have no valid minimum" in top
 
 
 def test_a_scan_that_excludes_nothing_has_a_page(tmp_path: Path) -> None:

@@ -428,3 +428,13 @@ def test_the_band_of_an_older_measurement() -> None:
     wrong = CliRunner().invoke(app, ["g-2", "muon-2020", "--measured", "electron-2008"])
     assert wrong.exit_code == 2
     assert "a moment of e" in wrong.stderr
+
+
+@pytest.mark.parametrize(("coupling", "written"), [("axial", False), ("vector", True)])
+def test_a_band_without_points_is_no_file(coupling: str, written: bool, tmp_path: Path) -> None:
+    file = tmp_path / "band.csv"
+    result = CliRunner().invoke(app, ["g-2", "muon-2020", "--coupling", coupling, "--grid", "mass=1:100:3:log", "-o", str(file)])
+    assert (result.exit_code, file.exists()) == ((0, True) if written else (3, False))
+    assert "coupling within 2 sigma" in result.stdout
+    reason = f"incomplete: {file} is not written: no axial coupling explains the moment at these masses\n"
+    assert result.stderr == ("" if written else reason)
