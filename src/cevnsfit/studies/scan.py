@@ -159,13 +159,13 @@ def scan(
     Parameters
     ----------
     likelihood
-        From `build_likelihood`. Experiments without data take part with the expectation of the Standard Model (Asimov data).
+        From `build_likelihood`. Experiments without data enter with the expectation of the Standard Model (Asimov data).
     at
         Held parameters.
     store
-        Folder in which columns are kept as they finish: the same call continues a stopped scan, and `open` returns a finished one.
+        Folder in which finished columns are kept; the same call resumes a stopped scan, and `open` returns a finished one.
     workers
-        Number of processes, address of a Dask scheduler, or an executor; the numbers do not depend on it.
+        Number of processes, address of a Dask scheduler, or an executor; the results do not depend on it.
     progress
         Called with (finished, all) columns.
     grid

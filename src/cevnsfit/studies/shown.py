@@ -90,7 +90,7 @@ def table(result: object) -> ResultTable:
     Raises
     ------
     KindError
-        If it is nothing that has a table.
+        If it has no table.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def table(result: object) -> ResultTable:
 
 
 def plot(result: object, ax: Axes | None = None) -> Figure:
-    """Return the picture of a result, one that its command writes.
+    """Return the picture of a result, the same that its command writes.
 
     Scans and regions are drawn with their boundaries at 90 and 95 %, fits and rates as spectra, expected counts (`likelihood.counts`) as stacks;
     several of these, in a tuple or list, in one picture.
@@ -113,18 +113,18 @@ def plot(result: object, ax: Axes | None = None) -> Figure:
     result
         What a verb returns, or expected counts.
     ax
-        Axes to draw on, of a picture that has one pair of axes; in a new figure, unknown to pyplot, by default.
+        Axes to draw on, for a picture with a single pair of axes; by default a new figure, unknown to pyplot.
 
     Returns
     -------
-    The figure, that of `ax` where it is given; `savefig` writes it.
+    The figure, that of `ax` if given; `savefig` writes it.
 
     Raises
     ------
     KindError
-        If it is nothing that has a picture.
+        If it has no picture.
     CevnsfitError
-        If the picture needs axes of its own.
+        If the picture needs its own axes.
 
     Examples
     --------
