@@ -320,7 +320,9 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
         message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start again"
         raise ResultError(message) from None
     if "data" in known:
-        message = f"{store.path}: was made of a likelihood with given data: scan it again with store=, which computes nothing that is here"
+        message = (
+            f"{store.path}: was made from a likelihood with given data: scan that again with the same store=, which reuses what is here"
+        )
         raise ResultError(message)
     likelihoods = build_each(analyses)
     asked = axes[::-1] if turn else axes

@@ -139,7 +139,7 @@ def plot(result: object, ax: Axes | None = None) -> Figure:
     first = inner[0] if inner else None
     together, alone = _shown_by(first, _TOGETHER), _shown_by(result, _PICTURES)
     if together is not None and any(_shown_by(one, _TOGETHER) is not together for one in inner):
-        message = f"results of one sort share a picture, not {', '.join(sorted({type(one).__name__ for one in inner}))}"
+        message = f"only results of one kind share a picture, not {', '.join(sorted({type(one).__name__ for one in inner}))}"
         raise KindError(message)
     draw = alone if together is None else together
     if draw is None:
