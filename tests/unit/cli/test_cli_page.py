@@ -191,7 +191,7 @@ def test_a_scan_that_keeps_nothing_says_so(command: Callable[..., Result], tmp_p
         ),
         ("  ranges: {tan_beta: '50:10'}", "susy.ranges.tan_beta: tan_beta: a range needs LOW <= HIGH"),
         ("  ranges: {M1: '100:500:lin'}", "susy.ranges.M1: M1: '100:500:lin' should read LOW:HIGH"),
-        ("  ranges: {M1: '0:500'}", "susy.ranges: M1 is positive"),
+        ("  ranges: {M1: '0:500'}", "susy.ranges: M1 must be positive"),
         ("  boson_limits: [ccfrr]", "susy.boson_limits: unknown limit on the boson 'ccfrr'; did you mean ccfr"),
         ("  boson_limits: ['ccfr:many']", "susy.boson_limits: 'ccfr:many' should read NAME or NAME:CL"),
         ("  experiments: [coherent-csi-2012]", "susy.experiments.0: unknown experiment 'coherent-csi-2012'"),
