@@ -20,7 +20,7 @@ _SCHEMAS: Final[dict[str, type[BaseModel]]] = {"analysis": AnalysisSpec, "experi
 
 
 def new_analysis(path: Path) -> Path:
-    """Write an analysis file that runs as it stands, and return its path; CevnsfitError if there is something already."""
+    """Write an analysis file that runs as it is, and return its path; CevnsfitError if there is something already."""
     if path.exists():
         message = f"{path} exists already; nothing is overwritten: choose another file"
         raise CevnsfitError(message)
