@@ -52,7 +52,7 @@ def carrying(function: Callable[..., Any], value: Any, executor: Executor | None
     try:
         return functools.partial(_carried, function, pickle.dumps(value))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        message = f"a likelihood that was built by hand does not go to workers unless it pickles ({error})"
+        message = f"a likelihood built by hand can go to workers only if it can be pickled ({error})"
         raise CevnsfitError(message) from None
 
 

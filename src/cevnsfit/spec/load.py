@@ -169,7 +169,7 @@ class Experiment(Document):
 
 
 def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = None) -> Experiment:
-    """Return the experiment of a shipped name or of a folder.
+    """Return the experiment with a shipped name, or that in a folder.
 
     Parameters
     ----------

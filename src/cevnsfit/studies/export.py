@@ -93,7 +93,7 @@ def export(  # noqa: PLR0913 (each format takes some of them)
         A scan, several over the same axes, or limits that `io.exports.text.read_json` returns; or a likelihood; or a scan of superpartners.
         "report" takes all that has a table, and a folder of results; "bibtex" a likelihood or a scan.
     kind
-        Of limits "csv", "json", "hepdata", "root", "darkcast" or "netcdf", of a likelihood "pyhf", "hs3" or "simplified", of superpartners "slha"; of all
+        For limits "csv", "json", "hepdata", "root", "darkcast" or "netcdf", for a likelihood "pyhf", "hs3" or "simplified", for superpartners "slha"; for all
         "bibtex" and "report"; see docs/formats.md.
     path
         The file; a folder for "hepdata" and "darkcast". That of a likelihood ends in .json, or is a folder.

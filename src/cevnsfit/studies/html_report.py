@@ -100,7 +100,7 @@ def _of_folder(folder: Path) -> dict[str, Any]:
     data = [_data(file, opened=not results) for file in sorted(folder.iterdir()) if _goes_along(file)]
     said = [line for file in data for line in file["comments"] if line.startswith(("model: ", "caveat: "))]
     caveats = list(dict.fromkeys([*page["caveats"], *said]))
-    made = f"Made by cevnsfit {installed_version()} with: cevnsfit report {folder.resolve().name}"
+    made = f"Made by cevnsfit {VERSION} with: cevnsfit report {folder.resolve().name}"
     return {**page, "made": made, "caveats": caveats, "sections": [*page["sections"], *sections], "files": data}
 
 

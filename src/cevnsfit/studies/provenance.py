@@ -36,7 +36,7 @@ _SHARED: Final = ("nuclei", "sources")
 def origin_of(likelihood: Likelihood) -> Analysis:
     """Return what a likelihood was built from; CevnsfitError for one that was built by hand."""
     if likelihood.origin is None:
-        message = "a store says what its numbers were made from, and this likelihood does not know: build it with build_likelihood"
+        message = "a store records what its numbers were made from, which this likelihood does not know: build it with build_likelihood"
         raise CevnsfitError(message)
     return likelihood.origin
 

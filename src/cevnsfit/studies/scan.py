@@ -165,13 +165,13 @@ def scan(
     Parameters
     ----------
     likelihood
-        From `build_likelihood`. Experiments without data take part with the expectation of the Standard Model (Asimov data).
+        From `build_likelihood`. Experiments without data enter with the expectation of the Standard Model (Asimov data).
     at
         Held parameters.
     store
-        Folder in which columns are kept as they finish: the same call continues a stopped scan, and `open` returns a finished one.
+        Folder in which finished columns are kept; the same call resumes a stopped scan, and `open` returns a finished one.
     workers
-        Number of processes, address of a Dask scheduler, or an executor; the numbers do not depend on it.
+        Number of processes, address of a Dask scheduler, or an executor; the results do not depend on it.
     progress
         Called with (finished, all) columns.
     grid
@@ -327,7 +327,9 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
         message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start again"
         raise ResultError(message) from None
     if "data" in known:
-        message = f"{store.path}: was made of a likelihood with given data: scan it again with store=, which computes nothing that is here"
+        message = (
+            f"{store.path}: was made from a likelihood with given data: scan that again with the same store=, which reuses what is here"
+        )
         raise ResultError(message)
     likelihoods = build_each(analyses)
     asked = axes[::-1] if turn else axes

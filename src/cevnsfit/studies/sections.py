@@ -133,13 +133,13 @@ def rest_of(source: YamlSource, spec: AnalysisSpec, folder: Path, problems: list
 
 def _check_plane(grid: Grids) -> None:
     if set(grid) != {"mass", "g"}:
-        message = f"a slice is one of mass and g, the plane is one of {' and '.join(grid)}"
+        message = f"a slice needs mass and g, but the plane is one of {' and '.join(grid)}"
         raise CevnsfitError(message)
 
 
 def _check_reach(masses: np.ndarray, known: np.ndarray, results: Sequence[str]) -> None:
     if results and not known[0] <= masses[0] <= masses[-1] <= known[-1]:
-        message = f"results are known from {known[0]:g} to {known[-1]:g} MeV (grid), and not from {masses[0]:g} to {masses[-1]:g} MeV"
+        message = f"results are known from {known[0]:g} to {known[-1]:g} MeV (grid), not from {masses[0]:g} to {masses[-1]:g} MeV"
         raise CevnsfitError(message)
 
 

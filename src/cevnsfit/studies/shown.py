@@ -102,7 +102,7 @@ def table(result: object) -> ResultTable:
     Raises
     ------
     KindError
-        If it is nothing that has a table.
+        If it has no table.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def table(result: object) -> ResultTable:
 
 
 def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, look: Look = SCREEN) -> Figure:
-    """Return the picture of a result, one that its command writes.
+    """Return the picture of a result, the same that its command writes.
 
     Scans and regions are drawn with their boundaries at 90 and 95 %, fits and rates as spectra, expected counts (`likelihood.counts`) as stacks;
     several of these, in a tuple or list, in one picture.
@@ -126,7 +126,7 @@ def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, loo
     result
         What a verb returns, or expected counts.
     ax
-        Axes to draw on, of a picture that has one pair of axes; in a new figure, unknown to pyplot, by default.
+        Axes to draw on, for a picture with a single pair of axes; by default a new figure, unknown to pyplot.
     kind
         Which of its pictures: of a fit "spectra" (by default), "subtracted" (minus backgrounds), "pulls" or "correlations", of a posterior "density" (by
         default) or "corner".
@@ -135,14 +135,14 @@ def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, loo
 
     Returns
     -------
-    The figure, that of `ax` where it is given; `savefig` writes it.
+    The figure, that of `ax` if given; `savefig` writes it.
 
     Raises
     ------
     KindError
-        If it is nothing that has a picture, or none of this kind.
+        If it has no picture, or none of this kind.
     CevnsfitError
-        If the picture needs axes of its own.
+        If the picture needs its own axes.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, loo
         message = f"the picture {chosen!r} is one of a single {name}"
         raise KindError(message)
     if chosen in of_all and any(_homes(one, _TOGETHER).get(chosen) != home for one in inner):
-        message = f"results of one sort share a picture, not {', '.join(sorted({type(one).__name__ for one in inner}))}"
+        message = f"only results of one kind share a picture, not {', '.join(sorted({type(one).__name__ for one in inner}))}"
         raise KindError(message)
     draw = _function(home)
     if ax is not None and "ax" not in signature(draw).parameters:

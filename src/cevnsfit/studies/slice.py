@@ -204,7 +204,7 @@ def named_slice(
     allowing = [overlay(name, model, ends) for name in bands]
     for name, found in zip(bands, allowing, strict=True):
         if found.kind != "band":
-            message = f"'{name}' is a limit and no band; give it with --overlay"
+            message = f"'{name}' is a limit, not a band; give it with --overlay"
             raise CevnsfitError(message)
     return plane_slice([*given, *allowing, *(limit for folder in scans for limit in scan_limits(folder, model=model, cl=cl))], mass, model)
 

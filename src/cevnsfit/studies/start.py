@@ -20,7 +20,7 @@ _SCHEMAS: Final[dict[str, type[BaseModel]]] = {"analysis": AnalysisSpec, "experi
 
 
 def new_analysis(path: Path) -> Path:
-    """Write an analysis file that runs as it stands, and return its path; CevnsfitError if there is something already."""
+    """Write an analysis file that runs as it is, and return its path; CevnsfitError if there is something already."""
     if path.exists():
         message = f"{path} exists already; nothing is overwritten: choose another file"
         raise CevnsfitError(message)
@@ -44,14 +44,14 @@ def new_experiment(name: str, folder: Path | None = None, *, like: str = LIKE[0]
     name
         Name of the experiment.
     folder
-        Where to write, made where it is missing; by default a folder of this name here.
+        Folder to write into, created if it does not exist; by default a folder of this name in the current one.
     like
         "germanium", "counting" (one bin), "csi", "lar", "reactor" or "response-matrix".
 
     Raises
     ------
     CevnsfitError
-        If nothing is like that, the name is not one an experiment can have, or is taken, or the folder has something in it already.
+        If there is no such kind, the name is not valid or is taken, or the folder is not empty.
     """
     _check_name(name)
     if like not in LIKE:

@@ -35,12 +35,12 @@ _VERBS: Final = {
 
 
 def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | SusyScan:
-    """Return a stored result again: a scan with its likelihood, which is built from the files that it names, a posterior, or points of superpartners.
+    """Return a stored result: a scan with its likelihood, which is built from the files that it names, a posterior, or points of superpartners.
 
     Parameters
     ----------
     folder
-        The `store` of a result, or the folder of the command `scan`, `run`, `posterior` or `susy-scan`; the scan where it holds several.
+        The `store` of a result, or the folder of the command `scan`, `run`, `posterior` or `susy-scan`; the scan if it holds several.
     plane
         Label of one plane of several; by default the last one of a combination of experiments, or the last one.
 
@@ -52,8 +52,8 @@ def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | Sus
     Raises
     ------
     ResultError
-        If the folder holds neither or no such plane, or the result is not finished, or its inputs have changed since. Pseudo-experiments are
-        continued by the verb that made them, which the error names.
+        If the folder holds none of these, or no such plane, or the result is not finished, or its inputs have changed since. Pseudo-experiments are
+        resumed by the verb that made them, which the error names.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | Sus
 def load_likelihood(path: str | Path, *, patchset: str | Path | None = None, patch: str | None = None) -> Likelihood:
     """Return the likelihood of a file in a format of other tools: one that `export` wrote, or another pyhf workspace or HS3 document.
 
-    Every verb works on it that needs nothing of the experiments: the bins have no axes, and a store cannot say what it was made from.
+    Every verb works on it that does not need the experiments: the bins have no axes, and a store cannot say what it was made from.
 
     Parameters
     ----------

@@ -224,7 +224,7 @@ def susy_scan(
     store
         Folder in which finished chunks of points are kept: the same call continues a stopped one.
     workers
-        Number of processes, address of a Dask scheduler, or an executor; the numbers do not depend on it.
+        Number of processes, address of a Dask scheduler, or an executor; the results do not depend on it.
     progress
         Called with (finished, all) chunks.
 

@@ -134,7 +134,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     cl
         Confidence level.
     ordering
-        Where the best fit of a pseudo-experiment is looked for: "plane", or "column" for a raster scan at each value of the nonlinear parameter.
+        Where the best fit of a pseudo-experiment is searched for: "plane", or "column" for a raster scan at each value of the nonlinear parameter.
     toys
         Number, at most, for each point, and seed of pseudo-experiments.
     store, workers, progress

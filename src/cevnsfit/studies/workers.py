@@ -65,7 +65,7 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[Executor | None]:
         message = f"the number of jobs must be at least 1, got {jobs}"
         raise DomainError(message)
     if dask is not None and jobs > 1:
-        message = "choose one of --jobs and --dask: a Dask cluster has the workers that it has"
+        message = "choose either --jobs or --dask: a Dask cluster brings its own workers"
         raise DomainError(message)
     with one_thread(), ExitStack() as stack:
         executor = None
@@ -230,10 +230,10 @@ def _cluster(where: str) -> Iterator[Executor]:
         _check_versions(client, where)
         yield executor
     except KilledWorker as error:
-        message = f"Dask workers died again and again at the same task ({error}); {_KEPT}"
+        message = f"Dask workers died repeatedly at the same task ({error}); {_KEPT}"
         raise CevnsfitError(message) from None
     except (CancelledError, CommClosedError):
-        message = f"the Dask scheduler {where} has gone; {_KEPT}"
+        message = f"the Dask scheduler {where} has disappeared; {_KEPT}"
         raise CevnsfitError(message) from None
     finally:
         executor.shutdown(wait=False)

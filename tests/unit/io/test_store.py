@@ -289,19 +289,19 @@ def test_another_grid_between_the_same_ends_is_refused(folder: Path) -> None:
     values = Y.values.copy()
     values[2] *= 1.01
     for axes, text in (
-        ((X, PlaneAxis("g", "1", values, "log")), "other values of g than the g asked"),
-        ((PlaneAxis("r_n", "fm", X.values, "log"), Y), "other values of mass than the r_n asked"),
+        ((X, PlaneAxis("g", "1", values, "log")), "g with other values than the requested g"),
+        ((PlaneAxis("r_n", "fm", X.values, "log"), Y), "mass with other values than the requested r_n"),
     ):
         with pytest.raises(ResultError, match=text), open_scan(folder, ANALYSIS, LABELS, axes):
             pass
 
 
 def test_other_planes_or_quantities_are_refused(folder: Path) -> None:
-    with pytest.raises(ResultError, match="arrays of other names or lengths"), open_scan(folder, ANALYSIS, ("a", "b"), (X, Y)):
+    with pytest.raises(ResultError, match="arrays with other names or lengths"), open_scan(folder, ANALYSIS, ("a", "b"), (X, Y)):
         pass
     with open_toys(folder, {}, 2):
         pass
-    with pytest.raises(ResultError, match="arrays of other names or lengths"), open_toys(folder, {}, 3):
+    with pytest.raises(ResultError, match="arrays with other names or lengths"), open_toys(folder, {}, 3):
         pass
 
 

@@ -209,7 +209,7 @@ def test_every_parameter_is_an_option(change: dict[str, object], holds: Callable
         ({"ranges": {"M1": "3:2"}}, DomainError, "M1: a range goes from"),
         ({"ranges": {"M1": "nan:2"}}, DomainError, "M1: a range goes from"),
         ({"ranges": {"hierarchy": "0:2:log"}}, DomainError, "positive on a log scale"),
-        ({"ranges": {"M1": "-5:3"}}, DomainError, "M1 is positive"),
+        ({"ranges": {"M1": "-5:3"}}, DomainError, "M1 must be positive"),
         ({"ranges": {"M1": "1:2:3"}}, CevnsfitError, "should read LOW:HIGH"),
         ({"ranges": {"A": "100:log"}}, CevnsfitError, "should read LOW:HIGH"),
         ({"ranges": {"M1": "1s:2s"}}, CevnsfitError, "M1"),

@@ -83,7 +83,7 @@ def import_release(name: str, source: str | Path, target: str | Path) -> tuple[P
     source
         The folder of the released files.
     target
-        The folder to write into; created if needed. Nothing is written when anything in `source` is wrong.
+        The folder to write into; created if needed. Nothing is written if anything in `source` is wrong.
 
     Raises
     ------
