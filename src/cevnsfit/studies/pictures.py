@@ -11,6 +11,8 @@ from cevnsfit.core.documents import About
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.infer.intervals import levels_at
 from cevnsfit.moments.measured import latest_deviation
+from cevnsfit.report.forecasts import CAVEAT
+from cevnsfit.report.intervals import interval_figure
 from cevnsfit.report.rankings import ranking_figure
 from cevnsfit.report.spectra import spectra_figure
 from cevnsfit.report.style import SCREEN, Look
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from cevnsfit.infer.impacts import Ranking
+    from cevnsfit.infer.intervals import Intervals
     from cevnsfit.studies.fitting import Fit
     from cevnsfit.studies.toy_regions import ToyRegion
 
@@ -74,3 +77,15 @@ def _rates(one: Fit | Rates | ChannelRates | Histogram | Mapping[str, Any], name
 def ranking(result: Ranking, look: Look = SCREEN) -> Figure:
     """Return the ranking plot."""
     return ranking_figure(result, title=result.about.label, look=look.naming(result.about))
+
+
+def interval(result: Intervals, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
+    """Return the profile of a parameter with its interval."""
+    about, toys = result.about, result.toys
+    notes = [
+        f"{', '.join(text for text in (about.label, about.model) if text)}; {result.method}; {100 * result.cl:g} % CL, {result.dof} dof",
+        *([about.lagrangian] if about.lagrangian else []),
+        *([] if toys is None else [f"{toys.toys} toys at {len(toys.points)} values, seed {toys.seed}, {toys.failed} failed"]),
+        *([f"{CAVEAT}{about.caveat}"] if about.caveat else []),
+    ]
+    return interval_figure(result, notes=notes, look=look.naming(about), ax=ax)

@@ -60,6 +60,7 @@ _LISTS: Final[Mapping[str, str]] = {
 
 _PICTURES: Final[Mapping[str, str]] = {
     "CoverageStudy": "coverage:coverage_picture",
+    "Intervals": "pictures:interval",
     "Posterior": "posterior:posterior_picture",
     "Ranking": "pictures:ranking",
     "SusyScan": "sleptons:sleptons",
