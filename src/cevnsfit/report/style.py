@@ -30,7 +30,7 @@ Style = Literal["screen", "paper", "talk"]
 FORMATS: Final = ("png", "pdf", "svg", "pgf")
 """Formats of pictures."""
 
-_DATELESS: Final[Mapping[str, Mapping[str, None]]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+_DATELESS: Final[Mapping[str, Mapping[str, Any]]] = {".svg": {"metadata": {"Date": None}}, ".pdf": {"metadata": {"CreationDate": None}}}
 _COLUMNS: Final = (3.4, 7.0)
 _SLIDE: Final = 10.0
 _ONE_COLUMN: Final = 8.0
@@ -263,7 +263,7 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with style():
         try:
-            figure.savefig(target, metadata=dict(_DATELESS.get(target.suffix, {})))
+            figure.savefig(target, **_DATELESS.get(target.suffix, {}))
         except RuntimeError as error:
             if target.suffix != ".pgf":
                 raise
