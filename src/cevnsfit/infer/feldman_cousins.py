@@ -213,6 +213,7 @@ def _result(test: Hypothesis, curve: Curve, record: ToyRecord, cl: float) -> Int
         valid=bool(curve.valid[curve.nll2 - curve.nll2[best] < 100.0].all()) and record.valid,
         toys=record,
         at_domain_end=domain_ends(allowed, domain, parameter),
+        profile=np.array([curve.values, curve.nll2]),
     )
 
 

@@ -22,6 +22,10 @@ WHERE = {"--output", "-o", "--jobs", "-j", "--dask", "--no-plot", "--json", "--h
 """Options that say where and how, not what: `run` has them too."""
 
 
+LOOKS = {"--style", "--columns", "--title", "--label", "--xlim", "--ylim", "--no-best-fit", "--format"}
+"""Options of pictures, which stand in the section `look` for all commands."""
+
+
 @pytest.fixture(scope="module")
 def page(project_root: Path) -> str:
     return (project_root / "docs" / "analysis-file.md").read_text(encoding="utf-8")
@@ -30,7 +34,10 @@ def page(project_root: Path) -> str:
 def rows() -> Iterator[tuple[str, str, str, str]]:
     """Yield name, type, default and meaning of each field, in the order of the classes."""
     schema = AnalysisSpec.model_json_schema()
-    for section in (schema, *(schema["$defs"][name] for name in ("ResultSpec", "Confidence", "Overlay", "PlaneRest", "SuperpartnerScan"))):
+    for section in (
+        schema,
+        *(schema["$defs"][name] for name in ("ResultSpec", "Confidence", "Overlay", "LookSection", "PlaneRest", "SuperpartnerScan")),
+    ):
         for name, field in section["properties"].items():
             default = "required" if name in section.get("required", ()) else in_words(field.get("default"))
             yield name, kind(field), default, field["description"]
@@ -74,7 +81,7 @@ def test_each_option_of_a_section_is_on_the_page(page: str) -> None:
     for name, elsewhere in (("slice", {"--model", "-m"}), ("susy-scan", {"--mass", "-n"})):
         (section,) = re.findall(rf"### `{name.removesuffix('-scan')}`\n(.*?)(?=\n##)", page, re.DOTALL)
         named = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", section))
-        assert options_of(name) - WHERE - elsewhere == named
+        assert options_of(name) - WHERE - elsewhere - LOOKS == named
 
 
 def options_of(name: str) -> set[str]:
