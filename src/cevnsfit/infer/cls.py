@@ -198,6 +198,7 @@ def limit_interval(
         dof=1,
         valid=math.isfinite(test.best) and not math.isnan(limit) and (record is None or record.valid),
         toys=record,
+        profile=np.array([[point.value, point.p] for point in (() if record is None else record.points)]).reshape(-1, 2).T,
         expected=tuple(float(value) for value in expected),
     )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import numpy as np
 from scipy.special import gammaincinv
@@ -66,9 +66,13 @@ class Intervals(Result):
     on_edge
         Whether an end of what is allowed is at the edge of the domain of the likelihood: beyond, a bin holds less than nothing, or is held at nothing
         by the nuisances.
+    profile
+        Values of the parameter and -2 ln lambda there, all others profiled, or CLs of a limit: shape (2, n); empty where it is not known.
     at_domain_end
         "lower", "upper": outer ends of what is allowed that are those of the domain, and not of the data; 0 is no such end.
     """
+
+    document: ClassVar[Mapping[str, str | None]] = {"profile": None}
 
     poi: str
     best_fit: float
@@ -85,6 +89,7 @@ class Intervals(Result):
     expected: tuple[float, ...] = ()
     on_edge: bool = False
     at_domain_end: tuple[str, ...] = ()
+    profile: NDArray[np.float64] = field(default_factory=lambda: np.empty((2, 0)), compare=False)
 
     @property
     def doubt(self) -> str:
@@ -188,6 +193,7 @@ def intervals(
         valid=bool(curve.valid[near].all()),
         on_edge=bool(np.any(outside.on_edge | np.isinf(outside.nll2))),
         at_domain_end=domain_ends(allowed, domain, parameter),
+        profile=np.array([curve.values, curve.nll2]),
     )
 
 

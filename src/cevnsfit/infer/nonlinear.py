@@ -118,6 +118,7 @@ def nonlinear_intervals(
         dof=dof,
         valid=found and bool(valid[nll2 - nll2[best] < NEAR].all()),
         at_domain_end=domain_ends(allowed, domain, parameter),
+        profile=np.array([values, nll2]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -182,6 +183,12 @@ class PointTest:
     failed: int
     decided: bool
     samples: tuple[NDArray[np.float64], ...] = field(default=(), repr=False, compare=False)
+
+    def critical(self, cl: float) -> tuple[float, float, float]:
+        """Return the statistic that a fraction `cl` of the pseudo-experiments of the hypothesis does not exceed, and both ends of its Monte Carlo error."""
+        error = math.sqrt(cl * (1.0 - cl) / len(self.samples[0]))
+        middle, low, high = np.quantile(self.samples[0], np.clip([cl, cl - error, cl + error], 0.0, 1.0))
+        return float(middle), float(low), float(high)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

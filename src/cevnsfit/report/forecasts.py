@@ -136,7 +136,7 @@ def forecast_figure(
             ax.plot(main.x, _shown(values), color="black", linestyle=dashes, zorder=3, label=rf"discovery at {sigma:g}$\,\sigma$")
         ax.set_xlabel(look.axis(*x))
         ax.set_ylabel(look.axis(*y))
-        _finish(ax, notes if alone else (), look)
+        finish(ax, notes if alone else (), look)
     return figure_of(ax)
 
 
@@ -150,7 +150,7 @@ def _room(notes: Sequence[str], look: Look) -> float:
     return 0.25 * len(notes) if look.captioned else 0.0
 
 
-def _finish(ax: Axes, notes: Sequence[str], look: Look) -> None:
+def finish(ax: Axes, notes: Sequence[str], look: Look) -> None:
     """Give axes the title and ends that were asked for, a legend with the caveats among the notes, and the figure its caption."""
     caption(figure_of(ax), notes, look)
     look.finish(ax)
@@ -191,7 +191,7 @@ def expected_figure(
         for form in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
             form(FormatStrFormatter("%g"))
         ax.set_xlabel(look.axis(poi, "1"))
-        _finish(ax, notes if alone else (), look)
+        finish(ax, notes if alone else (), look)
     return figure_of(ax)
 
 
@@ -248,7 +248,7 @@ def whatif_figure(
         below.set_ylabel("ratio")
         below.set_xlabel(look.axis(*field))
         _name_lines(ax, lines)
-        _finish(ax, notes, look)
+        finish(ax, notes, look)
     return figure
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer import intervals as profiles
-from cevnsfit.infer.cls import cls_limit, cls_limit_toys, signal_test
+from cevnsfit.infer.cls import cls_limit, cls_limit_toys, cls_values, signal_test
 from cevnsfit.infer.discovery import Discovery, discovery, with_toys
 from cevnsfit.infer.feldman_cousins import feldman_cousins
 from cevnsfit.infer.hypothesis import default_hypothesis
@@ -107,7 +110,11 @@ def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what
         raise CevnsfitError(message)
     name, joint, others = _asked(likelihood, poi, held)
     if method == "cls" and toys is None:
-        return cls_limit(signal_test(joint, name, at=others), cl=cl)
+        test = signal_test(joint, name, at=others)
+        limit = cls_limit(test, cl=cl)
+        ends = [end for end in (limit.allowed[0][1], *limit.expected) if math.isfinite(end)]
+        values = np.linspace(test.value, test.value + 1.3 * (max(ends, default=limit.domain[1]) - test.value), 41)[1:]
+        return replace(limit, profile=np.array([values, cls_values(test, values)]))
     chosen = Toys() if toys is None else toys
     identity = description(likelihood, held, chosen.seed, method=method, poi=name, cl=cl)
     with runner(identity, RATIO, store=store, workers=workers, progress=progress) as here:

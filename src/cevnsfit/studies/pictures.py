@@ -14,6 +14,8 @@ from cevnsfit.core.histograms import Histogram
 from cevnsfit.infer.discovery import Discovery
 from cevnsfit.infer.intervals import levels_at
 from cevnsfit.moments.measured import latest_deviation
+from cevnsfit.report.forecasts import CAVEAT
+from cevnsfit.report.intervals import interval_figure
 from cevnsfit.report.rankings import about_lines, correlations_figure, pulls_figure, ranking_figure
 from cevnsfit.report.spectra import spectra_figure
 from cevnsfit.report.style import SCREEN, Look
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.compatibility import Compatibility
     from cevnsfit.infer.goodness import Goodness
     from cevnsfit.infer.impacts import Ranking
+    from cevnsfit.infer.intervals import Intervals
     from cevnsfit.studies.fitting import Fit
     from cevnsfit.studies.toy_regions import ToyRegion
 
@@ -109,3 +112,15 @@ def toys(result: Goodness | Compatibility | Discovery, ax: Axes | None = None, l
 def ranking(result: Ranking, look: Look = SCREEN) -> Figure:
     """Return the ranking plot."""
     return ranking_figure(result, look=look.naming(result.about))
+
+
+def interval(result: Intervals, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
+    """Return the profile of a parameter with its interval."""
+    about, toys = result.about, result.toys
+    notes = [
+        f"{', '.join(text for text in (about.label, about.model) if text)}; {result.method}; {100 * result.cl:g} % CL, {result.dof} dof",
+        *([about.lagrangian] if about.lagrangian else []),
+        *([] if toys is None else [f"{toys.toys} toys at {len(toys.points)} values, seed {toys.seed}, {toys.failed} failed"]),
+        *([f"{CAVEAT}{about.caveat}"] if about.caveat else []),
+    ]
+    return interval_figure(result, notes=notes, look=look.naming(about), ax=ax)

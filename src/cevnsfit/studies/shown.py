@@ -66,6 +66,7 @@ _PICTURES: Final[Mapping[str, Mapping[str, str]]] = {
     "Discovery": {"toys": "pictures:toys"},
     "Fit": {"pulls": "pictures:pulls", "correlations": "pictures:correlations"},
     "Goodness": {"toys": "pictures:toys"},
+    "Intervals": {"profile": "pictures:interval"},
     "Posterior": {"density": "posterior:posterior_picture", "corner": "corner:corner_picture"},
     "Ranking": {"ranking": "pictures:ranking"},
     "SusyScan": {"points": "sleptons:sleptons"},
