@@ -258,7 +258,7 @@ def _draw_result(ax: Axes, result: _Styled, look: Look) -> Artist:
 
     (plane, regions, label), colour = result.entry, result.colour
     draw_exclusion(ax, plane, regions, colour=colour, label=label, filled=result.filled)
-    draw_known(ax, regions, colour=colour)
+    draw_known(ax, plane, regions, colour=colour)
     if look.best_fit:
         draw_best_fit(ax, plane, colour=colour)
     points = np.argwhere(~plane.valid)
@@ -385,7 +385,7 @@ def _information(entries: Sequence[Entry], method: str, look: Look, notes: Seque
     found = rf"$-2\,\Delta\,\ln\lambda$ = {thresholds}" if thresholds else ", ".join(f"{100 * cl:g} % CL" for cl, _, _ in levels)
     failed = sum(int(np.count_nonzero(~plane.valid)) for plane, _, _ in entries)
     failures = [f"Crosses: {failed} points without a valid minimum"] if failed else []
-    dots = [DOTS] if any(is_coarse(region) for _, regions, _ in entries for region in regions) else []
+    dots = [DOTS] if any(is_coarse(plane, region) for plane, regions, _ in entries for region in regions) else []
     return [rf"{', '.join(models)}; {method}; {found}", *failures, *dots, *notes]
 
 
