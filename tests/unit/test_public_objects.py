@@ -159,7 +159,7 @@ def test_what_has_no_table_is_refused_with_what_has_one(thing: object) -> None:
     ("name", "several_axes"),
     [
         (name, name in {"fit", "impacts", "rates"})
-        for name in ("coverage", "fit", "forecast", "impacts", "open", "posterior", "rates", "region", "scan")
+        for name in ("coverage", "fit", "forecast", "impacts", "intervals", "open", "posterior", "rates", "region", "scan")
     ],
 )
 def test_a_result_has_a_picture(name: str, several_axes: bool, made: Callable[[str], Any]) -> None:
@@ -179,8 +179,9 @@ def test_a_result_has_a_picture(name: str, several_axes: bool, made: Callable[[s
 def test_scans_and_regions_share_a_picture(made: Callable[[str], Any]) -> None:
     ax = Figure().add_subplot()
     cf.plot([made("region"), made("scan")], ax=ax)
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert [label for label in labels if "coherent" in label] == ["coherent-csi-2021 + coherent-lar-2020, excluded", "coherent-csi-2021"]
+    labels = [text.get_text().replace("\n", " ") for text in ax.get_legend().get_texts()]
+    found = [label for label in labels if "COHERENT" in label]
+    assert found == ["COHERENT CsI 2021 + COHERENT LAr 2020, excluded", "COHERENT CsI 2021"]
 
 
 def test_expected_counts_are_drawn_by_experiment_and_axis(likelihood: Likelihood) -> None:

@@ -156,6 +156,12 @@ def read_toys(folder: Path) -> Store:
     return read_store(folder, TOYS)
 
 
+def kept_chunks(store: Store) -> dict[int, int]:
+    """Return how many chunks of each point are kept, finished or damaged."""
+    places = (store.path / STATUS / "c").glob("*")
+    return {int(place.name): sum(1 for _ in place.iterdir()) for place in places if place.is_dir()}
+
+
 def save_chunk(store: Store, point: int, chunk: int, measured: NDArray[np.float64]) -> None:
     """Write one finished chunk, shape (`CHUNK`, k); rows with NaN are failures."""
     status = np.where(np.isnan(measured).any(axis=1), FAILED, FINISHED)

@@ -29,6 +29,9 @@ _ORDER: Final = (2, 0, 1)
 _LAYERS: Final = 20
 """Points are drawn in so many layers, each with all verdicts, so that no verdict hides another."""
 
+_MARKER: Final = 5.0
+"""Size of markers on a screen, in points."""
+
 _SHORT: Final = ("not tested", "tested, left", "excluded")
 _BOX: Final = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
 
@@ -63,7 +66,7 @@ def masses_figure(cloud: Cloud, look: Look = SCREEN) -> Figure:
     """Return selectron against neutralino mass, the selectron mass against the hierarchy, and tan beta."""
     with style(look):
         figure = new_figure(13.2, 5.0, look)
-        _masses(figure, cloud)
+        _masses(figure, cloud, look)
         _below(figure, cloud, look)
     return figure
 
@@ -82,7 +85,7 @@ def sleptons_figure(cloud: Cloud, look: Look = SCREEN) -> Figure:
     with style(look):
         figure = new_figure(13.2, 12.0, look)
         above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[4.4, 7.0])[:, 0]
-        _masses(above, cloud)
+        _masses(above, cloud, look)
         _scenarios(below, cloud)
         _below(figure, cloud, look)
     return figure
@@ -100,8 +103,10 @@ def draw_points(ax: Axes, cloud: Cloud, x: str, y: str, shown: NDArray[np.bool_]
     shown
         Which points, shape (n,); all by default.
     """
+    from matplotlib import rcParams
+
     artists: list[Artist] = []
-    size = float(np.clip(3e4 / max(len(cloud.verdict), 1), 2.0, 16.0))
+    size = float(np.clip(3e4 / max(len(cloud.verdict), 1), 2.0, 16.0)) * (rcParams["lines.markersize"] / _MARKER) ** 2
     layer = np.arange(len(cloud.verdict)) % _LAYERS
     for number, code in product(range(_LAYERS), _ORDER):
         which = (layer == number) & (cloud.verdict == code) & (True if shown is None else shown)
@@ -120,15 +125,18 @@ def draw_shares(ax: Axes, cloud: Cloud, x: str, bins: int = 20) -> list[Artist]:
     return [patch for bars in found for patch in bars.patches]  # type: ignore[union-attr]
 
 
-def _masses(part: Figure | SubFigure, cloud: Cloud) -> None:
+def _masses(part: Figure | SubFigure, cloud: Cloud, look: Look) -> None:
     left, middle, right = part.subplots(1, 3)
+    neutralino, selectron, hierarchy = (
+        ("lightest neutralino ", "lighter selectron ", "hierarchy of the soft masses ") if look.captioned else [""] * 3
+    )
     draw_points(left, cloud, "neutralino", "selectron")
     left.set(xlim=(0.0, None), ylim=(0.0, None))
     left.axline((0.0, 0.0), slope=1.0, color="0.5", linewidth=0.8, linestyle=":")
-    left.set(xlabel=r"lightest neutralino $m_{\tilde\chi_1^0}$ [GeV]", ylabel=r"lighter selectron $m_{\tilde e_1}$ [GeV]")
+    left.set(xlabel=rf"{neutralino}$m_{{\tilde\chi_1^0}}$ [GeV]", ylabel=rf"{selectron}$m_{{\tilde e_1}}$ [GeV]")
     draw_points(middle, cloud, "hierarchy", "selectron")
     middle.set_xscale("log" if len(cloud.verdict) else "linear")
-    middle.set(xlabel=r"hierarchy of the soft masses $m_{\tilde\mu}/m_{\tilde e}$", ylabel=r"lighter selectron $m_{\tilde e_1}$ [GeV]")
+    middle.set(xlabel=rf"{hierarchy}$m_{{\tilde\mu}}/m_{{\tilde e}}$", ylabel=rf"{selectron}$m_{{\tilde e_1}}$ [GeV]")
     draw_shares(right, cloud, "tan_beta")
     right.set(xlabel=r"$\tan\beta$", ylabel="points")
 

@@ -31,9 +31,9 @@ Style = Literal["screen", "paper", "talk"]
 FORMATS: Final = ("png", "pdf", "svg", "pgf")
 """Formats of pictures."""
 
-_DATELESS: Final[Mapping[str, Mapping[str, None]]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+_DATELESS: Final[Mapping[str, Mapping[str, Any]]] = {".svg": {"metadata": {"Date": None}}, ".pdf": {"metadata": {"CreationDate": None}}}
 _COLUMNS: Final = (3.4, 7.0)
-_SLIDE: Final = 10.0
+_SLIDES: Final = (10.0, 13.3)
 _ONE_COLUMN: Final = 8.0
 
 PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -248,13 +248,13 @@ def new_figure(width: float, height: float, look: Look = SCREEN) -> Figure:
     width, height
         Size on a screen, in inches; other styles keep the ratio of the two.
     look
-        A paper has columns of 3.4 inches, and a picture wider than 8 takes two; a slide is 10 inches wide.
+        A paper has columns of 3.4 inches, and a picture wider than 8 takes two; a slide is 10 inches wide, 13.3 for such a picture.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = 2 if width > _ONE_COLUMN else look.columns
-    wide = {"screen": width, "paper": _COLUMNS[columns - 1], "talk": _SLIDE}[look.style]
+    wide = {"screen": width, "paper": _COLUMNS[columns - 1], "talk": _SLIDES[width > _ONE_COLUMN]}[look.style]
     figure = Figure(figsize=(wide, height * wide / width), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -285,7 +285,7 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with style():
         try:
-            figure.savefig(target, metadata=dict(_DATELESS.get(target.suffix, {})))
+            figure.savefig(target, **_DATELESS.get(target.suffix, {}))
         except RuntimeError as error:
             if target.suffix != ".pgf":
                 raise

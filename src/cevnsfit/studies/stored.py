@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import read_document
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.infer.multistart import profile_minima
+from cevnsfit.infer.toys import CHUNK, Toys, run_chunk
 from cevnsfit.io.exports.hs3 import read_hs3
 from cevnsfit.io.exports.workspace import read_workspace
-from cevnsfit.io.layouts import POSTERIOR, SCAN, SUSY, TOYS, read_toys
+from cevnsfit.io.layouts import POSTERIOR, SCAN, SUSY, TOYS, kept_chunks, read_toys
 from cevnsfit.io.store import store_exists
 from cevnsfit.spec.workspaces import MAX_BYTES
 from cevnsfit.studies.scan import stored_scans
+from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cevnsfit.infer.intervals import Intervals
     from cevnsfit.stats.likelihood import Likelihood
+    from cevnsfit.studies.coverage import CoverageStudy
     from cevnsfit.studies.posterior import Posterior
     from cevnsfit.studies.scan import Scan
     from cevnsfit.studies.susy import SusyScan
+    from cevnsfit.studies.toy_regions import ToyRegion
+
+T = TypeVar("T")
 
 _VERBS: Final = {
     "feldman-cousins": "intervals",
@@ -34,26 +45,27 @@ _VERBS: Final = {
 """The verb that keeps pseudo-experiments of each method."""
 
 
-def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | SusyScan:
-    """Return a stored result again: a scan with its likelihood, which is built from the files that it names, a posterior, or points of superpartners.
+def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | SusyScan | ToyRegion | CoverageStudy | Intervals:
+    """Return a stored result again: a scan with its likelihood, built from the files that it names, a posterior, superpartners, or what toys say.
 
     Parameters
     ----------
     folder
-        The `store` of a result, or the folder of the command `scan`, `run`, `posterior` or `susy-scan`; the scan where it holds several.
+        The `store` of a result, or the folder of the command `scan`, `run`, `posterior`, `susy-scan`, `region`, `coverage` or `intervals`; the scan
+        where it holds several.
     plane
         Label of one plane of several; by default the last one of a combination of experiments, or the last one.
 
     Returns
     -------
     The finished scan; or the posterior, of the blocks that all ensembles have, with its default parameter of interest and intervals at 90 %; or the
-    points of superpartners, of the chunks that are finished.
+    points of superpartners, of the chunks that are finished; or what its pseudo-experiments say.
 
     Raises
     ------
     ResultError
-        If the folder holds neither or no such plane, or the result is not finished, or its inputs have changed since. Pseudo-experiments are
-        continued by the verb that made them, which the error names.
+        If the folder holds none of them or no such plane, or the result is not finished, or its inputs have changed since. Pseudo-experiments of
+        other studies are continued by the verb that made them, which the error names.
 
     Examples
     --------
@@ -71,6 +83,8 @@ def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | Sus
             from cevnsfit.studies.susy import stored_susy_scan
 
             return stored_susy_scan(place)
+        if plane is None and store_exists(place, TOYS):
+            return _replayed(place)
         raise ResultError(_instead(place))
     scans = {scan.plane.label: scan for scan in stored_scans(place)}
     if plane is None:
@@ -80,6 +94,51 @@ def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | Sus
         message = f"{folder}: holds no plane {plane!r}; there are {', '.join(scans)}"
         raise ResultError(message)
     return scans[plane]
+
+
+class _Kept(Executor):
+    """An executor that makes no pseudo-experiments: what needs some that are not kept is not finished."""
+
+    def submit(self, function: Callable[..., T], /, *arguments: Any, **options: Any) -> Future[T]:
+        """Return the finished future of any other call."""
+        if function is run_chunk:
+            message = "these pseudo-experiments are not finished; the same command continues them"
+            raise ResultError(message)
+        future: Future[T] = Future()
+        future.set_result(function(*arguments, **options))
+        return future
+
+
+def _replayed(place: Path) -> ToyRegion | CoverageStudy | Intervals:
+    """Return the result of the pseudo-experiments in a folder, without any new ones; ResultError for those of other studies."""
+    from cevnsfit.infer.coverage import PER_UNIT
+    from cevnsfit.studies.coverage import coverage
+    from cevnsfit.studies.limits import intervals
+    from cevnsfit.studies.toy_regions import region
+
+    store = read_toys(place)
+    known, kept = store.analysis, kept_chunks(store)
+    method = known.get("method")
+    if method not in {"feldman-cousins-region", "coverage", "feldman-cousins", "cls"} or not kept:
+        raise ResultError(_instead(place))
+    try:
+        analysis, seed, cl = Analysis.of(known), int(known["seed"]), float(known["cl"])
+        plain = max(count for point, count in kept.items() if method != "coverage" or point % 2 == 0)
+        shared: dict[str, Any] = {"at": analysis.held, "cl": cl, "toys": Toys(CHUNK * plain, seed), "store": place, "workers": _Kept()}
+        asked = {
+            name: known[name]
+            for name in {"feldman-cousins-region": ("grid", "order"), "coverage": ("poi", "truths", "over")}.get(method, ("poi",))
+        }
+    except (KeyError, TypeError, ValueError, AttributeError):
+        message = f"{store.path}: the description of the analysis is not that of pseudo-experiments; remove the folder to start anew"
+        raise ResultError(message) from None
+    likelihood = build(analysis)
+    if method == "feldman-cousins-region":
+        return region(likelihood, ordering=asked["order"], **shared, **asked["grid"])
+    if method == "coverage":
+        nested = PER_UNIT * max((count for point, count in kept.items() if point % 2), default=0)
+        return coverage(likelihood, asked["poi"], asked["truths"], nested=nested, over=asked["over"], **shared)
+    return intervals(likelihood, asked["poi"], method=str(method), **shared)
 
 
 def load_likelihood(path: str | Path, *, patchset: str | Path | None = None, patch: str | None = None) -> Likelihood:

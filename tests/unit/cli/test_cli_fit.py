@@ -142,7 +142,7 @@ def test_spectra(command: Callable[..., Result], tmp_path: Path) -> None:
 
 def test_a_picture_of_an_unknown_kind_is_refused_before_the_fit(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(fitting, "_significance")
-    assert "ends in .png, .pdf or .svg" in refused("spectra", CSI, "-m", "signal-strength", "-o", "spectra.doc")
+    assert "ends in .png, .pdf, .svg, .pgf" in refused("spectra", CSI, "-m", "signal-strength", "-o", "spectra.doc")
 
 
 def test_intervals(command: Callable[..., Result]) -> None:

@@ -111,6 +111,44 @@ def test_plot(command: Callable[..., Result], found: dict[str, Any], output: Pat
 
 
 @pytest.mark.usefixtures("found")
+def test_plots_have_the_look_that_is_asked_for(
+    command: Callable[..., Result], refused: Callable[..., str], output: Path, tmp_path: Path
+) -> None:
+    looks = (
+        "--style",
+        "paper",
+        "--format",
+        "svg,pdf",
+        "--label",
+        "this work",
+        "--xlim",
+        "20MeV:0.1GeV",
+        "--ylim",
+        "1e-4:1e-2",
+        "--no-best-fit",
+    )
+    files = [tmp_path / name for name in ("plane.svg", "plane.pdf", "plane.txt")]
+    result = command("plot", output, "-o", tmp_path / "plane.png", *looks, "--json")
+    assert json.loads(result.stdout)["files"] == [str(file) for file in files]
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert "this work: best fit mass" in files[2].read_text(encoding="utf-8")
+    before = [file.read_bytes() for file in files]
+    assert command("plot", output, "-o", tmp_path / "plane.png", *looks).exit_code == 0
+    assert [file.read_bytes() for file in files] == before
+    for wrong, message in (
+        (("--style", "poster"), "a style is one of screen, paper, talk"),
+        (("--format", "jpg"), "a format is one of png, pdf, svg, pgf"),
+        (("--xlim", "1"), "'1' should read A:B"),
+        (("--xlim", "1m:2m"), "mass: "),
+        (("--ylim", "0:1"), "the axis is logarithmic"),
+        (("--label", "a", "--label", "b"), "2 labels, but 1 to name"),
+        (("--columns", "3"), "1 or 2 columns"),
+    ):
+        assert message in refused("plot", output, "-o", tmp_path / "x.png", *wrong)
+    assert not (tmp_path / "x.png").exists()
+
+
+@pytest.mark.usefixtures("found")
 def test_another_scan_in_the_same_folder_is_refused(refused: Callable[..., str], output: Path) -> None:
     message = refused("scan", CSI, "-m", "le-ltau", *GRID, "-o", output)
     assert "holds another analysis" in message
@@ -168,8 +206,8 @@ def test_experiments_that_share_events_are_refused(refused: Callable[..., str], 
 
 
 def test_a_folder_without_scan(refused: Callable[..., str], tmp_path: Path) -> None:
-    assert "no scan here" in refused("plot", tmp_path)
-    assert "no scan here" in refused("plot", tmp_path / "none")
+    assert "no result is stored here" in refused("plot", tmp_path)
+    assert "no such folder" in refused("plot", tmp_path / "none")
 
 
 def test_a_file_in_place_of_the_folder(refused: Callable[..., str], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from cevnsfit.core.errors import AxisError
 from cevnsfit.infer.limit import Limit
 from cevnsfit.physics.interactions import signal_model
 from cevnsfit.report.curves import draw_curves, name_curves
-from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_exclusion, exclusion_figure
+from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_exclusion, exclusion_figure, without_signal
 from cevnsfit.report.style import BAND, OVERLAYS, PALETTE, Look, new_figure, save_figure
 from cevnsfit.report.zoom import narrow_window
 
@@ -299,3 +299,91 @@ def test_tips_of_islands_on_a_fine_grid_are_no_narrow_bands(plane: Plane, region
     assert narrow_window(island, [replace(regions[0], columns=columns)]) is None
     band = tuple(((0.3, 0.33),) for _ in half)
     assert narrow_window(island, [replace(regions[0], columns=band)]) is not None
+
+
+# --- styles ------------------------------------------------------------------------------------------------------------------------
+
+
+def legend_of(figure: Figure) -> tuple[str, list[str]]:
+    """Return title and texts of the legend of a figure, in its axes or outside, each on one line."""
+    (ax,) = figure.axes
+    legend = ax.get_legend() or figure.legends[0]
+    return legend.get_title().get_text(), [text.get_text().replace("\n", " ") for text in legend.get_texts()]
+
+
+@pytest.mark.parametrize("name", ["paper", "talk"])
+def test_a_paper_has_its_caption_beside_and_the_caveat_in_the_picture(plane: Plane, regions: list[Region], name: str) -> None:
+    band = Band(np.array([1.0, 1e3]), np.zeros(2), np.array([5e-4, 2e-2]), "(g-2)", source="measured - predicted")
+    curves = [Limit("CCFR", np.array([[1.0, 1e-3], [1e3, 2e-3]]), level="95 % CL", source="a paper")]
+    look = Look(style=name, printed=signal_model("lmu-ltau").printed)  # type: ignore[arg-type]
+    figure = exclusion_figure([(plane, regions, "both")], band=band, curves=curves, look=look, notes=["L = g Z' J"])
+    title, names = legend_of(figure)
+    assert title == "CEvNS only"
+    assert names == ["both, excluded", "90 % CL", "95 % CL", "(g-2): below this line", "best fit"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["CCFR"]
+    assert figure.get_supxlabel() == ""
+    told = figure.get_label().replace("\n", " ")
+    for wanted in (
+        "CEvNS only",
+        "4.61 (90 % CL, 2 dof)",
+        "L = g Z' J",
+        "measured - predicted",
+        "both: best fit mass = 30 MeV, g = 0.0007",
+        "CCFR: 95 % CL, a paper",
+    ):
+        assert wanted in told
+
+
+def test_nothing_of_a_paper_leaves_it(plane: Plane, regions: list[Region]) -> None:
+    single = replace(plane, experiments=("coherent-csi-2021",))
+    points = np.array([[1.0, 1e-3], [1e3, 2e-3]])
+    curves = [Limit(f"limit {index}", points * [1.0, 2.0**index]) for index in range(4)]
+    entries = [(plane, regions, "COHERENT CsI 2021 + COHERENT LAr 2020"), (single, regions, "COHERENT CsI 2021")]
+    figure = exclusion_figure(entries, curves=curves, look=Look(style="paper"))
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    legend = ax.get_legend() or figure.legends[0]
+    boxes = [legend.get_window_extent(), ax.get_tightbbox(), *(text.get_window_extent() for text in ax.texts)]
+    for box in boxes:
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+    assert not any(boxes[0].overlaps(text) for text in boxes[2:])
+
+
+def test_the_range_follows_from_what_is_drawn_within_the_grid(plane: Plane, regions: list[Region]) -> None:
+    plane = replace(plane, valid=np.ones_like(plane.valid))
+    (ax,) = exclusion_figure([(plane, regions, "both")], look=Look(style="paper")).axes
+    low, high = ax.get_ylim()
+    assert 1e-5 < low < 7e-4 / 2.0
+    assert high == pytest.approx(0.1)
+    assert ax.get_xlim() == pytest.approx((1.0, 1000.0))
+    empty = [replace(region, excluded=(), branches=()) for region in regions]
+    (ax,) = exclusion_figure([(plane, empty, "weak")], look=Look(style="paper")).axes
+    assert ax.get_ylim() == pytest.approx((1e-5, 1e-1))
+    look = Look(style="paper", xlim=(10.0, 100.0), ylim=(1e-4, 1.0), title="T", labels=("mine",), best_fit=False)
+    figure = exclusion_figure([(plane, regions, "both")], look=look)
+    (ax,) = figure.axes
+    assert (*ax.get_xlim(), *ax.get_ylim()) == pytest.approx((10.0, 100.0, 1e-4, 1.0))
+    assert ax.get_title(loc="left") == "T"
+    assert legend_of(figure)[1] == ["mine, excluded", "90 % CL", "95 % CL"]
+    assert not [line for line in ax.lines if line.get_marker() in {"*", "v"}]
+
+
+def test_a_best_fit_without_new_physics_has_no_mass(plane: Plane, regions: list[Region]) -> None:
+    none = replace(plane, best={"mass": 30.0, "g": 0.0, "nll2": plane.reference_nll2})
+    figure = exclusion_figure([(none, regions, "both")], look=Look(style="paper"))
+    (ax,) = figure.axes
+    assert not [line for line in ax.lines if line.get_marker() in {"*", "v"}]
+    assert legend_of(figure)[1][-1] == "best fit: no new physics"
+    assert without_signal(none)
+    assert not without_signal(plane)
+    assert not without_signal(replace(none, best={**none.best, "nll2": plane.reference_nll2 - 1.0}))
+    single = replace(plane, experiments=("coherent-csi-2021",))
+    figure = exclusion_figure([(none, regions, "both"), (single, regions, "CsI")], look=Look(style="paper"))
+    assert legend_of(figure)[1][-2:] == ["best fit", "best fit of both: no new physics"]
+
+
+def test_a_band_out_of_view_is_not_in_the_legend(plane: Plane, regions: list[Region]) -> None:
+    band = Band(np.array([1.0, 1e3]), np.zeros(2), np.full(2, 1e-9), "(g-2)")
+    figure = exclusion_figure([(plane, regions, "both")], band=band, look=Look(style="paper"))
+    assert not any("(g-2)" in text for text in legend_of(figure)[1])

@@ -1,0 +1,140 @@
+"""How figures look, where their legends lie, and what is written with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cevnsfit.core.errors import CevnsfitError, KindError
+from cevnsfit.report.style import Look, caption, new_figure, place_legend, save_figure, save_figures, style, wrapped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+
+def drawn(look: Look, *, crowded: bool = False) -> Figure:
+    with style(look):
+        figure = new_figure(6.4, 4.8, look)
+        ax = figure.add_subplot()
+        ax.plot([0.0, 1.0], [0.0, 0.1], label="a line with a name of some length")
+        for height in np.linspace(0.1, 1.0, 12) if crowded else ():
+            ax.plot([0.0, 1.0], [height, height], color="0.5")
+        ax.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0))
+        place_legend(ax, caveats=["CEvNS only"], look=look)
+    return figure
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"style": "poster"}, "screen, paper, talk"),
+        ({"columns": 3}, "1 or 2 columns"),
+        ({"formats": ("pdf", "jpg")}, "png, pdf, svg, pgf, not jpg"),
+        ({"xlim": (1.0, 1.0)}, "xlim is two different numbers"),
+        ({"ylim": (0.0, float("nan"))}, "ylim is two different numbers"),
+    ],
+)
+def test_a_look_that_is_none_says_what_would_be_right(values: dict[str, object], words: str) -> None:
+    with pytest.raises(KindError, match=words):
+        Look(**values)  # type: ignore[arg-type]
+
+
+def test_labels_come_before_names_and_there_are_not_more_of_them() -> None:
+    look = Look(labels=("this work",), printed={"coherent-csi-2021": "COHERENT CsI 2021"})
+    assert look.labelled(["one", "two"]) == ["this work", "two"]
+    assert look.joined(["coherent-csi-2021", "mine"]) == "COHERENT CsI 2021 + mine"
+    with pytest.raises(KindError, match="1 labels, but 0 to name"):
+        look.labelled([])
+
+
+def test_a_paper_has_no_title_but_its_own() -> None:
+    assert Look().titled("study").title == "study"
+    assert Look(title="own").titled("study").title == "own"
+    assert Look(style="paper").titled("study").title is None
+    assert Look(style="paper", title="own").titled("study").title == "own"
+
+
+def test_ends_of_axes_are_those_that_were_asked_for_and_possible() -> None:
+    ax = new_figure(3.0, 3.0).add_subplot()
+    ax.set_yscale("log")
+    Look(xlim=(-1.0, 2.0), ylim=(1e-3, 1.0), title="T").finish(ax)
+    assert (ax.get_xlim(), ax.get_ylim(), ax.get_title(loc="left")) == ((-1.0, 2.0), (1e-3, 1.0), "T")
+    with pytest.raises(CevnsfitError, match="ylim 0:1: the axis is logarithmic"):
+        Look(ylim=(0.0, 1.0)).finish(ax)
+
+
+@pytest.mark.parametrize(("name", "columns", "width"), [("screen", 1, 6.4), ("paper", 1, 3.4), ("paper", 2, 7.0), ("talk", 1, 10.0)])
+def test_a_legend_lies_in_the_axes_where_it_hides_nothing(name: str, columns: int, width: float) -> None:
+    figure = drawn(Look(style=name, columns=columns))  # type: ignore[arg-type]
+    (ax,) = figure.axes
+    legend = ax.get_legend()
+    assert legend is not None
+    assert legend.get_title().get_text() == "CEvNS only"
+    figure.draw_without_rendering()
+    box, room = legend.get_window_extent(), ax.get_window_extent()
+    assert room.x0 <= box.x0 < box.x1 <= room.x1
+    assert not ax.lines[0].get_path().transformed(ax.transData).intersects_bbox(box, filled=False)
+    assert figure.get_figwidth() == pytest.approx(width)
+
+
+@pytest.mark.parametrize("name", ["screen", "paper", "talk"])
+def test_a_legend_that_would_hide_lines_lies_outside_within_the_figure(name: str) -> None:
+    figure = drawn(Look(style=name), crowded=True)  # type: ignore[arg-type]
+    (ax,), (legend,) = figure.axes, figure.legends
+    figure.draw_without_rendering()
+    box, room = legend.get_window_extent(), ax.get_window_extent()
+    assert ax.get_legend() is None
+    assert box.x0 >= room.x1 if name == "talk" else box.y0 >= room.y1
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+    assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+
+
+def test_letters_of_a_paper_can_be_read() -> None:
+    figure = drawn(Look(style="paper"))
+    (ax,) = figure.axes
+    figure.draw_without_rendering()
+    legend = ax.get_legend()
+    assert legend is not None
+    sizes = [text.get_fontsize() for text in (*legend.get_texts(), ax.xaxis.label, *ax.get_xticklabels())]
+    assert min(sizes) == 7.0
+    assert max(sizes) == 9.0
+
+
+def test_a_caption_is_drawn_on_screens_and_written_beside_elsewhere(tmp_path: Path) -> None:
+    notes = ["L = g Z' J", "a long line " * 20]
+    screen, paper = drawn(Look(printed={notes[0]: r"$\mathcal{L} = g$"})), drawn(Look(style="paper"))
+    caption(screen, notes, Look(printed={notes[0]: r"$\mathcal{L} = g$"}))
+    caption(paper, notes, Look(style="paper"))
+    assert screen.get_supxlabel().startswith(r"$\mathcal{L} = g$")
+    assert (screen.get_label(), paper.get_supxlabel()) == ("", "")
+    assert paper.get_label().splitlines()[0] == "L = g Z' J"
+    assert max(map(len, paper.get_label().splitlines())) <= 100
+    look = Look(style="paper", formats=("pdf", "svg"))
+    files = save_figures(paper, tmp_path / "new" / "v1.2", look)
+    assert [path.name for path in files] == ["v1.2.pdf", "v1.2.svg", "v1.2.txt"]
+    assert files[-1].read_text(encoding="utf-8") == f"{paper.get_label()}\n"
+    assert [path.name for path in save_figures(screen, tmp_path / "a.png", look)] == ["a.pdf", "a.svg"]
+    assert not (tmp_path / "a.txt").exists()
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
+def test_the_same_figure_is_the_same_bytes(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = save_figure(drawn(Look(style="paper")), tmp_path / f"a.{suffix}").read_bytes()
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "12345")
+    assert save_figure(drawn(Look(style="paper")), tmp_path / f"b.{suffix}").read_bytes() == first
+
+
+def test_a_pgf_without_latex_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CevnsfitError, match=r"a\.pgf: pgf needs LaTeX \(pdflatex"):
+        save_figure(drawn(Look(style="paper")), tmp_path / "a.pgf")
+
+
+def test_lines_are_broken_where_they_are_seen_to_be_long() -> None:
+    formula = r"$\mathcal{L} = g_\phi\,\phi\,[\bar{\nu}\nu]$"
+    assert wrapped(f"{formula} and {formula}", 36) == f"{formula} and {formula}"
+    assert wrapped(f"{formula} and {formula}", 12).splitlines() == [formula, "and", formula]
