@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 ASKED = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
-VERIFICATION = Path(__file__).parents[1] / "verification"
+DOCS = Path(__file__).parents[1]
+
+GUIDES = ("CONTRIBUTING", "CODE_OF_CONDUCT")
 
 OBJECTS = (
     "stats.likelihood.Likelihood",
@@ -93,10 +95,20 @@ def _entry(module: str, name: str) -> str:
     return f"## `{name}`\n\n```{{eval-rst}}\n.. {directive}:: {module}.{name}{members}\n```"
 
 
-def verification(folder: Path = VERIFICATION) -> str:
+def verification(docs: Path = DOCS) -> str:
     """Return the navigation to the pages of verification; a command writes these, and there may be none."""
-    written = any(folder.glob("*.md"))
-    return "```{toctree}\n:caption: Verification\n:hidden:\n:glob:\n\nverification/*\n```" if written else ""
+    return _navigation("Verification", ["verification/*"] if any(docs.glob("verification/*.md")) else [])
+
+
+def others(docs: Path = DOCS) -> str:
+    """Return the navigation to the pages of the folder, and to those for contributors, that the first page does not name."""
+    named = (docs / "index.md").read_text(encoding="utf-8").split()
+    pages = [path.stem for path in sorted(docs.glob("*.md"))] + [f"../{name}" for name in GUIDES if (docs.parent / f"{name}.md").exists()]
+    return _navigation("More", [page for page in pages if page not in {*named, "index"}])
+
+
+def _navigation(caption: str, pages: list[str]) -> str:
+    return "\n".join(["```{toctree}", f":caption: {caption}", ":hidden:", ":glob:", "", *pages, "```"]) if pages else ""
 
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -107,6 +119,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "models": models.models,
     "moments": of_moments,
     "objects": objects,
+    "others": others,
     "plugins": of_plugins,
     "public": public,
     "verification": verification,

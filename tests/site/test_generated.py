@@ -57,7 +57,20 @@ def test_references_name_all(generated: Any) -> None:
 
 
 def test_pages_of_verification_may_be_absent(generated: Any, tmp_path: Path) -> None:
-    assert generated.verification(tmp_path / "none") == ""
     assert generated.verification(tmp_path) == ""
-    (tmp_path / "index.md").write_text("# Verification\n")
-    assert "verification/*" in generated.verification(tmp_path)
+    (tmp_path / "verification").mkdir()
+    assert generated.verification(tmp_path) == ""
+    (tmp_path / "verification" / "index.md").write_text("# Verification\n")
+    assert "\nverification/*\n" in generated.verification(tmp_path)
+
+
+def test_a_page_that_the_first_page_does_not_name_is_in_the_navigation(generated: Any, tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for name in ("physics", "statistics"):
+        (docs / f"{name}.md").write_text(f"# {name}\n")
+    (docs / "index.md").write_text("# Start\n\nphysics\nstatistics\n")
+    assert generated.others(docs) == ""
+    (docs / "weight.md").write_text("# Weight\n")
+    (tmp_path / "CONTRIBUTING.md").write_text("# Contribute\n")
+    assert "\nweight\n../CONTRIBUTING\n" in generated.others(docs)
