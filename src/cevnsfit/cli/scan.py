@@ -56,7 +56,7 @@ class ScanOptions:
 def scan(
     what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, beside: PictureOptions, looks: LookOptions, workers: WorkerOptions
 ) -> Answer:
-    """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
+    """Scan two parameters of a model, with the rest profiled; run the same command again to resume."""
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.analysis import Study, plane_grid
     from cevnsfit.studies.setup import labelled
@@ -82,7 +82,7 @@ def run(
     looks: LookOptions,
     no_plot: Annotated[bool, option("--no-plot", "Write the tables only.")] = False,
 ) -> Answer:
-    """Run an analysis file: scans, contours, spectra; what is finished is kept, and the same command continues it."""
+    """Run an analysis file: scans, contours, spectra; run the same command again to resume."""
     from cevnsfit.studies.analysis import read_study
 
     study = read_study(file)
@@ -91,7 +91,7 @@ def run(
     return _scanned(study, folder, workers, no_plot=no_plot)
 
 
-@command(f"folder target cl dof theory overlay jobs dask {LOOK}")
+@command(f"folder target kind cl dof theory overlay jobs dask {LOOK}")
 def plot(
     folder: Annotated[Path, argument("Folder of a scan or of another stored result.", "DIR")],
     levels: LevelsOptions,
@@ -99,6 +99,7 @@ def plot(
     looks: LookOptions,
     workers: WorkerOptions,
     target: Annotated[Path | None, option("--output -o", "Picture: png, pdf, svg or pgf; DIR/exclusion.png.", "FILE")] = None,
+    kind: Annotated[str | None, option("--kind", "Which picture of a result that has several, of a posterior.", "density|corner")] = None,
 ) -> Answer:
     """Draw the picture of a finished scan, or of another result that a folder keeps, again."""
     from cevnsfit.io.layouts import SCAN
@@ -108,10 +109,11 @@ def plot(
     from cevnsfit.studies.exclusion import exclusion_picture, regions_of
     from cevnsfit.studies.provenance import stored_provenance
     from cevnsfit.studies.scan import stored_scans
-    from cevnsfit.studies.shown import table
+    from cevnsfit.studies.shown import checked_kind, table
 
     if not store_exists(folder, SCAN):
-        return _plotted(folder, target, looks.over())
+        return _plotted(folder, target, looks.over(), kind)
+    checked_kind("Scan", kind)
     with workers.open() as executor:
         results = regions_of(stored_scans(folder), levels.chosen, executor)
     plane = results[0].plane
@@ -124,7 +126,7 @@ def plot(
     return Answer(document, [table(results), *files], incomplete=_doubtful(results))
 
 
-def _plotted(folder: Path, target: Path | None, look: "Look") -> Answer:
+def _plotted(folder: Path, target: Path | None, look: "Look", kind: str | None) -> Answer:
     """Return the answer of the picture of a stored result that is no scan."""
     from cevnsfit.studies import coverage, posterior, toy_regions
     from cevnsfit.studies.stored import open as stored
@@ -132,7 +134,7 @@ def _plotted(folder: Path, target: Path | None, look: "Look") -> Answer:
     result = stored(folder)
     names = {"CoverageStudy": coverage.PICTURE, "Posterior": posterior.PICTURE, "ToyRegion": toy_regions.PICTURE}
     path = folder / names.get(type(result).__name__, "susy.png") if target is None else target
-    return Answer(result, files=drawn(result, picture(path, look), look))
+    return Answer(result, files=drawn(result, picture(path, look), look, kind))
 
 
 def _axes(grid: "Grids", model: str) -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.hypothesis import at_values, default_hypothesis, t, toys_of
 from cevnsfit.infer.intervals import Intervals, domain_ends, threshold
 from cevnsfit.infer.lines import coupling_scale
-from cevnsfit.infer.planes import Region
+from cevnsfit.infer.planes import Region, known_ends
 from cevnsfit.infer.results import PointTest, ToyRecord
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import SURE, calls, point_test
@@ -300,4 +300,5 @@ def toy_region(axes: tuple[PlaneAxis, PlaneAxis], tests: Sequence[Hypothesis], f
     columns = [entry.allowed for entry in found]
     scales = np.array([coupling_scale(entry.joint, y.name) for entry in tests])
     allowed, excluded, branches = trace(x, y, columns, scales)
-    return Region(found[0].cl, 2, math.nan, tuple(tuple(entry) for entry in columns), allowed, excluded, branches)
+    known = known_ends(x, y, columns)
+    return Region(found[0].cl, 2, math.nan, tuple(tuple(entry) for entry in columns), allowed, excluded, branches, known)

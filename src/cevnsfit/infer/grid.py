@@ -22,7 +22,7 @@ from cevnsfit.infer.intervals import Level, profiled
 from cevnsfit.infer.lines import coupling_scale, curved_couplings
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.infer.nonlinear import point_values
-from cevnsfit.infer.planes import Plane, PlaneAxis, Region
+from cevnsfit.infer.planes import Plane, PlaneAxis, Region, known_ends
 from cevnsfit.infer.profile import profile
 from cevnsfit.stats.data import observed_or_asimov
 
@@ -325,11 +325,13 @@ def region(grid: Grid, plane: Plane, columns: Sequence[GridColumn], intervals: S
     level
         The confidence level.
     """
+    known = np.empty((0, 2))
     if grid.sort == "columns":
+        known = known_ends(plane.x, plane.y, intervals)
         allowed, excluded, branches = trace(plane.x, plane.y, intervals, np.array([entry.scale for entry in columns]))
     else:
         allowed, excluded, branches = contour(plane.x, plane.y, plane.nll2 - plane.best["nll2"], level.threshold)
-    return Region(level.cl, level.dof, level.threshold, tuple(tuple(entry) for entry in intervals), allowed, excluded, branches)
+    return Region(level.cl, level.dof, level.threshold, tuple(tuple(entry) for entry in intervals), allowed, excluded, branches, known)
 
 
 def turned(found: Region, x: PlaneAxis, y: PlaneAxis) -> Region:
@@ -338,4 +340,6 @@ def turned(found: Region, x: PlaneAxis, y: PlaneAxis) -> Region:
         tuple(tuple(ring[:, ::-1] for ring in polygon) for polygon in polygons) for polygons in (found.allowed, found.excluded)
     )
     branches = tuple(branch[:, ::-1] for branch in found.branches)
-    return replace(found, columns=sections(x, y, allowed), allowed=allowed, excluded=excluded, branches=branches)
+    return replace(
+        found, columns=sections(x, y, allowed), allowed=allowed, excluded=excluded, branches=branches, known=found.known[:, ::-1]
+    )

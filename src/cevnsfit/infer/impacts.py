@@ -12,6 +12,7 @@ from cevnsfit.core.documents import Result
 from cevnsfit.core.errors import CevnsfitError, FitError
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.profile import profile
+from cevnsfit.infer.results import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,25 +27,15 @@ METHOD: Final = "profile likelihood, each nuisance held at one error above and b
 
 
 @dataclass(frozen=True, slots=True)
-class Impact:
+class Impact(Pull):
     """One nuisance.
 
     Attributes
     ----------
-    name
-        Its name.
-    constrained
-        Whether it has a unit-normal constraint: then value and error are in units of the prior's standard deviation.
-    value, error
-        At the best fit, with the Hesse error.
     up, down
         Shift of the parameter of interest when the nuisance is held one error above or below its value; NaN where that fit fails.
     """
 
-    name: str
-    constrained: bool
-    value: float
-    error: float
     up: float
     down: float
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from cevnsfit.core.documents import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -84,7 +84,11 @@ class Region(Document):
         Polygons in the plane, each a tuple (outer ring, holes...), rings of shape (n, 2).
     branches
         Boundary lines between allowed and excluded, shape (n, 2) each; a region may have several.
+    known
+        Points of them that are exact, where a column ends an interval, shape (n, 2): between these lines are interpolated. None on a surface over the plane.
     """
+
+    document: ClassVar[Mapping[str, str | None]] = {"known": None}
 
     cl: float
     dof: int
@@ -93,6 +97,16 @@ class Region(Document):
     allowed: tuple[tuple[NDArray[np.float64], ...], ...]
     excluded: tuple[tuple[NDArray[np.float64], ...], ...]
     branches: tuple[NDArray[np.float64], ...]
+    known: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
+
+
+def known_ends(x: PlaneAxis, y: PlaneAxis, columns: Sequence[Sequence[Interval]]) -> NDArray[np.float64]:
+    """Return the ends of the intervals of columns that lie inside a plane, shape (n, 2)."""
+    low, high = float(y.values[0]), float(y.values[-1])
+    ends = [
+        (float(value), end) for value, pairs in zip(x.values, columns, strict=True) for pair in pairs for end in pair if low < end < high
+    ]
+    return np.array(ends, dtype=np.float64).reshape(-1, 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -173,7 +187,13 @@ class Projection:
     components
         Expected counts by component at the best fit, shape (nbins,) each; "cevns" is the signal.
     errors
-        Of the observed values, below and above, shape (2, nbins); None for counts.
+        Of the observed values, or those expected, below and above, shape (2, nbins); None for counts.
+    uncertainty
+        One standard deviation of what is expected, shape (nbins,), None where it is not known.
+    fitted
+        Whether it is that of a fit, and not that of what is known before one.
+    caveat
+        What is left out ("CEvNS only"), or an empty string.
     """
 
     experiment: str
@@ -183,3 +203,11 @@ class Projection:
     observed: NDArray[np.float64] | None
     components: Mapping[str, NDArray[np.float64]]
     errors: NDArray[np.float64] | None = None
+    uncertainty: NDArray[np.float64] | None = None
+    fitted: bool = False
+    caveat: str = ""
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """Return what is expected in all, shape (nbins,)."""
+        return np.sum([*self.components.values()], axis=0, dtype=np.float64) + np.zeros(len(self.edges) - 1)

@@ -61,6 +61,26 @@ class ProfileResult(Document):
         return {name: getattr(self, name) for name in ("nll2", "theta", "edm", "converged", "on_edge", "iterations")}
 
 
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A parameter after a fit.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    constrained
+        Whether it has a unit-normal constraint: then value and error are in units of the prior's standard deviation.
+    value, error
+        At the best fit, with the Hesse error.
+    """
+
+    name: str
+    constrained: bool
+    value: float
+    error: float
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FitResult(Result):
     """The best fit of a likelihood.
@@ -98,7 +118,11 @@ class FitResult(Result):
         Starting points that were tried.
     n_minima
         Distinct local minima found from them.
+    constrained
+        Floating parameters with a unit-normal constraint.
     """
+
+    document: ClassVar[Mapping[str, str | None]] = {"constrained": None}
 
     valid: bool
     reason: str
@@ -116,6 +140,12 @@ class FitResult(Result):
     without_effect: tuple[str, ...]
     n_starts: int
     n_minima: int
+    constrained: tuple[str, ...] = ()
+
+    @property
+    def pulls(self) -> tuple[Pull, ...]:
+        """Return the parameters that float, with their constraints and errors."""
+        return tuple(Pull(name, name in self.constrained, self.values[name], self.errors[name]) for name in self.floating)
 
     @property
     def doubt(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, caption, figure_of, new_figure, style
+from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, caption, figure_of, new_figure, place_legend, setting, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,9 +125,9 @@ def coverage_figure(
         raise AxisError(message)
     with style(look):
         if ax is None:
-            figure = new_figure(7.4, (5.4 if size < len(settings) else 1.2 + 3.2 * size) + 0.25 * len(notes), look)
+            figure = new_figure(7.4, (5.4 if size < len(settings) else 1.2 + 3.2 * size) + 0.25 * len(notes) * look.captioned, look)
             panels = list(figure.subplots(size, 1, sharex=True, squeeze=False)[:, 0])
-            caption(figure, notes)
+            caption(figure, notes, look)
         else:
             panels = [ax]
         if held is not None and size < len(settings):
@@ -140,9 +140,11 @@ def coverage_figure(
                 panel.set_ylabel("coverage")
                 _scale(panel, "x", truths)
                 if held is not None and setting is not None:
-                    panel.set_title(f"{look.axis(*held)} = {setting:.4g}", loc="left", fontsize=12)
-            panels[0].legend(loc="best")
+                    panel.set_title(f"{look.axis(*held)} = {setting:.4g}", loc="left")
             panels[-1].set_xlabel(f"true {look.axis(poi, '1')}")
+            place_legend(panels[0], look=look)
+        if size == 1:
+            look.finish(panels[0])
     return figure_of(panels[0])
 
 
@@ -150,7 +152,7 @@ def _label_map(ax: Axes, lines: Sequence[CoverageLine], held: AxisLabel, cl: flo
     """Draw a map of the profile likelihood with its colours and the axis of the settings."""
     profiles = [line for line in lines if line.method == "profile"]
     mesh = draw_map(ax, profiles, cl=cl)
-    figure_of(ax).colorbar(mesh, ax=ax, extend="both").set_label(f"coverage of {NAMES['profile']}", fontsize=12)
+    figure_of(ax).colorbar(mesh, ax=ax, extend="both").set_label(f"coverage of {NAMES['profile']}", fontsize=setting("legend.fontsize"))
     ax.set_xlabel(look.axis(*held))
     _scale(ax, "x", np.array([line.setting for line in profiles], dtype=np.float64))
 

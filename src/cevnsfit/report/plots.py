@@ -9,6 +9,7 @@ import numpy as np
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.report.curves import FILL, draw_curves, name_curves, ticked
+from cevnsfit.report.known import DOTS, draw_known, is_coarse
 from cevnsfit.report.style import (
     BAND,
     PALETTE,
@@ -257,6 +258,7 @@ def _draw_result(ax: Axes, result: _Styled, look: Look) -> Artist:
 
     (plane, regions, label), colour = result.entry, result.colour
     draw_exclusion(ax, plane, regions, colour=colour, label=label, filled=result.filled)
+    draw_known(ax, plane, regions, colour=colour)
     if look.best_fit:
         draw_best_fit(ax, plane, colour=colour, look=look)
     points = np.argwhere(~plane.valid)
@@ -384,7 +386,8 @@ def _information(entries: Sequence[Entry], method: str, look: Look, notes: Seque
     found = rf"$-2\,\Delta\,\ln\lambda$ = {thresholds}" if thresholds else ", ".join(f"{100 * cl:g} % CL" for cl, _, _ in levels)
     failed = sum(int(np.count_nonzero(~plane.valid)) for plane, _, _ in entries)
     failures = [f"Crosses: {failed} points without a valid minimum"] if failed else []
-    return [rf"{', '.join(models)}; {method}; {found}", *failures, *notes]
+    dots = [DOTS] if any(is_coarse(plane, region) for plane, regions, _ in entries for region in regions) else []
+    return [rf"{', '.join(models)}; {method}; {found}", *failures, *dots, *notes]
 
 
 def _draw_caption(figure: Figure, lines: Sequence[str], caveats: Sequence[str]) -> float:

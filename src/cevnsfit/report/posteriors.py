@@ -1,12 +1,30 @@
-"""The picture of a posterior: its density, and the intervals of highest density."""
+"""Pictures of a posterior: the density of one parameter with its intervals of highest density, and those of two at a time."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.report.style import PALETTE, SCREEN, Look, axes_of_size, caption, figure_of, style
+from cevnsfit.report.rankings import row_names
+from cevnsfit.report.style import (
+    PALETTE,
+    SCREEN,
+    UNITS,
+    AxisLabel,
+    Look,
+    axes_of_size,
+    caption,
+    figure_of,
+    new_figure,
+    place_legend,
+    setting,
+    smaller,
+    style,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,9 +34,37 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from cevnsfit.infer.pairs import Pair
+
     Floats = NDArray[np.float64]
 
 BINS: Final = 120
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marginals:
+    """The parameters of a corner plot.
+
+    Attributes
+    ----------
+    names, units
+        Of each.
+    edges
+        Bins of each, shape (n + 1,).
+    heights
+        Density in these bins, shape (n,).
+    intervals
+        Filled intervals of each.
+    logs
+        Whether the density is that of the logarithm.
+    """
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    edges: tuple[Floats, ...]
+    heights: tuple[Floats, ...]
+    intervals: tuple[Sequence[tuple[float, float]], ...]
+    logs: tuple[bool, ...]
 
 
 def draw_density(ax: Axes, sample: Floats, intervals: Sequence[tuple[float, float]], *, log: bool) -> list[Artist]:
@@ -44,8 +90,8 @@ def draw_density(ax: Axes, sample: Floats, intervals: Sequence[tuple[float, floa
         return counts
 
     everything = density(sample)
-    artists: list[Artist] = [ax.stairs(everything, edges, color=PALETTE[0], linewidth=1.6, label="all ensembles")]
-    artists += [ax.stairs(density(one), edges, color="0.6", linewidth=0.6, zorder=1) for one in sample]
+    artists: list[Artist] = [ax.stairs(everything, edges, color=PALETTE[0], linewidth=setting("lines.linewidth"), label="all ensembles")]
+    artists += [ax.stairs(density(one), edges, color="0.6", linewidth=0.4 * setting("lines.linewidth"), zorder=1) for one in sample]
     for number, (first, last) in enumerate(intervals):
         inside = np.clip(edges, first, last)
         label = "highest density" if number == 0 else None
@@ -56,7 +102,7 @@ def draw_density(ax: Axes, sample: Floats, intervals: Sequence[tuple[float, floa
 def posterior_figure(
     sample: Floats,
     intervals: Sequence[tuple[float, float]],
-    name: str,
+    parameter: AxisLabel,
     *,
     log: bool = False,
     notes: Sequence[str] = (),
@@ -65,12 +111,93 @@ def posterior_figure(
 ) -> Figure:
     """Return the picture of the posterior of one parameter, grey for each ensemble, on `ax` without notes; see `draw_density`."""
     with style(look):
-        alone, ax = ax is None, axes_of_size(ax, 7.4, 5.0 + 0.25 * len(notes), look)
+        alone, ax = ax is None, axes_of_size(ax, 7.4, 5.0 + 0.25 * len(notes) * look.captioned, look)
         draw_density(ax, sample, intervals, log=log)
         ax.set_xscale("log" if log else "linear")
         ax.set_ylim(bottom=0.0)
-        ax.set_xlabel(look.axis(name, "1"))
+        ax.set_xlabel(look.axis(*parameter))
         ax.set_ylabel("posterior density of the logarithm" if log else "posterior density")
-        ax.legend(loc="best")
-        caption(figure_of(ax), notes if alone else ())
+        look.finish(ax)
+        place_legend(ax, look=look)
+        caption(figure_of(ax), notes if alone else (), look)
     return figure_of(ax)
+
+
+def draw_pair(ax: Axes, pair: Pair) -> list[Artist]:
+    """Draw the regions that hold 68 and 95 % of two parameters, and return the artists."""
+    levels = sorted({*pair.levels, float(pair.density.max()) + 1.0})
+    filled = ax.contourf(pair.x, pair.y, pair.density.T, levels=levels, colors=[PALETTE[0]] * (len(levels) - 1), alpha=0.25)
+    lines = ax.contour(pair.x, pair.y, pair.density.T, levels=levels[:-1], colors=[PALETTE[0]], linewidths=0.7 * setting("lines.linewidth"))
+    inside = ax.contourf(pair.x, pair.y, pair.density.T, levels=levels[-2:], colors=[PALETTE[0]], alpha=0.35)
+    return [filled, lines, inside]
+
+
+def corner_figure(marginals: Marginals, pairs: Sequence[Pair], *, notes: Sequence[str] = (), look: Look = SCREEN) -> Figure:
+    """Return the densities of parameters with their intervals on the diagonal, and below it those of two at a time with 68 and 95 % regions.
+
+    Parameters
+    ----------
+    marginals
+        The parameters.
+    pairs
+        Of all parameters, x before y.
+    notes
+        Lines below.
+    look
+        Its limits do not apply.
+    """
+    size, side = len(marginals.names), 1.7 * max(len(marginals.names), 3)
+    scale = {"screen": 0.8, "paper": 0.85, "talk": 3.0 / size}[look.style]
+    with style(look), smaller(scale):
+        figure = new_figure(side, side + 0.3 * look.captioned, look)
+        grid = figure.subplots(size, size, squeeze=False, sharex="col")
+        found = {pair.names: pair for pair in pairs}
+        for row, column in product(range(size), range(size)):
+            ax = grid[row, column]
+            if row < column:
+                ax.set_axis_off()
+                continue
+            if row == column:
+                _draw_marginal(ax, marginals, row)
+            else:
+                draw_pair(ax, found[marginals.names[column], marginals.names[row]])
+            _dress(ax, marginals, row, column, look)
+        figure.align_labels()
+        if look.title is not None:
+            figure.suptitle(look.title)
+        caption(figure, notes, look)
+    return figure
+
+
+def _draw_marginal(ax: Axes, marginals: Marginals, place: int) -> None:
+    edges, heights = marginals.edges[place], marginals.heights[place]
+    ax.stairs(heights, edges, color=PALETTE[0], linewidth=setting("lines.linewidth"))
+    for low, high in marginals.intervals[place]:
+        ax.stairs(heights, np.clip(edges, low, high), fill=True, color=PALETTE[0], alpha=0.25)
+    ax.set_ylim(0.0, 1.08 * float(heights.max(initial=0.0)) + 1e-300)
+
+
+def _dress(ax: Axes, marginals: Marginals, row: int, column: int, look: Look) -> None:
+    """Give panels their scales, limits and labels; those inside have none."""
+    from matplotlib.ticker import MaxNLocator
+
+    for place, scale, limits, axis in ((column, ax.set_xscale, ax.set_xlim, ax.xaxis), (row, ax.set_yscale, ax.set_ylim, ax.yaxis)):
+        if axis is ax.yaxis and row == column:
+            continue
+        scale("log" if marginals.logs[place] else "linear")
+        limits(marginals.edges[place][0], marginals.edges[place][-1])
+        if not marginals.logs[place]:
+            axis.set_major_locator(MaxNLocator(3, prune="both"))
+    ax.tick_params(axis="x", labelrotation=45)
+    names = [
+        wrapped(f"{name} [{UNITS.get(unit, unit)}]" if unit != "1" else name, 13)
+        for name, unit in zip(row_names(marginals.names, look), marginals.units, strict=True)
+    ]
+    if row == len(names) - 1:
+        ax.set_xlabel(names[column])
+    if column == 0 and row > 0:
+        ax.set_ylabel(names[row])
+    if row == column:
+        ax.set_yticks([])
+    elif column > 0:
+        ax.tick_params(axis="y", labelleft=False)

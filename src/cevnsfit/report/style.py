@@ -8,6 +8,7 @@ import textwrap
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
@@ -148,8 +149,10 @@ class Look:
         return replace(self, printed={**self.printed, **{name: text for about in abouts for name, text in about.printed.items()}})
 
     def name(self, name: str) -> str:
-        """Return how a name is printed: that of a parameter, an axis, an experiment, a model or a Lagrangian."""
-        return self.printed.get(name, SYMBOLS.get(name, name))
+        """Return how a name is printed: that of a parameter, an axis, an experiment, a model or a Lagrangian; of what belongs to an experiment with its name."""
+        owner, _, own = name.partition(".")
+        known = f"{self.printed[owner]}: {own.replace('_', ' ').replace('.', ' ')}" if own and owner in self.printed else name
+        return self.printed.get(name, SYMBOLS.get(name, known))
 
     def joined(self, names: Sequence[str]) -> str:
         """Return how names in a combination are printed, joined with " + "."""
@@ -216,6 +219,25 @@ def style(look: Look = SCREEN) -> Iterator[None]:
         sheets = [folder / f"{name}.mplstyle" for name in ("cevnsfit", look.style) if name != "screen"]
         with style_sheets(sheets):
             yield
+
+
+def setting(name: str) -> Any:
+    """Return a setting of the style sheets in use, for example "legend.fontsize"."""
+    from matplotlib import rcParams
+
+    return rcParams[name]  # type: ignore[index]
+
+
+@contextmanager
+def smaller(factor: float) -> Iterator[None]:
+    """Make text, marks and ticks smaller inside a `with` block, for panels that share a picture; call it inside `style`."""
+    from matplotlib import rc_context
+
+    names = [f"{part}.{what}size" for part, what in product(("xtick", "ytick"), ("label", "major.", "minor."))]
+    names += ["font.size", "axes.labelsize", "axes.titlesize", "legend.fontsize", "legend.title_fontsize", "lines.markersize"]
+    sizes: Any = {name: min(factor, 1.0) * setting(name) for name in names}
+    with rc_context(sizes):
+        yield
 
 
 def new_figure(width: float, height: float, look: Look = SCREEN) -> Figure:

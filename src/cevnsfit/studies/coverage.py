@@ -80,7 +80,7 @@ class CoverageStudy(Result):
     nested
         Pseudo-experiments at each true value for Feldman-Cousins intervals; 0 for none.
     seed
-        Of all random streams.
+        Seed of all random streams.
     rows
         The study at each setting.
     """
@@ -158,7 +158,7 @@ def coverage(  # noqa: PLR0913 (store, workers and progress say where, not what)
     poi, true
         The parameter, and its true values.
     at
-        Held parameters. A mass must be among them when the model has one, or be in `over`.
+        Held parameters. A mass must be among them if the model has one, or be in `over`.
     cl
         Confidence level of the intervals.
     nested
@@ -221,13 +221,13 @@ def _row(likelihood: Likelihood, study: CoverageStudy, setting: float | None, to
 # --- output ------------------------------------------------------------------------------------------------------------------------
 
 
-def notes_of(study: CoverageStudy) -> list[str]:
-    """Return what a table or a picture of a coverage study must say."""
+def notes_of(study: CoverageStudy, look: Look = SCREEN) -> list[str]:
+    """Return what a table or a picture of a coverage study must say, with names as a look prints them."""
     held = [f"{name} = {value:g}" for name, value in study.at.items()]
     entries = [entry for row in study.rows for entry in row.coverage]
     over = [] if study.over is None else ["not studied: true values that the observed data exclude by five standard deviations"]
     return [
-        ", ".join([study.about.label, *([study.about.model] if study.about.model else []), *held]),
+        ", ".join([look.joined(study.about.experiments), *([look.name(study.about.model)] if study.about.model else []), *held]),
         f"{100 * study.cl:g} % CL, 1 dof; {sum(entry.toys for entry in entries)} toys, seed {study.seed}, {study.failed} failed",
         *over,
     ]
@@ -236,7 +236,7 @@ def notes_of(study: CoverageStudy) -> list[str]:
 def write_coverage(study: CoverageStudy, folder: Path, look: Look = SCREEN) -> list[Path]:
     """Write the table and the picture, and return the paths."""
     (name, unit), poi = _setting(study), study.poi
-    comments = ["how often intervals contain the truth", *notes_of(study)]
+    comments = ["how often intervals contain the truth", *notes_of(study), *study.about.notes]
     headers = [
         *([f"{name} [{unit}]"] if name else []),
         f"true_{poi} [1]",
@@ -258,16 +258,20 @@ def write_coverage(study: CoverageStudy, folder: Path, look: Look = SCREEN) -> l
 
 def coverage_picture(study: CoverageStudy, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the picture of a coverage study."""
-    name, unit = _setting(study)
+    (name, unit), look, caveat = _setting(study), look.naming(study.about), study.about.caveat
     numbers = operator.attrgetter("truth", "covered", "error", "quantile")
     curves = [
         CoverageLine(method, row.setting, np.array([numbers(e) for e in row.coverage if e.method == method]), row.allowed)
         for row in study.rows
         for method in dict.fromkeys(entry.method for entry in row.coverage)
     ]
-    notes = [*notes_of(study), f"{'bars' if name else 'grey'}: what the observed data allow at this level (profile likelihood)"]
+    notes = [
+        *([caveat] if caveat else []),
+        *notes_of(study, look),
+        f"{'bars' if name else 'grey'}: what the observed data allow at this level (profile likelihood)",
+    ]
     held = AxisLabel(name, unit) if name else None
-    return coverage_figure(curves, study.poi, held, cl=study.cl, notes=notes, look=look.naming(study.about), ax=ax)
+    return coverage_figure(curves, study.poi, held, cl=study.cl, notes=notes, look=look, ax=ax)
 
 
 def _setting(study: CoverageStudy) -> tuple[str, str]:

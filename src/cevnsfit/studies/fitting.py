@@ -14,6 +14,7 @@ from cevnsfit.infer.fit import fit as minimum
 from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
+from cevnsfit.infer.spread import spread_after
 from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.joint import Joint, join
 from cevnsfit.studies.possible import require_possible
@@ -94,9 +95,9 @@ def fit(
     likelihood
         From `build_likelihood`; Asimov data and pseudo-experiments are fitted with `likelihood.with_data`.
     at
-        Held parameters; all others float that are not held by default.
+        Held parameters; all others float unless they are held by default.
     minos
-        Names that get profile errors, "all" for all that float; by default those that are no nuisances.
+        Names of parameters that get profile errors, "all" for all that float; by default all except nuisances.
     progress
         Called with (finished, all) steps.
 
@@ -121,7 +122,8 @@ def fit(
     wanted = likelihood.names if minos is not None and ALL in minos else minos
     best = minimum(likelihood, at=held, minos=wanted, progress=progress)
     joint, others = joint_at(likelihood, {**held, **{name: best.values[name] for name in likelihood.nonlinear.names}})
-    counts, significance = counts_at(likelihood, best.values, profiled=True), _significance(joint, best, others)
+    counts = counts_at(likelihood, best.values, spread_after(likelihood, best), profiled=True)
+    significance = _significance(joint, best, others)
     signal = sum(entry.totals.get(SIGNAL, 0.0) for entry in counts.values())
     return Fit(
         **{field.name: getattr(best, field.name) for field in dataclasses.fields(best)},

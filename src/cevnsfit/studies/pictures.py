@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from scipy.stats import chi2
 
 from cevnsfit.core.documents import About
+from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.histograms import Histogram
+from cevnsfit.infer.discovery import Discovery
 from cevnsfit.infer.intervals import levels_at
 from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.report.forecasts import CAVEAT
 from cevnsfit.report.intervals import interval_figure
-from cevnsfit.report.rankings import ranking_figure
+from cevnsfit.report.rankings import about_lines, correlations_figure, pulls_figure, ranking_figure
 from cevnsfit.report.spectra import spectra_figure
 from cevnsfit.report.style import SCREEN, Look
+from cevnsfit.report.toys import toys_figure
 from cevnsfit.studies.exclusion import Exclusion, exclusion_picture, regions_of
 from cevnsfit.studies.rates import ChannelRates, Rates
 from cevnsfit.studies.scan import Scan
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from cevnsfit.infer.compatibility import Compatibility
+    from cevnsfit.infer.goodness import Goodness
     from cevnsfit.infer.impacts import Ranking
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.studies.fitting import Fit
@@ -50,11 +56,16 @@ def _exclusion(one: Scan | Exclusion | ToyRegion) -> Exclusion:
     )
 
 
-def spectra(several: Sequence[Any], look: Look = SCREEN) -> Figure:
-    """Return data against stacked components, of fits, of rates, or of histograms by experiment."""
+def spectra(several: Sequence[Any], look: Look = SCREEN, *, subtract: bool = False) -> Figure:
+    """Return data against stacked components, of fits, of rates, or of histograms by experiment; or minus backgrounds."""
     rates = [found for one in several for found in _rates(one)]
     look = look.naming(*(about for one in (*several, *rates) if isinstance(about := getattr(one, "about", None), About)))
-    return spectra_figure([projection for found in rates for projection in found.projections], look=look)
+    return spectra_figure([projection for found in rates for projection in found.projections], subtracted=subtract, look=look)
+
+
+def subtracted(several: Sequence[Any], look: Look = SCREEN) -> Figure:
+    """Return data minus the steady-state background, and minus all backgrounds, against the components that are left."""
+    return spectra(several, look, subtract=True)
 
 
 def _rates(one: Fit | Rates | ChannelRates | Histogram | Mapping[str, Any], name: str = "") -> Iterator[Rates | ChannelRates]:
@@ -74,9 +85,33 @@ def _rates(one: Fit | Rates | ChannelRates | Histogram | Mapping[str, Any], name
             yield from _rates(found, experiment)
 
 
+def pulls(result: Fit, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
+    """Return the parameters before and after a fit."""
+    return pulls_figure(result, look=look.naming(result.about), ax=ax)
+
+
+def correlations(result: Fit, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
+    """Return the correlation matrix of a fit."""
+    return correlations_figure(result, look=look.naming(result.about), ax=ax)
+
+
+def toys(result: Goodness | Compatibility | Discovery, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
+    """Return the distribution of a statistic in pseudo-experiments, with the observed value."""
+    if result.toys is None or not result.toys.points[0].samples:
+        message = f"a {type(result).__name__} has no pseudo-experiments to draw: toys=cf.Toys(2048), on the command line --toys 2048"
+        raise CevnsfitError(message)
+    (test,) = result.toys.points
+    ndof, weight = (1, 0.5) if isinstance(result, Discovery) else (result.ndof, 1.0)
+    x = np.linspace(0.0, max(test.statistic, float(test.samples[0].max())), 201)[1:]
+    name = "$q_0$" if isinstance(result, Discovery) else f"{result.method}, {ndof} degrees of freedom"
+    look = look.naming(result.about)
+    curve = (x, weight * np.asarray(chi2.pdf(x, ndof))) if ndof else None
+    return toys_figure(test, name, asymptotic=curve, notes=about_lines(result, look), look=look, ax=ax)
+
+
 def ranking(result: Ranking, look: Look = SCREEN) -> Figure:
     """Return the ranking plot."""
-    return ranking_figure(result, title=result.about.label, look=look.naming(result.about))
+    return ranking_figure(result, look=look.naming(result.about))
 
 
 def interval(result: Intervals, ax: Axes | None = None, look: Look = SCREEN) -> Figure:

@@ -23,7 +23,7 @@ from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, read_posterior, save_block
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.posteriors import posterior_figure
-from cevnsfit.report.style import SCREEN, Look, save_figures
+from cevnsfit.report.style import SCREEN, AxisLabel, Look
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, prepared
 from cevnsfit.studies.setup import build
@@ -66,15 +66,28 @@ class Posterior(Result):
         Held parameters.
     numbers
         Credible intervals; mean, errors and convergence of every parameter.
-    sample
-        Draws of the parameter of interest after the warm-up, shape (ensembles, steps, walkers).
+    draws
+        Of all parameters that float after the warm-up, in the order of `numbers.marginals`, shape (ensembles, steps, walkers, n).
+    units
+        Of these parameters.
     """
 
-    document: ClassVar[Mapping[str, str | None]] = {**keys_of(Credible, "numbers"), "numbers": None, "sample": None}
+    document: ClassVar[Mapping[str, str | None]] = {**keys_of(Credible, "numbers"), "numbers": None, "draws": None, "units": None}
 
     at: Mapping[str, float]
     numbers: Credible
-    sample: NDArray[np.float64]
+    draws: NDArray[np.float64]
+    units: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the parameters that float."""
+        return tuple(one.name for one in self.numbers.marginals)
+
+    @property
+    def sample(self) -> NDArray[np.float64]:
+        """Return the draws of the parameter of interest, shape (ensembles, steps, walkers)."""
+        return self.draws[..., self.names.index(self.numbers.poi)]
 
     @property
     def doubt(self) -> str:
@@ -114,17 +127,17 @@ def posterior(  # noqa: PLR0913 (store, workers and progress say where, not what
         Texts "name=low:high", "name=low:high:log" (flat in the logarithm) or "name=gaussian:mean:sigma". Other priors are flat within the bounds of
         their parameters; nuisances have their constraints.
     steps
-        Of each ensemble, in whole blocks of 100; by default 8000. The only thing that may change when a stored run is continued.
+        Steps of each ensemble, in whole blocks of 100; by default 8000. Only this may change when a stored run is resumed.
     walkers
-        Of each ensemble, by default four times the number of parameters, at least 32; live points of each nested run, by default 1000.
+        Walkers of each ensemble, by default four times the number of parameters, at least 32; live points of each nested run, by default 1000.
     ensembles
         Independent ensembles, or nested runs.
     seed
-        Of all random streams.
+        Seed of all random streams.
     sampler
         "emcee" (ensembles of walkers), or "nested" (dynesty), which gives the evidence and has no steps.
     store
-        Folder in which finished blocks are kept: the same call continues a stopped one.
+        Folder in which finished blocks are kept; the same call resumes a stopped run.
     progress
         Called with (finished, all) blocks.
 
@@ -187,7 +200,8 @@ def _summary(
 ) -> Posterior:
     """Return the posterior of finished ensembles."""
     numbers = credible(goal, ensembles, poi, cl=cl, seed=seed, walkers=walkers)
-    return Posterior(at, numbers, goal.values(draws(goal, ensembles))[..., goal.index(poi)])
+    units = tuple(goal.likelihood.parameters[name].unit for name in goal.names)
+    return Posterior(at, numbers, goal.values(draws(goal, ensembles)), units)
 
 
 @on_one_thread
@@ -205,7 +219,7 @@ def stored_posterior(folder: str | Path) -> Posterior:
         analysis, run = Analysis.of(known), {key: known[key] for key in ("method", "block", "priors", "ensembles", "walkers", "sampler")}
         priors, seed, walkers, ensembles = tuple(map(_prior, run["priors"])), int(known["seed"]), int(run["walkers"]), int(run["ensembles"])
     except (KeyError, TypeError, ValueError, AttributeError):
-        message = f"{store.path}: the description of the analysis is not that of a posterior; remove the folder to start anew"
+        message = f"{store.path}: the description of the analysis is not that of a posterior; remove the folder to start again"
         raise ResultError(message) from None
     likelihood, held = build(analysis), analysis.held
     now = description(likelihood, held, seed, **run)()
@@ -318,8 +332,8 @@ def prior_text(prior: Prior) -> str:
     return f"{prior.name} flat{' in its logarithm' if prior.log else ''} in [{prior.lower:.4g}, {prior.upper:.4g}]"
 
 
-def notes_of(result: Posterior) -> list[str]:
-    """Return what a table or a picture of a posterior must say."""
+def notes_of(result: Posterior, look: Look = SCREEN) -> list[str]:
+    """Return what a table or a picture of a posterior must say, with names as a look prints them."""
     found = result.numbers
     held = [f"{name} = {value:g}" for name, value in result.at.items()]
     if found.sampler == "nested":
@@ -329,14 +343,14 @@ def notes_of(result: Posterior) -> list[str]:
         size = f"{found.ensembles} ensembles of {found.walkers} walkers and {found.steps} steps, the first {found.warm_up} left out"
         end = f"seed {found.seed}; acceptance {found.acceptance:.2f}"
     return [
-        ", ".join([result.about.label, *([result.about.model] if result.about.model else []), *held]),
+        ", ".join([look.joined(result.about.experiments), *([look.name(result.about.model)] if result.about.model else []), *held]),
         f"{found.method}, {100 * found.cl:g} %; priors: {'; '.join(map(prior_text, found.priors))}; all others unit normal",
         f"{size}; {end}",
     ]
 
 
-def write_posterior(result: Posterior, folder: Path, look: Look = SCREEN) -> list[Path]:
-    """Write the table of all parameters and the picture of the parameter of interest, and return the paths."""
+def write_posterior(result: Posterior, folder: Path) -> Path:
+    """Write the table of all parameters, and return its path."""
     found = result.numbers
     headers = ["parameter", "mean", "sd", *(f"quantile_{q:g}" for q in QUANTILES), "r_hat", "ess_bulk", "ess_tail", "autocorrelation"]
     rows = [
@@ -344,14 +358,29 @@ def write_posterior(result: Posterior, folder: Path, look: Look = SCREEN) -> lis
         for one in found.marginals
     ]
     branches = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in found.intervals)
-    comments = [*notes_of(result), f"{found.poi}: {branches}", *([f"not converged: {found.reason}"] if found.reason else [])]
-    table = write_rows(folder / TABLE, comments, headers, rows)
-    return [table, *save_figures(posterior_picture(result, look=look), folder / PICTURE, look)]
+    comments = [
+        *notes_of(result),
+        *result.about.notes,
+        f"{found.poi}: {branches}",
+        *([f"not converged: {found.reason}"] if found.reason else []),
+    ]
+    return write_rows(folder / TABLE, comments, headers, rows)
+
+
+def picture_notes(result: Posterior, look: Look) -> list[str]:
+    """Return the lines below a picture: caveat, `notes_of`, and why it cannot be trusted."""
+    return [text for text in (result.about.caveat, *notes_of(result, look), result.doubt) if text]
 
 
 def posterior_picture(result: Posterior, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the picture of the posterior of the parameter of interest."""
-    found = result.numbers
-    log = any(prior.name == found.poi and prior.log for prior in found.priors)
-    look = look.naming(result.about)
-    return posterior_figure(result.sample, found.intervals, found.poi, log=log, notes=notes_of(result), look=look, ax=ax)
+    found, look = result.numbers, look.naming(result.about)
+    log, unit = found.poi in logarithmic(result), result.units[result.names.index(found.poi)]
+    return posterior_figure(
+        result.sample, found.intervals, AxisLabel(found.poi, unit), log=log, notes=picture_notes(result, look), look=look, ax=ax
+    )
+
+
+def logarithmic(result: Posterior) -> set[str]:
+    """Return the parameters whose priors are flat in their logarithms."""
+    return {prior.name for prior in result.numbers.priors if prior.log}

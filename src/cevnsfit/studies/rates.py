@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.planes import Projection
+from cevnsfit.infer.spread import spread_before
 from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.verbs import about, checked_at
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.axes import Axis
+    from cevnsfit.infer.spread import Spread
     from cevnsfit.stats.gaussian import Errors
     from cevnsfit.stats.likelihood import Likelihood
+
+MOST: Final = 400
+"""Bins of a projection, at most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -44,6 +49,8 @@ class Rates(Histogram):
         What the likelihood is about.
     errors
         Errors of the observed values, None where these are counts.
+    spread
+        How uncertain the expected counts are; None where it is not known.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
@@ -56,6 +63,7 @@ class Rates(Histogram):
         "observed": None,
         "squares": None,
         "errors": None,
+        "spread": None,
         **keys_of(About, "about"),
         "about": None,
     }
@@ -66,6 +74,7 @@ class Rates(Histogram):
     at: Mapping[str, float]
     about: About
     errors: Errors | None = field(default=None, kw_only=True)
+    spread: Spread | None = field(default=None, kw_only=True)
 
     @property
     def edges(self) -> dict[str, NDArray[np.float64]]:
@@ -94,15 +103,26 @@ class Rates(Histogram):
 
     @property
     def projections(self) -> tuple[Projection, ...]:
-        """Return the counts along each axis."""
+        """Return the counts along each axis, in bins that can be told apart: of more than `MOST` several are joined where these divide evenly."""
         return tuple(self._along(place, axis) for place, axis in enumerate(self.axes))
 
     def _along(self, place: int, axis: Axis) -> Projection:
-        others = tuple(i for i in range(len(self.axes)) if i != place)
-        observed = None if self.observed is None else self.observed.sum(axis=others)
-        errors = None if self.errors is None else self.errors.along(self.contents.shape, place)
-        components = {name: values.sum(axis=others) for name, values in self.components.items()}
-        return Projection(self.experiment, axis.name, axis.unit, axis.display_edges, observed, components, errors)
+        size = self.contents.shape[place]
+        joined = next((k for k in range(-(-size // MOST), size // 2 + 1) if size % k == 0), 1)
+        shape = (*self.contents.shape[:place], size // joined, joined, *self.contents.shape[place + 1 :])
+        others = tuple(i for i in range(len(shape)) if i != place)
+        return Projection(
+            self.experiment,
+            axis.name,
+            axis.unit,
+            axis.display_edges[::joined],
+            None if self.observed is None else self.observed.reshape(shape).sum(axis=others),
+            {name: values.reshape(shape).sum(axis=others) for name, values in self.components.items()},
+            errors=None if self.errors is None else self.errors.along(shape, place),
+            uncertainty=None if self.spread is None else self.spread.along(shape, place),
+            fitted=self.spread is not None and self.spread.fitted,
+            caveat=self.about.caveat,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -183,7 +203,7 @@ class ChannelRates(Document):
 
 @on_one_thread
 def rates(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> dict[str, Rates | ChannelRates]:
-    """Return the expected counts of each experiment by name, and the observed ones; of several channels where it has them.
+    """Return the expected and observed counts of each experiment by name; by channel if it has several.
 
     Parameters
     ----------
@@ -204,11 +224,14 @@ def rates(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> d
     >>> {name: round(total) for name, total in found["coherent-csi-2021"].totals.items()}
     {'cevns': 315, 'steady_state': 1291, 'beam_neutrons': 18, 'neutrino_induced_neutrons': 6}
     """
-    return counts_at(likelihood, checked_at(likelihood, at))
+    known = checked_at(likelihood, at)
+    return counts_at(likelihood, known, spread_before(likelihood, known))
 
 
-def counts_at(likelihood: Likelihood, at: Mapping[str, float], *, profiled: bool = False) -> dict[str, Rates | ChannelRates]:
-    """Return `rates`; a background that a control region measures is what was counted there over the ratio, unless it is `profiled`."""
+def counts_at(
+    likelihood: Likelihood, at: Mapping[str, float], spreads: Mapping[str, Spread], *, profiled: bool = False
+) -> dict[str, Rates | ChannelRates]:
+    """Return `rates` with the spreads of channels; a background that a control region measures is what was counted there over the ratio, unless it is `profiled`."""
     joint, others = joint_at(likelihood, at)
     counts = expected(joint, joint.parameters.vector(others), profiled=profiled)
     used = {p.name: float(at.get(p.name, p.default)) for p in likelihood.parameters if p.kind != "nuisance"}
@@ -220,7 +243,18 @@ def counts_at(likelihood: Likelihood, at: Mapping[str, float], *, profiled: bool
         total, observed = np.sum([*parts.values()], axis=0), None if channel.observed is None else channel.observed.reshape(channel.bins)
         squares = None if channel.errors is None else channel.errors.variances.reshape(channel.bins)
         axes = likelihood.axes.get(channel.name, ())
-        counted = Rates(axes, total, channel.name, parts, observed, used, known, squares=squares, errors=channel.errors)
+        counted = Rates(
+            axes,
+            total,
+            channel.name,
+            parts,
+            observed,
+            used,
+            known,
+            squares=squares,
+            errors=channel.errors,
+            spread=spreads.get(channel.name),
+        )
         if channel.experiment:
             own = several.setdefault(channel.experiment, {})
             own[channel.name.removeprefix(f"{channel.experiment}.")] = counted

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Final
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from cevnsfit.core.documents import About
 from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.report.style import SCREEN, Look
 from cevnsfit.report.tables import ResultTable
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from cevnsfit.report.tables import Sheet
+
+Entry = TypeVar("Entry")
 
 _TEXTS: Final[Mapping[str, str]] = {
     "Compatibility": "texts:compatibility",
@@ -58,27 +62,34 @@ _LISTS: Final[Mapping[str, str]] = {
 }
 """The function that yields those of several, of a class of which they are rows of one table."""
 
-_PICTURES: Final[Mapping[str, str]] = {
-    "CoverageStudy": "coverage:coverage_picture",
-    "Intervals": "pictures:interval",
-    "Posterior": "posterior:posterior_picture",
-    "Ranking": "pictures:ranking",
-    "SusyScan": "sleptons:sleptons",
-    "WhatIf": "whatif:whatif_picture",
+_PICTURES: Final[Mapping[str, Mapping[str, str]]] = {
+    "Compatibility": {"toys": "pictures:toys"},
+    "CoverageStudy": {"coverage": "coverage:coverage_picture"},
+    "Discovery": {"toys": "pictures:toys"},
+    "Fit": {"pulls": "pictures:pulls", "correlations": "pictures:correlations"},
+    "Goodness": {"toys": "pictures:toys"},
+    "Intervals": {"profile": "pictures:interval"},
+    "Posterior": {"density": "posterior:posterior_picture", "corner": "corner:corner_picture"},
+    "Ranking": {"ranking": "pictures:ranking"},
+    "SusyScan": {"points": "sleptons:sleptons"},
+    "WhatIf": {"limits": "whatif:whatif_picture"},
 }
-"""The function that returns the picture of one result; with an argument `ax` where one pair of axes is enough."""
+"""The functions that return a picture of one result, by its kind; with an argument `ax` where one pair of axes is enough."""
 
-_TOGETHER: Final[Mapping[str, str]] = {
-    "Exclusion": "pictures:planes",
-    "Fit": "pictures:spectra",
-    "Forecast": "forecast:forecast_picture",
-    "Histogram": "pictures:spectra",
-    "ChannelRates": "pictures:spectra",
-    "Rates": "pictures:spectra",
-    "Scan": "pictures:planes",
-    "ToyRegion": "pictures:planes",
+_SPECTRA: Final[Mapping[str, str]] = {"spectra": "pictures:spectra", "subtracted": "pictures:subtracted"}
+_PLANES: Final[Mapping[str, str]] = {"plane": "pictures:planes"}
+
+_TOGETHER: Final[Mapping[str, Mapping[str, str]]] = {
+    "Exclusion": _PLANES,
+    "Fit": _SPECTRA,
+    "Forecast": {"limits": "forecast:forecast_picture"},
+    "Histogram": _SPECTRA,
+    "ChannelRates": _SPECTRA,
+    "Rates": _SPECTRA,
+    "Scan": _PLANES,
+    "ToyRegion": _PLANES,
 }
-"""The function that returns one picture of several results."""
+"""The functions that return one picture of several results, by its kind. The first kind of a class, these before those of one result, is its picture."""
 
 
 def table(result: object) -> ResultTable:
@@ -92,7 +103,7 @@ def table(result: object) -> ResultTable:
     Raises
     ------
     KindError
-        If it is nothing that has a table.
+        If it has no table.
 
     Examples
     --------
@@ -100,12 +111,13 @@ def table(result: object) -> ResultTable:
     >>> likelihood = cf.build_likelihood("coherent-lar-2020", model="lmu-ltau")
     >>> cf.table(cf.goodness(likelihood, at={"mass": 100.0}))
     -2 ln lambda / ndof = 1029.85 / 959; p = 0.0554 (asymptotic: chi-squared)
+    model: lmu-ltau; L = g Z'_mu [q_l lbar gamma^mu l + q_l nubar_l gamma^mu P_L nu_l], q = +1 (mu), -1 (tau)
     """
     return ResultTable(tuple(_parts(result)))
 
 
-def plot(result: object, ax: Axes | None = None, *, look: Look = SCREEN) -> Figure:
-    """Return the picture of a result, one that its command writes.
+def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, look: Look = SCREEN) -> Figure:
+    """Return the picture of a result, the same that its command writes.
 
     Scans and regions are drawn with their boundaries at 90 and 95 %, fits and rates as spectra, expected counts (`likelihood.counts`) as stacks;
     several of these, in a tuple or list, in one picture.
@@ -115,20 +127,23 @@ def plot(result: object, ax: Axes | None = None, *, look: Look = SCREEN) -> Figu
     result
         What a verb returns, or expected counts.
     ax
-        Axes to draw on, of a picture that has one pair of axes; in a new figure, unknown to pyplot, by default.
+        Axes to draw on, for a picture with a single pair of axes; by default a new figure, unknown to pyplot.
+    kind
+        Which of its pictures: of a fit "spectra" (by default), "subtracted" (minus backgrounds), "pulls" or "correlations", of a posterior "density" (by
+        default) or "corner".
     look
         Style, title, labels and limits: `cf.Look(style="paper", xlim=(1, 1000))`.
 
     Returns
     -------
-    The figure, that of `ax` where it is given; `savefig` writes it.
+    The figure, that of `ax` if given; `savefig` writes it.
 
     Raises
     ------
     KindError
-        If it is nothing that has a picture.
+        If it has no picture, or none of this kind.
     CevnsfitError
-        If the picture needs axes of its own.
+        If the picture needs its own axes.
 
     Examples
     --------
@@ -140,20 +155,34 @@ def plot(result: object, ax: Axes | None = None, *, look: Look = SCREEN) -> Figu
     """
     several = list(result) if isinstance(result, tuple | list) else [result]
     inner = [_inside(one) for one in several]
-    first = inner[0] if inner else None
-    together, alone = _shown_by(first, _TOGETHER), _shown_by(result, _PICTURES)
-    if together is not None and any(_shown_by(one, _TOGETHER) is not together for one in inner):
-        message = f"results of one sort share a picture, not {', '.join(sorted({type(one).__name__ for one in inner}))}"
+    name = _class_of(inner[0] if inner else result)
+    of_all, of_one = _homes(inner[0] if inner else None, _TOGETHER), _homes(result, _PICTURES)
+    chosen = checked_kind(name, kind)
+    home = {**of_one, **of_all}.get(chosen)
+    if home is None:
+        message = f"the picture {chosen!r} is one of a single {name}"
         raise KindError(message)
-    draw = alone if together is None else together
-    if draw is None:
-        message = f"a {type(result).__name__} has no picture; these have one: {', '.join(sorted({*_PICTURES, *_TOGETHER}))}"
+    if chosen in of_all and any(_homes(one, _TOGETHER).get(chosen) != home for one in inner):
+        message = f"only results of one kind share a picture, not {', '.join(sorted({type(one).__name__ for one in inner}))}"
         raise KindError(message)
+    draw = _function(home)
     if ax is not None and "ax" not in signature(draw).parameters:
-        message = f"the picture of a {type(first).__name__} has several axes: draw it without `ax`"
+        message = f"the picture of a {name} has several axes: draw it without `ax`"
         raise CevnsfitError(message)
-    figure: Figure = draw(result if together is None else several, look=look, **({} if ax is None else {"ax": ax}))
+    figure: Figure = draw(several if chosen in of_all else result, look=look, **({} if ax is None else {"ax": ax}))
     return figure
+
+
+def checked_kind(name: str, kind: str | None) -> str:
+    """Return a kind of picture of a class, the first one by default; KindError if it has none, or not this one."""
+    kinds = [*_TOGETHER.get(name, {}), *_PICTURES.get(name, {})]
+    if not kinds:
+        message = f"a {name} has no picture; these have one: {', '.join(sorted({*_PICTURES, *_TOGETHER}))}"
+        raise KindError(message)
+    if kind is not None and kind not in kinds:
+        message = f"a {name} has no picture {kind!r}; it has {', '.join(kinds)}"
+        raise KindError(message)
+    return kinds[0] if kind is None else kind
 
 
 def _inside(result: object) -> object:
@@ -164,17 +193,37 @@ def _inside(result: object) -> object:
 
 
 def _parts(result: object) -> Iterator[str | Sheet]:
+    """Yield what is said of results, and once below those in a row that have it in common what they are about."""
     if isinstance(result, Mapping):
         result = [*result.values()]
     several = result if isinstance(result, tuple | list) else [result]
     of_one, of_all = (_shown_by(several[0], homes) if several else None for homes in (_TEXTS, _LISTS))
     if of_all is not None and len(set(map(type, several))) == 1 and (of_one is None or several is result):
         yield from of_all(several)
-    elif several is result:
-        for each in several:
-            yield from _parts(each)
-    elif of_one is not None:
-        yield from of_one(result)
+        yield from notes_of(several)
+        return
+    for notes, group in groupby(several, notes_of):
+        for each in group:
+            yield from (part for part in _parts(each) if part not in notes) if isinstance(each, tuple | list | Mapping) else _said(each)
+        yield from notes
+
+
+def notes_of(result: object) -> tuple[str, ...]:
+    """Return what results are about, in words, each text once; nothing for what knows no model."""
+    if isinstance(result, tuple | list | Mapping):
+        several = result.values() if isinstance(result, Mapping) else result
+        return tuple(dict.fromkeys(note for each in several for note in notes_of(each)))
+    known = getattr(result, "about", None)
+    return known.notes if isinstance(known, About) else ()
+
+
+def _said(result: object) -> Iterator[str | Sheet]:
+    """Yield what is said of one result."""
+    function = _shown_by(result, _TEXTS)
+    if function is not None:
+        yield from function(result)
+    elif _shown_by(result, _LISTS) is not None:
+        yield from _parts([result])
     else:
         message = f"a {type(result).__name__} has no table; these have one: {', '.join(sorted({*_TEXTS, *_LISTS}))}"
         raise KindError(message)
@@ -182,9 +231,31 @@ def _parts(result: object) -> Iterator[str | Sheet]:
 
 def _shown_by(result: object, homes: Mapping[str, str]) -> Callable[..., Any] | None:
     """Return the function for results of a class, or of one that it inherits from; None if there is none."""
-    for kind in type(result).__mro__:
-        if kind.__name__ in homes and kind.__module__.startswith("cevnsfit."):
-            module, _, name = homes[kind.__name__].partition(":")
-            function: Callable[..., Any] = getattr(import_module(f"cevnsfit.studies.{module}"), name)
-            return function
-    return None
+    home = _of_class(result, homes)
+    return None if home is None else _function(home)
+
+
+def _homes(result: object, homes: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """Return where the functions for pictures of a class are, by their kinds."""
+    found = _of_class(result, homes)
+    return {} if found is None else found
+
+
+def _of_class(result: object, homes: Mapping[str, Entry]) -> Entry | None:
+    """Return the entry of a class, or of one that it inherits from."""
+    return next((homes[name] for name in _names(result) if name in homes), None)
+
+
+def _class_of(result: object) -> str:
+    """Return the name of a class, or of the one that it inherits from that has a picture."""
+    return next((name for name in _names(result) if name in _PICTURES or name in _TOGETHER), type(result).__name__)
+
+
+def _names(result: object) -> list[str]:
+    return [kind.__name__ for kind in type(result).__mro__ if kind.__module__.startswith("cevnsfit.")]
+
+
+def _function(home: str) -> Callable[..., Any]:
+    module, _, name = home.partition(":")
+    function: Callable[..., Any] = getattr(import_module(f"cevnsfit.studies.{module}"), name)
+    return function
