@@ -17,8 +17,8 @@ from cevnsfit.report.style import SCREEN, Look, save_figures
 from cevnsfit.studies.exclusion import interval_rows
 from cevnsfit.studies.fitting import require_observed
 from cevnsfit.studies.limits import RATIO
-from cevnsfit.studies.pictures import planes
 from cevnsfit.studies.scan import checked_plane, scans
+from cevnsfit.studies.shown import plot
 from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
@@ -183,4 +183,4 @@ def write_region(result: ToyRegion, folder: Path, look: Look = SCREEN) -> list[P
     ]
     headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
     table = write_rows(folder / TABLE, comments, headers, interval_rows(x.values, [column.allowed for column in result.columns]))
-    return [table, *save_figures(planes([result], look=look), folder / PICTURE, look)]
+    return [table, *save_figures(plot(result, look=look), folder / PICTURE, look)]

@@ -14,8 +14,9 @@ from matplotlib.patheffects import TickedStroke
 from cevnsfit.core.errors import AxisError
 from cevnsfit.infer.limit import Limit
 from cevnsfit.physics.interactions import signal_model
+from cevnsfit.report.best_fits import draw_best_fit, without_signal
 from cevnsfit.report.curves import draw_curves, name_curves
-from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_exclusion, exclusion_figure, without_signal
+from cevnsfit.report.plots import Band, draw_band, draw_exclusion, exclusion_figure
 from cevnsfit.report.style import BAND, OVERLAYS, PALETTE, Look, new_figure, save_figure
 from cevnsfit.report.zoom import narrow_window
 
@@ -102,8 +103,8 @@ def test_ticks_lie_on_the_side_that_a_band_allows(upright: bool) -> None:
     dark = np.asarray(figure.canvas.buffer_rgba())[..., :3].sum(axis=2) < 600
     dark = dark if upright else dark[::-1].T
     half = dark.shape[1] // 2
-    assert dark[:, : half - 4].any()
-    assert not dark[:, half + 4 :].any()
+    assert dark[:, : half - 2].any()
+    assert not dark[:, half + 2 :].any()
 
 
 def test_an_upright_band_lies_along_the_second_parameter(ax: Axes) -> None:
@@ -172,6 +173,12 @@ def test_best_fit_outside_the_plane_is_marked_at_its_edge(ax: Axes, plane: Plane
     (line,) = ax.lines
     assert line.get_marker() == marker
     np.testing.assert_allclose(line.get_xydata(), [[30.0, height]])
+
+
+def test_best_fit_outside_of_the_ends_that_are_asked_for_is_marked_there(ax: Axes, plane: Plane) -> None:
+    draw_best_fit(ax, plane, colour="k", look=Look(ylim=(2e-3, 1e-1)))
+    draw_best_fit(ax, plane, colour="k", look=Look(xlim=(1.0, 10.0)))
+    assert [(line.get_marker(), *line.get_xydata()[0]) for line in ax.lines] == [("v", 30.0, 2e-3), (">", 10.0, 7e-4)]
 
 
 def test_figure_says_what_it_shows(plane: Plane, regions: list[Region]) -> None:
