@@ -87,13 +87,12 @@ def cite(
     target: Annotated[Path | None, option("--output -o", "File for the entries.", "FILE")] = None,
 ) -> Answer:
     """Print what one cites, as BibTeX: this program, the releases of experiments, the papers of a model, iminuit."""
-    from cevnsfit.studies.citations import cited
+    from cevnsfit.studies.citations import cited, write_entries
 
     found = cited(experiments, model)
-    text = "\n".join(map(str, found))
     if target is not None:
-        target.write_text(text, encoding="utf-8")
-    return Answer({"entries": found}, () if target is not None else [text.rstrip()], None if target is None else [target])
+        return Answer({"entries": found}, (), [write_entries(target, found)])
+    return Answer({"entries": found}, ["\n".join(map(str, found)).rstrip()])
 
 
 @command()

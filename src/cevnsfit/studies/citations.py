@@ -78,6 +78,11 @@ def write_citations(what: object, path: Path) -> tuple[Path, ...]:
     if origin is None:
         message = f"a likelihood that build_likelihood returned, or a scan of one, has citations, not a {type(what).__name__}"
         raise KindError(message)
+    return (write_entries(path, cited(origin.experiments, origin.model)),)
+
+
+def write_entries(path: Path, several: Sequence[Entry]) -> Path:
+    """Write entries, make the folder where it is missing, and return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(map(str, cited(origin.experiments, origin.model))), encoding="utf-8", newline="\n")
-    return (path,)
+    path.write_text("\n".join(map(str, several)), encoding="utf-8", newline="\n")
+    return path

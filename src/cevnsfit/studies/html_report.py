@@ -42,11 +42,14 @@ _ROWS: Final = 200
 _LARGEST: Final = 3_000_000
 """Bytes of a drawing beyond which its pixels are shown, and of a file beyond which it is named only."""
 
+_PICTURES: Final = {".png": "image/png", ".svg": "image/svg+xml"}
+"""Pictures of the folder; of one name the last."""
+
 _DATA: Final = (".csv", ".json", ".md")
 """Files that go with the page."""
 
-_REDRAWN: Final = {"exclusion.png", "spectra.png", "posterior.png", "susy-masses.png", "susy-scenarios.png"}
-"""Pictures of results that are drawn anew, as drawings."""
+_REDRAWN: Final = {"exclusion", "spectra", "posterior", "susy-masses", "susy-scenarios"}
+"""Pictures of results that are drawn anew; those of the folder, which may show limits of others, are folded."""
 
 
 def write_report(what: object, path: Path) -> tuple[Path, ...]:
@@ -94,9 +97,11 @@ def _of_folder(folder: Path) -> dict[str, Any]:
     citations = [cited(experiments, model, [method]) for model in models]
     title = ": ".join(filter(None, (", ".join(models), ", ".join(known.get("planes", experiments)))))
     page = _page(title if title else f"{known['kind']}: {folder.name}", results, known, citations)
-    drawn = {name for name in _REDRAWN if results}
-    pictures = [file for file in sorted(folder.glob("*.png")) if file.name not in drawn]
-    sections = [{"title": file.stem.replace("_", " "), "figures": [_image(file.read_bytes())]} for file in pictures]
+    pictures = {file.stem: file for kind in _PICTURES for file in sorted(folder.glob(f"*{kind}")) if file.stat().st_size < _LARGEST}
+    sections = [
+        {"title": name.replace("_", " "), "figures": [_image(file)], "folded": bool(results) and name in _REDRAWN}
+        for name, file in pictures.items()
+    ]
     data = [_data(file, opened=not results) for file in sorted(folder.iterdir()) if _goes_along(file)]
     said = [line for file in data for line in file["comments"] if line.startswith(("model: ", "caveat: "))]
     caveats = list(dict.fromkeys([*page["caveats"], *said]))
@@ -154,7 +159,7 @@ def _figures(result: object, name: str) -> Iterator[str]:
         return
     drawing = _saved(figure, "svg", {"Date": None}).decode("utf-8")
     if len(drawing) > _LARGEST:
-        yield _image(_saved(figure, "png", None))
+        yield _shown(_saved(figure, "png", None), "image/png")
     else:
         yield re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}", drawing[drawing.index("<svg") :])
 
@@ -168,8 +173,13 @@ def _saved(figure: Figure, kind: str, metadata: dict[str, Any] | None) -> bytes:
     return content.getvalue()
 
 
-def _image(content: bytes) -> str:
-    return f'<img alt="" src="{_address(content, "image/png")}">'
+def _image(file: Path) -> str:
+    """Return a picture of the folder, in which nothing acts: a drawing is shown as one too."""
+    return _shown(file.read_bytes(), _PICTURES[file.suffix])
+
+
+def _shown(content: bytes, kind: str) -> str:
+    return f'<img alt="" src="{_address(content, kind)}">'
 
 
 def _address(content: bytes, kind: str) -> str:

@@ -146,11 +146,15 @@ def test_files_of_others_in_the_folder_are_shown_as_they_are(study: Path, tmp_pa
     (folder / "ragged.csv").write_bytes(b'a,b,c\n1\n1,2,3,4\n\xff,<i>,"x, y"\n')
     (folder / "long.csv").write_text("n\n" + "".join(f"{n}\n" for n in range(1000)), encoding="utf-8")
     (folder / "folder.csv").mkdir()
+    (folder / "exclusion.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", encoding="utf-8")
     (path,) = cf.export(folder, "report", tmp_path / "page.html")
     found = Page(path.read_text(encoding="utf-8"))
     assert (found.stack, found.wrong, found.all("b"), found.all("i")) == ([], [], [], [])
     assert "nothing & <b>no</b> rows" in found.text
     assert "1000 rows, the first 200" in found.text
+    assert [str(one["src"]).partition(";")[0] for one in found.all("img")] == ["data:image/svg+xml"]
+    assert len(found.all("script")) == 1
+    assert "exclusion, as its command drew it" in found.text
     assert "<i>" in found.text
     rows = re.findall(r"<tr>((?:<td>[^<]*</td>){3})</tr>", path.read_text(encoding="utf-8"))
     assert "<td>1</td><td></td><td></td>" in rows
