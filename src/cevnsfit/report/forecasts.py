@@ -79,13 +79,20 @@ def draw_limit(ax: Axes, band: LimitBand, *, colour: str, filled: bool) -> list[
 
 
 def draw_bands(ax: Axes, x: NDArray[np.float64], bands: NDArray[np.float64], *, colour: str) -> list[Artist]:
-    """Draw the 95 % and the 68 % band of limits at -2, -1, 0, 1, 2 standard deviations, shape (n, 5), and return the artists."""
+    """Draw the 95 % and the 68 % band of limits at -2, -1, 0, 1, 2 standard deviations, shape (n, 5), and return the artists.
+
+    Where nothing is excluded at the upper end the band goes on to `UNBOUNDED`, which widens no view.
+    """
+    finite = np.isfinite(bands[:, [0, 4]])
+    before, points = ax.dataLim.frozen(), np.column_stack([np.repeat(x, 2), bands[:, [0, 4]].ravel()])[finite.ravel()]
     artists: list[Artist] = []
     for (low, high), alpha, text in zip(((0, 4), (1, 3)), _ALPHA, ("95 %", "68 %"), strict=True):
         label = f"{text} of results"
         bottom, top = bands[:, low], np.where(np.isinf(bands[:, high]), UNBOUNDED, bands[:, high])
         shown = np.isfinite(bottom) & np.isfinite(top)
         artists.append(ax.fill_between(x, bottom, top, where=shown, color=colour, alpha=alpha, linewidth=0, zorder=2, label=label))
+    ax.dataLim.set(before)
+    ax.update_datalim(points)
     return artists
 
 

@@ -86,6 +86,7 @@ def interval_figure(result: Intervals, *, notes: Sequence[str] = (), look: Look 
         alone, ax = ax is None, axes_of_size(ax, 7.4, 5.2 + (0.25 * len(notes) if look.captioned else 0.0), look)
         draw_allowed(ax, result)
         (line,) = draw_profile(ax, result)
+        line.set_label(look.labelled(["observed"])[0])
         draw_expected(ax, result)
         thresholds = draw_thresholds(ax, result)
         if look.best_fit and not result.expected:

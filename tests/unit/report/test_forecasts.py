@@ -36,6 +36,7 @@ def test_a_band_that_reaches_what_is_not_excluded_leaves_the_axes() -> None:
     figure, ax = plt.subplots()
     ends = np.array([[1.0, 2.0, 3.0, 4.0, np.inf], [1.0, 2.0, 3.0, np.inf, np.inf], [np.inf] * 5])
     wide, narrow = draw_bands(ax, np.array([1.0, 2.0, 3.0]), ends, colour="black")
+    assert ax.get_ylim()[1] < 10.0
     plt.close(figure)
     for fill in (wide, narrow):
         vertices = fill.get_paths()[0].vertices  # type: ignore[attr-defined]

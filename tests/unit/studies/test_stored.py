@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -177,3 +178,20 @@ def test_an_hs3_document_is_loaded_again(likelihood: Likelihood, tmp_path: Path)
     assert cf.load_likelihood(file).logpdf({"g": 1e-3}) == pytest.approx(likelihood.logpdf({**at, "g": 1e-3}), abs=1e-6)
     with pytest.raises(CevnsfitError, match="an HS3 document has no patches"):
         cf.load_likelihood(file, patchset=file, patch="one")
+
+
+def test_what_pseudo_experiments_say_is_opened_again_without_new_ones(tmp_path: Path) -> None:
+    likelihood = cf.build_likelihood("coherent-csi-2017", model="signal-strength")
+    folders = {name: tmp_path / name for name in ("feldman-cousins", "cls", "coverage")}
+    made: dict[str, Any] = {
+        method: cf.intervals(likelihood, method=method, toys=cf.Toys(256, seed=3), store=folders[method])
+        for method in ("feldman-cousins", "cls")
+    }
+    made["coverage"] = cf.coverage(likelihood, "signal_strength", [1.0], toys=cf.Toys(128), store=folders["coverage"])
+    for name, folder in folders.items():
+        assert cf.open(folder).to_dict() == made[name].to_dict()
+        assert cf.plot(cf.open(folder)).axes
+    chunk = next((folders["cls"] / "toys.zarr" / "status" / "c").glob("*/1"))
+    shutil.rmtree(chunk)
+    with pytest.raises(ResultError, match="not finished; the same command continues them"):
+        cf.open(folders["cls"])
