@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --ed
 OUT ?= out
 DEMO := $(BIN)/cevnsfit run analyses/lmu-ltau-combined.yaml -o $(OUT) -j 2
 
-.PHONY: demo test test-full bench clean
+.PHONY: demo test test-full bench docs clean
 
 test test-full bench: export OMP_NUM_THREADS := 1
 test test-full bench: export OPENBLAS_NUM_THREADS := 1
@@ -27,6 +27,10 @@ test-full: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/pytest -q --benchmark-only benchmarks
 
+docs: $(VENV)/.installed-docs
+	$(BIN)/sphinx-build -W --keep-going -q -c docs -d build/doctrees . build/site
+	@echo "build/site/index.html"
+
 clean:
 	rm -rf $(VENV) $(OUT) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
 
@@ -38,4 +42,8 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(INSTALL) ".[test]"
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(INSTALL) ".[docs]"
 	@touch $@

@@ -108,9 +108,9 @@ _HOMES: Final = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from cevnsfit.core.version import installed_version
+        from cevnsfit.core.version import VERSION
 
-        return installed_version()
+        return VERSION
     if name not in _HOMES:
         message = f"module 'cevnsfit' has no attribute '{name}'"
         raise AttributeError(message)

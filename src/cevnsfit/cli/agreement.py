@@ -24,7 +24,7 @@ class IntervalOptions(LookOptions):
     f"experiments model at poi cl dof profile profile_signal method toys seed jobs dask folder changes allow_overlap electrons target {LOOK}"
 )
 def intervals(what: AnalysisOptions, level: LevelOptions, toys: ToyOptions, workers: WorkerOptions, asked: IntervalOptions) -> Answer:
-    """Print the allowed intervals of one parameter, every branch of them; masses must be held.
+    """Print all allowed intervals of one parameter, with every branch; masses must be held.
 
     Feldman-Cousins intervals generate toys where they matter, at most --toys (2048) at a value; CLs is asymptotic without --toys.
     """

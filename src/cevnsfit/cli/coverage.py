@@ -19,7 +19,7 @@ class CoverageOptions(ToyOptions):
     toys: Annotated[int, option("--toys", "Toys at each true value for profile likelihood and CLs.", "N")] = 512
     nested: Annotated[int, option("--fc-toys", "Toys at each true value for Feldman-Cousins intervals, each with 64 to 768 more.", "N")] = 0
     folder: Annotated[
-        Path | None, option("--output -o", "Folder for toys, table and picture: the same command continues a stopped run.", "DIR")
+        Path | None, option("--output -o", "Folder for toys, table and picture; run the same command again to resume.", "DIR")
     ] = None
 
 

@@ -32,7 +32,7 @@ def experiments(ctx: typer.Context) -> Answer | None:
 @app.command()
 @command()
 def show(name: ExperimentArgument, changes: SetOption = None) -> Answer:
-    """Show everything known of one experiment."""
+    """Show everything that is known about one experiment."""
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.studies.setup import load_experiments
 

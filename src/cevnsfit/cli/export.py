@@ -1,10 +1,10 @@
-"""`cevnsfit export`, `cevnsfit export-likelihood` and `cevnsfit show`: numbers for other tools, and where they come from."""
+"""`cevnsfit export`, `export-likelihood`, `report`, `cite` and `show`: numbers for other tools, a page for a colleague, what one cites, and where all comes from."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cevnsfit.cli.command import argument, command, option
-from cevnsfit.cli.options import GRID, AnalysisOptions, LevelsOptions
+from cevnsfit.cli.options import GRID, AnalysisOptions, LevelsOptions, experiments_known, models_known
 from cevnsfit.cli.output import Answer, progress
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def export(
     result: Annotated[Path, argument("Folder of a scan (for slha of susy-scan), or limits exported as JSON.", "RESULT")],
     kind: Annotated[str, option("--to", "Format; see docs/formats.md.", "|".join(_NAMES))],
     levels: LevelsOptions,
-    target: Annotated[Path | None, option("--output -o", "File, or folder for hepdata and darkcast; in RESULT.", "PATH")] = None,
+    target: Annotated[Path | None, option("--output -o", "File, or folder for hepdata and darkcast; by default in RESULT.", "PATH")] = None,
     attach: Annotated[list[Path] | None, option("--attach", "Likelihood to go with a HEPData submission.", "FILE")] = None,
     point: Annotated[int | None, option("--point", "slha: which of the kept points, from 0.", "K")] = None,
 ) -> Answer:
@@ -36,6 +36,7 @@ def export(
     from cevnsfit.studies.scan import stored_scans
     from cevnsfit.studies.susy import stored_susy_scan
 
+    _require_other(kind)
     path = (result if result.is_dir() else result.parent) / _NAMES.get(kind, "") if target is None else target
     if result.is_file():
         return Answer({}, files=exports.export(read_json(result), kind, path, cl=levels.cl, attach=attach))
@@ -59,11 +60,40 @@ def export_likelihood(
     from cevnsfit.studies.grids import parse_grids
     from cevnsfit.studies.setup import units_of
 
+    _require_other(kind)
     held, grids = what.analysis.held, parse_grids(grid, units_of(what.model)) if grid else None
     with progress(f"export to {kind}"):
         files = exports.export(what.likelihood, kind, target, at=held, grid=grids, record=record)
     frozen = exports.frozen_in(files[0])
     return Answer({} if frozen is None else {"frozen": frozen}, () if frozen is None else (f"remark: {frozen}",), files)
+
+
+@command("result target")
+def report(
+    result: Annotated[Path, argument("Folder of results.", "DIR")],
+    target: Annotated[Path | None, option("--output -o", "File; DIR/report.html.", "FILE")] = None,
+) -> Answer:
+    """Write a folder of results as one page: figures, tables, data, provenance and citations in a file that needs no network."""
+    from cevnsfit.studies import export as exports
+
+    with progress("report"):
+        return Answer({}, files=exports.export(result, "report", result / "report.html" if target is None else target))
+
+
+@command("experiments model target")
+def cite(
+    experiments: Annotated[list[str], argument("Shipped experiments, or folders.", "EXP...", experiments_known)],
+    model: Annotated[str, option("--model -m", "Signal model; see `cevnsfit models`.", "MODEL", models_known)] = "",
+    target: Annotated[Path | None, option("--output -o", "File for the entries.", "FILE")] = None,
+) -> Answer:
+    """Print what one cites, as BibTeX: this program, the releases of experiments, the papers of a model, iminuit."""
+    from cevnsfit.studies.citations import cited
+
+    found = cited(experiments, model)
+    text = "\n".join(map(str, found))
+    if target is not None:
+        target.write_text(text, encoding="utf-8")
+    return Answer({"entries": found}, () if target is not None else [text.rstrip()], None if target is None else [target])
 
 
 @command()
@@ -73,6 +103,16 @@ def show(result: Annotated[Path, argument("Folder of results, or a JSON file.", 
 
     found = stored_provenance(result)
     return Answer(found, _lines(found))
+
+
+def _require_other(kind: str) -> None:
+    """Raise CevnsfitError for what has a command of its own."""
+    from cevnsfit.core.errors import CevnsfitError
+
+    commands = {"report": "report", "bibtex": "cite"}
+    if kind in commands:
+        message = f"{kind} is what `cevnsfit {commands[kind]}` writes"
+        raise CevnsfitError(message)
 
 
 def _lines(values: "Mapping[str, Any]", indent: str = "") -> list[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @command("experiment model at changes electrons")
 def rates(experiment: ExperimentArgument, what: ModelOptions) -> Answer:
-    """Print the expected counts of one experiment at nominal nuisances."""
+    """Print the expected counts of one experiment, with nuisances at their nominal values."""
     from cevnsfit.studies import rates as expected
     from cevnsfit.studies.setup import build
 
@@ -32,7 +32,7 @@ class DataOptions:
     toy: Annotated[int | None, option("--toy", "Fit one toy generated at --true.", "SEED")] = None
     truth: Annotated[
         list[str] | None,
-        option("--true", "True parameter of --asimov and --toy; a mass as held, others at their defaults; repeatable.", "NAME=VALUE"),
+        option("--true", "True value of a parameter for --asimov and --toy; by default as held, or its default; repeatable.", "NAME=VALUE"),
     ] = None
 
     def filled(self, chosen: "Analysis") -> "Likelihood":
@@ -59,7 +59,7 @@ def fit(
     what: AnalysisOptions,
     data: DataOptions,
     minos: Annotated[
-        list[str] | None, option("--minos", "Errors by MINOS; by default of what is no nuisance; repeatable.", "NAME|all")
+        list[str] | None, option("--minos", "MINOS errors; by default of all parameters except nuisances; repeatable.", "NAME|all")
     ] = None,
 ) -> Answer:
     """Fit a model to one or more experiments; all parameters float unless held."""

@@ -36,12 +36,12 @@ class ForecastOptions(LookOptions):
     """What is true, what the planned experiments are combined with, what is varied, and where it is written."""
 
     truth: Annotated[
-        list[str] | None, option("--true", "Model parameter that is true, else the Standard Model; repeatable.", "NAME=VALUE")
+        list[str] | None, option("--true", "True value of a model parameter; by default the Standard Model; repeatable.", "NAME=VALUE")
     ] = None
     existing: Annotated[
         list[str] | None, option("--with", "Existing experiment to combine with; repeatable.", "EXP", experiments_known)
     ] = None
-    observed: Annotated[bool, option("--observed", "Observed data for the experiments of --with, not Asimov data.")] = False
+    observed: Annotated[bool, option("--observed", "Use observed data, not Asimov data, for the experiments of --with.")] = False
     grid: Annotated[str | None, option("--grid", f"Values of a parameter that is not held; {_MASSES}.", GRID)] = None
     vary: Annotated[list[str] | None, option("--vary", "Scan a field of experiment.yaml; repeatable.", "PATH=START:STOP:COUNT[:log]")] = (
         None

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, overlays, posterior, region, scan, start
-from cevnsfit.cli.output import INCOMPLETE
+from cevnsfit.cli.output import INCOMPLETE, show_log
 from cevnsfit.core.errors import CevnsfitError, FitError
 
 
@@ -68,7 +68,7 @@ def _interrupted(command: str | None, arguments: list[str]) -> str:
     if command not in _LONG:
         return "interrupted"
     if any(text == "--output" or text.startswith(("-o", "--output=")) for text in arguments):
-        return "interrupted; what is finished is kept: the same command continues"
+        return "interrupted; finished work is kept: run the same command again to resume"
     return "interrupted; nothing is kept without --output DIR"
 
 
@@ -110,6 +110,9 @@ app = typer.Typer(
 @app.callback()
 def main(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, callback=show_log, help="Say on stderr what is done; -vv for every part of it.")
+    ] = 0,
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
     """Statistical inference with coherent elastic neutrino-nucleus scattering."""
@@ -121,8 +124,8 @@ app.add_typer(overlays.app, name="overlays")
 for _function in (
     *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, agreement.significance),
     *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, scan.run),
-    *(export.export, export.export_likelihood, export.show, moments.g_2, moments.susy_scan, start.validate, start.import_release),
-    *(start.new_experiment, start.init, start.schema),
+    *(export.export, export.export_likelihood, export.report, export.cite, export.show, moments.g_2, moments.susy_scan),
+    *(start.validate, start.import_release, start.new_experiment, start.init, start.schema),
 ):
     app.command()(_function)
 app.command("slice")(overlays.slice_)

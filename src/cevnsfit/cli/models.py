@@ -30,7 +30,7 @@ def models(ctx: typer.Context) -> Answer | None:
 @app.command()
 @command()
 def show(name: Annotated[str, argument("A model.", "NAME", models_known)]) -> Answer:
-    """Show everything known of one model."""
+    """Show everything that is known about one model."""
     return Answer(_model(name))
 
 

@@ -44,6 +44,8 @@ def g_2(
         message = "give a prediction other than 'none'"
         raise CevnsfitError(message)
     band = band_of(reference, mass, coupling, sigmas)
+    if file is not None and not band.explains:
+        return Answer(band, files=[], incomplete=f"{file} is not written: no {coupling} coupling explains the moment at these masses")
     return Answer(band, files=[] if file is None else [write_band(file, band)])
 
 
@@ -126,12 +128,12 @@ def susy_scan(
     workers: WorkerOptions,
     looks: LookOptions,
     experiments: Annotated[
-        list[str] | None, argument("Experiments of the CEvNS limit; none for no limit.", "[EXP]...", experiments_known)
+        list[str] | None, argument("Experiments for the CEvNS limit; without any there is no such limit.", "[EXP]...", experiments_known)
     ] = None,
     mass: Annotated[float, option("--mass", "Mass of the L_mu - L_tau boson in MeV for which CEvNS limits are printed.")] = 100.0,
-    cl: Annotated[float, option("--cl", "Confidence level of the CEvNS limit; that of others is 0.95.")] = 0.90,
+    cl: Annotated[float, option("--cl", "Confidence level of the CEvNS limit; that of the other limits is 0.95.")] = 0.90,
     folder: Annotated[
-        Path | None, option("--output -o", "Keep points and pictures here: the same command continues a stopped one.", "DIR")
+        Path | None, option("--output -o", "Keep points and pictures here; run the same command again to resume.", "DIR")
     ] = None,
 ) -> Answer:
     """Scan superpartners that explain (g-2) of the electron, and of the muon together with a light boson of L_mu - L_tau.

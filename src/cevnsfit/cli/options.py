@@ -63,7 +63,9 @@ SeedOption = Annotated[int, option("--seed", "Seed of the toys.", "SEED")]
 MomentOption = Annotated[
     str, option("--g-2", "Prediction behind the band of a g-2: 2020, 2025 (muon), electron-cs-2018, electron-rb-2020.", "THEORY|none")
 ]
-DaskOption = Annotated[str | None, option("--dask", "Run on the Dask cluster of this scheduler, not in processes here.", "ADDRESS|FILE")]
+DaskOption = Annotated[
+    str | None, option("--dask", "Run on the Dask cluster with this scheduler instead of in local processes.", "ADDRESS|FILE")
+]
 OutputFolder = Annotated[Path, option("--output -o", "Folder to write into.", "DIR")]
 
 GRID: Final = "NAME=START:STOP:COUNT[:log]"
@@ -147,7 +149,7 @@ class LevelOptions:
 class LevelsOptions:
     """Confidence levels in a plane."""
 
-    cl: Annotated[list[float] | None, option("--cl", "Confidence level; repeatable; 0.90 and 0.95.", "CL")] = None
+    cl: Annotated[list[float] | None, option("--cl", "Confidence level; repeatable; by default 0.90 and 0.95.", "CL")] = None
     dof: DofOption = 2
 
     @property
@@ -169,13 +171,13 @@ class Where(TypedDict):
 class WorkerOptions:
     """Where the work is done."""
 
-    jobs: Annotated[int, option("--jobs -j", "Worker processes; the numbers do not depend on it.", "N")] = 1
+    jobs: Annotated[int, option("--jobs -j", "Worker processes; the results do not depend on how many.", "N")] = 1
     dask: DaskOption = None
 
     @contextmanager
-    def running(self, what: str = "toys, in chunks of 128") -> "Iterator[Where]":
-        """Show progress, and yield the options `workers` and `progress` of a verb."""
-        with progress(what) as tell, self.open() as executor:
+    def running(self, what: str = "toys, in chunks of 128", *, at_once: bool = False) -> "Iterator[Where]":
+        """Show progress, `at_once` or with the first count, and yield the options `workers` and `progress` of a verb."""
+        with progress(what, at_once=at_once) as tell, self.open() as executor:
             yield {"workers": executor, "progress": tell}
 
     def open(self) -> "AbstractContextManager[Executor | None]":
@@ -191,7 +193,7 @@ class ToyOptions:
 
     toys: Annotated[int | None, option("--toys", "Toys, in whole chunks of 128; none by default.", "N")] = None
     seed: SeedOption = 1
-    folder: Annotated[Path | None, option("--output -o", "Keep the toys here: the same command continues a stopped one.", "DIR")] = None
+    folder: Annotated[Path | None, option("--output -o", "Keep the toys here; run the same command again to resume.", "DIR")] = None
 
     @property
     def asked(self) -> "Toys | None":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -108,8 +110,18 @@ def remark(text: str) -> None:
 
 
 @contextmanager
-def progress(what: str = "toys, in chunks of 128", after: float = 0.0) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar with rate and time left on stderr when it is a terminal, `after` some seconds; yield the function that takes (finished, all)."""
+def progress(what: str = "toys, in chunks of 128", after: float = 0.0, *, at_once: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar with rate and time left on stderr when it is a terminal; yield the function that takes (finished, all).
+
+    Parameters
+    ----------
+    what
+        What is counted.
+    after
+        Seconds until it is shown.
+    at_once
+        Whether it is shown before there is a count: not where there may be nothing to count.
+    """
     from threading import Timer
 
     from rich.console import Console
@@ -125,13 +137,13 @@ def progress(what: str = "toys, in chunks of 128", after: float = 0.0) -> Iterat
     )
     begun: list[tuple[float, int]] = []
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    task = bar.add_task(what, total=None, rate="")
+    task = bar.add_task(what, total=None, rate="", visible=at_once)
 
     def update(done: int, total: int) -> None:
         now = time.monotonic()
         begun.extend([] if begun else [(now, done)])
         start, first = begun[0]
-        bar.update(task, completed=done, total=total, rate=rate(done - first, now - start))
+        bar.update(task, completed=done, total=total, rate=rate(done - first, now - start), visible=True)
 
     show = Timer(after, bar.start)
     show.start()
@@ -141,6 +153,22 @@ def progress(what: str = "toys, in chunks of 128", after: float = 0.0) -> Iterat
         show.cancel()
         show.join()
         bar.stop()
+
+
+def show_log(verbose: int) -> None:
+    """Print on stderr what the library logs: warnings; from 1 on what is done; from 2 on every part of it, with its module."""
+    handler, logger = _Stderr(), logging.getLogger("cevnsfit")
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s" if verbose > 1 else "%(message)s"))
+    logger.handlers = [*(other for other in logger.handlers if not isinstance(other, _Stderr)), handler]
+    logger.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+
+
+class _Stderr(logging.Handler):
+    """Prints on what stderr is at the moment: above a progress bar while there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        print(self.format(record), file=sys.stderr)  # noqa: T201 (the one place that prints)
 
 
 def rate(count: int, seconds: float) -> str:

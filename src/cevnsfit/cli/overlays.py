@@ -56,7 +56,7 @@ def slice_(
         list[str] | None, option("--overlay", "A limit: a name of `cevnsfit overlays`, or a file; repeatable.", "NAME|FILE")
     ] = None,
     band: Annotated[
-        list[str] | None, option("--band", "A band: a prediction of g-2, alone or behind a measurement; repeatable.", "[MEASURED/]NAME")
+        list[str] | None, option("--band", "A band: a prediction of g-2, optionally after a measurement; repeatable.", "[MEASURED/]NAME")
     ] = None,
     scan: Annotated[list[Path] | None, option("--scan", "Folder of a finished scan, as one more limit; repeatable.", "DIR")] = None,
     model: ModelName = "lmu-ltau",

@@ -24,12 +24,13 @@ class SamplingOptions:
     )
     steps: Annotated[int | None, option("--steps", "Steps of each ensemble, in blocks of 100; 8000 by default.", "N")] = None
     walkers: Annotated[
-        int | None, option("--walkers", "Of each ensemble, by default 4 for a parameter; live points of a nested run, 1000.", "N")
+        int | None,
+        option("--walkers", "Walkers of each ensemble, by default 4 per parameter; live points of a nested run, by default 1000.", "N"),
     ] = None
     ensembles: Annotated[int, option("--ensembles", "Independent ensembles, or nested runs.", "N")] = 4
     seed: SeedOption = 1
     folder: Annotated[
-        Path | None, option("--output -o", "Folder for ensembles, table and picture: the same command continues a stopped run.", "DIR")
+        Path | None, option("--output -o", "Folder for ensembles, table and picture; run the same command again to resume.", "DIR")
     ] = None
     kind: Annotated[str | None, option("--kind", "The picture: of the parameter of interest, or of several.", "density|corner")] = None
 
@@ -38,7 +39,7 @@ class SamplingOptions:
     f"experiments model at poi prior cl sampler steps walkers ensembles seed jobs dask folder kind profile profile_signal changes allow_overlap electrons {LOOK}"
 )
 def posterior(what: AnalysisOptions, asked: SamplingOptions, workers: WorkerOptions, looks: LookOptions) -> Answer:
-    """Sample the posterior of all parameters that float; a mass is held, or floats with --profile.
+    """Sample the posterior of all floating parameters; a mass is held unless --profile lets it float.
 
     Priors are flat within the physical bounds of a parameter; nuisances have their constraints. More --steps continue a stored run.
     """
@@ -46,7 +47,7 @@ def posterior(what: AnalysisOptions, asked: SamplingOptions, workers: WorkerOpti
     from cevnsfit.studies.shown import checked_kind
 
     look, kind = looks.over(), checked_kind("Posterior", asked.kind)
-    with workers.running("nested runs" if asked.sampler == studies.NESTED else "blocks of 100 steps") as where:
+    with workers.running("nested runs" if asked.sampler == studies.NESTED else "blocks of 100 steps", at_once=True) as where:
         result = studies.posterior(
             what.likelihood, asked.poi, at=what.held, cl=asked.cl, priors=() if asked.prior is None else asked.prior, steps=asked.steps,
             walkers=asked.walkers, ensembles=asked.ensembles, seed=asked.seed, sampler=asked.sampler, store=asked.folder, **where,

@@ -26,7 +26,7 @@ class RegionOptions(ToyOptions):
 
 @command(f"experiments model folder grid at cl ordering toys seed jobs dask profile profile_signal changes allow_overlap electrons {LOOK}")
 def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions, looks: LookOptions) -> Answer:
-    """Find the Feldman-Cousins region of two parameters; finished toys are kept, and the same command continues."""
+    """Find the Feldman-Cousins region of two parameters; run the same command again to resume."""
     from cevnsfit.infer.toys import Toys
     from cevnsfit.studies import toy_regions
     from cevnsfit.studies.grids import parse_grids

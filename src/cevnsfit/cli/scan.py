@@ -56,7 +56,7 @@ class ScanOptions:
 def scan(
     what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, beside: PictureOptions, looks: LookOptions, workers: WorkerOptions
 ) -> Answer:
-    """Scan two parameters of a model, the rest profiled; what is finished is kept, and the same command continues it."""
+    """Scan two parameters of a model, with the rest profiled; run the same command again to resume."""
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.studies.analysis import Study, plane_grid
     from cevnsfit.studies.setup import labelled
@@ -82,7 +82,7 @@ def run(
     looks: LookOptions,
     no_plot: Annotated[bool, option("--no-plot", "Write the tables only.")] = False,
 ) -> Answer:
-    """Run an analysis file: scans, contours, spectra; what is finished is kept, and the same command continues it."""
+    """Run an analysis file: scans, contours, spectra; run the same command again to resume."""
     from cevnsfit.studies.analysis import read_study
 
     study = read_study(file)

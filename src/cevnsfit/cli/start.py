@@ -11,7 +11,7 @@ from cevnsfit.cli.output import Answer
 @command()
 def new_experiment(
     name: Annotated[str, argument("Name of the experiment.", "NAME")],
-    folder: Annotated[Path | None, option("--output -o", "Folder to write into; NAME.", "DIR")] = None,
+    folder: Annotated[Path | None, option("--output -o", "Folder to write into; by default NAME.", "DIR")] = None,
     like: Annotated[str, option("--like", "germanium, counting, csi, lar, reactor or response-matrix.", "KIND")] = "germanium",
 ) -> Answer:
     """Write a commented experiment.yaml with small tables to start a new experiment from."""
@@ -23,7 +23,7 @@ def new_experiment(
 
 @command()
 def init(file: Annotated[Path, argument("Analysis file to write.", "FILE")]) -> Answer:
-    """Write a commented analysis file that runs as it stands."""
+    """Write a commented analysis file that runs as it is."""
     from cevnsfit.studies.start import new_analysis
 
     written = new_analysis(file)
@@ -52,10 +52,18 @@ def import_release(
 
 
 @command()
-def validate() -> Answer:
+def validate(
+    pages: Annotated[bool, option("--pages", "Write a page of Markdown for each paper.")] = False,
+    folder: Annotated[Path, option("--output -o", "Folder of the pages.", "DIR")] = Path("docs/verification"),
+) -> Answer:
     """Compare with published results and independent computations."""
+    from cevnsfit.studies.shown import table
     from cevnsfit.studies.validate import validate as run_checks
+    from cevnsfit.studies.verification import write_pages
 
     checks = run_checks()
-    failed = [check.id for check in checks if not check.passed]
-    return Answer(checks, incomplete=f"{len(failed)} checks failed: {', '.join(failed)}" if failed else "")
+    failed = [check.id for check in checks if check.verdict == "FAILS"]
+    incomplete = f"{len(failed)} checks failed: {', '.join(failed)}" if failed else ""
+    if not pages:
+        return Answer(checks, incomplete=incomplete)
+    return Answer({"checks": checks}, [table(checks)], files=write_pages(checks, folder), incomplete=incomplete)

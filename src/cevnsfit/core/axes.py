@@ -51,7 +51,7 @@ def internal(values: NDArray[np.float64], name: str, written: str) -> NDArray[np
     try:
         return values if quantity == NUMBER else values * parse(f"1 {written}", INTERNAL[quantity])
     except UnitError:
-        message = f"'{written}' is no unit of {name}, which is read in {AXIS_UNITS[name]}"
+        message = f"'{written}' is not a unit of {name}, which is given in {AXIS_UNITS[name]}"
         raise UnitError(message) from None
 
 

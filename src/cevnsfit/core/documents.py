@@ -178,6 +178,12 @@ class About:
         """Return the experiments, joined with " + "."""
         return " + ".join(self.experiments)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what stands under every table and above all numbers in a file: the model with the Lagrangian that its couplings are those of, and the caveat."""
+        model = "; ".join(filter(None, (self.model, self.lagrangian)))
+        return tuple(f"{key}: {text}" for key, text in (("model", model), ("caveat", self.caveat)) if text)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Result(Document):
@@ -232,5 +238,5 @@ def read_document(path: Path, largest: int = MAX_BYTES) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> float:
-    message = f"{constant} is no number in JSON"
+    message = f"{constant} is not a number in JSON"
     raise ValueError(message)

@@ -41,7 +41,7 @@ def parse_formula(text: str) -> dict[Atom, float]:
     ({Atom(symbol='Ge', isotope=76): 1.0}, {Atom(symbol='Ca', isotope=0): 1.0, Atom(symbol='O', isotope=0): 2.0, Atom(symbol='H', isotope=0): 2.0})
     """
     if text in _JARGON:
-        message = f"'{text}' is no chemical formula; write {_JARGON[text]}"
+        message = f"'{text}' is not a chemical formula; write {_JARGON[text]}"
         raise CevnsfitError(message)
     groups: list[dict[Atom, float]] = [{}]
     place = 0
@@ -86,7 +86,7 @@ def checked(symbol: str, isotope: int) -> Atom:
         kind = "element"
         raise UnknownNameError(kind, symbol, known)
     if isotope and isotope not in known[symbol].isotopes:
-        message = f"there is no {symbol}-{isotope}; natural are {_listed(natural(known[symbol]))}"
+        message = f"there is no {symbol}-{isotope}; the natural isotopes are {_listed(natural(known[symbol]))}"
         raise CevnsfitError(message)
     return Atom(symbol, isotope)
 
@@ -115,8 +115,8 @@ def _wrong(text: str) -> str:
     """Return why a text is not a formula, and what to write."""
     mass = re.fullmatch(r"(\d+)([A-Z][a-z]?)(.*)", text)
     if mass is not None:
-        return f"'{text}' is no chemical formula; an isotope is written \"{mass[2]}[{mass[1]}]{mass[3]}\", an enriched element by `isotopes: {{{mass[2]}-{mass[1]}: 87 %}}`"
+        return f"'{text}' is not a chemical formula; an isotope is written \"{mass[2]}[{mass[1]}]{mass[3]}\", an enriched element by `isotopes: {{{mass[2]}-{mass[1]}: 87 %}}`"
     doped = re.fullmatch(r"(.+)\(([A-Z][a-z]?)\)", text)
     if doped is not None:
-        return f"'{text}' is no chemical formula; write compound: {doped[1]} and dopants: {{{doped[2]}: 0.1 %}} (mass fraction)"
+        return f"'{text}' is not a chemical formula; write compound: {doped[1]} and dopants: {{{doped[2]}: 0.1 %}} (mass fraction)"
     return f"'{text}' is not a chemical formula; write for example CsI, D2O, Ca(OH)2 or \"Ge[76]\""

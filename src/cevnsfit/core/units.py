@@ -104,7 +104,7 @@ def split(text: str, example: str = "19.3 m") -> tuple[float, str]:
     plain = text.translate(_SPELT).strip()
     match = _QUANTITY.fullmatch(plain)
     if match is None or _TOWER.search(plain):
-        hint = " (a comma is no decimal point)" if re.search(r"\d,\d", text) else ""
+        hint = " (a comma is not a decimal point)" if re.search(r"\d,\d", text) else ""
         message = f"'{text}' is not a number with a unit{hint}; write for example '{example}'"
         raise UnitError(message)
     number, unit = match.groups(default="")
@@ -158,7 +158,7 @@ def parse(text: str | float, unit: str) -> float:
     except pint.DimensionalityError as error:
         message = f"'{text}' has the dimension {_bare(error.dim1)}, not {_bare(error.dim2)}; wanted {familiar(unit)}"
     except pint.UndefinedUnitError as error:
-        message = f"'{text}': '{error.args[0]}' is no unit that is known here; wanted {familiar(unit)}"
+        message = f"'{text}': '{error.args[0]}' is not a known unit; wanted {familiar(unit)}"
     except pint.PintError as error:
         message = f"'{text}': {error}; wanted {familiar(unit)}"
     except _MALFORMED:

@@ -1,4 +1,4 @@
-"""The versions of the installed package and of those that make its numbers."""
+"""The version of cevnsfit, and those of the packages that make its numbers."""
 
 from __future__ import annotations
 
@@ -8,22 +8,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+VERSION = "0.1.0"
+"""Version of this code, kept here only: the build reads this line."""
 UNKNOWN: Final = "0+unknown"
-"""Version of a source tree that is not installed."""
+"""Version of a plug-in that belongs to no distribution."""
 PACKAGES: Final = ("numpy", "scipy", "iminuit", "pyhf", "uproot", "contourpy")
-
-
-def installed_version() -> str:
-    """Return the version of the installed distribution, or `UNKNOWN` in a source tree that is not installed."""
-    try:
-        return version("cevnsfit")
-    except PackageNotFoundError:
-        return UNKNOWN
 
 
 def package_versions() -> dict[str, str]:
     """Return the versions of cevnsfit and of the packages that make the numbers."""
-    found = {"cevnsfit": installed_version()}
+    found = {"cevnsfit": VERSION}
     for package in PACKAGES:
         try:
             found[package] = version(package)

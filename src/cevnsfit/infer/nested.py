@@ -10,10 +10,12 @@ Skilling, Bayesian Analysis 1 (2006) 833; Speagle, MNRAS 493 (2020) 3132, arXiv:
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.core.extras import warnings_logged
 from cevnsfit.infer.density import from_unit, log_density, log_likelihood
 from cevnsfit.infer.posterior import Block
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.density import PosteriorDensity
 
     Floats = NDArray[np.float64]
+
+_log = logging.getLogger(__name__)
 
 LIVE: Final = 1000
 """Live points of one run."""
@@ -49,15 +53,16 @@ def run_nested(goal: PosteriorDensity, live: int, stream: np.random.SeedSequence
     import dynesty
 
     rng = np.random.default_rng(stream)
-    sampler = dynesty.NestedSampler(
-        lambda point: float(log_likelihood(goal, point[None])[0]),
-        lambda unit: from_unit(goal, unit),
-        len(goal.floating),
-        nlive=live,
-        sample="rwalk",
-        rstate=rng,
-    )
-    sampler.run_nested(dlogz=REMAINING, print_progress=False)
+    with warnings_logged(_log):
+        sampler = dynesty.NestedSampler(
+            lambda point: float(log_likelihood(goal, point[None])[0]),
+            lambda unit: from_unit(goal, unit),
+            len(goal.floating),
+            nlive=live,
+            sample="rwalk",
+            rstate=rng,
+        )
+        sampler.run_nested(dlogz=REMAINING, print_progress=False)
     found = sampler.results
     weights = np.exp(found.logwt - found.logwt.max())
     draws = found.samples[_evenly(weights / weights.sum(), DRAWS * live, rng)]

@@ -14,6 +14,7 @@ The snooker move of emcee up to 3.1.6 is not used: its density is not the one th
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.extras import warnings_logged
 from cevnsfit.infer.density import joint_at, log_density, rebuilding
 from cevnsfit.infer.lines import coupling_scale
 from cevnsfit.infer.minima import HOPELESS, start_set
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.density import PosteriorDensity
 
     Floats = NDArray[np.float64]
+
+_log = logging.getLogger(__name__)
 
 BLOCK: Final = 100
 """Steps of one block."""
@@ -167,7 +171,8 @@ def run_block(goal: PosteriorDensity, start: Floats | None, walkers: int, stream
         moves.append((emcee.moves.MHMove(Jumps(jumping, _scales(goal)[jumping])), 0.4))
     sampler = emcee.EnsembleSampler(*coordinates.shape, lambda x: log_density(goal, x), vectorize=True, moves=moves)
     sampler.random_state = np.random.RandomState(np.random.MT19937(walk)).get_state()
-    sampler.run_mcmc(coordinates, BLOCK, skip_initial_state_check=True)
+    with warnings_logged(_log):
+        sampler.run_mcmc(coordinates, BLOCK, skip_initial_state_check=True)
     return Block(sampler.get_chain(), sampler.get_log_prob(), sampler.backend.accepted.astype(np.float64))
 
 

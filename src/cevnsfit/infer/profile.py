@@ -7,6 +7,7 @@ distance is made up for by the smallest step. Where no parameters bring all bins
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+
+_log = logging.getLogger(__name__)
 
 PILOT: Final = 24
 """Points from which on it pays to minimise one of them first and start the others there."""
@@ -128,6 +131,8 @@ def profile(
         state = minimise(bound, theta, np.arange(len(theta)))
         _unblock(bound, state, begin)
         fallbacks = np.flatnonzero((state.status != DONE) & ~state.blocked)
+        if len(fallbacks):
+            _log.debug("%d of %d points go to iminuit", len(fallbacks), len(theta))
         for row in fallbacks:
             polished = polish(bound, state.theta[row], state.source[[row]])
             if polished.value <= state.value[row] + 1e-9:

@@ -8,6 +8,7 @@ None.
 from __future__ import annotations
 
 import functools
+import logging
 import pickle
 from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -19,6 +20,8 @@ from cevnsfit.core.errors import CevnsfitError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Procedure = Generator["Sequence[Any]", "list[Any]", T]
@@ -49,7 +52,7 @@ def carrying(function: Callable[..., Any], value: Any, executor: Executor | None
     try:
         return functools.partial(_carried, function, pickle.dumps(value))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        message = f"a likelihood that was built by hand does not go to workers unless it pickles ({error})"
+        message = f"a likelihood built by hand can go to workers only if it can be pickled ({error})"
         raise CevnsfitError(message) from None
 
 
@@ -96,12 +99,13 @@ class Runner:
             while ready or pending:
                 task, result = self._next(ready, pending)
                 ready += task.go_on() if result is None else task.finish(result)
+                finished += result is not None
                 if result is not None and self.progress is not None:
-                    finished += 1
                     self.progress(finished, finished + len(pending) + sum(isinstance(other.item, Call) for other in ready))
         finally:
             for future in pending:
                 future.cancel()
+        _log.info("%d parts of the work are done", finished)
         answer: T = root.answers[0]
         return answer
 
@@ -113,12 +117,14 @@ class Runner:
                 return task, None
             result = None if self.load is None or task.item.key is None else self.load(*task.item.key)
             if result is not None:
+                _log.debug("part %s was stored", task.item.key)
                 return task, result
             pending[_submitted(task.item, self.executor)] = task
         future = next(iter(wait(pending, return_when=FIRST_COMPLETED).done))
         task, result = pending.pop(future), future.result()
         if self.save is not None and task.item.key is not None:
             self.save(task.item.key[0], task.item.key[1], result)
+            _log.debug("part %s is stored", task.item.key)
         return task, result
 
 

@@ -43,14 +43,14 @@ _NUMERICAL: Final = (ArithmeticError, np.linalg.LinAlgError, RuntimeError, Value
 
 @dataclass(frozen=True, slots=True)
 class Toys:
-    """How many pseudo-experiments.
+    """Number and seed of pseudo-experiments.
 
     Attributes
     ----------
     number
-        At most for one value, in whole chunks.
+        Pseudo-experiments for one value, at most, in whole chunks.
     seed
-        Of all random streams.
+        Seed of all random streams.
     """
 
     number: int = 2048

@@ -170,10 +170,10 @@ def _require_same(store: Store, layout: Layout, analysis: Mapping[str, Any]) -> 
         known = store.layout.coordinates.get(name)
         if known is None or dict(known.about) != dict(asked.about) or not np.array_equal(known.values, asked.values):
             there, here = ("nothing" if axis is None else axis.about.get("parameter", name) for axis in (known, asked))
-            message = f"{store.path} holds other values of {there} than the {here} asked; choose another folder"
+            message = f"{store.path} holds {there} with other values than the requested {here}; choose another folder"
             raise ResultError(message)
     if store.layout.structure != layout.structure:
-        message = f"{store.path} holds arrays of other names or lengths than those asked; choose another folder"
+        message = f"{store.path} holds arrays with other names or lengths than requested; choose another folder"
         raise ResultError(message)
 
 
@@ -276,7 +276,7 @@ def _attributes(path: Path) -> dict[str, Any]:
 
 def _damaged(path: Path, file: Path, reason: object) -> ResultError:
     text = f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason
-    return ResultError(f"{file} is damaged ({text}): {path} cannot be read; choose another folder, or remove it to start anew")
+    return ResultError(f"{file} is damaged ({text}): {path} cannot be read; choose another folder, or remove it to start again")
 
 
 def _open_arrays(path: Path, structure: Mapping[str, Any], mode: str) -> dict[str, zarr.Array[Any]]:
@@ -372,7 +372,7 @@ def _checked(array: zarr.Array[Any], folder: Path, place: tuple[int, ...], shape
         raise FileNotFoundError(file)
     length, wanted = file.stat().st_size, 4 + array.dtype.itemsize * int(np.prod(shape))
     if length != wanted:
-        message = f"{length} bytes in place of {wanted}"
+        message = f"{length} bytes instead of {wanted}"
         raise ValueError(message)
     return np.asarray(array[place[: len(place) - len(shape)]]).reshape(shape)
 

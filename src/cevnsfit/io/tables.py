@@ -12,7 +12,7 @@ import numpy as np
 
 from cevnsfit.core.axes import AXIS_UNITS
 from cevnsfit.core.errors import AxisError, DomainError, UnknownNameError
-from cevnsfit.core.version import installed_version
+from cevnsfit.core.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -125,9 +125,7 @@ def write_rows(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(
-            f"# {' '.join(comment.splitlines())}\n" for comment in (*comments, *([f"cevnsfit {installed_version()}"] if signed else []))
-        )
+        file.writelines(f"# {' '.join(comment.splitlines())}\n" for comment in (*comments, *([f"cevnsfit {VERSION}"] if signed else [])))
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(headers)
         writer.writerows(rows)

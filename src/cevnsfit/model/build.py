@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from cevnsfit.stats.channel import Channel
 
     Nominal = tuple[Signal, tuple[PreparedModel, ...], NDArray[np.float64]]
+
+_log = logging.getLogger(__name__)
 
 RELEASED: Final = "released-templates"
 
@@ -130,6 +133,7 @@ def assembly(experiments: tuple[Experiment, ...], model: str, treatment: SignalS
         physics = physics if physics.targets is None else physics.targets([nuclei_of(part) for part in parts])
         models = tuple(model_of(part, physics, treatment, electrons=electrons) for part in parts)
     channels = tuple(entry.channels() for entry in models)
+    _log.info("%s: folded with %s", model, ", ".join(part.label for part in parts))
     return Assembly(experiments, model, treatment, electrons, models, channels, _nominal(models))
 
 

@@ -112,7 +112,7 @@ def movement_of(experiment: Experiment, effect: Effect[Any], flux: Flux, rows: S
         counts = rows[k].template.reshape(-1, factors.shape[2])
         constants[number, :, place] = counts.sum(axis=1) / nominal[place].sum()
         if not np.allclose(constants[number, :, place][:, None] * nominal[place], counts, rtol=1e-6, atol=1e-9 * sizes[component]):
-            message = f"{experiment.name}: {component} cannot be moved: its shape is no product of arrival times with the other axes"
+            message = f"{experiment.name}: {component} cannot be moved: its shape is not a product of arrival times and the other axes"
             raise CevnsfitError(message)
     return Movement(
         parameter.name, SIGNAL in components, np.array(chosen, dtype=np.int64), constants, time_factors(shifts / effect.moves, factors)

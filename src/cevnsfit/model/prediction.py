@@ -158,7 +158,7 @@ def _prepared(physics: SignalModel, target: Target | ElectronTarget) -> Prepared
     if isinstance(target, Target):
         return physics.prepare(target)
     if physics.electrons is None:
-        message = f"the model '{physics.name}' says nothing of electrons; leave out the electron recoils"
+        message = f"the model '{physics.name}' does not describe electrons; leave out the electron recoils"
         raise CevnsfitError(message)
     return physics.electrons(target)
 

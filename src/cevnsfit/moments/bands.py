@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from cevnsfit.core.errors import DomainError, UnknownNameError
-from cevnsfit.core.version import installed_version
+from cevnsfit.core.version import VERSION
 from cevnsfit.moments import boson_loops
 from cevnsfit.physics.constants import ELECTRON_MASS, MUON_MASS
 
@@ -27,6 +27,14 @@ COUPLINGS: Final[Mapping[str, Callable[[ArrayLike, ArrayLike, float], NDArray[np
     "pseudoscalar": boson_loops.pseudoscalar_contribution,
 }
 """One-loop contributions by the coupling of the mediator to the charged lepton."""
+
+LAGRANGIANS: Final[Mapping[str, str]] = {
+    "vector": "L = g Z'_mu lbar gamma^mu l",
+    "axial": "L = g Z'_mu lbar gamma^mu gamma_5 l",
+    "scalar": "L = g phi lbar l",
+    "pseudoscalar": "L = g phi lbar i gamma_5 l",
+}
+"""What g is in each of them, see `boson_loops`."""
 
 _MASSES: Final[Mapping[str, float]] = {"e": ELECTRON_MASS, "mu": MUON_MASS}
 
@@ -100,6 +108,11 @@ class MomentBand:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
 
+    @property
+    def explains(self) -> bool:
+        """Return whether some coupling above 0 explains the deviation at some mass."""
+        return bool(np.any(self.high > 0.0))
+
 
 def band_of(reference: Deviation, mass: NDArray[np.float64], coupling: str, sigmas: float) -> MomentBand:
     """Return the couplings, of charge 1, that explain a deviation within some standard errors."""
@@ -110,8 +123,9 @@ def write_band(path: Path, band: MomentBand) -> Path:
     """Write the ends of a band as a curve of two pieces that an analysis can overlay, and return the path."""
     title = band.reference.label.replace("$", "").replace("\\", "")
     lines = [
-        f"# source: computed by cevnsfit {installed_version()}",
+        f"# source: computed by cevnsfit {VERSION}",
         "# kind: band",
+        f"# normalisation: {LAGRANGIANS[band.coupling]}",
         f"# {title}, {band.sigmas:g} sigma, {band.coupling} coupling",
         "mass [MeV],g [1]",
     ]

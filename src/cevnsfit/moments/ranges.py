@@ -33,7 +33,7 @@ class Range:
 
     def __post_init__(self) -> None:
         if not -np.inf < self.low <= self.high < np.inf or (self.log and not self.low > 0.0):
-            message = f"a range goes from a number to one that is not smaller, both positive on a log scale, got {self}"
+            message = f"a range needs LOW <= HIGH, both positive on a log scale; got {self}"
             raise DomainError(message)
 
     def __str__(self) -> str:

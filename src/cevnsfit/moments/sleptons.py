@@ -89,7 +89,7 @@ class Draw:
             raise DomainError(message)
         for name, chosen in self.ranges.items():
             if name != "A" and not chosen.low > 0.0:
-                message = f"{name} is positive (signs are options of their own), got the range {chosen}"
+                message = f"{name} must be positive (signs have their own options), got the range {chosen}"
                 raise DomainError(message)
 
     def points(self, number: int, size: int) -> dict[str, Array]:

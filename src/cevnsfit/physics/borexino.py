@@ -112,11 +112,11 @@ def borexino_tree_limit(mass: ArrayLike, charges: Mapping[str, float], *, cl: fl
         If the electron has no charge, the boson lowers the rate at small couplings, or a number does not suit.
     """
     if charges["e"] == 0.0:
-        message = "the electron has no charge at tree level; its charge from loops is computed for L_mu - L_tau only"
+        message = "the electron has no charge at tree level; its charge from loops is computed only for L_mu - L_tau"
         raise DomainError(message)
     linear, square = rate_coefficients(mass, {flavour: charges["e"] * charges[flavour] * _CONTACT for flavour in LEPTONS})
     if np.any(linear < 0.0):
-        message = "with these charges the boson lowers the rate at small couplings, its couplings have no single upper limit"
+        message = "with these charges the boson lowers the rate at small couplings, so that its coupling has no single upper limit"
         raise DomainError(message)
     excess = _excess(cl)
     return np.asarray(np.sqrt(2.0 * excess / (linear + np.sqrt(linear**2 + 4.0 * square * excess))))
@@ -139,7 +139,7 @@ def _excess(cl: float) -> float:
     """Return R/R_SM - 1 at the upper end of the central interval."""
     excess = (RATE[0] + float(ndtri(0.5 * (1.0 + cl))) * RATE[1]) / STANDARD_RATE - 1.0
     if not excess > 0.0:
-        message = f"the central interval at {cl:g} leaves out the Standard Model, there is no coupling to bound"
+        message = f"the central interval at {cl:g} excludes the Standard Model, so there is no coupling to bound"
         raise DomainError(message)
     return excess
 

@@ -79,7 +79,7 @@ class Spectrum:
     def __post_init__(self) -> None:
         total = sum(weight for _, weight in self.lines) + sum(segment.integral for segment in self.segments)
         if not math.isclose(total, 1.0, rel_tol=1e-9):
-            message = f"a spectrum holds one neutrino, this one integrates to {total:.12g}"
+            message = f"a spectrum must integrate to one neutrino; this one integrates to {total:.12g}"
             raise CevnsfitError(message)
 
     @property
@@ -131,7 +131,7 @@ def histogram(edges: ArrayLike, contents: ArrayLike) -> Spectrum:
         message = f"a flux of {counts.size} bins needs {counts.size + 1} increasing edges, got {bounds.size}"
         raise AxisError(message)
     if not (np.all(np.isfinite(counts)) and np.all(counts >= 0.0) and counts.sum() > 0.0):
-        message = "a flux holds no negative bins, and at least one that is not empty"
+        message = "a flux must have no negative bins and at least one that is not empty"
         raise DomainError(message)
     densities = counts / counts.sum() / np.diff(bounds)
     bins = zip(bounds[:-1], bounds[1:], densities, strict=True)
@@ -168,7 +168,7 @@ def smooth(energies: ArrayLike, densities: ArrayLike) -> tuple[Spectrum, float]:
         message = "a spectrum needs at least two increasing energies"
         raise AxisError(message)
     if not (np.all(np.isfinite(values)) and np.all(values >= 0.0) and values.max() > 0.0):
-        message = "a spectrum holds no negative densities, and at least one that is not 0"
+        message = "a spectrum must have no negative densities and at least one that is not 0"
         raise DomainError(message)
     curve = PchipInterpolator(points, values)
     total = float(curve.integrate(points[0], points[-1]))

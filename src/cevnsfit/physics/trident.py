@@ -148,7 +148,7 @@ def trident_limit(
     """
     excess = measured[0] + float(ndtri(0.5 * (1.0 + cl))) * measured[1] - 1.0
     if not excess > 0.0:
-        message = f"{measured[0]:g} +- {measured[1]:g} at {cl:g} leaves out the Standard Model, there is no coupling to bound"
+        message = f"{measured[0]:g} +- {measured[1]:g} at {cl:g} excludes the Standard Model, so there is no coupling to bound"
         raise DomainError(message)
     interference, square = _moments(mass, spectrum)
     return np.asarray(np.sqrt(excess / (interference + np.sqrt(interference**2 + square * excess))))

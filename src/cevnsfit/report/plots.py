@@ -129,8 +129,8 @@ def without_signal(plane: Plane) -> bool:
     return vanishes and plane.best["nll2"] > plane.reference_nll2 - _SAME
 
 
-def draw_best_fit(ax: Axes, plane: Plane, *, colour: str) -> list[Artist]:
-    """Mark the best fit with a star, or with an arrow head at the edge when it lies outside the plane; return the artist.
+def draw_best_fit(ax: Axes, plane: Plane, *, colour: str, look: Look = SCREEN) -> list[Artist]:
+    """Mark the best fit with a star, or with an arrow head at the edge when it lies outside the plane, or outside the ends of a look; return the artist.
 
     One without new physics has no place in a plane.
     """
@@ -138,7 +138,7 @@ def draw_best_fit(ax: Axes, plane: Plane, *, colour: str) -> list[Artist]:
 
     if plane.x.name not in plane.best or plane.y.name not in plane.best or without_signal(plane):
         return []
-    (x, x_side), (y, y_side) = _inside(plane, plane.x), _inside(plane, plane.y)
+    (x, x_side), (y, y_side) = _inside(plane, plane.x, look.xlim), _inside(plane, plane.y, look.ylim)
     marker = {-1: "v", 1: "^"}.get(y_side, {-1: "<", 1: ">"}.get(x_side, "*"))
     size = (2.6 if marker == "*" else 1.8) * rcParams["lines.markersize"]
     return list(
@@ -260,7 +260,7 @@ def _draw_result(ax: Axes, result: _Styled, look: Look) -> Artist:
     draw_exclusion(ax, plane, regions, colour=colour, label=label, filled=result.filled)
     draw_known(ax, plane, regions, colour=colour)
     if look.best_fit:
-        draw_best_fit(ax, plane, colour=colour)
+        draw_best_fit(ax, plane, colour=colour, look=look)
     points = np.argwhere(~plane.valid)
     ax.plot(plane.x.values[points[:, 0]], plane.y.values[points[:, 1]], "x", color=colour, markersize=2.5, markeredgewidth=0.6, zorder=2)
     text = f"{label}{_extent(regions, filled=result.filled)}"
@@ -285,13 +285,14 @@ def _level_handles(entries: Sequence[Entry]) -> list[Artist]:
     return [Line2D([], [], color="black", linestyle=line_style(cl), label=f"{100 * cl:g} % CL") for cl in levels]
 
 
-def _best_handles(entries: Sequence[Entry]) -> list[Artist]:
+def _best_handles(entries: Sequence[Entry], look: Look) -> list[Artist]:
     from matplotlib import rcParams
     from matplotlib.lines import Line2D
 
     shown = [(plane, label) for plane, _, label in entries if plane.x.name in plane.best and plane.y.name in plane.best]
     free = [label for plane, label in shown if without_signal(plane)]
-    beyond = [_inside(plane, plane.y)[1] != 0 for plane, label in shown if label not in free]
+    seen = [plane for plane, label in shown if label not in free]
+    beyond = [_inside(plane, plane.x, look.xlim)[1] != 0 or _inside(plane, plane.y, look.ylim)[1] != 0 for plane in seen]
     which = f" of {', '.join(free)}" if len(free) < len(entries) else ""
     kinds = [("*", 2.4, "best fit", False in beyond), ("v", 1.6, "best fit beyond the axis", True in beyond)]
     kinds.append(("", 0.0, f"best fit{which}: no new physics", bool(free)))
@@ -312,7 +313,7 @@ def _draw_plane(ax: Axes, results: Sequence[_Styled], band: Band | None, curves:
     if band is not None:
         extra += draw_band(ax, band, colour=BAND)
     _frame(ax, entries[0][0])
-    return [*handles, *_level_handles(entries), *extra, *(_best_handles(entries) if look.best_fit else [])]
+    return [*handles, *_level_handles(entries), *extra, *(_best_handles(entries, look) if look.best_fit else [])]
 
 
 def _draw_labelled(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Limit], look: Look) -> list[Artist]:
@@ -412,9 +413,9 @@ def _frame(ax: Axes, plane: Plane) -> None:
     ax.set_ylim(plane.y.values[0], plane.y.values[-1])
 
 
-def _inside(plane: Plane, axis: PlaneAxis) -> tuple[float, int]:
-    """Return the best fit moved to the nearer end of an axis where it lies outside, and the side (-1, 0, 1) on which it lies."""
-    best, low, high = plane.best[axis.name], float(axis.values[0]), float(axis.values[-1])
+def _inside(plane: Plane, axis: PlaneAxis, ends: tuple[float, float] | None = None) -> tuple[float, int]:
+    """Return the best fit moved to the nearer end of an axis, or to given ends, where it lies outside, and the side (-1, 0, 1) on which it lies."""
+    best, (low, high) = plane.best[axis.name], map(float, axis.values[[0, -1]]) if ends is None else sorted(ends)
     return min(max(best, low), high), int(best > high) - int(best < low)
 
 

@@ -89,7 +89,7 @@ class ResultTable:
         return "".join(f"<p>{escape(part)}</p>" if isinstance(part, str) else _html(part) for part in self.parts)
 
     def to_dataframe(self, number: int = 0) -> Any:
-        """Return one of the tables, the first by default, as a pandas DataFrame; columns of numbers alone hold numbers.
+        """Return one of the tables, the first by default, as a pandas DataFrame; columns of numbers alone hold numbers, `attrs` title and lines.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class ResultTable:
             raise CevnsfitError(message)
         columns = zip(sheets[number].headers, sheets[number].columns, strict=True)
         frame = optional("pandas", "dataframe").DataFrame({header: _numbers(cells) for header, cells in columns})
-        frame.attrs["title"] = sheets[number].title
+        frame.attrs |= {"title": sheets[number].title, "lines": [part for part in self.parts if isinstance(part, str)]}
         return frame
 
 

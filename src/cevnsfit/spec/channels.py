@@ -144,13 +144,20 @@ def _split(changes: Mapping[str, object], names: list[str]) -> tuple[dict[str, o
 def _wrong(source: YamlSource, name: object, own: object) -> list[Problem]:
     """Return what is wrong with the name of a channel, or with the paths of its fields."""
     if not re.match(NAME_PATTERN, str(name)):
-        return [Problem(source.name, source.line((KEY, str(name))), f"{KEY}.{name}", f"'{name}' is no name: lower case, digits, - and _")]
+        return [
+            Problem(
+                source.name,
+                source.line((KEY, str(name))),
+                f"{KEY}.{name}",
+                f"'{name}' is not a valid name: use lower case, digits, - and _",
+            )
+        ]
     if not isinstance(own, Mapping):
         return [
             Problem(source.name, source.line((KEY, str(name))), f"{KEY}.{name}", "give the fields that it changes by dotted path, or {}")
         ]
     texts = {field: "belongs to the experiment, not to a channel" for field in own if str(field).partition(".")[0] in _WHOLE}
-    texts |= {field: "this is no dotted path" for field in own if not isinstance(field, str)}
+    texts |= {field: "this is not a dotted path" for field in own if not isinstance(field, str)}
     return [Problem(source.name, source.line((KEY, str(name), field)), f"{KEY}.{name}.{field}", text) for field, text in texts.items()]
 
 

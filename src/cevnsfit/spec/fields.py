@@ -81,7 +81,7 @@ def steps_on_axis(value: object, info: ValidationInfo) -> object:
 def _table(value: str) -> str:
     """Return the name of a table; ValueError for what can be none."""
     if not re.match(TABLE_PATTERN, value):
-        message = f"'{value}' is no table; write the name of a file of this folder: NAME.csv, NAME.yaml (HEPData) or NAME.root:HISTOGRAM"
+        message = f"'{value}' is not a table; write the name of a file of this folder: NAME.csv, NAME.yaml (HEPData) or NAME.root:HISTOGRAM"
         raise ValueError(message)
     return value
 
@@ -144,7 +144,7 @@ _WORDS: Final = (
     (r"a valid dictionary.*", "a mapping, such as {name: value}"),
     (r"(Tuple|Dictionary) should have at least (\d+) items? after validation, not (\d+)", r"at least \2 entries are needed, not \3"),
     (re.escape(f"match pattern '{NAME_PATTERN}'"), "have lower-case letters, digits, - and _ alone, a letter first"),
-    (r"Input tag (.*) found using 'kind' does not match any of the expected tags: ", r"\1 is no kind that is known here: "),
+    (r"Input tag (.*) found using 'kind' does not match any of the expected tags: ", r"\1 is not a known kind: "),
     ("Unable to extract tag using discriminator 'kind'", "a kind is required"),
 )
 """What pydantic says, and what is said instead."""

@@ -149,7 +149,7 @@ def _hepdata(path: Path) -> _Foreign:
         units |= dict.fromkeys(own, _title(variable.name, variable.unit)[1])
     lengths = {len(values) for values in (*(low for low, _ in ends), *columns.values())}
     if not problems and (not axes or not columns or len(lengths) != 1 or 0 in lengths):
-        text = "is no table of HEPData: independent_variables and dependent_variables with as many values each were expected"
+        text = "is not a HEPData table: expected independent_variables and dependent_variables with equal numbers of values"
         problems.append(Problem(table.name, None, "", text))
     if problems:
         raise SpecError(problems[:10])

@@ -83,7 +83,7 @@ class TargetSpec(Spec):
         mixtures = {atom.symbol for atom in parse_formula(info.data["compound"]) if not atom.isotope} if "compound" in info.data else None
         for symbol in {parse_nuclide(name).symbol for name in value}:
             if mixtures is not None and symbol not in mixtures:
-                message = f"{symbol} is no element of {info.data['compound']} that is a mixture of isotopes"
+                message = f"{symbol} is not an element of {info.data['compound']} that is a mixture of isotopes"
                 raise ValueError(message)
             total = sum(fraction for name, fraction in value.items() if parse_nuclide(name).symbol == symbol)
             if total > 1.0 + 1e-9:

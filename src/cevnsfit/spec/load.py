@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import logging
 import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from cevnsfit.spec.tables import InputTable
 
     _Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
+
+_log = logging.getLogger(__name__)
 
 FILE: Final = "experiment.yaml"
 DEFAULT_KINDS: Final = {"source": DEFAULT_KIND, "time_efficiency": "exponential"}
@@ -166,7 +169,7 @@ class Experiment(Document):
 
 
 def load_experiment(name: str | Path, overrides: Mapping[str, object] | None = None) -> Experiment:
-    """Return the experiment of a shipped name or of a folder.
+    """Return the experiment with a shipped name, or that in a folder.
 
     Parameters
     ----------
@@ -242,6 +245,7 @@ def _loaded(folder: Path, source: YamlSource, changes: Mapping[str, object]) -> 
         name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in ({file: folder / file for file in files} | shipped).items()
     }
     changed = tuple((path, str(value)) for path, value in changes.items())
+    _log.info("%s: read %d files in %s", spec.name, len(digests), folder)
     return Experiment(spec, axes, tables, variants, folder, changed, digests, workspace)
 
 

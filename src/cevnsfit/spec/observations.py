@@ -77,7 +77,7 @@ class Observed(Spec):
             message = "weight is a column of events"
             raise ValueError(message)
         if self.scale != 1.0 and not given:
-            message = "scale multiplies values with errors; scaled counts are no counts"
+            message = "scale multiplies values with errors; scaled counts are not counts"
             raise ValueError(message)
         return self
 

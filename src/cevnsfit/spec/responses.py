@@ -115,7 +115,7 @@ def _check_responses(spec: ExperimentSpec, axes: Sequence[Axis], variants: Varia
             others = [getattr(stages[stage], number, None) for stages in variants.get(name, {}).values() if stage in stages]
             values = [value for value in others if isinstance(value, float)]
             if not isinstance(own, float) or len(values) < len(others):
-                yield ("systematics", name, "field"), f"'{entry.field}' is no number of a stage of the response"
+                yield ("systematics", name, "field"), f"'{entry.field}' is not a number of a response stage"
             elif values and not min(values) <= own <= max(values):
                 yield ("systematics", name, "values"), f"they must lie on both sides of {entry.field} in the response"
 
@@ -166,7 +166,7 @@ def _check_seen_table(
             yield place, f"{given.table}: its edges in {energy.name} must be edges of the axis"
         for name, background in spec.backgrounds.items():
             if isinstance(background.shape, ProductShape) and getattr(background.shape.factors.get("time"), "efficiency", False):
-                yield ("backgrounds", name, "shape"), "an efficiency in energy and time is no factor in time"
+                yield ("backgrounds", name, "shape"), "an efficiency in energy and time cannot be used as a factor in time"
 
 
 def _curve(table: InputTable, name: str, axis: str, steps: Sequence[Sequence[str]] = ()) -> NDArray[np.float64]:

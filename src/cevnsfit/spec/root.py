@@ -65,7 +65,7 @@ def read_histogram(path: Path, name: str) -> RootArrays:
             found = _histogram(file, path, name)
     except (*damaged, *wrong) as error:
         detail = " ".join(str(error).split())[:120]
-        raise SpecError([Problem(str(path), None, "", f"is damaged or no ROOT file ({type(error).__name__}: {detail})")]) from None
+        raise SpecError([Problem(str(path), None, "", f"is damaged or not a ROOT file ({type(error).__name__}: {detail})")]) from None
     if not all(np.isfinite(axis).all() and np.all(np.diff(axis) > 0) for axis in found.edges):
         raise SpecError([Problem(str(path), None, name, "has edges that do not increase")])
     return found
@@ -74,7 +74,7 @@ def read_histogram(path: Path, name: str) -> RootArrays:
 def _histogram(file: Any, path: Path, name: str) -> RootArrays:
     names = file.keys(cycle=False)
     if name not in names:
-        raise SpecError([Problem(str(path), None, name, f"is not there; the file has {', '.join(names[:10])}")])
+        raise SpecError([Problem(str(path), None, name, f"does not exist; the file has {', '.join(names[:10])}")])
     key = file.key(name)
     if not _CLASS.fullmatch(key.fClassName) or key.data_uncompressed_bytes > LARGEST_HISTOGRAM:
         message = f"is a {key.fClassName} of {key.data_uncompressed_bytes} bytes; expected a histogram"

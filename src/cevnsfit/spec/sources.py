@@ -295,7 +295,7 @@ class TabulatedSource(SteadySource):
         try:
             return values if unit == "1" else values * parse(f"1 {unit}", wanted)
         except UnitError:
-            message = f"column '{name}' is in [{unit}], where [{wanted}] is wanted{'' if self.flux is None else ' (flux multiplies it)'}"
+            message = f"column '{name}' is in [{unit}], but [{wanted}] is needed{'' if self.flux is None else ' (flux multiplies it)'}"
             raise CevnsfitError(message) from None
 
 

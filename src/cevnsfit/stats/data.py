@@ -152,7 +152,7 @@ def observing(joint: Joint, data: Data) -> Joint:
 def asked_data(joint: Joint, data: str | Mapping[str, ArrayLike], values: Mapping[str, float], seed: int | None) -> Data:
     """Return the data set that `Likelihood.with_data` is asked for."""
     if (data == "toy") != (seed is not None):
-        message = "a pseudo-experiment needs a seed, and nothing else does"
+        message = "a pseudo-experiment needs a seed, and nothing else takes one"
         raise CevnsfitError(message)
     if seed is not None and seed < 0:
         message = f"a seed is a whole number of at least 0, got {seed}"

@@ -50,9 +50,9 @@ def goodness(
     likelihood
         From `build_likelihood`.
     at
-        Held parameters; nonlinear ones must be.
+        Held parameters; nonlinear ones must be among them.
     toys
-        Number and seed of pseudo-experiments for the p-value; none by default, where chi-squared is not to be trusted in bins with few events.
+        Number and seed of pseudo-experiments for the p-value; none by default. Do not trust chi-squared if bins have few events.
     store, workers, progress
         As for `intervals`.
 
@@ -88,7 +88,7 @@ def compatibility(
     likelihood
         Of at least two experiments, from `build_likelihood`.
     at
-        Held parameters; nonlinear ones must be.
+        Held parameters; nonlinear ones must be among them.
     toys
         Number and seed of pseudo-experiments for the p-value; none by default.
     store, workers, progress
@@ -124,7 +124,7 @@ def impacts(likelihood: Likelihood, poi: str | None = None, *, at: Mapping[str, 
     poi
         The parameter; by default the first coupling of the model that is not held.
     at
-        Held parameters; nonlinear ones must be.
+        Held parameters; nonlinear ones must be among them.
 
     Examples
     --------

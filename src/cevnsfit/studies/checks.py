@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +19,18 @@ from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.spec.load import Experiment, load_experiment
 from cevnsfit.stats.joint import expected
 from cevnsfit.studies.fitting import fit
-from cevnsfit.studies.germanium import STRENGTH, Ours, germanium_checks, with_error
+from cevnsfit.studies.germanium import (
+    STRENGTH,
+    Ours,
+    PublishedCurve,
+    binned,
+    fitted_signal,
+    germanium_checks,
+    signal_significance,
+    with_error,
+)
 from cevnsfit.studies.limits import intervals
+from cevnsfit.studies.literature import literature_checks
 from cevnsfit.studies.nuclides import COMPOUNDS, flux_average, unit_point
 from cevnsfit.studies.setup import build_likelihood
 
@@ -66,10 +76,11 @@ class StrengthFit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """Signal counts of one channel, predicted and of the released template, shape (bins,) each."""
+    """Signal counts of one channel, predicted and of the released template, shape (bins,) each, and both along its axis."""
 
     predicted: NDArray[np.float64]
     released: NDArray[np.float64]
+    curve: PublishedCurve
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +117,15 @@ _FITS: Final[Mapping[str, tuple[str, str, SignalSystematics | None]]] = {
 }
 _FIXED: Final[Mapping[str, object]] = {"coherent-csi-2021:systematics.onset.enabled": False}
 """The onset of CsI 2021 as the publication and the independent program have it: fixed."""
+_MEASURED: Final = {"kind": "table", "table": "counts.csv", "column": "anticoincident_on"}
+_FACTORISED: Final = {
+    "control_region": {},
+    "backgrounds.steady_state": {
+        "shape": {"kind": "product", "factors": {"pe": _MEASURED, "time": _MEASURED}},
+        "count": {**_MEASURED, "kind": "counted", "ratio": 1},
+    },
+}
+"""The steady-state background of CsI 2017 as the publication has it: a product of two distributions."""
 
 _LOOPS: Final = {"mu-tau": (MUON_MASS, TAU_MASS), "e-mu": (ELECTRON_MASS, MUON_MASS), "e-tau": (ELECTRON_MASS, TAU_MASS)}
 _COMBINED: Final = ("coherent-csi-2021", "coherent-lar-2020")
@@ -124,18 +144,21 @@ def checks() -> dict[str, CheckFunction]:
         **_xenonnt(),
         **_xenonnt_b8(),
         **germanium_checks(),
+        **literature_checks(),
     }
 
 
-def prepare() -> Shared:
-    """Return what the checks share."""
+def prepare(ids: Sequence[str]) -> Shared:
+    """Return what the checks of these ids share."""
+    groups = {each.partition(".")[0] for each in ids}
     return Shared(
-        {name: fit_strength(*arguments) for name, arguments in _FITS.items()},
-        allowed_couplings("lmu-ltau", 1000.0),
-        released_runs(_IONISATION),
+        {name: fit_strength(*arguments) for name, arguments in _FITS.items() if name.partition(".")[0] in groups},
+        allowed_couplings("lmu-ltau", 1000.0) if "lmu-ltau" in groups else (),
+        released_runs(_IONISATION) if "xenonnt-s2only" in groups else {},
         {
             name: fit(build_likelihood(_SCINTILLATION, model="signal-strength", changes=changes))
             for name, changes in (("all", {}), ("first", {"channels.sr2.enabled": False}))
+            if "xenonnt-b8" in groups
         },
     )
 
@@ -201,6 +224,10 @@ def _csi_2017() -> dict[str, CheckFunction]:
         "csi-2017.predicted.published": _predicted("csi-2017", SIGNAL),
         "csi-2017.fitted": _fitted("csi-2017", SIGNAL),
         "csi-2017.fitted.published": _fitted("csi-2017", SIGNAL),
+        "csi-2017.fitted.factorised": lambda _: fitted_signal("coherent-csi-2017", _FACTORISED),
+        "csi-2017.significance.factorised": lambda _: signal_significance("coherent-csi-2017", _FACTORISED),
+        "neutron-radius.csi-2017": lambda _: fit_parameter("coherent-csi-2017", "neutron-radius", "r_n"),
+        "csi-2017.significance.published": lambda shared: Ours(shared.fits["csi-2017"].best.significance),
     }
 
 
@@ -232,8 +259,9 @@ def _lar_2020() -> dict[str, CheckFunction]:
     found: dict[str, CheckFunction] = {
         "lar-2020.released.nll": lambda shared: Ours(shared.fits["lar-2020.released"].best.nll2),
         "lar-2020.predicted": _predicted("lar-2020", SIGNAL),
-        "lar-2020.energy": lambda shared: Ours(largest_deviation(shared.fits["lar-2020"], 0)),
-        "lar-2020.time": lambda shared: Ours(largest_deviation(shared.fits["lar-2020"], 2)),
+        "lar-2020.predicted.published": _predicted("lar-2020", SIGNAL),
+        "lar-2020.energy": lambda shared: largest_deviation(shared.fits["lar-2020"], 0),
+        "lar-2020.time": lambda shared: largest_deviation(shared.fits["lar-2020"], 2),
         "lar-2020.fitted": _fitted("lar-2020", SIGNAL),
         "lar-2020.significance": lambda shared: Ours(shared.fits["lar-2020"].best.significance),
         "lar-2020.fitted.shapes": _fitted("lar-2020.shapes", SIGNAL),
@@ -262,6 +290,10 @@ def _xenonnt_b8() -> dict[str, CheckFunction]:
     found: dict[str, CheckFunction] = {
         "xenonnt-b8.predicted": lambda shared: Ours(_solar_counts(shared.solar["all"]) / shared.solar["all"].values[STRENGTH]),
         "xenonnt-b8.strength": lambda shared: with_error(shared.solar["all"], STRENGTH),
+        "xenonnt-b8.flux.first": lambda shared: Ours(5.16 * shared.solar["first"].values[STRENGTH]),
+        "xenonnt-b8.background.first": lambda shared: Ours(
+            sum(shared.solar["first"].counts[_SCINTILLATION].totals.values()) - _solar_counts(shared.solar["first"])
+        ),
     }
     for name in ("all", "first"):
         found[f"xenonnt-b8.fitted.{name}"] = lambda shared, name=name: Ours(_solar_counts(shared.solar[name]))  # type: ignore[misc]
@@ -274,7 +306,7 @@ def _solar_counts(best: Fit) -> float:
 
 
 def _run_total(name: str, shared: Shared) -> Ours:
-    return Ours(float(shared.runs[name].predicted.sum()))
+    return Ours(float(shared.runs[name].predicted.sum()), curve=shared.runs[name].curve)
 
 
 def _run_deviation(name: str, bins: slice, shared: Shared) -> Ours:
@@ -331,11 +363,12 @@ def released_runs(name: str) -> dict[str, Run]:
     for channel, part in experiment.channels.items():
         assert part.spec.released is not None
         signal = part.spec.released.signal
-        found[channel] = Run(counts[part.label][SIGNAL], part.tables[signal.table].on(part.axes, signal.column).ravel())
+        released, predicted = part.tables[signal.table].on(part.axes, signal.column).ravel(), counts[part.label][SIGNAL]
+        found[channel] = Run(predicted, released, binned(f"experiments/{name}/{signal.table}", part.axes[0], released, predicted))
     return found
 
 
-def largest_deviation(result: StrengthFit, axis: int) -> float:
+def largest_deviation(result: StrengthFit, axis: int) -> Ours:
     """Return the largest |prediction / released template - 1| along one axis, over bins with more than 3 released counts."""
     released = result.experiment.spec.released
     if released is None:
@@ -346,4 +379,5 @@ def largest_deviation(result: StrengthFit, axis: int) -> float:
     reference = template.sum(axis=others)
     prediction = result.nominal[SIGNAL].reshape(template.shape).sum(axis=others)
     full = reference > 3.0
-    return float(np.max(np.abs(prediction[full] / reference[full] - 1.0)))
+    curve = binned(f"experiments/{result.experiment.name}/{released.signal.table}", result.experiment.axes[axis], reference, prediction)
+    return Ours(float(np.max(np.abs(prediction[full] / reference[full] - 1.0))), curve=curve)

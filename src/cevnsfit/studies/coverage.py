@@ -80,7 +80,7 @@ class CoverageStudy(Result):
     nested
         Pseudo-experiments at each true value for Feldman-Cousins intervals; 0 for none.
     seed
-        Of all random streams.
+        Seed of all random streams.
     rows
         The study at each setting.
     """
@@ -158,7 +158,7 @@ def coverage(  # noqa: PLR0913 (store, workers and progress say where, not what)
     poi, true
         The parameter, and its true values.
     at
-        Held parameters. A mass must be among them when the model has one, or be in `over`.
+        Held parameters. A mass must be among them if the model has one, or be in `over`.
     cl
         Confidence level of the intervals.
     nested
@@ -236,7 +236,7 @@ def notes_of(study: CoverageStudy, look: Look = SCREEN) -> list[str]:
 def write_coverage(study: CoverageStudy, folder: Path, look: Look = SCREEN) -> list[Path]:
     """Write the table and the picture, and return the paths."""
     (name, unit), poi = _setting(study), study.poi
-    comments = ["how often intervals contain the truth", *notes_of(study)]
+    comments = ["how often intervals contain the truth", *notes_of(study), *study.about.notes]
     headers = [
         *([f"{name} [{unit}]"] if name else []),
         f"true_{poi} [1]",

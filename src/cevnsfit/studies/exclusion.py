@@ -62,6 +62,14 @@ class Exclusion(Result):
     method: str = METHOD
 
     @property
+    def doubt(self) -> str:
+        """Return how many points near the allowed region have no valid minimum; empty if there are none."""
+        failed = self.plane.doubtful
+        return (
+            f"{self.plane.label}: {failed} points near the allowed region have no valid minimum (crosses in the picture)" if failed else ""
+        )
+
+    @property
     def intervals(self) -> list[dict[str, Any]]:
         """Return the allowed intervals in each column, at every level."""
         x = self.plane.x
@@ -132,17 +140,13 @@ def write_tables(results: Sequence[Exclusion], folder: Path) -> tuple[Path, Path
 
 
 def _comments(results: Sequence[Exclusion], about: str) -> list[str]:
-    first, regions = results[0].plane, results[0].regions
-    planes = [entry.plane for entry in results]
-    model = check_model(first.model) if first.model else None
+    planes, regions = [entry.plane for entry in results], results[0].regions
     levels = ", ".join(f"{region.threshold:.4f} ({region.cl:g} CL, {region.dof} dof)" for region in regions)
-    caveats = sorted({plane.caveat for plane in planes if plane.caveat})
     return [
         about,
         f"experiments: {', '.join(dict.fromkeys(name for plane in planes for name in plane.experiments))}",
-        f"model: {first.model}; {'' if model is None else model.lagrangian}",
+        *dict.fromkeys(note for entry in results for note in entry.about.notes),
         f"method: {METHOD}; -2 Delta ln lambda = {levels}",
-        *(f"caveat: {caveat}" for caveat in caveats),
         *(f"{plane.label}: {plane.best_described}" for plane in planes),
         *(f"{plane.label}: {plane.doubtful} points without a valid minimum" for plane in planes if plane.doubtful),
     ]

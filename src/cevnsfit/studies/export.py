@@ -20,9 +20,11 @@ from cevnsfit.io.exports.limits import Limits
 from cevnsfit.io.exports.simplified import write_simplified
 from cevnsfit.io.exports.slha import write_slha
 from cevnsfit.stats.likelihood import Likelihood
+from cevnsfit.studies.citations import write_citations
 from cevnsfit.studies.exclusion import regions_of
 from cevnsfit.studies.export_likelihood import RECORD, about_model, hs3, simplified, workspaces, write_workspaces
 from cevnsfit.studies.frozen import Frozen
+from cevnsfit.studies.html_report import write_report
 from cevnsfit.studies.provenance import companion, section
 from cevnsfit.studies.scan import Scan, ends_of
 from cevnsfit.studies.susy import SusyScan
@@ -58,15 +60,20 @@ OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "hs3": ("at",),
     "simplified": ("at", "grid"),
     "slha": ("point",),
+    "bibtex": (),
+    "report": (),
 }
 """What each format takes."""
+
+_GENERAL: Final = {"bibtex": write_citations, "report": write_report}
+"""Writers of anything."""
 
 _MASSES: Final = (1.0, 1000.0)
 
 
 @on_one_thread
 def export(  # noqa: PLR0913 (each format takes some of them)
-    what: Scan | Sequence[Scan] | Limits | Likelihood | SusyScan,
+    what: object,
     kind: str,
     path: str | Path,
     *,
@@ -84,9 +91,10 @@ def export(  # noqa: PLR0913 (each format takes some of them)
     ----------
     what
         A scan, several over the same axes, or limits that `io.exports.text.read_json` returns; or a likelihood; or a scan of superpartners.
+        "report" takes all that has a table, and a folder of results; "bibtex" a likelihood or a scan.
     kind
-        Of limits "csv", "json", "hepdata", "root", "darkcast" or "netcdf", of a likelihood "pyhf", "hs3" or "simplified", of superpartners "slha"; see
-        docs/formats.md.
+        For limits "csv", "json", "hepdata", "root", "darkcast" or "netcdf", for a likelihood "pyhf", "hs3" or "simplified", for superpartners "slha"; for all
+        "bibtex" and "report"; see docs/formats.md.
     path
         The file; a folder for "hepdata" and "darkcast". That of a likelihood ends in .json, or is a folder.
     cl, dof
@@ -116,10 +124,13 @@ def export(  # noqa: PLR0913 (each format takes some of them)
     >>> cf.export(likelihood, "pyhf", "likelihood.json", at={"mass": 20.0})  # doctest: +SKIP
     >>> cf.export(cf.open("out/"), "hepdata", "submission", cl=[0.90, 0.95])  # doctest: +SKIP
     """
-    scans = () if isinstance(what, Likelihood | Limits | SusyScan) else _scans(what)
+    general = kind in _GENERAL
+    scans = () if general or isinstance(what, Likelihood | Limits | SusyScan) else _scans(what)
     options = {"cl": cl, "dof": dof, "attach": attach, "at": at, "grid": grid, "record": record, "point": point}
     _check(what, kind, [name for name, value in options.items() if value is not None])
     place = Path(path)
+    if general:
+        return _GENERAL[kind](what, place)
     if isinstance(what, SusyScan):
         return _write_point(what, place, point)
     if isinstance(what, Likelihood):
@@ -140,7 +151,7 @@ def _scans(what: object) -> tuple[Scan, ...]:
 def _check(what: object, kind: str, options: Sequence[str]) -> None:
     """Raise CevnsfitError unless a kind is a format of what is exported and takes the options."""
     family = "superpartners" if isinstance(what, SusyScan) else "likelihoods" if isinstance(what, Likelihood) else "limits"
-    known = [name for name in OPTIONS if _family(name) == family]
+    known = [name for name in OPTIONS if _family(name) in {family, "results"}]
     if kind not in OPTIONS:
         name = "format"
         raise UnknownNameError(name, kind, known)
@@ -157,7 +168,7 @@ def _check(what: object, kind: str, options: Sequence[str]) -> None:
 
 def _family(kind: str) -> str:
     """Return what a format is for."""
-    return "limits" if kind in writers() else "superpartners" if kind == "slha" else "likelihoods"
+    return "limits" if kind in writers() else "superpartners" if kind == "slha" else "results" if kind in _GENERAL else "likelihoods"
 
 
 def _write_point(scan: SusyScan, path: Path, point: int | None) -> tuple[Path, ...]:
@@ -199,7 +210,7 @@ def limits_of(scans: Sequence[Scan], levels: Sequence[Level]) -> Limits:
     limits = Limits(tuple((entry.plane, entry.regions) for entry in results), {})
     first = scans[0]
     if any(scan.grid.at != first.grid.at for scan in scans):
-        message = "the scans hold different parameters; export them apart"
+        message = "the scans hold different parameters; export them separately"
         raise ResultError(message)
     about = ("label", "experiments", "caveat", "reference_nll2", "fallbacks", "best_fit", "doubtful_points")
     inputs = {name: files for scan in scans for name, files in scan.likelihood.inputs.items()}

@@ -11,7 +11,7 @@ import numpy as np
 from cevnsfit.core.documents import plain, write_document
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.threads import on_one_thread
-from cevnsfit.core.version import installed_version, package_versions
+from cevnsfit.core.version import VERSION, package_versions
 from cevnsfit.infer.columns import column
 from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.intervals import METHOD
@@ -132,7 +132,7 @@ def about_likelihood(likelihood: Likelihood, at: Mapping[str, float]) -> dict[st
         "data": data if data else "observed",
         "options": options,
         "inputs": {name: dict(digests) for name, digests in likelihood.inputs.items()},
-        "version": installed_version(),
+        "version": VERSION,
         "exported_with": package_versions(),
     }
 

@@ -95,9 +95,9 @@ def fit(
     likelihood
         From `build_likelihood`; Asimov data and pseudo-experiments are fitted with `likelihood.with_data`.
     at
-        Held parameters; all others float that are not held by default.
+        Held parameters; all others float unless they are held by default.
     minos
-        Names that get profile errors, "all" for all that float; by default those that are no nuisances.
+        Names of parameters that get profile errors, "all" for all that float; by default all except nuisances.
     progress
         Called with (finished, all) steps.
 

@@ -14,7 +14,7 @@ from cevnsfit.infer.intervals import Intervals, Level
 from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.infer.sensitivity import DISCOVERY, Sensitivity, sensitivity, toy_bands
 from cevnsfit.io.tables import cell, write_rows
-from cevnsfit.report.forecasts import CAVEAT, LimitBand, expected_figure, forecast_figure
+from cevnsfit.report.forecasts import LimitBand, expected_figure, forecast_figure
 from cevnsfit.report.style import SCREEN, AxisLabel, Look
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.asimov import asked_outlook, by_sigma, events, limit_cells, limit_headers, statement
@@ -121,9 +121,9 @@ def forecast(  # noqa: PLR0913 (workers and progress say where, not what)
     poi
         The parameter; by default the first coupling of the model that is not held.
     at
-        Held parameters; a mass must be among them. Nonlinear ones are true as they are held, unless `true` says otherwise.
+        Held parameters; a mass must be among them. The true value of a nonlinear one is the held value, unless `true` says otherwise.
     true
-        Parameters of the model that are true; the Standard Model by default.
+        True values of parameters of the model; the Standard Model by default.
     observed
         Experiments that keep their observed counts; all others have Asimov data.
     cl, dof, workers, progress
@@ -131,7 +131,7 @@ def forecast(  # noqa: PLR0913 (workers and progress say where, not what)
     toys
         Number and seed of pseudo-experiments for the bands, which are asymptotic by default.
     vary
-        Values of fields of experiment.yaml by dotted path, of which all combinations are tried: in the experiments that have the field, or in some of
+        Values of fields of experiment.yaml by dotted path, in all combinations: in the experiments that have the field, or in some of
         them ("EXP:path", "EXP,EXP:path"). The files are read again: a likelihood that was built by hand has none.
 
     Raises
@@ -236,7 +236,7 @@ def _comments(several: Sequence[Forecast]) -> list[str]:
         f"expected limits at {first.median.cl:g} CL, {first.median.dof} dof, {first.median.method}",
         f"bands: {first.bands_method}",
         *(f"{line[0].about.label}: {line[0].data}" for line in lines_of(several)),
-        *dict.fromkeys(f"{CAVEAT}{entry.about.caveat}" for entry in several if entry.about.caveat),
+        *dict.fromkeys(note for entry in several for note in entry.about.notes),
     ]
 
 

@@ -18,44 +18,61 @@ from cevnsfit.studies.setup import build_likelihood
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from numpy.typing import NDArray
+
+    from cevnsfit.core.axes import Axis
     from cevnsfit.infer.results import FitResult
+    from cevnsfit.studies.fitting import Fit
+
+    Floats = NDArray[np.float64]
 
 STRENGTH: Final = "signal_strength"
 
 _DIODES: Final = "coherent-ge-mini-2024"
 _REACTOR: Final = "conus-plus-2025"
 _POINT_CONTACT: Final = "dresden-ii-2022"
+_QUENCHING: Final = "response.quenching.column"
 _NO_NEUTRONS: Final = {"backgrounds.beam_neutrons.count": {"kind": "known", "mean": 1e-9}}
 _BEAM_ON: Final = {**_NO_NEUTRONS, "backgrounds.steady_state.count": {"kind": "free", "mean": 151}}
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedCurve:
+    """A published curve and ours: its table in the data, the names of its columns, and (abscissa, published, ours) at every point."""
+
+    file: str
+    columns: tuple[str, str]
+    points: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ours:
-    """A computed number and its error, None where it has none."""
+    """A computed number, its error, and the curve that it is the rms difference of; None where it has none."""
 
     value: float
     error: float | None = None
+    curve: PublishedCurve | None = None
 
 
 def germanium_checks() -> dict[str, Callable[[object], Ours]]:
     """Return the functions that compute the numbers of germanium, by their ids."""
     found: dict[str, Callable[[object], Ours]] = {
         "ge-mini-2024.predicted.below": lambda _: signal_counts(_DIODES, {"response.selection.column": "below"}),
-        "conus-plus-2025.predicted": lambda _: signal_counts(_REACTOR),
-        "ge-mini-2024.drawn": lambda _: Ours(drawn_deviation(_DIODES)),
+        "conus-plus-2025.significance.published": lambda _: signal_significance(_REACTOR),
+        "ge-mini-2024.drawn": lambda _: drawn_deviation(_DIODES),
         "ge-mini-2024.fitted.on": lambda _: fitted_signal(_DIODES, _BEAM_ON),
-        "ge-mini-2024.significance": lambda _: Ours(
-            fit(build_likelihood(_DIODES, model="signal-strength", changes=_NO_NEUTRONS)).significance
-        ),
     }
     for suffix in ("", ".published"):
         found[f"ge-mini-2024.predicted{suffix}"] = lambda _: signal_counts(_DIODES)
         found[f"ge-mini-2024.fitted{suffix}"] = lambda _: fitted_signal(_DIODES, _NO_NEUTRONS)
+        found[f"ge-mini-2024.significance{suffix}"] = lambda _: signal_significance(_DIODES, _NO_NEUTRONS)
+        found[f"conus-plus-2025.predicted{suffix}"] = lambda _: signal_counts(_REACTOR)
         found[f"conus-plus-2025.fitted{suffix}"] = lambda _: fitted_signal(_REACTOR)
+    profiled = functools.cache(_profiled)
     for column in ("fef", "ybe"):
-        changes = {"response.quenching.column": column}
-        found[f"dresden-ii.predicted.{column}"] = functools.partial(_a_day, changes)
-        found[f"dresden-ii.strength.{column}"] = functools.partial(_profiled_strength, changes)
+        found[f"dresden-ii.predicted.{column}"] = functools.partial(_a_day, {_QUENCHING: column})
+        found[f"dresden-ii.strength.{column}"] = lambda _, column=column: with_error(profiled(column), STRENGTH)  # type: ignore[misc]
+        found[f"dresden-ii.significance.{column}"] = lambda _, column=column: Ours(profiled(column).significance)  # type: ignore[misc]
     return found
 
 
@@ -63,9 +80,15 @@ def _a_day(changes: Mapping[str, object], _: object) -> Ours:
     return Ours(signal_counts(_POINT_CONTACT, changes).value / 96.4)
 
 
-def _profiled_strength(changes: Mapping[str, object], _: object) -> Ours:
-    likelihood = build_likelihood(_POINT_CONTACT, model="signal-strength", changes=changes, signal_systematics="profile")
-    return with_error(fit(likelihood, minos=(STRENGTH,)), STRENGTH)
+def signal_significance(name: str, changes: Mapping[str, object] | None = None) -> Ours:
+    """Return the significance of the signal in an experiment with some fields changed."""
+    return Ours(fit(build_likelihood(name, model="signal-strength", changes=changes), minos=()).significance)
+
+
+def _profiled(column: str) -> Fit:
+    """Return the fit of Dresden-II with one of its quenching factors, the systematics of the signal profiled."""
+    likelihood = build_likelihood(_POINT_CONTACT, model="signal-strength", changes={_QUENCHING: column}, signal_systematics="profile")
+    return fit(likelihood, minos=(STRENGTH,))
 
 
 def with_error(best: FitResult, parameter: str) -> Ours:
@@ -86,10 +109,18 @@ def fitted_signal(name: str, changes: Mapping[str, object] | None = None) -> Our
     return Ours(strength.value * predicted, math.nan if strength.error is None else strength.error * predicted)
 
 
-def drawn_deviation(name: str) -> float:
+def drawn_deviation(name: str) -> Ours:
     """Return the largest difference to the signal that a collaboration has drawn in bins of time, in counts at its normalisation."""
     experiment = load_experiment(name)
     joint = build_likelihood(experiment, model="sm").at({})
     ours = expected(joint, joint.parameters.defaults())[name][SIGNAL].ravel()
-    drawn = sum(experiment.tables["counts.csv"].on(experiment.axes, f"drawn_{part}").ravel() for part in ("prompt", "delayed"))
-    return float(np.max(np.abs(ours * (np.sum(drawn) / ours.sum()) - drawn)))
+    columns = [experiment.tables["counts.csv"].on(experiment.axes, f"drawn_{part}").ravel() for part in ("prompt", "delayed")]
+    drawn = np.sum(columns, axis=0)
+    ours = ours * (np.sum(drawn) / ours.sum())
+    return Ours(float(np.max(np.abs(ours - drawn))), curve=binned(f"experiments/{name}/counts.csv", experiment.axes[-1], drawn, ours))
+
+
+def binned(file: str, axis: Axis, published: Floats, ours: Floats) -> PublishedCurve:
+    """Return counts in the bins of an axis, each at its middle, as a curve."""
+    middles = (axis.display_edges[:-1] + axis.display_edges[1:]) / 2.0
+    return PublishedCurve(file, (axis.label, "counts"), tuple(zip(middles.tolist(), published.tolist(), ours.tolist(), strict=True)))

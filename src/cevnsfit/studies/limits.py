@@ -51,7 +51,7 @@ def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what
     workers: Workers = None,
     progress: Progress | None = None,
 ) -> Intervals:
-    """Return the allowed and excluded intervals of one parameter, every branch of them.
+    """Return all allowed and excluded intervals of one parameter, with every branch.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what
     poi
         The parameter, of any kind; by default the first coupling of the model that is not held, or its only parameter.
     at
-        Held parameters. A mass must be among them when the model has one, unless it was asked to float.
+        Held parameters. A mass must be among them if the model has one, unless it floats.
     cl, dof
         Confidence level, and degrees of freedom of the asymptotic threshold.
     method
@@ -68,9 +68,9 @@ def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what
     toys
         Number and seed of pseudo-experiments: for Feldman-Cousins 2048 at a value by default; CLs is asymptotic without any.
     store
-        Folder in which they are kept: the same call continues a stopped one.
+        Folder in which they are kept; the same call resumes a stopped run.
     workers
-        Number of processes, address of a Dask scheduler, or an executor; the numbers do not depend on it.
+        Number of processes, address of a Dask scheduler, or an executor; the results do not depend on it.
     progress
         Called with (finished, asked for so far) chunks.
 
@@ -152,7 +152,7 @@ def significance(
     workers: Workers = None,
     progress: Progress | None = None,
 ) -> Discovery:
-    """Return the significance with which a parameter exceeds its value without signal, asymptotic where that holds, else from pseudo-experiments.
+    """Return the significance with which a parameter exceeds its value without signal, asymptotic if that is valid, otherwise from pseudo-experiments.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def significance(
     at
         Held parameters; a mass must be among them.
     toys
-        Number and seed of pseudo-experiments, which then decide in any case; by default 2048 where the asymptotic number does not hold.
+        Number and seed of pseudo-experiments, which are then always used; by default 2048 if the asymptotic result is not valid.
     store, workers, progress
         As for `intervals`.
 

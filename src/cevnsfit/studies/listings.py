@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.moments.bands import LAGRANGIANS
 from cevnsfit.moments.ranges import UNITS
 from cevnsfit.moments.sleptons import CODES
 from cevnsfit.report.tables import Sheet, format_intervals
@@ -174,7 +175,10 @@ def checks(found: Sequence[Check]) -> Parts:
     from cevnsfit.studies.validate import COLUMNS, rows
 
     yield Sheet("Against published numbers and independent computations", COLUMNS, rows(tuple(found)))
-    yield f"{sum(check.passed for check in found)} of {len(found)} checks agree within their tolerance"
+    agree, differ = (sum(check.verdict == verdict for check in found) for verdict in ("ok", "differs"))
+    yield f"{agree} of {len(found)} checks agree within their tolerance" + (
+        f"; {differ} are known not to, for reasons that --json has" if differ else ""
+    )
 
 
 # --- limits of others --------------------------------------------------------------------------------------------------------------
@@ -241,6 +245,7 @@ def moment_band(band: MomentBand) -> Parts:
     ends = [("none", "none") if math.isnan(high) else (f"{low:.4g}", f"{high:.4g}") for low, high in zip(band.low, band.high, strict=True)]
     rows = [(f"{mass:.4g}", *pair) for mass, pair in zip(band.mass, ends, strict=True)]
     yield Sheet(f"{band.coupling} coupling within {band.sigmas:g} sigma", ("mass [MeV]", "g from", "to"), rows)
+    yield f"normalisation: {LAGRANGIANS[band.coupling]}"
 
 
 def _deviation(found: Deviation) -> str:

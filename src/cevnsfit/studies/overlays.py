@@ -208,7 +208,7 @@ def _moment_band(name: str) -> KnownLimit:
     measured, _, predicted = name.rpartition("/")
     reference = deviation(measured, predicted) if measured else latest_deviation(predicted)
     if reference is None:
-        message = "'none' is no prediction"
+        message = "'none' is not a prediction"
         raise CevnsfitError(message)
     couplings = {
         model: (kind, charge)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cevnsfit.core.version import installed_version
+from cevnsfit.core.version import VERSION
 from cevnsfit.report.style import save_figures
 from cevnsfit.report.tables import ResultTable, Sheet
 from cevnsfit.studies.exclusion import exclusion_picture, write_tables
@@ -75,7 +75,7 @@ def _parts(result: StudyResult, files: set[str]) -> Iterator[str]:
     study = result.study
     yield f"# {study.title}"
     yield study.description
-    yield f"Made by cevnsfit {installed_version()}. Each number below was computed by the run that left this page; its inputs are in the file of the analysis."
+    yield f"Made by cevnsfit {VERSION}. Each number below was computed by the run that left this page; its inputs are in the file of the analysis."
     yield "## The plane of mass and coupling"
     yield from _picture("exclusion.png", "excluded regions", files)
     yield _PLANE

@@ -127,17 +127,17 @@ def posterior(  # noqa: PLR0913 (store, workers and progress say where, not what
         Texts "name=low:high", "name=low:high:log" (flat in the logarithm) or "name=gaussian:mean:sigma". Other priors are flat within the bounds of
         their parameters; nuisances have their constraints.
     steps
-        Of each ensemble, in whole blocks of 100; by default 8000. The only thing that may change when a stored run is continued.
+        Steps of each ensemble, in whole blocks of 100; by default 8000. Only this may change when a stored run is resumed.
     walkers
-        Of each ensemble, by default four times the number of parameters, at least 32; live points of each nested run, by default 1000.
+        Walkers of each ensemble, by default four times the number of parameters, at least 32; live points of each nested run, by default 1000.
     ensembles
         Independent ensembles, or nested runs.
     seed
-        Of all random streams.
+        Seed of all random streams.
     sampler
         "emcee" (ensembles of walkers), or "nested" (dynesty), which gives the evidence and has no steps.
     store
-        Folder in which finished blocks are kept: the same call continues a stopped one.
+        Folder in which finished blocks are kept; the same call resumes a stopped run.
     progress
         Called with (finished, all) blocks.
 
@@ -219,7 +219,7 @@ def stored_posterior(folder: str | Path) -> Posterior:
         analysis, run = Analysis.of(known), {key: known[key] for key in ("method", "block", "priors", "ensembles", "walkers", "sampler")}
         priors, seed, walkers, ensembles = tuple(map(_prior, run["priors"])), int(known["seed"]), int(run["walkers"]), int(run["ensembles"])
     except (KeyError, TypeError, ValueError, AttributeError):
-        message = f"{store.path}: the description of the analysis is not that of a posterior; remove the folder to start anew"
+        message = f"{store.path}: the description of the analysis is not that of a posterior; remove the folder to start again"
         raise ResultError(message) from None
     likelihood, held = build(analysis), analysis.held
     now = description(likelihood, held, seed, **run)()
@@ -358,7 +358,12 @@ def write_posterior(result: Posterior, folder: Path) -> Path:
         for one in found.marginals
     ]
     branches = ", ".join(f"[{low:.6g}, {high:.6g}]" for low, high in found.intervals)
-    comments = [*notes_of(result), f"{found.poi}: {branches}", *([f"not converged: {found.reason}"] if found.reason else [])]
+    comments = [
+        *notes_of(result),
+        *result.about.notes,
+        f"{found.poi}: {branches}",
+        *([f"not converged: {found.reason}"] if found.reason else []),
+    ]
     return write_rows(folder / TABLE, comments, headers, rows)
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from cevnsfit.core.documents import plain, read_document
 from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.core.paths import data_root
-from cevnsfit.core.version import installed_version, package_versions
+from cevnsfit.core.version import VERSION, package_versions
 from cevnsfit.io.description import LIKELIHOOD
-from cevnsfit.io.layouts import SCAN, SUSY, TOYS, labels_of, read_points, read_scan, read_toys
+from cevnsfit.io.layouts import POSTERIOR, SCAN, SUSY, TOYS, labels_of, read_points, read_posterior, read_scan, read_toys
 from cevnsfit.io.store import store_exists
 from cevnsfit.physics.interactions import model_distribution
 from cevnsfit.spec.catalog import experiment_distribution
@@ -36,7 +36,7 @@ _SHARED: Final = ("nuclei", "sources")
 def origin_of(likelihood: Likelihood) -> Analysis:
     """Return what a likelihood was built from; CevnsfitError for one that was built by hand."""
     if likelihood.origin is None:
-        message = "a store says what its numbers were made from, and this likelihood does not know: build it with build_likelihood"
+        message = "a store records what its numbers were made from, which this likelihood does not know: build it with build_likelihood"
         raise CevnsfitError(message)
     return likelihood.origin
 
@@ -60,7 +60,7 @@ def made_from(likelihoods: Mapping[str, Likelihood], points: Sequence[Mapping[st
         "inputs": {name: dict(digests) for likelihood in likelihoods.values() for name, digests in likelihood.inputs.items()},
         "shared": {f"{name}/{file.name}": _digest(file) for name in _SHARED for file in sorted((data_root() / name).iterdir())},
         "plugins": _plugins([origin_of(likelihood) for likelihood in likelihoods.values()]),
-        "version": installed_version(),
+        "version": VERSION,
         LIKELIHOOD: {label: fingerprint(likelihood, points) for label, likelihood in likelihoods.items()},
     }
 
@@ -94,7 +94,7 @@ def provenance(analysis: Analysis, *, seed: int | None = None, existing: Sequenc
         **({"existing": list(existing)} if existing else {}),
         **({} if seed is None else {"seed": seed}),
         "inputs": {experiment.name: dict(experiment.digests) for experiment in experiments},
-        "version": installed_version(),
+        "version": VERSION,
         "packages": package_versions(),
     }
 
@@ -119,7 +119,7 @@ def stored_provenance(path: Path) -> dict[str, Any]:
         return {"kind": str(values.get("schema", "pyhf patchset")), **values["metadata"]}
     if "channels" in values and beside.exists():
         return {"kind": "pyhf workspace", **read_document(beside)}
-    message = f"{path}: says nothing of its origin"
+    message = f"{path}: does not say where it comes from"
     raise ResultError(message)
 
 
@@ -129,6 +129,8 @@ def _of_folder(path: Path) -> dict[str, Any]:
         return {"kind": "scan", "planes": list(labels_of(scan)), **_shown(scan)}
     if store_exists(path, TOYS):
         return {"kind": "toys", **_shown(read_toys(path))}
+    if store_exists(path, POSTERIOR):
+        return {"kind": "posterior", **_shown(read_posterior(path))}
     if store_exists(path, SUSY):
         return {"kind": "susy", **_shown(read_points(path))}
     for name in _DOCUMENTS:

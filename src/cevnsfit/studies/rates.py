@@ -203,7 +203,7 @@ class ChannelRates(Document):
 
 @on_one_thread
 def rates(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> dict[str, Rates | ChannelRates]:
-    """Return the expected counts of each experiment by name, and the observed ones; of several channels where it has them.
+    """Return the expected and observed counts of each experiment by name; by channel if it has several.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from cevnsfit.studies.workers import Progress, Workers
 
     Axes = tuple[PlaneAxis, PlaneAxis]
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -102,8 +106,10 @@ class Scan(Result):
         return dataset(self.plane, {key: value for key, value in self.to_dict().items() if key not in {"x", "y", "nll2", "valid"}})
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return a table with a row for each point of the grid; needs the extra `dataframe`."""
-        return data_frame(self.plane)
+        """Return a table with a row for each point of the grid, and in its `attrs` what it is about; needs the extra `dataframe`."""
+        frame = data_frame(self.plane)
+        frame.attrs["notes"] = list(self.about.notes)
+        return frame
 
 
 def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> Axes:
@@ -159,13 +165,13 @@ def scan(
     Parameters
     ----------
     likelihood
-        From `build_likelihood`. Experiments without data take part with the expectation of the Standard Model (Asimov data).
+        From `build_likelihood`. Experiments without data enter with the expectation of the Standard Model (Asimov data).
     at
         Held parameters.
     store
-        Folder in which columns are kept as they finish: the same call continues a stopped scan, and `open` returns a finished one.
+        Folder in which finished columns are kept; the same call resumes a stopped scan, and `open` returns a finished one.
     workers
-        Number of processes, address of a Dask scheduler, or an executor; the numbers do not depend on it.
+        Number of processes, address of a Dask scheduler, or an executor; the results do not depend on it.
     progress
         Called with (finished, all) columns.
     grid
@@ -259,6 +265,7 @@ def _columns(
     ]
     missing = [(n, i) for n, columns in enumerate(known) for i, column in enumerate(columns) if column is None]
     total = sum(map(len, known))
+    _log.info("%d of %d columns were stored", total - len(missing), total)
 
     def keep(n: int, i: int, column: GridColumn) -> None:
         if store is not None:
@@ -317,10 +324,12 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
         analyses = {str(entry["label"]): Analysis.of({**entry, "at": known["at"]}) for entry in known["parts"]}
         inputs, turn = known["inputs"], "drawn" in known
     except (KeyError, TypeError, ValueError, AttributeError):
-        message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start anew"
+        message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start again"
         raise ResultError(message) from None
     if "data" in known:
-        message = f"{store.path}: was made of a likelihood with given data: scan it again with store=, which computes nothing that is here"
+        message = (
+            f"{store.path}: was made from a likelihood with given data: scan that again with the same store=, which reuses what is here"
+        )
         raise ResultError(message)
     likelihoods = build_each(analyses)
     asked = axes[::-1] if turn else axes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.core.documents import Document
+from cevnsfit.core.documents import About, Document
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.moments.measured import deviation
 from cevnsfit.spec.catalog import located, resolve
@@ -69,6 +69,11 @@ class Remainder(Document):
     left: Slice
     removed: float
 
+    @property
+    def about(self) -> About:
+        """Return what is left is about."""
+        return self.left.about
+
 
 def superpartners_of(source: YamlSource, spec: AnalysisSpec, folder: Path, problems: list[Problem]) -> SusyInputs | None:
     """Return what the scan of superpartners asks, with every problem of the section noted; None where there is no such section."""
@@ -128,13 +133,13 @@ def rest_of(source: YamlSource, spec: AnalysisSpec, folder: Path, problems: list
 
 def _check_plane(grid: Grids) -> None:
     if set(grid) != {"mass", "g"}:
-        message = f"a slice is one of mass and g, the plane is one of {' and '.join(grid)}"
+        message = f"a slice needs mass and g, but the plane is one of {' and '.join(grid)}"
         raise CevnsfitError(message)
 
 
 def _check_reach(masses: np.ndarray, known: np.ndarray, results: Sequence[str]) -> None:
     if results and not known[0] <= masses[0] <= masses[-1] <= known[-1]:
-        message = f"results are known from {known[0]:g} to {known[-1]:g} MeV (grid), and not from {masses[0]:g} to {masses[-1]:g} MeV"
+        message = f"results are known from {known[0]:g} to {known[-1]:g} MeV (grid), not from {masses[0]:g} to {masses[-1]:g} MeV"
         raise CevnsfitError(message)
 
 

@@ -250,6 +250,12 @@ def units_of(model: str) -> dict[str, str]:
     return {} if physics is None else {p.name: p.unit for p in physics.parameters}
 
 
+def lagrangian_of(model: str) -> str:
+    """Return the Lagrangian that the couplings of a model are those of; empty for the empty name, UnknownNameError if there is no such model."""
+    physics = check_model(model) if model else None
+    return physics.lagrangian if physics is not None else TEMPLATES if model else ""
+
+
 def caveat(analysis: Analysis, free: Iterable[str] = ()) -> str:
     """Return what the prediction leaves out, or an empty string.
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from inspect import signature
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from cevnsfit.core.documents import About
 from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.report.style import SCREEN, Look
 from cevnsfit.report.tables import ResultTable
@@ -101,7 +103,7 @@ def table(result: object) -> ResultTable:
     Raises
     ------
     KindError
-        If it is nothing that has a table.
+        If it has no table.
 
     Examples
     --------
@@ -109,12 +111,13 @@ def table(result: object) -> ResultTable:
     >>> likelihood = cf.build_likelihood("coherent-lar-2020", model="lmu-ltau")
     >>> cf.table(cf.goodness(likelihood, at={"mass": 100.0}))
     -2 ln lambda / ndof = 1029.85 / 959; p = 0.0554 (asymptotic: chi-squared)
+    model: lmu-ltau; L = g Z'_mu [q_l lbar gamma^mu l + q_l nubar_l gamma^mu P_L nu_l], q = +1 (mu), -1 (tau)
     """
     return ResultTable(tuple(_parts(result)))
 
 
 def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, look: Look = SCREEN) -> Figure:
-    """Return the picture of a result, one that its command writes.
+    """Return the picture of a result, the same that its command writes.
 
     Scans and regions are drawn with their boundaries at 90 and 95 %, fits and rates as spectra, expected counts (`likelihood.counts`) as stacks;
     several of these, in a tuple or list, in one picture.
@@ -124,7 +127,7 @@ def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, loo
     result
         What a verb returns, or expected counts.
     ax
-        Axes to draw on, of a picture that has one pair of axes; in a new figure, unknown to pyplot, by default.
+        Axes to draw on, for a picture with a single pair of axes; by default a new figure, unknown to pyplot.
     kind
         Which of its pictures: of a fit "spectra" (by default), "subtracted" (minus backgrounds), "pulls" or "correlations", of a posterior "density" (by
         default) or "corner".
@@ -133,14 +136,14 @@ def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, loo
 
     Returns
     -------
-    The figure, that of `ax` where it is given; `savefig` writes it.
+    The figure, that of `ax` if given; `savefig` writes it.
 
     Raises
     ------
     KindError
-        If it is nothing that has a picture, or none of this kind.
+        If it has no picture, or none of this kind.
     CevnsfitError
-        If the picture needs axes of its own.
+        If the picture needs its own axes.
 
     Examples
     --------
@@ -160,7 +163,7 @@ def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, loo
         message = f"the picture {chosen!r} is one of a single {name}"
         raise KindError(message)
     if chosen in of_all and any(_homes(one, _TOGETHER).get(chosen) != home for one in inner):
-        message = f"results of one sort share a picture, not {', '.join(sorted({type(one).__name__ for one in inner}))}"
+        message = f"only results of one kind share a picture, not {', '.join(sorted({type(one).__name__ for one in inner}))}"
         raise KindError(message)
     draw = _function(home)
     if ax is not None and "ax" not in signature(draw).parameters:
@@ -190,17 +193,37 @@ def _inside(result: object) -> object:
 
 
 def _parts(result: object) -> Iterator[str | Sheet]:
+    """Yield what is said of results, and once below those in a row that have it in common what they are about."""
     if isinstance(result, Mapping):
         result = [*result.values()]
     several = result if isinstance(result, tuple | list) else [result]
     of_one, of_all = (_shown_by(several[0], homes) if several else None for homes in (_TEXTS, _LISTS))
     if of_all is not None and len(set(map(type, several))) == 1 and (of_one is None or several is result):
         yield from of_all(several)
-    elif several is result:
-        for each in several:
-            yield from _parts(each)
-    elif of_one is not None:
-        yield from of_one(result)
+        yield from notes_of(several)
+        return
+    for notes, group in groupby(several, notes_of):
+        for each in group:
+            yield from (part for part in _parts(each) if part not in notes) if isinstance(each, tuple | list | Mapping) else _said(each)
+        yield from notes
+
+
+def notes_of(result: object) -> tuple[str, ...]:
+    """Return what results are about, in words, each text once; nothing for what knows no model."""
+    if isinstance(result, tuple | list | Mapping):
+        several = result.values() if isinstance(result, Mapping) else result
+        return tuple(dict.fromkeys(note for each in several for note in notes_of(each)))
+    known = getattr(result, "about", None)
+    return known.notes if isinstance(known, About) else ()
+
+
+def _said(result: object) -> Iterator[str | Sheet]:
+    """Yield what is said of one result."""
+    function = _shown_by(result, _TEXTS)
+    if function is not None:
+        yield from function(result)
+    elif _shown_by(result, _LISTS) is not None:
+        yield from _parts([result])
     else:
         message = f"a {type(result).__name__} has no table; these have one: {', '.join(sorted({*_TEXTS, *_LISTS}))}"
         raise KindError(message)

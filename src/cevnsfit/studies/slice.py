@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from cevnsfit.core.documents import Document
+from cevnsfit.core.documents import About, Document
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.curve import changes, complement, root
 from cevnsfit.infer.intervals import Level
@@ -17,6 +17,7 @@ from cevnsfit.io.tables import write_rows
 from cevnsfit.studies.exclusion import interval_rows, regions_of
 from cevnsfit.studies.overlays import labelled, overlay
 from cevnsfit.studies.scan import stored_scans
+from cevnsfit.studies.setup import lagrangian_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,6 +85,11 @@ class Slice(Document):
     columns: tuple[SliceColumn, ...]
     masses: tuple[Interval, ...]
     masses_closed_by: tuple[tuple[Names, Names], ...]
+
+    @property
+    def about(self) -> About:
+        """Return the model with its Lagrangian; each limit has its own caveats."""
+        return About(model=self.model, lagrangian=lagrangian_of(self.model))
 
     @property
     def applied(self) -> list[dict[str, str]]:
@@ -183,9 +189,9 @@ def scan_limits(folder: Path, *, model: str = "lmu-ltau", cl: float = 0.95, dof:
         points = np.concatenate([part for ring in rings for part in (ring, ring[:1], np.full((1, 2), np.nan))] or [np.full((1, 2), np.nan)])
         points[points[:, 1] >= (1.0 - _BESIDE) * top, 1] = UNBOUNDED
         level = f"{100 * cl:g} % CL, {dof} dof"
-        found.append(
-            Limit(plane.label, points, name=plane.label, model=plane.model, level=level, source=f"scan in {folder}", made=entry.method)
-        )
+        made = "; ".join(filter(None, (entry.method, entry.about.caveat)))
+        one = Limit(plane.label, points, name=plane.label, model=plane.model, level=level, source=f"scan in {folder}", made=made)
+        found.append(replace(one, normalisation=entry.about.lagrangian))
     return tuple(found)
 
 
@@ -198,7 +204,7 @@ def named_slice(
     allowing = [overlay(name, model, ends) for name in bands]
     for name, found in zip(bands, allowing, strict=True):
         if found.kind != "band":
-            message = f"'{name}' is a limit and no band; give it with --overlay"
+            message = f"'{name}' is a limit, not a band; give it with --overlay"
             raise CevnsfitError(message)
     return plane_slice([*given, *allowing, *(limit for folder in scans for limit in scan_limits(folder, model=model, cl=cl))], mass, model)
 
@@ -207,7 +213,8 @@ def write_slice(path: Path, result: Slice) -> Path:
     """Write the intervals at each mass as a table, and return the path."""
     comments = [
         f"what is left of mass and coupling of {result.model}; interval 0 means that nothing is",
-        *(f"{limit.kind}: {limit.label}, {limit.level}; {limit.source}" for limit in result.limits),
+        *result.about.notes,
+        *("; ".join(filter(None, (f"{one.kind}: {one.label}, {one.level}", one.source, one.made))) for one in result.limits),
     ]
     cells = interval_rows(np.array([column.mass for column in result.columns]), [column.allowed for column in result.columns])
     closed = [ends for column in result.columns for ends in column.closed_by or (((), ()),)]

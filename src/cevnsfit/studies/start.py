@@ -20,7 +20,7 @@ _SCHEMAS: Final[dict[str, type[BaseModel]]] = {"analysis": AnalysisSpec, "experi
 
 
 def new_analysis(path: Path) -> Path:
-    """Write an analysis file that runs as it stands, and return its path; CevnsfitError if there is something already."""
+    """Write an analysis file that runs as it is, and return its path; CevnsfitError if there is something already."""
     if path.exists():
         message = f"{path} exists already; nothing is overwritten: choose another file"
         raise CevnsfitError(message)
@@ -44,14 +44,14 @@ def new_experiment(name: str, folder: Path | None = None, *, like: str = LIKE[0]
     name
         Name of the experiment.
     folder
-        Where to write, made where it is missing; by default a folder of this name here.
+        Folder to write into, created if it does not exist; by default a folder of this name in the current one.
     like
         "germanium", "counting" (one bin), "csi", "lar", "reactor" or "response-matrix".
 
     Raises
     ------
     CevnsfitError
-        If nothing is like that, the name is not one an experiment can have, or is taken, or the folder has something in it already.
+        If there is no such kind, the name is not valid or is taken, or the folder is not empty.
     """
     _check_name(name)
     if like not in LIKE:
@@ -73,7 +73,7 @@ def _check_name(name: str) -> None:
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError:
-        message = f"'{name}' is no name for an experiment: a lower-case letter, then lower-case letters, digits, '-' and '_'"
+        message = f"'{name}' is not a valid name for an experiment: use a lower-case letter, then lower-case letters, digits, '-' and '_'"
         raise CevnsfitError(message) from None
     if name in experiment_names():
         message = f"there is an experiment '{name}' already (`cevnsfit experiments`); choose another name"

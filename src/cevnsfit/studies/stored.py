@@ -65,7 +65,7 @@ def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | Sus
     ------
     ResultError
         If the folder holds none of them or no such plane, or the result is not finished, or its inputs have changed since. Pseudo-experiments of
-        other studies are continued by the verb that made them, which the error names.
+        other studies are resumed by the verb that made them, which the error names.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def _replayed(place: Path) -> ToyRegion | CoverageStudy | Intervals:
 def load_likelihood(path: str | Path, *, patchset: str | Path | None = None, patch: str | None = None) -> Likelihood:
     """Return the likelihood of a file in a format of other tools: one that `export` wrote, or another pyhf workspace or HS3 document.
 
-    Every verb works on it that needs nothing of the experiments: the bins have no axes, and a store cannot say what it was made from.
+    Every verb works on it that does not need the experiments: the bins have no axes, and a store cannot say what it was made from.
 
     Parameters
     ----------
@@ -185,5 +185,5 @@ def _instead(folder: Path) -> str:
         known = read_toys(folder).analysis
         verb, seed = _VERBS.get(str(known.get("method")), "intervals"), known.get("seed")
         call = f"cf.{verb}(likelihood, ..., toys=cf.Toys(number, seed={seed}), store={str(folder)!r})"
-        return f"{folder}: holds pseudo-experiments; {call} continues them and returns their result"
+        return f"{folder}: holds pseudo-experiments; {call} resumes them and returns their result"
     return f"{folder}: no result is stored here (there is no {SCAN}.zarr)"

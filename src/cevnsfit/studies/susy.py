@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 
 from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.documents import Document, plain
+from cevnsfit.core.documents import About, Document, plain
 from cevnsfit.core.errors import DomainError, ResultError
 from cevnsfit.core.threads import on_one_thread
-from cevnsfit.core.version import installed_version
+from cevnsfit.core.version import VERSION
 from cevnsfit.infer.runner import Call, Runner, carrying, every
 from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import load_points, open_points, read_points, save_points
@@ -24,8 +24,8 @@ from cevnsfit.moments.sleptons import CHUNK, CODES, COLUMNS, COUNTS, Draw, shipp
 from cevnsfit.spec.catalog import located
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.limits import intervals
-from cevnsfit.studies.setup import build
-from cevnsfit.studies.susy_inputs import SusyInputs, draw_of, experiments_of, names_of
+from cevnsfit.studies.setup import build, lagrangian_of
+from cevnsfit.studies.susy_inputs import MODEL, SusyInputs, draw_of, experiments_of, names_of
 from cevnsfit.studies.workers import executing
 
 if TYPE_CHECKING:
@@ -85,6 +85,11 @@ class SusyScan(Document):
     kept_ranges: int
     smallest_hierarchy_ranges: float
     draw: Draw
+
+    @property
+    def about(self) -> About:
+        """Return the model of the boson with its Lagrangian, nothing without one."""
+        return About(model=MODEL, lagrangian=lagrangian_of(MODEL)) if self.draw.window is not None else About()
 
     @property
     def kept(self) -> int:
@@ -219,7 +224,7 @@ def susy_scan(
     store
         Folder in which finished chunks of points are kept: the same call continues a stopped one.
     workers
-        Number of processes, address of a Dask scheduler, or an executor; the numbers do not depend on it.
+        Number of processes, address of a Dask scheduler, or an executor; the results do not depend on it.
     progress
         Called with (finished, all) chunks.
 
@@ -273,7 +278,7 @@ def _identity(inputs: SusyInputs, draw: Draw) -> dict[str, Any]:
         "inputs": {experiment.name: dict(experiment.digests) for experiment in map(load_experiment, located(experiments_of(inputs)))},
         "codes": plain({**CODES, "lhc_analysis": [each.name for each in shipped_maps().maps]}),
         "chunk": CHUNK,
-        "version": installed_version(),
+        "version": VERSION,
     }
 
 
@@ -293,10 +298,10 @@ def stored_susy_scan(folder: str | Path) -> SusyScan:
         lists = {name: tuple(known[name]) for name in ("boson_limits", "experiments")}
         inputs = SusyInputs(**{**known, **lists, "ranges": ranges})
     except (KeyError, TypeError, ValueError, AttributeError):
-        message = f"{store.path}: the description is not that of a scan of superpartners; remove the folder to start anew"
+        message = f"{store.path}: the description is not that of a scan of superpartners; remove the folder to start again"
         raise ResultError(message) from None
     draw = draw_of(inputs)
-    changed = unlike({**store.analysis, "version": installed_version()}, plain(_identity(inputs, draw)))
+    changed = unlike({**store.analysis, "version": VERSION}, plain(_identity(inputs, draw)))
     if changed:
         message = f"{store.path}: what this scan was made with has changed ({changed})"
         raise ResultError(message)
@@ -324,7 +329,7 @@ def hierarchy_limits(scan: SusyScan, experiments: Sequence[str], *, mass: float,
     cl
         Confidence level, one degree of freedom.
     """
-    analysis = Analysis(tuple(experiments), "lmu-ltau")
+    analysis = Analysis(tuple(experiments), MODEL)
     likelihood = build(analysis)
     known: dict[float, Intervals] = {}
     for log in scan.slepton_logs.values():

@@ -89,8 +89,6 @@ def _counted(value: float) -> str:
 def _remarks(counts: Rates | ChannelRates) -> Iterator[str]:
     if counts.at:
         yield f"at {_values(counts.at, counts.about)}"
-    if counts.about.caveat:
-        yield f"caveat: {counts.about.caveat}"
 
 
 def fit(result: Fit) -> Parts:
@@ -109,8 +107,6 @@ def fit(result: Fit) -> Parts:
         yield f"at the end of the domain, not at a minimum of its own: {', '.join(result.at_domain_end)}"
     if result.reason and result.valid:
         yield f"remark: {result.reason}"
-    if result.about.caveat:
-        yield f"caveat: {result.about.caveat}"
 
 
 def _parameters(result: FitResult) -> Sheet:
@@ -175,8 +171,6 @@ def intervals(result: Intervals) -> Parts:
         record = result.toys
         undecided = f", {record.undecided} values not yet clear: more --toys" if record.undecided else ""
         yield f"  {record.toys} toys at {len(record.points)} values, seed {record.seed}, {record.failed} failed{undecided}"
-    if result.about.caveat:
-        yield f"  {result.about.caveat}"
 
 
 def _minima(minima: Sequence[tuple[float, float]], lowest: float) -> str:
@@ -297,8 +291,6 @@ def scanned(result: Scan | Exclusion) -> Parts:
     best = ", ".join(f"{name} = {format_value(value)}" for name, value in found.best.items() if name != "nll2")
     reference = "" if math.isnan(found.reference_nll2) else f" ({found.reference_nll2:z.2f} without new physics)"
     yield f"{found.label}: best fit {best}, -2 ln lambda = {found.best['nll2']:z.2f}{reference}"
-    if found.caveat:
-        yield f"  {found.caveat}"
 
 
 def toy_region(result: ToyRegion) -> Parts:
@@ -307,8 +299,6 @@ def toy_region(result: ToyRegion) -> Parts:
     rows = [(f"{value:.4g}", format_intervals(c.allowed, y.unit)) for value, c in zip(x.values, result.columns, strict=True)]
     yield Sheet(f"Allowed {y.name} at {100 * result.region.cl:g} % CL", (f"{x.name} [{x.unit}]", y.name), rows)
     yield f"{result.method}; {result.failed} failed"
-    if result.plane.caveat:
-        yield result.plane.caveat
 
 
 # --- forecasts ---------------------------------------------------------------------------------------------------------------------
@@ -327,8 +317,6 @@ def forecast(result: Forecast) -> Parts:
     yield f"  allowed:  {format_intervals(found.median.allowed)}"
     yield f"  excluded: {format_intervals(found.median.excluded)}"
     yield f"  discovery: {reach}"
-    if result.about.caveat:
-        yield f"  {result.about.caveat}"
 
 
 def forecasts(several: Sequence[Forecast]) -> Parts:
@@ -353,8 +341,6 @@ def forecasts(several: Sequence[Forecast]) -> Parts:
         ]
         yield Sheet(f"{first.about.label}: limit on {median.poi} at {100 * median.cl:g} % CL, {median.dof} dof", headers, rows)
         yield f"{first.data}; bands: {first.sensitivity.bands_method}"
-        if first.about.caveat:
-            yield first.about.caveat
 
 
 def whatif(result: WhatIf) -> Parts:

@@ -134,7 +134,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     cl
         Confidence level.
     ordering
-        Where the best fit of a pseudo-experiment is looked for: "plane", or "column" for a raster scan at each value of the nonlinear parameter.
+        Where the best fit of a pseudo-experiment is searched for: "plane", or "column" for a raster scan at each value of the nonlinear parameter.
     toys
         Number, at most, for each point, and seed of pseudo-experiments.
     store, workers, progress
@@ -168,7 +168,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     with runner(identity, RATIO, store=store, workers=workers, progress=progress) as here:
         (found,) = scans({"": likelihood}, {axis.name: axis.values for axis in axes}, at=held, workers=here.executor)
         columns = here(column_intervals(tests, cl=cl, toys=toys))
-    return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, ordering)
+    return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, ordering, about=found.about)
 
 
 def write_region(result: ToyRegion, folder: Path, look: Look = SCREEN) -> list[Path]:
@@ -177,7 +177,8 @@ def write_region(result: ToyRegion, folder: Path, look: Look = SCREEN) -> list[P
     undecided = sum(column.toys.undecided for column in result.columns if column.toys is not None)
     comments = [
         f"allowed intervals of {y.name} at {100 * result.region.cl:g} % CL; interval 0: nothing is allowed",
-        f"experiments: {', '.join(result.plane.experiments)}; model: {result.plane.model}",
+        f"experiments: {', '.join(result.plane.experiments)}",
+        *result.about.notes,
         f"method: {result.method}; {result.failed} failed; {undecided} values within the Monte Carlo error",
     ]
     headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -16,12 +16,13 @@ from cevnsfit.spec.yaml_source import YamlSource, read_yaml
 from cevnsfit.studies.checks import checks, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from cevnsfit.studies.germanium import Ours
+    from cevnsfit.studies.germanium import Ours, PublishedCurve
 
 Kind = Literal["published", "independent computation"]
+Verdict = Literal["ok", "differs", "FAILS"]
 
 COLUMNS: Final = ("", "check", "quantity", "reference", "ours", "difference", "source")
 """Titles of the columns of `rows`; differences are in units of the published error, or of the tolerance where there is none."""
@@ -46,6 +47,10 @@ class Published(BaseModel):
         Why the tolerance is what it is.
     source, kind
         Paper, and whether the number was published.
+    paper
+        Key of the paper in papers.yaml, on whose page of verification it stands; None for a number of no paper.
+    disagrees
+        Why our number is known not to agree; empty where it should. It never agrees by that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +59,8 @@ class Published(BaseModel):
     title: str
     quantity: str
     unit: str = "1"
+    paper: str | None = None
+    disagrees: str = ""
     value: float
     error: float | None = None
     tolerance: float | str
@@ -111,7 +118,7 @@ def read_published(folder: Path | None = None) -> tuple[Published, ...]:
             try:
                 number = Published.model_validate({**defaults, **entry})
             except ValidationError as error:
-                problems += _problems(source, index, error)
+                problems += problems_at(source, ("checks", index), error)
                 continue
             if number.id in numbers:
                 problems.append(Problem(path.name, source.line(("checks", index)), "id", f"'{number.id}' is used twice"))
@@ -121,9 +128,10 @@ def read_published(folder: Path | None = None) -> tuple[Published, ...]:
     return tuple(numbers.values())
 
 
-def _problems(source: YamlSource, index: int, error: ValidationError) -> list[Problem]:
+def problems_at(source: YamlSource, place: tuple[str | int, ...], error: ValidationError) -> list[Problem]:
+    """Return what is wrong with the entry at a place of a file, with its lines; the field is that of the entry."""
     return [
-        Problem(source.name, source.line(("checks", index, *detail["loc"])), ".".join(map(str, detail["loc"])), detail["msg"])
+        Problem(source.name, source.line((*place, *detail["loc"])), ".".join(map(str, detail["loc"])), detail["msg"])
         for detail in error.errors()
     ]
 
@@ -148,6 +156,10 @@ class Check(Document):
         Whether the value, and the error where errors are compared, agree within the tolerance.
     source, kind, because
         Where the reference comes from, whether it was published, and why the tolerance is what it is.
+    paper, disagrees
+        Key of the paper, and why the numbers do not agree, see `Published`.
+    curve
+        The points of a whole curve, of which the number is the rms difference; None for a single number.
     """
 
     id: str
@@ -164,11 +176,28 @@ class Check(Document):
     source: str
     kind: Kind
     because: str
+    paper: str | None = None
+    disagrees: str = ""
+    curve: PublishedCurve | None = None
+
+    document: ClassVar[Mapping[str, str | None]] = {"verdict": "verdict"}
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return "ok" where it agrees, "differs" where it does not and it is known why, "FAILS" otherwise: also where it agrees and should not."""
+        if self.passed is bool(self.disagrees):
+            return "FAILS"
+        return "ok" if self.passed else "differs"
 
 
 @on_one_thread
-def validate() -> tuple[Check, ...]:
+def validate(papers: Collection[str] | None = None) -> tuple[Check, ...]:
     """Return every number in data/published compared with what this code computes.
+
+    Parameters
+    ----------
+    papers
+        Keys of papers; only their numbers are computed. All by default.
 
     Raises
     ------
@@ -181,8 +210,9 @@ def validate() -> tuple[Check, ...]:
     if unknown:
         message = f"numbers without a check, or checks without a number: {', '.join(sorted(unknown))}"
         raise CevnsfitError(message)
-    shared = prepare()
-    return tuple(compare(number, functions[number.id](shared)) for number in numbers)
+    wanted = [number for number in numbers if papers is None or number.paper in papers]
+    shared = prepare([number.id for number in wanted])
+    return tuple(compare(number, functions[number.id](shared)) for number in wanted)
 
 
 def compare(number: Published, ours: Ours) -> Check:
@@ -205,6 +235,9 @@ def compare(number: Published, ours: Ours) -> Check:
         source=number.source,
         kind=number.kind,
         because=number.because,
+        paper=number.paper,
+        disagrees=number.disagrees,
+        curve=ours.curve,
     )
 
 
@@ -220,7 +253,7 @@ def rows(results: tuple[Check, ...]) -> tuple[tuple[str, ...], ...]:
     """Return one row of texts for each check, in the order of `COLUMNS`."""
     return tuple(
         (
-            "ok" if check.passed else "FAILS",
+            check.verdict,
             check.title,
             check.quantity if check.unit == "1" else f"{check.quantity} [{check.unit}]",
             _reference(check),
@@ -239,7 +272,7 @@ def _reference(check: Check) -> str:
 def _computed(check: Check) -> str:
     """Return our number with one digit more than its error, or than the tolerance, resolves."""
     scale = check.tolerance if check.our_error is None else check.our_error / 100.0
-    if not scale > 0.0:
+    if not (scale > 0.0 and math.isfinite(check.ours)):
         return f"{check.ours:.10g}"
     digits = max(3, math.ceil(math.log10(max(abs(check.ours) / scale, 1.0))) + (check.our_error is None))
     error = "" if check.our_error is None else f" +- {check.our_error:.3g}"

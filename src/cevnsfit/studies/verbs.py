@@ -14,7 +14,7 @@ from cevnsfit.core.threads import one_thread
 from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.toys import Toys
 from cevnsfit.stats.likelihood import Likelihood
-from cevnsfit.studies.setup import TEMPLATES, caveat, check_model
+from cevnsfit.studies.setup import caveat, check_model, lagrangian_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +28,7 @@ Found = TypeVar("Found", bound=Result)
 def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
     """Return a function of a likelihood, its first argument, as a verb: on one thread of BLAS, with a result that knows what it is about.
 
-    Parameters that are scanned are arguments of their own names.
+    A function that sets `about` itself knows better. Parameters that are scanned are arguments of their own names.
     """
     signature = inspect.signature(function)
     own = signature.parameters
@@ -44,7 +44,8 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
         checked: Any = {**options, "at": at} if "at" in options else options
         with one_thread():
             found = function(*args, **checked)
-            return replace(found, about=about(likelihood, at, [name for name in options if name not in own]))
+            scanned = [name for name in options if name not in own]
+            return found if found.about.experiments else replace(found, about=about(likelihood, at, scanned))
 
     return run
 
@@ -79,8 +80,8 @@ def about(likelihood: Likelihood, at: Mapping[str, float], free: Iterable[str] =
         return About(likelihood.experiments, printed=_printed(likelihood, None))
     analysis = likelihood.origin.holding(at)
     physics = check_model(analysis.model)
-    lagrangian = TEMPLATES if physics is None else physics.lagrangian
-    return About(likelihood.experiments, analysis.model, lagrangian, caveat(analysis, free), _printed(likelihood, physics))
+    printed = _printed(likelihood, physics)
+    return About(likelihood.experiments, analysis.model, lagrangian_of(analysis.model), caveat(analysis, free), printed)
 
 
 def _printed(likelihood: Likelihood, model: SignalModel | None) -> dict[str, str]:

@@ -244,6 +244,7 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
         f"expected limit on {result.poi} at {result.cl:g} CL, {result.dof} dof, with all systematics and with statistical errors alone",
         f"{result.about.label}: {result.data}",
         f"bands: {result.bands_method}",
+        *result.about.notes,
         *(f"held: {name} = {value:g}" for name, value in result.at.items()),
     ]
     headers = [

@@ -13,13 +13,14 @@ import sys
 import threading
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
+from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, KindError
 from cevnsfit.core.extras import optional
 from cevnsfit.core.threads import one_thread
-from cevnsfit.core.version import UNKNOWN, installed_version
+from cevnsfit.core.version import UNKNOWN, VERSION
 from cevnsfit.infer.runner import Call, Runner, every
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 _CONNECT: Final = "10 s"
 """How long the scheduler of a Dask cluster may take to answer."""
 
-_KEPT: Final = "what is finished is kept where there is an output folder: the same command continues"
+_KEPT: Final = "finished work is kept if there is an output folder: run the same command again to resume"
+
+_ROOT: Final = "cevnsfit"
+"""The logger of all modules."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +65,7 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[Executor | None]:
         message = f"the number of jobs must be at least 1, got {jobs}"
         raise DomainError(message)
     if dask is not None and jobs > 1:
-        message = "choose one of --jobs and --dask: a Dask cluster has the workers that it has"
+        message = "choose either --jobs or --dask: a Dask cluster brings its own workers"
         raise DomainError(message)
     with one_thread(), ExitStack() as stack:
         executor = None
@@ -107,7 +111,9 @@ def results(
 @contextmanager
 def _processes(jobs: int) -> Iterator[Executor]:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare_worker) as executor:
+    records = context.Queue()
+    given = (records, logging.getLogger(_ROOT).getEffectiveLevel())
+    with _handed_on(records), ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare_worker, initargs=given) as executor:
         try:
             with _without_script():
                 for _ in range(jobs):  # processes start with their first call: while they do, this one reads the experiments
@@ -133,10 +139,26 @@ def _without_script() -> Iterator[None]:
         main.update(known)
 
 
-def prepare_worker() -> None:
-    """Set one BLAS thread in this process, leave interrupts to the parent, and end with it when it is killed."""
+@contextmanager
+def _handed_on(records: Any) -> Iterator[None]:
+    """Let the loggers of this process have the records of others."""
+    here = logging.Handler()
+    here.emit = lambda record: logging.getLogger(record.name).handle(record)  # type: ignore[method-assign]
+    listener = QueueListener(records, here)
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.stop()
+
+
+def prepare_worker(records: Any, level: int) -> None:
+    """Set one BLAS thread in this process, leave interrupts and what is logged to the parent, and end with it when it is killed."""
     import signal
 
+    logger = logging.getLogger(_ROOT)
+    logger.addHandler(QueueHandler(records))
+    logger.setLevel(level)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_threads()
@@ -172,7 +194,7 @@ class ClusterExecutor(Executor):
 
     def submit(self, function: Callable[..., Any], /, *args: object, **options: object) -> Future[Any]:
         """Return the future of a call on the cluster."""
-        return self.inner.submit(on_cluster, installed_version(), function, *args, **options)
+        return self.inner.submit(on_cluster, VERSION, function, *args, **options)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Forget the calls that are not finished, or wait for them."""
@@ -187,8 +209,8 @@ def on_cluster(version: str, function: Callable[..., Any], /, *args: object, **o
     CevnsfitError
         If cevnsfit has another version in this process.
     """
-    if installed_version() != version:
-        message = f"a Dask worker has cevnsfit {installed_version()}, not {version}"
+    if version != VERSION:
+        message = f"a Dask worker has cevnsfit {VERSION}, not {version}"
         raise CevnsfitError(message)
     limit_threads()
     return function(*args, **options)
@@ -208,10 +230,10 @@ def _cluster(where: str) -> Iterator[Executor]:
         _check_versions(client, where)
         yield executor
     except KilledWorker as error:
-        message = f"Dask workers died again and again at the same task ({error}); {_KEPT}"
+        message = f"Dask workers died repeatedly at the same task ({error}); {_KEPT}"
         raise CevnsfitError(message) from None
     except (CancelledError, CommClosedError):
-        message = f"the Dask scheduler {where} has gone; {_KEPT}"
+        message = f"the Dask scheduler {where} has disappeared; {_KEPT}"
         raise CevnsfitError(message) from None
     finally:
         executor.shutdown(wait=False)
@@ -231,9 +253,9 @@ def _check_versions(client: Client, where: str) -> None:
         found["scheduler"] = error
     for place, version in found.items():
         known = version if isinstance(version, str) else UNKNOWN
-        if known != installed_version():
+        if known != VERSION:
             what = "no cevnsfit" if known == UNKNOWN else f"cevnsfit {known}"
-            message = f"the Dask cluster has {what} at {place}; install version {installed_version()} there"
+            message = f"the Dask cluster has {what} at {place}; install version {VERSION} there"
             raise CevnsfitError(message)
 
 

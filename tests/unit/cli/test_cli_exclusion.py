@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cevnsfit.core import documents
+from cevnsfit.core.documents import About
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.moments.boson_loops import scalar_contribution, vector_contribution
 from cevnsfit.moments.measured import Deviation, latest_deviation
@@ -18,6 +19,7 @@ from cevnsfit.studies.exclusion import Exclusion, exclusion_picture, plane_band,
 if TYPE_CHECKING:
     from pathlib import Path
 
+ABOUT = About(("a", "b"), "lmu-ltau", "L = g Z'_mu [...]", "CEvNS only")
 MASS = np.array([10.0, 100.0, 1000.0])
 COUPLING = np.geomspace(1e-5, 1e-1, 5)
 LIMIT = np.column_stack([MASS, [1e-3, 3e-3, 3e-2]])
@@ -54,7 +56,7 @@ def read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def test_every_branch_is_written(plane: Plane, region: Region, tmp_path: Path) -> None:
-    path, _ = write_tables([Exclusion(plane, (region,))], tmp_path)
+    path, _ = write_tables([Exclusion(plane, (region,), about=ABOUT)], tmp_path)
     comments, rows = read(path)
     assert list(rows[0]) == ["label", "cl", "dof", "branch", "point", "mass [MeV]", "g [1]"]
     for number, branch in enumerate((LIMIT, BAND), 1):
@@ -68,7 +70,7 @@ def test_every_branch_is_written(plane: Plane, region: Region, tmp_path: Path) -
 
 
 def test_allowed_intervals_are_written_and_none_is_said(plane: Plane, region: Region, tmp_path: Path) -> None:
-    _, path = write_tables([Exclusion(plane, (region,))], tmp_path)
+    _, path = write_tables([Exclusion(plane, (region,), about=ABOUT)], tmp_path)
     _, rows = read(path)
     assert [(row["mass [MeV]"], row["interval"], row["g_low [1]"], row["g_high [1]"]) for row in rows] == [
         ("10", "1", "1e-05", "0.001"),
@@ -79,7 +81,7 @@ def test_allowed_intervals_are_written_and_none_is_said(plane: Plane, region: Re
 
 
 def test_json_holds_the_columns(plane: Plane, region: Region) -> None:
-    (entry,) = documents.plain([Exclusion(plane, (region,))])
+    (entry,) = documents.plain([Exclusion(plane, (region,), about=ABOUT)])
     assert entry["regions"][0]["columns"][2] == {"mass": 1000.0, "allowed": [[1e-5, 3e-2], [0.066, 0.073]]}
     assert set(entry) == {
         *("label", "experiments", "model", "lagrangian", "caveat", "axes", "best_fit", "reference_nll2"),
@@ -131,5 +133,5 @@ def test_no_band_without_a_coupling_or_with_the_wrong_sign(plane: Plane) -> None
 
 
 def test_the_picture_names_the_reference(plane: Plane, region: Region, tmp_path: Path) -> None:
-    path = save_figure(exclusion_picture([Exclusion(plane, (region,))], latest_deviation("2025")), tmp_path / "plane.svg")
+    path = save_figure(exclusion_picture([Exclusion(plane, (region,), about=ABOUT)], latest_deviation("2025")), tmp_path / "plane.svg")
     assert path.stat().st_size > 10_000

@@ -92,7 +92,7 @@ BROKEN = {
         "experiment.yaml",
         "time: {unit: us,",
         "time: {unit: MeV,",
-        ":22: axes.time: 'MeV' is no unit of time, which is read in us",
+        ":22: axes.time: 'MeV' is not a unit of time, which is given in us",
     ),
     "not a mapping": ("experiment.yaml", "source:\n", "source: [\n", "not valid YAML"),
 }

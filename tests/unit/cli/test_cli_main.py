@@ -143,7 +143,7 @@ def test_an_interrupted_scan_says_that_it_can_be_continued(
     fail_with(KeyboardInterrupt(), monkeypatch)
     result = command("scan", "coherent-csi-2021", "-m", "lmu-ltau", "-o", tmp_path)
     assert result.exit_code == 130
-    assert result.stderr == "interrupted; what is finished is kept: the same command continues\n"
+    assert result.stderr == "interrupted; finished work is kept: run the same command again to resume\n"
     result = command("gof", "coherent-csi-2021", "-m", "sm")
     assert result.stderr == "interrupted; nothing is kept without --output DIR\n"
 

@@ -36,7 +36,7 @@ def test_validate_as_json(command: Callable[..., Result], monkeypatch: pytest.Mo
     monkeypatch.setattr(validation, "validate", lambda: (CHECK,))
     result = command("validate", "--json")
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == [dataclasses.asdict(CHECK)]
+    assert json.loads(result.stdout) == [{**dataclasses.asdict(CHECK), "verdict": "ok"}]
 
 
 def test_a_failed_check_ends_with_3_and_is_named(command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +45,27 @@ def test_a_failed_check_ends_with_3_and_is_named(command: Callable[..., Result],
     assert result.exit_code == 3
     assert "1 of 2 checks agree" in result.stdout
     assert "c.d" in result.stderr
+
+
+def test_what_is_known_to_differ_is_no_failure_and_what_agrees_all_the_same_is(
+    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = dataclasses.replace(CHECK, passed=False, disagrees="it is another quantity.")
+    monkeypatch.setattr(validation, "validate", lambda: (CHECK, known))
+    result = command("validate")
+    assert result.exit_code == 0
+    assert "1 of 2 checks agree within their tolerance; 1 are known not to" in result.stdout
+    monkeypatch.setattr(validation, "validate", lambda: (dataclasses.replace(known, passed=True),))
+    assert command("validate").exit_code == 3
+
+
+def test_pages_are_written_with_either_output(command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(validation, "validate", lambda: (CHECK,))
+    files = [str(tmp_path / "new" / name) for name in ("independent.md", "index.md")]
+    assert command("validate", "--pages", "-o", tmp_path / "new").stdout.splitlines()[-2:] == files
+    found = json.loads(command("validate", "--pages", "-o", tmp_path / "new", "--json").stdout)
+    assert (found["files"], len(found["checks"])) == (files, 1)
+    assert not (tmp_path / "docs").exists()
 
 
 def test_import_release(command: Callable[..., Result], shared_data: Path, tmp_path: Path) -> None:

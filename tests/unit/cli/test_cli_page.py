@@ -189,9 +189,9 @@ def test_a_scan_that_keeps_nothing_says_so(command: Callable[..., Result], tmp_p
             "  ranges: {selectrn_L: '100:500'}",
             "susy.ranges.selectrn_L: unknown parameter of the scan 'selectrn_L'; did you mean selectron_L",
         ),
-        ("  ranges: {tan_beta: '50:10'}", "susy.ranges.tan_beta: tan_beta: a range goes from a number to one that is not smaller"),
+        ("  ranges: {tan_beta: '50:10'}", "susy.ranges.tan_beta: tan_beta: a range needs LOW <= HIGH"),
         ("  ranges: {M1: '100:500:lin'}", "susy.ranges.M1: M1: '100:500:lin' should read LOW:HIGH"),
-        ("  ranges: {M1: '0:500'}", "susy.ranges: M1 is positive"),
+        ("  ranges: {M1: '0:500'}", "susy.ranges: M1 must be positive"),
         ("  boson_limits: [ccfrr]", "susy.boson_limits: unknown limit on the boson 'ccfrr'; did you mean ccfr"),
         ("  boson_limits: ['ccfr:many']", "susy.boson_limits: 'ccfr:many' should read NAME or NAME:CL"),
         ("  experiments: [coherent-csi-2012]", "susy.experiments.0: unknown experiment 'coherent-csi-2012'"),
@@ -230,7 +230,7 @@ def test_moments_that_are_none_are_found(tmp_path: Path) -> None:
         (
             "mass=10:200:9:log",
             "mass=1:200:9:log",
-            "11: slice.masses: results are known from 10 to 200 MeV (grid), and not from 1 to 200 MeV",
+            "11: slice.masses: results are known from 10 to 200 MeV (grid), not from 1 to 200 MeV",
         ),
         ("[ccfr-trident, borexino]", "[]", "9: slice.limits: at least 1 entries are needed, not 0"),
     ],
@@ -253,5 +253,5 @@ def test_a_limit_in_a_file_lies_beside_that_of_the_analysis(tmp_path: Path) -> N
 
 def test_a_slice_is_one_of_mass_and_coupling(tmp_path: Path) -> None:
     text = HEAD.replace("mass=10:200:3:log", "loop_sign=-1:1:3") + SLICE
-    with pytest.raises(SpecError, match="slice: a slice is one of mass and g, the plane is one of loop_sign and g"):
+    with pytest.raises(SpecError, match="slice: a slice needs mass and g, but the plane is one of loop_sign and g"):
         read_study(write(tmp_path, text))

@@ -45,8 +45,9 @@ def test_the_values_of_the_model_are_printed(command: Callable[..., Result]) -> 
 
 def test_the_table_ends_with_the_sum_and_the_data(command: Callable[..., Result], folder: Path) -> None:
     lines = [line.split() for line in command("rates", folder, "-m", "sm").stdout.splitlines() if line.strip()]
-    assert lines[-2][0] == "all"
-    assert lines[-1] == ["observed", "1567"]
+    assert lines[-3][0] == "all"
+    assert lines[-2] == ["observed", "1567"]
+    assert lines[-1][:2] == ["model:", "sm;"]
 
 
 @pytest.mark.parametrize(

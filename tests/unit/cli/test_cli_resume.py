@@ -74,7 +74,7 @@ def test_a_stopped_run_continues_to_the_same_result(project_root: Path, tmp_path
     _, text = run.communicate(timeout=60)
     if number == "SIGINT":
         assert run.returncode == 130
-        assert "interrupted; what is finished is kept: the same command continues" in text
+        assert "interrupted; finished work is kept: run the same command again to resume" in text
     else:
         assert run.returncode == -signal.SIGKILL
     finished = sum(1 for path in (stopped / done).rglob("*") if path.is_file())

@@ -34,7 +34,7 @@ def test_formulas(text: str, found: dict[Atom, float]) -> None:
         ("CsI(Na)", r"compound: CsI and dopants: \{Na: 0.1 %\}"),
         ("CaCO3+6H2O", "write for example CsI"),
         ("CsI@4.5", "write for example CsI"),
-        ("Ge[120]", "natural are 70, 72, 73, 74, 76"),
+        ("Ge[120]", "the natural isotopes are 70, 72, 73, 74, 76"),
         ("CaW04", "write for example CsI"),
         ("Ge76", r"is 76 atoms of Ge; the isotope is written \"Ge\[76\]\", the element Ge$"),
         ("He3", r"\"He\[3\]\""),

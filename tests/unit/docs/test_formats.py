@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import cevnsfit as cf
 from cevnsfit.cli.main import app
 from cevnsfit.infer.profile import profile
 from cevnsfit.io.exports.simplified import evaluate, read_simplified
@@ -65,6 +68,31 @@ def limits(folder: Path) -> Limits:
 
 def branch(limits: Limits) -> np.ndarray:
     return limits.results[0][1][0].branches[0]
+
+
+def darkcast(charges: dict[str, float]) -> SimpleNamespace:
+    """Return a model as the version of 2023 has it: the axial and the vector coupling of each fermion, functions of the mass."""
+    return SimpleNamespace(xfs={name: (lambda _: 0.0, lambda _, value=value: value) for name, value in charges.items()})
+
+
+def test_the_recipe_recasts_a_limit_into_that_of_another_model(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    b_l = {"u": 1 / 3, "d": 1 / 3, "nue": -1.0, "numu": -1.0}
+    stub = SimpleNamespace(
+        Model=lambda _: darkcast(b_l), Production=lambda mechanism: SimpleNamespace(mechanism=mechanism), Dataset=str, Efficiency=dict
+    )
+    monkeypatch.setitem(sys.modules, "darkcast", stub)
+    (code,) = re.findall(r"```text\n(import darkcast.*?)```", page, re.DOTALL)
+    recipe: dict[str, Any] = {}
+    exec(compile(code, "recipe", "exec"), recipe)  # noqa: S102
+    other = {"u": 1.0, "d": 0.25, "nue": -0.5, "numu": -0.5}
+    strength = recipe["production"].mechanism
+    known = cf.intervals(cf.build_likelihood("coherent-csi-2021", model="b-l"), at={"mass": 30.0}).allowed[0][1]
+    at = {"mass": 30.0, "q_u": 1.0, "q_d": 0.25, **dict.fromkeys(("q_nu_e", "q_nu_mu", "q_nu_tau"), -0.5)}
+    found = cf.intervals(cf.build_likelihood("coherent-csi-2021", model="vector"), at=at).allowed[0][1]
+    ratio = strength(0.03, darkcast(other)) / strength(0.03, recipe["model"])
+    assert ratio == pytest.approx(0.5 * (2.25 + 1.406 * 1.5) / (1.0 + 1.406), rel=1e-3)
+    assert known / np.sqrt(ratio) == pytest.approx(found, rel=3e-3)
+    assert strength(0.03, darkcast({**other, "nue": 0.5, "numu": 0.5})) == 0.0
 
 
 def test_every_format_has_an_example(page: str) -> None:

@@ -1,4 +1,4 @@
-"""README.md: its commands print what stands there, its Python lines run, and the links of all pages lead somewhere."""
+"""README.md and docs/command-line.md: their commands print what stands there, the Python lines run, and the links of all pages lead somewhere."""
 
 from __future__ import annotations
 
@@ -19,11 +19,23 @@ def page(project_root: Path) -> str:
     return (project_root / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("name", "commands"),
+    [
+        ("README.md", ["intervals", "forecast", "export-likelihood"]),
+        ("docs/command-line.md", ["rates", "rates", "fit", "intervals", "scan", "fit", "rates"]),
+    ],
+)
 def test_commands_print_what_the_page_says(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check_commands: Callable[[str], list[str]]
+    name: str,
+    commands: list[str],
+    project_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    check_commands: Callable[[str], list[str]],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert set(check_commands(page)) == {"rates", "fit", "intervals", "scan"}
+    assert check_commands((project_root / name).read_text(encoding="utf-8")) == commands
 
 
 def test_python_lines_run(page: str) -> None:
@@ -36,7 +48,7 @@ def test_python_lines_run(page: str) -> None:
 
 
 def test_files_that_the_pages_link_to_exist(project_root: Path) -> None:
-    pages = [project_root / "README.md", *(project_root / "docs").glob("*.md")]
+    pages = [*project_root.glob("*.md"), *(project_root / "docs").glob("*.md")]
     missing = [
         f"{page.name}: {target}"
         for page in pages

@@ -229,7 +229,7 @@ def test_histograms_are_rows_of_edges_and_contents(root_file: Path) -> None:
 @pytest.mark.parametrize(
     ("histogram", "wanted"),
     [
-        ("energy", "energy: is not there; the file has energies"),
+        ("energy", "energy: does not exist; the file has energies"),
         ("plane/both", "plane/both: has 2 axes; expected the columns low, high, neutrinos"),
         ("negative", "negative: has contents that are not finite numbers from 0"),
         ("broken", "broken: has contents that are not finite"),

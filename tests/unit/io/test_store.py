@@ -159,7 +159,7 @@ def test_blocks_come_back_up_to_the_first_that_is_missing(tmp_path: Path, caplog
         assert (len(load_blocks(store, 1, 2)), load_blocks(store, 0, 3)) == (2, [])
         (tmp_path / "posterior.zarr" / "chain" / "c" / "1" / "1" / "0" / "0" / "0").write_bytes(b"x")
         assert len(load_blocks(store, 1, 3)) == 1
-    assert "chain/c/1/1/0/0/0 is damaged (1 bytes in place of 6404); this part is computed again" in caplog.text
+    assert "chain/c/1/1/0/0/0 is damaged (1 bytes instead of 6404); this part is computed again" in caplog.text
 
 
 # --- absent and damaged ------------------------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def test_a_damaged_column_is_named_and_done_again_and_the_others_stay(
     columns = load_columns(read_scan(folder), "a")
     assert [column is None for column in columns] == [False, False, True, True]
     assert same(columns[1], make_column(1))
-    assert f"{file} is damaged ({len(content)} bytes in place of {file_length(name)})" in caplog.text
+    assert f"{file} is damaged ({len(content)} bytes instead of {file_length(name)})" in caplog.text
     with open_scan(folder, ANALYSIS, LABELS, (X, Y)) as scan:
         save_column(scan, "a", 2, make_column(2))
         assert same(load_columns(scan, "a")[2], make_column(2))
@@ -289,19 +289,19 @@ def test_another_grid_between_the_same_ends_is_refused(folder: Path) -> None:
     values = Y.values.copy()
     values[2] *= 1.01
     for axes, text in (
-        ((X, PlaneAxis("g", "1", values, "log")), "other values of g than the g asked"),
-        ((PlaneAxis("r_n", "fm", X.values, "log"), Y), "other values of mass than the r_n asked"),
+        ((X, PlaneAxis("g", "1", values, "log")), "g with other values than the requested g"),
+        ((PlaneAxis("r_n", "fm", X.values, "log"), Y), "mass with other values than the requested r_n"),
     ):
         with pytest.raises(ResultError, match=text), open_scan(folder, ANALYSIS, LABELS, axes):
             pass
 
 
 def test_other_planes_or_quantities_are_refused(folder: Path) -> None:
-    with pytest.raises(ResultError, match="arrays of other names or lengths"), open_scan(folder, ANALYSIS, ("a", "b"), (X, Y)):
+    with pytest.raises(ResultError, match="arrays with other names or lengths"), open_scan(folder, ANALYSIS, ("a", "b"), (X, Y)):
         pass
     with open_toys(folder, {}, 2):
         pass
-    with pytest.raises(ResultError, match="arrays of other names or lengths"), open_toys(folder, {}, 3):
+    with pytest.raises(ResultError, match="arrays with other names or lengths"), open_toys(folder, {}, 3):
         pass
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cevnsfit.core.version import installed_version
+from cevnsfit.core.version import VERSION
 from cevnsfit.io.tables import cell, write_rows
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def test_comments_are_one_line_each_and_cells_are_quoted(tmp_path: Path) -> None
         tmp_path / "new" / "a.csv", ["two\nlines", "wide   gaps"], ("label", "g [1]"), [("a, b", cell(1e-3)), ("c", cell(math.nan))]
     )
     lines = path.read_bytes().decode().split("\n")
-    assert lines[:4] == ["# two lines", "# wide   gaps", f"# cevnsfit {installed_version()}", "label,g [1]"]
+    assert lines[:4] == ["# two lines", "# wide   gaps", f"# cevnsfit {VERSION}", "label,g [1]"]
     assert list(csv.reader(lines[4:6])) == [["a, b", "0.001"], ["c", ""]]
     assert lines[6:] == [""]
     assert write_rows(tmp_path / "b.csv", ["one"], ("g [1]",), [], signed=False).read_text(encoding="utf-8") == "# one\ng [1]\n"

@@ -537,7 +537,7 @@ def test_impossible_shapes_are_refused(tmp_path: Path, factor: Fields, wanted: s
         ),
         ({"kind": "response-nodes", "nodes": [{"at": 0, "set": {"quenching.k": 0.1}}]}, "at 0 is the response as it is"),
         ({**LINDHARD, "field": "quenching.q"}, "unknown field 'q'"),
-        ({**LINDHARD, "field": "quenching"}, "is no number of a stage|Input should be"),
+        ({**LINDHARD, "field": "quenching"}, "is not a number of a response stage|Input should be"),
         ({**LINDHARD, "values": [0.16, 0.17]}, "on both sides of quenching.k"),
         ({**LINDHARD, "values": [0.1, 0.1, 0.17]}, "must be different"),
         ({**LINDHARD, "values": [0.1, "17 %"]}, "their units the same"),

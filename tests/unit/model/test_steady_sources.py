@@ -107,9 +107,9 @@ def test_a_table_is_a_flux_per_energy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("unit", "flux", "wanted"),
     [
-        ("1/MeV", "", "column 'nubar_e' is in [1/MeV], where [1/MeV/cm**2/s] is wanted"),
+        ("1/MeV", "", "column 'nubar_e' is in [1/MeV], but [1/MeV/cm**2/s] is needed"),
         ("banana", "", "is in [banana]"),
-        ("1/MeV/cm**2/s", ", flux: 3 / cm**2 / s", "where [1/MeV] is wanted (flux multiplies it)"),
+        ("1/MeV/cm**2/s", ", flux: 3 / cm**2 / s", "but [1/MeV] is needed (flux multiplies it)"),
     ],
 )
 def test_a_table_in_another_unit_is_refused(tmp_path: Path, unit: str, flux: str, wanted: str) -> None:

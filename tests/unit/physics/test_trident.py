@@ -209,7 +209,7 @@ def test_the_limit_is_where_the_ratio_reaches_the_end_of_the_interval(spectrum: 
 def test_outside_the_domain(spectrum: TridentSpectrum) -> None:
     with pytest.raises(DomainError, match=r"0\.5 MeV"):
         trident_limit([10.0, 0.5], spectrum)
-    with pytest.raises(DomainError, match="leaves out the Standard Model"):
+    with pytest.raises(DomainError, match="excludes the Standard Model"):
         trident_limit(10.0, spectrum, measured=(0.5, 0.1))
     with pytest.raises(DomainError, match="muon pairs"):
         trident_spectrum(50.0)

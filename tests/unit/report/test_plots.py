@@ -174,6 +174,12 @@ def test_best_fit_outside_the_plane_is_marked_at_its_edge(ax: Axes, plane: Plane
     np.testing.assert_allclose(line.get_xydata(), [[30.0, height]])
 
 
+def test_best_fit_outside_of_the_ends_that_are_asked_for_is_marked_there(ax: Axes, plane: Plane) -> None:
+    draw_best_fit(ax, plane, colour="k", look=Look(ylim=(2e-3, 1e-1)))
+    draw_best_fit(ax, plane, colour="k", look=Look(xlim=(1.0, 10.0)))
+    assert [(line.get_marker(), *line.get_xydata()[0]) for line in ax.lines] == [("v", 30.0, 2e-3), (">", 10.0, 7e-4)]
+
+
 def test_figure_says_what_it_shows(plane: Plane, regions: list[Region]) -> None:
     band = Band(np.array([1.0, 1e3]), np.array([3e-4, 1e-2]), np.array([5e-4, 2e-2]), "muon g-2: average 2025, theory 2020")
     look = Look(title="Light mediator", printed=signal_model("lmu-ltau").printed)

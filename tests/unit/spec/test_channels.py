@@ -132,10 +132,10 @@ def test_what_is_shared_is_reported_once(make_folder: Make, problems: Find) -> N
     [
         ("channels: 3", "channels: give each channel by its name"),
         ("channels: {}", "channels: give each channel by its name"),
-        ("channels: {A: {}}", "channels.A: 'A' is no name"),
+        ("channels: {A: {}}", "channels.A: 'A' is not a valid name"),
         ("channels: {a: 3}", "channels.a: give the fields"),
         ("channels: {a: {title: other}}", "channels.a.title: belongs to the experiment"),
-        ("channels: {a: {3: other}}", "channels.a.3: this is no dotted path"),
+        ("channels: {a: {3: other}}", "channels.a.3: this is not a dotted path"),
         ("channels: {a: {targt.mass: 3 kg}}", "channels.a.targt.mass: unknown field in 'targt.mass' 'targt'"),
         ("channels: {a: {target.mas: 3 kg}}", "channels.a.target.mas: unknown field 'mas'; did you mean mass"),
     ],

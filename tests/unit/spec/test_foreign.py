@@ -109,7 +109,7 @@ def test_axes_that_say_nothing_are_named_in_the_description(make_folder: Make) -
     ("axes", "message"),
     [
         ("{pe: PE}", "release.yaml: observed.table: the table has 2 axes (Light, Time); name each, with its unit, in 'tables'"),
-        ("{pe: PE, time: keVee}", "observed.table: 'keVee' is no unit of time, which is read in us"),
+        ("{pe: PE, time: keVee}", "observed.table: 'keVee' is not a unit of time, which is given in us"),
         ("{pe: PE, time: ns}", "axis time [us]: edges 1, 6 are not edges of the table (which runs from 0 to 0.006)"),
     ],
 )
@@ -189,7 +189,7 @@ def test_qualifiers_tell_columns_of_one_name_apart(refused: Callable[..., str], 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("dependent_variables: []\n", "observed.table: is no table of HEPData: independent_variables and dependent_variables"),
+        ("dependent_variables: []\n", "observed.table: is not a HEPData table: expected independent_variables and dependent_variables"),
         ("- 1\n", "the file must be a mapping"),
         ("a: &a 1\nb: *a\n", "aliases (*a) are not allowed"),
         (
@@ -284,12 +284,15 @@ def test_a_histogram_of_two_axes_is_summed_over_one_but_is_no_curve(make_folder:
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("r.root:x", "r.root: observed.table x: is not there; the file has h, line"),
+        ("r.root:x", "r.root: observed.table x: does not exist; the file has h, line"),
         ("r.root:line", "axis"),
         ("missing.root:h", "missing.root: observed.table: is missing; expected a ROOT file"),
-        ("r.root", "'r.root' is no table; write the name of a file of this folder: NAME.csv, NAME.yaml (HEPData) or NAME.root:HISTOGRAM"),
-        ("../r.root:h", "'../r.root:h' is no table"),
-        ("data.xlsx", "'data.xlsx' is no table"),
+        (
+            "r.root",
+            "'r.root' is not a table; write the name of a file of this folder: NAME.csv, NAME.yaml (HEPData) or NAME.root:HISTOGRAM",
+        ),
+        ("../r.root:h", "'../r.root:h' is not a table"),
+        ("data.xlsx", "'data.xlsx' is not a table"),
     ],
 )
 def test_histograms_that_are_not_there(make_folder: Make, reference: str, message: str) -> None:

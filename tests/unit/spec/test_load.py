@@ -154,16 +154,16 @@ BROKEN = [
     pytest.param((("axis: pe", "axis: [pe]"),), (), "experiment.yaml:19: response.acceptance.axis", id="list-of-axes"),
     pytest.param((("kind: poisson-smearing", "kind: poison-smearing"),), (), "experiment.yaml:16: response.smearing", id="kind"),
     pytest.param(
-        (("compound: CsI,", "compound: CsI(Na),"),), (), "experiment.yaml:9: target.compound: 'CsI(Na)' is no chemical", id="dopant"
+        (("compound: CsI,", "compound: CsI(Na),"),), (), "experiment.yaml:9: target.compound: 'CsI(Na)' is not a chemical", id="dopant"
     ),
     pytest.param(
         (("compound: CsI,", "compound: 133CsI,"),),
         (),
-        "target.compound: '133CsI' is no chemical formula; an isotope is written \"Cs[133]I\"",
+        "target.compound: '133CsI' is not a chemical formula; an isotope is written \"Cs[133]I\"",
         id="isotope",
     ),
     pytest.param(
-        (("mass: 10 kg", "mass: 10 kg, isotopes: {Ge-76: 0.5}"),), (), "target.isotopes: Ge is no element of CsI", id="no-such-isotope"
+        (("mass: 10 kg", "mass: 10 kg, isotopes: {Ge-76: 0.5}"),), (), "target.isotopes: Ge is not an element of CsI", id="no-such-isotope"
     ),
     pytest.param((("mass: 10 kg", "mass: 10 kg, isotopes: {I-127: 87}"),), (), "target.isotopes.I-127: ", id="isotope-of-87"),
     pytest.param(
@@ -192,7 +192,7 @@ BROKEN = [
     pytest.param((("shared: true", "shared: flase"),), (), "flux.shared: 'flase' should be true or false", id="no-truth"),
     pytest.param((("name: toy", "name: A toy"),), (), "name: 'A toy' should have lower-case letters", id="name"),
     pytest.param((("[0, 1, 6]", "[0]"),), (), "axes.time.edges: at least 2 entries are needed, not 1", id="one-edge"),
-    pytest.param((("{kind: light-yield", "{kind: light"),), (), "'light' is no kind that is known here: 'constant-q", id="no-such-kind"),
+    pytest.param((("{kind: light-yield", "{kind: light"),), (), "'light' is not a known kind: 'constant-q", id="no-such-kind"),
     pytest.param((("{kind: light-yield,", "{"),), (), "response.light_yield: a kind is required", id="no-kind"),
     pytest.param(
         (("table: counts.csv, column: observed", "table: count.csv, column: observed"),),

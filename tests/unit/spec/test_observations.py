@@ -90,7 +90,7 @@ def test_a_covariance_matrix(make_folder: Make) -> None:
         ("{table: rates.csv, column: rate, error: upp}", "unknown column 'upp'; did you mean up?"),
         ("{table: rates.csv, column: rate, error: up, errors: {up: up, down: down}}", "give one of error, errors and covariance"),
         ("{table: rates.csv, column: rate, error: up, covariance: {table: cov.csv}}", "give one of error, errors and covariance"),
-        ("{table: counts.csv, column: observed, scale: 2}", "scaled counts are no counts"),
+        ("{table: counts.csv, column: observed, scale: 2}", "scaled counts are not counts"),
         ("{table: rates.csv, column: rate, error: up, scale: 0}", "greater than 0"),
         ("{table: rates.csv}", "give either table and column, or events"),
         ("{table: rates.csv, column: rate, events: rates.csv}", "give either table and column, or events"),

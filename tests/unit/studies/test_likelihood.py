@@ -146,7 +146,7 @@ def test_other_data_take_the_place_of_the_observed_ones(likelihood: Likelihood) 
 def test_wrong_data_are_refused(likelihood: Likelihood) -> None:
     with pytest.raises(CevnsfitError, match="needs a seed"):
         likelihood.with_data("toy")
-    with pytest.raises(CevnsfitError, match="nothing else does"):
+    with pytest.raises(CevnsfitError, match="nothing else takes one"):
         likelihood.with_data("asimov", seed=1)
     with pytest.raises(UnknownNameError, match="coherent-csi-2021"):
         likelihood.with_data({"coherent-csi-2012": np.zeros(99)})

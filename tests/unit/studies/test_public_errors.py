@@ -123,7 +123,7 @@ def test_a_scan_is_exported_in_a_format_of_limits(likelihood: Likelihood) -> Non
     scan = cf.scan(likelihood, **GRID)
     with pytest.raises(cf.CevnsfitError, match="unknown format 'hepdat'; did you mean hepdata"):
         cf.export(scan, "hepdat", "x")
-    with pytest.raises(cf.CevnsfitError, match="results of one sort share a picture, not Fit, Scan"):
+    with pytest.raises(cf.CevnsfitError, match="only results of one kind share a picture, not Fit, Scan"):
         cf.plot([scan, cf.fit(likelihood, at=AT, minos=())])
 
 

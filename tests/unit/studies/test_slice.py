@@ -88,7 +88,7 @@ def test_what_cannot_be_sliced_is_named(tmp_path: Path) -> None:
     for mass in ([1.0], [2.0, 1.0], [0.0, 1.0], [1.0, math.nan]):
         with pytest.raises(DomainError, match="positive and increasing"):
             plane_slice([FLAT], mass)
-    with pytest.raises(CevnsfitError, match="is a limit and no band"):
+    with pytest.raises(CevnsfitError, match="is a limit, not a band"):
         named_slice("lmu-ltau", [], ["borexino"], MASS)
     with pytest.raises(CevnsfitError):
         named_slice("lmu-ltau", ["borexino"], [], MASS, scans=[tmp_path / "none"])

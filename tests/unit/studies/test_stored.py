@@ -126,7 +126,7 @@ def test_a_likelihood_built_by_hand_is_scanned_but_not_stored(likelihood: Likeli
     local = replace(bare, build=lambda values: likelihood.build({**values}))
     with ThreadPoolExecutor(1) as executor:
         np.testing.assert_array_equal(cf.scan(bare, **GRID, workers=executor).plane.nll2, usual.plane.nll2)
-        with pytest.raises(CevnsfitError, match="does not go to workers unless it pickles"):
+        with pytest.raises(CevnsfitError, match="can go to workers only if it can be pickled"):
             cf.scan(local, **GRID, workers=executor)
 
 

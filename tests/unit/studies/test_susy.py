@@ -209,7 +209,7 @@ def test_every_parameter_is_an_option(change: dict[str, object], holds: Callable
         ({"ranges": {"M1": "3:2"}}, DomainError, "M1: a range goes from"),
         ({"ranges": {"M1": "nan:2"}}, DomainError, "M1: a range goes from"),
         ({"ranges": {"hierarchy": "0:2:log"}}, DomainError, "positive on a log scale"),
-        ({"ranges": {"M1": "-5:3"}}, DomainError, "M1 is positive"),
+        ({"ranges": {"M1": "-5:3"}}, DomainError, "M1 must be positive"),
         ({"ranges": {"M1": "1:2:3"}}, CevnsfitError, "should read LOW:HIGH"),
         ({"ranges": {"A": "100:log"}}, CevnsfitError, "should read LOW:HIGH"),
         ({"ranges": {"M1": "1s:2s"}}, CevnsfitError, "M1"),
@@ -428,3 +428,13 @@ def test_the_band_of_an_older_measurement() -> None:
     wrong = CliRunner().invoke(app, ["g-2", "muon-2020", "--measured", "electron-2008"])
     assert wrong.exit_code == 2
     assert "a moment of e" in wrong.stderr
+
+
+@pytest.mark.parametrize(("coupling", "written"), [("axial", False), ("vector", True)])
+def test_a_band_without_points_is_no_file(coupling: str, written: bool, tmp_path: Path) -> None:
+    file = tmp_path / "band.csv"
+    result = CliRunner().invoke(app, ["g-2", "muon-2020", "--coupling", coupling, "--grid", "mass=1:100:3:log", "-o", str(file)])
+    assert (result.exit_code, file.exists()) == ((0, True) if written else (3, False))
+    assert "coupling within 2 sigma" in result.stdout
+    reason = f"incomplete: {file} is not written: no axial coupling explains the moment at these masses\n"
+    assert result.stderr == ("" if written else reason)

@@ -49,6 +49,16 @@ def test_difference_is_in_units_of_the_error_where_there_is_one() -> None:
     assert compare(number(), Ours(104.0)).difference == pytest.approx(0.8)
 
 
+@pytest.mark.parametrize(("ours", "disagrees", "verdict"), [
+    (101.0, "", "ok"), (110.0, "", "FAILS"), (math.nan, "", "FAILS"), (110.0, "another quantity", "differs"), (101.0, "another quantity", "FAILS"),
+])  # fmt: skip
+def test_a_reason_makes_no_number_agree(ours: float, disagrees: str, verdict: str) -> None:
+    check = compare(number(disagrees=disagrees), Ours(ours))
+    assert check.verdict == verdict
+    assert check.passed is (ours == 101.0)
+    assert rows((check,))[0][0] == verdict
+
+
 def test_counts_must_agree_exactly() -> None:
     exact = number(tolerance=0)
     assert compare(exact, Ours(100.0)).passed
@@ -102,7 +112,7 @@ def test_all_problems_of_a_file_are_reported_with_lines(tmp_path: Path) -> None:
 
 def test_a_number_without_a_check_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "checks", dict)
-    with pytest.raises(CevnsfitError, match=r"without a number: ar-40\.average"):
+    with pytest.raises(CevnsfitError, match=r"without a number: 7stats\.ee"):
         validate()
 
 

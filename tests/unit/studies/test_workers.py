@@ -80,7 +80,7 @@ def test_a_cluster_survives_a_worker_and_reports_what_kills_all(cluster: str, tm
         return value
 
     assert result_of(die_once, 2.0, 1, cluster) == 2.0
-    with pytest.raises(CevnsfitError, match="died again and again"):
+    with pytest.raises(CevnsfitError, match="died repeatedly"):
         result_of(os._exit, 9, 1, cluster)
 
 

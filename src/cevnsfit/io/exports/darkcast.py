@@ -43,7 +43,7 @@ def write_darkcast(limits: Limits, path: Path) -> tuple[Path, ...]:
     """
     x, y = limits.axes
     if x.unit not in _GEV and y.unit not in _GEV:
-        message = f"DARKCAST bounds are functions of a mass, and {x.name} [{x.unit}] is none"
+        message = f"DARKCAST bounds are functions of a mass, and {x.name} [{x.unit}] is not a mass"
         raise CevnsfitError(message)
     path.mkdir(parents=True, exist_ok=True)
     files = []

@@ -42,7 +42,7 @@ class Limits:
         (first, _), *others = self.results
         for plane, _ in others:
             if plane.axes != first.axes or plane.model != first.model:
-                message = f"'{plane.label}' and '{first.label}' have different models or grids; export them apart"
+                message = f"'{plane.label}' and '{first.label}' have different models or grids; export them separately"
                 raise ResultError(message)
 
     @property

@@ -176,7 +176,7 @@ def tabulate(
         worst = _check(grid, table)
         if worst <= ACCURACY:
             return Simplified(metadata, *names, grid.log_x, grid.log_scale, grid.v, t, floor, worst)
-    message = f"the grid is good to {worst:.3g} in Delta chi2 only, {ACCURACY:g} is wanted; use a smaller range of {names[0]}"
+    message = f"the grid is good to {worst:.3g} in Delta chi2, but {ACCURACY:g} is needed; use a smaller range of {names[0]}"
     raise ResultError(message)
 
 

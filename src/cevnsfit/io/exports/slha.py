@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.core.version import installed_version
+from cevnsfit.core.version import VERSION
 from cevnsfit.moments.couplings import ordered
 from cevnsfit.moments.ranges import UNITS
 from cevnsfit.moments.sleptons import CODES, shipped_maps
@@ -60,7 +60,7 @@ def _lines(values: Mapping[str, float], point: int) -> Iterator[str]:
     partners = superpartners({name: np.array([value]) for name, value in values.items()})
     fields = ordered(partners.gauginos)
     yield f"# point {point} of a scan by cevnsfit: masses and mixings at tree level; squarks, gluino and heavy Higgs bosons are not part of it"
-    yield from _block("SPINFO", {"1": "cevnsfit", "2": installed_version()})
+    yield from _block("SPINFO", {"1": "cevnsfit", "2": VERSION})
     yield from _block("MODSEL", {"1": 0})
     yield from _block(
         "SMINPUTS", {"1": 127.93, "2": FERMI_CONSTANT * GEV**2, "4": Z_MASS / GEV, "7": TAU_MASS / GEV}, "1/alpha(M_Z), G_F, M_Z, m_tau"

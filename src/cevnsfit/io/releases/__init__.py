@@ -18,6 +18,7 @@ from cevnsfit.io.releases import (
     lar_2020,
     lhc,
     overlays,
+    published_curves,
     sns_flux,
     spectra,
     xenonnt_b8_2026,
@@ -37,6 +38,7 @@ RELEASES: Final[Mapping[str, Release]] = {
     "dresden-ii-2022": dresden_ii_2022.RELEASE,
     "lhc-limits": lhc.RELEASE,
     "overlays": overlays.RELEASE,
+    "published-curves": published_curves.RELEASE,
     "reactor-spectra": spectra.REACTOR,
     "sns-flux": sns_flux.RELEASED_FLUX,
     "sns-flux-simulation": sns_flux.SIMULATION,
@@ -81,7 +83,7 @@ def import_release(name: str, source: str | Path, target: str | Path) -> tuple[P
     source
         The folder of the released files.
     target
-        The folder to write into; created if needed. Nothing is written when anything in `source` is wrong.
+        The folder to write into; created if needed. Nothing is written if anything in `source` is wrong.
 
     Raises
     ------

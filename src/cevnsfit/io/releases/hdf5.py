@@ -81,7 +81,7 @@ class Hdf5Table:
                 return [self._array(h5py, file, name, path) for name in (self.array, *self.edges)]
         except (OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
             detail = " ".join(str(error).split())[:120]
-            raise SpecError([Problem(str(path), None, "", f"is damaged or no HDF5 file ({type(error).__name__}: {detail})")]) from None
+            raise SpecError([Problem(str(path), None, "", f"is damaged or not an HDF5 file ({type(error).__name__}: {detail})")]) from None
 
     def _array(self, h5py: Any, file: Any, name: str, path: Path) -> NDArray[np.float64]:
         """Return one array; links to other places and files are not followed."""

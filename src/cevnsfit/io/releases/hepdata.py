@@ -83,6 +83,6 @@ class HepdataTable:
             return chosen[0]
         text = f"has no variable '{name}' (it has: {', '.join(variable.name for variable in known) if known else 'none'})"
         if found:
-            text = f"has {len(found)} variables '{name}', which qualifiers tell apart ({'; '.join(told_apart(found))}); exactly one must be meant"
+            text = f"has {len(found)} variables '{name}', which differ in their qualifiers ({'; '.join(told_apart(found))}); exactly one must be meant"
         problems.append(Problem(table.name, table.line((kind,)), kind, text))
         return None

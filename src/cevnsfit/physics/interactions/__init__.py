@@ -35,7 +35,7 @@ def model_names() -> tuple[str, ...]:
 
 
 def signal_model(name: str) -> SignalModel:
-    """Return the named model; a shipped one goes before a plug-in of the same name.
+    """Return the named model; a shipped model takes precedence over a plug-in of the same name.
 
     Raises
     ------

@@ -104,7 +104,7 @@ def test_show_prints_where_a_result_comes_from(scan: Path, tmp_path: Path) -> No
     (tmp_path / "other.json").write_text('{"a": 1}', encoding="utf-8")
     refused = run("show", tmp_path / "other.json")
     assert refused.exit_code == 2
-    assert "says nothing of its origin" in refused.stderr
+    assert "does not say where it comes from" in refused.stderr
     assert run("show", tmp_path).exit_code == 2
 
 

@@ -82,8 +82,8 @@ def test_documents_that_are_none(limits: Limits, change: object, reason: str) ->
         ('{"schema": "cevnsfit-limits/1", "planes": [', "not readable as JSON"),
         ("[" * 100_000, "not readable as JSON"),
         ("[1, 2]", "expected a JSON object"),
-        ('{"schema": NaN}', "NaN is no number"),
-        ('{"schema": -Infinity}', "Infinity is no number"),
+        ('{"schema": NaN}', "NaN is not a number"),
+        ('{"schema": -Infinity}', "Infinity is not a number"),
         ("", "not readable as JSON"),
     ],
 )
@@ -199,7 +199,7 @@ def test_darkcast_files_can_be_drawn_over_another_plane(limits: Limits, tmp_path
 
 def test_darkcast_needs_a_mass(limits: Limits, tmp_path: Path) -> None:
     results = tuple((dataclasses.replace(p, x=dataclasses.replace(p.x, name="eps", unit="1")), regions) for p, regions in limits.results)
-    with pytest.raises(CevnsfitError, match="eps \\[1\\] is none"):
+    with pytest.raises(CevnsfitError, match="eps \\[1\\] is not a mass"):
         write_darkcast(dataclasses.replace(limits, results=results), tmp_path)
 
 
