@@ -369,7 +369,7 @@ def write_posterior(result: Posterior, folder: Path) -> Path:
 
 def picture_notes(result: Posterior, look: Look) -> list[str]:
     """Return the lines below a picture: caveat, `notes_of`, and why it cannot be trusted."""
-    return [text for text in (result.about.caveat, *notes_of(result, look), result.doubt) if text]
+    return [text for text in (*notes_of(result, look), *result.about.notes, result.doubt) if text]
 
 
 def posterior_picture(result: Posterior, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
