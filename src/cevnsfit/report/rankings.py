@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
+from cevnsfit.report.forecasts import CAVEAT
 from cevnsfit.report.style import PALETTE, SCREEN, Look, axes_of_size, caption, figure_of, new_figure, setting, smaller, style
 from cevnsfit.report.tables import format_value
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from cevnsfit.core.documents import Result
+    from cevnsfit.core.documents import About, Result
     from cevnsfit.infer.impacts import Impact, Ranking
     from cevnsfit.infer.results import FitResult, Pull
 
@@ -159,7 +160,12 @@ def _notes(result: Result, shown: int, number: int, look: Look) -> list[str]:
 def about_lines(result: Result, look: Look) -> list[str]:
     """Return what any picture says of a result: experiments, model and caveat, and why it cannot be trusted."""
     first = ", ".join(text for text in (look.joined(result.about.experiments), look.name(result.about.model)) if text)
-    return [text for text in (first, *result.about.notes, result.doubt) if text]
+    return [text for text in (first, *physics_lines(result.about, look), result.doubt) if text]
+
+
+def physics_lines(about: About, look: Look) -> list[str]:
+    """Return the Lagrangian as it is printed, and the caveat."""
+    return [*([look.name(about.lagrangian)] if about.lagrangian else []), *([f"{CAVEAT}{about.caveat}"] if about.caveat else [])]
 
 
 def _caveat(result: Result) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from cevnsfit.infer.runner import every
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
+from cevnsfit.report.rankings import physics_lines
 from cevnsfit.report.style import SCREEN, AxisLabel, Look, save_figures
 from cevnsfit.studies.fitting import prepared
 from cevnsfit.studies.grids import numbers, parse_grid
@@ -267,7 +268,7 @@ def coverage_picture(study: CoverageStudy, ax: Axes | None = None, look: Look = 
     ]
     notes = [
         *notes_of(study, look),
-        *study.about.notes,
+        *physics_lines(study.about, look),
         f"{'bars' if name else 'grey'}: what the observed data allow at this level (profile likelihood)",
     ]
     held = AxisLabel(name, unit) if name else None

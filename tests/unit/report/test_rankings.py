@@ -62,7 +62,7 @@ def test_a_paper_has_the_value_in_its_caption_and_a_screen_above() -> None:
     assert ranking_figure(found).get_suptitle() == "mu = 1 $\\pm$ 0.2"
     paper = ranking_figure(found, look=Look(style="paper"))
     assert paper.get_suptitle() == ""
-    assert paper.get_label().splitlines() == ["mu = 1 $\\pm$ 0.2", "csi, sm", "model: sm", "caveat: CEvNS only"]
+    assert paper.get_label().splitlines() == ["mu = 1 $\\pm$ 0.2", "csi, sm", "caveat: CEvNS only"]
     for figure in (paper, pulls_figure(replace(fitted({"a": (0.0, 1.0)}, ("a",)), about=found.about), look=Look(style="paper"))):
         assert figure.axes[-1].get_legend().get_title().get_text() == "CEvNS only"
 
