@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.infer.limit import is_open
-from cevnsfit.report.style import OVERLAYS, figure_of, legend_size
+from cevnsfit.report.style import OVERLAYS, figure_of, setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,10 +54,9 @@ def draw_curves(ax: Axes, limits: Sequence[Limit]) -> list[Artist]:
 
 def ticked(colour: str, *, on_left: bool = False) -> list[AbstractPathEffect]:
     """Return the effects of a line of which only one side is meant: short ticks below it, on the left of one that rises along its second axis."""
-    from matplotlib import rcParams
     from matplotlib.patheffects import Normal, TickedStroke
 
-    spacing, width = 0.6 * legend_size(), 0.5 * rcParams["lines.linewidth"]
+    spacing, width = 0.5 * setting("font.size"), 0.5 * setting("lines.linewidth")
     return [Normal(), TickedStroke(angle=135.0 if on_left else -135.0, spacing=spacing, length=0.7, linewidth=width, foreground=colour)]
 
 
@@ -71,7 +70,7 @@ def name_curves(ax: Axes, limits: Sequence[Limit]) -> None:
         return
     figure_of(ax).draw_without_rendering()
     box, dpi = ax.get_window_extent(), figure_of(ax).dpi
-    size, points = np.array([box.width, box.height]), min(legend_size(), max(7.0, 2.75 * box.width / dpi))
+    size, points = np.array([box.width, box.height]), min(0.875 * setting("font.size"), max(7.0, 2.75 * box.width / dpi))
     character = 0.5 * points / 72.0 * dpi / box.width
     lines = [_dense(ax, limit) for limit in limits]
     inside = [np.flatnonzero(np.all((line >= 0.0) & (line <= 1.0), axis=1)) for line in lines]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
+from cevnsfit.report.best_fits import best_handles, draw_best_fit
 from cevnsfit.report.curves import FILL, draw_curves, name_curves, ticked
 from cevnsfit.report.known import DOTS, draw_known, is_coarse
 from cevnsfit.report.style import (
@@ -22,6 +23,7 @@ from cevnsfit.report.style import (
     line_style,
     new_figure,
     place_legend,
+    setting,
     style,
     wrapped,
 )
@@ -37,16 +39,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.infer.limit import Limit
-    from cevnsfit.infer.planes import Plane, PlaneAxis, Region
+    from cevnsfit.infer.planes import Plane, Region
     from cevnsfit.report.zoom import Window
 
     Entry = tuple[Plane, Sequence[Region], str]
 
 _MARGIN: Final = 0.15
 """Room below and above what is drawn, in units of the axis of the whole grid."""
-
-_SAME: Final = 1e-3
-"""Difference of -2 ln lambda at which a best fit is no better than no new physics."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,14 +96,12 @@ def draw_exclusion(ax: Axes, plane: Plane, regions: Sequence[Region], *, colour:
     filled
         Whether the excluded regions are filled lightly, the more so the higher the confidence level.
     """
-    from matplotlib import rcParams
-
     _frame(ax, plane)
     artists: list[Artist] = []
     for region in sorted(regions, key=lambda each: each.cl):
         if filled:
             artists += _fills(ax, region, colour)
-        width = (0.6 if filled else 0.7) * rcParams["lines.linewidth"]
+        width = (0.6 if filled else 0.7) * setting("lines.linewidth")
         for branch in region.branches:
             artists += ax.plot(*branch.T, color=colour, linestyle=line_style(region.cl), linewidth=width, zorder=3 if filled else 4)
     if artists:
@@ -121,29 +118,6 @@ def draw_band(ax: Axes, band: Band, *, colour: str) -> list[Artist]:
         return list(ax.plot(*ends, color=colour, path_effects=ticks, zorder=2.5, label=f"{band.label}: {side} this line"))
     fill = ax.fill_betweenx if band.upright else ax.fill_between
     return [fill(x, low, high, where=np.isfinite(high), color=colour, alpha=0.45, linewidth=0, zorder=2.5, label=band.label)]
-
-
-def without_signal(plane: Plane) -> bool:
-    """Return whether the best fit is that without new physics: no coupling, so that a mass means nothing."""
-    vanishes = any(plane.best.get(axis.name) == 0.0 or (axis.scale == "log" and _inside(plane, axis)[1] < 0) for axis in plane.axes)
-    return vanishes and plane.best["nll2"] > plane.reference_nll2 - _SAME
-
-
-def draw_best_fit(ax: Axes, plane: Plane, *, colour: str, look: Look = SCREEN) -> list[Artist]:
-    """Mark the best fit with a star, or with an arrow head at the edge when it lies outside the plane, or outside the ends of a look; return the artist.
-
-    One without new physics has no place in a plane.
-    """
-    from matplotlib import rcParams
-
-    if plane.x.name not in plane.best or plane.y.name not in plane.best or without_signal(plane):
-        return []
-    (x, x_side), (y, y_side) = _inside(plane, plane.x, look.xlim), _inside(plane, plane.y, look.ylim)
-    marker = {-1: "v", 1: "^"}.get(y_side, {-1: "<", 1: ">"}.get(x_side, "*"))
-    size = (2.6 if marker == "*" else 1.8) * rcParams["lines.markersize"]
-    return list(
-        ax.plot([x], [y], marker, color=colour, markersize=size, markeredgecolor="white", markeredgewidth=0.8, zorder=6, clip_on=False)
-    )
 
 
 def exclusion_figure(
@@ -285,25 +259,6 @@ def _level_handles(entries: Sequence[Entry]) -> list[Artist]:
     return [Line2D([], [], color="black", linestyle=line_style(cl), label=f"{100 * cl:g} % CL") for cl in levels]
 
 
-def _best_handles(entries: Sequence[Entry], look: Look) -> list[Artist]:
-    from matplotlib import rcParams
-    from matplotlib.lines import Line2D
-
-    shown = [(plane, label) for plane, _, label in entries if plane.x.name in plane.best and plane.y.name in plane.best]
-    free = [label for plane, label in shown if without_signal(plane)]
-    seen = [plane for plane, label in shown if label not in free]
-    beyond = [_inside(plane, plane.x, look.xlim)[1] != 0 or _inside(plane, plane.y, look.ylim)[1] != 0 for plane in seen]
-    which = f" of {', '.join(free)}" if len(free) < len(entries) else ""
-    kinds = [("*", 2.4, "best fit", False in beyond), ("v", 1.6, "best fit beyond the axis", True in beyond)]
-    kinds.append(("", 0.0, f"best fit{which}: no new physics", bool(free)))
-    unit = rcParams["lines.markersize"]
-    return [
-        Line2D([], [], color="0.25", marker=mark, markersize=size * unit, linestyle="none", label=text)
-        for mark, size, text, used in kinds
-        if used
-    ]
-
-
 def _draw_plane(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Limit], look: Look) -> list[Artist]:
     """Draw everything that lies in the plane and return the handles for the legend."""
     entries = [result.entry for result in results]
@@ -313,7 +268,12 @@ def _draw_plane(ax: Axes, results: Sequence[_Styled], band: Band | None, curves:
     if band is not None:
         extra += draw_band(ax, band, colour=BAND)
     _frame(ax, entries[0][0])
-    return [*handles, *_level_handles(entries), *extra, *(_best_handles(entries, look) if look.best_fit else [])]
+    return [
+        *handles,
+        *_level_handles(entries),
+        *extra,
+        *(best_handles([(plane, label) for plane, _, label in entries], look) if look.best_fit else []),
+    ]
 
 
 def _draw_labelled(ax: Axes, results: Sequence[_Styled], band: Band | None, curves: Sequence[Limit], look: Look) -> list[Artist]:
@@ -411,12 +371,6 @@ def _frame(ax: Axes, plane: Plane) -> None:
     ax.set_yscale(plane.y.scale)
     ax.set_xlim(plane.x.values[0], plane.x.values[-1])
     ax.set_ylim(plane.y.values[0], plane.y.values[-1])
-
-
-def _inside(plane: Plane, axis: PlaneAxis, ends: tuple[float, float] | None = None) -> tuple[float, int]:
-    """Return the best fit moved to the nearer end of an axis, or to given ends, where it lies outside, and the side (-1, 0, 1) on which it lies."""
-    best, (low, high) = plane.best[axis.name], map(float, axis.values[[0, -1]]) if ends is None else sorted(ends)
-    return min(max(best, low), high), int(best > high) - int(best < low)
 
 
 def _fills(ax: Axes, region: Region, colour: str) -> list[Artist]:

@@ -304,14 +304,6 @@ def save_figures(figure: Figure, path: Path, look: Look) -> list[Path]:
     return [*paths, *([paths[-1].with_suffix(".txt")] if figure.get_label() else [])]
 
 
-def legend_size() -> float:
-    """Return the size of the letters of legends in points, that of small texts in axes."""
-    from matplotlib import rcParams
-    from matplotlib.font_manager import FontProperties
-
-    return float(FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points())
-
-
 def caption(figure: Figure, notes: Sequence[str], look: Look = SCREEN) -> None:
     """Print lines below a figure, or keep them as its label, which `save_figure` writes beside it."""
     if notes and look.captioned:
@@ -335,8 +327,6 @@ def place_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, caveats: 
     look
         Style of the figure.
     """
-    from matplotlib import rcParams
-
     figure, title = figure_of(ax), "\n".join(wrapped(text) for text in dict.fromkeys(caveats) if text)
     handles = ax.get_legend_handles_labels()[0] if handles is None else handles
     labels = [wrapped(str(handle.get_label()), 26) for handle in handles]
@@ -347,7 +337,7 @@ def place_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, caveats: 
         "borderaxespad": 0.4,
         "columnspacing": 1.0,
     }
-    options["title_fontproperties"] = {"weight": "bold", "size": rcParams["legend.title_fontsize"]}
+    options["title_fontproperties"] = {"weight": "bold", "size": setting("legend.title_fontsize")}
     legend = ax.legend(handles, labels, loc="best", frameon=True, edgecolor="none", framealpha=0.85, **options)
     if figure.get_layout_engine() is None:
         return

@@ -14,8 +14,9 @@ from matplotlib.patheffects import TickedStroke
 from cevnsfit.core.errors import AxisError
 from cevnsfit.infer.limit import Limit
 from cevnsfit.physics.interactions import signal_model
+from cevnsfit.report.best_fits import draw_best_fit, without_signal
 from cevnsfit.report.curves import draw_curves, name_curves
-from cevnsfit.report.plots import Band, draw_band, draw_best_fit, draw_exclusion, exclusion_figure, without_signal
+from cevnsfit.report.plots import Band, draw_band, draw_exclusion, exclusion_figure
 from cevnsfit.report.style import BAND, OVERLAYS, PALETTE, Look, new_figure, save_figure
 from cevnsfit.report.zoom import narrow_window
 
@@ -102,8 +103,8 @@ def test_ticks_lie_on_the_side_that_a_band_allows(upright: bool) -> None:
     dark = np.asarray(figure.canvas.buffer_rgba())[..., :3].sum(axis=2) < 600
     dark = dark if upright else dark[::-1].T
     half = dark.shape[1] // 2
-    assert dark[:, : half - 4].any()
-    assert not dark[:, half + 4 :].any()
+    assert dark[:, : half - 2].any()
+    assert not dark[:, half + 2 :].any()
 
 
 def test_an_upright_band_lies_along_the_second_parameter(ax: Axes) -> None:
