@@ -22,7 +22,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/pytest -q -n 2 -m "not slow"
 
 test-full: $(VENV)/.installed-test
-	$(BIN)/pytest -q -m slow
+	$(BIN)/pytest -q -m slow --mpl
 
 bench: $(VENV)/.installed-test
 	$(BIN)/pytest -q --benchmark-only benchmarks

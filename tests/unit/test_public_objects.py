@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +21,7 @@ from typer.testing import CliRunner
 import cevnsfit as cf
 from cevnsfit.cli.main import app
 from cevnsfit.core.documents import Document
+from cevnsfit.infer.results import PointTest, ToyRecord
 from cevnsfit.report.tables import ResultTable
 from cevnsfit.studies import shown
 from cevnsfit.studies.validate import Check
@@ -195,8 +197,29 @@ def test_expected_counts_are_drawn_by_experiment_and_axis(likelihood: Likelihood
 
 @pytest.mark.parametrize("thing", [3, cf.Toys(), (), (1, 2), {}])
 def test_what_has_no_picture_is_refused_with_what_has_one(thing: object) -> None:
-    with pytest.raises(TypeError, match=r"has no picture; these have one: ChannelRates, CoverageStudy, .*WhatIf"):
+    with pytest.raises(TypeError, match=r"has no picture; these have one: ChannelRates, Compatibility, CoverageStudy, .*WhatIf"):
         cf.plot(thing)
+
+
+def test_a_result_has_pictures_of_several_kinds(made: Callable[[str], Any]) -> None:
+    fit, posterior = made("fit"), made("posterior")
+    (matrix,) = cf.plot(fit, kind="correlations").axes
+    assert len(matrix.get_yticklabels()) == len(fit.floating)
+    assert "pull" in cf.plot(fit, kind="pulls").axes[0].get_xlabel()
+    assert any("minus" in text.get_text() for ax in cf.plot([fit], kind="subtracted").axes for text in ax.texts)
+    assert len(cf.plot(posterior, kind="corner").axes) == min(len(posterior.names), 5) ** 2
+    with pytest.raises(TypeError, match="a Fit has no picture 'corner'; it has spectra, subtracted, pulls, correlations"):
+        cf.plot(fit, kind="corner")
+    with pytest.raises(TypeError, match="'pulls' is one of a single Fit"):
+        cf.plot([fit, fit], kind="pulls")
+
+
+def test_toys_are_drawn_where_there_are_some(made: Callable[[str], Any]) -> None:
+    with pytest.raises(cf.CevnsfitError, match="has no pseudo-experiments to draw"):
+        cf.plot(made("goodness"))
+    record = ToyRecord(1, (PointTest(0.0, 3.0, 0.25, 0.1, 4, 0, True, (np.array([1.0, 2.0, 2.5, 4.0]),)),))
+    (ax,) = cf.plot(replace(made("goodness"), toys=record)).axes
+    assert [text.get_text() for text in ax.get_legend().get_texts()][:2] == ["4 toys", "asymptotic"]
 
 
 def test_what_is_shown_and_how_exists() -> None:

@@ -161,7 +161,12 @@ def finish(ax: Axes, notes: Sequence[str], look: Look) -> None:
     """Give axes the title and ends that were asked for, a legend with the caveats among the notes, and the figure its caption."""
     caption(figure_of(ax), notes, look)
     look.finish(ax)
-    place_legend(ax, caveats=[note.removeprefix(CAVEAT) for note in notes if note.startswith(CAVEAT)], look=look)
+    place_legend(ax, caveats=caveats_of(notes), look=look)
+
+
+def caveats_of(notes: Sequence[str]) -> list[str]:
+    """Return what lines below a figure say that the prediction leaves out."""
+    return [note.removeprefix(CAVEAT) for note in notes if note.startswith(CAVEAT)]
 
 
 def expected_figure(

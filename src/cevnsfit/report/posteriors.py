@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.report.forecasts import caveats_of
 from cevnsfit.report.rankings import row_names
 from cevnsfit.report.style import (
     PALETTE,
@@ -118,7 +119,7 @@ def posterior_figure(
         ax.set_xlabel(look.axis(*parameter))
         ax.set_ylabel("posterior density of the logarithm" if log else "posterior density")
         look.finish(ax)
-        place_legend(ax, look=look)
+        place_legend(ax, caveats=caveats_of(notes), look=look)
         caption(figure_of(ax), notes if alone else (), look)
     return figure_of(ax)
 
@@ -163,6 +164,8 @@ def corner_figure(marginals: Marginals, pairs: Sequence[Pair], *, notes: Sequenc
                 draw_pair(ax, found[marginals.names[column], marginals.names[row]])
             _dress(ax, marginals, row, column, look)
         figure.align_labels()
+        corner = grid[0, -1]
+        corner.text(1.0, 1.0, "\n".join(caveats_of(notes)), ha="right", va="top", weight="bold", transform=corner.transAxes)
         if look.title is not None:
             figure.suptitle(look.title)
         caption(figure, notes, look)

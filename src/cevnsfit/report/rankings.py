@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
+from cevnsfit.report.forecasts import CAVEAT
 from cevnsfit.report.style import PALETTE, SCREEN, Look, axes_of_size, caption, figure_of, new_figure, setting, smaller, style
 from cevnsfit.report.tables import format_value
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from cevnsfit.core.documents import Result
+    from cevnsfit.core.documents import About, Result
     from cevnsfit.infer.impacts import Impact, Ranking
     from cevnsfit.infer.results import FitResult, Pull
 
@@ -113,7 +114,7 @@ def pulls_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN, ax: A
         draw_pulls(ax, pulls)
         _name_rows(ax, [pull.name for pull in pulls], look)
         ax.set_xlabel("pull and constraint")
-        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)
+        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2, **_caveat(fit))
         look.finish(ax)
         caption(figure_of(ax), _notes(fit, len(pulls), len(fit.floating), look) if alone else (), look)
     return figure_of(ax)
@@ -145,6 +146,7 @@ def correlations_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN
         ax.set_xticks(range(len(chosen)), numbers)
         ax.set_yticks(range(len(chosen)), [f"{name}  {number}" for name, number in zip(names, numbers, strict=True)])
         ax.minorticks_off()
+        ax.text(0.98, 0.98, fit.about.caveat, ha="right", va="top", weight="bold", transform=ax.transAxes)
         look.finish(ax)
         caption(figure_of(ax), ["correlations in per cent", *_notes(fit, len(chosen), len(fit.floating), look)] if alone else (), look)
     return figure_of(ax)
@@ -157,9 +159,18 @@ def _notes(result: Result, shown: int, number: int, look: Look) -> list[str]:
 
 def about_lines(result: Result, look: Look) -> list[str]:
     """Return what any picture says of a result: experiments, model and caveat, and why it cannot be trusted."""
-    about = result.about
-    first = ", ".join(text for text in (look.joined(about.experiments), look.name(about.model), about.caveat) if text)
-    return [text for text in (first, result.doubt) if text]
+    first = ", ".join(text for text in (look.joined(result.about.experiments), look.name(result.about.model)) if text)
+    return [text for text in (first, *physics_lines(result.about, look), result.doubt) if text]
+
+
+def physics_lines(about: About, look: Look) -> list[str]:
+    """Return the Lagrangian as it is printed, and the caveat."""
+    return [*([look.name(about.lagrangian)] if about.lagrangian else []), *([f"{CAVEAT}{about.caveat}"] if about.caveat else [])]
+
+
+def _caveat(result: Result) -> dict[str, Any]:
+    """Return the title of a legend: what the prediction leaves out."""
+    return {"title": result.about.caveat if result.about.caveat else None, "title_fontproperties": {"weight": "bold"}}
 
 
 def _name_rows(ax: Axes, names: Sequence[str], look: Look) -> None:
@@ -189,7 +200,7 @@ def ranking_figure(ranking: Ranking, *, most: int = MOST, look: Look = SCREEN) -
         _name_rows(left, [impact.name for impact in impacts], look)
         left.set_xlabel("pull and constraint")
         right.set_xlabel(f"shift of {look.name(ranking.poi)}")
-        right.legend(loc="lower right")
+        right.legend(loc="lower right", **_caveat(ranking))
         found = f"{look.name(ranking.poi)} = {ranking.value:.4g} $\\pm$ {ranking.error:.2g}"
         title = look.titled(found).title
         if title is not None:

@@ -294,7 +294,7 @@ def _density(projection: Projection) -> tuple[NDArray[np.float64], str]:
     widths = np.diff(projection.edges)
     unit = UNITS.get(projection.unit, projection.unit)
     if np.allclose(widths, widths[0], rtol=1e-6):
-        size = f"{widths[0]:.4g} {unit}".strip()
+        size = unit if unit and f"{widths[0]:.4g}" == "1" else f"{widths[0]:.4g} {unit}".strip()
         return np.ones_like(widths), f"counts / {size}"
     return widths, f"counts / {unit if unit else 'unit'}"
 

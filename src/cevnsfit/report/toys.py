@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.report.forecasts import caveats_of
 from cevnsfit.report.style import PALETTE, SCREEN, SIGNAL, Look, axes_of_size, caption, figure_of, place_legend, style
 
 if TYPE_CHECKING:
@@ -65,6 +66,6 @@ def toys_figure(
         ax.set_xlabel(name)
         ax.set_ylabel("density of toys")
         look.finish(ax)
-        place_legend(ax, look=look)
+        place_legend(ax, caveats=caveats_of(notes), look=look)
         caption(figure_of(ax), notes if alone else (), look)
     return figure_of(ax)

@@ -18,6 +18,7 @@ from cevnsfit.infer.runner import every
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
+from cevnsfit.report.rankings import physics_lines
 from cevnsfit.report.style import SCREEN, AxisLabel, Look, save_figures
 from cevnsfit.studies.fitting import prepared
 from cevnsfit.studies.grids import numbers, parse_grid
@@ -258,7 +259,7 @@ def write_coverage(study: CoverageStudy, folder: Path, look: Look = SCREEN) -> l
 
 def coverage_picture(study: CoverageStudy, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the picture of a coverage study."""
-    (name, unit), look, caveat = _setting(study), look.naming(study.about), study.about.caveat
+    (name, unit), look = _setting(study), look.naming(study.about)
     numbers = operator.attrgetter("truth", "covered", "error", "quantile")
     curves = [
         CoverageLine(method, row.setting, np.array([numbers(e) for e in row.coverage if e.method == method]), row.allowed)
@@ -266,8 +267,8 @@ def coverage_picture(study: CoverageStudy, ax: Axes | None = None, look: Look = 
         for method in dict.fromkeys(entry.method for entry in row.coverage)
     ]
     notes = [
-        *([caveat] if caveat else []),
         *notes_of(study, look),
+        *physics_lines(study.about, look),
         f"{'bars' if name else 'grey'}: what the observed data allow at this level (profile likelihood)",
     ]
     held = AxisLabel(name, unit) if name else None

@@ -35,18 +35,17 @@ if TYPE_CHECKING:
     from cevnsfit.infer.impacts import Ranking
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.studies.fitting import Fit
-    from cevnsfit.studies.toy_regions import ToyRegion
 
 MOMENT: Final = "2025"
 """Prediction behind the band of a magnetic moment."""
 
 
-def planes(several: Sequence[Scan | Exclusion | ToyRegion], ax: Axes | None = None, look: Look = SCREEN) -> Figure:
+def planes(several: Sequence[Any], ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the exclusion plot of scans and of regions by toys, in one plane."""
     return exclusion_picture([_exclusion(one) for one in several], latest_deviation(MOMENT), look=look, ax=ax)
 
 
-def _exclusion(one: Scan | Exclusion | ToyRegion) -> Exclusion:
+def _exclusion(one: Any) -> Exclusion:
     if isinstance(one, Exclusion):
         return one
     return (

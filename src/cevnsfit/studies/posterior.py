@@ -23,6 +23,7 @@ from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, read_posterior, save_block
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.posteriors import posterior_figure
+from cevnsfit.report.rankings import physics_lines
 from cevnsfit.report.style import SCREEN, AxisLabel, Look
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, prepared
@@ -369,7 +370,7 @@ def write_posterior(result: Posterior, folder: Path) -> Path:
 
 def picture_notes(result: Posterior, look: Look) -> list[str]:
     """Return the lines below a picture: caveat, `notes_of`, and why it cannot be trusted."""
-    return [text for text in (result.about.caveat, *notes_of(result, look), result.doubt) if text]
+    return [text for text in (*notes_of(result, look), *physics_lines(result.about, look), result.doubt) if text]
 
 
 def posterior_picture(result: Posterior, ax: Axes | None = None, look: Look = SCREEN) -> Figure:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 import cevnsfit as cf
 from cevnsfit.infer.toys import run_chunk
@@ -62,7 +63,7 @@ def test_impacts(command: Callable[..., Result], tmp_path: Path) -> None:
     assert found["impacts"][0]["name"] == "coherent-csi-2021.efficiency"
     assert found["impacts"][0]["up"] < 0.0 < found["impacts"][0]["down"]
     assert found["files"] == [str(target)]
-    assert target.read_bytes().startswith(b"\x89PNG")
+    assert imread(target).shape[1] == pytest.approx(160 * 8.4, abs=2)
     assert "efficiency" in command("impacts", CSI, "-m", "signal-strength", "--profile-signal").stdout
 
 
@@ -162,7 +163,7 @@ def test_coverage(command: Callable[..., Result], tmp_path: Path) -> None:
     assert (found["cl"], found["seed"], found["over"]) == (0.9, 1, None)
     text = command(*arguments).stdout
     assert "asymptotic threshold of t: 2.71" in text
-    assert (tmp_path / "coverage.png").read_bytes().startswith(b"\x89PNG")
+    assert imread(tmp_path / "coverage.png").shape[1] == pytest.approx(160 * 7.4, abs=2)
     assert "signal-strength" in (tmp_path / "coverage.csv").read_text(encoding="utf-8")
     mine = cf.coverage(cf.build_likelihood(CSI, model="signal-strength"), "signal_strength", [1.0], toys=cf.Toys(256), store=tmp_path)
     assert json.loads(json.dumps(mine.to_dict())) == {key: found[key] for key in found if key not in {"files", "provenance"}}

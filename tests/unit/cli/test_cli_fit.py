@@ -5,6 +5,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from matplotlib.image import imread
 
 import cevnsfit as cf
 from cevnsfit.studies import fitting
@@ -137,7 +138,26 @@ def test_spectra(command: Callable[..., Result], tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert found["files"] == [str(target)]
     assert found["fit"]["valid"] is True
-    assert target.read_bytes().startswith(b"\x89PNG")
+    height, width, _ = imread(target).shape
+    assert width == pytest.approx(160 * 2 * 4.3, abs=2)
+    assert height > 160 * 4.0
+
+
+def test_a_projection_is_drawn_as_it_is_expected(command: Callable[..., Result], refused: Callable[..., str], tmp_path: Path) -> None:
+    target = tmp_path / "ccm.png"
+    found = json.loads(command("spectra", "ccm-200", "-m", "signal-strength", "-o", target, "--style", "paper", "--json").stdout)
+    assert found["rates"]["ccm-200"]["components"]["cevns"] > 100.0
+    assert imread(target).shape[1] == pytest.approx(3.4 * 300, abs=2)
+    message = refused("spectra", "ccm-200", "-m", "signal-strength", "-o", target, "--kind", "pulls")
+    assert "a Rates has no picture 'pulls'; it has spectra, subtracted" in message
+    found = json.loads(command("spectra", "ccm-200", "-m", "signal-strength", "-o", target, "--asimov", "--kind", "pulls", "--json").stdout)
+    assert found["fit"]["parameters"]["signal_strength"]["value"] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_an_unknown_picture_is_refused_before_the_fit(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(fitting, "_significance")
+    message = refused("spectra", CSI, "-m", "signal-strength", "-o", "spectra.png", "--kind", "corner")
+    assert "a Fit has no picture 'corner'; it has spectra, subtracted, pulls, correlations" in message
 
 
 def test_a_picture_of_an_unknown_kind_is_refused_before_the_fit(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:

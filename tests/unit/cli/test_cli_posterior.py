@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 import cevnsfit as cf
 from cevnsfit.io.layouts import load_blocks, open_posterior
@@ -50,7 +51,10 @@ def test_the_posterior_of_the_signal_strength_is_its_profile(command: Callable[.
     ((low, high),) = found["intervals"]
     assert (low, high) == pytest.approx((fit["value"] - 1.645 * fit["error"], fit["value"] + 1.645 * fit["error"]), abs=0.02)
     assert (found["valid"], found["cl"], found["seed"], found["ensembles"], found["steps"]) == (True, 0.9, 1, 4, 600)
-    assert (tmp_path / "posterior.png").read_bytes().startswith(b"\x89PNG")
+    assert imread(tmp_path / "posterior.png").shape[1] == pytest.approx(160 * 7.4, abs=2)
+    again = json.loads(command("plot", tmp_path, "-o", tmp_path / "corner.png", "--kind", "corner", "--json").stdout)
+    assert again["files"] == [str(tmp_path / "corner.png")]
+    assert imread(tmp_path / "corner.png").shape[1] == pytest.approx(160 * 1.7 * 5, abs=2)
     assert "signal_strength flat in [0, inf]" in (tmp_path / "posterior.csv").read_text(encoding="utf-8")
     longer = command(*STRENGTH, "--steps", "700", "-o", tmp_path)
     assert "4 ensembles of 32 walkers and 700 steps" in longer.stdout
