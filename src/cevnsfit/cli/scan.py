@@ -82,7 +82,7 @@ def plot(
     workers: WorkerOptions,
     target: Annotated[Path | None, option("--output -o", "Picture: png, pdf or svg; DIR/exclusion.png.", "FILE")] = None,
 ) -> Answer:
-    """Draw the picture of a finished scan again."""
+    """Redraw the picture of a finished scan."""
     from cevnsfit.moments.measured import latest_deviation
     from cevnsfit.report.style import save_figure
     from cevnsfit.studies.exclusion import exclusion_picture, regions_of
