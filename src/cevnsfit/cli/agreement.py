@@ -26,7 +26,7 @@ class IntervalOptions(LookOptions):
 def intervals(what: AnalysisOptions, level: LevelOptions, toys: ToyOptions, workers: WorkerOptions, asked: IntervalOptions) -> Answer:
     """Print all allowed intervals of one parameter, with every branch; masses must be held.
 
-    Feldman-Cousins intervals generate toys where they matter, at most --toys (2048) at a value; CLs is asymptotic without --toys.
+    Feldman-Cousins intervals generate toys where needed, at most --toys (2048) per value; without --toys CLs is asymptotic.
     """
     from cevnsfit.infer.toys import Toys
     from cevnsfit.studies import limits
@@ -57,7 +57,7 @@ def gof(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answ
 def compatibility(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answer:
     """Test whether experiments agree on the couplings they share (parameter goodness of fit); masses must be held.
 
-    Before that, the signal strength of each experiment and its pull against the Standard Model.
+    The signal strength of each experiment and its pull against the Standard Model are printed first.
     """
     from cevnsfit.studies import agreement
     from cevnsfit.studies.shown import table
@@ -74,7 +74,7 @@ def compatibility(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOption
 def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions, poi: PoiOption = None) -> Answer:
     """Print the significance with which a parameter exceeds its value without signal; masses must be held.
 
-    It is asymptotic where that holds; elsewhere, and with --toys, that of toys (2048).
+    The asymptotic formula is used where it is valid; otherwise, and with --toys, the significance comes from toys (2048).
     """
     from cevnsfit.studies import limits
 

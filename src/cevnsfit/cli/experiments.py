@@ -17,7 +17,7 @@ app = typer.Typer(help="List, show and check experiments.")
 @app.callback(invoke_without_command=True)
 @command()
 def experiments(ctx: typer.Context) -> Answer | None:
-    """List the shipped experiments; `show` and `check` look at one."""
+    """List the shipped experiments; `show` and `check` examine one."""
     if ctx.invoked_subcommand is not None:
         return None
     from cevnsfit.spec.catalog import experiment_names

@@ -30,7 +30,7 @@ def export(
     attach: Annotated[list[Path] | None, option("--attach", "Likelihood to go with a HEPData submission.", "FILE")] = None,
     point: Annotated[int | None, option("--point", "slha: which of the kept points, from 0.", "K")] = None,
 ) -> Answer:
-    """Export the limits of a scan: every branch of every boundary with what defines it; or a point of a scan of superpartners."""
+    """Export the limits of a scan, with every branch of every boundary and its definition; or a point of a scan of superpartners."""
     from cevnsfit.io.exports.text import read_json
     from cevnsfit.studies import export as exports
     from cevnsfit.studies.scan import stored_scans
@@ -55,7 +55,7 @@ def export_likelihood(
     ] = None,
     record: Annotated[str | None, option("--inspire", "INSPIRE record of a patchset.", "insNNNNNNN")] = None,
 ) -> Answer:
-    """Export a likelihood: a pyhf workspace (with a patchset over a mass), HS3, or a table of Delta chi2 that numpy alone interpolates."""
+    """Export a likelihood: a pyhf workspace (with a patchset over a mass), HS3, or a table of Delta chi2 that can be interpolated with numpy alone."""
     from cevnsfit.studies import export as exports
     from cevnsfit.studies.grids import parse_grids
     from cevnsfit.studies.setup import units_of

@@ -17,7 +17,7 @@ app = typer.Typer(help="List and show signal models.")
 @app.callback(invoke_without_command=True)
 @command()
 def models(ctx: typer.Context) -> Answer | None:
-    """List the signal models; `show` looks at one."""
+    """List the signal models; `show` describes one."""
     if ctx.invoked_subcommand is not None:
         return None
     from cevnsfit.studies.setup import all_models

@@ -33,7 +33,7 @@ def g_2(
     sigmas: Annotated[float, option("--sigmas", "Largest distance, in standard errors.")] = 2.0,
     file: Annotated[Path | None, option("--output -o", "Write the band as an overlay in CSV.", "FILE")] = None,
 ) -> Answer:
-    """Print the couplings with which (g-2) of the electron or the muon agrees with its measurement, one loop."""
+    """Print the couplings for which (g-2) of the electron or the muon agrees with its measurement, at one loop."""
     from cevnsfit.moments.bands import band_of, write_band
     from cevnsfit.moments.measured import deviation, latest_deviation
     from cevnsfit.studies.grids import parse_masses
@@ -138,7 +138,7 @@ def susy_scan(
 ) -> Answer:
     """Scan superpartners that explain (g-2) of the electron, and of the muon together with a light boson of L_mu - L_tau.
 
-    With experiments, print the CEvNS limit on g, whose kinetic mixing runs with m_stau/m_smuon, and let the boson pass it.
+    If experiments are given, print the CEvNS limit on g, with a kinetic mixing that depends on m_stau/m_smuon, and require the boson to pass it.
     """
     from cevnsfit.infer.intervals import threshold
     from cevnsfit.studies.sleptons import summary, write_pictures

@@ -18,7 +18,7 @@ MassGrid = Annotated[str, option("--grid", "Masses, in MeV or with units.", "mas
 @app.callback(invoke_without_command=True)
 @command()
 def overlays(ctx: typer.Context) -> Answer | None:
-    """List the limits and bands of the library; `show` looks at one."""
+    """List the limits and bands of the library; `show` describes one."""
     return None if ctx.invoked_subcommand is not None else _listed()
 
 

@@ -41,7 +41,7 @@ class SamplingOptions:
 def posterior(what: AnalysisOptions, asked: SamplingOptions, workers: WorkerOptions, looks: LookOptions) -> Answer:
     """Sample the posterior of all floating parameters; a mass is held unless --profile lets it float.
 
-    Priors are flat within the physical bounds of a parameter; nuisances have their constraints. More --steps continue a stored run.
+    Priors are flat within the physical bounds of a parameter; nuisances have their constraints as priors. More --steps extend a stored run.
     """
     from cevnsfit.studies import posterior as studies
     from cevnsfit.studies.shown import checked_kind

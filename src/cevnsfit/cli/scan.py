@@ -101,7 +101,7 @@ def plot(
     target: Annotated[Path | None, option("--output -o", "Picture: png, pdf, svg or pgf; DIR/exclusion.png.", "FILE")] = None,
     kind: Annotated[str | None, option("--kind", "Which picture of a result that has several, of a posterior.", "density|corner")] = None,
 ) -> Answer:
-    """Draw the picture of a finished scan, or of another result that a folder keeps, again."""
+    """Redraw the picture of a finished scan, or of another result in a folder."""
     from cevnsfit.io.layouts import SCAN
     from cevnsfit.io.store import store_exists
     from cevnsfit.moments.measured import latest_deviation

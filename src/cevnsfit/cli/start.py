@@ -14,7 +14,7 @@ def new_experiment(
     folder: Annotated[Path | None, option("--output -o", "Folder to write into; by default NAME.", "DIR")] = None,
     like: Annotated[str, option("--like", "germanium, counting, csi, lar, reactor or response-matrix.", "KIND")] = "germanium",
 ) -> Answer:
-    """Write a commented experiment.yaml with small tables to start a new experiment from."""
+    """Write a commented experiment.yaml with small tables, as a start for a new experiment."""
     from cevnsfit.studies.start import new_experiment as write
 
     files = write(name, folder, like=like)

@@ -98,7 +98,7 @@ def test_strengths_of_dresden(page: str, label: str, quenching: dict[str, object
 
 
 def test_k_floats(page: str) -> None:
-    found = re.search(r"`--set 'systematics.quenching=(\{.*?\})'`: in the Standard Model CONUS\+ wants (\S+) \+- (\S+)\.\n", page)
+    found = re.search(r"`--set 'systematics.quenching=(\{.*?\})'`: in the Standard Model CONUS\+ prefers (\S+) \+- (\S+)\.\n", page)
     assert found is not None
     likelihood = cf.build_likelihood(REACTOR, model="sm", changes={"systematics.quenching": found.group(1)})
     best = cf.fit(likelihood, minos=())

@@ -167,7 +167,7 @@ def test_descriptions_that_are_refused(folder: Path, old: str, new: str, wanted:
         (json.dumps(document())[:300].encode(), "not readable as JSON"),
         (b"\xff\xfe", "not readable as JSON"),
         (b"[" * 100_000, "not readable as JSON"),
-        (json.dumps(document()).replace("82.0", "NaN").encode(), "no number in JSON"),
+        (json.dumps(document()).replace("82.0", "NaN").encode(), "not a number in JSON"),
         (b"{}", "not a workspace of pyhf"),
     ],
     ids=["empty", "truncated", "no text", "nested", "NaN", "another document"],

@@ -107,7 +107,7 @@ def test_given_data_are_told_apart(likelihood: Likelihood, tmp_path: Path) -> No
     assert made.plane.caveat == f"not the observed data of {NAMES[0]}"
     assert made.plane.best["g"] == pytest.approx(0.0, abs=1e-12)
     assert same(cf.scan(asimov, **GRID, store=tmp_path), made)
-    with pytest.raises(ResultError, match="given data: scan it again with store="):
+    with pytest.raises(ResultError, match="given data: scan that again with the same store="):
         cf.open(tmp_path)
     with pytest.raises(ResultError, match=r"data: .* there, null asked"):
         cf.scan(likelihood, **GRID, store=tmp_path)

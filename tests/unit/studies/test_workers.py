@@ -130,7 +130,7 @@ def test_forecasts_do_not_depend_on_the_workers() -> None:
     ("jobs", "dask", "message"),
     [
         (0, None, "must be at least 1"),
-        (2, "tcp://127.0.0.1:1", "choose one of --jobs and --dask"),
+        (2, "tcp://127.0.0.1:1", "choose either --jobs or --dask"),
         (1, "nowhere", "neither the address of a Dask scheduler"),
     ],
 )

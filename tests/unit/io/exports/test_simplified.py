@@ -83,7 +83,7 @@ def test_a_coupling_without_effect_is_refused() -> None:
 
 def test_noise_never_reaches_the_accuracy() -> None:
     rng = np.random.default_rng(1)
-    with pytest.raises(ResultError, match=r"masses or|is wanted"):
+    with pytest.raises(ResultError, match=r"masses or|is needed"):
         tabulate(lambda m, g: nll2(m, g) + rng.uniform(0.0, 0.5, len(g)) * (g > 1e-6), scale, (1.0, 10.0), names=NAMES, metadata={})
 
 
