@@ -30,6 +30,8 @@ DOCS = Path(__file__).parents[1]
 
 GUIDES = ("CONTRIBUTING", "CODE_OF_CONDUCT")
 
+VERIFICATION = "docs/verification/index"
+
 OBJECTS = (
     "stats.likelihood.Likelihood",
     "core.histograms.Histogram",
@@ -97,7 +99,7 @@ def _entry(module: str, name: str) -> str:
 
 def verification(docs: Path = DOCS) -> str:
     """Return the navigation to the pages of verification; a command writes these, and there may be none."""
-    return _navigation("Verification", ["verification/*"] if any(docs.glob("verification/*.md")) else [])
+    return _navigation("Verification", ["verification/index"] if (docs / "verification" / "index.md").exists() else [])
 
 
 def others(docs: Path = DOCS) -> str:
@@ -108,7 +110,7 @@ def others(docs: Path = DOCS) -> str:
 
 
 def _navigation(caption: str, pages: list[str]) -> str:
-    return "\n".join(["```{toctree}", f":caption: {caption}", ":hidden:", ":glob:", "", *pages, "```"]) if pages else ""
+    return "\n".join(["```{toctree}", f":caption: {caption}", ":hidden:", "", *pages, "```"]) if pages else ""
 
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -127,13 +129,15 @@ PARTS: dict[str, Callable[[], str]] = {
 
 
 def fill(app: Sphinx, name: str, content: list[str]) -> None:
-    """Put generated parts where a page asks for them, and take links to folders away."""
+    """Put generated parts where a page asks for them, pages of verification below the first of them, and take links to folders away."""
     folder = app.env.doc2path(name).parent
 
     def link(found: re.Match[str]) -> str:
         return found.group(1) if (folder / found.group(2)).is_dir() else found.group(0)
 
     text = ASKED.sub(lambda found: PARTS[found.group(1)](), content[0])
+    if name == VERIFICATION:
+        text += "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
     content[0] = re.sub(r"\[([^][]+)\]\((\.\.?/[^)#]+)\)", link, text)
 
 
@@ -144,7 +148,7 @@ def unsigned(_app: Sphinx, _what: str, name: str, *_: object) -> tuple[str, None
 
 def always(app: Sphinx, *_: object) -> list[str]:
     """Return the pages that are read again in each build: what is generated may have changed while their text has not."""
-    return [name for name in app.env.found_docs if ASKED.search(app.env.doc2path(name).read_text(encoding="utf-8"))]
+    return [name for name in app.env.found_docs if name == VERIFICATION or ASKED.search(app.env.doc2path(name).read_text(encoding="utf-8"))]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def test_pages_of_verification_may_be_absent(generated: Any, tmp_path: Path) -> 
     (tmp_path / "verification").mkdir()
     assert generated.verification(tmp_path) == ""
     (tmp_path / "verification" / "index.md").write_text("# Verification\n")
-    assert "\nverification/*\n" in generated.verification(tmp_path)
+    assert "\nverification/index\n" in generated.verification(tmp_path)
 
 
 def test_a_page_that_the_first_page_does_not_name_is_in_the_navigation(generated: Any, tmp_path: Path) -> None:
