@@ -46,7 +46,7 @@ _VERBS: Final = {
 
 
 def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | SusyScan | ToyRegion | CoverageStudy | Intervals:
-    """Return a stored result again: a scan with its likelihood, built from the files that it names, a posterior, superpartners, or what toys say.
+    """Return a stored result: a scan with its likelihood, built from the files that it names, a posterior, superpartners, or what toys say.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _replayed(place: Path) -> ToyRegion | CoverageStudy | Intervals:
             for name in {"feldman-cousins-region": ("grid", "order"), "coverage": ("poi", "truths", "over")}.get(method, ("poi",))
         }
     except (KeyError, TypeError, ValueError, AttributeError):
-        message = f"{store.path}: the description of the analysis is not that of pseudo-experiments; remove the folder to start anew"
+        message = f"{store.path}: the description of the analysis is not that of pseudo-experiments; remove the folder to start again"
         raise ResultError(message) from None
     likelihood = build(analysis)
     if method == "feldman-cousins-region":
