@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from cevnsfit.infer.toys import Toys
     from cevnsfit.io.releases import import_release
     from cevnsfit.physics.interactions import signal_model
-    from cevnsfit.report.style import Look
     from cevnsfit.spec.catalog import experiment_names
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CevnsfitError",
-    "Look",
     "Toys",
     "__version__",
     "build_likelihood",
@@ -74,7 +72,6 @@ __all__ = [
 
 _HOMES: Final = {
     "CevnsfitError": "core.errors:CevnsfitError",
-    "Look": "report.style:Look",
     "Toys": "infer.toys:Toys",
     "build_likelihood": "studies.setup:build_likelihood",
     "compatibility": "studies.agreement:compatibility",

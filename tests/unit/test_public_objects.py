@@ -55,7 +55,6 @@ NO_OBJECTS: Final = {"CevnsfitError", "__version__", "export", "import_release",
 """An error, a text, and functions that return paths."""
 
 MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
-    "Look": lambda _: cf.Look(style="paper"),
     "Toys": lambda _: cf.Toys(2048, seed=1),
     "build_likelihood": lambda likelihood: likelihood,
     "compatibility": lambda _: cf.compatibility(strength()),
@@ -135,7 +134,7 @@ COMMANDS: Final = {
 }
 """Commands that give the same results."""
 
-WITHOUT_TABLE: Final = {"Look", "Toys", "build_likelihood", "experiment_names", "load_likelihood", "model_names", "plot", "table"}
+WITHOUT_TABLE: Final = {"Toys", "build_likelihood", "experiment_names", "load_likelihood", "model_names", "plot", "table"}
 
 
 @pytest.mark.parametrize("name", sorted({*MADE} - WITHOUT_TABLE))

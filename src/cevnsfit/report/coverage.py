@@ -9,7 +9,8 @@ import numpy as np
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.report.forecasts import caveats_of
-from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, caption, figure_of, new_figure, place_legend, setting, style
+from cevnsfit.report.legends import place_legend
+from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, caption, figure_of, new_figure, setting, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,7 @@ import numpy as np
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.infer.limit import UNBOUNDED
+from cevnsfit.report.legends import place_legend
 from cevnsfit.report.style import (
     PALETTE,
     SCREEN,
@@ -18,7 +19,6 @@ from cevnsfit.report.style import (
     caption,
     figure_of,
     new_figure,
-    place_legend,
     style,
     wrapped,
 )

@@ -11,6 +11,7 @@ from cevnsfit.core.errors import AxisError
 from cevnsfit.report.best_fits import best_handles, draw_best_fit
 from cevnsfit.report.curves import FILL, draw_curves, name_curves, ticked
 from cevnsfit.report.known import DOTS, draw_known, is_coarse
+from cevnsfit.report.legends import place_legend
 from cevnsfit.report.style import (
     BAND,
     PALETTE,
@@ -22,7 +23,6 @@ from cevnsfit.report.style import (
     figure_of,
     line_style,
     new_figure,
-    place_legend,
     setting,
     style,
     wrapped,

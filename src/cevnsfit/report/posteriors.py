@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.report.forecasts import caveats_of
+from cevnsfit.report.legends import place_legend
 from cevnsfit.report.rankings import row_names
 from cevnsfit.report.style import (
     PALETTE,
@@ -20,7 +21,6 @@ from cevnsfit.report.style import (
     caption,
     figure_of,
     new_figure,
-    place_legend,
     setting,
     smaller,
     style,

@@ -6,21 +6,19 @@ import math
 import re
 import textwrap
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib.resources import as_file, files
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
-from cevnsfit.core.errors import CevnsfitError, KindError
+from cevnsfit.core.errors import CevnsfitError, KindError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.legend import Legend
 
     from cevnsfit.core.documents import About
 
@@ -143,6 +141,19 @@ class Look:
             if ends is not None and (len(ends) != 2 or not all(map(math.isfinite, ends)) or ends[0] == ends[1]):
                 message = f"{name} is two different numbers, the ends of an axis, not {ends!r}"
                 raise KindError(message)
+
+    @classmethod
+    def of(cls, given: Look | Mapping[str, Any]) -> Look:
+        """Return a look, or that of its values by name (`{"style": "paper"}`); UnknownNameError for a name that is none."""
+        if isinstance(given, Look):
+            return given
+        known = [each.name for each in fields(cls) if each.name != "printed"]
+        for name in given:
+            if name not in known:
+                kind = "setting of a look"
+                raise UnknownNameError(kind, name, known)
+        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+        return cls(**values)
 
     def naming(self, *abouts: About) -> Look:
         """Return this look with the symbols and names that belong to results."""
@@ -311,62 +322,6 @@ def caption(figure: Figure, notes: Sequence[str], look: Look = SCREEN) -> None:
         figure.supxlabel(text, fontsize="x-small", x=0.02, ha="left", color="0.3")
     elif notes:
         figure.set_label("\n".join(wrapped(note, 100) for note in notes))
-
-
-def place_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, caveats: Sequence[str] = (), look: Look = SCREEN) -> None:
-    """Draw the legend where it hides no line and no text: in the axes, else above them, and beside them on a slide.
-
-    Parameters
-    ----------
-    ax
-        Axes with everything else on them; those of somebody else's figure have it inside in any case.
-    handles
-        What is named; what has a label by default.
-    caveats
-        What the reader must not miss: the title of the legend.
-    look
-        Style of the figure.
-    """
-    figure, title = figure_of(ax), "\n".join(wrapped(text) for text in dict.fromkeys(caveats) if text)
-    handles = ax.get_legend_handles_labels()[0] if handles is None else handles
-    labels = [wrapped(str(handle.get_label()), 26) for handle in handles]
-    options: dict[str, Any] = {
-        "title": title if title else None,
-        "alignment": "left",
-        "labelspacing": 0.35,
-        "borderaxespad": 0.4,
-        "columnspacing": 1.0,
-    }
-    options["title_fontproperties"] = {"weight": "bold", "size": setting("legend.title_fontsize")}
-    legend = ax.legend(handles, labels, loc="best", frameon=True, edgecolor="none", framealpha=0.85, **options)
-    if figure.get_layout_engine() is None:
-        return
-    figure.draw_without_rendering()
-    beside = look.style == "talk"
-    for ncols in (1,) if beside else (3, 2, 1):
-        if _hides(ax, legend):
-            legend.remove()
-            legend = figure.legend(handles, labels, loc="outside right upper" if beside else "outside upper left", ncols=ncols, **options)
-            figure.draw_without_rendering()
-    if ax.get_legend() is None and not beside:
-        figure.set_figheight(figure.get_figheight() + legend.get_window_extent().height / figure.dpi)
-
-
-def _hides(ax: Axes, legend: Legend) -> bool:
-    """Return whether a legend lies on a line, a bar or a text of the axes, or leaves these; one of the figure, whether it leaves that."""
-    from matplotlib.patches import Rectangle
-
-    inside, box = ax.get_legend() is legend, legend.get_window_extent()
-    room = ax.get_window_extent() if inside else figure_of(ax).bbox
-    if box.x0 < room.x0 or box.x1 > room.x1 or box.y0 < room.y0 or box.y1 > room.y1:
-        return True
-    if not inside:
-        return False
-    paths = [line.get_transform().transform_path(line.get_path()) for line in ax.lines]
-    bars = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
-    return any(path.intersects_bbox(box, filled=False) for path in paths) or any(
-        artist.get_window_extent().overlaps(box) for artist in (*ax.texts, *bars)
-    )
 
 
 class AxisLabel(NamedTuple):

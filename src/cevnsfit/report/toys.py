@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.report.forecasts import caveats_of
-from cevnsfit.report.style import PALETTE, SCREEN, SIGNAL, Look, axes_of_size, caption, figure_of, place_legend, style
+from cevnsfit.report.legends import place_legend
+from cevnsfit.report.style import PALETTE, SCREEN, SIGNAL, Look, axes_of_size, caption, figure_of, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -116,7 +116,7 @@ def table(result: object) -> ResultTable:
     return ResultTable(tuple(_parts(result)))
 
 
-def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, look: Look = SCREEN) -> Figure:
+def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, look: Look | Mapping[str, Any] = SCREEN) -> Figure:
     """Return the picture of a result, the same that its command writes.
 
     Scans and regions are drawn with their boundaries at 90 and 95 %, fits and rates as spectra, expected counts (`likelihood.counts`) as stacks;
@@ -132,7 +132,7 @@ def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, loo
         Which of its pictures: of a fit "spectra" (by default), "subtracted" (minus backgrounds), "pulls" or "correlations", of a posterior "density" (by
         default) or "corner".
     look
-        Style, title, labels and limits: `cf.Look(style="paper", xlim=(1, 1000))`.
+        Style, title, labels, limits, as in the section `look` of an analysis file: `{"style": "paper", "xlim": (1, 1000)}`.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, loo
     if ax is not None and "ax" not in signature(draw).parameters:
         message = f"the picture of a {name} has several axes: draw it without `ax`"
         raise CevnsfitError(message)
-    figure: Figure = draw(several if chosen in of_all else result, look=look, **({} if ax is None else {"ax": ax}))
+    figure: Figure = draw(several if chosen in of_all else result, look=Look.of(look), **({} if ax is None else {"ax": ax}))
     return figure
 
 

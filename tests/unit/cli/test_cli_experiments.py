@@ -70,9 +70,9 @@ def test_check_as_json(command: Callable[..., Result], folder: Path) -> None:
 
 
 BROKEN = {
-    "unknown key": ("experiment.yaml", "couplings: default", "coupling: default", ":17: coupling: unknown field 'coupling'; did you mean"),
-    "wrong unit": ("experiment.yaml", "distance: 19.3 m", "distance: 19.3 kg", ":14: source.distance: '19.3 kg'"),
-    "no unit": ("experiment.yaml", "mass: 14.6 kg", "mass: 14.6", ":16: target.mass: 14.6 has no unit"),
+    "unknown key": ("experiment.yaml", "couplings: default", "coupling: default", ":18: coupling: unknown field 'coupling'; did you mean"),
+    "wrong unit": ("experiment.yaml", "distance: 19.3 m", "distance: 19.3 kg", ":15: source.distance: '19.3 kg'"),
+    "no unit": ("experiment.yaml", "mass: 14.6 kg", "mass: 14.6", ":17: target.mass: 14.6 has no unit"),
     "keVnr for keVee": ("experiment.yaml", "slope: 9.56 / keVee", "slope: 9.56 / keVnr", ": response.smearing.slope:"),
     "missing table": (
         "experiment.yaml",
@@ -86,13 +86,13 @@ BROKEN = {
     "negative counts": ("events.csv", "10,11,0,0.125,", "10,11,0,0.125,-9", "negative entries"),
     "NaN": ("events.csv", "0,1,0,0.125,0,0", "0,1,0,0.125,nan,0", "events.csv:5: 'nan' is not a finite number"),
     "overlapping bins": ("events.csv", "0,1,0,0.125,0,0\n", "0,1,0,0.2,0,0\n", "the bins of axis time overlap"),
-    "decreasing edges": ("experiment.yaml", "edges: [8, 12, 16,", "edges: [8, 16, 12,", ":21: axes.pe: edges must increase"),
+    "decreasing edges": ("experiment.yaml", "edges: [8, 12, 16,", "edges: [8, 16, 12,", ":22: axes.pe: edges must increase"),
     "duplicated nuisance": ("experiment.yaml", "  form_factor: {", "  sns_flux: {", 'found duplicate key "sns_flux"'),
     "time in the wrong unit": (
         "experiment.yaml",
         "time: {unit: us,",
         "time: {unit: MeV,",
-        ":22: axes.time: 'MeV' is not a unit of time, which is given in us",
+        ":23: axes.time: 'MeV' is not a unit of time, which is given in us",
     ),
     "not a mapping": ("experiment.yaml", "source:\n", "source: [\n", "not valid YAML"),
 }
@@ -115,7 +115,7 @@ def test_all_problems_come_at_once(command: Callable[..., Result], refused: Call
     result = command("experiments", "check", folder, "--json")
     found = json.loads(result.stdout)
     assert (result.exit_code, found["valid"]) == (2, False)
-    assert {(problem["line"], problem["field"]) for problem in found["problems"]} >= {(17, "coupling"), (14, "source.distance")}
+    assert {(problem["line"], problem["field"]) for problem in found["problems"]} >= {(18, "coupling"), (15, "source.distance")}
 
 
 def test_problems_of_several_tables_come_at_once(refused: Callable[..., str], folder: Path, change: Change) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.errors import CevnsfitError, KindError
-from cevnsfit.report.style import Look, caption, new_figure, place_legend, save_figure, save_figures, style, wrapped
+from cevnsfit.report.legends import place_legend
+from cevnsfit.report.style import Look, caption, new_figure, save_figure, save_figures, style, wrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
