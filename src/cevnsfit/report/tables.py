@@ -75,7 +75,8 @@ class ResultTable:
 
     def text(self, width: int | None = WIDTH) -> str:
         """Return text of some width, None for that of the terminal: words are folded, numbers stay whole."""
-        return "\n".join(part if isinstance(part, str) else _drawn(part, width) for part in self.parts)
+        whole = "\n".join(part if isinstance(part, str) else _drawn(part, width) for part in self.parts)
+        return "\n".join(line.rstrip() for line in whole.split("\n"))
 
     def markdown(self) -> str:
         """Return text in Markdown: lines as those of a list, and tables with their titles."""

@@ -15,6 +15,7 @@ from cevnsfit.cli.output import Answer, emit
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.intervals import levels_at
+from cevnsfit.report.style import SCREEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,9 +81,9 @@ def test_levels_are_sorted_and_unique() -> None:
 
 
 def test_pictures_have_a_known_suffix() -> None:
-    assert picture(Path("a.PDF")) == Path("a.PDF")
+    assert picture(Path("a.PDF"), SCREEN) == Path("a.PDF")
     with pytest.raises(CevnsfitError, match="png"):
-        picture(Path("a"))
+        picture(Path("a"), SCREEN)
 
 
 def test_folders_become_absolute_and_names_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,7 @@ WRITERS: Final[dict[str, Callable[[Any, Path], Any]]] = {
     "CoverageStudy": write_coverage,
     "Exclusion": write_tables,
     "Forecast": lambda found, folder: [write_forecast([found], "mass", folder / "forecast.csv")],
-    "Posterior": write_posterior,
+    "Posterior": lambda found, folder: [write_posterior(found, folder)],
     "Slice": lambda found, folder: [write_slice(folder / "slice.csv", found)],
     "ToyRegion": write_region,
     "WhatIf": lambda found, folder: [write_whatif(found, folder / "whatif.csv")],
