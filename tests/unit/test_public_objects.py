@@ -182,7 +182,7 @@ def test_scans_and_regions_share_a_picture(made: Callable[[str], Any]) -> None:
     cf.plot([made("region"), made("scan")], ax=ax)
     labels = [text.get_text().replace("\n", " ") for text in ax.get_legend().get_texts()]
     found = [label for label in labels if "COHERENT" in label]
-    assert found == ["COHERENT CsI 2021 + COHERENT LAr 2020, excluded", "COHERENT CsI 2021"]
+    assert found == ["COHERENT CsI 2021 + LAr 2020, excluded", "COHERENT CsI 2021"]
 
 
 def test_expected_counts_are_drawn_by_experiment_and_axis(likelihood: Likelihood) -> None:

@@ -166,8 +166,20 @@ class Look:
         return self.printed.get(name, SYMBOLS.get(name, known))
 
     def joined(self, names: Sequence[str]) -> str:
-        """Return how names in a combination are printed, joined with " + "."""
-        return " + ".join(map(self.name, names))
+        """Return how names in a combination are printed, joined with " + "; a first word that the name before has too stands once.
+
+        Examples
+        --------
+        >>> Look().joined(["COHERENT CsI 2021", "COHERENT LAr 2020", "CONUS+ 2025"])
+        'COHERENT CsI 2021 + LAr 2020 + CONUS+ 2025'
+        """
+        printed = [self.name(name) for name in names]
+        firsts = [text.partition(" ")[0] for text in printed]
+        short = [
+            text.partition(" ")[2] if text != first == before else text
+            for text, first, before in zip(printed, firsts, ["", *firsts], strict=False)
+        ]
+        return " + ".join(short)
 
     def labelled(self, names: Sequence[str]) -> list[str]:
         """Return the labels of what is drawn: `labels`, and where there is none what is called by its name.
