@@ -284,7 +284,7 @@ def _describe(objective: Objective, minuit: Minuit, reason: str, found: Search, 
         without_effect=found.without_effect,
         n_starts=found.n_starts,
         n_minima=sum(item.converged for item in found.candidates),
-        constrained=tuple(p.name for p in objective.parameters if p.constrained),
+        constrained={p.name: p.centre for p in objective.parameters if p.constrained},
     )
 
 

@@ -147,10 +147,10 @@ def _impact(joint: Joint, poi: str, name: str, best: FitResult, data: Data | Non
     parameter, place = joint.parameters[name], joint.parameters.index(poi)
     value, error = best.values[name], best.errors[name]
     if not math.isfinite(error):
-        return Impact(name, parameter.constrained, value, math.nan, math.nan, math.nan)
+        return Impact(name, parameter.constrained, value, math.nan, math.nan, math.nan, centre=parameter.centre)
     ends: NDArray[np.float64] = np.clip([value + error, value - error], parameter.lower, parameter.upper)
     theta = np.array([best.values[other] for other in joint.parameters.names])
     floating = [other for other in best.floating if other != name]
     found = profile(joint, {name: ends}, data=data, start=theta, floating=floating)
     shifts = np.where(found.converged, found.theta[:, place] - best.values[poi], np.nan)
-    return Impact(name, parameter.constrained, value, error, float(shifts[0]), float(shifts[1]))
+    return Impact(name, parameter.constrained, value, error, float(shifts[0]), float(shifts[1]), centre=parameter.centre)

@@ -73,12 +73,15 @@ class Pull:
         Whether it has a unit-normal constraint: then value and error are in units of the prior's standard deviation.
     value, error
         At the best fit, with the Hesse error.
+    centre
+        Centre of the constraint, in the same units.
     """
 
     name: str
     constrained: bool
     value: float
     error: float
+    centre: float = field(default=0.0, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -119,7 +122,7 @@ class FitResult(Result):
     n_minima
         Distinct local minima found from them.
     constrained
-        Floating parameters with a unit-normal constraint.
+        Centres of the unit-normal constraints of floating parameters.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {"constrained": None}
@@ -140,12 +143,15 @@ class FitResult(Result):
     without_effect: tuple[str, ...]
     n_starts: int
     n_minima: int
-    constrained: tuple[str, ...] = ()
+    constrained: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def pulls(self) -> tuple[Pull, ...]:
         """Return the parameters that float, with their constraints and errors."""
-        return tuple(Pull(name, name in self.constrained, self.values[name], self.errors[name]) for name in self.floating)
+        return tuple(
+            Pull(name, name in self.constrained, self.values[name], self.errors[name], centre=self.constrained.get(name, 0.0))
+            for name in self.floating
+        )
 
     @property
     def doubt(self) -> str:

@@ -63,12 +63,13 @@ def spread_after(likelihood: Likelihood, best: FitResult) -> dict[str, Spread]:
 
     A parameter without an error, at the end of its domain, does not vary.
     """
-    sigma = np.array([best.errors[name] for name in best.floating])
-    if not np.isfinite(sigma).any():
+    found = np.array([best.errors[name] for name in best.floating])
+    sigma = np.where(np.isfinite(found), found, 0.0)
+    if not sigma.any():
         return {}
     values, vectors = np.linalg.eigh(np.nan_to_num(best.correlation))
     root = (vectors * np.sqrt(np.fmax(values, 0.0))).T
-    sizes = dict(zip(best.floating, np.nan_to_num(sigma).tolist(), strict=True))
+    sizes = dict(zip(best.floating, sigma.tolist(), strict=True))
     return {name: Spread(root @ slopes, rest, fitted=True) for name, (slopes, rest) in _slopes(likelihood, best.values, sizes).items()}
 
 

@@ -45,7 +45,7 @@ def best_handles(shown: Sequence[tuple[Plane, str]], look: Look) -> list[Artist]
 
     known = [(plane, label) for plane, label in shown if plane.x.name in plane.best and plane.y.name in plane.best]
     free = [label for plane, label in known if without_signal(plane)]
-    seen = [plane for plane, label in known if label not in free]
+    seen = [plane for plane, _ in known if not without_signal(plane)]
     beyond = [_inside(plane, plane.x, look.xlim)[1] != 0 or _inside(plane, plane.y, look.ylim)[1] != 0 for plane in seen]
     which = f" of {', '.join(free)}" if len(free) < len(shown) else ""
     kinds = [("*", 2.4, "best fit", False in beyond), ("v", 1.6, "best fit beyond the axis", True in beyond)]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.forecasts import caveats_of
 from cevnsfit.report.legends import place_legend
 from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, caption, figure_of, new_figure, setting, style
 
@@ -136,7 +135,7 @@ def coverage_figure(
             _label_map(panels[0], lines, held, cl, look)
             _scale(panels[0], "y", truths)
             panels[0].set_ylabel(f"true {look.axis(poi, '1')}")
-            panels[0].set_title("\n".join(caveats_of(notes)), loc="right", weight="bold")
+            panels[0].set_title("\n".join(look.caveats), loc="right", weight="bold")
         else:
             for panel, setting in zip(panels, settings, strict=True):
                 draw_lines(panel, [line for line in lines if line.setting == setting], cl=cl)
@@ -145,7 +144,7 @@ def coverage_figure(
                 if held is not None and setting is not None:
                     panel.set_title(f"{look.axis(*held)} = {setting:.4g}", loc="left")
             panels[-1].set_xlabel(f"true {look.axis(poi, '1')}")
-            place_legend(panels[0], caveats=caveats_of(notes), look=look)
+            place_legend(panels[0], look=look)
         if size == 1:
             look.finish(panels[0])
     return figure_of(panels[0])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.infer.limit import is_open
-from cevnsfit.report.style import OVERLAYS, figure_of, setting
+from cevnsfit.report.style import OVERLAYS, figure_of, literal, setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def name_curves(ax: Axes, limits: Sequence[Limit]) -> None:
     """Write the name of each limit along its line, where the lines and names of the others are farthest; names that are there are written anew."""
     from matplotlib.patheffects import withStroke
 
-    for text in [text for text in ax.texts if text.get_text() in {limit.label for limit in limits}]:
+    for text in [text for text in ax.texts if text.get_text() in {literal(limit.label) for limit in limits}]:
         text.remove()
     if not limits:
         return
@@ -90,7 +90,9 @@ def name_curves(ax: Axes, limits: Sequence[Limit]) -> None:
         run = (whole[min(at + _SLOPE, len(whole) - 1)] - whole[max(at - _SLOPE, 0)]) * size
         angle = float(np.degrees(np.arctan2(*(run if run[0] >= 0.0 else -run)[::-1])))
         (x, y), angle = here[place], angle if abs(angle) < _STEEP else 0.0
-        text = ax.text(x, y, limit.label, transform=ax.transAxes, ha="center", va="bottom", fontsize=points, zorder=5, clip_on=True)
+        text = ax.text(
+            x, y, literal(limit.label), transform=ax.transAxes, ha="center", va="bottom", fontsize=points, zorder=5, clip_on=True
+        )
         text.set(rotation=angle, rotation_mode="anchor", color=OVERLAYS[index % len(OVERLAYS)])
         text.set_path_effects([withStroke(linewidth=2.5, foreground="white", alpha=0.8)])
         along = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle)) * size[0] / size[1]])

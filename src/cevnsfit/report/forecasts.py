@@ -9,14 +9,13 @@ import numpy as np
 
 from cevnsfit.core.errors import AxisError
 from cevnsfit.infer.limit import UNBOUNDED
-from cevnsfit.report.legends import place_legend
+from cevnsfit.report.legends import finish
 from cevnsfit.report.style import (
     PALETTE,
     SCREEN,
     AxisLabel,
     Look,
     axes_of_size,
-    caption,
     figure_of,
     new_figure,
     style,
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
 
 _ALPHA: Final = (0.18, 0.30)
 """Opacity of the 95 % band and of the 68 % band on top of it."""
-
-CAVEAT: Final = "caveat: "
-"""How a note begins that belongs into the picture in any style."""
 
 BANDED: Final = 2
 """Lines in a what-if plot up to which each is drawn with its bands."""
@@ -117,7 +113,7 @@ def forecast_figure(
     discovery
         Significances of the discovery reach.
     notes
-        Lines of the caption: data, method, caveats.
+        Lines of the caption: data, method.
     ax
         Axes to draw on, without the lines below; in a new figure by default.
 
@@ -143,7 +139,7 @@ def forecast_figure(
             ax.plot(main.x, _shown(values), color="black", linestyle=dashes, zorder=3, label=rf"discovery at {sigma:g}$\,\sigma$")
         ax.set_xlabel(look.axis(*x))
         ax.set_ylabel(look.axis(*y))
-        finish(ax, notes if alone else (), look)
+        finish(ax, notes if alone else None, look)
     return figure_of(ax)
 
 
@@ -155,18 +151,6 @@ def _named(bands: Sequence[LimitBand], look: Look) -> list[LimitBand]:
 def _room(notes: Sequence[str], look: Look) -> float:
     """Return the height of lines below a figure, in inches."""
     return 0.25 * len(notes) if look.captioned else 0.0
-
-
-def finish(ax: Axes, notes: Sequence[str], look: Look) -> None:
-    """Give axes the title and ends that were asked for, a legend with the caveats among the notes, and the figure its caption."""
-    caption(figure_of(ax), notes, look)
-    look.finish(ax)
-    place_legend(ax, caveats=caveats_of(notes), look=look)
-
-
-def caveats_of(notes: Sequence[str]) -> list[str]:
-    """Return what lines below a figure say that the prediction leaves out."""
-    return [note.removeprefix(CAVEAT) for note in notes if note.startswith(CAVEAT)]
 
 
 def expected_figure(
@@ -203,7 +187,7 @@ def expected_figure(
         for form in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
             form(FormatStrFormatter("%g"))
         ax.set_xlabel(look.axis(poi, "1"))
-        finish(ax, notes if alone else (), look)
+        finish(ax, notes if alone else None, look)
     return figure_of(ax)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.report.curves import FILL
-from cevnsfit.report.forecasts import finish
+from cevnsfit.report.legends import finish
 from cevnsfit.report.style import PALETTE, SCREEN, Look, axes_of_size, figure_of, style
 
 if TYPE_CHECKING:
@@ -102,5 +102,5 @@ def interval_figure(result: Intervals, *, notes: Sequence[str] = (), look: Look 
         ax.set(xlim=(max(x.min(), seen.min() - pad), min(x.max(), seen.max() + pad)), ylim=(0.0, top))
         ax.set_xlabel(look.axis(result.poi, "1"))
         ax.set_ylabel("CLs" if result.expected else r"$-2\,\Delta\,\ln\lambda$")
-        finish(ax, notes if alone else (), look)
+        finish(ax, notes if alone else None, look)
     return figure_of(ax)

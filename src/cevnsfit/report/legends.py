@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cevnsfit.report.style import SCREEN, Look, figure_of, setting, wrapped
+from cevnsfit.report.style import SCREEN, Look, caption, figure_of, setting, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +14,15 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
 
 
-def place_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, caveats: Sequence[str] = (), look: Look = SCREEN) -> None:
-    """Draw the legend where it hides no line and no text: in the axes, else above them, and beside them on a slide.
+def finish(ax: Axes, notes: Sequence[str] | None, look: Look) -> None:
+    """Give axes the title and ends that were asked for, and a legend, and the figure its caption, which that of somebody else has not (None)."""
+    caption(figure_of(ax), notes, look)
+    look.finish(ax)
+    place_legend(ax, look=look)
+
+
+def place_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, look: Look = SCREEN) -> None:
+    """Draw the legend, under the caveats, where it hides no line and no text: in the axes, else above them, and beside them on a slide.
 
     Parameters
     ----------
@@ -23,12 +30,10 @@ def place_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, caveats: 
         Axes with everything else on them; those of somebody else's figure have it inside in any case.
     handles
         What is named; what has a label by default.
-    caveats
-        What the reader must not miss: the title of the legend.
     look
-        Style of the figure.
+        Style of the figure, and its caveats.
     """
-    figure, title = figure_of(ax), "\n".join(wrapped(text) for text in dict.fromkeys(caveats) if text)
+    figure, title = figure_of(ax), "\n".join(map(wrapped, look.caveats))
     handles = ax.get_legend_handles_labels()[0] if handles is None else handles
     labels = [wrapped(str(handle.get_label()), 26) for handle in handles]
     options: dict[str, Any] = {

@@ -157,6 +157,7 @@ def exclusion_figure(
         If there is no entry, or the planes differ in their parameters.
     """
     _check(entries)
+    look = replace(look, caveats=tuple(dict.fromkeys(plane.caveat for plane, _, _ in entries if plane.caveat)))
     results = _styled(entries, look)
     lines = _information([result.entry for result in results], method, look, notes)
     with style(look):
@@ -166,14 +167,13 @@ def exclusion_figure(
         ax = axes_of_size(ax, 6.4, 4.9 if look.style == "paper" and look.columns == 1 else 3.7, look)
         named = {limit.label for limit in curves}
         handles = [handle for handle in _draw_labelled(ax, results, band, curves, look) if handle.get_label() not in named]
-        place_legend(ax, handles, caveats=[plane.caveat for plane, _, _ in entries], look=look)
+        place_legend(ax, handles, look=look)
         if alone:
             if ax.get_legend() is None:
                 name_curves(ax, curves)
             sources = [f"{limit.label}: {', '.join(text for text in (limit.level, limit.source) if text)}" for limit in curves]
             best = [f"{label}: {plane.best_described}" for plane, _, label in (result.entry for result in results)]
-            caveats = [plane.caveat for plane, _, _ in entries if plane.caveat]
-            caption(figure_of(ax), [*dict.fromkeys(caveats), *lines, *([] if band is None else [band.source]), *best, *sources], look)
+            caption(figure_of(ax), [*lines, *([] if band is None else [band.source]), *best, *sources], look)
     return figure_of(ax)
 
 
@@ -185,7 +185,7 @@ def _beside(results: Sequence[_Styled], band: Band | None, curves: Sequence[Limi
     handles = _draw_labelled(ax, results, band, curves, look)
     beside = _draw_legend(right, handles)
     sources = [] if band is None or not band.source else [band.source]
-    below = _draw_caption(figure, [*map(look.name, lines), *sources], [result.entry[0].caveat for result in results])
+    below = _draw_caption(figure, [*map(look.name, lines), *sources], look.caveats)
     plot = max(5.4, beside + 3.5)
     figure.set_size_inches(9.8, plot + below)
     for result, window in _windows(results)[:1]:
@@ -354,13 +354,12 @@ def _draw_caption(figure: Figure, lines: Sequence[str], caveats: Sequence[str]) 
     """Print lines and caveats below the plot, the caveats in a colour of their own; return the height that they need, in inches."""
     from matplotlib.lines import Line2D
 
-    warnings = [caveat for caveat in dict.fromkeys(caveats) if caveat]
-    texts = [*warnings, *lines]
+    texts = [*caveats, *lines]
     blanks = [Line2D([], [], linestyle="none") for _ in texts]
     printed = [wrapped(text, 120) for text in texts]
     spaces = {"handlelength": 0.0, "handletextpad": 0.0, "labelspacing": 0.3, "borderpad": 0.0}
     legend = figure.legend(blanks, printed, loc="outside lower left", fontsize="small", **spaces)
-    for text in legend.get_texts()[: len(warnings)]:
+    for text in legend.get_texts()[: len(caveats)]:
         text.set(color=SIGNAL, fontweight="bold", fontsize="medium")
     return 0.1 + 0.23 * sum(text.count("\n") + 1 for text in printed)
 

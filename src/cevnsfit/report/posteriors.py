@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.report.forecasts import caveats_of
-from cevnsfit.report.legends import place_legend
+from cevnsfit.report.legends import finish
 from cevnsfit.report.rankings import row_names
 from cevnsfit.report.style import (
     PALETTE,
@@ -118,9 +117,7 @@ def posterior_figure(
         ax.set_ylim(bottom=0.0)
         ax.set_xlabel(look.axis(*parameter))
         ax.set_ylabel("posterior density of the logarithm" if log else "posterior density")
-        look.finish(ax)
-        place_legend(ax, caveats=caveats_of(notes), look=look)
-        caption(figure_of(ax), notes if alone else (), look)
+        finish(ax, notes if alone else None, look)
     return figure_of(ax)
 
 
@@ -165,7 +162,7 @@ def corner_figure(marginals: Marginals, pairs: Sequence[Pair], *, notes: Sequenc
             _dress(ax, marginals, row, column, look)
         figure.align_labels()
         corner = grid[0, -1]
-        corner.text(1.0, 1.0, "\n".join(caveats_of(notes)), ha="right", va="top", weight="bold", transform=corner.transAxes)
+        corner.text(1.0, 1.0, "\n".join(look.caveats), ha="right", va="top", weight="bold", transform=corner.transAxes)
         if look.title is not None:
             figure.suptitle(look.title)
         caption(figure, notes, look)

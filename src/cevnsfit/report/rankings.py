@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.forecasts import CAVEAT
 from cevnsfit.report.style import PALETTE, SCREEN, Look, axes_of_size, caption, figure_of, new_figure, setting, smaller, style
 from cevnsfit.report.tables import format_value
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from cevnsfit.core.documents import About, Result
+    from cevnsfit.core.documents import Result
     from cevnsfit.infer.impacts import Impact, Ranking
     from cevnsfit.infer.results import FitResult, Pull
 
@@ -34,12 +33,12 @@ _SLIDE: Final = 0.75
 
 
 def draw_pulls(ax: Axes, pulls: Sequence[Pull]) -> list[Artist]:
-    """Draw value and error of each parameter with a constraint in units of its prior, a grey band, first one on top, and return the artists.
+    """Draw how far each parameter with a constraint is from the centre of its prior, a grey band, in units of its width, first one on top; return the artists.
 
-    Of the others the value is written.
+    The values of all others are written.
     """
     rows = [row for row, pull in enumerate(pulls) if pull.constrained]
-    values = [pulls[row].value for row in rows]
+    values = [pulls[row].value - pulls[row].centre for row in rows]
     errors = [pulls[row].error for row in rows]
     band = ax.barh(rows, 2.0, left=-1.0, height=1.0, color="0.9", zorder=0, label="before the fit")
     line = ax.axvline(0.0, color="0.6", linewidth=0.8, zorder=1)
@@ -103,7 +102,8 @@ def pulls_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN, ax: A
     AxisError
         If nothing floats.
     """
-    told = [(pull.constrained, -max(abs(pull.value), 1.0 - np.nan_to_num(pull.error))) for pull in fit.pulls]
+    look = look.naming(fit.about)
+    told = [(pull.constrained, -max(abs(pull.value - pull.centre), 1.0 - np.nan_to_num(pull.error))) for pull in fit.pulls]
     chosen = sorted(sorted(range(len(told)), key=told.__getitem__)[:most], key=lambda row: (told[row][0], row))
     if not chosen:
         message = "a picture of pulls needs a parameter that floats"
@@ -114,9 +114,9 @@ def pulls_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN, ax: A
         draw_pulls(ax, pulls)
         _name_rows(ax, [pull.name for pull in pulls], look)
         ax.set_xlabel("pull and constraint")
-        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2, **_caveat(fit))
+        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2, **_caveat(look))
         look.finish(ax)
-        caption(figure_of(ax), _notes(fit, len(pulls), len(fit.floating), look) if alone else (), look)
+        caption(figure_of(ax), _notes(fit, len(pulls), len(fit.floating), look) if alone else None, look)
     return figure_of(ax)
 
 
@@ -128,7 +128,7 @@ def correlations_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN
     AxisError
         If nothing floats.
     """
-    matrix = np.asarray(fit.correlation, dtype=np.float64)
+    look, matrix = look.naming(fit.about), np.asarray(fit.correlation, dtype=np.float64)
     if not matrix.size:
         message = "a matrix of correlations needs a parameter that floats"
         raise AxisError(message)
@@ -146,31 +146,21 @@ def correlations_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN
         ax.set_xticks(range(len(chosen)), numbers)
         ax.set_yticks(range(len(chosen)), [f"{name}  {number}" for name, number in zip(names, numbers, strict=True)])
         ax.minorticks_off()
-        ax.text(0.98, 0.98, fit.about.caveat, ha="right", va="top", weight="bold", transform=ax.transAxes)
+        ax.text(0.98, 0.98, "\n".join(look.caveats), ha="right", va="top", weight="bold", transform=ax.transAxes)
         look.finish(ax)
-        caption(figure_of(ax), ["correlations in per cent", *_notes(fit, len(chosen), len(fit.floating), look)] if alone else (), look)
+        caption(figure_of(ax), ["correlations in per cent", *_notes(fit, len(chosen), len(fit.floating), look)] if alone else None, look)
     return figure_of(ax)
 
 
 def _notes(result: Result, shown: int, number: int, look: Look) -> list[str]:
-    """Return what a picture of a fit says: experiments, model, caveat, how many parameters are left out, and a doubt."""
-    return [*about_lines(result, look), *([f"{shown} of {number} parameters"] if shown < number else [])]
+    """Return the caption of a fit: experiments, model and Lagrangian, a doubt, and how many parameters are left out."""
+    left_out = f"{shown} of {number} parameters" if shown < number else ""
+    return [text for text in (look.headline(result.about), result.about.lagrangian, result.doubt, left_out) if text]
 
 
-def about_lines(result: Result, look: Look) -> list[str]:
-    """Return what any picture says of a result: experiments, model and caveat, and why it cannot be trusted."""
-    first = ", ".join(text for text in (look.joined(result.about.experiments), look.name(result.about.model)) if text)
-    return [text for text in (first, *physics_lines(result.about, look), result.doubt) if text]
-
-
-def physics_lines(about: About, look: Look) -> list[str]:
-    """Return the Lagrangian as it is printed, and the caveat."""
-    return [*([look.name(about.lagrangian)] if about.lagrangian else []), *([f"{CAVEAT}{about.caveat}"] if about.caveat else [])]
-
-
-def _caveat(result: Result) -> dict[str, Any]:
+def _caveat(look: Look) -> dict[str, Any]:
     """Return the title of a legend: what the prediction leaves out."""
-    return {"title": result.about.caveat if result.about.caveat else None, "title_fontproperties": {"weight": "bold"}}
+    return {"title": "\n".join(look.caveats) if look.caveats else None, "title_fontproperties": {"weight": "bold"}}
 
 
 def _name_rows(ax: Axes, names: Sequence[str], look: Look) -> None:
@@ -188,7 +178,7 @@ def ranking_figure(ranking: Ranking, *, most: int = MOST, look: Look = SCREEN) -
     AxisError
         If no nuisance floats.
     """
-    impacts = ranking.impacts[:most]
+    look, impacts = look.naming(ranking.about), ranking.impacts[:most]
     if not impacts:
         message = "a ranking needs at least one nuisance that floats"
         raise AxisError(message)
@@ -200,7 +190,7 @@ def ranking_figure(ranking: Ranking, *, most: int = MOST, look: Look = SCREEN) -
         _name_rows(left, [impact.name for impact in impacts], look)
         left.set_xlabel("pull and constraint")
         right.set_xlabel(f"shift of {look.name(ranking.poi)}")
-        right.legend(loc="lower right", **_caveat(ranking))
+        right.legend(loc="lower right", **_caveat(look))
         found = f"{look.name(ranking.poi)} = {ranking.value:.4g} $\\pm$ {ranking.error:.2g}"
         title = look.titled(found).title
         if title is not None:

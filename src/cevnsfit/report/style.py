@@ -33,6 +33,7 @@ _DATELESS: Final[Mapping[str, Mapping[str, Any]]] = {".svg": {"metadata": {"Date
 _COLUMNS: Final = (3.4, 7.0)
 _SLIDES: Final = (10.0, 13.3)
 _ONE_COLUMN: Final = 8.0
+_FORMULA: Final = r"(?<!\\)\$(?:[^$\\]|\\.)*\$"
 
 PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Colour-blind safe colours: M. Okabe and K. Ito, Color Universal Design (2008)."""
@@ -108,12 +109,15 @@ class Look:
     formats
         Formats in which files are written, in the place of that of their name.
     printed
-        Symbols and names in print, by what they are called elsewhere; those of a result (`core.documents.About.printed`) are added by `naming`.
+        Symbols and names in print, by what they are called elsewhere; `naming` adds those of a result (`core.documents.About.printed`).
+    caveats
+        What the predictions leave out, which `naming` adds; it is in the picture in every style.
 
     Raises
     ------
     KindError
-        If the style or a format is unknown, there are more than two columns, or an axis has no two different, finite ends.
+        If the style or a format is unknown, there are more than two columns, an axis has no two different, finite ends, or a title or a label holds a formula
+        that cannot be drawn.
     """
 
     style: Style = "screen"
@@ -125,6 +129,7 @@ class Look:
     best_fit: bool = True
     formats: tuple[str, ...] = ()
     printed: Mapping[str, str] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.style not in get_args(Style):
@@ -141,13 +146,17 @@ class Look:
             if ends is not None and (len(ends) != 2 or not all(map(math.isfinite, ends)) or ends[0] == ends[1]):
                 message = f"{name} is two different numbers, the ends of an axis, not {ends!r}"
                 raise KindError(message)
+        for text in (self.title, *self.labels):
+            if text is not None and not _parses(text):
+                message = f"'{text}' holds a formula that cannot be drawn; a dollar sign that begins none is written \\$"
+                raise KindError(message)
 
     @classmethod
     def of(cls, given: Look | Mapping[str, Any]) -> Look:
         """Return a look, or that of its values by name (`{"style": "paper"}`); UnknownNameError for a name that is none."""
         if isinstance(given, Look):
             return given
-        known = [each.name for each in fields(cls) if each.name != "printed"]
+        known = [each.name for each in fields(cls) if each.name not in {"printed", "caveats"}]
         for name in given:
             if name not in known:
                 kind = "setting of a look"
@@ -156,8 +165,10 @@ class Look:
         return cls(**values)
 
     def naming(self, *abouts: About) -> Look:
-        """Return this look with the symbols and names that belong to results."""
-        return replace(self, printed={**self.printed, **{name: text for about in abouts for name, text in about.printed.items()}})
+        """Return this look with the symbols, names and caveats that belong to results."""
+        printed = {**self.printed, **{name: literal(text) for about in abouts for name, text in about.printed.items()}}
+        caveats = dict.fromkeys([*self.caveats, *(about.caveat for about in abouts if about.caveat)])
+        return replace(self, printed=printed, caveats=tuple(caveats))
 
     def name(self, name: str) -> str:
         """Return how a name is printed: that of a parameter, an axis, an experiment, a model or a Lagrangian; of what belongs to an experiment with its name."""
@@ -181,6 +192,11 @@ class Look:
         ]
         return " + ".join(short)
 
+    def headline(self, about: About, at: Mapping[str, float] | None = None) -> str:
+        """Return what a caption begins with: experiments, model and held parameters of a result."""
+        held = [] if at is None else [f"{name} = {value:g}" for name, value in at.items()]
+        return ", ".join(text for text in (self.joined(about.experiments), self.name(about.model), *held) if text)
+
     def labelled(self, names: Sequence[str]) -> list[str]:
         """Return the labels of what is drawn: `labels`, and where there is none what is called by its name.
 
@@ -192,11 +208,11 @@ class Look:
         if len(self.labels) > len(names):
             message = f"{len(self.labels)} labels, but {len(names)} to name: {', '.join(names)}"
             raise KindError(message)
-        return [*self.labels, *names[len(self.labels) :]]
+        return [literal(text) for text in (*self.labels, *names[len(self.labels) :])]
 
     def titled(self, title: str | None) -> Look:
         """Return this look with a title where it has none of its own; a paper has none but that."""
-        return self if self.style == "paper" or self.title is not None else replace(self, title=title)
+        return self if self.style == "paper" or self.title is not None else replace(self, title=title and literal(title))
 
     def elsewhere(self) -> Look:
         """Return the look of a further picture: without title, labels and ends of axes, which belong to one."""
@@ -327,8 +343,11 @@ def save_figures(figure: Figure, path: Path, look: Look) -> list[Path]:
     return [*paths, *([paths[-1].with_suffix(".txt")] if figure.get_label() else [])]
 
 
-def caption(figure: Figure, notes: Sequence[str], look: Look = SCREEN) -> None:
-    """Print lines below a figure, or keep them as its label, which `save_figure` writes beside it."""
+def caption(figure: Figure, notes: Sequence[str] | None, look: Look = SCREEN) -> None:
+    """Print lines and the caveats of a look below a figure, or keep them as its label, which `save_figure` writes beside it; nothing for None."""
+    if notes is None:
+        return
+    notes = [*notes, *(f"caveat: {text}" for text in look.caveats)]
     if notes and look.captioned:
         text = "\n".join(wrapped(look.name(note), 110) for note in notes)
         figure.supxlabel(text, fontsize="x-small", x=0.02, ha="left", color="0.3")
@@ -348,6 +367,31 @@ def line_style(cl: float) -> LineStyle:
     return LINE_STYLES.get(round(cl, 4), "-.")
 
 
+def _parses(text: str) -> bool:
+    """Return whether the formulas in a text can be drawn; a dollar sign alone begins none."""
+    if "$" not in text:
+        return True
+    from matplotlib.cbook import is_math_text
+    from matplotlib.mathtext import MathTextParser
+
+    try:
+        return not is_math_text(text) or MathTextParser("path").parse(text) is not None
+    except ValueError:
+        return False
+
+
+def literal(text: str) -> str:
+    r"""Return `text` with its dollar signs escaped where they are not those of formulas that can be drawn.
+
+    Examples
+    --------
+    >>> literal("$g_{Z'}$"), literal("a_b $x"), literal("$x_$")
+    ("$g_{Z'}$", 'a_b \\$x', '\\$x_\\$')
+    """
+    dollars = re.findall(r"(?<!\\)\$", text)
+    return text if len(dollars) % 2 == 0 and _parses(text) else re.sub(r"(?<!\\)\$", r"\\$", text)
+
+
 def wrapped(text: str, width: int = 30) -> str:
     r"""Return `text` broken at blanks, formulas kept whole, into lines of about `width` characters as they are seen.
 
@@ -356,8 +400,9 @@ def wrapped(text: str, width: int = 30) -> str:
     >>> wrapped(r"limit on $g_{Z'}$ at 90 % CL", 16).splitlines()
     ["limit on $g_{Z'}$ at", '90 % CL']
     """
-    formulas = re.findall(r"\$[^$]*\$", text)
+    text = literal(text)
+    formulas = re.findall(_FORMULA, text)
     seen = [max(1, len(re.sub(r"[{}^_$ \\]", "", re.sub(r"\\[a-zA-Z]+", "x", formula)))) for formula in formulas]
     lengths, left = iter(seen), iter(formulas)
-    kept = re.sub(r"\$[^$]*\$", lambda _: "\0" * (next(lengths) - 1) + "\1", text)
+    kept = re.sub(_FORMULA, lambda _: "\0" * (next(lengths) - 1) + "\1", text)
     return re.sub("\0*\1", lambda _: next(left), textwrap.fill(kept, width, break_long_words=False, break_on_hyphens=False))

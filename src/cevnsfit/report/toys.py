@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.report.forecasts import caveats_of
-from cevnsfit.report.legends import place_legend
-from cevnsfit.report.style import PALETTE, SCREEN, SIGNAL, Look, axes_of_size, caption, figure_of, style
+from cevnsfit.report.legends import finish
+from cevnsfit.report.style import PALETTE, SCREEN, SIGNAL, Look, axes_of_size, figure_of, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +65,5 @@ def toys_figure(
         draw_toys(ax, test, asymptotic)
         ax.set_xlabel(name)
         ax.set_ylabel("density of toys")
-        look.finish(ax)
-        place_legend(ax, caveats=caveats_of(notes), look=look)
-        caption(figure_of(ax), notes if alone else (), look)
+        finish(ax, notes if alone else None, look)
     return figure_of(ax)

@@ -18,7 +18,6 @@ from cevnsfit.infer.runner import every
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
-from cevnsfit.report.rankings import physics_lines
 from cevnsfit.report.style import SCREEN, AxisLabel, Look, save_figures
 from cevnsfit.studies.fitting import prepared
 from cevnsfit.studies.grids import numbers, parse_grid
@@ -224,11 +223,10 @@ def _row(likelihood: Likelihood, study: CoverageStudy, setting: float | None, to
 
 def notes_of(study: CoverageStudy, look: Look = SCREEN) -> list[str]:
     """Return what a table or a picture of a coverage study must say, with names as a look prints them."""
-    held = [f"{name} = {value:g}" for name, value in study.at.items()]
     entries = [entry for row in study.rows for entry in row.coverage]
     over = [] if study.over is None else ["not studied: true values that the observed data exclude by five standard deviations"]
     return [
-        ", ".join([look.joined(study.about.experiments), *([look.name(study.about.model)] if study.about.model else []), *held]),
+        look.headline(study.about, study.at),
         f"{100 * study.cl:g} % CL, 1 dof; {sum(entry.toys for entry in entries)} toys, seed {study.seed}, {study.failed} failed",
         *over,
     ]
@@ -268,7 +266,7 @@ def coverage_picture(study: CoverageStudy, ax: Axes | None = None, look: Look = 
     ]
     notes = [
         *notes_of(study, look),
-        *physics_lines(study.about, look),
+        *([study.about.lagrangian] if study.about.lagrangian else []),
         f"{'bars' if name else 'grey'}: what the observed data allow at this level (profile likelihood)",
     ]
     held = AxisLabel(name, unit) if name else None

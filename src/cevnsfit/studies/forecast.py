@@ -219,7 +219,8 @@ def write_forecast(several: Sequence[Forecast], name: str, path: Path) -> Path:
     poi = several[0].sensitivity.median.poi
     headers = ["label", f"{name} [{_unit(several, name)}]", *limit_headers(poi), *(f"{poi}_discovery_{z:g}_sigma [1]" for z in DISCOVERY)]
     rows = [[entry.about.label, f"{entry.at[name]:.10g}", *_cells(entry.sensitivity)] for entry in several]
-    return write_rows(path, _comments(several), headers, rows)
+    notes = dict.fromkeys(note for entry in several for note in entry.about.notes)
+    return write_rows(path, [*_comments(several), *notes], headers, rows)
 
 
 def _unit(several: Sequence[Forecast], name: str) -> str:
@@ -236,7 +237,6 @@ def _comments(several: Sequence[Forecast]) -> list[str]:
         f"expected limits at {first.median.cl:g} CL, {first.median.dof} dof, {first.median.method}",
         f"bands: {first.bands_method}",
         *(f"{line[0].about.label}: {line[0].data}" for line in lines_of(several)),
-        *dict.fromkeys(note for entry in several for note in entry.about.notes),
     ]
 
 
@@ -262,9 +262,8 @@ def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None, look: 
         numbers = [(one.at.get(name, 0.0), one.sensitivity.limit, one.sensitivity.bands, one.sensitivity.discovery) for one in line]
         bands.append(LimitBand(look.joined(line[0].about.experiments), *map(np.array, zip(*numbers, strict=True))))
     first = several[0]
-    held = ", ".join(f"{one} = {value:g}" for one, value in first.at.items() if one != name)
-    notes = [note for note in (", ".join(text for text in (first.about.model, held) if text), first.about.lagrangian) if note]
-    notes += _comments(several)
+    model = look.headline(replace(first.about, experiments=()), {one: value for one, value in first.at.items() if one != name})
+    notes = [text for text in (model, first.about.lagrangian, *_comments(several)) if text]
     if not name:
         return expected_figure(bands, poi, discovery=DISCOVERY, notes=notes, look=look, ax=ax)
     x, y = AxisLabel(name, _unit(several, name)), AxisLabel(poi, "1")

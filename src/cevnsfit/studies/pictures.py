@@ -14,9 +14,8 @@ from cevnsfit.core.histograms import Histogram
 from cevnsfit.infer.discovery import Discovery
 from cevnsfit.infer.intervals import levels_at
 from cevnsfit.moments.measured import latest_deviation
-from cevnsfit.report.forecasts import CAVEAT
 from cevnsfit.report.intervals import interval_figure
-from cevnsfit.report.rankings import about_lines, correlations_figure, pulls_figure, ranking_figure
+from cevnsfit.report.rankings import correlations_figure, pulls_figure, ranking_figure
 from cevnsfit.report.spectra import spectra_figure
 from cevnsfit.report.style import SCREEN, Look
 from cevnsfit.report.toys import toys_figure
@@ -86,12 +85,12 @@ def _rates(one: Fit | Rates | ChannelRates | Histogram | Mapping[str, Any], name
 
 def pulls(result: Fit, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the parameters before and after a fit."""
-    return pulls_figure(result, look=look.naming(result.about), ax=ax)
+    return pulls_figure(result, look=look, ax=ax)
 
 
 def correlations(result: Fit, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the correlation matrix of a fit."""
-    return correlations_figure(result, look=look.naming(result.about), ax=ax)
+    return correlations_figure(result, look=look, ax=ax)
 
 
 def toys(result: Goodness | Compatibility | Discovery, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
@@ -101,25 +100,25 @@ def toys(result: Goodness | Compatibility | Discovery, ax: Axes | None = None, l
         raise CevnsfitError(message)
     (test,) = result.toys.points
     ndof, weight = (1, 0.5) if isinstance(result, Discovery) else (result.ndof, 1.0)
-    x = np.linspace(0.0, max(test.statistic, float(test.samples[0].max())), 201)[1:]
+    x = np.linspace(0.0, test.samples[0].max(initial=test.statistic), 201)[1:]
     name = "$q_0$" if isinstance(result, Discovery) else f"{result.method}, {ndof} degrees of freedom"
     look = look.naming(result.about)
     curve = (x, weight * np.asarray(chi2.pdf(x, ndof))) if ndof else None
-    return toys_figure(test, name, asymptotic=curve, notes=about_lines(result, look), look=look, ax=ax)
+    notes = [text for text in (look.headline(result.about), result.about.lagrangian, result.doubt) if text]
+    return toys_figure(test, name, asymptotic=curve, notes=notes, look=look, ax=ax)
 
 
 def ranking(result: Ranking, look: Look = SCREEN) -> Figure:
     """Return the ranking plot."""
-    return ranking_figure(result, look=look.naming(result.about))
+    return ranking_figure(result, look=look)
 
 
 def interval(result: Intervals, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the profile of a parameter with its interval."""
-    about, toys = result.about, result.toys
+    about, toys, look = result.about, result.toys, look.naming(result.about)
     notes = [
-        f"{', '.join(text for text in (about.label, about.model) if text)}; {result.method}; {100 * result.cl:g} % CL, {result.dof} dof",
+        f"{look.headline(about)}; {result.method}; {100 * result.cl:g} % CL, {result.dof} dof",
         *([about.lagrangian] if about.lagrangian else []),
         *([] if toys is None else [f"{toys.toys} toys at {len(toys.points)} values, seed {toys.seed}, {toys.failed} failed"]),
-        *([f"{CAVEAT}{about.caveat}"] if about.caveat else []),
     ]
-    return interval_figure(result, notes=notes, look=look.naming(about), ax=ax)
+    return interval_figure(result, notes=notes, look=look, ax=ax)

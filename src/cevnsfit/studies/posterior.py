@@ -23,7 +23,6 @@ from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, read_posterior, save_block
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.posteriors import posterior_figure
-from cevnsfit.report.rankings import physics_lines
 from cevnsfit.report.style import SCREEN, AxisLabel, Look
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, prepared
@@ -336,7 +335,6 @@ def prior_text(prior: Prior) -> str:
 def notes_of(result: Posterior, look: Look = SCREEN) -> list[str]:
     """Return what a table or a picture of a posterior must say, with names as a look prints them."""
     found = result.numbers
-    held = [f"{name} = {value:g}" for name, value in result.at.items()]
     if found.sampler == "nested":
         size = f"{found.ensembles} nested runs of {found.walkers} live points, {found.steps} draws of each"
         end = f"seed {found.seed}; ln evidence {found.log_evidence:.2f} +- {found.log_evidence_error:.2f}, relative to the saturated model"
@@ -344,7 +342,7 @@ def notes_of(result: Posterior, look: Look = SCREEN) -> list[str]:
         size = f"{found.ensembles} ensembles of {found.walkers} walkers and {found.steps} steps, the first {found.warm_up} left out"
         end = f"seed {found.seed}; acceptance {found.acceptance:.2f}"
     return [
-        ", ".join([look.joined(result.about.experiments), *([look.name(result.about.model)] if result.about.model else []), *held]),
+        look.headline(result.about, result.at),
         f"{found.method}, {100 * found.cl:g} %; priors: {'; '.join(map(prior_text, found.priors))}; all others unit normal",
         f"{size}; {end}",
     ]
@@ -369,8 +367,8 @@ def write_posterior(result: Posterior, folder: Path) -> Path:
 
 
 def picture_notes(result: Posterior, look: Look) -> list[str]:
-    """Return the lines below a picture: caveat, `notes_of`, and why it cannot be trusted."""
-    return [text for text in (*notes_of(result, look), *physics_lines(result.about, look), result.doubt) if text]
+    """Return the caption of a picture: `notes_of`, the Lagrangian, and why it cannot be trusted."""
+    return [text for text in (*notes_of(result, look), result.about.lagrangian, result.doubt) if text]
 
 
 def posterior_picture(result: Posterior, ax: Axes | None = None, look: Look = SCREEN) -> Figure:

@@ -63,10 +63,8 @@ def test_settings_are_short_in_the_legend_and_curves_are_not_named_by_paths() ->
 
 @pytest.mark.parametrize("name", ["screen", "paper", "talk"])
 def test_the_caveat_is_in_the_picture_in_each_style(name: str) -> None:
-    look = Look(style=name)  # type: ignore[arg-type]
-    figure = forecast_figure(
-        [band()], AxisLabel("mass", "MeV"), AxisLabel("g", "1"), notes=["Asimov data", "caveat: CEvNS only"], look=look
-    )
+    look = Look(style=name, caveats=("CEvNS only",))  # type: ignore[arg-type]
+    figure = forecast_figure([band()], AxisLabel("mass", "MeV"), AxisLabel("g", "1"), notes=["Asimov data"], look=look)
     legend = figure.axes[0].get_legend() or figure.legends[0]
     assert legend.get_title().get_text() == "CEvNS only"
     assert (figure.get_supxlabel() or figure.get_label()) == "Asimov data\ncaveat: CEvNS only"

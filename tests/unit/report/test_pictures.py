@@ -52,7 +52,7 @@ def fit() -> FitResult:
     rows = np.random.default_rng(2).standard_normal((5, 7))
     matrix = np.corrcoef(rows)
     constrained = (names[1], names[3], names[4])
-    return FitResult(True, "", 1.0, values, errors, {}, {}, names, matrix, 3, (), (), False, (), 1, 1, constrained)
+    return FitResult(True, "", 1.0, values, errors, {}, {}, names, matrix, 3, (), (), False, (), 1, 1, dict.fromkeys(constrained, 0.0))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def fitted(values: dict[str, tuple[float, float]], constrained: tuple[str, ...],
     names = tuple(values)
     matrix = np.eye(len(names)) if correlation is None else correlation
     centres, errors = ({name: pair[k] for name, pair in values.items()} for k in (0, 1))
-    return FitResult(True, "", 1.0, centres, errors, {}, {}, names, matrix, 3, (), (), False, (), 1, 1, constrained)
+    return FitResult(True, "", 1.0, centres, errors, {}, {}, names, matrix, 3, (), (), False, (), 1, 1, dict.fromkeys(constrained, 0.0))
 
 
 def ranking(*impacts: Impact) -> Ranking:
@@ -75,6 +75,14 @@ def test_pulls_are_drawn_over_the_prior_with_their_errors() -> None:
     _, _, (bars,) = ax.containers[1]
     assert [segment[:, 0].tolist() for segment in bars.get_segments()] == [pytest.approx([-1.9, -1.1]), pytest.approx([-0.7, 1.3])]
     assert ax.get_xlim()[0] < -1.9
+
+
+def test_a_pull_is_the_distance_to_the_centre_of_the_constraint() -> None:
+    fit = replace(fitted({"a": (1.3, 0.4), "g": (2.0, 1.0)}, ("a",)), constrained={"a": 1.0})
+    (ax,) = pulls_figure(fit).axes
+    (points,) = (line for line in ax.lines if line.get_marker() == "o")
+    assert list(points.get_xdata()) == [pytest.approx(0.3)]
+    assert [text.get_text() for text in ax.texts] == ["2.00 $\\pm$ 1.00"]
 
 
 def test_free_parameters_come_first_and_what_says_least_is_left_out() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from cevnsfit.core.documents import About
 from cevnsfit.core.errors import CevnsfitError, KindError
-from cevnsfit.report.legends import place_legend
-from cevnsfit.report.style import Look, caption, new_figure, save_figure, save_figures, style, wrapped
+from cevnsfit.report.legends import finish, place_legend
+from cevnsfit.report.style import Look, caption, literal, new_figure, save_figure, save_figures, style, wrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +27,7 @@ def drawn(look: Look, *, crowded: bool = False) -> Figure:
         for height in np.linspace(0.1, 1.0, 12) if crowded else ():
             ax.plot([0.0, 1.0], [height, height], color="0.5")
         ax.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0))
-        place_legend(ax, caveats=["CEvNS only"], look=look)
+        place_legend(ax, look=replace(look, caveats=("CEvNS only",)))
     return figure
 
 
@@ -37,6 +39,8 @@ def drawn(look: Look, *, crowded: bool = False) -> Figure:
         ({"formats": ("pdf", "jpg")}, "png, pdf, svg, pgf, not jpg"),
         ({"xlim": (1.0, 1.0)}, "xlim is two different numbers"),
         ({"ylim": (0.0, float("nan"))}, "ylim is two different numbers"),
+        ({"title": "$x_$"}, "'\\$x_\\$' holds a formula that cannot be drawn"),
+        ({"labels": ("fine $g$", "${$")}, "'\\$\\{\\$' holds a formula"),
     ],
 )
 def test_a_look_that_is_none_says_what_would_be_right(values: dict[str, object], words: str) -> None:
@@ -139,3 +143,36 @@ def test_lines_are_broken_where_they_are_seen_to_be_long() -> None:
     formula = r"$\mathcal{L} = g_\phi\,\phi\,[\bar{\nu}\nu]$"
     assert wrapped(f"{formula} and {formula}", 36) == f"{formula} and {formula}"
     assert wrapped(f"{formula} and {formula}", 12).splitlines() == [formula, "and", formula]
+
+
+NAMES = ("a_b $x", "$x_$", "${$", "$\\nothing$", "50 % & <b> #1 ~ ^", "costs $5 and $6", "back\\slash")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_is_no_formula_is_drawn_as_it_is(name: str, tmp_path: Path) -> None:
+    """Names of planes, of limits of others and of experiments come from files; a scan is not lost for a dollar sign."""
+    look = Look().naming(About(("mine",), "m", printed={"mine": name, "m": name}))
+    with style(look):
+        figure = new_figure(4.0, 3.0, look)
+        ax = figure.add_subplot()
+        ax.plot([0.0, 1.0], label=name)
+        ax.set_xlabel(look.axis("mine", "1"))
+        finish(ax, [look.headline(About(("mine", "mine"), "m"), {"g": 1.0}), name], look.titled(name))
+    save_figure(figure, tmp_path / "x.svg")
+    assert literal(look.name("mine")) == look.name("mine")
+
+
+def test_formulas_stay_formulas() -> None:
+    assert literal(r"$g_{Z'}$ and \$5") == r"$g_{Z'}$ and \$5"
+    assert Look().naming(About(printed={"g": "$g_{Z'}$"})).name("g") == "$g_{Z'}$"
+    assert Look(labels=("a $5 note",)).labelled(["one"]) == [r"a \$5 note"]
+
+
+def test_a_look_has_the_caveats_of_results_once_and_a_caption_ends_with_them() -> None:
+    look = Look(style="paper").naming(About(("a",), caveat="CEvNS only"), About(("b",)), About(("c",), caveat="CEvNS only"))
+    with style(look):
+        figure = new_figure(4.0, 3.0, look)
+        caption(figure, None, look)
+        assert figure.get_label() == ""
+        caption(figure, ["what"], look)
+    assert figure.get_label() == "what\ncaveat: CEvNS only"

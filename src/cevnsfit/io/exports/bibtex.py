@@ -23,7 +23,10 @@ _PARTS: Final = re.compile(r"; (?![^()]*\))")
 _LABEL: Final = re.compile(r"^[A-Za-z0-9 ]+: (?=\S)")
 _NAME: Final = re.compile(r"(?:[A-Z]\.[ -]?)*[A-Z][\w'-]+(?: [A-Z][\w'-]+)*")
 _GROUP: Final = re.compile(r" \(([^()]+)\)$")
-_SPECIAL: Final = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", **{c: f"\\{c}" for c in "&%$#_{}"}}
+_COMMANDS: Final = {"\\": "backslash", "~": "asciitilde", "^": "asciicircum", "{": "braceleft", "}": "braceright"}
+_SPECIAL: Final = {**{c: f"\\text{name}{{}}" for c, name in _COMMANDS.items()}, **{c: f"\\{c}" for c in "&%$#_"}}
+"""What stands for a character; BibTeX counts braces even where they are escaped."""
+
 _VERBATIM: Final = ("doi", "eprint")
 """Fields that are no text."""
 

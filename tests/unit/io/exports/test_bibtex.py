@@ -96,8 +96,18 @@ def test_any_text_makes_balanced_entries_with_unique_keys(texts: list[str]) -> N
 
 
 def test_what_latex_would_act_upon_is_escaped() -> None:
-    assert latex("5 % & m_Z, $x^2$ #1 {a} ~ \\b") == r"5 \% \& m\_Z, \$x\textasciicircum{}2\$ \#1 \{a\} \textasciitilde{} \textbackslash{}b"
+    assert (
+        latex("5 % & m_Z, $x^2$ #1 {a} ~ \\b")
+        == r"5 \% \& m\_Z, \$x\textasciicircum{}2\$ \#1 \textbraceleft{}a\textbraceright{} \textasciitilde{} \textbackslash{}b"
+    )
     assert (
         str(Entry("a", "misc", {"author": "The A & B", "doi": "10.1/a_b"}))
         == "@misc{a,\n  author = {{The A \\& B}},\n  doi = {10.1/a_b}\n}\n"
     )
+
+
+def test_braces_are_balanced_whatever_a_reference_says() -> None:
+    """BibTeX counts them, even those after a backslash."""
+    (entry,) = entries(["a note with } and {{ in it, 5 % & #1_2 $x ~ ^ \\\\"])
+    assert str(entry).count("{") == str(entry).count("}")
+    assert r"\textbraceright{} and \textbraceleft{}\textbraceleft{} in it, 5 \% \& \#1\_2 \$x" in str(entry)
