@@ -166,13 +166,13 @@ def exclusion_figure(
         ax = axes_of_size(ax, 6.4, 4.9 if look.style == "paper" and look.columns == 1 else 3.7, look)
         named = {limit.label for limit in curves}
         handles = [handle for handle in _draw_labelled(ax, results, band, curves, look) if handle.get_label() not in named]
-        place_legend(ax, handles, caveats=[plane.caveat for plane, _, _ in entries], look=look)
+        place_legend(ax, handles, caveats=[look.told(plane.caveat) for plane, _, _ in entries], look=look)
         if alone:
             if ax.get_legend() is None:
                 name_curves(ax, curves)
             sources = [f"{limit.label}: {', '.join(text for text in (limit.level, limit.source) if text)}" for limit in curves]
             best = [f"{label}: {plane.best_described}" for plane, _, label in (result.entry for result in results)]
-            caveats = [plane.caveat for plane, _, _ in entries if plane.caveat]
+            caveats = [look.told(plane.caveat) for plane, _, _ in entries if plane.caveat]
             caption(figure_of(ax), [*dict.fromkeys(caveats), *lines, *([] if band is None else [band.source]), *best, *sources], look)
     return figure_of(ax)
 
@@ -185,7 +185,7 @@ def _beside(results: Sequence[_Styled], band: Band | None, curves: Sequence[Limi
     handles = _draw_labelled(ax, results, band, curves, look)
     beside = _draw_legend(right, handles)
     sources = [] if band is None or not band.source else [band.source]
-    below = _draw_caption(figure, [*map(look.name, lines), *sources], [result.entry[0].caveat for result in results])
+    below = _draw_caption(figure, [*map(look.name, lines), *sources], [look.told(result.entry[0].caveat) for result in results])
     plot = max(5.4, beside + 3.5)
     figure.set_size_inches(9.8, plot + below)
     for result, window in _windows(results)[:1]:
@@ -320,7 +320,7 @@ def _zoom(ax: Axes, inset: Axes, window: Window, label: str) -> None:
     low, high, bottom, top = window
     inset.set_xlim(low, high)
     inset.set_ylim(bottom, top)
-    inset.set_title(f"narrow allowed band\n{wrapped(label, 34)}", fontsize="small")
+    inset.set_title(f"narrow allowed band\n{wrapped(label, 26)}", fontsize="small")
     inset.tick_params(labelsize="small")
     for axis in (inset.xaxis, inset.yaxis):
         axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import as_file, files
 from itertools import product
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
@@ -57,6 +58,8 @@ SYMBOLS: Final[Mapping[str, str]] = {
     "f90": r"$F_{90}$",
     "time": "arrival time",
     "shadow": "shadow quantile",
+    "cs2": "corrected S2",
+    "exposure pot": "exposure [protons on target]",
     "s1_bdt": "S1 score",
     "s2_bdt": "S2 score",
 }
@@ -85,6 +88,12 @@ COMPONENTS: Final[Mapping[str, str]] = {
     "er": "electronic recoils",
 }
 """Components as they are printed; any other name is printed with blanks for underscores."""
+
+
+def _are_ends(ends: Sequence[object]) -> bool:
+    """Return whether these are two different, finite numbers."""
+    numbers = [end for end in ends if isinstance(end, Real) and math.isfinite(end)]
+    return len(numbers) == len(ends) == 2 and numbers[0] != numbers[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +147,7 @@ class Look:
             message = f"a format is one of {', '.join(FORMATS)}, not {', '.join(unknown)}"
             raise KindError(message)
         for name, ends in (("xlim", self.xlim), ("ylim", self.ylim)):
-            if ends is not None and (len(ends) != 2 or not all(map(math.isfinite, ends)) or ends[0] == ends[1]):
+            if ends is not None and not _are_ends(ends):
                 message = f"{name} is two different numbers, the ends of an axis, not {ends!r}"
                 raise KindError(message)
 
@@ -164,6 +173,10 @@ class Look:
         owner, _, own = name.partition(".")
         known = f"{self.printed[owner]}: {own.replace('_', ' ').replace('.', ' ')}" if own and owner in self.printed else name
         return self.printed.get(name, SYMBOLS.get(name, known))
+
+    def told(self, text: str) -> str:
+        """Return a sentence with the names of experiments in it as they are printed."""
+        return re.sub(r"\w+(?:-\w+)+", lambda found: self.printed.get(found[0], found[0]), text)
 
     def joined(self, names: Sequence[str]) -> str:
         """Return how names in a combination are printed, joined with " + "."""
@@ -210,6 +223,10 @@ class Look:
         """
         text = UNITS.get(unit, unit)
         return f"{self.name(name)} [{text}]" if text else self.name(name)
+
+    def given(self, name: str, value: float, unit: str) -> str:
+        """Return a value as it is printed: name, number, unit."""
+        return f"{self.name(name)} = {value:g} {UNITS.get(unit, unit)}".rstrip()
 
     @property
     def captioned(self) -> bool:

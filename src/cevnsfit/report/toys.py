@@ -8,7 +8,7 @@ import numpy as np
 
 from cevnsfit.report.forecasts import caveats_of
 from cevnsfit.report.legends import place_legend
-from cevnsfit.report.style import PALETTE, SCREEN, SIGNAL, Look, axes_of_size, caption, figure_of, style
+from cevnsfit.report.style import PALETTE, SCREEN, SIGNAL, Look, axes_of_size, caption, figure_of, style, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def toys_figure(
     with style(look):
         alone, ax = ax is None, axes_of_size(ax, 6.4, 4.2, look)
         draw_toys(ax, test, asymptotic)
-        ax.set_xlabel(name)
+        ax.set_xlabel(wrapped(name, 40))
         ax.set_ylabel("density of toys")
         look.finish(ax)
         place_legend(ax, caveats=caveats_of(notes), look=look)

@@ -15,6 +15,7 @@ from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.infer.sensitivity import DISCOVERY, Sensitivity, sensitivity, toy_bands
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import LimitBand, expected_figure, forecast_figure
+from cevnsfit.report.rankings import physics_lines
 from cevnsfit.report.style import SCREEN, AxisLabel, Look
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.studies.asimov import asked_outlook, by_sigma, events, limit_cells, limit_headers, statement
@@ -262,9 +263,12 @@ def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None, look: 
         numbers = [(one.at.get(name, 0.0), one.sensitivity.limit, one.sensitivity.bands, one.sensitivity.discovery) for one in line]
         bands.append(LimitBand(look.joined(line[0].about.experiments), *map(np.array, zip(*numbers, strict=True))))
     first = several[0]
-    held = ", ".join(f"{one} = {value:g}" for one, value in first.at.items() if one != name)
-    notes = [note for note in (", ".join(text for text in (first.about.model, held) if text), first.about.lagrangian) if note]
-    notes += _comments(several)
+    held = [look.given(one, value, _unit(several, one)) for one, value in first.at.items() if one != name]
+    notes = [text for text in (", ".join(filter(None, (look.name(first.about.model), *held))),) if text]
+    notes += dict.fromkeys(line for one in several for line in physics_lines(one.about, look))
+    median = first.sensitivity.median
+    notes += [f"expected limits at {100 * median.cl:g} % CL, {median.dof} dof, {median.method}", f"bands: {first.sensitivity.bands_method}"]
+    notes += dict.fromkeys(look.told(one.data) for one in several if one.data)
     if not name:
         return expected_figure(bands, poi, discovery=DISCOVERY, notes=notes, look=look, ax=ax)
     x, y = AxisLabel(name, _unit(several, name)), AxisLabel(poi, "1")

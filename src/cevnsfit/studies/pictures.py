@@ -116,10 +116,11 @@ def ranking(result: Ranking, look: Look = SCREEN) -> Figure:
 def interval(result: Intervals, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the profile of a parameter with its interval."""
     about, toys = result.about, result.toys
+    look = look.naming(about)
     notes = [
-        f"{', '.join(text for text in (about.label, about.model) if text)}; {result.method}; {100 * result.cl:g} % CL, {result.dof} dof",
+        f"{', '.join(text for text in (look.joined(about.experiments), look.name(about.model)) if text)}; {result.method}; {100 * result.cl:g} % CL, {result.dof} dof",
         *([about.lagrangian] if about.lagrangian else []),
         *([] if toys is None else [f"{toys.toys} toys at {len(toys.points)} values, seed {toys.seed}, {toys.failed} failed"]),
         *([f"{CAVEAT}{about.caveat}"] if about.caveat else []),
     ]
-    return interval_figure(result, notes=notes, look=look.naming(about), ax=ax)
+    return interval_figure(result, notes=notes, look=look, ax=ax)

@@ -16,7 +16,8 @@ from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.planes import spacing
 from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, expected_limits, median_limit, outlook
 from cevnsfit.io.tables import cell, write_rows
-from cevnsfit.report.forecasts import CAVEAT, LimitBand, whatif_figure
+from cevnsfit.report.forecasts import LimitBand, whatif_figure
+from cevnsfit.report.rankings import physics_lines
 from cevnsfit.report.style import SCREEN, AxisLabel, Look
 from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.channels import KEY, split_channel
@@ -25,7 +26,7 @@ from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.stats.likelihood import Observing
 from cevnsfit.studies.asimov import by_sigma, events, limit_cells, limit_headers
 from cevnsfit.studies.grids import numbers
-from cevnsfit.studies.setup import build, own_name, require_files, split_path
+from cevnsfit.studies.setup import build, own_name, require_files, split_path, units_of
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
@@ -271,15 +272,16 @@ def whatif_picture(result: WhatIf, look: Look = SCREEN) -> Figure:
         text = ", ".join(f"{short(f.path)} = {v:.4g}{'' if f.unit == '1' else f' {f.unit}'}" for f, v in zip(others, values, strict=True))
         numbers = [(row.values[0], row.limit, row.bands, (row.statistics_only,)) for row in rows]
         lines.append(LimitBand(text, *map(np.array, zip(*numbers, strict=True))))
-    held = "".join(f", {name} = {value:g}" for name, value in result.at.items())
+    look, units = look.naming(result.about), units_of(result.about.model) if result.about.model else {}
+    held = [look.given(name, value, units.get(name, "1")) for name, value in result.at.items()]
+    what = ", ".join(filter(None, (look.joined(result.about.experiments), look.name(result.about.model), *held)))
     notes = [
-        f"{result.about.label}, {result.about.model}{held}; {100 * result.cl:g} % CL, {result.dof} dof; fields: {', '.join(f.path for f in result.fields)}",
-        *([result.about.lagrangian] if result.about.lagrangian else []),
-        result.data,
-        *([f"{CAVEAT}{result.about.caveat}"] if result.about.caveat else []),
+        f"{what}; {100 * result.cl:g} % CL, {result.dof} dof; fields: {', '.join(f.path for f in result.fields)}",
+        *physics_lines(result.about, look),
+        *([look.told(result.data)] if result.data else []),
     ]
     field = AxisLabel(short(first.path), first.unit)
-    return whatif_figure(lines, field, result.poi, scale=first.scale, notes=notes, look=look.naming(result.about))
+    return whatif_figure(lines, field, result.poi, scale=first.scale, notes=notes, look=look)
 
 
 def short(path: str) -> str:
