@@ -92,8 +92,10 @@ def impacts(
 ) -> Answer:
     """Rank the nuisances by their impact on a parameter, with pulls and constraints; masses must be held."""
     from cevnsfit.studies import agreement
+    from cevnsfit.studies.shown import checked_kind
 
     look = looks.over()
+    checked_kind("Ranking", None, look)
     path = None if target is None else picture(target, look)
     result = agreement.impacts(what.likelihood, poi, at=what.held)
     return Answer(result, files=drawn(result, path, look), analysis=what.analysis)

@@ -35,8 +35,10 @@ def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptio
     from cevnsfit.studies import coverage as studies
     from cevnsfit.studies.grids import parse_grid
     from cevnsfit.studies.setup import units_of
+    from cevnsfit.studies.shown import checked_kind
 
     look = looks.over()
+    checked_kind("CoverageStudy", None, look)
     chosen, (poi, true) = what.analysis, studies.parse_truths(asked.truth, units_of(what.model))
     name, values = ("", ()) if asked.grid is None else parse_grid(asked.grid, units_of(what.model))
     with workers.running("units of toys") as where:

@@ -93,9 +93,9 @@ def spectra(
     look, likelihood = looks.over(), data.filled(what.analysis)
     path = picture(target, look)
     if all(channel.observed is None for channel in likelihood.at({}).channels):
-        kind = checked_kind("Rates", kind)
+        kind = checked_kind("Rates", kind, look)
         counts = rates.rates(likelihood, at=what.held)
         return Answer({"rates": counts}, files=drawn(counts, path, look, kind), analysis=what.analysis)
-    kind = checked_kind("Fit", kind)
+    kind = checked_kind("Fit", kind, look)
     found = fitting.fit(likelihood, at=what.held)
     return Answer({"fit": found}, files=drawn(found, path, look, kind), analysis=what.analysis, seed=data.toy, incomplete=found.doubt)

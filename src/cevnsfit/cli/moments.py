@@ -141,12 +141,14 @@ def susy_scan(
     If experiments are given, print the CEvNS limit on g, with a kinetic mixing that depends on m_stau/m_smuon, and require the boson to pass it.
     """
     from cevnsfit.infer.intervals import threshold
+    from cevnsfit.studies.shown import checked_kind
     from cevnsfit.studies.sleptons import summary, write_pictures
     from cevnsfit.studies.susy import hierarchy_limits
     from cevnsfit.studies.susy import susy_scan as scan_points
 
     threshold(cl, 1)
     look = looks.over()
+    checked_kind("SusyScan", None, look)
     chosen = () if experiments is None else tuple(experiments)
     with workers.running("chunks of points") as where:
         scan = scan_points(asked.points, asked.inputs(chosen, cl), store=folder, **where)

@@ -46,7 +46,8 @@ def posterior(what: AnalysisOptions, asked: SamplingOptions, workers: WorkerOpti
     from cevnsfit.studies import posterior as studies
     from cevnsfit.studies.shown import checked_kind
 
-    look, kind = looks.over(), checked_kind("Posterior", asked.kind)
+    look = looks.over()
+    kind = checked_kind("Posterior", asked.kind, look)
     with workers.running("nested runs" if asked.sampler == studies.NESTED else "blocks of 100 steps", at_once=True) as where:
         result = studies.posterior(
             what.likelihood, asked.poi, at=what.held, cl=asked.cl, priors=() if asked.prior is None else asked.prior, steps=asked.steps,

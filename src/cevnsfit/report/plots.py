@@ -320,7 +320,7 @@ def _zoom(ax: Axes, inset: Axes, window: Window, label: str) -> None:
     low, high, bottom, top = window
     inset.set_xlim(low, high)
     inset.set_ylim(bottom, top)
-    inset.set_title(f"narrow allowed band\n{wrapped(label, 34)}", fontsize="small")
+    inset.set_title(f"narrow allowed band\n{wrapped(label, 26)}", fontsize="small")
     inset.tick_params(labelsize="small")
     for axis in (inset.xaxis, inset.yaxis):
         axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))

@@ -28,6 +28,9 @@ MOST: Final = 30
 _ROWS: Final = 14
 """Rows from which on a picture takes both columns of a paper."""
 
+_LONG: Final = 26
+"""Letters of a name from which on a picture takes both columns."""
+
 _SLIDE: Final = 0.75
 """Size of the letters of many rows on a slide."""
 
@@ -40,7 +43,7 @@ def draw_pulls(ax: Axes, pulls: Sequence[Pull]) -> list[Artist]:
     rows = [row for row, pull in enumerate(pulls) if pull.constrained]
     values = [pulls[row].value - pulls[row].centre for row in rows]
     errors = [pulls[row].error for row in rows]
-    band = ax.barh(rows, 2.0, left=-1.0, height=1.0, color="0.9", zorder=0, label="before the fit")
+    band = ax.barh(rows, 2.0, left=-1.0, height=1.0, color="0.9", zorder=0, label="before the fit" if rows else None)
     line = ax.axvline(0.0, color="0.6", linewidth=0.8, zorder=1)
     points = ax.errorbar(values, rows, xerr=errors, fmt="o", color="black", capsize=2, zorder=3, label="after the fit")
     free = [
@@ -94,6 +97,11 @@ def row_names(names: Sequence[str], look: Look) -> list[str]:
     return [text if "$" in text else text.replace("_", " ") for text in texts]
 
 
+def _are_long(names: Sequence[str], look: Look) -> bool:
+    """Return whether names leave too little of a column for what they name."""
+    return look.style == "paper" and max(map(len, names), default=0) > _LONG
+
+
 def pulls_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN, ax: Axes | None = None) -> Figure:
     """Return the parameters of a fit before and after it, of many the `most` of which it says most: those without a constraint, far, or narrow.
 
@@ -110,9 +118,11 @@ def pulls_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN, ax: A
         raise AxisError(message)
     pulls = [fit.pulls[row] for row in chosen]
     with style(look), smaller(_SLIDE if look.style == "talk" else 1.0):
-        alone, ax = ax is None, axes_of_size(ax, 8.6 if len(pulls) > _ROWS else 7.0, 1.6 + 0.27 * len(pulls), look)
+        names = [pull.name for pull in pulls]
+        wide = len(pulls) > _ROWS or _are_long(row_names(names, look), look)
+        alone, ax = ax is None, axes_of_size(ax, 8.6 if wide else 7.0, 1.6 + 0.27 * len(pulls), look)
         draw_pulls(ax, pulls)
-        _name_rows(ax, [pull.name for pull in pulls], look)
+        _name_rows(ax, names, look)
         ax.set_xlabel("pull and constraint")
         ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2, **_caveat(look))
         look.finish(ax)
@@ -136,7 +146,8 @@ def correlations_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN
     chosen = np.sort(np.argsort(-largest, kind="stable")[:most])
     names = row_names([fit.floating[row] for row in chosen], look)
     with style(look), smaller(_SLIDE if look.style == "talk" else 1.0):
-        alone, ax = ax is None, axes_of_size(ax, 4.0 + 0.3 * len(chosen), 4.0, look)
+        wide = max(4.0 + 0.3 * len(chosen), 8.6 if _are_long(names, look) else 0.0)
+        alone, ax = ax is None, axes_of_size(ax, wide, 4.0, look)
         if alone:
             figure, lines = figure_of(ax), 0.5 if look.captioned else 0.0
             beside = 0.5 * setting("ytick.labelsize") / 72.0 * (4 + max(map(len, names)))

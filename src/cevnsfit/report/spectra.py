@@ -49,7 +49,7 @@ def spectra_figure(projections: Sequence[Projection], *, subtracted: bool = Fals
     rows: dict[str, list[Projection]] = {}
     for projection in projections:
         rows.setdefault(projection.experiment, []).append(projection)
-    names = [*look.labels, *map(look.name, [*rows][len(look.labels) :])]
+    names = look.labelled([look.name(name) for name in rows])
     columns = max((len(row) for row in rows.values()), default=1)
     across = (2 if look.style == "paper" else 3) if columns == 1 and len(rows) > _UPRIGHT else 1
     heights = [_HEIGHTS[len(_panels(row, subtracted=subtracted)), subtracted] + _legend_height(row) for row in rows.values()]

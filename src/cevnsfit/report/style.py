@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import as_file, files
 from itertools import product
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
@@ -58,6 +59,8 @@ SYMBOLS: Final[Mapping[str, str]] = {
     "f90": r"$F_{90}$",
     "time": "arrival time",
     "shadow": "shadow quantile",
+    "cs2": "corrected S2",
+    "exposure pot": "exposure [protons on target]",
     "s1_bdt": "S1 score",
     "s2_bdt": "S2 score",
 }
@@ -86,6 +89,12 @@ COMPONENTS: Final[Mapping[str, str]] = {
     "er": "electronic recoils",
 }
 """Components as they are printed; any other name is printed with blanks for underscores."""
+
+
+def _are_ends(ends: Sequence[object]) -> bool:
+    """Return whether these are two different, finite numbers."""
+    numbers = [end for end in ends if isinstance(end, Real) and math.isfinite(end)]
+    return len(numbers) == len(ends) == 2 and numbers[0] != numbers[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +152,7 @@ class Look:
             message = f"a format is one of {', '.join(FORMATS)}, not {', '.join(unknown)}"
             raise KindError(message)
         for name, ends in (("xlim", self.xlim), ("ylim", self.ylim)):
-            if ends is not None and (len(ends) != 2 or not all(map(math.isfinite, ends)) or ends[0] == ends[1]):
+            if ends is not None and not _are_ends(ends):
                 message = f"{name} is two different numbers, the ends of an axis, not {ends!r}"
                 raise KindError(message)
         for text in (self.title, *self.labels):
@@ -167,14 +176,20 @@ class Look:
     def naming(self, *abouts: About) -> Look:
         """Return this look with the symbols, names and caveats that belong to results."""
         printed = {**self.printed, **{name: literal(text) for about in abouts for name, text in about.printed.items()}}
-        caveats = dict.fromkeys([*self.caveats, *(about.caveat for about in abouts if about.caveat)])
-        return replace(self, printed=printed, caveats=tuple(caveats))
+        named = replace(self, printed=printed)
+        return replace(
+            named, caveats=tuple(dict.fromkeys([*self.caveats, *(named.told(about.caveat) for about in abouts if about.caveat)]))
+        )
 
     def name(self, name: str) -> str:
         """Return how a name is printed: that of a parameter, an axis, an experiment, a model or a Lagrangian; of what belongs to an experiment with its name."""
         owner, _, own = name.partition(".")
         known = f"{self.printed[owner]}: {own.replace('_', ' ').replace('.', ' ')}" if own and owner in self.printed else name
         return self.printed.get(name, SYMBOLS.get(name, known))
+
+    def told(self, text: str) -> str:
+        """Return a sentence with the names of experiments in it as they are printed."""
+        return re.sub(r"\w+(?:-\w+)+", lambda found: self.printed.get(found[0], found[0]), text)
 
     def joined(self, names: Sequence[str]) -> str:
         """Return how names in a combination are printed, joined with " + "; a first word that the name before has too stands once.
@@ -192,9 +207,10 @@ class Look:
         ]
         return " + ".join(short)
 
-    def headline(self, about: About, at: Mapping[str, float] | None = None) -> str:
-        """Return what a caption begins with: experiments, model and held parameters of a result."""
-        held = [] if at is None else [f"{name} = {value:g}" for name, value in at.items()]
+    def headline(self, about: About, at: Mapping[str, float] | None = None, units: Mapping[str, str] | None = None) -> str:
+        """Return what a caption begins with: experiments, model and held parameters of a result, with the units of these."""
+        known = {} if units is None else units
+        held = [] if at is None else [self.given(name, value, known.get(name, "1")) for name, value in at.items()]
         return ", ".join(text for text in (self.joined(about.experiments), self.name(about.model), *held) if text)
 
     def labelled(self, names: Sequence[str]) -> list[str]:
@@ -238,6 +254,10 @@ class Look:
         """
         text = UNITS.get(unit, unit)
         return f"{self.name(name)} [{text}]" if text else self.name(name)
+
+    def given(self, name: str, value: float, unit: str) -> str:
+        """Return a value as it is printed: name, number, unit."""
+        return f"{self.name(name)} = {value:g} {UNITS.get(unit, unit)}".rstrip()
 
     @property
     def captioned(self) -> bool:
@@ -349,10 +369,10 @@ def caption(figure: Figure, notes: Sequence[str] | None, look: Look = SCREEN) ->
         return
     notes = [*notes, *(f"caveat: {text}" for text in look.caveats)]
     if notes and look.captioned:
-        text = "\n".join(wrapped(look.name(note), 110) for note in notes)
+        text = "\n".join(wrapped(look.name(look.told(note)), 110) for note in notes)
         figure.supxlabel(text, fontsize="x-small", x=0.02, ha="left", color="0.3")
     elif notes:
-        figure.set_label("\n".join(wrapped(note, 100) for note in notes))
+        figure.set_label("\n".join(wrapped(look.told(note), 100) for note in notes))
 
 
 class AxisLabel(NamedTuple):

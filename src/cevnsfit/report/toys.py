@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.report.legends import finish
-from cevnsfit.report.style import PALETTE, SCREEN, SIGNAL, Look, axes_of_size, figure_of, style
+from cevnsfit.report.style import PALETTE, SCREEN, SIGNAL, Look, axes_of_size, figure_of, style, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def toys_figure(
     with style(look):
         alone, ax = ax is None, axes_of_size(ax, 6.4, 4.2, look)
         draw_toys(ax, test, asymptotic)
-        ax.set_xlabel(name)
+        ax.set_xlabel(wrapped(name, 40))
         ax.set_ylabel("density of toys")
         finish(ax, notes if alone else None, look)
     return figure_of(ax)

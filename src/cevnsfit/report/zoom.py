@@ -44,7 +44,9 @@ def narrow_window(plane: Plane, regions: Sequence[Region]) -> Window | None:
         return None
     right = float(bands[:, 0].max())
     shown = bands[bands[:, 0] >= right - _SPAN]
-    bottom, top = float(shown[:, 1].min()), float(shown[:, 2].max())
+    entered = max(right - _SPAN, float(bands[:, 0].min()))
+    lows, highs = (np.interp(entered, bands[:, 0], bands[:, side]) for side in (1, 2))
+    bottom, top = min(float(shown[:, 1].min()), float(lows)), max(float(shown[:, 2].max()), float(highs))
     pad = _MARGIN * max(top - bottom, _NARROW)
     x_ends = value(np.clip([right - _SPAN, right], 0.0, 1.0), plane.x)
     y_ends = value(np.clip([bottom - pad, top + pad], 0.0, 1.0), plane.y)

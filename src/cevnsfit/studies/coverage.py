@@ -226,7 +226,7 @@ def notes_of(study: CoverageStudy, look: Look = SCREEN) -> list[str]:
     entries = [entry for row in study.rows for entry in row.coverage]
     over = [] if study.over is None else ["not studied: true values that the observed data exclude by five standard deviations"]
     return [
-        look.headline(study.about, study.at),
+        look.headline(study.about, study.at, units_of(study.about.model)),
         f"{100 * study.cl:g} % CL, 1 dof; {sum(entry.toys for entry in entries)} toys, seed {study.seed}, {study.failed} failed",
         *over,
     ]
@@ -276,4 +276,4 @@ def coverage_picture(study: CoverageStudy, ax: Axes | None = None, look: Look = 
 def _setting(study: CoverageStudy) -> tuple[str, str]:
     """Return name and unit of the held parameter whose values are the settings; an empty name without one."""
     name = "" if study.over is None else study.over
-    return name, units_of(study.about.model).get(name, "1") if study.about.model else "1"
+    return name, units_of(study.about.model).get(name, "1")

@@ -224,7 +224,7 @@ def write_forecast(several: Sequence[Forecast], name: str, path: Path) -> Path:
 
 
 def _unit(several: Sequence[Forecast], name: str) -> str:
-    return units_of(several[0].about.model).get(name, "1") if several[0].about.model else "1"
+    return units_of(several[0].about.model).get(name, "1")
 
 
 def _cells(found: Sensitivity) -> list[str]:
@@ -262,7 +262,8 @@ def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None, look: 
         numbers = [(one.at.get(name, 0.0), one.sensitivity.limit, one.sensitivity.bands, one.sensitivity.discovery) for one in line]
         bands.append(LimitBand(look.joined(line[0].about.experiments), *map(np.array, zip(*numbers, strict=True))))
     first = several[0]
-    model = look.headline(replace(first.about, experiments=()), {one: value for one, value in first.at.items() if one != name})
+    held = {one: value for one, value in first.at.items() if one != name}
+    model = look.headline(replace(first.about, experiments=()), held, units_of(first.about.model))
     notes = [text for text in (model, first.about.lagrangian, *_comments(several)) if text]
     if not name:
         return expected_figure(bands, poi, discovery=DISCOVERY, notes=notes, look=look, ax=ax)

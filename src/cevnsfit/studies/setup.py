@@ -245,8 +245,8 @@ def treatment(model: str, *, profile_signal: bool) -> SignalSystematics | None:
 
 
 def units_of(model: str) -> dict[str, str]:
-    """Return the unit of each parameter of a model, "1" where it is a number; UnknownNameError if there is no such model."""
-    physics = check_model(model)
+    """Return the unit of each parameter of a model, "1" where it is a number; none for the empty name, UnknownNameError if there is no such model."""
+    physics = check_model(model) if model else None
     return {} if physics is None else {p.name: p.unit for p in physics.parameters}
 
 

@@ -91,6 +91,21 @@ _TOGETHER: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """The functions that return one picture of several results, by its kind. The first kind of a class, these before those of one result, is its picture."""
 
+_ENDS: Final = ("xlim", "ylim")
+_UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
+    "spectra": _ENDS,
+    "subtracted": _ENDS,
+    "pulls": ("ylim", "labels"),
+    "correlations": (*_ENDS, "labels"),
+    "density": ("labels",),
+    "corner": (*_ENDS, "labels"),
+    "coverage": ("labels",),
+    "points": _ENDS,
+    "ranking": (*_ENDS, "labels"),
+    "toys": ("labels",),
+}
+"""Settings of a look that kinds of pictures have no use for."""
+
 
 def table(result: object) -> ResultTable:
     """Return a result as text: what its command prints.
@@ -157,7 +172,8 @@ def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, loo
     inner = [_inside(one) for one in several]
     name = _class_of(inner[0] if inner else result)
     of_all, of_one = _homes(inner[0] if inner else None, _TOGETHER), _homes(result, _PICTURES)
-    chosen = checked_kind(name, kind)
+    look = Look.of(look)
+    chosen = checked_kind(name, kind, look)
     home = {**of_one, **of_all}.get(chosen)
     if home is None:
         message = f"the picture {chosen!r} is one of a single {name}"
@@ -169,12 +185,18 @@ def plot(result: object, ax: Axes | None = None, *, kind: str | None = None, loo
     if ax is not None and "ax" not in signature(draw).parameters:
         message = f"the picture of a {name} has several axes: draw it without `ax`"
         raise CevnsfitError(message)
-    figure: Figure = draw(several if chosen in of_all else result, look=Look.of(look), **({} if ax is None else {"ax": ax}))
+    figure: Figure = draw(several if chosen in of_all else result, look=look, **({} if ax is None else {"ax": ax}))
     return figure
 
 
-def checked_kind(name: str, kind: str | None) -> str:
-    """Return a kind of picture of a class, the first one by default; KindError if it has none, or not this one."""
+def checked_kind(name: str, kind: str | None, look: Look = SCREEN) -> str:
+    """Return a kind of picture of a class, the first one by default.
+
+    Raises
+    ------
+    KindError
+        If the class has no picture, or not this one, or the look has a setting that the picture does not.
+    """
     kinds = [*_TOGETHER.get(name, {}), *_PICTURES.get(name, {})]
     if not kinds:
         message = f"a {name} has no picture; these have one: {', '.join(sorted({*_PICTURES, *_TOGETHER}))}"
@@ -182,7 +204,12 @@ def checked_kind(name: str, kind: str | None) -> str:
     if kind is not None and kind not in kinds:
         message = f"a {name} has no picture {kind!r}; it has {', '.join(kinds)}"
         raise KindError(message)
-    return kinds[0] if kind is None else kind
+    chosen = kinds[0] if kind is None else kind
+    unused = [setting for setting in _UNUSED.get(chosen, ()) if getattr(look, setting)]
+    if unused:
+        message = f"the picture {chosen!r} takes no {' and no '.join(unused)}"
+        raise KindError(message)
+    return chosen
 
 
 def _inside(result: object) -> object:

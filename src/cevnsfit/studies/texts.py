@@ -42,7 +42,7 @@ HIGH: Final = 100.0
 
 def _units(about: About) -> dict[str, str]:
     """Return the units of the parameters of a model; none of a likelihood that was built by hand."""
-    return units_of(about.model) if about.model else {}
+    return units_of(about.model)
 
 
 def _values(values: Mapping[str, float], about: About) -> str:

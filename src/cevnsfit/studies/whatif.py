@@ -25,7 +25,7 @@ from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.stats.likelihood import Observing
 from cevnsfit.studies.asimov import by_sigma, events, limit_cells, limit_headers
 from cevnsfit.studies.grids import numbers
-from cevnsfit.studies.setup import build, own_name, require_files, split_path
+from cevnsfit.studies.setup import build, own_name, require_files, split_path, units_of
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def whatif_picture(result: WhatIf, look: Look = SCREEN) -> Figure:
         lines.append(LimitBand(text, *map(np.array, zip(*numbers, strict=True))))
     look = look.naming(result.about)
     notes = [
-        f"{look.headline(result.about, result.at)}; {100 * result.cl:g} % CL, {result.dof} dof; fields: {', '.join(f.path for f in result.fields)}",
+        f"{look.headline(result.about, result.at, units_of(result.about.model))}; {100 * result.cl:g} % CL, {result.dof} dof; fields: {', '.join(f.path for f in result.fields)}",
         *([result.about.lagrangian] if result.about.lagrangian else []),
         result.data,
     ]

@@ -308,6 +308,17 @@ def test_tips_of_islands_on_a_fine_grid_are_no_narrow_bands(plane: Plane, region
     assert narrow_window(island, [replace(regions[0], columns=band)]) is not None
 
 
+def test_the_magnified_view_of_a_coarse_grid_shows_the_band_where_it_enters(plane: Plane, regions: list[Region]) -> None:
+    axis = replace(plane.x, values=np.linspace(0.0, 1.0, 4), scale="linear")
+    coarse = replace(plane, x=axis, y=replace(plane.y, values=np.linspace(0.0, 1.0, 5), scale="linear"))
+    columns = tuple(((0.9 * x, 0.9 * x + 0.01),) if x > 0.0 else () for x in axis.values)
+    window = narrow_window(coarse, [replace(regions[0], columns=columns)])
+    assert window is not None
+    left, right, bottom, top = window
+    assert (left, right) == (pytest.approx(0.9), 1.0)
+    assert bottom < 0.9 * left < 0.9 * right + 0.01 < top
+
+
 # --- styles ------------------------------------------------------------------------------------------------------------------------
 
 

@@ -102,3 +102,11 @@ def test_toys_are_a_density_with_the_observed_value_inside() -> None:
     assert ax.get_xlim()[1] > 40.0
     assert "0.001" in line.get_label()
     toys_figure(PointTest(0.0, np.inf, 0.0, 0.1, 1, 0, True, (np.ones(1),)), "q").draw_without_rendering()
+
+
+def test_a_long_name_of_a_statistic_stays_inside_a_column() -> None:
+    test = PointTest(0.5, 1.0, 0.3, 0.1, 4, 0, True, (np.arange(4.0),))
+    figure = toys_figure(test, "deviance from the saturated model, 1059 degrees of freedom", look=Look(style="paper"))
+    figure.draw_without_rendering()
+    box = figure.axes[0].xaxis.label.get_window_extent()
+    assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1

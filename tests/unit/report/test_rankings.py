@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +16,11 @@ from cevnsfit.infer.impacts import Impact, Ranking
 from cevnsfit.infer.results import FitResult, Pull
 from cevnsfit.report.rankings import correlations_figure, draw_pulls, pulls_figure, ranking_figure, row_names
 from cevnsfit.report.style import Look, new_figure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
 
 FLUX = Impact("flux", constrained=True, value=0.2, error=0.9, up=-0.1, down=0.12)
 FREE = Impact("background", constrained=False, value=31.0, error=5.0, up=math.nan, down=0.01)
@@ -132,3 +138,17 @@ def test_nothing_that_floats_is_an_error() -> None:
     for draw in (pulls_figure, correlations_figure):
         with pytest.raises(AxisError, match="needs a parameter that floats"):
             draw(empty)
+
+
+@pytest.mark.parametrize("draw", [pulls_figure, correlations_figure])
+def test_long_names_leave_room_for_what_they_name(draw: Callable[..., Figure]) -> None:
+    names = {f"{owner}.neutrino_induced_neutrons_{number}": (0.1, 0.9) for owner in ("csi", "lar") for number in range(5)}
+    figure = draw(fitted(names, tuple(names)), look=replace(LOOK, style="paper"))
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    assert ax.get_window_extent().width > 0.4 * figure.bbox.width
+    for text in (ax.xaxis.label, *(ax.get_legend().get_texts() if ax.get_legend() else ())):
+        box = text.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1
+    ticks = [label.get_window_extent() for label in ax.get_xticklabels()]
+    assert not any(first.overlaps(second) for first, second in pairwise(ticks))

@@ -12,6 +12,7 @@ from cevnsfit.core.documents import About
 from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.report.legends import finish, place_legend
 from cevnsfit.report.style import Look, caption, literal, new_figure, save_figure, save_figures, style, wrapped
+from cevnsfit.studies.shown import checked_kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,7 @@ def drawn(look: Look, *, crowded: bool = False) -> Figure:
         ({"columns": 3}, "1 or 2 columns"),
         ({"formats": ("pdf", "jpg")}, "png, pdf, svg, pgf, not jpg"),
         ({"xlim": (1.0, 1.0)}, "xlim is two different numbers"),
+        ({"xlim": ("1", "10")}, "xlim is two different numbers"),
         ({"ylim": (0.0, float("nan"))}, "ylim is two different numbers"),
         ({"title": "$x_$"}, "'\\$x_\\$' holds a formula that cannot be drawn"),
         ({"labels": ("fine $g$", "${$")}, "'\\$\\{\\$' holds a formula"),
@@ -176,3 +178,30 @@ def test_a_look_has_the_caveats_of_results_once_and_a_caption_ends_with_them() -
         assert figure.get_label() == ""
         caption(figure, ["what"], look)
     assert figure.get_label() == "what\ncaveat: CEvNS only"
+
+
+def test_names_of_experiments_in_a_sentence_are_those_in_print() -> None:
+    look = Look(printed={"ccm-200": "CCM-200", "for": "wrong", "mass": "$m$"})
+    assert look.told("Asimov data for ccm-200, ccm-200-recoil, mass") == "Asimov data for CCM-200, ccm-200-recoil, mass"
+    assert (look.given("mass", 10.0, "MeV"), look.given("g", 0.5, "1")) == ("$m$ = 10 MeV", "g = 0.5")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "setting"),
+    [
+        ("Fit", "spectra", "xlim"),
+        ("Fit", "subtracted", "ylim"),
+        ("Fit", "pulls", "labels"),
+        ("Fit", "correlations", "xlim"),
+        ("Posterior", "corner", "ylim"),
+        ("Posterior", "density", "labels"),
+        ("Ranking", None, "xlim"),
+        ("CoverageStudy", None, "labels"),
+        ("SusyScan", None, "ylim"),
+        ("Goodness", None, "labels"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(name: str, kind: str | None, setting: str) -> None:
+    with pytest.raises(KindError, match=f"takes no {setting}"):
+        checked_kind(name, kind, Look.of({setting: ["a"] if setting == "labels" else (1.0, 2.0)}))
+    assert checked_kind(name, kind, Look(title="a title")) == (kind if kind is not None else checked_kind(name, None))
