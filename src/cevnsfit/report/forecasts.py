@@ -212,7 +212,7 @@ def whatif_figure(
     poi
         Parameter that is limited.
     scale
-        Of the field, "linear" or "log".
+        Scale of the field, "linear" or "log".
     notes
         Lines of the caption.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def finish(ax: Axes, notes: Sequence[str] | None, look: Look) -> None:
-    """Give axes the title and ends that were asked for, and a legend, and the figure its caption, which that of somebody else has not (None)."""
+    """Give axes title, ends and legend, and their figure its caption: None for the figure of somebody else."""
     caption(figure_of(ax), notes, look)
     look.finish(ax)
     place_legend(ax, look=look)

@@ -153,7 +153,7 @@ class Look:
 
     @classmethod
     def of(cls, given: Look | Mapping[str, Any]) -> Look:
-        """Return a look, or that of its values by name (`{"style": "paper"}`); UnknownNameError for a name that is none."""
+        """Return a look, or that of its values by name (`{"style": "paper"}`); UnknownNameError for an unknown name."""
         if isinstance(given, Look):
             return given
         known = [each.name for each in fields(cls) if each.name not in {"printed", "caveats"}]
