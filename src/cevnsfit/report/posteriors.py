@@ -23,8 +23,8 @@ from cevnsfit.report.style import (
     setting,
     smaller,
     style,
-    wrapped,
 )
+from cevnsfit.report.words import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

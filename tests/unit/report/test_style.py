@@ -11,7 +11,8 @@ import pytest
 from cevnsfit.core.documents import About
 from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.report.legends import finish, place_legend
-from cevnsfit.report.style import Look, caption, literal, new_figure, save_figure, save_figures, style, wrapped
+from cevnsfit.report.style import Look, caption, new_figure, save_figure, save_figures, style
+from cevnsfit.report.words import literal, wrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,8 @@ def drawn(look: Look, *, crowded: bool = False) -> Figure:
         ({"formats": ("pdf", "jpg")}, "png, pdf, svg, pgf, not jpg"),
         ({"xlim": (1.0, 1.0)}, "xlim is two different numbers"),
         ({"ylim": (0.0, float("nan"))}, "ylim is two different numbers"),
+        ({"xlim": "12"}, "xlim is two different numbers"),
+        ({"ylim": 5.0}, "ylim is two different numbers"),
         ({"title": "$x_$"}, "'\\$x_\\$' holds a formula that cannot be drawn"),
         ({"labels": ("fine $g$", "${$")}, "'\\$\\{\\$' holds a formula"),
     ],
@@ -176,3 +179,8 @@ def test_a_look_has_the_caveats_of_results_once_and_a_caption_ends_with_them() -
         assert figure.get_label() == ""
         caption(figure, ["what"], look)
     assert figure.get_label() == "what\ncaveat: CEvNS only"
+
+
+def test_one_label_or_format_may_stand_alone() -> None:
+    look = Look.of({"labels": "this work", "formats": "pdf", "xlim": [1, 10]})
+    assert (look.labels, look.formats, look.xlim) == (("this work",), ("pdf",), (1, 10))
