@@ -194,12 +194,12 @@ def _data(file: Path, *, opened: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"name": file.name, "href": address, "comments": (), "sheet": None, "open": opened}
     if file.suffix != ".csv":
         return found
-    lines = content.decode("utf-8", "replace").splitlines()
+    lines = content.decode("utf-8-sig", "replace").splitlines()
     comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
-    numbers = [*csv.reader(line for line in lines if line and not line.startswith("#"))]
-    if not numbers:
+    try:
+        headers, *rows = csv.reader(line for line in lines if line and not line.startswith("#"))
+    except (ValueError, csv.Error):  # no line at all, or none that is shown
         return {**found, "comments": comments}
-    headers, *rows = numbers
     shown = [[*row, *([""] * len(headers))][: len(headers)] for row in rows[:_ROWS]]
     title = f"{len(rows)} rows" + (f", the first {_ROWS}" if len(rows) > _ROWS else "")
     return {**found, "comments": comments, "sheet": Sheet(title, headers, shown)}
