@@ -233,8 +233,7 @@ def test_what_is_shown_and_how_exists() -> None:
     for homes in (shown._TEXTS, shown._LISTS, *pictures):
         assert homes in pictures or {*homes} <= known
         for home in homes.values():
-            module, _, name = home.partition(":")
-            assert callable(getattr(import_module(f"cevnsfit.studies.{module}"), name))
+            assert callable(shown._function(home))
 
 
 def test_a_likelihood_says_in_one_line_what_it_is(likelihood: Likelihood) -> None:

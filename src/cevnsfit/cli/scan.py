@@ -129,11 +129,13 @@ def plot(
 def _plotted(folder: Path, target: Path | None, look: "Look", kind: str | None) -> Answer:
     """Return the answer of the picture of a stored result that is no scan."""
     from cevnsfit.studies import coverage, posterior, toy_regions
+    from cevnsfit.studies.shown import checked_kind
     from cevnsfit.studies.stored import open as stored
 
     result = stored(folder)
-    names = {"CoverageStudy": coverage.PICTURE, "Posterior": posterior.PICTURE, "ToyRegion": toy_regions.PICTURE}
-    path = folder / names.get(type(result).__name__, "susy.png") if target is None else target
+    own = {"CoverageStudy": coverage.PICTURE, "Posterior": posterior.PICTURE, "ToyRegion": toy_regions.PICTURE, "SusyScan": "susy.png"}
+    name = type(result).__name__
+    path = folder / own.get(name, f"{checked_kind(name, kind)}.png") if target is None else target
     return Answer(result, files=drawn(result, picture(path, look), look, kind))
 
 

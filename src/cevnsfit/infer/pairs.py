@@ -63,11 +63,11 @@ def pair(names: tuple[str, str], draws: Sequence[Floats], logs: Sequence[bool], 
     names
         The parameters.
     draws
-        Of both, shape (N,) each.
+        Draws of each of the two, shape (N,).
     logs
         Whether the density is that of the logarithm.
     contents
-        Parts of the draws in the regions.
+        Fractions of the draws that the regions hold.
     """
     edges = [edges_of(values, log=log) for values, log in zip(draws, logs, strict=True)]
     counts = np.histogram2d(draws[0], draws[1], bins=edges)[0]

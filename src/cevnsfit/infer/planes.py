@@ -187,7 +187,7 @@ class Projection:
     components
         Expected counts by component at the best fit, shape (nbins,) each; "cevns" is the signal.
     errors
-        Of the observed values, or those expected, below and above, shape (2, nbins); None for counts.
+        Errors of the observed values (of the expected ones without data), below and above, shape (2, nbins); None for counts.
     uncertainty
         One standard deviation of what is expected, shape (nbins,), None where it is not known.
     fitted

@@ -204,7 +204,7 @@ class ToyRecord(Document):
     Attributes
     ----------
     seed
-        Of all random streams.
+        Seed of all random streams.
     points
         The tested values, increasing.
     """

@@ -10,17 +10,8 @@ import numpy as np
 from cevnsfit.core.errors import AxisError
 from cevnsfit.infer.limit import UNBOUNDED
 from cevnsfit.report.legends import finish
-from cevnsfit.report.style import (
-    PALETTE,
-    SCREEN,
-    AxisLabel,
-    Look,
-    axes_of_size,
-    figure_of,
-    new_figure,
-    style,
-    wrapped,
-)
+from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, axes_of_size, figure_of, new_figure, style
+from cevnsfit.report.words import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -212,7 +203,7 @@ def whatif_figure(
     poi
         Parameter that is limited.
     scale
-        Of the field, "linear" or "log".
+        Scale of the field, "linear" or "log".
     notes
         Lines of the caption.
 

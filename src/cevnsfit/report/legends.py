@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cevnsfit.report.style import SCREEN, Look, caption, figure_of, setting, wrapped
+from cevnsfit.report.style import SCREEN, Look, caption, figure_of, setting
+from cevnsfit.report.words import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def finish(ax: Axes, notes: Sequence[str] | None, look: Look) -> None:
-    """Give axes the title and ends that were asked for, and a legend, and the figure its caption, which that of somebody else has not (None)."""
+    """Give axes title, ends and legend, and their figure its caption: None for the figure of somebody else."""
     caption(figure_of(ax), notes, look)
     look.finish(ax)
     place_legend(ax, look=look)

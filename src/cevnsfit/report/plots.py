@@ -25,8 +25,8 @@ from cevnsfit.report.style import (
     new_figure,
     setting,
     style,
-    wrapped,
 )
+from cevnsfit.report.words import wrapped
 from cevnsfit.report.zoom import narrow_window, position, value
 
 if TYPE_CHECKING:

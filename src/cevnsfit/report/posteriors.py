@@ -23,8 +23,8 @@ from cevnsfit.report.style import (
     setting,
     smaller,
     style,
-    wrapped,
 )
+from cevnsfit.report.words import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,15 +48,15 @@ class Marginals:
     Attributes
     ----------
     names, units
-        Of each.
+        Name and unit of each parameter.
     edges
-        Bins of each, shape (n + 1,).
+        Bin edges for each parameter, shape (n + 1,).
     heights
-        Density in these bins, shape (n,).
+        Density of each parameter in its bins, shape (n,).
     intervals
-        Filled intervals of each.
+        Intervals of each parameter that are filled.
     logs
-        Whether the density is that of the logarithm.
+        Whether each density is that of the logarithm.
     """
 
     names: tuple[str, ...]
@@ -77,7 +77,7 @@ def draw_density(ax: Axes, sample: Floats, intervals: Sequence[tuple[float, floa
     sample
         Draws, shape (ensembles, ...).
     intervals
-        Of highest density.
+        Intervals of highest density.
     log
         Whether the density is that of the logarithm.
     """
@@ -138,11 +138,11 @@ def corner_figure(marginals: Marginals, pairs: Sequence[Pair], *, notes: Sequenc
     marginals
         The parameters.
     pairs
-        Of all parameters, x before y.
+        One for each two parameters, in the order of the parameters.
     notes
-        Lines below.
+        Lines of the caption.
     look
-        Its limits do not apply.
+        Style; its ends of axes and labels are not used.
     """
     size, side = len(marginals.names), 1.7 * max(len(marginals.names), 3)
     scale = {"screen": 0.8, "paper": 0.85, "talk": 3.0 / size}[look.style]

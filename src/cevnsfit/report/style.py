@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import textwrap
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import as_file, files
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 from cevnsfit.core.errors import CevnsfitError, KindError, UnknownNameError
+from cevnsfit.report.words import literal, parses, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,6 @@ _DATELESS: Final[Mapping[str, Mapping[str, Any]]] = {".svg": {"metadata": {"Date
 _COLUMNS: Final = (3.4, 7.0)
 _SLIDES: Final = (10.0, 13.3)
 _ONE_COLUMN: Final = 8.0
-_FORMULA: Final = r"(?<!\\)\$(?:[^$\\]|\\.)*\$"
 
 PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Colour-blind safe colours: M. Okabe and K. Ito, Color Universal Design (2008)."""
@@ -89,12 +88,6 @@ COMPONENTS: Final[Mapping[str, str]] = {
     "er": "electronic recoils",
 }
 """Components as they are printed; any other name is printed with blanks for underscores."""
-
-
-def _are_ends(ends: Sequence[object]) -> bool:
-    """Return whether these are two different, finite numbers."""
-    numbers = [end for end in ends if isinstance(end, Real) and math.isfinite(end)]
-    return len(numbers) == len(ends) == 2 and numbers[0] != numbers[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,13 +149,13 @@ class Look:
                 message = f"{name} is two different numbers, the ends of an axis, not {ends!r}"
                 raise KindError(message)
         for text in (self.title, *self.labels):
-            if text is not None and not _parses(text):
+            if text is not None and not parses(str(text)):
                 message = f"'{text}' holds a formula that cannot be drawn; a dollar sign that begins none is written \\$"
                 raise KindError(message)
 
     @classmethod
     def of(cls, given: Look | Mapping[str, Any]) -> Look:
-        """Return a look, or that of its values by name (`{"style": "paper"}`); UnknownNameError for a name that is none."""
+        """Return a look, or that of its values by name (`{"style": "paper"}`); UnknownNameError for an unknown name."""
         if isinstance(given, Look):
             return given
         known = [each.name for each in fields(cls) if each.name not in {"printed", "caveats"}]
@@ -170,8 +163,11 @@ class Look:
             if name not in known:
                 kind = "setting of a look"
                 raise UnknownNameError(kind, name, known)
-        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-        return cls(**values)
+        values: dict[str, Any] = {
+            name: tuple(value) if hasattr(value, "__iter__") and not isinstance(value, str) else value for name, value in given.items()
+        }
+        alone = {name: (values[name],) for name in ("labels", "formats") if isinstance(values.get(name), str)}
+        return cls(**{**values, **alone})
 
     def naming(self, *abouts: About) -> Look:
         """Return this look with the symbols, names and caveats that belong to results."""
@@ -263,6 +259,16 @@ class Look:
     def captioned(self) -> bool:
         """Return whether the caption is part of the picture."""
         return self.style == "screen"
+
+
+def _are_ends(ends: Any) -> bool:
+    """Return whether something is two different, finite numbers."""
+    return (
+        isinstance(ends, tuple)
+        and len(ends) == 2
+        and all(isinstance(end, Real) and math.isfinite(end) for end in ends)
+        and ends[0] != ends[1]
+    )
 
 
 SCREEN: Final = Look()
@@ -385,44 +391,3 @@ class AxisLabel(NamedTuple):
 def line_style(cl: float) -> LineStyle:
     """Return the line style of a confidence level: solid for 90 %, dashed for 95 %."""
     return LINE_STYLES.get(round(cl, 4), "-.")
-
-
-def _parses(text: str) -> bool:
-    """Return whether the formulas in a text can be drawn; a dollar sign alone begins none."""
-    if "$" not in text:
-        return True
-    from matplotlib.cbook import is_math_text
-    from matplotlib.mathtext import MathTextParser
-
-    try:
-        return not is_math_text(text) or MathTextParser("path").parse(text) is not None
-    except ValueError:
-        return False
-
-
-def literal(text: str) -> str:
-    r"""Return `text` with its dollar signs escaped where they are not those of formulas that can be drawn.
-
-    Examples
-    --------
-    >>> literal("$g_{Z'}$"), literal("a_b $x"), literal("$x_$")
-    ("$g_{Z'}$", 'a_b \\$x', '\\$x_\\$')
-    """
-    dollars = re.findall(r"(?<!\\)\$", text)
-    return text if len(dollars) % 2 == 0 and _parses(text) else re.sub(r"(?<!\\)\$", r"\\$", text)
-
-
-def wrapped(text: str, width: int = 30) -> str:
-    r"""Return `text` broken at blanks, formulas kept whole, into lines of about `width` characters as they are seen.
-
-    Examples
-    --------
-    >>> wrapped(r"limit on $g_{Z'}$ at 90 % CL", 16).splitlines()
-    ["limit on $g_{Z'}$ at", '90 % CL']
-    """
-    text = literal(text)
-    formulas = re.findall(_FORMULA, text)
-    seen = [max(1, len(re.sub(r"[{}^_$ \\]", "", re.sub(r"\\[a-zA-Z]+", "x", formula)))) for formula in formulas]
-    lengths, left = iter(seen), iter(formulas)
-    kept = re.sub(_FORMULA, lambda _: "\0" * (next(lengths) - 1) + "\1", text)
-    return re.sub("\0*\1", lambda _: next(left), textwrap.fill(kept, width, break_long_words=False, break_on_hyphens=False))

@@ -188,7 +188,7 @@ def _item(line: Any) -> str:
 
 def _in_markdown(text: str) -> str:
     """Return a line taken literally: what would be mark-up is escaped."""
-    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", text.strip())
+    return re.sub(r"([\\`*_|<>$&\[\]])", r"\\\1", text.strip())
 
 
 def _table_in_markdown(sheet: Any) -> str:

@@ -19,14 +19,14 @@ MINIMISER: Final = (
     "H. Dembinski, P. Ongmongkolkul et al., doi:10.5281/zenodo.3949207 (iminuit)",
     "F. James and M. Roos, Comput. Phys. Commun. 10, 343 (1975), doi:10.1016/0010-4655(75)90039-9",
 )
-"""Of iminuit, as its own documentation asks, and of MINUIT."""
+"""References for iminuit, as its documentation asks, and for MINUIT."""
 
 METHODS: Final = {
     "feldman-cousins": "G. J. Feldman and R. D. Cousins, Phys. Rev. D 57, 3873 (1998), arXiv:physics/9711021",
     "emcee": "D. Foreman-Mackey et al., Publ. Astron. Soc. Pac. 125, 306 (2013), arXiv:1202.3665",
     "nested": "J. S. Speagle, Mon. Not. R. Astron. Soc. 493, 3132 (2020), arXiv:1904.02180",
 }
-"""Of a method, by its name in results."""
+"""Reference for each method, by its name in results."""
 
 
 def cited(experiments: Sequence[str | Path], model: str = "", methods: Sequence[str] = ()) -> tuple[Entry, ...]:

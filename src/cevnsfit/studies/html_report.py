@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cevnsfit.studies.scan import Scan
 
 _ROWS: Final = 200
-"""Of a table of data that are shown; the file has all."""
+"""Rows of a table of data that the page shows; the file that goes with it has all."""
 
 _LARGEST: Final = 3_000_000
 """Bytes of a drawing beyond which its pixels are shown, and of a file beyond which it is named only."""
@@ -99,10 +99,15 @@ def _of_folder(folder: Path) -> dict[str, Any]:
     page = _page(title if title else f"{known['kind']}: {folder.name}", results, known, citations)
     pictures = {file.stem: file for kind in _PICTURES for file in sorted(folder.glob(f"*{kind}")) if file.stat().st_size < _LARGEST}
     sections = [
-        {"title": name.replace("_", " "), "figures": [_image(file)], "folded": bool(results) and name in _REDRAWN}
+        {
+            "title": name.replace("_", " "),
+            "figures": [_shown(file.read_bytes(), _PICTURES[file.suffix])],
+            "folded": bool(results) and name in _REDRAWN,
+        }
         for name, file in pictures.items()
     ]
-    data = [_data(file, opened=not results) for file in sorted(folder.iterdir()) if _goes_along(file)]
+    along = [file for file in sorted(folder.iterdir()) if file.is_file() and file.suffix in _DATA and file.stat().st_size < _LARGEST]
+    data = [_data(file, opened=not results) for file in along]
     said = [line for file in data for line in file["comments"] if line.startswith(("model: ", "caveat: "))]
     caveats = list(dict.fromkeys([*page["caveats"], *said]))
     made = f"Made by cevnsfit {VERSION} with: cevnsfit report {folder.resolve().name}"
@@ -173,22 +178,13 @@ def _saved(figure: Figure, kind: str, metadata: dict[str, Any] | None) -> bytes:
     return content.getvalue()
 
 
-def _image(file: Path) -> str:
-    """Return a picture of the folder, in which nothing acts: a drawing is shown as one too."""
-    return _shown(file.read_bytes(), _PICTURES[file.suffix])
-
-
 def _shown(content: bytes, kind: str) -> str:
+    """Return a picture in which nothing acts."""
     return f'<img alt="" src="{_address(content, kind)}">'
 
 
 def _address(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _goes_along(file: Path) -> bool:
-    """Return whether a file of the folder goes with the page."""
-    return file.is_file() and file.suffix in _DATA and file.stat().st_size < _LARGEST
 
 
 def _data(file: Path, *, opened: bool) -> dict[str, Any]:
@@ -198,12 +194,12 @@ def _data(file: Path, *, opened: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"name": file.name, "href": address, "comments": (), "sheet": None, "open": opened}
     if file.suffix != ".csv":
         return found
-    lines = content.decode("utf-8", "replace").splitlines()
+    lines = content.decode("utf-8-sig", "replace").splitlines()
     comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
-    numbers = [*csv.reader(line for line in lines if line and not line.startswith("#"))]
-    if not numbers:
+    try:
+        headers, *rows = csv.reader(line for line in lines if line and not line.startswith("#"))
+    except (ValueError, csv.Error):  # no line at all, or none that is shown
         return {**found, "comments": comments}
-    headers, *rows = numbers
     shown = [[*row, *([""] * len(headers))][: len(headers)] for row in rows[:_ROWS]]
     title = f"{len(rows)} rows" + (f", the first {_ROWS}" if len(rows) > _ROWS else "")
     return {**found, "comments": comments, "sheet": Sheet(title, headers, shown)}

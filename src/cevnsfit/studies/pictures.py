@@ -15,7 +15,6 @@ from cevnsfit.infer.discovery import Discovery
 from cevnsfit.infer.intervals import levels_at
 from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.report.intervals import interval_figure
-from cevnsfit.report.rankings import correlations_figure, pulls_figure, ranking_figure
 from cevnsfit.report.spectra import spectra_figure
 from cevnsfit.report.style import SCREEN, Look
 from cevnsfit.report.toys import toys_figure
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.compatibility import Compatibility
     from cevnsfit.infer.goodness import Goodness
-    from cevnsfit.infer.impacts import Ranking
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.studies.fitting import Fit
 
@@ -83,16 +81,6 @@ def _rates(one: Fit | Rates | ChannelRates | Histogram | Mapping[str, Any], name
             yield from _rates(found, experiment)
 
 
-def pulls(result: Fit, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
-    """Return the parameters before and after a fit."""
-    return pulls_figure(result, look=look, ax=ax)
-
-
-def correlations(result: Fit, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
-    """Return the correlation matrix of a fit."""
-    return correlations_figure(result, look=look, ax=ax)
-
-
 def toys(result: Goodness | Compatibility | Discovery, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the distribution of a statistic in pseudo-experiments, with the observed value."""
     if result.toys is None or not result.toys.points[0].samples:
@@ -106,11 +94,6 @@ def toys(result: Goodness | Compatibility | Discovery, ax: Axes | None = None, l
     curve = (x, weight * np.asarray(chi2.pdf(x, ndof))) if ndof else None
     notes = [text for text in (look.headline(result.about), result.about.lagrangian, result.doubt) if text]
     return toys_figure(test, name, asymptotic=curve, notes=notes, look=look, ax=ax)
-
-
-def ranking(result: Ranking, look: Look = SCREEN) -> Figure:
-    """Return the ranking plot."""
-    return ranking_figure(result, look=look)
 
 
 def interval(result: Intervals, ax: Axes | None = None, look: Look = SCREEN) -> Figure:

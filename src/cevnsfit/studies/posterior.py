@@ -67,9 +67,9 @@ class Posterior(Result):
     numbers
         Credible intervals; mean, errors and convergence of every parameter.
     draws
-        Of all parameters that float after the warm-up, in the order of `numbers.marginals`, shape (ensembles, steps, walkers, n).
+        Draws of all floating parameters after the warm-up, in the order of `numbers.marginals`, shape (ensembles, steps, walkers, n).
     units
-        Of these parameters.
+        Unit of each of these parameters.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {**keys_of(Credible, "numbers"), "numbers": None, "draws": None, "units": None}

@@ -66,11 +66,11 @@ _PICTURES: Final[Mapping[str, Mapping[str, str]]] = {
     "Compatibility": {"toys": "pictures:toys"},
     "CoverageStudy": {"coverage": "coverage:coverage_picture"},
     "Discovery": {"toys": "pictures:toys"},
-    "Fit": {"pulls": "pictures:pulls", "correlations": "pictures:correlations"},
+    "Fit": {"pulls": "report.rankings:pulls_figure", "correlations": "report.rankings:correlations_figure"},
     "Goodness": {"toys": "pictures:toys"},
     "Intervals": {"profile": "pictures:interval"},
     "Posterior": {"density": "posterior:posterior_picture", "corner": "corner:corner_picture"},
-    "Ranking": {"ranking": "pictures:ranking"},
+    "Ranking": {"ranking": "report.rankings:ranking_figure"},
     "SusyScan": {"points": "sleptons:sleptons"},
     "WhatIf": {"limits": "whatif:whatif_picture"},
 }
@@ -283,6 +283,7 @@ def _names(result: object) -> list[str]:
 
 
 def _function(home: str) -> Callable[..., Any]:
+    """Return the function of a module of studies, or of a package that is named before it."""
     module, _, name = home.partition(":")
-    function: Callable[..., Any] = getattr(import_module(f"cevnsfit.studies.{module}"), name)
+    function: Callable[..., Any] = getattr(import_module(f"cevnsfit.{module if '.' in module else f'studies.{module}'}"), name)
     return function

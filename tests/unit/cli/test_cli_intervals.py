@@ -53,6 +53,22 @@ def test_toys_respect_the_physical_domain(command: Callable[..., Result], counti
     assert high == pytest.approx(0.953 / 0.864, abs=0.2)
 
 
+def test_stored_intervals_are_drawn_under_their_own_name_whatever_an_experiment_is_called(
+    command: Callable[..., Result], counting: Path, tmp_path: Path
+) -> None:
+    file = counting / "experiment.yaml"
+    file.write_text(file.read_text("utf-8") + "label: 'R&D_1 <b> $x_$, 5 %'\n", encoding="utf-8")
+    folder, arguments = tmp_path / "toys", ("intervals", str(counting), "-m", "signal-strength", "--method", "feldman-cousins")
+    found = json.loads(command(*arguments, "--toys", "128", "-o", folder, "--plot", tmp_path / "first.svg", "--json").stdout)
+    assert found["files"] == [str(tmp_path / "first.svg")]
+    drawn = json.loads(command("plot", folder, "--format", "svg", "--json").stdout)
+    assert drawn["files"] == [str(folder / "profile.svg")]
+    assert (folder / "profile.svg").read_bytes() == (tmp_path / "first.svg").read_bytes()
+    page = json.loads(command("report", folder, "--json").stdout)["files"]
+    assert "<b> $x_$" not in (folder / "report.html").read_text("utf-8")
+    assert page == [str(folder / "report.html")]
+
+
 def test_a_cross_section_that_is_held_by_default_has_an_interval(command: Callable[..., Result]) -> None:
     arguments = ("intervals", "coherent-csi-2021", "-m", "cross-section")
     ((low, high),) = json.loads(command(*arguments, "--json").stdout)["allowed"]

@@ -11,7 +11,8 @@ import pytest
 from cevnsfit.core.documents import About
 from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.report.legends import finish, place_legend
-from cevnsfit.report.style import Look, caption, literal, new_figure, save_figure, save_figures, style, wrapped
+from cevnsfit.report.style import Look, caption, new_figure, save_figure, save_figures, style
+from cevnsfit.report.words import literal, wrapped
 from cevnsfit.studies.shown import checked_kind
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def drawn(look: Look, *, crowded: bool = False) -> Figure:
         ({"xlim": (1.0, 1.0)}, "xlim is two different numbers"),
         ({"xlim": ("1", "10")}, "xlim is two different numbers"),
         ({"ylim": (0.0, float("nan"))}, "ylim is two different numbers"),
+        ({"xlim": "12"}, "xlim is two different numbers"),
+        ({"ylim": 5.0}, "ylim is two different numbers"),
         ({"title": "$x_$"}, "'\\$x_\\$' holds a formula that cannot be drawn"),
         ({"labels": ("fine $g$", "${$")}, "'\\$\\{\\$' holds a formula"),
     ],
@@ -205,3 +208,8 @@ def test_a_setting_without_effect_is_refused(name: str, kind: str | None, settin
     with pytest.raises(KindError, match=f"takes no {setting}"):
         checked_kind(name, kind, Look.of({setting: ["a"] if setting == "labels" else (1.0, 2.0)}))
     assert checked_kind(name, kind, Look(title="a title")) == (kind if kind is not None else checked_kind(name, None))
+
+
+def test_one_label_or_format_may_stand_alone() -> None:
+    look = Look.of({"labels": "this work", "formats": "pdf", "xlim": [1, 10]})
+    assert (look.labels, look.formats, look.xlim) == (("this work",), ("pdf",), (1, 10))

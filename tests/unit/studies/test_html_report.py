@@ -21,6 +21,7 @@ from cevnsfit.infer.intervals import levels_at
 from cevnsfit.studies.analysis import read_study, run_study
 from cevnsfit.studies.coverage import write_coverage
 from cevnsfit.studies.exclusion import regions_of
+from cevnsfit.studies.html_report import _data
 from cevnsfit.studies.page import write_study
 from cevnsfit.studies.scan import stored_scans
 
@@ -103,6 +104,18 @@ def test_the_page_has_everything_that_one_must_know(page: str) -> None:
     assert "@article{Akimov:2003.10630," in found.text
     assert "{cevnsfit," in found.text
     assert len(found.all("caption")) == 4  # parameters, counts, two tables of data
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"), [(b"", None), (b"# only words\n", None), (b"a,b\n" + 200_000 * b"x", None), (b"\xef\xbb\xbf# c\na\n1\n", ["a"])]
+)
+def test_a_strangers_table_goes_along_even_if_it_cannot_be_shown(content: bytes, headers: list[str] | None, tmp_path: Path) -> None:
+    file = tmp_path / "odd.csv"
+    file.write_bytes(content)
+    found = _data(file, opened=True)
+    assert base64.b64decode(found["href"].partition(",")[2]) == content
+    assert (None if found["sheet"] is None else found["sheet"].headers) == headers
+    assert all(not comment.startswith("#") for comment in found["comments"])
 
 
 def test_strangers_words_are_words(page: str) -> None:
