@@ -126,6 +126,8 @@ def pulls_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN, ax: A
         ax.set_xlabel("pull and constraint")
         ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2, **_caveat(fit))
         look.finish(ax)
+        if look.title is not None:
+            ax.set_title(look.title, loc="left", pad=(4.2 if fit.about.caveat else 2.8) * setting("legend.fontsize"))
         caption(figure_of(ax), _notes(fit, len(pulls), len(fit.floating), look) if alone else (), look)
     return figure_of(ax)
 

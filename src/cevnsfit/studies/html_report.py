@@ -99,7 +99,7 @@ def _of_folder(folder: Path) -> dict[str, Any]:
     page = _page(title if title else f"{known['kind']}: {folder.name}", results, known, citations)
     pictures = {file.stem: file for kind in _PICTURES for file in sorted(folder.glob(f"*{kind}")) if file.stat().st_size < _LARGEST}
     sections = [
-        {"title": name.replace("_", " "), "figures": [_image(file)], "folded": bool(results) and name in _REDRAWN}
+        {"title": name.replace("_", " ").capitalize(), "figures": [_image(file)], "folded": bool(results) and name in _REDRAWN}
         for name, file in pictures.items()
     ]
     data = [_data(file, opened=not results) for file in sorted(folder.iterdir()) if _goes_along(file)]

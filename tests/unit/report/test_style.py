@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -168,3 +169,16 @@ def test_a_setting_without_effect_is_refused(name: str, kind: str | None, settin
     with pytest.raises(KindError, match=f"takes no {setting}"):
         checked_kind(name, kind, Look.of({setting: ["a"] if setting == "labels" else (1.0, 2.0)}))
     assert checked_kind(name, kind, Look(title="a title")) == (kind if kind is not None else checked_kind(name, None))
+
+
+def test_labels_of_a_decade_do_not_lie_on_each_other() -> None:
+    look = Look(style="paper")
+    with style(look):
+        ax = new_figure(6.4, 4.8, look).add_subplot()
+        ax.set(xscale="log", xlim=(100.0, 1000.0))
+        look.finish(ax)
+        ax.figure.draw_without_rendering()  # type: ignore[union-attr]
+    shown = [label for label in ax.get_xticklabels(which="both") if label.get_text() and 100.0 <= label.get_position()[0] <= 1000.0]
+    assert sorted(label.get_text() for label in shown) == ["100", "1000", "200", "500"]
+    boxes = [label.get_window_extent() for label in shown]
+    assert not any(first.overlaps(second) for first, second in combinations(boxes, 2))
