@@ -120,7 +120,7 @@ def pulls_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN, ax: A
     with style(look), smaller(_SLIDE if look.style == "talk" else 1.0):
         names = [pull.name for pull in pulls]
         wide = len(pulls) > _ROWS or _are_long(row_names(names, look), look)
-        alone, ax = ax is None, axes_of_size(ax, 8.6 if wide else 7.0, 1.6 + 0.27 * len(pulls), look)
+        alone, ax = ax is None, axes_of_size(ax, 8.6 if wide else 7.0, (1.6 if look.title is None else 2.3) + 0.27 * len(pulls), look)
         draw_pulls(ax, pulls)
         _name_rows(ax, names, look)
         ax.set_xlabel("pull and constraint")
