@@ -79,25 +79,33 @@ def name_curves(ax: Axes, limits: Sequence[Limit]) -> None:
     taken: list[NDArray[np.float64]] = []
     for index, (limit, here) in enumerate(zip(limits, seen, strict=True)):
         half = 0.5 * character * len(limit.label)
-        places = np.flatnonzero((here[:, 0] > half) & (here[:, 0] < 1.0 - half) & (here[:, 1] < 1.0 - 3.0 * character))[
-            :: max(1, len(here) // 80)
-        ]
+        places = np.flatnonzero((here[:, 0] > half) & (here[:, 0] < 1.0 - half) & (here[:, 1] < 1.0 - 3.0 * character))
+        places = places[:: max(1, len(here) // 80)]
         if not len(places):
             continue
+        angles = np.array([_angle(lines[index], int(inside[index][place]), size) for place in places])
+        along = np.column_stack([np.cos(np.radians(angles)), np.sin(np.radians(angles)) * size[0] / size[1]])
+        highest = here[places, 1] + half * np.abs(along[:, 1])
+        fits = highest < 1.0 - 3.0 * character
+        fits = fits if fits.any() else highest == highest.min()
+        places, angles, along = places[fits], angles[fits], along[fits]
         others = np.concatenate([np.full((1, 2), 9.0), *taken, *(seen[k] for k in range(len(seen)) if k != index)])
         room = [np.min(np.hypot(*(here[place] - others).T)) for place in places]
-        place = int(places[int(np.argmax(room))])
-        whole, at = lines[index], int(inside[index][place])
-        run = (whole[min(at + _SLOPE, len(whole) - 1)] - whole[max(at - _SLOPE, 0)]) * size
-        angle = float(np.degrees(np.arctan2(*(run if run[0] >= 0.0 else -run)[::-1])))
-        (x, y), angle = here[place], angle if abs(angle) < _STEEP else 0.0
+        best = int(np.argmax(room))
+        x, y = here[places[best]]
         text = ax.text(
             x, y, literal(limit.label), transform=ax.transAxes, ha="center", va="bottom", fontsize=points, zorder=5, clip_on=True
         )
-        text.set(rotation=angle, rotation_mode="anchor", color=OVERLAYS[index % len(OVERLAYS)])
+        text.set(rotation=angles[best], rotation_mode="anchor", color=OVERLAYS[index % len(OVERLAYS)])
         text.set_path_effects([withStroke(linewidth=2.5, foreground="white", alpha=0.8)])
-        along = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle)) * size[0] / size[1]])
-        taken.append(here[place] + np.linspace(-half, half, 9)[:, None] * along)
+        taken.append(here[places[best]] + np.linspace(-half, half, 9)[:, None] * along[best])
+
+
+def _angle(line: NDArray[np.float64], at: int, size: NDArray[np.float64]) -> float:
+    """Return the angle of a name along a line at one of its points, in degrees; it is level where the line is steep."""
+    run = (line[min(at + _SLOPE, len(line) - 1)] - line[max(at - _SLOPE, 0)]) * size
+    angle = float(np.degrees(np.arctan2(*(run if run[0] >= 0.0 else -run)[::-1])))
+    return angle if abs(angle) < _STEEP else 0.0
 
 
 def _dense(ax: Axes, limit: Limit) -> NDArray[np.float64]:

@@ -120,12 +120,14 @@ def pulls_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN, ax: A
     with style(look), smaller(_SLIDE if look.style == "talk" else 1.0):
         names = [pull.name for pull in pulls]
         wide = len(pulls) > _ROWS or _are_long(row_names(names, look), look)
-        alone, ax = ax is None, axes_of_size(ax, 8.6 if wide else 7.0, 1.6 + 0.27 * len(pulls), look)
+        alone, ax = ax is None, axes_of_size(ax, 8.6 if wide else 7.0, (1.6 if look.title is None else 2.3) + 0.27 * len(pulls), look)
         draw_pulls(ax, pulls)
         _name_rows(ax, names, look)
         ax.set_xlabel("pull and constraint")
         ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2, **_caveat(look))
         look.finish(ax)
+        if look.title is not None:
+            ax.set_title(look.title, loc="left", pad=(4.2 if fit.about.caveat else 2.8) * setting("legend.fontsize"))
         caption(figure_of(ax), _notes(fit, len(pulls), len(fit.floating), look) if alone else None, look)
     return figure_of(ax)
 

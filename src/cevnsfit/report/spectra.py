@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.infer.planes import spacing
-from cevnsfit.report.style import BACKGROUNDS, COMPONENTS, SCREEN, SIGNAL, STEADY, UNITS, Look, new_figure, setting, smaller, style
+from cevnsfit.report.style import BACKGROUNDS, SCREEN, SIGNAL, STEADY, UNITS, Look, new_figure, setting, smaller, style
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.infer.planes import Projection
+
+COMPONENTS: Final[Mapping[str, str]] = {
+    "cevns": r"CE$\mathrm{\nu}$NS",
+    "steady_state": "steady state",
+    "brn": "beam-related neutrons",
+    "prompt_brn": "prompt beam neutrons",
+    "delayed_brn": "delayed beam neutrons",
+    "nin": "neutrino-induced neutrons",
+    "ac": "accidental coincidences",
+    "er": "electronic recoils",
+}
+"""Components as they are printed; any other name is printed with blanks for underscores."""
 
 _SIGNAL_NAME = "cevns"
 _STEADY_NAME = "steady_state"

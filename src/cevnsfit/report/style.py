@@ -77,18 +77,6 @@ UNITS: Final[Mapping[str, str]] = {
 }
 """Units as they are printed; any other unit is printed as it is."""
 
-COMPONENTS: Final[Mapping[str, str]] = {
-    "cevns": r"CE$\mathrm{\nu}$NS",
-    "steady_state": "steady state",
-    "brn": "beam-related neutrons",
-    "prompt_brn": "prompt beam neutrons",
-    "delayed_brn": "delayed beam neutrons",
-    "nin": "neutrino-induced neutrons",
-    "ac": "accidental coincidences",
-    "er": "electronic recoils",
-}
-"""Components as they are printed; any other name is printed with blanks for underscores."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
@@ -231,7 +219,7 @@ class Look:
         return replace(self, title=None, labels=(), xlim=None, ylim=None)
 
     def finish(self, ax: Axes) -> None:
-        """Give axes the title and the ends that were asked for."""
+        """Give axes the title and the ends that were asked for, and ticks whose labels have room."""
         if self.title is not None:
             ax.set_title(self.title, loc="left", wrap=True)
         for name, ends, scale in (("xlim", self.xlim, ax.get_xscale()), ("ylim", self.ylim, ax.get_yscale())):
@@ -239,6 +227,7 @@ class Look:
                 message = f"{name} {ends[0]:g}:{ends[1]:g}: the axis is logarithmic, and its ends are positive"
                 raise CevnsfitError(message)
         ax.set(**{name: ends for name, ends in (("xlim", self.xlim), ("ylim", self.ylim)) if ends is not None})
+        _spell(ax)
 
     def axis(self, name: str, unit: str) -> str:
         """Return the label of a parameter or an axis with its unit in brackets.
@@ -269,6 +258,18 @@ def _are_ends(ends: Any) -> bool:
         and all(isinstance(end, Real) and math.isfinite(end) for end in ends)
         and ends[0] != ends[1]
     )
+
+
+def _spell(ax: Axes) -> None:
+    """Label 1, 2 and 5 of a logarithmic horizontal axis that has no more than a decade, where their labels have room beside each other."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator
+
+    low, high = sorted(ax.get_xlim())
+    if ax.get_xscale() != "log" or not 1e-4 < low < high < 1e5 or not 2.5 * low < high < 10.5 * low:
+        return
+    ax.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+    for form in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
+        form(FormatStrFormatter("%g"))
 
 
 SCREEN: Final = Look()

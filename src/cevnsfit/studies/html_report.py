@@ -100,7 +100,7 @@ def _of_folder(folder: Path) -> dict[str, Any]:
     pictures = {file.stem: file for kind in _PICTURES for file in sorted(folder.glob(f"*{kind}")) if file.stat().st_size < _LARGEST}
     sections = [
         {
-            "title": name.replace("_", " "),
+            "title": name.replace("_", " ").capitalize(),
             "figures": [_shown(file.read_bytes(), _PICTURES[file.suffix])],
             "folded": bool(results) and name in _REDRAWN,
         }

@@ -319,6 +319,14 @@ def test_the_magnified_view_of_a_coarse_grid_shows_the_band_where_it_enters(plan
     assert bottom < 0.9 * left < 0.9 * right + 0.01 < top
 
 
+def test_the_name_of_a_rising_limit_stays_below_the_top(ax: Axes) -> None:
+    ax.set(xscale="linear", yscale="linear", xlim=(0.0, 1.0), ylim=(0.0, 1.0))
+    name_curves(ax, [Limit("a limit with a name of some length", np.array([[0.0, 0.0], [0.8, 1.0]]))])
+    (text,) = [text for text in ax.texts if text.get_text().startswith("a limit")]
+    box = text.get_window_extent()
+    assert ax.bbox.y0 <= box.y0 < box.y1 <= ax.bbox.y1
+
+
 # --- styles ------------------------------------------------------------------------------------------------------------------------
 
 

@@ -152,3 +152,15 @@ def test_long_names_leave_room_for_what_they_name(draw: Callable[..., Figure]) -
         assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1
     ticks = [label.get_window_extent() for label in ax.get_xticklabels()]
     assert not any(first.overlaps(second) for first, second in pairwise(ticks))
+
+
+@pytest.mark.parametrize("caveat", ["", "CEvNS only"])
+def test_the_title_of_pulls_lies_above_their_legend(caveat: str) -> None:
+    told = About(caveat=caveat, model="a model", lagrangian="L = 0", experiments=("csi",))
+    fit = replace(fitted({"flux": (0.2, 0.9)}, ("flux",)), about=told)
+    figure = pulls_figure(fit, look=Look(title="Pulls"))
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    assert ax._left_title.get_window_extent().y0 >= ax.get_legend().get_window_extent().y1  # type: ignore[attr-defined]
+    assert ax.bbox.height > 0.1 * figure.bbox.height
+    assert ax._left_title.get_window_extent().y1 <= figure.bbox.y1  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -213,3 +214,16 @@ def test_a_setting_without_effect_is_refused(name: str, kind: str | None, settin
 def test_one_label_or_format_may_stand_alone() -> None:
     look = Look.of({"labels": "this work", "formats": "pdf", "xlim": [1, 10]})
     assert (look.labels, look.formats, look.xlim) == (("this work",), ("pdf",), (1, 10))
+
+
+def test_labels_of_a_decade_do_not_lie_on_each_other() -> None:
+    look = Look(style="paper")
+    with style(look):
+        ax = new_figure(6.4, 4.8, look).add_subplot()
+        ax.set(xscale="log", xlim=(100.0, 1000.0))
+        look.finish(ax)
+        ax.figure.draw_without_rendering()  # type: ignore[union-attr]
+    shown = [label for label in ax.get_xticklabels(which="both") if label.get_text() and 100.0 <= label.get_position()[0] <= 1000.0]
+    assert sorted(label.get_text() for label in shown) == ["100", "1000", "200", "500"]
+    boxes = [label.get_window_extent() for label in shown]
+    assert not any(first.overlaps(second) for first, second in combinations(boxes, 2))

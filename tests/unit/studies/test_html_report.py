@@ -167,7 +167,7 @@ def test_files_of_others_in_the_folder_are_shown_as_they_are(study: Path, tmp_pa
     assert "1000 rows, the first 200" in found.text
     assert [str(one["src"]).partition(";")[0] for one in found.all("img")] == ["data:image/svg+xml"]
     assert len(found.all("script")) == 1
-    assert "exclusion, as its command drew it" in found.text
+    assert "Exclusion, as its command drew it" in found.text
     assert "<i>" in found.text
     rows = re.findall(r"<tr>((?:<td>[^<]*</td>){3})</tr>", path.read_text(encoding="utf-8"))
     assert "<td>1</td><td></td><td></td>" in rows
