@@ -192,3 +192,16 @@ def test_coverage_over_masses(command: Callable[..., Result], tmp_path: Path) ->
 )
 def test_bad_coverage(refused: Callable[..., str], options: tuple[str, ...], message: str) -> None:
     assert message in refused("coverage", CSI, "-m", "signal-strength", "--true", "signal_strength=1", *options)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("impacts", "coherent-csi-2021", "--model", "signal-strength", "--xlim", "0:1"),
+        ("coverage", "coherent-csi-2021", "--model", "signal-strength", "--true", "signal_strength=1", "--label", "mine"),
+        ("susy-scan", "--points", "1000000", "--ylim", "0:1"),
+        ("posterior", "coherent-csi-2021", "--model", "signal-strength", "--kind", "corner", "--ylim", "0:1"),
+    ],
+)
+def test_an_option_without_effect_is_refused_before_anything_is_computed(args: tuple[str, ...], refused: Callable[..., str]) -> None:
+    assert f"takes no {'labels' if '--label' in args else args[-2][2:]}" in refused(*args)
