@@ -173,6 +173,8 @@ class ParameterSet(Document):
 def merge(sets: Iterable[Iterable[Parameter]]) -> ParameterSet:
     """Return the union of several sets; the same name is the same parameter, which one of them may leave without a description.
 
+    The symbol of a parameter is that of its first definition.
+
     Raises
     ------
     CevnsfitError
@@ -180,8 +182,9 @@ def merge(sets: Iterable[Iterable[Parameter]]) -> ParameterSet:
     """
     merged: dict[str, Parameter] = {}
     for parameters in sets:
-        for parameter in parameters:
-            known = merged.setdefault(parameter.name, parameter)
+        for given in parameters:
+            known = merged.setdefault(given.name, given)
+            parameter = replace(given, latex=known.latex)
             if known == replace(parameter, description=known.description) and "" in {known.description, parameter.description}:
                 merged[parameter.name] = parameter if known.description == "" else known
             elif known != parameter:

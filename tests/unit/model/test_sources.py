@@ -92,7 +92,7 @@ def test_problems_of_a_further_kind_name_file_line_and_field(lit: Path) -> None:
     with pytest.raises(SpecError) as caught:
         load_experiment(lit)
     (problem,) = caught.value.problems
-    assert (problem.line, problem.field) == (14, "source.distance")
+    assert (problem.line, problem.field) == (15, "source.distance")
 
 
 def test_counts_that_grow_with_protons_need_protons(lit: Path) -> None:
