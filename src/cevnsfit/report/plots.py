@@ -157,7 +157,7 @@ def exclusion_figure(
         If there is no entry, or the planes differ in their parameters.
     """
     _check(entries)
-    look = replace(look, caveats=tuple(dict.fromkeys(plane.caveat for plane, _, _ in entries if plane.caveat)))
+    look = replace(look, caveats=tuple(dict.fromkeys(look.told(plane.caveat) for plane, _, _ in entries if plane.caveat)))
     results = _styled(entries, look)
     lines = _information([result.entry for result in results], method, look, notes)
     with style(look):

@@ -222,12 +222,16 @@ class Look:
         """Give axes the title and the ends that were asked for, and ticks whose labels have room."""
         if self.title is not None:
             ax.set_title(self.title, loc="left", wrap=True)
-        for name, ends, scale in (("xlim", self.xlim, ax.get_xscale()), ("ylim", self.ylim, ax.get_yscale())):
+        self.check_ends(ax.get_xscale(), ax.get_yscale())
+        ax.set(**{name: ends for name, ends in (("xlim", self.xlim), ("ylim", self.ylim)) if ends is not None})
+        _spell(ax)
+
+    def check_ends(self, *scales: str) -> None:
+        """Raise CevnsfitError where an axis of one of these scales, horizontal and vertical, cannot have the ends that were asked for."""
+        for name, ends, scale in zip(("xlim", "ylim"), (self.xlim, self.ylim), scales, strict=True):
             if ends is not None and scale == "log" and min(ends) <= 0.0:
                 message = f"{name} {ends[0]:g}:{ends[1]:g}: the axis is logarithmic, and its ends are positive"
                 raise CevnsfitError(message)
-        ax.set(**{name: ends for name, ends in (("xlim", self.xlim), ("ylim", self.ylim)) if ends is not None})
-        _spell(ax)
 
     def axis(self, name: str, unit: str) -> str:
         """Return the label of a parameter or an axis with its unit in brackets.

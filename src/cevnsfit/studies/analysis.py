@@ -9,6 +9,7 @@ from cevnsfit.core.analysis import LIGHT_MEDIATOR, Analysis
 from cevnsfit.core.errors import CevnsfitError, SpecError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.intervals import Level
+from cevnsfit.infer.planes import spacing
 from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.report.style import SCREEN, Look
 from cevnsfit.spec.analysis import Overlay, analysis_of
@@ -87,6 +88,9 @@ class Study:
     points: int = 0
     superpartners: SusyInputs | None = None
 
+    def __post_init__(self) -> None:
+        self.look.check_ends(*map(spacing, self.grid.values()))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyResult:
@@ -160,6 +164,8 @@ def read_study(path: Path) -> Study:
     look = SCREEN
     with source.noting(problems, "look"):
         look = changed_look(look, spec.look.model_dump(exclude_unset=True), [(name, units.get(name, "1")) for name in grid])
+        if grid:
+            look.check_ends(*map(spacing, grid.values()))
     rest = rest_of(source, spec, path.parent, problems, grid) if grid else None
     superpartners = superpartners_of(source, spec, path.parent, problems)
     if problems:

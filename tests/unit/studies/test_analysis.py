@@ -103,6 +103,20 @@ def test_an_overlay_of_another_plane_is_named(tmp_path: Path) -> None:
         read_study(path)
 
 
+@pytest.mark.parametrize(
+    ("look", "message"),
+    [
+        ('xlim: "0:1000"', r"analysis\.yaml:14: look: xlim 0:1000: the axis is logarithmic"),
+        ('ylim: "1e-4"', r"analysis\.yaml:14: look: '1e-4' should read A:B"),
+        ("title: costs $5 and $x_$", r"analysis\.yaml:14: look: 'costs .* holds a formula that cannot be drawn"),
+        ("style: papr", r"analysis\.yaml:14: look\.style"),
+    ],
+)
+def test_a_look_that_cannot_be_is_refused_before_anything_is_computed(tmp_path: Path, look: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        read_study(write(tmp_path, f"{SMALL}look: {{{look}}}\n"))
+
+
 def test_tridents_bound_the_models_of_the_muon_number_only(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="lmu-ltau, le-lmu"):
         read_study(write(tmp_path, SMALL.replace("model: lmu-ltau", "model: le-ltau")))
