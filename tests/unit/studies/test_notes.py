@@ -84,6 +84,8 @@ MAKERS: Final[dict[str, Callable[[], Any]]] = {
     "ToyRegion": lambda: cf.region(likelihood(CSI), toys=Toys(128), mass=[20.0, 50.0, 100.0], g=np.geomspace(1e-5, 1e-1, 6)),
     "WhatIf": lambda: cf.forecast(likelihood(CSI), at=AT, vary={"source.distance": [19.3, 30.0]}),
 }
+LONG: Final = {"Compatibility", "CoverageStudy", "Posterior", "ToyRegion", "WhatIf"}
+"""Made by the slow tests."""
 NO_CAVEAT: Final = {"Remainder", "Slice", "SusyScan"}
 """Of limits each has its own."""
 
@@ -98,7 +100,7 @@ def test_every_result_that_has_a_text_is_here() -> None:
     assert not {*MAKERS} & NO_MODEL
 
 
-@pytest.mark.parametrize("kind", [*MAKERS])
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] if kind in LONG else []) for kind in MAKERS])
 def test_the_lagrangian_and_the_caveat_stand_once_under_every_table(kind: str) -> None:
     text = cf.table(made(kind)).parts
     notes = [part for part in text if isinstance(part, str) and part.startswith(("model: ", "caveat: "))]
@@ -134,7 +136,7 @@ WRITERS: Final[dict[str, Callable[[Any, Path], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", [*WRITERS])
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] if kind in LONG else []) for kind in WRITERS])
 def test_both_stand_above_the_numbers_of_every_file(kind: str, tmp_path: Path) -> None:
     files = [file for file in WRITERS[kind](made(kind), tmp_path) if file.suffix == ".csv"]
     assert files
