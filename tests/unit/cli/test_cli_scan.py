@@ -111,6 +111,7 @@ def test_plot(command: Callable[..., Result], found: dict[str, Any], output: Pat
 
 
 @pytest.mark.usefixtures("found")
+@pytest.mark.slow
 def test_plots_have_the_look_that_is_asked_for(
     command: Callable[..., Result], refused: Callable[..., str], output: Path, tmp_path: Path
 ) -> None:

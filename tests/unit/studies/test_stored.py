@@ -180,6 +180,7 @@ def test_an_hs3_document_is_loaded_again(likelihood: Likelihood, tmp_path: Path)
         cf.load_likelihood(file, patchset=file, patch="one")
 
 
+@pytest.mark.slow
 def test_what_pseudo_experiments_say_is_opened_again_without_new_ones(tmp_path: Path) -> None:
     likelihood = cf.build_likelihood("coherent-csi-2017", model="signal-strength")
     folders = {name: tmp_path / name for name in ("feldman-cousins", "cls", "coverage")}
