@@ -19,10 +19,10 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy src
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 -m "not slow"
+	$(BIN)/pytest -q -n 2 -m "not slow and not nightly"
 
 test-full: $(VENV)/.installed-test
-	$(BIN)/pytest -q -m slow --mpl
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "slow and not nightly" --mpl
 
 bench: $(VENV)/.installed-test
 	$(BIN)/pytest -q --benchmark-only benchmarks

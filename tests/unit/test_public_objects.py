@@ -27,7 +27,7 @@ from cevnsfit.studies import shown
 from cevnsfit.studies.validate import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from cevnsfit.stats.likelihood import Likelihood
 
@@ -87,6 +87,13 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
 }
 """What each public name returns; one check in the place of all, which take minutes."""
 
+SLOW: Final = {"compatibility", "coverage", "forecast", "impacts", "posterior", "region"}
+
+
+def each(names: Iterable[str]) -> list[Any]:
+    """Return the names as parameters; those whose results take seconds run with the slow tests."""
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in names]
+
 
 @pytest.fixture(scope="module")
 def likelihood() -> Likelihood:
@@ -108,7 +115,7 @@ def test_every_public_name_is_looked_at() -> None:
     assert {*MADE, *NO_OBJECTS} == {*cf.__all__}
 
 
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("name", each(MADE))
 def test_what_is_returned_fits_a_screen(name: str, made: Callable[[str], Any]) -> None:
     found = made(name)
     assert lines(repr(found)) <= 24
@@ -137,7 +144,7 @@ COMMANDS: Final = {
 WITHOUT_TABLE: Final = {"Toys", "build_likelihood", "experiment_names", "load_likelihood", "model_names", "plot", "table"}
 
 
-@pytest.mark.parametrize("name", sorted({*MADE} - WITHOUT_TABLE))
+@pytest.mark.parametrize("name", each(sorted({*MADE} - WITHOUT_TABLE)))
 def test_a_result_is_a_table_with_the_text_of_its_command(name: str, made: Callable[[str], Any]) -> None:
     found = cf.table(made(name))
     text = found.text(80)
@@ -157,19 +164,15 @@ def test_what_has_no_table_is_refused_with_what_has_one(thing: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "several_axes"),
-    [
-        (name, name in {"fit", "impacts", "rates"})
-        for name in ("coverage", "fit", "forecast", "impacts", "intervals", "open", "posterior", "rates", "region", "scan")
-    ],
+    "name", each(("coverage", "fit", "forecast", "impacts", "intervals", "open", "posterior", "rates", "region", "scan"))
 )
-def test_a_result_has_a_picture(name: str, several_axes: bool, made: Callable[[str], Any]) -> None:
+def test_a_result_has_a_picture(name: str, made: Callable[[str], Any]) -> None:
     figure = cf.plot(made(name))
     assert isinstance(figure, Figure)
     assert figure.axes
     given = Figure()
     ax = given.add_subplot()
-    if several_axes:
+    if name in {"fit", "impacts", "rates"}:  # these have several axes
         with pytest.raises(cf.CevnsfitError, match="has several axes: draw it without `ax`"):
             cf.plot(made(name), ax=ax)
     else:
@@ -177,6 +180,7 @@ def test_a_result_has_a_picture(name: str, several_axes: bool, made: Callable[[s
         assert ax.has_data()
 
 
+@pytest.mark.slow
 def test_scans_and_regions_share_a_picture(made: Callable[[str], Any]) -> None:
     ax = Figure().add_subplot()
     cf.plot([made("region"), made("scan")], ax=ax)
@@ -200,6 +204,7 @@ def test_what_has_no_picture_is_refused_with_what_has_one(thing: object) -> None
         cf.plot(thing)
 
 
+@pytest.mark.slow
 def test_a_result_has_pictures_of_several_kinds(made: Callable[[str], Any]) -> None:
     fit, posterior = made("fit"), made("posterior")
     (matrix,) = cf.plot(fit, kind="correlations").axes

@@ -41,7 +41,7 @@ CASES = [
     pytest.param(("coherent-csi-2017",), "lmu-ltau", id="csi-2017"),
     pytest.param(("coherent-csi-2021",), "lmu-ltau", id="csi-2021"),
     pytest.param(("coherent-lar-2020",), "b-l", id="lar-2020"),
-    pytest.param(("coherent-csi-2021", "coherent-lar-2020"), "lmu-ltau", id="combined"),
+    pytest.param(("coherent-csi-2021", "coherent-lar-2020"), "lmu-ltau", id="combined", marks=pytest.mark.slow),
     pytest.param(("ccm-200-realistic",), "universal", id="a projection with a control region"),
 ]
 
@@ -135,6 +135,7 @@ def test_background_of_the_control_region_is_at_its_best() -> None:
         assert float(model.logpdf(moved, workspace.data(model))[0]) < value
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("minuit")
 def test_cls_limit_of_pyhf_is_ours() -> None:
     analysis = Analysis(("coherent-lar-2020",), "released-templates")
@@ -197,7 +198,7 @@ def pyhs3_nll2(document: dict[str, Any], points: list[dict[str, float]]) -> np.n
 
 
 HS3_CASES = [
-    pytest.param(("coherent-csi-2021",), "lmu-ltau", id="csi-2021"),
+    pytest.param(("coherent-csi-2021",), "lmu-ltau", id="csi-2021", marks=pytest.mark.slow),
     pytest.param(("coherent-csi-2017",), "lmu-ltau", id="a control region", marks=pytest.mark.slow),
     pytest.param(("coherent-lar-2020",), "b-l", id="lar-2020", marks=pytest.mark.slow),
     pytest.param(("coherent-csi-2021", "coherent-lar-2020"), "lmu-ltau", id="combined", marks=pytest.mark.slow),
@@ -225,6 +226,7 @@ def test_likelihood_is_the_same_in_pyhs3(experiments: tuple[str, ...], model: st
     np.testing.assert_allclose(found, nll2(joint, np.array(points), data), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_loggers_survive_pyhs3() -> None:
     pytest.importorskip("pyhs3", reason="the extra [hs3] is not installed", exc_type=ImportError)
     code = (

@@ -94,6 +94,7 @@ def last_power(name: str, model: str, mass: float) -> float:
     return float(np.log10(rows[-1].limit / rows[-2].limit))
 
 
+@pytest.mark.slow
 def test_a_flux_uncertainty_stops_heavy_mediators_and_not_light_ones() -> None:
     assert last_power("ccm-200-recoil", "universal", 1000.0) == pytest.approx(0.0, abs=0.01)
     assert last_power("ccm-200-recoil", "universal", 1.0) < -0.2
@@ -101,6 +102,7 @@ def test_a_flux_uncertainty_stops_heavy_mediators_and_not_light_ones() -> None:
     assert last_power("ccm-200", "lmu-ltau", 1000.0) == pytest.approx(0.0, abs=0.05)
 
 
+@pytest.mark.slow
 def test_combination_is_stronger_than_its_parts() -> None:
     sets = (["ccm-200"], ["coherent-csi-2021"], ["ccm-200", "coherent-csi-2021"])
     *alone, together = (cf.forecast(cf.build_likelihood(*names, model="lmu-ltau"), at={"mass": 30.0}).sensitivity.limit for names in sets)

@@ -44,6 +44,7 @@ def folder(project_root: Path) -> Path:
     return project_root / "docs" / "verification"
 
 
+@pytest.mark.slow
 def test_three_pages_are_what_is_computed(folder: Path) -> None:
     found = pages(validate((LAR, BOREXINO, HUBER)))
     assert sorted(found) == sorted([*map(file_name, (LAR, BOREXINO, HUBER)), "index.md"])

@@ -112,7 +112,9 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.slow) if case == "radii" else case for case in CASES])
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] * (case in {"overlap", "overlays", "radii"})) for case in CASES]
+)
 def test_the_file_gives_what_the_command_gives(command: Callable[..., Result], here: Path, case: str) -> None:
     text, options = CASES[case]
     path = write(here, text)
@@ -236,6 +238,7 @@ def test_a_scan_of_a_file_is_drawn_again_with_its_overlays(command: Callable[...
     assert (here / "out" / "exclusion.png").read_bytes() != first
 
 
+@pytest.mark.slow
 def test_tables_alone(command: Callable[..., Result], here: Path) -> None:
     result = command("run", write(here, RADII), "-o", "out", "--no-plot")
     assert result.exit_code == 0

@@ -46,6 +46,7 @@ def test_json(found: dict[str, Any], output: Path) -> None:
     assert found["files"] == [str(output / name) for name in ("exclusion.csv", "exclusion_intervals.csv", "exclusion.png")]
 
 
+@pytest.mark.slow
 def test_the_first_grid_is_drawn_horizontally(command: Callable[..., Result], tmp_path: Path) -> None:
     grid = ("--grid", "g=5e-4:2e-2:7:log", "--grid", "mass=100:1000:3:log")
     found = json.loads(command("scan", CSI, "-m", "lmu-ltau", *grid, "-o", tmp_path, "--g-2", "2020", "--cl", "0.9", "--json").stdout)

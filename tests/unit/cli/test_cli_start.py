@@ -35,6 +35,7 @@ def problems(schema: dict[str, Any], text: str) -> list[str]:
     return [error.message for error in found]
 
 
+@pytest.mark.slow
 def test_the_file_of_init_runs_as_it_stands(command: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "studies" / "analysis.yaml"
     assert command("init", path).exit_code == 0
@@ -45,6 +46,7 @@ def test_the_file_of_init_runs_as_it_stands(command: Callable[..., Result], tmp_
     assert (tmp_path / "out" / "exclusion.png").is_file()
 
 
+@pytest.mark.slow
 def test_its_comments_are_fields_that_are_read(command: Callable[..., Result], schemas: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "analysis.yaml"
     command("init", path)

@@ -29,6 +29,7 @@ def signal(model: str, **at: float) -> float:
     return float(cf.rates(likelihood, at=at)[CSI].totals["cevns"])
 
 
+@pytest.mark.slow
 def test_where_nuclei_disappear(page: str) -> None:
     found = re.search(r"g = (\S+) \\times 10\^\{-3\} \\ \\text\{for\}\\ M = 1\\ \\text\{GeV and CsI\}\\ \(N/A = (\d+)/(\d+)\)", page)
     assert found is not None

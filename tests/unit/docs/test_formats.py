@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.io.exports.limits import Limits
 
+pytestmark = pytest.mark.slow  # the example takes seconds
 COMMANDS = re.compile(r"^\$ cevnsfit (.*)$", re.MULTILINE)
 
 

@@ -38,6 +38,7 @@ def test_commands_print_what_the_page_says(
     assert check_commands((project_root / name).read_text(encoding="utf-8")) == commands
 
 
+@pytest.mark.slow
 def test_python_lines_run(page: str) -> None:
     (code,) = BLOCK.findall(page)
     found: dict[str, object] = {}

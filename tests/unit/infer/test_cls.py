@@ -77,6 +77,7 @@ def test_a_deficit_does_not_exclude_no_signal() -> None:
     assert found.best_fit == 0.0
 
 
+@pytest.mark.slow
 def test_toys_agree_with_the_exact_counting_experiment() -> None:
     """For one bin CLs is P(n' <= n | s + b)/P(n' <= n | b)."""
     n, background = 24, 20.0
@@ -95,6 +96,7 @@ def test_toys_agree_with_the_exact_counting_experiment() -> None:
     assert len(found.expected) == len(SIGMAS)
 
 
+@pytest.mark.slow
 def test_toys_find_a_limit_far_above_the_expected_ones() -> None:
     """A strong signal: steps are halved around the limit, which is that of a normal estimate of 20 +- 1.48 to a tenth of that error."""
     test = signal_test(counting(220.0), "mu")

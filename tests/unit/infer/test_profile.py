@@ -43,7 +43,8 @@ def minimum(joint: Joint, data: Data, theta: np.ndarray, held: tuple[str, ...]) 
     return float(minuit.fval)
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 3])
 def test_profile_agrees_with_iminuit_wherever_it_matters(make_joint: Callable[..., Joint], seed: int) -> None:
     joint = make_joint(seed)
     data, g = observed_data(joint), np.concatenate([[0.0], np.geomspace(0.05, 1.5, 12)])

@@ -55,6 +55,7 @@ def test_a_raster_scan_is_an_interval_in_each_column(likelihood: Likelihood) -> 
     assert (region.cl, region.dof) == (0.9, 2)
 
 
+@pytest.mark.slow
 def test_in_the_plane_all_columns_share_the_best_fit(likelihood: Likelihood) -> None:
     tests = column_hypotheses(likelihood, AXES, at={}, ordering="plane")
     alone = column_hypotheses(likelihood, AXES, at={}, ordering="column")

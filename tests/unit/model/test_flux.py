@@ -78,6 +78,7 @@ def signal(folder: Path | str, overrides: Mapping[str, object] | None = None, **
     return expected(joint, theta)[joint.channels[0].name]["cevns"].reshape(9, 11)
 
 
+@pytest.mark.slow
 def test_a_table_of_the_analytic_flux_gives_the_analytic_counts(factorised: Tables, make_csi: Callable[..., Path]) -> None:
     analytic, found = signal(CSI), signal(make_csi(factorised))
     assert found.sum() == pytest.approx(analytic.sum(), rel=5e-4)

@@ -87,6 +87,7 @@ def test_a_flat_change_is_one_of_the_rate(tmp_path: Path, source: str) -> None:
     np.testing.assert_allclose(counts(experiment, -1.0), 0.9 * nominal, rtol=1e-11)
 
 
+@pytest.mark.slow
 def test_a_change_is_that_of_a_source_with_the_changed_spectrum(tmp_path: Path) -> None:
     """The same spectrum as a table of a flux: the reference does not use the systematic."""
     grid = np.linspace(0.5, 15.0, 400)

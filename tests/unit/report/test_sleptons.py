@@ -61,6 +61,7 @@ def test_verdicts_have_colours_and_markers_of_their_own_and_none_is_called_allow
     assert len(set(colours)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points", [0, 1])
 def test_few_points_and_none_are_drawn(tmp_path: Path, points: int) -> None:
     figure = sleptons_figure(cloud(points))

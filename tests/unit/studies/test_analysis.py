@@ -64,6 +64,7 @@ def test_a_result_changes_one_of_its_experiments(tmp_path: Path) -> None:
     assert changed[0] is alone[0]  # read once
 
 
+@pytest.mark.slow
 def test_a_run_leaves_tables_and_pictures(tmp_path: Path) -> None:
     result = run_study(read_study(write(tmp_path, SMALL)), tmp_path / "out")
     files = {path.name for path in write_study(result, tmp_path / "out")}

@@ -171,6 +171,7 @@ def test_the_default_parameter_of_interest_is_the_first_coupling() -> None:
         poi_name(joint, None, {"g": 0.0})
 
 
+@pytest.mark.slow
 def test_consistency_has_the_sign_of_the_excess() -> None:
     csi, lar, both = signal_strengths(build(Analysis((*CSI, *LAR), "sm")))
     assert (csi.label, lar.label, both.label) == (*CSI, *LAR, " + ".join((*CSI, *LAR)))

@@ -116,6 +116,7 @@ def test_existing_experiments_enter_with_asimov_or_observed_data() -> None:
     assert real.sensitivity.bands[1] < real.sensitivity.limit < real.sensitivity.bands[3]
 
 
+@pytest.mark.slow
 def test_changes_act_on_planned_experiments_and_on_shared_systematics() -> None:
     changes = (("source.exposure_pot", "1e23"), ("systematics.sns_flux.sigma", "3 %"), (f"{CSI}:source.distance", "40 m"))
     planned = Analysis(("coherent-cryo-csi-10", "coherent-ar-750"), "lmu-ltau", changes)
@@ -137,6 +138,7 @@ def test_changes_act_on_planned_experiments_and_on_shared_systematics() -> None:
     assert acting("source.distance", planned, []) == "source.distance"
 
 
+@pytest.mark.slow
 def test_toys_agree_with_the_asymptotic_bands() -> None:
     asymptotic = cf.forecast(ccm(), at=AT)
     told: list[tuple[int, int]] = []
@@ -175,6 +177,7 @@ def test_projected_backgrounds_grow_with_the_exposure(name: str) -> None:
     assert thrice.control[0] == pytest.approx(3.0 * once.control[0])
 
 
+@pytest.mark.slow
 def test_curves_and_what_if_scans_are_written(tmp_path: Path) -> None:
     curve = forecast_curve([functools.partial(cf.forecast, ccm())], [{"mass": 10.0}, {"mass": 100.0}])
     several = [one for point in curve for one in point]
@@ -274,6 +277,7 @@ def test_a_likelihood_that_was_built_by_hand_is_forecast_but_its_fields_are_not_
         cf.forecast(by_hand, at=AT, vary={"source.distance": [20.0]})
 
 
+@pytest.mark.slow
 def test_a_combination_is_varied_in_all_experiments_or_in_some() -> None:
     likelihood = cf.build_likelihood("coherent-cryo-csi-10", CSI, model="lmu-ltau")
     both, one = (

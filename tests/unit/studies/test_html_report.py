@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytest.importorskip("jinja2")
+pytestmark = pytest.mark.slow  # the study takes seconds
 
 LAR = "coherent-lar-2020"
 LABEL = "a < b & \"c\" '<script>alert(1)</script>'"
@@ -147,13 +148,11 @@ def test_the_data_can_be_saved(page: str, study: Path) -> None:
         assert base64.b64decode(content) == (study / name).read_bytes()
 
 
-@pytest.mark.slow
 def test_the_same_results_make_the_same_page(page: str, study: Path) -> None:
     (again,) = cf.export(study, "report", study.parent / "again.html")
     assert again.read_text(encoding="utf-8") == page
 
 
-@pytest.mark.slow
 def test_files_of_others_in_the_folder_are_shown_as_they_are(study: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(study, folder)
@@ -185,7 +184,6 @@ def test_points_without_a_minimum_are_told_at_the_top(study: Path) -> None:
     assert "points near the allowed region have no valid minimum" in top
 
 
-@pytest.mark.slow
 def test_a_scan_that_excludes_nothing_has_a_page(tmp_path: Path) -> None:
     scan = cf.scan(
         cf.build_likelihood(LAR, model="lmu-ltau"), mass=[10.0, 20.0, 30.0], g=np.geomspace(1e-8, 1e-7, 4), store=tmp_path / "out"
@@ -197,7 +195,6 @@ def test_a_scan_that_excludes_nothing_has_a_page(tmp_path: Path) -> None:
     assert len(found.all("svg")) == 2
 
 
-@pytest.mark.slow
 def test_pseudo_experiments_bring_their_table_and_picture(tmp_path: Path) -> None:
     likelihood = cf.build_likelihood(LAR, model="universal")
     study = cf.coverage(likelihood, "g", [1e-4], at={"mass": 100.0}, toys=cf.Toys(128), store=tmp_path / "out")
@@ -211,7 +208,6 @@ def test_pseudo_experiments_bring_their_table_and_picture(tmp_path: Path) -> Non
     assert len(Page(path.read_text(encoding="utf-8")).all("svg")) == 1
 
 
-@pytest.mark.slow
 def test_results_in_memory_have_a_page(tmp_path: Path) -> None:
     likelihood = cf.build_likelihood(LAR, model="lmu-ltau")
     several: Any = [cf.fit(likelihood, at={"mass": 100.0}), cf.intervals(likelihood, at={"mass": 100.0})]

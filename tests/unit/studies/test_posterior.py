@@ -60,6 +60,7 @@ def test_finished_blocks_are_not_sampled_again(likelihood: Likelihood, tmp_path:
     np.testing.assert_array_equal(cf.posterior(likelihood, **RUN, store=tmp_path).sample, first.sample)
 
 
+@pytest.mark.slow
 def test_a_stored_posterior_is_there_again(tmp_path: Path) -> None:
     likelihood, at = cf.build_likelihood(CSI, model="lmu-ltau"), {"mass": 100.0}
     made = cf.posterior(likelihood, at=at, priors=["g=gaussian:0:0.01"], steps=100, ensembles=2, store=tmp_path)

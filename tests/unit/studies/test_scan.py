@@ -193,6 +193,7 @@ def test_a_store_of_something_else_is_a_result_error(tmp_path: Path, reference: 
         stored_scans(tmp_path)
 
 
+@pytest.mark.slow
 def test_each_adds_the_single_experiments(tmp_path: Path) -> None:
     planes = labelled(BOTH, each=True)
     assert [*planes] == ["coherent-csi-2021", "coherent-lar-2020", "coherent-csi-2021 + coherent-lar-2020"]

@@ -143,6 +143,7 @@ def test_commands_draw_export_and_show_what_is_stored(stored: Mapping[str, tuple
 # --- two radii ---------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_plane_of_two_radii_is_that_of_fits_at_its_points(stored: Mapping[str, tuple[Path, Scan]]) -> None:
     made = stored["radii"][1]
     assert made.plane.valid.all()

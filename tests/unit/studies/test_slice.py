@@ -54,6 +54,7 @@ def test_a_limit_that_covers_some_masses_leaves_the_others() -> None:
     assert found.masses_closed_by[0] == (("range",), ("short",)) or found.masses_closed_by[0][1] == ("short", "band")
 
 
+@pytest.mark.slow
 def test_the_study_of_both_moments() -> None:
     found = named_slice("lmu-ltau", ["ccfr-trident", "borexino"], ["muon-2020"], np.geomspace(10.0, 200.0, 31))
     ((low, high),) = found.masses

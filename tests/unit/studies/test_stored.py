@@ -73,6 +73,7 @@ def test_workers_do_not_change_a_bit(likelihood: Likelihood) -> None:
     assert [r.columns for r in one.contours([*LEVELS])] == [r.columns for r in two.contours([*LEVELS], workers=2)]
 
 
+@pytest.mark.slow
 def test_planes_have_labels(tmp_path: Path) -> None:
     grid = ("--grid", "mass=100:1000:3:log", "--grid", "g=5e-4:2e-2:5:log")
     command("scan", *NAMES, "-m", "lmu-ltau", "--each", *grid, "--no-plot", "-o", tmp_path, "--json")

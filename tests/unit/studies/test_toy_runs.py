@@ -67,6 +67,7 @@ def interval(joint: Joint, workers: int = 1, store: Path | None = None) -> Inter
         return feldman_cousins(default_hypothesis(joint, "mu"), cl=0.9, toys=TOYS, run=here)
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_bits_of_one() -> None:
     joint = counting()
     assert interval(joint) == interval(joint, 2)
