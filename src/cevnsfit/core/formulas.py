@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from cevnsfit.core.elements import elements
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 
 _NUMBER: Final = r"(?:[1-9]\d*|0(?=\.))(?:\.\d+)?"
@@ -60,7 +61,7 @@ def parse_formula(text: str) -> dict[Atom, float]:
     if len(groups) > 1 or not groups[0]:
         raise CevnsfitError(_wrong(text))
     alone = re.fullmatch(r"([A-Z][a-z]?)(\d+)", text)
-    if alone is not None and alone[1] not in {"H", "D", "T"} and _is_isotope(alone[1], int(alone[2])):
+    if alone is not None and alone[1] not in {"H", "D", "T"} and int(alone[2]) in elements()[alone[1]].isotopes:
         message = f"'{text}' is {alone[2]} atoms of {alone[1]}; the isotope is written \"{alone[1]}[{alone[2]}]\", the element {alone[1]}"
         raise CevnsfitError(message)
     return groups[0]
@@ -77,29 +78,16 @@ def parse_nuclide(text: str) -> Atom:
 
 def checked(symbol: str, isotope: int) -> Atom:
     """Return an atom that exists; heavy hydrogen may be called D or T."""
-    import periodictable
-
-    known = {element.symbol: element for element in periodictable.elements if element.number > 0}
     if symbol in {"D", "T"} and not isotope:
         return Atom("H", 2 if symbol == "D" else 3)
+    known = elements()
     if symbol not in known:
         kind = "element"
         raise UnknownNameError(kind, symbol, known)
     if isotope and isotope not in known[symbol].isotopes:
-        message = f"there is no {symbol}-{isotope}; the natural isotopes are {_listed(natural(known[symbol]))}"
+        message = f"there is no {symbol}-{isotope}; the natural isotopes are {_listed(known[symbol].natural)}"
         raise CevnsfitError(message)
     return Atom(symbol, isotope)
-
-
-def _is_isotope(symbol: str, number: int) -> bool:
-    import periodictable
-
-    return number in periodictable.elements.symbol(symbol).isotopes
-
-
-def natural(element: Any) -> list[int]:
-    """Return the mass numbers of the natural isotopes of an element of periodictable."""
-    return [number for number in element.isotopes if element[number].abundance > 0.0]
 
 
 def _listed(numbers: list[int]) -> str:

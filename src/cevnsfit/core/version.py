@@ -2,32 +2,61 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from importlib.metadata import EntryPoint
 
 VERSION = "0.1.0"
 """Version of this code, kept here only: the build reads this line."""
 UNKNOWN: Final = "0+unknown"
 """Version of a plug-in that belongs to no distribution."""
-PACKAGES: Final = ("numpy", "scipy", "iminuit", "pyhf", "uproot", "contourpy")
+PACKAGES: Final = (
+    *("numpy", "scipy", "iminuit", "pyhf", "uproot", "contourpy", "zarr", "pint", "pydantic", "ruamel.yaml", "jsonpatch"),
+    *("emcee", "dynesty", "arviz-stats"),
+)
+"""Packages that make, read or keep numbers; the last ones are extras."""
 
 
 def package_versions() -> dict[str, str]:
-    """Return the versions of cevnsfit and of the packages that make the numbers."""
-    found = {"cevnsfit": VERSION}
+    """Return the versions of cevnsfit, of Python, of the packages that make the numbers, and of the BLAS that they have loaded."""
+    import scipy.linalg  # noqa: F401 (its BLAS may be another one than that of numpy)
+    from threadpoolctl import threadpool_info
+
+    found = {"cevnsfit": VERSION, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    blas = {f"{library['internal_api']} {library['version']}" for library in threadpool_info() if library["user_api"] == "blas"}
+    return {**found, "BLAS": ", ".join(sorted(blas))}
+
+
+def other_versions(known: Mapping[str, str], here: Mapping[str, str]) -> str:
+    """Return of which packages there are other versions, in words; empty for none. A package that one side does not have makes no numbers there."""
+    return ", ".join(f"{name} {known[name]} and {here[name]}" for name in known if name in here and known[name] != here[name])
 
 
 def distribution_of(entry: EntryPoint | None) -> str:
-    """Return the name and the version of the distribution that an entry point belongs to; an empty text for what is shipped (None)."""
+    """Return the distribution of an entry point, its version, and a digest of its code; an empty text for what is shipped (None)."""
     if entry is None:
         return ""
-    return UNKNOWN if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+    name = UNKNOWN if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+    return f"{name} ({_digest_of_code(entry.module.partition('.')[0])})"
+
+
+def _digest_of_code(package: str) -> str:
+    """Return the first digits of a digest of all Python files of a package, or of a module; what is imported from elsewhere is not looked at."""
+    found = importlib.util.find_spec(package)
+    origin = [] if found is None or found.origin is None else [Path(found.origin)]
+    folders = [] if found is None or found.submodule_search_locations is None else map(Path, found.submodule_search_locations)
+    files = {*(file for file in origin if file.is_file()), *(file for folder in folders for file in folder.rglob("*.py"))}
+    digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in sorted(files)))
+    return f"code {digest.hexdigest()[:12]}"

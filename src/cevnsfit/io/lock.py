@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cevnsfit.core.errors import ResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import TextIO
 
@@ -26,8 +27,8 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a store while the block runs.
+def locked(path: Path) -> Iterator[Callable[[], bool]]:
+    """Hold the lock of a store while the block runs; what it yields says whether the lock file is still the one of this process.
 
     The lock is the file `path`.lock, which says who holds it; what counts is the lock of the system on that file (flock). It ends with the
     process that holds it, so that no process has to judge whether another one is alive, on a network file system neither. A file without such
@@ -49,10 +50,11 @@ def locked(path: Path) -> Iterator[None]:
     file = _claimed(lock, path)
     try:
         _take_over(file, path)
-        yield
+        yield functools.partial(_lies_at, file, lock)
     finally:
         with contextlib.suppress(OSError):
-            lock.unlink()
+            if _lies_at(file, lock):
+                lock.unlink()
         file.close()
 
 
@@ -119,6 +121,18 @@ def _owner(file: TextIO) -> str:
     except (ValueError, KeyError, TypeError, OverflowError, OSError):
         return "another process"
     return f"process {pid} on {host} since {begun} ({_age(time.time() - since)} ago)"
+
+
+def way_out(path: Path) -> str:
+    """Return what to do about a store that cannot be read; nobody is told to remove one that another process may be writing."""
+    try:
+        with path.with_name(f"{path.name}.lock").open(encoding="utf-8") as file:
+            owner = _owner(file)
+    except OSError:
+        owner = ""
+    if not owner or owner.startswith(f"process {os.getpid()} on {socket.gethostname()} "):
+        return "choose another folder, or remove it to start again"
+    return f"choose another folder, or, once {owner} has ended, remove it to start again"
 
 
 def _age(seconds: float) -> str:

@@ -5,43 +5,48 @@ Arrays are as large as they may become and start as NaN; only what is finished t
 finished, 1 where something is, and 2 where it is and has failed.
 
 Chunks are numbers as they are and a CRC-32C of them: no bit of a file can change unnoticed, and a chunk is as long as its numbers, so that none
-expands. (They are the digits of fits and random numbers, which do not compress.) A chunk that is not there has not been computed; one that is
-damaged is named in a warning and is computed again. The description of the store carries a digest of itself.
+expands. (They are the digits of fits and random numbers, which do not compress.) `seal` is a digest of all numbers of a unit, of its place, and of
+what the store is of: a good chunk of another place or store is no chunk of this one. A chunk that is not there has not been computed; one that is
+damaged is named in a warning and is computed again. The description of the store carries a digest of itself, and the versions of the packages of
+each session that has written.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from cevnsfit.core.documents import plain, read_document
 from cevnsfit.core.errors import ResultError
-from cevnsfit.core.version import package_versions
+from cevnsfit.core.version import other_versions, package_versions
 from cevnsfit.io.description import unlike
-from cevnsfit.io.lock import locked
+from cevnsfit.io.lock import locked, way_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import zarr
     from numpy.typing import ArrayLike, NDArray
 
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 """Number of the layout of all stores; others are refused."""
 
 STATUS: Final = "status"
+SEAL: Final = "seal"
 FINISHED: Final = 1
 FAILED: Final = 2
 
-_MADE: Final = ("analysis", "packages", "structure")
+_MADE: Final = ("analysis", "structure", "packages")
+_OWN: Final = {"size", "digest"}
 _UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError)
 
 _log = logging.getLogger(__name__)
@@ -89,12 +94,14 @@ class Layout:
 
     @property
     def structure(self) -> dict[str, Any]:
-        """Return everything but the values of the coordinates, as plain values."""
+        """Return everything, of the values of the coordinates a digest, as plain values."""
         return {
             "kind": self.kind,
             "units": [[name, size] for name, size in self.units.items()],
             "arrays": {name: [array.dtype, *map(list, array.axes.items())] for name, array in self.arrays.items()},
-            "coordinates": {name: {"size": len(axis.values), **axis.about} for name, axis in self.coordinates.items()},
+            "coordinates": {
+                name: {"size": len(axis.values), "digest": _digest(axis.values), **axis.about} for name, axis in self.coordinates.items()
+            },
             "names": {name: list(entries) for name, entries in self.names.items()},
         }
 
@@ -112,16 +119,33 @@ class Store:
     analysis
         What identifies the result.
     packages
-        The versions of the packages that it was begun with.
+        The versions of the packages of each session that has written; the first unit of a session with others adds them.
     arrays
-        The arrays of the units, by name.
+        The arrays of the units, by name, and their seals.
+    digest
+        Of the analysis and the arrays, for the seals.
+    here, held
+        Where it is open for writing: the versions of the packages of this process, and whether the lock still is the one of this process.
     """
 
     path: Path
     layout: Layout
     analysis: Mapping[str, Any]
-    packages: Mapping[str, str]
+    packages: list[dict[str, str]]
     arrays: Mapping[str, zarr.Array[Any]]
+    digest: str
+    here: Mapping[str, str] = field(default_factory=dict)
+    held: Callable[[], bool] = functools.partial(bool, 1)
+
+    @property
+    def made_with(self) -> dict[str, str]:
+        """Return the versions of all packages, several of one where sessions differ."""
+        names = {name: None for session in self.packages for name in session}
+        return {name: " and ".join(dict.fromkeys(session[name] for session in self.packages if name in session)) for name in names}
+
+    def unreadable_as(self, what: str) -> ResultError:
+        """Return the error of a description that is not that of something."""
+        return ResultError(f"{self.path}: the description of the analysis is not that of {what}; {way_out(self.path)}")
 
 
 # --- a store as a whole ------------------------------------------------------------------------------------------------------------
@@ -149,15 +173,16 @@ def open_store(folder: Path, layout: Layout, analysis: Mapping[str, object]) -> 
     with contextlib.ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locked(path))
+            held = stack.enter_context(locked(path))
             if not path.exists():
                 _make(path, layout, analysis)
         except OSError as error:
             message = f"{folder}: no {layout.kind} can be stored here ({error})"
             raise ResultError(message) from None
-        store = _read(path, layout.kind, mode="r+")
+        store = replace(_read(path, layout.kind, mode="r+"), here=package_versions(), held=held)
         _require_same(store, layout, plain(analysis))
         yield store
+        _require_there(store)
 
 
 def _require_same(store: Store, layout: Layout, analysis: Mapping[str, Any]) -> None:
@@ -209,10 +234,10 @@ def _make(path: Path, layout: Layout, analysis: Mapping[str, object]) -> None:
         group[name][:] = axis.values  # type: ignore[index]
     texts = {
         "analysis": json.dumps(analysis, sort_keys=True),
-        "packages": json.dumps(package_versions()),
+        "packages": json.dumps([package_versions()]),
         "structure": json.dumps(layout.structure),
     }
-    group.attrs.update({"layout": LAYOUT, **texts, "digest": _digest(texts)})
+    group.attrs.update({"layout": LAYOUT, **texts, "digest": _digest(*(texts[name] for name in _MADE))})
     beside.rename(path)
 
 
@@ -223,6 +248,7 @@ def _create_arrays(group: zarr.Group, structure: Mapping[str, Any]) -> None:
     units, names = dict(structure["units"]), structure["names"]
     wanted = [(name, "f8", {name: about["size"]}, about) for name, about in structure["coordinates"].items()]
     wanted += [(name, dtype, {**units, **dict(axes)}, {}) for name, (dtype, *axes) in structure["arrays"].items()]
+    wanted += [(SEAL, "u8", units, {})]
     for name, dtype, axes, about in wanted:
         array = group.create_array(
             name,
@@ -236,11 +262,19 @@ def _create_arrays(group: zarr.Group, structure: Mapping[str, Any]) -> None:
             compressors=[Crc32cCodec()],
         )
         entries = {axis: names[axis] for axis in axes if axis in names}
-        array.attrs.update({**{key: text for key, text in about.items() if key != "size"}, **entries})
+        array.attrs.update({**_about(about), **entries})
 
 
-def _digest(texts: Mapping[str, str]) -> str:
-    return hashlib.sha256("\n".join(texts[name] for name in _MADE).encode()).hexdigest()
+def _about(about: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(text) for key, text in about.items() if key not in _OWN}
+
+
+def _digest(*parts: str | NDArray[Any]) -> str:
+    """Return a digest of texts and numbers, these in the order of bytes of the files."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(f"{part}\n".encode() if isinstance(part, str) else part.astype(part.dtype.newbyteorder("<")).tobytes())
+    return found.hexdigest()
 
 
 def _read(path: Path, kind: str, mode: str) -> Store:
@@ -249,7 +283,8 @@ def _read(path: Path, kind: str, mode: str) -> Store:
         raise ResultError(message)
     attributes = _attributes(path)
     try:
-        structure, analysis, packages = (dict(json.loads(attributes[name])) for name in ("structure", "analysis", "packages"))
+        structure, analysis = (dict(json.loads(attributes[name])) for name in ("structure", "analysis"))
+        packages = [dict(session) for session in json.loads(attributes["packages"])]
         if structure["kind"] != kind:
             message = f"a store of the kind '{structure['kind']}'"
             raise ValueError(message)
@@ -257,26 +292,31 @@ def _read(path: Path, kind: str, mode: str) -> Store:
         layout = _layout(path, structure, arrays)
     except _UNREADABLE as error:
         raise _damaged(path, path / "zarr.json", error) from None
-    return Store(path, layout, analysis, packages, {name: arrays[name] for name in layout.arrays})
+    digest = _digest(attributes["analysis"], attributes["structure"])
+    return Store(path, layout, analysis, packages, {name: arrays[name] for name in (*layout.arrays, SEAL)}, digest)
 
 
 def _attributes(path: Path) -> dict[str, Any]:
     """Return the description of a store; ResultError unless it has this layout and is whole."""
     file = path / "zarr.json"
-    attributes = read_document(file).get("attributes")
+    try:
+        attributes = read_document(file).get("attributes")
+    except ResultError as error:
+        message = f"{error}: {path} cannot be read; {way_out(path)}"
+        raise ResultError(message) from None
     if not isinstance(attributes, dict) or attributes.get("layout") != LAYOUT:
         number = attributes.get("layout", "no number") if isinstance(attributes, dict) else "no number"
         message = f"{file}: the layout of this store ({number}) is not the one of this version ({LAYOUT}); choose another folder"
         raise ResultError(message)
     texts = {name: str(attributes.get(name)) for name in _MADE}
-    if attributes.get("digest") != _digest(texts):
+    if attributes.get("digest") != _digest(*texts.values()):
         raise _damaged(path, file, "its digest is another one")
     return attributes
 
 
 def _damaged(path: Path, file: Path, reason: object) -> ResultError:
     text = f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason
-    return ResultError(f"{file} is damaged ({text}): {path} cannot be read; choose another folder, or remove it to start again")
+    return ResultError(f"{file} is damaged ({text}): {path} cannot be read; {way_out(path)}")
 
 
 def _open_arrays(path: Path, structure: Mapping[str, Any], mode: str) -> dict[str, zarr.Array[Any]]:
@@ -301,7 +341,7 @@ def _open_arrays(path: Path, structure: Mapping[str, Any], mode: str) -> dict[st
 def _layout(path: Path, structure: Mapping[str, Any], arrays: Mapping[str, zarr.Array[Any]]) -> Layout:
     """Return the layout that a structure describes, with the values of its coordinates."""
     coordinates = {
-        name: Coordinate(_values(path, name, arrays[name]), {key: str(text) for key, text in about.items() if key != "size"})
+        name: Coordinate(_values(path, name, arrays[name], about["digest"]), _about(about))
         for name, about in structure["coordinates"].items()
     }
     return Layout(
@@ -316,21 +356,72 @@ def _layout(path: Path, structure: Mapping[str, Any], arrays: Mapping[str, zarr.
     )
 
 
-def _values(path: Path, name: str, array: zarr.Array[Any]) -> NDArray[np.float64]:
-    """Return the values of a coordinate; ResultError unless they are whole."""
+def _values(path: Path, name: str, array: zarr.Array[Any], digest: str) -> NDArray[np.float64]:
+    """Return the values of a coordinate; ResultError unless they are whole, and those that were written there."""
     try:
-        return np.asarray(_checked(array, path / name, (0,), array.shape), dtype=np.float64)
+        values = np.asarray(_checked(array, path / name, (0,), array.shape), dtype=np.float64)
+        if _digest(values) != digest:
+            message = "these are other values than were written there"
+            raise ValueError(message)
     except _UNREADABLE as error:
         raise _damaged(path, _file(path / name, (0,)), error) from None
+    return values
 
 
 # --- units -------------------------------------------------------------------------------------------------------------------------
 
 
 def save(store: Store, unit: tuple[int, ...], values: Mapping[str, ArrayLike]) -> None:
-    """Write what a finished unit leaves; its status comes last, so that an interrupted write is no unit."""
-    for name in (*(name for name in store.arrays if name != STATUS), STATUS):
-        store.arrays[name][unit] = values[name]
+    """Write what a finished unit leaves; its status comes last, so that an interrupted write is no unit.
+
+    Raises
+    ------
+    ResultError
+        If the store is no longer there, or cannot be written.
+    """
+    _require_there(store)
+    numbers = {
+        name: np.broadcast_to(np.asarray(values[name], dtype=array.dtype), tuple(array.axes.values()))
+        for name, array in store.layout.arrays.items()
+    }
+    sealed = {**numbers, SEAL: _seal(store, unit, numbers), STATUS: numbers[STATUS]}
+    try:
+        _add_session(store)
+        for name in (*(name for name in sealed if name != STATUS), STATUS):
+            store.arrays[name][unit] = sealed[name]
+    except OSError as error:
+        message = f"{store.path} cannot be written ({error}); what is finished is kept: the same command continues it"
+        raise ResultError(message) from None
+
+
+def _require_there(store: Store) -> None:
+    """Raise ResultError unless a store and its lock are where they were: what is written to a folder that was removed is no store."""
+    if not (store.held() and (store.path / "zarr.json").is_file()):
+        message = f"{store.path} was removed, moved or replaced while it was being written; run the same command again"
+        raise ResultError(message)
+
+
+def _add_session(store: Store) -> None:
+    """Add the versions of the packages of this process to those of a store, unless it has them; a mixture is logged."""
+    mixed = [other_versions(known, store.here) for known in store.packages]
+    if "" in mixed:
+        return
+    _log.warning("%s: continued with other packages, and mixes the numbers of both (%s)", store.path, mixed[-1])
+    store.packages.append(dict(store.here))
+    file = store.path / "zarr.json"
+    document = read_document(file)
+    made = document["attributes"]
+    made["packages"] = json.dumps(store.packages)
+    made["digest"] = _digest(*(made[name] for name in _MADE))
+    beside = store.path.with_name(f"{store.path.name}.json.new")
+    beside.write_text(json.dumps(document, indent=2), encoding="utf-8")
+    beside.replace(file)
+
+
+def _seal(store: Store, unit: tuple[int, ...], numbers: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64]:
+    """Return the seal of a unit: the first 64 bits of a digest of its numbers, its place and the store."""
+    digest = _digest(store.digest, *map(str, unit), *(part for name in sorted(numbers) for part in (name, numbers[name])))
+    return np.asarray(int(digest[:16], 16), dtype=np.uint64)
 
 
 def load(store: Store, unit: tuple[int, ...]) -> dict[str, NDArray[Any]] | None:
@@ -338,15 +429,19 @@ def load(store: Store, unit: tuple[int, ...]) -> dict[str, NDArray[Any]] | None:
     found: dict[str, NDArray[Any]] = {}
     for name in (STATUS, *(name for name in store.arrays if name != STATUS)):
         chunk = _chunk(store, name, unit)
-        if chunk is None or (name == STATUS and not chunk.all()):
+        if chunk is None:
             return None
         found[name] = chunk
+    if found.pop(SEAL) != _seal(store, unit, found):
+        place = ", ".join(f"{name} {number}" for name, number in zip(store.layout.units, unit, strict=True))
+        _log.warning("%s: the numbers of %s were not written there together; this part is computed again", store.path, place)
+        return None
     return found
 
 
 def _chunk(store: Store, name: str, unit: tuple[int, ...]) -> NDArray[Any] | None:
     """Return the chunk of a unit in one array, None where it is missing or damaged."""
-    folder, axes = store.path / name, tuple(store.layout.arrays[name].axes.values())
+    folder, axes = store.path / name, store.arrays[name].shape[len(unit) :]
     try:
         return _checked(store.arrays[name], folder, (*unit, *(0 for _ in axes)), axes)
     except FileNotFoundError as error:

@@ -6,10 +6,11 @@ import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from cevnsfit.core.elements import Isotope, elements
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError
-from cevnsfit.core.formulas import Atom, natural, parse_formula, parse_nuclide
+from cevnsfit.core.formulas import Atom, parse_formula, parse_nuclide
 from cevnsfit.core.paths import data_root
 from cevnsfit.physics.constants import ATOMIC_MASS_UNIT, AVOGADRO, ELECTRON_MASS, FM
 
@@ -90,10 +91,10 @@ def composition(
     overrides = {} if radii is None else radii
     table = _read_radii(data_root() / "nuclei" / "radii.csv")
     nuclei: list[tuple[Nuclide, float]] = []
-    for isotope, number in _atoms(compound, isotopes, dopants):
-        z, a, symbol = int(isotope.number), int(isotope.isotope), str(isotope.element.symbol)
+    for symbol, isotope, number in _atoms(compound, isotopes, dopants):
+        z, a = isotope.Z, isotope.A
         r_p, r_n = _radii(symbol, z, a, table, overrides)
-        nuclei.append((Nuclide(symbol, z, a, float(isotope.mass) * ATOMIC_MASS_UNIT - z * ELECTRON_MASS, r_p, r_n), number))
+        nuclei.append((Nuclide(symbol, z, a, isotope.mass * ATOMIC_MASS_UNIT - z * ELECTRON_MASS, r_p, r_n), number))
     return tuple(nuclei)
 
 
@@ -117,8 +118,8 @@ def fallback_radii(z: int, mass_number: int) -> tuple[float, float]:
     return r_p * FM, (r_p + skin) * FM
 
 
-def _atoms(compound: str, isotopes: Fractions | None, dopants: Fractions | None) -> list[tuple[Any, float]]:
-    """Return the isotopes of a material with their numbers per formula unit of the compound."""
+def _atoms(compound: str, isotopes: Fractions | None, dopants: Fractions | None) -> list[tuple[str, Isotope, float]]:
+    """Return the isotopes of a material, by symbol, with their numbers per formula unit of the compound."""
     enriched, atoms = _named(isotopes), parse_formula(compound)
     strangers = [str(atom) for atom in enriched if Atom(atom.symbol) not in atoms]
     if strangers:
@@ -128,11 +129,11 @@ def _atoms(compound: str, isotopes: Fractions | None, dopants: Fractions | None)
     if rest <= 0.0:
         message = f"dopants: the mass fractions leave nothing for {compound}"
         raise CevnsfitError(message)
-    host = [(isotope, count * part) for atom, count in atoms.items() for isotope, part in _isotopes(atom, enriched)]
+    host = [(atom.symbol, isotope, count * part) for atom, count in atoms.items() for isotope, part in _isotopes(atom, enriched)]
     for name, fraction in (dopants or {}).items():
         dopant = parse_formula(name)
         count = fraction / rest * _weight(atoms, enriched) / _weight(dopant, {})
-        host += [(isotope, count * number * part) for atom, number in dopant.items() for isotope, part in _isotopes(atom, {})]
+        host += [(atom.symbol, isotope, count * number * part) for atom, number in dopant.items() for isotope, part in _isotopes(atom, {})]
     return host
 
 
@@ -142,25 +143,21 @@ def _named(isotopes: Fractions | None) -> dict[Atom, float]:
 
 def _weight(atoms: Mapping[Atom, float], enriched: Mapping[Atom, float]) -> float:
     """Return the mass of a formula unit in g/mol; that of a natural element is its standard atomic weight."""
-    import periodictable
-
     changed = {atom.symbol for atom in enriched}
     whole = {atom for atom in atoms if not atom.isotope and atom.symbol not in changed}
-    weights = {atom: float(periodictable.elements.symbol(atom.symbol).mass) for atom in whole}
-    mixed = {atom: sum(part * float(isotope.mass) for isotope, part in _isotopes(atom, enriched)) for atom in atoms if atom not in whole}
+    weights = {atom: elements()[atom.symbol].weight for atom in whole}
+    mixed = {atom: sum(part * isotope.mass for isotope, part in _isotopes(atom, enriched)) for atom in atoms if atom not in whole}
     return sum(number * {**weights, **mixed}[atom] for atom, number in atoms.items())
 
 
-def _isotopes(atom: Atom, enriched: Mapping[Atom, float]) -> list[tuple[Any, float]]:
+def _isotopes(atom: Atom, enriched: Mapping[Atom, float]) -> list[tuple[Isotope, float]]:
     """Return the isotopes of an atom with fractions that sum to 1; those that are enriched have their own, the others share the rest as in nature."""
-    import periodictable
-
-    element = periodictable.elements.symbol(atom.symbol)
+    element = elements()[atom.symbol]
     if atom.isotope:
-        return [(element[atom.isotope], 1.0)]
+        return [(element.isotopes[atom.isotope], 1.0)]
     own = {known.isotope: fraction for known, fraction in enriched.items() if known.symbol == atom.symbol}
-    others = [number for number in natural(element) if number not in own]
-    total, rest = sum(element[number].abundance for number in others), 1.0 - sum(own.values())
+    others = [number for number in element.natural if number not in own]
+    total, rest = sum(element.isotopes[number].abundance for number in others), 1.0 - sum(own.values())
     if abs(rest) > _ROUNDING and not (rest > 0.0 and others):
         message = (
             f"isotopes: the fractions of {atom.symbol} sum to {1.0 - rest:g}, not to 1"
@@ -168,8 +165,8 @@ def _isotopes(atom: Atom, enriched: Mapping[Atom, float]) -> list[tuple[Any, flo
             else f'{atom.symbol} has no natural isotopes; name one, in the way of "Ar[40]"'
         )
         raise CevnsfitError(message)
-    shared = {number: rest * element[number].abundance / total for number in others} if rest > _ROUNDING else {}
-    return [(element[number], fraction) for number, fraction in sorted({**shared, **own}.items())]
+    shared = {number: rest * element.isotopes[number].abundance / total for number in others} if rest > _ROUNDING else {}
+    return [(element.isotopes[number], fraction) for number, fraction in sorted({**shared, **own}.items())]
 
 
 def _radii(symbol: str, z: int, a: int, table: Mapping[tuple[int, int], tuple[float, float]], overrides: Radii) -> tuple[float, float]:

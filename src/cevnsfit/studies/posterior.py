@@ -20,7 +20,7 @@ from cevnsfit.infer.nested import DRAWS, LIVE, run_nested
 from cevnsfit.infer.posterior import BLOCK, run_block, stream_of
 from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.io.description import unlike
-from cevnsfit.io.layouts import BLOCKS, load_blocks, open_posterior, read_posterior, save_block
+from cevnsfit.io.layouts import BLOCKS, kept_chunks, load_blocks, open_posterior, read_posterior, save_block
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.posteriors import posterior_figure
 from cevnsfit.report.style import SCREEN, AxisLabel, Look
@@ -219,15 +219,19 @@ def stored_posterior(folder: str | Path) -> Posterior:
         analysis, run = Analysis.of(known), {key: known[key] for key in ("method", "block", "priors", "ensembles", "walkers", "sampler")}
         priors, seed, walkers, ensembles = tuple(map(_prior, run["priors"])), int(known["seed"]), int(run["walkers"]), int(run["ensembles"])
     except (KeyError, TypeError, ValueError, AttributeError):
-        message = f"{store.path}: the description of the analysis is not that of a posterior; remove the folder to start again"
-        raise ResultError(message) from None
+        raise store.unreadable_as("a posterior") from None
     likelihood, held = build(analysis), analysis.held
     now = description(likelihood, held, seed, **run)()
     changed = unlike({**known, "version": now["version"]}, plain(now))
     if changed:
         message = f"{store.path}: what this posterior was made with has changed ({changed})"
         raise ResultError(message)
+    kept = kept_chunks(store)
     found = [load_blocks(store, k, BLOCKS) for k in range(ensembles)]
+    lost = [k for k, blocks in enumerate(found) if len(blocks) < kept.get(k, 0)]
+    if lost:
+        message = f"{store.path}: a block of ensemble {lost[0]} is damaged or lost; run the same posterior again, which computes it again"
+        raise ResultError(message)
     finished = min(map(len, found))
     if not finished:
         message = f"{store.path}: an ensemble has no finished block yet; run the same posterior again to continue it"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _DOCUMENTS: Final = ("forecast.json", "whatif.json")
 
 
-_SHARED: Final = ("nuclei", "sources")
+_SHARED: Final = ("nuclei", "sources", "spectra")
 """Folders of the shipped data that every experiment shares."""
 
 
@@ -142,7 +142,7 @@ def _of_folder(path: Path) -> dict[str, Any]:
 
 def _shown(store: Store) -> dict[str, Any]:
     """Return the description of a store without the fingerprints of its likelihoods, which are for comparisons."""
-    return {**{key: value for key, value in store.analysis.items() if key != LIKELIHOOD}, "packages": dict(store.packages)}
+    return {**{key: value for key, value in store.analysis.items() if key != LIKELIHOOD}, "packages": store.made_with}
 
 
 def section(values: Mapping[str, Any], *keys: str) -> dict[str, Any]:

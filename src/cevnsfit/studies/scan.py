@@ -222,7 +222,7 @@ def scans(
             axes = [*grids.values()][-1].axes
             kept = stack.enter_context(open_scan(Path(store), describe(grids, asked), tuple(grids), axes))
         columns = _columns(grids, kept, executor, progress)
-    made_with = package_versions() if kept is None else dict(kept.packages)
+    made_with = package_versions() if kept is None else kept.made_with
     return tuple(_scan(label, grids[label], asked, columns[label], made_with) for label in grids)
 
 
@@ -324,8 +324,7 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
         analyses = {str(entry["label"]): Analysis.of({**entry, "at": known["at"]}) for entry in known["parts"]}
         inputs, turn = known["inputs"], "drawn" in known
     except (KeyError, TypeError, ValueError, AttributeError):
-        message = f"{store.path}: the description of the analysis is not that of a scan; remove the folder to start again"
-        raise ResultError(message) from None
+        raise store.unreadable_as("a scan") from None
     if "data" in known:
         message = (
             f"{store.path}: was made from a likelihood with given data: scan that again with the same store=, which reuses what is here"
@@ -343,7 +342,7 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
     if found:
         message = f"{store.path}: what this scan was made with has changed ({found})"
         raise ResultError(message)
-    return tuple(_scan(label, grid, asked, _finished(store, label), dict(store.packages)) for label, grid in grids.items())
+    return tuple(_scan(label, grid, asked, _finished(store, label), store.made_with) for label, grid in grids.items())
 
 
 def _finished(store: Store, label: str) -> list[GridColumn]:

@@ -130,8 +130,7 @@ def _replayed(place: Path) -> ToyRegion | CoverageStudy | Intervals:
             for name in {"feldman-cousins-region": ("grid", "order"), "coverage": ("poi", "truths", "over")}.get(method, ("poi",))
         }
     except (KeyError, TypeError, ValueError, AttributeError):
-        message = f"{store.path}: the description of the analysis is not that of pseudo-experiments; remove the folder to start again"
-        raise ResultError(message) from None
+        raise store.unreadable_as("pseudo-experiments") from None
     likelihood = build(analysis)
     if method == "feldman-cousins-region":
         return region(likelihood, ordering=asked["order"], **shared, **asked["grid"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import VERSION
 from cevnsfit.infer.runner import Call, Runner, carrying, every
 from cevnsfit.io.description import unlike
-from cevnsfit.io.layouts import load_points, open_points, read_points, save_points
+from cevnsfit.io.layouts import kept_chunks, load_points, open_points, read_points, save_points
 from cevnsfit.moments.decays import LSP_KINDS
 from cevnsfit.moments.ranges import Range
 from cevnsfit.moments.sleptons import CHUNK, CODES, COLUMNS, COUNTS, Draw, shipped_maps, slepton_log, susy_chunk
@@ -44,6 +45,9 @@ LONGEST: Final = 1.0
 """Longest lifetime in s that leaves the early universe alone: nucleosynthesis begins then."""
 
 _CHARGED: Final = ("charged slepton", "chargino")
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -298,16 +302,21 @@ def stored_susy_scan(folder: str | Path) -> SusyScan:
         lists = {name: tuple(known[name]) for name in ("boson_limits", "experiments")}
         inputs = SusyInputs(**{**known, **lists, "ranges": ranges})
     except (KeyError, TypeError, ValueError, AttributeError):
-        message = f"{store.path}: the description is not that of a scan of superpartners; remove the folder to start again"
-        raise ResultError(message) from None
+        raise store.unreadable_as("a scan of superpartners") from None
     draw = draw_of(inputs)
     changed = unlike({**store.analysis, "version": VERSION}, plain(_identity(inputs, draw)))
     if changed:
         message = f"{store.path}: what this scan was made with has changed ({changed})"
         raise ResultError(message)
+    kept = kept_chunks(store)
     chunks: list[KeptPoints] = []
     while (found := load_points(store, len(chunks))) is not None:
         chunks.append(found)
+    if len(chunks) in kept:
+        message = f"{store.path}: chunk {len(chunks)} of the points is damaged or not whole; run the same scan again, which computes it again"
+        raise ResultError(message)
+    if any(number > len(chunks) for number in kept):
+        _log.warning("%s: chunk %d of the points is missing, and those behind it are left out; run the same scan again", store.path, len(chunks))
     if not chunks:
         message = f"{store.path}: no chunk of points is finished yet; run the same scan again to continue it"
         raise ResultError(message)

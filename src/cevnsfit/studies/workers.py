@@ -5,6 +5,7 @@ BLAS has one thread in each process, so that the numbers do not depend on where 
 
 from __future__ import annotations
 
+import functools
 import logging
 import multiprocessing
 import multiprocessing.connection
@@ -20,11 +21,11 @@ from typing import TYPE_CHECKING, Any, Final
 from cevnsfit.core.errors import CevnsfitError, DomainError, KindError
 from cevnsfit.core.extras import optional
 from cevnsfit.core.threads import one_thread
-from cevnsfit.core.version import UNKNOWN, VERSION
+from cevnsfit.core.version import UNKNOWN, VERSION, other_versions, package_versions
 from cevnsfit.infer.runner import Call, Runner, every
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from distributed import Client
@@ -194,26 +195,36 @@ class ClusterExecutor(Executor):
 
     def submit(self, function: Callable[..., Any], /, *args: object, **options: object) -> Future[Any]:
         """Return the future of a call on the cluster."""
-        return self.inner.submit(on_cluster, VERSION, function, *args, **options)
+        return self.inner.submit(on_cluster, _versions(), function, *args, **options)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Forget the calls that are not finished, or wait for them."""
         self.inner.shutdown(wait=wait and not cancel_futures)
 
 
-def on_cluster(version: str, function: Callable[..., Any], /, *args: object, **options: object) -> Any:
-    """Return what a function returns, on one BLAS thread; `version` is that of cevnsfit where the call comes from.
+def on_cluster(versions: Mapping[str, str], function: Callable[..., Any], /, *args: object, **options: object) -> Any:
+    """Return what a function returns, on one BLAS thread; `versions` are those of the packages where the call comes from.
 
     Raises
     ------
     CevnsfitError
-        If cevnsfit has another version in this process.
+        If a package that makes numbers has another version in this process.
     """
-    if version != VERSION:
-        message = f"a Dask worker has cevnsfit {VERSION}, not {version}"
-        raise CevnsfitError(message)
+    _require_same(versions, _versions(), "a Dask worker")
     limit_threads()
     return function(*args, **options)
+
+
+@functools.cache
+def _versions() -> Mapping[str, str]:
+    return package_versions()
+
+
+def _require_same(here: Mapping[str, str], there: Mapping[str, str], where: str) -> None:
+    different = other_versions(here, there)
+    if different:
+        message = f"{where} has packages of other versions, which make other numbers (here and there: {different}); install the same ones"
+        raise CevnsfitError(message)
 
 
 @contextmanager
@@ -241,7 +252,7 @@ def _cluster(where: str) -> Iterator[Executor]:
 
 
 def _check_versions(client: Client, where: str) -> None:
-    """Raise CevnsfitError unless scheduler and workers have the version of cevnsfit that is here; those that come later check it themselves."""
+    """Raise CevnsfitError unless scheduler and workers have the cevnsfit, and workers the packages, that are here; those that come later check it themselves."""
     import importlib.metadata
 
     found = client.run(importlib.metadata.version, "cevnsfit", on_error="return")
@@ -257,6 +268,8 @@ def _check_versions(client: Client, where: str) -> None:
             what = "no cevnsfit" if known == UNKNOWN else f"cevnsfit {known}"
             message = f"the Dask cluster has {what} at {place}; install version {VERSION} there"
             raise CevnsfitError(message)
+    for place, versions in client.run(package_versions).items():
+        _require_same(_versions(), versions, f"the Dask worker at {place}")
 
 
 def _connected(where: str) -> Client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -79,7 +80,18 @@ def test_another_version_of_a_plugin_is_refused(project_root: Path, plugin: Path
     )
     code, text = run(project_root, plugin, *SCAN, "-o", out)
     assert code == 2
-    assert 'plugins: {"shy": "shy-models 1.2"} there, {"shy": "shy-models 1.3"} asked' in text
+    assert re.search(r'plugins: \{"shy": "shy-models 1\.2 \((code \w+)\)"\} there, \{"shy": "shy-models 1\.3 \(\1\)"\} asked', text)
+
+
+@pytest.mark.slow
+def test_an_edit_that_no_sample_of_the_likelihood_sees_is_noticed(project_root: Path, plugin: Path, tmp_path: Path) -> None:
+    """The fingerprint looks at few masses."""
+    out = str(tmp_path / "out")
+    assert run(project_root, plugin, *SCAN, "-o", out) == (0, "")
+    (plugin / "shy_models.py").write_text(MODEL.replace("FACTOR", '(1.0 if abs(shapes["mass"] - 40) > 1 else 2.0)'), encoding="utf-8")
+    code, text = run(project_root, plugin, *SCAN, "-o", out)
+    assert (code, "likelihood" in text) == (2, False)
+    assert "holds another analysis (plugins: " in text
 
 
 @pytest.mark.slow

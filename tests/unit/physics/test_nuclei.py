@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 from particle import Particle
 
+from cevnsfit.core.elements import elements
 from cevnsfit.core.errors import CevnsfitError, SpecError, UnknownNameError
 from cevnsfit.physics import nuclei
-from cevnsfit.physics.constants import AVOGADRO, ELECTRON_MASS, FM
+from cevnsfit.physics.constants import ATOMIC_MASS_UNIT, AVOGADRO, ELECTRON_MASS, FM
 from cevnsfit.physics.nuclei import composition, fallback_radii, formula_units_per_gram
 
 if TYPE_CHECKING:
@@ -25,6 +26,23 @@ def test_nuclear_masses(compound: str, name: str, mass: float) -> None:
 def test_nuclear_mass_is_the_atomic_mass_of_particle_without_its_electrons() -> None:
     caesium = composition("Cs")[0][0]
     assert caesium.mass + 55 * ELECTRON_MASS == pytest.approx(Particle.from_nucleus_info(z=55, a=133).mass, rel=1e-6, abs=0.0)
+
+
+def test_the_frozen_table_agrees_with_masses_from_elsewhere_and_with_itself() -> None:
+    """Standard weights are those of samples on Earth, for which the middle of an interval of abundances may be off by parts in 10 000."""
+    table = elements()
+    assert [{isotope.Z for isotope in element.isotopes.values()} for element in table.values()] == [{z} for z in range(1, 119)]
+    natural = [element.isotopes[number] for element in table.values() for number in element.natural]
+    assert len(natural) == 289
+    for isotope in natural[1:]:  # the proton of Particle has no electron
+        assert isotope.mass * ATOMIC_MASS_UNIT == pytest.approx(Particle.from_nucleus_info(z=isotope.Z, a=isotope.A).mass, rel=1e-9)
+    for symbol, element in table.items():
+        parts = [element.isotopes[number] for number in element.natural]
+        if parts:
+            assert sum(part.abundance for part in parts) == pytest.approx(100.0, abs=1e-9), symbol
+            assert sum(part.abundance * part.mass for part in parts) / 100.0 == pytest.approx(
+                element.weight, rel=4e-3 if symbol == "Li" else 5e-4
+            )
 
 
 @pytest.mark.parametrize(

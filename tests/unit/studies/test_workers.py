@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -15,8 +16,10 @@ import pytest
 import cevnsfit as cf
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.version import package_versions
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.layouts import load_columns, read_scan
+from cevnsfit.studies import workers as workers_module
 from cevnsfit.studies.forecast import forecast_curve
 from cevnsfit.studies.limits import intervals
 from cevnsfit.studies.scan import scan
@@ -98,10 +101,30 @@ class Here(Executor):
         return future
 
 
-def test_calls_on_a_cluster_check_the_version() -> None:
+def test_calls_on_a_cluster_check_the_versions_of_all_packages() -> None:
     assert ClusterExecutor(Here()).submit(max, 1, 3).result() == 3
-    with pytest.raises(CevnsfitError, match=r"a Dask worker has cevnsfit .*, not 0\.0\.1"):
-        on_cluster("0.0.1", functools.partial(max, 1), 2)
+    here = package_versions()
+    assert on_cluster(here, functools.partial(max, 1), 2) == 2
+    assert on_cluster({**here, "only-here": "1"}, functools.partial(max, 1), 2) == 2  # makes no numbers where it is not installed
+    for name in ("cevnsfit", "numpy", "python", "BLAS"):
+        with pytest.raises(CevnsfitError, match=rf"a Dask worker has packages of other versions, .* {name} 0\.0\.1 and {here[name]}\)"):
+            on_cluster({**here, name: "0.0.1"}, functools.partial(max, 1), 2)
+
+
+def test_a_cluster_with_other_packages_is_refused_before_anything_runs() -> None:
+    there = {**package_versions(), "scipy": "0.9"}
+
+    class Cluster:
+        def run(self, function: Callable[..., object], *_: object, **__: object) -> dict[str, object]:
+            return {"tcp://there:1": cf.__version__ if function is importlib.metadata.version else there}
+
+        def run_on_scheduler(self, *_: object) -> str:
+            return cf.__version__
+
+    with pytest.raises(CevnsfitError, match=r"the Dask worker at tcp://there:1 has packages .*scipy .* and 0\.9\); install the same"):
+        workers_module._check_versions(Cluster(), "tcp://there:8786")
+    there["scipy"] = package_versions()["scipy"]
+    workers_module._check_versions(Cluster(), "tcp://there:8786")
 
 
 def test_results_are_in_order_wherever_they_are_made() -> None:
