@@ -30,4 +30,8 @@ def distribution_of(entry: EntryPoint | None) -> str:
     """Return the name and the version of the distribution that an entry point belongs to; an empty text for what is shipped (None)."""
     if entry is None:
         return ""
-    return UNKNOWN if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+    try:
+        about = None if entry.dist is None else entry.dist.metadata
+    except Exception:  # noqa: BLE001 (a package without metadata is no package to some versions of importlib)
+        about = None
+    return UNKNOWN if not about or "Name" not in about else f"{about['Name']} {about['Version']}"
