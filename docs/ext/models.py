@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import cevnsfit
+from cevnsfit.core.entries import usable
+from cevnsfit.physics.interactions import model_distribution
+from cevnsfit.spec.catalog import experiment_distribution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,12 +17,12 @@ if TYPE_CHECKING:
 
 def models() -> str:
     """Return all models with their Lagrangians and parameters."""
-    return "\n\n".join(_model(name) for name in cevnsfit.model_names())
+    return "\n\n".join(usable(cevnsfit.model_names(), _model, model_distribution))
 
 
 def experiments() -> str:
     """Return all experiments with their targets, bins and references."""
-    return "\n\n".join(_experiment(name) for name in cevnsfit.experiment_names())
+    return "\n\n".join(usable(cevnsfit.experiment_names(), _experiment, experiment_distribution))
 
 
 def _model(name: str) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from cevnsfit.cli.output import Answer, emit
+from cevnsfit.core.errors import CevnsfitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +38,11 @@ def _completion(known: Known | None) -> Callable[[typer.Context, str], list[str]
         return None
 
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
-        return [name for name in known(ctx.params) if name.startswith(incomplete)]
+        logging.getLogger("cevnsfit").addHandler(logging.NullHandler())  # a terminal in which a name is typed has no room for warnings
+        try:
+            return [name for name in known(ctx.params) if name.startswith(incomplete)]
+        except CevnsfitError:
+            return []
 
     return complete
 

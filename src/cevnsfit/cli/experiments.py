@@ -20,12 +20,13 @@ def experiments(ctx: typer.Context) -> Answer | None:
     """List the shipped experiments; `show` and `check` examine one."""
     if ctx.invoked_subcommand is not None:
         return None
-    from cevnsfit.spec.catalog import experiment_names
+    from cevnsfit.core.entries import usable
+    from cevnsfit.spec.catalog import experiment_distribution, experiment_names
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.listings import observed_events
     from cevnsfit.studies.shown import table
 
-    known = [load_experiment(name) for name in experiment_names()]
+    known = usable(experiment_names(), load_experiment, experiment_distribution)
     return Answer([{**one.to_dict(), "observed": observed_events(one)} for one in known], [table(known)])
 
 

@@ -1,8 +1,9 @@
 """The entry point: commands, and what becomes of errors.
 
-Exit codes: 0; 1 an internal error; 2 bad input; 3 an invalid fit or an incomplete result; 130 interrupted.
+Exit codes: 0; 1 an internal error; 2 bad input; 3 an invalid fit or an incomplete result; 4 not enough memory, disk or open files; 130 interrupted.
 """
 
+import errno
 import json
 import os
 import sys
@@ -13,8 +14,8 @@ import typer
 from typer.core import TyperGroup
 
 from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, overlays, posterior, region, scan, start
-from cevnsfit.cli.output import INCOMPLETE, show_log
-from cevnsfit.core.errors import CevnsfitError, FitError
+from cevnsfit.cli.output import INCOMPLETE, SHORT, remark, show_log
+from cevnsfit.core.errors import CevnsfitError, FitError, ResourceError
 
 
 class Commands(TyperGroup):
@@ -48,11 +49,21 @@ class Commands(TyperGroup):
                 typer.echo(json.dumps({"valid": False, "reason": str(error)}))
             if code == 1 and (ctx.params.get("debug") or os.environ.get("CEVNSFIT_DEBUG")):
                 traceback.print_exc()
-            typer.echo(text, err=True)
+            remark(text)
         raise typer.Exit(code)
 
 
 _REPORT = "This is a bug. Please report it with the command and the traceback that `cevnsfit --debug COMMAND ...` shows."
+
+
+_SHORT_OF: dict[int | None, str] = {
+    errno.ENOSPC: "; make room and run the same command again: finished work is kept",
+    errno.EDQUOT: "; make room and run the same command again: finished work is kept",
+    errno.EMFILE: "; ask for fewer processes (--jobs), or allow more open files (ulimit -n)",
+    errno.ENFILE: "; ask for fewer processes (--jobs), or close other programs",
+    errno.ENOMEM: "; ask for fewer points, bins or pseudo-experiments, or for fewer processes (--jobs)",
+}
+"""What may be short, by the number of the error of the operating system, and what helps."""
 
 
 _RENAMED = {"--truth": "--true"}
@@ -79,9 +90,13 @@ def _explained(error: BaseException, command: str | None, arguments: list[str]) 
     if isinstance(error, FitError):
         return f"incomplete: {error}", INCOMPLETE
     if isinstance(error, CevnsfitError):
-        return f"error: {error}", 2
+        return f"error: {error}", SHORT if isinstance(error, ResourceError) else 2
+    if isinstance(error, MemoryError):
+        what = f"not enough memory for `cevnsfit {command}`{f': {error}' if str(error) else ''}"
+        return f"error: {what}; ask for fewer points, bins or pseudo-experiments, or for fewer processes (--jobs)", SHORT
     if isinstance(error, OSError):
-        return f"error: {error if error.filename is None else f'{error.filename}: {error.strerror}'}", 2
+        what = str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
+        return f"error: {what}{_SHORT_OF.get(error.errno, '')}", SHORT if error.errno in _SHORT_OF else 2
     return f"internal error: {type(error).__name__}: {' '.join(str(error).split())[:300]}\n{_REPORT}", 1
 
 
@@ -132,7 +147,8 @@ app.command("slice")(overlays.slice_)
 
 
 def main_entry() -> None:
-    """Run the command line."""
+    """Run the command line; plug-ins of pydantic, which looks for them in all packages, have no part in it."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
     try:
         app(prog_name="cevnsfit")
     finally:

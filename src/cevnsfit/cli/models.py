@@ -20,10 +20,12 @@ def models(ctx: typer.Context) -> Answer | None:
     """List the signal models; `show` describes one."""
     if ctx.invoked_subcommand is not None:
         return None
+    from cevnsfit.core.entries import usable
+    from cevnsfit.physics.interactions import model_distribution
     from cevnsfit.studies.setup import all_models
     from cevnsfit.studies.shown import table
 
-    known = [_model(name) for name in all_models()]
+    known = usable(all_models(), _model, model_distribution)
     return Answer([{**one.to_dict(), "parameters": [parameter.name for parameter in one.parameters]} for one in known], [table(known)])
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from cevnsfit.core.documents import plain
+from cevnsfit.core.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 INCOMPLETE: Final = 3
 """Exit code of an invalid fit or an incomplete result."""
 
+SHORT: Final = 4
+"""Exit code where the machine has not enough of something."""
+
 _REFUSED: Final = 2
+_LONGEST: Final = 2000
+"""Characters of a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ def emit(answer: Answer, *, as_json: bool) -> None:
         raise answer.error
     else:
         for part in (*_text(answer), *(() if answer.files is None else answer.files)):
-            typer.echo(str(part))
+            typer.echo(str(part) if hasattr(part, "markdown") else said(str(part)))
     if answer.error is not None:
         raise typer.Exit(_REFUSED)
     doubt = answer.incomplete if answer.incomplete else getattr(answer.document, "doubt", "")
@@ -106,7 +112,13 @@ def _document(answer: Answer) -> object:
 
 def remark(text: str) -> None:
     """Print a remark on stderr."""
-    typer.echo(text, err=True)
+    typer.echo(said(text), err=True)
+
+
+def said(text: str) -> str:
+    """Return text on which no terminal acts, whatever file it quotes, with the beginnings of lines that nobody would read to the end."""
+    lines = visible(text).split("\n")
+    return "\n".join(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}... ({len(line)} characters)" for line in lines)
 
 
 @contextmanager
@@ -164,11 +176,18 @@ def show_log(verbose: int) -> None:
 
 
 class _Stderr(logging.Handler):
-    """Prints on what stderr is at the moment: above a progress bar while there is one."""
+    """Prints on what stderr is at the moment, above a progress bar while there is one: each warning once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record."""
-        print(self.format(record), file=sys.stderr)  # noqa: T201 (the one place that prints)
+        text = said(self.format(record))
+        if text not in self.told:
+            print(text, file=sys.stderr)  # noqa: T201 (the one place that prints)
+        self.told |= {text} if record.levelno >= logging.WARNING else set()
 
 
 def rate(count: int, seconds: float) -> str:

@@ -22,6 +22,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cevnsfit.core.errors import ResultError
+from cevnsfit.core.words import visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +71,7 @@ def brief(value: object, room: int = _ROOM) -> str:
     >>> brief({"g": 5e-4, "fluxes": range(3), "name": "CsI"}), brief(list(range(100)), room=20)
     ('{g: 0.0005, fluxes: range(0, 3), name: CsI}', '[0, 1, ... 98 more]')
     """
-    text = " ".join(_text(value, room).split())
+    text = visible(" ".join(_text(value, room).split()))
     return text if len(text) <= room else f"{text[: room - 3]}..."
 
 

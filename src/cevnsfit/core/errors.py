@@ -42,6 +42,10 @@ class ResultError(CevnsfitError):
     """A stored result is missing, damaged or belongs to another analysis."""
 
 
+class ResourceError(CevnsfitError):
+    """The machine has not enough of something: memory, room on a disk, open files."""
+
+
 class UnknownNameError(CevnsfitError):
     """A name is not known; the message lists the nearest ones.
 

@@ -48,7 +48,11 @@ def distribution_of(entry: EntryPoint | None) -> str:
     """Return the distribution of an entry point, its version, and a digest of its code; an empty text for what is shipped (None)."""
     if entry is None:
         return ""
-    name = UNKNOWN if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+    try:
+        about = None if entry.dist is None else entry.dist.metadata
+    except Exception:  # noqa: BLE001 (a package without metadata is no package to some versions of importlib)
+        about = None
+    name = UNKNOWN if not about or "Name" not in about else f"{about['Name']} {about['Version']}"
     return f"{name} ({_digest_of_code(entry.module.partition('.')[0])})"
 
 

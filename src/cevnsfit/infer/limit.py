@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from cevnsfit.core.documents import Document
+from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.words import fault
 from cevnsfit.infer.curve import between, complement
 
 if TYPE_CHECKING:
@@ -65,6 +67,11 @@ class Limit(Document):
     normalisation: str = ""
     made: str = ""
     remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if why := fault(self.label):
+            message = f"the name of a limit: {why}"
+            raise CevnsfitError(message)
 
     @property
     def called(self) -> str:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 CHUNK: Final = 128
 """Pseudo-experiments of one chunk."""
 
+MOST: Final = 100_000_000
+"""Most pseudo-experiments of one value."""
+
 SURE: Final = 3.0
 """Monte Carlo errors between p and 1 - CL at which a decision is clear."""
 
@@ -58,10 +61,8 @@ class Toys:
 
     def __post_init__(self) -> None:
         whole = all(isinstance(value, Integral) for value in (self.number, self.seed))
-        if not whole or self.number < 1 or self.seed < 0:
-            message = (
-                f"pseudo-experiments need a number of at least 1 and a seed of at least 0, both whole, got {self.number} and {self.seed}"
-            )
+        if not whole or not 1 <= self.number <= MOST or self.seed < 0:
+            message = f"pseudo-experiments need a number of 1 to {MOST:.0e} and a seed of at least 0, both whole, got {self.number} and {self.seed}"
             raise DomainError(message)
 
     @property

@@ -13,12 +13,16 @@ import numpy as np
 from cevnsfit.core.axes import AXIS_UNITS
 from cevnsfit.core.errors import AxisError, DomainError, UnknownNameError
 from cevnsfit.core.version import VERSION
+from cevnsfit.core.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+_FORMULA: Final = r"[=+@\t-]"
+"""What begins a formula in a spreadsheet."""
 
 _HEADER: Final = re.compile(r"[A-Za-z]\w* \[[^\[\],\s]+(?: [^\[\],\s]+)*\]", re.ASCII)
 
@@ -98,7 +102,7 @@ def write_table(path: Path, comments: Sequence[str], columns: Mapping[str, NDArr
     if len(shapes) != 1 or any(len(shape) != 1 for shape in shapes):
         message = f"{path.name}: the columns must be one-dimensional and of one length; their shapes are {sorted(shapes)}"
         raise AxisError(message)
-    lines = [f"# {line}".rstrip() for comment in comments for line in comment.splitlines()]
+    lines = [_comment(line).rstrip() for comment in comments for line in comment.splitlines()]
     lines.append(",".join(columns))
     # adding zero turns -0 into 0
     lines.extend(
@@ -125,11 +129,29 @@ def write_rows(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(f"# {' '.join(comment.splitlines())}\n" for comment in (*comments, *([f"cevnsfit {VERSION}"] if signed else [])))
+        file.writelines(
+            f"{_comment(' '.join(comment.splitlines()))}\n" for comment in (*comments, *([f"cevnsfit {VERSION}"] if signed else []))
+        )
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(headers)
-        writer.writerows(rows)
+        writer.writerows(map(_inert, row) for row in (headers, *rows))
     return path
+
+
+def _comment(line: str) -> str:
+    """Return a comment line, of which no part begins a formula where a spreadsheet parts it at commas."""
+    return f"# {re.sub(f',(?={_FORMULA})', ', ', visible(line, ''))}"
+
+
+def _inert(value: object) -> object:
+    """Return a cell as it is, but for text that a spreadsheet would take for a formula: that begins with an apostrophe."""
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}" if re.match(_FORMULA, text) else text
+    return text
 
 
 def cell(value: float) -> str:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.core.words import literal
 from cevnsfit.infer.limit import is_open
 from cevnsfit.report.style import OVERLAYS, figure_of, setting
-from cevnsfit.report.words import literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

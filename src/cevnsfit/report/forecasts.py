@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
+from cevnsfit.core.words import wrapped
 from cevnsfit.infer.limit import UNBOUNDED
 from cevnsfit.report.legends import finish
 from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, axes_of_size, figure_of, new_figure, style
-from cevnsfit.report.words import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cevnsfit.core.words import wrapped
 from cevnsfit.report.style import SCREEN, Look, caption, figure_of, setting
-from cevnsfit.report.words import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
+from cevnsfit.core.words import wrapped
 from cevnsfit.report.best_fits import best_handles, draw_best_fit
 from cevnsfit.report.curves import FILL, draw_curves, name_curves, ticked
 from cevnsfit.report.known import DOTS, draw_known, is_coarse
@@ -26,7 +27,6 @@ from cevnsfit.report.style import (
     setting,
     style,
 )
-from cevnsfit.report.words import wrapped
 from cevnsfit.report.zoom import narrow_window, position, value
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.core.words import wrapped
 from cevnsfit.report.legends import finish
 from cevnsfit.report.rankings import row_names
 from cevnsfit.report.style import (
@@ -24,7 +25,6 @@ from cevnsfit.report.style import (
     smaller,
     style,
 )
-from cevnsfit.report.words import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.extras import optional
+from cevnsfit.core.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,7 @@ class ResultTable:
 
     def text(self, width: int | None = WIDTH) -> str:
         """Return text of some width, None for that of the terminal: words are folded, numbers stay whole."""
-        whole = "\n".join(part if isinstance(part, str) else _drawn(part, width) for part in self.parts)
+        whole = "\n".join(visible(part) if isinstance(part, str) else _drawn(part, width) for part in self.parts)
         return "\n".join(line.rstrip() for line in whole.split("\n"))
 
     def markdown(self) -> str:
@@ -87,7 +88,7 @@ class ResultTable:
         return "\n\n".join(blocks)
 
     def _repr_html_(self) -> str:
-        return "".join(f"<p>{escape(part)}</p>" if isinstance(part, str) else _html(part) for part in self.parts)
+        return "".join(f"<p>{escape(visible(part))}</p>" if isinstance(part, str) else _html(part) for part in self.parts)
 
     def to_dataframe(self, number: int = 0) -> Any:
         """Return one of the tables, the first by default, as a pandas DataFrame; columns of numbers alone hold numbers, `attrs` title and lines.
@@ -155,9 +156,9 @@ def print_table(console: Console, sheet: Sheet) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    columns = [_column(*column) for column in zip(sheet.headers, sheet.columns, strict=True)]
+    columns = [_column(visible(header), [*map(visible, cells)]) for header, cells in zip(sheet.headers, sheet.columns, strict=True)]
     for number, page in enumerate(_pages(columns, console.width)):
-        table = Table(title=None if number else Text(sheet.title), box=box.SIMPLE_HEAD, title_justify="left")
+        table = Table(title=None if number else Text(visible(sheet.title)), box=box.SIMPLE_HEAD, title_justify="left")
         for column, width in zip(page, _widths(page, console.width), strict=True):
             table.add_column(Text(column.header), justify="right" if column.numbers else "left", overflow="fold", width=width)
         for row in zip(*(column.cells for column in page), strict=True):
@@ -177,7 +178,7 @@ def _drawn(sheet: Sheet, width: int | None) -> str:
 
 def _html(sheet: Sheet) -> str:
     lines = [(sheet.headers, "th"), *((row, "td") for row in sheet.rows)]
-    rows = "".join(f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>" for cells, tag in lines)
+    rows = "".join(f"<tr>{''.join(f'<{tag}>{escape(visible(cell))}</{tag}>' for cell in cells)}</tr>" for cells, tag in lines)
     return f"<table><caption>{escape(sheet.title)}</caption>{rows}</table>"
 
 
@@ -188,7 +189,7 @@ def _item(line: Any) -> str:
 
 def _in_markdown(text: str) -> str:
     """Return a line taken literally: what would be mark-up is escaped."""
-    return re.sub(r"([\\`*_|<>$&\[\]])", r"\\\1", text.strip())
+    return re.sub(r"([\\`*_|<>$&\[\]])", r"\\\1", visible(text.strip(), ""))
 
 
 def _table_in_markdown(sheet: Any) -> str:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.core.words import wrapped
 from cevnsfit.report.legends import finish
 from cevnsfit.report.style import PALETTE, SCREEN, SIGNAL, Look, axes_of_size, figure_of, style
-from cevnsfit.report.words import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.spec.catalog import located
-from cevnsfit.spec.fields import Spec, explained
+from cevnsfit.spec.fields import Printed, Spec, explained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ class ResultSpec(_Section):
     The last combination is drawn filled, everything else as lines.
     """
 
-    label: str
+    label: Printed
     """Its name on the picture, in the tables and in the store."""
 
     experiments: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -52,7 +52,7 @@ class Confidence(_Section):
 class Overlay(_Section):
     """A limit: a CSV file with its source, a DARKCAST `.lmt` file, or one of the library."""
 
-    label: str | None = None
+    label: Printed | None = None
     """Its name on the picture; that of the library or of the file by default."""
 
     file: str | None = None
@@ -85,7 +85,7 @@ class LookSection(_Section):
     columns: Literal[1, 2] = 1
     """Columns of a paper that a picture takes."""
 
-    title: str | None = None
+    title: Printed | None = None
     """Title of the plane in the place of that of the study; a paper has only this one."""
 
     xlim: str | None = None
@@ -184,7 +184,7 @@ class AnalysisSpec(_Section):
     schema_version: Literal[1]
     """Version of this layout."""
 
-    title: str
+    title: Printed
     """Title of the picture."""
 
     description: str = ""

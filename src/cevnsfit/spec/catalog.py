@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from cevnsfit.core.entries import given, plugins
 from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.core.version import distribution_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINTS: Final = "cevnsfit.experiments"
 
 
 def experiment_names() -> tuple[str, ...]:
-    """Return the names of the shipped experiments and of those that installed plug-ins add, sorted."""
-    return tuple(sorted(_folders()))
+    """Return the names of the shipped experiments and of those that installed plug-ins add, sorted; nothing is loaded."""
+    return tuple(sorted({*_shipped(), *_plugins()}))
 
 
-def _folders() -> dict[str, Path]:
-    added = {name: Path(str(entry.load())) for name, entry in _plugins().items()}
-    return {**added, **_shipped()}
+def _folder(found: Any) -> object:
+    """Return the folder that a plug-in names; what it gives in the place of one as it is."""
+    return Path(fspath(found)) if isinstance(found, str | PathLike) else found
 
 
 def _shipped() -> dict[str, Path]:
@@ -31,7 +33,7 @@ def _shipped() -> dict[str, Path]:
 
 
 def _plugins() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+    return plugins(ENTRY_POINTS)
 
 
 def experiment_distribution(name: str) -> str:
@@ -54,19 +56,23 @@ def located(names: Iterable[str], beside: Path | None = None) -> tuple[str, ...]
 
 
 def resolve(name: str | Path) -> Path:
-    """Return the folder of a shipped name or of a path.
+    """Return the folder of a shipped name, of one of a plug-in, or of a path.
 
     Raises
     ------
     UnknownNameError
-        If neither exists; the message lists the nearest names.
+        If none exists; the message lists the nearest names.
+    CevnsfitError
+        If the plug-in of this name is broken.
     """
-    folders = _folders()
-    if isinstance(name, str) and name in folders:
-        return folders[name]
+    shipped, added = _shipped(), _plugins()
+    if isinstance(name, str) and name in shipped:
+        return shipped[name]
+    if isinstance(name, str) and name in added:
+        return given(added[name], Path, "the path of a folder", _folder)
     path = Path(name)
     if path.is_dir():
         return path
     if path.name == "experiment.yaml" and path.is_file():
         return path.parent
-    raise UnknownNameError("experiment", str(name), folders)
+    raise UnknownNameError("experiment", str(name), {**shipped, **added})

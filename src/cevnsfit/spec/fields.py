@@ -18,6 +18,7 @@ from pydantic import (
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.units import INTERNAL, parse
+from cevnsfit.core.words import fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 NAME_PATTERN: Final = r"^[a-z][a-z0-9_-]*$"
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
 TABLE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.(csv|ya?ml|root:[^:]+)$"
 AXIS_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9_]*$"
 WORKSPACE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.json$"
@@ -86,6 +87,13 @@ def _table(value: str) -> str:
     return value
 
 
+def _drawn(value: str) -> str:
+    """Return a name in pictures; ValueError for a text that can be none."""
+    if message := fault(value):
+        raise ValueError(message)
+    return value
+
+
 def _at_least_a_centimetre(value: float) -> float:
     if value < 1.0:
         message = "a source is at least 1 cm away"
@@ -101,6 +109,7 @@ def _at_most_all(value: float) -> float:
     return value
 
 
+Printed = Annotated[str, AfterValidator(_drawn)]
 TablePath = Annotated[str, AfterValidator(_table), Field(json_schema_extra={"pattern": TABLE_PATTERN})]
 Length = Annotated[float, in_unit("cm"), AfterValidator(_at_least_a_centimetre)]
 Mass = Annotated[PositiveFloat, in_unit("g")]

@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, RelativeError, Spec, TableAxes, TableColumn, TablePath
+from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, Printed, RelativeError, Spec, TableAxes, TableColumn, TablePath
 from cevnsfit.spec.instrument import AnyTimeEfficiency, Auxiliary, AxisSpec, ResponseMatrix, Stage, TargetSpec, TimeStage
 from cevnsfit.spec.observations import Observed
 from cevnsfit.spec.shapes import Shape
@@ -156,7 +156,7 @@ class ExperimentSpec(Spec):
     schema_version: Literal[1]
     name: Name
     title: str
-    label: str = ""
+    label: Printed = ""
     status: Literal["data", "projection"] = "data"
     description: str = ""
     references: tuple[str, ...] = ()

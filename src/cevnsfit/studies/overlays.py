@@ -17,7 +17,7 @@ from cevnsfit.moments.bands import moment_band
 from cevnsfit.moments.measured import deviation, latest_deviation, moments
 from cevnsfit.physics import borexino, early_universe, trident
 from cevnsfit.physics.constants import FM
-from cevnsfit.physics.interactions import model_names, signal_model
+from cevnsfit.physics.interactions import model_names, models
 from cevnsfit.physics.interactions.vector_mediators import lepton_charges
 from cevnsfit.studies.setup import units_of
 
@@ -210,12 +210,7 @@ def _moment_band(name: str) -> KnownLimit:
     if reference is None:
         message = "'none' is not a prediction"
         raise CevnsfitError(message)
-    couplings = {
-        model: (kind, charge)
-        for model in model_names()
-        for lepton, kind, charge in signal_model(model).leptons
-        if lepton == reference.lepton
-    }
+    couplings = {model.name: (kind, charge) for model in models() for lepton, kind, charge in model.leptons if lepton == reference.lepton}
     given = reference
 
     def compute(model: str, mass: Floats, _: float) -> Floats:

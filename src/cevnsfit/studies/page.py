@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cevnsfit.core.version import VERSION
+from cevnsfit.core.words import visible
 from cevnsfit.report.style import save_figures
 from cevnsfit.report.tables import ResultTable, Sheet
 from cevnsfit.studies.exclusion import exclusion_picture, write_tables
@@ -73,8 +74,7 @@ def _write_page(result: StudyResult, folder: Path, files: Sequence[Path]) -> Pat
 
 def _parts(result: StudyResult, files: set[str]) -> Iterator[str]:
     study = result.study
-    yield f"# {study.title}"
-    yield study.description
+    yield from (visible(text).replace("<", "\\<") for text in (f"# {study.title}", study.description))  # mark-up of Markdown, and no HTML
     yield f"Made by cevnsfit {VERSION}. Each number below was computed by the run that left this page; its inputs are in the file of the analysis."
     yield "## The plane of mass and coupling"
     yield from _picture("exclusion.png", "excluded regions", files)

@@ -6,13 +6,13 @@ import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import Result, keys_of, plain
-from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import package_versions
 from cevnsfit.infer.grid import Grid, GridColumn, assemble, column_intervals, grid_column, levels_of, prepare_grid, region, turned
@@ -112,6 +112,10 @@ class Scan(Result):
         return frame
 
 
+MAX_POINTS: Final = 10_000_000
+"""Most points of a plane: each takes some hundred bytes and about 0.1 ms."""
+
+
 def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> Axes:
     """Return the axes of a grid of two parameters, in its order.
 
@@ -135,6 +139,9 @@ def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> Axes:
         for end in (values[0], values[-1]):
             parameter.checked(float(end))
         axes.append(PlaneAxis(name, parameter.unit, values, spacing(values)))
+    if (points := len(axes[0].values) * len(axes[1].values)) > MAX_POINTS:
+        message = f"a plane of {points:.3g} points; at most {MAX_POINTS:.0e} are possible (boundaries are found between the points)"
+        raise DomainError(message)
     return axes[0], axes[1]
 
 

@@ -18,7 +18,7 @@ from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cevnsfit.core.errors import CevnsfitError, DomainError, KindError
+from cevnsfit.core.errors import CevnsfitError, DomainError, KindError, ResourceError
 from cevnsfit.core.extras import optional
 from cevnsfit.core.threads import one_thread
 from cevnsfit.core.version import UNKNOWN, VERSION, other_versions, package_versions
@@ -37,6 +37,9 @@ _CONNECT: Final = "10 s"
 """How long the scheduler of a Dask cluster may take to answer."""
 
 _KEPT: Final = "finished work is kept if there is an output folder: run the same command again to resume"
+
+_JOBS: Final = 64
+"""Processes that any machine may be asked for."""
 
 _ROOT: Final = "cevnsfit"
 """The logger of all modules."""
@@ -62,8 +65,9 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[Executor | None]:
     CevnsfitError
         If there is no such scheduler, or workers die.
     """
-    if jobs < 1:
-        message = f"the number of jobs must be at least 1, got {jobs}"
+    most = max(_JOBS, 4 * (os.cpu_count() or 1))
+    if not 1 <= jobs <= most:
+        message = f"the number of jobs must be at least 1, and at most {most} on this machine, got {jobs}"
         raise DomainError(message)
     if dask is not None and jobs > 1:
         message = "choose either --jobs or --dask: a Dask cluster brings its own workers"
@@ -121,8 +125,8 @@ def _processes(jobs: int) -> Iterator[Executor]:
                     executor.submit(get_ready)
             yield executor
         except BrokenExecutor:
-            message = f"a worker process died (out of memory?); {_KEPT}"
-            raise CevnsfitError(message) from None
+            message = f"a worker process died (out of memory? ask for fewer of them); {_KEPT}"
+            raise ResourceError(message) from None
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise

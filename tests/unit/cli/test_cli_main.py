@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import cevnsfit
+from cevnsfit.core.errors import ResourceError
 from cevnsfit.spec import catalog
 
 if TYPE_CHECKING:
@@ -129,6 +131,53 @@ def test_bad_input_has_no_traceback_with_debug_either(refused: Callable[..., str
 def test_an_error_of_the_operating_system_is_bad_input(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(PermissionError(13, "Permission denied", "/some/where"), monkeypatch)
     assert refused("experiments") == "error: /some/where: Permission denied\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            MemoryError("Unable to allocate 7.28 TiB for an array"),
+            "not enough memory for `cevnsfit experiments`: Unable to allocate 7.28 TiB for an array; ask for fewer",
+        ),
+        (MemoryError(), "not enough memory for `cevnsfit experiments`; ask for fewer points, bins"),
+        (ResourceError("a worker process died"), "error: a worker process died"),
+        (OSError(errno.ENOSPC, "No space left on device", "out/x.csv"), "error: out/x.csv: No space left on device; make room"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files; ask for fewer processes"),
+    ],
+)
+def test_a_machine_that_is_too_small_is_no_bug(
+    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    fail_with(error, monkeypatch)
+    result = command("experiments")
+    assert result.exit_code == 4
+    assert words in result.stderr
+    assert "bug" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ("scan", "coherent-csi-2021", "-m", "lmu-ltau", "--grid", "mass=1:1000:100000:log", "--grid", "g=1e-4:1e-3:100000"),
+            "a plane of 1e+10 points; at most 1e+07",
+        ),
+        (("gof", "coherent-csi-2021", "-m", "sm", "--toys", "1000000000000"), "need a number of 1 to 1e+08"),
+        (("gof", "coherent-csi-2021", "-m", "sm", "--toys", "128", "--jobs", "100000"), "at most"),
+    ],
+)
+def test_what_no_machine_can_do_is_refused_at_once(
+    refused: Callable[..., str], tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in refused(*arguments, "-o", tmp_path / "out")
+
+
+def test_what_a_message_quotes_does_not_act_on_a_terminal(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "experiment.yaml").write_text('schema_version: 1\nname: "\\e]0;x\\a\\u202e"\n', encoding="utf-8")
+    message = refused("experiments", "check", tmp_path)
+    assert message.replace("\n", "").isprintable()
+    assert len(refused("fit", 100_000 * "x", "-m", "sm")) < 3000
 
 
 def test_interrupted(command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:

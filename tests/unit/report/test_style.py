@@ -11,9 +11,9 @@ import pytest
 
 from cevnsfit.core.documents import About
 from cevnsfit.core.errors import CevnsfitError, KindError
+from cevnsfit.core.words import literal, wrapped
 from cevnsfit.report.legends import finish, place_legend
 from cevnsfit.report.style import Look, caption, new_figure, save_figure, save_figures, style
-from cevnsfit.report.words import literal, wrapped
 from cevnsfit.studies.shown import checked_kind
 
 if TYPE_CHECKING:

@@ -142,6 +142,7 @@ BROKEN = [
     pytest.param(
         (("title: A toy", "titel: A toy"),), (), "experiment.yaml:3: titel: unknown field 'titel'; did you mean title, label?", id="key"
     ),
+    pytest.param((("title: A toy", "title: A toy\nlabel: '$x_{$'"),), (), r"experiment.yaml:4: label: '$x_{$' holds a formula", id="label"),
     pytest.param((("amplitude", "amplitud"),), (), "response.acceptance.amplitud: unknown field", id="key-in-stage"),
     pytest.param((("start: 0.5", "strat: 0.5"),), (), "did you mean start", id="key-in-optional-section"),
     pytest.param((("shared: true", "shard: true"),), (), "did you mean shared", id="key-in-systematic"),

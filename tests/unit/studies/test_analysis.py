@@ -109,13 +109,34 @@ def test_an_overlay_of_another_plane_is_named(tmp_path: Path) -> None:
     [
         ('xlim: "0:1000"', r"analysis\.yaml:14: look: xlim 0:1000: the axis is logarithmic"),
         ('ylim: "1e-4"', r"analysis\.yaml:14: look: '1e-4' should read A:B"),
-        ("title: a $x_$", r"analysis\.yaml:14: look: 'a .* holds a formula that cannot be drawn"),
+        ("title: a $x_$", r"analysis\.yaml:14: look\.title: 'a .* holds a formula that cannot be drawn"),
         ("style: papr", r"analysis\.yaml:14: look\.style"),
     ],
 )
 def test_a_look_that_cannot_be_is_refused_before_anything_is_computed(tmp_path: Path, look: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         read_study(write(tmp_path, f"{SMALL}look: {{{look}}}\n"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "label: CsI,",
+            'label: "CsI $m_{Z\'$",',
+            r"analysis\.yaml:6: results\.0\.label: 'CsI \$m_\{Z'\$' holds a formula that cannot be drawn",
+        ),
+        ("label: CsI,", 'label: "C\\e[2Js",', r"analysis\.yaml:6: results\.0\.label: 'C\\x1b\[2Js' is not one line"),
+        ("title: a small study", "title: '$x_{$'", r"analysis\.yaml:2: title: "),
+        ("label: somebody's limit", "label: '$x_{$'", r"analysis\.yaml:11: overlays\.0\..*label: '\$x_"),
+        ("label: somebody's limit, ", "", r"analysis\.yaml:11: overlays\.0: the name of a limit: '\$x_\{\$' holds a formula"),
+    ],
+)
+def test_a_name_that_cannot_be_drawn_is_refused_before_anything_is_computed(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = write(tmp_path, SMALL.replace(old, new))
+    (tmp_path / "limit.csv").write_text("# title: $x_{$\n# source: us\nmass [MeV],g [1]\n200,0.01\n1000,0.05\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=message):
+        read_study(path)
 
 
 def test_tridents_bound_the_models_of_the_muon_number_only(tmp_path: Path) -> None:

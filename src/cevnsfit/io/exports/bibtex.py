@@ -11,6 +11,8 @@ import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from cevnsfit.core.words import latex
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -23,10 +25,6 @@ _PARTS: Final = re.compile(r"; (?![^()]*\))")
 _LABEL: Final = re.compile(r"^[A-Za-z0-9 ]+: (?=\S)")
 _NAME: Final = re.compile(r"(?:[A-Z]\.[ -]?)*[A-Z][\w'-]+(?: [A-Z][\w'-]+)*")
 _GROUP: Final = re.compile(r" \(([^()]+)\)$")
-_COMMANDS: Final = {"\\": "backslash", "~": "asciitilde", "^": "asciicircum", "{": "braceleft", "}": "braceright"}
-_SPECIAL: Final = {**{c: f"\\text{name}{{}}" for c, name in _COMMANDS.items()}, **{c: f"\\{c}" for c in "&%$#_"}}
-"""What stands for a character; BibTeX counts braces even where they are escaped."""
-
 _VERBATIM: Final = ("doi", "eprint")
 """Fields that are no text."""
 
@@ -115,14 +113,3 @@ def _key(fields: Mapping[str, str], text: str) -> str:
     plain = unicodedata.normalize("NFKD", f"{start}:{number}" if number else " ".join(text.split()[:5])).encode("ascii", "ignore").decode()
     key = re.sub(r"[^A-Za-z0-9:.+-]+", "-", plain).strip(":.+-")
     return key if key else "reference"
-
-
-def latex(text: str) -> str:
-    r"""Return a text in which what LaTeX would act upon is escaped.
-
-    Examples
-    --------
-    >>> latex("R&D, 5 % of m_Z")
-    'R\\&D, 5 \\% of m\\_Z'
-    """
-    return "".join(_SPECIAL.get(character, character) for character in text)

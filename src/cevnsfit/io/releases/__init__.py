@@ -5,11 +5,11 @@ Another package adds an importer with an entry point of the group "cevnsfit.rele
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.core.entries import given, plugins
+from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.io.releases import (
     csi_2017,
     csi_2021,
@@ -62,15 +62,11 @@ def release_named(name: str) -> Release:
     """
     if name in RELEASES:
         return RELEASES[name]
-    added = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    added = plugins(ENTRY_POINTS)
     if name not in added:
         what = "release"
         raise UnknownNameError(what, name, {**RELEASES, **added})
-    release = added[name].load()
-    if not isinstance(release, Release):
-        message = f"the plug-in {added[name].value} should give a Release, it gives {release!r}"
-        raise CevnsfitError(message)
-    return release
+    return given(added[name], Release, "a Release")
 
 
 def import_release(name: str, source: str | Path, target: str | Path) -> tuple[Path, ...]:

@@ -6,12 +6,18 @@ Another package adds a model with an entry point of the group "cevnsfit.models",
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
 
-from cevnsfit.core.errors import CevnsfitError, UnknownNameError
+from cevnsfit.core.entries import given, plugins, usable
+from cevnsfit.core.errors import UnknownNameError
+from cevnsfit.core.parameters import Parameter
 from cevnsfit.core.version import distribution_of
+from cevnsfit.core.words import fault
 from cevnsfit.physics.interactions import axial, electromagnetic, nsi, scalar, standard_model, sterile, vector_mediators
 from cevnsfit.physics.interactions.terms import ElectronTarget, SignalModel, Target, Term, electrons_at, sm_charge, squared, target_at
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = [
     "ElectronTarget",
@@ -21,6 +27,7 @@ __all__ = [
     "electrons_at",
     "model_distribution",
     "model_names",
+    "models",
     "signal_model",
     "sm_charge",
     "squared",
@@ -47,15 +54,27 @@ def signal_model(name: str) -> SignalModel:
     shipped = _shipped()
     if name in shipped:
         return shipped[name]
-    plugins = _plugins()
-    if name not in plugins:
+    added = _plugins()
+    if name not in added:
         raise UnknownNameError("model", name, model_names())
-    loaded = plugins[name].load()
-    model = loaded() if callable(loaded) else loaded
-    if not isinstance(model, SignalModel) or model.name != name:
-        message = f"the plug-in {plugins[name].value} should give a SignalModel named '{name}', it gives {model!r}"
-        raise CevnsfitError(message)
-    return model
+    return given(added[name], SignalModel, f"a SignalModel named '{name}'", lambda found: _complete(found, name))
+
+
+def models() -> list[SignalModel]:
+    """Return all models but those of plug-ins that give none, which a warning names."""
+    return usable(model_names(), signal_model, model_distribution)
+
+
+def _complete(found: Any, name: str) -> object:
+    """Return the model that a plug-in gives, or what it gives in the place of one with this name."""
+    model = found() if callable(found) else found
+    if not isinstance(model, SignalModel):
+        return model
+    texts = (model.title, model.lagrangian, model.label, model.label_unless_zero, model.latex, model.formula, *model.references)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(one, Parameter) for one in model.parameters):
+        return "one whose fields are of other types"
+    wrong = [why for text in (model.title, model.latex, model.formula, *(one.latex for one in model.parameters)) if (why := fault(text))]
+    return model if model.name == name and not wrong else f"one named '{model.name}'{''.join(f'; {why}' for why in wrong)}"
 
 
 def model_distribution(name: str) -> str:
@@ -69,4 +88,4 @@ def _shipped() -> dict[str, SignalModel]:
 
 
 def _plugins() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group="cevnsfit.models")}
+    return plugins("cevnsfit.models")

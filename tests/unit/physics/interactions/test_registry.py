@@ -4,6 +4,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
+from cevnsfit.core import entries
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.parameters import ParameterSet, merge
 from cevnsfit.physics import interactions
@@ -50,7 +51,7 @@ def test_unknown_model_lists_near_matches() -> None:
 
 def _plugins(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     points = EntryPoints([EntryPoint(name, value, "cevnsfit.models")])
-    monkeypatch.setattr(interactions, "entry_points", lambda group: points.select(group=group))
+    monkeypatch.setattr(entries, "entry_points", lambda group: points.select(group=group))
 
 
 def test_a_plugin_of_another_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
