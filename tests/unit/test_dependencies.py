@@ -23,7 +23,8 @@ ROOT = Path(cevnsfit.__file__).parent
 def distribution(module: str) -> str:
     """Return the distribution that a module comes from, normalised."""
     first = module.partition(".")[0]
-    return "ruamel-yaml" if first == "ruamel" else first.replace("_", "-").lower()
+    own = {"ruamel": "ruamel-yaml", "yaml": "pyyaml"}
+    return own[first] if first in own else first.replace("_", "-").lower()
 
 
 def declared(requirements: list[str]) -> set[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from cevnsfit.core.errors import Problem, SpecError
+from cevnsfit.core.errors import CevnsfitError, Problem, SpecError
 
 LEADS_OUT: Final = "links out of the folder"
 
@@ -33,6 +34,32 @@ def read_bytes(path: Path, largest: int, wanted: str) -> bytes:
     return content
 
 
-def leads_out(path: Path) -> bool:
-    """Return whether a file is a link to one that lies outside of its folder."""
-    return path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve())
+def read_text(path: Path, largest: int, wanted: str) -> str:
+    """Return the text of a file in UTF-8; SpecError if it is none, missing, or larger than `largest` bytes."""
+    content = read_bytes(path, largest, wanted)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" not in text:
+        return text
+    utf_16 = content[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE} or content[:64].count(0) > 8
+    what = "a text file in UTF-16, not in UTF-8" if utf_16 else "not a text file in UTF-8"
+    hint = "; save the sheet as 'CSV UTF-8'" if path.suffix.lower() == ".csv" else ""
+    raise SpecError([Problem(str(path), None, "", f"{what}{hint}; {wanted}")])
+
+
+def leads_out(path: Path, folder: Path | None = None) -> bool:
+    """Return whether a file lies outside of a folder, by default that of its name: by its path, or by links."""
+    try:
+        return not path.resolve().is_relative_to((path.parent if folder is None else folder).resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        return True
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return a file that a file in `folder` names; CevnsfitError if it lies elsewhere."""
+    if leads_out(folder / name, folder):
+        message = f"'{name}' lies outside of the folder of the file that names it; copy it there"
+        raise CevnsfitError(message)
+    return folder / name

@@ -21,22 +21,25 @@ _DEFINITIONS: Final = (
     "kilo- = 1e3 = k-",
     "mega- = 1e6 = M-",
     "giga- = 1e9 = G-",
+    "tera- = 1e12 = T-",
     "femto- = 1e-15 = f-",
     "eV = [energy]",
     "eVee = [electron_equivalent_energy]",
     "eVnr = [nuclear_recoil_energy]",
     "PE = [photoelectron]",
-    "meter = [length] = m",
+    "meter = [length] = m = metre",
     "gram = [mass] = g",
     "tonne = 1e6 * gram = t",
     "second = [time] = s",
+    "minute = 60 * second = min",
     "hour = 3600 * second = h",
     "day = 86400 * second = d",
     "year = 31557600 * second = yr",
     "watt = 6.241509074460763e18 * eV / second = W",
     "Hz = 1 / second",
     "POT = [protons_on_target]",
-    "percent = 0.01",
+    "percent = 0.01 = pct = PCT",
+    "permille = 0.001",
 )
 
 INTERNAL: Final = {
@@ -55,28 +58,51 @@ INTERNAL: Final = {
 
 _SPELT: Final = str.maketrans(
     {
-        "\u00b5": "u",
-        "\u03bc": "u",
-        "\u2212": "-",
-        "\u207b": "-",
-        "\u00b9": "1",
-        "\u00b2": "2",
-        "\u00b3": "3",
-        "\u00b7": "*",
-        "\u00d7": "*",
+        **dict.fromkeys("\u00b5\u03bc", "u"),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\u207b\u208b", "-"),
+        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f${}"),
+        **{chr(code): str(k) for k, code in enumerate((0x2070, 0xB9, 0xB2, 0xB3, *range(0x2074, 0x207A)))},
+        **dict.fromkeys("\u00b7\u22c5\u00d7", "*"),
+        "\u2091": "e",
         "%": " percent",
+        "\uff05": " percent",
+        "\u2030": " permille",
     }
 )
-"""Other ways to write a unit: both letters mu, the minus sign, superscripts, products."""
+"""Other ways to write a unit, as in a PDF: both letters mu, signs, superscripts, products, marks without a width, and those of LaTeX."""
 
-_QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+|inf|nan)(?:e[+-]?\d+)?)(?:\s*([a-z/(].*|1\s*/.*))?", re.IGNORECASE)
+SPELT_NUMBER: Final = {code: text for code, text in _SPELT.items() if text in {"-", ""} and chr(code) not in "${}"} | {ord('"'): ""}
+"""Other ways to write a plain number, with quotes as sheets have them."""
+
+_SUPERSCRIPTS: Final = "\u2070\u00b9\u00b2\u00b3\u2074-\u2079"
+_TIMES_TEN: Final = re.compile(
+    rf"(?<=\d)\s*[x*\u00d7\u00b7\u22c5]\s*10(?:(?:\^|\*\*)\{{?|(?=[\u207b{_SUPERSCRIPTS}]))([+\-\u2212\u2013\u207b]?[\d{_SUPERSCRIPTS}]+)\}}?"
+)
+"""The power of ten in "6x10^13" and in the same with superscripts."""
+
+_QUANTITY: Final = re.compile(
+    r"([+-]?(?:\d+\.?\d*|\.\d+|inf|nan)(?:e[+-]?\d+)?)(?:\s*([a-z/(][\w\s*/^().+-]*|1\s*/[\w\s*/^().+-]*))?", re.IGNORECASE
+)
 """A number, with a unit where there is one, with or without a space (of any kind) between them."""
+
+_RAISED: Final = re.compile(rf"\d[\u207b{_SUPERSCRIPTS}]")
+"""A power of a number, which is none of ten."""
+
+_INDEX: Final = re.compile(r"(?<=eV)[_ ](ee|nr)\b")
+"""The index of "keV_ee"."""
 
 _POWER: Final = re.compile(r"(?<=[A-Za-z])\^?(-?\d+(?:\.\d+)?)")
 """The power in "cm2", "cm-2" and "cm^2"."""
 
 _TOWER: Final = re.compile(r"[\d)]\s*(\*\*|\^)")
 """A power of a number: no unit has one, and 9**9**9 would be computed."""
+
+_HINTS: Final = {
+    r"\d,\d": "a comma is not a decimal point",
+    r"\d\s\d{3}(?!\d)": "thousands are not parted",
+    r"(?i)\d\s*[x\u00d7]\s*10": "a power of ten reads 6e13 or 6x10^13",
+}
+"""What is wrong with numbers that people write in other ways."""
 
 _FAMILIAR: Final = {"cm": "m", "g": "kg", "MeV/s": "GW"}
 """Units that are asked for, where people would not write the internal one."""
@@ -101,15 +127,23 @@ def _registry() -> pint.UnitRegistry[float]:
 
 def split(text: str, example: str = "19.3 m") -> tuple[float, str]:
     """Return number and unit text of "19.3 m", "20m" or "0.05 / us"; a bare number has the unit ""; UnitError with the example for other texts."""
-    plain = text.translate(_SPELT).strip()
+    plain = _INDEX.sub(r"\1", _TIMES_TEN.sub(lambda found: f"e{found[1].translate(_SPELT)}", text).translate(_SPELT)).strip()
     match = _QUANTITY.fullmatch(plain)
-    if match is None or _TOWER.search(plain):
-        hint = " (a comma is not a decimal point)" if re.search(r"\d,\d", text) else ""
+    if match is None or _TOWER.search(plain) or _RAISED.search(_TIMES_TEN.sub("", text)):
+        hint = next((f" ({words})" for form, words in _HINTS.items() if re.search(form, text)), "")
         message = f"'{text}' is not a number with a unit{hint}; write for example '{example}'"
         raise UnitError(message)
     number, unit = match.groups(default="")
     unit = _POWER.sub(r"**\1", " ".join(unit.split())).strip()
     return float(number), f"1 {unit}" if unit.startswith("/") else unit
+
+
+def plain_number(text: str) -> float:
+    """Return the number that a cell of a table spells, NaN for anything else: also with the signs and spaces of a PDF, without those that part thousands."""
+    try:
+        return math.nan if "_" in text else float(text.translate(SPELT_NUMBER))
+    except ValueError:
+        return math.nan
 
 
 def familiar(unit: str) -> str:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import Problem, SpecError
-from cevnsfit.core.units import UnitError, parse
+from cevnsfit.core.units import UnitError, parse, plain_number
 from cevnsfit.infer.limit import Limit
+from cevnsfit.spec.tables import content, separator_hint, sheet_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 MEV_PER_GEV: Final = 1000.0
 NO_LIMIT: Final = 1e5
 """Coupling at which DARKCAST stops looking for a limit (its default `gmax`)."""
+
+PROBLEMS: Final = 10
+"""Most of one file that are told."""
 
 _LARGEST: Final = 10_000_000
 _SAID: Final = re.compile(r"#\s*(title|kind|source|model|limit|normalisation|made):\s*(\S.*)")
@@ -54,9 +58,7 @@ def read_overlay(path: Path, plane: PlaneUnits = MASS_AND_COUPLING, label: str |
     SpecError
         With every problem of the file: it is missing or too large, has no source, is of another plane, or a row is not numbers.
     """
-    if not path.is_file() or path.stat().st_size > _LARGEST:
-        raise SpecError([Problem(str(path), None, "", "no such file, or larger than 10 MB")])
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    lines = sheet_lines(path, _LARGEST)
     said = {found[1]: found[2].strip() for found in map(_SAID.match, lines) if found is not None}
     called = said.get("title", path.stem) if label is None else label
     if path.suffix.lower() == ".lmt":
@@ -82,21 +84,16 @@ def _read_csv(path: Path, lines: Sequence[str], plane: PlaneUnits, *, sourced: b
     problems: list[Problem] = []
     if not sourced:
         problems.append(Problem(str(path), None, "", "a comment line '# source: ...' should say where the curve comes from"))
-    content = [(number, line.strip()) for number, line in enumerate(lines, 1) if not line.startswith("#")]
-    while content and not content[0][1]:
-        content.pop(0)
-    if not content:
+    found = list(itertools.dropwhile(lambda row: not row[1], content(lines)))
+    if not found:
         raise SpecError([*problems, Problem(str(path), None, "", "a curve needs a header and at least one row of two numbers")])
-    (number, header), *rows = content
-    if ";" in header:
-        text = "the columns are parted by semicolons (a spreadsheet's habit); part them by commas and write numbers with a point"
-        raise SpecError([*problems, Problem(str(path), number, "", text)])
+    (number, header), *rows = found
     scales = _scales(path, number, header, plane, problems)
     pieces = [_numbers(path, piece, ",", (2,), problems) for piece in _pieces(rows)]
     if not any(pieces):
         problems.append(Problem(str(path), None, "", "a curve needs at least one row of two finite numbers"))
     if problems:
-        raise SpecError(problems)
+        raise SpecError(problems[:PROBLEMS])
     return _joined([np.array([values for _, values in piece]) * scales for piece in pieces])
 
 
@@ -106,7 +103,7 @@ def _scales(path: Path, number: int, header: str, plane: PlaneUnits, problems: l
     columns = [_HEADER.fullmatch(cell.strip()) for cell in header.split(",")]
     found = [column.groups() for column in columns if column is not None]
     if len(columns) != 2 or [name for name, _ in found] != [name for name, _ in plane]:
-        problems.append(Problem(str(path), number, "", f"the header '{header[:60]}' should name the two columns {names}"))
+        problems.append(Problem(str(path), number, "", f"the header should name the two columns {names}{separator_hint(header)}"))
         return np.ones(2)
     scales = np.ones(2)
     for index, ((_, given), (_, wanted)) in enumerate(zip(found, plane, strict=True)):
@@ -122,9 +119,7 @@ def _read_lmt(path: Path, lines: Sequence[str], plane: PlaneUnits) -> tuple[NDAr
     problems: list[Problem] = []
     if plane != MASS_AND_COUPLING:
         problems.append(Problem(str(path), None, "", "a DARKCAST limit is a curve in (mass, g), the grids of this analysis are others"))
-    rows = _numbers(
-        path, [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")], None, (2, 3), problems
-    )
+    rows = _numbers(path, [(n, line) for n, line in content(lines) if line], None, (2, 3), problems)
     if len({len(values) for _, values in rows}) != 1:
         problems.append(Problem(str(path), None, "", "a limit needs rows of mass and lower end, or of mass, lower and upper end"))
     massless = [n for n, values in rows if values[0] == 0.0]
@@ -133,7 +128,7 @@ def _read_lmt(path: Path, lines: Sequence[str], plane: PlaneUnits) -> tuple[NDAr
     if not kept and not problems:
         problems.append(Problem(str(path), None, "", "there is no limit at any mass"))
     if problems:
-        raise SpecError(problems)
+        raise SpecError(problems[:PROBLEMS])
     remarks = [f"line {n}: a row of mass 0 is left out" for n in massless]
     table = np.array([values for _, values in kept]).reshape(len(kept), -1) * np.array([MEV_PER_GEV, 1.0, 1.0])[: len(rows[0][1])]
     if any(re.fullmatch(r"#\s*mass\s+\S+\s+r\s*", line) for line in lines):
@@ -189,16 +184,15 @@ def _pieces(rows: Sequence[tuple[int, str]]) -> list[list[tuple[int, str]]]:
 
 
 def _numbers(path: Path, rows: Sequence[tuple[int, str]], separator: str | None, widths: tuple[int, ...], problems: list[Problem]) -> Rows:
-    """Return the rows as numbers, and add those that are not to `problems`."""
+    """Return the rows as numbers, and add those that are not to `problems`, without their text: the file may be none of ours."""
     read: Rows = []
     for number, line in rows:
-        try:
-            values = [float(cell) for cell in line.split(separator)]
-        except ValueError:
-            values = []
+        values = [plain_number(cell) for cell in line.split(separator)]
         if len(values) not in widths or not np.isfinite(values).all():
             wanted = " or ".join(map(str, widths))
-            problems.append(Problem(str(path), number, "", f"'{line[:60]}' is not {wanted} finite numbers"))
+            found = f"{np.isfinite(values).sum()} (cells: {len(values)})"
+            hint = "" if separator is None else separator_hint(line)
+            problems.append(Problem(str(path), number, "", f"expected {wanted} finite numbers, found {found}{hint}"))
             continue
         read.append((number, values))
     return read

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import Problem, SpecError
+from cevnsfit.core.paths import inside
 from cevnsfit.spec.catalog import located
 from cevnsfit.spec.fields import Printed, Spec, explained
 
@@ -72,8 +73,8 @@ class Overlay(_Section):
         return self
 
     def source(self, folder: Path) -> str | Path:
-        """Return the file, those of relative paths in `folder`, or the name."""
-        return folder / self.file if self.file is not None else self.name if self.name is not None else "neutrino-trident"
+        """Return the file, which lies in `folder`, or the name; CevnsfitError for a file elsewhere."""
+        return inside(folder, self.file) if self.file is not None else self.name if self.name is not None else "neutrino-trident"
 
 
 class LookSection(_Section):

@@ -13,11 +13,10 @@ from cevnsfit.core.errors import CevnsfitError, Problem, SpecError
 from cevnsfit.core.paths import LEADS_OUT, leads_out
 from cevnsfit.core.units import INTERNAL
 from cevnsfit.spec.fields import TABLE_PATTERN
-from cevnsfit.spec.hepdata import told_apart, variables
+from cevnsfit.spec.hepdata import read_hepdata, told_apart, variables
 from cevnsfit.spec.observations import EVENTS
 from cevnsfit.spec.root import read_histogram
 from cevnsfit.spec.tables import InputTable, TableError, read_table, table_of
-from cevnsfit.spec.yaml_source import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -130,7 +129,7 @@ def _histogram(path: Path, name: str) -> _Foreign:
 
 
 def _hepdata(path: Path) -> _Foreign:
-    table, problems = read_yaml(path), list[Problem]()
+    table, problems = read_hepdata(path), list[Problem]()
     axes = variables(table, "independent_variables")
     ends = [[axis.column("low", problems), axis.column("high", problems)] for axis in axes]
     columns: dict[str, list[float]] = {}

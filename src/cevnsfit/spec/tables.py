@@ -12,7 +12,8 @@ import numpy as np
 
 from cevnsfit.core.axes import AXIS_UNITS, Axis, internal, nest, overlap, unit_of
 from cevnsfit.core.errors import AxisError, CevnsfitError, UnknownNameError
-from cevnsfit.core.units import UnitError, parse
+from cevnsfit.core.paths import read_text
+from cevnsfit.core.units import SPELT_NUMBER, UnitError, parse, plain_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,9 +27,9 @@ MAX_BYTES: Final = 50_000_000
 RECOIL: Final = "t_recoil"
 """The column of a binned table that holds a row for each recoil energy and bin: a response matrix."""
 
-_CELLS: Final = str.maketrans({'"': None, "\u2212": "-"})
-"""Quotes around cells and the minus sign, as sheets write them."""
 _HEADER: Final = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_]*)\s*\[([^\]]+)\]\s*$")
+
+_SCALED: Final = re.compile(r"(?!1\s*(?:/|$))[\dx*\u00d7]")
 
 
 class TableError(CevnsfitError):
@@ -187,40 +188,54 @@ def _read_numbers(path: Path, *, empty: bool) -> tuple[list[str], list[str], NDA
     if not path.is_file():
         near = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*.csv")], n=1, cutoff=0.8)
         raise TableError(None, f"no such table{''.join(f'; did you mean {name}?' for name in near)}")
-    if path.stat().st_size > MAX_BYTES:
-        message = f"the table is larger than {MAX_BYTES // 1_000_000} MB"
-        raise TableError(None, message)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").translate(_CELLS).splitlines()
-    except UnicodeDecodeError:
-        message = "not a text file in UTF-8; save the sheet as 'CSV UTF-8'"
-        raise TableError(None, message) from None
-    start = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
-    if start is None:
+    lines = [(number, line) for number, line in content(sheet_lines(path, MAX_BYTES)) if line]
+    if not lines:
         message = "the table is empty"
         raise TableError(None, message)
-    names, units = _header(lines[start], start + 1)
-    rows = [(number, line) for number, line in enumerate(lines[start + 1 :], start + 2) if line.strip() and not line.startswith("#")]
+    (number, header), *rows = lines
+    names, units = _header(header, number)
     if not rows and empty:
         return names, units, np.empty((0, len(names)))
     if not rows:
         message = "the table has a header but no rows"
-        raise TableError(start + 1, message)
+        raise TableError(number, message)
     return names, units, _matrix(rows, len(names))
+
+
+def sheet_lines(path: Path, largest: int) -> list[str]:
+    """Return the lines of a file of at most `largest` bytes as they would be without sheets and PDFs, which add quotes, commas and signs; SpecError if it is no text."""
+    lines = (
+        line.strip('"') if line.startswith('"#') else line for line in read_text(path, largest, "expected rows of numbers").splitlines()
+    )
+    return [line.rstrip(',;"') if line.startswith("#") else line.translate(SPELT_NUMBER) for line in lines]
+
+
+def content(lines: Sequence[str]) -> list[tuple[int, str]]:
+    """Return numbers (from 1) and texts of lines that are no comments; a row of empty cells is an empty line."""
+    return [(number, line.strip() if line.strip(" \t\xa0,;") else "") for number, line in enumerate(lines, 1) if not line.startswith("#")]
+
+
+def separator_hint(line: str) -> str:
+    """Return what is wrong with a row whose cells are not separated by commas, an empty text where nothing else is seen."""
+    other = next((name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in line), "")
+    return f"; its cells are separated by {other}: use commas, and points in numbers" if other else ""
 
 
 def _header(line: str, number: int) -> tuple[list[str], list[str]]:
     matches = [_HEADER.match(cell) for cell in line.split(",")]
     if not all(matches):
-        other = next((name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in line), "")
-        hint = f"; its cells are separated by {other}: use commas, and points in numbers" if other else ""
-        message = f"the header must read 'name [unit],name [unit],...', not '{line[:80]}'{hint}"
+        message = f"the header must read 'name [unit],name [unit],...', not '{line[:80]}'{separator_hint(line)}"
         raise TableError(number, message)
     names = [match.group(1) for match in matches if match]
     if len(set(names)) != len(names):
         message = "a column name appears twice"
         raise TableError(number, message)
-    return names, [match.group(2).strip() for match in matches if match]
+    units = [match.group(2).strip() for match in matches if match]
+    scaled = next((unit for unit in units if _SCALED.match(unit)), None)
+    if scaled is not None:
+        message = f"'[{scaled}]' is a factor and no unit: write the numbers themselves, with [1]"
+        raise TableError(number, message)
+    return names, units
 
 
 def _matrix(rows: list[tuple[int, str]], width: int) -> NDArray[np.float64]:
@@ -234,18 +249,12 @@ def _matrix(rows: list[tuple[int, str]], width: int) -> NDArray[np.float64]:
     for number, line in rows:
         cells = line.split(",")
         if len(cells) != width:
-            found.append((number, f"{len(cells)} cells, but the header names {width} columns"))
+            hint = separator_hint(line) if len(cells) < width else ""
+            found.append((number, f"{len(cells)} cells, but the header names {width} columns{hint}"))
         else:
-            found += [(number, f"'{cell.strip()[:40]}' is not a finite number") for cell in cells if not _is_finite(cell)]
+            found += [(number, f"'{cell.strip()[:40]}' is not a finite number") for cell in cells if not math.isfinite(plain_number(cell))]
     found = found if found else [(rows[0][0], "the rows below are not plain numbers")]
     raise TableError(*found[0], found[1:PROBLEMS])
-
-
-def _is_finite(cell: str) -> bool:
-    try:
-        return bool(np.isfinite(float(cell)))
-    except ValueError:
-        return False
 
 
 def _internal(name: str, values: NDArray[np.float64], unit: str) -> NDArray[np.float64]:

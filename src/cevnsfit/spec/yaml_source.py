@@ -95,7 +95,9 @@ def _holds(node: object, key: str | int) -> bool:
 
 
 def _position(node: Any, key: str | int, fallback: int | None) -> int | None:
-    marks = getattr(node, "lc", None)
+    marks, lines = getattr(node, "lc", None), getattr(node, "lines", None)
+    if lines is not None:
+        return int(lines[key])
     if marks is None or marks.data is None or key not in marks.data:
         return fallback
     return int(marks.data[key][0]) + 1

@@ -12,14 +12,14 @@ from cevnsfit.infer.intervals import Level
 from cevnsfit.infer.planes import spacing
 from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.report.style import SCREEN, Look
-from cevnsfit.spec.analysis import Overlay, analysis_of
+from cevnsfit.spec.analysis import analysis_of
 from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.studies.agreement import SignalStrength, signal_strengths
 from cevnsfit.studies.exclusion import regions_of
 from cevnsfit.studies.fitting import Fit, fit
 from cevnsfit.studies.grids import changed_look, parse_grids
-from cevnsfit.studies.overlays import plane_limit
+from cevnsfit.studies.overlays import in_folder, plane_limit
 from cevnsfit.studies.scan import scans
 from cevnsfit.studies.sections import remainders, rest_of, superpartners_of
 from cevnsfit.studies.setup import build_each, build_likelihood, parse_assignments, treatment, units_of
@@ -159,8 +159,8 @@ def read_study(path: Path) -> Study:
     curves: list[Limit] = []
     for n, entry in enumerate(spec.overlays if grid else ()):
         with source.noting(problems, "overlays", n):
-            named = Overlay(name=entry) if isinstance(entry, str) else entry
-            curves.append(plane_limit(named.source(path.parent), spec.model, grid, named.label))
+            label, named = (None, in_folder(entry, path.parent)) if isinstance(entry, str) else (entry.label, entry.source(path.parent))
+            curves.append(plane_limit(named, spec.model, grid, label))
     look = SCREEN
     with source.noting(problems, "look"):
         look = changed_look(look, spec.look.model_dump(exclude_unset=True), [(name, units.get(name, "1")) for name in grid])

@@ -10,7 +10,7 @@ import numpy as np
 
 from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
-from cevnsfit.core.paths import data_root
+from cevnsfit.core.paths import data_root, inside
 from cevnsfit.infer.limit import UNBOUNDED, Limit
 from cevnsfit.io.overlays import MASS_AND_COUPLING, read_overlay
 from cevnsfit.moments.bands import moment_band
@@ -144,6 +144,11 @@ def _of_file(path: Path, model: str, plane: PlaneUnits, label: str | None) -> Li
         message = f"{path}: a limit in {found.model}; for {model} there is no exact recast"
         raise CevnsfitError(message)
     return found
+
+
+def in_folder(name: str, folder: Path) -> str | Path:
+    """Return what an analysis file in `folder` names: a limit of the library, or a file there; CevnsfitError for a file elsewhere."""
+    return inside(folder, name) if _is_file(name) or (folder / name).is_file() else name
 
 
 def _is_file(name: str | Path) -> bool:

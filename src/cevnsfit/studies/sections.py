@@ -13,7 +13,7 @@ from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.moments.measured import deviation
 from cevnsfit.spec.catalog import located, resolve
 from cevnsfit.studies.grids import parse_masses
-from cevnsfit.studies.overlays import overlay
+from cevnsfit.studies.overlays import in_folder, overlay
 from cevnsfit.studies.slice import Slice, plane_slice, scan_limits
 from cevnsfit.studies.susy_inputs import SusyInputs, boson_limits, draw_of, parse_range
 
@@ -119,9 +119,9 @@ def rest_of(source: YamlSource, spec: AnalysisSpec, folder: Path, problems: list
             _check_reach(masses, grid["mass"], section.results)
     limits: list[Limit] = []
     for field, names in (("limits", section.limits), ("bands", section.bands)):
-        for n, name in enumerate(located(names, folder)):
+        for n, name in enumerate(names):
             with source.noting(problems, "slice", field, n):
-                limits.append(_limit(name, spec.model, masses, section.cl, field))
+                limits.append(_limit(in_folder(name, folder), spec.model, masses, section.cl, field))
     labels = [result.label for result in spec.results]
     for n, label in enumerate(section.results):
         with source.noting(problems, "slice", "results", n):
@@ -143,7 +143,7 @@ def _check_reach(masses: np.ndarray, known: np.ndarray, results: Sequence[str]) 
         raise CevnsfitError(message)
 
 
-def _limit(name: str, model: str, masses: np.ndarray, cl: float, field: str) -> Limit:
+def _limit(name: str | Path, model: str, masses: np.ndarray, cl: float, field: str) -> Limit:
     """Return a limit or a band, as the field asks for; CevnsfitError for the other one."""
     found = overlay(name, model, (float(masses[0]), float(masses[-1])), cl=cl)
     if (found.kind == "band") != (field == "bands") or found.kind == "line":

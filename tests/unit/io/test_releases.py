@@ -361,10 +361,10 @@ def test_a_table_of_hepdata_is_rows_of_ends_and_values(tmp_path: Path) -> None:
     [
         ("name: Efficiency", "name: Eff", r"dependent_variables: has no variable 'Efficiency' \(it has: Other, Eff\)"),
         ("value: 0.75", "value: '-'", r"table.yaml:12: dependent_variables.1.values.1.value: is '-'; expected a finite number"),
-        ("value: 0.75", "value: -0.75", "is -0.75; expected a finite number of at least 0"),
-        ("value: 0.75", "value: .nan", "is nan"),
+        ("value: 0.75", "value: -0.75", "is '-0.75'; expected a finite number of at least 0"),
+        ("value: 0.75", "value: .nan", "is '.nan'; expected a finite number"),
         ("  - {value: 0.75}\n", "", "the variables have 1, 2 values"),
-        ("{value: 0.75}", "&a {value: 0.75}\n  - *a", "aliases"),
+        ("{value: 0.75}", "&a {value: 0.75}\n  - *a", "the variables have 2, 3 values"),
         ("independent_variables:\n- header", "independent_variables: 3\nx:\n- header", "independent_variables: has no variable 'E'"),
         (YAML, "[1, 2", "not valid YAML"),
         (YAML, "a: " + "[" * 100, "levels deep"),

@@ -191,7 +191,7 @@ def test_qualifiers_tell_columns_of_one_name_apart(refused: Callable[..., str], 
     [
         ("dependent_variables: []\n", "observed.table: is not a HEPData table: expected independent_variables and dependent_variables"),
         ("- 1\n", "the file must be a mapping"),
-        ("a: &a 1\nb: *a\n", "aliases (*a) are not allowed"),
+        ("a: &a 1\nb: *a\n", "is not a HEPData table: expected independent_variables"),
         (
             hepdata().replace("{value: 4.0}", "{value: '-'}"),
             "observed.table dependent_variables.0.values.1.value: is '-'; expected a finite number",

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import Problem, SpecError
-from cevnsfit.spec.hepdata import told_apart, variables
-from cevnsfit.spec.yaml_source import read_yaml
+from cevnsfit.spec.hepdata import read_hepdata, told_apart, variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,9 +53,9 @@ class HepdataTable:
         Raises
         ------
         SpecError
-            If the file is missing, not YAML of this form (aliases are refused), or lacks a variable, or a value is not a number.
+            If the file is missing, not YAML of this form, or lacks a variable, or a value is not a number.
         """
-        table = read_yaml(source / self.name)
+        table = read_hepdata(source / self.name)
         problems: list[Problem] = []
         columns: list[list[float]] = []
         for name in self.independent:
@@ -84,5 +83,5 @@ class HepdataTable:
         text = f"has no variable '{name}' (it has: {', '.join(variable.name for variable in known) if known else 'none'})"
         if found:
             text = f"has {len(found)} variables '{name}', which differ in their qualifiers ({'; '.join(told_apart(found))}); exactly one must be meant"
-        problems.append(Problem(table.name, table.line((kind,)), kind, text))
+        problems.append(Problem(table.name, table.line(found[0].place) if found else None, kind, text))
         return None
