@@ -58,3 +58,5 @@ def test_the_versions_name_what_makes_numbers_and_where_two_sets_differ() -> Non
     assert other_versions(here, here) == ""
     assert other_versions({**here, "emcee": "1"}, {name: text for name, text in here.items() if name != "emcee"}) == ""
     assert other_versions({"numpy": "1.0", "scipy": "2"}, {"numpy": "1.1", "scipy": "2", "zarr": "3"}) == "numpy 1.0 and 1.1"
+    assert other_versions({"BLAS": "openblas 0.3.30"}, {"BLAS": "mkl 2025.1, openblas 0.3.30"}) == ""
+    assert other_versions({"BLAS": "openblas 0.3.30"}, {"BLAS": "mkl 2025.1"}) == "BLAS openblas 0.3.30 and mkl 2025.1"
