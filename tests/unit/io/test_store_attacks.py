@@ -236,7 +236,7 @@ def test_nobody_is_told_to_remove_what_another_process_may_be_writing(tmp_path: 
 def damages(path: Path, other: Path, rng: np.random.Generator) -> Iterator[tuple[str, dict[Path, bytes | None]]]:
     """Yield kinds of damage, with the files and what they become; None is gone."""
     files = [file for file in sorted(path.rglob("*")) if file.is_file()]
-    for most, some in ((240, chunks_of(path)), (50, sorted({*files} - {*chunks_of(path)}))):
+    for most, some in ((160, chunks_of(path)), (50, sorted({*files} - {*chunks_of(path)}))):
         sizes = np.cumsum([8 * file.stat().st_size for file in some])
         for bit in np.sort(rng.choice(sizes[-1], min(most, sizes[-1]), replace=False)):
             which = int(np.searchsorted(sizes, bit, side="right"))
@@ -286,7 +286,7 @@ def test_no_damage_comes_back_as_another_number(tmp_path: Path, kind: str, caplo
         for file, content in kept.items():
             file.write_bytes(content)
         ends[what, end] = ends.get((what, end), 0) + 1
-    assert ends["flip", "again"] == 240
+    assert ends["flip", "again"] == 160
     assert ends["flip", "refused"] > 30
     assert min(ends["exchange", "again"], ends["other store", "again"], ends["absent", "again"], ends["absent", "refused"]) > 2
     assert contents(kind, READ[kind](tmp_path / "a")) == whole
