@@ -40,8 +40,12 @@ def package_versions() -> dict[str, str]:
 
 
 def other_versions(known: Mapping[str, str], here: Mapping[str, str]) -> str:
-    """Return of which packages there are other versions, in words; empty for none. A package that one side does not have makes no numbers there."""
-    return ", ".join(f"{name} {known[name]} and {here[name]}" for name in known if name in here and known[name] != here[name])
+    """Return of which packages there are other versions, in words; empty for none.
+
+    A package that one side does not have makes no numbers there; of libraries of BLAS, of which a process may load more, one in common is enough.
+    """
+    different = (name for name in known if name in here and not {*known[name].split(", ")} & {*here[name].split(", ")})
+    return ", ".join(f"{name} {known[name]} and {here[name]}" for name in different)
 
 
 def distribution_of(entry: EntryPoint | None) -> str:

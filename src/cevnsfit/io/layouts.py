@@ -18,7 +18,8 @@ from cevnsfit.infer.grid import MAX_MINIMA, GridColumn
 from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.infer.posterior import Block
 from cevnsfit.infer.toys import CHUNK
-from cevnsfit.io.store import FAILED, FINISHED, STATUS, Coordinate, Layout, UnitArray, load, open_store, read_store, save
+from cevnsfit.io.arrays import STATUS, Coordinate, Layout, UnitArray
+from cevnsfit.io.store import FAILED, FINISHED, load, open_store, read_store, save
 from cevnsfit.moments import sleptons
 from cevnsfit.moments.ranges import UNITS
 

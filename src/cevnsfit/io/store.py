@@ -14,19 +14,32 @@ each session that has written.
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 import json
 import logging
 import shutil
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 
 from cevnsfit.core.documents import plain, read_document
 from cevnsfit.core.errors import ResultError
 from cevnsfit.core.version import other_versions, package_versions
+from cevnsfit.io.arrays import (
+    SEAL,
+    STATUS,
+    UNREADABLE,
+    Coordinate,
+    Layout,
+    UnitArray,
+    about_of,
+    chunk_file,
+    create_arrays,
+    damaged,
+    digest_of,
+    open_arrays,
+    read_chunk,
+)
 from cevnsfit.io.description import unlike
 from cevnsfit.io.lock import locked, way_out
 
@@ -40,70 +53,12 @@ if TYPE_CHECKING:
 LAYOUT: Final = 3
 """Number of the layout of all stores; others are refused."""
 
-STATUS: Final = "status"
-SEAL: Final = "seal"
 FINISHED: Final = 1
 FAILED: Final = 2
 
 _MADE: Final = ("analysis", "structure", "packages")
-_OWN: Final = {"size", "digest"}
-_UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError)
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class UnitArray:
-    """One array of a store: the axes of what each unit leaves in it, by name and length, behind those of the units; and its numbers."""
-
-    axes: Mapping[str, int]
-    dtype: str = "f8"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Coordinate:
-    """The values along one axis, shape (n,), and what they are."""
-
-    values: NDArray[np.float64]
-    about: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Layout:
-    """Which arrays a store has.
-
-    Attributes
-    ----------
-    kind
-        "scan", "toys" or "posterior"; the store is the folder `kind`.zarr.
-    units
-        The axes of the units, by name and length.
-    arrays
-        The arrays by name, `status` among them.
-    coordinates
-        Values along some axes.
-    names
-        Names of the entries along some axes, such as the planes of a scan.
-    """
-
-    kind: str
-    units: Mapping[str, int]
-    arrays: Mapping[str, UnitArray]
-    coordinates: Mapping[str, Coordinate] = field(default_factory=dict)
-    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def structure(self) -> dict[str, Any]:
-        """Return everything, of the values of the coordinates a digest, as plain values."""
-        return {
-            "kind": self.kind,
-            "units": [[name, size] for name, size in self.units.items()],
-            "arrays": {name: [array.dtype, *map(list, array.axes.items())] for name, array in self.arrays.items()},
-            "coordinates": {
-                name: {"size": len(axis.values), "digest": _digest(axis.values), **axis.about} for name, axis in self.coordinates.items()
-            },
-            "names": {name: list(entries) for name, entries in self.names.items()},
-        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +90,7 @@ class Store:
     arrays: Mapping[str, zarr.Array[Any]]
     digest: str
     here: Mapping[str, str] = field(default_factory=dict)
-    held: Callable[[], bool] = functools.partial(bool, 1)
+    held: Callable[[], bool] | None = None
 
     @property
     def made_with(self) -> dict[str, str]:
@@ -143,9 +98,10 @@ class Store:
         names = {name: None for session in self.packages for name in session}
         return {name: " and ".join(dict.fromkeys(session[name] for session in self.packages if name in session)) for name in names}
 
-    def unreadable_as(self, what: str) -> ResultError:
-        """Return the error of a description that is not that of something."""
-        return ResultError(f"{self.path}: the description of the analysis is not that of {what}; {way_out(self.path)}")
+    def refuse(self, what: str) -> NoReturn:
+        """Raise ResultError: the description is not that of something."""
+        message = f"{self.path}: the description of the analysis is not that of {what}; {way_out(self.path)}"
+        raise ResultError(message) from None
 
 
 # --- a store as a whole ------------------------------------------------------------------------------------------------------------
@@ -229,7 +185,7 @@ def _make(path: Path, layout: Layout, analysis: Mapping[str, object]) -> None:
     beside = path.with_name(f"{path.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
     group = zarr.open_group(beside, mode="w-")
-    _create_arrays(group, layout.structure)
+    create_arrays(group, layout.structure)
     for name, axis in layout.coordinates.items():
         group[name][:] = axis.values  # type: ignore[index]
     texts = {
@@ -237,44 +193,8 @@ def _make(path: Path, layout: Layout, analysis: Mapping[str, object]) -> None:
         "packages": json.dumps([package_versions()]),
         "structure": json.dumps(layout.structure),
     }
-    group.attrs.update({"layout": LAYOUT, **texts, "digest": _digest(*(texts[name] for name in _MADE))})
+    group.attrs.update({"layout": LAYOUT, **texts, "digest": digest_of(*(texts[name] for name in _MADE))})
     beside.rename(path)
-
-
-def _create_arrays(group: zarr.Group, structure: Mapping[str, Any]) -> None:
-    """Create the arrays of a layout, filled with NaN, those of whole numbers with 0."""
-    from zarr.codecs import BytesCodec, Crc32cCodec
-
-    units, names = dict(structure["units"]), structure["names"]
-    wanted = [(name, "f8", {name: about["size"]}, about) for name, about in structure["coordinates"].items()]
-    wanted += [(name, dtype, {**units, **dict(axes)}, {}) for name, (dtype, *axes) in structure["arrays"].items()]
-    wanted += [(SEAL, "u8", units, {})]
-    for name, dtype, axes, about in wanted:
-        array = group.create_array(
-            name,
-            shape=tuple(axes.values()),
-            chunks=tuple(1 if axis in units and name not in axes else size for axis, size in axes.items()),
-            dtype=dtype,
-            fill_value=np.nan if dtype == "f8" else 0,
-            dimension_names=tuple(axes),
-            filters=None,
-            serializer=BytesCodec(endian="little"),
-            compressors=[Crc32cCodec()],
-        )
-        entries = {axis: names[axis] for axis in axes if axis in names}
-        array.attrs.update({**_about(about), **entries})
-
-
-def _about(about: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(text) for key, text in about.items() if key not in _OWN}
-
-
-def _digest(*parts: str | NDArray[Any]) -> str:
-    """Return a digest of texts and numbers, these in the order of bytes of the files."""
-    found = hashlib.sha256()
-    for part in parts:
-        found.update(f"{part}\n".encode() if isinstance(part, str) else part.astype(part.dtype.newbyteorder("<")).tobytes())
-    return found.hexdigest()
 
 
 def _read(path: Path, kind: str, mode: str) -> Store:
@@ -288,11 +208,11 @@ def _read(path: Path, kind: str, mode: str) -> Store:
         if structure["kind"] != kind:
             message = f"a store of the kind '{structure['kind']}'"
             raise ValueError(message)
-        arrays = _open_arrays(path, structure, mode)
+        arrays = open_arrays(path, structure, mode)
         layout = _layout(path, structure, arrays)
-    except _UNREADABLE as error:
-        raise _damaged(path, path / "zarr.json", error) from None
-    digest = _digest(attributes["analysis"], attributes["structure"])
+    except UNREADABLE as error:
+        raise damaged(path, path / "zarr.json", error) from None
+    digest = digest_of(attributes["analysis"], attributes["structure"])
     return Store(path, layout, analysis, packages, {name: arrays[name] for name in (*layout.arrays, SEAL)}, digest)
 
 
@@ -309,39 +229,15 @@ def _attributes(path: Path) -> dict[str, Any]:
         message = f"{file}: the layout of this store ({number}) is not the one of this version ({LAYOUT}); choose another folder"
         raise ResultError(message)
     texts = {name: str(attributes.get(name)) for name in _MADE}
-    if attributes.get("digest") != _digest(*texts.values()):
-        raise _damaged(path, file, "its digest is another one")
+    if attributes.get("digest") != digest_of(*texts.values()):
+        raise damaged(path, file, "its digest is another one")
     return attributes
-
-
-def _damaged(path: Path, file: Path, reason: object) -> ResultError:
-    text = f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason
-    return ResultError(f"{file} is damaged ({text}): {path} cannot be read; {way_out(path)}")
-
-
-def _open_arrays(path: Path, structure: Mapping[str, Any], mode: str) -> dict[str, zarr.Array[Any]]:
-    """Return all arrays of a store; ResultError unless each is described as it was made."""
-    import zarr
-
-    twin = zarr.open_group(zarr.storage.MemoryStore(), mode="w")
-    _create_arrays(twin, structure)
-    arrays: dict[str, zarr.Array[Any]] = {}
-    for name, made in twin.arrays():
-        try:
-            with zarr.config.set({"array.write_empty_chunks": True}):  # a chunk of nothing but failures is a chunk
-                arrays[name] = zarr.open_array(path / name, mode=mode)
-            same = arrays[name].metadata.to_dict() == made.metadata.to_dict()
-        except _UNREADABLE as error:
-            raise _damaged(path, path / name / "zarr.json", error) from None
-        if not same:
-            raise _damaged(path, path / name / "zarr.json", "the array is described otherwise than it was made")
-    return arrays
 
 
 def _layout(path: Path, structure: Mapping[str, Any], arrays: Mapping[str, zarr.Array[Any]]) -> Layout:
     """Return the layout that a structure describes, with the values of its coordinates."""
     coordinates = {
-        name: Coordinate(_values(path, name, arrays[name], about["digest"]), _about(about))
+        name: Coordinate(_values(path, name, arrays[name], about["digest"]), about_of(about))
         for name, about in structure["coordinates"].items()
     }
     return Layout(
@@ -359,12 +255,12 @@ def _layout(path: Path, structure: Mapping[str, Any], arrays: Mapping[str, zarr.
 def _values(path: Path, name: str, array: zarr.Array[Any], digest: str) -> NDArray[np.float64]:
     """Return the values of a coordinate; ResultError unless they are whole, and those that were written there."""
     try:
-        values = np.asarray(_checked(array, path / name, (0,), array.shape), dtype=np.float64)
-        if _digest(values) != digest:
+        values = np.asarray(read_chunk(array, path / name, (0,), array.shape), dtype=np.float64)
+        if digest_of(values) != digest:
             message = "these are other values than were written there"
             raise ValueError(message)
-    except _UNREADABLE as error:
-        raise _damaged(path, _file(path / name, (0,)), error) from None
+    except UNREADABLE as error:
+        raise damaged(path, chunk_file(path / name, (0,)), error) from None
     return values
 
 
@@ -390,13 +286,14 @@ def save(store: Store, unit: tuple[int, ...], values: Mapping[str, ArrayLike]) -
         for name in (*(name for name in sealed if name != STATUS), STATUS):
             store.arrays[name][unit] = sealed[name]
     except OSError as error:
+        _require_there(store)
         message = f"{store.path} cannot be written ({error}); what is finished is kept: the same command continues it"
         raise ResultError(message) from None
 
 
 def _require_there(store: Store) -> None:
     """Raise ResultError unless a store and its lock are where they were: what is written to a folder that was removed is no store."""
-    if not (store.held() and (store.path / "zarr.json").is_file()):
+    if store.held is not None and not (store.held() and (store.path / "zarr.json").is_file()):
         message = f"{store.path} was removed, moved or replaced while it was being written; run the same command again"
         raise ResultError(message)
 
@@ -412,7 +309,7 @@ def _add_session(store: Store) -> None:
     document = read_document(file)
     made = document["attributes"]
     made["packages"] = json.dumps(store.packages)
-    made["digest"] = _digest(*(made[name] for name in _MADE))
+    made["digest"] = digest_of(*(made[name] for name in _MADE))
     beside = store.path.with_name(f"{store.path.name}.json.new")
     beside.write_text(json.dumps(document, indent=2), encoding="utf-8")
     beside.replace(file)
@@ -420,7 +317,7 @@ def _add_session(store: Store) -> None:
 
 def _seal(store: Store, unit: tuple[int, ...], numbers: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64]:
     """Return the seal of a unit: the first 64 bits of a digest of its numbers, its place and the store."""
-    digest = _digest(store.digest, *map(str, unit), *(part for name in sorted(numbers) for part in (name, numbers[name])))
+    digest = digest_of(store.digest, *map(str, unit), *(part for name in sorted(numbers) for part in (name, numbers[name])))
     return np.asarray(int(digest[:16], 16), dtype=np.uint64)
 
 
@@ -443,34 +340,10 @@ def _chunk(store: Store, name: str, unit: tuple[int, ...]) -> NDArray[Any] | Non
     """Return the chunk of a unit in one array, None where it is missing or damaged."""
     folder, axes = store.path / name, store.arrays[name].shape[len(unit) :]
     try:
-        return _checked(store.arrays[name], folder, (*unit, *(0 for _ in axes)), axes)
+        return read_chunk(store.arrays[name], folder, (*unit, *(0 for _ in axes)), axes)
     except FileNotFoundError as error:
         if name != STATUS:
             _log.warning("%s is lost; this part is computed again", error)
-    except _UNREADABLE as error:
-        _log.warning("%s is damaged (%s); this part is computed again", _file(folder, (*unit, *(0 for _ in axes))), error)
+    except UNREADABLE as error:
+        _log.warning("%s is damaged (%s); this part is computed again", chunk_file(folder, (*unit, *(0 for _ in axes))), error)
     return None
-
-
-def _checked(array: zarr.Array[Any], folder: Path, place: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Return one chunk of an array.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If its length is not that of the numbers and their checksum, or the checksum is another one.
-    """
-    file = _file(folder, place)
-    if not file.exists():
-        raise FileNotFoundError(file)
-    length, wanted = file.stat().st_size, 4 + array.dtype.itemsize * int(np.prod(shape))
-    if length != wanted:
-        message = f"{length} bytes instead of {wanted}"
-        raise ValueError(message)
-    return np.asarray(array[place[: len(place) - len(shape)]]).reshape(shape)
-
-
-def _file(folder: Path, place: tuple[int, ...]) -> Path:
-    return folder.joinpath("c", *map(str, place))

@@ -219,7 +219,7 @@ def stored_posterior(folder: str | Path) -> Posterior:
         analysis, run = Analysis.of(known), {key: known[key] for key in ("method", "block", "priors", "ensembles", "walkers", "sampler")}
         priors, seed, walkers, ensembles = tuple(map(_prior, run["priors"])), int(known["seed"]), int(run["walkers"]), int(run["ensembles"])
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise store.unreadable_as("a posterior") from None
+        store.refuse("a posterior")
     likelihood, held = build(analysis), analysis.held
     now = description(likelihood, held, seed, **run)()
     changed = unlike({**known, "version": now["version"]}, plain(now))

@@ -331,7 +331,7 @@ def stored_scans(folder: Path) -> tuple[Scan, ...]:
         analyses = {str(entry["label"]): Analysis.of({**entry, "at": known["at"]}) for entry in known["parts"]}
         inputs, turn = known["inputs"], "drawn" in known
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise store.unreadable_as("a scan") from None
+        store.refuse("a scan")
     if "data" in known:
         message = (
             f"{store.path}: was made from a likelihood with given data: scan that again with the same store=, which reuses what is here"

@@ -130,7 +130,7 @@ def _replayed(place: Path) -> ToyRegion | CoverageStudy | Intervals:
             for name in {"feldman-cousins-region": ("grid", "order"), "coverage": ("poi", "truths", "over")}.get(method, ("poi",))
         }
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise store.unreadable_as("pseudo-experiments") from None
+        store.refuse("pseudo-experiments")
     likelihood = build(analysis)
     if method == "feldman-cousins-region":
         return region(likelihood, ordering=asked["order"], **shared, **asked["grid"])

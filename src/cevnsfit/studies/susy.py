@@ -302,7 +302,7 @@ def stored_susy_scan(folder: str | Path) -> SusyScan:
         lists = {name: tuple(known[name]) for name in ("boson_limits", "experiments")}
         inputs = SusyInputs(**{**known, **lists, "ranges": ranges})
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise store.unreadable_as("a scan of superpartners") from None
+        store.refuse("a scan of superpartners")
     draw = draw_of(inputs)
     changed = unlike({**store.analysis, "version": VERSION}, plain(_identity(inputs, draw)))
     if changed:
@@ -313,10 +313,14 @@ def stored_susy_scan(folder: str | Path) -> SusyScan:
     while (found := load_points(store, len(chunks))) is not None:
         chunks.append(found)
     if len(chunks) in kept:
-        message = f"{store.path}: chunk {len(chunks)} of the points is damaged or not whole; run the same scan again, which computes it again"
+        message = (
+            f"{store.path}: chunk {len(chunks)} of the points is damaged or not whole; run the same scan again, which computes it again"
+        )
         raise ResultError(message)
     if any(number > len(chunks) for number in kept):
-        _log.warning("%s: chunk %d of the points is missing, and those behind it are left out; run the same scan again", store.path, len(chunks))
+        _log.warning(
+            "%s: chunk %d of the points is missing, and those behind it are left out; run the same scan again", store.path, len(chunks)
+        )
     if not chunks:
         message = f"{store.path}: no chunk of points is finished yet; run the same scan again to continue it"
         raise ResultError(message)

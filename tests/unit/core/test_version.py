@@ -51,8 +51,12 @@ def test_plugins_are_named_with_their_version_and_what_is_shipped_is_not(mine: E
 
 def test_the_versions_name_what_makes_numbers_and_where_two_sets_differ() -> None:
     here = package_versions()
-    assert {"cevnsfit", "python", "numpy", "scipy", "iminuit", "pyhf", "uproot", "zarr", "pint", "emcee", "dynesty", "contourpy"} <= set(here)
+    assert {"cevnsfit", "python", "numpy", "scipy", "iminuit", "pyhf", "uproot", "zarr", "pint", "emcee", "dynesty", "contourpy"} <= set(
+        here
+    )
     assert re.search(r"\w+ \d+\.\d+", here["BLAS"])
     assert other_versions(here, here) == ""
     assert other_versions({**here, "emcee": "1"}, {name: text for name, text in here.items() if name != "emcee"}) == ""
     assert other_versions({"numpy": "1.0", "scipy": "2"}, {"numpy": "1.1", "scipy": "2", "zarr": "3"}) == "numpy 1.0 and 1.1"
+    assert other_versions({"BLAS": "openblas 0.3.30"}, {"BLAS": "mkl 2025.1, openblas 0.3.30"}) == ""
+    assert other_versions({"BLAS": "openblas 0.3.30"}, {"BLAS": "mkl 2025.1"}) == "BLAS openblas 0.3.30 and mkl 2025.1"

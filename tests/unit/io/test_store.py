@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.infer.posterior import BLOCK, Block
 from cevnsfit.infer.toys import CHUNK
 from cevnsfit.io import store as stores
+from cevnsfit.io.arrays import STATUS
 from cevnsfit.io.layouts import (
     axes_of,
     labels_of,
@@ -32,7 +32,7 @@ from cevnsfit.io.layouts import (
     save_chunk,
     save_column,
 )
-from cevnsfit.io.store import FAILED, FINISHED, LAYOUT, STATUS
+from cevnsfit.io.store import FAILED, FINISHED, LAYOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,58 +212,6 @@ def test_a_damaged_column_is_named_and_done_again_and_the_others_stay(
 
 def file_length(name: str) -> int:
     return 4 + {"nll2": 6 * 8, STATUS: 6, "record": (3 + 2 * MAX_MINIMA) * 8}[name]
-
-
-def flips(path: Path, rng: np.random.Generator, most: int) -> list[tuple[Path, int, int]]:
-    """Return (file, byte, bit) in all files of a store: some bits of each description, one in every byte of chunks, at most `most` a file."""
-    found = []
-    for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
-        size = file.stat().st_size
-        places = np.arange(size) if size <= most else np.sort(rng.choice(size, most, replace=False))
-        found += [(file, int(place), int(rng.integers(8))) for place in places]
-    return found
-
-
-def contents(folder: Path) -> tuple[Any, ...]:
-    """Return everything that a scan gives back; None in the place of columns that are not there."""
-    scan = read_scan(folder)
-    axes = [(axis.name, axis.unit, axis.scale, axis.values.tobytes()) for axis in axes_of(scan)]
-    columns = [
-        None if column is None else (column.nll2.tobytes(), column.valid.tobytes(), column.minima.tobytes(), column.reference, column.scale)
-        for column in load_columns(scan, "a")
-    ]
-    return scan.analysis, labels_of(scan), axes, columns
-
-
-@pytest.mark.slow
-def test_no_flipped_bit_comes_back_as_another_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL)
-    x, y = PlaneAxis("mass", "MeV", np.array([1.0, 2.0]), "log"), PlaneAxis("g", "1", np.array([1e-4, 1e-3, 1e-2]), "log")
-    with open_scan(tmp_path, ANALYSIS, ("a",), (x, y)) as scan:
-        for index in range(2):
-            save_column(scan, "a", index, make_column(index, 3))
-    whole = contents(tmp_path)
-    tried, refused, again = flips(tmp_path / "scan.zarr", np.random.default_rng(5), 28), 0, 0
-    for file, place, bit in tried:
-        kept = file.read_bytes()
-        file.write_bytes(kept[:place] + bytes([kept[place] ^ (1 << bit)]) + kept[place + 1 :])
-        try:
-            *about, columns = contents(tmp_path)
-        except ResultError as error:
-            assert str(file.relative_to(tmp_path)) in str(error)  # noqa: PT017 (an error is one of two right ends)
-            refused += 1
-        else:
-            assert about == list(whole[:3])
-            assert all(found in (None, wanted) for found, wanted in zip(columns, whole[3], strict=True))
-            damaged = file.parent.name != "scan.zarr" and file.name != "zarr.json"
-            assert (None in columns) == damaged, (file, place, bit)
-            again += None in columns
-        finally:
-            file.write_bytes(kept)
-    assert len(tried) > 300
-    assert refused > 100
-    assert again > 100
-    assert contents(tmp_path) == whole
 
 
 # --- foreign and damaged as a whole ------------------------------------------------------------------------------------------------

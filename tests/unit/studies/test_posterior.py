@@ -81,6 +81,29 @@ def _stop_after(blocks: int) -> Callable[[int, int], None]:
     return stop
 
 
+@pytest.mark.slow
+def test_a_damaged_posterior_is_not_read_and_is_sampled_again_from_there_on(
+    likelihood: Likelihood, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = cf.posterior(likelihood, **RUN, store=tmp_path)
+    path = tmp_path / "posterior.zarr"
+    whole = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    chain, density, status = (path / name for name in ("chain/c/1/1/0/0/0", "log_density/c/0/0/0/0", "status/c/0/1"))
+    for file, content in ((chain, whole[path / "chain/c/1/2/0/0/0"]), (density, whole[density][:-1]), (status, None)):
+        file.unlink()
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(ResultError, match=r"a block of ensemble \d is damaged or lost; run the same posterior again"):
+            cf.open(tmp_path)
+        told: list[tuple[int, int]] = []
+        again = cf.posterior(likelihood, **RUN, store=tmp_path, progress=lambda *counts, told=told: told.append(counts))
+        assert told[0] == ((4, 6), (3, 6), (4, 6))[(chain, density, status).index(file)]
+        np.testing.assert_array_equal(again.sample, first.sample)
+        assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == whole
+    assert "were not written there together" in caplog.text
+    assert "is damaged (25603 bytes instead of 25604); this part is computed again" in caplog.text
+
+
 def test_a_stored_posterior_of_other_inputs_is_refused(likelihood: Likelihood, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         cf.posterior(likelihood, **RUN, store=tmp_path, progress=_stop_after(1))

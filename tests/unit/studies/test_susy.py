@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from unittest.mock import ANY
@@ -270,12 +271,17 @@ def test_a_stored_scan_goes_on(tmp_path: Path, scan: SusyScan, caplog: pytest.Lo
     points = tmp_path / f"{SUSY}.zarr" / "points" / "c" / "1"
     page = next(file for file in points.rglob("*") if file.is_file())
     page.write_bytes(page.read_bytes()[:-9])
+    with pytest.raises(ResultError, match=r"chunk 1 of the points is damaged or not whole; run the same scan again"):
+        cf.open(tmp_path)
     again = susy_scan(25_000, STUDY, store=tmp_path)
     assert "damaged" in caplog.text
     for found in (again, cf.open(tmp_path)):
         assert isinstance(found, SusyScan)
         for name, values in scan.columns.items():
             np.testing.assert_array_equal(found.columns[name], values)
+    shutil.rmtree(tmp_path / f"{SUSY}.zarr" / "status" / "c" / "1")
+    assert cf.open(tmp_path).tried == 10_000
+    assert "chunk 1 of the points is missing, and those behind it are left out" in caplog.text
     text = susy_scan(25_000, replace(STUDY, mu_sign="-1", ranges={"M1": "100:1000"}), store=tmp_path)
     np.testing.assert_array_equal(text.columns["a_mu"], scan.columns["a_mu"])
     with pytest.raises(ResultError, match=r"holds another analysis .*mu_sign"):
