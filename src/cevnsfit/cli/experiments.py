@@ -60,7 +60,10 @@ def check(folder: Annotated[str, argument("Folder with experiment.yaml.", "DIR")
     likelihood = build(analysis, [experiment])
     joint = likelihood.at({})
     axes = likelihood.axes
-    found = [*(text for channel in joint.channels for text in impossible_bins(channel, axes[channel.name])), *negative_bins(joint, axes)]
+    found = [
+        *(text for channel in joint.channels for text in impossible_bins(channel, axes.get(channel.name, ()))),
+        *negative_bins(joint, axes),
+    ]
     if found:
         problems = [Problem(str(experiment.folder), None, "", text) for text in found]
         return Answer({"valid": False, "problems": problems}, error=SpecError(problems))

@@ -44,7 +44,7 @@ class Parameter:
     centre
         Of the constraint: 0 for real data, elsewhere in a pseudo-experiment.
     least
-        Least physical value: intervals with pseudo-experiments, CLs limits, posteriors and exported bounds begin there; fits and profiles may go below.
+        Least physical value: intervals with pseudo-experiments, CLs limits and posteriors begin there; fits and profiles may go below.
     description
         One line for people.
     latex

@@ -147,7 +147,7 @@ def _dominances(joint: Joint, channel: Channel, column: NDArray[np.bool_]) -> li
     plain = (rule.excursion_kind == 0) & (content > 0)
     default = np.array([joint.parameters[name].default for name in rule.parameters])
     rest = float(np.abs(amplitudes(rule, np.where(column, 0.0, default)[None])[0]) @ content)
-    rest += 0.0 if channel.control is None else float(channel.control.counts.sum()) / channel.control.ratio
+    rest += 0.0 if channel.control is None else float(np.sum(channel.control.counts / channel.control.ratio))
     if rest <= 0.0 and channel.observed is not None:
         rest = float(np.abs(channel.observed).sum())
     if rest <= 0.0:

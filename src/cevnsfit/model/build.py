@@ -113,7 +113,8 @@ class Assembly:
 
     def __call__(self, values: Mapping[str, float]) -> tuple[Channel, ...]:
         """Return the channels at values of the nonlinear parameters."""
-        return tuple(channel(values) for channel in self.channels)
+        beside = {channel.name: channel for model in self.models for channel in model.counting.beside}
+        return (*(channel(values) for channel in self.channels), *beside.values())
 
     def counts(self, values: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
         """Return the nominal counts of each channel at values of all parameters, shape (nb,)."""
@@ -132,6 +133,7 @@ def assembly(experiments: tuple[Experiment, ...], model: str, treatment: SignalS
         physics = signal_model(model)
         physics = physics if physics.targets is None else physics.targets([nuclei_of(part) for part in parts])
         models = tuple(model_of(part, physics, treatment, electrons=electrons) for part in parts)
+    _check_regions(models)
     channels = tuple(entry.channels() for entry in models)
     _log.info("%s: folded with %s", model, ", ".join(part.label for part in parts))
     return Assembly(experiments, model, treatment, electrons, models, channels, _nominal(models))
@@ -168,6 +170,16 @@ def _merged(models: Sequence[Model]) -> ParameterSet:
         [replace(p, description="" if (model.experiment.name, p.name) in several else first.get(p.name, "")) for p in model.parameters]
         for model in models
     )
+
+
+def _check_regions(models: Sequence[Model]) -> None:
+    """Raise CevnsfitError if the workspace of an experiment has signal in a channel that the experiment does not have."""
+    own = {(model.experiment.name, region) for model in models for region in model.counting.regions[:1]}
+    for model in models:
+        for region in model.counting.regions:
+            if (model.experiment.name, region) not in own:
+                message = f"{model.experiment.name}: {region} of the workspace has signal too; describe it as one of the `channels` of the experiment"
+                raise CevnsfitError(message)
 
 
 def _check_sizes(models: Sequence[Model]) -> None:

@@ -1,32 +1,35 @@
-"""pyhf workspaces as rows of channels: exported ones come back with their couplings, others with a parameter for each modifier.
+"""pyhf workspaces as channels: exported ones come back with their couplings, others with a parameter for each modifier.
 
-A channel's samples become rows: normfactors are free factors (or monomials of couplings, where the metadata name them), normsys are log-normal
-factors (code 4), histosys are excursions (code 4p), staterror is a constrained excursion of single bins, and a shapefactor that a sample
-shares with a channel of its own is a background measured in a control region. Everything else is refused.
+`model.modifiers` makes rows of samples. A background that is alone under a shapefactor which it shares with a channel of its own, or alone under a
+shapesys, is measured bin by bin, and profiled in closed form where the bounds of its factors are out of reach.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.model.rows import MAX_NUMBERS, Factors, TemplateRow, bin_by_bin, coefficients, excursions
+from cevnsfit.core.parameters import ParameterSet
+from cevnsfit.model.modifiers import FREE, Reader, sample_rows, stat_errors, values
+from cevnsfit.model.rows import Factors, TemplateRow, coefficients
 from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.channel import Channel, ControlRegion
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from cevnsfit.model.rows import Excursion
+    from cevnsfit.core.parameters import Parameter
+    from cevnsfit.model.modifiers import StatErrors
     from cevnsfit.spec.load import Experiment
+    from cevnsfit.spec.schema import WorkspaceSpec
     from cevnsfit.stats.gaussian import Errors
 
     Floats = NDArray[np.float64]
@@ -35,106 +38,119 @@ if TYPE_CHECKING:
 MALFORMED: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, StopIteration)
 """What a document that is no such workspace raises while it is read."""
 
-_KNOWN: Final = ("normfactor", "normsys", "histosys", "shapefactor", "staterror")
 _SIGNAL_SAMPLES: Final = ("sm", "int", "quad")
+_NEGLIGIBLE: Final = 1e-9
+"""Lower bound of a factor that is as good as 0."""
 
 
-@dataclass(slots=True, eq=False)
-class _Reader:
-    """A workspace being read: its parameters in order of appearance."""
+class BinByBin(NamedTuple):
+    """A background that is measured bin by bin: its sample, its control region, and the channel of the workspace that this is, if it is one."""
 
-    monomials: Mapping[str, Mapping[str, int]]
-    settings: Mapping[str, Spec]
-    couplings: Mapping[str, Spec]
-    poi: str
-    parameters: dict[str, Parameter] = field(default_factory=dict)
-
-    def factor(self, name: str) -> dict[str, int]:
-        """Return the powers of a normfactor."""
-        if name in self.monomials:
-            powers = dict(self.monomials[name])
-            for coupling in powers:
-                self.add(self.coupling(coupling))
-            return powers
-        low, high = self.bounds(name, (0.0, 10.0))
-        value, fixed = self.start(name, 1.0)
-        self.add(Parameter(name, "polynomial" if name == self.poi else "nuisance", value, low, high, fixed=fixed, least=0.0))
-        return {name: 1}
-
-    def coupling(self, name: str) -> Parameter:
-        """Return a coupling as the metadata describe it."""
-        entry = self.couplings.get(name, {})
-        given = (entry.get("lower", 0.0), entry.get("upper", 1.0), entry.get("least"))
-        ends = (-math.inf, math.inf, -math.inf)
-        lower, upper, least = (end if value is None else float(value) for value, end in zip(given, ends, strict=True))
-        unit, fixed, value = str(entry.get("unit", "1")), bool(entry.get("fixed", False)), float(entry.get("default", 0.0))
-        scale: Literal["linear", "log"] = "log" if entry.get("scale") == "log" else "linear"
-        return Parameter(name, "polynomial", value, lower, upper, unit, scale, fixed=fixed, least=least)
-
-    def nuisance(self, name: str) -> str:
-        """Return the name of a constrained parameter."""
-        low, high = self.bounds(name, (-5.0, 5.0))
-        value, fixed = self.start(name, 0.0)
-        if any(centre != 0.0 for centre in self.settings.get(name, {}).get("auxdata", [])):
-            message = f"the constraint of {name} is not centred at 0"
-            raise ValueError(message)
-        self.add(Parameter(name, "nuisance", value, low, high, constrained=True, fixed=fixed))
-        return name
-
-    def add(self, parameter: Parameter) -> None:
-        """Add a parameter, which must be what it was before."""
-        if self.parameters.setdefault(parameter.name, parameter) != parameter:
-            message = f"{parameter.name} is both constrained and free"
-            raise ValueError(message)
-
-    def bounds(self, name: str, default: tuple[float, float]) -> tuple[float, float]:
-        """Return the bounds of a parameter with one value."""
-        ((low, high),) = self.settings.get(name, {}).get("bounds", [default])
-        return float(low), float(high)
-
-    def start(self, name: str, default: float) -> tuple[float, bool]:
-        """Return the value at which a parameter starts, and whether it is held there."""
-        entry = self.settings.get(name, {})
-        (value,) = entry.get("inits", [default])
-        return float(value), bool(entry.get("fixed", False))
+    sample: str
+    region: ControlRegion
+    channel: str = ""
 
 
-def likelihood_of(spec: Spec, metadata: Spec) -> Likelihood:
-    """Return the likelihood of a workspace; ValueError and the like say what has no counterpart."""
-    config = spec["measurements"][0]["config"]
+def likelihood_of(spec: Spec, metadata: Spec, measurement: str = "") -> Likelihood:
+    """Return the likelihood of a workspace; ValueError and the like say what has no counterpart.
+
+    Parameters
+    ----------
+    spec, metadata
+        The workspace, and what `export` says of it (empty for one of others).
+    measurement
+        The measurement that is meant, where it has several.
+    """
+    config = _config(spec, measurement)
     settings = {entry["name"]: entry for entry in config["parameters"]}
-    reader = _Reader(metadata.get("normfactors", {}), settings, metadata.get("couplings", {}), config["poi"])
-    observed = {entry["name"]: np.array(entry["data"], dtype=np.float64) for entry in spec["observations"]}
-    _check(spec)
-    controls = _controls(spec)
-    channels = tuple(
-        _channel(channel, reader, observed, controls)
+    reader = Reader(settings, config["poi"], metadata.get("normfactors", {}), metadata.get("couplings", {}))
+    observed, controls = _observed(spec), _controls(spec, reader)
+    measuring, errors = {one.channel for one in controls.values()}, stat_errors(spec["channels"])
+    regions = [channel for channel in spec["channels"] if channel["name"] not in measuring]
+    parts = [(region["name"], region_rows(region, reader, errors, controls)) for region in regions]
+    coupled = {name for name, parameter in reader.parameters.items() if parameter.kind == "polynomial"}
+    owners, beside = metadata.get("channels", {}), metadata.get("auxiliary", ())
+    channels = [
+        replace(
+            _channel(name, [_marked(row, coupled) for row in rows], observed[name], controls),
+            experiment=str(owners.get(name, "")),
+            auxiliary=name in beside,
+        )
+        for name, rows in parts
+    ]
+    channels += [replace(one, experiment=str(owners.get(one.experiment, one.experiment))) for one in reader.auxiliary.values()]
+    return Likelihood(ParameterSet(tuple(reader.parameters.values())), partial(_always, tuple(channels)))
+
+
+def _always(channels: tuple[Channel, ...], _: Mapping[str, float]) -> tuple[Channel, ...]:
+    return channels
+
+
+def _marked(row: TemplateRow, coupled: Collection[str]) -> TemplateRow:
+    """Return a row, as one of the signal if it is that."""
+    return _of_signal(row) if row.factors.component in _SIGNAL_SAMPLES or not {*coupled}.isdisjoint(row.factors.powers) else row
+
+
+def _observed(spec: Spec) -> dict[str, Floats]:
+    return {entry["name"]: np.array(entry["data"], dtype=np.float64) for entry in spec["observations"]}
+
+
+def _config(spec: Spec, measurement: str) -> Spec:
+    """Return the configuration of a measurement of a workspace, in which nothing is left that is not used.
+
+    Raises
+    ------
+    ValueError
+        If the measurement is not known, a name stands for two things or for none, or lists have different lengths.
+    """
+    known: dict[str, Spec] = {entry["name"]: entry["config"] for entry in spec["measurements"]}
+    if measurement not in known and (measurement or len(known) > 1):
+        message = f"choose the measurement: there are {', '.join(known)}" + (f", and no {measurement}" if measurement else "")
+        raise ValueError(message)
+    config = known[measurement] if measurement else next(iter(known.values()))
+    modifiers = [
+        (channel["name"], sample["name"], modifier["type"], modifier["name"])
         for channel in spec["channels"]
-        if channel["name"] not in {c for c, _ in controls.values()}
-    )
-    owners = metadata.get("channels", {})
-    channels = tuple(replace(channel, experiment=str(owners.get(channel.name, ""))) for channel in channels)
-    return Likelihood(ParameterSet(tuple(reader.parameters.values())), lambda _: channels)
+        for sample in channel["samples"]
+        for modifier in sample["modifiers"]
+    ]
+    regions = [channel["name"] for channel in spec["channels"]]
+    names = {
+        "channels": regions,
+        "measurements": [entry["name"] for entry in spec["measurements"]],
+        "observations": [entry["name"] for entry in spec["observations"]],
+        "samples": [(channel["name"], sample["name"]) for channel in spec["channels"] for sample in channel["samples"]],
+        "modifiers": modifiers,
+        "shapesys, which belong to one sample,": [entry[2:] for entry in modifiers if entry[2] == "shapesys"],
+        "settings": [entry["name"] for entry in config["parameters"]],
+    }
+    for what, given in names.items():
+        if twice := [name for name, number in Counter(given).items() if number > 1]:
+            message = f"two {what} have the name {twice[0] if isinstance(twice[0], str) else ', '.join(twice[0])}"
+            raise ValueError(message)
+    used, factors = {entry[3] for entry in modifiers}, {entry[3] for entry in modifiers if entry[2] == "normfactor"}
+    poi = {config["poi"]}
+    left = {
+        "channel": {*regions} - {*names["observations"]},
+        "observation": {*names["observations"]} - {*regions},
+        "setting": {*names["settings"]} - used - poi,
+        "parameter of interest": poi & used - factors,
+    }
+    for what, strange in left.items():
+        if strange:
+            message = f"the {what} {min(strange)} has no counterpart: an observation, a channel, a modifier, or the normfactor that is of interest"
+            raise ValueError(message)
+    _check_lengths(spec)
+    return config
 
 
-def _check(spec: Spec) -> None:
-    """Raise ValueError where a modifier has no counterpart, or the numbers are too many or not finite."""
-    count = 0
-    observed = {entry["name"]: len(entry["data"]) for entry in spec["observations"]}
+def _check_lengths(spec: Spec) -> None:
+    """Raise ValueError where the lists of numbers of a channel differ in length."""
+    observed = _observed(spec)
     for channel in spec["channels"]:
-        bins = {observed[channel["name"]], *(size for sample in channel["samples"] for size in _lengths(sample))}
-        for sample in channel["samples"]:
-            strange = sorted({m["type"] for m in sample["modifiers"]} - set(_KNOWN))
-            types = [m["type"] for m in sample["modifiers"]]
-            if strange:
-                message = f"{channel['name']}, {sample['name']}: {', '.join(strange)} has no counterpart"
-                raise ValueError(message)
-            if "staterror" in types and "histosys" in types:
-                message = f"{channel['name']}, {sample['name']}: a histosys and a staterror of one sample multiply each other"
-                raise ValueError(message)
-            count += sum(len(sample["data"]) * (2 if kind == "histosys" else 1) for kind in ("nominal", *types))
-        if len(bins) != 1 or count > MAX_NUMBERS:
-            message = f"{channel['name']}: lists of different lengths, or more than {MAX_NUMBERS} numbers"
+        bins = {len(observed[channel["name"]]), *(size for sample in channel["samples"] for size in _lengths(sample))}
+        if len(bins) != 1:
+            message = f"{channel['name']}: lists of different lengths"
             raise ValueError(message)
 
 
@@ -146,99 +162,67 @@ def _lengths(sample: Spec) -> Iterator[int]:
         if modifier["type"] == "histosys":
             yield len(data["hi_data"])
             yield len(data["lo_data"])
-        elif modifier["type"] == "staterror":
+        elif modifier["type"] in {"staterror", "shapesys"}:
             yield len(data)
 
 
-def _controls(spec: Spec) -> dict[str, tuple[str, float]]:
-    """Return for each shapefactor the channel that measures it alone and its counts per expected background count."""
-    owners: dict[str, list[tuple[str, Spec, bool]]] = {}
+# --- backgrounds that are measured bin by bin --------------------------------------------------------------------------------------
+
+
+def _controls(spec: Spec, reader: Reader, signal: Collection[str] = ()) -> dict[str, BinByBin]:
+    """Return for each channel the background that is measured bin by bin, at most one and none of the `signal`."""
+    places: dict[str, list[tuple[Spec, Spec]]] = {}
     for channel in spec["channels"]:
         for sample in channel["samples"]:
-            alone = len(channel["samples"]) == 1 and len(sample["modifiers"]) == 1
             for modifier in sample["modifiers"]:
-                if modifier["type"] == "shapefactor":
-                    owners.setdefault(modifier["name"], []).append((channel["name"], sample, alone))
-    found = {}
-    for name, entries in owners.items():
-        control = [entry for entry in entries if entry[2]]
-        signal = [entry for entry in entries if not entry[2] and len(entry[1]["modifiers"]) == 1]
-        ratios = {
-            c / s for _, one, _ in control for _, other, _ in signal for c, s in zip(one["data"], other["data"], strict=True) if s > 0
-        }
-        if len(control) != 1 or len(signal) != 1 or len(ratios) != 1 or min(signal[0][1]["data"]) <= 0:
-            message = f"the shapefactor {name} does not tie one background to one control region with a constant ratio"
-            raise ValueError(message)
-        found[name] = (control[0][0], ratios.pop())
+                if modifier["type"] in {"shapefactor", "shapesys"}:
+                    places.setdefault(modifier["name"], []).append((channel, sample))
+    found: dict[str, BinByBin] = {}
+    for name, entries in places.items():
+        (main, sample), *others = sorted(entries, key=lambda entry: len(entry[0]["samples"]) == 1)
+        alone = [len(channel["samples"]) == 1 for channel, _ in others]
+        plain = all(len(one["modifiers"]) == 1 and one["name"] not in signal for _, one in entries)
+        if not plain or len(main["samples"]) == 1 or main["name"] in found:
+            continue
+        if alone == ([] if sample["modifiers"][0]["type"] == "shapesys" else [True]):
+            measured = _measured(name, (main, sample), others, _observed(spec), reader)
+            found |= {} if measured is None else {main["name"]: measured}
     return found
 
 
-def _channel(channel: Spec, reader: _Reader, observed: Mapping[str, Floats], controls: Mapping[str, tuple[str, float]]) -> Channel:
-    rows, control = _sample_rows(channel, reader, observed, controls)
-    coupled = {name for name, parameter in reader.parameters.items() if parameter.kind == "polynomial"}
-    rows = [_of_signal(row) if row.factors.component in _SIGNAL_SAMPLES or coupled & set(row.factors.powers) else row for row in rows]
-    templates = np.array([template for _, template in rows])
-    rule = coefficients([factors for factors, _ in rows])
-    counts = observed[channel["name"]]
-    components = tuple(factors.component for factors, _ in rows)
-    return Channel(channel["name"], templates, rule, components, counts, control, (len(counts),))
-
-
-def _sample_rows(
-    channel: Spec, reader: _Reader, observed: Mapping[str, Floats], controls: Mapping[str, tuple[str, float]]
-) -> tuple[list[TemplateRow], ControlRegion | None]:
-    """Return the rows of all samples, named as they are, and the control region."""
-    rows: list[TemplateRow] = []
-    control = None
-    relative = _relative_errors(channel)
-    for sample in channel["samples"]:
-        measured = [m["name"] for m in sample["modifiers"] if m["type"] == "shapefactor"]
-        if measured:
-            name, ratio = controls[measured[0]]
-            control = ControlRegion(observed[name], ratio)
-        else:
-            rows += _rows(sample, reader, relative)
-    return rows, control
-
-
-def _relative_errors(channel: Spec) -> dict[str, Floats]:
-    """Return the relative error of each bin by staterror: errors of its samples in quadrature over their sum."""
-    squares: dict[str, Floats] = {}
-    sums: dict[str, Floats] = {}
-    for sample in channel["samples"]:
-        for modifier in sample["modifiers"]:
-            if modifier["type"] == "staterror":
-                zero = np.zeros(len(sample["data"]))
-                squares[modifier["name"]] = squares.get(modifier["name"], zero) + np.square(modifier["data"])
-                sums[modifier["name"]] = sums.get(modifier["name"], zero) + np.array(sample["data"], dtype=np.float64)
-    return {
-        name: np.divide(np.sqrt(square), sums[name], out=np.zeros_like(square), where=sums[name] > 0) for name, square in squares.items()
-    }
-
-
-def _rows(sample: Spec, reader: _Reader, relative: Mapping[str, Floats]) -> list[TemplateRow]:
-    """Return the rows of one sample, the nominal one first."""
+def _measured(
+    name: str, place: tuple[Spec, Spec], others: Sequence[tuple[Spec, Spec]], observed: Mapping[str, Floats], reader: Reader
+) -> BinByBin | None:
+    """Return a background under a shapesys, or under a shapefactor with the channel in `others`; None where its factors may meet a bound."""
+    channel, sample = place
     nominal = np.array(sample["data"], dtype=np.float64)
-    powers: dict[str, int] = {}
-    norms: dict[str, tuple[float, float]] = {}
-    moved: list[tuple[Excursion, Floats]] = []
-    for (kind, name), data in {(m["type"], m["name"]): m["data"] for m in sample["modifiers"]}.items():
-        if kind == "normfactor":
-            for key, power in reader.factor(name).items():
-                powers[key] = powers.get(key, 0) + power
-        elif kind == "normsys":
-            norms[reader.nuisance(name)] = (float(data["hi"]), float(data["lo"]))
-        elif kind == "histosys":
-            up, down = (np.array(data[key], dtype=np.float64) for key in ("hi_data", "lo_data"))
-            moved += excursions(reader.nuisance(name), nominal, up, down)
-        else:
-            errors = bin_by_bin(name, nominal, relative[name])
-            moved += [(excursion._replace(parameter=reader.nuisance(excursion.parameter)), values) for excursion, values in errors]
-    component = sample["name"]
-    return [
-        TemplateRow(Factors(component, powers, norms), nominal),
-        *(TemplateRow(Factors(component, powers, norms, excursion), template) for excursion, template in moved if np.any(template)),
-    ]
+    if others:
+        ((control, other),) = others
+        given, by = reader.asked("shapefactor", name, values(len(nominal), FREE)), str(control["name"])
+        counts, scale = observed[by], np.array(other["data"], dtype=np.float64)
+    else:
+        given, _ = reader.constraint(name, nominal, np.array(sample["modifiers"][0]["data"], dtype=np.float64))
+        counts, scale, by = given["auxdata"], given["factors"], ""
+    low, high = given["bounds"].T
+    if np.any(given["fixed"]) or np.any(low > _NEGLIGIBLE) or min(nominal.min(), scale.min()) <= 0:
+        return None
+    ratio = scale / nominal
+    if np.any((observed[channel["name"]] + counts) / (1.0 + ratio) > high * nominal):
+        return None
+    return BinByBin(sample["name"], ControlRegion(counts, float(ratio[0]) if np.all(ratio == ratio[0]) else ratio), by)
+
+
+def region_rows(channel: Spec, reader: Reader, errors: Mapping[str, StatErrors], controls: Mapping[str, BinByBin]) -> list[TemplateRow]:
+    """Return the rows of all samples of a channel that are not measured bin by bin, named as they are."""
+    measured = controls[channel["name"]].sample if channel["name"] in controls else None
+    samples = (sample for sample in channel["samples"] if sample["name"] != measured)
+    return [row for sample in samples for row in sample_rows(sample, channel["name"], reader, errors)]
+
+
+def _channel(name: str, rows: Sequence[TemplateRow], counts: Floats, controls: Mapping[str, BinByBin]) -> Channel:
+    rule, components = coefficients([factors for factors, _ in rows]), tuple(factors.component for factors, _ in rows)
+    control = controls[name].region if name in controls else None
+    return Channel(name, np.array([template for _, template in rows]), rule, components, counts, control, (len(counts),))
 
 
 # --- counting experiments ----------------------------------------------------------------------------------------------------------
@@ -260,6 +244,10 @@ class Counting:
         The control region, or None.
     errors
         Errors of the observed values, None where these are counts.
+    beside
+        Further channels of its workspace, which have no signal.
+    regions
+        The channels of its workspace that have signal, its own first.
     """
 
     rows: tuple[TemplateRow, ...]
@@ -267,6 +255,8 @@ class Counting:
     observed: Floats | None
     control: ControlRegion | None
     errors: Errors | None = None
+    beside: tuple[Channel, ...] = ()
+    regions: tuple[str, ...] = ()
 
 
 def counting(experiment: Experiment, strength: Parameter | None = None) -> Counting:
@@ -284,19 +274,25 @@ def counting(experiment: Experiment, strength: Parameter | None = None) -> Count
     assert spec is not None
     bins = int(np.prod([axis.nbins for axis in experiment.axes]))
     try:
-        found = _counting(spec, given.signal, strength)
+        found = _counting(spec, given, strength)
         if found.observed is not None and len(found.observed) != bins:
             axes = " x ".join(f"{axis.name}({axis.nbins})" for axis in experiment.axes)
             message = f"the channel has {len(found.observed)} bins, the axes {axes} have {bins}"
             raise ValueError(message)
+        if missing := sorted({*given.shared} - {parameter.name for parameter in found.parameters}):
+            message = f"it has no parameter {missing[0]} to share"
+            raise ValueError(message)
     except (*MALFORMED, CevnsfitError) as error:
         message = f"{experiment.label}: {given.file}: cannot be used as a counting experiment ({' '.join(str(error).split())[:300]})"
         raise CevnsfitError(message) from None
+    prefix = experiment.name if given.channel else experiment.label
     own = {} if strength is None else {strength.name: strength.name}
-    names = {p.name: own.get(p.name, given.shared.get(p.name, f"{experiment.label}.{p.name}")) for p in found.parameters}
+    names = {p.name: own.get(p.name, given.shared.get(p.name, f"{prefix}.{p.name}")) for p in found.parameters}
     parameters = tuple(replace(parameter, name=names[parameter.name]) for parameter in found.parameters)
     rows = tuple(row._replace(factors=_renamed(row.factors, names)) for row in found.rows)
-    return replace(found, rows=rows, parameters=parameters)
+    return replace(
+        found, rows=rows, parameters=parameters, beside=tuple(_beside(one, names, prefix, experiment.name) for one in found.beside)
+    )
 
 
 def _renamed(factors: Factors, names: Mapping[str, str]) -> Factors:
@@ -305,30 +301,55 @@ def _renamed(factors: Factors, names: Mapping[str, str]) -> Factors:
     return Factors(factors.component, powers, {names[name]: norm for name, norm in factors.norms.items()}, excursion)
 
 
-def _counting(spec: Spec, signal: Sequence[str], strength: Parameter | None) -> Counting:
-    config = spec["measurements"][0]["config"]
-    poi = config["poi"]
-    settings = {entry["name"]: entry for entry in config["parameters"]}
-    observed = {entry["name"]: np.array(entry["data"], dtype=np.float64) for entry in spec["observations"]}
-    _check(spec)
-    controls = _controls(spec)
-    measuring = {name for name, _ in controls.values()}
-    main = [channel for channel in spec["channels"] if channel["name"] not in measuring]
-    if len(main) != 1:
-        message = f"one channel beside control regions is needed, it has {', '.join(channel['name'] for channel in main)}"
-        raise ValueError(message)
-    samples = [_without(sample, poi) if sample["name"] in signal else sample for sample in main[0]["samples"]]
-    if any(modifier["name"] == poi for sample in samples for modifier in sample["modifiers"]):
-        message = f"the parameter of interest {poi} scales samples that are not named as signal"
-        raise ValueError(message)
-    if strength is None:
-        samples = [sample for sample in samples if sample["name"] not in signal]
-    reader = _Reader({}, settings, {}, "")
-    rows, control = _sample_rows({**main[0], "samples": samples}, reader, observed, controls)
+def _beside(channel: Channel, names: Mapping[str, str], prefix: str, experiment: str) -> Channel:
+    """Return a further channel with the names of an experiment."""
+    rule = replace(channel.coefficients, parameters=tuple(names[name] for name in channel.coefficients.parameters))
+    return replace(channel, name=f"{prefix}.{channel.name}", coefficients=rule, experiment=experiment, auxiliary=True)
+
+
+def _counting(spec: Spec, given: WorkspaceSpec, strength: Parameter | None) -> Counting:
+    config = _config(spec, given.measurement)
+    reader, observed = Reader({entry["name"]: entry for entry in config["parameters"]}), _observed(spec)
+    controls = _controls(spec, reader, given.signal)
+    channels = _without_signal(spec, given, config["poi"], {one.channel for one in controls.values()}, kept=strength is not None)
+    regions = _regions(spec, given, list(channels))
+    errors = stat_errors(list(channels.values()))
+    rows = {name: region_rows(channel, reader, errors, controls) for name, channel in channels.items() if name not in regions[1:]}
     if strength is not None:
-        reader.add(strength)
-        rows = [_of_signal(row, {strength.name: 1}) if row.factors.component in signal else row for row in rows]
-    return Counting(tuple(rows), tuple(reader.parameters.values()), observed[main[0]["name"]], control)
+        reader.add(strength, "strength")
+        rows = {
+            name: [_of_signal(row, {strength.name: 1}) if row.factors.component in given.signal else row for row in own]
+            for name, own in rows.items()
+        }
+    own = regions[0]
+    beside = [_channel(name, there, observed[name], controls) for name, there in rows.items() if name != own]
+    control = controls[own].region if own in controls else None
+    beside += reader.auxiliary.values()
+    return Counting(tuple(rows[own]), tuple(reader.parameters.values()), observed[own], control, None, tuple(beside), tuple(regions))
+
+
+def _without_signal(spec: Spec, given: WorkspaceSpec, poi: str, measuring: Collection[str], *, kept: bool) -> dict[str, Spec]:
+    """Return the channels that are no control regions, by name: without their signal, or with it `kept` but without the parameter of interest."""
+    found: dict[str, Spec] = {}
+    for channel in spec["channels"]:
+        samples = [_without(sample, poi) if sample["name"] in given.signal else sample for sample in channel["samples"]]
+        if any(modifier["name"] == poi for sample in samples for modifier in sample["modifiers"]):
+            message = f"the parameter of interest {poi} scales samples that are not named as signal"
+            raise ValueError(message)
+        if channel["name"] not in measuring:
+            left = [sample for sample in samples if kept or sample["name"] not in given.signal]
+            found[channel["name"]] = {**channel, "samples": left}
+    return found
+
+
+def _regions(spec: Spec, given: WorkspaceSpec, channels: Sequence[str]) -> list[str]:
+    """Return the channels with signal, that of the experiment first."""
+    found = [c["name"] for c in spec["channels"] if any(sample["name"] in given.signal for sample in c["samples"])]
+    own = given.channel if given.channel else channels[0] if len(channels) == 1 else found[0] if len(found) == 1 else ""
+    if own not in channels:
+        message = f"name the channel of this experiment in workspace.channel: there are {', '.join(channels)}"
+        raise ValueError(message)
+    return [own, *(name for name in found if name != own)]
 
 
 def _without(sample: Spec, poi: str) -> Spec:

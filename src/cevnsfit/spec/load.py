@@ -302,11 +302,17 @@ def _workspace(spec: ExperimentSpec, folder: Path, source: YamlSource) -> tuple[
         found = read_pyhf(path)
     except CevnsfitError as error:
         return None, [Problem(source.name, source.line(("workspace", "file")), "workspace.file", str(error))]
-    known = [sample["name"] for channel in found["channels"] for sample in channel["samples"]]
-    missing = [name for name in spec.workspace.signal if name not in known]
-    place = ("workspace", "signal")
+    channels = found["channels"]
+    asked: dict[str, tuple[str, Sequence[str], list[str]]] = {
+        "signal": ("sample", spec.workspace.signal, [sample["name"] for channel in channels for sample in channel["samples"]]),
+        "channel": ("channel", (spec.workspace.channel,), ["", *(channel["name"] for channel in channels)]),
+        "measurement": ("measurement", (spec.workspace.measurement,), ["", *(entry["name"] for entry in found["measurements"])]),
+    }
     return found, [
-        Problem(source.name, source.line(place), ".".join(place), str(UnknownNameError("sample", name, known))) for name in missing
+        Problem(source.name, source.line(("workspace", key)), f"workspace.{key}", str(UnknownNameError(kind, name, [*filter(None, known)])))
+        for key, (kind, names, known) in asked.items()
+        for name in names
+        if name not in known
     ]
 
 

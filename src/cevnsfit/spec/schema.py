@@ -142,11 +142,13 @@ class Released(Spec):
 class WorkspaceSpec(Spec):
     """A pyhf workspace that holds the counts and the backgrounds with their systematics.
 
-    Its `signal` samples give way to the prediction; `shared` names parameters that other experiments have too.
+    Its `signal` samples give way to the prediction, in its `channel`; `shared` names parameters that other experiments have too.
     """
 
     file: Annotated[str, Field(pattern=WORKSPACE_PATTERN)]
     signal: tuple[str, ...] = ()
+    channel: str = ""
+    measurement: str = ""
     shared: dict[str, Name] = Field(default_factory=dict)
 
 

@@ -62,7 +62,7 @@ class BoundChannel:
     strongest: Floats
     counts: Floats
     control: Floats | None
-    ratio: float
+    ratio: float | Floats
     constant: Floats
     active: Ints
     pairs: NDArray[np.float32] | None
@@ -136,7 +136,7 @@ class Frame:
     seen: NDArray[np.bool_] | None
     counts: Floats
     control: Floats | None
-    ratio: float
+    ratio: float | Floats
     constant: Floats
     coefficients: Coefficients
     errors: Errors | None
@@ -144,7 +144,7 @@ class Frame:
     def fits(self, channel: Channel) -> bool:
         """Return whether the channel has the same rule, errors and control region."""
         same = channel.coefficients is self.coefficients and channel.errors is self.errors
-        return same and (channel.control is None or channel.control.ratio == self.ratio)
+        return same and (channel.control is None or np.array_equal(channel.control.ratio, self.ratio))
 
 
 def _frame(joint: Joint, place: int, data: Data, floating: Ints, absent: Ints) -> Frame:
@@ -157,7 +157,8 @@ def _frame(joint: Joint, place: int, data: Data, floating: Ints, absent: Ints) -
     target = np.array([position[int(local[column])] for column in columns], dtype=np.int64)
     held = evaluate(rule, joint.parameters.defaults()[None, local]).amplitudes[0]
     seen = counts + (0.0 if control is None else control) > 0 if counts.ndim == 1 else None
-    constant, ratio = saturated(counts) if channel.errors is None else np.zeros(counts.shape[:-1]), 1.0
+    ratio: float | Floats = 1.0
+    constant = saturated(counts) if channel.errors is None else np.zeros(counts.shape[:-1])
     if channel.errors is not None:
         seen = np.ones(counts.shape[-1], dtype=np.bool_)
     elif channel.control is not None and control is not None:

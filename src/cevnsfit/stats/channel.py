@@ -110,17 +110,17 @@ class ControlRegion:
     counts
         m, shape (nb,).
     ratio
-        Exposure of the control region over that of the signal region, > 0.
+        Exposure of the control region over that of the signal region, > 0; one number, or shape (nb,).
     component
         Name of the background.
     """
 
     counts: NDArray[np.float64]
-    ratio: float
+    ratio: float | NDArray[np.float64]
     component: str = MEASURED
 
     def __post_init__(self) -> None:
-        if not self.ratio > 0 or np.any(self.counts < 0):
+        if not np.all(np.asarray(self.ratio) > 0) or np.any(self.counts < 0):
             message = "a control region needs ratio > 0 and counts >= 0"
             raise CevnsfitError(message)
 
@@ -151,6 +151,8 @@ class Channel:
         The experiment that it is one of several channels of; empty where it is the only one.
     errors
         Those of the observed values; None where these are counts.
+    auxiliary
+        Whether its counts only constrain nuisances, and are no part of what the experiment shows.
     """
 
     name: str
@@ -163,6 +165,7 @@ class Channel:
     moving: Moving | None = None
     experiment: str = ""
     errors: Errors | None = None
+    auxiliary: bool = False
 
     def __post_init__(self) -> None:
         rows, nb = self.templates.shape

@@ -99,14 +99,14 @@ def asimov_data(joint: Joint, theta: Floats) -> Data:
 
 
 def observed_or_asimov(joint: Joint) -> Data:
-    """Return the observed data; channels without data contribute their expectation at the default parameters (Asimov data)."""
+    """Return the observed data with the centres of the constraints; channels without data contribute their expectation at the default parameters."""
     asimov = asimov_data(joint, joint.parameters.defaults())
     counts, control = list(asimov.counts), list(asimov.control)
     for place, channel in enumerate(joint.channels):
         if channel.observed is not None:
             counts[place] = channel.observed
             control[place] = None if channel.control is None else channel.control.counts
-    return Data(tuple(counts), tuple(control), asimov.aux)
+    return Data(tuple(counts), tuple(control), np.array([parameter.centre for parameter in joint.parameters]))
 
 
 def toy_data(joint: Joint, theta: Floats, rng: np.random.Generator, size: int) -> Data:

@@ -103,7 +103,7 @@ class Likelihood(Document):
         nuisances = [name for name in self.names if name not in self.interest]
         return {
             "model": None if self.origin is None else self.origin.model,
-            "bins": {channel.name: channel.templates.shape[1] for channel in channels},
+            "bins": {channel.name: channel.templates.shape[1] for channel in channels if not channel.auxiliary},
             "floating": list(self.interest),
             "nuisances": len(nuisances),
             "shared": sum(uses[name] > 1 for name in nuisances),
@@ -196,7 +196,9 @@ class Likelihood(Document):
             return {name: self._histogram(name, counts, None) for name, counts in self.nominal(settings).items()}
         joint = self.at({name: settings[name] for name in self.nonlinear.names})
         errors = {channel.name: channel.errors for channel in joint.channels}
+        shown = [channel.name for channel in joint.channels if not channel.auxiliary]
         found = expected(joint, np.array([settings[name] for name in joint.parameters.names]))
+        found = {name: found[name] for name in shown}
         if components:
             return {
                 name: {part: self._histogram(name, counts, errors[name]) for part, counts in parts.items()} for name, parts in found.items()

@@ -102,7 +102,7 @@ def logarithms(mu: Floats, counts: Floats) -> Floats:
     return value
 
 
-def on_off(signal: Floats, counts: Floats, control: Floats, ratio: float) -> OnOff:
+def on_off(signal: Floats, counts: Floats, control: Floats, ratio: float | Floats) -> OnOff:
     """Return the on/off pieces with the background profiled, without the saturated constants.
 
     Parameters
@@ -112,7 +112,7 @@ def on_off(signal: Floats, counts: Floats, control: Floats, ratio: float) -> OnO
     counts, control
         n and m, shape (nb,) or (P, nb).
     ratio
-        t, expected control counts per expected background count.
+        t, expected control counts per expected background count, one number or shape (nb,).
     """
     linear = (1 + ratio) * signal - counts - control
     root = np.sqrt(((1 + ratio) * signal + control - counts) ** 2 + 4 * counts * control)
@@ -124,7 +124,7 @@ def on_off(signal: Floats, counts: Floats, control: Floats, ratio: float) -> OnO
         bins -= np.where(counts > 0, counts * np.log(total), 0.0) + np.where(control > 0, control * np.log(background), 0.0)
         unseen = np.where(background > 0, control / background - ratio, 1.0)
         slope = 2 * np.where(counts > 0, 1 - counts / total, unseen)
-    constant = 2 * np.log(ratio) * np.sum(control, axis=-1)
+    constant = 2 * np.sum(control * np.log(ratio), axis=-1)
     return OnOff(2 * bins.sum(axis=1) - constant, slope, total, background, np.zeros(len(signal), dtype=np.bool_))
 
 

@@ -212,12 +212,16 @@ def _only(joint: Joint, places: Sequence[int]) -> Joint:
 
 def _strength(held: Joint, free: Joint) -> SignalStrength:
     name = "signal_strength"
-    counts = expected(free, free.parameters.vector({name: 1.0}))
+    counts = {
+        channel.name: parts
+        for channel, parts in zip(free.channels, expected(free, free.parameters.vector({name: 1.0})).values(), strict=True)
+        if not channel.auxiliary
+    }
     measured, best = fit(held, minos=()), fit(free, minos=())
     standard = profile(free, {name: np.ones(1)})
     return SignalStrength(
         label=" + ".join(dict.fromkeys(channel.owner for channel in free.channels)),
-        observed=float(sum(channel.observed.sum() for channel in free.channels if channel.observed is not None)),
+        observed=float(sum(channel.observed.sum() for channel in free.channels if channel.observed is not None and not channel.auxiliary)),
         expected=float(sum(values.sum() for components in counts.values() for values in components.values())),
         strength=measured.values[name],
         error=measured.errors[name],

@@ -122,12 +122,15 @@ def _nucleon(z: float, n: float) -> Target:
 def about_likelihood(likelihood: Likelihood, at: Mapping[str, float]) -> dict[str, Any]:
     """Return the metadata of an exported likelihood."""
     known, origin, data = about(likelihood, at), likelihood.origin, data_of(likelihood)
-    owners = {channel.name: channel.experiment for channel in likelihood.at({}).channels if channel.experiment}
+    channels = likelihood.at({}).channels
+    owners = {channel.name: channel.experiment for channel in channels if channel.experiment}
+    beside = [channel.name for channel in channels if channel.auxiliary]
     options = {} if origin is None else {key: value for key, value in plain(origin).items() if key not in {"experiments", "model", "at"}}
     return {
         **about_model(known.model, at),
         "experiments": list(likelihood.experiments),
         **({"channels": owners} if owners else {}),
+        **({"auxiliary": beside} if beside else {}),
         "caveat": known.caveat,
         "data": data if data else "observed",
         "options": options,
@@ -170,7 +173,7 @@ def workspaces(
     made, frozen = [], frozen_in_export(likelihood, points, data)
     for point in points:
         joint, values = joint_at(likelihood, point)
-        made.append(histfactory.workspace(joint.physical, data, {**values, **({} if frozen is None else frozen.values)}))
+        made.append(histfactory.workspace(joint, data, {**values, **({} if frozen is None else frozen.values)}))
     metadata |= {"shape": {p.name: float(held.get(p.name, p.default)) for p in likelihood.nonlinear if p.name != label}}
     metadata |= {"couplings": _about_couplings(likelihood, made[0]), **_about_workspace(made[0], frozen)}
     if not grid:
@@ -203,8 +206,7 @@ def _checked(values: ArrayLike) -> NDArray[np.float64]:
 def _about_couplings(likelihood: Likelihood, exported: histfactory.Exported) -> dict[str, Any]:
     names = dict.fromkeys(name for powers in exported.monomials.values() for name in powers)
     fields = ("default", "lower", "upper", "least", "unit", "scale", "fixed", "description")
-    parameters = likelihood.parameters.physical()
-    return {name: {key: getattr(parameters[name], key) for key in fields} for name in names}
+    return {name: {key: getattr(likelihood.parameters[name], key) for key in fields} for name in names}
 
 
 def _about_workspace(exported: histfactory.Exported, frozen: Frozen | None) -> dict[str, Any]:

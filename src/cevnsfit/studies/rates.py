@@ -239,6 +239,8 @@ def counts_at(
     found: dict[str, Rates | ChannelRates] = {}
     several: dict[str, dict[str, Rates]] = {}
     for channel in joint.channels:
+        if channel.auxiliary:
+            continue
         parts = {name: values.reshape(channel.bins) for name, values in counts[channel.name].items()}
         total, observed = np.sum([*parts.values()], axis=0), None if channel.observed is None else channel.observed.reshape(channel.bins)
         squares = None if channel.errors is None else channel.errors.variances.reshape(channel.bins)

@@ -140,7 +140,7 @@ def _replayed(place: Path) -> ToyRegion | CoverageStudy | Intervals:
     return intervals(likelihood, asked["poi"], method=str(method), **shared)
 
 
-def load_likelihood(path: str | Path, *, patchset: str | Path | None = None, patch: str | None = None) -> Likelihood:
+def load_likelihood(path: str | Path, *, patchset: str | Path | None = None, patch: str | None = None, measurement: str = "") -> Likelihood:
     """Return the likelihood of a file in a format of other tools: one that `export` wrote, or another pyhf workspace or HS3 document.
 
     Every verb works on it that does not need the experiments: the bins have no axes, and a store cannot say what it was made from.
@@ -151,6 +151,8 @@ def load_likelihood(path: str | Path, *, patchset: str | Path | None = None, pat
         A workspace of pyhf, or an HS3 document. `FILE.metadata.json` beside a workspace says which of its parameters are powers of couplings.
     patchset, patch
         A patchset of the workspace, and the name of the patch to apply.
+    measurement
+        The measurement of a workspace, or the analysis of an HS3 document, that is meant where there are several.
 
     Raises
     ------
@@ -170,7 +172,9 @@ def load_likelihood(path: str | Path, *, patchset: str | Path | None = None, pat
     if (patchset is None) != (patch is None) or (hs3 and patchset is not None):
         message = f"{place}: " + ("an HS3 document has no patches" if hs3 else "a patchset and the name of a patch belong together")
         raise CevnsfitError(message)
-    likelihood = read_hs3(place) if hs3 else read_workspace(place, None if patchset is None else Path(patchset), patch)
+    likelihood = (
+        read_hs3(place, measurement) if hs3 else read_workspace(place, None if patchset is None else Path(patchset), patch, measurement)
+    )
     return replace(likelihood, profiler=profile_minima)
 
 

@@ -127,6 +127,68 @@ def test_the_prediction_replaces_the_signal_and_joins_others(folder: Path) -> No
     assert "observed counts: 182" in shown.stdout
 
 
+def several(values: dict[str, Any]) -> None:
+    """Add a region with signal, a side region without, a luminosity and counts that measure each bin of a background."""
+    first = values["channels"][0]["samples"]
+    first[1]["modifiers"] += sample("", [], ("lumi", "lumi", None), ("each", "shapesys", [4.0, 3.0, 2.0]))["modifiers"]
+    second = [sample("signal", [5.0, 5.0, 5.0], ("mu", "normfactor", None)), sample("neutrons", [9.0, 9.0, 9.0], ("lumi", "lumi", None))]
+    side = [sample("neutrons", [90.0, 80.0], ("n", "normsys", {"hi": 1.2, "lo": 0.9}), ("lumi", "lumi", None))]
+    values["channels"] += [{"name": "second", "samples": second}, {"name": "side", "samples": side}]
+    values["observations"] += [{"name": "second", "data": [15.0, 12.0, 14.0]}, {"name": "side", "data": [95.0, 77.0]}]
+    lumi = {"name": "lumi", "auxdata": [1.0], "sigmas": [0.05], "bounds": [[0.5, 1.5]], "inits": [1.0]}
+    values["measurements"][0]["config"]["parameters"].append(lumi)
+    values["measurements"].append({"name": "other", "config": {"poi": "mu", "parameters": [{**lumi, "fixed": True}]}})
+
+
+def test_regions_of_a_workspace_are_channels_and_the_others_stand_beside(folder: Path) -> None:
+    rewrite(folder, several)
+    text = COUNTING.replace("signal: [signal]", "signal: [signal], channel: region, measurement: m")
+    (folder / "experiment.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(CevnsfitError, match="counter: second of the workspace has signal too; describe it as one of the `channels`"):
+        cf.build_likelihood(folder, model="sm")
+    (folder / "experiment.yaml").write_text(f"{text}channels: {{one: {{}}, two: {{workspace.channel: second}}}}\n", encoding="utf-8")
+    likelihood, theirs = (
+        cf.build_likelihood(folder, model="released-templates"),
+        cf.load_likelihood(folder / "workspace.json", measurement="m"),
+    )
+    mine, other = likelihood.at({}), theirs.at({})
+    assert [channel.name for channel in mine.channels] == ["counter.one", "counter.two", "counter.side", "counter.each_auxiliary"]
+    names = {"signal_strength": "mu", **{f"counter.{name}": name for name in other.parameters.names}}
+    order = [other.parameters.index(names[name]) for name in mine.parameters.names]
+    assert sorted(order) == list(range(len(other.parameters.names)))
+    theta = np.random.default_rng(2).uniform(0.5, 1.5, (20, len(order)))
+    np.testing.assert_allclose(nll2(mine, theta[:, order], observed_data(mine)), nll2(other, theta, observed_data(other)), rtol=1e-12)
+    fitted, again = cf.fit(likelihood), cf.fit(theirs)
+    assert fitted.values["signal_strength"] == pytest.approx(again.values["mu"], abs=1e-5)
+    assert fitted.nll2 == pytest.approx(again.nll2, abs=1e-7)
+    assert set(likelihood.to_dict()["bins"]) == {"counter.one", "counter.two"}
+    shown = cf.rates(likelihood)["counter"]
+    assert list(shown.channels) == ["one", "two"]
+    result = CliRunner().invoke(app, ["fit", str(folder), "--model", "sm", "--json"], catch_exceptions=False)
+    assert json.loads(result.stdout)["observed"]["counter"] == 182 + 41
+    for command in (["experiments", "check"], ["rates"]):
+        done = CliRunner().invoke(app, [*command, str(folder)], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+
+
+def test_a_measurement_is_chosen_or_refused(folder: Path) -> None:
+    rewrite(folder, lambda values: values["measurements"].append({**values["measurements"][0], "name": "n"}))
+    with pytest.raises(CevnsfitError, match="choose the measurement: there are m, n"):
+        cf.build_likelihood(folder, model="sm")
+    for measurement, channel, wanted in (
+        ("nn", "region", "unknown measurement 'nn'; did you mean n"),
+        ("n", "regio", "unknown channel 'regio'"),
+    ):
+        text = COUNTING.replace("signal: [signal]", f"signal: [signal], measurement: {measurement}, channel: {channel}")
+        (folder / "experiment.yaml").write_text(text, encoding="utf-8")
+        with pytest.raises(SpecError, match=wanted):
+            cf.load_experiment(folder)
+    text = COUNTING.replace("signal: [signal]", "signal: [signal], measurement: n, shared: {tlit: sns_flux}")
+    (folder / "experiment.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(CevnsfitError, match="it has no parameter tlit to share"):
+        cf.build_likelihood(folder, model="sm")
+
+
 def test_a_parameter_of_the_workspace_may_be_shared(folder: Path) -> None:
     rewrite(folder, lambda v: v["channels"][0]["samples"][1]["modifiers"][0].update(name="sns"))
     text = COUNTING.replace("signal: [signal]", "signal: [signal], shared: {sns: common}")
@@ -196,12 +258,15 @@ def test_a_workspace_outside_the_folder_is_refused(folder: Path) -> None:
         ),
         (
             lambda v: (
-                v["channels"].append({"name": "more", "samples": [sample("x", [1.0])]})
+                v["channels"].append({"name": "more", "samples": [sample("signal", [1.0])]})
                 or v["observations"].append({"name": "more", "data": [1.0]})
             ),
-            "one channel beside",
+            r"name the channel of this experiment in workspace\.channel: there are region, more",
         ),
-        (lambda v: v["channels"][0]["samples"].append(sample("x", [1.0, 1.0, 1.0], ("lumi", "lumi", None))), "lumi has no counterpart"),
+        (
+            lambda v: v["channels"][0]["samples"].append(sample("x", [1.0, 1.0, 1.0], ("lumi", "lumi", None))),
+            "the lumi lumi need auxdata and sigmas",
+        ),
         (lambda v: v["channels"][0]["samples"][2]["modifiers"][0].update(name="sns_flux"), None),
         (
             lambda v: (

@@ -233,11 +233,11 @@ def _modifiers(family: Family) -> Iterator[Spec]:
         yield {"name": name, "type": "histosys", "data": {"hi_data": _numbers(hi), "lo_data": _numbers(lo)}}
 
 
-def _measured(channel: Channel, ratio: float) -> Spec:
+def _measured(channel: Channel, ratio: float | Floats) -> Spec:
     """Return the background that the control region measures, as one count a bin times the shapefactor."""
     bins = channel.templates.shape[1]
     factor = {"name": measured_name(channel.name), "type": "shapefactor", "data": None}
-    return {"name": MEASURED, "data": [ratio] * bins, "modifiers": [factor]}
+    return {"name": MEASURED, "data": _numbers(np.broadcast_to(ratio, bins)), "modifiers": [factor]}
 
 
 def measured_name(channel: str) -> str:
@@ -292,7 +292,7 @@ def _shapefactors(joint: Joint, data: Data) -> Iterator[Spec]:
         if channel.control is not None and control is not None:
             ratio = channel.control.ratio
             inits = (counts + control + 0.5) / (1.0 + ratio)
-            upper = np.maximum(10.0, 2.0 * (counts + control) / min(ratio, 1.0))
+            upper = np.maximum(10.0, 2.0 * (counts + control) / np.minimum(ratio, 1.0))
             bounds = [[0.0, float(top)] for top in upper]
             yield {"name": measured_name(channel.name), "inits": _numbers(inits), "bounds": bounds}
 

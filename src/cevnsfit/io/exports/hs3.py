@@ -13,6 +13,7 @@ HEP Statistics Serialization Standard (HS3), version 0.2: histfactory_dist and p
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -179,7 +180,11 @@ def _couplings(couplings: Mapping[str, Spec], held: Spec) -> Iterator[Values]:
 
 def _range(entry: Spec) -> Values:
     """Return the range of a parameter; an end that is infinite is left out."""
-    ends = {end: float(entry[end]) for end in ("min", "max") if entry[end] is not None and np.isfinite(entry[end])}
+    ends = {
+        end: float(entry[end])
+        for end in ("min", "max")
+        if entry[end] is not None and abs(entry[end]) < math.inf and abs(entry[end]) != WIDE
+    }
     return {"name": entry["name"], **ends}
 
 
@@ -227,8 +232,8 @@ def _loggers_kept() -> Iterator[None]:
             entry.disabled = disabled[name]
 
 
-def read_hs3(path: Path) -> Likelihood:
-    """Return the likelihood of an HS3 document of histfactory_dist channels; products of parameters are monomials of couplings.
+def read_hs3(path: Path, analysis: str = "") -> Likelihood:
+    """Return the likelihood of an analysis, or the only one, of an HS3 document of histfactory_dist channels; products of parameters are monomials of couplings.
 
     Raises
     ------
@@ -237,7 +242,7 @@ def read_hs3(path: Path) -> Likelihood:
     """
     document = read_document(path, MAX_BYTES)
     try:
-        spec, metadata = _workspace(document)
+        spec, metadata = _workspace(document, analysis)
         validate(spec, "workspace")
         return likelihood_of(spec, metadata)
     except (*MALFORMED, CevnsfitError) as error:
@@ -245,14 +250,21 @@ def read_hs3(path: Path) -> Likelihood:
         raise ResultError(message) from None
 
 
-def _workspace(document: Spec) -> tuple[Values, Values]:
+def _workspace(document: Spec, chosen: str) -> tuple[Values, Values]:
     """Return a document as a HistFactory workspace, and the metadata that name its couplings."""
     named = {kind: {entry["name"]: entry for entry in document.get(kind, ())} for kind in ("distributions", "data", "functions")}
-    analysis = document["analyses"][0]
+    analyses = {entry["name"]: entry for entry in document["analyses"]}
+    if chosen not in analyses and (chosen or len(analyses) > 1):
+        message = f"choose the analysis with measurement=...: there are {', '.join(analyses)}"
+        raise ValueError(message)
+    analysis = analyses[chosen] if chosen else next(iter(analyses.values()))
     (likelihood,) = (entry for entry in document["likelihoods"] if entry["name"] == analysis["likelihood"])
     pairs = [(named["distributions"][d], named["data"][k]) for d, k in zip(likelihood["distributions"], likelihood["data"], strict=True)]
-    if likelihood.get("aux_distributions"):
-        message = "auxiliary distributions have no counterpart"
+    strange = ["auxiliary distributions have"] * bool(likelihood.get("aux_distributions"))
+    strange += [f"the {d['type']} {d['name']} has" for d, _ in pairs if d["type"] != "histfactory_dist"]
+    strange += [f"the {data['type']} data {data['name']} have" for _, data in pairs if data["type"] != "binned"]
+    if strange:
+        message = f"{strange[0]} no counterpart"
         raise ValueError(message)
     points = {p["name"]: p for entry in document["parameter_points"] if entry["name"] == analysis["init"] for p in entry["parameters"]}
     ranges = {a["name"]: a for entry in document["domains"] if entry["name"] in analysis["domains"] for a in entry["axes"]}
@@ -261,23 +273,44 @@ def _workspace(document: Spec) -> tuple[Values, Values]:
     ours = document.get("misc", {}).get(OURS, {}).get("couplings", {})
     names = dict.fromkeys(name for powers in monomials.values() for name in powers)
     couplings = {name: {**ours.get(name, {}), **_setting(points.get(name, {}), ranges.get(name, {}))} for name in names}
-    config = [
-        {
-            "name": name,
-            "inits": [p["value"]],
-            "bounds": [[ranges[name].get("min", -WIDE), ranges[name].get("max", WIDE)]],
-            "fixed": bool(p.get("const", False)),
-        }
-        for name, p in points.items()
-        if name not in couplings and name in ranges
-    ]
+    channels = [{"name": d["name"], "samples": [_sample(sample) for sample in d["samples"]]} for d, _ in pairs]
+    members = _members([d for d, _ in pairs])
+    config = [_settings(name, own, points, ranges) for name, own in members.items() if name not in {**couplings, **monomials}]
     spec = {
-        "channels": [{"name": d["name"], "samples": [_sample(sample) for sample in d["samples"]]} for d, _ in pairs],
+        "channels": channels,
         "observations": [{"name": d["name"], "data": data["contents"]} for d, data in pairs],
         "measurements": [{"name": OURS, "config": {"poi": "", "parameters": config}}],
         "version": VERSION,
     }
     return spec, {"normfactors": monomials, "couplings": couplings}
+
+
+def _members(distributions: Sequence[Spec]) -> dict[str, list[str]]:
+    """Return the parameters behind the name of each modifier, those of the bins of a shapefactor."""
+    found: dict[str, list[str]] = {}
+    for modifier in (m for d in distributions for sample in d["samples"] for m in sample["modifiers"]):
+        name, own = modifier["parameter" if "parameter" in modifier else "name"], modifier.get("parameters", [modifier.get("parameter")])
+        if found.setdefault(name, own) != own or (modifier["type"] == "shapefactor") != ("parameters" in modifier):
+            message = f"{name} has different parameters in two places"
+            raise ValueError(message)
+    everything = [name for own in found.values() for name in own]
+    if twice := [name for name, number in Counter(everything).items() if number > 1]:
+        message = f"{twice[0]} is shared by modifiers of different names"
+        raise ValueError(message)
+    return found
+
+
+def _settings(name: str, members: Sequence[str], points: Spec, ranges: Spec) -> Values:
+    """Return what a document says of a parameter, or of those of all bins, as a measurement of a workspace says it."""
+    known, limits = [points.get(member, {}) for member in members], [ranges.get(member, {}) for member in members]
+    found: Values = {"name": name, "bounds": [[entry.get("min", -math.inf), entry.get("max", math.inf)] for entry in limits]}
+    if all("value" in entry for entry in known):
+        found["inits"] = [entry["value"] for entry in known]
+    held = {bool(entry.get("const", False)) for entry in known}
+    if len(held) > 1:
+        message = f"some of the parameters of {name} are constant and others are not"
+        raise ValueError(message)
+    return {**found, "fixed": held.pop()}
 
 
 def _powers(function: Spec) -> dict[str, int]:
@@ -299,6 +332,9 @@ def _sample(sample: Spec) -> Values:
 def _histfactory(modifier: Spec) -> Values:
     """Return a modifier of HS3 as one of HistFactory."""
     kind, data = modifier["type"], modifier.get("data", {})
+    if kind not in {"normfactor", "shapefactor", *_CODES}:
+        message = f"{modifier['name']}: a {kind} has no counterpart"
+        raise ValueError(message)
     if kind == "shapefactor":
         return {"name": modifier["name"], "type": kind, "data": None}
     entry = {"name": modifier["parameter"], "type": kind, "data": None}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Spec = Mapping[str, Any]
 
 
-def read_workspace(path: Path, patchset: Path | None = None, patch: str | None = None) -> Likelihood:
+def read_workspace(path: Path, patchset: Path | None = None, patch: str | None = None, measurement: str = "") -> Likelihood:
     """Return the likelihood of a workspace, which has no nonlinear parameters.
 
     Parameters
@@ -27,6 +27,8 @@ def read_workspace(path: Path, patchset: Path | None = None, patch: str | None =
         The workspace. `FILE.metadata.json` beside it says which normfactors are monomials of couplings, where there are any.
     patchset, patch
         A patchset and the name of the patch to apply; the patchset must have been made for this workspace.
+    measurement
+        The measurement that is meant, where the workspace has several.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def read_workspace(path: Path, patchset: Path | None = None, patch: str | None =
         if patchset is not None:
             spec = _patched(spec, read_document(patchset, MAX_BYTES), patch)
         validate(dict(spec), "workspace")
-        return likelihood_of(spec, metadata)
+        return likelihood_of(spec, metadata, measurement)
     except (*MALFORMED, CevnsfitError) as error:
         message = f"{path}: cannot be used as a workspace ({' '.join(str(error).split())[:300]})"
         raise ResultError(message) from None

@@ -179,6 +179,10 @@ def broken(change: Callable[[dict[str, Any]], object]) -> str:
     return json.dumps(values)
 
 
+def setting(**entry: object) -> str:
+    return broken(lambda v: v["measurements"][0]["config"]["parameters"].append(entry))
+
+
 def sample(values: dict[str, Any], number: int) -> dict[str, Any]:
     return values["channels"][0]["samples"][number]
 
@@ -187,19 +191,42 @@ def sample(values: dict[str, Any], number: int) -> dict[str, Any]:
     ("text", "reason"),
     [
         (broken(lambda v: v.pop("version")), "not a workspace"),
-        (broken(lambda v: sample(v, 0)["modifiers"].append({"name": "lumi", "type": "lumi", "data": None})), "lumi has no counterpart"),
-        (broken(lambda v: sample(v, 0)["modifiers"].append({"name": "s", "type": "shapesys", "data": [1, 1, 1]})), "shapesys"),
-        (broken(lambda v: sample(v, 0)["modifiers"].append({"name": "s", "type": "shapefactor", "data": None})), "control region"),
-        (broken(lambda v: sample(v, 1)["modifiers"].append({"name": "s", "type": "staterror", "data": [1, 1, 1]})), "multiply each other"),
+        (
+            broken(lambda v: sample(v, 0)["modifiers"].append({"name": "lumi", "type": "lumi", "data": None})),
+            "the lumi lumi need auxdata and sigmas",
+        ),
+        (
+            broken(lambda v: [sample(v, k)["modifiers"].append({"name": "s", "type": "shapesys", "data": [1, 1, 1]}) for k in (0, 1)]),
+            "two shapesys, which belong to one sample, have the name shapesys, s",
+        ),
+        (broken(lambda v: sample(v, 0)["modifiers"].append({"name": "tilt", "type": "shapefactor", "data": None})), "tilt is both a"),
+        (
+            broken(lambda v: sample(v, 0)["modifiers"].append({"name": "mu", "type": "normfactor", "data": None})),
+            "two modifiers have the name",
+        ),
+        (broken(lambda v: v["channels"][0]["samples"].append(sample(v, 0))), "two samples have the name signal_region, new"),
+        (broken(lambda v: v["channels"].append(v["channels"][0])), "two channels have the name signal_region"),
+        (broken(lambda v: v["observations"].append(v["observations"][0])), "two observations have the name signal_region"),
+        (broken(lambda v: v["observations"].append({"name": "more", "data": [1]})), "the observation more has no counterpart"),
+        (broken(lambda v: v["measurements"][0]["config"].update(poi="tilt")), "the parameter of interest tilt has no counterpart"),
+        (broken(lambda v: v["measurements"].append({**v["measurements"][0], "name": "n"})), "choose the measurement: there are m, n"),
+        (broken(lambda v: sample(v, 2).update(data=[10.0, 0.0, -8.0])), "the staterror stat has an error of events that are not above 0"),
+        (setting(name="stta", fixed=True), "the setting stta has no counterpart"),
+        (setting(name="stat", inits=[1.0, 1.0]), "the settings of stat have 2 inits in place of 3"),
+        (setting(name="stat", bounds=[[0.5, 2.0], [2.0, 0.5], [0.5, 2.0]]), "the settings of stat need increasing bounds"),
+        (setting(name="stat", inits=[20.0, 1.0, 1.0]), "the settings of stat need increasing bounds, inits inside"),
+        (setting(name="stat", sigmas=[0.0, 1.0, 1.0]), "positive sigmas"),
+        (setting(name="stat", factors=[1.0, 1.0, 1.0]), "a staterror has no factors, which the settings of stat give"),
+        (setting(name="mu", auxdata=[1.0]), "a normfactor has no auxdata"),
+        (setting(name="rate", sigmas=[1.0]), "a normsys or histosys has no sigmas"),
         (broken(lambda v: sample(v, 0)["data"].append(1.0)), "of different lengths"),
         (broken(lambda v: v["observations"][0]["data"].append(1.0)), "of different lengths"),
         (broken(lambda v: v["observations"][0].update(name="elsewhere")), "signal_region"),
         (broken(lambda v: sample(v, 1)["modifiers"][0]["data"].update(hi=-1.0)), "positive normsys"),
         (broken(lambda v: sample(v, 1)["modifiers"][1]["data"].update(hi_data=[1.0])), "lists of different"),
-        (broken(lambda v: sample(v, 0)["modifiers"][0].update(name="rate")), "both constrained and free"),
         (
-            broken(lambda v: v["measurements"][0]["config"]["parameters"].append({"name": "rate", "auxdata": [1.0]})),
-            "not centred at 0",
+            broken(lambda v: sample(v, 0)["modifiers"][0].update(name="rate")),
+            "rate is both a normfactor of 1 and a normsys or histosys of 1 values",
         ),
         (json.dumps(PLAIN).replace("[3.0, 5.0", "[1e400, 5.0"), "finite"),
     ],

@@ -117,12 +117,20 @@ def first(document: dict[str, Any], kind: str) -> dict[str, Any]:
         (lambda d: first(d, "normsys")["data"].update(interpolation="code1"), "interpolation code1"),
         (lambda d: first(d, "histosys")["data"].update(interpolation="code0"), "interpolation code0"),
         (lambda d: first(d, "normsys").update(constraint="Poisson"), "constraint Poisson"),
-        (lambda d: first(d, "histosys").update(type="staterror"), "KeyError"),
+        (lambda d: first(d, "histosys").update(type="staterror"), "a staterror has no counterpart"),
         (lambda d: channel(d, "a")["samples"][0]["data"]["contents"].append(1.0), "of different lengths"),
         (lambda d: channel(d, "a").update(samples=3), "TypeError"),
+        (lambda d: channel(d, "a").update(type="gaussian_dist"), "the gaussian_dist a has no counterpart"),
+        (lambda d: d["data"][0].update(type="unbinned"), "the unbinned data a.data have no counterpart"),
+        (
+            lambda d: d["analyses"].append({**d["analyses"][0], "name": "other"}),
+            "choose the analysis with measurement=...: there are analysis, other",
+        ),
+        (lambda d: first(d, "normsys").update(parameter="b.measured_background_0"), "is shared by modifiers of different names"),
+        (lambda d: d["parameter_points"][0]["parameters"][-2].update(const=True), "are constant and others are not"),
         (lambda d: d["data"][0].update(contents=[["x"]]), "not a workspace"),
     ],
-    ids=range(12),
+    ids=range(17),
 )
 def test_documents_that_are_refused(made: dict[str, Any], change: Callable[[dict[str, Any]], object], reason: str, tmp_path: Path) -> None:
     document = copy.deepcopy(made)
