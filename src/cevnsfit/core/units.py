@@ -85,8 +85,8 @@ _QUANTITY: Final = re.compile(
 )
 """A number, with a unit where there is one, with or without a space (of any kind) between them."""
 
-_RAISED: Final = re.compile(rf"\d[\u207b{_SUPERSCRIPTS}]")
-"""A power of a number, which is none of ten."""
+_RAISED: Final = re.compile(rf"(?<![A-Za-z)\u00b5\u03bc\u207b{_SUPERSCRIPTS}])[\u207b{_SUPERSCRIPTS}]")
+"""A superscript that belongs to no unit."""
 
 _INDEX: Final = re.compile(r"(?<=eV)[_ ](ee|nr)\b")
 """The index of "keV_ee"."""
@@ -107,8 +107,8 @@ _HINTS: Final = {
 _FAMILIAR: Final = {"cm": "m", "g": "kg", "MeV/s": "GW"}
 """Units that are asked for, where people would not write the internal one."""
 
-_MALFORMED: Final = (ArithmeticError, AssertionError, TypeError, ValueError, TokenError)
-"""What pint raises for text such as "m /", "( m" or "m + s"."""
+_MALFORMED: Final = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError, TokenError)
+"""What pint raises for text such as "m /", "( m", "m + s" or "m0"."""
 
 
 class UnitError(CevnsfitError):

@@ -123,7 +123,7 @@ def test_other_texts_are_told_what_would_be_right(text: str) -> None:
         parse(text, "cm")
 
 
-@pytest.mark.parametrize("text", ["19.3 parsecs", "19.3 m /", "19.3 ( m", "1 m + s", "1 kg m", "1 m / 0"])
+@pytest.mark.parametrize("text", ["19.3 parsecs", "19.3 m /", "19.3 ( m", "1 m + s", "1 kg m", "1 m / 0", "1 m0", "1 m**0"])
 def test_unknown_or_malformed_units(text: str) -> None:
     with pytest.raises(UnitError, match=r"wanted m$"):
         parse(text, "cm")
