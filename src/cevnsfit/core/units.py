@@ -71,7 +71,7 @@ _SPELT: Final = str.maketrans(
 )
 """Other ways to write a unit, as in a PDF: both letters mu, signs, superscripts, products, marks without a width, and those of LaTeX."""
 
-SPELT_NUMBER: Final = {code: text for code, text in _SPELT.items() if text in {"-", ""} and chr(code) not in "${}"} | {ord('"'): ""}
+SPELT_NUMBER: Final = {code: text for code, text in _SPELT.items() if text in {"-", None} and chr(code) not in "${}"} | {ord('"'): ""}
 """Other ways to write a plain number, with quotes as sheets have them."""
 
 _SUPERSCRIPTS: Final = "\u2070\u00b9\u00b2\u00b3\u2074-\u2079"
@@ -85,8 +85,8 @@ _QUANTITY: Final = re.compile(
 )
 """A number, with a unit where there is one, with or without a space (of any kind) between them."""
 
-_RAISED: Final = re.compile(rf"\d[\u207b{_SUPERSCRIPTS}]")
-"""A power of a number, which is none of ten."""
+_RAISED: Final = re.compile(rf"(?<![A-Za-z)\u00b5\u03bc\u207b{_SUPERSCRIPTS}])[\u207b{_SUPERSCRIPTS}]")
+"""A superscript that belongs to no unit."""
 
 _INDEX: Final = re.compile(r"(?<=eV)[_ ](ee|nr)\b")
 """The index of "keV_ee"."""
@@ -107,8 +107,8 @@ _HINTS: Final = {
 _FAMILIAR: Final = {"cm": "m", "g": "kg", "MeV/s": "GW"}
 """Units that are asked for, where people would not write the internal one."""
 
-_MALFORMED: Final = (ArithmeticError, AssertionError, TypeError, ValueError, TokenError)
-"""What pint raises for text such as "m /", "( m" or "m + s"."""
+_MALFORMED: Final = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError, TokenError)
+"""What pint raises for text such as "m /", "( m", "m + s" or "m0"."""
 
 
 class UnitError(CevnsfitError):

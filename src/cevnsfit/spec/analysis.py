@@ -57,7 +57,7 @@ class Overlay(_Section):
     """Its name on the picture; that of the library or of the file by default."""
 
     file: str | None = None
-    """A file, relative to the folder of the analysis file."""
+    """A file in the folder of the analysis file, or below it."""
 
     name: str | None = None
     """A name of the library, see `cevnsfit overlays`."""
@@ -164,7 +164,7 @@ class PlaneRest(_Section):
     """What limits and bands leave of the plane of mass and g, as `slice` finds it, and what results take from that."""
 
     limits: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Limits: names of the library, see `cevnsfit overlays`, or files, relative to the folder of the analysis file."""
+    """Limits: names of the library, see `cevnsfit overlays`, or files in the folder of the analysis file, or below it."""
 
     bands: tuple[str, ...] = ()
     """Bands of a magnetic moment: the name of a prediction, alone or as MEASUREMENT/PREDICTION."""

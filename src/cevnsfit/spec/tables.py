@@ -249,7 +249,7 @@ def _matrix(rows: list[tuple[int, str]], width: int) -> NDArray[np.float64]:
     for number, line in rows:
         cells = line.split(",")
         if len(cells) != width:
-            hint = separator_hint(line) if len(cells) < width else ""
+            hint = separator_hint(line) if len(cells) < width else " (commas are neither decimal points nor part thousands)"
             found.append((number, f"{len(cells)} cells, but the header names {width} columns{hint}"))
         else:
             found += [(number, f"'{cell.strip()[:40]}' is not a finite number") for cell in cells if not math.isfinite(plain_number(cell))]

@@ -59,10 +59,12 @@ def test_bad_input_is_named(refused: Callable[..., str], tmp_path: Path) -> None
     assert "needs limits or bands" in refused("slice")
     assert "the grid is over mass" in refused("slice", "--band", "muon-2020", "--grid", "g=1:2:3")
     assert "no exact recast" in refused("overlays", "show", "cms")
-    assert "no such file" in refused("slice", "--overlay", tmp_path / "none.csv")
+    assert "none.csv: is missing" in refused("slice", "--overlay", tmp_path / "none.csv")
     path = tmp_path / "excel.csv"
     path.write_bytes(b"\xef\xbb\xbf# source: us\r\nmass [MeV];g [1]\r\n1,5;2e-3\r\n")
-    assert "excel.csv:2: the columns are parted by semicolons" in refused("overlays", "show", path)
+    message = refused("overlays", "show", path)
+    assert "excel.csv:2: " in message
+    assert "its cells are separated by semicolons: use commas, and points in numbers" in message
     path.write_bytes(b"\xef\xbb\xbf# source: us\r\nmass [GeV],g [1]\r\n0.01,2e-3\r\n0.1,nan\r\n")
     assert "excel.csv:4:" in refused("overlays", "show", path)
 

@@ -243,7 +243,7 @@ def test_a_slice_names_what_is_wrong(tmp_path: Path, old: str, new: str, message
 
 def test_a_limit_in_a_file_lies_beside_that_of_the_analysis(tmp_path: Path) -> None:
     text = HEAD + SLICE.replace("borexino", "limit.csv")
-    with pytest.raises(SpecError, match=r"limit\.csv: no such file"):
+    with pytest.raises(SpecError, match=r"limit\.csv: is missing"):
         read_study(write(tmp_path, text))
     (tmp_path / "limit.csv").write_text("# source: us\nmass [GeV],g [1]\n0.001,5e-4\n1,5e-4\n", encoding="utf-8")
     found = read_study(write(tmp_path, text)).rest

@@ -223,7 +223,7 @@ def test_overlays_of_the_command_line_are_checked(refused: Callable[..., str], h
     assert "should read NAME, FILE, LABEL=NAME or LABEL=FILE" in refused(*scan, "a=")
     assert "unknown overlay 'ccfr'; did you mean ccfr-trident" in refused(*scan, "ccfr")
     assert "is a limit in (mass, g) of the models b-l; for lmu-ltau" in refused(*scan, "cms")
-    assert "no such file" in refused(*scan, "a=none.csv")
+    assert "none.csv: is missing" in refused(*scan, "a=none.csv")
     assert not (here / "out").exists()
 
 

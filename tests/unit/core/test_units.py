@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.units import INTERNAL, UnitError, familiar, parse, split
+from cevnsfit.core.units import INTERNAL, UnitError, familiar, parse, plain_number, split
 
 
 @pytest.mark.parametrize(
@@ -83,19 +84,46 @@ def test_text_without_a_number_in_front(text: str) -> None:
         ("5.16e6 / cm\u00b2 / s", "1/cm**2/s", "5.16e6 / cm**2 / s"),
         ("5.16e6 cm\u207b\u00b2 s\u207b\u00b9", "1/cm**2/s", "5.16e6 / cm**2 / s"),
         ("0.58 keVee^0.5", "MeVee**0.5", "0.58 keVee**0.5"),
+        ("\u201320\u200bns", "s", "-20 ns"),
+        ("1.5 keV_ee", "MeVee", "1.5 keVee"),
+        ("1.5 keV$_{nr}$", "MeVnr", "1.5 keVnr"),
+        ("1.5 keV\u2091\u2091", "MeVee", "1.5 keVee"),
+        ("\uff12\uff10 m", "cm", "20 m"),
+        ("20 metres", "cm", "20 m"),
+        ("5 min", "s", "300 s"),
+        ("5 \u2030", "", "0.5 %"),
+        ("5\uff05", "", "5 %"),
+        ("6\u00d710\u00b9\u00b3 cm\u207b\u00b2 s\u207b\u00b9", "1/cm**2/s", "6e13 / cm**2 / s"),
+        ("6 x 10^13 cm^{-2} s^{-1}", "1/cm**2/s", "6e13 / cm**2 / s"),
+        ("6*10**-3 m", "cm", "6e-3 m"),
+        ("2.5\u00b710\u207b\u00b3 m", "cm", "2.5e-3 m"),
     ],
 )
 def test_other_ways_to_write_a_quantity(text: str, unit: str, plain: str) -> None:
     assert parse(text, unit) == pytest.approx(parse(plain, unit), rel=1e-14, abs=0)
 
 
-@pytest.mark.parametrize("text", ["1,5 m", "20\u202f000 m", "1 2", "10 \u00b1 1 m", "1 m**9**9**9", "1 m / (9*9)^9"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1,5 m",
+        "20\u202f000 m",
+        "1 2",
+        "10 \u00b1 1 m",
+        "1 m**9**9**9",
+        "1 m / (9*9)^9",
+        "10\u00b2 m",
+        "6\u00d71013 m",
+        "20 m; 3",
+        "20 m # 3",
+    ],
+)
 def test_other_texts_are_told_what_would_be_right(text: str) -> None:
     with pytest.raises(UnitError, match=rf"^'{re.escape(text)}' is not a number with a unit.*; write for example '1\.5 m'$"):
         parse(text, "cm")
 
 
-@pytest.mark.parametrize("text", ["19.3 parsecs", "19.3 m /", "19.3 ( m", "1 m + s", "1 kg m", "1 m / 0"])
+@pytest.mark.parametrize("text", ["19.3 parsecs", "19.3 m /", "19.3 ( m", "1 m + s", "1 kg m", "1 m / 0", "1 m0", "1 m**0"])
 def test_unknown_or_malformed_units(text: str) -> None:
     with pytest.raises(UnitError, match=r"wanted m$"):
         parse(text, "cm")
@@ -119,3 +147,16 @@ def test_a_unit_error_is_one_of_ours() -> None:
 @given(value=st.floats(1e-30, 1e30), unit=st.sampled_from([unit for unit in INTERNAL.values() if unit]))
 def test_internal_units_pass_unchanged(value: float, unit: str) -> None:
     assert parse(f"{value!r} {unit}", unit) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("\u22121.5", -1.5), ("\u20131e\u20132", -0.01), (' "3" ', 3.0), ("\u00a0\uff13\u200b", 3.0), ("1e5", 1e5), ("-.5", -0.5)],
+)
+def test_plain_numbers_of_sheets_and_pdfs(text: str, value: float) -> None:
+    assert plain_number(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "1,5", "1 000", "1\u202f000", "1_000", "10\u00b2", "1e5m", "5 %", "{1}", "$1", "0x10", "three"])
+def test_other_cells_are_no_numbers(text: str) -> None:
+    assert math.isnan(plain_number(text))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cevnsfit.core.errors import SpecError
-from cevnsfit.io.overlays import read_overlay
+from cevnsfit.io.overlays import PROBLEMS, read_overlay
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,3 +139,43 @@ def test_a_file_says_what_it_is(tmp_path: Path) -> None:
     )
     assert read_overlay(curve(tmp_path, text), label="ours").label == "ours"
     assert read_overlay(curve(tmp_path, "# source: us\nmass [MeV],g [1]\n1,-2\n")).kind == "line"
+
+
+def test_a_sheet_with_a_curve_is_read(tmp_path: Path) -> None:
+    text = "# source: a, b\nmass [GeV],g [1]\n0.2,0.01\n1,0.05\n\n2,\u22120.05\n"
+    plain = read_overlay(curve(tmp_path, text))
+    quoted = '"# source: a, b",\n"mass [GeV]","g [1]"\n"0.2",0.01\n\u00a01,0.05\n,\n2,\u20130.05\n'
+    sheet = read_overlay(curve(tmp_path, "\ufeff" + quoted.replace("\n", "\r\n")))
+    np.testing.assert_array_equal(sheet.points, plain.points)
+    assert sheet.source == plain.source == "a, b"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "# source: us\nmass [MeV];g [1]\n1;2\n",
+            "csv:2: the header should name .*; its cells are separated by semicolons: use commas, and points in numbers",
+        ),
+        (
+            "# source: us\nmass [MeV],g [1]\n1;2\n",
+            r"csv:3: expected 2 finite numbers, found 0 \(cells: 1\); its cells are separated by semicolons",
+        ),
+        ("# source: us\nmass [MeV],g [1]\n1\t2\n", "csv:3: .*; its cells are separated by tabs"),
+        ("# source: us\nmass [MeV],g [1]\n1,5,2\n", r"csv:3: expected 2 finite numbers, found 3 \(cells: 3\)\n"),
+        ("# source: us\nmass [MeV],g [1]\n1 000,2\n", r"csv:3: expected 2 finite numbers, found 1 \(cells: 2\)\n"),
+    ],
+)
+def test_sheets_of_other_countries(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        read_overlay(curve(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.lmt"])
+def test_the_text_of_a_file_that_is_no_curve_is_not_shown(tmp_path: Path, name: str) -> None:
+    path = curve(tmp_path, "root:x:0:0:root:/root:/bin/bash\nkey = s3cret, 1\n" * 100, name)
+    with pytest.raises(SpecError) as caught:
+        read_overlay(path)
+    assert not any(word in str(caught.value) for word in ("root:", "s3cret", "key"))
+    assert f"{name}:2: " in str(caught.value)
+    assert len(caught.value.problems) == PROBLEMS

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import lzma
+import zlib
 from typing import TYPE_CHECKING, Any
 
+import cramjam
 import numpy as np
 import pytest
 import uproot
 
 from cevnsfit.core.errors import SpecError
 from cevnsfit.model.build import likelihood_of
+from cevnsfit.spec.foreign import read_any
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.spec.root import read_histogram
 from cevnsfit.stats.joint import expected
 
 if TYPE_CHECKING:
@@ -200,6 +205,30 @@ def test_qualifiers_tell_columns_of_one_name_apart(refused: Callable[..., str], 
             hepdata(errors=", errors: [{symerror: big}]"),
             "values.0.errors: expected symerror: SIGMA, or asymerror: {minus: -DOWN, plus: UP}",
         ),
+        (
+            hepdata(errors=", errors: [{asymerror: {minus: 4, plus: 2}}]"),
+            "values.0.errors: expected symerror: SIGMA, or asymerror: {minus: -DOWN, plus: UP}",
+        ),
+        (hepdata().replace("{value: 4.0}", "{value: null}"), "values.1.value: is missing; expected a finite number"),
+        (hepdata().replace("{value: 4.0}", "{value: [4.0]}"), "values.1.value: is not one value; expected a finite number"),
+        (
+            hepdata().replace("{value: 4.0}", "{value: 4.0, value: 5.0}"),
+            "release.yaml:22: observed.table: a key is repeated, merged (<<), or no text",
+        ),
+        (hepdata().replace("{value: 4.0}", "{value: *x}"), "release.yaml:22: observed.table: the alias *x stands for nothing above it"),
+        (
+            hepdata().replace("{value: 4.0}", "&x {<<: {value: 4.0}}"),
+            "release.yaml:22: observed.table: a key is repeated, merged (<<), or no text",
+        ),
+        (hepdata().replace("- {value: 4.0}", "- &x [*x]"), "release.yaml:22: observed.table: the alias *x stands for nothing above it"),
+        ("a: " + 31 * "[" + 31 * "]", "release.yaml:1: observed.table: nested more than 30 levels deep"),
+        (
+            "comment: a\n---\nname: t\ndata_file: t1.yaml\n---\ndata_file: t2.yaml\n",
+            "lists the tables of a record; name the file of one of them: t1.yaml, t2.yaml",
+        ),
+        (hepdata() + "---\na: 1\n", "holds 2 documents; expected one table"),
+        ("a: 'b\n", "release.yaml:2: observed.table: not valid YAML: found unexpected end of stream"),
+        ("", "release.yaml:1: observed.table: the file must be a mapping of fields"),
         (hepdata(ROWS[:-1]), "5 rows, but pe(3) x time(2) need 6"),
         (hepdata([*ROWS, ROWS[2]]), "7 rows, but pe(3) x time(2) need 6; 1 appear twice, the first at pe_low = 10 PE, time_low = 0 us"),
         (hepdata(value="-1"), "column 'Events' has 6 negative entries"),
@@ -208,6 +237,43 @@ def test_qualifiers_tell_columns_of_one_name_apart(refused: Callable[..., str], 
 )
 def test_tables_of_hepdata_that_are_wrong(refused: Callable[..., str], content: str, message: str) -> None:
     assert message in refused("release.yaml", content)
+
+
+def test_aliases_of_other_tools_are_read(make_folder: Make) -> None:
+    """Some writers of YAML refer to a value that was there before."""
+    text = (
+        hepdata(errors=", errors: [{symerror: '5%', label: stat}]", value="'2.0e+01'")
+        .replace("{symerror: '5%', label: stat}", "*e")
+        .replace("*e", "&e {symerror: '5 %', label: stat}", 1)
+    )
+    assert text.count("*e") == 5
+    folder = make_folder((CSV[0], "table: release.yaml, column: Events"), files={"release.yaml": text.encode("utf-8-sig")})
+    experiment = load_experiment(folder)
+    assert experiment.observed == 120
+    np.testing.assert_allclose(experiment.tables["release.yaml"].values("Events stat error"), 1.0)
+
+
+def test_aliases_of_aliases_are_counted(refused: Callable[..., str]) -> None:
+    laughs = "".join(f"b{k}: &a{k + 1} [{', '.join([f'*a{k}'] * 9)}]\n" for k in range(30))
+    message = refused("release.yaml", "a: &a0 [x, x, x, x, x, x, x, x, x]\n" + laughs + hepdata())
+    assert "release.yaml:7: observed.table: holds more than 5000000 values, with those that aliases repeat" in message
+
+
+def test_a_table_of_megabytes_is_read(tmp_path: Path) -> None:
+    """A covariance matrix of 100 bins as HEPData has it: a row for each pair."""
+    n = 100
+    rows = "".join(f"  - {{value: {k}.5}}\n" for k in range(n * n))
+    axes = "".join(
+        f"- header: {{name: bin{a}}}\n  values:\n"
+        + "".join(f"  - {{low: {k // n if a else k % n}, high: {(k // n if a else k % n) + 1}}}\n" for k in range(n * n))
+        for a in (0, 1)
+    )
+    (tmp_path / "v.yaml").write_text(
+        f"dependent_variables:\n- header: {{name: V, units: ''}}\n  values:\n{rows}{'  # all rows of the matrix' * 30_000}\nindependent_variables:\n{axes}"
+    )
+    assert (tmp_path / "v.yaml").stat().st_size > 1_000_000
+    table = read_any(tmp_path, "v.yaml", {"a": "1", "b": "1"}, {"a": "1", "b": "1"}, empty=False)
+    np.testing.assert_array_equal(table.values("V").T, np.arange(n * n).reshape(n, n) + 0.5)
 
 
 def test_bins_of_recoil_energy_are_no_response_matrix(tmp_path: Path) -> None:
@@ -303,6 +369,69 @@ def test_histograms_that_are_not_there(make_folder: Make, reference: str, messag
     assert message in str(caught.value)
 
 
+COMPRESSIONS = {"zlib": uproot.ZLIB(9), "lzma": uproot.LZMA(4), "lz4": uproot.LZ4(4), "zstd": uproot.ZSTD(4), "none": None}
+FILLED = (np.arange(1000.0), np.linspace(0.0, 40.0, 1001))
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_a_histogram_of_every_compression_and_damaged_ones(tmp_path: Path, name: str) -> None:
+    with uproot.recreate(tmp_path / "r.root", compression=COMPRESSIONS[name]) as root:
+        root["h"] = FILLED
+    np.testing.assert_array_equal(read_histogram(tmp_path / "r.root", "h").values, FILLED[0])
+    with uproot.open(tmp_path / "r.root") as root:
+        key = root.key("h")
+        start, stop = key.fSeekKey + key.fKeylen, key.fSeekKey + key.fNbytes
+    content = bytearray((tmp_path / "r.root").read_bytes())
+    damaged = [bytes(content[: stop - 40])] + (
+        [content[:start] + b"CS" + content[start + 2 :], content[: start + 9] + b"?" * 40 + content[start + 49 :]] if name != "none" else []
+    )
+    for k, text in enumerate(damaged):
+        (tmp_path / f"{k}.root").write_bytes(text)
+        with pytest.raises(SpecError, match=r"is damaged, not a ROOT file, or compressed in a way that cannot be read here \("):
+            read_histogram(tmp_path / f"{k}.root", "h")
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"), [("zlib", zlib.compress), ("lzma", lzma.compress), ("zstd", lambda data: bytes(cramjam.zstd.compress(data)))]
+)
+def test_a_block_that_holds_more_than_it_says(tmp_path: Path, name: str, pack: Callable[[bytes], bytes]) -> None:
+    with uproot.recreate(tmp_path / "r.root", compression=COMPRESSIONS[name]) as root:
+        root["h"] = FILLED
+    with uproot.open(tmp_path / "r.root") as root:
+        start = root.key("h").fSeekKey + root.key("h").fKeylen
+    content, bomb = bytearray((tmp_path / "r.root").read_bytes()), pack(bytes(1_000_000))
+    content[start + 3 : start + 6] = len(bomb).to_bytes(3, "little")
+    content[start + 9 : start + 9 + len(bomb)] = bomb
+    (tmp_path / "r.root").write_bytes(content)
+    with pytest.raises(SpecError, match=r"holds more than the \d+ that it says|failed to write whole buffer"):
+        read_histogram(tmp_path / "r.root", "h")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is damaged, not a ROOT file"),
+        (b"root", "is damaged"),
+        (b"PK\x03\x04", "is damaged, not a ROOT file"),
+        (b"root" + bytes(500), "does not exist; the file has nothing"),
+    ],
+)
+def test_files_that_are_no_root_file(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "r.root").write_bytes(content)
+    with pytest.raises(SpecError, match=message):
+        read_histogram(tmp_path / "r.root", "h")
+
+
+def test_objects_that_are_no_histogram(tmp_path: Path) -> None:
+    with uproot.recreate(tmp_path / "r.root") as root:
+        root["d/h"] = FILLED
+        root["text"] = "a text"
+        root.mktree("tree", {"x": "f8"}).extend({"x": np.arange(3.0)})
+    for name, kind in (("d", "TDirectory"), ("text", "TObjString"), ("tree", "TTree")):
+        with pytest.raises(SpecError, match=rf"r\.root: {name}: is a {kind} of \d+ bytes; expected a histogram"):
+            read_histogram(tmp_path / "r.root", name)
+
+
 def test_a_csv_names_its_axes_itself(make_folder: Make) -> None:
     folder = make_folder(("axes:\n", "tables: {counts.csv: {axes: {pe: PE, time: us}}}\naxes:\n"))
     with pytest.raises(SpecError, match="the header of a CSV file names its axes"):
@@ -316,6 +445,13 @@ def test_a_csv_names_its_axes_itself(make_folder: Make) -> None:
         (",", ";", "its cells are separated by semicolons: use commas, and points in numbers"),
         ("3,1.5", "3,1,5", "counts.csv:3: 7 cells, but the header names 6 columns"),
         ("3,1.5", "\u22123,1.5", "counts.csv: column 'observed' has 1 negative entries"),
+        ("3,1.5", "\u20133,1.5", "counts.csv: column 'observed' has 1 negative entries"),
+        ("3,1.5", "3;1.5", "counts.csv:3: 5 cells, but the header names 6 columns; its cells are separated by semicolons"),
+        ("3,1.5", "3,1,5", "6 columns (commas are neither decimal points nor part thousands)"),
+        ("3,1.5", "3 000,1.5", "counts.csv:3: '3 000' is not a finite number"),
+        ("beam [1]", "beam [10^-3]", "counts.csv:2: '[10^-3]' is a factor and no unit: write the numbers themselves, with [1]"),
+        ("beam [1]", "beam [x1000]", "counts.csv:2: '[x1000]' is a factor and no unit"),
+        ("beam [1]", "beam (1)", "counts.csv:2: the header must read 'name [unit],name [unit],...'"),
     ],
 )
 def test_sheets_of_other_countries(make_folder: Make, old: str, new: str, message: str) -> None:
@@ -337,6 +473,7 @@ def test_a_sheet_of_excel_is_read(make_folder: Make) -> None:
         .replace("time_high [us]", "time_high [\u00b5s]")
         .replace("pe_high [PE]", "pe_high [\u00a0PE]")
     )
+    text = '"# a toy, of ours",,,,,\n' + text.partition("\n")[2].replace("20,40", "\uff12\uff10,\u200940") + ",,,,,\n"
     (folder / "counts.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     assert load_experiment(folder).observed == plain.observed
     (folder / "counts.csv").write_bytes(b"PK\x03\x04\xff\xfe")

@@ -163,3 +163,25 @@ def test_each_result_is_an_analysis(tmp_path: Path) -> None:
 def test_two_results_with_one_label_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="two results have the label CsI"):
         spec_of(write(tmp_path, SMALL.replace("label: projection", "label: CsI")))
+
+
+@pytest.mark.parametrize(
+    "entry", ["[{label: a, file: ../curve.csv}]", "[../curve.csv]", "[{file: /etc/passwd}]", "[/etc/passwd]", "[link.csv]"]
+)
+def test_an_analysis_file_names_files_of_its_folder(tmp_path: Path, entry: str) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (tmp_path / "curve.csv").write_text("# source: us\nmass [MeV],g [1]\n1,1e-3\n2,2e-3\n")
+    (folder / "link.csv").symlink_to(tmp_path / "curve.csv")
+    text = SMALL[: SMALL.index("overlays:")]
+    for further in (f"overlays: {entry}\n", *([f"slice: {{limits: {entry}}}\n"] if "file" not in entry else [])):
+        with pytest.raises(SpecError, match=r"(overlays|slice\.limits)\.0: '.*' lies outside of the folder of the file that names it"):
+            read_study(write(folder, text + further))
+
+
+def test_a_limit_of_ratios_is_a_limit_with_a_remark(tmp_path: Path, shared_data: Path) -> None:
+    for name in ("rvalues.lmt", "rvalues-analysis.yaml"):
+        (tmp_path / name).write_bytes((shared_data.parent / "cases" / name).read_bytes())
+    (curve,) = read_study(tmp_path / "rvalues-analysis.yaml").curves
+    assert "ratios of the expected to the excluded signal" in curve.remarks[0]
+    assert curve.excluded(10.0)[0][1] == pytest.approx(1e-4)
