@@ -23,7 +23,16 @@ version = release = cevnsfit.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "generated", "downloads"]
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "notebooks/*.md", "data/README.md", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "CODE_OF_CONDUCT.md"]
+include_patterns = [
+    "docs/**.md",
+    "notebooks/*.md",
+    "data/README.md",
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "CODE_OF_CONDUCT.md",
+    "SECURITY.md",
+]
 exclude_patterns = [".*", "build", "out", "src", "tests"]
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", ".*")]  # annotations name private modules, which have no page

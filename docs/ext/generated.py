@@ -28,7 +28,7 @@ ASKED = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
 DOCS = Path(__file__).parents[1]
 
-GUIDES = ("CONTRIBUTING", "CODE_OF_CONDUCT")
+GUIDES = ("CONTRIBUTING", "CODE_OF_CONDUCT", "SECURITY")
 
 VERIFICATION = "docs/verification/index"
 

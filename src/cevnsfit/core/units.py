@@ -104,6 +104,9 @@ _HINTS: Final = {
 }
 """What is wrong with numbers that people write in other ways."""
 
+_LONGEST: Final = 200
+"""Characters of a number with its unit: pint takes hours over some that are much longer."""
+
 _FAMILIAR: Final = {"cm": "m", "g": "kg", "MeV/s": "GW"}
 """Units that are asked for, where people would not write the internal one."""
 
@@ -127,6 +130,9 @@ def _registry() -> pint.UnitRegistry[float]:
 
 def split(text: str, example: str = "19.3 m") -> tuple[float, str]:
     """Return number and unit text of "19.3 m", "20m" or "0.05 / us"; a bare number has the unit ""; UnitError with the example for other texts."""
+    if len(text) > _LONGEST:
+        message = f"'{text[:20]}...' has {len(text)} characters, more than any number with a unit; write for example '{example}'"
+        raise UnitError(message)
     plain = _INDEX.sub(r"\1", _TIMES_TEN.sub(lambda found: f"e{found[1].translate(_SPELT)}", text).translate(_SPELT)).strip()
     match = _QUANTITY.fullmatch(plain)
     if match is None or _TOWER.search(plain) or _RAISED.search(_TIMES_TEN.sub("", text)):

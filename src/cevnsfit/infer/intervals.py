@@ -108,16 +108,19 @@ def domain_ends(allowed: Sequence[Interval], domain: Interval, parameter: Parame
     return tuple(name for name, one in zip(("lower", "upper"), ours, strict=True) if one)
 
 
+_MOST_DOF: Final = 100
+
+
 def threshold(cl: float, dof: int) -> float:
     """Return Delta(-2 ln L) of a confidence level: the quantile of chi-squared.
 
     Raises
     ------
     DomainError
-        Unless 0 < cl < 1 and dof >= 1.
+        Unless 0 < cl < 1 and 1 <= dof <= 100.
     """
-    if not 0.0 < cl < 1.0 or dof < 1:
-        message = f"a confidence level lies between 0 and 1 and needs dof >= 1, got cl = {cl:g}, dof = {dof}"
+    if not 0.0 < cl < 1.0 or not 1 <= dof <= _MOST_DOF:
+        message = f"a confidence level lies between 0 and 1 and needs dof >= 1, at most {_MOST_DOF}, got cl = {cl:g}, dof = {dof}"
         raise DomainError(message)
     return float(2.0 * gammaincinv(dof / 2.0, cl))
 

@@ -14,17 +14,29 @@ from cevnsfit.model.signal import nuclei_of, with_kernels
 from cevnsfit.model.stages import detector_stages
 from cevnsfit.physics.interactions.terms import Target, sm_charge
 from cevnsfit.physics.kernels import t_max
+from cevnsfit.spec.instrument import ROOM
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cevnsfit.model.signal import Signal
     from cevnsfit.spec.load import Experiment
+
+    Floats = NDArray[np.float64]
+
+RECOIL: Final = "t_recoil"
+SEEN: Final = "e_ee"
+
+_RECOILS: Final = 300
+"""Recoil energies at which a quenching factor is looked at."""
 
 LEAST: Final = 1e-6
 """Expected events below which a window is empty."""
 
 
 def require_signal(experiment: Experiment, signal: Signal) -> None:
-    """Raise DomainError if the Standard Model expects nothing in the analysis window; the message names the axis."""
+    """Raise DomainError if the Standard Model expects nothing in the analysis window, or more is seen of a recoil there than it has; the message names the axis."""
+    require_quenching(experiment)
     last, flux, bins = experiment.axes[-1], signal.flux, signal.auxiliary.shape[1]
     squares = np.concatenate([sm_charge(t, "mu") ** 2 if isinstance(t, Target) else np.zeros_like(t.t) for t in signal.targets])
     expected = float((with_kernels(signal, ["vector"]).folds[0, :, : bins * flux.slices] @ squares).sum())
@@ -44,9 +56,25 @@ def kinematic_end(experiment: Experiment) -> dict[str, float]:
     masses = [nuclide.mass for nuclide, _ in nuclei_of(experiment)]
     highest = highest_energy(experiment)
     value = np.array([max(float(t_max(highest, mass)) for mass in masses)])
-    ends = {"t_recoil": float(value[0])}
+    return {axis: float(values[0]) for axis, values in _means(experiment, value).items()}
+
+
+def _means(experiment: Experiment, recoil: Floats) -> dict[str, Floats]:
+    """Return recoil energies on each axis before the smearing, in internal units."""
+    found = {RECOIL: recoil}
     for stage in detector_stages(experiment.spec.response, experiment.tables):
         if isinstance(stage, Map):
-            value = stage.function(value)
-            ends[stage.output] = float(value[0])
-    return ends
+            found[stage.output] = stage.function([*found.values()][-1])
+    return found
+
+
+def require_quenching(experiment: Experiment) -> None:
+    """Raise DomainError if a quenching factor is more than 1 in the analysis window."""
+    found = _means(experiment, np.geomspace(1e-6, 1.0, _RECOILS) * kinematic_end(experiment)[RECOIL])
+    *_, seen = found.values()
+    inside = (seen >= experiment.axes[0].edges[0]) & (seen <= experiment.axes[0].edges[-1])
+    factors = np.where(inside, found.get(SEEN, 0.0) / found[RECOIL], 0.0)
+    if factors.max() > 1.0 + ROOM:
+        at = found[RECOIL][factors.argmax()] / DISPLAY_SCALE[AXIS_UNITS[RECOIL]]
+        message = f"{experiment.label}: response: the quenching factor reaches {factors.max():.4g} at {at:.4g} keVnr, and is at most 1"
+        raise DomainError(message)

@@ -46,7 +46,7 @@ class Confidence(_Section):
     cl: Annotated[float, Field(gt=0, lt=1)]
     """Confidence level."""
 
-    dof: Annotated[int, Field(ge=1)] = 2
+    dof: Annotated[int, Field(ge=1, le=100)] = 2
     """Degrees of freedom of the threshold."""
 
 

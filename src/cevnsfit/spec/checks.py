@@ -11,8 +11,9 @@ from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
 from cevnsfit.core.units import parse
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
+from cevnsfit.spec.instrument import ROOM
 from cevnsfit.spec.observations import covariance, observed_findings
-from cevnsfit.spec.responses import ROOM, response_findings
+from cevnsfit.spec.responses import response_findings
 from cevnsfit.spec.shapes import Formula, JointShape, PowerLawFactor, ProductShape, TableFactor, span
 from cevnsfit.spec.systematics import CovarianceVariant, TemplateVariant
 

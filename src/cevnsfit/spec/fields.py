@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +15,7 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     ValidationInfo,
+    model_validator,
 )
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
@@ -33,15 +35,17 @@ WORKSPACE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.json$"
 EnergyAxis = Literal["t_recoil", "e_ee", "pe"]
 
 UNKNOWN: Final = "unknown field"
+_LARGEST: Final = 1e60
+
 SIGNAL: Final = "cevns"
 """Name of the signal among the components."""
 
 
 def quantity(value: object, unit: str) -> object:
     """Return a number, or a text with a unit, as a number in `unit`; anything else as it is, for pydantic to refuse."""
-    if isinstance(value, bool):
+    if value in ("true", "false") or isinstance(value, bool):
         message = f"'{str(value).lower()}' is not a number"
-        raise ValueError(message)  # noqa: TRY004 (pydantic collects ValueError)
+        raise ValueError(message)
     if not isinstance(value, str | int | float):
         return value
     try:
@@ -125,9 +129,44 @@ BeamEnergy = Annotated[PositiveFloat, in_unit("MeV")]
 
 
 class Spec(BaseModel):
-    """Base of all classes here: frozen, and every unknown key is an error."""
+    """Base of all classes here: frozen, every unknown key is an error, and true and false are no numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth(cls, data: Any) -> Any:
+        """Return what is written, a truth value as text where a number is asked for, which it then is not."""
+        if not isinstance(data, Mapping):
+            return data
+        numbers = {name if field.alias is None else field.alias for name, field in cls.model_fields.items() if _is_number(field.annotation)}
+        return {key: _spelt(value) if key in numbers else value for key, value in data.items()}
+
+    @model_validator(mode="after")
+    def _is_of_this_world(self) -> Self:
+        """Return this; ValueError for a number that no unit makes sensible, and whose powers a computer does not hold."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            held = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
+            if odd := [one for one in held if isinstance(one, float) and abs(one) > _LARGEST]:
+                message = f"{name} is {odd[0]:.3g} (in MeV, cm, g, s); no number here is larger than {_LARGEST:.0e}"
+                raise ValueError(message)
+        return self
+
+
+def _spelt(value: Any) -> Any:
+    """Return a value with the words for truth values, also in a list."""
+    return str(value).lower() if isinstance(value, bool) else [*map(_spelt, value)] if isinstance(value, list) else value
+
+
+def _is_number(annotation: object) -> bool:
+    """Return whether a field holds numbers, and no truth values."""
+    kinds = _kinds(annotation)
+    return bool({int, float} & kinds) and not {bool, Any} & kinds
+
+
+def _kinds(annotation: object) -> set[Any]:
+    return {annotation}.union(*map(_kinds, get_args(annotation)))
 
 
 class TableAxes(Spec):

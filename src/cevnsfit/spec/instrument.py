@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import numpy as np
 from pydantic import (
@@ -110,6 +110,9 @@ class TargetSpec(Spec):
                 raise ValueError(message)
         return value
 
+
+ROOM: Final = 1e-3
+"""By which probabilities may be more than 1: what is published is rounded."""
 
 # --- response ----------------------------------------------------------------------------------------------------------------------
 
@@ -237,6 +240,14 @@ class LogisticEfficiency(_OnAxis):
     position: Annotated[float, in_unit_of_axis("{}")]
     offset: float = 0.0
     steps: Annotated[tuple[Step, ...], BeforeValidator(steps_on_axis, json_schema_input_type=list[dict[str, float | str]])] = ()
+
+    @model_validator(mode="after")
+    def _is_a_probability(self) -> LogisticEfficiency:
+        largest = (max(self.amplitude, 0.0) + self.offset) * max([step.factor for step in self.steps], default=1.0)
+        if largest > 1.0 + ROOM:
+            message = f"the efficiency reaches {largest:.4g}, and is at most 1 (amplitude + offset, times the steps; 0.9, not 90, is 90 %)"
+            raise ValueError(message)
+        return self
 
 
 class TableEfficiency(_OnAxis, TableColumn):

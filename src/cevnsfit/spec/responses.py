@@ -12,7 +12,7 @@ from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.units import INTERNAL, parse
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import column
-from cevnsfit.spec.instrument import ResponseMatrix, TableDelay, TableEfficiency, TableTimeEfficiency
+from cevnsfit.spec.instrument import ROOM, ResponseMatrix, TableDelay, TableEfficiency, TableTimeEfficiency
 from cevnsfit.spec.shapes import ProductShape
 from cevnsfit.spec.sources import TableArrival
 from cevnsfit.spec.systematics import EnergyScale, ResponseNodes
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
-
-
-ROOM = 1e-3
-"""By which probabilities may sum to more than 1: tables are rounded."""
 
 
 def response_findings(

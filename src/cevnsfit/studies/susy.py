@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+_MOST: Final = 1_000_000_000
+"""Most points of a scan."""
+
 LONGEST: Final = 1.0
 """Longest lifetime in s that leaves the early universe alone: nucleosynthesis begins then."""
 
@@ -247,8 +250,8 @@ def susy_scan(
     >>> scan.kept > 300 and scan.kept_without_boson == 0
     True
     """
-    if not points >= 1 or points % 1:
-        message = f"the number of points is positive and whole, got {points}"
+    if not 1 <= points <= _MOST or points % 1:
+        message = f"the number of points is positive and whole, at most {_MOST:.0e}, got {points}"
         raise DomainError(message)
     asked = SusyInputs() if inputs is None else inputs
     draw = draw_of(asked)

@@ -164,6 +164,7 @@ def test_a_machine_that_is_too_small_is_no_bug(
             "a plane of 1e+10 points; at most 1e+07",
         ),
         (("gof", "coherent-csi-2021", "-m", "sm", "--toys", "1000000000000"), "need a number of 1 to 1e+08"),
+        (("susy-scan", "--points", "1000000000000"), "at most 1e+09"),
         (("gof", "coherent-csi-2021", "-m", "sm", "--toys", "128", "--jobs", "100000"), "at most"),
     ],
 )
@@ -171,6 +172,12 @@ def test_what_no_machine_can_do_is_refused_at_once(
     refused: Callable[..., str], tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in refused(*arguments, "-o", tmp_path / "out")
+
+
+def test_more_is_not_seen_of_a_recoil_than_it_has(refused: Callable[..., str]) -> None:
+    message = refused("experiments", "check", "ccm-200", "--set", "response.quenching.slope=0.078 keVee/keVnr**2")
+    assert "ccm-200: response: the quenching factor reaches 3.4" in message
+    assert "41.02 keVnr, and is at most 1" in message
 
 
 def test_what_a_message_quotes_does_not_act_on_a_terminal(refused: Callable[..., str], tmp_path: Path) -> None:

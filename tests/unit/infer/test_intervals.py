@@ -234,7 +234,7 @@ def test_thresholds_are_quantiles_of_chi_squared(cl: float, dof: int, wanted: fl
     assert threshold(cl, dof) == pytest.approx(wanted, rel=1e-3)
 
 
-@pytest.mark.parametrize(("cl", "dof"), [(0.0, 1), (1.0, 1), (-0.1, 2), (90.0, 1), (float("nan"), 1), (0.9, 0)])
+@pytest.mark.parametrize(("cl", "dof"), [(0.0, 1), (1.0, 1), (-0.1, 2), (90.0, 1), (float("nan"), 1), (0.9, 0), (0.9, 101)])
 def test_a_level_outside_its_domain_is_refused(cl: float, dof: int) -> None:
     with pytest.raises(DomainError, match="between 0 and 1"):
         threshold(cl, dof)

@@ -143,6 +143,15 @@ BROKEN = [
         (("title: A toy", "titel: A toy"),), (), "experiment.yaml:3: titel: unknown field 'titel'; did you mean title, label?", id="key"
     ),
     pytest.param((("title: A toy", "title: A toy\nlabel: '$x_{$'"),), (), r"experiment.yaml:4: label: '$x_{$' holds a formula", id="label"),
+    pytest.param(
+        (("amplitude: 0.7", "amplitude: 90"),), (), "response.acceptance: the efficiency reaches 90, and is at most 1", id="percent"
+    ),
+    pytest.param((("distance: 20 m", "distance: 1e300 m"),), (), "source: distance is 1e+302", id="magnitude"),
+    pytest.param(
+        (("exposure_pot: 1.0e+23", "exposure_pot: true"),), (), ": source.exposure_pot: 'True' should be a plain number", id="bool-number"
+    ),
+    pytest.param((("[0, 1, 6]", "[0, true, 6]"),), (), "experiment.yaml:12: axes.time.edges.1: ", id="bool-edge"),
+    pytest.param((("unit: us", "unit: " + 100_000 * "x"),), (), "is not a unit of time", id="endless-unit"),
     pytest.param((("amplitude", "amplitud"),), (), "response.acceptance.amplitud: unknown field", id="key-in-stage"),
     pytest.param((("start: 0.5", "strat: 0.5"),), (), "did you mean start", id="key-in-optional-section"),
     pytest.param((("shared: true", "shard: true"),), (), "did you mean shared", id="key-in-systematic"),
