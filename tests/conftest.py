@@ -10,6 +10,7 @@ import pytest
 
 mpl.use("agg")
 hypothesis.settings.register_profile("cevnsfit", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("nightly", hypothesis.settings.get_profile("cevnsfit"), max_examples=2000)
 hypothesis.settings.load_profile("cevnsfit")
 
 
