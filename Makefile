@@ -6,10 +6,13 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --ed
 OUT ?= out
 DEMO := $(BIN)/cevnsfit run analyses/lmu-ltau-combined.yaml -o $(OUT) -j 2
 
-.PHONY: demo test test-full bench docs clean
+NIGHTLY := build/nightly
+FAST := -q -n 2 -m "not slow and not nightly"
 
-test test-full bench: export OMP_NUM_THREADS := 1
-test test-full bench: export OPENBLAS_NUM_THREADS := 1
+.PHONY: demo test test-full nightly lowest newest mutants bench docs clean
+
+test test-full lowest newest mutants nightly bench: export OMP_NUM_THREADS := 1
+test test-full lowest newest mutants nightly bench: export OPENBLAS_NUM_THREADS := 1
 
 demo: $(VENV)/.installed
 	$(DEMO)
@@ -19,10 +22,26 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy src
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 -m "not slow and not nightly"
+	$(BIN)/pytest $(FAST)
 
 test-full: $(VENV)/.installed-test
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "slow and not nightly" --mpl
+
+nightly: lowest newest mutants
+	$(BIN)/pytest -q -n 2 -m nightly --hypothesis-profile nightly
+
+# The lowest versions that pyproject.toml allows, and the newest ones; what others need in turn is the newest in both.
+lowest: RESOLUTION := lowest-direct
+newest: RESOLUTION := highest
+lowest newest: $(VENV)/.installed-nightly
+	mkdir -p $(NIGHTLY)
+	$(BIN)/uv pip compile -q --upgrade --resolution $(RESOLUTION) --extra test pyproject.toml -o $(NIGHTLY)/$@.txt
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(NIGHTLY)/$@
+	$(BIN)/uv pip install -q --python $(NIGHTLY)/$@ --requirement $(NIGHTLY)/$@.txt --editable .
+	$(NIGHTLY)/$@/bin/python -m pytest $(FAST)
+
+mutants: $(VENV)/.installed-nightly
+	$(BIN)/python tests/mutation/run.py --work $(NIGHTLY)/mutants
 
 bench: $(VENV)/.installed-test
 	$(BIN)/pytest -q --benchmark-only benchmarks
@@ -42,6 +61,10 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(INSTALL) ".[test]"
+	@touch $@
+
+$(VENV)/.installed-nightly: $(VENV)/.installed-test
+	$(INSTALL) ".[nightly]"
 	@touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
