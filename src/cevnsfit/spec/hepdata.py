@@ -104,7 +104,7 @@ class _Lined(list[Any]):
 
 
 @dataclass(slots=True)
-class _Reader:
+class _YamlEvents:
     """Mappings, sequences, texts and None from the events of a YAML file, which one counts; a value that appears again under an alias is not copied."""
 
     name: str
@@ -173,7 +173,7 @@ def read_hepdata(path: Path) -> YamlSource:
 
     name = str(path)
     text = read_text(path, MAX_BYTES, "expected a HEPData table")
-    reader = _Reader(name, iter(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))))
+    reader = _YamlEvents(name, iter(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))))
     try:
         documents = [reader.node(next(reader.events)) for event in reader.events if event.__class__.__name__ == "DocumentStartEvent"]
     except yaml.YAMLError as error:
