@@ -405,6 +405,18 @@ def test_exported_bounds_are_those_of_the_likelihood() -> None:
 
 
 def test_too_many_numbers_are_refused_before_they_are_made() -> None:
+    shape = {"hi_data": [1.1] * 9, "lo_data": [0.9] * 9}
+    shapes = [modifier(f"h{k}", "histosys", shape) for k in range(100)]
+    several = [
+        {
+            "name": f"b{k}",
+            "data": [1.0] * 9,
+            "modifiers": [*shapes, modifier("st", "staterror", [0.1] * 9), modifier(f"k{k}", "normfactor")],
+        }
+        for k in range(12)
+    ]
+    with pytest.raises(ValueError, match="SR: products of its lumi, staterror, shapesys and shapefactor with its histosys have more than"):
+        likelihood_of(workspace({"SR": several}, {"SR": [12.0] * 9}, poi="k0"), {})
     many = 10_000
     sample = {"name": "b", "data": [1.0] * many, "modifiers": [modifier("st", "staterror", [0.1] * many)]}
     with pytest.raises(ValueError, match="more than 20000000 numbers"):
