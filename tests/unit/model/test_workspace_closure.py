@@ -399,6 +399,10 @@ def test_exported_bounds_are_those_of_the_likelihood() -> None:
     assert {(p.name, p.lower, p.upper, p.least) for p in again.parameters} == {
         (p.name, p.lower, p.upper, p.least) for p in likelihood.parameters
     }
+    toy = likelihood.with_data("toy", seed=3)
+    shown = {entry["name"]: entry for entry in workspaces(toy).base["measurements"][0]["config"]["parameters"]}
+    assert abs(toy.parameters["f"].centre) > 0.01
+    assert shown["f"]["auxdata"] == [toy.parameters["f"].centre]
     strength = cf.build_likelihood("coherent-lar-2020", model="signal-strength")
     (entry,) = [e for e in workspaces(strength).base["measurements"][0]["config"]["parameters"] if e["name"] == "signal_strength"]
     assert entry["bounds"] == [[-1e6, 1e6]]
