@@ -51,3 +51,12 @@ def test_kinks_outside_the_bins_are_ignored() -> None:
     np.testing.assert_array_equal(
         timing.bin_probabilities(pulse.pdf, EDGES, kinks=[-1 * US, 20 * US]), timing.bin_probabilities(pulse.pdf, EDGES)
     )
+
+
+def test_long_delays_add_up() -> None:
+    pulse, delays = stats.norm(0.5 * US, 0.1 * US), (timing.gaussian_delay(9 * US, 0.3 * US), timing.gaussian_delay(12 * US, 0.4 * US))
+    edges = np.linspace(20, 23, 7) * US
+    density = timing.recorded(lambda t: pulse.cdf(t) - pulse.cdf(t[0]), delays, edges)
+    times = np.linspace(20, 23, 31) * US
+    whole = stats.norm(21.5 * US, np.sqrt(0.1**2 + 0.3**2 + 0.4**2) * US)
+    np.testing.assert_allclose(density(times), whole.pdf(times), rtol=1e-3)

@@ -10,7 +10,7 @@ import pytest
 import cevnsfit as cf
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.objective import Objective
+from cevnsfit.infer.objective import Objective, minuit_at
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import nll2
@@ -47,3 +47,11 @@ def test_ends_of_a_mass_are_those_of_its_intervals() -> None:
     best = fit(likelihood, minos=("mass",))
     (allowed,) = cf.intervals(likelihood, "mass", cl=0.6826894921).allowed
     assert (best.lower["mass"], best.upper["mass"]) == pytest.approx(allowed, rel=1e-9)
+
+
+def test_iminuit_stops_where_the_likelihood_is_not_a_number() -> None:
+    likelihood = Likelihood(PARAMETERS, build)
+    objective = Objective(likelihood, observed_data(likelihood.at({})), ("mass", "g"), {"mass": 2.0, "g": 1.0})
+    minuit = minuit_at(objective, {"mass": 2.0, "g": 1.0})
+    with pytest.raises(RuntimeError, match="NaN"):
+        minuit.fcn([np.nan, np.nan])
