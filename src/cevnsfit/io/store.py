@@ -134,7 +134,7 @@ def open_store(folder: Path, layout: Layout, analysis: Mapping[str, object]) -> 
                 _make(path, layout, analysis)
         except OSError as error:
             message = f"{folder}: no {layout.kind} can be stored here ({error})"
-            raise ResultError(message) from None
+            raise ResultError(message) from error
         store = replace(_read(path, layout.kind, mode="r+"), here=package_versions(), held=held)
         _require_same(store, layout, plain(analysis))
         yield store
@@ -288,7 +288,7 @@ def save(store: Store, unit: tuple[int, ...], values: Mapping[str, ArrayLike]) -
     except OSError as error:
         _require_there(store)
         message = f"{store.path} cannot be written ({error}); what is finished is kept: the same command continues it"
-        raise ResultError(message) from None
+        raise ResultError(message) from error
 
 
 def _require_there(store: Store) -> None:

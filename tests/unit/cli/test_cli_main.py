@@ -156,6 +156,18 @@ def test_a_machine_that_is_too_small_is_no_bug(
     assert "bug" not in result.stderr
 
 
+def test_a_disk_without_room_for_a_store_is_no_bug_either(
+    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cevnsfit.io.store._make", full)
+    result = command("scan", "coherent-lar-2020", "-m", "lmu-ltau", "--grid", "mass=10:20:2", "--grid", "g=1e-4:1e-3:2", "-o", tmp_path)
+    assert result.exit_code == 4
+    assert "no scan can be stored here" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
