@@ -163,9 +163,9 @@ def test_a_disk_without_room_for_a_store_is_no_bug_either(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("cevnsfit.io.store._make", full)
-    result = command("scan", "coherent-lar-2020", "-m", "lmu-ltau", "--grid", "mass=10:20:2", "--grid", "g=1e-4:1e-3:2", "-o", tmp_path)
-    assert result.exit_code == 4
+    result = command("scan", "coherent-lar-2020", "-m", "lmu-ltau", "--grid", "mass=10:20:3", "--grid", "g=1e-4:1e-3:3", "-o", tmp_path)
     assert "no scan can be stored here" in result.stderr
+    assert result.exit_code == 4
 
 
 @pytest.mark.parametrize(
