@@ -9,6 +9,7 @@ import pytest
 
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.columns import searched
+from cevnsfit.infer.fit import fit
 from cevnsfit.infer.lines import coupling_scale, even_couplings, rungs, search_grid
 from cevnsfit.infer.minima import EXCLUDED, free_fits, minima, start_set
 from cevnsfit.infer.multistart import Starts, profile_minima, promising
@@ -163,3 +164,9 @@ def test_a_logarithmic_grid_has_both_signs() -> None:
     np.testing.assert_allclose(grid, -grid[::-1], rtol=1e-12)
     assert [grid[0], grid[-1]] == pytest.approx([-8.0, 8.0])
     assert 0.0 in grid
+
+
+def test_a_fit_counts_the_minima_it_finds() -> None:
+    both = fit(one(squared("a", 100.0, 1.0, 64.0)), minos=())
+    assert both.n_minima == both.n_starts == 2
+    assert fit(one(squared("a", 100.0, 1.0, 64.0), upper=1.0), minos=()).n_minima == 1
