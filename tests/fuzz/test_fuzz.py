@@ -11,7 +11,7 @@ from mutations import STEPS, Step
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
-EXAMPLES = {"folders": 200, "analyses": 40, "workspaces": 100, "hepdata": 100, "root": 60, "overlays": 100, "stores": 30}
+EXAMPLES = {"folders": 200, "analyses": 30, "workspaces": 100, "hepdata": 100, "root": 40, "overlays": 100, "stores": 20}
 """Of each kind, for a day."""
 
 NIGHT = 20

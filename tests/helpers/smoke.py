@@ -68,8 +68,8 @@ class Case:
 
     @property
     def chosen(self) -> list[str]:
-        """Return the model with what is held in it: masses and the like that float."""
-        held = [one for one in self.parameters if one.kind == "nonlinear" and not one.fixed and one != self.poi]
+        """Return the model with what is held in it: masses and the like that float, and further couplings over many orders of magnitude."""
+        held = [one for one in self.parameters if (one.kind == "nonlinear" or one.scale == "log") and not one.fixed and one != self.poi]
         return [
             "-m",
             self.model,
@@ -311,12 +311,12 @@ def _faults(result: Result) -> Iterator[str]:
 
 
 _UNCHOSEN: Final = r"(provenance|parts\[\]|overrides|specs?)\..*|.*\bdefault|signal_systematics"
-_ABSENT: Final = r".*\b(observed|toys|tail|over|setting|quantile|seed|delta_nll2_sm)"
+_ABSENT: Final = r".*\b(observed|toys|tail|over|setting|quantile|seed|delta_nll2_sm|reference_nll2)"
 """A projection has no data, an asymptotic result no pseudo-experiments, a model without couplings none to compare."""
 _OPEN: Final = r".*\b(allowed|excluded)\[\]\[\]|(columns\[\]\.)?g\[\]|.*\blimit|.*\b(bands|discovery)\..*"
 """An interval without an end, a limit where nothing is excluded."""
-_ENDS: Final = r"parameters\..*\.(lower|upper|error)|correlations?\[\]\[\]"
-"""MINOS errors that are not asked for; errors at an end of a domain, and correlations with what is the same everywhere."""
+_ENDS: Final = r"(.*\.)?parameters(\[\])?\..*(lower|upper|least|error)|correlations?\[\]\[\]"
+"""Parameters without bounds; MINOS errors that are not asked for; errors at an end of a domain, and correlations with what is the same everywhere."""
 NOTHING: Final = re.compile(f"{_UNCHOSEN}|{_ABSENT}|{_OPEN}|{_ENDS}")
 """Places of a document where nothing may stand."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import os
 import shutil
@@ -36,7 +37,8 @@ PATIENCE: Final = 5.0
 class Record:
     """The tests that run each line of a module, and what they cost."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, budget: float) -> None:
+        self.budget = budget
         self.cost: dict[str, float] = {}
         for file in folder.glob("durations-*.json"):
             self.cost |= json.loads(file.read_text(encoding="utf-8"))
@@ -65,10 +67,18 @@ class Record:
         return {name for name in contexts if name in self.cost} | {name for file in shared for name in self.of_file[file]}
 
     def chosen(self, mutant: mutants.Mutant) -> list[str]:
-        """Return the tests of a mutant, cheapest first."""
+        """Return the tests of a mutant, cheapest first: of its package up to half the budget, then others, then the rest of its package."""
         lines = self.lines(mutant.path)
         covering = set().union(*(lines.get(line, set()) for line in range(mutant.lines[0], mutant.lines[1] + 1)))
-        return sorted(covering, key=lambda name: (self.cost[name], name))
+        ranked = sorted(covering, key=lambda name: (self.cost[name], name))
+        own = [name for name in ranked if name.startswith(f"tests/unit/{mutant.path.partition('/')[0]}/")]
+        first = self.within(own, 0.5 * self.budget)
+        return self.within([*first, *(name for name in ranked if name not in own), *own[len(first) :]], self.budget)
+
+    def within(self, names: list[str], budget: float) -> list[str]:
+        """Return the first of some tests, as many as the budget allows."""
+        costs = itertools.accumulate(self.cost[name] for name in names)
+        return [name for name, spent in zip(names, costs, strict=True) if spent <= budget]
 
 
 def record(folder: Path) -> None:
@@ -169,6 +179,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--number", type=int, default=200, help="mutants")
     parser.add_argument("--area", choices=mutants.AREAS, action="append", help="those of one part of the code only")
     parser.add_argument("--again", type=Path, help="results of a run: only what was not killed there")
+    parser.add_argument("--budget", type=float, default=120.0, help="seconds of tests after which a mutant has survived")
     parser.add_argument("--keep-record", action="store_true", help="use the record that is there")
     return parser.parse_args()
 
@@ -178,7 +189,7 @@ def main() -> int:
     options = arguments()
     if not options.keep_record:
         record(options.work / "record")
-    known = Record(options.work / "record")
+    known = Record(options.work / "record", options.budget)
     drawn = mutants.draw(ROOT, options.number)
     if options.area is not None:
         drawn = [mutant for mutant in drawn if mutant.path.startswith(tuple(options.area))]

@@ -43,7 +43,7 @@ def test_what_is_computed_is_changed_and_no_text() -> None:
 
 
 def test_a_mutant_keeps_its_place_in_the_draw() -> None:
-    moved = MODULE.replace("import math", "import math\n\nUNRELATED = 2.0")
+    moved = MODULE.replace("import math", "import math\n\ndef unrelated(x):\n    return x + 2.0")
     before, after = ({mutant.name: mutant.order for mutant in mutants.mutants("module.py", text)} for text in (MODULE, moved))
     assert before.items() < after.items()
 

@@ -90,7 +90,8 @@ def _explained(error: BaseException, command: str | None, arguments: list[str]) 
     if isinstance(error, FitError):
         return f"incomplete: {error}", INCOMPLETE
     if isinstance(error, CevnsfitError):
-        return f"error: {error}", SHORT if isinstance(error, ResourceError) else 2
+        lacking = isinstance(error, ResourceError) or (isinstance(error.__cause__, OSError) and error.__cause__.errno in _SHORT_OF)
+        return f"error: {error}", SHORT if lacking else 2
     if isinstance(error, MemoryError):
         what = f"not enough memory for `cevnsfit {command}`{f': {error}' if str(error) else ''}"
         return f"error: {what}{_SHORT_OF[errno.ENOMEM]}", SHORT

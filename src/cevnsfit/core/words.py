@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from typing import Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
 
 _ROOM: Final = 200
 """Characters of a name in pictures."""
@@ -77,6 +83,21 @@ def for_latex(text: str) -> str:
     return "".join(
         part if place % 2 else latex(part.replace(r"\$", "$")).replace(r"\$", r"\textdollar{}") for place, part in enumerate(parts)
     )
+
+
+@contextmanager
+def texts_for_latex(figure: Figure) -> Iterator[None]:
+    """Escape what LaTeX would act upon in the texts of a figure, but for formulas, inside a `with` block."""
+    from matplotlib.text import Text
+
+    texts: Any = [(text, text.get_text()) for text in figure.findobj(Text)]
+    try:
+        for text, known in texts:
+            text.set_text(for_latex(known))
+        yield
+    finally:
+        for text, known in texts:
+            text.set_text(known)
 
 
 def literal(text: str) -> str:

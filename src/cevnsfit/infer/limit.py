@@ -132,6 +132,7 @@ def _crossings(piece: Floats, x: float) -> list[float]:
         x = first
     (a, low), (b, high) = ring[:-1].T, ring[1:].T
     hit = np.flatnonzero((np.minimum(a, b) <= x) & (x < np.maximum(a, b)))
-    fraction = np.log(x / a[hit]) / np.log(b[hit] / a[hit])
-    heights: list[float] = (low[hit] * (high[hit] / low[hit]) ** fraction).tolist()
+    fraction = (np.log(x) - np.log(a[hit])) / (np.log(b[hit]) - np.log(a[hit]))
+    half = np.exp(0.5 * fraction * (np.log(high[hit]) - np.log(low[hit])))  # the whole may be larger than any number
+    heights: list[float] = (low[hit] * half * half).tolist()
     return heights

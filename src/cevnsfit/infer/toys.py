@@ -62,7 +62,7 @@ class Toys:
     def __post_init__(self) -> None:
         whole = all(isinstance(value, Integral) for value in (self.number, self.seed))
         if not whole or not 1 <= self.number <= MOST or self.seed < 0:
-            message = f"pseudo-experiments need a number of 1 to {MOST:.0e} and a seed of at least 0, both whole, got {self.number} and {self.seed}"
+            message = f"pseudo-experiments need a number of at least 1, at most {MOST:.0e}, and a seed of at least 0, both whole, got {self.number} and {self.seed}"
             raise DomainError(message)
 
     @property

@@ -14,7 +14,6 @@ each session that has written.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import logging
 import shutil
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import numpy as np
 
 from cevnsfit.core.documents import plain, read_document
-from cevnsfit.core.errors import CevnsfitError, ResourceError, ResultError
+from cevnsfit.core.errors import ResultError
 from cevnsfit.core.version import other_versions, package_versions
 from cevnsfit.io.arrays import (
     SEAL,
@@ -124,8 +123,6 @@ def open_store(folder: Path, layout: Layout, analysis: Mapping[str, object]) -> 
     ------
     ResultError
         If another process is writing it, it belongs to another analysis, or it cannot be made or read.
-    ResourceError
-        If there is no room for it.
     """
     path = _path(folder, layout.kind)
     with contextlib.ExitStack() as stack:
@@ -136,15 +133,11 @@ def open_store(folder: Path, layout: Layout, analysis: Mapping[str, object]) -> 
                 _make(path, layout, analysis)
         except OSError as error:
             message = f"{folder}: no {layout.kind} can be stored here ({error})"
-            raise _refusal(error)(message) from None
+            raise ResultError(message) from error
         store = replace(_read(path, layout.kind, mode="r+"), here=package_versions(), held=held)
         _require_same(store, layout, plain(analysis))
         yield store
         _require_there(store)
-
-
-def _refusal(error: OSError) -> type[CevnsfitError]:
-    return ResourceError if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE} else ResultError
 
 
 def _require_same(store: Store, layout: Layout, analysis: Mapping[str, Any]) -> None:
@@ -280,8 +273,6 @@ def save(store: Store, unit: tuple[int, ...], values: Mapping[str, ArrayLike]) -
     ------
     ResultError
         If the store is no longer there, or cannot be written.
-    ResourceError
-        If there is no room for the unit.
     """
     _require_there(store)
     numbers = {
@@ -296,7 +287,7 @@ def save(store: Store, unit: tuple[int, ...], values: Mapping[str, ArrayLike]) -
     except OSError as error:
         _require_there(store)
         message = f"{store.path} cannot be written ({error}); what is finished is kept: the same command continues it"
-        raise _refusal(error)(message) from None
+        raise ResultError(message) from error
 
 
 def _require_there(store: Store) -> None:

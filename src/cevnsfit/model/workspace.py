@@ -16,7 +16,7 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.model.modifiers import FREE, Reader, sample_rows, stat_errors, values
-from cevnsfit.model.rows import Factors, TemplateRow, coefficients
+from cevnsfit.model.rows import MAX_NUMBERS, Factors, TemplateRow, coefficients
 from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.channel import Channel, ControlRegion
 from cevnsfit.stats.likelihood import Likelihood
@@ -222,6 +222,12 @@ def region_rows(channel: Spec, reader: Reader, errors: Mapping[str, StatErrors],
 def _channel(name: str, rows: Sequence[TemplateRow], counts: Floats, controls: Mapping[str, BinByBin]) -> Channel:
     rule, components = coefficients([factors for factors, _ in rows]), tuple(factors.component for factors, _ in rows)
     control = controls[name].region if name in controls else None
+    factors = len({(*row.factors.powers.items(), *row.factors.norms.items()) for row in rows})
+    if np.count_nonzero(rule.excursion_kind) * factors * len(rule.parameters) > MAX_NUMBERS:
+        message = (
+            f"{name}: products of its lumi, staterror, shapesys and shapefactor with its histosys have more than {MAX_NUMBERS} numbers"
+        )
+        raise ValueError(message)
     return Channel(name, np.array([template for _, template in rows]), rule, components, counts, control, (len(counts),))
 
 

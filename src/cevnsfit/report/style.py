@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 from cevnsfit.core.errors import CevnsfitError, KindError, UnknownNameError
-from cevnsfit.core.words import fault, for_latex, literal, wrapped
+from cevnsfit.core.words import fault, literal, texts_for_latex, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -352,7 +352,7 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with style(), _for_latex(figure) if target.suffix == ".pgf" else nullcontext():
+    with style(), texts_for_latex(figure) if target.suffix == ".pgf" else nullcontext():
         try:
             figure.savefig(target, **_DATELESS.get(target.suffix, {}))
         except RuntimeError as error:
@@ -363,21 +363,6 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     if figure.get_label():
         target.with_suffix(".txt").write_text(f"{figure.get_label()}\n", encoding="utf-8")
     return target
-
-
-@contextmanager
-def _for_latex(figure: Figure) -> Iterator[None]:
-    """Escape what LaTeX would act upon in the texts of a figure, but for formulas, inside a `with` block."""
-    from matplotlib.text import Text
-
-    texts: Any = [(text, text.get_text()) for text in figure.findobj(Text)]
-    try:
-        for text, known in texts:
-            text.set_text(for_latex(known))
-        yield
-    finally:
-        for text, known in texts:
-            text.set_text(known)
 
 
 def save_figures(figure: Figure, path: Path, look: Look) -> list[Path]:

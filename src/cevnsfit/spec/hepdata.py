@@ -25,6 +25,9 @@ MAX_BYTES: Final = 50_000_000
 MAX_VALUES: Final = 5_000_000
 """Most mappings, sequences and texts of a file, which bound its memory."""
 
+LARGEST: Final = 1e100
+"""Errors are smaller: their squares are numbers."""
+
 PROBLEMS: Final = 10
 """Most of one file that are told."""
 
@@ -79,8 +82,9 @@ class Variable:
                 given = _get(error, "asymerror")
                 sides = (_get(given, "minus"), _get(given, "plus")) if isinstance(given, dict) else (_get(error, "symerror"),) * 2
                 down, up = (_relative(side, values[k]) for side in sides)
-                if not (math.isfinite(down) and math.isfinite(up) and up >= 0.0 and (down <= 0.0 or given is None)):
+                if not (abs(down) < LARGEST and 0.0 <= up < LARGEST and (down <= 0.0 or given is None)):
                     self._note(problems, k, "errors", "expected symerror: SIGMA, or asymerror: {minus: -DOWN, plus: UP}")
+                    continue
                 for label in {"", _text(error, "label")}:
                     if label not in squares:
                         squares[label] = np.zeros((len(self.values), 2))

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PROBLEMS: Final = 5
 """Most of one table that are told."""
 MAX_BYTES: Final = 50_000_000
+LARGEST_EDGE: Final = 1e100
+"""Largest edge of a bin, in internal units: edges are compared in their last digits."""
+
 RECOIL: Final = "t_recoil"
 """The column of a binned table that holds a row for each recoil energy and bin: a response matrix."""
 
@@ -285,6 +288,9 @@ def _axis(name: str, names: list[str], units: list[str], data: NDArray[np.float6
     low, high = (
         _internal(f"{name}{end}", data[:, names.index(f"{name}{end}")], units[names.index(f"{name}{end}")]) for end in ("_low", "_high")
     )
+    if not len(low) or np.max(np.abs([low, high])) > LARGEST_EDGE:
+        message = f"the bins of axis {name} {f'reach beyond {LARGEST_EDGE:g}' if len(low) else 'have no rows'}"
+        raise TableError(None, message)
     lows, highs = np.unique(np.round(low, 15)), np.unique(np.round(high, 15))
     if len(lows) != len(highs) or not np.allclose(lows[1:], highs[:-1], rtol=1e-9, atol=0) or not np.all(highs > lows):
         message = f"the bins of axis {name} overlap or leave gaps"

@@ -156,6 +156,18 @@ def test_a_machine_that_is_too_small_is_no_bug(
     assert "bug" not in result.stderr
 
 
+def test_a_disk_without_room_for_a_store_is_no_bug_either(
+    command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cevnsfit.io.store._make", full)
+    result = command("scan", "coherent-lar-2020", "-m", "lmu-ltau", "--grid", "mass=10:20:3", "--grid", "g=1e-4:1e-3:3", "-o", tmp_path)
+    assert "no scan can be stored here" in result.stderr
+    assert result.exit_code == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -163,7 +175,7 @@ def test_a_machine_that_is_too_small_is_no_bug(
             ("scan", "coherent-csi-2021", "-m", "lmu-ltau", "--grid", "mass=1:1000:100000:log", "--grid", "g=1e-4:1e-3:100000"),
             "a plane of 1e+10 points; at most 1e+07",
         ),
-        (("gof", "coherent-csi-2021", "-m", "sm", "--toys", "1000000000000"), "need a number of 1 to 1e+08"),
+        (("gof", "coherent-csi-2021", "-m", "sm", "--toys", "1000000000000"), "at most 1e+08"),
         (("susy-scan", "--points", "1000000000000"), "at most 1e+09"),
         (("gof", "coherent-csi-2021", "-m", "sm", "--toys", "128", "--jobs", "100000"), "at most"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import pytest
 from scipy import stats
 
 from cevnsfit.detector import timing
@@ -51,3 +52,17 @@ def test_kinks_outside_the_bins_are_ignored() -> None:
     np.testing.assert_array_equal(
         timing.bin_probabilities(pulse.pdf, EDGES, kinks=[-1 * US, 20 * US]), timing.bin_probabilities(pulse.pdf, EDGES)
     )
+
+
+@pytest.mark.parametrize(
+    ("pulse", "delays", "window"),
+    [((0.5, 0.1), ((9.0, 0.3), (12.0, 0.4)), (20.0, 23.0)), ((0.0, 5.0), ((0.0, 2.0), (2.4, 0.3)), (0.0, 4.0))],
+    ids=["long", "earlier than they happen"],
+)
+def test_delays_add_up(pulse: tuple[float, float], delays: tuple[tuple[float, float], ...], window: tuple[float, float]) -> None:
+    happening, edges = stats.norm(pulse[0] * US, pulse[1] * US), np.linspace(*window, 7) * US
+    moved = [timing.gaussian_delay(mean * US, sigma * US) for mean, sigma in delays]
+    density = timing.recorded(lambda t: happening.cdf(t) - happening.cdf(t[0]), moved, edges)
+    times = np.linspace(*window, 31)[1:-1] * US
+    mean, sigma = (sum(parts) for parts in zip(*((m, s**2) for m, s in (pulse, *delays)), strict=True))
+    np.testing.assert_allclose(density(times), stats.norm(mean * US, np.sqrt(sigma) * US).pdf(times), rtol=1e-3)

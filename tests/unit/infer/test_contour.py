@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from cevnsfit.infer.contour import sections, trace
+from cevnsfit.infer.contour import _inside, sections, trace
 from cevnsfit.infer.planes import PlaneAxis
 
 Pairs = list[tuple[tuple[float, float], ...]]
@@ -162,3 +162,9 @@ def test_sections_know_holes_and_nothing() -> None:
     assert left == right == ()
     np.testing.assert_allclose(middle, [(-1.8, -0.5), (0.5, 1.8)], atol=1e-3)
     assert sections(x, y, ()) == ((),) * 5
+
+
+def test_what_touches_the_edge_of_a_plane_is_outside() -> None:
+    y = log(1.0, 10.0, 5)
+    assert _inside([(0.1, 1.0), (2.0, 3.0), (5.0, 40.0)], y) == [(2.0, 3.0), (5.0, 10.0)]
+    assert _inside([(10.0, 20.0)], y) == []

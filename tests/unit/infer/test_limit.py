@@ -61,6 +61,13 @@ def test_a_band_excludes_what_is_outside() -> None:
     assert Limit("a", np.array([GAP]), "band").excluded(3.0) == ((0.0, math.inf),)
 
 
+def test_points_over_all_magnitudes_are_joined() -> None:
+    """Half-way between 1e-320 and 1e280 in the logarithm lies 1e-20."""
+    limit = Limit("a", np.array([[1e-320, 1e-320], [1e280, 1e280]]))
+    ((low, high),) = limit.excluded(1e-20)
+    assert (math.log10(low), high) == (pytest.approx(-20.0, abs=0.01), math.inf)
+
+
 def test_a_boundary_outside_of_a_window_is_said() -> None:
     limit = Limit("a", np.array([[1.0, 1e-3], [10.0, 1e-3]]))
     assert limit.inside((5.0, 50.0), (1e-4, 1e-2)).remarks == ()

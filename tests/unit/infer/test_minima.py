@@ -9,6 +9,7 @@ import pytest
 
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.columns import searched
+from cevnsfit.infer.fit import fit
 from cevnsfit.infer.lines import coupling_scale, even_couplings, rungs, search_grid
 from cevnsfit.infer.minima import EXCLUDED, free_fits, minima, start_set
 from cevnsfit.infer.multistart import Starts, profile_minima, promising
@@ -148,3 +149,24 @@ def test_the_lower_side_of_the_middle_counts_unless_it_is_far_above() -> None:
     along = Starts(np.linspace(0.0, 4.0, 5)[None, :, None], np.array([[9.0, 8.0, 7.0, 5.0, 6.0]]))
     chosen = [promising(along, middle=np.full((1, 1), 2.0), apart=np.zeros((1, 1)), kept=4, shallow=limit) for limit in (INF, 2.0)]
     assert [np.flatnonzero(row[0]).tolist() for row in chosen] == [[1, 3], [3]]
+
+
+def test_a_grid_reaches_from_end_to_end() -> None:
+    joint = one(squared("large", 1e4, 100.0, 1e4), squared("small", 50.0, 0.5, 50.0, background=3.0))
+    grid = search_grid(joint, "g")
+    assert [grid[0], grid[-1]] == pytest.approx([-4.0 * coupling_scale(joint, "g"), 4.0 * coupling_scale(joint, "g")])
+    assert len(grid) > 161  # some steps were divided
+
+
+def test_a_logarithmic_grid_has_both_signs() -> None:
+    both = join(ParameterSet((Parameter("g", "polynomial", 0.0, -INF, INF, scale="log"),)), (squared("a", 100.0, 2.0, 64.0),))
+    grid = search_grid(both, "g")
+    np.testing.assert_allclose(grid, -grid[::-1], rtol=1e-12)
+    assert [grid[0], grid[-1]] == pytest.approx([-8.0, 8.0])
+    assert 0.0 in grid
+
+
+def test_a_fit_counts_the_minima_it_finds() -> None:
+    both = fit(one(squared("a", 100.0, 1.0, 64.0)), minos=())
+    assert both.n_minima == both.n_starts == 2
+    assert fit(one(squared("a", 100.0, 1.0, 64.0), upper=1.0), minos=()).n_minima == 1

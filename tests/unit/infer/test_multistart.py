@@ -10,12 +10,15 @@ import pytest
 
 import cevnsfit as cf
 from cevnsfit.core.errors import UnknownNameError
+from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.intervals import intervals
 from cevnsfit.infer.lines import curved_couplings
-from cevnsfit.infer.multistart import profile_minima
+from cevnsfit.infer.multistart import _fewest, profile_minima
 from cevnsfit.infer.profile import profile
+from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import toy_data
+from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,3 +99,12 @@ def test_a_profiled_coupling_opens_the_interval_along_the_valley(nsi: Likelihood
     assert len(both.allowed) == 1
     assert both.allowed[0][0] < -2.0
     assert both.allowed[0][1] > 2.0
+
+
+def test_counts_are_fewest_between_the_zeros_of_squared_charges() -> None:
+    rule = Coefficients(("g",), np.array([[0], [1], [2]]), np.ones((3, 1)), np.ones((3, 1)), np.full(3, -1), np.zeros(3, dtype=np.int64))
+    templates = np.array([[9.0, 1.0], [-6.0, -2.0], [1.0, 1.0]])  # (3 - g)^2 and (1 - g)^2
+    channel = Channel("c", templates, rule, ("cevns",) * 3, np.array([4.0, 1.0]), None, (2,))
+    joint = join(ParameterSet((Parameter("g", "polynomial", 0.0),)), (channel,))
+    lowest, _ = _fewest(joint, np.array([[0.0], [7.0]]), np.array([0]), np.array([0.5]))
+    np.testing.assert_allclose(lowest, 2.0, rtol=1e-9)

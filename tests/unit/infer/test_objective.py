@@ -10,7 +10,7 @@ import pytest
 import cevnsfit as cf
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.objective import Objective
+from cevnsfit.infer.objective import Objective, migrad, minuit_at
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import nll2
@@ -47,3 +47,30 @@ def test_ends_of_a_mass_are_those_of_its_intervals() -> None:
     best = fit(likelihood, minos=("mass",))
     (allowed,) = cf.intervals(likelihood, "mass", cl=0.6826894921).allowed
     assert (best.lower["mass"], best.upper["mass"]) == pytest.approx(allowed, rel=1e-9)
+
+
+def test_iminuit_stops_where_the_likelihood_is_not_a_number() -> None:
+    likelihood = Likelihood(PARAMETERS, build)
+    objective = Objective(likelihood, observed_data(likelihood.at({})), ("mass", "g"), {"mass": 2.0, "g": 1.0})
+    minuit = minuit_at(objective, {"mass": 2.0, "g": 1.0})
+    with pytest.raises(RuntimeError, match="NaN"):
+        minuit.fcn([np.nan, np.nan])
+
+
+def test_where_everything_is_held_there_is_nothing_to_minimise() -> None:
+    likelihood = Likelihood(PARAMETERS, build)
+    objective = Objective(likelihood, observed_data(likelihood.at({})), ("mass", "g"), {"mass": 2.0, "g": 1.0})
+    minuit = minuit_at(objective, {"mass": 2.0, "g": 1.0})
+    minuit.fixed = True
+    assert migrad(minuit) == ""
+    assert minuit.fmin is None
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_the_gradient_is_that_of_what_is_minimised(scale: str) -> None:
+    parameters = ParameterSet((Parameter("mass", "nonlinear", 2.0, lower=1.0, upper=10.0, scale=scale), Parameter("g", "polynomial", 1.0)))
+    likelihood = Likelihood(parameters, build)
+    objective = Objective(likelihood, observed_data(likelihood.at({})), ("mass", "g"), {"mass": 2.0, "g": 1.0})
+    at, steps = np.array([np.log(3.0) if scale == "log" else 3.0, 1.3]), 1e-5 * np.eye(2)
+    numerical = [(objective.value(at + step) - objective.value(at - step)) / 2e-5 for step in steps]
+    np.testing.assert_allclose(objective.gradient(at), numerical, rtol=1e-4)

@@ -11,9 +11,9 @@ from scipy.stats import norm
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.credible import credible, highest_density
+from cevnsfit.infer.credible import Marginal, _doubt, credible, highest_density
 from cevnsfit.infer.density import Prior, log_density, target
-from cevnsfit.infer.posterior import BLOCK, run_block, starting_ensemble, stream_of
+from cevnsfit.infer.posterior import BLOCK, Jumps, run_block, starting_ensemble, stream_of
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.engine import nll2
@@ -164,3 +164,29 @@ def test_bad_priors() -> None:
     ):
         with pytest.raises((CevnsfitError, DomainError), match=message):
             make()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("r_hat", 1.5, "R-hat of slow is 1.500"),
+        ("r_hat", math.nan, "R-hat of slow is nan"),
+        ("ess_bulk", 20.0, "20 effective draws of slow"),
+        ("ess_tail", 30.0, "30 effective draws of slow"),
+        ("autocorrelation", 1e4, "1000 steps are 0 autocorrelation times of slow"),
+    ],
+)
+def test_each_sign_of_a_short_run_is_named(field: str, value: float, text: str) -> None:
+    fine = {"r_hat": 1.0, "ess_bulk": 1e5, "ess_tail": 1e5, "autocorrelation": 1.0}
+    marginals = [Marginal("slow", 0.0, 1.0, (), **(fine | {field: value})), Marginal("quick", 0.0, 1.0, (), **fine)]
+    assert _doubt(marginals, 1000).startswith(text)
+    assert ";" not in _doubt(marginals, 1000)
+    assert _doubt(marginals[1:], 1000) == ""
+
+
+def test_jumps_are_as_likely_back_as_forth() -> None:
+    jumps = Jumps(np.array([1]), np.array([0.1]))
+    moved, weights = jumps(np.zeros((4000, 3)), np.random.RandomState(1))
+    assert not weights.any()
+    assert not moved[:, [0, 2]].any()
+    assert np.mean(moved[:, 1] > 0.0) == pytest.approx(0.5, abs=0.03)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,9 @@ def test_many_bins_are_joined_where_they_divide() -> None:
     assert len(found.edges) - 1 <= MOST
     assert found.total.sum() == counts.sum()
     assert found.uncertainty == pytest.approx(np.full(400, 250.0))
+
+
+def test_a_fit_without_errors_has_no_spread() -> None:
+    likelihood = counting(90.0)
+    best = cf.fit(likelihood)
+    assert spread_after(likelihood, replace(best, errors=dict.fromkeys(best.errors, float("nan")))) == {}

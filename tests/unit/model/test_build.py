@@ -433,3 +433,20 @@ def test_templates_follow_the_shape_parameters() -> None:
     assert np.abs(light).max() > 1e3 * np.abs(heavy).max()
     with pytest.raises(UnknownNameError, match="mass"):
         likelihood.at({"maas": 1.0})
+
+
+@pytest.mark.parametrize("sigma", ["0 %", "10 %"])
+def test_a_tied_background_follows_the_other_one(sigma: str) -> None:
+    tied = {"kind": "tied", "to": "beam_neutrons", "ratio": 0.5, "sigma": sigma}
+    joint = likelihood_of([load_experiment(CSI21, {"backgrounds.neutrino_induced_neutrons.count": tied})], "sm").at({})
+    own, other = f"{CSI21}.neutrino_induced_neutrons_norm", f"{CSI21}.beam_neutrons_norm"
+    assert (own in joint.parameters.names) == (sigma != "0 %")
+
+    def counts(**values: float) -> tuple[float, float]:
+        parts = expected(joint, joint.parameters.vector(values))[CSI21]
+        return float(parts["beam_neutrons"].sum()), float(parts["neutrino_induced_neutrons"].sum())
+
+    assert counts() == pytest.approx((18.4, 9.2), rel=1e-6)
+    assert counts(**{other: 1.0}) == pytest.approx((18.4 + 4.6, 0.5 * (18.4 + 4.6)), rel=1e-6)
+    if own in joint.parameters.names:
+        assert counts(**{own: 1.0}) == pytest.approx((18.4, 1.1 * 9.2), rel=1e-6)

@@ -7,13 +7,14 @@ from typing import Annotated, Literal, get_args
 import numpy as np
 import pytest
 from pydantic import Field
+from scipy import stats
 
 from cevnsfit.core.errors import UnknownNameError
-from cevnsfit.detector.response import Weight
+from cevnsfit.detector.response import Smear, Weight
 from cevnsfit.model.build import likelihood_of
 from cevnsfit.model.stages import STAGES
 from cevnsfit.spec.fields import EnergyAxis, Name, Spec
-from cevnsfit.spec.instrument import Stage
+from cevnsfit.spec.instrument import GaussianSmearing, Stage
 from cevnsfit.spec.load import load_experiment
 from cevnsfit.spec.schema import ExperimentSpec
 from cevnsfit.stats.joint import expected
@@ -53,3 +54,14 @@ def test_a_kind_without_a_function_is_refused_with_the_known_ones(monkeypatch: p
     monkeypatch.delitem(STAGES, "poisson-smearing")
     with pytest.raises(UnknownNameError, match=r"unknown kind of response stage 'poisson-smearing'; did you mean .*gaussian-smearing"):
         likelihood_of([load_experiment("coherent-csi-2017")], "sm")
+
+
+def test_a_gaussian_smearing_is_the_normal_distribution_of_its_width() -> None:
+    entry = GaussianSmearing.model_validate(
+        {"kind": "gaussian-smearing", "noise": "0.3 keVee", "stochastic": "0.2 keVee**0.5", "linear": "0.1"}
+    )
+    mean, edges = np.array([1e-3, 4e-3]), np.array([0.0, 1e-3, 2e-3, 5e-3])
+    sigma = 1e-3 * np.sqrt(0.3**2 + 0.2**2 * np.array([1.0, 4.0]) + 0.1**2 * np.array([1.0, 16.0]))
+    stage = STAGES["gaussian-smearing"](entry, {})
+    assert isinstance(stage, Smear)
+    np.testing.assert_allclose(stage.probabilities(mean, edges), np.diff(stats.norm.cdf(edges[:, None], mean, sigma), axis=0), rtol=1e-12)

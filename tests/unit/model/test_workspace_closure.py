@@ -399,12 +399,28 @@ def test_exported_bounds_are_those_of_the_likelihood() -> None:
     assert {(p.name, p.lower, p.upper, p.least) for p in again.parameters} == {
         (p.name, p.lower, p.upper, p.least) for p in likelihood.parameters
     }
+    toy = likelihood.with_data("toy", seed=3)
+    shown = {entry["name"]: entry for entry in workspaces(toy).base["measurements"][0]["config"]["parameters"]}
+    assert abs(toy.parameters["f"].centre) > 0.01
+    assert shown["f"]["auxdata"] == [toy.parameters["f"].centre]
     strength = cf.build_likelihood("coherent-lar-2020", model="signal-strength")
     (entry,) = [e for e in workspaces(strength).base["measurements"][0]["config"]["parameters"] if e["name"] == "signal_strength"]
     assert entry["bounds"] == [[-1e6, 1e6]]
 
 
 def test_too_many_numbers_are_refused_before_they_are_made() -> None:
+    shape = {"hi_data": [1.1] * 9, "lo_data": [0.9] * 9}
+    shapes = [modifier(f"h{k}", "histosys", shape) for k in range(100)]
+    several = [
+        {
+            "name": f"b{k}",
+            "data": [1.0] * 9,
+            "modifiers": [*shapes, modifier("st", "staterror", [0.1] * 9), modifier(f"k{k}", "normfactor")],
+        }
+        for k in range(12)
+    ]
+    with pytest.raises(ValueError, match="SR: products of its lumi, staterror, shapesys and shapefactor with its histosys have more than"):
+        likelihood_of(workspace({"SR": several}, {"SR": [12.0] * 9}, poi="k0"), {})
     many = 10_000
     sample = {"name": "b", "data": [1.0] * many, "modifiers": [modifier("st", "staterror", [0.1] * many)]}
     with pytest.raises(ValueError, match="more than 20000000 numbers"):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from cevnsfit.core.errors import DomainError, UnknownNameError
-from cevnsfit.physics.kernels import KERNELS, e_min, fold, named_kernel, recoil_nodes, t_max, vector
-from cevnsfit.physics.sources import histogram, pion_decay_at_rest
+from cevnsfit.physics.kernels import KERNELS, WeightedKernel, e_min, fold, fold_channel, named_kernel, recoil_nodes, t_max, vector
+from cevnsfit.physics.sources import Spectrum, histogram, pion_decay_at_rest
 
 ARGON = 37215.53
 
@@ -103,3 +103,27 @@ def test_nodes_resolve_light_propagators(mass: float) -> None:
 def test_unknown_kernel() -> None:
     with pytest.raises(UnknownNameError, match="vector"):
         named_kernel("vectors")
+
+
+class Widened:
+    """A weight that is 1 where nothing is averaged, and grows with the width of a cell where something is."""
+
+    def __init__(self, turns: float) -> None:
+        self.turns = turns
+
+    def __call__(self, energy: np.ndarray, baseline: float, cells: np.ndarray | float = 0.0) -> np.ndarray:
+        return np.asarray(1.0 + cells + 0.0 * energy * baseline)
+
+    def phase(self, energy: np.ndarray, baseline: float) -> np.ndarray:
+        return np.asarray(self.turns + 0.0 * energy * baseline)
+
+
+@pytest.mark.parametrize(("phase", "averaged"), [(0.0, False), (399 * 12.0, False), (399 * 12.0 + 0.1, True)])
+def test_only_what_turns_too_often_is_averaged_and_a_line_never(phase: float, averaged: bool) -> None:
+    key, recoils = WeightedKernel("vector", Widened(phase)), np.array([1e-3, 5e-3])
+    line = Spectrum(lines=((30.0, 1.0),))
+    found = fold_channel(key, "nu_mu", line, 1e5, recoils, baseline=1.0)
+    np.testing.assert_allclose(found, fold(KERNELS["vector"], line, 1e5, recoils), rtol=1e-14)
+    broad = histogram(np.array([10.0, 50.0]), np.array([1.0]))
+    ratio = fold_channel(key, "nu_mu", broad, 1e5, recoils, baseline=1.0) / fold(KERNELS["vector"], broad, 1e5, recoils)
+    assert np.all(ratio > 1.0 + 1e-6) if averaged else np.allclose(ratio, 1.0, rtol=1e-9, atol=0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from cevnsfit.core.errors import CevnsfitError, SpecError, UnknownNameError
 from cevnsfit.core.paths import data_root
 from cevnsfit.spec.catalog import experiment_names, resolve
 from cevnsfit.spec.load import load_experiment
+from cevnsfit.spec.tables import TableError, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -589,3 +591,13 @@ def test_a_missing_table_of_arrival_times_is_a_field(make_folder: Make, problems
     """The kind of the section and the field have one name."""
     (problem,) = problems(make_folder(("  distance: 20 m", "  distance: 20 m\n  arrival: {kind: table, prompt: a, delayed: b}")))
     assert problem == "experiment.yaml:9: source.arrival.table: this field is required"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"), [("1,1e300,3\n", "the bins of axis e_ee reach beyond 1e+100"), ("", "the bins of axis e_ee have no rows")]
+)
+def test_bins_have_rows_and_edges_that_can_be_compared(tmp_path: Path, rows: str, message: str) -> None:
+    """A list of events may be empty, but has no bins."""
+    (tmp_path / "events.csv").write_text(f"e_ee_low [keVee],e_ee_high [keVee],on [1]\n{rows}", encoding="utf-8")
+    with pytest.raises(TableError, match=re.escape(message)):
+        read_table(tmp_path / "events.csv", empty=True)

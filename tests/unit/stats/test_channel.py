@@ -84,3 +84,10 @@ def test_inconsistent_rules_and_channels_are_refused() -> None:
         Channel("x", np.ones((1, 4)), rule, ("s",), np.array([1.0, -1.0, 0.0, 0.0]), None, (4,))
     with pytest.raises(CevnsfitError, match="ratio"):
         ControlRegion(np.ones(4), 0.0)
+
+
+@pytest.mark.parametrize("nodes", [(0.0,), (0.0, 1.0, 1.0), (1.0, 0.0)])
+def test_nodes_that_do_not_increase_are_refused(nodes: tuple[float, ...]) -> None:
+    one = np.ones((1, 1))
+    with pytest.raises(CevnsfitError, match="at least two and increase"):
+        Coefficients(("a",), np.zeros((1, 1), dtype=np.int64), one, one, np.array([-1]), np.array([0]), nodes=(nodes,))

@@ -181,3 +181,9 @@ def test_many_differences_are_counted(likelihood: Likelihood) -> None:
     found = differences(stored(likelihood), fingerprint(other))
     assert len(found) == 4
     assert found[3].startswith("and ")
+
+
+def test_an_infinite_end_is_not_a_finite_one(likelihood: Likelihood) -> None:
+    parameters = tuple(dataclasses.replace(p, upper=np.inf) if p.name == "mass" else p for p in likelihood.parameters)
+    (first, *_) = differences(stored(likelihood), fingerprint(dataclasses.replace(likelihood, parameters=ParameterSet(parameters))))
+    assert "inf asked" in first

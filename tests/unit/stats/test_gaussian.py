@@ -262,3 +262,10 @@ def test_nonsense_is_refused() -> None:
 def test_a_channel_in_which_nothing_floats() -> None:
     found = fit(made("symmetric"), at=dict.fromkeys(PARAMETERS.names, 0.0))
     assert found.nll2 == pytest.approx(by_hand(made("symmetric"))(np.zeros(4)))
+
+
+def test_values_in_units_of_errors_have_the_squares_of_chi_squared() -> None:
+    values, up, down = np.array([1.0, -2.0, 3.0]), np.array([0.5, 2.0, 3.0]), np.array([0.7, 1.0, 3.0])
+    assert np.sum(Errors(up, down).standard(values) ** 2) == pytest.approx(np.sum(values**2 / ((up**2 + down**2) / 2.0)), rel=1e-12)
+    covariance = np.array([[2.0, 0.5, 0.0], [0.5, 1.0, 0.3], [0.0, 0.3, 4.0]])
+    assert np.sum(correlated(covariance).standard(values) ** 2) == pytest.approx(values @ np.linalg.solve(covariance, values), rel=1e-12)

@@ -200,3 +200,24 @@ def test_pyhf_has_the_same_likelihood() -> None:
 def test_data_size_is_the_leading_axis() -> None:
     assert Data((np.zeros(3),), (None,), np.zeros(2)).size is None
     assert Data((np.zeros((5, 3)),), (None,), np.zeros(2)).size == 5
+
+
+def test_constraints_pull_to_their_centres(make_joint: Callable[..., Joint]) -> None:
+    joint = make_joint()
+    theta, data = points(joint), observed_data(joint)
+    centres = np.where(joint.constrained, 0.4, 0.0)
+    moved = replace(data, aux=centres)
+    expected_change = np.sum(joint.constrained * ((theta - centres) ** 2 - theta**2), axis=1)
+    np.testing.assert_allclose(nll2(joint, theta, moved) - nll2(joint, theta, data), expected_change, rtol=1e-9)
+    np.testing.assert_allclose(nll2_gradient(joint, theta, moved)[0], nll2(joint, theta, moved), rtol=1e-12)
+
+
+def test_empty_bins_may_hold_nothing_but_not_less() -> None:
+    rule = Coefficients(("g",), np.array([[0], [1]]), np.ones((2, 1)), np.ones((2, 1)), np.full(2, -1), np.zeros(2, dtype=np.int64))
+    templates = np.array([[3.0, 5.0], [-3.0, 1.0]])
+    channel = Channel("x", templates, rule, ("signal", "signal"), np.array([0.0, 5.0]), None, (2,))
+    joint = join(ParameterSet((Parameter("g", "polynomial", 0.0),)), (channel,))
+    found = nll2(joint, np.array([[0.0], [0.5], [1.0], [1.5]]), observed_data(joint))
+    mu = np.array([5.0, 5.5, 6.0])
+    np.testing.assert_allclose(found[:3], 2 * np.array([3.0, 1.5, 0.0]) + 2 * (mu - 5.0 + 5.0 * np.log(5.0 / mu)), atol=1e-9)
+    assert np.isinf(found[3])
