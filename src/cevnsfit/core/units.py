@@ -96,8 +96,8 @@ _INDEX: Final = re.compile(r"(?<=eV)[_ ](ee|nr)\b")
 _POWER: Final = re.compile(r"(?<=[A-Za-z])\^?(-?\d+(?:\.\d+)?)")
 """The power in "cm2", "cm-2" and "cm^2"."""
 
-_TOWER: Final = re.compile(r"[\d)]\s*(\*\*|\^)")
-"""A power of a number: no unit has one, and 9**9**9 would be computed."""
+_TOWER: Final = re.compile(r"[\d)]\s*(\*\*|\^)|(percent|permille|pct).*(percent|permille|pct)", re.IGNORECASE)
+"""A power of a number: no unit has one, and 9**9**9 would be computed; and percent of percent, a slip."""
 
 _HINTS: Final = {
     r"\d,\d": "a comma is not a decimal point",

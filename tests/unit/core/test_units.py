@@ -116,6 +116,8 @@ def test_other_ways_to_write_a_quantity(text: str, unit: str, plain: str) -> Non
         "6\u00d71013 m",
         "20 m; 3",
         "20 m # 3",
+        "5 %%",
+        "5 % percent",
     ],
 )
 def test_other_texts_are_told_what_would_be_right(text: str) -> None:
