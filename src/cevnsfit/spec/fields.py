@@ -155,7 +155,9 @@ class Spec(BaseModel):
 
 
 def _spelt(value: Any) -> Any:
-    """Return a value with the words for truth values, also in a list."""
+    """Return a value with the words for truth values, also in a list or a mapping."""
+    if isinstance(value, Mapping):
+        return {key: _spelt(one) for key, one in value.items()}
     return str(value).lower() if isinstance(value, bool) else [*map(_spelt, value)] if isinstance(value, list) else value
 
 

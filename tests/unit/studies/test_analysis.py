@@ -139,6 +139,12 @@ def test_a_name_that_cannot_be_drawn_is_refused_before_anything_is_computed(tmp_
         read_study(path)
 
 
+def test_a_truth_value_is_no_value_of_a_parameter(tmp_path: Path) -> None:
+    assert spec_of(write(tmp_path, f"{SMALL}at: {{loop_sign: 1}}\n")).at == {"loop_sign": 1.0}
+    with pytest.raises(SpecError, match="loop_sign"):
+        read_study(write(tmp_path, f"{SMALL}at: {{loop_sign: true}}\n"))
+
+
 def test_tridents_bound_the_models_of_the_muon_number_only(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="lmu-ltau, le-lmu"):
         read_study(write(tmp_path, SMALL.replace("model: lmu-ltau", "model: le-ltau")))
