@@ -246,7 +246,7 @@ def _matrix(rows: list[tuple[int, str]], width: int) -> NDArray[np.float64]:
         data = np.array([line.split(",") for _, line in rows], dtype=np.float64)
     except ValueError:
         data = np.empty((0, 0))
-    if data.ndim == 2 and data.shape[1] == width and np.isfinite(data).all():
+    if data.ndim == 2 and data.shape[1] == width and np.isfinite(data).all() and not any("_" in line for _, line in rows):
         return data
     found: list[tuple[int, str]] = []
     for number, line in rows:

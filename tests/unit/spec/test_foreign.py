@@ -449,6 +449,7 @@ def test_a_csv_names_its_axes_itself(make_folder: Make) -> None:
         ("3,1.5", "3;1.5", "counts.csv:3: 5 cells, but the header names 6 columns; its cells are separated by semicolons"),
         ("3,1.5", "3,1,5", "6 columns (commas are neither decimal points nor part thousands)"),
         ("3,1.5", "3 000,1.5", "counts.csv:3: '3 000' is not a finite number"),
+        ("3,1.5", "3_000,1.5", "counts.csv:3: '3_000' is not a finite number"),
         ("beam [1]", "beam [10^-3]", "counts.csv:2: '[10^-3]' is a factor and no unit: write the numbers themselves, with [1]"),
         ("beam [1]", "beam [x1000]", "counts.csv:2: '[x1000]' is a factor and no unit"),
         ("beam [1]", "beam (1)", "counts.csv:2: the header must read 'name [unit],name [unit],...'"),
