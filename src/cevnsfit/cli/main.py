@@ -57,8 +57,7 @@ _REPORT = "This is a bug. Please report it with the command and the traceback th
 
 
 _SHORT_OF: dict[int | None, str] = {
-    errno.ENOSPC: "; make room and run the same command again: finished work is kept",
-    errno.EDQUOT: "; make room and run the same command again: finished work is kept",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "; make room and run the same command again: finished work is kept"),
     errno.EMFILE: "; ask for fewer processes (--jobs), or allow more open files (ulimit -n)",
     errno.ENFILE: "; ask for fewer processes (--jobs), or close other programs",
     errno.ENOMEM: "; ask for fewer points, bins or pseudo-experiments, or for fewer processes (--jobs)",

@@ -30,12 +30,12 @@ def _points(package: Distribution, group: str) -> Iterable[EntryPoint]:
     try:
         return package.entry_points.select(group=group)
     except Exception as error:  # noqa: BLE001
-        _log.warning("the plug-ins of a package are left out: its entry points cannot be read (%s in %s)", error, _place(package))
+        _log.warning(
+            "the plug-ins of a package are left out: its entry points cannot be read (%s in %s)",
+            error,
+            getattr(package, "_path", "a package without a name"),
+        )
         return ()
-
-
-def _place(package: Distribution) -> object:
-    return getattr(package, "_path", "a package without a name")
 
 
 def given(point: EntryPoint, kind: type[T], what: str, made: Callable[[Any], object] = lambda found: found) -> T:

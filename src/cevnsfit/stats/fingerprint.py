@@ -145,7 +145,7 @@ def _counts(channel: Channel) -> dict[str, list[float]]:
         counts["errors"] = [*_sums(channel.errors.up), *_sums(channel.errors.down)]
         counts["covariance"] = [] if channel.errors.covariance is None else _sums(channel.errors.covariance.ravel())
     if channel.control is not None:
-        counts["control region"] = [*np.atleast_1d(channel.control.ratio).tolist(), *_sums(channel.control.counts)]
+        counts["control region"] = [*_sums(np.atleast_1d(channel.control.ratio)), *_sums(channel.control.counts)]
     return counts
 
 

@@ -169,6 +169,17 @@ def test_rules_and_counts_are_part_of_it(likelihood: Likelihood, change: Change,
     assert text in first
 
 
+def test_the_ratios_of_bins_are_sums_in_it(likelihood: Likelihood) -> None:
+    bins = likelihood.build({p.name: p.default for p in likelihood.parameters})[0].templates.shape[1]
+    one, two = (
+        changed(likelihood, lambda c, r=ratio: dataclasses.replace(c, control=ControlRegion(np.ones(bins), r)))  # type: ignore[misc]
+        for ratio in (np.full(bins, 2.0), np.where(np.arange(bins) == 3, 2.02, 2.0))
+    )
+    (first, *_) = differences(stored(one), fingerprint(two))
+    assert "coherent-csi-2021 control region is" in first
+    assert all(len(part["control region"]) < 20 for part in fingerprint(one)["counts"].values() if "control region" in part)
+
+
 @pytest.mark.parametrize("field", [{"default": 11.0}, {"lower": 2e-3}, {"unit": "GeV"}, {"fixed": True}])
 def test_parameters_are_part_of_it(likelihood: Likelihood, field: dict[str, Any]) -> None:
     parameters = tuple(dataclasses.replace(p, **field) if p.name == "mass" else p for p in likelihood.parameters)
