@@ -94,7 +94,7 @@ def _explained(error: BaseException, command: str | None, arguments: list[str]) 
         return f"error: {error}", SHORT if lacking else 2
     if isinstance(error, MemoryError):
         what = f"not enough memory for `cevnsfit {command}`{f': {error}' if str(error) else ''}"
-        return f"error: {what}; ask for fewer points, bins or pseudo-experiments, or for fewer processes (--jobs)", SHORT
+        return f"error: {what}{_SHORT_OF[errno.ENOMEM]}", SHORT
     if isinstance(error, OSError):
         what = str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
         return f"error: {what}{_SHORT_OF.get(error.errno, '')}", SHORT if error.errno in _SHORT_OF else 2

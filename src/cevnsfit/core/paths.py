@@ -53,7 +53,7 @@ def leads_out(path: Path, folder: Path | None = None) -> bool:
     """Return whether a file lies outside of a folder, by default that of its name: by its path, or by links."""
     try:
         return not path.resolve().is_relative_to((path.parent if folder is None else folder).resolve())
-    except (OSError, RuntimeError):  # links in a circle
+    except (OSError, RuntimeError, ValueError):  # links in a circle; a zero in a name
         return True
 
 

@@ -71,7 +71,9 @@ _SPELT: Final = str.maketrans(
 )
 """Other ways to write a unit, as in a PDF: both letters mu, signs, superscripts, products, marks without a width, and those of LaTeX."""
 
-SPELT_NUMBER: Final = {code: text for code, text in _SPELT.items() if text in {"-", None} and chr(code) not in "${}"} | {ord('"'): ""}
+SPELT_NUMBER: Final = {code: text for code, text in _SPELT.items() if text in {"-", None} and chr(code) not in "${}\u207b\u208b"} | {
+    ord('"'): ""
+}
 """Other ways to write a plain number, with quotes as sheets have them."""
 
 _SUPERSCRIPTS: Final = "\u2070\u00b9\u00b2\u00b3\u2074-\u2079"

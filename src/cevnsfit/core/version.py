@@ -57,14 +57,17 @@ def distribution_of(entry: EntryPoint | None) -> str:
     except Exception:  # noqa: BLE001 (a package without metadata is no package to some versions of importlib)
         about = None
     name = UNKNOWN if not about or "Name" not in about else f"{about['Name']} {about['Version']}"
-    return f"{name} ({_digest_of_code(entry.module.partition('.')[0])})"
+    return f"{name}{_code(entry)}"
 
 
-def _digest_of_code(package: str) -> str:
-    """Return the first digits of a digest of all Python files of a package, or of a module; what is imported from elsewhere is not looked at."""
-    found = importlib.util.find_spec(package)
+def _code(entry: EntryPoint) -> str:
+    """Return " (code DIGITS)", the first of a digest of all Python files of the package or module of an entry point, empty where there are none."""
+    try:
+        found = importlib.util.find_spec(entry.module.partition(".")[0])
+    except (AttributeError, AssertionError, ValueError):  # what it names is no module
+        found = None
     origin = [] if found is None or found.origin is None else [Path(found.origin)]
     folders = [] if found is None or found.submodule_search_locations is None else map(Path, found.submodule_search_locations)
     files = {*(file for file in origin if file.is_file()), *(file for folder in folders for file in folder.rglob("*.py"))}
     digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in sorted(files)))
-    return f"code {digest.hexdigest()[:12]}"
+    return f" (code {digest.hexdigest()[:12]})" if files else ""

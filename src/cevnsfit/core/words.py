@@ -35,7 +35,7 @@ def parses(text: str) -> bool:
 
     try:
         return not is_math_text(text) or MathTextParser("path").parse(text) is not None
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

@@ -24,8 +24,6 @@ SEAL: Final = "seal"
 UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError)
 """What reading a damaged file raises."""
 
-_OWN: Final = {"size", "digest"}
-
 
 @dataclass(frozen=True, slots=True)
 class UnitArray:
@@ -75,7 +73,8 @@ class Layout:
             "units": [[name, size] for name, size in self.units.items()],
             "arrays": {name: [array.dtype, *map(list, array.axes.items())] for name, array in self.arrays.items()},
             "coordinates": {
-                name: {"size": len(axis.values), "digest": digest_of(axis.values), **axis.about} for name, axis in self.coordinates.items()
+                name: {"size": len(axis.values), "digest": digest_of(axis.values), "about": dict(axis.about)}
+                for name, axis in self.coordinates.items()
             },
             "names": {name: list(entries) for name, entries in self.names.items()},
         }
@@ -86,7 +85,7 @@ def create_arrays(group: zarr.Group, structure: Mapping[str, Any]) -> None:
     from zarr.codecs import BytesCodec, Crc32cCodec
 
     units, names = dict(structure["units"]), structure["names"]
-    wanted = [(name, "f8", {name: about["size"]}, about) for name, about in structure["coordinates"].items()]
+    wanted = [(name, "f8", {name: axis["size"]}, axis["about"]) for name, axis in structure["coordinates"].items()]
     wanted += [(name, dtype, {**units, **dict(axes)}, {}) for name, (dtype, *axes) in structure["arrays"].items()]
     wanted += [(SEAL, "u8", units, {})]
     for name, dtype, axes, about in wanted:
@@ -102,12 +101,7 @@ def create_arrays(group: zarr.Group, structure: Mapping[str, Any]) -> None:
             compressors=[Crc32cCodec()],
         )
         entries = {axis: names[axis] for axis in axes if axis in names}
-        array.attrs.update({**about_of(about), **entries})
-
-
-def about_of(about: Mapping[str, Any]) -> dict[str, str]:
-    """Return the attributes of a coordinate: all that its structure says but size and digest."""
-    return {key: str(text) for key, text in about.items() if key not in _OWN}
+        array.attrs.update({**about, **entries})
 
 
 def digest_of(*parts: str | NDArray[Any]) -> str:

@@ -160,7 +160,9 @@ def read_toys(folder: Path) -> Store:
 def kept_chunks(store: Store) -> dict[int, int]:
     """Return how many chunks of each point, or units along the second axis of any store, are kept, finished or damaged."""
     places = (store.path / STATUS / "c").glob("*")
-    return {int(place.name): sum(file.is_dir() or file.name.isdigit() for file in place.iterdir()) for place in places if place.is_dir()}
+    return {
+        int(place.name): sum(file.name.isdigit() for file in place.iterdir()) for place in places if place.is_dir() and place.name.isdigit()
+    }
 
 
 def save_chunk(store: Store, point: int, chunk: int, measured: NDArray[np.float64]) -> None:

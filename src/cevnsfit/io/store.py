@@ -32,7 +32,6 @@ from cevnsfit.io.arrays import (
     Coordinate,
     Layout,
     UnitArray,
-    about_of,
     chunk_file,
     create_arrays,
     damaged,
@@ -237,8 +236,8 @@ def _attributes(path: Path) -> dict[str, Any]:
 def _layout(path: Path, structure: Mapping[str, Any], arrays: Mapping[str, zarr.Array[Any]]) -> Layout:
     """Return the layout that a structure describes, with the values of its coordinates."""
     coordinates = {
-        name: Coordinate(_values(path, name, arrays[name], about["digest"]), about_of(about))
-        for name, about in structure["coordinates"].items()
+        name: Coordinate(_values(path, name, arrays[name], axis["digest"]), axis["about"])
+        for name, axis in structure["coordinates"].items()
     }
     return Layout(
         kind=str(structure["kind"]),

@@ -179,7 +179,7 @@ def _drawn(sheet: Sheet, width: int | None) -> str:
 def _html(sheet: Sheet) -> str:
     lines = [(sheet.headers, "th"), *((row, "td") for row in sheet.rows)]
     rows = "".join(f"<tr>{''.join(f'<{tag}>{escape(visible(cell))}</{tag}>' for cell in cells)}</tr>" for cells, tag in lines)
-    return f"<table><caption>{escape(sheet.title)}</caption>{rows}</table>"
+    return f"<table><caption>{escape(visible(sheet.title))}</caption>{rows}</table>"
 
 
 def _item(line: Any) -> str:

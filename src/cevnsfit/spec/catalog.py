@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,7 @@ def experiment_names() -> tuple[str, ...]:
 
 def _folder(found: Any) -> object:
     """Return the folder that a plug-in names; what it gives in the place of one as it is."""
-    return Path(fspath(found)) if isinstance(found, str | PathLike) else found
+    return Path(found) if isinstance(found, str | PathLike) else found
 
 
 def _shipped() -> dict[str, Path]:

@@ -44,6 +44,8 @@ _JOBS: Final = 64
 _ROOT: Final = "cevnsfit"
 """The logger of all modules."""
 
+_versions = functools.cache(package_versions)
+
 _log = logging.getLogger(__name__)
 
 
@@ -217,11 +219,6 @@ def on_cluster(versions: Mapping[str, str], function: Callable[..., Any], /, *ar
     _require_same(versions, _versions(), "a Dask worker")
     limit_threads()
     return function(*args, **options)
-
-
-@functools.cache
-def _versions() -> Mapping[str, str]:
-    return package_versions()
 
 
 def _require_same(here: Mapping[str, str], there: Mapping[str, str], where: str) -> None:

@@ -50,7 +50,7 @@ def test_files_of_a_folder_stay_in_it(tmp_path: Path) -> None:
     (folder / "circle.csv").symlink_to("circle.csv")
     for name in ("own.csv", "own-link.csv", "none.csv", "./own.csv", str(folder / "own.csv")):
         assert inside(folder, name).resolve().parent == folder.resolve()
-    for name in ("../other.csv", "link.csv", "circle.csv", str(other), "/etc/passwd", "sub/../../other.csv"):
+    for name in ("../other.csv", "link.csv", "circle.csv", str(other), "/etc/passwd", "sub/../../other.csv", "own.csv\0"):
         with pytest.raises(CevnsfitError, match="lies outside of the folder of the file that names it; copy it there"):
             inside(folder, name)
     assert leads_out(folder / "link.csv")

@@ -84,7 +84,7 @@ def test_no_cell_is_a_formula_and_numbers_stay_numbers(tmp_path: Path, cell: obj
     assert not any(part.startswith(("=", "+", "-", "@")) for part in comment.split(","))
 
 
-@pytest.mark.parametrize("text", ["$m_{Z'$", "a\nb", ACTS, 201 * "x"])
+@pytest.mark.parametrize("text", ["$m_{Z'$", "a\nb", ACTS, 201 * "x", f"${95 * '{'}x{95 * '}'}$"])
 def test_a_name_that_cannot_be_drawn_is_refused(text: str) -> None:
     assert fault(text)
     assert len(fault(text)) < 400

@@ -67,7 +67,10 @@ def test_a_plugin_is_loaded_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
     assert signal_model("sm").title == "Standard Model"
 
 
-def test_a_broken_plugin_hurts_only_who_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    _plugins(monkeypatch, "broken", "no_such_package:model")
+@pytest.mark.parametrize("value", ["no_such_package:model", "???", "", ".relative:model", "__main__:no_such_model"])
+def test_a_broken_plugin_hurts_only_who_asks_for_it(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    _plugins(monkeypatch, "broken", value)
+    with pytest.raises(CevnsfitError, match=r"the plug-in 'broken' .* cannot be loaded"):
+        signal_model("broken")
     assert signal_model("sm").name == "sm"
     assert "broken" in model_names()
