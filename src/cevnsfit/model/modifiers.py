@@ -276,6 +276,9 @@ def sample_rows(sample: Spec, channel: str, reader: Reader, errors: Mapping[str,
             for key, power in reader.factor(name).items():
                 powers[key] = powers.get(key, 0) + power
         elif kind == "normsys":
+            if min(data["hi"], data["lo"]) <= 0.0:
+                message = f"{sample['name']}: the factors hi and lo of the normsys {name} are positive"
+                raise ValueError(message)
             norms[reader.nuisance(name)] = (float(data["hi"]), float(data["lo"]))
         elif kind == "histosys":
             up, down = (np.array(data[key], dtype=np.float64) for key in ("hi_data", "lo_data"))

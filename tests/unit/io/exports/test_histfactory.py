@@ -222,7 +222,7 @@ def sample(values: dict[str, Any], number: int) -> dict[str, Any]:
         (broken(lambda v: sample(v, 0)["data"].append(1.0)), "of different lengths"),
         (broken(lambda v: v["observations"][0]["data"].append(1.0)), "of different lengths"),
         (broken(lambda v: v["observations"][0].update(name="elsewhere")), "signal_region"),
-        (broken(lambda v: sample(v, 1)["modifiers"][0]["data"].update(hi=-1.0)), "positive normsys"),
+        (broken(lambda v: sample(v, 1)["modifiers"][0]["data"].update(hi=-1.0)), r"the factors hi and lo of the normsys .* are positive"),
         (broken(lambda v: sample(v, 1)["modifiers"][1]["data"].update(hi_data=[1.0])), "lists of different"),
         (
             broken(lambda v: sample(v, 0)["modifiers"][0].update(name="rate")),
