@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Isotope:
-    """An isotope: atomic and mass number, mass of the neutral atom in u, natural abundance in %."""
+    """An isotope: symbol, atomic and mass number, mass of the neutral atom in u, natural abundance in %."""
 
+    symbol: str
     Z: int
     A: int
     mass: float
@@ -46,5 +47,5 @@ def elements() -> Mapping[str, Element]:
     isotopes: dict[str, dict[int, Isotope]] = {symbol: {} for symbol in weights}
     for z, symbol, a, mass, abundance in rows:
         if a != "0":
-            isotopes[symbol][int(a)] = Isotope(int(z), int(a), float(mass), float(abundance))
+            isotopes[symbol][int(a)] = Isotope(symbol, int(z), int(a), float(mass), float(abundance))
     return MappingProxyType({symbol: Element(weight, MappingProxyType(isotopes[symbol])) for symbol, weight in weights.items()})

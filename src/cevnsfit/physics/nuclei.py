@@ -91,8 +91,8 @@ def composition(
     overrides = {} if radii is None else radii
     table = _read_radii(data_root() / "nuclei" / "radii.csv")
     nuclei: list[tuple[Nuclide, float]] = []
-    for symbol, isotope, number in _atoms(compound, isotopes, dopants):
-        z, a = isotope.Z, isotope.A
+    for isotope, number in _atoms(compound, isotopes, dopants):
+        symbol, z, a = isotope.symbol, isotope.Z, isotope.A
         r_p, r_n = _radii(symbol, z, a, table, overrides)
         nuclei.append((Nuclide(symbol, z, a, isotope.mass * ATOMIC_MASS_UNIT - z * ELECTRON_MASS, r_p, r_n), number))
     return tuple(nuclei)
@@ -118,8 +118,8 @@ def fallback_radii(z: int, mass_number: int) -> tuple[float, float]:
     return r_p * FM, (r_p + skin) * FM
 
 
-def _atoms(compound: str, isotopes: Fractions | None, dopants: Fractions | None) -> list[tuple[str, Isotope, float]]:
-    """Return the isotopes of a material, by symbol, with their numbers per formula unit of the compound."""
+def _atoms(compound: str, isotopes: Fractions | None, dopants: Fractions | None) -> list[tuple[Isotope, float]]:
+    """Return the isotopes of a material with their numbers per formula unit of the compound."""
     enriched, atoms = _named(isotopes), parse_formula(compound)
     strangers = [str(atom) for atom in enriched if Atom(atom.symbol) not in atoms]
     if strangers:
@@ -129,11 +129,11 @@ def _atoms(compound: str, isotopes: Fractions | None, dopants: Fractions | None)
     if rest <= 0.0:
         message = f"dopants: the mass fractions leave nothing for {compound}"
         raise CevnsfitError(message)
-    host = [(atom.symbol, isotope, count * part) for atom, count in atoms.items() for isotope, part in _isotopes(atom, enriched)]
+    host = [(isotope, count * part) for atom, count in atoms.items() for isotope, part in _isotopes(atom, enriched)]
     for name, fraction in (dopants or {}).items():
         dopant = parse_formula(name)
         count = fraction / rest * _weight(atoms, enriched) / _weight(dopant, {})
-        host += [(atom.symbol, isotope, count * number * part) for atom, number in dopant.items() for isotope, part in _isotopes(atom, {})]
+        host += [(isotope, count * number * part) for atom, number in dopant.items() for isotope, part in _isotopes(atom, {})]
     return host
 
 
