@@ -83,7 +83,7 @@ _TIMES_TEN: Final = re.compile(
 """The power of ten in "6x10^13" and in the same with superscripts."""
 
 _QUANTITY: Final = re.compile(
-    r"([+-]?(?:\d+\.?\d*|\.\d+|inf|nan)(?:e[+-]?\d+)?)(?:\s*([a-z/(][\w\s*/^().+-]*|1\s*/[\w\s*/^().+-]*))?", re.IGNORECASE
+    r"([+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf|nan))(?:\s*([a-z/(][\w\s*/^().+-]*|1\s*/[\w\s*/^().+-]*))?", re.IGNORECASE
 )
 """A number, with a unit where there is one, with or without a space (of any kind) between them."""
 
