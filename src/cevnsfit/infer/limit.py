@@ -132,7 +132,8 @@ def _crossings(piece: Floats, x: float) -> list[float]:
         x = first
     (a, low), (b, high) = ring[:-1].T, ring[1:].T
     hit = np.flatnonzero((np.minimum(a, b) <= x) & (x < np.maximum(a, b)))
-    fraction = (np.log(x) - np.log(a[hit])) / (np.log(b[hit]) - np.log(a[hit]))
+    across, along = np.log(b[hit]) - np.log(a[hit]), np.log(x) - np.log(a[hit])
+    fraction = np.divide(along, across, out=np.zeros_like(across), where=across != 0.0)  # neighbouring numbers may have one logarithm
     half = np.exp(0.5 * fraction * (np.log(high[hit]) - np.log(low[hit])))  # the whole may be larger than any number
     heights: list[float] = (low[hit] * half * half).tolist()
     return heights

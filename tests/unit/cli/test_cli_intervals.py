@@ -57,7 +57,7 @@ def test_stored_intervals_are_drawn_under_their_own_name_whatever_an_experiment_
     command: Callable[..., Result], counting: Path, tmp_path: Path
 ) -> None:
     file = counting / "experiment.yaml"
-    file.write_text(file.read_text("utf-8") + "label: 'R&D_1 <b> $x_$, 5 %'\n", encoding="utf-8")
+    file.write_text(file.read_text("utf-8") + "label: 'R&D_1 <b> $x_, 5 %'\n", encoding="utf-8")
     folder, arguments = tmp_path / "toys", ("intervals", str(counting), "-m", "signal-strength", "--method", "feldman-cousins")
     found = json.loads(command(*arguments, "--toys", "128", "-o", folder, "--plot", tmp_path / "first.svg", "--json").stdout)
     assert found["files"] == [str(tmp_path / "first.svg")]
@@ -65,7 +65,7 @@ def test_stored_intervals_are_drawn_under_their_own_name_whatever_an_experiment_
     assert drawn["files"] == [str(folder / "profile.svg")]
     assert (folder / "profile.svg").read_bytes() == (tmp_path / "first.svg").read_bytes()
     page = json.loads(command("report", folder, "--json").stdout)["files"]
-    assert "<b> $x_$" not in (folder / "report.html").read_text("utf-8")
+    assert "<b> $x_" not in (folder / "report.html").read_text("utf-8")
     assert page == [str(folder / "report.html")]
 
 
