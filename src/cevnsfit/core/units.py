@@ -87,8 +87,8 @@ _QUANTITY: Final = re.compile(
 )
 """A number, with a unit where there is one, with or without a space (of any kind) between them."""
 
-_RAISED: Final = re.compile(rf"(?<![A-Za-z)\u00b5\u03bc\u207b{_SUPERSCRIPTS}])[\u207b{_SUPERSCRIPTS}]")
-"""A superscript that belongs to no unit."""
+_RAISED: Final = re.compile(rf"(?<![A-Za-z)\u00b5\u03bc\u207b{_SUPERSCRIPTS}])[\u207b{_SUPERSCRIPTS}]|\d[${{}}]+\d")
+"""A superscript that belongs to no unit, or a mark of LaTeX inside a number."""
 
 _INDEX: Final = re.compile(r"(?<=eV)[_ ](ee|nr)\b")
 """The index of "keV_ee"."""

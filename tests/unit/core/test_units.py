@@ -117,6 +117,7 @@ def test_other_ways_to_write_a_quantity(text: str, unit: str, plain: str) -> Non
         "20 m; 3",
         "20 m # 3",
         "5 %%",
+        "1}2 min",
         "5 % percent",
     ],
 )
