@@ -11,10 +11,10 @@ from mutations import STEPS, Step
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
-EXAMPLES = {"folders": 200, "analyses": 30, "workspaces": 100, "hepdata": 100, "root": 40, "overlays": 100, "stores": 20}
+EXAMPLES = {"folders": 150, "analyses": 20, "workspaces": 60, "hepdata": 80, "root": 40, "overlays": 100, "stores": 10}
 """Of each kind, for a day."""
 
-NIGHT = 20
+NIGHT = 25
 """Examples of a night for each one of a day."""
 
 

@@ -310,7 +310,7 @@ def _faults(result: Result) -> Iterator[str]:
         yield from (f"no number at {place}" for place in sorted(set(nulls(document))))
 
 
-_UNCHOSEN: Final = r"(provenance|parts\[\]|overrides|specs?)\..*|.*\bdefault|signal_systematics"
+_UNCHOSEN: Final = r"\[\]\.(curve|error|our_error|paper)|(provenance|parts\[\]|overrides|specs?)\..*|.*\bdefault|signal_systematics"
 _ABSENT: Final = r".*\b(observed|toys|tail|over|setting|quantile|seed|delta_nll2_sm|reference_nll2)"
 """A projection has no data, an asymptotic result no pseudo-experiments, a model without couplings none to compare."""
 _OPEN: Final = r".*\b(allowed|excluded)\[\]\[\]|(columns\[\]\.)?g\[\]|.*\blimit|.*\b(bands|discovery)\..*"

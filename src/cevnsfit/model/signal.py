@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cevnsfit.core.errors import AxisError
 from cevnsfit.detector.response import Matrix, Smear, compose, kinks
 from cevnsfit.model.effect import NOMINAL
 from cevnsfit.model.flux import Flux, flux_of
@@ -230,7 +231,11 @@ def _rates(signal: Signal, flux: Flux, entry: Nodes, key: KernelKey) -> NDArray[
 
 
 def _stacked(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], t: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate([compose(stages, *_reached(experiment), t).matrix for stages in responses.values()])
+    try:
+        return np.concatenate([compose(stages, *_reached(experiment), t).matrix for stages in responses.values()])
+    except AxisError as error:
+        message = f"{experiment.label}: response: {error}"
+        raise AxisError(message) from None
 
 
 def _reached(experiment: Experiment) -> tuple[str, NDArray[np.float64]]:
