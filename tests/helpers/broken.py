@@ -281,5 +281,5 @@ def faults(kind: str, which: int, steps: Sequence[Step]) -> list[str]:
 
 def names_it(answer: smoke.Answer, place: Path) -> bool:
     """Return whether an answer that refuses an input names one of its files, or the experiment."""
-    names = [f"{place / 'inputs'}", "'mine'", *(path.name for path in (place / "inputs").iterdir())]
+    names = [f"{place / 'inputs'}", "'mine'", "mine: ", *(path.name for path in (place / "inputs").iterdir())]
     return answer.code != smoke.REFUSED or any(name in answer.text for name in names)
