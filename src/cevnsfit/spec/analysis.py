@@ -10,7 +10,7 @@ from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import Problem, SpecError
 from cevnsfit.core.paths import inside
 from cevnsfit.spec.catalog import located
-from cevnsfit.spec.fields import Printed, Spec, explained
+from cevnsfit.spec.fields import Printed, Spec, details, explained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -272,5 +272,5 @@ def analysis_of(source: YamlSource) -> AnalysisSpec:
     try:
         return AnalysisSpec.model_validate(source.data)
     except ValidationError as error:
-        found = [(detail["loc"], explained(detail, detail["loc"], AnalysisSpec)) for detail in error.errors()]
+        found = [(detail["loc"], explained(detail, detail["loc"], AnalysisSpec)) for detail in details(error)]
     raise SpecError([Problem(source.name, source.line(loc), source.field(loc), text) for loc, text in found])

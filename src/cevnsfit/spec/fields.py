@@ -25,6 +25,7 @@ from cevnsfit.core.words import fault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
 NAME_PATTERN: Final = r"^[a-z][a-z0-9_-]*$"
@@ -198,6 +199,18 @@ _WORDS: Final = (
     ("Unable to extract tag using discriminator 'kind'", "a kind is required"),
 )
 """What pydantic says, and what is said instead."""
+
+
+def details(error: ValidationError) -> list[ErrorDetails]:
+    """Return all that is wrong, but for lists that are too short because their entries are wrong, and sections that would rather be texts."""
+    found = error.errors()
+    within = [loc[:depth] for loc in (detail["loc"] for detail in found) for depth in range(len(loc))]
+
+    def follows(detail: ErrorDetails) -> bool:
+        loc = detail["loc"]
+        return loc in within if detail["type"] == "too_short" else loc[-1:] == ("str",) and within.count(loc[:-1]) > 1
+
+    return [detail for detail in found if not follows(detail)]
 
 
 def explained(detail: ErrorDetails, loc: Sequence[str | int], schema: type[BaseModel], written: object = None) -> str:

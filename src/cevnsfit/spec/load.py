@@ -17,7 +17,7 @@ from cevnsfit.core.paths import LEADS_OUT, data_root, leads_out
 from cevnsfit.spec.channels import ENABLED, KEY, channel_sources, collected, split_channel
 from cevnsfit.spec.checks import check_experiment
 from cevnsfit.spec.description import described, problem_at
-from cevnsfit.spec.fields import UNKNOWN, explained, known_fields
+from cevnsfit.spec.fields import UNKNOWN, details, explained, known_fields
 from cevnsfit.spec.foreign import read_tables, table_references
 from cevnsfit.spec.instrument import Stage
 from cevnsfit.spec.observations import observation
@@ -278,7 +278,7 @@ def _validated(data: dict[str, Any], source: YamlSource, changes: Mapping[str, o
         return ExperimentSpec.model_validate(data), []
     except ValidationError as error:
         places = YamlSource(source.name, data)
-        found = [(detail, places.place(detail["loc"])) for detail in error.errors()]
+        found = [(detail, places.place(detail["loc"])) for detail in details(error)]
         return None, [
             problem_at(source, place, explained(detail, detail["loc"], ExperimentSpec, places.value(place)), changes)
             for detail, place in found
@@ -348,10 +348,10 @@ def _changed_response(response: Mapping[str, Any], changes: Mapping[str, object]
         return adapter.validate_python(changed), []
     except ValidationError as error:
         view = YamlSource("", {"response": changed})
-        places = [("response", *detail["loc"]) for detail in error.errors()]
+        places = [("response", *detail["loc"]) for detail in details(error)]
         return {}, [
             f"{view.field(loc)}: {explained(detail, loc, ExperimentSpec, view.value(view.place(loc)))}"
-            for loc, detail in zip(places, error.errors(), strict=True)
+            for loc, detail in zip(places, details(error), strict=True)
         ]
     except CevnsfitError as error:
         return {}, [str(error)]

@@ -49,7 +49,8 @@ class YamlSource:
         parts: list[str | int] = []
         tagged = False
         for key in path:
-            tagged = not tagged and isinstance(node, Mapping) and key not in node and node.get("kind") == key
+            tag = isinstance(node, Mapping) and key not in node and (node.get("kind") == key or str(key).startswith("function-"))
+            tagged = not tagged and tag
             if not tagged:
                 parts.append(key)
                 node = node[key] if _holds(node, key) else None

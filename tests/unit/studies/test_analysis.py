@@ -135,8 +135,9 @@ def test_a_look_that_cannot_be_is_refused_before_anything_is_computed(tmp_path: 
 def test_a_name_that_cannot_be_drawn_is_refused_before_anything_is_computed(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = write(tmp_path, SMALL.replace(old, new))
     (tmp_path / "limit.csv").write_text("# title: $x_{$\n# source: us\nmass [MeV],g [1]\n200,0.01\n1000,0.05\n", encoding="utf-8")
-    with pytest.raises(SpecError, match=message):
+    with pytest.raises(SpecError, match=message) as error:
         read_study(path)
+    assert len(error.value.problems) == 1
 
 
 def test_a_truth_value_is_no_value_of_a_parameter(tmp_path: Path) -> None:
