@@ -37,7 +37,8 @@ LARGE = 1e5
 
 def start(project_root: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(project_root / "src"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "cevnsfit", *arguments, "--json"]
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from cevnsfit.cli.main import main_entry; main_entry()"
+    command = [sys.executable, "-c", code, *arguments, "--json"]  # a parent in the background hands down that SIGINT is ignored
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
