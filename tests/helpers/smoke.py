@@ -315,7 +315,7 @@ _ABSENT: Final = r".*\b(observed|toys|tail|over|setting|quantile|seed|delta_nll2
 """A projection has no data, an asymptotic result no pseudo-experiments, a model without couplings none to compare."""
 _OPEN: Final = r".*\b(allowed|excluded)\[\]\[\]|(columns\[\]\.)?g\[\]|.*\blimit|.*\b(bands|discovery)\..*"
 """An interval without an end, a limit where nothing is excluded."""
-_ENDS: Final = r"(.*\.)?parameters(\[\])?\..*(lower|upper|least|error)|(.*\.)?correlations?\[\]\[\]"
+_ENDS: Final = r"error|(.*\.)?parameters(\[\])?\..*(lower|upper|least|error)|(.*\.)?correlations?\[\]\[\]"
 """Parameters without bounds; MINOS errors that are not asked for; errors at an end of a domain, and correlations with what is the same everywhere."""
 NOTHING: Final = re.compile(f"{_UNCHOSEN}|{_ABSENT}|{_OPEN}|{_ENDS}")
 """Places of a document where nothing may stand."""
