@@ -7,15 +7,11 @@ None.
 
 from __future__ import annotations
 
-import functools
 import logging
-import pickle
 from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-from cevnsfit.core.errors import CevnsfitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,32 +33,6 @@ class Call:
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     key: tuple[int, int] | None = None
-
-
-def carrying(function: Callable[..., Any], value: Any, executor: Executor | None) -> Callable[..., Any]:
-    """Return a function with its first argument; where it goes to an executor, that is pickled once here, and unpickled once in each process.
-
-    Raises
-    ------
-    CevnsfitError
-        If it cannot be pickled.
-    """
-    if executor is None:
-        return functools.partial(function, value)
-    try:
-        return functools.partial(_carried, function, pickle.dumps(value))
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        message = f"a likelihood built by hand can go to workers only if it can be pickled ({error})"
-        raise CevnsfitError(message) from None
-
-
-def _carried(function: Callable[..., Any], content: bytes, /, *arguments: Any) -> Any:
-    return function(_unpickled(content), *arguments)
-
-
-@functools.lru_cache(maxsize=8)
-def _unpickled(content: bytes) -> Any:
-    return pickle.loads(content)
 
 
 def every(items: Sequence[Any]) -> Procedure[list[Any]]:
