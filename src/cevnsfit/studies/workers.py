@@ -27,7 +27,7 @@ from cevnsfit.core.extras import optional
 from cevnsfit.core.parcels import Sender, run_packed
 from cevnsfit.core.threads import one_thread
 from cevnsfit.core.version import UNKNOWN, VERSION, other_versions, package_versions
-from cevnsfit.infer.runner import Call, Runner, every
+from cevnsfit.infer.runner import IN_FLIGHT, Call, Runner, every
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +45,9 @@ _KEPT: Final = "finished work is kept if there is an output folder: run the same
 
 _JOBS: Final = 64
 """Processes that any machine may be asked for."""
+
+_BUSY: Final = 128
+"""Calls in flight for few processes: what is begun is finished before more begins."""
 
 _ROOT: Final = "cevnsfit"
 """The logger of all modules."""
@@ -136,7 +139,7 @@ def _processes(jobs: int) -> Iterator[Executor]:
             with _without_script():
                 for _ in range(jobs):  # processes start with their first call: while they do, this one reads the experiments
                     executor.submit(get_ready)
-            yield Posting(executor, functools.partial(_written, folder))
+            yield Posting(executor, functools.partial(_written, folder), in_flight=max(_BUSY, 4 * jobs))
         except BrokenExecutor:
             message = f"a worker process died (out of memory? ask for fewer of them); {_KEPT}"
             raise ResourceError(message) from None
@@ -213,8 +216,10 @@ def limit_threads() -> None:
 class Posting(Executor):
     """An executor to which what many calls share goes once; see `core.parcels`."""
 
-    def __init__(self, inner: Executor, put: Callable[[str, bytes], Any], pickler: type[pickle.Pickler] = pickle.Pickler) -> None:
-        self.inner, self.sender = inner, Sender(put, pickler)
+    def __init__(
+        self, inner: Executor, put: Callable[[str, bytes], Any], pickler: type[pickle.Pickler] = pickle.Pickler, in_flight: int = IN_FLIGHT
+    ) -> None:
+        self.inner, self.sender, self.in_flight = inner, Sender(put, pickler), in_flight
 
     def submit(self, function: Callable[..., Any], /, *args: object, **options: object) -> Future[Any]:
         """Return the future of a call."""
