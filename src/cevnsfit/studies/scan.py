@@ -18,7 +18,7 @@ from cevnsfit.core.version import package_versions
 from cevnsfit.infer.grid import Grid, GridColumn, assemble, column_intervals, grid_column, levels_of, prepare_grid, region, turned
 from cevnsfit.infer.intervals import METHOD, Level
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region, spacing
-from cevnsfit.infer.runner import Call, Runner, carrying, every
+from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.io.description import unlike
 from cevnsfit.io.exports.netcdf import data_frame, dataset
 from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
@@ -94,8 +94,8 @@ class Scan(Result):
         heights = levels_of(self.plane, levels)
         with executing(workers) as given:
             executor = None if self.grid.sort == "points" else given
-            tasks = [(i, finished, heights) for i, finished in enumerate(self.columns)]
-            by_column = results(executor, carrying(column_intervals, self.grid, executor), tasks)
+            tasks = [(self.grid, i, finished, heights) for i, finished in enumerate(self.columns)]
+            by_column = results(executor, column_intervals, tasks)
         as_asked = self.plane.x == self.grid.axes[0]
         plane = self.plane if as_asked else self.plane.turned()
         found = [region(self.grid, plane, self.columns, [each[k] for each in by_column], level) for k, level in enumerate(levels)]
@@ -284,8 +284,7 @@ def _columns(
             progress(total - len(missing) + finished, total)
 
     tell(0, 0)
-    made = {n: carrying(grid_column, grids[labels[n]], executor) for n in {n for n, _ in missing}}
-    Runner(executor, save=keep, progress=tell)(every([Call(made[n], (i,), (n, i)) for n, i in missing]))
+    Runner(executor, save=keep, progress=tell)(every([Call(grid_column, (grids[labels[n]], i), (n, i)) for n, i in missing]))
     return {label: [column for column in columns if column is not None] for label, columns in zip(labels, known, strict=True)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -96,8 +96,8 @@ def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | Sus
     return scans[plane]
 
 
-class _Kept(Executor):
-    """An executor that makes no pseudo-experiments: what needs some that are not kept is not finished."""
+class _Kept(ThreadPoolExecutor):
+    """An executor of this process that makes no pseudo-experiments: what needs some that are not kept is not finished."""
 
     def submit(self, function: Callable[..., T], /, *arguments: Any, **options: Any) -> Future[T]:
         """Return the finished future of any other call."""
