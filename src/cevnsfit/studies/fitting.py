@@ -204,7 +204,7 @@ def prepared(
         If a held parameter is unknown or outside its domain.
     """
     held = {} if at is None else dict(at)
-    check_floating(asked_to_float(likelihood), held, taken)
+    check_floating(likelihood, held, taken)
     require_nonlinear(likelihood, [*held, *released])
     joint, values = joint_at(likelihood, held)
     require_observed([*dict.fromkeys(channel.owner for channel in joint.channels if channel.observed is None)])
