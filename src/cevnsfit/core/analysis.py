@@ -81,7 +81,12 @@ class Constraint:
             message = f"the constraint {text} should read VALUE +- ERROR, for example {name}=0.95+-0.03"
             raise CevnsfitError(message) from None
         unit = own if own else other
-        return cls(name, value, parse(f"{error!r} {other}", unit) if other not in {"", unit} else error, unit, source)
+        try:
+            error = parse(f"{error!r} {other}", unit) if other not in {"", unit} else error
+        except UnitError as wrong:
+            message = f"the error of the constraint of {name}: {wrong}"
+            raise CevnsfitError(message) from None
+        return cls(name, value, error, unit, source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from scipy.special import ndtr, ndtri
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.infer.lines import effective
 from cevnsfit.stats.binding import bind_data
-from cevnsfit.stats.constraints import Constraints, constraints_of
+from cevnsfit.stats.data import constraints_of
 from cevnsfit.stats.engine import nll2_at
 from cevnsfit.stats.joint import Joint
 
@@ -165,7 +165,8 @@ def target(likelihood: Joint | Likelihood, data: Data, *, at: Mapping[str, float
     likelihood = replace(likelihood, parameters=likelihood.parameters.physical())
     everything, theta = likelihood.parameters, likelihood.parameters.vector(at)
     joint = joint_at(likelihood, theta)
-    measured = _conditional(joint, data, {p.name: x for p, x in zip(everything, theta.tolist(), strict=True) if p.fixed or p.name in at})
+    held = {p.name: x for p, x in zip(everything, theta.tolist(), strict=True) if p.fixed or p.name in at}
+    measured = constraints_of(joint, data).given(held)
     own = {p.name for p in everything if p.constrained} | {*measured.names}
     used = {*effective(joint), *(p.name for p in everything if p.kind == "nonlinear"), *own}
     floating = [i for i, p in enumerate(everything) if not p.fixed and p.name not in at and p.name in used]
@@ -200,22 +201,6 @@ def target(likelihood: Joint | Likelihood, data: Data, *, at: Mapping[str, float
         root=np.asarray(np.linalg.cholesky(measured.covariance), dtype=np.float64),
         priors=tuple(prior for prior, p in zip(found, parameters, strict=True) if p.name not in own),
     )
-
-
-def _conditional(joint: Joint, data: Data, held: Mapping[str, float]) -> Constraints:
-    """Return what the block of constraints says of the parameters that are not held: nothing without a block.
-
-    Of a normal distribution with the precision P = V^-1 it is one with P_ff, around a_f - P_ff^-1 P_fh (theta_h - a_h).
-    """
-    block = constraints_of(joint, data)
-    if block is None:
-        return Constraints((), np.zeros(0), np.zeros((0, 0)))
-    known = np.array([name in held for name in block.names], dtype=np.bool_)
-    away = np.array([held.get(name, 0.0) for name in block.names])[known] - block.centres[known]
-    precision = np.linalg.inv(block.covariance)
-    covariance = np.linalg.inv(precision[np.ix_(~known, ~known)])
-    centres = block.centres[~known] - covariance @ precision[np.ix_(~known, known)] @ away
-    return Constraints(tuple(name for name in block.names if name not in held), centres, covariance)
 
 
 def _within(parameter: Parameter, prior: Prior, floating: set[str], constrained: set[str]) -> Prior:

@@ -19,8 +19,7 @@ from cevnsfit.infer.objective import Objective, from_internal, internal_domain, 
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
 from cevnsfit.infer.starts import Candidate, Search, search
-from cevnsfit.stats.constraints import entries_of
-from cevnsfit.stats.data import observed_data
+from cevnsfit.stats.data import entries_of, observed_data
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:

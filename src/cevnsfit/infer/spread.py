@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from cevnsfit.infer.grid import joint_at
-from cevnsfit.stats.constraints import constraints_of
+from cevnsfit.stats.data import constraints_of
 from cevnsfit.stats.joint import expected_totals
 from cevnsfit.stats.poisson import on_off
 
@@ -80,13 +80,10 @@ def spread_before(likelihood: Likelihood, at: Mapping[str, float]) -> dict[str, 
     joint = joint_at(likelihood, at)[0]
     normal = zip(joint.parameters, joint.constrained, strict=True)
     sizes = {p.name: 1.0 for p, constrained in normal if constrained and not p.fixed and p.name not in at}
-    root, block = np.eye(len(sizes)), constraints_of(joint)
-    if block is not None:
-        free = [place for place, name in enumerate(block.names) if name not in at]
-        covariance = block.covariance[np.ix_(free, free)]
-        sigmas = np.sqrt(np.diag(covariance))
-        sizes |= dict(zip([block.names[place] for place in free], sigmas.tolist(), strict=True))
-        root = block_diag(root, np.linalg.cholesky(covariance / np.outer(sigmas, sigmas)).T)
+    block = constraints_of(joint).given(at)
+    sigmas = np.sqrt(np.diag(block.covariance))
+    root = block_diag(np.eye(len(sizes)), np.linalg.cholesky(block.covariance / np.outer(sigmas, sigmas)).T)
+    sizes |= dict(zip(block.names, sigmas.tolist(), strict=True))
     centred = {p.name: p.default for p in likelihood.nonlinear if p.name in sizes}
     found = _slopes(likelihood, {**centred, **at}, sizes, profiled=False)
     return {name: Spread(root @ slopes, rest, fitted=False) for name, (slopes, rest) in found.items()}

@@ -11,7 +11,7 @@ Cranmer, Lewis, Moneta, Shibata, Verkerke, CERN-OPEN-2012-016, section 2 (constr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -20,12 +20,9 @@ from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.gaussian import correlated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
-
-    from cevnsfit.stats.data import Data
-    from cevnsfit.stats.joint import Joint
 
     Floats = NDArray[np.float64]
 
@@ -52,9 +49,26 @@ class Constraints:
         a, shape (k,), and V, shape (k, k).
     """
 
-    names: tuple[str, ...]
-    centres: Floats
-    covariance: Floats
+    names: tuple[str, ...] = ()
+    centres: Floats = field(default_factory=lambda: np.zeros(0))
+    covariance: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def of(self, names: Collection[str]) -> Constraints:
+        """Return what is left for some of the parameters where nothing else knows of the others."""
+        kept = [place for place, name in enumerate(self.names) if name in names]
+        return Constraints(tuple(self.names[place] for place in kept), self.centres[kept], self.covariance[np.ix_(kept, kept)])
+
+    def given(self, held: Mapping[str, float]) -> Constraints:
+        """Return what is said of the others where some parameters are held.
+
+        With the precision P = V^-1 it is a normal distribution with P_ff, around a_f - P_ff^-1 P_fh (theta_h - a_h).
+        """
+        known = np.array([name in held for name in self.names], dtype=np.bool_)
+        away = np.array([held.get(name, 0.0) for name in self.names])[known] - self.centres[known]
+        precision = np.linalg.inv(self.covariance)
+        covariance = np.asarray(np.linalg.inv(precision[np.ix_(~known, ~known)]), dtype=np.float64)
+        centres = self.centres[~known] - covariance @ precision[np.ix_(~known, known)] @ away
+        return Constraints(tuple(name for name in self.names if name not in held), centres, covariance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,24 +107,3 @@ def constraining(
     errors, bins = correlated(constraints.covariance), (size,)
     block = Channel(BLOCK, np.eye(size), rule, constraints.names, constraints.centres, None, bins, errors=errors, auxiliary=True)
     return Constraining(build, block, tuple(nonlinear))
-
-
-def constraints_of(joint: Joint, data: Data | None = None) -> Constraints | None:
-    """Return what the block of a likelihood says, with the centres of a single data set where one is given; None without a block."""
-    for place, channel in enumerate(joint.channels):
-        if channel.name == BLOCK and channel.errors is not None and channel.errors.covariance is not None:
-            centres = channel.observed if data is None else data.counts[place]
-            assert centres is not None
-            return Constraints(channel.components, centres, channel.errors.covariance)
-    return None
-
-
-def entries_of(joint: Joint, data: Data) -> dict[str, Constrained]:
-    """Return the constraint of each parameter that has one, by name, with the centres of a single data set: of the block, and unit normals."""
-    unit = zip(joint.parameters.names, data.aux.tolist(), joint.constrained, strict=True)
-    found = {name: Constrained(centre, 1.0) for name, centre, own in unit if own}
-    block = constraints_of(joint, data)
-    if block is None:
-        return found
-    sigmas = np.sqrt(np.diag(block.covariance)).tolist()
-    return {**found, **{name: Constrained(*one) for name, *one in zip(block.names, block.centres.tolist(), sigmas, strict=True)}}

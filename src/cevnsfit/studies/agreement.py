@@ -200,7 +200,7 @@ def _of_strength(likelihood: Likelihood) -> tuple[Joint, Joint]:
     for treatment in ("hold", "profile"):
         analysis = replace(origin.within(()), model="signal-strength", signal_systematics=treatment, electrons=False, floating=(), at=())
         bare = build(analysis, experiments)
-        own = origin.within(bare.parameters.names)
+        own = origin.within({p.name for p in bare.parameters if not p.fixed})
         joint = constrained(bare, own.constraints, own.correlations).at({})
         pairs = [(c, data.get((c.name, c.bins), c)) for c in joint.channels]
         channels = tuple(replace(c, observed=known.observed, control=known.control) for c, known in pairs)

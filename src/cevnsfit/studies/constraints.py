@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from cevnsfit.core.analysis import Constraint, Correlation
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.core.units import UnitError, parse
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.core.analysis import Constraint, Correlation
     from cevnsfit.core.parameters import Parameter, Scaling
     from cevnsfit.stats.likelihood import Likelihood
 
@@ -83,6 +83,25 @@ def constrained(likelihood: Likelihood, constraints: Sequence[Constraint], corre
         nominal=None if moved else likelihood.nominal,
         constraints=tuple(texts),
     )
+
+
+def parse_constraints(texts: Sequence[str]) -> tuple[Constraint, ...]:
+    """Return the constraints of texts "NAME=VALUE+-ERROR"."""
+    return tuple(Constraint.of(name, given) for name, _, given in (text.partition("=") for text in texts))
+
+
+def parse_correlations(texts: Sequence[str]) -> tuple[Correlation, ...]:
+    """Return the correlations of texts "NAME,NAME=VALUE"; CevnsfitError if one is not of this form."""
+    found = []
+    for text in texts:
+        names, _, value = text.partition("=")
+        try:
+            first, second = (name.strip() for name in names.split(","))
+            found.append(Correlation(first, second, float(value)))
+        except ValueError:
+            message = f"'{text}' should read NAME,NAME=VALUE, for example sns_flux,coherent-csi-2021.quenching_0=0.5"
+            raise CevnsfitError(message) from None
+    return tuple(found)
 
 
 def _check_names(likelihood: Likelihood, names: Sequence[str]) -> None:
