@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from cevnsfit.core.analysis import Analysis, Constraint, Correlation
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError
@@ -63,6 +63,11 @@ class CorrelationSpec(_Section):
     """Their correlation."""
 
 
+def _worded(given: object) -> object:
+    """Return a bare number, which lacks its error, as the text that says so."""
+    return str(given) if isinstance(given, int | float) else given
+
+
 def _readable(given: dict[str, str | Measurement]) -> dict[str, str | Measurement]:
     """Return measurements that can be read; ValueError for others."""
     try:
@@ -73,7 +78,7 @@ def _readable(given: dict[str, str | Measurement]) -> dict[str, str | Measuremen
 
 
 def _constraints(given: Mapping[str, str | Measurement]) -> tuple[Constraint, ...]:
-    return tuple(Constraint.of(name, one if isinstance(one, str) else one.model_dump()) for name, one in given.items())
+    return tuple(Constraint.of(name, one.model_dump() if isinstance(one, Measurement) else one) for name, one in given.items())
 
 
 class Confidence(_Section):
@@ -245,7 +250,9 @@ class AnalysisSpec(_Section):
     allow_overlap: bool = False
     """Combine experiments even if they share events."""
 
-    constraints: Annotated[dict[str, str | Measurement], AfterValidator(_readable)] = Field(default_factory=dict)
+    constraints: Annotated[dict[str, Annotated[str | Measurement, BeforeValidator(_worded)]], AfterValidator(_readable)] = Field(
+        default_factory=dict
+    )
     """External measurements by parameter, VALUE +- ERROR or a section, each in the place of the constraint that the parameter has; in the results that have it."""
 
     correlations: tuple[CorrelationSpec, ...] = ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.stats.channel import SPLINES
-from cevnsfit.stats.constraints import BLOCK
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.moving import BoundMoving
 from cevnsfit.stats.poisson import FLOOR, saturated
 from cevnsfit.stats.rule import compile_rule, evaluate
@@ -245,7 +245,7 @@ def bind(joint: Joint, data: Data, floating: Ints, known: Sequence[Frame], *, pa
         multiplicative[channel.target[channel.rule.excursion_columns]] = False
     stiff = joint.constrained[floating].astype(np.float64)
     for channel, own in zip(channels, joint.channels, strict=True):
-        if own.name == BLOCK and channel.errors is not None and channel.errors.precision is not None:
+        if own.name == CONSTRAINTS and channel.errors is not None and channel.errors.precision is not None:
             stiff[channel.target] = np.diag(channel.errors.precision)[channel.rule.floating]
     seen = zip(joint.channels, data.counts, strict=True)
     sizes = (counts if channel.errors is None else channel.errors.standard(counts) ** 2 for channel, counts in seen)

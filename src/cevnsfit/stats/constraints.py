@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-BLOCK: Final = "constraints"
+CONSTRAINTS: Final = "constraints"
 """Name of the channel."""
 
 
@@ -105,5 +105,5 @@ def constraining(
     one, none = np.ones((size, linear)), np.zeros(size, dtype=np.int64)
     rule = Coefficients(constraints.names[:linear], np.eye(size, linear, dtype=np.int64), one, one, none - 1, none)
     errors, bins = correlated(constraints.covariance), (size,)
-    block = Channel(BLOCK, np.eye(size), rule, constraints.names, constraints.centres, None, bins, errors=errors, auxiliary=True)
+    block = Channel(CONSTRAINTS, np.eye(size), rule, constraints.names, constraints.centres, None, bins, errors=errors, auxiliary=True)
     return Constraining(build, block, tuple(nonlinear))

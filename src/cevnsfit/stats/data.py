@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, UnknownNameError
-from cevnsfit.stats.constraints import BLOCK, Constrained, Constraints
+from cevnsfit.stats.constraints import CONSTRAINTS, Constrained, Constraints
 from cevnsfit.stats.joint import expected_totals, join, measured_backgrounds
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _given(joint: Joint, counts: Mapping[str, ArrayLike]) -> Data:
 def constraints_of(joint: Joint, data: Data | None = None) -> Constraints:
     """Return what the block of a likelihood says, with the centres of a single data set where one is given: nothing without a block."""
     for place, channel in enumerate(joint.channels):
-        if channel.name == BLOCK and channel.errors is not None and channel.errors.covariance is not None:
+        if channel.name == CONSTRAINTS and channel.errors is not None and channel.errors.covariance is not None:
             centres = channel.observed if data is None else data.counts[place]
             assert centres is not None
             return Constraints(channel.components, centres, channel.errors.covariance)
@@ -222,6 +222,6 @@ def entries_of(joint: Joint, data: Data) -> dict[str, Constrained]:
 
 def without_block(joint: Joint, data: Data) -> tuple[Joint, Data, Constraints]:
     """Return a likelihood and a single data set without the block of constraints, and what that says."""
-    kept = [place for place, channel in enumerate(joint.channels) if channel.name != BLOCK]
+    kept = [place for place, channel in enumerate(joint.channels) if channel.name != CONSTRAINTS]
     rest = Data(tuple(data.counts[place] for place in kept), tuple(data.control[place] for place in kept), data.aux)
     return join(joint.parameters, tuple(joint.channels[place] for place in kept)), rest, constraints_of(joint, data)

@@ -13,7 +13,7 @@ import numpy as np
 
 from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.stats.constraints import BLOCK
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.poisson import on_off
 from cevnsfit.stats.rule import amplitudes
 
@@ -57,7 +57,7 @@ class Joint(Document):
     @property
     def constrained(self) -> NDArray[np.bool_]:
         """Return which parameters have a unit-normal constraint, shape (n,): those of a block of constraints have another one."""
-        block = {name for channel in self.channels if channel.name == BLOCK for name in channel.components}
+        block = {name for channel in self.channels if channel.name == CONSTRAINTS for name in channel.components}
         return np.array([parameter.constrained and parameter.name not in block for parameter in self.parameters], dtype=np.bool_)
 
     @property

@@ -12,7 +12,7 @@ from cevnsfit.core.documents import Document, brief
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.stats.constraints import BLOCK
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.data import asked_data, data_text, kept_channels
 from cevnsfit.stats.joint import expected, join
 from cevnsfit.stats.points import Points
@@ -131,7 +131,7 @@ class Likelihood(Document):
         """Return the names of the experiments, those of the channels where it was built by hand."""
         if self.inputs:
             return tuple(self.inputs)
-        return tuple(dict.fromkeys(channel.owner for channel in self.at({}).channels if channel.name != BLOCK))
+        return tuple(dict.fromkeys(channel.owner for channel in self.at({}).channels if channel.name != CONSTRAINTS))
 
     @property
     def nonlinear(self) -> ParameterSet:

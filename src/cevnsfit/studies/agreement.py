@@ -15,7 +15,7 @@ from cevnsfit.infer.fit import fit
 from cevnsfit.infer.goodness import Goodness, goodness_of_fit
 from cevnsfit.infer.impacts import Ranking, ranking
 from cevnsfit.infer.profile import profile
-from cevnsfit.stats.constraints import BLOCK
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.joint import expected, join
 from cevnsfit.studies.constraints import constrained
 from cevnsfit.studies.fitting import poi_name, prepared
@@ -182,9 +182,12 @@ def signal_strengths(likelihood: Likelihood) -> tuple[SignalStrength, ...]:
     require_possible(free, likelihood.axes)
     places: dict[str, list[int]] = {}
     for place, channel in enumerate(free.channels):
-        if channel.observed is not None and channel.name != BLOCK:
+        if channel.observed is not None and channel.name != CONSTRAINTS:
             places.setdefault(channel.owner, []).append(place)
-    everything, block = [place for own in places.values() for place in own], [p for p, c in enumerate(free.channels) if c.name == BLOCK]
+    everything, block = (
+        [place for own in places.values() for place in own],
+        [p for p, c in enumerate(free.channels) if c.name == CONSTRAINTS],
+    )
     wanted = [*places.values(), *([everything] if len(everything + block) == len(free.channels) and len(places) > 1 else [])]
     return tuple(_strength(_only(held, chosen), _only(free, chosen)) for chosen in wanted)
 
@@ -211,7 +214,7 @@ def _of_strength(likelihood: Likelihood) -> tuple[Joint, Joint]:
 
 def _only(joint: Joint, places: Sequence[int]) -> Joint:
     """Return the likelihood of some of the channels, with their parameters and the block of constraints."""
-    channels = (*(joint.channels[place] for place in places), *(channel for channel in joint.channels if channel.name == BLOCK))
+    channels = (*(joint.channels[place] for place in places), *(channel for channel in joint.channels if channel.name == CONSTRAINTS))
     used = {name for channel in channels for name in channel.coefficients.parameters}
     return join(ParameterSet(tuple(p for p in joint.parameters if p.name in used)), channels)
 
@@ -226,7 +229,7 @@ def _strength(held: Joint, free: Joint) -> SignalStrength:
     measured, best = fit(held, minos=()), fit(free, minos=())
     standard = profile(free, {name: np.ones(1)})
     return SignalStrength(
-        label=" + ".join(dict.fromkeys(channel.owner for channel in free.channels if channel.name != BLOCK)),
+        label=" + ".join(dict.fromkeys(channel.owner for channel in free.channels if channel.name != CONSTRAINTS)),
         observed=float(sum(channel.observed.sum() for channel in free.channels if channel.observed is not None and not channel.auxiliary)),
         expected=float(sum(values.sum() for components in counts.values() for values in components.values())),
         strength=measured.values[name],

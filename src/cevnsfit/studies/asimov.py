@@ -12,7 +12,7 @@ from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.sensitivity import SIGMAS, Outlook, outlook
 from cevnsfit.io.tables import cell
 from cevnsfit.spec.fields import SIGNAL
-from cevnsfit.stats.constraints import BLOCK
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.joint import expected, join
 from cevnsfit.studies.fitting import poi_name, require_observed, unheld
 from cevnsfit.studies.possible import require_possible
@@ -56,7 +56,7 @@ def asked_outlook(
     fluctuating = tuple(
         channel.name
         for channel in joint.channels
-        if channel.owner not in observed and not (channel.name == BLOCK and real_ones & {*channel.components})
+        if channel.owner not in observed and not (channel.name == CONSTRAINTS and real_ones & {*channel.components})
     )
     return outlook(asimov, real, fluctuating, cl=level.cl, dof=level.dof)
 
@@ -70,7 +70,7 @@ def _require_counts(likelihood: Likelihood, observed: Sequence[str]) -> None:
         raise UnknownNameError(kind, unknown[0], names)
     kept = tuple(channel for channel in joint.channels if channel.owner in observed)
     require_observed([*dict.fromkeys(channel.owner for channel in kept if channel.observed is None)])
-    if {channel.name for channel in joint.channels} <= {BLOCK, *(channel.name for channel in kept)}:
+    if {channel.name for channel in joint.channels} <= {CONSTRAINTS, *(channel.name for channel in kept)}:
         message = f"nothing is left to forecast: {', '.join(names)} keep their observed counts"
         raise CevnsfitError(message)
     require_possible(join(joint.parameters, kept), likelihood.axes)
@@ -92,7 +92,7 @@ def events(likelihood: Likelihood) -> dict[str, float]:
     counts = expected(joint, joint.parameters.defaults())
     found: dict[str, float] = {}
     for channel in joint.channels:
-        if channel.name == BLOCK:
+        if channel.name == CONSTRAINTS:
             continue
         found[channel.owner] = found.get(channel.owner, 0.0) + float(counts[channel.name].get(SIGNAL, np.zeros(1)).sum())
     return found

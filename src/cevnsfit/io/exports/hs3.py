@@ -28,7 +28,7 @@ from cevnsfit.core.extras import optional
 from cevnsfit.io.exports.histfactory import VERSION
 from cevnsfit.model.workspace import MALFORMED, likelihood_of
 from cevnsfit.spec.workspaces import MAX_BYTES, validate
-from cevnsfit.stats.constraints import BLOCK, Constraints, constraining
+from cevnsfit.stats.constraints import CONSTRAINTS, Constraints, constraining
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -94,7 +94,7 @@ def hs3_document(workspace: Spec, metadata: Spec) -> Values:
                 "name": LIKELIHOOD,
                 "distributions": names,
                 "data": [entry["name"] for entry in data],
-                **({"aux_distributions": [BLOCK]} if block else {}),
+                **({"aux_distributions": [CONSTRAINTS]} if block else {}),
             }
         ],
         "domains": [{"name": _DOMAIN, "type": "product_domain", "axes": [_range(entry) for entry in parameters]}],
@@ -171,11 +171,11 @@ def _block(constraints: Spec | None, channels: Sequence[Spec]) -> tuple[list[Val
         return [], []
     normal = {m["name"] for c in channels for s in c["samples"] for m in s["modifiers"] if m["type"] in _CODES}
     names, precision = constraints["names"], np.linalg.inv(np.array(constraints["covariance"])).tolist()
-    away = [f"({BLOCK}_{k} - ({centre!r}))" for k, centre in enumerate(constraints["centres"])]
+    away = [f"({CONSTRAINTS}_{k} - ({centre!r}))" for k, centre in enumerate(constraints["centres"])]
     terms = [f"({value!r})*{away[i]}*{away[j]}" for i, row in enumerate(precision) for j, value in enumerate(row)]
-    terms += [f"(-1.0)*{BLOCK}_{k}**2" for k, name in enumerate(names) if name in normal]
-    aliases = [{"name": f"{BLOCK}_{k}", "type": "product", "factors": [name]} for k, name in enumerate(names)]
-    return [{"name": BLOCK, "type": "generic_dist", "expression": f"exp(-0.5*({' + '.join(terms)}))"}], aliases
+    terms += [f"(-1.0)*{CONSTRAINTS}_{k}**2" for k, name in enumerate(names) if name in normal]
+    aliases = [{"name": f"{CONSTRAINTS}_{k}", "type": "product", "factors": [name]} for k, name in enumerate(names)]
+    return [{"name": CONSTRAINTS, "type": "generic_dist", "expression": f"exp(-0.5*({' + '.join(terms)}))"}], aliases
 
 
 def _product(name: str, powers: Mapping[str, int]) -> Values:
