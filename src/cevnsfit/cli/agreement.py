@@ -21,7 +21,7 @@ class IntervalOptions(LookOptions):
 
 
 @command(
-    f"experiments model at poi cl dof profile profile_signal method toys seed jobs dask folder changes allow_overlap electrons target {LOOK}"
+    f"experiments model at poi cl dof profile profile_signal method toys seed jobs dask folder changes allow_overlap electrons constrain correlate target {LOOK}"
 )
 def intervals(what: AnalysisOptions, level: LevelOptions, toys: ToyOptions, workers: WorkerOptions, asked: IntervalOptions) -> Answer:
     """Print all allowed intervals of one parameter, with every branch; masses must be held.
@@ -43,7 +43,7 @@ def intervals(what: AnalysisOptions, level: LevelOptions, toys: ToyOptions, work
     return Answer(result, files=files if files else None, analysis=what.analysis, seed=None if result.toys is None else toys.seed)
 
 
-@command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
+@command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons constrain correlate")
 def gof(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answer:
     """Test the goodness of fit: the deviance at the best fit, with the p-value of toys generated there; masses must be held."""
     from cevnsfit.studies.agreement import goodness
@@ -53,7 +53,7 @@ def gof(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answ
     return Answer(result, analysis=what.analysis, seed=toys.used_seed)
 
 
-@command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
+@command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons constrain correlate")
 def compatibility(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answer:
     """Test whether experiments agree on the couplings they share (parameter goodness of fit); masses must be held.
 
@@ -70,7 +70,7 @@ def compatibility(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOption
     return Answer(result, text, analysis=what.analysis, seed=toys.used_seed, further={"strengths": found})
 
 
-@command("experiments model at poi profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
+@command("experiments model at poi profile profile_signal toys seed jobs dask folder changes allow_overlap electrons constrain correlate")
 def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions, poi: PoiOption = None) -> Answer:
     """Print the significance with which a parameter exceeds its value without signal; masses must be held.
 
@@ -83,7 +83,7 @@ def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions
     return Answer(result, analysis=what.analysis, seed=None if result.toys is None else result.toys.seed)
 
 
-@command(f"experiments model at poi profile profile_signal target changes allow_overlap electrons {LOOK}")
+@command(f"experiments model at poi profile profile_signal target changes allow_overlap electrons constrain correlate {LOOK}")
 def impacts(
     what: AnalysisOptions,
     looks: LookOptions,

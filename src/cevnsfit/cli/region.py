@@ -24,7 +24,9 @@ class RegionOptions(ToyOptions):
     toys: Annotated[int, option("--toys", "Toys at one point, at most, in whole chunks of 128.", "N")] = 1024
 
 
-@command(f"experiments model folder grid at cl ordering toys seed jobs dask profile profile_signal changes allow_overlap electrons {LOOK}")
+@command(
+    f"experiments model folder grid at cl ordering toys seed jobs dask profile profile_signal changes allow_overlap electrons constrain correlate {LOOK}"
+)
 def region(what: AnalysisOptions, asked: RegionOptions, workers: WorkerOptions, looks: LookOptions) -> Answer:
     """Find the Feldman-Cousins region of two parameters; run the same command again to resume."""
     from cevnsfit.infer.toys import Toys

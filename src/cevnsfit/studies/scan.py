@@ -152,7 +152,7 @@ def checked_plane(likelihood: Likelihood, grid: Mapping[str, ArrayLike], at: Map
     if both:
         message = f"{', '.join(both)} cannot be both scanned and held"
         raise CevnsfitError(message)
-    check_floating(asked_to_float(likelihood), at, grid)
+    check_floating(likelihood, at, grid)
     require_possible(likelihood.at({}), likelihood.axes)
     return axes
 
@@ -250,7 +250,7 @@ def data_of(likelihood: Likelihood) -> str:
 
 
 def _grid(likelihood: Likelihood, asked: Axes, at: Mapping[str, float]) -> Grid:
-    return prepare_grid(likelihood, asked, at=at, floating=asked_to_float(likelihood))
+    return prepare_grid(likelihood, asked, at=at, floating=asked_to_float(likelihood, [axis.name for axis in asked]))
 
 
 def _scan(label: str, grid: Grid, asked: Axes, columns: Sequence[GridColumn], made_with: Mapping[str, str]) -> Scan:

@@ -200,7 +200,7 @@ def ranking(result: Ranking) -> Parts:
         (
             entry.name.removeprefix(prefix),
             f"{entry.value:+.3f} +- {entry.error:.3f}",
-            "prior" if entry.constrained else "absolute",
+            "prior" if entry.constrained and entry.sigma == 1.0 else "absolute",
             f"{entry.up:+.3g}",
             f"{entry.down:+.3g}",
         )
