@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cevnsfit.studies.export import export
     from cevnsfit.studies.fitting import fit
     from cevnsfit.studies.forecast import forecast
-    from cevnsfit.studies.limits import intervals, significance
+    from cevnsfit.studies.limits import global_significance, intervals, significance
     from cevnsfit.studies.posterior import posterior
     from cevnsfit.studies.rates import rates
     from cevnsfit.studies.scan import scan
@@ -49,6 +49,7 @@ __all__ = [
     "export",
     "fit",
     "forecast",
+    "global_significance",
     "goodness",
     "impacts",
     "import_release",
@@ -80,6 +81,7 @@ _HOMES: Final = {
     "export": "studies.export:export",
     "fit": "studies.fitting:fit",
     "forecast": "studies.forecast:forecast",
+    "global_significance": "studies.limits:global_significance",
     "goodness": "studies.agreement:goodness",
     "impacts": "studies.agreement:impacts",
     "import_release": "io.releases:import_release",

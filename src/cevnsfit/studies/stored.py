@@ -37,6 +37,7 @@ _VERBS: Final = {
     "feldman-cousins": "intervals",
     "cls": "intervals",
     "discovery": "significance",
+    "global-significance": "global_significance",
     "gof": "goodness",
     "compatibility": "compatibility",
     "coverage": "coverage",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cevnsfit.core.documents import About
     from cevnsfit.infer.compatibility import Compatibility
     from cevnsfit.infer.discovery import Discovery
+    from cevnsfit.infer.elsewhere import GlobalSignificance
     from cevnsfit.infer.goodness import Goodness
     from cevnsfit.infer.impacts import Ranking
     from cevnsfit.infer.intervals import Intervals
@@ -189,6 +190,23 @@ def discovery(result: Discovery) -> Parts:
         text = f"p = {point.p:.3g} +- {point.error:.1g}" if point.p else f"p < {3 / max(point.toys, 1):.1g} (95 % CL)"
         start = "" if result.asymptotic else "significance " + (f"{result.significance:.2f} sigma, " if point.p else "")
         yield f"{start}{text}, {point.toys} toys, seed {result.toys.seed}, {point.failed} failed"
+    if result.remark:
+        yield result.remark
+
+
+def global_significance(result: GlobalSignificance) -> Parts:
+    """Yield where q0 is largest, and how probable that is without signal, there and anywhere."""
+    values, about = result.axis.values, result.about
+    yield f"q0 = {result.q0_max:.2f} at {_values(result.maximum, about)}, the largest of {len(values)} values of {result.axis.name}"
+    source = f"+- {result.local_p_error:.1g} (toys)" if result.local_p_error else "(asymptotic)"
+    yield f"local p = {result.local_p:.3g} {source}, {result.local_significance:.2f} sigma"
+    if result.toys is not None:
+        (point,) = result.toys.points
+        how = "toys" if result.from_toys else "bound from upcrossings"
+        yield f"global p = {result.global_p:.3g} +- {result.global_p_error:.1g} ({how}), {result.significance:.2f} sigma, trials factor {result.trials_factor:.3g}"
+        yield f"  {round(point.p * point.toys)} of {point.toys} toys reach the data, seed {result.toys.seed}, {point.failed} failed"
+        counted = f"{result.upcrossings:.3g} +- {result.upcrossings_error:.1g}"
+        yield f"  {counted} upcrossings of q0 = {result.level:g}: p <= {result.bound:.3g} +- {result.bound_error:.1g}"
     if result.remark:
         yield result.remark
 
