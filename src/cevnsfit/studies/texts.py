@@ -299,6 +299,7 @@ def toy_region(result: ToyRegion) -> Parts:
     rows = [(f"{value:.4g}", format_intervals(c.allowed, y.unit)) for value, c in zip(x.values, result.columns, strict=True)]
     yield Sheet(f"Allowed {y.name} at {100 * result.region.cl:g} % CL", (f"{x.name} [{x.unit}]", y.name), rows)
     yield f"{result.method}; {result.failed} failed"
+    yield result.effort
 
 
 # --- forecasts ---------------------------------------------------------------------------------------------------------------------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cevnsfit.core.documents import About, Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.infer.feldman_cousins import column_hypotheses, column_intervals, toy_region
+from cevnsfit.infer.feldman_cousins import MEASURED, column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.results import lost
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.infer.planes import Plane, Region
+    from cevnsfit.infer.results import PointTest
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.workers import Progress, Workers
 
@@ -58,7 +60,7 @@ class ToyRegion(Result):
 
     document: ClassVar[Mapping[str, str | None]] = {
         "label": "plane.label",
-        **{key: key for key in ("method", "dof", "axes")},
+        **{key: key for key in ("method", "dof", "axes", "toys_per_point", "asymptotic_points")},
         "cl": "region.cl",
         "best_fit": "plane.best",
         "columns": "named_columns",
@@ -78,6 +80,28 @@ class ToyRegion(Result):
         records = [column.toys for column in self.columns if column.toys is not None]
         seed = records[0].seed if records else 0
         return f"Feldman-Cousins, nuisances profiled, best fit {where}; {sum(record.toys for record in records)} toys, seed {seed}"
+
+    @property
+    def points(self) -> tuple[PointTest, ...]:
+        """Return the tested points of all columns."""
+        return tuple(point for column in self.columns if column.toys is not None for point in column.toys.points)
+
+    @property
+    def toys_per_point(self) -> float:
+        """Return the mean number of pseudo-experiments at the points that have any; NaN without such a point."""
+        several = [point.toys for point in self.points if point.toys]
+        return sum(several) / len(several) if several else math.nan
+
+    @property
+    def asymptotic_points(self) -> int:
+        """Return the number of points that the asymptotic p-value has decided, or a statistic of `FAR`."""
+        return sum(point.toys + point.failed == 0 for point in self.points)
+
+    @property
+    def effort(self) -> str:
+        """Return how the points were decided, in words."""
+        tested = len(self.points) - self.asymptotic_points
+        return f"{tested} points with {self.toys_per_point:.0f} toys on average; {self.asymptotic_points} far from a boundary without any"
 
     @property
     def failed(self) -> int:
@@ -164,9 +188,9 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     require_observed([*dict.fromkeys(channel.owner for channel in likelihood.at({}).channels if channel.observed is None)])
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
-    tests = column_hypotheses(likelihood, axes, at=held, ordering=ordering)
-    with runner(identity, RATIO, store=store, workers=workers, progress=progress) as here:
+    with runner(identity, MEASURED if ordering == "plane" else RATIO, store=store, workers=workers, progress=progress) as here:
         (found,) = scans({"": likelihood}, {axis.name: axis.values for axis in axes}, at=held, workers=here.executor)
+        tests = here(column_hypotheses(likelihood, axes, at=held, ordering=ordering))
         columns = here(column_intervals(tests, cl=cl, toys=toys))
     return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, ordering, about=found.about)
 
@@ -180,6 +204,7 @@ def write_region(result: ToyRegion, folder: Path, look: Look = SCREEN) -> list[P
         f"experiments: {', '.join(result.plane.experiments)}",
         *result.about.notes,
         f"method: {result.method}; {result.failed} failed; {undecided} values within the Monte Carlo error",
+        result.effort,
     ]
     headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
     table = write_rows(folder / TABLE, comments, headers, interval_rows(x.values, [column.allowed for column in result.columns]))
