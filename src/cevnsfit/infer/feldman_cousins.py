@@ -8,11 +8,9 @@ The values follow from the profiled curve: its extremes, and where sqrt(t) passe
 excluded without pseudo-experiments, or to the end of the domain. Steps at whose ends the decisions differ are divided for as long as the
 p-values there differ by more than their Monte Carlo errors. More pseudo-experiments are generated only where a decision is within its error.
 
-A region in a plane of two parameters is made column by column. The best fit of a pseudo-experiment is looked for over the whole plane, or in the
-column of the tested point alone. The first is the region of Feldman and Cousins for two parameters. The second is a raster scan: at each value of
-the first parameter an interval of the second that covers by itself, whatever the goodness of fit of the column. As many columns as a plane has,
-pseudo-experiments are generated only where the asymptotic p-value is not far from 1 - CL, a division is where the p-values say that the boundary
-is, and the best fit is looked for only in those columns that the first pseudo-experiments of the same point have needed.
+In a region, which has many columns (`infer.toy_planes`), pseudo-experiments are generated only where the asymptotic p-value is not far from 1 - CL, a
+division is where the p-values say that the boundary is, and the best fit is looked for only in those columns that the first pseudo-experiments of
+the same point have needed.
 
 References
 ----------
@@ -32,13 +30,9 @@ from scipy.special import gammaincc
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.columns import searched
-from cevnsfit.infer.contour import trace
 from cevnsfit.infer.curve import between, changes, complement, falling, interpolated
-from cevnsfit.infer.grid import joint_at
-from cevnsfit.infer.hypothesis import at_values, default_hypothesis, lowest_fits, ratio_of, t, toys_of
+from cevnsfit.infer.hypothesis import at_values, lowest_fits, ratio_of, t, toys_of
 from cevnsfit.infer.intervals import Intervals, domain_ends, threshold
-from cevnsfit.infer.lines import coupling_scale
-from cevnsfit.infer.planes import Region, known_ends
 from cevnsfit.infer.results import PointTest, ToyRecord
 from cevnsfit.infer.runner import HERE, Call
 from cevnsfit.infer.toys import SURE, calls, point_test
@@ -50,11 +44,10 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.curve import Curve
     from cevnsfit.infer.hypothesis import Hypothesis
-    from cevnsfit.infer.planes import Interval, PlaneAxis
+    from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.runner import Procedure, Runner
     from cevnsfit.infer.toys import Chunk, Toys
     from cevnsfit.stats.data import Data
-    from cevnsfit.stats.likelihood import Likelihood
 
     Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
@@ -88,14 +81,8 @@ INSIDE: Final = (0.1, 0.9)
 CLOSE: Final = 0.1
 """An alternative is not needed where an earlier one has a minimum within this of the lowest."""
 
-ALTERNATIVES: Final = 8
-"""Columns, besides its own, in which the best fit of a pseudo-experiment is looked for: templates change slowly from column to column."""
-
 MEASURED: Final = 4
 """Numbers measured on each pseudo-experiment of a region: those of `likelihood_ratio`, and the first alternative that is as good as the best."""
-
-STRIDE: Final = 1 << 14
-"""Places among the random streams that each column has."""
 
 
 def feldman_cousins(test: Hypothesis, *, cl: float, toys: Toys, run: Runner = HERE) -> Intervals:
@@ -144,12 +131,15 @@ class Rule:
     toys
         Number, at most, and seed of the pseudo-experiments of a value.
     dof
-        Degrees of freedom of the asymptotic p-value that decides far from the boundaries of a region; 0 where pseudo-experiments decide up to `FAR`.
+        Degrees of freedom of the asymptotic p-value that decides far from the boundaries of a region; 0 where pseudo-experiments decide up to `far`.
+    far
+        Statistic from which on there are no pseudo-experiments.
     """
 
     alpha: float
     toys: Toys
     dof: int = 0
+    far: float = FAR
 
     @property
     def heights(self) -> Floats:
@@ -160,7 +150,7 @@ class Rule:
     def without_toys(self, test: Hypothesis) -> PointTest | None:
         """Return a value that is decided without pseudo-experiments; None where they have to decide."""
         statistic = float(t(test.observed)[0])
-        p = 0.0 if statistic >= FAR else float(gammaincc(self.dof / 2.0, statistic / 2.0)) if self.dof else math.nan
+        p = 0.0 if statistic >= self.far else float(gammaincc(self.dof / 2.0, statistic / 2.0)) if self.dof else math.nan
         low, high = np.multiply(ASYMPTOTIC, self.alpha)
         return PointTest(test.value, statistic, p=p, error=0.0, toys=0, failed=0, decided=True) if p < low or p > high else None
 
@@ -269,17 +259,17 @@ def decided(test: Hypothesis, place: int, rule: Rule) -> Procedure[PointTest]:
     rows: list[Floats] = []
     while True:
         more = range(chunks, min(max(1, 2 * chunks), rule.toys.chunks))
-        rows, chunks = [*rows, *(yield calls(_chunk(test, rule.toys.seed, place), more))], more.stop
+        rows, chunks = [*rows, *(yield calls(_chunk(test, place, rule), more))], more.stop
         point = point_test(test.value, statistic, [t(np.concatenate(rows))], rule.alpha)
         if point.decided or chunks >= rule.toys.chunks:
             return point
-        if chunks == 1:
+        if chunks == 1 and rule.dof:
             test = _needed(test, rows[0])
 
 
-def _chunk(test: Hypothesis, seed: int, place: int) -> Chunk:
-    chunk = toys_of(test, seed, place)
-    return chunk if len(test.alternatives) == 1 else replace(chunk, measure=functools.partial(measure_plane, test=test))
+def _chunk(test: Hypothesis, place: int, rule: Rule) -> Chunk:
+    chunk = toys_of(test, rule.toys.seed, place)
+    return chunk if rule.dof == 0 else replace(chunk, measure=functools.partial(measure_plane, test=test))
 
 
 def measure_plane(data: Data, *, test: Hypothesis) -> Floats:
@@ -291,7 +281,7 @@ def measure_plane(data: Data, *, test: Hypothesis) -> Floats:
 
 def _needed(test: Hypothesis, rows: Floats) -> Hypothesis:
     """Return a hypothesis with the alternatives that some pseudo-experiments have needed, and its own."""
-    needed = {0, *(int(i) for i in np.unique(rows[:, 3]))} if len(test.alternatives) > 1 else {0}
+    needed = {0, *(int(i) for i in np.unique(rows[:, 3]))}
     return replace(test, alternatives=tuple(test.alternatives[i] for i in sorted(needed)))
 
 
@@ -347,92 +337,3 @@ def allowed_intervals(points: Sequence[PointTest], alpha: float) -> tuple[Interv
     inside = ~(p < alpha)
     cuts = [interpolated(values[i : i + 2], p[i : i + 2], alpha) for i in changes(inside)]
     return between((values[0], *cuts, values[-1]), inside=bool(inside[0]))
-
-
-# --- regions ----------------------------------------------------------------------------------------------------------------------
-
-
-def column_hypotheses(
-    likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], *, at: Mapping[str, float], ordering: str
-) -> Procedure[tuple[Hypothesis, ...]]:
-    """Return the hypotheses of each column, on the observed data.
-
-    Parameters
-    ----------
-    axes
-        The two parameters; the second must not be a nonlinear parameter.
-    at
-        Other parameters that are held, by name.
-    ordering
-        Where the best fit is looked for: "plane", or "column" for a raster scan.
-
-    Raises
-    ------
-    CevnsfitError
-        If there is no such ordering.
-    """
-    if ordering not in {"plane", "column"}:
-        message = f"unknown ordering '{ordering}'; known: plane, column"
-        raise CevnsfitError(message)
-    x, y = axes
-    alone = yield [Call(_column_alone, (likelihood, {**at, x.name: float(value)}, y.name)) for value in x.values]
-    if ordering == "column":
-        return tuple(alone)
-    best = float(np.fmin.reduce([test.best for test in alone]))
-    return tuple(
-        replace(test, alternatives=tuple(alone[i].alternatives[0] for i in alternative_columns(own, len(alone))), best=best)
-        for own, test in enumerate(alone)
-    )
-
-
-def _column_alone(likelihood: Likelihood, at: Mapping[str, float], poi: str) -> Hypothesis:
-    joint, held = joint_at(likelihood, at)
-    return default_hypothesis(joint.physical, poi, at=held)
-
-
-def alternative_columns(own: int, count: int) -> tuple[int, ...]:
-    """Return the columns in which the best fit of a pseudo-experiment of one of them is looked for: its own, and others, the farthest from all before first.
-
-    Examples
-    --------
-    >>> alternative_columns(1, 5)
-    (1, 4, 3, 0, 2)
-    """
-    left, found = {int(i) for i in np.linspace(0, count - 1, ALTERNATIVES).round()} - {own}, [own]
-    while left:
-        found.append(max(left, key=lambda i: (min(abs(i - j) for j in found), i)))
-        left.remove(found[-1])
-    return tuple(found)
-
-
-def column_intervals(tests: Sequence[Hypothesis], *, cl: float, toys: Toys) -> Procedure[tuple[Intervals, ...]]:
-    """Return the Feldman-Cousins interval of each column, with random streams of its own.
-
-    Raises
-    ------
-    CevnsfitError
-        If a column has more values than random streams.
-    """
-    dof = 2 if any(len(test.alternatives) > 1 for test in tests) else 0
-    found = yield [construction(test, cl=cl, toys=toys, first=index * STRIDE, dof=dof) for index, test in enumerate(tests)]
-    if any(len(column.toys.points) << REFINED > STRIDE for column in found):
-        message = f"more than {STRIDE >> REFINED} values in one column"
-        raise CevnsfitError(message)
-    return tuple(found)
-
-
-def toy_region(axes: tuple[PlaneAxis, PlaneAxis], tests: Sequence[Hypothesis], found: Sequence[Intervals]) -> Region:
-    """Return the region made of the intervals of all columns; its threshold is NaN, since it differs from point to point.
-
-    Raises
-    ------
-    CevnsfitError
-        If no column allows a value.
-    """
-    require_allowed(*found)
-    x, y = axes
-    columns = [entry.allowed for entry in found]
-    scales = np.array([coupling_scale(entry.joint, y.name) for entry in tests])
-    allowed, excluded, branches = trace(x, y, columns, scales)
-    known = known_ends(x, y, columns)
-    return Region(found[0].cl, 2, math.nan, tuple(tuple(entry) for entry in columns), allowed, excluded, branches, known)

@@ -38,10 +38,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alternative:
-    """A likelihood in which the best fit is looked for, with the starts of its fits, shape (S, n)."""
+    """A likelihood in which the best fit is looked for, with the starts of its fits, shape (S, n), and the names of held parameters that float in it."""
 
     joint: Joint
     starts: Floats
+    free: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,7 +206,7 @@ def lowest_fits(data: Data, *, test: Hypothesis) -> tuple[Floats, Floats, Floats
         starts[:, :, couplings] = other.starts[:, None, couplings]
         if abs(test.value) > NEAR_ZERO * coupling_scale(joint, test.poi):
             starts = np.concatenate([starts, theta[None]])
-        height, found = free_fits(other.joint, data, starts, at=test.at)
+        height, found = free_fits(other.joint, data, starts, at={name: value for name, value in test.at.items() if name not in other.free})
         lowest.append(height)
         estimates.append(found[:, place])
     return tested, np.array(lowest), np.array(estimates)

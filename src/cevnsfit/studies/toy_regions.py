@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cevnsfit.core.documents import About, Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.infer.feldman_cousins import MEASURED, column_hypotheses, column_intervals, toy_region
+from cevnsfit.infer.feldman_cousins import MEASURED
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.results import lost
+from cevnsfit.infer.toy_planes import column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import write_rows
 from cevnsfit.report.style import SCREEN, Look, save_figures
@@ -147,7 +148,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     progress: Progress | None = None,
     **grid: ArrayLike,
 ) -> ToyRegion:
-    """Return the Feldman-Cousins region of two parameters, a nonlinear one and a coupling.
+    """Return the Feldman-Cousins region of two parameters, of which one at least is a coupling.
 
     Parameters
     ----------
@@ -182,9 +183,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     threshold(cl, 2)
     held = {} if at is None else dict(at)
     axes = columns_first(likelihood, checked_plane(likelihood, grid, held))
-    if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
-        message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
-        raise CevnsfitError(message)
+    require_coupling(likelihood, axes[1].name)
     require_observed([*dict.fromkeys(channel.owner for channel in likelihood.at({}).channels if channel.observed is None)])
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
@@ -193,6 +192,13 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
         tests = here(column_hypotheses(likelihood, axes, at=held, ordering=ordering))
         columns = here(column_intervals(tests, cl=cl, toys=toys))
     return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, ordering, about=found.about)
+
+
+def require_coupling(likelihood: Likelihood, name: str) -> None:
+    """Raise CevnsfitError if the parameter along the columns of a plane rebuilds the templates: pseudo-experiments share those of a column."""
+    if name in likelihood.nonlinear:
+        message = f"{name} rebuilds the templates: a region from pseudo-experiments needs a coupling, besides another one or a mass"
+        raise CevnsfitError(message)
 
 
 def write_region(result: ToyRegion, folder: Path, look: Look = SCREEN) -> list[Path]:

@@ -12,22 +12,11 @@ from scipy.special import gammaincc
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.feldman_cousins import (
-    ALTERNATIVES,
-    CLOSE,
-    FAR,
-    STRIDE,
-    alternative_columns,
-    column_hypotheses,
-    column_intervals,
-    construction,
-    feldman_cousins,
-    measure_plane,
-    toy_region,
-)
+from cevnsfit.infer.feldman_cousins import CLOSE, FAR, construction, feldman_cousins, measure_plane
 from cevnsfit.infer.hypothesis import at_value, default_hypothesis, likelihood_ratio
 from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.infer.runner import HERE, Runner
+from cevnsfit.infer.toy_planes import ALTERNATIVES, STRIDE, alternative_columns, column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.toys import CHUNK, Toys
 from cevnsfit.io.layouts import load_chunk, open_toys, save_chunk
 from cevnsfit.stats.channel import Channel, Coefficients
