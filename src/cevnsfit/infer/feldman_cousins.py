@@ -72,7 +72,7 @@ FEW_STEPS: Final = (0.75, 0.95, 1.15)
 ASYMPTOTIC: Final = (0.03, 5.0)
 """Of the asymptotic p-value in a region, relative to 1 - CL: outside it decides."""
 
-SETTLED: Final = 1.5
+SETTLED: Final = 2.0
 """Monte Carlo errors between p and 1 - CL up to which a boundary of a region is not located more closely."""
 
 INSIDE: Final = (0.1, 0.9)
@@ -199,7 +199,8 @@ def construction(test: Hypothesis, *, cl: float, toys: Toys, first: int = 0, dof
     (tests,) = yield [Call(at_values, (test, values, start))]
     found = yield [_stretch(part, rule) for part in _stretches({first + (k << REFINED): one for k, one in enumerate(tests)}, rule)]
     points = {place: point for part in found for place, point in part.items()}
-    return _result(test, curve, ToyRecord(toys.seed, tuple(points[place] for place in sorted(points))), cl)
+    record = ToyRecord(toys.seed, tuple(points[place] for place in sorted(points)))
+    return in_intervals(test, curve, allowed_intervals(record.points, 1 - cl), cl, record)
 
 
 def _stretches(tests: Mapping[int, Hypothesis], rule: Rule) -> list[dict[int, Hypothesis]]:
@@ -301,11 +302,12 @@ def _pairs(points: Mapping[int, PointTest], gap: int, rule: Rule) -> list[tuple[
     return [(a, b) for a, b in near if np.logical_xor(*_allowed((points[a], points[b]), rule.alpha))]
 
 
-def _result(test: Hypothesis, curve: Curve, record: ToyRecord, cl: float) -> Intervals:
+def in_intervals(test: Hypothesis, curve: Curve, inside: Sequence[Interval], cl: float, record: ToyRecord | None = None) -> Intervals:
+    """Return the result for a column whose allowed values are known on its profiled curve."""
     parameter = test.joint.parameters[test.poi]
     last, best = float(curve.values[-1]), curve.lowest
     domain = (float(max(parameter.lower, curve.values[0])), float(parameter.upper if np.isfinite(parameter.upper) else last))
-    allowed = tuple((low, domain[1] if high == last else high) for low, high in allowed_intervals(record.points, 1 - cl))
+    allowed = tuple((low, domain[1] if high == last else high) for low, high in inside)
     return Intervals(
         poi=test.poi,
         best_fit=float(curve.values[best]),
@@ -317,7 +319,7 @@ def _result(test: Hypothesis, curve: Curve, record: ToyRecord, cl: float) -> Int
         method=METHOD,
         cl=cl,
         dof=1,
-        valid=bool(curve.valid[curve.nll2 - curve.nll2[best] < 100.0].all()) and record.valid,
+        valid=bool(curve.valid[curve.nll2 - curve.nll2[best] < 100.0].all()) and (record is None or record.valid),
         toys=record,
         at_domain_end=domain_ends(allowed, domain, parameter),
         profile=np.array([curve.values, curve.nll2]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cevnsfit.core.documents import About, Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.critical import CriticalValues, allowed_columns, require_map
 from cevnsfit.infer.feldman_cousins import MEASURED
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
@@ -79,6 +80,8 @@ class ToyRegion(Result):
         """Return how the region was found, in one line."""
         where = "in the plane" if self.ordering == "plane" else "at the same first parameter (raster scan)"
         records = [column.toys for column in self.columns if column.toys is not None]
+        if not records:
+            return f"{self.columns[0].method} of each column, best fit {where}"
         seed = records[0].seed if records else 0
         return f"Feldman-Cousins, nuisances profiled, best fit {where}; {sum(record.toys for record in records)} toys, seed {seed}"
 
@@ -101,6 +104,8 @@ class ToyRegion(Result):
     @property
     def effort(self) -> str:
         """Return how the points were decided, in words."""
+        if not self.points:
+            return "no toys but those of the map of critical values"
         tested = len(self.points) - self.asymptotic_points
         return f"{tested} points with {self.toys_per_point:.0f} toys on average; {self.asymptotic_points} far from a boundary without any"
 
@@ -143,6 +148,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     cl: float = 0.90,
     ordering: str = "plane",
     toys: Toys = _TOYS,
+    critical: CriticalValues | None = None,
     store: str | Path | None = None,
     workers: Workers = None,
     progress: Progress | None = None,
@@ -162,6 +168,8 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
         Where the best fit of a pseudo-experiment is searched for: "plane", or "column" for a raster scan at each value of the nonlinear parameter.
     toys
         Number, at most, for each point, and seed of pseudo-experiments.
+    critical
+        From `critical_values`, of the same experiments: no pseudo-experiments are generated.
     store, workers, progress
         As for `intervals`.
     **grid
@@ -187,10 +195,17 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     require_observed([*dict.fromkeys(channel.owner for channel in likelihood.at({}).channels if channel.observed is None)])
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
+    if critical is not None:
+        require_map(critical, alone=toys == _TOYS and store is None)
+        critical.require(likelihood, [axis.name for axis in axes], held, ordering)
     with runner(identity, MEASURED if ordering == "plane" else RATIO, store=store, workers=workers, progress=progress) as here:
         (found,) = scans({"": likelihood}, {axis.name: axis.values for axis in axes}, at=held, workers=here.executor)
         tests = here(column_hypotheses(likelihood, axes, at=held, ordering=ordering))
-        columns = here(column_intervals(tests, cl=cl, toys=toys))
+        if critical is None:
+            columns = here(column_intervals(tests, cl=cl, toys=toys))
+        else:
+            heights = [critical.heights(cl, float(value)) for value in axes[0].values]
+            columns = here(allowed_columns(tests, heights, cl=cl, dof=critical.dof))
     return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, ordering, about=found.about)
 
 
