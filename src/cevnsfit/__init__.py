@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
     from cevnsfit.studies.coverage import coverage
+    from cevnsfit.studies.critical_values import critical_values
     from cevnsfit.studies.export import export
     from cevnsfit.studies.fitting import fit
     from cevnsfit.studies.forecast import forecast
@@ -45,6 +46,7 @@ __all__ = [
     "build_likelihood",
     "compatibility",
     "coverage",
+    "critical_values",
     "experiment_names",
     "export",
     "fit",
@@ -78,6 +80,7 @@ _HOMES: Final = {
     "compatibility": "studies.agreement:compatibility",
     "coverage": "studies.coverage:coverage",
     "experiment_names": "spec.catalog:experiment_names",
+    "critical_values": "studies.critical_values:critical_values",
     "export": "studies.export:export",
     "fit": "studies.fitting:fit",
     "forecast": "studies.forecast:forecast",

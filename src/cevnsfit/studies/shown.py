@@ -29,6 +29,7 @@ Entry = TypeVar("Entry")
 _TEXTS: Final[Mapping[str, str]] = {
     "Compatibility": "texts:compatibility",
     "CoverageStudy": "texts:coverage",
+    "CriticalValues": "texts:critical_values",
     "Discovery": "texts:discovery",
     "Exclusion": "texts:scanned",
     "Experiment": "listings:experiment",
@@ -65,6 +66,7 @@ _LISTS: Final[Mapping[str, str]] = {
 
 _PICTURES: Final[Mapping[str, Mapping[str, str]]] = {
     "Compatibility": {"toys": "pictures:toys"},
+    "CriticalValues": {"map": "critical_values:critical_picture"},
     "CoverageStudy": {"coverage": "coverage:coverage_picture"},
     "Discovery": {"toys": "pictures:toys"},
     "Fit": {"pulls": "report.rankings:pulls_figure", "correlations": "report.rankings:correlations_figure"},
@@ -103,6 +105,7 @@ _UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
     "corner": (*_ENDS, "labels"),
     "coverage": ("labels",),
     "points": _ENDS,
+    "map": ("labels",),
     "ranking": (*_ENDS, "labels"),
     "toys": ("labels",),
 }
