@@ -69,7 +69,19 @@ _RENAMED = {"--truth": "--true"}
 """New names of options."""
 
 
-_LONG = ("compatibility", "coverage", "gof", "intervals", "posterior", "region", "run", "scan", "significance", "susy-scan")
+_LONG = (
+    "compatibility",
+    "coverage",
+    "critical-values",
+    "gof",
+    "intervals",
+    "posterior",
+    "region",
+    "run",
+    "scan",
+    "significance",
+    "susy-scan",
+)
 """Commands that keep what is finished in the folder of --output."""
 
 
@@ -138,7 +150,17 @@ app.add_typer(models.app, name="models")
 app.add_typer(overlays.app, name="overlays")
 for _function in (
     *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, agreement.significance),
-    *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, scan.run),
+    *(
+        agreement.impacts,
+        coverage.coverage,
+        posterior.posterior,
+        region.region,
+        region.critical_values,
+        forecast.forecast,
+        scan.scan,
+        scan.plot,
+        scan.run,
+    ),
     *(export.export, export.export_likelihood, export.report, export.cite, export.show, moments.g_2, moments.susy_scan),
     *(start.validate, start.import_release, start.new_experiment, start.init, start.schema),
 ):

@@ -30,6 +30,7 @@ from cevnsfit.infer.lines import search_grid
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.runner import HERE, every
 from cevnsfit.infer.toys import Chunk
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.data import Data, observed_data
 from cevnsfit.stats.joint import expected_totals, join
 
@@ -160,6 +161,8 @@ def live_bins(joint: Joint) -> int:
     """Return the number of bins in which some template or a control region holds something."""
     total = 0
     for channel in joint.channels:
+        if channel.name == CONSTRAINTS:
+            continue
         alive = np.any(channel.templates != 0.0, axis=0)
         if channel.control is not None:
             alive |= channel.control.counts > 0.0

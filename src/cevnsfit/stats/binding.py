@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.stats.channel import SPLINES
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.moving import BoundMoving
 from cevnsfit.stats.poisson import FLOOR, saturated
 from cevnsfit.stats.rule import compile_rule, evaluate
@@ -78,7 +79,8 @@ class BoundChannel:
 class BoundLikelihood:
     """A joint likelihood bound to data and to the floating parameters (indices, n_f of them).
 
-    `lower` and `upper` are the ends of the domains of the latter; `multiplicative` marks the constrained ones that only scale templates; `total` is the number
+    `lower` and `upper` are the ends of the domains of the latter; `multiplicative` marks the constrained ones that only scale templates; `stiff` are the
+    inverse variances of their constraints with all else held, 0 without one; `total` is the number
     of events, or the square of values in units of their errors (largest of a batch). `stiffness` and `pressure` (P, ne) of each channel keep bins without
     events from being negative, `floor` those with events.
     """
@@ -90,6 +92,7 @@ class BoundLikelihood:
     constrained: NDArray[np.bool_]
     aux: Floats
     multiplicative: NDArray[np.bool_]
+    stiff: Floats
     total: float
     stiffness: float = SOFT
     pressure: tuple[Floats, ...] = ()
@@ -248,10 +251,14 @@ def bind(joint: Joint, data: Data, floating: Ints, known: Sequence[Frame], *, pa
     multiplicative = joint.constrained[floating]
     for channel in channels:
         multiplicative[channel.target[channel.rule.excursion_columns]] = False
+    stiff = joint.constrained[floating].astype(np.float64)
+    for channel, own in zip(channels, joint.channels, strict=True):
+        if own.name == CONSTRAINTS and channel.errors is not None and channel.errors.precision is not None:
+            stiff[channel.target] = np.diag(channel.errors.precision)[channel.rule.floating]
     seen = zip(joint.channels, data.counts, strict=True)
     sizes = (counts if channel.errors is None else channel.errors.standard(counts) ** 2 for channel, counts in seen)
     total = sum(float(np.max(size.sum(axis=-1), initial=0.0)) for size in sizes)
     lower, upper = joint.parameters.domains()
     return BoundLikelihood(
-        channels, floating, lower[floating], upper[floating], joint.constrained, data.aux, multiplicative, max(total, 1.0)
+        channels, floating, lower[floating], upper[floating], joint.constrained, data.aux, multiplicative, stiff, max(total, 1.0)
     )

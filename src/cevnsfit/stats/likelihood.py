@@ -13,6 +13,7 @@ from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.core.parcels import SentOnce
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.data import asked_data, data_text, kept_channels
 from cevnsfit.stats.joint import expected, join
 from cevnsfit.stats.points import Points
@@ -85,6 +86,8 @@ class Likelihood(Document, SentOnce):
         Digests of the files that each experiment was read from, by its name.
     labels
         Names of experiments in pictures, by name; one that is missing is printed by its name.
+    constraints
+        The constraints and correlations that were given, in words.
     """
 
     parameters: ParameterSet
@@ -96,6 +99,7 @@ class Likelihood(Document, SentOnce):
     data: str = "observed"
     inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    constraints: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model, the bins of each channel, the parameters of interest that float, and numbers of nuisances; None for no model."""
@@ -128,7 +132,7 @@ class Likelihood(Document, SentOnce):
         """Return the names of the experiments, those of the channels where it was built by hand."""
         if self.inputs:
             return tuple(self.inputs)
-        return tuple(dict.fromkeys(channel.owner for channel in self.at({}).channels))
+        return tuple(dict.fromkeys(channel.owner for channel in self.at({}).channels if channel.name != CONSTRAINTS))
 
     @property
     def nonlinear(self) -> ParameterSet:

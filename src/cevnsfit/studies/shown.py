@@ -29,10 +29,12 @@ Entry = TypeVar("Entry")
 _TEXTS: Final[Mapping[str, str]] = {
     "Compatibility": "texts:compatibility",
     "CoverageStudy": "texts:coverage",
+    "CriticalValues": "texts:critical_values",
     "Discovery": "texts:discovery",
     "Exclusion": "texts:scanned",
     "Experiment": "listings:experiment",
     "Fit": "texts:fit",
+    "GlobalSignificance": "texts:global_significance",
     "Goodness": "texts:goodness",
     "Intervals": "texts:intervals",
     "Limit": "listings:limit",
@@ -64,9 +66,11 @@ _LISTS: Final[Mapping[str, str]] = {
 
 _PICTURES: Final[Mapping[str, Mapping[str, str]]] = {
     "Compatibility": {"toys": "pictures:toys"},
+    "CriticalValues": {"map": "critical_values:critical_picture"},
     "CoverageStudy": {"coverage": "coverage:coverage_picture"},
     "Discovery": {"toys": "pictures:toys"},
     "Fit": {"pulls": "report.rankings:pulls_figure", "correlations": "report.rankings:correlations_figure"},
+    "GlobalSignificance": {"scan": "report.elsewhere:scan_figure", "toys": "pictures:toys"},
     "Goodness": {"toys": "pictures:toys"},
     "Intervals": {"profile": "pictures:interval"},
     "Posterior": {"density": "posterior:posterior_picture", "corner": "corner:corner_picture"},
@@ -101,6 +105,7 @@ _UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
     "corner": (*_ENDS, "labels"),
     "coverage": ("labels",),
     "points": _ENDS,
+    "map": ("labels",),
     "ranking": (*_ENDS, "labels"),
     "toys": ("labels",),
 }

@@ -188,7 +188,7 @@ def prepare_worker(records: Any, level: int, folder: Path) -> None:
 
 def get_ready() -> None:
     """Load what most calls need."""
-    import cevnsfit.infer.grid
+    import cevnsfit.infer.boundaries
     import cevnsfit.studies.setup  # noqa: F401
 
 
