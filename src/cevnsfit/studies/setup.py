@@ -232,8 +232,15 @@ def build_each(analyses: Mapping[str, Analysis]) -> dict[str, Likelihood]:
         if name not in names:
             kind = "parameter"
             raise UnknownNameError(kind, name, names)
+    kept = {label: analyses[label].within(likelihood.parameters.names) for label, likelihood in likelihoods.items()}
+    apart = {one for analysis in analyses.values() for one in analysis.correlations}.difference(
+        *(own.correlations for own in kept.values())
+    )
+    if apart:
+        message = f"the correlation {next(iter(apart))} is one of parameters that are together in no result"
+        raise CevnsfitError(message)
     for label, likelihood in likelihoods.items():
-        own = analyses[label].within(likelihood.parameters.names)
+        own = kept[label]
         likelihoods[label] = constrained(replace(likelihood, origin=own), own.constraints, own.correlations)
     return likelihoods
 
