@@ -18,11 +18,13 @@ from cevnsfit.core.analysis import Analysis, Constraint, Correlation
 from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, ResultError, SpecError, UnknownNameError
 from cevnsfit.io.description import unlike
+from cevnsfit.report.style import Look
 from cevnsfit.stats.fingerprint import differences, fingerprint
 from cevnsfit.studies.agreement import signal_strengths
 from cevnsfit.studies.analysis import read_study
 from cevnsfit.studies.constraints import parse_constraints, parse_correlations
 from cevnsfit.studies.setup import build, build_each, labelled
+from cevnsfit.studies.verbs import about
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,3 +220,10 @@ def test_the_command_says_it() -> None:
     text = CliRunner().invoke(app, ["fit", CSI, "-m", "lmu-ltau", "--at", "mass=20", *options], catch_exceptions=False).output
     assert "constraint: sns_flux = 0.95 +- 0.03 times its nominal rate" in text
     assert f"constraint: correlation of sns_flux and {QUENCHING} = 0.5" in text
+
+
+def test_captions_say_it_in_few_words() -> None:
+    likelihood = cf.build_likelihood(CSI, model="sm", constraints={"sns_flux": "0.95+-0.03"}, correlations={("sns_flux", QUENCHING): 0.5})
+    look = Look(printed={CSI: "CsI"})
+    assert look.constraints(about(likelihood, {})) == ["sns_flux = 0.95 \u00b1 0.03", "correlation of sns_flux and CsI.quenching_0 = 0.5"]
+    assert look.headline(about(likelihood, {})).startswith("CsI, sm, sns_flux = 0.95 \u00b1 0.03, correlation")
