@@ -13,7 +13,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, overlays, posterior, region, scan, start
+from cevnsfit.cli import (
+    agreement,
+    compare,
+    coverage,
+    experiments,
+    export,
+    fit,
+    forecast,
+    models,
+    moments,
+    overlays,
+    posterior,
+    region,
+    scan,
+    start,
+)
 from cevnsfit.cli.output import INCOMPLETE, SHORT, remark, show_log
 from cevnsfit.core.errors import CevnsfitError, FitError, ResourceError
 
@@ -70,6 +85,7 @@ _RENAMED = {"--truth": "--true"}
 
 
 _LONG = (
+    "compare",
     "compatibility",
     "coverage",
     "critical-values",
@@ -149,8 +165,9 @@ app.add_typer(experiments.app, name="experiments")
 app.add_typer(models.app, name="models")
 app.add_typer(overlays.app, name="overlays")
 for _function in (
-    *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, agreement.significance),
+    *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, compare.compare),
     *(
+        agreement.significance,
         agreement.impacts,
         coverage.coverage,
         posterior.posterior,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Entry = TypeVar("Entry")
 
 _TEXTS: Final[Mapping[str, str]] = {
+    "Comparison": "comparison:text",
     "Compatibility": "texts:compatibility",
     "CoverageStudy": "texts:coverage",
     "CriticalValues": "texts:critical_values",
@@ -65,6 +66,7 @@ _LISTS: Final[Mapping[str, str]] = {
 """The function that yields those of several, of a class of which they are rows of one table."""
 
 _PICTURES: Final[Mapping[str, Mapping[str, str]]] = {
+    "Comparison": {"toys": "comparison:picture"},
     "Compatibility": {"toys": "pictures:toys"},
     "CriticalValues": {"map": "critical_values:critical_picture"},
     "CoverageStudy": {"coverage": "coverage:coverage_picture"},
