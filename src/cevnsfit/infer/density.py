@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.infer.lines import effective
 from cevnsfit.stats.binding import bind_data
 from cevnsfit.stats.data import constraints_of
@@ -70,7 +71,7 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PosteriorDensity:
+class PosteriorDensity(SentOnce):
     """A posterior density; made by `target`.
 
     Attributes

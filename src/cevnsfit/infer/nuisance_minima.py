@@ -57,7 +57,9 @@ def _add_lengths(channel: BoundChannel, piece: Piece, straight: Floats, bent: Fl
     if isinstance(bins, Measured):
         variance = 2.0 / bins.curvature
     else:
-        variance = np.maximum(bins.mu if isinstance(bins, Events) else bins.total, 1e-3)
+        mu = bins.mu if isinstance(bins, Events) else bins.total
+        everywhere = mu if channel.own is None else piece.terms.amplitudes @ channel.merge @ channel.templates
+        variance = np.maximum(everywhere, 1e-3)
     shapes = len(rule.excursion_parameters)
     for place, local in enumerate(rule.excursion_parameters):
         column = np.flatnonzero(rule.floating == local)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.documents import Document
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.infer.columns import column, searched
 from cevnsfit.infer.curve import crossings, interpolated, root
 from cevnsfit.infer.intervals import Intervals, intervals, profiled, threshold
@@ -109,7 +110,7 @@ class Sensitivity(Document):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Outlook(Document):
+class Outlook(Document, SentOnce):
     """A true value of a parameter, on which limits are expected; made by `outlook`.
 
     Attributes

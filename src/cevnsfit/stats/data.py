@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, UnknownNameError
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.stats.constraints import CONSTRAINTS, Constrained, Constraints
 from cevnsfit.stats.joint import expected_totals, join, measured_backgrounds
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Data:
+class Data(SentOnce):
     """One data set, or a batch of P of them where a leading axis is present.
 
     Attributes

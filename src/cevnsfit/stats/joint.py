@@ -13,6 +13,7 @@ import numpy as np
 
 from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.poisson import on_off
 from cevnsfit.stats.rule import amplitudes
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Joint(Document):
+class Joint(Document, SentOnce):
     """Channels over one parameter set; made by `join`.
 
     Attributes

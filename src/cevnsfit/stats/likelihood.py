@@ -12,6 +12,7 @@ from cevnsfit.core.documents import Document, brief
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.parameters import ParameterSet
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.data import asked_data, data_text, kept_channels
 from cevnsfit.stats.joint import expected, join
@@ -61,7 +62,7 @@ class Observing:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Likelihood(Document):
+class Likelihood(Document, SentOnce):
     """Channels as a function of the nonlinear parameters; it pickles if `build`, `nominal` and `profiler` do.
 
     Attributes

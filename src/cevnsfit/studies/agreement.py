@@ -226,8 +226,8 @@ def _strength(held: Joint, free: Joint) -> SignalStrength:
         for channel, parts in zip(free.channels, expected(free, free.parameters.vector({name: 1.0})).values(), strict=True)
         if not channel.auxiliary
     }
-    measured, best = fit(held, minos=()), fit(free, minos=())
-    standard = profile(free, {name: np.ones(1)})
+    measured, best, standard = fit(held, minos=()), profile(free, {}), profile(free, {name: np.ones(1)})
+    away = float(best.theta[0, free.parameters.index(name)]) - 1.0
     return SignalStrength(
         label=" + ".join(dict.fromkeys(channel.owner for channel in free.channels if channel.name != CONSTRAINTS)),
         observed=float(sum(channel.observed.sum() for channel in free.channels if channel.observed is not None and not channel.auxiliary)),
@@ -236,5 +236,5 @@ def _strength(held: Joint, free: Joint) -> SignalStrength:
         error=measured.errors[name],
         nll2=measured.nll2,
         ndof=measured.ndof,
-        pull=math.copysign(math.sqrt(max(float(standard.nll2[0]) - best.nll2, 0.0)), best.values[name] - 1.0),
+        pull=math.copysign(math.sqrt(max(float(standard.nll2[0] - best.nll2[0]), 0.0)), away),
     )

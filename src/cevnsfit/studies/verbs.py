@@ -38,9 +38,8 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
         given = signature.bind(*args, **options).arguments
         likelihood = given["likelihood"]
         at = checked_at(likelihood, given.get("at"))
-        if "toys" in given and not isinstance(given["toys"], Toys | type(own["toys"].default)):
-            message = f"toys are a number and a seed, Toys(2048, seed=1), not {brief(given['toys'])}"
-            raise KindError(message)
+        if "toys" in given and not isinstance(given["toys"], type(own["toys"].default)):
+            checked_toys(given["toys"])
         checked: Any = {**options, "at": at} if "at" in options else options
         with one_thread():
             found = function(*args, **checked)
@@ -48,6 +47,13 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
             return found if found.about.experiments else replace(found, about=about(likelihood, at, scanned))
 
     return run
+
+
+def checked_toys(toys: object) -> None:
+    """Raise KindError unless what is asked for are pseudo-experiments, or None for none."""
+    if not isinstance(toys, Toys | None):
+        message = f"toys are a number and a seed, Toys(2048, seed=1), not {brief(toys)}"
+        raise KindError(message)
 
 
 def checked_at(likelihood: object, at: object) -> dict[str, float]:
