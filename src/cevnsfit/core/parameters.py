@@ -49,6 +49,8 @@ class Parameter:
         One line for people.
     latex
         Its symbol in pictures, with dollar signs; empty for one that is printed by its name.
+    group
+        Of the uncertainties, for a breakdown of errors; empty for none.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Parameter:
     least: float = -math.inf
     centre: float = 0.0
     latex: str = ""
+    group: str = ""
 
     def __post_init__(self) -> None:
         kinds = get_args(ParameterKind)
