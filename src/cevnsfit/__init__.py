@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from cevnsfit.spec.catalog import experiment_names
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
+    from cevnsfit.studies.comparison import compare
     from cevnsfit.studies.coverage import coverage
+    from cevnsfit.studies.critical_values import critical_values
     from cevnsfit.studies.export import export
     from cevnsfit.studies.fitting import fit
     from cevnsfit.studies.forecast import forecast
@@ -43,8 +45,10 @@ __all__ = [
     "Toys",
     "__version__",
     "build_likelihood",
+    "compare",
     "compatibility",
     "coverage",
+    "critical_values",
     "experiment_names",
     "export",
     "fit",
@@ -75,9 +79,11 @@ _HOMES: Final = {
     "CevnsfitError": "core.errors:CevnsfitError",
     "Toys": "infer.toys:Toys",
     "build_likelihood": "studies.setup:build_likelihood",
+    "compare": "studies.comparison:compare",
     "compatibility": "studies.agreement:compatibility",
     "coverage": "studies.coverage:coverage",
     "experiment_names": "spec.catalog:experiment_names",
+    "critical_values": "studies.critical_values:critical_values",
     "export": "studies.export:export",
     "fit": "studies.fitting:fit",
     "forecast": "studies.forecast:forecast",

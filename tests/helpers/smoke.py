@@ -215,6 +215,7 @@ MATRIX: Final[dict[str, Build]] = {
 """What is called for every model and every data set, by words that begin with those of the command."""
 
 ONCE: Final[dict[str, list[str]]] = {
+    "fit --constrain": ["fit", CSI, "-m", "sm", "--constrain", "sns_flux=0.95+-0.03", "--correlate", f"sns_flux,{CSI}.quenching_0=0.5"],
     "experiments": ["experiments"],
     "experiments list": ["experiments"],
     "experiments show": ["experiments", "show", CSI],

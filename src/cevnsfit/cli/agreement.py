@@ -37,7 +37,7 @@ class IntervalOptions(LookOptions):
 
 
 @command(
-    f"experiments model at poi cl dof profile profile_signal method toys seed jobs dask folder changes allow_overlap electrons target {LOOK}"
+    f"experiments model at poi cl dof profile profile_signal method toys seed jobs dask folder changes allow_overlap electrons constrain correlate target {LOOK}"
 )
 def intervals(what: AnalysisOptions, level: LevelOptions, toys: ToyOptions, workers: WorkerOptions, asked: IntervalOptions) -> Answer:
     """Print all allowed intervals of one parameter, with every branch; masses must be held.
@@ -59,7 +59,7 @@ def intervals(what: AnalysisOptions, level: LevelOptions, toys: ToyOptions, work
     return Answer(result, files=files if files else None, analysis=what.analysis, seed=None if result.toys is None else toys.seed)
 
 
-@command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
+@command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons constrain correlate")
 def gof(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answer:
     """Test the goodness of fit: the deviance at the best fit, with the p-value of toys generated there; masses must be held."""
     from cevnsfit.studies.agreement import goodness
@@ -69,7 +69,7 @@ def gof(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answ
     return Answer(result, analysis=what.analysis, seed=toys.used_seed)
 
 
-@command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
+@command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons constrain correlate")
 def compatibility(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answer:
     """Test whether experiments agree on the couplings they share (parameter goodness of fit); masses must be held.
 
@@ -99,7 +99,9 @@ class SignificanceOptions(LookOptions):
     ] = None
 
 
-@command(f"experiments model at poi grid profile profile_signal toys seed jobs dask folder changes allow_overlap electrons target {LOOK}")
+@command(
+    f"experiments model at poi grid profile profile_signal toys seed jobs dask folder changes allow_overlap electrons constrain correlate target {LOOK}"
+)
 def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions, asked: SignificanceOptions) -> Answer:
     """Print the significance with which a parameter exceeds its value without signal; masses must be held, or scanned with --grid.
 
@@ -125,7 +127,7 @@ def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions
     return Answer(result, files=files if files else None, analysis=what.analysis, seed=None if result.toys is None else result.toys.seed)
 
 
-@command(f"experiments model at poi groups profile profile_signal target changes allow_overlap electrons {LOOK}")
+@command(f"experiments model at poi groups profile profile_signal target changes allow_overlap electrons constrain correlate {LOOK}")
 def impacts(
     what: AnalysisOptions,
     looks: LookOptions,

@@ -13,7 +13,8 @@ channels. The same holds for values with errors, and for a bin with a control re
 is among the counts, which determine it. On Asimov data H = D + 2 P, and the squares of all contributions add up to 2 H^-1, the squared error.
 
 Where the estimate is no linear function of a centre, as that of a coupling whose square counts near 0, fits with the centre moved by one
-standard deviation up and down tell.
+standard deviation up and down tell; of correlated centres along the columns of L with V = L L^T. Where centres of two groups are correlated, what both
+contribute together, 2 g_A^T V_AB g_B, belongs to neither.
 
 References
 ----------
@@ -29,10 +30,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.infer.profile import profile
-from cevnsfit.stats.data import observed_data, stack
+from cevnsfit.stats.constraints import CONSTRAINTS, Constraints
+from cevnsfit.stats.data import constraints_of, observed_data, stack
 from cevnsfit.stats.engine import gauss_newton
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from cevnsfit.infer.results import FitResult
@@ -88,27 +92,41 @@ def breakdown(joint: Joint, poi: str, best: FitResult, data: Data | None = None)
     """
     data = observed_data(joint) if data is None else data
     theta = np.array([best.values[name] for name in joint.parameters.names])
-    covariance = _covariance(joint, best)
-    row = covariance[joint.parameters.index(poi)]
-    precision = np.diag(joint.constrained.astype(np.float64))
-    free = [name for name in best.floating if not joint.constrained[joint.parameters.index(name)]]
-    counts = gauss_newton(joint, theta[None], data)[2][0] - 2.0 * precision
-    known = math.isfinite(best.errors[poi])
+    row = _covariance(joint, best)[joint.parameters.index(poi)]
+    centres, response = _centres(joint, data)
+    counts = gauss_newton(joint, theta[None], data)[2][0] - 2.0 * response @ centres.covariance @ response.T
+    known, slopes = math.isfinite(best.errors[poi]), row @ response
+    free = [name for name in best.floating if name not in centres.names and name != poi and joint.parameters[name].kind == "nuisance"]
     error = math.sqrt(max(0.5 * float(row @ counts @ row), 0.0)) if known else math.nan
-    nuisances = tuple(name for name in free if joint.parameters[name].kind == "nuisance" and name != poi)
     members: dict[str, list[str]] = {}
-    for name in best.floating:
-        group = joint.parameters[name].group
-        if name not in free:
+    for place, name in enumerate(centres.names):
+        group = joint.parameters[name].group if name in joint.parameters else ""
+        if name in best.floating or slopes[place]:
             members.setdefault(group if group else OTHER, []).append(name)
     found = []
     for group, names in members.items():
-        slopes = row @ precision[:, [joint.parameters.index(name) for name in names]]
-        shifts = np.array([_shifts(joint, poi, name, best, data) for name in names])
+        own = [centres.names.index(name) for name in names]
+        root = np.linalg.cholesky(centres.covariance[np.ix_(own, own)])
+        steps = [dict(zip(names, column.tolist(), strict=True)) for column in root.T]
+        shifts = np.array([_shifts(joint, poi, step, best, data) for step in steps])
         up, down = (math.sqrt(np.sum(np.maximum((sign * shifts).max(axis=1), 0.0) ** 2)) for sign in (1.0, -1.0))
-        found.append(GroupError(group, math.sqrt(slopes @ slopes) if known else math.nan, up, 0.0 - down, tuple(names)))
+        found.append(GroupError(group, float(np.linalg.norm(slopes[own] @ root)) if known else math.nan, up, 0.0 - down, tuple(names)))
     found.sort(key=lambda one: -np.nan_to_num(one.error if known else max(one.up, -one.down)))
-    return (GroupError(STATISTICS, error, math.nan, math.nan, nuisances), *found)
+    return (GroupError(STATISTICS, error, math.nan, math.nan, tuple(free)), *found)
+
+
+def _centres(joint: Joint, data: Data) -> tuple[Constraints, Floats]:
+    """Return the centres a of all k constraints with their covariance, and -d^2(-2 ln L)/(d theta d a)/2, shape (n, k)."""
+    unit, block = np.flatnonzero(joint.constrained), constraints_of(joint, data)
+    size = len(unit) + len(block.names)
+    covariance, response = np.eye(size), np.zeros((len(joint.parameters), size))
+    response[unit, np.arange(len(unit))] = 1.0
+    covariance[len(unit) :, len(unit) :] = block.covariance
+    for name, precision in zip(block.names, np.linalg.inv(block.covariance), strict=True):
+        if name in joint.parameters:
+            response[joint.parameters.index(name), len(unit) :] = precision
+    names = (*(joint.parameters.names[place] for place in unit), *block.names)
+    return Constraints(names, np.concatenate([data.aux[unit], block.centres]), covariance), response
 
 
 def _covariance(joint: Joint, best: FitResult) -> Floats:
@@ -120,10 +138,18 @@ def _covariance(joint: Joint, best: FitResult) -> Floats:
     return covariance
 
 
-def _shifts(joint: Joint, poi: str, name: str, best: FitResult, data: Data) -> Floats:
-    """Return by how much a parameter moves in fits with the centre of a constraint one standard deviation up and down, shape (2,); NaN where one fails."""
-    step = np.array(joint.parameters.names) == name
-    moved = stack([replace(data, aux=data.aux + sign * step) for sign in (1.0, -1.0)])
+def _shifts(joint: Joint, poi: str, step: Mapping[str, float], best: FitResult, data: Data) -> Floats:
+    """Return by how much a parameter moves in fits with the centres moved by a step and back, shape (2,); NaN where one fails."""
+    aux = np.array([step.get(name, 0.0) for name in joint.parameters.names]) * joint.constrained
+    block = [
+        np.array([step.get(name, 0.0) for name in channel.components]) if channel.name == CONSTRAINTS else 0.0 for channel in joint.channels
+    ]
+    moved = stack(
+        [
+            replace(data, aux=data.aux + sign * aux, counts=tuple(n + sign * more for n, more in zip(data.counts, block, strict=True)))
+            for sign in (1.0, -1.0)
+        ]
+    )
     theta = np.array([best.values[other] for other in joint.parameters.names])
     found = profile(joint, {}, data=moved, start=theta, floating=best.floating)
     return np.where(found.converged, found.theta[:, joint.parameters.index(poi)] - best.values[poi], np.nan)

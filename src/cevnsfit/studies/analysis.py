@@ -123,7 +123,7 @@ class StudyResult:
     def signal_strengths(self) -> tuple[SignalStrength, ...]:
         """Return how experiments and combinations that have data sit with the Standard Model."""
         found = [one for likelihood in self.likelihoods.values() for one in signal_strengths(likelihood)]
-        return tuple(dict.fromkeys(found))
+        return tuple({(one.label, *(f"{x:.6g}" for x in (one.strength, one.nll2, one.pull))): one for one in found}.values())
 
 
 def read_study(path: Path) -> Study:

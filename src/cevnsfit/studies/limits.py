@@ -11,6 +11,7 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer import intervals as profiles
 from cevnsfit.infer.cls import cls_limit, cls_limit_toys, cls_values, signal_test
+from cevnsfit.infer.critical import CriticalValues, allowed_columns, require_map
 from cevnsfit.infer.discovery import Discovery, discovery, with_toys
 from cevnsfit.infer.elsewhere import GlobalSignificance
 from cevnsfit.infer.elsewhere import global_significance as anywhere
@@ -18,6 +19,7 @@ from cevnsfit.infer.feldman_cousins import feldman_cousins
 from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.nonlinear import nonlinear_intervals
 from cevnsfit.infer.planes import PlaneAxis, spacing
+from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import Toys
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, poi_name, prepared
@@ -53,6 +55,7 @@ def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what
     dof: int = 1,
     method: str = "profile",
     toys: Toys | None = None,
+    critical: CriticalValues | None = None,
     store: str | Path | None = None,
     workers: Workers = None,
     progress: Progress | None = None,
@@ -73,6 +76,8 @@ def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what
         "profile" (asymptotic), "feldman-cousins", or "cls" for an upper limit.
     toys
         Number and seed of pseudo-experiments: for Feldman-Cousins 2048 at a value by default; CLs is asymptotic without any.
+    critical
+        From `critical_values`, of the same experiments, for "feldman-cousins": no pseudo-experiments are generated.
     store
         Folder in which they are kept; the same call resumes a stopped run.
     workers
@@ -105,6 +110,8 @@ def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what
         raise CevnsfitError(message)
     profiles.threshold(cl, dof)
     held = {} if at is None else dict(at)
+    if critical is not None:
+        return _by_map(likelihood, poi, held, cl, critical, alone=method == "feldman-cousins" and toys is None and store is None)
     nonlinear = nonlinear_in_question(likelihood, held, poi)
     if method == "profile":
         if toys is not None or store is not None:
@@ -127,6 +134,16 @@ def intervals(  # noqa: PLR0913 (store, workers and progress say where, not what
         if method == "cls":
             return cls_limit_toys(signal_test(joint, name, at=others), cl=cl, toys=chosen, run=here)
         return feldman_cousins(default_hypothesis(joint.physical, name, at=others), cl=cl, toys=chosen, run=here)
+
+
+def _by_map(
+    likelihood: Likelihood, poi: str | None, held: Mapping[str, float], cl: float, critical: CriticalValues, *, alone: bool
+) -> Intervals:
+    """Return the interval below critical values that are known; CevnsfitError unless they are all that is asked for."""
+    require_map(critical, alone=alone)
+    name, joint, others = _asked(likelihood, poi, held)
+    critical.require(likelihood, [name], held)
+    return HERE(allowed_columns([default_hypothesis(joint.physical, name, at=others)], [critical.heights(cl)], cl=cl, dof=1))[0]
 
 
 def _asked(likelihood: Likelihood, poi: str | None, held: Mapping[str, float]) -> tuple[str, Joint, dict[str, float]]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy.stats import chi2
 
 from cevnsfit.core.documents import About
 from cevnsfit.core.errors import CevnsfitError
@@ -84,6 +83,8 @@ def _rates(one: Fit | Rates | ChannelRates | Histogram | Mapping[str, Any], name
 
 def toys(result: Goodness | Compatibility | Discovery | GlobalSignificance, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the distribution of a statistic in pseudo-experiments, with the observed value."""
+    from scipy.stats import chi2
+
     if result.toys is None or not result.toys.points[0].samples:
         message = f"a {type(result).__name__} has no pseudo-experiments to draw: toys=cf.Toys(2048), on the command line --toys 2048"
         raise CevnsfitError(message)

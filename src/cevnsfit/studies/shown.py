@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 Entry = TypeVar("Entry")
 
 _TEXTS: Final[Mapping[str, str]] = {
+    "Comparison": "comparison:text",
     "Compatibility": "texts:compatibility",
     "CoverageStudy": "texts:coverage",
+    "CriticalValues": "texts:critical_values",
     "Discovery": "texts:discovery",
     "Exclusion": "texts:scanned",
     "Experiment": "listings:experiment",
@@ -64,7 +66,9 @@ _LISTS: Final[Mapping[str, str]] = {
 """The function that yields those of several, of a class of which they are rows of one table."""
 
 _PICTURES: Final[Mapping[str, Mapping[str, str]]] = {
+    "Comparison": {"toys": "comparison:picture"},
     "Compatibility": {"toys": "pictures:toys"},
+    "CriticalValues": {"map": "critical_values:critical_picture"},
     "CoverageStudy": {"coverage": "coverage:coverage_picture"},
     "Discovery": {"toys": "pictures:toys"},
     "Fit": {"pulls": "report.rankings:pulls_figure", "correlations": "report.rankings:correlations_figure"},
@@ -103,6 +107,7 @@ _UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
     "corner": (*_ENDS, "labels"),
     "coverage": ("labels",),
     "points": _ENDS,
+    "map": ("labels",),
     "ranking": (*_ENDS, "labels"),
     "groups": ("ylim", "labels"),
     "toys": ("labels",),

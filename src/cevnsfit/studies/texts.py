@@ -12,12 +12,14 @@ from cevnsfit.studies.forecast import lines_of, varied
 from cevnsfit.studies.setup import units_of
 
 _MANY = 100.0
+from cevnsfit.studies.critical_values import summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cevnsfit.core.documents import About
     from cevnsfit.infer.compatibility import Compatibility
+    from cevnsfit.infer.critical import CriticalValues
     from cevnsfit.infer.discovery import Discovery
     from cevnsfit.infer.elsewhere import GlobalSignificance
     from cevnsfit.infer.goodness import Goodness
@@ -218,7 +220,7 @@ def ranking(result: Ranking) -> Parts:
         (
             entry.name.removeprefix(prefix),
             f"{entry.value:+.3f} +- {entry.error:.3f}",
-            "prior" if entry.constrained else "absolute",
+            "prior" if entry.constrained and entry.sigma == 1.0 else "absolute",
             f"{entry.up:+.3g}",
             f"{entry.down:+.3g}",
         )
@@ -333,6 +335,25 @@ def toy_region(result: ToyRegion) -> Parts:
     rows = [(f"{value:.4g}", format_intervals(c.allowed, y.unit)) for value, c in zip(x.values, result.columns, strict=True)]
     yield Sheet(f"Allowed {y.name} at {100 * result.region.cl:g} % CL", (f"{x.name} [{x.unit}]", y.name), rows)
     yield f"{result.method}; {result.failed} failed"
+    yield result.effort
+
+
+def critical_values(result: CriticalValues) -> Parts:
+    """Yield the critical values at the nodes of a parameter, or their range at each value of the first one of a plane."""
+    first = result.axes[0]
+    headers = [f"{100 * cl:g} % CL" for cl in result.cls]
+    if len(result.axes) == 1:
+        cells = [
+            [f"{value:.2f} +- {error:.2f}" for value, error in zip(*pair, strict=True)]
+            for pair in zip(result.critical, result.errors, strict=True)
+        ]
+        title = "Critical values"
+    else:
+        cells = [[f"{row.min():.2f} to {row.max():.2f}" for row in level] for level in result.critical]
+        title = f"Critical values over {result.axes[1].name}"
+    rows = [(f"{value:.4g}", *texts) for value, *texts in zip(first.values, *cells, strict=True)]
+    yield Sheet(title, (first.header, *headers), rows)
+    yield from summary(result)
 
 
 # --- forecasts ---------------------------------------------------------------------------------------------------------------------

@@ -190,3 +190,44 @@ def test_a_group_may_be_left_to_others_but_not_contradicted(tmp_path: Any) -> No
     (folder / "experiment.yaml").write_text(text.replace("group: flux", "group: 3"), encoding="utf-8")
     with pytest.raises(cf.CevnsfitError, match=rf"experiment.yaml:{line}: systematics.sns_flux.group"):
         cf.load_experiment(str(folder))
+
+
+# --- constraints with a covariance -------------------------------------------------------------------------------------------------
+
+
+def test_correlated_centres_contribute_with_their_covariance() -> None:
+    asked = {
+        "constraints": {"sns_flux": "1.0 +- 0.06"},
+        "correlations": {(f"{CSI}.quenching_0", f"{CSI}.quenching_1"): 0.6, ("sns_flux", f"{CSI}.form_factor"): -0.5},
+    }
+    likelihood = cf.build_likelihood(CSI, model="signal-strength", signal_systematics="profile", **asked).with_data("asimov")
+    found = cf.impacts(likelihood)
+    shown = {entry.group: entry for entry in found.groups}
+    size, joint = 400, likelihood.at({})
+    rng, data, names = np.random.default_rng(2), observed_data(joint), (f"{CSI}.quenching_0", f"{CSI}.quenching_1")
+    place = [channel.name for channel in joint.channels].index("constraints")
+    own = [joint.channels[place].components.index(name) for name in names]
+    sets = []
+    for draw in rng.multivariate_normal([0.0, 0.0], [[1.0, 0.6], [0.6, 1.0]], size):
+        counts = list(data.counts)
+        counts[place] = counts[place].copy()
+        counts[place][own] += draw
+        sets.append(replace(data, counts=tuple(counts)))
+    toys = profile(joint, {}, data=stack(sets)).theta[:, joint.parameters.index("signal_strength")]
+    assert shown["quenching"].error == pytest.approx(toys.std(), rel=3.0 / math.sqrt(2 * size) + 0.02)
+    # flux and form factor are two groups with correlated centres: what both contribute together belongs to neither
+    flux, form = shown["flux"].error, shown["form-factor"].error
+    assert found.error**2 == pytest.approx(found.quadrature**2 - 2.0 * 0.5 * flux * form, rel=2e-3)
+    assert flux == pytest.approx(0.06, rel=0.01)
+
+
+def test_a_constraint_in_the_place_of_the_unit_normal_changes_its_group_alone() -> None:
+    options = {"model": "signal-strength", "signal_systematics": "profile"}
+    before, after = (
+        {entry.group: entry for entry in cf.impacts(cf.build_likelihood(LAR, **options, **more).with_data("asimov")).groups}
+        for more in ({}, {"constraints": {"sns_flux": "1.0 +- 0.05"}})
+    )
+    assert after["flux"].error == pytest.approx(0.05, rel=0.01)
+    assert (after["flux"].up, after["flux"].down) == pytest.approx((0.0526, -0.0476), abs=2e-3)
+    for group in (STATISTICS, "background", "efficiency", "onset"):
+        assert after[group].error == pytest.approx(before[group].error, rel=1e-3)
