@@ -45,6 +45,7 @@ OBJECTS = (
     "infer.goodness.Goodness",
     "infer.compatibility.Compatibility",
     "infer.impacts.Ranking",
+    "infer.breakdown.GroupError",
     "studies.coverage.CoverageStudy",
     "studies.posterior.Posterior",
     "studies.forecast.Forecast",

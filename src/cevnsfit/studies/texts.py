@@ -229,6 +229,22 @@ def ranking(result: Ranking) -> Parts:
     yield Sheet(f"Impact on {result.poi}{title}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
     if result.failed:
         yield f"no impact where the fit failed, or at an end of a domain: {', '.join(result.failed)}"
+    if result.groups:
+        yield from groups(result)
+
+
+def groups(result: Ranking) -> Parts:
+    """Yield what the counts and groups of nuisances contribute to the error of a parameter."""
+
+    def shown(shift: float) -> str:
+        return f"{shift:+.3g}" if math.isfinite(shift) else "-"
+
+    rows = [(entry.group, f"{entry.error:.3g}", shown(entry.up), shown(entry.down), f"{len(entry.nuisances)}") for entry in result.groups]
+    rows += [("in quadrature", f"{result.quadrature:.3g}", "", "", ""), ("error of the fit", f"{result.error:.3g}", "", "", "")]
+    title, _ = alone(result.about.experiments)
+    yield Sheet(f"Error of {result.poi}{title}", ("group", "error", "centres: up", "down", "nuisances"), rows)
+    if result.bent:
+        yield f"{result.poi} does not follow the centres on a straight line ({', '.join(result.bent)}): the fits with moved centres tell"
 
 
 # --- is the model right ------------------------------------------------------------------------------------------------------------
