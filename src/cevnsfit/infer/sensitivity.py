@@ -153,7 +153,8 @@ class Outlook(Document):
     @property
     def values(self) -> Floats:
         """Return the values that may be allowed on similar data, increasing, shape (n,)."""
-        return within(self.curve, math.sqrt(self.level) + FAR)
+        found = within(self.curve, math.sqrt(self.level) + FAR)
+        return found if self.critical is None else np.union1d(found, self.critical.nodes[self.critical.nodes <= found[-1]])
 
 
 def outlook(asimov: Hypothesis, real: Hypothesis, fluctuating: tuple[str, ...], *, cl: float, dof: int) -> Outlook:
