@@ -76,7 +76,7 @@ _PICTURES: Final[Mapping[str, Mapping[str, str]]] = {
     "Goodness": {"toys": "pictures:toys"},
     "Intervals": {"profile": "pictures:interval"},
     "Posterior": {"density": "posterior:posterior_picture", "corner": "corner:corner_picture"},
-    "Ranking": {"ranking": "report.rankings:ranking_figure"},
+    "Ranking": {"ranking": "report.rankings:ranking_figure", "groups": "report.rankings:groups_figure"},
     "SusyScan": {"points": "sleptons:sleptons"},
     "WhatIf": {"limits": "whatif:whatif_picture"},
 }
@@ -109,6 +109,7 @@ _UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
     "points": _ENDS,
     "map": ("labels",),
     "ranking": (*_ENDS, "labels"),
+    "groups": ("ylim", "labels"),
     "toys": ("labels",),
 }
 """Settings of a look that kinds of pictures have no use for."""

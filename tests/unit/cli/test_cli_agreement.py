@@ -67,6 +67,17 @@ def test_impacts(command: Callable[..., Result], tmp_path: Path) -> None:
     assert "efficiency" in command("impacts", CSI, "-m", "signal-strength", "--profile-signal").stdout
 
 
+def test_groups_on_the_command_line(command: Callable[..., Result], tmp_path: Path) -> None:
+    arguments = ("impacts", CSI, "-m", "signal-strength", "--profile-signal", "--groups")
+    found = json.loads(command(*arguments, "-o", tmp_path / "groups.svg", "--json").stdout)
+    assert [entry["group"] for entry in found["groups"]][:2] == ["statistics", "efficiency"]
+    assert (tmp_path / "groups.svg").is_file()
+    text = command(*arguments).stdout
+    assert "Impact on" not in text
+    assert max(map(len, text.splitlines())) <= 130
+    assert text.splitlines()[0] == f"Error of signal_strength, {CSI}"
+
+
 def test_significance(command: Callable[..., Result]) -> None:
     found = json.loads(command("significance", LAR, "-m", "released-templates", "--json").stdout)
     assert found["significance"] == pytest.approx(3.87, abs=0.02)
