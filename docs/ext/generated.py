@@ -41,6 +41,7 @@ OBJECTS = (
     "infer.planes.Region",
     "studies.toy_regions.ToyRegion",
     "infer.discovery.Discovery",
+    "infer.elsewhere.GlobalSignificance",
     "infer.goodness.Goodness",
     "infer.compatibility.Compatibility",
     "infer.impacts.Ranking",

@@ -13,7 +13,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, overlays, posterior, region, scan, start
+from cevnsfit.cli import (
+    agreement,
+    compare,
+    coverage,
+    experiments,
+    export,
+    fit,
+    forecast,
+    models,
+    moments,
+    overlays,
+    posterior,
+    region,
+    scan,
+    start,
+)
 from cevnsfit.cli.output import INCOMPLETE, SHORT, remark, show_log
 from cevnsfit.core.errors import CevnsfitError, FitError, ResourceError
 
@@ -69,7 +84,20 @@ _RENAMED = {"--truth": "--true"}
 """New names of options."""
 
 
-_LONG = ("compatibility", "coverage", "gof", "intervals", "posterior", "region", "run", "scan", "significance", "susy-scan")
+_LONG = (
+    "compare",
+    "compatibility",
+    "coverage",
+    "critical-values",
+    "gof",
+    "intervals",
+    "posterior",
+    "region",
+    "run",
+    "scan",
+    "significance",
+    "susy-scan",
+)
 """Commands that keep what is finished in the folder of --output."""
 
 
@@ -137,8 +165,19 @@ app.add_typer(experiments.app, name="experiments")
 app.add_typer(models.app, name="models")
 app.add_typer(overlays.app, name="overlays")
 for _function in (
-    *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, agreement.significance),
-    *(agreement.impacts, coverage.coverage, posterior.posterior, region.region, forecast.forecast, scan.scan, scan.plot, scan.run),
+    *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, compare.compare),
+    *(
+        agreement.significance,
+        agreement.impacts,
+        coverage.coverage,
+        posterior.posterior,
+        region.region,
+        region.critical_values,
+        forecast.forecast,
+        scan.scan,
+        scan.plot,
+        scan.run,
+    ),
     *(export.export, export.export_likelihood, export.report, export.cite, export.show, moments.g_2, moments.susy_scan),
     *(start.validate, start.import_release, start.new_experiment, start.init, start.schema),
 ):

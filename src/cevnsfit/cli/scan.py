@@ -51,7 +51,7 @@ class ScanOptions:
 
 
 @command(
-    f"experiments model folder grid each at profile profile_signal changes allow_overlap cl dof theory overlay jobs dask no_plot electrons {LOOK}"
+    f"experiments model folder grid each at profile profile_signal changes allow_overlap cl dof theory overlay jobs dask no_plot electrons constrain correlate {LOOK}"
 )
 def scan(
     what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, beside: PictureOptions, looks: LookOptions, workers: WorkerOptions

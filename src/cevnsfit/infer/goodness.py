@@ -109,7 +109,8 @@ def goodness_of_fit(
     from scipy.stats import chi2
 
     used = effective(joint)
-    free = sum(not p.constrained and not p.fixed and p.name not in at and p.name in used for p in joint.parameters)
+    everything = zip(joint.parameters, joint.constrained, strict=True)
+    free = sum(not normal and not p.fixed and p.name not in at and p.name in used for p, normal in everything)
     ndof, statistic = joint.nbins - free, max(float(best[0]), 0.0)
     record = None
     if toys is not None:

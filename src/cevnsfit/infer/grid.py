@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.infer.columns import column
 from cevnsfit.infer.descent import REMOTE
 from cevnsfit.infer.fit import fit
@@ -49,7 +50,7 @@ _NEAR_MIRROR: Final = np.geomspace(0.6, 1.6, 21)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grid:
+class Grid(SentOnce):
     """A plane before its columns are profiled, and what all columns share; made by `prepare_grid`.
 
     Attributes

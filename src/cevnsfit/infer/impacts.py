@@ -122,7 +122,8 @@ def ranking(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, da
         raise CevnsfitError(message)
     best = fit(joint, at=at, floating=(poi,), data=data, minos=(poi,))
     names = [name for name in best.floating if joint.parameters[name].kind == "nuisance" and name != poi]
-    found = [_impact(joint, poi, name, best, data) for name in names] if best.valid and poi in best.floating else []
+    pulls = {pull.name: pull for pull in best.pulls}
+    found = [_impact(joint, poi, pulls[name], best, data) for name in names] if best.valid and poi in best.floating else []
     reason = _reason(poi, best, found)
     if reason:
         message = f"no impacts on {poi}: {reason}"
@@ -143,14 +144,14 @@ def _reason(poi: str, best: FitResult, found: Sequence[Impact]) -> str:
     return f"{'no fit with a nuisance held converges' if failed else 'no nuisance moves it'}{ends}"
 
 
-def _impact(joint: Joint, poi: str, name: str, best: FitResult, data: Data | None) -> Impact:
-    parameter, place = joint.parameters[name], joint.parameters.index(poi)
-    value, error = best.values[name], best.errors[name]
+def _impact(joint: Joint, poi: str, pull: Pull, best: FitResult, data: Data | None) -> Impact:
+    name, value, error, place = pull.name, pull.value, pull.error, joint.parameters.index(poi)
+    parameter, entry = joint.parameters[name], {"centre": pull.centre, "sigma": pull.sigma}
     if not math.isfinite(error):
-        return Impact(name, parameter.constrained, value, math.nan, math.nan, math.nan, centre=parameter.centre)
+        return Impact(name, pull.constrained, value, math.nan, math.nan, math.nan, **entry)
     ends: NDArray[np.float64] = np.clip([value + error, value - error], parameter.lower, parameter.upper)
     theta = np.array([best.values[other] for other in joint.parameters.names])
     floating = [other for other in best.floating if other != name]
     found = profile(joint, {name: ends}, data=data, start=theta, floating=floating)
     shifts = np.where(found.converged, found.theta[:, place] - best.values[poi], np.nan)
-    return Impact(name, parameter.constrained, value, error, float(shifts[0]), float(shifts[1]), centre=parameter.centre)
+    return Impact(name, pull.constrained, value, error, float(shifts[0]), float(shifts[1]), **entry)

@@ -41,8 +41,8 @@ def draw_pulls(ax: Axes, pulls: Sequence[Pull]) -> list[Artist]:
     The values of all others are written.
     """
     rows = [row for row, pull in enumerate(pulls) if pull.constrained]
-    values = [pulls[row].value - pulls[row].centre for row in rows]
-    errors = [pulls[row].error for row in rows]
+    values = [pulls[row].pull for row in rows]
+    errors = [pulls[row].error / pulls[row].sigma for row in rows]
     band = ax.barh(rows, 2.0, left=-1.0, height=1.0, color="0.9", zorder=0, label="before the fit" if rows else None)
     line = ax.axvline(0.0, color="0.6", linewidth=0.8, zorder=1)
     points = ax.errorbar(values, rows, xerr=errors, fmt="o", color="black", capsize=2, zorder=3, label="after the fit")
@@ -111,7 +111,7 @@ def pulls_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN, ax: A
         If nothing floats.
     """
     look = look.naming(fit.about)
-    told = [(pull.constrained, -max(abs(pull.value - pull.centre), 1.0 - np.nan_to_num(pull.error))) for pull in fit.pulls]
+    told = [(pull.constrained, -max(abs(pull.pull), 1.0 - np.nan_to_num(pull.error / pull.sigma))) for pull in fit.pulls]
     chosen = sorted(sorted(range(len(told)), key=told.__getitem__)[:most], key=lambda row: (told[row][0], row))
     if not chosen:
         message = "a picture of pulls needs a parameter that floats"

@@ -19,7 +19,7 @@ from cevnsfit.infer.boundaries import block_intervals, levels_of, region, turned
 from cevnsfit.infer.grid import Grid, GridColumn, assemble, grid_block, prepare_grid
 from cevnsfit.infer.intervals import METHOD, Level
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region, spacing
-from cevnsfit.infer.runner import Call, Runner, carrying, every
+from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.io.description import unlike
 from cevnsfit.io.exports.netcdf import data_frame, dataset
 from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
@@ -95,8 +95,8 @@ class Scan(Result):
         heights = levels_of(self.plane, levels)
         with executing(workers) as given:
             executor = None if self.grid.sort == "points" else given
-            tasks = [(b, tuple(self.columns[i] for i in block), heights) for b, block in enumerate(self.grid.blocks)]
-            by_block = results(executor, carrying(block_intervals, self.grid, executor), tasks)
+            tasks = [(self.grid, b, tuple(self.columns[i] for i in block), heights) for b, block in enumerate(self.grid.blocks)]
+            by_block = results(executor, block_intervals, tasks)
         by_column = [each for block in by_block for each in block]
         as_asked = self.plane.x == self.grid.axes[0]
         plane = self.plane if as_asked else self.plane.turned()
@@ -154,7 +154,7 @@ def checked_plane(likelihood: Likelihood, grid: Mapping[str, ArrayLike], at: Map
     if both:
         message = f"{', '.join(both)} cannot be both scanned and held"
         raise CevnsfitError(message)
-    check_floating(asked_to_float(likelihood), at, grid)
+    check_floating(likelihood, at, grid)
     require_possible(likelihood.at({}), likelihood.axes)
     return axes
 
@@ -252,7 +252,7 @@ def data_of(likelihood: Likelihood) -> str:
 
 
 def _grid(likelihood: Likelihood, asked: Axes, at: Mapping[str, float]) -> Grid:
-    return prepare_grid(likelihood, asked, at=at, floating=asked_to_float(likelihood))
+    return prepare_grid(likelihood, asked, at=at, floating=asked_to_float(likelihood, [axis.name for axis in asked]))
 
 
 def _scan(label: str, grid: Grid, asked: Axes, columns: Sequence[GridColumn], made_with: Mapping[str, str]) -> Scan:
@@ -290,8 +290,7 @@ def _columns(
 
     _log.info("%d of %d blocks of columns are to be made", len(missing), sum(map(len, blocks)))
     tell()
-    made = {n: carrying(grid_block, grids[labels[n]], executor) for n in {n for n, _ in missing}}
-    Runner(executor, save=keep)(every([Call(made[n], (b,), (n, b)) for n, b in missing]))
+    Runner(executor, save=keep)(every([Call(grid_block, (grids[labels[n]], b), (n, b)) for n, b in missing]))
     return {label: [column for column in columns if column is not None] for label, columns in zip(labels, known, strict=True)}
 
 

@@ -38,9 +38,8 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
         given = signature.bind(*args, **options).arguments
         likelihood = given["likelihood"]
         at = checked_at(likelihood, given.get("at"))
-        if "toys" in given and not isinstance(given["toys"], Toys | type(own["toys"].default)):
-            message = f"toys are a number and a seed, Toys(2048, seed=1), not {brief(given['toys'])}"
-            raise KindError(message)
+        if "toys" in given and not isinstance(given["toys"], type(own["toys"].default)):
+            checked_toys(given["toys"])
         checked: Any = {**options, "at": at} if "at" in options else options
         with one_thread():
             found = function(*args, **checked)
@@ -48,6 +47,13 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
             return found if found.about.experiments else replace(found, about=about(likelihood, at, scanned))
 
     return run
+
+
+def checked_toys(toys: object) -> None:
+    """Raise KindError unless what is asked for are pseudo-experiments, or None for none."""
+    if not isinstance(toys, Toys | None):
+        message = f"toys are a number and a seed, Toys(2048, seed=1), not {brief(toys)}"
+        raise KindError(message)
 
 
 def checked_at(likelihood: object, at: object) -> dict[str, float]:
@@ -77,11 +83,13 @@ def about(likelihood: Likelihood, at: Mapping[str, float], free: Iterable[str] =
     """Return what the results of a likelihood are about; `free` are the parameters that are scanned."""
     if likelihood.origin is None:
         joint_at(likelihood, at)
-        return About(likelihood.experiments, printed=_printed(likelihood, None))
+        return About(likelihood.experiments, constraints=likelihood.constraints, printed=_printed(likelihood, None))
     analysis = likelihood.origin.holding(at)
     physics = check_model(analysis.model)
     printed = _printed(likelihood, physics)
-    return About(likelihood.experiments, analysis.model, lagrangian_of(analysis.model), caveat(analysis, free), printed)
+    return About(
+        likelihood.experiments, analysis.model, lagrangian_of(analysis.model), caveat(analysis, free), likelihood.constraints, printed
+    )
 
 
 def _printed(likelihood: Likelihood, model: SignalModel | None) -> dict[str, str]:

@@ -76,6 +76,27 @@ def test_significance(command: Callable[..., Result]) -> None:
     assert "p < 0.02 (95 % CL), 128 toys" in text
 
 
+@pytest.mark.slow
+def test_significance_at_an_unknown_mass(command: Callable[..., Result], tmp_path: Path) -> None:
+    arguments = ("significance", CSI, "-m", "lmu-ltau")
+    found = json.loads(
+        command(*arguments, "--grid", "mass=0.04:0.16GeV:3", "--toys", "128", "--plot", tmp_path / "q0.png", "--json").stdout
+    )
+    assert found["maximum"] == {"mass": pytest.approx(100.0), "g": pytest.approx(0.008, abs=0.001)}
+    assert found["q0_max"] == max(found["q0"]) == pytest.approx(2.28, abs=0.02)
+    assert found["local_p"] <= found["global_p"] <= found["bound"]
+    assert found["upcrossings"] > 0.0
+    assert found["provenance"]["seed"] == 1
+    assert imread(tmp_path / "q0.png").ndim == 3
+
+
+def test_a_scanned_mass_is_not_held(refused: Callable[..., str]) -> None:
+    arguments = ("significance", CSI, "-m", "lmu-ltau")
+    assert "--at mass=VALUE" in refused(*arguments)
+    assert "g cannot be scanned" in refused(*arguments, "--grid", "g=0.1:1:3", "--at", "mass=10")
+    assert "mass cannot be scanned, it is held" in refused(*arguments, "--grid", "mass=1:10:3", "--at", "mass=10")
+
+
 def test_a_second_minimum_asks_for_toys(command: Callable[..., Result]) -> None:
     """Toys without signal lie in the mirror of the Standard Model as often as beside it: the asymptotic 0.352 is not their p-value."""
     arguments = ("significance", CSI, "-m", "lmu-ltau", "--at", "mass=1000")
