@@ -40,6 +40,7 @@ OBJECTS = (
     "studies.scan.Scan",
     "infer.planes.Region",
     "studies.toy_regions.ToyRegion",
+    "infer.critical.CriticalValues",
     "infer.discovery.Discovery",
     "infer.elsewhere.GlobalSignificance",
     "infer.goodness.Goodness",

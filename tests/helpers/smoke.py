@@ -182,6 +182,8 @@ MATRIX: Final[dict[str, Build]] = {
     "coverage": lambda case, out: ["coverage", *case.experiments, *case.chosen, "--true", case.truth, *TOYS, "-o", str(out)],
     "posterior": _statistics("posterior", "--steps", "100", "--ensembles", "2", "-o", "{out}"),
     "region": _planes("region", *TOYS, "-o", "{out}", counts=(3, 3)),
+    "critical-values": _planes("critical-values", *TOYS, "-o", "{out}", counts=(3, 3)),
+    "forecast --method feldman-cousins": _statistics("forecast", "--method", "feldman-cousins", *TOYS),
     "forecast": _statistics("forecast", "-o", "{out}"),
     "forecast --vary": _statistics("forecast", "--vary", "source.exposure_pot=1e23:1e24:2:log"),
     "scan": _planes("scan", "-o", "{out}"),

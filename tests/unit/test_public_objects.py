@@ -59,6 +59,7 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "build_likelihood": lambda likelihood: likelihood,
     "compatibility": lambda _: cf.compatibility(strength()),
     "coverage": lambda _: cf.coverage(strength(), "signal_strength", [1.0], toys=cf.Toys(128)),
+    "critical_values": lambda likelihood: cf.critical_values(likelihood, at=MASS, g=[1e-4, 5e-4, 1e-3], toys=cf.Toys(128)),
     "experiment_names": lambda _: cf.experiment_names(),
     "fit": lambda likelihood: cf.fit(likelihood, at=MASS),
     "forecast": lambda likelihood: cf.forecast(likelihood, at=MASS),

@@ -58,6 +58,8 @@ class Commands(TyperGroup):
             code = 0
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
+                if ctx.invoked_subcommand != "fit" and any(text.partition("=")[0] == "--blind" for text in arguments):
+                    remark(f"`cevnsfit {ctx.invoked_subcommand}` would show the value of a blinded parameter: `fit` alone can hide it")
                 raise  # typer's own: an exit, or a usage error that it prints
             text, code = _explained(error, ctx.invoked_subcommand, arguments)
             if isinstance(error, FitError) and "--json" in arguments:

@@ -1,13 +1,14 @@
 """Calls for other processes: an object that many calls share goes there once, and each call carries its name.
 
 The sender gives each shared object a name and puts its pickled content where the receivers find it: into a file, into the memory of a cluster,
-or, where it knows of neither, into every call. A receiver unpickles an object when a call first names it, and keeps those of its last calls. What
-is one object here is one object there, too.
+or, where it knows of neither, into every call. A receiver unpickles an object when a call first names it, and keeps those of its last calls; what
+a result holds of them goes back as names. What is one object here is one object there, too.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import pickle
 import threading
 from collections import deque
@@ -63,7 +64,7 @@ class Sender:
 
     def _pickled(self, item: Any) -> tuple[bytes, dict[str, Any]]:
         """Return an object without those that it shares, and the places of these by name."""
-        buffer, places = io.BytesIO(), dict[str, Any]()
+        places = dict[str, Any]()
 
         def name_of(one: Any) -> str | None:
             if not isinstance(one, SentOnce) or one is item:
@@ -72,18 +73,30 @@ class Sender:
             places.update(needed)
             return name
 
-        pickler = self._pickler(buffer, pickle.HIGHEST_PROTOCOL)
-        pickler.persistent_id = name_of  # type: ignore[method-assign]
-        pickler.dump(item)
-        return buffer.getvalue(), places
+        return _pickled(item, name_of, self._pickler), places
 
     def _name(self, one: SentOnce) -> tuple[str, Mapping[str, Any]]:
         """Return the name of a shared object, and the places of all that it needs, itself included."""
         if id(one) not in self._sent:
             content, places = self._pickled(one)
-            name = f"{len(self._sent)}-{_digest(content)}"
+            name = f"{next(_numbers)}-{_digest(content)}"
             self._sent[id(one)] = (one, name, {**places, name: self._put(name, content)})
+            _mine[name] = one
         return self._sent[id(one)][1:]
+
+
+def _pickled(item: Any, name_of: Callable[[Any], str | None], pickler: type[pickle.Pickler] = pickle.Pickler) -> bytes:
+    buffer = io.BytesIO()
+    made = pickler(buffer, pickle.HIGHEST_PROTOCOL)
+    made.persistent_id = name_of  # type: ignore[method-assign]
+    made.dump(item)
+    return buffer.getvalue()
+
+
+def _unpickled(content: bytes, named: Callable[[str], Any]) -> Any:
+    unpickler = pickle.Unpickler(io.BytesIO(content))
+    unpickler.persistent_load = named  # type: ignore[method-assign]
+    return unpickler.load()
 
 
 def _digest(content: bytes) -> str:
@@ -100,9 +113,32 @@ def run_packed(content: bytes, names: Sequence[str], /, *places: str | bytes) ->
     """
     with _lock:  # two threads would make two of one object
         opener = _Opener(dict(zip(names, places, strict=True)))
-        function, arguments, options = opener.opened(content)
+        function, arguments, options = _unpickled(content, opener.named)
         _last.append(opener.found)
     return function(*arguments, **options)
+
+
+def answer_packed(content: bytes, names: Sequence[str], /, *places: str | bytes) -> Any:
+    """Return what a packed call returns; to another process it goes with the names of what came from there."""
+    result = run_packed(content, names, *places)
+    if not names or names[0] in _mine:
+        return result
+    known = {id(_alive.get(name)): name for name in names}
+    return _Answer(_pickled(result, lambda one: known.get(id(one)) if isinstance(one, SentOnce) else None))
+
+
+class _Answer:
+    """A result on its way: it becomes itself where it is unpickled."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self.content, _named_here)
+
+
+def _named_here(name: str) -> SentOnce:
+    return _mine[name]
 
 
 class _Opener:
@@ -111,18 +147,15 @@ class _Opener:
     def __init__(self, places: Mapping[str, str | bytes]) -> None:
         self.places, self.found = places, dict[str, SentOnce]()
 
-    def opened(self, content: bytes) -> Any:
-        unpickler = pickle.Unpickler(io.BytesIO(content))
-        unpickler.persistent_load = self._named  # type: ignore[method-assign]
-        return unpickler.load()
-
-    def _named(self, name: str) -> SentOnce:
+    def named(self, name: str) -> SentOnce:
         if name not in self.found:
             known = _alive.get(name)
-            self.found[name] = _alive[name] = self.opened(_content(name, self.places[name])) if known is None else known
+            self.found[name] = _alive[name] = _unpickled(_content(name, self.places[name]), self.named) if known is None else known
         return self.found[name]
 
 
+_numbers = itertools.count()
+_mine: WeakValueDictionary[str, SentOnce] = WeakValueDictionary()
 _lock = threading.Lock()
 _alive: WeakValueDictionary[str, SentOnce] = WeakValueDictionary()
 _last: deque[Mapping[str, SentOnce]] = deque(maxlen=LAST)

@@ -33,6 +33,7 @@ from cevnsfit.infer.runner import carrying
 from cevnsfit.infer.starts import NONLINEAR_GRID, floating_only, nonlinear_grid
 from cevnsfit.infer.toys import Chunk, measured
 from cevnsfit.stats.data import Data, observed_data, toy_data
+from cevnsfit.stats.engine import nll2
 from cevnsfit.stats.joint import expected_totals
 
 if TYPE_CHECKING:
@@ -163,10 +164,10 @@ class _Lowest:
         further = self.theta[:0] if further is None else further
         starts = np.repeat(self.theta[rows][None], len(further) + 1, axis=0)
         starts[1:, :, couplings] = further[:, None, couplings]
-        nll2, theta = free_fits(joint, self.data.rows(rows), starts * units, at={})
-        better = nll2 < self.nll2[rows]
-        self.nll2[rows[better]], self.places[rows[better]], self.theta[rows[better]] = nll2[better], place, theta[better] / units
-        return nll2
+        found, theta = free_fits(joint, self.data.rows(rows), starts * units, at={})
+        better = found < self.nll2[rows]
+        self.nll2[rows[better]], self.places[rows[better]], self.theta[rows[better]] = found[better], place, theta[better] / units
+        return found
 
 
 def lowest(model: Rival, data: Data) -> Floats:
@@ -309,5 +310,7 @@ def contained(inner: Rival, outer: Rival) -> bool:
     if any(name not in names or name not in outer.best.floating for name in inner.best.floating):
         return False
     values = {p.name: inner.best.values.get(p.name, p.default) for p in outer.likelihood.parameters if p.name in outer.best.floating}
-    nll2 = -2.0 * float(outer.likelihood.logpdf({**outer.best.values, **values}))
-    return math.isclose(nll2, inner.best.nll2, rel_tol=0.0, abs_tol=1e-6)
+    values = {**outer.best.values, **values}
+    joint = outer.likelihood.at({name: values[name] for name in outer.likelihood.nonlinear.names})
+    found = nll2(joint, np.array([[values[name] for name in joint.parameters.names]]), observed_data(joint))
+    return math.isclose(float(found[0]), inner.best.nll2, rel_tol=0.0, abs_tol=1e-6)

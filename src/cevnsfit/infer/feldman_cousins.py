@@ -152,7 +152,8 @@ class Rule:
         statistic = float(t(test.observed)[0])
         p = 0.0 if statistic >= self.far else float(gammaincc(self.dof / 2.0, statistic / 2.0)) if self.dof else math.nan
         low, high = np.multiply(ASYMPTOTIC, self.alpha)
-        return PointTest(test.value, statistic, p=p, error=0.0, toys=0, failed=0, decided=True) if p < low or p > high else None
+        known = statistic >= self.far or p < low or p > high
+        return PointTest(test.value, statistic, p=p, error=0.0, toys=0, failed=0, decided=True) if known else None
 
     def divides(self, a: PointTest, b: PointTest) -> bool:
         """Return whether the boundary between two neighbours can be located more closely: their p-values differ by more than their Monte Carlo errors."""

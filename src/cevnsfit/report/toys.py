@@ -82,7 +82,7 @@ def comparison_figure(
         for (name, sample), colour in zip(samples.items(), PALETTE, strict=False):
             heights = np.histogram(sample, edges)[0] / (max(len(sample), 1) * np.diff(edges))
             ax.stairs(heights, edges, fill=True, color=colour, alpha=0.4, label=f"{len(sample)} toys of {name}")
-        ax.axvline(observed, color=SIGNAL, label="observed")
+        ax.axvline(observed, color="0.1", label="observed")
         ax.set_xlim(edges[0], edges[-1])
         first, second = samples
         ax.set_xlabel(f"$-2 \\ln L$({first}) / $L$({second})")

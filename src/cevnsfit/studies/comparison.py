@@ -126,7 +126,7 @@ class Comparison(Result):
     nested
         The model that is the other one with some parameters at their defaults; empty for none.
     wilks
-        p-value of the nested one by Wilks' theorem, which nothing here fulfils (see `remark`); NaN where none is nested.
+        p-value of the nested one by Wilks' theorem, where that holds (see `remark`); NaN where none is nested.
     evidence
         The ratio of the evidences, None where it was not asked for.
     reason
@@ -162,10 +162,10 @@ class Comparison(Result):
         if abs(self.statistic) <= TIE:
             return "both models fit the data equally well: the data cannot tell them apart"
         if not self.nested:
-            return "no model is the other one at special values: Wilks' theorem does not apply, and the toys are what there is"
+            return "neither model contains the other one: Wilks' theorem does not apply, and the toys decide"
         return (
-            f"{self.nested} is the other model with some parameters at their defaults; Wilks' theorem needs these inside their domain, and all others "
-            "to be defined there, which an end of a domain, or a mass without a coupling, is not: the toys decide"
+            f"{self.nested} is the other model at some defaults: where these are ends of domains, or leave a mass without effect, Wilks' theorem "
+            "does not hold, and the toys decide"
         )
 
     @property
@@ -223,27 +223,20 @@ def compare(  # noqa: PLR0913 (store, workers and progress say where, not what)
     >>> found.models, round(found.statistic, 2)
     (('sm', 'signal-strength'), 0.23)
     """
-    pair, held = (likelihood, other), {} if at is None else at
-    given = [{name: value for name, value in held.items() if name in getattr(one, "parameters", ())} for one in pair]
-    for one, own in zip(pair, given, strict=True):
-        checked_at(one, own)
-    known = [name for one in pair for name in one.parameters.names]
-    unknown = [name for name in held if name not in known]
-    if unknown:
-        raise UnknownNameError("parameter", unknown[0], known)
     checked_toys(toys)
+    pair = (likelihood, other)
+    given = _held(pair, {} if at is None else at)
     names = _names(pair, given)
     rivals = [_fitted(one, own, name) for one, own, name in zip(pair, given, names, strict=True)]
     order = sorted((0, 1), key=lambda k: (_identity(pair[k], given[k]), len(rivals[k].best.floating), rivals[k].best.nll2))
     canonical = paired(rivals[order[0]], rivals[order[1]])
     statistic = rivals[0].best.nll2 - rivals[1].best.nll2
-    records: dict[str, ToyRecord] = {}
+    records, factor = dict[str, ToyRecord](), None
     if toys is not None:
         identity = _described([pair[k] for k in order], [given[k] for k in order], toys) if store is not None else dict
         with runner(identity, 2, store=store, workers=workers, progress=progress) as here:
             found = _records(canonical, toys, here)
         records = {names[k]: found[order.index(k)] for k in (0, 1)}
-    factor = None
     if priors is not None:
         with runner(dict, 1, workers=workers, progress=progress) as here:
             factor = _evidences(rivals, given, names, priors, order, here)
@@ -260,6 +253,19 @@ def compare(  # noqa: PLR0913 (store, workers and progress say where, not what)
         evidence=factor,
         about=_about(pair, given),
     )
+
+
+def _held(pair: Sequence[Likelihood], at: Mapping[str, float]) -> list[dict[str, float]]:
+    """Return what is held in each model; UnknownNameError if a parameter is one of neither."""
+    checked = [checked_at(one, {}) for one in pair]
+    known = list(dict.fromkeys(name for one in pair for name in one.parameters.names))
+    for name in at:
+        if name not in known:
+            kind = "parameter"
+            raise UnknownNameError(kind, name, known)
+    return [
+        {**own, **checked_at(one, {k: v for k, v in at.items() if k in one.parameters})} for own, one in zip(checked, pair, strict=True)
+    ]
 
 
 def _names(pair: Sequence[Likelihood], given: Sequence[Mapping[str, float]]) -> tuple[str, str]:
@@ -384,7 +390,7 @@ def text(result: Comparison) -> Iterator[str | Sheet]:
     first, second = result.models
     mine, theirs = result.best_fits[first].values, result.best_fits[second].values
     for name, values, rest in ((first, mine, theirs), (second, theirs, mine)):
-        own = [f"{key} = {value:.6g}" for key, value in values.items() if key not in rest]
+        own = [f"{key} = {value:.6g}" for key, value in values.items() if key not in rest and key in result.best_fits[name].floating]
         if own:
             yield f"{name} at its best fit: {', '.join(own)}"
     better = "" if abs(result.statistic) <= TIE else f": {second if result.statistic > 0 else first} fits better"

@@ -102,8 +102,14 @@ def fit(result: Fit) -> Parts:
     held = {name: result.held[name] for name in _units(result.about) if name in result.held}
     if held:
         yield f"held: {_values(held, result.about)}"
-    yield Sheet("Counts at the best fit", ("experiment", "component", "counts"), list(_counts(result.counts.values())))
-    yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; {_signal(result.significance)}"
+    quality = f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}"
+    if result.blind:
+        offsets = ", ".join(f"{name} (offset {digest})" for name, digest in result.blind.items())
+        yield f"blinded: {offsets}; moved by the offset, +- is half the width of the interval; no counts, no significance"
+        yield quality
+    else:
+        yield Sheet("Counts at the best fit", ("experiment", "component", "counts"), list(_counts(result.counts.values())))
+        yield f"{quality}; {_signal(result.significance)}"
     if not math.isnan(result.delta_nll2_sm):
         yield f"the Standard Model: {result.delta_nll2_sm:+.2f} in -2 ln lambda"
     if result.at_domain_end:

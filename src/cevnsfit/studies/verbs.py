@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from cevnsfit.core.documents import About, Result, brief
-from cevnsfit.core.errors import KindError
+from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.core.threads import one_thread
 from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.toys import Toys
@@ -35,6 +35,9 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
 
     @functools.wraps(function)
     def run(*args: Asked.args, **options: Asked.kwargs) -> Found:
+        if "blind" in options and "blind" not in own:
+            message = f"`{function.__name__}` would show the value of a blinded parameter: `fit` alone can hide it"
+            raise CevnsfitError(message)
         given = signature.bind(*args, **options).arguments
         likelihood = given["likelihood"]
         at = checked_at(likelihood, given.get("at"))

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, KindError, ResourceError
 from cevnsfit.core.extras import optional
-from cevnsfit.core.parcels import Sender, run_packed
+from cevnsfit.core.parcels import Sender, answer_packed
 from cevnsfit.core.threads import one_thread
 from cevnsfit.core.version import UNKNOWN, VERSION, other_versions, package_versions
 from cevnsfit.infer.runner import IN_FLIGHT, Call, Runner, every
@@ -223,7 +223,7 @@ class Posting(Executor):
 
     def submit(self, function: Callable[..., Any], /, *args: object, **options: object) -> Future[Any]:
         """Return the future of a call."""
-        return self.inner.submit(run_packed, *self.sender.packed(function, *args, **options))
+        return self.inner.submit(answer_packed, *self.sender.packed(function, *args, **options))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Do what the executor does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -161,6 +162,11 @@ def test_each_plane_has_those_of_its_parameters() -> None:
     found = build_each(labelled(analysis, each=True))
     assert [len(likelihood.constraints) for likelihood in found.values()] == [1, 1, 2]
     assert [len(likelihood.origin.correlations) for likelihood in found.values() if likelihood.origin is not None] == [0, 0, 1]
+    apart = {name: replace(analysis, experiments=(name,)) for name in (CSI, LAR)}
+    with pytest.raises(
+        CevnsfitError, match=r"quenching_0,coherent-lar-2020\.detection = 0\.5 is one of parameters that are together in no result"
+    ):
+        build_each(apart)
     with pytest.raises(UnknownNameError, match="did you mean sns_flux"):
         build_each(labelled(Analysis((CSI, LAR), "sm", constraints=(Constraint("sns_flx", 1.0, 0.1),)), each=True))
 
