@@ -177,6 +177,7 @@ MATRIX: Final[dict[str, Build]] = {
     "compatibility": _statistics("compatibility", interest=False),
     "significance": _statistics("significance"),
     "significance --grid": lambda case, _: ["significance", *case.experiments, "-m", case.model, *case.plane(3), *TOYS],
+    "impacts --groups": _statistics("impacts", "--groups", "-o", "{out}/groups.svg"),
     "impacts": _statistics("impacts", "-o", "{out}/impacts.svg"),
     "coverage": lambda case, out: ["coverage", *case.experiments, *case.chosen, "--true", case.truth, *TOYS, "-o", str(out)],
     "posterior": _statistics("posterior", "--steps", "100", "--ensembles", "2", "-o", "{out}"),

@@ -166,7 +166,8 @@ def test_what_has_no_table_is_refused_with_what_has_one(thing: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", each(("coverage", "fit", "forecast", "impacts", "intervals", "open", "posterior", "rates", "region", "scan"))
+    "name",
+    each(("coverage", "fit", "forecast", "global_significance", "impacts", "intervals", "open", "posterior", "rates", "region", "scan")),
 )
 def test_a_result_has_a_picture(name: str, made: Callable[[str], Any]) -> None:
     figure = cf.plot(made(name))
