@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from cevnsfit.spec.catalog import experiment_names
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
+    from cevnsfit.studies.comparison import compare
     from cevnsfit.studies.coverage import coverage
     from cevnsfit.studies.critical_values import critical_values
     from cevnsfit.studies.export import export
     from cevnsfit.studies.fitting import fit
     from cevnsfit.studies.forecast import forecast
-    from cevnsfit.studies.limits import intervals, significance
+    from cevnsfit.studies.limits import global_significance, intervals, significance
     from cevnsfit.studies.posterior import posterior
     from cevnsfit.studies.rates import rates
     from cevnsfit.studies.scan import scan
@@ -44,6 +45,7 @@ __all__ = [
     "Toys",
     "__version__",
     "build_likelihood",
+    "compare",
     "compatibility",
     "coverage",
     "critical_values",
@@ -51,6 +53,7 @@ __all__ = [
     "export",
     "fit",
     "forecast",
+    "global_significance",
     "goodness",
     "impacts",
     "import_release",
@@ -76,6 +79,7 @@ _HOMES: Final = {
     "CevnsfitError": "core.errors:CevnsfitError",
     "Toys": "infer.toys:Toys",
     "build_likelihood": "studies.setup:build_likelihood",
+    "compare": "studies.comparison:compare",
     "compatibility": "studies.agreement:compatibility",
     "coverage": "studies.coverage:coverage",
     "experiment_names": "spec.catalog:experiment_names",
@@ -83,6 +87,7 @@ _HOMES: Final = {
     "export": "studies.export:export",
     "fit": "studies.fitting:fit",
     "forecast": "studies.forecast:forecast",
+    "global_significance": "studies.limits:global_significance",
     "goodness": "studies.agreement:goodness",
     "impacts": "studies.agreement:impacts",
     "import_release": "io.releases:import_release",

@@ -176,6 +176,7 @@ MATRIX: Final[dict[str, Build]] = {
     "gof": _statistics("gof", *TOYS, "-o", "{out}", interest=False),
     "compatibility": _statistics("compatibility", interest=False),
     "significance": _statistics("significance"),
+    "significance --grid": lambda case, _: ["significance", *case.experiments, "-m", case.model, *case.plane(3), *TOYS],
     "impacts": _statistics("impacts", "-o", "{out}/impacts.svg"),
     "coverage": lambda case, out: ["coverage", *case.experiments, *case.chosen, "--true", case.truth, *TOYS, "-o", str(out)],
     "posterior": _statistics("posterior", "--steps", "100", "--ensembles", "2", "-o", "{out}"),
@@ -216,6 +217,7 @@ MATRIX: Final[dict[str, Build]] = {
 """What is called for every model and every data set, by words that begin with those of the command."""
 
 ONCE: Final[dict[str, list[str]]] = {
+    "fit --constrain": ["fit", CSI, "-m", "sm", "--constrain", "sns_flux=0.95+-0.03", "--correlate", f"sns_flux,{CSI}.quenching_0=0.5"],
     "experiments": ["experiments"],
     "experiments list": ["experiments"],
     "experiments show": ["experiments", "show", CSI],

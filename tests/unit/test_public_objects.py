@@ -63,6 +63,7 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "experiment_names": lambda _: cf.experiment_names(),
     "fit": lambda likelihood: cf.fit(likelihood, at=MASS),
     "forecast": lambda likelihood: cf.forecast(likelihood, at=MASS),
+    "global_significance": lambda likelihood: cf.global_significance(likelihood, "g", mass=[20.0, 100.0]),
     "goodness": lambda likelihood: cf.goodness(likelihood, at=MASS),
     "impacts": lambda likelihood: cf.impacts(likelihood, "g", at=MASS),
     "intervals": lambda likelihood: cf.intervals(likelihood, "g", at=MASS),

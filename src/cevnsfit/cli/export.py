@@ -51,7 +51,7 @@ def export(
     return Answer({}, files=exports.export(stored_scans(result), kind, path, cl=levels.cl, dof=levels.dof, attach=attach, point=point))
 
 
-@command("experiments model kind target grid at profile profile_signal changes allow_overlap electrons record")
+@command("experiments model kind target grid at profile profile_signal changes allow_overlap electrons constrain correlate record")
 def export_likelihood(
     what: AnalysisOptions,
     kind: Annotated[str, option("--to", "Format; see docs/formats.md.", "pyhf|hs3|simplified")],

@@ -83,7 +83,7 @@ class ForecastOptions(LookOptions):
 
 
 @command(
-    f"experiments model at truth existing observed grid vary poi cl dof method toys seed jobs dask profile profile_signal changes allow_overlap electrons folder {LOOK}"
+    f"experiments model at truth existing observed grid vary poi cl dof method toys seed jobs dask profile profile_signal changes allow_overlap electrons constrain correlate folder {LOOK}"
 )
 def forecast(what: AnalysisOptions, asked: ForecastOptions, level: LevelOptions, workers: WorkerOptions) -> Answer:
     """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.infer.lines import coupling_scale
 from cevnsfit.infer.minima import NEAR_ZERO, conditional_fits, couplings_of, free_fits, start_set
 from cevnsfit.infer.multistart import profile_minima
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Alternative:
+class Alternative(SentOnce):
     """A likelihood in which the best fit is looked for, with the starts of its fits, shape (S, n), and the names of held parameters that float in it."""
 
     joint: Joint

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.documents import Document
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.infer.columns import column, searched
 from cevnsfit.infer.curve import crossings, interpolated, root
 from cevnsfit.infer.intervals import Intervals, intervals, profiled, threshold
@@ -29,6 +30,7 @@ from cevnsfit.infer.lines import search_grid
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.runner import HERE, every
 from cevnsfit.infer.toys import Chunk
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.data import Data, observed_data
 from cevnsfit.stats.joint import expected_totals, join
 
@@ -109,7 +111,7 @@ class Sensitivity(Document):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Outlook(Document):
+class Outlook(Document, SentOnce):
     """A true value of a parameter, on which limits are expected; made by `outlook`.
 
     Attributes
@@ -168,6 +170,8 @@ def live_bins(joint: Joint) -> int:
     """Return the number of bins in which some template or a control region holds something."""
     total = 0
     for channel in joint.channels:
+        if channel.name == CONSTRAINTS:
+            continue
         alive = np.any(channel.templates != 0.0, axis=0)
         if channel.control is not None:
             alive |= channel.control.counts > 0.0

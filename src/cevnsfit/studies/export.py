@@ -235,7 +235,7 @@ def limits_of(scans: Sequence[Scan], levels: Sequence[Level]) -> Limits:
     about = ("label", "experiments", "caveat", "reference_nll2", "fallbacks", "best_fit", "doubtful_points")
     inputs = {name: files for scan in scans for name, files in scan.likelihood.inputs.items()}
     known = {} if first.likelihood.origin is None else plain(first.likelihood.origin)
-    options = ("overrides", "signal_systematics", "allow_overlap", "electrons")
+    options = ("overrides", "signal_systematics", "allow_overlap", "electrons", "constraints", "correlations")
     metadata = {
         **about_model(first.about.model, first.grid.at),
         "method": f"{METHOD}; branches are every boundary between allowed and excluded",

@@ -154,7 +154,7 @@ def posterior(  # noqa: PLR0913 (store, workers and progress say where, not what
     >>> found.numbers.poi, found.sample.shape
     ('signal_strength', (2, 67, 32))
     """
-    _require_packages(sampler)
+    require_packages(sampler)
     threshold(cl, 1)
     blocks, held = _blocks(steps, ensembles, seed, sampler), {} if at is None else dict(at)
     chosen = parse_priors(priors)
@@ -257,7 +257,8 @@ def _density(likelihood: Likelihood, held: Mapping[str, float], poi: str | None,
     return goal, name
 
 
-def _require_packages(sampler: str) -> None:
+def require_packages(sampler: str) -> None:
+    """Raise CevnsfitError if there is no such sampler, or a package that it needs is missing."""
     import importlib.util
 
     if sampler not in PACKAGES:
@@ -338,7 +339,7 @@ def prior_text(prior: Prior) -> str:
 
 def notes_of(result: Posterior, look: Look = SCREEN) -> list[str]:
     """Return what a table or a picture of a posterior must say, with names as a look prints them."""
-    found = result.numbers
+    found, others = result.numbers, "normal, as constrained" if result.about.constraints else "unit normal"
     if found.sampler == "nested":
         size = f"{found.ensembles} nested runs of {found.walkers} live points, {found.steps} draws of each"
         end = f"seed {found.seed}; ln evidence {found.log_evidence:.2f} +- {found.log_evidence_error:.2f}, relative to the saturated model"
@@ -347,7 +348,7 @@ def notes_of(result: Posterior, look: Look = SCREEN) -> list[str]:
         end = f"seed {found.seed}; acceptance {found.acceptance:.2f}"
     return [
         look.headline(result.about, result.at, units_of(result.about.model)),
-        f"{found.method}, {100 * found.cl:g} %; priors: {'; '.join(map(prior_text, found.priors))}; all others unit normal",
+        f"{found.method}, {100 * found.cl:g} %; priors: {'; '.join(map(prior_text, found.priors))}; all others {others}",
         f"{size}; {end}",
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -38,6 +38,7 @@ _VERBS: Final = {
     "feldman-cousins": "intervals",
     "cls": "intervals",
     "discovery": "significance",
+    "global-significance": "global_significance",
     "gof": "goodness",
     "compatibility": "compatibility",
     "coverage": "coverage",
@@ -100,8 +101,8 @@ def open(
     return scans[plane]
 
 
-class _Kept(Executor):
-    """An executor that makes no pseudo-experiments: what needs some that are not kept is not finished."""
+class _Kept(ThreadPoolExecutor):
+    """An executor of this process that makes no pseudo-experiments: what needs some that are not kept is not finished."""
 
     def submit(self, function: Callable[..., T], /, *arguments: Any, **options: Any) -> Future[T]:
         """Return the finished future of any other call."""

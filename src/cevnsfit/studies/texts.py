@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cevnsfit.infer.compatibility import Compatibility
     from cevnsfit.infer.critical import CriticalValues
     from cevnsfit.infer.discovery import Discovery
+    from cevnsfit.infer.elsewhere import GlobalSignificance
     from cevnsfit.infer.goodness import Goodness
     from cevnsfit.infer.impacts import Ranking
     from cevnsfit.infer.intervals import Intervals
@@ -101,8 +102,14 @@ def fit(result: Fit) -> Parts:
     held = {name: result.held[name] for name in _units(result.about) if name in result.held}
     if held:
         yield f"held: {_values(held, result.about)}"
-    yield Sheet("Counts at the best fit", ("experiment", "component", "counts"), list(_counts(result.counts.values())))
-    yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; {_signal(result.significance)}"
+    quality = f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}"
+    if result.blind:
+        offsets = ", ".join(f"{name} (offset {digest})" for name, digest in result.blind.items())
+        yield f"blinded: {offsets}; moved by the offset, +- is half the width of the interval; no counts, no significance"
+        yield quality
+    else:
+        yield Sheet("Counts at the best fit", ("experiment", "component", "counts"), list(_counts(result.counts.values())))
+        yield f"{quality}; {_signal(result.significance)}"
     if not math.isnan(result.delta_nll2_sm):
         yield f"the Standard Model: {result.delta_nll2_sm:+.2f} in -2 ln lambda"
     if result.at_domain_end:
@@ -195,6 +202,23 @@ def discovery(result: Discovery) -> Parts:
         yield result.remark
 
 
+def global_significance(result: GlobalSignificance) -> Parts:
+    """Yield where q0 is largest, and how probable that is without signal, there and anywhere."""
+    values, about = result.axis.values, result.about
+    yield f"q0 = {result.q0_max:.2f} at {_values(result.maximum, about)}, the largest of {len(values)} values of {result.axis.name}"
+    source = f"+- {result.local_p_error:.1g} (toys)" if result.local_p_error else "(asymptotic)"
+    yield f"local p = {result.local_p:.3g} {source}, {result.local_significance:.2f} sigma"
+    if result.toys is not None:
+        (point,) = result.toys.points
+        how = "toys" if result.from_toys else "bound from upcrossings"
+        yield f"global p = {result.global_p:.3g} +- {result.global_p_error:.1g} ({how}), {result.significance:.2f} sigma, trials factor {result.trials_factor:.3g}"
+        yield f"  {round(point.p * point.toys)} of {point.toys} toys reach the data, seed {result.toys.seed}, {point.failed} failed"
+        counted = f"{result.upcrossings:.3g} +- {result.upcrossings_error:.1g}"
+        yield f"  {counted} upcrossings of q0 = {result.level:g}: p <= {result.bound:.3g} +- {result.bound_error:.1g}"
+    if result.remark:
+        yield result.remark
+
+
 def ranking(result: Ranking) -> Parts:
     """Yield the impact of each nuisance on a parameter."""
     title, prefix = alone(result.about.experiments)
@@ -202,7 +226,7 @@ def ranking(result: Ranking) -> Parts:
         (
             entry.name.removeprefix(prefix),
             f"{entry.value:+.3f} +- {entry.error:.3f}",
-            "prior" if entry.constrained else "absolute",
+            "prior" if entry.constrained and entry.sigma == 1.0 else "absolute",
             f"{entry.up:+.3g}",
             f"{entry.down:+.3g}",
         )
@@ -211,6 +235,22 @@ def ranking(result: Ranking) -> Parts:
     yield Sheet(f"Impact on {result.poi}{title}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
     if result.failed:
         yield f"no impact where the fit failed, or at an end of a domain: {', '.join(result.failed)}"
+    if result.groups:
+        yield from groups(result)
+
+
+def groups(result: Ranking) -> Parts:
+    """Yield what the counts and groups of nuisances contribute to the error of a parameter."""
+
+    def shown(shift: float) -> str:
+        return f"{shift:+.3g}" if math.isfinite(shift) else "-"
+
+    rows = [(entry.group, f"{entry.error:.3g}", shown(entry.up), shown(entry.down), f"{len(entry.nuisances)}") for entry in result.groups]
+    rows += [("in quadrature", f"{result.quadrature:.3g}", "", "", ""), ("error of the fit", f"{result.error:.3g}", "", "", "")]
+    title, _ = alone(result.about.experiments)
+    yield Sheet(f"Error of {result.poi}{title}", ("group", "error", "centres: up", "down", "nuisances"), rows)
+    if result.bent:
+        yield f"{result.poi} does not follow the centres on a straight line ({', '.join(result.bent)}): the fits with moved centres tell"
 
 
 # --- is the model right ------------------------------------------------------------------------------------------------------------
