@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.infer.critical import REMOTE, Heights, allowed_columns, critical_of
-from cevnsfit.infer.feldman_cousins import REFINED, STEPS, Rule, decided, first_values
+from cevnsfit.infer.feldman_cousins import REFINED, STEPS, DecisionRule, decided, first_values
 from cevnsfit.infer.hypothesis import at_values, with_best_fit
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.runner import Call
@@ -66,6 +66,6 @@ def _along(expected: Outlook, toys: Toys) -> Procedure[Sequence[PointTest]]:
     values = first_values(curve, float(curve.nll2.min()), np.multiply(WIDER, root))
     (test,) = yield [Call(with_best_fit, (expected.asimov,))]
     (tests,) = yield [Call(at_values, (test, values))]
-    rule = Rule(math.nan, toys, far=REMOTE)
+    rule = DecisionRule(math.nan, toys, far=REMOTE)
     found = yield [decided(one, (k + 1) << REFINED, rule) for k, one in enumerate(tests)]
     return found
