@@ -43,6 +43,7 @@ OBJECTS = (
     "infer.discovery.Discovery",
     "infer.goodness.Goodness",
     "infer.compatibility.Compatibility",
+    "studies.comparison.Comparison",
     "infer.impacts.Ranking",
     "studies.coverage.CoverageStudy",
     "studies.posterior.Posterior",

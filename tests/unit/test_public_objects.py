@@ -57,6 +57,7 @@ NO_OBJECTS: Final = {"CevnsfitError", "__version__", "export", "import_release",
 MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "Toys": lambda _: cf.Toys(2048, seed=1),
     "build_likelihood": lambda likelihood: likelihood,
+    "compare": lambda likelihood: cf.compare(cf.build_likelihood(*NAMES, model="sm"), likelihood, at=MASS),
     "compatibility": lambda _: cf.compatibility(strength()),
     "coverage": lambda _: cf.coverage(strength(), "signal_strength", [1.0], toys=cf.Toys(128)),
     "experiment_names": lambda _: cf.experiment_names(),
@@ -87,7 +88,7 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
 }
 """What each public name returns; one check in the place of all, which take minutes."""
 
-SLOW: Final = {"compatibility", "coverage", "forecast", "impacts", "posterior", "region"}
+SLOW: Final = {"compare", "compatibility", "coverage", "forecast", "impacts", "posterior", "region"}
 
 
 def each(names: Iterable[str]) -> list[Any]:
@@ -126,6 +127,7 @@ def test_what_is_returned_fits_a_screen(name: str, made: Callable[[str], Any]) -
 
 
 COMMANDS: Final = {
+    "compare": f"compare {' '.join(NAMES)} -m sm -m lmu-ltau --at mass=20",
     "compatibility": f"compatibility {' '.join(NAMES)} -m signal-strength",
     "coverage": f"coverage {' '.join(NAMES)} -m signal-strength --true signal_strength=1 --toys 128",
     "fit": f"fit {' '.join(NAMES)} -m lmu-ltau --at mass=20",
