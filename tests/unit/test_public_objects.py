@@ -160,7 +160,7 @@ def test_a_result_is_a_table_with_the_text_of_its_command(name: str, made: Calla
 
 @pytest.mark.parametrize("thing", [3, "text", cf.Toys(), (1, 2), {"a": 1}])
 def test_what_has_no_table_is_refused_with_what_has_one(thing: object) -> None:
-    with pytest.raises(TypeError, match=r"has no table; these have one: ChannelRates, Check, Compatibility, .*WhatIf") as error:
+    with pytest.raises(TypeError, match=r"has no table; these have one: ChannelRates, Check, Comparison, Compatibility, .*WhatIf") as error:
         cf.table(thing)
     assert isinstance(error.value, cf.CevnsfitError)
 
@@ -202,7 +202,7 @@ def test_expected_counts_are_drawn_by_experiment_and_axis(likelihood: Likelihood
 
 @pytest.mark.parametrize("thing", [3, cf.Toys(), (), (1, 2), {}])
 def test_what_has_no_picture_is_refused_with_what_has_one(thing: object) -> None:
-    with pytest.raises(TypeError, match=r"has no picture; these have one: ChannelRates, Compatibility, CoverageStudy, .*WhatIf"):
+    with pytest.raises(TypeError, match=r"has no picture; these have one: ChannelRates, Comparison, Compatibility, CoverageStudy, .*WhatIf"):
         cf.plot(thing)
 
 
