@@ -214,7 +214,7 @@ def _promise(middle: Floats, around: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pair:
+class Contest:
     """Two models of the same data; made by `paired`.
 
     Attributes
@@ -232,7 +232,7 @@ class Pair:
     centres: Floats
 
 
-def paired(first: Rival, second: Rival) -> Pair:
+def paired(first: Rival, second: Rival) -> Contest:
     """Return two models for `ratios`.
 
     Raises
@@ -243,7 +243,7 @@ def paired(first: Rival, second: Rival) -> Pair:
     joints = [model.truth[0] for model in (first, second)]
     require_same_data(*joints)
     centres = {p.name: p.centre for joint in joints for p in joint.parameters}
-    return Pair((first, second), tuple(centres), np.array([*centres.values()]))
+    return Contest((first, second), tuple(centres), np.array([*centres.values()]))
 
 
 def require_same_data(first: Joint, second: Joint) -> None:
@@ -269,7 +269,7 @@ def require_same_data(first: Joint, second: Joint) -> None:
             raise CevnsfitError(message)
 
 
-def generated(pair: Pair, which: int, rng: np.random.Generator, size: int) -> Data:
+def generated(pair: Contest, which: int, rng: np.random.Generator, size: int) -> Data:
     """Return pseudo-experiments of one of two models at its best fit; channels in the order of the first one, centres in that of `names`."""
     joint, theta = pair.models[which].truth
     data = toy_data(joint, theta, rng, size)
@@ -285,7 +285,7 @@ def _ordered(data: Data, joint: Joint, other: Joint) -> Data:
     return replace(data, counts=tuple(data.counts[k] for k in order), control=tuple(data.control[k] for k in order))
 
 
-def heights(pair: Pair, data: Data) -> Floats:
+def heights(pair: Contest, data: Data) -> Floats:
     """Return -2 ln lambda of the best fits of both models to each of P data sets of `generated`, shape (P, 2); NaN where a fit fails."""
     found, first = [], pair.models[0].truth[0]
     for model in pair.models:
@@ -297,7 +297,7 @@ def heights(pair: Pair, data: Data) -> Floats:
     return rows
 
 
-def ratios(pair: Pair, toys: Toys, executor: Executor | None = None) -> Procedure[list[Floats]]:
+def ratios(pair: Contest, toys: Toys, executor: Executor | None = None) -> Procedure[list[Floats]]:
     """Return lambda, first over second, in the pseudo-experiments of each model, shape (N,) each; NaN where a fit fails."""
     measure, make = carrying(heights, pair, executor), carrying(generated, pair, executor)
     found = yield [measured(Chunk(functools.partial(make, k), measure, toys.seed, k), toys.chunks) for k in (0, 1)]
