@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cevnsfit.spec.catalog import experiment_names
     from cevnsfit.spec.load import load_experiment
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
+    from cevnsfit.studies.comparison import compare
     from cevnsfit.studies.coverage import coverage
     from cevnsfit.studies.critical_values import critical_values
     from cevnsfit.studies.export import export
@@ -44,6 +45,7 @@ __all__ = [
     "Toys",
     "__version__",
     "build_likelihood",
+    "compare",
     "compatibility",
     "coverage",
     "critical_values",
@@ -77,6 +79,7 @@ _HOMES: Final = {
     "CevnsfitError": "core.errors:CevnsfitError",
     "Toys": "infer.toys:Toys",
     "build_likelihood": "studies.setup:build_likelihood",
+    "compare": "studies.comparison:compare",
     "compatibility": "studies.agreement:compatibility",
     "coverage": "studies.coverage:coverage",
     "experiment_names": "spec.catalog:experiment_names",

@@ -127,19 +127,22 @@ def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions
     return Answer(result, files=files if files else None, analysis=what.analysis, seed=None if result.toys is None else result.toys.seed)
 
 
-@command(f"experiments model at poi profile profile_signal target changes allow_overlap electrons constrain correlate {LOOK}")
+@command(f"experiments model at poi groups profile profile_signal target changes allow_overlap electrons constrain correlate {LOOK}")
 def impacts(
     what: AnalysisOptions,
     looks: LookOptions,
     poi: PoiOption = None,
     target: Annotated[Path | None, option("--output -o", "Ranking plot: png, pdf, svg or pgf.", "FILE")] = None,
+    groups: Annotated[bool, option("--groups", "Show only what counts and groups of nuisances contribute to the error.")] = False,
 ) -> Answer:
-    """Rank the nuisances by their impact on a parameter, with pulls and constraints; masses must be held."""
-    from cevnsfit.studies import agreement
-    from cevnsfit.studies.shown import checked_kind
+    """Rank the nuisances by their impact on a parameter, and tell what its error is made of; masses must be held."""
+    from cevnsfit.report.tables import ResultTable
+    from cevnsfit.studies import agreement, texts
+    from cevnsfit.studies.shown import checked_kind, notes_of
 
-    look = looks.over()
-    checked_kind("Ranking", None, look)
+    look, kind = looks.over(), "groups" if groups else None
+    checked_kind("Ranking", kind, look)
     path = None if target is None else picture(target, look)
     result = agreement.impacts(what.likelihood, poi, at=what.held)
-    return Answer(result, files=drawn(result, path, look), analysis=what.analysis)
+    text = [ResultTable((*texts.groups(result), *notes_of(result)))] if groups else None
+    return Answer(result, text, files=drawn(result, path, look, kind), analysis=what.analysis)

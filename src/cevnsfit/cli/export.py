@@ -34,6 +34,7 @@ def export(
     from cevnsfit.io.exports.text import read_json
     from cevnsfit.studies import export as exports
     from cevnsfit.studies.scan import stored_scans
+    from cevnsfit.studies.stored import stored_map
     from cevnsfit.studies.susy import stored_susy_scan
 
     _require_other(kind)
@@ -42,6 +43,11 @@ def export(
         return Answer({}, files=exports.export(read_json(result), kind, path, cl=levels.cl, attach=attach))
     if kind == "slha":
         return Answer({}, files=exports.export(stored_susy_scan(result), kind, path, attach=attach, point=point))
+    found = stored_map(result)
+    if found is not None:
+        name = {"hepdata": "hepdata", "csv": "critical_values.csv"}.get(kind, f"critical_values.{kind}")
+        target = result / name if target is None else target
+        return Answer({}, files=exports.export(found, kind, target, cl=levels.cl or None, dof=None, attach=attach, point=point))
     return Answer({}, files=exports.export(stored_scans(result), kind, path, cl=levels.cl, dof=levels.dof, attach=attach, point=point))
 
 

@@ -5,7 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import LOOK, AnalysisOptions, ExperimentArgument, LookOptions, ModelOptions, assignments, drawn, picture
+from cevnsfit.cli.options import (
+    LOOK,
+    AnalysisOptions,
+    ExperimentArgument,
+    LookOptions,
+    ModelOptions,
+    assignments,
+    drawn,
+    parameters_known,
+    picture,
+)
 from cevnsfit.cli.output import Answer, progress
 
 if TYPE_CHECKING:
@@ -54,12 +64,15 @@ class DataOptions:
         return likelihood.with_data("asimov" if self.asimov else "toy", held | assignments(self.truth, chosen.model), seed=self.toy)
 
 
-@command("experiments model at profile changes profile_signal allow_overlap electrons constrain correlate minos asimov toy truth")
+@command("experiments model at profile changes profile_signal allow_overlap electrons constrain correlate minos blind asimov toy truth")
 def fit(
     what: AnalysisOptions,
     data: DataOptions,
     minos: Annotated[
         list[str] | None, option("--minos", "MINOS errors; by default of all parameters except nuisances; repeatable.", "NAME|all")
+    ] = None,
+    blind: Annotated[
+        list[str] | None, option("--blind", "Hide the value of a parameter behind an offset; repeatable.", "NAME[=WORD]", parameters_known)
     ] = None,
 ) -> Answer:
     """Fit a model to one or more experiments; all parameters float unless held."""
@@ -68,7 +81,7 @@ def fit(
     chosen = what.analysis
     likelihood = data.filled(chosen)
     with progress("fit", after=2.0) as tell:
-        found = fitting.fit(likelihood, at=chosen.held, minos=minos, progress=tell)
+        found = fitting.fit(likelihood, at=chosen.held, minos=minos, blind=() if blind is None else blind, progress=tell)
     return Answer(found, analysis=chosen, seed=data.toy)
 
 

@@ -13,7 +13,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cevnsfit.cli import agreement, coverage, experiments, export, fit, forecast, models, moments, overlays, posterior, region, scan, start
+from cevnsfit.cli import (
+    agreement,
+    compare,
+    coverage,
+    experiments,
+    export,
+    fit,
+    forecast,
+    models,
+    moments,
+    overlays,
+    posterior,
+    region,
+    scan,
+    start,
+)
 from cevnsfit.cli.output import INCOMPLETE, SHORT, remark, show_log
 from cevnsfit.core.errors import CevnsfitError, FitError, ResourceError
 
@@ -43,6 +58,8 @@ class Commands(TyperGroup):
             code = 0
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
+                if ctx.invoked_subcommand != "fit" and any(text.partition("=")[0] == "--blind" for text in arguments):
+                    remark(f"`cevnsfit {ctx.invoked_subcommand}` would show the value of a blinded parameter: `fit` alone can hide it")
                 raise  # typer's own: an exit, or a usage error that it prints
             text, code = _explained(error, ctx.invoked_subcommand, arguments)
             if isinstance(error, FitError) and "--json" in arguments:
@@ -70,6 +87,7 @@ _RENAMED = {"--truth": "--true"}
 
 
 _LONG = (
+    "compare",
     "compatibility",
     "coverage",
     "critical-values",
@@ -149,8 +167,9 @@ app.add_typer(experiments.app, name="experiments")
 app.add_typer(models.app, name="models")
 app.add_typer(overlays.app, name="overlays")
 for _function in (
-    *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, agreement.significance),
+    *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, compare.compare),
     *(
+        agreement.significance,
         agreement.impacts,
         coverage.coverage,
         posterior.posterior,

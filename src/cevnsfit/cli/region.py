@@ -73,7 +73,7 @@ class CriticalOptions(ToyOptions):
 
 
 @command(
-    f"experiments model folder grid at levels ordering toys seed jobs dask profile profile_signal changes allow_overlap electrons {LOOK}"
+    f"experiments model folder grid at levels ordering toys seed jobs dask profile profile_signal changes allow_overlap electrons constrain correlate {LOOK}"
 )
 def critical_values(what: AnalysisOptions, asked: CriticalOptions, workers: WorkerOptions, looks: LookOptions) -> Answer:
     """Find Feldman-Cousins critical values at nodes, for data of the same experiments (region --critical); run it again to resume."""

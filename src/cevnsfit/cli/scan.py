@@ -153,9 +153,11 @@ def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: b
     from cevnsfit.studies.provenance import stored_provenance
     from cevnsfit.studies.shown import table
 
-    with workers.open() as executor, progress("scan") as tell:
-        result = run_study(study, folder, workers=executor, progress=tell)
-    files = write_study(result, folder, picture=not no_plot)
+    with workers.open() as executor:
+        with progress("scan") as tell:
+            result = run_study(study, folder, workers=executor, progress=tell)
+        result = result if no_plot else result.ahead(executor)
+        files = write_study(result, folder, picture=not no_plot)
 
     def text() -> "Iterator[object]":
         yield table(result.planes)

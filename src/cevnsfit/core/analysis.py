@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
@@ -201,14 +201,9 @@ class Analysis:
             electrons=bool(values.get("electrons", False)),
             floating=tuple(str(name) for name in values.get("floating", ())),
             at=tuple((str(name), float(value)) for name, value in _pairs(values.get("at", ()))),
-            constraints=tuple(_made(Constraint, one) for one in values.get("constraints", ())),
-            correlations=tuple(_made(Correlation, one) for one in values.get("correlations", ())),
+            constraints=tuple(Constraint(**one) for one in values.get("constraints", ())),
+            correlations=tuple(Correlation(**one) for one in values.get("correlations", ())),
         )
-
-
-def _made(kind: type[Any], value: Any) -> Any:
-    """Return what a class makes of plain values, or of what is one already."""
-    return value if isinstance(value, kind) else kind(**{field.name: value[field.name] for field in fields(kind)})
 
 
 def _pairs(values: Any) -> Any:

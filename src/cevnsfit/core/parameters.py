@@ -58,6 +58,8 @@ class Parameter:
         One line for people.
     latex
         Its symbol in pictures, with dollar signs; empty for one that is printed by its name.
+    group
+        Of the uncertainties, for a breakdown of errors; empty for none.
     scaling
         Of a unit normal that does nothing but scale rates; None where channels differ in it.
     """
@@ -75,6 +77,7 @@ class Parameter:
     least: float = -math.inf
     centre: float = 0.0
     latex: str = ""
+    group: str = ""
     scaling: Scaling | None = None
 
     def __post_init__(self) -> None:

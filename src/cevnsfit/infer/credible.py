@@ -147,10 +147,8 @@ def _nested(ensembles: Sequence[Sequence[Block]]) -> bool:
     return math.isfinite(ensembles[0][0].log_evidence[0])
 
 
-def _evidence(ensembles: Sequence[Sequence[Block]]) -> tuple[float, float] | tuple[None, None]:
+def evidence(ensembles: Sequence[Sequence[Block]]) -> tuple[float, float]:
     """Return the mean logarithm of the evidences of nested runs, and its error."""
-    if not _nested(ensembles):
-        return None, None
     values, errors = np.array([blocks[0].log_evidence for blocks in ensembles]).T
     error = max(float(np.sqrt(np.mean(errors**2))), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
     return float(values.mean()), error / math.sqrt(len(values))
@@ -193,7 +191,7 @@ def credible(
     mine = values[..., place]
     steps = sum(len(block.log_density) for block in ensembles[0])
     accepted = sum(block.accepted.sum() for blocks in ensembles for block in blocks) / (len(ensembles) * steps * chains.shape[2])
-    reason, evidence = _doubt(marginals, chains.shape[1]), _evidence(ensembles)
+    reason, known = _doubt(marginals, chains.shape[1]), evidence(ensembles) if _nested(ensembles) else (None, None)
     return Credible(
         poi=poi,
         cl=cl,
@@ -211,8 +209,8 @@ def credible(
         valid=not reason,
         reason=reason,
         sampler="nested" if _nested(ensembles) else "emcee",
-        log_evidence=evidence[0],
-        log_evidence_error=evidence[1],
+        log_evidence=known[0],
+        log_evidence_error=known[1],
     )
 
 

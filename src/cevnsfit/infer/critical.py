@@ -21,7 +21,7 @@ from cevnsfit.core.documents import Result, brief
 from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.infer.columns import searched
 from cevnsfit.infer.curve import crossings
-from cevnsfit.infer.feldman_cousins import FAR, REFINED, Rule, decided, in_intervals
+from cevnsfit.infer.feldman_cousins import FAR, REFINED, DecisionRule, decided, in_intervals
 from cevnsfit.infer.hypothesis import at_values
 from cevnsfit.infer.intervals import profiled, threshold
 from cevnsfit.infer.results import lost
@@ -195,7 +195,7 @@ def without_data(likelihood: Likelihood, axes: Sequence[PlaneAxis]) -> dict[str,
 
 def node_tests(tests: Sequence[Hypothesis], axes: tuple[PlaneAxis, ...], *, toys: Toys) -> Procedure[tuple[list[list[PointTest]], Floats]]:
     """Return the nodes tested, column by column, and all parameters there, shape (columns, nodes, n); see `toy_planes.column_hypotheses`."""
-    rule = Rule(math.nan, toys, 2 if in_plane(tests) else 0, REMOTE)
+    rule = DecisionRule(math.nan, toys, 2 if in_plane(tests) else 0, REMOTE)
     columns = yield [Call(at_values, (test, axes[-1].values)) for test in tests]
     found = yield [
         decided(one, number * STRIDE + (k << REFINED), rule) for number, column in enumerate(columns) for k, one in enumerate(column)

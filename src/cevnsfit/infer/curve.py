@@ -131,8 +131,8 @@ def crossings(profiled: Profiled, curve: Curve, levels: Sequence[float], start: 
     """Return for each level every value at which a profiled curve crosses it, increasing.
 
     Neighbouring points of the curve bracket the crossings. In sqrt(-2 ln lambda - its minimum), which is nearly linear in the parameter, a cubic
-    through the nearest points says where in its bracket each crosses. Where it does not in a small window there, the bracket is divided until it
-    is as small. All are profiled together; a cubic spline through the nodes of a window gives the crossing to 1e-7 of the bracket or better.
+    through the nearest points says where in its bracket each crosses. Where it does not in a small window there, one is tried where a straight line
+    through that leads, and then the bracket is divided until it is as small. All are profiled together; a cubic spline through the nodes of a window gives the crossing to 1e-7 of the bracket or better.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def crossings(profiled: Profiled, curve: Curve, levels: Sequence[float], start: 
     heights = np.sqrt(np.maximum(np.array([levels[k] for k, _ in jobs]) - floor, 0.0))
     whole = np.array([(curve.values[i], curve.values[i + 1]) for _, i in jobs])
     ends = np.array([_window(curve, i, height) for (_, i), height in zip(jobs, heights, strict=True)])
-    found, left, first = [math.nan] * len(jobs), np.arange(len(jobs)), True
+    found, left, tries = [math.nan] * len(jobs), np.arange(len(jobs)), 2
     while left.size:
         nodes = ends[left, :1] + (ends[left, 1:] - ends[left, :1]) * np.linspace(0.0, 1.0, _NODES)
         result = profiled(nodes.ravel(), start)
@@ -158,23 +158,31 @@ def crossings(profiled: Profiled, curve: Curve, levels: Sequence[float], start: 
         cells, rows = np.array([_cell(row) for row in excess]), np.arange(len(left))
         theta = result.theta.reshape(*nodes.shape, -1)[rows, cells]
         wide = np.ptp(ends[left], axis=1) > 1.01 * _WINDOW * np.ptp(whole[left], axis=1)
-        missed = ~wide & first & ((excess[:, 0] > 0.0) == (excess[:, -1] > 0.0))
+        missed = ~wide & (tries > 0) & ((excess[:, 0] > 0.0) == (excess[:, -1] > 0.0))
         for row in np.flatnonzero(~wide & ~missed):
             root = _spline_root(nodes[row], excess[row], cells[row])
             found[left[row]] = _end(profiled, nodes[row, cells[row] :][:2], theta[row]) if math.isnan(root) else root
-        ends[left] = np.where(missed[:, None], whole[left], np.stack([nodes[rows, cells], nodes[rows, cells + 1]], axis=1))
-        left, start, first = left[wide | missed], np.repeat(theta[wide | missed], _NODES, axis=0), False
+        ends[left] = np.stack([nodes[rows, cells], nodes[rows, cells + 1]], axis=1)
+        for row in np.flatnonzero(missed):
+            ahead = interpolated(nodes[row, [0, -1]], excess[row, [0, -1]], 0.0)
+            ends[left[row]] = _about(ahead, *whole[left[row]]) if tries > 1 else whole[left[row]]
+        left, start, tries = left[wide | missed], np.repeat(theta[wide | missed], _NODES, axis=0), tries - 1
     return tuple(tuple(sorted(value for (k, _), value in zip(jobs, found, strict=True) if k == wanted)) for wanted in range(len(levels)))
 
 
 def _window(curve: Curve, cell: int, height: float) -> tuple[float, float]:
     """Return a small window in a cell of a curve about the place where a cubic through the nearest points crosses a height."""
     near = slice(max(cell - 1, 0), cell + 3)
-    excess = np.sqrt(np.maximum(curve.nll2[near] - curve.nll2.min(), 0.0)) - height
+    rise = np.maximum(curve.nll2[near] - curve.nll2.min(), 0.0)
+    falls = rise[1:] < rise[:-1]
+    excess = rise - height**2 if falls.any() and not falls.all() else np.sqrt(rise) - height  # the root has a kink at a minimum
     place = _spline_root(curve.values[near], excess, cell - near.start)
     low, high = curve.values[cell : cell + 2].tolist()
-    if math.isnan(place):
-        return low, high
+    return (low, high) if math.isnan(place) else _about(place, low, high)
+
+
+def _about(place: float, low: float, high: float) -> tuple[float, float]:
+    """Return the window between two values about one of them."""
     size = _WINDOW * (high - low)
     begin = min(max(place - 0.5 * size, low), high - size)
     return begin, begin + size

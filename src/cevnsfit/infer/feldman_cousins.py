@@ -121,7 +121,7 @@ def require_allowed(*found: Intervals) -> Intervals:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class DecisionRule:
     """How values are decided.
 
     Attributes
@@ -152,7 +152,8 @@ class Rule:
         statistic = float(t(test.observed)[0])
         p = 0.0 if statistic >= self.far else float(gammaincc(self.dof / 2.0, statistic / 2.0)) if self.dof else math.nan
         low, high = np.multiply(ASYMPTOTIC, self.alpha)
-        return PointTest(test.value, statistic, p=p, error=0.0, toys=0, failed=0, decided=True) if p < low or p > high else None
+        known = statistic >= self.far or p < low or p > high
+        return PointTest(test.value, statistic, p=p, error=0.0, toys=0, failed=0, decided=True) if known else None
 
     def divides(self, a: PointTest, b: PointTest) -> bool:
         """Return whether the boundary between two neighbours can be located more closely: their p-values differ by more than their Monte Carlo errors."""
@@ -181,7 +182,7 @@ def construction(test: Hypothesis, *, cl: float, toys: Toys, first: int = 0, dof
     first
         The place of its first value among the random streams.
     dof
-        As for `Rule`.
+        As for `DecisionRule`.
 
     Raises
     ------
@@ -193,7 +194,7 @@ def construction(test: Hypothesis, *, cl: float, toys: Toys, first: int = 0, dof
     if not math.isfinite(test.best):
         message = f"no value of {test.poi} can be tested: the model cannot make the data"
         raise CevnsfitError(message)
-    rule = Rule(1 - cl, toys, dof)
+    rule = DecisionRule(1 - cl, toys, dof)
     values = first_values(curve, test.best, rule.heights)
     start = curve.theta[np.abs(curve.values[:, None] - values).argmin(axis=0)]
     (tests,) = yield [Call(at_values, (test, values, start))]
@@ -203,7 +204,7 @@ def construction(test: Hypothesis, *, cl: float, toys: Toys, first: int = 0, dof
     return in_intervals(test, curve, allowed_intervals(record.points, 1 - cl), cl, record)
 
 
-def _stretches(tests: Mapping[int, Hypothesis], rule: Rule) -> list[dict[int, Hypothesis]]:
+def _stretches(tests: Mapping[int, Hypothesis], rule: DecisionRule) -> list[dict[int, Hypothesis]]:
     """Return the stretches between values that need no pseudo-experiments, which belong to both sides: no stretch waits for another."""
     places = sorted(tests)
     cuts = {i for i, place in enumerate(places) if rule.without_toys(tests[place]) is not None}
@@ -211,7 +212,7 @@ def _stretches(tests: Mapping[int, Hypothesis], rule: Rule) -> list[dict[int, Hy
     return [{place: tests[place] for place in places[a : b + 1]} for a, b in itertools.pairwise(ends)]
 
 
-def _stretch(tests: dict[int, Hypothesis], rule: Rule) -> Procedure[dict[int, PointTest]]:
+def _stretch(tests: dict[int, Hypothesis], rule: DecisionRule) -> Procedure[dict[int, PointTest]]:
     """Return the values of a stretch tested, by place, and those between them that locate its boundaries."""
     new, points = dict(tests), dict[int, PointTest]()
     for level in range(REFINED + 1):
@@ -251,7 +252,7 @@ def first_values(curve: Curve, best: float, heights: Floats) -> Floats:
     return np.unique([*passed, *curve.values[extreme]])
 
 
-def decided(test: Hypothesis, place: int, rule: Rule) -> Procedure[PointTest]:
+def decided(test: Hypothesis, place: int, rule: DecisionRule) -> Procedure[PointTest]:
     """Return a value tested with pseudo-experiments, until it is clearly allowed or excluded, or has its full number."""
     known = rule.without_toys(test)
     if known is not None:
@@ -268,7 +269,7 @@ def decided(test: Hypothesis, place: int, rule: Rule) -> Procedure[PointTest]:
             test = _needed(test, rows[0])
 
 
-def _chunk(test: Hypothesis, place: int, rule: Rule) -> Chunk:
+def _chunk(test: Hypothesis, place: int, rule: DecisionRule) -> Chunk:
     chunk = toys_of(test, rule.toys.seed, place)
     return chunk if rule.dof == 0 else replace(chunk, measure=functools.partial(measure_plane, test=test))
 
@@ -296,7 +297,7 @@ def _along(low: ArrayLike, high: ArrayLike, part: Floats) -> Floats:
     return np.asarray((1.0 - part) * np.asarray(low) + part * np.asarray(high))
 
 
-def _pairs(points: Mapping[int, PointTest], gap: int, rule: Rule) -> list[tuple[int, int]]:
+def _pairs(points: Mapping[int, PointTest], gap: int, rule: DecisionRule) -> list[tuple[int, int]]:
     """Return the neighbours, `gap` places apart, of which one is allowed and the other is not, and between which the boundary can be located more closely."""
     near = [(a, b) for a, b in itertools.pairwise(sorted(points)) if b - a == gap and rule.divides(points[a], points[b])]
     return [(a, b) for a, b in near if np.logical_xor(*_allowed((points[a], points[b]), rule.alpha))]

@@ -49,7 +49,7 @@ def background_rows(
         acting = [effect for effect in effects if name in effect.entry.acts_on]
         found, scale = _count_of(experiment, name, counts)
         shaping, shapes = shape_rows(experiment, name, mean)
-        parameters += [*found, *shaping]
+        parameters += [replace(parameter, group=background.group) for parameter in (*found, *shaping)]
         norms = {parameter: sigma for effect in acting for parameter, sigma in effect.norms.items()} | {**scale.norms}
         moved = [(Excursion(parameter, LINEAR), template * error) for parameter, error in scale.linear.items()]
         moved += [entry for effect in acting for entry in effect.background_rows(name, template)]
@@ -128,7 +128,7 @@ def _relative_errors(experiment: Experiment, counts: Mapping[str, schema.Count])
 
 def _stat_parameters(experiment: Experiment, relative: NDArray[np.float64]) -> list[Parameter]:
     return [
-        Parameter(f"{_stat(experiment)}[{k}]", "nuisance", 0.0, max(-5.0, -1.0 / error), 5.0, constrained=True)
+        Parameter(f"{_stat(experiment)}[{k}]", "nuisance", 0.0, max(-5.0, -1.0 / error), 5.0, constrained=True, group="background")
         for k, error in enumerate(relative)
         if error > 0
     ]

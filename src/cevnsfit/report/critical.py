@@ -48,8 +48,8 @@ def _draw_plane(ax: Axes, result: CriticalValues) -> None:
     asymptotic = threshold(result.cls[k], result.dof)
     width = max(float(np.abs(result.critical[k] - asymptotic).max()), 1e-3)
     mesh = ax.pcolormesh(x, y, result.critical[k].T, cmap="RdBu_r", vmin=asymptotic - width, vmax=asymptotic + width, shading="gouraud")
-    ax.figure.colorbar(mesh, ax=ax, label=f"critical value of $t$ at {100 * result.cls[k]:g} % CL; asymptotic {asymptotic:.2f}")
+    ax.figure.colorbar(mesh, ax=ax, label="critical value of $t$")
     for some, marker, label in ((result.toys > 0, "o", "nodes with toys"), (result.toys == 0, "x", "asymptotic nodes")):
         places = np.nonzero(some)
         if len(places[0]):
-            ax.plot(x[places[0]], y[places[1]], marker, color="0.2", markersize=3, linestyle="none", label=label)
+            ax.plot(x[places[0]], y[places[1]], marker, color="0.2", markersize=3, linestyle="none", label=label, clip_on=False)

@@ -11,7 +11,7 @@ from cevnsfit.report.legends import finish
 from cevnsfit.report.style import PALETTE, SCREEN, SIGNAL, Look, axes_of_size, figure_of, style
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -65,6 +65,27 @@ def toys_figure(
         alone, ax = ax is None, axes_of_size(ax, 6.4, 4.2, look)
         draw_toys(ax, test, asymptotic)
         ax.set_xlabel(wrapped(name, 40))
+        ax.set_ylabel("density of toys")
+        finish(ax, notes if alone else None, look)
+    return figure_of(ax)
+
+
+def comparison_figure(
+    samples: Mapping[str, Floats], observed: float, *, notes: Sequence[str] = (), look: Look = SCREEN, ax: Axes | None = None
+) -> Figure:
+    """Return the picture of the likelihood ratio of two models in pseudo-experiments of each, with the observed one and lines below it."""
+    with style(look):
+        alone, ax = ax is None, axes_of_size(ax, 6.4, 4.2, look)
+        everything = np.concatenate([*samples.values(), [observed]])
+        low, high = np.percentile(everything, [0.0, 99.8])
+        edges = np.linspace(min(low, observed), max(high, observed) + 0.06 * (high - low if high > low else 1.0), BINS + 1)
+        for (name, sample), colour in zip(samples.items(), PALETTE, strict=False):
+            heights = np.histogram(sample, edges)[0] / (max(len(sample), 1) * np.diff(edges))
+            ax.stairs(heights, edges, fill=True, color=colour, alpha=0.4, label=f"{len(sample)} toys of {name}")
+        ax.axvline(observed, color="0.1", label="observed")
+        ax.set_xlim(edges[0], edges[-1])
+        first, second = samples
+        ax.set_xlabel(f"$-2 \\ln L$({first}) / $L$({second})")
         ax.set_ylabel("density of toys")
         finish(ax, notes if alone else None, look)
     return figure_of(ax)

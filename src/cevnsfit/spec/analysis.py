@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from cevnsfit.core.analysis import Analysis, Constraint, Correlation
+from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, Problem, SpecError
 from cevnsfit.core.paths import inside
 from cevnsfit.spec.catalog import located
@@ -303,8 +304,8 @@ class AnalysisSpec(_Section):
             "signal_systematics": signal_systematics,
             "electrons": self.electrons,
             "allow_overlap": self.allow_overlap,
-            "constraints": _constraints(self.constraints),
-            "correlations": [Correlation(*pair.between, pair.value) for pair in self.correlations],
+            "constraints": plain(_constraints(self.constraints)),
+            "correlations": plain([Correlation(*pair.between, pair.value) for pair in self.correlations]),
         }
         return {
             result.label: Analysis.of({**shared, "experiments": located(result.experiments, folder), "overrides": result.overrides})

@@ -237,7 +237,7 @@ def _slopes(channel: BoundChannel, slopes: Floats) -> Floats:
 
 def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints, stiffness: float) -> tuple[Floats, Floats]:
     """Return the Gauss-Newton Hessian (P, n, n) in the local floating parameters and the part from second derivatives."""
-    terms = select(piece.terms, chosen)
+    terms = piece.terms if len(chosen) == len(piece.slope) else select(piece.terms, chosen)
     bare = jacobian(channel.rule, terms)
     slopes = _slopes(channel, bare)
     n = slopes.shape[1]

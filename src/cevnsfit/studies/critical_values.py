@@ -204,5 +204,7 @@ def summary(result: CriticalValues) -> list[str]:
 def critical_picture(result: CriticalValues, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the critical values along a parameter at each level, or over a plane at the level in the middle."""
     look = look.naming(result.about)
-    notes = [look.headline(result.about, result.at), *summary(result)[:2]]
+    cl = result.cls[len(result.cls) // 2]
+    level = f"{100 * cl:g} % CL, asymptotic: {threshold(cl, result.dof):.2f}; " if len(result.axes) > 1 else "dashed: asymptotic; "
+    notes = [look.headline(result.about, result.at), level + summary(result)[0], summary(result)[1]]
     return critical_figure(result, notes=notes, look=look, ax=ax)

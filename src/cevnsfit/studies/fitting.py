@@ -17,6 +17,7 @@ from cevnsfit.infer.results import FitResult
 from cevnsfit.infer.spread import spread_after
 from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.joint import Joint, join
+from cevnsfit.studies.blinding import hidden, words_of
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.rates import ChannelRates, Rates, counts_at
 from cevnsfit.studies.setup import asked_to_float, check_floating
@@ -48,6 +49,8 @@ class Fit(FitResult):
         model without couplings.
     data
         Which data were fitted, in words.
+    blind
+        Blinded parameters, each with a digest of the offset that its value is moved by; see `studies.blinding` for what is left out then.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
@@ -60,6 +63,7 @@ class Fit(FitResult):
     significance: float
     delta_nll2_sm: float
     data: str
+    blind: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def parameters(self) -> dict[str, dict[str, float]]:
@@ -86,7 +90,12 @@ class Fit(FitResult):
 
 @verb
 def fit(
-    likelihood: Likelihood, *, at: Mapping[str, float] | None = None, minos: Collection[str] | None = None, progress: Progress | None = None
+    likelihood: Likelihood,
+    *,
+    at: Mapping[str, float] | None = None,
+    minos: Collection[str] | None = None,
+    blind: Collection[str] = (),
+    progress: Progress | None = None,
 ) -> Fit:
     """Return the best fit of a likelihood to its data.
 
@@ -98,6 +107,8 @@ def fit(
         Held parameters; all others float unless they are held by default.
     minos
         Names of parameters that get profile errors, "all" for all that float; by default all except nuisances.
+    blind
+        Names of parameters, or texts "name=word", whose values are hidden behind an offset that depends on name and word: see "Blinded fits" in the documentation.
     progress
         Called with (finished, all) steps.
 
@@ -119,19 +130,24 @@ def fit(
     """
     held = {} if at is None else at
     prepared(likelihood, held, released=likelihood.nonlinear.names)
+    words = words_of(blind, likelihood, held)
     wanted = likelihood.names if minos is not None and ALL in minos else minos
+    if words:
+        wanted = [*(likelihood.interest if wanted is None else wanted), *words]
+        wanted = [name for name in dict.fromkeys(wanted) if name not in held]
     best = minimum(likelihood, at=held, minos=wanted, progress=progress)
     joint, others = joint_at(likelihood, {**held, **{name: best.values[name] for name in likelihood.nonlinear.names}})
     counts = counts_at(likelihood, best.values, spread_after(likelihood, best), profiled=True)
     significance = _significance(joint, best, others)
     signal = sum(entry.totals.get(SIGNAL, 0.0) for entry in counts.values())
-    return Fit(
+    found = Fit(
         **{field.name: getattr(best, field.name) for field in dataclasses.fields(best)},
         counts=counts,
         significance=-significance if signal < 0.0 else significance,
         delta_nll2_sm=_above_standard(joint, best, others),
         data=likelihood.data,
     )
+    return dataclasses.replace(found, **hidden(best, likelihood, held, words)) if words else found
 
 
 def require_observed(missing: Sequence[str]) -> None:

@@ -54,6 +54,9 @@ def _exclusion(one: Any) -> Exclusion:
 
 def spectra(several: Sequence[Any], look: Look = SCREEN, *, subtract: bool = False) -> Figure:
     """Return data against stacked components, of fits, of rates, or of histograms by experiment; or minus backgrounds."""
+    if any(getattr(one, "blind", None) for one in several):
+        message = "the counts of a blinded fit are hidden: there is no picture of them"
+        raise CevnsfitError(message)
     rates = [found for one in several for found in _rates(one)]
     look = look.naming(*(about for one in (*several, *rates) if isinstance(about := getattr(one, "about", None), About)))
     return spectra_figure([projection for found in rates for projection in found.projections], subtracted=subtract, look=look)

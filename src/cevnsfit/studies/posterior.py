@@ -154,7 +154,7 @@ def posterior(  # noqa: PLR0913 (store, workers and progress say where, not what
     >>> found.numbers.poi, found.sample.shape
     ('signal_strength', (2, 67, 32))
     """
-    _require_packages(sampler)
+    require_packages(sampler)
     threshold(cl, 1)
     blocks, held = _blocks(steps, ensembles, seed, sampler), {} if at is None else dict(at)
     chosen = parse_priors(priors)
@@ -257,7 +257,8 @@ def _density(likelihood: Likelihood, held: Mapping[str, float], poi: str | None,
     return goal, name
 
 
-def _require_packages(sampler: str) -> None:
+def require_packages(sampler: str) -> None:
+    """Raise CevnsfitError if there is no such sampler, or a package that it needs is missing."""
     import importlib.util
 
     if sampler not in PACKAGES:

@@ -189,11 +189,6 @@ def _where(experiment: str | Path | Experiment) -> str:
 
 def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -> Likelihood:
     """Return the likelihood of an analysis, of its experiments when they are loaded already."""
-    return constrained(_released(analysis, experiments), analysis.constraints, analysis.correlations)
-
-
-def _released(analysis: Analysis, experiments: Sequence[Experiment] | None) -> Likelihood:
-    """Return the likelihood of an analysis with the constraints of the releases alone."""
     check_model(analysis.model)
     experiments = load_experiments(analysis) if experiments is None else experiments
     likelihood = likelihood_of(
@@ -203,7 +198,8 @@ def _released(analysis: Analysis, experiments: Sequence[Experiment] | None) -> L
         allow_overlap=analysis.allow_overlap,
         electrons=analysis.electrons,
     )
-    return replace(likelihood, parameters=likelihood.parameters.released(analysis.floating), origin=analysis, profiler=profile_minima)
+    released = replace(likelihood, parameters=likelihood.parameters.released(analysis.floating), origin=analysis, profiler=profile_minima)
+    return constrained(released, analysis.constraints, analysis.correlations)
 
 
 def labelled(analysis: Analysis, *, each: bool) -> dict[str, Analysis]:
@@ -226,14 +222,21 @@ def build_each(analyses: Mapping[str, Analysis]) -> dict[str, Likelihood]:
     for label, analysis in analyses.items():
         wanted = [(name, tuple(changes.items())) for name, changes in zip(analysis.experiments, changes_of(analysis), strict=True)]
         known |= {key: load_experiment(key[0], dict(key[1])) for key in wanted if key not in known}
-        likelihoods[label] = _released(analysis, [known[key] for key in wanted])
+        likelihoods[label] = build(analysis.within(()), [known[key] for key in wanted])
     names = dict.fromkeys(name for likelihood in likelihoods.values() for name in likelihood.parameters.names)
     for name in (name for analysis in analyses.values() for name in analysis.measured):
         if name not in names:
             kind = "parameter"
             raise UnknownNameError(kind, name, names)
+    kept = {label: analyses[label].within(likelihood.parameters.names) for label, likelihood in likelihoods.items()}
+    apart = {one for analysis in analyses.values() for one in analysis.correlations}.difference(
+        *(own.correlations for own in kept.values())
+    )
+    if apart:
+        message = f"the correlation {next(iter(apart))} is one of parameters that are together in no result"
+        raise CevnsfitError(message)
     for label, likelihood in likelihoods.items():
-        own = analyses[label].within(likelihood.parameters.names)
+        own = kept[label]
         likelihoods[label] = constrained(replace(likelihood, origin=own), own.constraints, own.correlations)
     return likelihoods
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Entry = TypeVar("Entry")
 
 _TEXTS: Final[Mapping[str, str]] = {
+    "Comparison": "comparison:text",
     "Compatibility": "texts:compatibility",
     "CoverageStudy": "texts:coverage",
     "CriticalValues": "texts:critical_values",
@@ -65,6 +66,7 @@ _LISTS: Final[Mapping[str, str]] = {
 """The function that yields those of several, of a class of which they are rows of one table."""
 
 _PICTURES: Final[Mapping[str, Mapping[str, str]]] = {
+    "Comparison": {"toys": "comparison:picture"},
     "Compatibility": {"toys": "pictures:toys"},
     "CriticalValues": {"map": "critical_values:critical_picture"},
     "CoverageStudy": {"coverage": "coverage:coverage_picture"},
@@ -74,7 +76,7 @@ _PICTURES: Final[Mapping[str, Mapping[str, str]]] = {
     "Goodness": {"toys": "pictures:toys"},
     "Intervals": {"profile": "pictures:interval"},
     "Posterior": {"density": "posterior:posterior_picture", "corner": "corner:corner_picture"},
-    "Ranking": {"ranking": "report.rankings:ranking_figure"},
+    "Ranking": {"ranking": "report.rankings:ranking_figure", "groups": "report.rankings:groups_figure"},
     "SusyScan": {"points": "sleptons:sleptons"},
     "WhatIf": {"limits": "whatif:whatif_picture"},
 }
@@ -107,6 +109,7 @@ _UNUSED: Final[Mapping[str, tuple[str, ...]]] = {
     "points": _ENDS,
     "map": ("labels",),
     "ranking": (*_ENDS, "labels"),
+    "groups": ("ylim", "labels"),
     "toys": ("labels",),
 }
 """Settings of a look that kinds of pictures have no use for."""

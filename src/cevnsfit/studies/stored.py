@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import read_document
@@ -149,6 +149,13 @@ def _replayed(place: Path) -> ToyRegion | CriticalValues | CoverageStudy | Inter
         nested = PER_UNIT * max((count for point, count in kept.items() if point % 2), default=0)
         return coverage(likelihood, asked["poi"], asked["truths"], nested=nested, over=asked["over"], **shared)
     return intervals(likelihood, asked["poi"], method=str(method), **shared)
+
+
+def stored_map(folder: Path) -> CriticalValues | None:
+    """Return the map of critical values in a folder, None if it holds something else."""
+    if not store_exists(folder, TOYS) or read_toys(folder).analysis.get("method") != "critical-values":
+        return None
+    return cast("CriticalValues", _replayed(folder))
 
 
 def load_likelihood(path: str | Path, *, patchset: str | Path | None = None, patch: str | None = None, measurement: str = "") -> Likelihood:

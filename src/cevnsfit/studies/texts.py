@@ -102,8 +102,14 @@ def fit(result: Fit) -> Parts:
     held = {name: result.held[name] for name in _units(result.about) if name in result.held}
     if held:
         yield f"held: {_values(held, result.about)}"
-    yield Sheet("Counts at the best fit", ("experiment", "component", "counts"), list(_counts(result.counts.values())))
-    yield f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}; {_signal(result.significance)}"
+    quality = f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}"
+    if result.blind:
+        offsets = ", ".join(f"{name} (offset {digest})" for name, digest in result.blind.items())
+        yield f"blinded: {offsets}; moved by the offset, +- is half the width of the interval; no counts, no significance"
+        yield quality
+    else:
+        yield Sheet("Counts at the best fit", ("experiment", "component", "counts"), list(_counts(result.counts.values())))
+        yield f"{quality}; {_signal(result.significance)}"
     if not math.isnan(result.delta_nll2_sm):
         yield f"the Standard Model: {result.delta_nll2_sm:+.2f} in -2 ln lambda"
     if result.at_domain_end:
@@ -229,6 +235,22 @@ def ranking(result: Ranking) -> Parts:
     yield Sheet(f"Impact on {result.poi}{title}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
     if result.failed:
         yield f"no impact where the fit failed, or at an end of a domain: {', '.join(result.failed)}"
+    if result.groups:
+        yield from groups(result)
+
+
+def groups(result: Ranking) -> Parts:
+    """Yield what the counts and groups of nuisances contribute to the error of a parameter."""
+
+    def shown(shift: float) -> str:
+        return f"{shift:+.3g}" if math.isfinite(shift) else "-"
+
+    rows = [(entry.group, f"{entry.error:.3g}", shown(entry.up), shown(entry.down), f"{len(entry.nuisances)}") for entry in result.groups]
+    rows += [("in quadrature", f"{result.quadrature:.3g}", "", "", ""), ("error of the fit", f"{result.error:.3g}", "", "", "")]
+    title, _ = alone(result.about.experiments)
+    yield Sheet(f"Error of {result.poi}{title}", ("group", "error", "centres: up", "down", "nuisances"), rows)
+    if result.bent:
+        yield f"{result.poi} does not follow the centres on a straight line ({', '.join(result.bent)}): the fits with moved centres tell"
 
 
 # --- is the model right ------------------------------------------------------------------------------------------------------------

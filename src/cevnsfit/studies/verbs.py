@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from cevnsfit.core.documents import About, Result, brief
-from cevnsfit.core.errors import KindError
+from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.core.threads import one_thread
 from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.toys import Toys
@@ -35,12 +35,14 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
 
     @functools.wraps(function)
     def run(*args: Asked.args, **options: Asked.kwargs) -> Found:
+        if "blind" in options and "blind" not in own:
+            message = f"`{function.__name__}` would show the value of a blinded parameter: `fit` alone can hide it"
+            raise CevnsfitError(message)
         given = signature.bind(*args, **options).arguments
         likelihood = given["likelihood"]
         at = checked_at(likelihood, given.get("at"))
-        if "toys" in given and not isinstance(given["toys"], Toys | type(own["toys"].default)):
-            message = f"toys are a number and a seed, Toys(2048, seed=1), not {brief(given['toys'])}"
-            raise KindError(message)
+        if "toys" in given and not isinstance(given["toys"], type(own["toys"].default)):
+            checked_toys(given["toys"])
         checked: Any = {**options, "at": at} if "at" in options else options
         with one_thread():
             found = function(*args, **checked)
@@ -48,6 +50,13 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
             return found if found.about.experiments else replace(found, about=about(likelihood, at, scanned))
 
     return run
+
+
+def checked_toys(toys: object) -> None:
+    """Raise KindError unless what is asked for are pseudo-experiments, or None for none."""
+    if not isinstance(toys, Toys | None):
+        message = f"toys are a number and a seed, Toys(2048, seed=1), not {brief(toys)}"
+        raise KindError(message)
 
 
 def checked_at(likelihood: object, at: object) -> dict[str, float]:

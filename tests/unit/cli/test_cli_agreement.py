@@ -67,6 +67,17 @@ def test_impacts(command: Callable[..., Result], tmp_path: Path) -> None:
     assert "efficiency" in command("impacts", CSI, "-m", "signal-strength", "--profile-signal").stdout
 
 
+def test_groups_on_the_command_line(command: Callable[..., Result], tmp_path: Path) -> None:
+    arguments = ("impacts", CSI, "-m", "signal-strength", "--profile-signal", "--groups")
+    found = json.loads(command(*arguments, "-o", tmp_path / "groups.svg", "--json").stdout)
+    assert [entry["group"] for entry in found["groups"]][:2] == ["statistics", "efficiency"]
+    assert (tmp_path / "groups.svg").is_file()
+    text = command(*arguments).stdout
+    assert "Impact on" not in text
+    assert max(map(len, text.splitlines())) <= 130
+    assert text.splitlines()[0] == f"Error of signal_strength, {CSI}"
+
+
 def test_significance(command: Callable[..., Result]) -> None:
     found = json.loads(command("significance", LAR, "-m", "released-templates", "--json").stdout)
     assert found["significance"] == pytest.approx(3.87, abs=0.02)
@@ -80,7 +91,7 @@ def test_significance(command: Callable[..., Result]) -> None:
 def test_significance_at_an_unknown_mass(command: Callable[..., Result], tmp_path: Path) -> None:
     arguments = ("significance", CSI, "-m", "lmu-ltau")
     found = json.loads(
-        command(*arguments, "--grid", "mass=0.04:0.16GeV:3", "--toys", "128", "--plot", tmp_path / "q0.png", "--json").stdout
+        command(*arguments, "--grid", "mass=40:0.16GeV:3", "--toys", "128", "--plot", tmp_path / "q0.png", "--json").stdout
     )
     assert found["maximum"] == {"mass": pytest.approx(100.0), "g": pytest.approx(0.008, abs=0.001)}
     assert found["q0_max"] == max(found["q0"]) == pytest.approx(2.28, abs=0.02)

@@ -81,6 +81,13 @@ def test_nodes_left_out_tell_the_error_between_nodes(known: CriticalValues) -> N
     assert 0.5 * high["monte_carlo"] < high["rms"]
 
 
+def test_nodes_far_from_the_data_are_asymptotic() -> None:
+    found = critical_values(gaussian(0.3), mu=[0.0, 5.0, 11.0], cl=0.9, toys=Toys(128, 1))
+    np.testing.assert_array_equal(found.toys, [128, 128, 0])
+    assert found.critical[0, 2] == pytest.approx(2.7055, abs=1e-4)
+    assert found.errors[0, 2] == 0.0
+
+
 def test_between_nodes_and_beyond() -> None:
     heights = Heights(np.array([1.0, 10.0, 100.0]), np.array([2.0, 3.0, 5.0]), log=True)
     np.testing.assert_allclose(heights([0.0, 1.0, math.sqrt(10.0), 10.0, 1e9]), [2.0, 2.0, 2.5, 3.0, 5.0])

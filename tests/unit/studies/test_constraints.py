@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,11 +19,13 @@ from cevnsfit.core.analysis import Analysis, Constraint, Correlation
 from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError, ResultError, SpecError, UnknownNameError
 from cevnsfit.io.description import unlike
+from cevnsfit.report.style import Look
 from cevnsfit.stats.fingerprint import differences, fingerprint
 from cevnsfit.studies.agreement import signal_strengths
 from cevnsfit.studies.analysis import read_study
 from cevnsfit.studies.constraints import parse_constraints, parse_correlations
 from cevnsfit.studies.setup import build, build_each, labelled
+from cevnsfit.studies.verbs import about
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +34,7 @@ CSI, LAR = "coherent-csi-2021", "coherent-lar-2020"
 QUENCHING = f"{CSI}.quenching_0"
 
 
+@pytest.mark.slow
 def test_a_measured_flux_against_an_independent_fit() -> None:
     """The release's (10 %) unit normal goes, and ((a - a_0)/s)^2 comes, both by hand, with f(a_0) = 0.95 and s = 0.03/f'(a_0)."""
     plain_one = cf.build_likelihood(CSI, model="signal-strength", signal_systematics="profile")
@@ -126,6 +130,7 @@ def test_signal_strengths_know_the_constraints() -> None:
     assert after[2].expected < before[2].expected + 1e-9
 
 
+@pytest.mark.slow
 def test_stores_and_fingerprints_know_them(tmp_path: Path) -> None:
     free, given, again = (
         cf.build_likelihood(CSI, model="lmu-ltau", constraints=known)
@@ -149,6 +154,7 @@ def test_results_of_before_there_were_constraints() -> None:
     assert Analysis.of(known) == Analysis((CSI,), "sm")
 
 
+@pytest.mark.slow
 def test_each_plane_has_those_of_its_parameters() -> None:
     analysis = Analysis(
         (CSI, LAR),
@@ -159,6 +165,11 @@ def test_each_plane_has_those_of_its_parameters() -> None:
     found = build_each(labelled(analysis, each=True))
     assert [len(likelihood.constraints) for likelihood in found.values()] == [1, 1, 2]
     assert [len(likelihood.origin.correlations) for likelihood in found.values() if likelihood.origin is not None] == [0, 0, 1]
+    apart = {name: replace(analysis, experiments=(name,)) for name in (CSI, LAR)}
+    with pytest.raises(
+        CevnsfitError, match=r"quenching_0,coherent-lar-2020\.detection = 0\.5 is one of parameters that are together in no result"
+    ):
+        build_each(apart)
     with pytest.raises(UnknownNameError, match="did you mean sns_flux"):
         build_each(labelled(Analysis((CSI, LAR), "sm", constraints=(Constraint("sns_flx", 1.0, 0.1),)), each=True))
 
@@ -218,3 +229,10 @@ def test_the_command_says_it() -> None:
     text = CliRunner().invoke(app, ["fit", CSI, "-m", "lmu-ltau", "--at", "mass=20", *options], catch_exceptions=False).output
     assert "constraint: sns_flux = 0.95 +- 0.03 times its nominal rate" in text
     assert f"constraint: correlation of sns_flux and {QUENCHING} = 0.5" in text
+
+
+def test_captions_say_it_in_few_words() -> None:
+    likelihood = cf.build_likelihood(CSI, model="sm", constraints={"sns_flux": "0.95+-0.03"}, correlations={("sns_flux", QUENCHING): 0.5})
+    look = Look(printed={CSI: "CsI"})
+    text = "CsI, sm, sns_flux = 0.95 \u00b1 0.03, correlation of sns_flux and CsI.quenching_0 = 0.5"
+    assert look.headline(about(likelihood, {})) == text
