@@ -21,7 +21,7 @@ NODES = ("--grid", "mass=100:1000:3:log", "--grid", "g=1e-3:1e-1:5:log")
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:jsonschema:DeprecationWarning")
 def test_a_map_is_made_used_exported_and_opened(command: Callable[..., Result], refused: Callable[..., str], tmp_path: Path) -> None:
     asked = ("critical-values", CSI, "-m", "lmu-ltau", *NODES, "--toys", "128", "--cl", "0.9", "-o", tmp_path / "map", "--json")
     found = json.loads(command(*asked).stdout)
