@@ -45,6 +45,7 @@ OBJECTS = (
     "infer.elsewhere.GlobalSignificance",
     "infer.goodness.Goodness",
     "infer.compatibility.Compatibility",
+    "studies.comparison.Comparison",
     "infer.impacts.Ranking",
     "infer.breakdown.GroupError",
     "studies.coverage.CoverageStudy",

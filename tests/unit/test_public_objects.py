@@ -57,6 +57,7 @@ NO_OBJECTS: Final = {"CevnsfitError", "__version__", "export", "import_release",
 MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "Toys": lambda _: cf.Toys(2048, seed=1),
     "build_likelihood": lambda likelihood: likelihood,
+    "compare": lambda likelihood: cf.compare(cf.build_likelihood(*NAMES, model="sm"), likelihood, at=MASS),
     "compatibility": lambda _: cf.compatibility(strength()),
     "coverage": lambda _: cf.coverage(strength(), "signal_strength", [1.0], toys=cf.Toys(128)),
     "critical_values": lambda likelihood: cf.critical_values(likelihood, at=MASS, g=[1e-4, 5e-4, 1e-3], toys=cf.Toys(128)),
@@ -89,7 +90,7 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
 }
 """What each public name returns; one check in the place of all, which take minutes."""
 
-SLOW: Final = {"compatibility", "coverage", "forecast", "impacts", "posterior", "region"}
+SLOW: Final = {"compare", "compatibility", "coverage", "forecast", "impacts", "posterior", "region"}
 
 
 def each(names: Iterable[str]) -> list[Any]:
@@ -128,6 +129,7 @@ def test_what_is_returned_fits_a_screen(name: str, made: Callable[[str], Any]) -
 
 
 COMMANDS: Final = {
+    "compare": f"compare {' '.join(NAMES)} -m sm -m lmu-ltau --at mass=20",
     "compatibility": f"compatibility {' '.join(NAMES)} -m signal-strength",
     "coverage": f"coverage {' '.join(NAMES)} -m signal-strength --true signal_strength=1 --toys 128",
     "fit": f"fit {' '.join(NAMES)} -m lmu-ltau --at mass=20",
@@ -160,13 +162,14 @@ def test_a_result_is_a_table_with_the_text_of_its_command(name: str, made: Calla
 
 @pytest.mark.parametrize("thing", [3, "text", cf.Toys(), (1, 2), {"a": 1}])
 def test_what_has_no_table_is_refused_with_what_has_one(thing: object) -> None:
-    with pytest.raises(TypeError, match=r"has no table; these have one: ChannelRates, Check, Compatibility, .*WhatIf") as error:
+    with pytest.raises(TypeError, match=r"has no table; these have one: ChannelRates, Check, Comparison, Compatibility, .*WhatIf") as error:
         cf.table(thing)
     assert isinstance(error.value, cf.CevnsfitError)
 
 
 @pytest.mark.parametrize(
-    "name", each(("coverage", "fit", "forecast", "impacts", "intervals", "open", "posterior", "rates", "region", "scan"))
+    "name",
+    each(("coverage", "fit", "forecast", "global_significance", "impacts", "intervals", "open", "posterior", "rates", "region", "scan")),
 )
 def test_a_result_has_a_picture(name: str, made: Callable[[str], Any]) -> None:
     figure = cf.plot(made(name))
@@ -202,7 +205,9 @@ def test_expected_counts_are_drawn_by_experiment_and_axis(likelihood: Likelihood
 
 @pytest.mark.parametrize("thing", [3, cf.Toys(), (), (1, 2), {}])
 def test_what_has_no_picture_is_refused_with_what_has_one(thing: object) -> None:
-    with pytest.raises(TypeError, match=r"has no picture; these have one: ChannelRates, Compatibility, CoverageStudy, .*WhatIf"):
+    with pytest.raises(
+        TypeError, match=r"has no picture; these have one: ChannelRates, Comparison, Compatibility, CoverageStudy, .*WhatIf"
+    ):
         cf.plot(thing)
 
 

@@ -56,7 +56,9 @@ class EvidenceOptions(LookOptions):
     target: Annotated[Path | None, option("--plot", "Picture of the toys of both models: png, pdf, svg or pgf.", "FILE")] = None
 
 
-@command(f"experiments model at profile evidence prior toys seed jobs dask folder changes allow_overlap electrons target {LOOK}")
+@command(
+    f"experiments model at profile evidence prior toys seed jobs dask folder changes allow_overlap electrons constrain correlate target {LOOK}"
+)
 def compare(what: PairOptions, asked: EvidenceOptions, toys: ToyOptions, workers: WorkerOptions) -> Answer:
     """Compare two models of the same data: likelihood ratio, its p-value from toys of each model, and evidence ratio.
 

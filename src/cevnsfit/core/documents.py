@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from operator import attrgetter
@@ -181,6 +182,11 @@ class About:
     def label(self) -> str:
         """Return the experiments, joined with " + "."""
         return " + ".join(self.experiments)
+
+    @property
+    def given(self) -> str:
+        """Return the constraints as short as a caption needs them."""
+        return ", ".join(re.split(",| times", text)[0].replace("+-", "\u00b1") for text in self.constraints)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from cevnsfit.infer.hypothesis import at_values, hypothesis, profile_at, q_tilde
 from cevnsfit.infer.intervals import Intervals, threshold
 from cevnsfit.infer.lines import search_grid
 from cevnsfit.infer.results import ToyRecord
-from cevnsfit.infer.runner import HERE
+from cevnsfit.infer.runner import HERE, Call
 from cevnsfit.infer.toys import measured, p_value, point_test
 from cevnsfit.stats.data import asimov_data
 from cevnsfit.stats.joint import expected_totals
@@ -266,7 +266,7 @@ def _tested(test: Hypothesis, values: Floats, alpha: float, toys: Toys) -> Proce
     """Return values tested with pseudo-experiments, increasing: the first ones, and those in the middle of wide steps."""
     points: list[PointTest] = []
     for _ in range(1 + _REFINED):
-        tests = at_values(test, values)
+        (tests,) = yield [Call(at_values, (test, values))]
         new = yield [_both_kinds(test, one, len(points) + k, alpha, toys) for k, one in enumerate(tests)]
         points = sorted([*points, *new], key=lambda point: point.value)
         values = _between(points, test.value, alpha)

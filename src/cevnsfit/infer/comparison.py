@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.infer.lines import coupling_scales
 from cevnsfit.infer.minima import couplings_of, free_fits, start_set
 from cevnsfit.infer.objective import from_internal, internal_domain, to_internal
-from cevnsfit.infer.runner import carrying
 from cevnsfit.infer.starts import NONLINEAR_GRID, floating_only, nonlinear_grid
 from cevnsfit.infer.toys import Chunk, measured
 from cevnsfit.stats.data import Data, observed_data, toy_data
@@ -38,7 +38,6 @@ from cevnsfit.stats.joint import expected_totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from concurrent.futures import Executor
 
     from numpy.typing import NDArray
 
@@ -214,7 +213,7 @@ def _promise(middle: Floats, around: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pair:
+class Contest(SentOnce):
     """Two models of the same data; made by `paired`.
 
     Attributes
@@ -232,7 +231,7 @@ class Pair:
     centres: Floats
 
 
-def paired(first: Rival, second: Rival) -> Pair:
+def paired(first: Rival, second: Rival) -> Contest:
     """Return two models for `ratios`.
 
     Raises
@@ -243,7 +242,7 @@ def paired(first: Rival, second: Rival) -> Pair:
     joints = [model.truth[0] for model in (first, second)]
     require_same_data(*joints)
     centres = {p.name: p.centre for joint in joints for p in joint.parameters}
-    return Pair((first, second), tuple(centres), np.array([*centres.values()]))
+    return Contest((first, second), tuple(centres), np.array([*centres.values()]))
 
 
 def require_same_data(first: Joint, second: Joint) -> None:
@@ -269,7 +268,7 @@ def require_same_data(first: Joint, second: Joint) -> None:
             raise CevnsfitError(message)
 
 
-def generated(pair: Pair, which: int, rng: np.random.Generator, size: int) -> Data:
+def generated(pair: Contest, which: int, rng: np.random.Generator, size: int) -> Data:
     """Return pseudo-experiments of one of two models at its best fit; channels in the order of the first one, centres in that of `names`."""
     joint, theta = pair.models[which].truth
     data = toy_data(joint, theta, rng, size)
@@ -285,7 +284,7 @@ def _ordered(data: Data, joint: Joint, other: Joint) -> Data:
     return replace(data, counts=tuple(data.counts[k] for k in order), control=tuple(data.control[k] for k in order))
 
 
-def heights(pair: Pair, data: Data) -> Floats:
+def heights(pair: Contest, data: Data) -> Floats:
     """Return -2 ln lambda of the best fits of both models to each of P data sets of `generated`, shape (P, 2); NaN where a fit fails."""
     found, first = [], pair.models[0].truth[0]
     for model in pair.models:
@@ -297,10 +296,10 @@ def heights(pair: Pair, data: Data) -> Floats:
     return rows
 
 
-def ratios(pair: Pair, toys: Toys, executor: Executor | None = None) -> Procedure[list[Floats]]:
+def ratios(pair: Contest, toys: Toys) -> Procedure[list[Floats]]:
     """Return lambda, first over second, in the pseudo-experiments of each model, shape (N,) each; NaN where a fit fails."""
-    measure, make = carrying(heights, pair, executor), carrying(generated, pair, executor)
-    found = yield [measured(Chunk(functools.partial(make, k), measure, toys.seed, k), toys.chunks) for k in (0, 1)]
+    measure = functools.partial(heights, pair)
+    found = yield [measured(Chunk(functools.partial(generated, pair, k), measure, toys.seed, k), toys.chunks) for k in (0, 1)]
     return [rows[:, 0] - rows[:, 1] for rows in found]
 
 

@@ -29,7 +29,7 @@ from cevnsfit.core.errors import CevnsfitError, FitError
 from cevnsfit.infer.discovery import discovery
 from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.hypothesis import hypothesis, q0, with_best_fit
-from cevnsfit.infer.lines import coupling_scale
+from cevnsfit.infer.lines import coupling_scale, free_couplings
 from cevnsfit.infer.minima import conditional_fits, couplings_of, free_fits
 from cevnsfit.infer.results import Tested, ToyRecord
 from cevnsfit.infer.runner import HERE
@@ -229,9 +229,11 @@ def _require_unknown(joints: Sequence[Joint], test: Hypothesis, name: str) -> No
     places = np.clip(test.theta + np.array(steps) * rng.uniform(-1.0, 1.0, (PLACES, len(steps))), *parameters.domains())
     for held, value in test.held.items():
         places[:, parameters.index(held)] = value
-    first, *others = (np.concatenate(expected_totals(joint, places), axis=1) for joint in joints)
-    if any(not np.allclose(first, other, rtol=1e-9, atol=1e-12 * np.abs(first).max(initial=0.0)) for other in others):
-        message = f"the prediction with {test.poi} = {test.value:g} depends on {name} too: it tells the value of {name} without a signal, and there is no global significance"
+    first, *rest = (np.concatenate(expected_totals(joint, places), axis=1) for joint in joints)
+    if any(not np.allclose(first, other, rtol=1e-9, atol=1e-12 * np.abs(first).max(initial=0.0)) for other in rest):
+        others = free_couplings(test.joint, test.held)
+        hint = f", unless {', '.join(others)} is held at a value without signal too" if others else ""
+        message = f"the prediction with {test.poi} = {test.value:g} depends on {name}: there is no global significance{hint}"
         raise CevnsfitError(message)
 
 

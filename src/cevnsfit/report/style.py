@@ -194,12 +194,7 @@ class Look:
         """Return what a caption begins with: experiments, model, held parameters of a result, with the units of these, and given constraints."""
         known = {} if units is None else units
         held = [] if at is None else [self.given(name, value, known.get(name, "1")) for name, value in at.items()]
-        return ", ".join(text for text in (self.joined(about.experiments), self.name(about.model), *held, *self.constraints(about)) if text)
-
-    def constraints(self, *abouts: About) -> list[str]:
-        """Return the constraints that were given for results, as short as a caption needs them."""
-        texts = dict.fromkeys(text for about in abouts for text in about.constraints)
-        return [self.told(re.split(",| times", text)[0]).replace("+-", "\u00b1") for text in texts]
+        return ", ".join(text for text in (self.joined(about.experiments), self.name(about.model), *held, self.told(about.given)) if text)
 
     def labelled(self, names: Sequence[str]) -> list[str]:
         """Return the labels of what is drawn: `labels`, and where there is none what is called by its name.

@@ -248,7 +248,7 @@ def bind(joint: Joint, data: Data, floating: Ints, known: Sequence[Frame], *, pa
     parts = zip(known, joint.merge, joint.distinct, joint.channels, strict=True)
     channels = tuple(_bind_channel(frame, merge, templates, channel.moving, paired=paired) for frame, merge, templates, channel in parts)
     floating = np.array(floating, dtype=np.int64)
-    multiplicative = joint.constrained[floating]
+    multiplicative = np.array([p.constrained for p in joint.parameters], dtype=np.bool_)[floating]
     for channel in channels:
         multiplicative[channel.target[channel.rule.excursion_columns]] = False
     stiff = joint.constrained[floating].astype(np.float64)

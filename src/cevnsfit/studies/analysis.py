@@ -134,9 +134,8 @@ class StudyResult:
         """Return how experiments and combinations that have data sit with the Standard Model."""
         under_way = [future.result() for future in self.strengths]
         found = under_way if under_way else [signal_strengths(likelihood) for likelihood in self.likelihoods.values()]
-        return tuple(
-            {(one.label, *(f"{x:.6g}" for x in (one.strength, one.nll2, one.pull))): one for several in found for one in several}.values()
-        )
+        rows = (one for several in found for one in several)
+        return tuple({(one.label, *(f"{x:.6g}" for x in (one.strength, one.nll2, one.pull))): one for one in rows}.values())
 
 
 def read_study(path: Path) -> Study:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +19,8 @@ from cevnsfit.infer.lines import coupling_scale
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from cevnsfit.infer.results import FitResult
     from cevnsfit.stats.likelihood import Likelihood
-    from cevnsfit.studies.fitting import Fit
 
 
 def words_of(texts: Iterable[str], likelihood: Likelihood, at: Mapping[str, float]) -> dict[str, str]:
@@ -51,8 +50,8 @@ def offset(likelihood: Likelihood, at: Mapping[str, float], name: str, word: str
     return float(np.random.default_rng(seed).standard_normal() * 10.0 ** math.ceil(math.log10(size)))
 
 
-def blinded(found: Fit, likelihood: Likelihood, at: Mapping[str, float], words: Mapping[str, str]) -> Fit:
-    """Return a fit in which nothing shows the values of the blinded parameters, the keys of `words`; CevnsfitError if one has no effect."""
+def hidden(found: FitResult, likelihood: Likelihood, at: Mapping[str, float], words: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of a `Fit` in the place of those that show the values of the blinded parameters, the keys of `words`; CevnsfitError if one has no effect."""
     idle = [name for name in words if name not in found.floating]
     if idle:
         message = f"{idle[0]} has no effect on these data: there is nothing to blind"
@@ -63,18 +62,17 @@ def blinded(found: Fit, likelihood: Likelihood, at: Mapping[str, float], words: 
         place = found.floating.index(name)
         correlation[place], correlation[:, place] = np.nan, np.nan
     nothing = dict.fromkeys(words, math.nan)
-    return replace(
-        found,
-        values={name: value + moves.get(name, 0.0) for name, value in found.values.items()},
-        errors={**found.errors, **{name: (found.upper[name] - found.lower[name]) / 2.0 for name in words}},
-        lower={**found.lower, **nothing},
-        upper={**found.upper, **nothing},
-        correlation=correlation,
-        at_limit=tuple(name for name in found.at_limit if name not in words),
-        at_domain_end=tuple(name for name in found.at_domain_end if name not in words),
-        reason="; ".join(part for part in found.reason.split("; ") if part.partition(":")[0] not in words),
-        counts={},
-        significance=math.nan,
-        delta_nll2_sm=math.nan,
-        blind={name: hashlib.sha256(repr(move).encode()).hexdigest()[:8] for name, move in moves.items()},
-    )
+    return {
+        "values": {name: value + moves.get(name, 0.0) for name, value in found.values.items()},
+        "errors": {**found.errors, **{name: (found.upper[name] - found.lower[name]) / 2.0 for name in words}},
+        "lower": {**found.lower, **nothing},
+        "upper": {**found.upper, **nothing},
+        "correlation": correlation,
+        "at_limit": tuple(name for name in found.at_limit if name not in words),
+        "at_domain_end": tuple(name for name in found.at_domain_end if name not in words),
+        "reason": "; ".join(part for part in found.reason.split("; ") if part.partition(":")[0] not in words),
+        "counts": {},
+        "significance": math.nan,
+        "delta_nll2_sm": math.nan,
+        "blind": {name: hashlib.sha256(repr(move).encode()).hexdigest()[:8] for name, move in moves.items()},
+    }

@@ -13,7 +13,7 @@ from scipy.stats import chi2
 from cevnsfit.core.documents import About, Result, plain
 from cevnsfit.core.errors import CevnsfitError, FitError, UnknownNameError
 from cevnsfit.core.threads import on_one_thread
-from cevnsfit.infer.comparison import Pair, Rival, contained, paired, ratios, rival
+from cevnsfit.infer.comparison import Contest, Rival, contained, paired, ratios, rival
 from cevnsfit.infer.credible import evidence
 from cevnsfit.infer.density import require_proper, target
 from cevnsfit.infer.fit import fit
@@ -319,10 +319,10 @@ def _described(pair: Sequence[Likelihood], given: Sequence[Mapping[str, float]],
     return description(pair[0], given[0], toys.seed, method="comparison", against=against)
 
 
-def _records(pair: Pair, toys: Toys, run: Runner) -> list[ToyRecord]:
+def _records(pair: Contest, toys: Toys, run: Runner) -> list[ToyRecord]:
     """Return the p-value of each of two models."""
     begin = time.monotonic()
-    found = run(ratios(pair, toys, run.executor))
+    found = run(ratios(pair, toys))
     _log.info("%.3g toys a second, each fitted with both models", sum(map(len, found)) / max(time.monotonic() - begin, 1e-9))
     observed = pair.models[0].best.nll2 - pair.models[1].best.nll2
     return [

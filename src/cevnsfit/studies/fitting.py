@@ -17,7 +17,7 @@ from cevnsfit.infer.results import FitResult
 from cevnsfit.infer.spread import spread_after
 from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.joint import Joint, join
-from cevnsfit.studies.blinding import blinded, words_of
+from cevnsfit.studies.blinding import hidden, words_of
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.rates import ChannelRates, Rates, counts_at
 from cevnsfit.studies.setup import asked_to_float, check_floating
@@ -147,7 +147,7 @@ def fit(
         delta_nll2_sm=_above_standard(joint, best, others),
         data=likelihood.data,
     )
-    return blinded(found, likelihood, held, words) if words else found
+    return dataclasses.replace(found, **hidden(best, likelihood, held, words)) if words else found
 
 
 def require_observed(missing: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.gaussian import Errors
 from cevnsfit.stats.likelihood import Likelihood
+from cevnsfit.studies import comparison
 
 TOYS = cf.Toys(1024, seed=3)
 
@@ -176,8 +177,10 @@ def test_workers_do_not_change_the_numbers() -> None:
 
 
 @pytest.mark.slow
-def test_evidences_are_integrals() -> None:
+def test_evidences_are_integrals(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("dynesty")
+    monkeypatch.setattr(comparison, "LIVE", 120)
+    monkeypatch.setattr(comparison, "RUNS", 2)
     seen = (1.9, 1.1)
     found = cf.compare(linear(seen, "a"), linear(seen, "a", "b"), priors=["a=-5:5", "b=0:4"])
     assert found.evidence is not None
@@ -187,7 +190,7 @@ def test_evidences_are_integrals() -> None:
 
     exact = math.log(math.exp(-0.5 * 1.1**2) / mean(1.1, 0.0, 4.0))
     assert found.evidence.log == pytest.approx(exact, abs=4.0 * found.evidence.error)
-    assert found.evidence.error < 0.1
+    assert found.evidence.error < 0.4
     assert "b flat in [0, 4]" in str(found.evidence.priors)
     first = found.models[0]
     exact = math.log(mean(1.9, -5.0, 5.0)) - 0.5 * 1.1**2

@@ -76,6 +76,7 @@ def hs3_document(workspace: Spec, metadata: Spec) -> Values:
     channels = [_channel(channel, kept[channel["name"]]) for channel in workspace["channels"]]
     names = [channel["name"] for channel in channels]
     block, aliases = _block(metadata.get("constraints"), workspace["channels"])
+    beside = {"aux_distributions": [CONSTRAINTS]} if block else {}
     data = [
         {"name": f"{name}.data", "type": "binned", "axes": _axes(name, len(kept[name])), "contents": observed[name][kept[name]].tolist()}
         for name in names
@@ -89,14 +90,7 @@ def hs3_document(workspace: Spec, metadata: Spec) -> Values:
         "distributions": [*channels, *block],
         "functions": [*(_product(name, powers) for name, powers in monomials.items()), *aliases],
         "data": data,
-        "likelihoods": [
-            {
-                "name": LIKELIHOOD,
-                "distributions": names,
-                "data": [entry["name"] for entry in data],
-                **({"aux_distributions": [CONSTRAINTS]} if block else {}),
-            }
-        ],
+        "likelihoods": [{"name": LIKELIHOOD, "distributions": names, "data": [entry["name"] for entry in data], **beside}],
         "domains": [{"name": _DOMAIN, "type": "product_domain", "axes": [_range(entry) for entry in parameters]}],
         "parameter_points": [
             {"name": _START, "parameters": [{key: entry[key] for key in ("name", "value", "const")} for entry in parameters]}
@@ -333,9 +327,8 @@ def _workspace(document: Spec, chosen: str) -> tuple[Values, Values]:
 
 def _alike(given: Sequence[Spec], known: Sequence[Spec]) -> bool:
     """Return whether distributions are those that are known, but for the last digits of the numbers in their expressions."""
-    texts = [[_NUMBER.split(str(entry.get("expression"))) for entry in entries] for entries in (given, known)]
-    values = [[float(x) for entry in entries for x in _NUMBER.findall(str(entry.get("expression")))] for entries in (given, known)]
-    return texts[0] == texts[1] and bool(np.allclose(values[0], values[1], rtol=1e-9, atol=1e-12))
+    one, other = (_NUMBER.split(" ".join(str(entry.get("expression")) for entry in entries)) for entries in (given, known))
+    return one[::2] == other[::2] and np.allclose([float(x) for x in one[1::2]], [float(x) for x in other[1::2]], rtol=1e-9, atol=1e-12)
 
 
 def _members(distributions: Sequence[Spec]) -> dict[str, list[str]]:
