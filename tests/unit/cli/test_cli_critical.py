@@ -21,6 +21,7 @@ NODES = ("--grid", "mass=100:1000:3:log", "--grid", "g=1e-3:1e-1:5:log")
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:jsonschema:DeprecationWarning")
 def test_a_map_is_made_used_exported_and_opened(command: Callable[..., Result], refused: Callable[..., str], tmp_path: Path) -> None:
     asked = ("critical-values", CSI, "-m", "lmu-ltau", *NODES, "--toys", "128", "--cl", "0.9", "-o", tmp_path / "map", "--json")
     found = json.loads(command(*asked).stdout)
@@ -53,3 +54,24 @@ def test_a_map_is_made_used_exported_and_opened(command: Callable[..., Result], 
 )
 def test_bad_questions(refused: Callable[..., str], tmp_path: Path, options: tuple[str, ...], message: str) -> None:
     assert message in refused("critical-values", CSI, "-m", "lmu-ltau", "-o", tmp_path, *options)
+
+
+@pytest.mark.slow
+def test_a_region_is_the_same_from_workers_and_after_an_end(tmp_path: Path) -> None:
+    likelihood = cf.build_likelihood(CSI, model="lmu-ltau", changes={"systematics.onset.enabled": False})
+    grid = {"mass": [300.0, 350.0, 400.0], "g": np.geomspace(1e-3, 1e-1, 8)}
+    whole = cf.region(likelihood, **grid, toys=cf.Toys(256))
+    stopped = 0
+
+    def stop(finished: int, _: int) -> None:
+        nonlocal stopped
+        stopped = finished
+        if finished == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cf.region(likelihood, **grid, toys=cf.Toys(256), store=tmp_path, progress=stop)
+    assert stopped == 12
+    resumed = cf.region(likelihood, **grid, toys=cf.Toys(256), store=tmp_path, workers=2)
+    assert resumed.columns == whole.columns
+    assert cf.open(tmp_path).columns == whole.columns  # type: ignore[union-attr]
