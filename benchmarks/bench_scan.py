@@ -7,10 +7,21 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+
+from cevnsfit.infer.descent import CHUNK
+from cevnsfit.infer.grid import grid_block, prepare_grid
+from cevnsfit.infer.profile import floating_indices, profile
+from cevnsfit.stats.binding import bind_data
+from cevnsfit.stats.data import observed_data
+from cevnsfit.stats.engine import evaluate_problem, hessian
+from cevnsfit.studies.scan import plane_axes
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cevnsfit.stats.likelihood import Likelihood
 
 RUN = """
 import json, resource, sys
@@ -70,3 +81,20 @@ def bench_onset(benchmark: Any, tmp_path: Path, onset: str) -> None:
 def bench_memory(benchmark: Any, tmp_path: Path) -> None:
     memory = benchmark.pedantic(lambda: scan(tmp_path, 200, 1), rounds=1)
     benchmark.extra_info["note"] = f"{memory:.0f} MiB at most"
+
+
+@pytest.mark.benchmark(group="one profiled point of a scan of 20 x 100, against one evaluation of a full chunk with its Hessian")
+def bench_profiled_point(benchmark: Any, combination: Likelihood, couplings: np.ndarray) -> None:
+    axes = plane_axes(combination, {"mass": np.geomspace(1.0, 1000.0, 20), "g": couplings})
+    grid = prepare_grid(combination, axes, at={})
+    benchmark.extra_info["per"] = 20 * len(couplings)
+    benchmark.pedantic(lambda: [grid_block(grid, block) for block in range(len(grid.blocks))], rounds=3)
+
+
+@pytest.mark.benchmark(group="one profiled point of a scan of 20 x 100, against one evaluation of a full chunk with its Hessian")
+def bench_full_chunk(benchmark: Any, combination: Likelihood) -> None:
+    joint = combination.at({"mass": 10.0})
+    theta = profile(joint, {"g": np.linspace(0.0, 1e-3, CHUNK)}).theta
+    bound, rows = bind_data(joint, observed_data(joint), floating_indices(joint, ("g",), None)), np.arange(CHUNK)
+    benchmark.extra_info["per"] = CHUNK
+    benchmark(lambda: hessian(bound, evaluate_problem(bound, theta, rows), rows, rows))

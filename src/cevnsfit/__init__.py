@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from cevnsfit.studies.agreement import compatibility, goodness, impacts
     from cevnsfit.studies.comparison import compare
     from cevnsfit.studies.coverage import coverage
+    from cevnsfit.studies.critical_values import critical_values
     from cevnsfit.studies.export import export
     from cevnsfit.studies.fitting import fit
     from cevnsfit.studies.forecast import forecast
-    from cevnsfit.studies.limits import intervals, significance
+    from cevnsfit.studies.limits import global_significance, intervals, significance
     from cevnsfit.studies.posterior import posterior
     from cevnsfit.studies.rates import rates
     from cevnsfit.studies.scan import scan
@@ -47,10 +48,12 @@ __all__ = [
     "compare",
     "compatibility",
     "coverage",
+    "critical_values",
     "experiment_names",
     "export",
     "fit",
     "forecast",
+    "global_significance",
     "goodness",
     "impacts",
     "import_release",
@@ -80,9 +83,11 @@ _HOMES: Final = {
     "compatibility": "studies.agreement:compatibility",
     "coverage": "studies.coverage:coverage",
     "experiment_names": "spec.catalog:experiment_names",
+    "critical_values": "studies.critical_values:critical_values",
     "export": "studies.export:export",
     "fit": "studies.fitting:fit",
     "forecast": "studies.forecast:forecast",
+    "global_significance": "studies.limits:global_significance",
     "goodness": "studies.agreement:goodness",
     "impacts": "studies.agreement:impacts",
     "import_release": "io.releases:import_release",

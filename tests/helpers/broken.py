@@ -263,12 +263,16 @@ def outcomes(kind: str, which: int, steps: Sequence[Step], place: Path) -> list[
     return found
 
 
+ENDLESS: Final = tuple(f"no number at {key}" for key in ("significance", "signal_significance"))
+"""It is infinite, and null in JSON, where changed data are impossible without signal."""
+
+
 def faults(kind: str, which: int, steps: Sequence[Step]) -> list[str]:
     """Return what is wrong with the answers about one changed input."""
     place = Path(tempfile.mkdtemp(prefix="fuzz-"))
     try:
         found = outcomes(kind, which, steps, place)
-        wrong = [f"{command[0]}: {text}" for command, answer in found for text in answer.wrong]
+        wrong = [f"{command[0]}: {text}" for command, answer in found for text in answer.wrong if text not in ENDLESS]
         wrong += [f"{command[0]}: the file is not named: {answer.text}" for command, answer in found[:1] if not names_it(answer, place)]
         if kind == "stores":
             command, _, document = stored([*STORES][which % len(STORES)])
@@ -281,5 +285,6 @@ def faults(kind: str, which: int, steps: Sequence[Step]) -> list[str]:
 
 def names_it(answer: smoke.Answer, place: Path) -> bool:
     """Return whether an answer that refuses an input names one of its files, or the experiment."""
-    names = [f"{place / 'inputs'}", "'mine'", "mine: ", *(path.name for path in (place / "inputs").iterdir())]
+    own = [f"{name}: " for name in ("mine", *SHIPPED)]
+    names = [f"{place / 'inputs'}", "'mine'", *own, *(path.name for path in (place / "inputs").iterdir())]
     return answer.code != smoke.REFUSED or any(name in answer.text for name in names)

@@ -186,10 +186,14 @@ MATRIX: Final[dict[str, Build]] = {
     ],
     "compatibility": _statistics("compatibility", interest=False),
     "significance": _statistics("significance"),
+    "significance --grid": lambda case, _: ["significance", *case.experiments, "-m", case.model, *case.plane(3), *TOYS],
+    "impacts --groups": _statistics("impacts", "--groups", "-o", "{out}/groups.svg"),
     "impacts": _statistics("impacts", "-o", "{out}/impacts.svg"),
     "coverage": lambda case, out: ["coverage", *case.experiments, *case.chosen, "--true", case.truth, *TOYS, "-o", str(out)],
     "posterior": _statistics("posterior", "--steps", "100", "--ensembles", "2", "-o", "{out}"),
     "region": _planes("region", *TOYS, "-o", "{out}", counts=(3, 3)),
+    "critical-values": _planes("critical-values", *TOYS, "-o", "{out}", counts=(3, 3)),
+    "forecast --method feldman-cousins": _statistics("forecast", "--method", "feldman-cousins", *TOYS),
     "forecast": _statistics("forecast", "-o", "{out}"),
     "forecast --vary": _statistics("forecast", "--vary", "source.exposure_pot=1e23:1e24:2:log"),
     "scan": _planes("scan", "-o", "{out}"),
@@ -224,6 +228,7 @@ MATRIX: Final[dict[str, Build]] = {
 """What is called for every model and every data set, by words that begin with those of the command."""
 
 ONCE: Final[dict[str, list[str]]] = {
+    "fit --constrain": ["fit", CSI, "-m", "sm", "--constrain", "sns_flux=0.95+-0.03", "--correlate", f"sns_flux,{CSI}.quenching_0=0.5"],
     "experiments": ["experiments"],
     "experiments list": ["experiments"],
     "experiments show": ["experiments", "show", CSI],

@@ -60,9 +60,11 @@ MADE: Final[dict[str, Callable[[Likelihood], object]]] = {
     "compare": lambda likelihood: cf.compare(cf.build_likelihood(*NAMES, model="sm"), likelihood, at=MASS),
     "compatibility": lambda _: cf.compatibility(strength()),
     "coverage": lambda _: cf.coverage(strength(), "signal_strength", [1.0], toys=cf.Toys(128)),
+    "critical_values": lambda likelihood: cf.critical_values(likelihood, at=MASS, g=[1e-4, 5e-4, 1e-3], toys=cf.Toys(128)),
     "experiment_names": lambda _: cf.experiment_names(),
     "fit": lambda likelihood: cf.fit(likelihood, at=MASS),
     "forecast": lambda likelihood: cf.forecast(likelihood, at=MASS),
+    "global_significance": lambda likelihood: cf.global_significance(likelihood, "g", mass=[20.0, 100.0]),
     "goodness": lambda likelihood: cf.goodness(likelihood, at=MASS),
     "impacts": lambda likelihood: cf.impacts(likelihood, "g", at=MASS),
     "intervals": lambda likelihood: cf.intervals(likelihood, "g", at=MASS),
@@ -166,7 +168,8 @@ def test_what_has_no_table_is_refused_with_what_has_one(thing: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", each(("coverage", "fit", "forecast", "impacts", "intervals", "open", "posterior", "rates", "region", "scan"))
+    "name",
+    each(("coverage", "fit", "forecast", "global_significance", "impacts", "intervals", "open", "posterior", "rates", "region", "scan")),
 )
 def test_a_result_has_a_picture(name: str, made: Callable[[str], Any]) -> None:
     figure = cf.plot(made(name))

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from scipy.special import gammaln, xlogy
 
-from cevnsfit.core.analysis import Analysis
+from cevnsfit.core.analysis import Analysis, Constraint, Correlation
+from cevnsfit.core.errors import CevnsfitError, ResultError
 from cevnsfit.infer.cls import cls_limit, signal_test
 from cevnsfit.infer.fit import fit
 from cevnsfit.io.exports.histfactory import INTERPOLATION, measured_name
 from cevnsfit.io.exports.hs3 import load_pyhs3, read_hs3, write_hs3
 from cevnsfit.io.exports.workspace import read_workspace
-from cevnsfit.stats.data import observed_data, observed_or_asimov
+from cevnsfit.stats.data import observed_data, observed_or_asimov, without_block
 from cevnsfit.stats.engine import nll2
 from cevnsfit.stats.joint import expected_totals
 from cevnsfit.stats.poisson import on_off
@@ -204,6 +205,79 @@ HS3_CASES = [
     pytest.param(("coherent-csi-2021", "coherent-lar-2020"), "lmu-ltau", id="combined", marks=pytest.mark.slow),
     pytest.param(("ccm-200",), "universal", id="a projection with empty bins", marks=pytest.mark.slow),
 ]
+
+
+QUENCHING = "coherent-csi-2021.quenching_0"
+
+
+def test_a_constraint_around_another_centre_is_the_same_in_pyhf() -> None:
+    analysis = Analysis(("coherent-csi-2021",), "lmu-ltau", constraints=(Constraint(QUENCHING, 0.7, 1.0),))
+    likelihood = build(analysis)
+    joint, data = likelihood.at({"mass": MASS}), observed_data(likelihood.at({}))
+    made = workspaces(likelihood, at=held(analysis.experiments))
+    workspace = pyhf.Workspace(made.base)
+    theirs = workspace.model(modifier_settings=INTERPOLATION)
+    seen = workspace.data(theirs)
+    points = possible_points(joint, np.random.default_rng(6))[:20]
+    bare, counts, block = without_block(joint, data)
+    assert block.names == (QUENCHING,)
+    parameters = [pyhf_parameters(theirs, bare, counts, theta, made.metadata["normfactors"]) for theta in points]
+    shift = constants(bare, counts)
+    found = [-2.0 * float(theirs.logpdf(entry, seen)[0]) - shift for entry in parameters]
+    np.testing.assert_allclose(found, nll2(joint, points, data), rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("analysis", "named"),
+    [
+        (Analysis(("coherent-csi-2021",), "lmu-ltau", constraints=(Constraint("sns_flux", 0.95, 0.03),)), "sns_flux"),
+        (Analysis(("coherent-csi-2021",), "lmu-ltau", correlations=(Correlation("sns_flux", QUENCHING, 0.5),)), f"sns_flux, {QUENCHING}"),
+        (Analysis(("coherent-csi-2021",), "signal-strength", constraints=(Constraint("signal_strength", 1.0, 0.1),)), "signal_strength"),
+    ],
+)
+def test_what_pyhf_does_not_know_is_refused(analysis: Analysis, named: str) -> None:
+    with pytest.raises(CevnsfitError, match=f"pyhf knows no correlations.* the constraint of {named} is none; `--to hs3` takes it"):
+        workspaces(build(analysis), at=held(analysis.experiments) if analysis.model == "lmu-ltau" else {ONSET: 60.0})
+
+
+GIVEN = Analysis(
+    ("coherent-csi-2021",),
+    "lmu-ltau",
+    constraints=(Constraint("sns_flux", 0.95, 0.03), Constraint("g", 1e-4, 2e-4)),
+    correlations=(Correlation("sns_flux", QUENCHING, 0.6), Correlation("sns_flux", "g", -0.3)),
+)
+
+
+def test_a_block_of_constraints_comes_back_from_hs3(tmp_path: Path) -> None:
+    pytest.importorskip("pyhs3", reason="the extra [hs3] is not installed", exc_type=ImportError)
+    likelihood = build(GIVEN)
+    (file,) = write_hs3(hs3(likelihood, at=held(GIVEN.experiments)), tmp_path / "hs3.json")
+    again = read_hs3(file)
+    joint, back = likelihood.at({"mass": MASS}), again.at({})
+    points = possible_points(joint, np.random.default_rng(6))
+    order = [joint.parameters.index(name) for name in back.parameters.names]
+    np.testing.assert_allclose(nll2(back, points[:, order], observed_data(back)), nll2(joint, points, observed_data(joint)), rtol=1e-10)
+    assert [text.split(" = ")[0] for text in again.constraints] == ["g", "sns_flux", QUENCHING]
+    text = file.read_text(encoding="utf-8")
+    place, end = text.index("exp(-0.5*((") + len("exp(-0.5*(("), text.index(")", text.index("exp(-0.5*(("))
+    rounded = repr(float(text[place:end]) * (1.0 + 1e-14))  # on another machine
+    (tmp_path / "rounded.json").write_text(text[:place] + rounded + text[end:], encoding="utf-8")
+    assert read_hs3(tmp_path / "rounded.json").constraints == again.constraints
+    (tmp_path / "other.json").write_text(text[:place] + "1" + text[place:], encoding="utf-8")
+    with pytest.raises(ResultError, match="auxiliary distributions have no counterpart"):
+        read_hs3(tmp_path / "other.json")
+
+
+@pytest.mark.slow
+def test_a_block_of_constraints_is_the_same_in_pyhs3() -> None:
+    pytest.importorskip("pyhs3", reason="the extra [hs3] is not installed", exc_type=ImportError)
+    likelihood = build(GIVEN)
+    joint = likelihood.at({"mass": MASS})
+    data, points = observed_data(joint), possible_points(joint, np.random.default_rng(6), positive=True)[:10]
+    values = [dict(zip(joint.parameters.names, theta, strict=True)) for theta in points]
+    bare, counts, _ = without_block(joint, data)
+    found = pyhs3_nll2(hs3(likelihood, at=held(GIVEN.experiments)), values) - constants(bare, counts)
+    np.testing.assert_allclose(found, nll2(joint, points, data), rtol=1e-8)
 
 
 @pytest.mark.parametrize(("experiments", "model"), HS3_CASES)

@@ -2,11 +2,27 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cevnsfit.cli.command import command, option
-from cevnsfit.cli.options import LOOK, AnalysisOptions, LevelOptions, LookOptions, PoiOption, ToyOptions, WorkerOptions, drawn, picture
+from cevnsfit.cli.options import (
+    GRID,
+    LOOK,
+    AnalysisOptions,
+    LevelOptions,
+    LookOptions,
+    PoiOption,
+    ToyOptions,
+    WorkerOptions,
+    drawn,
+    picture,
+    values_known,
+)
 from cevnsfit.cli.output import Answer
+
+if TYPE_CHECKING:
+    from cevnsfit.infer.discovery import Discovery
+    from cevnsfit.infer.elsewhere import GlobalSignificance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +37,7 @@ class IntervalOptions(LookOptions):
 
 
 @command(
-    f"experiments model at poi cl dof profile profile_signal method toys seed jobs dask folder changes allow_overlap electrons target {LOOK}"
+    f"experiments model at poi cl dof profile profile_signal method toys seed jobs dask folder changes allow_overlap electrons constrain correlate target {LOOK}"
 )
 def intervals(what: AnalysisOptions, level: LevelOptions, toys: ToyOptions, workers: WorkerOptions, asked: IntervalOptions) -> Answer:
     """Print all allowed intervals of one parameter, with every branch; masses must be held.
@@ -43,7 +59,7 @@ def intervals(what: AnalysisOptions, level: LevelOptions, toys: ToyOptions, work
     return Answer(result, files=files if files else None, analysis=what.analysis, seed=None if result.toys is None else toys.seed)
 
 
-@command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
+@command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons constrain correlate")
 def gof(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answer:
     """Test the goodness of fit: the deviance at the best fit, with the p-value of toys generated there; masses must be held."""
     from cevnsfit.studies.agreement import goodness
@@ -53,7 +69,7 @@ def gof(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answ
     return Answer(result, analysis=what.analysis, seed=toys.used_seed)
 
 
-@command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
+@command("experiments model at profile profile_signal toys seed jobs dask folder changes allow_overlap electrons constrain correlate")
 def compatibility(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions) -> Answer:
     """Test whether experiments agree on the couplings they share (parameter goodness of fit); masses must be held.
 
@@ -70,32 +86,63 @@ def compatibility(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOption
     return Answer(result, text, analysis=what.analysis, seed=toys.used_seed, further={"strengths": found})
 
 
-@command("experiments model at poi profile profile_signal toys seed jobs dask folder changes allow_overlap electrons")
-def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions, poi: PoiOption = None) -> Answer:
-    """Print the significance with which a parameter exceeds its value without signal; masses must be held.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignificanceOptions(LookOptions):
+    """Whose significance, and its picture."""
 
-    The asymptotic formula is used where it is valid; otherwise, and with --toys, the significance comes from toys (2048).
+    poi: PoiOption = None
+    grid: Annotated[
+        str | None, option("--grid", "Scan this parameter: the global significance of a signal at any of its values.", GRID, values_known)
+    ] = None
+    target: Annotated[
+        Path | None, option("--plot", "Picture of q0 over the grid, or without one of the toys: png, pdf, svg or pgf.", "FILE")
+    ] = None
+
+
+@command(
+    f"experiments model at poi grid profile profile_signal toys seed jobs dask folder changes allow_overlap electrons constrain correlate target {LOOK}"
+)
+def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions, asked: SignificanceOptions) -> Answer:
+    """Print the significance with which a parameter exceeds its value without signal; masses must be held, or scanned with --grid.
+
+    The asymptotic formula is used where it is valid; otherwise, and with --toys, the significance comes from toys (2048). Global ones need --toys.
     """
     from cevnsfit.studies import limits
+    from cevnsfit.studies.grids import parse_grids
+    from cevnsfit.studies.setup import units_of
 
+    units = units_of(what.model)
+    grid = {} if asked.grid is None else parse_grids([asked.grid], units)
+    look = asked.over(axes=[(name, units.get(name, "1")) for name in grid])
+    path = None if asked.target is None else picture(asked.target, look)
+    result: Discovery | GlobalSignificance
     with workers.running() as where:
-        result = limits.significance(what.likelihood, poi, at=what.held, toys=toys.asked, store=toys.folder, **where)
-    return Answer(result, analysis=what.analysis, seed=None if result.toys is None else result.toys.seed)
+        if grid:
+            result = limits.global_significance(
+                what.likelihood, asked.poi, at=what.held, toys=toys.asked, store=toys.folder, **where, **grid
+            )
+        else:
+            result = limits.significance(what.likelihood, asked.poi, at=what.held, toys=toys.asked, store=toys.folder, **where)
+    files = drawn(result, path, look)
+    return Answer(result, files=files if files else None, analysis=what.analysis, seed=None if result.toys is None else result.toys.seed)
 
 
-@command(f"experiments model at poi profile profile_signal target changes allow_overlap electrons {LOOK}")
+@command(f"experiments model at poi groups profile profile_signal target changes allow_overlap electrons constrain correlate {LOOK}")
 def impacts(
     what: AnalysisOptions,
     looks: LookOptions,
     poi: PoiOption = None,
     target: Annotated[Path | None, option("--output -o", "Ranking plot: png, pdf, svg or pgf.", "FILE")] = None,
+    groups: Annotated[bool, option("--groups", "Show only what counts and groups of nuisances contribute to the error.")] = False,
 ) -> Answer:
-    """Rank the nuisances by their impact on a parameter, with pulls and constraints; masses must be held."""
-    from cevnsfit.studies import agreement
-    from cevnsfit.studies.shown import checked_kind
+    """Rank the nuisances by their impact on a parameter, and tell what its error is made of; masses must be held."""
+    from cevnsfit.report.tables import ResultTable
+    from cevnsfit.studies import agreement, texts
+    from cevnsfit.studies.shown import checked_kind, notes_of
 
-    look = looks.over()
-    checked_kind("Ranking", None, look)
+    look, kind = looks.over(), "groups" if groups else None
+    checked_kind("Ranking", kind, look)
     path = None if target is None else picture(target, look)
     result = agreement.impacts(what.likelihood, poi, at=what.held)
-    return Answer(result, files=drawn(result, path, look), analysis=what.analysis)
+    text = [ResultTable((*texts.groups(result), *notes_of(result)))] if groups else None
+    return Answer(result, text, files=drawn(result, path, look, kind), analysis=what.analysis)

@@ -24,7 +24,7 @@ class CoverageOptions(ToyOptions):
 
 
 @command(
-    f"experiments model truth grid at cl toys nested seed jobs dask folder profile profile_signal changes allow_overlap electrons {LOOK}"
+    f"experiments model truth grid at cl toys nested seed jobs dask folder profile profile_signal changes allow_overlap electrons constrain correlate {LOOK}"
 )
 def coverage(what: AnalysisOptions, asked: CoverageOptions, workers: WorkerOptions, looks: LookOptions) -> Answer:
     """Measure the coverage of profile-likelihood, Feldman-Cousins and CLs intervals at true values; masses must be held or have a grid.

@@ -34,6 +34,7 @@ def export(
     from cevnsfit.io.exports.text import read_json
     from cevnsfit.studies import export as exports
     from cevnsfit.studies.scan import stored_scans
+    from cevnsfit.studies.stored import stored_map
     from cevnsfit.studies.susy import stored_susy_scan
 
     _require_other(kind)
@@ -42,10 +43,15 @@ def export(
         return Answer({}, files=exports.export(read_json(result), kind, path, cl=levels.cl, attach=attach))
     if kind == "slha":
         return Answer({}, files=exports.export(stored_susy_scan(result), kind, path, attach=attach, point=point))
+    found = stored_map(result)
+    if found is not None:
+        name = {"hepdata": "hepdata", "csv": "critical_values.csv"}.get(kind, f"critical_values.{kind}")
+        target = result / name if target is None else target
+        return Answer({}, files=exports.export(found, kind, target, cl=levels.cl or None, dof=None, attach=attach, point=point))
     return Answer({}, files=exports.export(stored_scans(result), kind, path, cl=levels.cl, dof=levels.dof, attach=attach, point=point))
 
 
-@command("experiments model kind target grid at profile profile_signal changes allow_overlap electrons record")
+@command("experiments model kind target grid at profile profile_signal changes allow_overlap electrons constrain correlate record")
 def export_likelihood(
     what: AnalysisOptions,
     kind: Annotated[str, option("--to", "Format; see docs/formats.md.", "pyhf|hs3|simplified")],

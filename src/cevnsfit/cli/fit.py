@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cevnsfit.stats.likelihood import Likelihood
 
 
-@command("experiment model at changes electrons")
+@command("experiment model at changes electrons constrain correlate")
 def rates(experiment: ExperimentArgument, what: ModelOptions) -> Answer:
     """Print the expected counts of one experiment, with nuisances at their nominal values."""
     from cevnsfit.studies import rates as expected
@@ -64,7 +64,7 @@ class DataOptions:
         return likelihood.with_data("asimov" if self.asimov else "toy", held | assignments(self.truth, chosen.model), seed=self.toy)
 
 
-@command("experiments model at profile changes profile_signal allow_overlap electrons minos blind asimov toy truth")
+@command("experiments model at profile changes profile_signal allow_overlap electrons constrain correlate minos blind asimov toy truth")
 def fit(
     what: AnalysisOptions,
     data: DataOptions,
@@ -85,7 +85,9 @@ def fit(
     return Answer(found, analysis=chosen, seed=data.toy)
 
 
-@command(f"experiments model target kind at profile profile_signal changes allow_overlap electrons asimov toy truth {LOOK}")
+@command(
+    f"experiments model target kind at profile profile_signal changes allow_overlap electrons constrain correlate asimov toy truth {LOOK}"
+)
 def spectra(
     what: AnalysisOptions,
     data: DataOptions,

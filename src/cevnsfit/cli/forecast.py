@@ -47,6 +47,7 @@ class ForecastOptions(LookOptions):
         None
     )
     poi: PoiOption = None
+    method: Annotated[str, option("--method", "Of the limits.", "profile|feldman-cousins")] = "profile"
     toys: Annotated[int, option("--toys", "Bands from N toys; 0 for asymptotic ones.", "N")] = 0
     seed: Annotated[int, option("--seed", "Seed of the toys.")] = 1
     folder: Annotated[Path | None, option("--output -o", "Folder for table, JSON and picture.", "DIR")] = None
@@ -57,14 +58,21 @@ class ForecastOptions(LookOptions):
         from cevnsfit.studies.forecast import combined, forecast, planned_alone
         from cevnsfit.studies.setup import build, own_name
 
-        toys = None if self.toys == 0 else Toys(self.toys, self.seed)
-        ask = functools.partial(forecast, poi=self.poi, true=assignments(self.truth, planned.model), cl=level.cl, dof=level.dof, toys=toys)
+        toys = Toys(self.number, self.seed) if self.number else None
+        ask = functools.partial(
+            forecast, poi=self.poi, true=assignments(self.truth, planned.model), cl=level.cl, dof=level.dof, method=self.method, toys=toys
+        )
         lines: list[functools.partial[Any]] = [functools.partial(ask, build(planned_alone(planned, self.known)))]
         if self.known:
             likelihood, names = build(combined(planned, self.known)), set(map(own_name, self.known))
             measured = dict.fromkeys(channel.owner for channel in likelihood.at({}).channels if channel.observed is not None)
             lines.append(functools.partial(ask, likelihood, observed=[name for name in measured if self.observed and name in names]))
         return lines
+
+    @property
+    def number(self) -> int:
+        """Return the number of toys: 0 for asymptotic bands."""
+        return 512 if self.toys == 0 and self.method == "feldman-cousins" else self.toys
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -75,7 +83,7 @@ class ForecastOptions(LookOptions):
 
 
 @command(
-    f"experiments model at truth existing observed grid vary poi cl dof toys seed jobs dask profile profile_signal changes allow_overlap electrons folder {LOOK}"
+    f"experiments model at truth existing observed grid vary poi cl dof method toys seed jobs dask profile profile_signal changes allow_overlap electrons constrain correlate folder {LOOK}"
 )
 def forecast(what: AnalysisOptions, asked: ForecastOptions, level: LevelOptions, workers: WorkerOptions) -> Answer:
     """Print expected limits with their 68 % and 95 % bands and the discovery reach; scan any field of experiment.yaml."""
@@ -96,7 +104,7 @@ def _origin(planned: "Analysis", asked: ForecastOptions) -> "dict[str, Any]":
     from cevnsfit.studies.forecast import planned_alone
     from cevnsfit.studies.provenance import provenance
 
-    found = provenance(planned_alone(planned, asked.known), seed=asked.seed if asked.toys else None, existing=asked.known)
+    found = provenance(planned_alone(planned, asked.known), seed=asked.seed if asked.number else None, existing=asked.known)
     return {**found, "overrides": planned.overrides}
 
 

@@ -86,7 +86,20 @@ _RENAMED = {"--truth": "--true"}
 """New names of options."""
 
 
-_LONG = ("compare", "compatibility", "coverage", "gof", "intervals", "posterior", "region", "run", "scan", "significance", "susy-scan")
+_LONG = (
+    "compare",
+    "compatibility",
+    "coverage",
+    "critical-values",
+    "gof",
+    "intervals",
+    "posterior",
+    "region",
+    "run",
+    "scan",
+    "significance",
+    "susy-scan",
+)
 """Commands that keep what is finished in the folder of --output."""
 
 
@@ -161,6 +174,7 @@ for _function in (
         coverage.coverage,
         posterior.posterior,
         region.region,
+        region.critical_values,
         forecast.forecast,
         scan.scan,
         scan.plot,

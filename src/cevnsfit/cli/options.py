@@ -1,6 +1,6 @@
 """Options that several commands share: a dataclass a group, which `command` expands, and what becomes of them."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
@@ -52,6 +52,30 @@ def values_known(given: "Mapping[str, Any]") -> "Sequence[str]":
     return [f"{name}=" for name in parameters_known(given)]
 
 
+def nuisances_known(given: "Mapping[str, Any]") -> "Sequence[str]":
+    """Return the parameters of the systematics of the experiments of a line, for shells."""
+    from cevnsfit.core.errors import CevnsfitError
+    from cevnsfit.spec.load import load_experiment
+
+    names: dict[str, None] = {}
+    for name in given.get("experiments") or filter(None, [given.get("experiment")]):
+        with suppress(CevnsfitError):
+            spec = load_experiment(name).spec
+            names |= dict.fromkeys(spec.parameter_name(key) for key, entry in spec.systematics.items() if entry.enabled)
+    return list(names)
+
+
+def measured_known(given: "Mapping[str, Any]") -> "Sequence[str]":
+    """Return what may have a constraint, before a sign of equality, for shells."""
+    return [f"{name}=" for name in (*parameters_known(given), *nuisances_known(given))]
+
+
+def correlated_known(given: "Mapping[str, Any]") -> "Sequence[str]":
+    """Return pairs of parameters of systematics before a sign of equality, for shells."""
+    names = nuisances_known(given)
+    return [f"{one},{other}=" for one in names for other in names if one != other]
+
+
 ExperimentArgument = Annotated[str, argument("A shipped experiment, or a folder.", "EXP", experiments_known)]
 SetOption = Annotated[
     list[str] | None, option("--set", "Override a field of experiment.yaml; repeatable.", "[EXP:]PATH=VALUE", scopes_known)
@@ -88,6 +112,13 @@ class ModelOptions:
     changes: SetOption = None
     allow_overlap: Annotated[bool, option("--allow-overlap", "Combine experiments even if they share events.")] = False
     electrons: Annotated[bool, option("--electrons", "Add neutrino-electron scattering.")] = False
+    constrain: Annotated[
+        list[str] | None,
+        option("--constrain", "External constraint (sns_flux=0.95+-0.03); repeatable.", "NAME=VALUE+-ERROR", measured_known),
+    ] = None
+    correlate: Annotated[
+        list[str] | None, option("--correlate", "Correlation of two constraints; repeatable.", "NAME,NAME=VALUE", correlated_known)
+    ] = None
 
     def of(self, experiments: "Sequence[str]") -> "Analysis":
         """Return the analysis of some experiments.
@@ -95,10 +126,11 @@ class ModelOptions:
         Raises
         ------
         CevnsfitError
-            If the model is unknown, a change is not PATH=VALUE, or a held parameter is not NAME=VALUE.
+            If the model is unknown, or an option is not of its form.
         """
         from cevnsfit.core.analysis import Analysis
         from cevnsfit.spec.catalog import located
+        from cevnsfit.studies.constraints import parse_constraints, parse_correlations
         from cevnsfit.studies.setup import treatment
 
         return Analysis(
@@ -110,6 +142,8 @@ class ModelOptions:
             electrons=self.electrons,
             floating=tuple(dict.fromkeys(() if self.profile is None else self.profile)),
             at=tuple(assignments(self.at, self.model).items()),
+            constraints=parse_constraints([] if self.constrain is None else self.constrain),
+            correlations=parse_correlations([] if self.correlate is None else self.correlate),
         )
 
 

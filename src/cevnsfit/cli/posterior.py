@@ -36,7 +36,7 @@ class SamplingOptions:
 
 
 @command(
-    f"experiments model at poi prior cl sampler steps walkers ensembles seed jobs dask folder kind profile profile_signal changes allow_overlap electrons {LOOK}"
+    f"experiments model at poi prior cl sampler steps walkers ensembles seed jobs dask folder kind profile profile_signal changes allow_overlap electrons constrain correlate {LOOK}"
 )
 def posterior(what: AnalysisOptions, asked: SamplingOptions, workers: WorkerOptions, looks: LookOptions) -> Answer:
     """Sample the posterior of all floating parameters; a mass is held unless --profile lets it float.

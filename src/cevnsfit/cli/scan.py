@@ -51,7 +51,7 @@ class ScanOptions:
 
 
 @command(
-    f"experiments model folder grid each at profile profile_signal changes allow_overlap cl dof theory overlay jobs dask no_plot electrons {LOOK}"
+    f"experiments model folder grid each at profile profile_signal changes allow_overlap cl dof theory overlay jobs dask no_plot electrons constrain correlate {LOOK}"
 )
 def scan(
     what: AnalysisOptions, asked: ScanOptions, levels: LevelsOptions, beside: PictureOptions, looks: LookOptions, workers: WorkerOptions
@@ -153,9 +153,11 @@ def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: b
     from cevnsfit.studies.provenance import stored_provenance
     from cevnsfit.studies.shown import table
 
-    with workers.open() as executor, progress("scan") as tell:
-        result = run_study(study, folder, workers=executor, progress=tell)
-    files = write_study(result, folder, picture=not no_plot)
+    with workers.open() as executor:
+        with progress("scan") as tell:
+            result = run_study(study, folder, workers=executor, progress=tell)
+        result = result if no_plot else result.ahead(executor)
+        files = write_study(result, folder, picture=not no_plot)
 
     def text() -> "Iterator[object]":
         yield table(result.planes)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from operator import attrgetter
@@ -162,6 +163,8 @@ class About:
         The signal model; empty for a likelihood that was built by hand.
     caveat
         What the prediction leaves out, or an empty string.
+    constraints
+        External constraints and correlations, in words.
     printed
         How parameters, experiments, the model and its Lagrangian are printed in pictures, by what they are called elsewhere.
     """
@@ -172,6 +175,7 @@ class About:
     model: str = ""
     lagrangian: str = ""
     caveat: str = ""
+    constraints: tuple[str, ...] = ()
     printed: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -180,10 +184,16 @@ class About:
         return " + ".join(self.experiments)
 
     @property
+    def given(self) -> str:
+        """Return the constraints as short as a caption needs them."""
+        return ", ".join(re.split(",| times", text)[0].replace("+-", "\u00b1") for text in self.constraints)
+
+    @property
     def notes(self) -> tuple[str, ...]:
-        """Return what stands under every table and above all numbers in a file: the model with the Lagrangian that its couplings are those of, and the caveat."""
+        """Return what stands under every table and above all numbers in a file: the model with the Lagrangian of its couplings, constraints, and the caveat."""
         model = "; ".join(filter(None, (self.model, self.lagrangian)))
-        return tuple(f"{key}: {text}" for key, text in (("model", model), ("caveat", self.caveat)) if text)
+        given = [("constraint", text) for text in self.constraints]
+        return tuple(f"{key}: {text}" for key, text in (("model", model), *given, ("caveat", self.caveat)) if text)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)

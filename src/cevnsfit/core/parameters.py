@@ -20,6 +20,15 @@ ParameterKind = Literal["polynomial", "nonlinear", "nuisance"]
 
 
 @dataclass(frozen=True, slots=True)
+class Scaling:
+    """The factor by which a unit normal scales rates: `hi` and `lo` at +1 and -1, between and beyond them interpolation code 4, or a straight line."""
+
+    hi: float
+    lo: float
+    linear: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of a likelihood.
 
@@ -38,7 +47,7 @@ class Parameter:
     scale
         "log" when a scan of it is naturally logarithmic.
     constrained
-        True for a unit-normal constraint term (theta - centre)^2 in -2 ln L.
+        True for a unit-normal constraint term (theta - centre)^2 in -2 ln L, in the place of which another one may be given (`stats.constraints`).
     fixed
         True when it is held at its value unless someone asks for it to float (options such as the sign of a loop).
     centre
@@ -49,6 +58,10 @@ class Parameter:
         One line for people.
     latex
         Its symbol in pictures, with dollar signs; empty for one that is printed by its name.
+    group
+        Of the uncertainties, for a breakdown of errors; empty for none.
+    scaling
+        Of a unit normal that does nothing but scale rates; None where channels differ in it.
     """
 
     name: str
@@ -64,6 +77,8 @@ class Parameter:
     least: float = -math.inf
     centre: float = 0.0
     latex: str = ""
+    group: str = ""
+    scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
         kinds = get_args(ParameterKind)
@@ -173,7 +188,7 @@ class ParameterSet(Document):
 def merge(sets: Iterable[Iterable[Parameter]]) -> ParameterSet:
     """Return the union of several sets; the same name is the same parameter, which one of them may leave without a description.
 
-    The symbol of a parameter is that of its first definition.
+    The symbol of a parameter is that of its first definition; factors that differ are left out.
 
     Raises
     ------
@@ -185,6 +200,9 @@ def merge(sets: Iterable[Iterable[Parameter]]) -> ParameterSet:
         for given in parameters:
             known = merged.setdefault(given.name, given)
             parameter = replace(given, latex=known.latex)
+            if known.scaling != parameter.scaling:
+                known, parameter = replace(known, scaling=None), replace(parameter, scaling=None)
+                merged[given.name] = known
             if known == replace(parameter, description=known.description) and "" in {known.description, parameter.description}:
                 merged[parameter.name] = parameter if known.description == "" else known
             elif known != parameter:

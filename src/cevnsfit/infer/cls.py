@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
@@ -25,7 +25,7 @@ from cevnsfit.infer.hypothesis import at_values, hypothesis, profile_at, q_tilde
 from cevnsfit.infer.intervals import Intervals, threshold
 from cevnsfit.infer.lines import search_grid
 from cevnsfit.infer.results import ToyRecord
-from cevnsfit.infer.runner import HERE
+from cevnsfit.infer.runner import HERE, Call
 from cevnsfit.infer.toys import measured, p_value, point_test
 from cevnsfit.stats.data import asimov_data
 from cevnsfit.stats.joint import expected_totals
@@ -128,7 +128,7 @@ def asymptotic_tails(q: Floats, asimov: Floats) -> tuple[Floats, Floats]:
     beyond = q > asimov
     with_signal = np.where(beyond, (q + asimov) / (2 * safe), root)
     without = np.where(beyond, (q - asimov) / (2 * safe), root - root_asimov)
-    return np.asarray(norm.sf(with_signal)), np.asarray(norm.sf(without))
+    return np.asarray(ndtr(-with_signal)), np.asarray(ndtr(-without))
 
 
 def cls_values(test: Hypothesis, values: Floats) -> Floats:
@@ -140,7 +140,7 @@ def cls_values(test: Hypothesis, values: Floats) -> Floats:
 def expected_cls(test: Hypothesis, values: Floats) -> Floats:
     """Return CLs that data without signal give at `SIGMAS`, asymptotic, shape (5, n) (1007.1727, eq. 89)."""
     root = np.sqrt(asimov_statistic(test, values))
-    return np.array([norm.sf(root - z) / norm.sf(-z) for z in SIGMAS])
+    return np.array([ndtr(z - root) / ndtr(z) for z in SIGMAS])
 
 
 def _expected_at(test: Hypothesis, which: int, values: Floats) -> Floats:
@@ -240,7 +240,7 @@ def _first_values(floor: float, ends: Sequence[float]) -> Floats:
 def _curves(points: Sequence[PointTest]) -> list[Floats]:
     """Return CLs of the observed data and of data without signal at -2 to 2 standard deviations, each of shape (values,)."""
     observed = [np.array([point.p for point in points])]
-    quantiles = [norm.cdf(-z) for z in SIGMAS]
+    quantiles = [ndtr(-z) for z in SIGMAS]
     return observed + [np.array([_cls_of_background(point, quantile) for point in points]) for quantile in quantiles]
 
 
@@ -266,7 +266,7 @@ def _tested(test: Hypothesis, values: Floats, alpha: float, toys: Toys) -> Proce
     """Return values tested with pseudo-experiments, increasing: the first ones, and those in the middle of wide steps."""
     points: list[PointTest] = []
     for _ in range(1 + _REFINED):
-        tests = at_values(test, values)
+        (tests,) = yield [Call(at_values, (test, values))]
         new = yield [_both_kinds(test, one, len(points) + k, alpha, toys) for k, one in enumerate(tests)]
         points = sorted([*points, *new], key=lambda point: point.value)
         values = _between(points, test.value, alpha)
@@ -294,4 +294,4 @@ def _falling(values: Floats, curve: Floats, alpha: float) -> float:
     if last == 0:
         return float(values[0])
     step = slice(last - 1, last + 1)
-    return interpolated(values[step], norm.isf(np.clip(curve[step], _LEAST, 1 - _LEAST)), float(norm.isf(alpha)))
+    return interpolated(values[step], -ndtri(np.clip(curve[step], _LEAST, 1 - _LEAST)), -float(ndtri(alpha)))

@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.infer.lines import coupling_scales
 from cevnsfit.infer.minima import couplings_of, free_fits, start_set
 from cevnsfit.infer.objective import from_internal, internal_domain, to_internal
-from cevnsfit.infer.runner import carrying
 from cevnsfit.infer.starts import NONLINEAR_GRID, floating_only, nonlinear_grid
 from cevnsfit.infer.toys import Chunk, measured
 from cevnsfit.stats.data import Data, observed_data, toy_data
@@ -38,7 +38,6 @@ from cevnsfit.stats.joint import expected_totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from concurrent.futures import Executor
 
     from numpy.typing import NDArray
 
@@ -214,7 +213,7 @@ def _promise(middle: Floats, around: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Contest:
+class Contest(SentOnce):
     """Two models of the same data; made by `paired`.
 
     Attributes
@@ -297,9 +296,9 @@ def heights(pair: Contest, data: Data) -> Floats:
     return rows
 
 
-def ratios(pair: Contest, toys: Toys, executor: Executor | None = None) -> Procedure[list[Floats]]:
+def ratios(pair: Contest, toys: Toys) -> Procedure[list[Floats]]:
     """Return lambda, first over second, in the pseudo-experiments of each model, shape (N,) each; NaN where a fit fails."""
-    measure, make = carrying(heights, pair, executor), carrying(generated, pair, executor)
+    measure, make = functools.partial(heights, pair), functools.partial(generated, pair)
     found = yield [measured(Chunk(functools.partial(make, k), measure, toys.seed, k), toys.chunks) for k in (0, 1)]
     return [rows[:, 0] - rows[:, 1] for rows in found]
 

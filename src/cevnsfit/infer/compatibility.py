@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
-from scipy.stats import chi2
 
 from cevnsfit.core.errors import CevnsfitError, FitError
 from cevnsfit.core.parameters import ParameterSet
@@ -188,6 +187,8 @@ def compatibility(
     FitError
         If a fit does not converge.
     """
+    from scipy.stats import chi2
+
     at = {} if at is None else at
     data = observed_data(joint) if data is None else data
     split = split_likelihood(joint, at, data)

@@ -18,9 +18,10 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.cls import asymptotic_tails, cut, require_growth
 from cevnsfit.infer.feldman_cousins import FAR
-from cevnsfit.infer.hypothesis import at_value, hypothesis, likelihood_ratio, q_tilde, t, with_best_fit
+from cevnsfit.infer.hypothesis import hypothesis, likelihood_ratio, q_tilde, t, with_best_fit
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.minima import conditional_fits
+from cevnsfit.infer.runner import Call, every
 from cevnsfit.infer.toys import SURE, Chunk, measured, p_value
 from cevnsfit.stats.data import asimov_data, observing, stack, toy_data
 
@@ -76,15 +77,13 @@ class Coverage:
     quantile: float = math.nan
 
 
-def studied(test: Hypothesis, truth: float, *, cl: float, toys: Toys, nested: int, point: int) -> Procedure[tuple[Coverage, ...]]:
+def studied(one: Hypothesis, *, cl: float, toys: Toys, nested: int, point: int) -> Procedure[tuple[Coverage, ...]]:
     """Return the coverage of each method at one true value.
 
     Parameters
     ----------
-    test
-        From `default_hypothesis`.
-    truth
-        The true value.
+    one
+        The true value, from `infer.hypothesis.at_value`.
     cl
         Confidence level.
     toys
@@ -94,13 +93,11 @@ def studied(test: Hypothesis, truth: float, *, cl: float, toys: Toys, nested: in
     point
         Place of the value among the random streams; that of Feldman-Cousins intervals is the next one.
     """
-    one = at_value(test, truth)
-    chunk = Chunk(
-        functools.partial(toy_data, one.joint, one.theta), functools.partial(_plain, test=one, limits=has_limits(one)), toys.seed, point
-    )
-    plain, ordered = yield [measured(chunk, toys.chunks), _ordered(_physical(one) if nested else one, toys.seed, point + 1, nested, 1 - cl)]
-    found = coverage_of(truth, plain, cl=cl, nested=False)
-    return found if ordered is None else (*found, coverage_of(truth, ordered, cl=cl, nested=True)[1])
+    limits, inside = yield [Call(has_limits, (one,)), Call(_physical, (one,)) if nested else every([])]
+    chunk = Chunk(functools.partial(toy_data, one.joint, one.theta), functools.partial(_plain, test=one, limits=limits), toys.seed, point)
+    plain, ordered = yield [measured(chunk, toys.chunks), _ordered(inside, toys.seed, point + 1, nested, 1 - cl) if nested else every([])]
+    found = coverage_of(one.value, plain, cl=cl, nested=False)
+    return found if not nested else (*found, coverage_of(one.value, ordered, cl=cl, nested=True)[1])
 
 
 def _physical(test: Hypothesis) -> Hypothesis:
@@ -108,10 +105,8 @@ def _physical(test: Hypothesis) -> Hypothesis:
     return with_best_fit(hypothesis(test.joint.physical, test.poi, test.value, at=test.at, data=test.data))
 
 
-def _ordered(test: Hypothesis, seed: int, point: int, toys: int, alpha: float) -> Procedure[Floats | None]:
-    """Return what `measure_nested` measures, in units of `PER_UNIT` pseudo-experiments; None without any."""
-    if toys == 0:
-        return None
+def _ordered(test: Hypothesis, seed: int, point: int, toys: int, alpha: float) -> Procedure[Floats]:
+    """Return what `measure_nested` measures, in units of `PER_UNIT` pseudo-experiments."""
     generate, chunks = functools.partial(toy_data, test.joint, test.theta), []
     for number in range(-(-toys // PER_UNIT)):
         stream = np.random.SeedSequence(seed, spawn_key=(point, number))
@@ -120,9 +115,9 @@ def _ordered(test: Hypothesis, seed: int, point: int, toys: int, alpha: float) -
     return np.concatenate((yield chunks))
 
 
-def is_near(test: Hypothesis, truth: float) -> bool:
+def is_near(one: Hypothesis) -> bool:
     """Return whether the observed data do not exclude a true value by `FAR` or more, as all methods do without pseudo-experiments."""
-    return at_value(test, truth).nll2 - test.best < FAR
+    return one.nll2 - one.best < FAR
 
 
 def has_limits(test: Hypothesis) -> bool:

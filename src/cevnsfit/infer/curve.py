@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 BARRIER: Final = 1e-2
 """Rise of -2 ln lambda between two minima, above both, from which on they are different ones."""
 
-_DIVISIONS: Final = 2
-_NODES: Final = 9
+_WINDOW: Final = 1 / 16
+_NODES: Final = 5
+"""Size of a window about a crossing, relative to its bracket, and the points that are profiled in it, or in one that is larger."""
+
 _DOUBLINGS: Final = 60
 
 _BESIDE: Final = 1e-6
@@ -128,8 +130,9 @@ def complement(allowed: Sequence[Interval], domain: Interval) -> tuple[Interval,
 def crossings(profiled: Profiled, curve: Curve, levels: Sequence[float], start: Floats | None = None) -> tuple[tuple[float, ...], ...]:
     """Return for each level every value at which a profiled curve crosses it, increasing.
 
-    Neighbouring points of the curve bracket the crossings. All brackets are divided together, twice; in what is left a cubic spline through
-    sqrt(-2 ln lambda - its minimum), which is nearly linear in the parameter, gives the crossing to 1e-7 of the bracket or better.
+    Neighbouring points of the curve bracket the crossings. In sqrt(-2 ln lambda - its minimum), which is nearly linear in the parameter, a cubic
+    through the nearest points says where in its bracket each crosses. Where it does not in a small window there, one is tried where a straight line
+    through that leads, and then the bracket is divided until it is as small. All are profiled together; a cubic spline through the nodes of a window gives the crossing to 1e-7 of the bracket or better.
 
     Parameters
     ----------
@@ -143,23 +146,46 @@ def crossings(profiled: Profiled, curve: Curve, levels: Sequence[float], start: 
         Where the first profiles start.
     """
     jobs = [(k, int(i)) for k, level in enumerate(levels) for i in changes(curve.nll2 > level)]
-    if not jobs:
-        return tuple(() for _ in levels)
     floor = float(curve.nll2.min())
     heights = np.sqrt(np.maximum(np.array([levels[k] for k, _ in jobs]) - floor, 0.0))
-    ends = np.array([(curve.values[i], curve.values[i + 1]) for _, i in jobs])
-    rows = np.arange(len(jobs))
-    for _ in range(_DIVISIONS):
-        nodes = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * np.linspace(0.0, 1.0, _NODES)
+    whole = np.array([(curve.values[i], curve.values[i + 1]) for _, i in jobs])
+    ends = np.array([_window(curve, i, height) for (_, i), height in zip(jobs, heights, strict=True)])
+    found, left, tries = [math.nan] * len(jobs), np.arange(len(jobs)), 2
+    while left.size:
+        nodes = ends[left, :1] + (ends[left, 1:] - ends[left, :1]) * np.linspace(0.0, 1.0, _NODES)
         result = profiled(nodes.ravel(), start)
-        excess = np.sqrt(np.maximum(result.nll2 - floor, 0.0)).reshape(nodes.shape) - heights[:, None]
-        cells = np.array([_cell(row) for row in excess])
-        ends = np.stack([nodes[rows, cells], nodes[rows, cells + 1]], axis=1)
-        start = np.repeat(result.theta.reshape(*nodes.shape, -1)[rows, cells], _NODES, axis=0)
-    found = [_spline_root(x, y) for x, y in zip(nodes, excess, strict=True)]
-    for row in np.flatnonzero(np.isnan(found)):  # the curve ends there
-        found[row] = _end(profiled, ends[row], None if start is None else start[row * _NODES])
+        excess = np.sqrt(np.maximum(result.nll2 - floor, 0.0)).reshape(nodes.shape) - heights[left, None]
+        cells, rows = np.array([_cell(row) for row in excess]), np.arange(len(left))
+        theta = result.theta.reshape(*nodes.shape, -1)[rows, cells]
+        wide = np.ptp(ends[left], axis=1) > 1.01 * _WINDOW * np.ptp(whole[left], axis=1)
+        missed = ~wide & (tries > 0) & ((excess[:, 0] > 0.0) == (excess[:, -1] > 0.0))
+        for row in np.flatnonzero(~wide & ~missed):
+            root = _spline_root(nodes[row], excess[row], cells[row])
+            found[left[row]] = _end(profiled, nodes[row, cells[row] :][:2], theta[row]) if math.isnan(root) else root
+        ends[left] = np.stack([nodes[rows, cells], nodes[rows, cells + 1]], axis=1)
+        for row in np.flatnonzero(missed):
+            ahead = interpolated(nodes[row, [0, -1]], excess[row, [0, -1]], 0.0)
+            ends[left[row]] = _about(ahead, *whole[left[row]]) if tries > 1 else whole[left[row]]
+        left, start, tries = left[wide | missed], np.repeat(theta[wide | missed], _NODES, axis=0), tries - 1
     return tuple(tuple(sorted(value for (k, _), value in zip(jobs, found, strict=True) if k == wanted)) for wanted in range(len(levels)))
+
+
+def _window(curve: Curve, cell: int, height: float) -> tuple[float, float]:
+    """Return a small window in a cell of a curve about the place where a cubic through the nearest points crosses a height."""
+    near = slice(max(cell - 1, 0), cell + 3)
+    rise = np.maximum(curve.nll2[near] - curve.nll2.min(), 0.0)
+    falls = rise[1:] < rise[:-1]
+    excess = rise - height**2 if falls.any() and not falls.all() else np.sqrt(rise) - height  # the root has a kink at a minimum
+    place = _spline_root(curve.values[near], excess, cell - near.start)
+    low, high = curve.values[cell : cell + 2].tolist()
+    return (low, high) if math.isnan(place) else _about(place, low, high)
+
+
+def _about(place: float, low: float, high: float) -> tuple[float, float]:
+    """Return the window between two values about one of them."""
+    size = _WINDOW * (high - low)
+    begin = min(max(place - 0.5 * size, low), high - size)
+    return begin, begin + size
 
 
 def _end(profiled: Profiled, ends: Floats, start: Floats | None) -> float:
@@ -179,11 +205,11 @@ def _cell(excess: Floats) -> int:
     return int(found[0]) if len(found) else min(int(np.argmin(np.abs(excess))), len(excess) - 2)
 
 
-def _spline_root(x: Floats, excess: Floats) -> float:
-    """Return the zero of a cubic spline in the cell where it changes sign; NaN where one of its ends is infinite."""
+def _spline_root(x: Floats, excess: Floats, cell: int) -> float:
+    """Return the zero of a cubic spline in a cell where it changes sign; NaN where one of its ends is infinite."""
     from scipy.interpolate import CubicSpline
 
-    cell, known = _cell(excess), np.isfinite(excess)
+    known = np.isfinite(excess)
     if not known[cell : cell + 2].all():
         return math.nan
     zeros = CubicSpline(x[known], excess[known]).solve(0.0, extrapolate=False)

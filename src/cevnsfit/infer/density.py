@@ -1,6 +1,7 @@
 """The density of a posterior: the likelihood times the priors, and the priors as a map from the unit cube.
 
-The likelihood is exp(-nll2/2) without the unit-normal constraints of the nuisances, which are their priors (centred where the auxiliary data are).
+The likelihood is exp(-nll2/2) without the constraints, which are priors (centred where the auxiliary data are). Those of one block are a normal
+distribution in several dimensions: the one that is left when some of its parameters are held.
 Every other prior is flat, flat in the logarithm, or normal; all end at the bounds of the parameter, below which a strength is not physical.
 A background that is measured in a control region is profiled in each bin, not marginalised.
 """
@@ -16,8 +17,10 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.infer.lines import effective
 from cevnsfit.stats.binding import bind_data
+from cevnsfit.stats.data import constraints_of
 from cevnsfit.stats.engine import nll2_at
 from cevnsfit.stats.joint import Joint
 
@@ -68,7 +71,7 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PosteriorDensity:
+class PosteriorDensity(SentOnce):
     """A posterior density; made by `target`.
 
     Attributes
@@ -89,6 +92,8 @@ class PosteriorDensity:
         Which coordinates are logarithms, shape (d,).
     centre, width
         Of the normal priors, the constraints among them, shape (d,); the width is infinite where the prior is flat in the coordinate.
+    block, root
+        Places of the coordinates whose priors are correlated, shape (k,), and the L of their covariance L L^T, shape (k, k).
     constrained
         Whose prior is the constraint, shape (d,).
     priors
@@ -106,6 +111,8 @@ class PosteriorDensity:
     centre: Floats
     width: Floats
     constrained: NDArray[np.bool_]
+    block: NDArray[np.int64]
+    root: Floats
     priors: tuple[Prior, ...]
 
     @property
@@ -124,6 +131,13 @@ class PosteriorDensity:
             message = f"{name} does not float in this posterior; known: {', '.join(self.names)}"
             raise CevnsfitError(message)
         return self.names.index(name)
+
+    def pulls(self, coordinates: Floats) -> Floats:
+        """Return coordinates, shape (P, d), from the centres of the normal priors in units in which these are independent unit normals."""
+        found: Floats = (coordinates - self.centre) / self.width
+        if len(self.block):
+            found[:, self.block] = np.linalg.solve(self.root, (coordinates - self.centre)[:, self.block].T).T
+        return found
 
     def values(self, coordinates: Floats) -> Floats:
         """Return parameter values of coordinates, shape (..., d)."""
@@ -152,13 +166,20 @@ def target(likelihood: Joint | Likelihood, data: Data, *, at: Mapping[str, float
     likelihood = replace(likelihood, parameters=likelihood.parameters.physical())
     everything, theta = likelihood.parameters, likelihood.parameters.vector(at)
     joint = joint_at(likelihood, theta)
-    used = {*effective(joint), *(p.name for p in everything if p.kind == "nonlinear" or p.constrained)}
+    held = {p.name: x for p, x in zip(everything, theta.tolist(), strict=True) if p.fixed or p.name in at}
+    measured = constraints_of(joint, data).given(held)
+    own = {p.name for p in everything if p.constrained} | {*measured.names}
+    used = {*effective(joint), *(p.name for p in everything if p.kind == "nonlinear"), *own}
     floating = [i for i, p in enumerate(everything) if not p.fixed and p.name not in at and p.name in used]
     parameters = [everything.parameters[i] for i in floating]
-    chosen = {prior.name: _within(everything[prior.name], prior, {p.name for p in parameters}) for prior in priors}
+    chosen = {prior.name: _within(everything[prior.name], prior, {p.name for p in parameters}, own) for prior in priors}
     found = [chosen.get(p.name, Prior(p.name, p.lower, p.upper)) for p in parameters]
-    log, constrained = (np.array(flags, dtype=np.bool_) for flags in ([x.log for x in found], [p.constrained for p in parameters]))
-    aux = [float(data.aux[joint.parameters.index(p.name)]) if p.constrained else 0.0 for p in parameters]
+    log, constrained = (np.array(flags, dtype=np.bool_) for flags in ([x.log for x in found], [p.name in own for p in parameters]))
+    centres = dict(zip(joint.parameters.names, data.aux.tolist(), strict=True)) | dict(
+        zip(measured.names, measured.centres.tolist(), strict=True)
+    )
+    sigmas = dict(zip(measured.names, np.sqrt(np.diag(measured.covariance)).tolist(), strict=True))
+    aux = [centres[p.name] if p.name in own else 0.0 for p in parameters]
     if isinstance(likelihood, Joint):
         heights = functools.partial(_heights, bind_data(joint, data, np.empty(0, dtype=np.int64)))
     else:
@@ -173,18 +194,21 @@ def target(likelihood: Joint | Likelihood, data: Data, *, at: Mapping[str, float
         upper=np.array([math.log(x.upper) if x.log else x.upper for x in found]),
         log=log,
         centre=np.array([centre if x.mean is None else x.mean for x, centre in zip(found, aux, strict=True)]),
-        width=np.where(constrained, 1.0, [math.inf if x.sigma is None else x.sigma for x in found]),
+        width=np.where(
+            constrained, [sigmas.get(p.name, 1.0) for p in parameters], [math.inf if x.sigma is None else x.sigma for x in found]
+        ),
         constrained=constrained,
-        priors=tuple(prior for prior, p in zip(found, parameters, strict=True) if not p.constrained),
+        block=np.array([[p.name for p in parameters].index(name) for name in measured.names], dtype=np.int64),
+        root=np.asarray(np.linalg.cholesky(measured.covariance), dtype=np.float64),
+        priors=tuple(prior for prior, p in zip(found, parameters, strict=True) if p.name not in own),
     )
 
 
-def _within(parameter: Parameter, prior: Prior, floating: set[str]) -> Prior:
+def _within(parameter: Parameter, prior: Prior, floating: set[str], constrained: set[str]) -> Prior:
     """Return a prior with infinite ends at the bounds of its parameter."""
-    if parameter.name not in floating or parameter.constrained:
-        message = (
-            f"{parameter.name} {'has a constraint, which is its prior' if parameter.constrained else 'does not float: it needs no prior'}"
-        )
+    name = parameter.name
+    if name not in floating or name in constrained:
+        message = f"{name} {'has a constraint, which is its prior' if name in constrained else 'does not float: it needs no prior'}"
         raise CevnsfitError(message)
     low, high = (
         bound if math.isinf(end) else parameter.checked(end)
@@ -229,14 +253,14 @@ def log_likelihood(goal: PosteriorDensity, coordinates: Floats) -> Floats:
     theta = np.tile(goal.theta, (len(inside), 1))
     theta[:, goal.floating] = goal.values(coordinates[inside])
     result = np.full(len(coordinates), -np.inf)
-    pulls = np.where(goal.constrained, coordinates[inside] - goal.centre, 0.0)
+    pulls = np.where(goal.constrained, goal.pulls(coordinates[inside]), 0.0)
     result[inside] = -0.5 * (goal.heights(theta) - np.einsum("pi,pi->p", pulls, pulls))
     return result
 
 
 def log_density(goal: PosteriorDensity, coordinates: Floats) -> Floats:
     """Return the logarithm of the density, without the norms of the priors, shape (P,), at coordinates of shape (P, d); -inf outside the priors."""
-    pulls = (coordinates - goal.centre) / goal.width
+    pulls = goal.pulls(coordinates)
     result: Floats = log_likelihood(goal, coordinates) - 0.5 * np.einsum("pi,pi->p", pulls, pulls)
     return result
 
@@ -249,16 +273,32 @@ def require_proper(goal: PosteriorDensity) -> None:
         raise CevnsfitError(message)
 
 
+def log_inside(goal: PosteriorDensity) -> float:
+    """Return the logarithm of the probability of priors of one block within the ends of its parameters: `from_unit` draws beyond them too."""
+    if not len(goal.block):
+        return 0.0
+    from scipy.stats import multivariate_normal
+
+    ends = [end[goal.block] for end in (goal.lower, goal.upper)]
+    inside = multivariate_normal.cdf(ends[1], goal.centre[goal.block], goal.root @ goal.root.T, lower_limit=ends[0], rng=0)
+    return math.log(float(inside))
+
+
 def from_unit(goal: PosteriorDensity, unit: Floats) -> Floats:
-    """Return coordinates that follow the priors, which are proper, for numbers that are evenly spread between 0 and 1, shape (..., d)."""
+    """Return coordinates that follow the priors, which are proper, for numbers that are evenly spread between 0 and 1, shape (..., d).
+
+    Those of one block may lie beyond the ends of its parameters, where there is no likelihood.
+    """
     normal = np.isfinite(goal.width)
     width = np.where(normal, goal.width, 1.0)
     low, high = ((np.where(normal, end, 0.0) - goal.centre) / width for end in (goal.lower, goal.upper))
     turned = low > 0  # in the upper tail: seen from the other side, where probabilities are small and exact
     low, high = np.where(turned, -high, low), np.where(turned, -low, high)
-    unit = np.where(turned, 1.0 - unit, unit)
+    asked, unit = unit, np.where(turned, 1.0 - unit, unit)
     pulls = ndtri(ndtr(low) + unit * (ndtr(high) - ndtr(low)))
     cut = np.clip(goal.centre + width * np.where(turned, -pulls, pulls), goal.lower, goal.upper)
     with np.errstate(invalid="ignore"):
         coordinates: Floats = np.where(normal, cut, goal.lower + unit * (goal.upper - goal.lower))
+    if len(goal.block):
+        coordinates[..., goal.block] = goal.centre[goal.block] + ndtri(asked[..., goal.block]) @ goal.root.T
     return coordinates

@@ -154,7 +154,7 @@ def shared(bound: BoundLikelihood) -> bool:
 
 def _round(bound: BoundLikelihood, state: State, working: Ints) -> None:
     """Evaluate one trial of every working point; accept it with a new Hessian, or shrink its trust region; then set the next steps."""
-    here = state.theta[np.ix_(working, bound.floating)]
+    here = state.theta[working[:, None], bound.floating]
     moved = np.clip(here + state.step[working], bound.lower, bound.upper)
     trial = state.theta[working]
     trial[:, bound.floating] = moved
@@ -199,12 +199,12 @@ def _accept(bound: BoundLikelihood, state: State, working: Ints, value: Floats, 
     """Return whether trial values are good enough, shape (P,), and adapt the radii; `move` is the step after the bounds."""
     old, gradient = np.where(np.isfinite(state.value[working]), state.value[working], np.inf), state.gradient[working]
     curved = np.einsum("pij,pj->pi", state.matrix[working], move)
-    predicted = np.einsum("pi,pi->p", gradient + 0.5 * curved, move)
+    predicted = np.vecdot(gradient + 0.5 * curved, move)
     gain = value - old
     small = 1e-12 * (1 + np.abs(old))
     ratio = np.where(predicted < 0, gain / np.where(predicted < 0, predicted, -1.0), np.where(gain < 0, 0.5, -1.0))
     accepted = (gain <= 1e-4 * np.minimum(predicted, 0.0)) & (ratio > 0) | (np.abs(gain) <= small) & (predicted > -small)
-    length = np.sqrt(np.einsum("pi,pi->p", move * move, _metric(bound, state.matrix[working], gradient) ** 2))
+    length = np.sqrt(np.vecdot(move * move, _metric(bound, state.matrix[working], gradient) ** 2))
     radius = state.radius[working]
     radius = np.where((ratio > 0.75) & (length > 0.8 * radius), 2.5 * radius, radius)
     radius = np.where(accepted, np.where(ratio < 0.25, np.minimum(0.5 * length, radius), radius), 0.25 * np.minimum(length, radius))
@@ -217,7 +217,7 @@ def _accept(bound: BoundLikelihood, state: State, working: Ints, value: Floats, 
 
 def _metric(bound: BoundLikelihood, matrix: Floats, gradient: Floats) -> Floats:
     """Return 1 over the natural size of each floating parameter, shape (P, n): 1 when constrained, else from the curvature, or the slope."""
-    diagonal, slope = np.abs(np.einsum("pii->pi", matrix)), np.abs(gradient)
+    diagonal, slope = np.abs(matrix.diagonal(axis1=1, axis2=2)), np.abs(gradient)
     natural = np.where(diagonal > 0, np.sqrt(diagonal / 2), np.where(slope > 0, slope, 1.0))
     result: Floats = np.where(bound.constrained[bound.floating], 1.0, natural)
     return result
@@ -246,22 +246,22 @@ def _new_step(bound: BoundLikelihood, state: State, rows: Ints) -> None:
 
 def _step(bound: BoundLikelihood, state: State, rows: Ints) -> None:
     """Set the step within the trust region and the estimated distance to the minimum of some points."""
-    here, gradient, matrix = state.theta[np.ix_(rows, bound.floating)], state.gradient[rows], state.matrix[rows]
+    here, gradient, matrix = state.theta[rows[:, None], bound.floating], state.gradient[rows], state.matrix[rows]
     stuck = ((here <= bound.lower) & (gradient > 0)) | ((here >= bound.upper) & (gradient < 0))
     stuck |= state.coarse[rows, None] & ~bound.multiplicative
     step = newton(matrix, gradient, stuck)
-    edm = -0.5 * np.einsum("pi,pi->p", step, gradient)
+    edm = -0.5 * np.vecdot(step, gradient)
     outward = ((here <= bound.lower) & (step < 0)) | ((here >= bound.upper) & (step > 0))
     leaving = np.flatnonzero(outward.any(axis=1) & (edm > 0))  # where the matrix is indefinite, the step says nothing of the ends
     if leaving.size:
         inside = newton(matrix[leaving], gradient[leaving], stuck[leaving] | outward[leaving])
-        useful = -0.5 * np.einsum("pi,pi->p", inside, gradient[leaving]) > 0.1 * edm[leaving]
+        useful = -0.5 * np.vecdot(inside, gradient[leaving]) > 0.1 * edm[leaving]
         step[leaving[useful]] = inside[useful]
         stuck[leaving[useful]] |= outward[leaving[useful]]
     metric = _metric(bound, matrix, gradient)
-    diagonal = np.einsum("pii->pi", matrix)
+    diagonal = matrix.diagonal(axis1=1, axis2=2)
     bent = np.any(((diagonal < 0) | (diagonal == 0) & (gradient != 0)) & ~stuck, axis=1) | ~(edm >= 0)
-    long = np.einsum("pi,pi->p", step * step, metric**2) > state.radius[rows] ** 2
+    long = np.vecdot(step * step, metric**2) > state.radius[rows] ** 2
     far = np.flatnonzero(bent | long)
     if far.size:
         step[far] = trust_region(matrix[far], gradient[far], stuck[far], metric[far], state.radius[rows[far]])
@@ -292,7 +292,7 @@ def _judge(bound: BoundLikelihood, state: State, working: Ints, best: float) -> 
 
 def newton(matrix: Floats, gradient: Floats, stuck: Bools) -> Floats:
     """Return -H^-1 g with the stuck parameters left out, shape (P, n); scaled to unit diagonal, parameters without effect stay."""
-    diagonal = np.abs(np.einsum("pii->pi", matrix))
+    diagonal = np.abs(matrix.diagonal(axis1=1, axis2=2))
     scale = np.where((diagonal > 0) & ~stuck, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 0.0)
     scaled = matrix * scale[:, :, None] * scale[:, None, :]
     place = np.arange(gradient.shape[1])
@@ -319,10 +319,10 @@ def trust_region(matrix: Floats, gradient: Floats, stuck: Bools, metric: Floats,
     damping = np.maximum(-values[:, 0], 0.0) + floor
     for _ in range(12):
         shifted = values + damping[:, None]
-        length = np.sqrt(np.einsum("pi,pi->p", pull / shifted, pull / shifted))
+        length = np.sqrt(np.vecdot(pull / shifted, pull / shifted))
         if np.all(length < 1.05 * radius):
             break
-        slope = np.einsum("pi,pi->p", pull**2, shifted**-3.0)
+        slope = np.vecdot(pull**2, shifted**-3.0)
         change = length**2 / np.where(slope > 0, slope, 1.0) * (length / radius - 1)
         damping = np.where(length > radius, damping + change, damping)
     parts = pull / (values + damping[:, None])

@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from cevnsfit.core.errors import FitError
 from cevnsfit.infer.columns import searched
@@ -112,7 +112,7 @@ def discovery(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None) 
     reasons = doubts(test, q) if math.isfinite(q) else ()
     remark = f"the asymptotic significance does not hold: {'; '.join(reasons)}" if reasons else ""
     remark = remark if math.isfinite(q) else "the data are impossible without signal"
-    return Discovery(poi, null, test.estimate, q, math.sqrt(q), float(norm.sf(math.sqrt(q))), curve.lows, remark, test)
+    return Discovery(poi, null, test.estimate, q, math.sqrt(q), float(ndtr(-math.sqrt(q))), curve.lows, remark, test)
 
 
 def with_toys(found: Discovery, toys: Toys, run: Runner = HERE, *, asked: bool = True) -> Discovery:
@@ -123,5 +123,5 @@ def with_toys(found: Discovery, toys: Toys, run: Runner = HERE, *, asked: bool =
     if not asked and not point.p > 0.0:
         return replace(found, toys=record)
     certain = {0.0: math.inf, 1.0: 0.0}
-    significance = certain[point.p] if point.p in certain else float(norm.isf(point.p))
+    significance = certain[point.p] if point.p in certain else 0.0 - float(ndtri(point.p))
     return replace(found, significance=significance, p=point.p, toys=record, asymptotic=False)

@@ -4,13 +4,13 @@ The statistic of a value is t = -2 ln lambda(value) + 2 ln lambda(best fit), bot
 at the value with the nuisances that fit the observed data best there, auxiliary data included, and the value belongs to the interval when at
 least a fraction 1 - CL of them have a larger t.
 
-The values follow from the profiled curve: its extremes, and where sqrt(t) passes the `STEPS` on the way from a minimum to where a value is
-excluded without pseudo-experiments, or to the end of the domain. Steps at whose ends the decisions differ are halved for as long as the
+The values follow from the profiled curve: its extremes, and where sqrt(t) passes some steps on the way from a minimum to where a value is
+excluded without pseudo-experiments, or to the end of the domain. Steps at whose ends the decisions differ are divided for as long as the
 p-values there differ by more than their Monte Carlo errors. More pseudo-experiments are generated only where a decision is within its error.
 
-A region in a plane of two parameters is made column by column. The best fit of a pseudo-experiment is looked for over the whole plane, or in the
-column of the tested point alone. The first is the region of Feldman and Cousins for two parameters. The second is a raster scan: at each value of
-the first parameter an interval of the second that covers by itself, whatever the goodness of fit of the column.
+In a region, which has many columns (`infer.toy_planes`), pseudo-experiments are generated only where the asymptotic p-value is not far from 1 - CL, a
+division is where the p-values say that the boundary is, and the best fit is looked for only in those columns that the first pseudo-experiments of
+the same point have needed.
 
 References
 ----------
@@ -19,37 +19,35 @@ Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, sections IV and V; for nuisanc
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy.special import gammaincc
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.columns import searched
-from cevnsfit.infer.contour import trace
 from cevnsfit.infer.curve import between, changes, complement, falling, interpolated
-from cevnsfit.infer.grid import joint_at
-from cevnsfit.infer.hypothesis import at_values, default_hypothesis, t, toys_of
+from cevnsfit.infer.hypothesis import at_values, lowest_fits, ratio_of, t, toys_of
 from cevnsfit.infer.intervals import Intervals, domain_ends, threshold
-from cevnsfit.infer.lines import coupling_scale
-from cevnsfit.infer.planes import Region, known_ends
 from cevnsfit.infer.results import PointTest, ToyRecord
-from cevnsfit.infer.runner import HERE
+from cevnsfit.infer.runner import HERE, Call
 from cevnsfit.infer.toys import SURE, calls, point_test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from cevnsfit.infer.curve import Curve
     from cevnsfit.infer.hypothesis import Hypothesis
-    from cevnsfit.infer.planes import Interval, PlaneAxis
+    from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.runner import Procedure, Runner
-    from cevnsfit.infer.toys import Toys
-    from cevnsfit.stats.likelihood import Likelihood
+    from cevnsfit.infer.toys import Chunk, Toys
+    from cevnsfit.stats.data import Data
 
     Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
@@ -68,11 +66,23 @@ STEPS: Final = (0.25, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.7)
 _BEYOND: Final = 1.05
 """Of sqrt(t), relative to `FAR`: the values that close the search."""
 
-ALTERNATIVES: Final = 8
-"""Columns, besides its own, in which the best fit of a pseudo-experiment is looked for: templates change slowly from column to column."""
+FEW_STEPS: Final = (0.75, 0.95, 1.15)
+"""The same as `STEPS` in a region, relative to the threshold of its degrees of freedom."""
 
-STRIDE: Final = 1 << 14
-"""Places among the random streams that each column has."""
+ASYMPTOTIC: Final = (0.03, 5.0)
+"""Of the asymptotic p-value in a region, relative to 1 - CL: outside it decides."""
+
+SETTLED: Final = 2.0
+"""Monte Carlo errors between p and 1 - CL up to which a boundary of a region is not located more closely."""
+
+INSIDE: Final = (0.1, 0.9)
+"""Part of a step of a region within which it is divided."""
+
+CLOSE: Final = 0.1
+"""An alternative is not needed where an earlier one has a minimum within this of the lowest."""
+
+MEASURED: Final = 4
+"""Numbers measured on each pseudo-experiment of a region: those of `likelihood_ratio`, and the first alternative that is as good as the best."""
 
 
 def feldman_cousins(test: Hypothesis, *, cl: float, toys: Toys, run: Runner = HERE) -> Intervals:
@@ -110,35 +120,119 @@ def require_allowed(*found: Intervals) -> Intervals:
     raise CevnsfitError(message)
 
 
-def construction(test: Hypothesis, *, cl: float, toys: Toys, first: int = 0) -> Procedure[Intervals]:
-    """Return the Feldman-Cousins interval, as a procedure; `first` is the place of its first value among the random streams.
+@dataclass(frozen=True, slots=True)
+class DecisionRule:
+    """How values are decided.
+
+    Attributes
+    ----------
+    alpha
+        1 - CL.
+    toys
+        Number, at most, and seed of the pseudo-experiments of a value.
+    dof
+        Degrees of freedom of the asymptotic p-value that decides far from the boundaries of a region; 0 where pseudo-experiments decide up to `far`.
+    far
+        Statistic from which on there are no pseudo-experiments.
+    """
+
+    alpha: float
+    toys: Toys
+    dof: int = 0
+    far: float = FAR
+
+    @property
+    def heights(self) -> Floats:
+        """Return the steps of sqrt(t) between which values are tested."""
+        steps = np.multiply(FEW_STEPS if self.dof else STEPS, math.sqrt(threshold(1.0 - self.alpha, max(self.dof, 1))))
+        return np.append(steps, _BEYOND * math.sqrt(FAR))
+
+    def without_toys(self, test: Hypothesis) -> PointTest | None:
+        """Return a value that is decided without pseudo-experiments; None where they have to decide."""
+        statistic = float(t(test.observed)[0])
+        p = 0.0 if statistic >= self.far else float(gammaincc(self.dof / 2.0, statistic / 2.0)) if self.dof else math.nan
+        low, high = np.multiply(ASYMPTOTIC, self.alpha)
+        known = statistic >= self.far or p < low or p > high
+        return PointTest(test.value, statistic, p=p, error=0.0, toys=0, failed=0, decided=True) if known else None
+
+    def divides(self, a: PointTest, b: PointTest) -> bool:
+        """Return whether the boundary between two neighbours can be located more closely: their p-values differ by more than their Monte Carlo errors."""
+        far = abs(a.p - b.p) > SURE * math.hypot(a.error, b.error)
+        if self.dof == 0 or not far:
+            return far
+        return not any(point.toys and abs(point.p - self.alpha) < SETTLED * point.error for point in (a, b))
+
+    def part(self, a: PointTest, b: PointTest) -> float:
+        """Return where the step between two neighbours is divided, relative to its length."""
+        if self.dof == 0:
+            return 0.5
+        heights = [math.log(max(point.p, ASYMPTOTIC[0] * self.alpha)) for point in (a, b)]
+        return float(np.clip(interpolated((0.0, 1.0), heights, math.log(self.alpha)), *INSIDE))
+
+
+def construction(test: Hypothesis, *, cl: float, toys: Toys, first: int = 0, dof: int = 0) -> Procedure[Intervals]:
+    """Return the Feldman-Cousins interval, as a procedure.
 
     Nothing may be allowed where the best fit is looked for elsewhere too.
+
+    Parameters
+    ----------
+    test, cl, toys
+        As for `feldman_cousins`.
+    first
+        The place of its first value among the random streams.
+    dof
+        As for `DecisionRule`.
 
     Raises
     ------
     CevnsfitError
         If -2 ln lambda is infinite everywhere.
     """
-    curve = searched(test.joint, test.poi, FAR, at=test.at, data=test.data)
+    (curve,) = yield [Call(functools.partial(searched, test.joint, test.poi, FAR, at=test.at, data=test.data), ())]
     test = replace(test, best=float(np.fmin(test.best, curve.nll2.min())))
     if not math.isfinite(test.best):
         message = f"no value of {test.poi} can be tested: the model cannot make the data"
         raise CevnsfitError(message)
-    values = first_values(curve, test.best, threshold(cl, 1))
+    rule = DecisionRule(1 - cl, toys, dof)
+    values = first_values(curve, test.best, rule.heights)
     start = curve.theta[np.abs(curve.values[:, None] - values).argmin(axis=0)]
-    tests = {first + (k << REFINED): one for k, one in enumerate(at_values(test, values, start))}
-    points: dict[int, PointTest] = {}
-    new = tests
+    (tests,) = yield [Call(at_values, (test, values, start))]
+    found = yield [_stretch(part, rule) for part in _stretches({first + (k << REFINED): one for k, one in enumerate(tests)}, rule)]
+    points = {place: point for part in found for place, point in part.items()}
+    record = ToyRecord(toys.seed, tuple(points[place] for place in sorted(points)))
+    return in_intervals(test, curve, allowed_intervals(record.points, 1 - cl), cl, record)
+
+
+def _stretches(tests: Mapping[int, Hypothesis], rule: DecisionRule) -> list[dict[int, Hypothesis]]:
+    """Return the stretches between values that need no pseudo-experiments, which belong to both sides: no stretch waits for another."""
+    places = sorted(tests)
+    cuts = {i for i, place in enumerate(places) if rule.without_toys(tests[place]) is not None}
+    ends = sorted({0, *cuts, len(places) - 1})
+    return [{place: tests[place] for place in places[a : b + 1]} for a, b in itertools.pairwise(ends)]
+
+
+def _stretch(tests: dict[int, Hypothesis], rule: DecisionRule) -> Procedure[dict[int, PointTest]]:
+    """Return the values of a stretch tested, by place, and those between them that locate its boundaries."""
+    new, points = dict(tests), dict[int, PointTest]()
     for level in range(REFINED + 1):
-        found = yield [decided(one, place, 1 - cl, toys) for place, one in new.items()]
+        found = yield [decided(one, place, rule) for place, one in new.items()]
         points |= dict(zip(new, found, strict=True))
-        new = _middles(tests, points, 1 - cl, 1 << (REFINED - level)) if level < REFINED else {}
+        gap = 1 << (REFINED - level)
+        pairs = _pairs(points, gap, rule)
+        if level == REFINED or not pairs:
+            break
+        parts = np.array([rule.part(points[a], points[b]) for a, b in pairs])
+        lows, highs = ([tests[place] for place in places] for places in zip(*pairs, strict=True))
+        values = _along([one.value for one in lows], [one.value for one in highs], parts)
+        start = _along([one.theta for one in lows], [one.theta for one in highs], parts[:, None])
+        (middles,) = yield [Call(at_values, (lows[0], values, start))]
+        new = {a + gap // 2: one for (a, _), one in zip(pairs, middles, strict=True)}
         tests |= new
-    return _result(test, curve, ToyRecord(toys.seed, tuple(points[place] for place in sorted(points))), cl)
+    return points
 
 
-def first_values(curve: Curve, best: float, level: float) -> Floats:
+def first_values(curve: Curve, best: float, heights: Floats) -> Floats:
     """Return the values that are tested first, increasing: extremes and ends of a profiled curve, and where sqrt(t) passes a step.
 
     Parameters
@@ -147,30 +241,50 @@ def first_values(curve: Curve, best: float, level: float) -> Floats:
         The curve.
     best
         Its reference: -2 ln lambda of the best fit.
-    level
-        The asymptotic threshold of t.
+    heights
+        The steps.
     """
     height = np.sqrt(np.maximum(curve.nll2 - best, 0.0))
-    steps = [*np.multiply(STEPS, math.sqrt(level)), _BEYOND * math.sqrt(FAR)]
-    passed = [interpolated(curve.values[i : i + 2], height[i : i + 2], step) for step in steps for i in changes(height > step)]
+    passed = [interpolated(curve.values[i : i + 2], height[i : i + 2], step) for step in heights for i in changes(height > step)]
     slope = np.sign(np.diff(np.minimum(height, FAR)))
     extreme = np.append(np.insert(slope[1:] != slope[:-1], 0, True), True) & (height < math.sqrt(FAR))
     extreme[[0, -1]] = True
     return np.unique([*passed, *curve.values[extreme]])
 
 
-def decided(test: Hypothesis, place: int, alpha: float, toys: Toys) -> Procedure[PointTest]:
+def decided(test: Hypothesis, place: int, rule: DecisionRule) -> Procedure[PointTest]:
     """Return a value tested with pseudo-experiments, until it is clearly allowed or excluded, or has its full number."""
-    statistic = float(t(test.observed)[0])
-    if statistic >= FAR:
-        return PointTest(test.value, statistic, p=0.0, error=0.0, toys=0, failed=0, decided=True)
-    chunk, rows, chunks = toys_of(test, toys.seed, place), np.empty((0, 3)), 0
+    known = rule.without_toys(test)
+    if known is not None:
+        return known
+    statistic, chunks = float(t(test.observed)[0]), 0
+    rows: list[Floats] = []
     while True:
-        more = range(chunks, min(max(1, 2 * chunks), toys.chunks))
-        rows, chunks = np.concatenate([rows, *(yield calls(chunk, more))]), more.stop
-        point = point_test(test.value, statistic, [t(rows)], alpha)
-        if point.decided or chunks >= toys.chunks:
+        more = range(chunks, min(max(1, 2 * chunks), rule.toys.chunks))
+        rows, chunks = [*rows, *(yield calls(_chunk(test, place, rule), more))], more.stop
+        point = point_test(test.value, statistic, [t(np.concatenate(rows))], rule.alpha)
+        if point.decided or chunks >= rule.toys.chunks:
             return point
+        if chunks == 1 and rule.dof:
+            test = _needed(test, rows[0])
+
+
+def _chunk(test: Hypothesis, place: int, rule: DecisionRule) -> Chunk:
+    chunk = toys_of(test, rule.toys.seed, place)
+    return chunk if rule.dof == 0 else replace(chunk, measure=functools.partial(measure_plane, test=test))
+
+
+def measure_plane(data: Data, *, test: Hypothesis) -> Floats:
+    """Return what `likelihood_ratio` measures, and the first alternative whose minimum is within `CLOSE` of the lowest, shape (P, 4)."""
+    tested, lowest, estimates = lowest_fits(data, test=test)
+    found = ratio_of(tested, lowest, estimates, test.value)
+    return np.column_stack([found, (lowest <= found[:, 1] + CLOSE).argmax(axis=0)])
+
+
+def _needed(test: Hypothesis, rows: Floats) -> Hypothesis:
+    """Return a hypothesis with the alternatives that some pseudo-experiments have needed, and its own."""
+    needed = {0, *(int(i) for i in np.unique(rows[:, 3]))}
+    return replace(test, alternatives=tuple(test.alternatives[i] for i in sorted(needed)))
 
 
 def _allowed(points: Sequence[PointTest], alpha: float) -> Bools:
@@ -178,27 +292,23 @@ def _allowed(points: Sequence[PointTest], alpha: float) -> Bools:
     return ~(np.array([point.p for point in points]) < alpha)
 
 
-def _middles(tests: Mapping[int, Hypothesis], points: Mapping[int, PointTest], alpha: float, gap: int) -> dict[int, Hypothesis]:
-    """Return the values half way between neighbours, `gap` places apart, of which one is allowed and the other, with a different p, is not."""
-    near = [(a, b) for a, b in itertools.pairwise(sorted(points)) if b - a == gap and _differ(points[a], points[b])]
-    pairs = [(a, b) for a, b in near if np.logical_xor(*_allowed((points[a], points[b]), alpha))]
-    if not pairs:
-        return {}
-    values = np.array([0.5 * (tests[a].value + tests[b].value) for a, b in pairs])
-    start = np.array([0.5 * (tests[a].theta + tests[b].theta) for a, b in pairs])
-    return {a + gap // 2: one for (a, _), one in zip(pairs, at_values(tests[pairs[0][0]], values, start), strict=True)}
+def _along(low: ArrayLike, high: ArrayLike, part: Floats) -> Floats:
+    """Return values on the way from one to the other."""
+    return np.asarray((1.0 - part) * np.asarray(low) + part * np.asarray(high))
 
 
-def _differ(a: PointTest, b: PointTest) -> bool:
-    """Return whether two p-values differ by more than their Monte Carlo errors."""
-    return abs(a.p - b.p) > SURE * math.hypot(a.error, b.error)
+def _pairs(points: Mapping[int, PointTest], gap: int, rule: DecisionRule) -> list[tuple[int, int]]:
+    """Return the neighbours, `gap` places apart, of which one is allowed and the other is not, and between which the boundary can be located more closely."""
+    near = [(a, b) for a, b in itertools.pairwise(sorted(points)) if b - a == gap and rule.divides(points[a], points[b])]
+    return [(a, b) for a, b in near if np.logical_xor(*_allowed((points[a], points[b]), rule.alpha))]
 
 
-def _result(test: Hypothesis, curve: Curve, record: ToyRecord, cl: float) -> Intervals:
+def in_intervals(test: Hypothesis, curve: Curve, inside: Sequence[Interval], cl: float, record: ToyRecord | None = None) -> Intervals:
+    """Return the result for a column whose allowed values are known on its profiled curve."""
     parameter = test.joint.parameters[test.poi]
     last, best = float(curve.values[-1]), curve.lowest
     domain = (float(max(parameter.lower, curve.values[0])), float(parameter.upper if np.isfinite(parameter.upper) else last))
-    allowed = tuple((low, domain[1] if high == last else high) for low, high in allowed_intervals(record.points, 1 - cl))
+    allowed = tuple((low, domain[1] if high == last else high) for low, high in inside)
     return Intervals(
         poi=test.poi,
         best_fit=float(curve.values[best]),
@@ -210,7 +320,7 @@ def _result(test: Hypothesis, curve: Curve, record: ToyRecord, cl: float) -> Int
         method=METHOD,
         cl=cl,
         dof=1,
-        valid=bool(curve.valid[curve.nll2 - curve.nll2[best] < 100.0].all()) and record.valid,
+        valid=bool(curve.valid[curve.nll2 - curve.nll2[best] < 100.0].all()) and (record is None or record.valid),
         toys=record,
         at_domain_end=domain_ends(allowed, domain, parameter),
         profile=np.array([curve.values, curve.nll2]),
@@ -230,75 +340,3 @@ def allowed_intervals(points: Sequence[PointTest], alpha: float) -> tuple[Interv
     inside = ~(p < alpha)
     cuts = [interpolated(values[i : i + 2], p[i : i + 2], alpha) for i in changes(inside)]
     return between((values[0], *cuts, values[-1]), inside=bool(inside[0]))
-
-
-# --- regions ----------------------------------------------------------------------------------------------------------------------
-
-
-def column_hypotheses(
-    likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis], *, at: Mapping[str, float], ordering: str
-) -> tuple[Hypothesis, ...]:
-    """Return the hypotheses of each column, on the observed data.
-
-    Parameters
-    ----------
-    axes
-        The two parameters; the second must not be a nonlinear parameter.
-    at
-        Other parameters that are held, by name.
-    ordering
-        Where the best fit is looked for: "plane", or "column" for a raster scan.
-
-    Raises
-    ------
-    CevnsfitError
-        If there is no such ordering.
-    """
-    if ordering not in {"plane", "column"}:
-        message = f"unknown ordering '{ordering}'; known: plane, column"
-        raise CevnsfitError(message)
-    x, y = axes
-    alone = []
-    for value in x.values:
-        joint, held = joint_at(likelihood, {**at, x.name: float(value)})
-        alone.append(default_hypothesis(joint.physical, y.name, at=held))
-    if ordering == "column":
-        return tuple(alone)
-    best = float(np.fmin.reduce([test.best for test in alone]))
-    shared = {int(i) for i in np.linspace(0, len(alone) - 1, ALTERNATIVES).round()}
-    return tuple(
-        replace(test, alternatives=tuple(alone[i].alternatives[0] for i in sorted({*shared, own})), best=best)
-        for own, test in enumerate(alone)
-    )
-
-
-def column_intervals(tests: Sequence[Hypothesis], *, cl: float, toys: Toys) -> Procedure[tuple[Intervals, ...]]:
-    """Return the Feldman-Cousins interval of each column, with random streams of its own.
-
-    Raises
-    ------
-    CevnsfitError
-        If a column has more values than random streams.
-    """
-    found = yield [construction(test, cl=cl, toys=toys, first=index * STRIDE) for index, test in enumerate(tests)]
-    if any(len(column.toys.points) << REFINED > STRIDE for column in found):
-        message = f"more than {STRIDE >> REFINED} values in one column"
-        raise CevnsfitError(message)
-    return tuple(found)
-
-
-def toy_region(axes: tuple[PlaneAxis, PlaneAxis], tests: Sequence[Hypothesis], found: Sequence[Intervals]) -> Region:
-    """Return the region made of the intervals of all columns; its threshold is NaN, since it differs from point to point.
-
-    Raises
-    ------
-    CevnsfitError
-        If no column allows a value.
-    """
-    require_allowed(*found)
-    x, y = axes
-    columns = [entry.allowed for entry in found]
-    scales = np.array([coupling_scale(entry.joint, y.name) for entry in tests])
-    allowed, excluded, branches = trace(x, y, columns, scales)
-    known = known_ends(x, y, columns)
-    return Region(found[0].cl, 2, math.nan, tuple(tuple(entry) for entry in columns), allowed, excluded, branches, known)

@@ -19,7 +19,7 @@ from cevnsfit.infer.objective import Objective, from_internal, internal_domain, 
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import FitResult
 from cevnsfit.infer.starts import Candidate, Search, search
-from cevnsfit.stats.data import observed_data
+from cevnsfit.stats.data import entries_of, observed_data
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
@@ -264,9 +264,9 @@ def _describe(objective: Objective, minuit: Minuit, reason: str, found: Search, 
     lower, upper, notes = _intervals(objective, minuit, minos, valid=valid)
     notes = [*([ON_EDGE] if on_edge else []), *notes]
     values = objective.values(x)
-    unconstrained = sum(not p.constrained for p in objective.parameters)
     at_limit = tuple(p.name for p, value in zip(objective.parameters, x, strict=True) if _at_limit(objective, minuit, p.name, value))
     joint = objective.joint_at(values)
+    normal = dict(zip(joint.parameters.names, joint.constrained.tolist(), strict=True))
     return FitResult(
         valid=valid,
         reason="; ".join([*remarks, *notes]),
@@ -277,14 +277,14 @@ def _describe(objective: Objective, minuit: Minuit, reason: str, found: Search, 
         upper=upper,
         floating=objective.names,
         correlation=correlation,
-        ndof=joint.nbins - unconstrained,
+        ndof=joint.nbins - sum(not normal.get(name, False) for name in objective.names),
         at_limit=at_limit,
         at_domain_end=tuple(name for name in at_limit if round(values[name], 12) not in {0.0, objective.target.parameters[name].least}),
         on_edge=on_edge,
         without_effect=found.without_effect,
         n_starts=found.n_starts,
         n_minima=sum(item.converged for item in found.candidates),
-        constrained={p.name: p.centre for p in objective.parameters if p.constrained},
+        constrained={name: entry for name, entry in entries_of(joint, objective.data).items() if name in objective.names},
     )
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
-from scipy.stats import chi2
 
 from cevnsfit.core.errors import FitError
 from cevnsfit.infer.lines import effective
@@ -107,8 +106,11 @@ def goodness_of_fit(
     if not np.isfinite(best[0]):
         message = "no free fit converges: there is no goodness of fit"
         raise FitError(message)
+    from scipy.stats import chi2
+
     used = effective(joint)
-    free = sum(not p.constrained and not p.fixed and p.name not in at and p.name in used for p in joint.parameters)
+    everything = zip(joint.parameters, joint.constrained, strict=True)
+    free = sum(not normal and not p.fixed and p.name not in at and p.name in used for p, normal in everything)
     ndof, statistic = joint.nbins - free, max(float(best[0]), 0.0)
     record = None
     if toys is not None:

@@ -8,21 +8,20 @@ point has templates and a fit of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.infer.columns import column
-from cevnsfit.infer.contour import HIGH, contour, sections, trace
-from cevnsfit.infer.curve import Curve, crossings, spline_allowed
+from cevnsfit.infer.descent import REMOTE
 from cevnsfit.infer.fit import fit
-from cevnsfit.infer.intervals import Level, profiled
 from cevnsfit.infer.lines import coupling_scale, curved_couplings
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.infer.nonlinear import point_values
-from cevnsfit.infer.planes import Plane, PlaneAxis, Region, known_ends
+from cevnsfit.infer.planes import Plane, PlaneAxis
 from cevnsfit.infer.profile import profile
 from cevnsfit.stats.data import observed_or_asimov
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cevnsfit.infer.planes import Interval
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
@@ -42,11 +40,17 @@ if TYPE_CHECKING:
 MAX_MINIMA: Final = 8
 """Local minima kept in a column; counts are a quartic in a coupling, so two are the rule."""
 
+BLOCK: Final = 5
+"""Columns that are one unit of work: each starts from the one before, the first from the Standard Model, so that nothing depends on who makes which block."""
+
+KNOWN: Final = 8
+"""Points near the data that a column needs for the next one to start from it."""
+
 _NEAR_MIRROR: Final = np.geomspace(0.6, 1.6, 21)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grid:
+class Grid(SentOnce):
     """A plane before its columns are profiled, and what all columns share; made by `prepare_grid`.
 
     Attributes
@@ -81,6 +85,12 @@ class Grid:
             return "points"
         return "columns" if x else "surface"
 
+    @property
+    def blocks(self) -> tuple[range, ...]:
+        """Return the numbers of the columns of each block; columns without common templates are on their own."""
+        size, count = 1 if self.sort == "points" else BLOCK, len(self.axes[0].values)
+        return tuple(range(first, min(first + size, count)) for first in range(0, count, size))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GridColumn:
@@ -98,6 +108,8 @@ class GridColumn:
         Coupling at which new physics balances the Standard Model: the features of neighbouring columns line up in its units.
     fallbacks
         Points handed to iminuit.
+    theta
+        All parameters at the grid values, shape (ny, n), where the next column starts; empty where they are not kept.
     """
 
     nll2: Floats
@@ -106,6 +118,7 @@ class GridColumn:
     reference: float
     scale: float
     fallbacks: int
+    theta: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
 
 def joint_at(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[str, float]]:
@@ -159,17 +172,37 @@ def prepare_grid(
 # --- columns -----------------------------------------------------------------------------------------------------------------------
 
 
-def grid_column(grid: Grid, index: int) -> GridColumn:
-    """Return one column of a plane: the second parameter on its grid, the first at its value `index`."""
+def grid_block(grid: Grid, block: int) -> tuple[GridColumn, ...]:
+    """Return the columns of one of the blocks of a plane."""
+    found: list[GridColumn] = []
+    for index in grid.blocks[block]:
+        found.append(grid_column(grid, index, found[-1] if found else None))
+    return tuple(replace(entry, theta=np.empty((0, 0))) for entry in found)
+
+
+def grid_column(grid: Grid, index: int, before: GridColumn | None = None) -> GridColumn:
+    """Return one column of a plane: the second parameter on its grid, the first at its value `index`; it starts from the column `before`."""
     if grid.sort == "points":
         x, y = grid.axes
         points = {x.name: np.full(len(y.values), x.values[index]), y.name: y.values}
         nll2, valid = point_values(grid.likelihood, points, at=grid.at, floating=grid.floating, data=grid.data)
         return GridColumn(nll2, valid, np.full((MAX_MINIMA, 2), np.nan), np.nan, 1.0, 0)
-    return _shared_column(grid, index)
+    return _shared_column(grid, index, before)
 
 
-def _shared_column(grid: Grid, index: int) -> GridColumn:
+def _start(grid: Grid, before: GridColumn | None, values: Floats, scale: float) -> Floats:
+    """Return where a column of some scale starts at some values: at the same values in units of the scale of the column before, where that is near the data."""
+    near = np.empty(0, dtype=np.int64) if before is None else np.flatnonzero(before.valid & (before.nll2 < before.nll2.min() + REMOTE))
+    if before is None or len(near) < KNOWN:
+        return grid.start
+    from scipy.interpolate import CubicSpline
+
+    y, places = grid.axes[1].values[near], values * (before.scale / scale)
+    beyond = (places > y[-1]) | (places < y[0])
+    return np.where(beyond[:, None], grid.start, CubicSpline(y, before.theta[near])(np.clip(places, y[0], y[-1])))
+
+
+def _shared_column(grid: Grid, index: int, before: GridColumn | None) -> GridColumn:
     """Return a column whose points share their templates."""
     x, y = grid.axes
     joint, held = joint_at(grid.likelihood, {**grid.at, x.name: float(x.values[index])})
@@ -180,7 +213,7 @@ def _shared_column(grid: Grid, index: int) -> GridColumn:
     simple = grid.sort == "columns" and not curved_couplings(joint, {y.name: 0.0, **held})
     origin = [parameter.default] if simple else []
     values = np.unique(np.concatenate([y.values, extra[(extra > low) & (extra < high)], origin]))
-    curve = column(joint, y.name, values, at=held, data=grid.data, start=grid.start)
+    curve = column(joint, y.name, values, at=held, data=grid.data, start=_start(grid, before, values, scale))
     place = np.searchsorted(curve.values, y.values)
     minima = np.full((MAX_MINIMA, 2), np.nan)
     found = [(curve.values[i], curve.nll2[i]) for i in curve.minima if low <= curve.values[i] <= high][:MAX_MINIMA]
@@ -189,7 +222,7 @@ def _shared_column(grid: Grid, index: int) -> GridColumn:
         reference = float(curve.nll2[int(np.searchsorted(curve.values, parameter.default))])
     else:
         reference = _reference(grid, joint) if index == 0 or grid.sort == "columns" else np.nan
-    return GridColumn(curve.nll2[place], curve.valid[place], minima, reference, scale, curve.fallbacks)
+    return GridColumn(curve.nll2[place], curve.valid[place], minima, reference, scale, curve.fallbacks, curve.theta[place])
 
 
 def _reference(grid: Grid, joint: Joint) -> float:
@@ -275,71 +308,3 @@ def _fit_of_surface(grid: Grid, lowest: Mapping[str, float]) -> dict[str, float]
     found = profile(joint, {name: np.array([value]) for name, value in held.items()}, data=grid.data, start=theta, floating=free)
     values = dict(zip(names, found.theta[0, columns].tolist(), strict=True))
     return {**values, "nll2": float(found.nll2[0])} if found.converged[0] else {}
-
-
-# --- boundaries --------------------------------------------------------------------------------------------------------------------
-
-
-def levels_of(plane: Plane, asked: Sequence[Level]) -> tuple[float, ...]:
-    """Return the level of -2 ln lambda of each confidence level above the best fit of the plane."""
-    return tuple(plane.best["nll2"] + level.threshold for level in asked)
-
-
-def column_intervals(grid: Grid, index: int, finished: GridColumn, levels: Sequence[float]) -> tuple[tuple[Interval, ...], ...]:
-    """Return the allowed intervals of one finished column at each level of -2 ln lambda.
-
-    Crossings are refined along the second parameter, but for planes whose points all have templates of their own: there they are those of a
-    spline through the column.
-    """
-    x, y = grid.axes
-    if grid.sort == "points":
-        log = y.scale == "log"
-        return tuple(
-            spline_allowed(y.values, np.nan_to_num(finished.nll2 - level, nan=HIGH, posinf=HIGH), 0.0, log=log) for level in levels
-        )
-    joint, held = joint_at(grid.likelihood, {**grid.at, x.name: float(x.values[index])})
-    curve = _curve(y, finished)
-    cuts = crossings(profiled(joint, y.name, at=held, data=grid.data), curve, levels, grid.start)
-    return tuple(curve.allowed(found, level) for found, level in zip(cuts, levels, strict=True))
-
-
-def _curve(y: PlaneAxis, finished: GridColumn) -> Curve:
-    known = finished.minima[np.isfinite(finished.minima[:, 0])]
-    new = known[~np.isin(known[:, 0], y.values)]
-    values = np.concatenate([y.values, new[:, 0]])
-    order = np.argsort(values)
-    nll2 = np.concatenate([finished.nll2, new[:, 1]])[order]
-    valid = np.concatenate([finished.valid, np.ones(len(new), dtype=np.bool_)])[order]
-    return Curve(values[order], nll2, valid, fallbacks=finished.fallbacks)
-
-
-def region(grid: Grid, plane: Plane, columns: Sequence[GridColumn], intervals: Sequence[tuple[Interval, ...]], level: Level) -> Region:
-    """Return the allowed region of one confidence level.
-
-    Parameters
-    ----------
-    grid, plane, columns
-        The plane and its columns.
-    intervals
-        Allowed intervals of each column.
-    level
-        The confidence level.
-    """
-    known = np.empty((0, 2))
-    if grid.sort == "columns":
-        known = known_ends(plane.x, plane.y, intervals)
-        allowed, excluded, branches = trace(plane.x, plane.y, intervals, np.array([entry.scale for entry in columns]))
-    else:
-        allowed, excluded, branches = contour(plane.x, plane.y, plane.nll2 - plane.best["nll2"], level.threshold)
-    return Region(level.cl, level.dof, level.threshold, tuple(tuple(entry) for entry in intervals), allowed, excluded, branches, known)
-
-
-def turned(found: Region, x: PlaneAxis, y: PlaneAxis) -> Region:
-    """Return a region with its axes exchanged; `x` and `y` are those of the result. Its intervals are cut out of its boundary lines."""
-    allowed, excluded = (
-        tuple(tuple(ring[:, ::-1] for ring in polygon) for polygon in polygons) for polygons in (found.allowed, found.excluded)
-    )
-    branches = tuple(branch[:, ::-1] for branch in found.branches)
-    return replace(
-        found, columns=sections(x, y, allowed), allowed=allowed, excluded=excluded, branches=branches, known=found.known[:, ::-1]
-    )

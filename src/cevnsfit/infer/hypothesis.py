@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.infer.lines import coupling_scale
 from cevnsfit.infer.minima import NEAR_ZERO, conditional_fits, couplings_of, free_fits, start_set
 from cevnsfit.infer.multistart import profile_minima
@@ -37,11 +38,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Alternative:
-    """A likelihood in which the best fit is looked for, with the starts of its fits, shape (S, n)."""
+class Alternative(SentOnce):
+    """A likelihood in which the best fit is looked for, with the starts of its fits, shape (S, n), and the names of held parameters that float in it."""
 
     joint: Joint
     starts: Floats
+    free: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,21 +182,35 @@ def likelihood_ratio(data: Data, *, test: Hypothesis) -> Floats:
     test
         The value; fits start at its parameters.
     """
+    return ratio_of(*lowest_fits(data, test=test), test.value)
+
+
+def ratio_of(tested: Floats, lowest: Floats, estimates: Floats, value: float) -> Floats:
+    """Return what `likelihood_ratio` does from what `lowest_fits` has found."""
+    result = np.stack([tested, tested, np.full(len(tested), value)], axis=1)
+    for height, estimate in zip(lowest, estimates, strict=True):
+        better = ~(height >= result[:, 1])
+        result[better, 1], result[better, 2] = height[better], estimate[better]
+    result[np.isnan(result).any(axis=1)] = np.nan
+    return result
+
+
+def lowest_fits(data: Data, *, test: Hypothesis) -> tuple[Floats, Floats, Floats]:
+    """Return for each data set -2 ln lambda at a value (P,), and in each of A alternatives the lowest one and the parameter there, (A, P); see `likelihood_ratio`."""
     joint, place, couplings = test.joint, test.joint.parameters.index(test.poi), couplings_of(test.joint)
     first = next((other.starts for other in test.alternatives if other.joint is joint), test.alternatives[0].starts)
     tested, theta = conditional_fits(joint, data, np.concatenate([test.theta[None], first]), at=test.held)
-    result = np.stack([tested, tested, np.full(len(tested), test.value)], axis=1)
+    theta = np.where(np.isnan(theta), test.theta, theta)
+    lowest, estimates = [], []
     for other in test.alternatives:
-        theta = np.where(np.isnan(theta), test.theta, theta)
         starts = np.repeat(theta[None], len(other.starts), axis=0)
         starts[:, :, couplings] = other.starts[:, None, couplings]
         if abs(test.value) > NEAR_ZERO * coupling_scale(joint, test.poi):
             starts = np.concatenate([starts, theta[None]])
-        lowest, found = free_fits(other.joint, data, starts, at=test.at)
-        better = ~(lowest >= result[:, 1])
-        result[better, 1], result[better, 2] = lowest[better], found[better, place]
-    result[np.isnan(result).any(axis=1)] = np.nan
-    return result
+        height, found = free_fits(other.joint, data, starts, at={name: value for name, value in test.at.items() if name not in other.free})
+        lowest.append(height)
+        estimates.append(found[:, place])
+    return tested, np.array(lowest), np.array(estimates)
 
 
 def toys_of(test: Hypothesis, seed: int, point: int, *, measured: Hypothesis | None = None) -> Chunk:

@@ -1,4 +1,4 @@
-"""What each nuisance does to a parameter of interest: pulls, constraints and impacts."""
+"""What each nuisance does to a parameter of interest: pulls, constraints and impacts; and what its error is made of."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from cevnsfit.core.documents import Result
 from cevnsfit.core.errors import CevnsfitError, FitError
+from cevnsfit.infer.breakdown import breakdown
 from cevnsfit.infer.fit import fit
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.results import Pull
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.infer.breakdown import GroupError
     from cevnsfit.infer.results import FitResult
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
@@ -57,16 +59,19 @@ class Ranking(Result):
         The best fit.
     impacts
         Largest first.
+    groups
+        What groups of nuisances, and the counts, contribute to the error.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
         "fit": None,
-        **{key: key for key in ("method", "value", "error", "lower", "upper", "failed")},
+        **{key: key for key in ("method", "value", "error", "lower", "upper", "failed", "quadrature", "bent")},
     }
 
     poi: str
     fit: FitResult
     impacts: tuple[Impact, ...]
+    groups: tuple[GroupError, ...] = ()
 
     @property
     def method(self) -> str:
@@ -92,6 +97,17 @@ class Ranking(Result):
     def lower(self) -> float:
         """Return the lower end of its 68.3 % interval."""
         return self.fit.lower[self.poi]
+
+    @property
+    def quadrature(self) -> float:
+        """Return the contributions of all groups to the error, in quadrature."""
+        return math.hypot(*(entry.error for entry in self.groups))
+
+    @property
+    def bent(self) -> list[str]:
+        """Return the groups whose linear contribution matters, and is not what fits with moved centres give within a factor of two."""
+        least = 0.1 * self.quadrature
+        return [one.group for one in self.groups[1:] if not one.error < least and not 0.5 < max(one.up, -one.down) / one.error < 2.0]
 
     @property
     def upper(self) -> float:
@@ -122,12 +138,13 @@ def ranking(joint: Joint, poi: str, *, at: Mapping[str, float] | None = None, da
         raise CevnsfitError(message)
     best = fit(joint, at=at, floating=(poi,), data=data, minos=(poi,))
     names = [name for name in best.floating if joint.parameters[name].kind == "nuisance" and name != poi]
-    found = [_impact(joint, poi, name, best, data) for name in names] if best.valid and poi in best.floating else []
+    pulls = {pull.name: pull for pull in best.pulls}
+    found = [_impact(joint, poi, pulls[name], best, data) for name in names] if best.valid and poi in best.floating else []
     reason = _reason(poi, best, found)
     if reason:
         message = f"no impacts on {poi}: {reason}"
         raise FitError(message)
-    return Ranking(poi, best, tuple(sorted(found, key=lambda impact: -impact.size)))
+    return Ranking(poi, best, tuple(sorted(found, key=lambda impact: -impact.size)), breakdown(joint, poi, best, data))
 
 
 def _reason(poi: str, best: FitResult, found: Sequence[Impact]) -> str:
@@ -143,14 +160,14 @@ def _reason(poi: str, best: FitResult, found: Sequence[Impact]) -> str:
     return f"{'no fit with a nuisance held converges' if failed else 'no nuisance moves it'}{ends}"
 
 
-def _impact(joint: Joint, poi: str, name: str, best: FitResult, data: Data | None) -> Impact:
-    parameter, place = joint.parameters[name], joint.parameters.index(poi)
-    value, error = best.values[name], best.errors[name]
+def _impact(joint: Joint, poi: str, pull: Pull, best: FitResult, data: Data | None) -> Impact:
+    name, value, error, place = pull.name, pull.value, pull.error, joint.parameters.index(poi)
+    parameter, entry = joint.parameters[name], {"centre": pull.centre, "sigma": pull.sigma}
     if not math.isfinite(error):
-        return Impact(name, parameter.constrained, value, math.nan, math.nan, math.nan, centre=parameter.centre)
+        return Impact(name, pull.constrained, value, math.nan, math.nan, math.nan, **entry)
     ends: NDArray[np.float64] = np.clip([value + error, value - error], parameter.lower, parameter.upper)
     theta = np.array([best.values[other] for other in joint.parameters.names])
     floating = [other for other in best.floating if other != name]
     found = profile(joint, {name: ends}, data=data, start=theta, floating=floating)
     shifts = np.where(found.converged, found.theta[:, place] - best.values[poi], np.nan)
-    return Impact(name, parameter.constrained, value, error, float(shifts[0]), float(shifts[1]), centre=parameter.centre)
+    return Impact(name, pull.constrained, value, error, float(shifts[0]), float(shifts[1]), **entry)

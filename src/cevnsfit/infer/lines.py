@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.spec.fields import SIGNAL
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.rule import amplitudes
 
 if TYPE_CHECKING:
@@ -112,7 +113,10 @@ def coupling_scale(joint: Joint, name: str) -> float:
     if joint.parameters.parameters[index].default != 0.0:
         return abs(joint.parameters.parameters[index].default)
     found = [
-        value for channel, local in zip(joint.channels, joint.local, strict=True) for value in _dominances(joint, channel, local == index)
+        value
+        for channel, local in zip(joint.channels, joint.local, strict=True)
+        if channel.name != CONSTRAINTS
+        for value in _dominances(joint, channel, local == index)
     ]
     return float(min(found, default=1.0))
 
@@ -127,7 +131,7 @@ def _balance(joint: Joint, name: str) -> float | None:
     constant, highest, power = 0.0, 0.0, 0
     for channel in joint.channels:
         rule = channel.coefficients
-        if name not in rule.parameters:
+        if name not in rule.parameters or channel.name == CONSTRAINTS:
             continue
         powers = rule.powers[:, rule.parameters.index(name)]
         alone = rule.powers.sum(axis=1) == powers

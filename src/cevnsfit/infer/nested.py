@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.extras import warnings_logged
-from cevnsfit.infer.density import from_unit, log_density, log_likelihood
+from cevnsfit.infer.density import from_unit, log_density, log_inside, log_likelihood
 from cevnsfit.infer.posterior import Block
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def run_nested(goal: PosteriorDensity, live: int, stream: np.random.SeedSequence
     found = sampler.results
     weights = np.exp(found.logwt - found.logwt.max())
     draws = found.samples[_evenly(weights / weights.sum(), DRAWS * live, rng)]
-    evidence = float(found.logz[-1]), float(found.logzerr[-1])
+    evidence = float(found.logz[-1]) - log_inside(goal), float(found.logzerr[-1])
     return Block(draws[:, None], log_density(goal, draws)[:, None], np.full(1, np.nan), evidence)
 
 

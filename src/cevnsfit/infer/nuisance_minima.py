@@ -2,7 +2,8 @@
 
 Expected counts are S + a U + q(a) V with V from the sum of both excursions, and q(a) about 15 a^2 near 0 (`stats.interpolation`). Data that
 lie z standard deviations from S in the direction of V change the curvature of -2 ln lambda at a = 0 from 2 (1 + u^2) by -2 z v 15/8, where u
-and v are the lengths of U and 8 V in standard deviations of the counts: from z = 8 (1 + u^2)/(15 v) on there is a minimum on either side.
+and v are the lengths of U and 8 V in standard deviations of the counts: from z = 8 (1 + u^2)/(15 v) on there is a minimum on either side. A constraint
+of another width s has 1/s^2 in the place of 1.
 """
 
 from __future__ import annotations
@@ -44,10 +45,9 @@ def two_sided(bound: BoundLikelihood, theta: Floats, rows: Ints) -> Ints:
     straight, bent = np.zeros((2, len(some), len(bound.floating)))
     for channel, piece in zip(bound.channels, evaluation.pieces, strict=True):
         _add_lengths(channel, piece, straight, bent)
-    constrained = bound.constrained[bound.floating]
     with np.errstate(divide="ignore", invalid="ignore"):
-        needed = 8.0 * (1.0 + straight) / (15.0 * np.sqrt(bent))
-    result: Ints = np.flatnonzero((needed < USUAL).any(axis=0) & constrained)
+        needed = 8.0 * (bound.stiff + straight) / (15.0 * np.sqrt(bent))
+    result: Ints = np.flatnonzero((needed < USUAL).any(axis=0) & (bound.stiff > 0.0))
     return result
 
 
@@ -57,7 +57,9 @@ def _add_lengths(channel: BoundChannel, piece: Piece, straight: Floats, bent: Fl
     if isinstance(bins, Measured):
         variance = 2.0 / bins.curvature
     else:
-        variance = np.maximum(bins.mu if isinstance(bins, Events) else bins.total, 1e-3)
+        mu = bins.mu if isinstance(bins, Events) else bins.total
+        everywhere = mu if channel.own is None else piece.terms.amplitudes @ channel.merge @ channel.templates
+        variance = np.maximum(everywhere, 1e-3)
     shapes = len(rule.excursion_parameters)
     for place, local in enumerate(rule.excursion_parameters):
         column = np.flatnonzero(rule.floating == local)

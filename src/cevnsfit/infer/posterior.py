@@ -128,14 +128,14 @@ def _scales(goal: PosteriorDensity) -> Floats:
 
 
 def _widths(goal: PosteriorDensity, theta: Floats) -> Floats:
-    """Return parabolic errors of the coordinates, each with the others held, shape (d,); at most 1 for constrained parameters."""
+    """Return parabolic errors of the coordinates, each with the others held, shape (d,); at most the width of a constraint."""
     joint, moving = joint_at(goal.likelihood, theta), rebuilding(goal.likelihood)
     diagonal = np.zeros(len(theta))
     diagonal[~moving] = np.diag(gauss_newton(joint, theta[None, ~moving], goal.data)[2][0])
     diagonal, scales = diagonal[goal.floating], _scales(goal)
     values = np.where(goal.log, np.maximum(theta[goal.floating], 1e-300), 1.0)
     errors = np.where(diagonal > 0, np.sqrt(2.0 / np.where(diagonal > 0, diagonal, 1.0)) / values, scales)
-    return np.minimum(errors, np.where(goal.constrained, 1.0, scales))
+    return np.minimum(errors, np.where(goal.constrained, goal.width, scales))
 
 
 def _reflected(x: Floats, lower: Floats, upper: Floats) -> Floats:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cevnsfit.core.documents import Document, Result
+from cevnsfit.stats.constraints import Constrained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,11 +71,11 @@ class Pull:
     name
         Its name.
     constrained
-        Whether it has a unit-normal constraint: then value and error are in units of the prior's standard deviation.
+        Whether it has a constraint.
     value, error
-        At the best fit, with the Hesse error.
-    centre
-        Centre of the constraint, in the same units.
+        At the best fit, with the Hesse error; of a constraint of the release in units of its standard deviation, else of the parameter.
+    centre, sigma
+        Centre and standard deviation of the constraint, in the same units; 0 and 1 without one.
     """
 
     name: str
@@ -82,6 +83,12 @@ class Pull:
     value: float
     error: float
     centre: float = field(default=0.0, kw_only=True)
+    sigma: float = field(default=1.0, kw_only=True)
+
+    @property
+    def pull(self) -> float:
+        """Return how far the value is from the centre, in standard deviations of the constraint."""
+        return (self.value - self.centre) / self.sigma
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -122,7 +129,7 @@ class FitResult(Result):
     n_minima
         Distinct local minima found from them.
     constrained
-        Centres of the unit-normal constraints of floating parameters.
+        Constraints of floating parameters.
     """
 
     document: ClassVar[Mapping[str, str | None]] = {"constrained": None}
@@ -143,14 +150,15 @@ class FitResult(Result):
     without_effect: tuple[str, ...]
     n_starts: int
     n_minima: int
-    constrained: Mapping[str, float] = field(default_factory=dict)
+    constrained: Mapping[str, Constrained] = field(default_factory=dict)
 
     @property
     def pulls(self) -> tuple[Pull, ...]:
         """Return the parameters that float, with their constraints and errors."""
+        entries = {name: self.constrained.get(name, Constrained(0.0, 1.0)) for name in self.floating}
         return tuple(
-            Pull(name, name in self.constrained, self.values[name], self.errors[name], centre=self.constrained.get(name, 0.0))
-            for name in self.floating
+            Pull(name, name in self.constrained, self.values[name], self.errors[name], centre=entry.centre, sigma=entry.sigma)
+            for name, entry in entries.items()
         )
 
     @property

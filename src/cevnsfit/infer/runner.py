@@ -7,15 +7,12 @@ None.
 
 from __future__ import annotations
 
-import functools
 import logging
-import pickle
 from collections.abc import Generator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-from cevnsfit.core.errors import CevnsfitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,8 +23,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 Procedure = Generator["Sequence[Any]", "list[Any]", T]
 
-IN_FLIGHT: Final = 128
-"""Calls that an executor holds at once: each carries its likelihoods."""
+IN_FLIGHT: Final = 4096
+"""Calls that an executor holds at once, where it does not say how many it can use (`in_flight`): enough for a thousand workers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,32 +34,6 @@ class Call:
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     key: tuple[int, int] | None = None
-
-
-def carrying(function: Callable[..., Any], value: Any, executor: Executor | None) -> Callable[..., Any]:
-    """Return a function with its first argument; where it goes to an executor, that is pickled once here, and unpickled once in each process.
-
-    Raises
-    ------
-    CevnsfitError
-        If it cannot be pickled.
-    """
-    if executor is None:
-        return functools.partial(function, value)
-    try:
-        return functools.partial(_carried, function, pickle.dumps(value))
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        message = f"a likelihood built by hand can go to workers only if it can be pickled ({error})"
-        raise CevnsfitError(message) from None
-
-
-def _carried(function: Callable[..., Any], content: bytes, /, *arguments: Any) -> Any:
-    return function(_unpickled(content), *arguments)
-
-
-@functools.lru_cache(maxsize=8)
-def _unpickled(content: bytes) -> Any:
-    return pickle.loads(content)
 
 
 def every(items: Sequence[Any]) -> Procedure[list[Any]]:
@@ -94,10 +65,10 @@ class Runner:
     def __call__(self, procedure: Procedure[T]) -> T:
         """Return the result of a procedure."""
         root = _Task(procedure)
-        ready, pending, finished = [root], dict["Future[Any]", _Task](), 0
+        ready, pending, done, finished = [root], dict["Future[Any]", _Task](), SimpleQueue["Future[Any]"](), 0
         try:
             while ready or pending:
-                task, result = self._next(ready, pending)
+                task, result = self._next(ready, pending, done)
                 ready += task.go_on() if result is None else task.finish(result)
                 finished += result is not None
                 if result is not None and self.progress is not None:
@@ -109,9 +80,9 @@ class Runner:
         answer: T = root.answers[0]
         return answer
 
-    def _next(self, ready: list[_Task], pending: dict[Future[Any], _Task]) -> tuple[_Task, Any]:
+    def _next(self, ready: list[_Task], pending: dict[Future[Any], _Task], done: SimpleQueue[Future[Any]]) -> tuple[_Task, Any]:
         """Return a call that is done with its result, or a procedure that can go on, and None; the calls before it begin."""
-        while ready and len(pending) < (1 if self.executor is None else IN_FLIGHT):
+        while ready and len(pending) < (1 if self.executor is None else getattr(self.executor, "in_flight", IN_FLIGHT)):
             task = ready.pop()
             if not isinstance(task.item, Call):
                 return task, None
@@ -119,8 +90,10 @@ class Runner:
             if result is not None:
                 _log.debug("part %s was stored", task.item.key)
                 return task, result
-            pending[_submitted(task.item, self.executor)] = task
-        future = next(iter(wait(pending, return_when=FIRST_COMPLETED).done))
+            future = _submitted(task.item, self.executor)
+            pending[future] = task
+            future.add_done_callback(done.put)
+        future = done.get()
         task, result = pending.pop(future), future.result()
         if self.save is not None and task.item.key is not None:
             self.save(task.item.key[0], task.item.key[1], result)

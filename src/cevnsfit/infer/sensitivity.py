@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.documents import Document
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.infer.columns import column, searched
 from cevnsfit.infer.curve import crossings, interpolated, root
 from cevnsfit.infer.intervals import Intervals, intervals, profiled, threshold
@@ -29,6 +30,7 @@ from cevnsfit.infer.lines import search_grid
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.runner import HERE, every
 from cevnsfit.infer.toys import Chunk
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.data import Data, observed_data
 from cevnsfit.stats.joint import expected_totals, join
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.infer.critical import Heights
     from cevnsfit.infer.curve import Curve
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.planes import Interval
@@ -108,7 +111,7 @@ class Sensitivity(Document):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Outlook(Document):
+class Outlook(Document, SentOnce):
     """A true value of a parameter, on which limits are expected; made by `outlook`.
 
     Attributes
@@ -123,6 +126,8 @@ class Outlook(Document):
         Confidence level and degrees of freedom of the threshold.
     curve
         The profiled curve of the parameter on Asimov data, the true value among its points.
+    critical
+        Critical values along the parameter, of Feldman and Cousins; the asymptotic threshold without any.
     """
 
     asimov: Hypothesis
@@ -131,6 +136,11 @@ class Outlook(Document):
     cl: float
     dof: int
     curve: Curve
+    critical: Heights | None = None
+
+    def roots(self, values: Floats) -> Floats:
+        """Return the distance in standard deviations up to which each of some values is allowed."""
+        return np.sqrt(np.full(len(values), self.level) if self.critical is None else self.critical(values))
 
     @property
     def level(self) -> float:
@@ -145,7 +155,8 @@ class Outlook(Document):
     @property
     def values(self) -> Floats:
         """Return the values that may be allowed on similar data, increasing, shape (n,)."""
-        return within(self.curve, math.sqrt(self.level) + FAR)
+        found = within(self.curve, math.sqrt(self.level) + FAR)
+        return found if self.critical is None else np.union1d(found, self.critical.nodes[self.critical.nodes <= found[-1]])
 
 
 def outlook(asimov: Hypothesis, real: Hypothesis, fluctuating: tuple[str, ...], *, cl: float, dof: int) -> Outlook:
@@ -159,6 +170,8 @@ def live_bins(joint: Joint) -> int:
     """Return the number of bins in which some template or a control region holds something."""
     total = 0
     for channel in joint.channels:
+        if channel.name == CONSTRAINTS:
+            continue
         alive = np.any(channel.templates != 0.0, axis=0)
         if channel.control is not None:
             alive |= channel.control.counts > 0.0
@@ -345,7 +358,7 @@ def _fluctuated(rng: np.random.Generator, size: int, *, expected: Outlook) -> Da
 def _limits(data: Data, *, expected: Outlook) -> Floats:
     """Return the limit of each data set, shape (P, 1)."""
     test, values, size = expected.real, expected.values, len(data.aux)
-    joint, level = test.joint, math.sqrt(expected.level)
+    joint, roots = test.joint, expected.roots(expected.values)
     held = {name: np.full(size * len(values), value) for name, value in test.at.items()}
     repeated = data.rows(np.repeat(np.arange(size), len(values)))
     found = profile(joint, {**held, test.poi: np.tile(values, size)}, data=repeated)
@@ -356,7 +369,7 @@ def _limits(data: Data, *, expected: Outlook) -> Floats:
     free = profile(joint, {name: np.full(size, value) for name, value in test.at.items()}, data=data, start=start, floating=floating)
     lowest = np.minimum(nll2.min(axis=1), np.where(free.converged, free.nll2, np.inf))
     distance = np.sqrt(np.maximum(nll2 - lowest[:, None], 0.0))
-    limits = np.array([_edge(values, row, level, (test.value, expected.top)) for row in distance])
+    limits = np.array([_edge(values, row - roots, 0.0, (test.value, expected.top)) for row in distance])
     failed = np.any(~converged & ~(distance > FAR), axis=1)
     return np.where(failed, np.nan, limits)[:, None]
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from cevnsfit.infer.grid import joint_at
+from cevnsfit.stats.data import constraints_of
 from cevnsfit.stats.joint import expected_totals
 from cevnsfit.stats.poisson import on_off
 
@@ -74,9 +76,17 @@ def spread_after(likelihood: Likelihood, best: FitResult) -> dict[str, Spread]:
 
 
 def spread_before(likelihood: Likelihood, at: Mapping[str, float]) -> dict[str, Spread]:
-    """Return the spread of each channel by the constraints of the nuisances that are not held, and by the counts of control regions."""
-    sizes = {p.name: 1.0 for p in likelihood.parameters if p.constrained and not p.fixed and p.name not in at}
-    return {name: Spread(slopes, rest, fitted=False) for name, (slopes, rest) in _slopes(likelihood, at, sizes, profiled=False).items()}
+    """Return the spread of each channel by the constraints of what is not held, and by the counts of control regions."""
+    joint = joint_at(likelihood, at)[0]
+    normal = zip(joint.parameters, joint.constrained, strict=True)
+    sizes = {p.name: 1.0 for p, constrained in normal if constrained and not p.fixed and p.name not in at}
+    block = constraints_of(joint).given(at)
+    sigmas = np.sqrt(np.diag(block.covariance))
+    root = block_diag(np.eye(len(sizes)), np.linalg.cholesky(block.covariance / np.outer(sigmas, sigmas)).T)
+    sizes |= dict(zip(block.names, sigmas.tolist(), strict=True))
+    centred = {p.name: p.default for p in likelihood.nonlinear if p.name in sizes}
+    found = _slopes(likelihood, {**centred, **at}, sizes, profiled=False)
+    return {name: Spread(root @ slopes, rest, fitted=False) for name, (slopes, rest) in found.items()}
 
 
 def _slopes(

@@ -26,7 +26,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from cevnsfit.infer.columns import searched
 from cevnsfit.infer.lines import even_couplings, free_couplings
@@ -82,7 +82,7 @@ def _second_minima(test: Hypothesis, curve: Curve, q: float) -> Iterator[str]:
     first = min(curve.minima, key=lambda i: abs(float(curve.values[i]) - test.value), default=curve.lowest)
     for i in (i for i in curve.minima if i != first):
         height = max(float(curve.nll2[i]), 0.0)
-        if height <= q or norm.sf((q + height) / (2 * math.sqrt(height))) > SHARE * norm.sf(math.sqrt(q)):
+        if height <= q or ndtr(-(q + height) / (2 * math.sqrt(height))) > SHARE * ndtr(-math.sqrt(q)):
             yield f"data without signal have a second minimum at {test.poi} = {curve.values[i]:.4g}, {height:.2g} above the first"
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 LIKELIHOOD: Final = "likelihood"
 """Entry of a description with the fingerprint of each likelihood by its label, which are compared within their tolerance."""
 
+_ABSENT: Final[tuple[Any, ...]] = (None, [])
+"""An option that an earlier version did not have is that of which nothing was given."""
+
 _DIGEST: Final = 64
 """Length of a SHA-256 in hexadecimal digits."""
 
@@ -27,7 +30,7 @@ def _difference(key: str, known: Any, asked: Any) -> str:
     if key == LIKELIHOOD and isinstance(known, dict) and isinstance(asked, dict) and known.keys() == asked.keys():
         found = [text for label in known for text in differences(known[label], asked[label])]
         return f"{key}: {'; '.join(found)}" if found else ""
-    if known == asked:
+    if known == asked or (known in _ABSENT and asked in _ABSENT):
         return ""
     there, here = _brief(known, asked), _brief(asked, known)
     return f"{key}: {json.dumps(there, sort_keys=True)} there, {json.dumps(here, sort_keys=True)} asked"

@@ -10,7 +10,7 @@ import numpy as np
 
 from cevnsfit.core.axes import overlap
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.core.parameters import Parameter
+from cevnsfit.core.parameters import Parameter, Scaling
 from cevnsfit.model.rows import LINEAR, MAX_NUMBERS, Excursion, Factors, TemplateRow, bin_by_bin
 from cevnsfit.model.shapes import counts_of, efficiency_on, inside, shape_rows
 from cevnsfit.physics import sources
@@ -49,7 +49,7 @@ def background_rows(
         acting = [effect for effect in effects if name in effect.entry.acts_on]
         found, scale = _count_of(experiment, name, counts)
         shaping, shapes = shape_rows(experiment, name, mean)
-        parameters += [*found, *shaping]
+        parameters += [replace(parameter, group=background.group) for parameter in (*found, *shaping)]
         norms = {parameter: sigma for effect in acting for parameter, sigma in effect.norms.items()} | {**scale.norms}
         moved = [(Excursion(parameter, LINEAR), template * error) for parameter, error in scale.linear.items()]
         moved += [entry for effect in acting for entry in effect.background_rows(name, template)]
@@ -81,7 +81,8 @@ def _count_of(experiment: Experiment, name: str, counts: Mapping[str, schema.Cou
         if count.sigma == 0.0:
             return [], other
         about = f"count over that of {count.to}: {count.ratio:.6g} +- {100.0 * count.sigma:.3g} %"
-        own = Parameter(label, "nuisance", 0.0, -5.0, 5.0, constrained=True, description=about)
+        scaling = Scaling(1.0 + count.sigma, 1.0 / (1.0 + count.sigma))
+        own = Parameter(label, "nuisance", 0.0, -5.0, 5.0, constrained=True, description=about, scaling=scaling)
         return [own], Scale(other.powers, {**other.norms, label: count.sigma}, other.linear)
     _, mean, sigma = _normalised(experiment, name, counts)
     found = _count_parameters(label, count, mean, sigma)
@@ -127,7 +128,7 @@ def _relative_errors(experiment: Experiment, counts: Mapping[str, schema.Count])
 
 def _stat_parameters(experiment: Experiment, relative: NDArray[np.float64]) -> list[Parameter]:
     return [
-        Parameter(f"{_stat(experiment)}[{k}]", "nuisance", 0.0, max(-5.0, -1.0 / error), 5.0, constrained=True)
+        Parameter(f"{_stat(experiment)}[{k}]", "nuisance", 0.0, max(-5.0, -1.0 / error), 5.0, constrained=True, group="background")
         for k, error in enumerate(relative)
         if error > 0
     ]
@@ -159,7 +160,8 @@ def _count_parameters(name: str, count: schema.Count, mean: float, sigma: float)
         return [Parameter(name, "nuisance", 1.0, 0.0, 100.0, description=about, least=0.0)]
     lowest = max(-5.0, -mean / sigma) if sigma > 0.0 else -5.0
     about = f"count {mean:.6g} +- {sigma:.4g}, in units of the error"
-    return [Parameter(name, "nuisance", 0.0, lowest, 5.0, constrained=True, description=about)]
+    scaling = Scaling(1.0 + sigma / mean, 1.0 - sigma / mean, linear=True)
+    return [Parameter(name, "nuisance", 0.0, lowest, 5.0, constrained=True, description=about, scaling=scaling)]
 
 
 def _normalised(experiment: Experiment, name: str, counts: Mapping[str, schema.Count]) -> tuple[NDArray[np.float64], float, float]:

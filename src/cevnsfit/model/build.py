@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.core.errors import CevnsfitError, OverlapError
+from cevnsfit.core.errors import CevnsfitError, OverlapError, Problem, SpecError
 from cevnsfit.core.parameters import merge
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.model.prediction import model_of, released_model
@@ -21,6 +21,8 @@ from cevnsfit.model.signal import (
 )
 from cevnsfit.model.systematics import effects_of
 from cevnsfit.physics.interactions import signal_model
+from cevnsfit.spec.load import FILE
+from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.stats.likelihood import Likelihood
 from cevnsfit.stats.rule import amplitudes
 
@@ -160,6 +162,7 @@ def _nominal(models: Sequence[Model]) -> dict[str, Nominal]:
 def _merged(models: Sequence[Model]) -> ParameterSet:
     """Return the parameters of all models; channels of one experiment may give a parameter several sizes, and then it has no description."""
     _check_sizes(models)
+    groups = _groups(models)
     told: dict[tuple[str, str], set[str]] = {}
     for model in models:
         for p in model.parameters:
@@ -167,9 +170,33 @@ def _merged(models: Sequence[Model]) -> ParameterSet:
     several = {place for place, texts in told.items() if len(texts) > 1}
     first = {name: text for (experiment, name), texts in reversed(told.items()) for text in texts if (experiment, name) not in several}
     return merge(
-        [replace(p, description="" if (model.experiment.name, p.name) in several else first.get(p.name, "")) for p in model.parameters]
+        [
+            replace(
+                p, description="" if (model.experiment.name, p.name) in several else first.get(p.name, ""), group=groups.get(p.name, "")
+            )
+            for p in model.parameters
+        ]
         for model in models
     )
+
+
+def _groups(models: Sequence[Model]) -> dict[str, str]:
+    """Return the group of each parameter that has one; an experiment may leave it to the others.
+
+    Raises
+    ------
+    SpecError
+        If two experiments put a parameter into different groups.
+    """
+    found: dict[str, tuple[str, Experiment]] = {}
+    for model in models:
+        for p in model.parameters:
+            group, other = found.setdefault(p.name, (p.group, model.experiment)) if p.group else ("", model.experiment)
+            if group != p.group:
+                path, file = ("systematics", p.name, "group"), model.experiment.folder / FILE
+                message = f"{p.name} is shared, and in the group '{p.group}' here, but '{group}' in {other.name}; give it one"
+                raise SpecError([Problem(str(file), read_yaml(file).line(path) if file.is_file() else None, ".".join(path), message)])
+    return {name: group for name, (group, _) in found.items()}
 
 
 def _check_regions(models: Sequence[Model]) -> None:

@@ -5,7 +5,7 @@ It sees the names of the folded variants and counts of the Standard Model, not t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
 import numpy as np
@@ -90,6 +90,12 @@ class Effect(Generic[S]):
         """Return its parameters."""
         centre = self.entry.centre
         return (Parameter(self.name, "nuisance", centre, -5.0, 5.0, constrained=True, description=self.entry.about, centre=centre),)
+
+    @property
+    def grouped(self) -> tuple[Parameter, ...]:
+        """Return its parameters in their group of uncertainties."""
+        group = "" if self.entry.group is None else self.entry.group
+        return tuple(replace(parameter, group=group) for parameter in self.parameters)
 
     @property
     def norms(self) -> Mapping[str, float | tuple[float, float]]:

@@ -175,7 +175,7 @@ def model_of(experiment: Experiment, physics: SignalModel, treatment: SignalSyst
     monomials, _ = charges(signal, squares)
     on_signal = [effect for effect in effects if SIGNAL in effect.entry.acts_on]
     systematics = [parameter for effect in on_signal for parameter in _held(effect, treatment)]
-    further = [parameter for effect in effects if effect not in on_signal for parameter in effect.parameters]
+    further = [parameter for effect in effects if effect not in on_signal for parameter in effect.grouped]
     rows = _signal_rows(signal, on_signal)
     norms = {name: sigma for effect in on_signal for name, sigma in effect.norms.items()}
     backgrounds = _described(experiment, effects) if experiment.workspace is None else counting(experiment)
@@ -194,7 +194,7 @@ def model_of(experiment: Experiment, physics: SignalModel, treatment: SignalSyst
 def _held(effect: Effect[Any], treatment: SignalSystematics) -> tuple[Parameter, ...]:
     """Return the parameters of a systematic on the signal, as they are treated; the data say when the beam arrives, under every treatment."""
     held = effect.moves == 0.0 and (treatment == "hold" or (treatment == "shapes" and effect.rate))
-    return tuple(replace(parameter, fixed=held) for parameter in effect.parameters)
+    return tuple(replace(parameter, fixed=held) for parameter in effect.grouped)
 
 
 def _check_shared(experiment: Experiment, systematics: Sequence[Parameter], others: Sequence[Parameter]) -> None:

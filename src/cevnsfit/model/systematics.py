@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
-from cevnsfit.core.parameters import Parameter
+from cevnsfit.core.parameters import Parameter, Scaling
 from cevnsfit.core.units import INTERNAL, parse, split
 from cevnsfit.detector.response import Rescale
 from cevnsfit.model.effect import NOMINAL, Effect, Folded, SignalRow
@@ -43,6 +43,13 @@ class NormalisationEffect(Effect[schema.Normalisation]):
     """A log-normal factor, or one that differs up and down."""
 
     rate: ClassVar[bool] = True
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return its parameter, which knows the factors."""
+        sigma = self.entry.sigma
+        sides = Scaling(1.0 + sigma, 1.0 / (1.0 + sigma)) if isinstance(sigma, float) else Scaling(1.0 + sigma.up, 1.0 - sigma.down)
+        return tuple(replace(parameter, scaling=sides) for parameter in super().parameters)
 
     @property
     def norms(self) -> Mapping[str, float | tuple[float, float]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.errors import DomainError
+from cevnsfit.core.parcels import SentOnce
 from cevnsfit.moments.bprime import bprime_lifetime
 from cevnsfit.moments.decays import LSP_KINDS, SCENARIOS, decays, lightest, scenario
 from cevnsfit.moments.lhc import judge, lhc_maps
@@ -50,7 +51,7 @@ COUNTS: Final = ("tried", "physical", "electron_explained", "kept_without_boson"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Draw:
+class Draw(SentOnce):
     """What points are drawn, and which of them are kept.
 
     Attributes

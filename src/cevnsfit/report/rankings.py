@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
+from cevnsfit.report.legends import finish
 from cevnsfit.report.style import PALETTE, SCREEN, Look, axes_of_size, caption, figure_of, new_figure, setting, smaller, style
 from cevnsfit.report.tables import format_value
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cevnsfit.core.documents import Result
+    from cevnsfit.infer.breakdown import GroupError
     from cevnsfit.infer.impacts import Impact, Ranking
     from cevnsfit.infer.results import FitResult, Pull
 
@@ -41,8 +43,8 @@ def draw_pulls(ax: Axes, pulls: Sequence[Pull]) -> list[Artist]:
     The values of all others are written.
     """
     rows = [row for row, pull in enumerate(pulls) if pull.constrained]
-    values = [pulls[row].value - pulls[row].centre for row in rows]
-    errors = [pulls[row].error for row in rows]
+    values = [pulls[row].pull for row in rows]
+    errors = [pulls[row].error / pulls[row].sigma for row in rows]
     band = ax.barh(rows, 2.0, left=-1.0, height=1.0, color="0.9", zorder=0, label="before the fit" if rows else None)
     line = ax.axvline(0.0, color="0.6", linewidth=0.8, zorder=1)
     points = ax.errorbar(values, rows, xerr=errors, fmt="o", color="black", capsize=2, zorder=3, label="after the fit")
@@ -111,7 +113,7 @@ def pulls_figure(fit: FitResult, *, most: int = MOST, look: Look = SCREEN, ax: A
         If nothing floats.
     """
     look = look.naming(fit.about)
-    told = [(pull.constrained, -max(abs(pull.value - pull.centre), 1.0 - np.nan_to_num(pull.error))) for pull in fit.pulls]
+    told = [(pull.constrained, -max(abs(pull.pull), 1.0 - np.nan_to_num(pull.error / pull.sigma))) for pull in fit.pulls]
     chosen = sorted(sorted(range(len(told)), key=told.__getitem__)[:most], key=lambda row: (told[row][0], row))
     if not chosen:
         message = "a picture of pulls needs a parameter that floats"
@@ -210,3 +212,42 @@ def ranking_figure(ranking: Ranking, *, most: int = MOST, look: Look = SCREEN) -
             figure.suptitle(title, fontsize=setting("axes.titlesize"))
         caption(figure, [found, *_notes(ranking, len(impacts), len(ranking.impacts), look)][look.captioned :], look)
     return figure
+
+
+def draw_groups(ax: Axes, groups: Sequence[GroupError]) -> list[Artist]:
+    """Draw what groups contribute to an error, first one on top, with the shifts of fits with moved centres; return the artists."""
+    rows = np.arange(len(groups))
+    artists: list[Artist] = [
+        *ax.barh(
+            rows,
+            np.nan_to_num([2.0 * entry.error for entry in groups]),
+            left=np.nan_to_num([-entry.error for entry in groups]),
+            height=0.7,
+            color=PALETTE[0],
+            alpha=0.6,
+            label="linear",
+        ).patches
+    ]
+    ends = np.nan_to_num([[-entry.down for entry in groups], [entry.up for entry in groups]])
+    moved = np.flatnonzero([np.isfinite(entry.up) for entry in groups])
+    artists += ax.errorbar(
+        np.zeros(len(moved)), moved, xerr=ends[:, moved], fmt="none", color="black", capsize=3, label="centres moved"
+    ).get_children()
+    reach = 1.1 * max(float(ends.max(initial=0.0)), *(float(np.nan_to_num(entry.error)) for entry in groups))
+    ax.set_xlim(*((-reach, reach) if reach > 0.0 else (-1.0, 1.0)))
+    return [*artists, ax.axvline(0.0, color="0.4", linewidth=0.8)]
+
+
+def groups_figure(ranking: Ranking, *, look: Look = SCREEN, ax: Axes | None = None) -> Figure:
+    """Return the contributions of counts and groups of nuisances to the error of a parameter."""
+    look, groups = look.naming(ranking.about), ranking.groups
+    with style(look):
+        alone, ax = ax is None, axes_of_size(ax, 6.4, 2.2 + 0.3 * len(groups), look)
+        draw_groups(ax, groups)
+        ax.set_yticks(np.arange(len(groups)), [entry.group.replace("-", " ").replace("_", " ") for entry in groups])
+        ax.tick_params(axis="y", which="both", length=0)
+        ax.set_ylim(len(groups) - 0.4, -0.6)
+        ax.set_xlabel(f"contribution to the error of {look.name(ranking.poi)}")
+        found = f"{look.name(ranking.poi)} = {ranking.value:.4g} $\\pm$ {ranking.error:.2g}"
+        finish(ax, [found, *_notes(ranking, 0, 0, look)] if alone else None, look)
+    return figure_of(ax)

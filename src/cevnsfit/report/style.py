@@ -191,10 +191,10 @@ class Look:
         return " + ".join(short)
 
     def headline(self, about: About, at: Mapping[str, float] | None = None, units: Mapping[str, str] | None = None) -> str:
-        """Return what a caption begins with: experiments, model and held parameters of a result, with the units of these."""
+        """Return what a caption begins with: experiments, model, held parameters of a result, with the units of these, and given constraints."""
         known = {} if units is None else units
         held = [] if at is None else [self.given(name, value, known.get(name, "1")) for name, value in at.items()]
-        return ", ".join(text for text in (self.joined(about.experiments), self.name(about.model), *held) if text)
+        return ", ".join(text for text in (self.joined(about.experiments), self.name(about.model), *held, self.told(about.given)) if text)
 
     def labelled(self, names: Sequence[str]) -> list[str]:
         """Return the labels of what is drawn: `labels`, and where there is none what is called by its name.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from cevnsfit.core.analysis import Analysis
-from cevnsfit.core.errors import Problem, SpecError
+from cevnsfit.core.analysis import Analysis, Constraint, Correlation
+from cevnsfit.core.documents import plain
+from cevnsfit.core.errors import CevnsfitError, Problem, SpecError
 from cevnsfit.core.paths import inside
 from cevnsfit.spec.catalog import located
 from cevnsfit.spec.fields import Printed, Spec, details, explained
@@ -38,6 +39,47 @@ class ResultSpec(_Section):
 
     overrides: dict[str, str | float | int | bool] = Field(default_factory=dict)
     """Fields of experiment.yaml to change, by dotted path: in the experiments that have the field, or in one of them (EXP:PATH)."""
+
+
+class Measurement(_Section):
+    """An external measurement of a parameter, in the place of the constraint that it has."""
+
+    value: float | str
+    """Of a normalisation a factor on its nominal rate, of another unit normal in standard deviations, else in the unit of the parameter or another one."""
+
+    error: float | str
+    """Its standard error."""
+
+    source: str = ""
+    """Where it was measured."""
+
+
+class CorrelationSpec(_Section):
+    """The correlation of the constraints of two parameters."""
+
+    between: tuple[str, str]
+    """The parameters."""
+
+    value: Annotated[float, Field(gt=-1, lt=1)]
+    """Their correlation."""
+
+
+def _worded(given: object) -> object:
+    """Return a bare number, which lacks its error, as the text that says so."""
+    return str(given) if isinstance(given, int | float) else given
+
+
+def _readable(given: dict[str, str | Measurement]) -> dict[str, str | Measurement]:
+    """Return measurements that can be read; ValueError for others."""
+    try:
+        _constraints(given)
+    except CevnsfitError as error:
+        raise ValueError(str(error)) from None
+    return given
+
+
+def _constraints(given: Mapping[str, str | Measurement]) -> tuple[Constraint, ...]:
+    return tuple(Constraint.of(name, one.model_dump() if isinstance(one, Measurement) else one) for name, one in given.items())
 
 
 class Confidence(_Section):
@@ -209,6 +251,14 @@ class AnalysisSpec(_Section):
     allow_overlap: bool = False
     """Combine experiments even if they share events."""
 
+    constraints: Annotated[dict[str, Annotated[str | Measurement, BeforeValidator(_worded)]], AfterValidator(_readable)] = Field(
+        default_factory=dict
+    )
+    """External measurements by parameter, VALUE +- ERROR or a section, each in the place of the constraint that the parameter has; in the results that have it."""
+
+    correlations: tuple[CorrelationSpec, ...] = ()
+    """Correlations of constraints, also of parameters of different experiments."""
+
     grid: tuple[str, str] | None = None
     """The two parameters of the plane, NAME=START:STOP:COUNT[:log] each, ends with or without units; the first is drawn horizontally. By default that of a light mediator."""
 
@@ -254,6 +304,8 @@ class AnalysisSpec(_Section):
             "signal_systematics": signal_systematics,
             "electrons": self.electrons,
             "allow_overlap": self.allow_overlap,
+            "constraints": plain(_constraints(self.constraints)),
+            "correlations": plain([Correlation(*pair.between, pair.value) for pair in self.correlations]),
         }
         return {
             result.label: Analysis.of({**shared, "experiments": located(result.experiments, folder), "overrides": result.overrides})

@@ -92,10 +92,11 @@ Count = Annotated[
 
 
 class Background(Spec):
-    """A background with a known shape and a prior on its count."""
+    """A background with a known shape and a prior on its count; `group` is that of its uncertainties."""
 
     shape: Shape
     count: Count
+    group: Name = "background"
 
 
 class ProjectedBackground(Projected):

@@ -29,6 +29,7 @@ class SystematicSpec(Spec):
     enabled: bool = True
     description: str = ""
     centre: Annotated[float, Field(ge=-4, le=4)] = 0.0
+    group: Name | None = None
 
     @property
     def acts_on(self) -> tuple[str, ...]:

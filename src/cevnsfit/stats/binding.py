@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.stats.channel import SPLINES
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.moving import BoundMoving
 from cevnsfit.stats.poisson import FLOOR, saturated
 from cevnsfit.stats.rule import compile_rule, evaluate
+from cevnsfit.stats.sparse import OwnBins, OwnCounts, own_bins, own_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +51,8 @@ class BoundChannel:
 
     `merge` (M, K) adds up proportional templates; `sums` (K,) are their sums over all plain bins: bins without events are just 2 mu.
     `empty` (K, ne) are the templates in the bins without any counts, or in all bins of a batch, over what these hold; `strongest` (ne,) is the
-    largest force on them. `target` places the local floating parameters among all floating ones.
+    largest force on them. `target` places the local floating parameters among all floating ones. Where the data sets of a batch have events in few of
+    many bins, `own` are these, and `counts` theirs.
     """
 
     rule: Rule
@@ -69,13 +72,15 @@ class BoundChannel:
     pair_of: Ints
     moving: BoundMoving | None = None
     errors: Errors | None = None
+    own: OwnBins | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoundLikelihood:
     """A joint likelihood bound to data and to the floating parameters (indices, n_f of them).
 
-    `lower` and `upper` are the ends of the domains of the latter; `multiplicative` marks the constrained ones that only scale templates; `total` is the number
+    `lower` and `upper` are the ends of the domains of the latter; `multiplicative` marks the constrained ones that only scale templates; `stiff` are the
+    inverse variances of their constraints with all else held, 0 without one; `total` is the number
     of events, or the square of values in units of their errors (largest of a batch). `stiffness` and `pressure` (P, ne) of each channel keep bins without
     events from being negative, `floor` those with events.
     """
@@ -87,6 +92,7 @@ class BoundLikelihood:
     constrained: NDArray[np.bool_]
     aux: Floats
     multiplicative: NDArray[np.bool_]
+    stiff: Floats
     total: float
     stiffness: float = SOFT
     pressure: tuple[Floats, ...] = ()
@@ -125,7 +131,8 @@ class Frame:
     """A channel with its data, whatever its templates are: what the likelihoods at all values of the nonlinear parameters share.
 
     `kept` are the templates that are not left out, `held` (kept,) their amplitudes at the defaults; `seen` (nb,) are the bins with counts, None for
-    a batch, and all where they have errors. The rest is that of a `BoundChannel`.
+    a batch, and all where they have errors; `own` are the bins with events of each data set of a batch, where they are few. The rest is that of a
+    `BoundChannel`.
     """
 
     rule: Rule
@@ -140,6 +147,7 @@ class Frame:
     constant: Floats
     coefficients: Coefficients
     errors: Errors | None
+    own: OwnCounts | None = None
 
     def fits(self, channel: Channel) -> bool:
         """Return whether the channel has the same rule, errors and control region."""
@@ -158,6 +166,8 @@ def _frame(joint: Joint, place: int, data: Data, floating: Ints, absent: Ints) -
     held = evaluate(rule, joint.parameters.defaults()[None, local]).amplitudes[0]
     seen = counts + (0.0 if control is None else control) > 0 if counts.ndim == 1 else None
     ratio: float | Floats = 1.0
+    own = own_counts(counts) if channel.errors is None and channel.control is None and channel.moving is None else None
+    counts = counts if own is None else own.counts
     constant = saturated(counts) if channel.errors is None else np.zeros(counts.shape[:-1])
     if channel.errors is not None:
         seen = np.ones(counts.shape[-1], dtype=np.bool_)
@@ -165,7 +175,7 @@ def _frame(joint: Joint, place: int, data: Data, floating: Ints, absent: Ints) -
         constant, ratio = constant + saturated(control), channel.control.ratio
     elif seen is not None:
         counts = counts[seen]
-    return Frame(rule, local, target, kept, held, seen, counts, control, ratio, constant, channel.coefficients, channel.errors)
+    return Frame(rule, local, target, kept, held, seen, counts, control, ratio, constant, channel.coefficients, channel.errors, own)
 
 
 def _bind_channel(frame: Frame, merge: Floats, templates: Floats, moving: Moving | None, *, paired: bool) -> BoundChannel:
@@ -186,11 +196,12 @@ def _bind_channel(frame: Frame, merge: Floats, templates: Floats, moving: Moving
         if counted:
             templates = np.ascontiguousarray(templates[:, frame.seen])
     active = _active(frame.rule, merge)
-    paired = paired and bound is None and frame.errors is None
+    own = None if frame.own is None else own_bins(frame.own.bins, templates, empty, active)
+    paired = paired and bound is None and own is None and frame.errors is None
     pairs, pair_of = _pairs(templates, active, len(frame.target)) if paired else (None, _NONE)
     return BoundChannel(
         frame.rule, frame.local, frame.target, merge, templates, sums, empty, strongest,
-        frame.counts, frame.control, frame.ratio, frame.constant, active, pairs, pair_of, bound, frame.errors,
+        frame.counts, frame.control, frame.ratio, frame.constant, active, pairs, pair_of, bound, frame.errors, own,
     )  # fmt: skip
 
 
@@ -237,13 +248,17 @@ def bind(joint: Joint, data: Data, floating: Ints, known: Sequence[Frame], *, pa
     parts = zip(known, joint.merge, joint.distinct, joint.channels, strict=True)
     channels = tuple(_bind_channel(frame, merge, templates, channel.moving, paired=paired) for frame, merge, templates, channel in parts)
     floating = np.array(floating, dtype=np.int64)
-    multiplicative = joint.constrained[floating]
+    multiplicative = np.array([p.constrained for p in joint.parameters], dtype=np.bool_)[floating]
     for channel in channels:
         multiplicative[channel.target[channel.rule.excursion_columns]] = False
+    stiff = joint.constrained[floating].astype(np.float64)
+    for channel, own in zip(channels, joint.channels, strict=True):
+        if own.name == CONSTRAINTS and channel.errors is not None and channel.errors.precision is not None:
+            stiff[channel.target] = np.diag(channel.errors.precision)[channel.rule.floating]
     seen = zip(joint.channels, data.counts, strict=True)
     sizes = (counts if channel.errors is None else channel.errors.standard(counts) ** 2 for channel, counts in seen)
     total = sum(float(np.max(size.sum(axis=-1), initial=0.0)) for size in sizes)
     lower, upper = joint.parameters.domains()
     return BoundLikelihood(
-        channels, floating, lower[floating], upper[floating], joint.constrained, data.aux, multiplicative, max(total, 1.0)
+        channels, floating, lower[floating], upper[floating], joint.constrained, data.aux, multiplicative, stiff, max(total, 1.0)
     )

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, NoDataError, UnknownNameError
-from cevnsfit.stats.joint import expected_totals, measured_backgrounds
+from cevnsfit.core.parcels import SentOnce
+from cevnsfit.stats.constraints import CONSTRAINTS, Constrained, Constraints
+from cevnsfit.stats.joint import expected_totals, join, measured_backgrounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Data:
+class Data(SentOnce):
     """One data set, or a batch of P of them where a leading axis is present.
 
     Attributes
@@ -195,3 +197,32 @@ def _given(joint: Joint, counts: Mapping[str, ArrayLike]) -> Data:
         before,
         counts=tuple(np.asarray(counts.get(name, n), dtype=np.float64).ravel() for name, n in zip(names, before.counts, strict=True)),
     )
+
+
+# --- constraints --------------------------------------------------------------------------------------------------------------------
+
+
+def constraints_of(joint: Joint, data: Data | None = None) -> Constraints:
+    """Return what the block of a likelihood says, with the centres of a single data set where one is given: nothing without a block."""
+    for place, channel in enumerate(joint.channels):
+        if channel.name == CONSTRAINTS and channel.errors is not None and channel.errors.covariance is not None:
+            centres = channel.observed if data is None else data.counts[place]
+            assert centres is not None
+            return Constraints(channel.components, centres, channel.errors.covariance)
+    return Constraints()
+
+
+def entries_of(joint: Joint, data: Data) -> dict[str, Constrained]:
+    """Return the constraint of each parameter that has one, by name, with the centres of a single data set: of the block, and unit normals."""
+    unit = zip(joint.parameters.names, data.aux.tolist(), joint.constrained, strict=True)
+    found = {name: Constrained(centre, 1.0) for name, centre, own in unit if own}
+    block = constraints_of(joint, data)
+    sigmas = np.sqrt(np.diag(block.covariance)).tolist()
+    return {**found, **{name: Constrained(*one) for name, *one in zip(block.names, block.centres.tolist(), sigmas, strict=True)}}
+
+
+def without_block(joint: Joint, data: Data) -> tuple[Joint, Data, Constraints]:
+    """Return a likelihood and a single data set without the block of constraints, and what that says."""
+    kept = [place for place, channel in enumerate(joint.channels) if channel.name != CONSTRAINTS]
+    rest = Data(tuple(data.counts[place] for place in kept), tuple(data.control[place] for place in kept), data.aux)
+    return join(joint.parameters, tuple(joint.channels[place] for place in kept)), rest, constraints_of(joint, data)

@@ -116,7 +116,8 @@ def _evaluate_channel(
     """Return value (P,), gradient (P, n local floating), lowest depth (P,) and the piece of one channel."""
     terms = evaluate(channel.rule, theta[:, channel.local])
     factors = terms.amplitudes @ channel.merge
-    moved, mu = _counts(channel, terms.amplitudes, theta, factors)
+    own = None if channel.own is None else channel.own.at(rows)
+    moved, mu = _counts(channel, terms.amplitudes, theta, factors, own)
     counts, control = _rows(channel.counts, rows), None if channel.control is None else _rows(channel.control, rows)
     bins: Events | OnOff | Measured
     if channel.errors is not None:
@@ -124,12 +125,16 @@ def _evaluate_channel(
         slope = bins.slope @ channel.templates.T
     elif control is None:
         bins = events(mu, counts, bound.floor)
-        slope = -(bins.pull @ channel.templates.T)
+        slope = -(bins.pull @ channel.templates.T if own is None else np.einsum("pkn,pn->pk", own, bins.pull))
     else:
         bins = on_off(mu, counts, control, channel.ratio)
         slope = bins.slope @ channel.templates.T
     value = bins.value + 2 * _sums(channel, factors, moved) + (channel.constant[rows] if channel.constant.ndim else channel.constant)
-    depth, force, lowest = _depth(channel, factors, mu, counts, control, moved, pressed=pressure is not None), None, np.zeros(len(theta))
+    pressed, force, lowest = pressure is not None, None, np.zeros(len(theta))
+    if channel.own is None:
+        depth = _depth(channel, factors, mu, counts, control, moved, pressed=pressed)
+    else:
+        depth = channel.own.depth(factors, channel.empty, rows, pressed=pressed)
     push: Floats | None = None
     if depth is not None:
         before = np.zeros_like(depth) if pressure is None else pressure
@@ -153,8 +158,10 @@ def _evaluate_channel(
     return value, gradient, lowest, Piece(terms, slope, bins, force, moved, by_count)
 
 
-def _counts(channel: BoundChannel, amplitudes: Floats, theta: Floats, factors: Floats) -> tuple[Moved | None, Floats]:
-    """Return what moves, and the expected counts in the bins of the templates, (P, nb), given those factors, (P, K)."""
+def _counts(channel: BoundChannel, amplitudes: Floats, theta: Floats, factors: Floats, own: Floats | None) -> tuple[Moved | None, Floats]:
+    """Return what moves, and the expected counts in the bins of the templates, (P, nb), or in those of each point, `own` (P, K, nb), given the factors, (P, K)."""
+    if own is not None:
+        return None, np.einsum("pkn,pk->pn", own, factors)
     mu = factors @ channel.templates
     if channel.moving is None:
         return None, mu
@@ -230,7 +237,7 @@ def _slopes(channel: BoundChannel, slopes: Floats) -> Floats:
 
 def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: Ints, stiffness: float) -> tuple[Floats, Floats]:
     """Return the Gauss-Newton Hessian (P, n, n) in the local floating parameters and the part from second derivatives."""
-    terms = select(piece.terms, chosen)
+    terms = piece.terms if len(chosen) == len(piece.slope) else select(piece.terms, chosen)
     bare = jacobian(channel.rule, terms)
     slopes = _slopes(channel, bare)
     n = slopes.shape[1]
@@ -244,7 +251,9 @@ def _channel_hessian(channel: BoundChannel, piece: Piece, chosen: Ints, rows: In
         second += moving.curvature(moved, held, by_count[chosen])
     if channel.pairs is None:
         counts: AnyFloats
-        if moving is None or added is None:
+        if channel.own is not None:
+            counts = slopes.astype(np.float32) @ channel.own.roughly_at(rows)
+        elif moving is None or added is None:
             counts = slopes @ channel.templates[channel.active]
         else:  # in single precision, as products of templates are
             templates, weights = moving.everywhere(channel.templates[channel.active]), moving.everywhere(weights)
@@ -328,14 +337,15 @@ def nll2_at(bound: BoundLikelihood, theta: Floats, rows: Ints) -> Floats:
         with np.errstate(over="ignore", invalid="ignore"):
             amplitudes = evaluate(channel.rule, theta[:, channel.local]).amplitudes
             factors, counts = amplitudes @ channel.merge, _rows(channel.counts, rows)
-            moved, mu = _counts(channel, amplitudes, theta, factors)
+            moved, mu = _counts(channel, amplitudes, theta, factors, None if channel.own is None else channel.own.at(rows))
             if channel.control is not None:
                 value += on_off(mu, counts, _rows(channel.control, rows), channel.ratio).value
             elif channel.errors is not None:
                 value += measured(mu, counts, channel.errors).value
             else:
                 value += logarithms(mu, counts)
-                depth = _depth(channel, factors, mu, counts, None, moved)
+                own = channel.own
+                depth = _depth(channel, factors, mu, counts, None, moved) if own is None else own.depth(factors, channel.empty, rows)
                 if depth is not None:
                     value[depth.min(axis=1, initial=0.0) < -DEEPEST] = np.inf
         value += 2 * _sums(channel, factors, moved) + (channel.constant[rows] if channel.constant.ndim else channel.constant)

@@ -56,6 +56,11 @@ def code4_polynomial(hi: ArrayLike, lo: ArrayLike) -> NDArray[np.float64]:
     )
 
 
+_INNER: Final = np.array([[0, 0, 1], [1, 1, 2], [2, 2, 3], [3, 3, 4], [4, 4, 5], [5, 5, 5]])
+_INNER_FACTORS: Final = np.array([[1.0, 1.0, 2.0], [1.0, 2.0, 6.0], [1.0, 3.0, 12.0], [1.0, 4.0, 20.0], [1.0, 5.0, 30.0], [1.0, 6.0, 0.0]])
+"""Which coefficient of code 4 stands beside each power of a in (value - 1)/a and in both derivatives, and the number before it."""
+
+
 def code4_from(a: NDArray[np.float64], polynomial: NDArray[np.float64], logs: NDArray[np.float64]) -> Derivatives:
     """Return code 4 with derivatives from prepared coefficients.
 
@@ -68,10 +73,15 @@ def code4_from(a: NDArray[np.float64], polynomial: NDArray[np.float64], logs: ND
     logs
         ln hi and ln lo, shape (k, 2).
     """
-    c1, c2, c3, c4, c5, c6 = polynomial.T
-    value = 1 + a * (c1 + a * (c2 + a * (c3 + a * (c4 + a * (c5 + a * c6)))))
-    first = c1 + a * (2 * c2 + a * (3 * c3 + a * (4 * c4 + a * (5 * c5 + a * (6 * c6)))))
-    second = 2 * c2 + a * (6 * c3 + a * (12 * c4 + a * (20 * c5 + a * (30 * c6))))
+    inner = (polynomial[:, _INNER] * _INNER_FACTORS).transpose(1, 2, 0)[:, :, None]  # of the value over a, and of the two derivatives
+    found = inner[-1] * a
+    for coefficients in inner[-2:0:-1]:
+        found += coefficients
+        found *= a
+    found += inner[0]
+    value, first, second = found
+    value *= a
+    value += 1.0
     outside = np.abs(a) >= 1
     if outside.any():
         rate = np.where(a > 0, logs[:, 0], -logs[:, 1])[outside]
@@ -104,6 +114,10 @@ def code4p(a: ArrayLike) -> Derivatives:
     a = np.asarray(a, dtype=np.float64)
     square = a * a
     inside = square < 1
+    if inside.all():
+        return Derivatives(
+            square * (15 - square * (10 - 3 * square)), a * (30 - square * (40 - 18 * square)), 30 - square * (120 - 90 * square)
+        )
     return Derivatives(
         np.where(inside, square * (15 - square * (10 - 3 * square)), 8 * np.abs(a)),
         np.where(inside, a * (30 - square * (40 - 18 * square)), 8 * np.sign(a)),

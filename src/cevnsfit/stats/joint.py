@@ -1,6 +1,7 @@
 """The joint likelihood of several channels, and what it expects.
 
--2 ln L is the sum over channels of `stats.poisson` and of (theta - a)^2 over the constrained parameters, a = 0 for real data.
+-2 ln L is the sum over channels of `stats.poisson` and of (theta - a)^2 over the constrained parameters, a = 0 for real data. Constraints that are
+given, with their covariance, are a channel (`stats.constraints`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import numpy as np
 
 from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.parcels import SentOnce
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.poisson import on_off
 from cevnsfit.stats.rule import amplitudes
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Joint(Document):
+class Joint(Document, SentOnce):
     """Channels over one parameter set; made by `join`.
 
     Attributes
@@ -54,8 +57,9 @@ class Joint(Document):
 
     @property
     def constrained(self) -> NDArray[np.bool_]:
-        """Return which parameters have a unit-normal constraint, shape (n,)."""
-        return np.array([parameter.constrained for parameter in self.parameters], dtype=np.bool_)
+        """Return which parameters have a unit-normal constraint, shape (n,): those of a block of constraints have another one."""
+        block = {name for channel in self.channels if channel.name == CONSTRAINTS for name in channel.components}
+        return np.array([parameter.constrained and parameter.name not in block for parameter in self.parameters], dtype=np.bool_)
 
     @property
     def physical(self) -> Joint:

@@ -12,6 +12,8 @@ from cevnsfit.core.documents import Document, brief
 from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.core.parameters import ParameterSet
+from cevnsfit.core.parcels import SentOnce
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.data import asked_data, data_text, kept_channels
 from cevnsfit.stats.joint import expected, join
 from cevnsfit.stats.points import Points
@@ -60,7 +62,7 @@ class Observing:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Likelihood(Document):
+class Likelihood(Document, SentOnce):
     """Channels as a function of the nonlinear parameters; it pickles if `build`, `nominal` and `profiler` do.
 
     Attributes
@@ -84,6 +86,8 @@ class Likelihood(Document):
         Digests of the files that each experiment was read from, by its name.
     labels
         Names of experiments in pictures, by name; one that is missing is printed by its name.
+    constraints
+        The constraints and correlations that were given, in words.
     """
 
     parameters: ParameterSet
@@ -95,6 +99,7 @@ class Likelihood(Document):
     data: str = "observed"
     inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    constraints: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model, the bins of each channel, the parameters of interest that float, and numbers of nuisances; None for no model."""
@@ -127,7 +132,7 @@ class Likelihood(Document):
         """Return the names of the experiments, those of the channels where it was built by hand."""
         if self.inputs:
             return tuple(self.inputs)
-        return tuple(dict.fromkeys(channel.owner for channel in self.at({}).channels))
+        return tuple(dict.fromkeys(channel.owner for channel in self.at({}).channels if channel.name != CONSTRAINTS))
 
     @property
     def nonlinear(self) -> ParameterSet:

@@ -15,7 +15,9 @@ from cevnsfit.infer.fit import fit
 from cevnsfit.infer.goodness import Goodness, goodness_of_fit
 from cevnsfit.infer.impacts import Ranking, ranking
 from cevnsfit.infer.profile import profile
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.joint import expected, join
+from cevnsfit.studies.constraints import constrained
 from cevnsfit.studies.fitting import poi_name, prepared
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.setup import build, load_experiments
@@ -180,10 +182,13 @@ def signal_strengths(likelihood: Likelihood) -> tuple[SignalStrength, ...]:
     require_possible(free, likelihood.axes)
     places: dict[str, list[int]] = {}
     for place, channel in enumerate(free.channels):
-        if channel.observed is not None:
+        if channel.observed is not None and channel.name != CONSTRAINTS:
             places.setdefault(channel.owner, []).append(place)
-    everything = [place for own in places.values() for place in own]
-    wanted = [*places.values(), *([everything] if len(everything) == len(free.channels) and len(places) > 1 else [])]
+    everything, block = (
+        [place for own in places.values() for place in own],
+        [p for p, c in enumerate(free.channels) if c.name == CONSTRAINTS],
+    )
+    wanted = [*places.values(), *([everything] if len(everything + block) == len(free.channels) and len(places) > 1 else [])]
     return tuple(_strength(_only(held, chosen), _only(free, chosen)) for chosen in wanted)
 
 
@@ -193,19 +198,23 @@ def _of_strength(likelihood: Likelihood) -> tuple[Joint, Joint]:
     if origin is None:
         return given, given
     experiments, found = load_experiments(origin), []
-    data, centres = {channel.name: channel for channel in given.channels}, {p.name: p.centre for p in given.parameters}
+    data = {(channel.name, channel.bins): channel for channel in given.channels}
+    centres = {p.name: p.centre for p in given.parameters}
     for treatment in ("hold", "profile"):
-        analysis = replace(origin, model="signal-strength", signal_systematics=treatment, electrons=False, floating=(), at=())
-        joint = build(analysis, experiments).at({})
-        channels = tuple(replace(c, observed=data[c.name].observed, control=data[c.name].control) for c in joint.channels)
+        analysis = replace(origin.within(()), model="signal-strength", signal_systematics=treatment, electrons=False, floating=(), at=())
+        bare = build(analysis, experiments)
+        own = origin.within({p.name for p in bare.parameters if not p.fixed})
+        joint = constrained(bare, own.constraints, own.correlations).at({})
+        pairs = [(c, data.get((c.name, c.bins), c)) for c in joint.channels]
+        channels = tuple(replace(c, observed=known.observed, control=known.control) for c, known in pairs)
         parameters = ParameterSet(tuple(replace(p, centre=centres.get(p.name, p.centre)) for p in joint.parameters))
         found.append(replace(joint, parameters=parameters, channels=channels))
     return found[0], found[1]
 
 
 def _only(joint: Joint, places: Sequence[int]) -> Joint:
-    """Return the likelihood of some of the channels, with their parameters."""
-    channels = tuple(joint.channels[place] for place in places)
+    """Return the likelihood of some of the channels, with their parameters and the block of constraints."""
+    channels = (*(joint.channels[place] for place in places), *(channel for channel in joint.channels if channel.name == CONSTRAINTS))
     used = {name for channel in channels for name in channel.coefficients.parameters}
     return join(ParameterSet(tuple(p for p in joint.parameters if p.name in used)), channels)
 
@@ -217,15 +226,15 @@ def _strength(held: Joint, free: Joint) -> SignalStrength:
         for channel, parts in zip(free.channels, expected(free, free.parameters.vector({name: 1.0})).values(), strict=True)
         if not channel.auxiliary
     }
-    measured, best = fit(held, minos=()), fit(free, minos=())
-    standard = profile(free, {name: np.ones(1)})
+    measured, best, standard = fit(held, minos=()), profile(free, {}), profile(free, {name: np.ones(1)})
+    away = float(best.theta[0, free.parameters.index(name)]) - 1.0
     return SignalStrength(
-        label=" + ".join(dict.fromkeys(channel.owner for channel in free.channels)),
+        label=" + ".join(dict.fromkeys(channel.owner for channel in free.channels if channel.name != CONSTRAINTS)),
         observed=float(sum(channel.observed.sum() for channel in free.channels if channel.observed is not None and not channel.auxiliary)),
         expected=float(sum(values.sum() for components in counts.values() for values in components.values())),
         strength=measured.values[name],
         error=measured.errors[name],
         nll2=measured.nll2,
         ndof=measured.ndof,
-        pull=math.copysign(math.sqrt(max(float(standard.nll2[0]) - best.nll2, 0.0)), best.values[name] - 1.0),
+        pull=math.copysign(math.sqrt(max(float(standard.nll2[0] - best.nll2[0]), 0.0)), away),
     )

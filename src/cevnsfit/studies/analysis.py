@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cevnsfit.core.analysis import LIGHT_MEDIATOR, Analysis
@@ -27,6 +27,7 @@ from cevnsfit.studies.susy import susy_scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor, Future
     from pathlib import Path
 
     import numpy as np
@@ -110,6 +111,8 @@ class StudyResult:
         What limits leave of the plane, alone and with a result each; empty if it was not asked for.
     superpartners
         Their scan, None if it was not asked for.
+    strengths
+        Signal strengths that workers have been asked for; empty where they are calculated when they are looked at.
     """
 
     study: Study
@@ -118,12 +121,21 @@ class StudyResult:
     fits: tuple[Fit, ...]
     remainders: tuple[Remainder, ...] = ()
     superpartners: SusyScan | None = None
+    strengths: tuple[Future[tuple[SignalStrength, ...]], ...] = ()
+
+    def ahead(self, executor: Executor | None) -> StudyResult:
+        """Return the result with its signal strengths under way where there is an executor."""
+        if executor is None:
+            return self
+        return replace(self, strengths=tuple(executor.submit(signal_strengths, one) for one in self.likelihoods.values()))
 
     @property
     def signal_strengths(self) -> tuple[SignalStrength, ...]:
         """Return how experiments and combinations that have data sit with the Standard Model."""
-        found = [one for likelihood in self.likelihoods.values() for one in signal_strengths(likelihood)]
-        return tuple(dict.fromkeys(found))
+        under_way = [future.result() for future in self.strengths]
+        found = under_way if under_way else [signal_strengths(likelihood) for likelihood in self.likelihoods.values()]
+        rows = (one for several in found for one in several)
+        return tuple({(one.label, *(f"{x:.6g}" for x in (one.strength, one.nll2, one.pull))): one for one in rows}.values())
 
 
 def read_study(path: Path) -> Study:

@@ -12,10 +12,11 @@ from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.sensitivity import SIGMAS, Outlook, outlook
 from cevnsfit.io.tables import cell
 from cevnsfit.spec.fields import SIGNAL
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.joint import expected, join
 from cevnsfit.studies.fitting import poi_name, require_observed, unheld
 from cevnsfit.studies.possible import require_possible
-from cevnsfit.studies.setup import asked_to_float, check_floating
+from cevnsfit.studies.setup import check_floating
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,12 +47,17 @@ def asked_outlook(
     truth = {**{name: value for name, value in at.items() if name in likelihood.nonlinear}, **true}
     joint, held = joint_at(likelihood.with_data("asimov", truth), at)
     name = poi_name(joint, poi, at)
-    check_floating(asked_to_float(likelihood), at, (name,))
+    check_floating(likelihood, at, (name,))
     value = truth.get(name, joint.parameters[name].default)
     asimov = real = hypothesis(joint, name, value, at=held)
     if observed:
         real = hypothesis(joint_at(likelihood.with_data("asimov", truth, keep=observed), at)[0], name, value, at=held)
-    fluctuating = tuple(channel.name for channel in joint.channels if channel.owner not in observed)
+    real_ones = {name for channel in joint.channels if channel.owner in observed for name in channel.coefficients.parameters}
+    fluctuating = tuple(
+        channel.name
+        for channel in joint.channels
+        if channel.owner not in observed and not (channel.name == CONSTRAINTS and real_ones & {*channel.components})
+    )
     return outlook(asimov, real, fluctuating, cl=level.cl, dof=level.dof)
 
 
@@ -64,7 +70,7 @@ def _require_counts(likelihood: Likelihood, observed: Sequence[str]) -> None:
         raise UnknownNameError(kind, unknown[0], names)
     kept = tuple(channel for channel in joint.channels if channel.owner in observed)
     require_observed([*dict.fromkeys(channel.owner for channel in kept if channel.observed is None)])
-    if len(kept) == len(joint.channels):
+    if {channel.name for channel in joint.channels} <= {CONSTRAINTS, *(channel.name for channel in kept)}:
         message = f"nothing is left to forecast: {', '.join(names)} keep their observed counts"
         raise CevnsfitError(message)
     require_possible(join(joint.parameters, kept), likelihood.axes)
@@ -86,6 +92,8 @@ def events(likelihood: Likelihood) -> dict[str, float]:
     counts = expected(joint, joint.parameters.defaults())
     found: dict[str, float] = {}
     for channel in joint.channels:
+        if channel.name == CONSTRAINTS:
+            continue
         found[channel.owner] = found.get(channel.owner, 0.0) + float(counts[channel.name].get(SIGNAL, np.zeros(1)).sum())
     return found
 

@@ -322,7 +322,7 @@ def _described(pair: Sequence[Likelihood], given: Sequence[Mapping[str, float]],
 def _records(pair: Contest, toys: Toys, run: Runner) -> list[ToyRecord]:
     """Return the p-value of each of two models."""
     begin = time.monotonic()
-    found = run(ratios(pair, toys, run.executor))
+    found = run(ratios(pair, toys))
     _log.info("%.3g toys a second, each fitted with both models", sum(map(len, found)) / max(time.monotonic() - begin, 1e-9))
     observed = pair.models[0].best.nll2 - pair.models[1].best.nll2
     return [

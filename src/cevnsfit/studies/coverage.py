@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import operator
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -11,10 +12,10 @@ import numpy as np
 from cevnsfit.core.documents import Result
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.coverage import QUANTITIES, Coverage, is_near, studied
-from cevnsfit.infer.hypothesis import default_hypothesis
+from cevnsfit.infer.hypothesis import at_value, default_hypothesis
 from cevnsfit.infer.intervals import intervals, threshold
 from cevnsfit.infer.results import lost
-from cevnsfit.infer.runner import every
+from cevnsfit.infer.runner import Call, every
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.coverage import CoverageLine, coverage_figure
@@ -207,15 +208,18 @@ def _row(likelihood: Likelihood, study: CoverageStudy, setting: float | None, to
     """Return the study at one setting; `number` is its number."""
     place = study.at if study.over is None or setting is None else {**study.at, study.over: setting}
     joint, held = prepared(likelihood, place, (study.poi,))
-    test = default_hypothesis(joint, study.poi, at=held)
+    test, limits = yield [
+        Call(functools.partial(default_hypothesis, at=held), (joint, study.poi)),
+        Call(functools.partial(intervals, cl=study.cl, at=held), (joint, study.poi)),
+    ]
+    values = yield [Call(at_value, (test, value)) for value in study.true]
     first = 2 * number * len(study.true)
     found = yield [
-        studied(test, value, cl=study.cl, toys=toys, nested=study.nested, point=first + 2 * k)
-        for k, value in enumerate(study.true)
-        if setting is None or is_near(test, value)
+        studied(one, cl=study.cl, toys=toys, nested=study.nested, point=first + 2 * k)
+        for k, one in enumerate(values)
+        if setting is None or is_near(one)
     ]
-    allowed = intervals(joint, study.poi, cl=study.cl, at=held).allowed
-    return CoverageRow(setting, allowed, tuple(entry for several in found for entry in several))
+    return CoverageRow(setting, limits.allowed, tuple(entry for several in found for entry in several))
 
 
 # --- output ------------------------------------------------------------------------------------------------------------------------

@@ -176,7 +176,8 @@ def exclusion_picture(
     look = look.naming(*(entry.about for entry in results))
     band = None if reference is None else plane_band(results[-1].plane, reference)
     model = check_model(results[0].plane.model) if results[0].plane.model else None
-    notes = [] if model is None else [model.lagrangian]
+    given = dict.fromkeys(look.told(entry.about.given) for entry in results if entry.about.given)
+    notes = [*([] if model is None else [model.lagrangian]), *([f"constraints: {'; '.join(given)}"] if given else [])]
     if reference is not None and band is None and model is not None and reference.lepton in {lepton for lepton, _, _ in model.leptons}:
         notes.append(f"no coupling gives {reference.label}")
     return exclusion_figure(

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cevnsfit.core.documents import plain, read_document
+from cevnsfit.core.documents import plain, read_document, write_document
 from cevnsfit.core.errors import CevnsfitError, KindError, ResultError, UnknownNameError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import package_versions
+from cevnsfit.infer.critical import CriticalValues
 from cevnsfit.infer.intervals import METHOD, levels_at
 from cevnsfit.io.exports import darkcast, hepdata, netcdf, root, text
 from cevnsfit.io.exports.hs3 import write_hs3
 from cevnsfit.io.exports.limits import Limits
 from cevnsfit.io.exports.simplified import write_simplified
 from cevnsfit.io.exports.slha import write_slha
+from cevnsfit.io.tables import write_table
 from cevnsfit.stats.likelihood import Likelihood
 from cevnsfit.studies.citations import write_citations
+from cevnsfit.studies.critical_values import table_of
 from cevnsfit.studies.exclusion import regions_of
 from cevnsfit.studies.export_likelihood import RECORD, about_model, hs3, simplified, workspaces, write_workspaces
 from cevnsfit.studies.frozen import Frozen
@@ -90,7 +93,7 @@ def export(  # noqa: PLR0913 (each format takes some of them)
     Parameters
     ----------
     what
-        A scan, several over the same axes, or limits that `io.exports.text.read_json` returns; or a likelihood; or a scan of superpartners.
+        A scan, several over the same axes, or limits that `io.exports.text.read_json` returns; or a likelihood; or a scan of superpartners; or critical values.
         "report" takes all that has a table, and a folder of results; "bibtex" a likelihood or a scan.
     kind
         For limits "csv", "json", "hepdata", "root", "darkcast" or "netcdf", for a likelihood "pyhf", "hs3" or "simplified", for superpartners "slha"; for all
@@ -125,6 +128,8 @@ def export(  # noqa: PLR0913 (each format takes some of them)
     >>> cf.export(cf.open("out/"), "hepdata", "submission", cl=[0.90, 0.95])  # doctest: +SKIP
     """
     general = kind in _GENERAL
+    if isinstance(what, CriticalValues) and not general:
+        return _write_map(what, kind, Path(path), [cl, dof, attach, at, grid, record, point])
     scans = () if general or isinstance(what, Likelihood | Limits | SusyScan) else _scans(what)
     options = {"cl": cl, "dof": dof, "attach": attach, "at": at, "grid": grid, "record": record, "point": point}
     _check(what, kind, [name for name, value in options.items() if value is not None])
@@ -137,6 +142,21 @@ def export(  # noqa: PLR0913 (each format takes some of them)
         return _write_likelihood(what, kind, place, at, grid, record)
     limits = what if isinstance(what, Limits) else limits_of(scans, levels_at(cl, 2 if dof is None else dof))
     return _write_limits(limits, kind, place, [Path(file) for file in (attach if attach else ())])
+
+
+def _write_map(what: CriticalValues, kind: str, path: Path, options: Sequence[object]) -> tuple[Path, ...]:
+    """Write a map of critical values."""
+    if kind not in {"csv", "json", "hepdata"} or any(option is not None for option in options):
+        message = f"critical values can be exported as csv, json or hepdata, without options, not as {kind}"
+        raise CevnsfitError(message)
+    table = table_of(what)
+    if kind == "hepdata":
+        return hepdata.write_hepdata_table("Critical values", table, path, independent=len(what.axes))
+    if kind == "json":
+        return (write_document(path, what.to_dict()),)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_table(path, table.comments, table.columns)
+    return (path,)
 
 
 def _scans(what: object) -> tuple[Scan, ...]:
@@ -215,7 +235,7 @@ def limits_of(scans: Sequence[Scan], levels: Sequence[Level]) -> Limits:
     about = ("label", "experiments", "caveat", "reference_nll2", "fallbacks", "best_fit", "doubtful_points")
     inputs = {name: files for scan in scans for name, files in scan.likelihood.inputs.items()}
     known = {} if first.likelihood.origin is None else plain(first.likelihood.origin)
-    options = ("overrides", "signal_systematics", "allow_overlap", "electrons")
+    options = ("overrides", "signal_systematics", "allow_overlap", "electrons", "constraints", "correlations")
     metadata = {
         **about_model(first.about.model, first.grid.at),
         "method": f"{METHOD}; branches are every boundary between allowed and excluded",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,7 +26,8 @@ from cevnsfit.physics.form_factors import form_factor
 from cevnsfit.physics.interactions.terms import Target
 from cevnsfit.physics.nuclei import composition
 from cevnsfit.spec.workspaces import validate
-from cevnsfit.stats.data import observed_or_asimov
+from cevnsfit.stats.data import observed_or_asimov, without_block
+from cevnsfit.studies.fitting import unheld
 from cevnsfit.studies.frozen import frozen_in_export
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.provenance import companion
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.io.exports.simplified import Simplified
     from cevnsfit.physics.interactions.terms import SignalModel
+    from cevnsfit.stats.constraints import Constraints
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
@@ -51,6 +53,10 @@ RECORD: Final = "ins0000000"
 """Placeholder of the INSPIRE identifier that the schema of patchsets asks for."""
 
 _POSITIVE: Final = "expected counts below 0, or 0 where events were seen: -2 ln L is infinite in cevnsfit, NaN in pyhf"
+_RATIO: Final = (
+    "pyhs3 knows no normal distribution in several dimensions, and gives every normsys and histosys a unit normal: the auxiliary distribution "
+    "is the block of constraints (misc) over the unit normals of its parameters"
+)
 _MONOMIALS: Final = "the normfactors of couplings are not independent: set each to its monomial; they are held in the workspace"
 
 
@@ -147,6 +153,7 @@ def workspaces(
     at: Mapping[str, float] | None = None,
     grid: Mapping[str, ArrayLike] | None = None,
     record: str = RECORD,
+    block: bool = False,
 ) -> Workspaces:
     """Return a likelihood as a pyhf workspace, or as a workspace and a patchset over one nonlinear parameter.
 
@@ -158,6 +165,8 @@ def workspaces(
         One nonlinear parameter and its values, for a patchset.
     record
         INSPIRE identifier of the paper, for a patchset.
+    block
+        Whether what takes the workspace has a place for constraints that are given, or correlated.
     """
     held = _held(likelihood, at)
     metadata, data = about_likelihood(likelihood, held), observed_or_asimov(likelihood.at({}))
@@ -166,16 +175,20 @@ def workspaces(
     if grid and (len(grid) > 1 or label in held or label not in likelihood.nonlinear):
         message = f"a patchset is made over one nonlinear parameter that is not held, for example mass; got {', '.join(grid)}"
         raise CevnsfitError(message)
-    missing = [p.name for p in likelihood.nonlinear if not p.fixed and p.name not in points[0]]
-    if missing:
+    if missing := unheld(likelihood, points[0]):
         message = f"{', '.join(missing)} must be held for a workspace: add --at {missing[0]}=VALUE, or --grid for a patchset"
         raise CevnsfitError(message)
     made, frozen = [], frozen_in_export(likelihood, points, data)
     for point in points:
         joint, values = joint_at(likelihood, point)
-        made.append(histfactory.workspace(joint, data, {**values, **({} if frozen is None else frozen.values)}))
+        joint, there, constraints = without_block(joint, data)
+        there = there if block else replace(there, aux=_centres(joint, there, constraints))
+        made.append(histfactory.workspace(joint, there, {**values, **({} if frozen is None else frozen.values)}))
     metadata |= {"shape": {p.name: float(held.get(p.name, p.default)) for p in likelihood.nonlinear if p.name != label}}
     metadata |= {"couplings": _about_couplings(likelihood, made[0]), **_about_workspace(made[0], frozen)}
+    if block and constraints.names:
+        own = {entry["name"] for entry in made[0].spec["measurements"][0]["config"]["parameters"]}.union(*made[0].monomials.values())
+        metadata["constraints"] = plain(constraints.given({} if frozen is None else frozen.values).of(own))
     if not grid:
         validate(made[0].spec, "workspace")
         return Workspaces(made[0].spec, None, metadata)
@@ -187,6 +200,20 @@ def workspaces(
     validate(base, "workspace")
     validate(patches, "patchset")
     return Workspaces(base, patches, metadata)
+
+
+def _centres(joint: Joint, data: Data, constraints: Constraints) -> NDArray[np.float64]:
+    """Return the centres of all constraints, shape (n,); CevnsfitError unless those that are given are unit normals, which is all a workspace knows."""
+    rows = zip(constraints.names, np.eye(len(constraints.names)) != constraints.covariance, strict=True)
+    unlike = [name for name, row in rows if row.any() or name not in joint.parameters or not joint.parameters[name].constrained]
+    if unlike:
+        message = (
+            "a workspace of pyhf knows no correlations, and of a normsys or histosys a unit normal around any centre alone: the constraint of "
+            f"{', '.join(unlike)} is none; `--to hs3` takes it"
+        )
+        raise CevnsfitError(message)
+    given = dict(zip(constraints.names, constraints.centres.tolist(), strict=True))
+    return np.array([given.get(name, centre) for name, centre in zip(joint.parameters.names, data.aux.tolist(), strict=True)])
 
 
 def _held(likelihood: Likelihood, at: Mapping[str, float] | None) -> dict[str, float]:
@@ -250,7 +277,7 @@ def hs3(likelihood: Likelihood, *, at: Mapping[str, float] | None = None) -> dic
     at
         Held parameters, as in `workspaces`.
     """
-    made = workspaces(likelihood, at=at)
+    made = workspaces(likelihood, at=at, block=True)
     return hs3_document(made.base, {**made.metadata, **_about_hs3(made)})
 
 
@@ -260,6 +287,7 @@ def _about_hs3(made: Workspaces) -> dict[str, Any]:
     return {
         "not_expressed": [
             *mine,
+            *([_RATIO] if "constraints" in made.metadata else []),
             "expected counts below 0, or 0 where events were seen: -2 ln L is infinite in cevnsfit, NaN in pyhs3",
             "bins in which nothing is expected at any parameters and nothing was seen are left out; bins lists those that are kept, in C order",
             "the axes of a channel are replaced by the number of the bin",

@@ -220,7 +220,7 @@ def prepared(
         If a held parameter is unknown or outside its domain.
     """
     held = {} if at is None else dict(at)
-    check_floating(asked_to_float(likelihood), held, taken)
+    check_floating(likelihood, held, taken)
     require_nonlinear(likelihood, [*held, *released])
     joint, values = joint_at(likelihood, held)
     require_observed([*dict.fromkeys(channel.owner for channel in joint.channels if channel.observed is None)])
@@ -261,7 +261,14 @@ def asked_parameter(joint: Joint, poi: str | None, nonlinear: Sequence[str], at:
 
 
 def unheld(likelihood: Likelihood, at: Collection[str]) -> list[str]:
-    """Return the nonlinear parameters of the model that float and are not held."""
+    """Return the nonlinear parameters of the model that float and are not held; CevnsfitError for one with a constraint, which cannot float here."""
+    given = [] if likelihood.origin is None else [one.name for one in likelihood.origin.constraints]
+    for name in given:
+        if name in likelihood.nonlinear and name not in at:
+            message = (
+                f"{name} has a constraint and rebuilds the templates: what is asked for here cannot let it float; leave out the constraint"
+            )
+            raise CevnsfitError(message)
     return [p.name for p in likelihood.nonlinear if not p.fixed and p.name not in at]
 
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from cevnsfit.core.documents import Result, keys_of
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.expected_order import ordered
 from cevnsfit.infer.intervals import Intervals, Level
 from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.infer.sensitivity import DISCOVERY, Sensitivity, sensitivity, toy_bands
+from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import LimitBand, expected_figure, forecast_figure
 from cevnsfit.report.style import SCREEN, AxisLabel, Look
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from cevnsfit.core.analysis import Analysis
-    from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.workers import Progress, Workers
 
@@ -86,14 +87,14 @@ class Forecast(Result):
 @overload
 def forecast(
     likelihood: Likelihood, poi: str | None = ..., *, at: Values | None = ..., true: Values | None = ..., observed: Sequence[str] = ...,
-    cl: float = ..., dof: int = ..., toys: Toys | None = ..., vary: None = ..., workers: Workers = ..., progress: Progress | None = ...,
+    cl: float = ..., dof: int = ..., method: str = ..., toys: Toys | None = ..., vary: None = ..., workers: Workers = ..., progress: Progress | None = ...,
 ) -> Forecast: ...  # fmt: skip
 
 
 @overload
 def forecast(
     likelihood: Likelihood, poi: str | None = ..., *, at: Values | None = ..., true: Values | None = ..., observed: Sequence[str] = ...,
-    cl: float = ..., dof: int = ..., toys: Toys | None = ..., vary: Mapping[str, ArrayLike], workers: Workers = ..., progress: Progress | None = ...,
+    cl: float = ..., dof: int = ..., method: str = ..., toys: Toys | None = ..., vary: Mapping[str, ArrayLike], workers: Workers = ..., progress: Progress | None = ...,
 ) -> WhatIf: ...  # fmt: skip
 
 
@@ -107,6 +108,7 @@ def forecast(  # noqa: PLR0913 (workers and progress say where, not what)
     observed: Sequence[str] = (),
     cl: float = 0.90,
     dof: int = 1,
+    method: str = "profile",
     toys: Toys | None = None,
     vary: Mapping[str, ArrayLike] | None = None,
     workers: Workers = None,
@@ -128,6 +130,8 @@ def forecast(  # noqa: PLR0913 (workers and progress say where, not what)
         Experiments that keep their observed counts; all others have Asimov data.
     cl, dof, workers, progress
         As for `intervals`.
+    method
+        "profile", or "feldman-cousins": then the toys are those of each critical value and those of the bands, 512 by default.
     toys
         Number and seed of pseudo-experiments for the bands, which are asymptotic by default.
     vary
@@ -156,18 +160,32 @@ def forecast(  # noqa: PLR0913 (workers and progress say where, not what)
     held, truth, level = {} if at is None else dict(at), {} if true is None else dict(true), Level(cl, dof)
     expect = functools.partial(asked_outlook, poi=poi, at=held, true=truth, observed=tuple(observed), level=level)
     data = statement(likelihood, truth, observed)
+    by_order = asked_method(method, dof)
     with executing(workers) as executor:
         if vary is not None:
-            if toys is not None:
+            if toys is not None or by_order:
                 message = "the bands of a what-if table are asymptotic: it takes no pseudo-experiments"
                 raise CevnsfitError(message)
             fields, rows, name = what_if(likelihood, vary, expect, executor, progress)
             return WhatIf(data, fields, rows, name, cl, dof, held)
-        here = expect(likelihood)
+        here, run = expect(likelihood), Runner(executor, progress=progress)
+        if by_order:
+            return Forecast(held, data, events(likelihood), ordered(here, Toys(512) if toys is None else toys, run))
         found = sensitivity(here)
         if toys is not None:
-            found = toy_bands(here, found, toys, Runner(executor, progress=progress))
+            found = toy_bands(here, found, toys, run)
     return Forecast(held, data, events(likelihood), found)
+
+
+def asked_method(method: str, dof: int) -> bool:
+    """Return whether limits are those of Feldman and Cousins; CevnsfitError for an unknown method, or one that does not suit the degrees of freedom."""
+    if method not in {"profile", "feldman-cousins"}:
+        message = f"unknown method '{method}'; known: profile, feldman-cousins"
+        raise CevnsfitError(message)
+    if method == "feldman-cousins" and dof != 1:
+        message = f"Feldman-Cousins limits of one parameter have no other degrees of freedom than 1, got {dof}"
+        raise CevnsfitError(message)
+    return method == "feldman-cousins"
 
 
 def forecast_curve(

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy.stats import chi2
 
 from cevnsfit.core.documents import About
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.histograms import Histogram
 from cevnsfit.infer.discovery import Discovery
+from cevnsfit.infer.elsewhere import GlobalSignificance
 from cevnsfit.infer.intervals import levels_at
 from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.report.intervals import interval_figure
@@ -84,19 +84,29 @@ def _rates(one: Fit | Rates | ChannelRates | Histogram | Mapping[str, Any], name
             yield from _rates(found, experiment)
 
 
-def toys(result: Goodness | Compatibility | Discovery, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
+def toys(result: Goodness | Compatibility | Discovery | GlobalSignificance, ax: Axes | None = None, look: Look = SCREEN) -> Figure:
     """Return the distribution of a statistic in pseudo-experiments, with the observed value."""
+    from scipy.stats import chi2
+
     if result.toys is None or not result.toys.points[0].samples:
         message = f"a {type(result).__name__} has no pseudo-experiments to draw: toys=cf.Toys(2048), on the command line --toys 2048"
         raise CevnsfitError(message)
     (test,) = result.toys.points
-    ndof, weight = (1, 0.5) if isinstance(result, Discovery) else (result.ndof, 1.0)
     x = np.linspace(0.0, test.samples[0].max(initial=test.statistic), 201)[1:]
-    name = "$q_0$" if isinstance(result, Discovery) else f"{result.method}, {ndof} degrees of freedom"
+    name, ndof, weight = _statistic(result)
     look = look.naming(result.about)
     curve = (x, weight * np.asarray(chi2.pdf(x, ndof))) if ndof else None
     notes = [text for text in (look.headline(result.about), result.about.lagrangian, result.doubt) if text]
     return toys_figure(test, name, asymptotic=curve, notes=notes, look=look, ax=ax)
+
+
+def _statistic(result: Goodness | Compatibility | Discovery | GlobalSignificance) -> tuple[str, int, float]:
+    """Return the name of a statistic, and degrees of freedom and weight of the chi-squared that it follows asymptotically, 0 for none."""
+    if isinstance(result, Discovery):
+        return "$q_0$", 1, 0.5
+    if isinstance(result, GlobalSignificance):
+        return "largest $q_0$ of the scan", 0, 0.0
+    return f"{result.method}, {result.ndof} degrees of freedom", result.ndof, 1.0
 
 
 def interval(result: Intervals, ax: Axes | None = None, look: Look = SCREEN) -> Figure:

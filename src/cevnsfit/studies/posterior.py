@@ -339,7 +339,7 @@ def prior_text(prior: Prior) -> str:
 
 def notes_of(result: Posterior, look: Look = SCREEN) -> list[str]:
     """Return what a table or a picture of a posterior must say, with names as a look prints them."""
-    found = result.numbers
+    found, others = result.numbers, "normal, as constrained" if result.about.constraints else "unit normal"
     if found.sampler == "nested":
         size = f"{found.ensembles} nested runs of {found.walkers} live points, {found.steps} draws of each"
         end = f"seed {found.seed}; ln evidence {found.log_evidence:.2f} +- {found.log_evidence_error:.2f}, relative to the saturated model"
@@ -348,7 +348,7 @@ def notes_of(result: Posterior, look: Look = SCREEN) -> list[str]:
         end = f"seed {found.seed}; acceptance {found.acceptance:.2f}"
     return [
         look.headline(result.about, result.at, units_of(result.about.model)),
-        f"{found.method}, {100 * found.cl:g} %; priors: {'; '.join(map(prior_text, found.priors))}; all others unit normal",
+        f"{found.method}, {100 * found.cl:g} %; priors: {'; '.join(map(prior_text, found.priors))}; all others {others}",
         f"{size}; {end}",
     ]
 

@@ -15,10 +15,11 @@ from cevnsfit.core.documents import Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import package_versions
-from cevnsfit.infer.grid import Grid, GridColumn, assemble, column_intervals, grid_column, levels_of, prepare_grid, region, turned
+from cevnsfit.infer.boundaries import block_intervals, levels_of, region, turned
+from cevnsfit.infer.grid import Grid, GridColumn, assemble, grid_block, prepare_grid
 from cevnsfit.infer.intervals import METHOD, Level
 from cevnsfit.infer.planes import Plane, PlaneAxis, Region, spacing
-from cevnsfit.infer.runner import Call, Runner, carrying, every
+from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.io.description import unlike
 from cevnsfit.io.exports.netcdf import data_frame, dataset
 from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
@@ -94,8 +95,9 @@ class Scan(Result):
         heights = levels_of(self.plane, levels)
         with executing(workers) as given:
             executor = None if self.grid.sort == "points" else given
-            tasks = [(i, finished, heights) for i, finished in enumerate(self.columns)]
-            by_column = results(executor, carrying(column_intervals, self.grid, executor), tasks)
+            tasks = [(self.grid, b, tuple(self.columns[i] for i in block), heights) for b, block in enumerate(self.grid.blocks)]
+            by_block = results(executor, block_intervals, tasks)
+        by_column = [each for block in by_block for each in block]
         as_asked = self.plane.x == self.grid.axes[0]
         plane = self.plane if as_asked else self.plane.turned()
         found = [region(self.grid, plane, self.columns, [each[k] for each in by_column], level) for k, level in enumerate(levels)]
@@ -152,7 +154,7 @@ def checked_plane(likelihood: Likelihood, grid: Mapping[str, ArrayLike], at: Map
     if both:
         message = f"{', '.join(both)} cannot be both scanned and held"
         raise CevnsfitError(message)
-    check_floating(asked_to_float(likelihood), at, grid)
+    check_floating(likelihood, at, grid)
     require_possible(likelihood.at({}), likelihood.axes)
     return axes
 
@@ -250,7 +252,7 @@ def data_of(likelihood: Likelihood) -> str:
 
 
 def _grid(likelihood: Likelihood, asked: Axes, at: Mapping[str, float]) -> Grid:
-    return prepare_grid(likelihood, asked, at=at, floating=asked_to_float(likelihood))
+    return prepare_grid(likelihood, asked, at=at, floating=asked_to_float(likelihood, [axis.name for axis in asked]))
 
 
 def _scan(label: str, grid: Grid, asked: Axes, columns: Sequence[GridColumn], made_with: Mapping[str, str]) -> Scan:
@@ -270,22 +272,25 @@ def _columns(
     known: list[list[GridColumn | None]] = [
         [None] * len(grid.axes[0].values) if store is None else list(load_columns(store, label)) for label, grid in grids.items()
     ]
-    missing = [(n, i) for n, columns in enumerate(known) for i, column in enumerate(columns) if column is None]
+    blocks = [grid.blocks for grid in grids.values()]
+    missing = [(n, b) for n, own in enumerate(blocks) for b, block in enumerate(own) if any(known[n][i] is None for i in block)]
     total = sum(map(len, known))
-    _log.info("%d of %d columns were stored", total - len(missing), total)
 
-    def keep(n: int, i: int, column: GridColumn) -> None:
-        if store is not None:
-            save_column(store, labels[n], i, column)
-        known[n][i] = column
-
-    def tell(finished: int, _: int) -> None:
+    def tell() -> None:
         if progress is not None:
-            progress(total - len(missing) + finished, total)
+            progress(sum(column is not None for columns in known for column in columns), total)
 
-    tell(0, 0)
-    made = {n: carrying(grid_column, grids[labels[n]], executor) for n in {n for n, _ in missing}}
-    Runner(executor, save=keep, progress=tell)(every([Call(made[n], (i,), (n, i)) for n, i in missing]))
+    def keep(n: int, b: int, columns: Sequence[GridColumn]) -> None:
+        for i, column in zip(blocks[n][b], columns, strict=True):
+            if known[n][i] is None:
+                if store is not None:
+                    save_column(store, labels[n], i, column)
+                known[n][i] = column
+                tell()
+
+    _log.info("%d of %d blocks of columns are to be made", len(missing), sum(map(len, blocks)))
+    tell()
+    Runner(executor, save=keep)(every([Call(grid_block, (grids[labels[n]], b), (n, b)) for n, b in missing]))
     return {label: [column for column in columns if column is not None] for label, columns in zip(labels, known, strict=True)}
 
 

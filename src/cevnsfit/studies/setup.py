@@ -8,7 +8,7 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Final
 
-from cevnsfit.core.analysis import Analysis
+from cevnsfit.core.analysis import Analysis, Constraint, Correlation
 from cevnsfit.core.documents import brief
 from cevnsfit.core.errors import CevnsfitError, KindError, ResultError, UnknownNameError
 from cevnsfit.core.threads import on_one_thread
@@ -18,6 +18,7 @@ from cevnsfit.physics.interactions import model_names, signal_model
 from cevnsfit.spec.catalog import experiment_names, resolve
 from cevnsfit.spec.load import FILE, Experiment, has_field, load_experiment
 from cevnsfit.spec.yaml_source import read_yaml
+from cevnsfit.studies.constraints import constrained, require_floating
 from cevnsfit.studies.grids import quantity
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def own_name(name: str | Path) -> str:
 
 
 @on_one_thread
-def build_likelihood(
+def build_likelihood(  # noqa: PLR0913 (each says what is analysed)
     *experiments: str | Path | Experiment,
     model: str,
     changes: Mapping[str, object] | None = None,
@@ -86,6 +87,8 @@ def build_likelihood(
     allow_overlap: bool = False,
     electrons: bool = False,
     floating: Iterable[str] = (),
+    constraints: Mapping[str, object] | None = None,
+    correlations: Mapping[tuple[str, str], float] | None = None,
 ) -> Likelihood:
     """Return the likelihood of one or more experiments for a signal model.
 
@@ -106,11 +109,18 @@ def build_likelihood(
         Add neutrino-electron scattering, in experiments whose response to electrons is known.
     floating
         Parameters that float although they are held by default.
+    constraints
+        External measurements by parameter, each in the place of the constraint that it has: "0.95 +- 0.03", (0.95, 0.03), or a mapping with `value`,
+        `error` and `source`. That of a normalisation is a factor on its nominal rate, of another unit normal in standard deviations.
+    correlations
+        Correlations of constraints, by pairs of parameters.
 
     Raises
     ------
     UnknownNameError
         If there is no such experiment, model or parameter.
+    CevnsfitError
+        If a constraint or a correlation makes no sense.
     OverlapError
         If two of the experiments share events.
     SpecError
@@ -132,6 +142,8 @@ def build_likelihood(
         allow_overlap=allow_overlap,
         electrons=electrons,
         floating=tuple(floating),
+        constraints=tuple(Constraint.of(name, given) for name, given in ({} if constraints is None else constraints).items()),
+        correlations=tuple(Correlation(*pair, value) for pair, value in ({} if correlations is None else correlations).items()),
     )
     loaded = [
         known if isinstance(known, Experiment) and dict(known.overrides) == fields else load_experiment(name, fields)
@@ -186,7 +198,8 @@ def build(analysis: Analysis, experiments: Sequence[Experiment] | None = None) -
         allow_overlap=analysis.allow_overlap,
         electrons=analysis.electrons,
     )
-    return replace(likelihood, parameters=likelihood.parameters.released(analysis.floating), origin=analysis, profiler=profile_minima)
+    released = replace(likelihood, parameters=likelihood.parameters.released(analysis.floating), origin=analysis, profiler=profile_minima)
+    return constrained(released, analysis.constraints, analysis.correlations)
 
 
 def labelled(analysis: Analysis, *, each: bool) -> dict[str, Analysis]:
@@ -200,13 +213,31 @@ def labelled(analysis: Analysis, *, each: bool) -> dict[str, Analysis]:
 
 
 def build_each(analyses: Mapping[str, Analysis]) -> dict[str, Likelihood]:
-    """Return the likelihood of each analysis by its label; experiments that several of them share are read once."""
+    """Return the likelihood of each analysis by its label; experiments that several of them share are read once.
+
+    Constraints and correlations are left out where there are no such parameters; UnknownNameError if these are in no likelihood.
+    """
     known: dict[tuple[str, tuple[tuple[str, str], ...]], Experiment] = {}
     likelihoods = {}
     for label, analysis in analyses.items():
         wanted = [(name, tuple(changes.items())) for name, changes in zip(analysis.experiments, changes_of(analysis), strict=True)]
         known |= {key: load_experiment(key[0], dict(key[1])) for key in wanted if key not in known}
-        likelihoods[label] = build(analysis, [known[key] for key in wanted])
+        likelihoods[label] = build(analysis.within(()), [known[key] for key in wanted])
+    names = dict.fromkeys(name for likelihood in likelihoods.values() for name in likelihood.parameters.names)
+    for name in (name for analysis in analyses.values() for name in analysis.measured):
+        if name not in names:
+            kind = "parameter"
+            raise UnknownNameError(kind, name, names)
+    kept = {label: analyses[label].within(likelihood.parameters.names) for label, likelihood in likelihoods.items()}
+    apart = {one for analysis in analyses.values() for one in analysis.correlations}.difference(
+        *(own.correlations for own in kept.values())
+    )
+    if apart:
+        message = f"the correlation {next(iter(apart))} is one of parameters that are together in no result"
+        raise CevnsfitError(message)
+    for label, likelihood in likelihoods.items():
+        own = kept[label]
+        likelihoods[label] = constrained(replace(likelihood, origin=own), own.constraints, own.correlations)
     return likelihoods
 
 
@@ -274,14 +305,21 @@ def caveat(analysis: Analysis, free: Iterable[str] = ()) -> str:
     return f"{label} in {', '.join(cut)}" if cut else ""
 
 
-def asked_to_float(likelihood: Likelihood) -> tuple[str, ...]:
-    """Return the parameters that float although they are held by default."""
-    return () if likelihood.origin is None else likelihood.origin.floating
+def asked_to_float(likelihood: Likelihood, taken: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the parameters that float although they are held by default, and those that rebuild the templates and have a constraint, unless `taken`."""
+    origin = likelihood.origin
+    if origin is None:
+        return ()
+    measured = [one.name for one in origin.constraints if one.name in likelihood.nonlinear and one.name not in {*origin.floating, *taken}]
+    return (*origin.floating, *measured)
 
 
-def check_floating(floating: Iterable[str], at: Iterable[str], taken: Iterable[str] = ()) -> None:
-    """Raise CevnsfitError if a parameter that should float is held, or is among those `taken`: scanned, or the parameter of interest."""
-    both = sorted(set(floating) & {*at, *taken})
+def check_floating(likelihood: Likelihood, at: Mapping[str, float], taken: Iterable[str] = ()) -> None:
+    """Raise CevnsfitError if a parameter that should float, or has a given constraint, is held, or if the former is `taken`: scanned, or of interest."""
+    if likelihood.origin is None:
+        return
+    require_floating([one.name for one in likelihood.origin.constraints], at)
+    both = sorted({*likelihood.origin.floating} & {*at, *taken})
     if both:
         message = f"{', '.join(both)} cannot be both profiled (--profile) and held, scanned or the parameter of interest"
         raise CevnsfitError(message)

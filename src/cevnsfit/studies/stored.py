@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import read_document
@@ -23,6 +23,7 @@ from cevnsfit.studies.setup import build
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cevnsfit.infer.critical import CriticalValues
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.coverage import CoverageStudy
@@ -37,15 +38,19 @@ _VERBS: Final = {
     "feldman-cousins": "intervals",
     "cls": "intervals",
     "discovery": "significance",
+    "global-significance": "global_significance",
     "gof": "goodness",
     "compatibility": "compatibility",
     "coverage": "coverage",
     "feldman-cousins-region": "region",
+    "critical-values": "critical_values",
 }
 """The verb that keeps pseudo-experiments of each method."""
 
 
-def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | SusyScan | ToyRegion | CoverageStudy | Intervals:
+def open(
+    folder: str | Path, plane: str | None = None
+) -> Scan | Posterior | SusyScan | ToyRegion | CriticalValues | CoverageStudy | Intervals:
     """Return a stored result: a scan with its likelihood, built from the files that it names, a posterior, superpartners, or what toys say.
 
     Parameters
@@ -96,8 +101,8 @@ def open(folder: str | Path, plane: str | None = None) -> Scan | Posterior | Sus
     return scans[plane]
 
 
-class _Kept(Executor):
-    """An executor that makes no pseudo-experiments: what needs some that are not kept is not finished."""
+class _Kept(ThreadPoolExecutor):
+    """An executor of this process that makes no pseudo-experiments: what needs some that are not kept is not finished."""
 
     def submit(self, function: Callable[..., T], /, *arguments: Any, **options: Any) -> Future[T]:
         """Return the finished future of any other call."""
@@ -109,35 +114,48 @@ class _Kept(Executor):
         return future
 
 
-def _replayed(place: Path) -> ToyRegion | CoverageStudy | Intervals:
+def _replayed(place: Path) -> ToyRegion | CriticalValues | CoverageStudy | Intervals:
     """Return the result of the pseudo-experiments in a folder, without any new ones; ResultError for those of other studies."""
     from cevnsfit.infer.coverage import PER_UNIT
     from cevnsfit.studies.coverage import coverage
+    from cevnsfit.studies.critical_values import critical_values
     from cevnsfit.studies.limits import intervals
     from cevnsfit.studies.toy_regions import region
 
     store = read_toys(place)
     known, kept = store.analysis, kept_chunks(store)
     method = known.get("method")
-    if method not in {"feldman-cousins-region", "coverage", "feldman-cousins", "cls"} or not kept:
+    if method not in {"feldman-cousins-region", "critical-values", "coverage", "feldman-cousins", "cls"} or not kept:
         raise ResultError(_instead(place))
     try:
-        analysis, seed, cl = Analysis.of(known), int(known["seed"]), float(known["cl"])
+        analysis, seed, cl = Analysis.of(known), int(known["seed"]), known["cl"]
         plain = max(count for point, count in kept.items() if method != "coverage" or point % 2 == 0)
         shared: dict[str, Any] = {"at": analysis.held, "cl": cl, "toys": Toys(CHUNK * plain, seed), "store": place, "workers": _Kept()}
         asked = {
             name: known[name]
-            for name in {"feldman-cousins-region": ("grid", "order"), "coverage": ("poi", "truths", "over")}.get(method, ("poi",))
+            for name in {
+                "feldman-cousins-region": ("grid", "order"),
+                "critical-values": ("grid", "order"),
+                "coverage": ("poi", "truths", "over"),
+            }.get(method, ("poi",))
         }
     except (KeyError, TypeError, ValueError, AttributeError):
         store.refuse("pseudo-experiments")
     likelihood = build(analysis)
-    if method == "feldman-cousins-region":
-        return region(likelihood, ordering=asked["order"], **shared, **asked["grid"])
+    if method in {"feldman-cousins-region", "critical-values"}:
+        plane = region if method == "feldman-cousins-region" else critical_values
+        return plane(likelihood, ordering=asked["order"], **shared, **asked["grid"])
     if method == "coverage":
         nested = PER_UNIT * max((count for point, count in kept.items() if point % 2), default=0)
         return coverage(likelihood, asked["poi"], asked["truths"], nested=nested, over=asked["over"], **shared)
     return intervals(likelihood, asked["poi"], method=str(method), **shared)
+
+
+def stored_map(folder: Path) -> CriticalValues | None:
+    """Return the map of critical values in a folder, None if it holds something else."""
+    if not store_exists(folder, TOYS) or read_toys(folder).analysis.get("method") != "critical-values":
+        return None
+    return cast("CriticalValues", _replayed(folder))
 
 
 def load_likelihood(path: str | Path, *, patchset: str | Path | None = None, patch: str | None = None, measurement: str = "") -> Likelihood:

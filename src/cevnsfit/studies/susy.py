@@ -16,7 +16,7 @@ from cevnsfit.core.documents import About, Document, plain
 from cevnsfit.core.errors import DomainError, ResultError
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.core.version import VERSION
-from cevnsfit.infer.runner import Call, Runner, carrying, every
+from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.io.description import unlike
 from cevnsfit.io.layouts import kept_chunks, load_points, open_points, read_points, save_points
 from cevnsfit.moments.decays import LSP_KINDS
@@ -261,9 +261,8 @@ def susy_scan(
             kept = stack.enter_context(open_points(Path(store), _identity(asked, draw)))
             load, save = functools.partial(load_points, kept), functools.partial(save_points, kept)
         executor = stack.enter_context(executing(workers))
-        function = carrying(susy_chunk, draw, executor)
         sizes = [min(CHUNK, int(points) - start) for start in range(0, int(points), CHUNK)]
-        calls = [Call(function, (number, size), (number, size)) for number, size in enumerate(sizes)]
+        calls = [Call(susy_chunk, (draw, number, size), (number, size)) for number, size in enumerate(sizes)]
         return _scan_of(draw, Runner(executor, load, save, progress)(every(calls)))
 
 

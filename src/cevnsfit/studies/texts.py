@@ -12,13 +12,16 @@ from cevnsfit.studies.forecast import lines_of, varied
 from cevnsfit.studies.setup import units_of
 
 _MANY = 100.0
+from cevnsfit.studies.critical_values import summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cevnsfit.core.documents import About
     from cevnsfit.infer.compatibility import Compatibility
+    from cevnsfit.infer.critical import CriticalValues
     from cevnsfit.infer.discovery import Discovery
+    from cevnsfit.infer.elsewhere import GlobalSignificance
     from cevnsfit.infer.goodness import Goodness
     from cevnsfit.infer.impacts import Ranking
     from cevnsfit.infer.intervals import Intervals
@@ -199,6 +202,23 @@ def discovery(result: Discovery) -> Parts:
         yield result.remark
 
 
+def global_significance(result: GlobalSignificance) -> Parts:
+    """Yield where q0 is largest, and how probable that is without signal, there and anywhere."""
+    values, about = result.axis.values, result.about
+    yield f"q0 = {result.q0_max:.2f} at {_values(result.maximum, about)}, the largest of {len(values)} values of {result.axis.name}"
+    source = f"+- {result.local_p_error:.1g} (toys)" if result.local_p_error else "(asymptotic)"
+    yield f"local p = {result.local_p:.3g} {source}, {result.local_significance:.2f} sigma"
+    if result.toys is not None:
+        (point,) = result.toys.points
+        how = "toys" if result.from_toys else "bound from upcrossings"
+        yield f"global p = {result.global_p:.3g} +- {result.global_p_error:.1g} ({how}), {result.significance:.2f} sigma, trials factor {result.trials_factor:.3g}"
+        yield f"  {round(point.p * point.toys)} of {point.toys} toys reach the data, seed {result.toys.seed}, {point.failed} failed"
+        counted = f"{result.upcrossings:.3g} +- {result.upcrossings_error:.1g}"
+        yield f"  {counted} upcrossings of q0 = {result.level:g}: p <= {result.bound:.3g} +- {result.bound_error:.1g}"
+    if result.remark:
+        yield result.remark
+
+
 def ranking(result: Ranking) -> Parts:
     """Yield the impact of each nuisance on a parameter."""
     title, prefix = alone(result.about.experiments)
@@ -206,7 +226,7 @@ def ranking(result: Ranking) -> Parts:
         (
             entry.name.removeprefix(prefix),
             f"{entry.value:+.3f} +- {entry.error:.3f}",
-            "prior" if entry.constrained else "absolute",
+            "prior" if entry.constrained and entry.sigma == 1.0 else "absolute",
             f"{entry.up:+.3g}",
             f"{entry.down:+.3g}",
         )
@@ -215,6 +235,22 @@ def ranking(result: Ranking) -> Parts:
     yield Sheet(f"Impact on {result.poi}{title}", ("nuisance", "value +- error", "in units of", "at +1 sigma", "at -1 sigma"), rows)
     if result.failed:
         yield f"no impact where the fit failed, or at an end of a domain: {', '.join(result.failed)}"
+    if result.groups:
+        yield from groups(result)
+
+
+def groups(result: Ranking) -> Parts:
+    """Yield what the counts and groups of nuisances contribute to the error of a parameter."""
+
+    def shown(shift: float) -> str:
+        return f"{shift:+.3g}" if math.isfinite(shift) else "-"
+
+    rows = [(entry.group, f"{entry.error:.3g}", shown(entry.up), shown(entry.down), f"{len(entry.nuisances)}") for entry in result.groups]
+    rows += [("in quadrature", f"{result.quadrature:.3g}", "", "", ""), ("error of the fit", f"{result.error:.3g}", "", "", "")]
+    title, _ = alone(result.about.experiments)
+    yield Sheet(f"Error of {result.poi}{title}", ("group", "error", "centres: up", "down", "nuisances"), rows)
+    if result.bent:
+        yield f"{result.poi} does not follow the centres on a straight line ({', '.join(result.bent)}): the fits with moved centres tell"
 
 
 # --- is the model right ------------------------------------------------------------------------------------------------------------
@@ -305,6 +341,25 @@ def toy_region(result: ToyRegion) -> Parts:
     rows = [(f"{value:.4g}", format_intervals(c.allowed, y.unit)) for value, c in zip(x.values, result.columns, strict=True)]
     yield Sheet(f"Allowed {y.name} at {100 * result.region.cl:g} % CL", (f"{x.name} [{x.unit}]", y.name), rows)
     yield f"{result.method}; {result.failed} failed"
+    yield result.effort
+
+
+def critical_values(result: CriticalValues) -> Parts:
+    """Yield the critical values at the nodes of a parameter, or their range at each value of the first one of a plane."""
+    first = result.axes[0]
+    headers = [f"{100 * cl:g} % CL" for cl in result.cls]
+    if len(result.axes) == 1:
+        cells = [
+            [f"{value:.2f} +- {error:.2f}" for value, error in zip(*pair, strict=True)]
+            for pair in zip(result.critical, result.errors, strict=True)
+        ]
+        title = "Critical values"
+    else:
+        cells = [[f"{row.min():.2f} to {row.max():.2f}" for row in level] for level in result.critical]
+        title = f"Critical values over {result.axes[1].name}"
+    rows = [(f"{value:.4g}", *texts) for value, *texts in zip(first.values, *cells, strict=True)]
+    yield Sheet(title, (first.header, *headers), rows)
+    yield from summary(result)
 
 
 # --- forecasts ---------------------------------------------------------------------------------------------------------------------

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cevnsfit.core.documents import About, Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.infer.feldman_cousins import column_hypotheses, column_intervals, toy_region
+from cevnsfit.infer.critical import CriticalValues, allowed_columns, require_map
+from cevnsfit.infer.feldman_cousins import MEASURED
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.infer.results import lost
+from cevnsfit.infer.toy_planes import column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import write_rows
 from cevnsfit.report.style import SCREEN, Look, save_figures
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.infer.planes import Plane, Region
+    from cevnsfit.infer.results import PointTest
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.workers import Progress, Workers
 
@@ -58,7 +62,7 @@ class ToyRegion(Result):
 
     document: ClassVar[Mapping[str, str | None]] = {
         "label": "plane.label",
-        **{key: key for key in ("method", "dof", "axes")},
+        **{key: key for key in ("method", "dof", "axes", "toys_per_point", "asymptotic_points")},
         "cl": "region.cl",
         "best_fit": "plane.best",
         "columns": "named_columns",
@@ -76,8 +80,34 @@ class ToyRegion(Result):
         """Return how the region was found, in one line."""
         where = "in the plane" if self.ordering == "plane" else "at the same first parameter (raster scan)"
         records = [column.toys for column in self.columns if column.toys is not None]
+        if not records:
+            return f"{self.columns[0].method} of each column, best fit {where}"
         seed = records[0].seed if records else 0
         return f"Feldman-Cousins, nuisances profiled, best fit {where}; {sum(record.toys for record in records)} toys, seed {seed}"
+
+    @property
+    def points(self) -> tuple[PointTest, ...]:
+        """Return the tested points of all columns."""
+        return tuple(point for column in self.columns if column.toys is not None for point in column.toys.points)
+
+    @property
+    def toys_per_point(self) -> float:
+        """Return the mean number of pseudo-experiments at the points that have any; NaN without such a point."""
+        several = [point.toys for point in self.points if point.toys]
+        return sum(several) / len(several) if several else math.nan
+
+    @property
+    def asymptotic_points(self) -> int:
+        """Return the number of points that the asymptotic p-value has decided, or a statistic of `FAR`."""
+        return sum(point.toys + point.failed == 0 for point in self.points)
+
+    @property
+    def effort(self) -> str:
+        """Return how the points were decided, in words."""
+        if not self.points:
+            return "no toys but those of the map of critical values"
+        tested = len(self.points) - self.asymptotic_points
+        return f"{tested} points with {self.toys_per_point:.0f} toys on average; {self.asymptotic_points} far from a boundary without any"
 
     @property
     def failed(self) -> int:
@@ -118,12 +148,13 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     cl: float = 0.90,
     ordering: str = "plane",
     toys: Toys = _TOYS,
+    critical: CriticalValues | None = None,
     store: str | Path | None = None,
     workers: Workers = None,
     progress: Progress | None = None,
     **grid: ArrayLike,
 ) -> ToyRegion:
-    """Return the Feldman-Cousins region of two parameters, a nonlinear one and a coupling.
+    """Return the Feldman-Cousins region of two parameters, of which one at least is a coupling.
 
     Parameters
     ----------
@@ -137,6 +168,8 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
         Where the best fit of a pseudo-experiment is searched for: "plane", or "column" for a raster scan at each value of the nonlinear parameter.
     toys
         Number, at most, for each point, and seed of pseudo-experiments.
+    critical
+        From `critical_values`, of the same experiments: no pseudo-experiments are generated.
     store, workers, progress
         As for `intervals`.
     **grid
@@ -158,17 +191,29 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     threshold(cl, 2)
     held = {} if at is None else dict(at)
     axes = columns_first(likelihood, checked_plane(likelihood, grid, held))
-    if [axis.name in likelihood.nonlinear for axis in axes] != [True, False]:
-        message = f"{axes[0].name} and {axes[1].name}: a region needs a nonlinear parameter, such as a mass, and a coupling"
-        raise CevnsfitError(message)
+    require_coupling(likelihood, axes[1].name)
     require_observed([*dict.fromkeys(channel.owner for channel in likelihood.at({}).channels if channel.observed is None)])
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
-    tests = column_hypotheses(likelihood, axes, at=held, ordering=ordering)
-    with runner(identity, RATIO, store=store, workers=workers, progress=progress) as here:
+    if critical is not None:
+        require_map(critical, alone=toys == _TOYS and store is None)
+        critical.require(likelihood, [axis.name for axis in axes], held, ordering)
+    with runner(identity, MEASURED if ordering == "plane" else RATIO, store=store, workers=workers, progress=progress) as here:
         (found,) = scans({"": likelihood}, {axis.name: axis.values for axis in axes}, at=held, workers=here.executor)
-        columns = here(column_intervals(tests, cl=cl, toys=toys))
+        tests = here(column_hypotheses(likelihood, axes, at=held, ordering=ordering))
+        if critical is None:
+            columns = here(column_intervals(tests, cl=cl, toys=toys))
+        else:
+            heights = [critical.heights(cl, float(value)) for value in axes[0].values]
+            columns = here(allowed_columns(tests, heights, cl=cl, dof=critical.dof))
     return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, ordering, about=found.about)
+
+
+def require_coupling(likelihood: Likelihood, name: str) -> None:
+    """Raise CevnsfitError if the parameter along the columns of a plane rebuilds the templates: pseudo-experiments share those of a column."""
+    if name in likelihood.nonlinear:
+        message = f"{name} rebuilds the templates: a region from pseudo-experiments needs a coupling, besides another one or a mass"
+        raise CevnsfitError(message)
 
 
 def write_region(result: ToyRegion, folder: Path, look: Look = SCREEN) -> list[Path]:
@@ -180,6 +225,7 @@ def write_region(result: ToyRegion, folder: Path, look: Look = SCREEN) -> list[P
         f"experiments: {', '.join(result.plane.experiments)}",
         *result.about.notes,
         f"method: {result.method}; {result.failed} failed; {undecided} values within the Monte Carlo error",
+        result.effort,
     ]
     headers = (x.header, "interval", f"{y.name}_low [{y.unit}]", f"{y.name}_high [{y.unit}]")
     table = write_rows(folder / TABLE, comments, headers, interval_rows(x.values, [column.allowed for column in result.columns]))

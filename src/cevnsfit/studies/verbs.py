@@ -86,11 +86,13 @@ def about(likelihood: Likelihood, at: Mapping[str, float], free: Iterable[str] =
     """Return what the results of a likelihood are about; `free` are the parameters that are scanned."""
     if likelihood.origin is None:
         joint_at(likelihood, at)
-        return About(likelihood.experiments, printed=_printed(likelihood, None))
+        return About(likelihood.experiments, constraints=likelihood.constraints, printed=_printed(likelihood, None))
     analysis = likelihood.origin.holding(at)
     physics = check_model(analysis.model)
     printed = _printed(likelihood, physics)
-    return About(likelihood.experiments, analysis.model, lagrangian_of(analysis.model), caveat(analysis, free), printed)
+    return About(
+        likelihood.experiments, analysis.model, lagrangian_of(analysis.model), caveat(analysis, free), likelihood.constraints, printed
+    )
 
 
 def _printed(likelihood: Likelihood, model: SignalModel | None) -> dict[str, str]:

@@ -22,6 +22,7 @@ from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.channels import KEY, split_channel
 from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
+from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.likelihood import Observing
 from cevnsfit.studies.asimov import by_sigma, events, limit_cells, limit_headers
 from cevnsfit.studies.grids import numbers
@@ -159,7 +160,7 @@ def what_if(
 
 def _check_errors(likelihood: Likelihood, paths: Iterable[str]) -> None:
     """Raise CevnsfitError if a field changes the counts of an experiment whose data have errors."""
-    measured = {channel.owner for channel in likelihood.at({}).channels if channel.errors is not None}
+    measured = {channel.owner for channel in likelihood.at({}).channels if channel.errors is not None and channel.name != CONSTRAINTS}
     for path in paths:
         experiments, inner = split_path(path)
         found = sorted(measured & {*experiments.split(",")} if experiments else measured)

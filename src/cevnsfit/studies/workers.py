@@ -10,9 +10,13 @@ import logging
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
+import shutil
 import sys
+import tempfile
 import threading
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+import warnings
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
@@ -20,9 +24,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.errors import CevnsfitError, DomainError, KindError, ResourceError
 from cevnsfit.core.extras import optional
+from cevnsfit.core.parcels import Sender, answer_packed
 from cevnsfit.core.threads import one_thread
 from cevnsfit.core.version import UNKNOWN, VERSION, other_versions, package_versions
-from cevnsfit.infer.runner import Call, Runner, every
+from cevnsfit.infer.runner import IN_FLIGHT, Call, Runner, every
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,6 +45,9 @@ _KEPT: Final = "finished work is kept if there is an output folder: run the same
 
 _JOBS: Final = 64
 """Processes that any machine may be asked for."""
+
+_BUSY: Final = 128
+"""Calls in flight for few processes: what is begun is finished before more begins."""
 
 _ROOT: Final = "cevnsfit"
 """The logger of all modules."""
@@ -87,8 +95,10 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[Executor | None]:
 def executing(where: Workers) -> Iterator[Executor | None]:
     """Yield the executor of a number of processes, of a Dask cluster, the one that is given, or None for this process; see `workers`."""
     if isinstance(where, Executor):
-        with one_thread():
-            yield where
+        with one_thread(), ExitStack() as stack:
+            if isinstance(where, ProcessPoolExecutor):
+                where = Posting(where, functools.partial(_written, stack.enter_context(_folder())))
+            yield where if isinstance(where, (Posting, ThreadPoolExecutor)) else Posting(where, _enclosed)
         return
     jobs: Any = 1 if where is None or isinstance(where, str) else where
     if not isinstance(jobs, int):
@@ -119,13 +129,17 @@ def results(
 def _processes(jobs: int) -> Iterator[Executor]:
     context = multiprocessing.get_context("spawn")
     records = context.Queue()
-    given = (records, logging.getLogger(_ROOT).getEffectiveLevel())
-    with _handed_on(records), ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare_worker, initargs=given) as executor:
+    level = logging.getLogger(_ROOT).getEffectiveLevel()
+    with (
+        _handed_on(records),
+        _folder() as folder,
+        ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare_worker, initargs=(records, level, folder)) as executor,
+    ):
         try:
             with _without_script():
                 for _ in range(jobs):  # processes start with their first call: while they do, this one reads the experiments
                     executor.submit(get_ready)
-            yield executor
+            yield Posting(executor, functools.partial(_written, folder), in_flight=max(_BUSY, 4 * jobs))
         except BrokenExecutor:
             message = f"a worker process died (out of memory? ask for fewer of them); {_KEPT}"
             raise ResourceError(message) from None
@@ -159,30 +173,36 @@ def _handed_on(records: Any) -> Iterator[None]:
         listener.stop()
 
 
-def prepare_worker(records: Any, level: int) -> None:
-    """Set one BLAS thread in this process, leave interrupts and what is logged to the parent, and end with it when it is killed."""
+def prepare_worker(records: Any, level: int, folder: Path) -> None:
+    """Set one BLAS thread in this process, leave interrupts and what is logged to the parent, and end with it, and its folder, when it is killed."""
     import signal
 
     logger = logging.getLogger(_ROOT)
     logger.addHandler(QueueHandler(records))
     logger.setLevel(level)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: _end(folder))
     limit_threads()
 
 
 def get_ready() -> None:
     """Load what most calls need."""
-    import cevnsfit.infer.grid
+    import cevnsfit.infer.boundaries
     import cevnsfit.studies.setup  # noqa: F401
 
 
-def _end_with_parent() -> None:
-    """Wait for the parent's end, and end this process: the queue it waits on would never close."""
+def _end_with_parent(folder: Path) -> None:
+    """Wait for the parent's end, remove its folder, and end this process: the queue it waits on would never close."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
+        _end(folder)
+
+
+def _end(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
 
 
 def limit_threads() -> None:
@@ -191,6 +211,55 @@ def limit_threads() -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
+
+
+class Posting(Executor):
+    """An executor to which what many calls share goes once; see `core.parcels`."""
+
+    def __init__(
+        self, inner: Executor, put: Callable[[str, bytes], Any], pickler: type[pickle.Pickler] = pickle.Pickler, in_flight: int = IN_FLIGHT
+    ) -> None:
+        self.inner, self.sender, self.in_flight = inner, Sender(put, pickler), in_flight
+
+    def submit(self, function: Callable[..., Any], /, *args: object, **options: object) -> Future[Any]:
+        """Return the future of a call."""
+        return self.inner.submit(answer_packed, *self.sender.packed(function, *args, **options))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Do what the executor does."""
+        self.inner.shutdown(wait, cancel_futures=cancel_futures)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Yield a temporary folder."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="cevnsfit-"))
+    except OSError as error:
+        raise _no_room(tempfile.gettempprefix(), error) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _written(folder: Path, name: str, content: bytes) -> str:
+    """Write a content to a file, and return its path."""
+    path = folder / name
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise _no_room(path, error) from error
+    return str(path)
+
+
+def _no_room(path: object, error: OSError) -> ResourceError:
+    return ResourceError(f"{path}, which worker processes need, cannot be written ({error.strerror}); another folder: TMPDIR; {_KEPT}")
+
+
+def _enclosed(_: str, content: bytes) -> bytes:
+    """Return a content: each call carries it."""
+    return content
 
 
 class ClusterExecutor(Executor):
@@ -234,13 +303,14 @@ def _cluster(where: str) -> Iterator[Executor]:
     from concurrent.futures import CancelledError
 
     client = _connected(where)
+    import cloudpickle
     from distributed import KilledWorker
     from distributed.comm import CommClosedError
 
     executor = ClusterExecutor(client.get_executor(pure=False))
     try:
         _check_versions(client, where)
-        yield executor
+        yield Posting(executor, functools.partial(_made_there, client), cloudpickle.Pickler)
     except KilledWorker as error:
         message = f"Dask workers died repeatedly at the same task ({error}); {_KEPT}"
         raise CevnsfitError(message) from None
@@ -250,6 +320,12 @@ def _cluster(where: str) -> Iterator[Executor]:
     finally:
         executor.shutdown(wait=False)
         client.close()
+
+
+def _made_there(client: Client, name: str, content: bytes) -> Any:
+    """Return the future of a content on a cluster, which makes it again, from what the scheduler holds, where a worker is lost."""
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # that it is large
+        return client.submit(_enclosed, name, content, pure=False)
 
 
 def _check_versions(client: Client, where: str) -> None:

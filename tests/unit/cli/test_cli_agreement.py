@@ -67,6 +67,17 @@ def test_impacts(command: Callable[..., Result], tmp_path: Path) -> None:
     assert "efficiency" in command("impacts", CSI, "-m", "signal-strength", "--profile-signal").stdout
 
 
+def test_groups_on_the_command_line(command: Callable[..., Result], tmp_path: Path) -> None:
+    arguments = ("impacts", CSI, "-m", "signal-strength", "--profile-signal", "--groups")
+    found = json.loads(command(*arguments, "-o", tmp_path / "groups.svg", "--json").stdout)
+    assert [entry["group"] for entry in found["groups"]][:2] == ["statistics", "efficiency"]
+    assert (tmp_path / "groups.svg").is_file()
+    text = command(*arguments).stdout
+    assert "Impact on" not in text
+    assert max(map(len, text.splitlines())) <= 130
+    assert text.splitlines()[0] == f"Error of signal_strength, {CSI}"
+
+
 def test_significance(command: Callable[..., Result]) -> None:
     found = json.loads(command("significance", LAR, "-m", "released-templates", "--json").stdout)
     assert found["significance"] == pytest.approx(3.87, abs=0.02)
@@ -74,6 +85,27 @@ def test_significance(command: Callable[..., Result]) -> None:
     assert found["method"] == "profile likelihood, asymptotic"
     text = command("significance", LAR, "-m", "released-templates", "--toys", "128").stdout
     assert "p < 0.02 (95 % CL), 128 toys" in text
+
+
+@pytest.mark.slow
+def test_significance_at_an_unknown_mass(command: Callable[..., Result], tmp_path: Path) -> None:
+    arguments = ("significance", CSI, "-m", "lmu-ltau")
+    found = json.loads(
+        command(*arguments, "--grid", "mass=0.04:0.16GeV:3", "--toys", "128", "--plot", tmp_path / "q0.png", "--json").stdout
+    )
+    assert found["maximum"] == {"mass": pytest.approx(100.0), "g": pytest.approx(0.008, abs=0.001)}
+    assert found["q0_max"] == max(found["q0"]) == pytest.approx(2.28, abs=0.02)
+    assert found["local_p"] <= found["global_p"] <= found["bound"]
+    assert found["upcrossings"] > 0.0
+    assert found["provenance"]["seed"] == 1
+    assert imread(tmp_path / "q0.png").ndim == 3
+
+
+def test_a_scanned_mass_is_not_held(refused: Callable[..., str]) -> None:
+    arguments = ("significance", CSI, "-m", "lmu-ltau")
+    assert "--at mass=VALUE" in refused(*arguments)
+    assert "g cannot be scanned" in refused(*arguments, "--grid", "g=0.1:1:3", "--at", "mass=10")
+    assert "mass cannot be scanned, it is held" in refused(*arguments, "--grid", "mass=1:10:3", "--at", "mass=10")
 
 
 def test_a_second_minimum_asks_for_toys(command: Callable[..., Result]) -> None:

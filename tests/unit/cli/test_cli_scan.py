@@ -85,7 +85,7 @@ def test_the_files_hold_what_was_printed(found: dict[str, Any], output: Path) ->
 def test_a_finished_scan_is_read_and_not_computed_again(
     command: Callable[..., Result], found: dict[str, Any], output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(scanning, "grid_column")
+    monkeypatch.delattr(scanning, "grid_block")
     result = command("scan", CSI, "-m", "lmu-ltau", *GRID, "-o", output, "--no-plot", "--cl", "0.9", "--json")
     again = json.loads(result.stdout)
     # boundaries are refined together for all levels asked for, so they agree to the accuracy of the refinement, not to the last bit
@@ -160,7 +160,7 @@ def test_an_unfinished_scan_is_not_plotted(
     command: Callable[..., Result], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     calls = []
-    compute = scanning.grid_column
+    compute = scanning.grid_block
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
         if calls:
@@ -168,11 +168,11 @@ def test_an_unfinished_scan_is_not_plotted(
         calls.append(1)
         return compute(*arguments, **options)
 
-    monkeypatch.setattr(scanning, "grid_column", interrupted)
-    arguments = ("scan", CSI, "-m", "lmu-ltau", "--grid", "mass=300:1000:3", "--grid", "g=1e-4:2e-2:4:log", "-o", tmp_path, "--json")
+    monkeypatch.setattr(scanning, "grid_block", interrupted)
+    arguments = ("scan", CSI, "-m", "lmu-ltau", "--grid", "mass=300:1000:7", "--grid", "g=1e-4:2e-2:4:log", "-o", tmp_path, "--json")
     assert command(*arguments).exit_code == 130
-    assert "2 of 3 columns" in refused("plot", tmp_path)
-    monkeypatch.setattr(scanning, "grid_column", compute)
+    assert "2 of 7 columns" in refused("plot", tmp_path)
+    monkeypatch.setattr(scanning, "grid_block", compute)
     result = command(*arguments)
     assert result.exit_code == 0, result.stderr
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from cevnsfit.core.analysis import Analysis
+from cevnsfit.core.analysis import Analysis, Constraint, Correlation
 from cevnsfit.core.documents import plain
 
 WHOLE = Analysis(
@@ -19,6 +19,8 @@ WHOLE = Analysis(
     electrons=True,
     floating=("slepton_log",),
     at=(("mass", 100.0), ("sns_flux", -0.5)),
+    constraints=(Constraint("sns_flux", 0.95, 0.03, source="us"), Constraint("r_n_cs", 5.0, 0.2, "fm")),
+    correlations=(Correlation("sns_flux", "r_n_cs", 0.5),),
 )
 
 

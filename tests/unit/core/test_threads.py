@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 VERBS = (
     "infer.fit:fit", "infer.intervals:intervals", "model.build:likelihood_of", "studies.agreement:compatibility",
     "studies.agreement:goodness", "studies.agreement:impacts", "studies.agreement:signal_strengths", "studies.analysis:run_study",
-    "studies.coverage:coverage", "studies.exclusion:regions_of", "studies.export:export", "studies.export_likelihood:hs3",
+    "studies.coverage:coverage", "studies.critical_values:critical_values", "studies.exclusion:regions_of", "studies.export:export", "studies.export_likelihood:hs3",
     "studies.export_likelihood:simplified", "studies.export_likelihood:workspaces", "studies.fitting:fit", "studies.forecast:forecast",
     "studies.limits:intervals", "studies.limits:significance", "studies.posterior:posterior",
     "studies.rates:rates", "studies.scan:scan", "studies.scan:scans", "studies.scan:stored_scans", "studies.setup:build_likelihood",

@@ -34,10 +34,8 @@ def page(project_root: Path) -> str:
 def rows() -> Iterator[tuple[str, str, str, str]]:
     """Yield name, type, default and meaning of each field, in the order of the classes."""
     schema = AnalysisSpec.model_json_schema()
-    for section in (
-        schema,
-        *(schema["$defs"][name] for name in ("ResultSpec", "Confidence", "Overlay", "LookSection", "PlaneRest", "SuperpartnerScan")),
-    ):
+    names = ("ResultSpec", "Measurement", "CorrelationSpec", "Confidence", "Overlay", "LookSection", "PlaneRest", "SuperpartnerScan")
+    for section in (schema, *(schema["$defs"][name] for name in names)):
         for name, field in section["properties"].items():
             default = "required" if name in section.get("required", ()) else in_words(field.get("default"))
             yield name, kind(field), default, field["description"]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cevnsfit.infer.curve import Curve, between, complement, falling, interpolated, minima, outward_root, root, spline_allowed
+from cevnsfit.infer.curve import Curve, between, complement, crossings, falling, interpolated, minima, outward_root, root, spline_allowed
+from cevnsfit.infer.results import ProfileResult
 
 
 def made(heights: np.ndarray) -> Curve:
@@ -117,3 +118,33 @@ def test_a_spline_lies_below_a_level_between_the_roots_of_its_polynomial() -> No
     ((low, high),) = spline_allowed(scaled, np.log10(scaled) ** 2 + 1.0, 1.25, log=True)
     assert (low, high) == (1.0, pytest.approx(10.0**0.5, rel=1e-9))
     assert spline_allowed(values, (values - 1.0) ** 2, -1.0, log=False) == ()
+
+
+SHAPES = {
+    "smooth": (lambda x: (x * x - 4.0) ** 2, 1),
+    "kink": (lambda x: 30.0 * np.abs(x - 1.93) + (x - 1.93) ** 2 + np.where(x > 2.4, 40.0 * (x - 2.4), 0.0), 5),
+    "end": (lambda x: np.where(x < 2.6, (x - 2.0) ** 2, np.inf), 60),
+}
+
+
+@pytest.mark.parametrize("name", list(SHAPES))
+def test_crossings_are_found_in_few_profiles_where_the_curve_is_smooth_and_anyhow_where_it_is_not(name: str) -> None:
+    function, most = SHAPES[name]
+    calls = []
+
+    def profiled(values: np.ndarray, start: np.ndarray | None) -> ProfileResult:
+        calls.append(len(values))
+        good, theta = np.ones(len(values), dtype=np.bool_), values[:, None].copy()
+        assert start is None or len(start) == len(values)
+        return ProfileResult(function(values), theta, np.zeros(len(values)), good, ~good, np.ones(len(values), dtype=np.int64), 0)
+
+    x = np.arange(0.0, 3.9, 0.15)
+    curve = Curve(x, function(x), np.ones(len(x), dtype=np.bool_))
+    level = float(curve.nll2.min()) + 1.3
+    (cuts,) = crossings(profiled, curve, [level])
+    fine = np.linspace(x[0], x[-1], 4_000_001)
+    inside = function(fine) <= level
+    wanted = 0.5 * (fine[1:] + fine[:-1])[inside[1:] != inside[:-1]]
+    assert len(cuts) == len(wanted) == 2
+    np.testing.assert_allclose(cuts, wanted, rtol=0.0, atol=2e-6)
+    assert len(calls) <= most

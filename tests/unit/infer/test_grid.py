@@ -9,17 +9,16 @@ import pytest
 from scipy import optimize
 
 from cevnsfit.core.errors import CevnsfitError, DomainError
+from cevnsfit.infer.boundaries import block_intervals, column_boundary, levels_of, region
 from cevnsfit.infer.grid import (
     MAX_MINIMA,
     Grid,
     GridColumn,
     assemble,
-    column_intervals,
+    grid_block,
     grid_column,
     joint_at,
-    levels_of,
     prepare_grid,
-    region,
 )
 from cevnsfit.infer.intervals import Level, intervals, threshold
 from cevnsfit.infer.planes import PlaneAxis
@@ -92,7 +91,7 @@ def test_column_intervals_are_those_of_one_mass(grid: Grid, columns: tuple[GridC
     for index in (0, 2):
         joint = grid.likelihood.at({"mass": float(MASSES.values[index])})
         whole = intervals(joint, "g", cl=0.9)
-        (found,) = column_intervals(grid, index, columns[index], [whole.nll2 + threshold(0.9, 1)])
+        (found,) = column_boundary(grid, index, columns[index], [whole.nll2 + threshold(0.9, 1)]).allowed
         assert len(found) == len(whole.allowed) == 2
         assert found[0][0] == COUPLINGS.values[0]
         np.testing.assert_allclose(
@@ -102,7 +101,7 @@ def test_column_intervals_are_those_of_one_mass(grid: Grid, columns: tuple[GridC
 
 def test_a_crossing_is_where_the_profile_has_its_level(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
     level = columns[2].reference + 4.0
-    (found,) = column_intervals(grid, 2, columns[2], [level])
+    (found,) = column_boundary(grid, 2, columns[2], [level]).allowed
     joint = grid.likelihood.at({"mass": 1000.0})
     end = found[0][1]
     root = optimize.brentq(lambda g: float(profile(joint, {"g": np.array([g])}).nll2[0]) - level, 0.9 * end, 1.1 * end, rtol=1e-8)
@@ -111,7 +110,7 @@ def test_a_crossing_is_where_the_profile_has_its_level(grid: Grid, columns: tupl
 
 def test_two_levels_are_nested(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
     base = columns[2].reference
-    tight, loose = column_intervals(grid, 2, columns[2], [base + 1.0, base + 9.0])
+    tight, loose = column_boundary(grid, 2, columns[2], [base + 1.0, base + 9.0]).allowed
     for low, high in tight:
         assert any(a <= low and high <= b for a, b in loose)
 
@@ -119,7 +118,7 @@ def test_two_levels_are_nested(grid: Grid, columns: tuple[GridColumn, ...]) -> N
 def test_a_region_of_the_plane_has_a_branch_for_heavy_mediators(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
     plane = assemble(grid, columns)
     level = levels_of(plane, [Level(0.9, 2)])
-    by_column = [column_intervals(grid, i, entry, level)[0] for i, entry in enumerate(columns)]
+    by_column = [column_boundary(grid, i, entry, level).allowed[0] for i, entry in enumerate(columns)]
     found = region(grid, plane, columns, by_column, Level(0.9, 2))
     assert found.threshold == pytest.approx(4.6052, abs=1e-4)
     assert [len(entry) for entry in found.columns][-1] == 2
@@ -140,3 +139,19 @@ def test_parameters_can_be_held_elsewhere(likelihood: Likelihood) -> None:
 def test_a_plane_needs_all_its_columns(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
     with pytest.raises(CevnsfitError, match="2 columns for 3 values of mass"):
         assemble(grid, columns[:2])
+
+
+def test_columns_that_start_from_one_another_are_those_that_start_alone(likelihood: Likelihood) -> None:
+    axes = (PlaneAxis("mass", "MeV", np.geomspace(50.0, 400.0, 7), "log"), PlaneAxis("g", "1", np.geomspace(1e-4, 3e-2, 15), "log"))
+    grid = prepare_grid(likelihood, axes, at={})
+    assert [index for block in grid.blocks for index in block] == list(range(7))
+    assert len(grid.blocks) > 1
+    together = [column for block in range(len(grid.blocks)) for column in grid_block(grid, block)]
+    level = [min(column.nll2.min() for column in together) + 4.6]
+    ends = [found for b, block in enumerate(grid.blocks) for found in block_intervals(grid, b, [together[i] for i in block], level)]
+    for index, column in enumerate(together):
+        alone = grid_column(grid, index)
+        near = alone.nll2 < alone.nll2.min() + 100.0
+        assert np.count_nonzero(near) > 4
+        np.testing.assert_allclose(column.nll2[near], alone.nll2[near], rtol=0.0, atol=1e-6)
+        np.testing.assert_allclose(np.ravel(ends[index][0]), np.ravel(column_boundary(grid, index, column, level).allowed[0]), rtol=1e-7)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from scipy.special import gammaincc
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.feldman_cousins import STRIDE, column_hypotheses, column_intervals, feldman_cousins, toy_region
-from cevnsfit.infer.hypothesis import default_hypothesis
+from cevnsfit.infer.feldman_cousins import CLOSE, FAR, construction, feldman_cousins, measure_plane
+from cevnsfit.infer.hypothesis import at_value, default_hypothesis, likelihood_ratio
 from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.infer.runner import HERE, Runner
+from cevnsfit.infer.toy_planes import ALTERNATIVES, STRIDE, alternative_columns, column_hypotheses, column_intervals, toy_region
 from cevnsfit.infer.toys import CHUNK, Toys
 from cevnsfit.io.layouts import load_chunk, open_toys, save_chunk
 from cevnsfit.stats.channel import Channel, Coefficients
+from cevnsfit.stats.data import toy_data
 from cevnsfit.stats.likelihood import Likelihood
 
 if TYPE_CHECKING:
@@ -42,7 +46,7 @@ def likelihood() -> Likelihood:
 
 
 def test_a_raster_scan_is_an_interval_in_each_column(likelihood: Likelihood) -> None:
-    tests = column_hypotheses(likelihood, AXES, at={}, ordering="column")
+    tests = HERE(column_hypotheses(likelihood, AXES, at={}, ordering="column"))
     found = HERE(column_intervals(tests, cl=0.9, toys=TOYS))
     first = likelihood.at({"mass": 1.0})
     assert found[0] == feldman_cousins(default_hypothesis(first, "mu"), cl=0.9, toys=TOYS)
@@ -57,10 +61,11 @@ def test_a_raster_scan_is_an_interval_in_each_column(likelihood: Likelihood) -> 
 
 @pytest.mark.slow
 def test_in_the_plane_all_columns_share_the_best_fit(likelihood: Likelihood) -> None:
-    tests = column_hypotheses(likelihood, AXES, at={}, ordering="plane")
-    alone = column_hypotheses(likelihood, AXES, at={}, ordering="column")
+    tests = HERE(column_hypotheses(likelihood, AXES, at={}, ordering="plane"))
+    alone = HERE(column_hypotheses(likelihood, AXES, at={}, ordering="column"))
     assert {one.best for one in tests} == {min(one.best for one in alone)}
     assert all(len(one.alternatives) == 3 for one in tests)
+    assert all(one.alternatives[0].joint is one.joint for one in tests)
     found = HERE(column_intervals(tests, cl=0.9, toys=TOYS))
     assert all(column.allowed for column in found)
     statistics = [min(point.statistic for point in column.toys.points) for column in found if column.toys is not None]
@@ -75,14 +80,15 @@ def test_columns_have_random_streams_of_their_own(likelihood: Likelihood) -> Non
         asked.append((point, number))
         return np.tile([1.0, 0.5, 0.1], (128, 1))
 
-    Runner(load=known)(column_intervals(column_hypotheses(likelihood, AXES, at={}, ordering="column"), cl=0.9, toys=TOYS))
+    tests = HERE(column_hypotheses(likelihood, AXES, at={}, ordering="column"))
+    Runner(load=known)(column_intervals(tests, cl=0.9, toys=TOYS))
     assert len(set(asked)) == len(asked) > 10
     assert {point // STRIDE for point, _ in asked} == {0, 1, 2}
 
 
 def test_orderings_have_names(likelihood: Likelihood) -> None:
     with pytest.raises(CevnsfitError, match="unknown ordering"):
-        column_hypotheses(likelihood, AXES, at={}, ordering="both")
+        HERE(column_hypotheses(likelihood, AXES, at={}, ordering="both"))
 
 
 def test_a_store_has_room_for_many_columns(tmp_path: Path) -> None:
@@ -91,3 +97,39 @@ def test_a_store_has_room_for_many_columns(tmp_path: Path) -> None:
     with open_toys(tmp_path, {}, 3) as store:
         save_chunk(store, last, 7, rows)
         np.testing.assert_array_equal(load_chunk(store, last, 7), rows)
+
+
+def test_a_region_has_toys_near_its_boundaries_alone_and_the_same_boundaries(likelihood: Likelihood) -> None:
+    """With the steps, limits and divisions of an interval the boundary is the same within the Monte Carlo errors of both."""
+    test = HERE(column_hypotheses(likelihood, AXES, at={}, ordering="plane"))[1]
+    toys = Toys(512, 3)
+    few, many = (HERE(construction(test, cl=0.9, toys=toys, dof=dof)) for dof in (2, 0))
+    assert few.toys is not None
+    assert many.toys is not None
+    assert sum(point.toys > 0 for point in few.toys.points) < 0.7 * sum(point.toys > 0 for point in many.toys.points)
+    for point in few.toys.points:
+        p = gammaincc(1.0, point.statistic / 2.0)
+        assert (point.toys > 0) == (point.statistic < FAR and 0.003 <= p <= 0.5)
+        if not point.toys:
+            assert (point.p, point.error) == (pytest.approx(0.0 if point.statistic >= FAR else p), 0.0)
+    heights = [at_value(test, found.allowed[-1][1]).nll2 - test.best for found in (few, many)]
+    assert heights[0] == pytest.approx(heights[1], abs=5 * 2 * 0.0133 / 0.1)  # p is about exp(-t/2)
+
+
+def test_alternatives_are_needed_where_no_earlier_one_is_as_good(likelihood: Likelihood) -> None:
+    test = at_value(HERE(column_hypotheses(likelihood, AXES, at={}, ordering="plane"))[2], 1.0)
+    data = toy_data(test.joint, test.theta, np.random.default_rng(1), 64)
+    rows = measure_plane(data, test=test)
+    np.testing.assert_array_equal(rows[:, :3], likelihood_ratio(data, test=test))
+    alone = [likelihood_ratio(data, test=replace(test, alternatives=(one,)))[:, 1] for one in test.alternatives]
+    for row, lowest, *each in zip(rows[:, 3], rows[:, 1], *alone, strict=True):
+        assert each[int(row)] <= lowest + CLOSE
+        assert all(other > lowest + CLOSE for other in each[: int(row)])
+
+
+@pytest.mark.parametrize(("own", "count"), [(0, 1), (2, 3), (21, 50), (35, 50)])
+def test_the_own_column_comes_first_among_the_alternatives(own: int, count: int) -> None:
+    found = alternative_columns(own, count)
+    assert found[0] == own
+    assert len(set(found)) == len(found) <= ALTERNATIVES + 1
+    assert {0, count - 1} <= set(found) <= set(range(count))

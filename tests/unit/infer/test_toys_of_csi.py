@@ -11,7 +11,7 @@ import pytest
 
 from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.infer.coverage import studied
-from cevnsfit.infer.hypothesis import default_hypothesis
+from cevnsfit.infer.hypothesis import at_value, default_hypothesis
 from cevnsfit.infer.minima import conditional_fits, free_fits, start_set
 from cevnsfit.infer.profile import profile
 from cevnsfit.infer.runner import HERE
@@ -118,7 +118,7 @@ def test_free_fits_are_as_low_as_from_dense_starts(g: float) -> None:
 @pytest.mark.parametrize("g", [0.001, 0.003])
 def test_feldman_cousins_covers_where_wilks_does_not(g: float) -> None:
     test = default_hypothesis(joint_of("lmu-ltau", mass=100.0), "g")
-    profiled, ordered = HERE(studied(test, g, cl=0.90, toys=Toys(1024, 2), nested=160, point=0))
+    profiled, ordered = HERE(studied(at_value(test, g), cl=0.90, toys=Toys(1024, 2), nested=160, point=0))
     assert ordered.covered == pytest.approx(0.90, abs=2 * ordered.error)
     assert profiled.covered < 0.90 - 3 * profiled.error
     assert profiled.quantile > 3.0

@@ -19,6 +19,7 @@ from cevnsfit.moments.bands import LAGRANGIANS, band_of, write_band
 from cevnsfit.moments.measured import latest_deviation
 from cevnsfit.studies import shown
 from cevnsfit.studies.coverage import write_coverage
+from cevnsfit.studies.critical_values import write_critical
 from cevnsfit.studies.exclusion import regions_of, write_tables
 from cevnsfit.studies.export import writers
 from cevnsfit.studies.forecast import write_forecast
@@ -68,6 +69,7 @@ MAKERS: Final[dict[str, Callable[[], Any]]] = {
     "ChannelRates": lambda: cf.rates(likelihood("conus-plus-2025"), at={**AT, "g": 1e-4}),
     "Compatibility": lambda: cf.compatibility(likelihood(CSI, LAR), at=AT),
     "CoverageStudy": lambda: cf.coverage(likelihood(CSI), "g", [1e-4], at=AT, toys=Toys(128)),
+    "CriticalValues": lambda: cf.critical_values(likelihood(CSI), at=AT, g=[1e-4, 5e-4, 1e-3], toys=Toys(128)),
     "Discovery": lambda: cf.significance(likelihood(CSI), at=AT, toys=Toys(128)),
     "Exclusion": lambda: regions_of([scanned()], levels_at(0.90, 2)),
     "Fit": lambda: cf.fit(likelihood(CSI), at=AT),
@@ -127,6 +129,7 @@ def test_a_likelihood_that_was_built_by_hand_has_no_notes() -> None:
 
 WRITERS: Final[dict[str, Callable[[Any, Path], Any]]] = {
     "CoverageStudy": write_coverage,
+    "CriticalValues": write_critical,
     "Exclusion": write_tables,
     "Forecast": lambda found, folder: [write_forecast([found], "mass", folder / "forecast.csv")],
     "Posterior": lambda found, folder: [write_posterior(found, folder)],

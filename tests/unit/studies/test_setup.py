@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +11,9 @@ import pytest
 import cevnsfit as cf
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, SpecError, UnknownNameError
+from cevnsfit.core.parcels import Sender, run_packed
 from cevnsfit.core.paths import data_root
 from cevnsfit.infer.grid import grid_column, joint_at, prepare_grid
-from cevnsfit.infer.runner import carrying
 from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.stats.joint import expected_totals
 from cevnsfit.studies.scan import plane_axes
@@ -190,13 +189,14 @@ def test_a_worker_gets_the_likelihood_that_was_built(tmp_path: Path) -> None:
     likelihood = build(Analysis((str(folder),), "lmu-ltau"))
     made = prepare_grid(likelihood, plane_axes(likelihood, {"mass": [10.0, 20.0, 30.0], "g": [1e-4, 2e-4, 3e-4]}), at={})
     shutil.rmtree(folder)
-    with ThreadPoolExecutor(1) as executor:
-        column, itself = carrying(grid_column, made, executor), carrying(same, made, executor)
-        for index in range(3):
-            np.testing.assert_array_equal(executor.submit(column, index).result().nll2, grid_column(made, index).nll2)
-        one, other = (executor.submit(itself).result() for _ in range(2))
+    sent: list[bytes] = []
+    sender = Sender(lambda _, content: sent.append(content) or content)
+    for index in range(3):
+        np.testing.assert_array_equal(run_packed(*sender.packed(grid_column, made, index)).nll2, grid_column(made, index).nll2)
+    one, other = (run_packed(*sender.packed(same, made)) for _ in range(2))
     assert one is other is not made
-    assert carrying(same, made, None)() is made
+    assert len(sent) == 3  # the grid, its likelihood, its data
+    assert b"Likelihood" not in sender.packed(same, made)[0]
 
 
 def test_files_that_have_changed_are_refused(tmp_path: Path) -> None:

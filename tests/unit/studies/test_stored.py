@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,10 +125,11 @@ def test_a_likelihood_built_by_hand_is_scanned_but_not_stored(likelihood: Likeli
         cf.scan(bare, **GRID, store=tmp_path)
     assert not list(tmp_path.iterdir())
     local = replace(bare, build=lambda values: likelihood.build({**values}))
-    with ThreadPoolExecutor(1) as executor:
-        np.testing.assert_array_equal(cf.scan(bare, **GRID, workers=executor).plane.nll2, usual.plane.nll2)
+    with ThreadPoolExecutor(1) as threads, ProcessPoolExecutor(1) as processes:
+        for each in (bare, local):
+            np.testing.assert_array_equal(cf.scan(each, **GRID, workers=threads).plane.nll2, usual.plane.nll2)
         with pytest.raises(CevnsfitError, match="can go to workers only if it can be pickled"):
-            cf.scan(local, **GRID, workers=executor)
+            cf.scan(local, **GRID, workers=processes)
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ import numpy as np
 
 from cevnsfit.core.documents import plain
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.infer.boundaries import turned
 from cevnsfit.infer.curve import complement
-from cevnsfit.infer.grid import turned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

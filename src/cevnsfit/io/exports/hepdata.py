@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.infer.planes import Plane, PlaneAxis, Region
     from cevnsfit.io.exports.limits import Limits
+    from cevnsfit.io.tables import Table
 
 DIGITS: Final = 17
 """Significant digits; hepdata_lib keeps 5 unless told otherwise."""
@@ -46,10 +47,7 @@ def write_hepdata(limits: Limits, path: Path, attach: Sequence[Path] = ()) -> tu
     CevnsfitError
         If hepdata_lib is not installed, the folder is not empty, or the result is not a valid submission.
     """
-    library = optional("hepdata_lib", "hepdata")
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        message = f"{path} is not an empty folder"
-        raise CevnsfitError(message)
+    library = _library(path)
     submission = library.Submission()
     submission.comment = json.dumps(plain(limits.metadata), sort_keys=True)
     for file in attach:
@@ -60,6 +58,39 @@ def write_hepdata(limits: Limits, path: Path, attach: Sequence[Path] = ()) -> tu
             submission.add_table(_boundary(library, limits, plane, region, number))
             submission.add_table(_intervals(library, limits, plane, region, number))
         submission.add_table(_grid(library, limits, plane, number))
+    return _created(submission, path)
+
+
+def write_hepdata_table(name: str, table: Table, path: Path, *, independent: int) -> tuple[Path, ...]:
+    """Write a submission of one table, whose first `independent` columns are its independent variables, and return the files; see `write_hepdata`.
+
+    A column "NAME_error [unit]" holds the errors of the one before it.
+    """
+    library = _library(path)
+    submission, found = library.Submission(), library.Table(name)
+    submission.comment = found.description = " ".join(table.comments)
+    columns = [(*header.removesuffix("]").split(" ["), values.tolist()) for header, values in table.columns.items()]
+    for number, (label, unit, values) in enumerate(columns):
+        if label.endswith("_error"):
+            error = library.Uncertainty("Monte Carlo", is_symmetric=True)
+            error.values = values
+            found.variables[-1].add_uncertainty(error)
+        else:
+            found.add_variable(_variable(library, label, "" if unit == "1" else unit, values, independent=number < independent))
+    submission.add_table(found)
+    return _created(submission, path)
+
+
+def _library(path: Path) -> Any:
+    """Return hepdata_lib; CevnsfitError if it is not installed, or the folder is not empty."""
+    library = optional("hepdata_lib", "hepdata")
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        message = f"{path} is not an empty folder"
+        raise CevnsfitError(message)
+    return library
+
+
+def _created(submission: Any, path: Path) -> tuple[Path, ...]:
     folder = path.resolve()
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch), warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # hepdata-validator leaves the closing of files to Python
@@ -152,7 +183,7 @@ def _units(axis: PlaneAxis) -> str:
 
 def _variable(library: Any, name: str, units: str, values: Sequence[Any], *, independent: bool) -> Any:
     variable = library.Variable(name, is_independent=independent, is_binned=False, units=units, values=list(values))
-    variable.digits = DIGITS
+    variable.digits, variable.zero_uncertainties_warning = DIGITS, False
     return variable
 
 

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,6 +28,7 @@ from cevnsfit.core.extras import optional
 from cevnsfit.io.exports.histfactory import VERSION
 from cevnsfit.model.workspace import MALFORMED, likelihood_of
 from cevnsfit.spec.workspaces import MAX_BYTES, validate
+from cevnsfit.stats.constraints import CONSTRAINTS, Constraints, constraining
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,6 +49,9 @@ WIDE: Final = 1e6
 """An end of a range that is not given, in a workspace."""
 
 _CODES: Final = {"normsys": "code4", "histosys": "code4p"}
+_NUMBER: Final = re.compile(r"\((-?\d[\d.e+-]*)\)")
+"""A number in an expression of ours."""
+
 _DOMAIN, _START = "default_domain", "default_values"
 
 
@@ -69,6 +75,8 @@ def hs3_document(workspace: Spec, metadata: Spec) -> Values:
     kept = {channel["name"]: _kept(channel, observed[channel["name"]]) for channel in workspace["channels"]}
     channels = [_channel(channel, kept[channel["name"]]) for channel in workspace["channels"]]
     names = [channel["name"] for channel in channels]
+    block, aliases = _block(metadata.get("constraints"), workspace["channels"])
+    beside = {"aux_distributions": [CONSTRAINTS]} if block else {}
     data = [
         {"name": f"{name}.data", "type": "binned", "axes": _axes(name, len(kept[name])), "contents": observed[name][kept[name]].tolist()}
         for name in names
@@ -79,10 +87,10 @@ def hs3_document(workspace: Spec, metadata: Spec) -> Values:
     analysis = {"name": ANALYSIS, "likelihood": LIKELIHOOD, "domains": [_DOMAIN], "init": _START, "parameters_of_interest": free}
     return {
         "metadata": _metadata(metadata),
-        "distributions": channels,
-        "functions": [_product(name, powers) for name, powers in monomials.items()],
+        "distributions": [*channels, *block],
+        "functions": [*(_product(name, powers) for name, powers in monomials.items()), *aliases],
         "data": data,
-        "likelihoods": [{"name": LIKELIHOOD, "distributions": names, "data": [entry["name"] for entry in data]}],
+        "likelihoods": [{"name": LIKELIHOOD, "distributions": names, "data": [entry["name"] for entry in data], **beside}],
         "domains": [{"name": _DOMAIN, "type": "product_domain", "axes": [_range(entry) for entry in parameters]}],
         "parameter_points": [
             {"name": _START, "parameters": [{key: entry[key] for key in ("name", "value", "const")} for entry in parameters]}
@@ -149,6 +157,19 @@ def _pick(values: Sequence[float], kept: np.ndarray) -> list[float]:
 
 def _in_bin(name: str, k: int) -> str:
     return f"{name}_{k}"
+
+
+def _block(constraints: Spec | None, channels: Sequence[Spec]) -> tuple[list[Values], list[Values]]:
+    """Return a block of constraints as a distribution, over the unit normals that its parameters have, and plain names for these; none without one."""
+    if not constraints:
+        return [], []
+    normal = {m["name"] for c in channels for s in c["samples"] for m in s["modifiers"] if m["type"] in _CODES}
+    names, precision = constraints["names"], np.linalg.inv(np.array(constraints["covariance"])).tolist()
+    away = [f"({CONSTRAINTS}_{k} - ({centre!r}))" for k, centre in enumerate(constraints["centres"])]
+    terms = [f"({value!r})*{away[i]}*{away[j]}" for i, row in enumerate(precision) for j, value in enumerate(row)]
+    terms += [f"(-1.0)*{CONSTRAINTS}_{k}**2" for k, name in enumerate(names) if name in normal]
+    aliases = [{"name": f"{CONSTRAINTS}_{k}", "type": "product", "factors": [name]} for k, name in enumerate(names)]
+    return [{"name": CONSTRAINTS, "type": "generic_dist", "expression": f"exp(-0.5*({' + '.join(terms)}))"}], aliases
 
 
 def _product(name: str, powers: Mapping[str, int]) -> Values:
@@ -244,10 +265,23 @@ def read_hs3(path: Path, analysis: str = "") -> Likelihood:
     try:
         spec, metadata = _workspace(document, analysis)
         validate(spec, "workspace")
-        return likelihood_of(spec, metadata)
+        return _constrained(likelihood_of(spec, metadata), metadata.get("constraints"))
     except (*MALFORMED, CevnsfitError) as error:
         message = f"{path}: cannot be used as an HS3 likelihood ({type(error).__name__}: {' '.join(str(error).split())[:300]})"
         raise ResultError(message) from None
+
+
+def _constrained(likelihood: Likelihood, constraints: Spec | None) -> Likelihood:
+    """Return a likelihood with a block of constraints, if there is one."""
+    if constraints is None:
+        return likelihood
+    block = Constraints(tuple(constraints["names"]), *(np.array(constraints[key], dtype=np.float64) for key in ("centres", "covariance")))
+    texts = tuple(
+        f"{name} = {a:g} +- {s:g}" for name, a, s in zip(block.names, block.centres, np.sqrt(np.diag(block.covariance)), strict=True)
+    )
+    for name in block.names:
+        likelihood.parameters.index(name)
+    return replace(likelihood, build=constraining(likelihood.build, block, ()), constraints=texts)
 
 
 def _workspace(document: Spec, chosen: str) -> tuple[Values, Values]:
@@ -260,7 +294,11 @@ def _workspace(document: Spec, chosen: str) -> tuple[Values, Values]:
     analysis = analyses[chosen] if chosen else next(iter(analyses.values()))
     (likelihood,) = (entry for entry in document["likelihoods"] if entry["name"] == analysis["likelihood"])
     pairs = [(named["distributions"][d], named["data"][k]) for d, k in zip(likelihood["distributions"], likelihood["data"], strict=True)]
-    strange = ["auxiliary distributions have"] * bool(likelihood.get("aux_distributions"))
+    ours = document.get("misc", {}).get(OURS, {})
+    given = ours.get("constraints")
+    known, aliases = _block(given, [named["distributions"][name] for name in likelihood["distributions"]])
+    beside = [named["distributions"].get(name, {}) for name in likelihood.get("aux_distributions", ())]
+    strange = ["auxiliary distributions have"] * (not _alike(beside, known))
     strange += [f"the {d['type']} {d['name']} has" for d, _ in pairs if d["type"] != "histfactory_dist"]
     strange += [f"the {data['type']} data {data['name']} have" for _, data in pairs if data["type"] != "binned"]
     if strange:
@@ -268,9 +306,11 @@ def _workspace(document: Spec, chosen: str) -> tuple[Values, Values]:
         raise ValueError(message)
     points = {p["name"]: p for entry in document["parameter_points"] if entry["name"] == analysis["init"] for p in entry["parameters"]}
     ranges = {a["name"]: a for entry in document["domains"] if entry["name"] in analysis["domains"] for a in entry["axes"]}
-    monomials: dict[str, dict[str, int]] = {name: _powers(function) for name, function in named["functions"].items()}
+    monomials: dict[str, dict[str, int]] = {
+        name: _powers(function) for name, function in named["functions"].items() if function not in aliases
+    }
     monomials |= {name: {name: 1} for name in analysis.get("parameters_of_interest", ()) if not any(name in m for m in monomials.values())}
-    ours = document.get("misc", {}).get(OURS, {}).get("couplings", {})
+    ours = ours.get("couplings", {})
     names = dict.fromkeys(name for powers in monomials.values() for name in powers)
     couplings = {name: {**ours.get(name, {}), **_setting(points.get(name, {}), ranges.get(name, {}))} for name in names}
     channels = [{"name": d["name"], "samples": [_sample(sample) for sample in d["samples"]]} for d, _ in pairs]
@@ -282,7 +322,13 @@ def _workspace(document: Spec, chosen: str) -> tuple[Values, Values]:
         "measurements": [{"name": OURS, "config": {"poi": "", "parameters": config}}],
         "version": VERSION,
     }
-    return spec, {"normfactors": monomials, "couplings": couplings}
+    return spec, {"normfactors": monomials, "couplings": couplings, "constraints": given}
+
+
+def _alike(given: Sequence[Spec], known: Sequence[Spec]) -> bool:
+    """Return whether distributions are those that are known, but for the last digits of the numbers in their expressions."""
+    one, other = (_NUMBER.split(" ".join(str(entry.get("expression")) for entry in entries)) for entries in (given, known))
+    return one[::2] == other[::2] and np.allclose([float(x) for x in one[1::2]], [float(x) for x in other[1::2]], rtol=1e-9, atol=1e-12)
 
 
 def _members(distributions: Sequence[Spec]) -> dict[str, list[str]]:
