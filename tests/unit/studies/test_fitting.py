@@ -75,8 +75,23 @@ def test_counts_at_the_best_fit_balance_the_data(summary: Fit) -> None:
     assert counts.total == pytest.approx(counts.observed.sum(), rel=0.02)
 
 
-KEYS = {"data", "valid", "reason", "nll2", "ndof", "parameters", "held", "correlation", "expected", "observed", "significance", "caveat"}
-KEYS |= {"on_edge", "at_domain_end", "signal_significance", "delta_nll2_sm", "experiments", "model", "lagrangian"}
+KEYS = {
+    "data",
+    "valid",
+    "reason",
+    "nll2",
+    "ndof",
+    "parameters",
+    "held",
+    "correlation",
+    "expected",
+    "observed",
+    "significance",
+    "caveat",
+    "blind",
+    "constraints",
+}
+KEYS |= {"on_edge", "at_domain_end", "blind", "signal_significance", "delta_nll2_sm", "experiments", "model", "lagrangian"}
 
 
 def test_the_fit_is_plain_json(summary: Fit) -> None:
