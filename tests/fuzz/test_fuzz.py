@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 EXAMPLES = {"folders": 150, "analyses": 20, "workspaces": 60, "hepdata": 80, "root": 40, "overlays": 100, "stores": 10}
 """Of each kind, for a day."""
 
-NIGHT = 25
+NIGHT = 10
 """Examples of a night for each one of a day."""
 
 

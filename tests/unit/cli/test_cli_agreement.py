@@ -90,9 +90,7 @@ def test_significance(command: Callable[..., Result]) -> None:
 @pytest.mark.slow
 def test_significance_at_an_unknown_mass(command: Callable[..., Result], tmp_path: Path) -> None:
     arguments = ("significance", CSI, "-m", "lmu-ltau")
-    found = json.loads(
-        command(*arguments, "--grid", "mass=40:0.16GeV:3", "--toys", "128", "--plot", tmp_path / "q0.png", "--json").stdout
-    )
+    found = json.loads(command(*arguments, "--grid", "mass=40:0.16GeV:3", "--toys", "128", "--plot", tmp_path / "q0.png", "--json").stdout)
     assert found["maximum"] == {"mass": pytest.approx(100.0), "g": pytest.approx(0.008, abs=0.001)}
     assert found["q0_max"] == max(found["q0"]) == pytest.approx(2.28, abs=0.02)
     assert found["local_p"] <= found["global_p"] <= found["bound"]
