@@ -205,7 +205,9 @@ def test_expected_counts_are_drawn_by_experiment_and_axis(likelihood: Likelihood
 
 @pytest.mark.parametrize("thing", [3, cf.Toys(), (), (1, 2), {}])
 def test_what_has_no_picture_is_refused_with_what_has_one(thing: object) -> None:
-    with pytest.raises(TypeError, match=r"has no picture; these have one: ChannelRates, Comparison, Compatibility, CoverageStudy, .*WhatIf"):
+    with pytest.raises(
+        TypeError, match=r"has no picture; these have one: ChannelRates, Comparison, Compatibility, CoverageStudy, .*WhatIf"
+    ):
         cf.plot(thing)
 
 
