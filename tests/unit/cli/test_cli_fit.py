@@ -69,7 +69,7 @@ def test_an_invalid_fit_is_printed_and_ends_with_3(
     command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, summary: fitting.Fit
 ) -> None:
     bad = dataclasses.replace(summary, valid=False, reason="it wanders")
-    monkeypatch.setattr(fitting, "fit", lambda likelihood, at, minos, progress: bad)  # noqa: ARG005
+    monkeypatch.setattr(fitting, "fit", lambda likelihood, at, minos, blind, progress: bad)  # noqa: ARG005
     result = command("fit", CSI, "-m", "signal-strength", "--json")
     assert result.exit_code == 3
     assert json.loads(result.stdout)["valid"] is False
