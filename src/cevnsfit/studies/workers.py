@@ -49,6 +49,9 @@ _JOBS: Final = 64
 _BUSY: Final = 128
 """Calls in flight for few processes: what is begun is finished before more begins."""
 
+_GRACE: Final = 1.0
+"""Seconds that a process whose end is asked for waits for that of its parent, which may still write."""
+
 _ROOT: Final = "cevnsfit"
 """The logger of all modules."""
 
@@ -182,7 +185,7 @@ def prepare_worker(records: Any, level: int, folder: Path) -> None:
     logger.setLevel(level)
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: _end(folder))
+    signal.signal(signal.SIGTERM, lambda *_: _end_with_parent(folder, _GRACE))
     limit_threads()
 
 
@@ -192,17 +195,13 @@ def get_ready() -> None:
     import cevnsfit.studies.setup  # noqa: F401
 
 
-def _end_with_parent(folder: Path) -> None:
+def _end_with_parent(folder: Path, patience: float | None = None) -> None:
     """Wait for the parent's end, remove its folder, and end this process: the queue it waits on would never close."""
     parent = multiprocessing.parent_process()
     if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        _end(folder)
-
-
-def _end(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    os._exit(1)
+        multiprocessing.connection.wait([parent.sentinel], patience)
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
 
 
 def limit_threads() -> None:
