@@ -49,14 +49,14 @@ _TEXTS: Final[Mapping[str, str]] = {
     "Slice": "listings:plane_slice",
     "SusyScan": "listings:sleptons",
     "ToyRegion": "texts:toy_region",
-    "WhatIf": "texts:whatif",
+    "WhatIf": "forecast_texts:whatif",
 }
 """The function that yields lines and tables of one result of a class."""
 
 _LISTS: Final[Mapping[str, str]] = {
     "Check": "listings:checks",
     "Experiment": "listings:experiments",
-    "Forecast": "texts:forecasts",
+    "Forecast": "forecast_texts:forecasts",
     "KnownLimit": "listings:known_limits",
     "Remainder": "listings:remainders",
     "SignalModel": "listings:models",

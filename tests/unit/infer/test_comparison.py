@@ -20,7 +20,7 @@ from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import observed_data
 from cevnsfit.stats.gaussian import Errors
 from cevnsfit.stats.likelihood import Likelihood
-from cevnsfit.studies import comparison
+from cevnsfit.studies import evidences
 
 TOYS = cf.Toys(1024, seed=3)
 
@@ -179,8 +179,8 @@ def test_workers_do_not_change_the_numbers() -> None:
 @pytest.mark.slow
 def test_evidences_are_integrals(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("dynesty")
-    monkeypatch.setattr(comparison, "LIVE", 120)
-    monkeypatch.setattr(comparison, "RUNS", 2)
+    monkeypatch.setattr(evidences, "LIVE", 120)
+    monkeypatch.setattr(evidences, "RUNS", 2)
     seen = (1.9, 1.1)
     found = cf.compare(linear(seen, "a"), linear(seen, "a", "b"), priors=["a=-5:5", "b=0:4"])
     assert found.evidence is not None
