@@ -57,7 +57,7 @@ class EvidenceOptions(LookOptions):
 
 
 @command(
-    f"experiments model at profile evidence prior toys seed jobs dask folder changes allow_overlap electrons constrain correlate target {LOOK}"
+    f"experiments model at profile profile_signal evidence prior toys seed jobs dask folder changes allow_overlap electrons constrain correlate target {LOOK}"
 )
 def compare(what: PairOptions, asked: EvidenceOptions, toys: ToyOptions, workers: WorkerOptions) -> Answer:
     """Compare two models of the same data: likelihood ratio, its p-value from toys of each model, and evidence ratio.

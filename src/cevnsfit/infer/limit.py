@@ -126,6 +126,9 @@ def _crossings(piece: Floats, x: float) -> list[float]:
     """Return where a piece crosses a value of the first parameter; one that is not open is closed by a straight line."""
     ring = piece if is_open(piece) or np.array_equal(piece[0], piece[-1]) else np.concatenate([piece, piece[:1]])
     first, last = float(ring[:, 0].min()), float(ring[:, 0].max())
+    ring = ring.copy()
+    for end in (first, last):
+        ring[np.abs(ring[:, 0] - end) <= _ROUNDING * end, 0] = end
     if abs(x - last) <= _ROUNDING * last:
         x = math.nextafter(last, -math.inf)
     elif abs(x - first) <= _ROUNDING * first:

@@ -91,7 +91,7 @@ def alternative_columns(own: int, count: int) -> tuple[int, ...]:
     Examples
     --------
     >>> alternative_columns(1, 5)
-    (1, 4, 3, 0, 2)
+    (1, 4, 3, 2, 0)
     """
     left, found = {int(i) for i in np.linspace(0, count - 1, ALTERNATIVES).round()} - {own}, [own]
     while left:

@@ -184,7 +184,7 @@ def compare(  # noqa: PLR0913 (store, workers and progress say where, not what)
     >>> models = [cf.build_likelihood("coherent-csi-2021", model=name) for name in ("sm", "signal-strength")]
     >>> found = cf.compare(*models)
     >>> found.models, round(found.statistic, 2)
-    (('sm', 'signal-strength'), 0.23)
+    (('sm', 'signal-strength'), 0.01)
     """
     checked_toys(toys)
     pair = (likelihood, other)
@@ -317,6 +317,7 @@ def text(result: Comparison) -> Iterator[str | Sheet]:
     if not math.isnan(result.wilks):
         yield f"Wilks' theorem would give {result.nested} p = {result.wilks:.3g}"
     yield result.remark
+    yield from (f"{name}: {found.lagrangian}" for name, found in result.best_fits.items() if found.lagrangian)
     if result.evidence is not None:
         factor = result.evidence
         yield f"evidence of {first} over {second}: {factor.ratio:.3g} (ln = {factor.log:+.2f} +- {factor.error:.2f}), which depends on the priors"

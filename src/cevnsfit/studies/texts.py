@@ -239,11 +239,14 @@ def ranking(result: Ranking) -> Parts:
 def groups(result: Ranking) -> Parts:
     """Yield what the counts and groups of nuisances contribute to the error of a parameter."""
 
-    def shown(shift: float) -> str:
-        return f"{shift:+.3g}" if math.isfinite(shift) else "-"
+    def shown(value: float, sign: str = "") -> str:
+        return f"{value:{sign}.3g}" if math.isfinite(value) else "-"
 
-    rows = [(entry.group, f"{entry.error:.3g}", shown(entry.up), shown(entry.down), f"{len(entry.nuisances)}") for entry in result.groups]
-    rows += [("in quadrature", f"{result.quadrature:.3g}", "", "", ""), ("error of the fit", f"{result.error:.3g}", "", "", "")]
+    rows = [
+        (entry.group, shown(entry.error), shown(entry.up, "+"), shown(entry.down, "+"), f"{len(entry.nuisances)}")
+        for entry in result.groups
+    ]
+    rows += [("in quadrature", shown(result.quadrature), "", "", ""), ("error of the fit", shown(result.error), "", "", "")]
     title, _ = alone(result.about.experiments)
     yield Sheet(f"Error of {result.poi}{title}", ("group", "error", "centres: up", "down", "nuisances"), rows)
     if result.bent:

@@ -41,8 +41,8 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
         given = signature.bind(*args, **options).arguments
         likelihood = given["likelihood"]
         at = checked_at(likelihood, given.get("at"))
-        if "toys" in given and not isinstance(given["toys"], type(own["toys"].default)):
-            checked_toys(given["toys"])
+        if "toys" in given:
+            checked_toys(given["toys"], own["toys"].default)
         checked: Any = {**options, "at": at} if "at" in options else options
         with one_thread():
             found = function(*args, **checked)
@@ -52,9 +52,9 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
     return run
 
 
-def checked_toys(toys: object) -> None:
-    """Raise KindError unless what is asked for are pseudo-experiments, or None for none."""
-    if not isinstance(toys, Toys | None):
+def checked_toys(toys: object, default: object = None) -> None:
+    """Raise KindError unless what is asked for are pseudo-experiments, or of the kind of the default, such as None for none."""
+    if not isinstance(toys, Toys | type(default)):
         message = f"toys are a number and a seed, Toys(2048, seed=1), not {brief(toys)}"
         raise KindError(message)
 

@@ -84,7 +84,7 @@ def test_json_holds_the_columns(plane: Plane, region: Region) -> None:
     (entry,) = documents.plain([Exclusion(plane, (region,), about=ABOUT)])
     assert entry["regions"][0]["columns"][2] == {"mass": 1000.0, "allowed": [[1e-5, 3e-2], [0.066, 0.073]]}
     assert set(entry) == {
-        *("label", "experiments", "model", "lagrangian", "caveat", "axes", "best_fit", "reference_nll2"),
+        *("label", "experiments", "model", "lagrangian", "caveat", "constraints", "axes", "best_fit", "reference_nll2"),
         *("method", "doubtful_points", "fallbacks", "regions"),
     }
     assert entry["axes"][0] == {"name": "mass", "unit": "MeV", "scale": "log", "values": MASS.tolist()}

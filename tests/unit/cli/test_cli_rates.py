@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def test_json(command: Callable[..., Result]) -> None:
     counts = json.loads(command("rates", "coherent-lar-2020", "--model", "sm", "--json").stdout)
-    about = {"experiments", "model", "lagrangian", "caveat"}
+    about = {"experiments", "model", "lagrangian", "caveat", "constraints"}
     assert set(counts) == {"experiment", "axes", "units", "components", "signal", "total", "at", "provenance", *about}
     assert set(counts["provenance"]["inputs"]["coherent-lar-2020"]) >= {"experiment.yaml", "efficiency.csv", "templates.csv"}
     assert counts["units"] == {"e_ee": "keVee", "f90": "1", "time": "us"}

@@ -16,6 +16,7 @@ from cevnsfit.infer.impacts import Impact, Ranking
 from cevnsfit.infer.results import FitResult, Pull
 from cevnsfit.report.rankings import correlations_figure, draw_pulls, pulls_figure, ranking_figure, row_names
 from cevnsfit.report.style import Look, new_figure
+from cevnsfit.stats.constraints import Constrained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,9 @@ def fitted(values: dict[str, tuple[float, float]], constrained: tuple[str, ...],
     names = tuple(values)
     matrix = np.eye(len(names)) if correlation is None else correlation
     centres, errors = ({name: pair[k] for name, pair in values.items()} for k in (0, 1))
-    return FitResult(True, "", 1.0, centres, errors, {}, {}, names, matrix, 3, (), (), False, (), 1, 1, dict.fromkeys(constrained, 0.0))
+    return FitResult(
+        True, "", 1.0, centres, errors, {}, {}, names, matrix, 3, (), (), False, (), 1, 1, dict.fromkeys(constrained, Constrained(0.0, 1.0))
+    )
 
 
 def ranking(*impacts: Impact) -> Ranking:
@@ -84,7 +87,7 @@ def test_pulls_are_drawn_over_the_prior_with_their_errors() -> None:
 
 
 def test_a_pull_is_the_distance_to_the_centre_of_the_constraint() -> None:
-    fit = replace(fitted({"a": (1.3, 0.4), "g": (2.0, 1.0)}, ("a",)), constrained={"a": 1.0})
+    fit = replace(fitted({"a": (1.3, 0.4), "g": (2.0, 1.0)}, ("a",)), constrained={"a": Constrained(1.0, 1.0)})
     (ax,) = pulls_figure(fit).axes
     (points,) = (line for line in ax.lines if line.get_marker() == "o")
     assert list(points.get_xdata()) == [pytest.approx(0.3)]

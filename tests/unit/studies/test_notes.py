@@ -40,7 +40,7 @@ MODEL: Final = "universal"
 AT: Final = {"mass": 100.0}
 GRID: Final = {"mass": [20.0, 50.0, 100.0], "g": np.geomspace(1e-5, 1e-1, 8)}
 LAGRANGIAN: Final = "L = g Z'_mu [q_nu nubar gamma^mu P_L nu + q_q qbar gamma^mu q]"
-NO_MODEL: Final = {"Check", "Experiment", "KnownLimit", "Limit", "MomentBand", "SignalModel", "SignalStrength", "Statement"}
+NO_MODEL: Final = {"Check", "Comparison", "Experiment", "KnownLimit", "Limit", "MomentBand", "SignalModel", "SignalStrength", "Statement"}
 """What is about no model, or is one, or says itself how its couplings are normalised."""
 
 
@@ -74,6 +74,7 @@ MAKERS: Final[dict[str, Callable[[], Any]]] = {
     "Exclusion": lambda: regions_of([scanned()], levels_at(0.90, 2)),
     "Fit": lambda: cf.fit(likelihood(CSI), at=AT),
     "Forecast": lambda: cf.forecast(likelihood(CSI), at=AT),
+    "GlobalSignificance": lambda: cf.global_significance(likelihood(CSI), mass=[30.0, 100.0, 300.0]),
     "Goodness": lambda: cf.goodness(likelihood(CSI), at=AT),
     "Intervals": lambda: cf.intervals(likelihood(CSI), at=AT),
     "Posterior": _posterior,
@@ -110,6 +111,12 @@ def test_the_lagrangian_and_the_caveat_stand_once_under_every_table(kind: str) -
     assert notes[0].startswith(f"model: {lagrangian}")
     assert notes[1:] == ([] if kind in NO_CAVEAT else ["caveat: CEvNS only"])
     assert text[-len(notes) :] == tuple(notes)
+
+
+def test_a_comparison_has_the_lagrangian_of_each_model() -> None:
+    text = cf.table(cf.compare(cf.build_likelihood(CSI, model="sm"), likelihood(CSI), at=AT)).parts
+    assert f"{MODEL}: {LAGRANGIAN}" in " ".join(part for part in text if isinstance(part, str))
+    assert text[-1] == "caveat: CEvNS only"
 
 
 def test_results_in_a_row_share_their_notes_and_others_have_their_own() -> None:
