@@ -326,12 +326,17 @@ def _faults(result: Result) -> Iterator[str]:
 
 
 _UNCHOSEN: Final = r"\[\]\.(curve|error|our_error|paper)|(provenance|parts\[\]|overrides|specs?)\..*|.*\bdefault|signal_systematics"
-_ABSENT: Final = r".*\b(observed|toys|tail|over|setting|quantile|seed|delta_nll2_sm|reference_nll2)"
-"""A projection has no data, an asymptotic result no pseudo-experiments, a model without couplings none to compare."""
+_ABSENT: Final = (
+    r".*\b(observed|toys|tail|over|setting|quantile|seed|delta_nll2_sm|reference_nll2)|evidence|wilks|left_out\[\]\.(rms|monte_carlo)"
+)
+"""A projection has no data, an asymptotic result no pseudo-experiments, a model without couplings none to compare; evidences that are not asked for,
+models that are not nested, nodes that no toys decide."""
 _OPEN: Final = r".*\b(allowed|excluded)\[\]\[\]|(columns\[\]\.)?g\[\]|.*\blimit|.*\b(bands|discovery)\..*"
 """An interval without an end, a limit where nothing is excluded."""
-_ENDS: Final = r"error|(.*\.)?parameters(\[\])?\..*(lower|upper|least|error)|(.*\.)?correlations?\[\]\[\]"
-"""Parameters without bounds; MINOS errors that are not asked for; errors at an end of a domain, and correlations with what is the same everywhere."""
+_ENDS: Final = (
+    r"error|(.*\.)?parameters(\[\])?\..*(lower|upper|least|error)|(.*\.)?correlations?\[\]\[\]|quadrature|groups\[\]\.(error|up|down)"
+)
+"""Parameters without bounds, counts, which have no centre; MINOS errors that are not asked for; errors at an end of a domain, and correlations with what is the same everywhere."""
 NOTHING: Final = re.compile(f"{_UNCHOSEN}|{_ABSENT}|{_OPEN}|{_ENDS}")
 """Places of a document where nothing may stand."""
 

@@ -87,9 +87,9 @@ class CriticalValues(Result):
     cls
         Confidence levels, increasing.
     critical, errors
-        t that 1 - CL of the pseudo-experiments exceed, and its Monte Carlo error, shape (levels, *nodes); asymptotic, with an error of 0, where `toys` is 0.
+        t that 1 - CL of the pseudo-experiments exceed, and its Monte Carlo error, shape (levels, that of the nodes); asymptotic, with an error of 0, where `toys` is 0.
     toys
-        Pseudo-experiments of each node that count, shape (*nodes).
+        Pseudo-experiments of each node that count, shape of the nodes.
     failed, seed
         Pseudo-experiments whose fits failed, and the seed of all.
     nuisances

@@ -249,7 +249,9 @@ def groups(result: Ranking) -> Parts:
     rows += [("in quadrature", shown(result.quadrature), "", "", ""), ("error of the fit", shown(result.error), "", "", "")]
     title, _ = alone(result.about.experiments)
     yield Sheet(f"Error of {result.poi}{title}", ("group", "error", "centres: up", "down", "nuisances"), rows)
-    if result.bent:
+    if math.isnan(result.error):
+        yield f"{result.poi} is at an end of its domain: there is no linear response, and the fits with moved centres are all there is"
+    elif result.bent:
         yield f"{result.poi} does not follow the centres on a straight line ({', '.join(result.bent)}): the fits with moved centres tell"
 
 
