@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -63,6 +63,8 @@ class Parameter:
     scaling
         Of a unit normal that does nothing but scale rates; None where channels differ in it.
     """
+
+    document: ClassVar[Mapping[str, str | None]] = {"scaling": None, "group": None}
 
     name: str
     kind: ParameterKind

@@ -26,6 +26,7 @@ from cevnsfit.report.posteriors import Marginals, corner_figure
 from cevnsfit.report.rankings import correlations_figure, pulls_figure, ranking_figure
 from cevnsfit.report.spectra import spectra_figure
 from cevnsfit.report.style import AxisLabel, Look
+from cevnsfit.stats.constraints import Constrained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,7 +53,9 @@ def fit() -> FitResult:
     rows = np.random.default_rng(2).standard_normal((5, 7))
     matrix = np.corrcoef(rows)
     constrained = (names[1], names[3], names[4])
-    return FitResult(True, "", 1.0, values, errors, {}, {}, names, matrix, 3, (), (), False, (), 1, 1, dict.fromkeys(constrained, 0.0))
+    return FitResult(
+        True, "", 1.0, values, errors, {}, {}, names, matrix, 3, (), (), False, (), 1, 1, dict.fromkeys(constrained, Constrained(0.0, 1.0))
+    )
 
 
 @pytest.fixture
