@@ -110,10 +110,16 @@ def run_packed(content: bytes, names: Sequence[str], /, *places: str | bytes) ->
     ------
     ResourceError
         If a shared object is no longer there, or damaged.
+    CevnsfitError
+        If this process does not know a function or class of the call.
     """
     with _lock:  # two threads would make two of one object
         opener = _Opener(dict(zip(names, places, strict=True)))
-        function, arguments, options = _unpickled(content, opener.named)
+        try:
+            function, arguments, options = _unpickled(content, opener.named)
+        except (ImportError, AttributeError) as error:
+            message = f"a worker cannot load what it was sent ({error}); functions of your own must be in a module that workers can import"
+            raise CevnsfitError(message) from None
         _last.append(opener.found)
     return function(*arguments, **options)
 

@@ -154,7 +154,7 @@ def test_at_an_end_of_the_domain_only_moved_centres_tell(make_joint: Callable[..
     assert max(entry.up for entry in found.groups[1:]) > 0.0
     assert all(entry.down == 0.0 for entry in found.groups[1:])
     assert found.to_dict()["groups"][0]["error"] is None
-    assert "does not follow the centres on a straight line" in str(cf.table(found))
+    assert "is at an end of its domain: there is no linear response" in str(cf.table(found))
 
 
 def test_without_nuisances_all_is_statistics(make_joint: Callable[..., Joint]) -> None:

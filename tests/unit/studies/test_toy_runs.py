@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
+import sys
+import types
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,10 +14,11 @@ import numpy as np
 import pytest
 
 import cevnsfit as cf
-from cevnsfit.core.errors import CevnsfitError, ResultError
+from cevnsfit.core.errors import CevnsfitError, ResourceError, ResultError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.feldman_cousins import feldman_cousins
 from cevnsfit.infer.hypothesis import default_hypothesis
+from cevnsfit.infer.runner import Call, every
 from cevnsfit.infer.toys import Chunk, Toys, calls, measured, run_chunk
 from cevnsfit.io.layouts import load_chunk, open_toys
 from cevnsfit.stats.channel import Channel, Coefficients
@@ -37,14 +41,6 @@ TOYS = Toys(256, 7)
 
 def total(data: Data) -> np.ndarray:
     return data.counts[0].sum(axis=1)[:, None]
-
-
-def die(data: Data) -> np.ndarray:
-    """End the process, as the kernel does when memory runs out."""
-    import os
-
-    os._exit(9)
-    return total(data)
 
 
 def counting() -> Joint:
@@ -145,9 +141,21 @@ def test_one_folder_is_of_one_run_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-def test_a_worker_that_dies_is_reported(make_joint: Callable[..., Joint]) -> None:
-    with pytest.raises(CevnsfitError, match="a worker process died"), runner(IDENTITY, 1, workers=2) as here:
-        here(chunks(make_joint(), functools.partial(die)))
+def test_a_worker_that_dies_is_reported() -> None:
+    with pytest.raises(ResourceError, match="a worker process died"), runner(IDENTITY, 1, workers=2) as here:
+        here(every([Call(os._exit, (9,))]))
+
+
+def test_a_function_that_workers_do_not_know_is_named(make_joint: Callable[..., Joint], monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = types.ModuleType("nowhere")
+    nowhere.seen = types.FunctionType(total.__code__, {}, "seen")
+    nowhere.seen.__module__ = "nowhere"
+    monkeypatch.setitem(sys.modules, "nowhere", nowhere)
+    with (
+        pytest.raises(CevnsfitError, match=r"cannot load what it was sent \(No module named 'nowhere'\)"),
+        runner(IDENTITY, 1, workers=2) as here,
+    ):
+        here(chunks(make_joint(), nowhere.seen))
 
 
 def test_a_likelihood_that_was_built_by_hand_has_no_store() -> None:
