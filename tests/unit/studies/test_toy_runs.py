@@ -148,14 +148,14 @@ def test_a_worker_that_dies_is_reported() -> None:
 
 def test_a_function_that_workers_do_not_know_is_named(make_joint: Callable[..., Joint], monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = types.ModuleType("nowhere")
-    nowhere.seen = types.FunctionType(total.__code__, {}, "seen")
-    nowhere.seen.__module__ = "nowhere"
+    nowhere.total = types.FunctionType(total.__code__, {})
+    nowhere.total.__module__ = "nowhere"
     monkeypatch.setitem(sys.modules, "nowhere", nowhere)
     with (
         pytest.raises(CevnsfitError, match=r"cannot load what it was sent \(No module named 'nowhere'\)"),
         runner(IDENTITY, 1, workers=2) as here,
     ):
-        here(chunks(make_joint(), nowhere.seen))
+        here(chunks(make_joint(), nowhere.total))
 
 
 def test_a_likelihood_that_was_built_by_hand_has_no_store() -> None:
