@@ -9,12 +9,16 @@ from cevnsfit.cli.options import (
     GRID,
     LOOK,
     AnalysisOptions,
+    CriticalOption,
     LevelOptions,
     LookOptions,
     PoiOption,
     ToyOptions,
     WorkerOptions,
+    axes_of,
+    critical_known,
     drawn,
+    grids,
     picture,
     values_known,
 )
@@ -33,11 +37,12 @@ class IntervalOptions(LookOptions):
     method: Annotated[str, option("--method", "How the interval is found; cls gives upper limits.", "profile|feldman-cousins|cls")] = (
         "profile"
     )
+    critical: CriticalOption = None
     target: Annotated[Path | None, option("--plot", "Picture of the profile with the interval: png, pdf, svg or pgf.", "FILE")] = None
 
 
 @command(
-    f"experiments model at poi cl dof profile profile_signal method toys seed jobs dask folder changes allow_overlap electrons constrain correlate target {LOOK}"
+    f"experiments model at poi cl dof profile profile_signal method critical toys seed jobs dask folder changes allow_overlap electrons constrain correlate target {LOOK}"
 )
 def intervals(what: AnalysisOptions, level: LevelOptions, toys: ToyOptions, workers: WorkerOptions, asked: IntervalOptions) -> Answer:
     """Print all allowed intervals of one parameter, with every branch; masses must be held.
@@ -49,12 +54,13 @@ def intervals(what: AnalysisOptions, level: LevelOptions, toys: ToyOptions, work
 
     look = asked.over()
     path = None if asked.target is None else picture(asked.target, look)
-    number = Toys(seed=toys.seed) if asked.method == "feldman-cousins" and toys.toys is None else toys.asked
-    store = None if number is None else toys.folder
+    known = critical_known(asked.critical)
+    number = Toys(seed=toys.seed) if asked.method == "feldman-cousins" and toys.toys is None and known is None else toys.asked
     with workers.running() as where:
         result = limits.intervals(
-            what.likelihood, asked.poi, at=what.held, cl=level.cl, dof=level.dof, method=asked.method, toys=number, store=store, **where
-        )
+            what.likelihood, asked.poi, at=what.held, cl=level.cl, dof=level.dof, method=asked.method, toys=number, critical=known,
+            store=None if number is None else toys.folder, **where,
+        )  # fmt: skip
     files = drawn(result, path, look)
     return Answer(result, files=files if files else None, analysis=what.analysis, seed=None if result.toys is None else toys.seed)
 
@@ -108,12 +114,9 @@ def significance(what: AnalysisOptions, toys: ToyOptions, workers: WorkerOptions
     The asymptotic formula is used where it is valid; otherwise, and with --toys, the significance comes from toys (2048). Global ones need --toys.
     """
     from cevnsfit.studies import limits
-    from cevnsfit.studies.grids import parse_grids
-    from cevnsfit.studies.setup import units_of
 
-    units = units_of(what.model)
-    grid = {} if asked.grid is None else parse_grids([asked.grid], units)
-    look = asked.over(axes=[(name, units.get(name, "1")) for name in grid])
+    grid = {} if asked.grid is None else grids([asked.grid], what.model)
+    look = asked.over(axes=axes_of(grid, what.model))
     path = None if asked.target is None else picture(asked.target, look)
     result: Discovery | GlobalSignificance
     with workers.running() as where:

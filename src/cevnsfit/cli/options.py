@@ -9,9 +9,11 @@ from cevnsfit.cli.command import argument, option
 from cevnsfit.cli.output import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
+
+    import numpy as np
 
     from cevnsfit.core.analysis import Analysis
     from cevnsfit.infer.intervals import Level
@@ -90,6 +92,7 @@ MomentOption = Annotated[
 DaskOption = Annotated[
     str | None, option("--dask", "Run on the Dask cluster with this scheduler instead of in local processes.", "ADDRESS|FILE")
 ]
+CriticalOption = Annotated[Path | None, option("--critical", "Folder of critical-values, which replace toys.", "DIR")]
 OutputFolder = Annotated[Path, option("--output -o", "Folder to write into.", "DIR")]
 
 GRID: Final = "NAME=START:STOP:COUNT[:log]"
@@ -294,6 +297,28 @@ def assignments(texts: "Sequence[str] | None", model: str) -> dict[str, float]:
     from cevnsfit.studies.setup import parse_assignments, units_of
 
     return parse_assignments([] if texts is None else texts, units_of(model))
+
+
+def grids(texts: "Sequence[str]", model: str) -> "dict[str, np.ndarray]":
+    """Return the values of NAME=START:STOP:COUNT[:log] options, in the units of the parameters of a model."""
+    from cevnsfit.studies.grids import parse_grids
+    from cevnsfit.studies.setup import units_of
+
+    return parse_grids(texts, units_of(model))
+
+
+def axes_of(grid: "Iterable[str]", model: str) -> list[tuple[str, str]]:
+    """Return name and unit of the parameters of a grid."""
+    from cevnsfit.studies.setup import units_of
+
+    return [(name, units_of(model).get(name, "1")) for name in grid]
+
+
+def critical_known(folder: Path | None) -> "Any":
+    """Return the critical values that a folder holds, None for no folder; verbs refuse what is none."""
+    from cevnsfit.studies.stored import open as opened
+
+    return None if folder is None else opened(folder)
 
 
 def drawn(result: object, path: Path | None, look: "Look", kind: str | None = None) -> list[Path]:

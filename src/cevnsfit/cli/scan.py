@@ -14,6 +14,7 @@ from cevnsfit.cli.options import (
     MomentOption,
     OutputFolder,
     WorkerOptions,
+    axes_of,
     drawn,
     picture,
 )
@@ -69,7 +70,7 @@ def scan(
         levels=levels.chosen,
         reference=latest_deviation(beside.theory),
         curves=_curves(beside.overlay, chosen.model, grid),
-        look=looks.over(axes=_axes(grid, chosen.model)),
+        look=looks.over(axes=axes_of(grid, chosen.model)),
     )
     return _scanned(study, asked.folder, workers, no_plot=asked.no_plot, analysis=chosen)
 
@@ -87,7 +88,7 @@ def run(
 
     study = read_study(file)
     (model,) = {analysis.model for analysis in study.analyses.values()}
-    study = replace(study, look=looks.over(study.look, _axes(study.grid, model)))
+    study = replace(study, look=looks.over(study.look, axes_of(study.grid, model)))
     return _scanned(study, folder, workers, no_plot=no_plot)
 
 
@@ -137,13 +138,6 @@ def _plotted(folder: Path, target: Path | None, look: "Look", kind: str | None) 
     name = type(result).__name__
     path = folder / own.get(name, f"{checked_kind(name, kind)}.png") if target is None else target
     return Answer(result, files=drawn(result, picture(path, look), look, kind))
-
-
-def _axes(grid: "Grids", model: str) -> list[tuple[str, str]]:
-    """Return name and unit of both parameters of a plane."""
-    from cevnsfit.studies.setup import units_of
-
-    return [(name, units_of(model).get(name, "1")) for name in grid]
 
 
 def _scanned(study: "Study", folder: Path, workers: WorkerOptions, *, no_plot: bool, analysis: "Analysis | None" = None) -> Answer:

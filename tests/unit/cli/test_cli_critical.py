@@ -43,6 +43,24 @@ def test_a_map_is_made_used_exported_and_opened(command: Callable[..., Result], 
     assert "another exposure" in refused(*other, "--critical", tmp_path / "map")
 
 
+@pytest.mark.slow
+def test_an_interval_by_a_map(command: Callable[..., Result], refused: Callable[..., str], tmp_path: Path) -> None:
+    what = (CSI, "-m", "lmu-ltau", "--at", "mass=300")
+    command("critical-values", *what, "--grid", "g=1e-3:3e-2:5:log", "--toys", "128", "--cl", "0.9", "-o", tmp_path / "map")
+    asked = ("intervals", *what, "--critical", tmp_path / "map")
+    found = json.loads(command(*asked, "--method", "feldman-cousins", "--json").stdout)
+    likelihood = cf.build_likelihood(CSI, model="lmu-ltau")
+    known = cf.open(tmp_path / "map")
+    direct = cf.intervals(likelihood, "g", at={"mass": 300.0}, method="feldman-cousins", critical=known)  # type: ignore[arg-type]
+    assert found["allowed"] == [list(ends) for ends in direct.allowed]
+    assert found["toys"] is None
+    assert "critical values between 5 nodes" in found["method"]
+    assert "is for the method feldman-cousins" in refused(*asked)
+    assert "leave out their number" in refused(*asked, "--method", "feldman-cousins", "--toys", "128")
+    elsewhere = ("intervals", CSI, "-m", "lmu-ltau", "--at", "mass=200", "--critical", tmp_path / "map", "--method", "feldman-cousins")
+    assert "other held parameters" in refused(*elsewhere)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
 import cevnsfit as cf
 from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.critical import CriticalValues, Heights
+from cevnsfit.infer.critical import REMOTE, CriticalValues, Heights
 from cevnsfit.infer.toys import Toys
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.gaussian import Errors
@@ -82,10 +82,14 @@ def test_nodes_left_out_tell_the_error_between_nodes(known: CriticalValues) -> N
 
 
 def test_nodes_far_from_the_data_are_asymptotic() -> None:
-    found = critical_values(gaussian(0.3), mu=[0.0, 5.0, 11.0], cl=0.9, toys=Toys(128, 1))
-    np.testing.assert_array_equal(found.toys, [128, 128, 0])
-    assert found.critical[0, 2] == pytest.approx(2.7055, abs=1e-4)
-    assert found.errors[0, 2] == 0.0
+    """Those at which the data have t of 100 or more, an asymptotic p-value of 1e-23, and no others: t = (mu - 0.3)^2."""
+    nodes = np.array([0.0, 5.0, 10.2, 10.4, 11.0])
+    found = critical_values(gaussian(0.3), mu=nodes, cl=0.9, toys=Toys(128, 1))
+    p = chi2.sf((nodes - 0.3) ** 2, 1)
+    np.testing.assert_array_equal(found.toys, np.where(p < chi2.sf(REMOTE, 1), 0, 128))
+    assert chi2.sf(REMOTE, 1) < 0.003
+    np.testing.assert_allclose(found.critical[0, found.toys == 0], 2.7055, atol=1e-4)
+    np.testing.assert_array_equal(found.errors[0] == 0.0, found.toys == 0)
 
 
 def test_between_nodes_and_beyond() -> None:

@@ -12,8 +12,8 @@ from scipy.special import gammaincc
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.feldman_cousins import CLOSE, FAR, construction, feldman_cousins, measure_plane
-from cevnsfit.infer.hypothesis import at_value, default_hypothesis, likelihood_ratio
+from cevnsfit.infer.feldman_cousins import CLOSE, FAR, DecisionRule, construction, feldman_cousins, measure_plane
+from cevnsfit.infer.hypothesis import at_value, at_values, default_hypothesis, likelihood_ratio
 from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.infer.runner import HERE, Runner
 from cevnsfit.infer.toy_planes import ALTERNATIVES, STRIDE, alternative_columns, column_hypotheses, column_intervals, toy_region
@@ -114,6 +114,26 @@ def test_a_region_has_toys_near_its_boundaries_alone_and_the_same_boundaries(lik
             assert (point.p, point.error) == (pytest.approx(0.0 if point.statistic >= FAR else p), 0.0)
     heights = [at_value(test, found.allowed[-1][1]).nll2 - test.best for found in (few, many)]
     assert heights[0] == pytest.approx(heights[1], abs=5 * 2 * 0.0133 / 0.1)  # p is about exp(-t/2)
+
+
+@pytest.mark.parametrize("cl", [0.68, 0.9, 0.95])
+def test_values_decided_without_toys_have_an_asymptotic_p_value_far_from_the_level(likelihood: Likelihood, cl: float) -> None:
+    """Two degrees of freedom: p = exp(-t/2) is below 0.03 (1 - CL), or above 5 (1 - CL): 0.003 and 0.5 at 90 % CL; without a plane only t = 25 decides."""
+    column = HERE(column_hypotheses(likelihood, AXES, at={}, ordering="plane"))[1]
+    plane, line = (DecisionRule(1.0 - cl, TOYS, dof) for dof in (2, 0))
+    outcomes = set()
+    for test in at_values(column, np.linspace(0.0, 30.0, 120)):
+        statistic = test.nll2 - test.best
+        p = math.exp(-statistic / 2.0)
+        outside = {p < 0.03 * (1.0 - cl): "excluded", p > 5.0 * (1.0 - cl): "allowed"}.get(True, "toys")
+        outcomes.add(outside)
+        known = plane.without_toys(test)
+        assert (known is None) == (outside == "toys")
+        if known is not None:
+            assert (known.p >= 1.0 - cl) == (outside == "allowed")
+            assert (known.toys, known.p) == (0, pytest.approx(0.0 if statistic >= FAR else p, abs=1e-12))
+        assert (line.without_toys(test) is None) == (statistic < FAR)
+    assert outcomes == ({"excluded", "toys"} if cl < 0.8 else {"excluded", "toys", "allowed"})
 
 
 def test_alternatives_are_needed_where_no_earlier_one_is_as_good(likelihood: Likelihood) -> None:
