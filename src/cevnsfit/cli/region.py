@@ -75,6 +75,7 @@ class NodeOptions(PlaneOptions):
 )
 def critical_values(what: AnalysisOptions, asked: NodeOptions, workers: WorkerOptions, looks: LookOptions) -> Answer:
     """Find Feldman-Cousins critical values at nodes, for data of the same experiments (--critical); run it again to resume."""
+    from cevnsfit.infer.toys import Toys
     from cevnsfit.studies import critical_values as studies
 
     grid: dict[str, Any] = grids(asked.grid if asked.grid else _NODES, what.model)
@@ -82,6 +83,7 @@ def critical_values(what: AnalysisOptions, asked: NodeOptions, workers: WorkerOp
     levels = asked.levels if asked.levels else studies.LEVELS
     with workers.running() as where:
         result = studies.critical_values(
-            what.likelihood, at=what.held, cl=levels, ordering=asked.ordering, toys=asked.asked, store=asked.folder, **where, **grid
-        )
+            what.likelihood, at=what.held, cl=levels, ordering=asked.ordering, toys=Toys(asked.toys, asked.seed), store=asked.folder,
+            **where, **grid,
+        )  # fmt: skip
     return Answer(result, files=studies.write_critical(result, asked.folder, look), analysis=what.analysis, seed=asked.seed)
