@@ -23,14 +23,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from cevnsfit.core.errors import CevnsfitError, FitError
 from cevnsfit.infer.discovery import discovery
 from cevnsfit.infer.grid import joint_at
-from cevnsfit.infer.hypothesis import hypothesis, q0, with_best_fit
+from cevnsfit.infer.hypothesis import hypothesis, lowest_fits, q0, ratio_of, with_best_fit
 from cevnsfit.infer.lines import coupling_scale, free_couplings
-from cevnsfit.infer.minima import conditional_fits, couplings_of, free_fits
 from cevnsfit.infer.results import Tested, ToyRecord
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import Chunk, measured, point_test
@@ -114,13 +113,13 @@ class GlobalSignificance(Tested):
     maximum: Mapping[str, float]
     q0_max: float
     local_p: float
-    local_p_error: float
-    upcrossings: float
-    upcrossings_error: float
-    upcrossings_halved: float
-    bound: float
-    bound_error: float
-    remark: str
+    local_p_error: float = 0.0
+    upcrossings: float = math.nan
+    upcrossings_error: float = math.nan
+    upcrossings_halved: float = math.nan
+    bound: float = math.nan
+    bound_error: float = math.nan
+    remark: str = ""
     level: float = LEVEL
     toys: ToyRecord | None = None
 
@@ -163,7 +162,7 @@ class GlobalSignificance(Tested):
 
 def _deviations(p: float) -> float:
     """Return a p-value in standard deviations, not negative."""
-    return max(float(norm.isf(p)), 0.0) if not math.isnan(p) else math.nan
+    return math.nan if math.isnan(p) else max(-float(ndtri(p)), 0.0)
 
 
 def _resolved(point: PointTest) -> bool:
@@ -208,13 +207,10 @@ def global_significance(
         message = f"no fit of {poi} converges at {axis.name} = {axis.values[np.isnan(observed)][0]:g}: there is no significance"
         raise FitError(message)
     highest = int(np.argmax(observed))
-    joint, others = joints[highest]
-    there = discovery(joint, poi, at=others)
+    there = discovery(joints[highest][0], poi, at=joints[highest][1])
     maximum = {axis.name: float(axis.values[highest]), poi: float(rows[highest, 2])}
-    found = GlobalSignificance(
-        poi, null, axis, observed, maximum, float(observed[highest]), float(norm.sf(math.sqrt(observed[highest]))), 0.0,
-        *(math.nan,) * 5, there.remark,
-    )  # fmt: skip
+    top = float(observed[highest])
+    found = GlobalSignificance(poi, null, axis, observed, maximum, top, float(ndtr(-math.sqrt(top))), remark=there.remark)
     if toys is None:
         more = f"no global p-value without toys: they show how q0 fluctuates along {axis.name}"
         return replace(found, remark="; ".join(filter(None, (found.remark, more))))
@@ -238,34 +234,12 @@ def _require_unknown(joints: Sequence[Joint], test: Hypothesis, name: str) -> No
 
 
 def scanned_ratios(data: Data, *, test: Hypothesis) -> Floats:
-    """Return what `likelihood_ratio` measures for each alternative alone, shape (P, alternatives, 3); NaN where a fit fails.
+    """Return what `likelihood_ratio` measures on P data sets for each alternative alone, shape (P, alternatives, 3); NaN where a fit fails.
 
-    The fit without signal is the same for all of them. Each free fit also starts at what the one before found, in units of the scale of the coupling.
-
-    Parameters
-    ----------
-    data
-        A batch of P data sets.
-    test
-        The hypothesis without signal, and the likelihoods at the scanned values, in order.
+    The fit without signal is the same for all of them.
     """
-    joint, place, couplings = test.joint, test.joint.parameters.index(test.poi), couplings_of(test.joint)
-    tested, theta = conditional_fits(joint, data, np.concatenate([test.theta[None], test.alternatives[0].starts]), at=test.held)
-    theta = np.where(np.isnan(theta), test.theta, theta)
-    result = np.empty((len(tested), len(test.alternatives), 3))
-    result[:, :, 0] = tested[:, None]
-    before, scale = np.empty((0, *theta.shape)), 1.0
-    for k, other in enumerate(test.alternatives):
-        starts = np.repeat(theta[None], len(other.starts), axis=0)
-        starts[:, :, couplings] = other.starts[:, None, couplings]
-        here = coupling_scale(other.joint, test.poi)
-        before[:, :, place] *= here / scale
-        lowest, found = free_fits(other.joint, data, np.concatenate([starts, before]), at=test.at)
-        better = ~(lowest >= tested)
-        result[:, k, 1], result[:, k, 2] = np.where(better, lowest, tested), np.where(better, found[:, place], test.value)
-        before, scale = np.where(np.isnan(found), theta, found)[None], here
-    result[np.isnan(result).any(axis=2)] = np.nan
-    return result
+    tested, lowest, estimates = lowest_fits(data, test=test, chained=True)
+    return np.stack([ratio_of(tested, *one, test.value) for one in zip(lowest[:, None], estimates[:, None], strict=True)], axis=1)
 
 
 def _scanned_q0(data: Data, *, test: Hypothesis) -> Floats:

@@ -195,19 +195,26 @@ def ratio_of(tested: Floats, lowest: Floats, estimates: Floats, value: float) ->
     return result
 
 
-def lowest_fits(data: Data, *, test: Hypothesis) -> tuple[Floats, Floats, Floats]:
-    """Return for each data set -2 ln lambda at a value (P,), and in each of A alternatives the lowest one and the parameter there, (A, P); see `likelihood_ratio`."""
+def lowest_fits(data: Data, *, test: Hypothesis, chained: bool = False) -> tuple[Floats, Floats, Floats]:
+    """Return for each data set -2 ln lambda at a value (P,), and in each of A alternatives the lowest one and the parameter there, (A, P); see `likelihood_ratio`.
+
+    Alternatives that are `chained` also start at what the one before found, in units of the scale of the coupling.
+    """
     joint, place, couplings = test.joint, test.joint.parameters.index(test.poi), couplings_of(test.joint)
     first = next((other.starts for other in test.alternatives if other.joint is joint), test.alternatives[0].starts)
     tested, theta = conditional_fits(joint, data, np.concatenate([test.theta[None], first]), at=test.held)
     theta = np.where(np.isnan(theta), test.theta, theta)
-    lowest, estimates = [], []
-    for other in test.alternatives:
+    lowest, estimates, before = [], [], theta[None][:0]
+    for k, other in enumerate(test.alternatives):
         starts = np.repeat(theta[None], len(other.starts), axis=0)
         starts[:, :, couplings] = other.starts[:, None, couplings]
         if abs(test.value) > NEAR_ZERO * coupling_scale(joint, test.poi):
             starts = np.concatenate([starts, theta[None]])
+        if chained and k:
+            before[:, :, place] *= coupling_scale(other.joint, test.poi) / coupling_scale(test.alternatives[k - 1].joint, test.poi)
+            starts = np.concatenate([starts, before])
         height, found = free_fits(other.joint, data, starts, at={name: value for name, value in test.at.items() if name not in other.free})
+        before = np.where(np.isnan(found), theta, found)[None]
         lowest.append(height)
         estimates.append(found[:, place])
     return tested, np.array(lowest), np.array(estimates)
