@@ -10,8 +10,8 @@ import numpy as np
 from cevnsfit.core.errors import AxisError
 from cevnsfit.core.words import wrapped
 from cevnsfit.infer.limit import UNBOUNDED
-from cevnsfit.report.legends import finish
-from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, axes_of_size, figure_of, new_figure, style
+from cevnsfit.report.legends import finish, one_plot
+from cevnsfit.report.style import PALETTE, SCREEN, AxisLabel, Look, figure_of, new_figure, style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,20 +118,18 @@ def forecast_figure(
         raise AxisError(message)
     bands = _named(bands, look)
     main = bands[-1]
-    with style(look):
-        alone, ax = ax is None, axes_of_size(ax, 7.4, (6.0 if look.captioned else 5.4) + _room(notes, look), look)
-        ax.set_ylim(*_reach(bands))
-        ax.set_xscale("log")
-        ax.set_yscale("log")
-        ax.set_xlim(float(main.x[0]), float(main.x[-1]))
+    with one_plot(ax, 7.4, (6.0 if look.captioned else 5.4) + _room(notes, look), look, notes) as axes:
+        axes.set_ylim(*_reach(bands))
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlim(float(main.x[0]), float(main.x[-1]))
         for rank, band in enumerate(bands):
-            draw_limit(ax, band, colour=PALETTE[(len(bands) - 1 - rank) % len(PALETTE)], filled=band is main)
+            draw_limit(axes, band, colour=PALETTE[(len(bands) - 1 - rank) % len(PALETTE)], filled=band is main)
         for sigma, values, dashes in zip(discovery, main.others.T, (":", "-."), strict=False):
-            ax.plot(main.x, _shown(values), color="black", linestyle=dashes, zorder=3, label=rf"discovery at {sigma:g}$\,\sigma$")
-        ax.set_xlabel(look.axis(*x))
-        ax.set_ylabel(look.axis(*y))
-        finish(ax, notes if alone else None, look)
-    return figure_of(ax)
+            axes.plot(main.x, _shown(values), color="black", linestyle=dashes, zorder=3, label=rf"discovery at {sigma:g}$\,\sigma$")
+        axes.set_xlabel(look.axis(*x))
+        axes.set_ylabel(look.axis(*y))
+    return figure_of(axes)
 
 
 def _named(bands: Sequence[LimitBand], look: Look) -> list[LimitBand]:
@@ -158,28 +156,28 @@ def expected_figure(
     from matplotlib.ticker import FormatStrFormatter, LogLocator
 
     rows, bands = np.arange(len(bands)), _named(bands, look)
-    with style(look):
-        alone, ax = ax is None, axes_of_size(ax, 7.4, 2.0 + 0.8 * len(bands) + _room(notes, look), look)
-        ax.set_xscale("log")
-        ax.set_xlim(*_reach(bands))
+    with one_plot(ax, 7.4, 2.0 + 0.8 * len(bands) + _room(notes, look), look, notes) as axes:
+        axes.set_xscale("log")
+        axes.set_xlim(*_reach(bands))
         ends = np.array([band.bands[0] for band in bands])
         ends = np.where(np.isinf(ends), UNBOUNDED, ends)
         for (low, high), alpha, text in zip(((0, 4), (1, 3)), _ALPHA, ("95 %", "68 %"), strict=True):
             looks: dict[str, Any] = {"height": 0.6, "color": PALETTE[0], "alpha": alpha, "label": f"{text} of results"}
-            ax.barh(rows, ends[:, high] - ends[:, low], left=ends[:, low], **looks)
-        ax.plot([band.limit[0] for band in bands], rows, "|", color=PALETTE[0], markersize=4 * rcParams["lines.markersize"], label="median")
+            axes.barh(rows, ends[:, high] - ends[:, low], left=ends[:, low], **looks)
+        axes.plot(
+            [band.limit[0] for band in bands], rows, "|", color=PALETTE[0], markersize=4 * rcParams["lines.markersize"], label="median"
+        )
         for place, (sigma, marker) in enumerate(zip(discovery, "ox", strict=False)):
             found = [band.others[0, place] for band in bands]
-            ax.plot(found, rows, marker, color="black", linestyle="none", label=rf"discovery at {sigma:g}$\,\sigma$")
-        ax.set_yticks(rows, [wrapped(band.label, 22) for band in bands])
-        ax.tick_params(axis="y", which="minor", length=0)
-        ax.set_ylim(len(bands) - 0.5, -0.5)
-        ax.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
-        for form in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
+            axes.plot(found, rows, marker, color="black", linestyle="none", label=rf"discovery at {sigma:g}$\,\sigma$")
+        axes.set_yticks(rows, [wrapped(band.label, 22) for band in bands])
+        axes.tick_params(axis="y", which="minor", length=0)
+        axes.set_ylim(len(bands) - 0.5, -0.5)
+        axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+        for form in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
             form(FormatStrFormatter("%g"))
-        ax.set_xlabel(look.axis(poi, "1"))
-        finish(ax, notes if alone else None, look)
-    return figure_of(ax)
+        axes.set_xlabel(look.axis(poi, "1"))
+    return figure_of(axes)
 
 
 def _reach(bands: Sequence[LimitBand], below: float = 0.5, above: float = 2.0) -> tuple[float, float]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.report.curves import FILL
-from cevnsfit.report.legends import finish
-from cevnsfit.report.style import PALETTE, SCREEN, Look, axes_of_size, figure_of, style
+from cevnsfit.report.legends import one_plot
+from cevnsfit.report.style import PALETTE, SCREEN, Look, figure_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,15 +82,14 @@ def interval_figure(result: Intervals, *, notes: Sequence[str] = (), look: Look 
     ax
         Axes to draw on, without the caption; in a new figure by default.
     """
-    with style(look):
-        alone, ax = ax is None, axes_of_size(ax, 7.4, 5.2 + (0.25 * len(notes) if look.captioned else 0.0), look)
-        draw_allowed(ax, result)
-        (line,) = draw_profile(ax, result)
+    with one_plot(ax, 7.4, 5.2 + (0.25 * len(notes) if look.captioned else 0.0), look, notes) as axes:
+        draw_allowed(axes, result)
+        (line,) = draw_profile(axes, result)
         line.set_label(look.labelled(["observed"])[0])
-        draw_expected(ax, result)
-        thresholds = draw_thresholds(ax, result)
+        draw_expected(axes, result)
+        thresholds = draw_thresholds(axes, result)
         if look.best_fit and not result.expected:
-            ax.axvline(result.best_fit, color="0.3", linestyle=":", zorder=2, label="best fit")
+            axes.axvline(result.best_fit, color="0.3", linestyle=":", zorder=2, label="best fit")
         x, y = np.asarray(line.get_xydata()).T  # type: ignore[attr-defined]
         if result.expected:
             top, near = 1.05, np.ones(len(x), dtype=np.bool_)
@@ -99,8 +98,7 @@ def interval_figure(result: Intervals, *, notes: Sequence[str] = (), look: Look 
             top, near = _ABOVE * highest, y <= _ABOVE * highest
         seen = x[near] if np.count_nonzero(near) > 1 else x
         pad = _PAD * float(np.ptp(seen))
-        ax.set(xlim=(max(x.min(), seen.min() - pad), min(x.max(), seen.max() + pad)), ylim=(0.0, top))
-        ax.set_xlabel(look.axis(result.poi, "1"))
-        ax.set_ylabel("CLs" if result.expected else r"$-2\,\Delta\,\ln\lambda$")
-        finish(ax, notes if alone else None, look)
-    return figure_of(ax)
+        axes.set(xlim=(max(x.min(), seen.min() - pad), min(x.max(), seen.max() + pad)), ylim=(0.0, top))
+        axes.set_xlabel(look.axis(result.poi, "1"))
+        axes.set_ylabel("CLs" if result.expected else r"$-2\,\Delta\,\ln\lambda$")
+    return figure_of(axes)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cevnsfit.core.words import wrapped
-from cevnsfit.report.style import SCREEN, Look, caption, figure_of, setting
+from cevnsfit.report.style import SCREEN, Look, axes_of_size, caption, figure_of, setting, style
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.legend import Legend
+
+
+@contextmanager
+def one_plot(ax: Axes | None, width: float, height: float, look: Look, notes: Sequence[str] = ()) -> Iterator[Axes]:
+    """Yield axes, by default those of a new figure with lines below it, in the style of a look; then give them title, ends and legend."""
+    with style(look):
+        axes = axes_of_size(ax, width, height, look)
+        yield axes
+        finish(axes, notes if ax is None else None, look)
 
 
 def finish(ax: Axes, notes: Sequence[str] | None, look: Look) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.words import wrapped
-from cevnsfit.report.legends import finish
+from cevnsfit.report.legends import one_plot
 from cevnsfit.report.rankings import row_names
 from cevnsfit.report.style import (
     PALETTE,
@@ -17,7 +17,6 @@ from cevnsfit.report.style import (
     UNITS,
     AxisLabel,
     Look,
-    axes_of_size,
     caption,
     figure_of,
     new_figure,
@@ -110,15 +109,13 @@ def posterior_figure(
     ax: Axes | None = None,
 ) -> Figure:
     """Return the picture of the posterior of one parameter, grey for each ensemble, on `ax` without notes; see `draw_density`."""
-    with style(look):
-        alone, ax = ax is None, axes_of_size(ax, 7.4, 5.0 + 0.25 * len(notes) * look.captioned, look)
-        draw_density(ax, sample, intervals, log=log)
-        ax.set_xscale("log" if log else "linear")
-        ax.set_ylim(bottom=0.0)
-        ax.set_xlabel(look.axis(*parameter))
-        ax.set_ylabel("posterior density of the logarithm" if log else "posterior density")
-        finish(ax, notes if alone else None, look)
-    return figure_of(ax)
+    with one_plot(ax, 7.4, 5.0 + 0.25 * len(notes) * look.captioned, look, notes) as axes:
+        draw_density(axes, sample, intervals, log=log)
+        axes.set_xscale("log" if log else "linear")
+        axes.set_ylim(bottom=0.0)
+        axes.set_xlabel(look.axis(*parameter))
+        axes.set_ylabel("posterior density of the logarithm" if log else "posterior density")
+    return figure_of(axes)
 
 
 def draw_pair(ax: Axes, pair: Pair) -> list[Artist]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.report.legends import finish
+from cevnsfit.report.legends import one_plot
 from cevnsfit.report.style import PALETTE, SCREEN, Look, axes_of_size, caption, figure_of, new_figure, setting, smaller, style
 from cevnsfit.report.tables import format_value
 
@@ -216,38 +216,24 @@ def ranking_figure(ranking: Ranking, *, most: int = MOST, look: Look = SCREEN) -
 
 def draw_groups(ax: Axes, groups: Sequence[GroupError]) -> list[Artist]:
     """Draw what groups contribute to an error, first one on top, with the shifts of fits with moved centres; return the artists."""
-    rows = np.arange(len(groups))
-    artists: list[Artist] = [
-        *ax.barh(
-            rows,
-            np.nan_to_num([2.0 * entry.error for entry in groups]),
-            left=np.nan_to_num([-entry.error for entry in groups]),
-            height=0.7,
-            color=PALETTE[0],
-            alpha=0.6,
-            label="linear",
-        ).patches
-    ]
-    ends = np.nan_to_num([[-entry.down for entry in groups], [entry.up for entry in groups]])
+    errors = np.nan_to_num([entry.error for entry in groups])
     moved = np.flatnonzero([np.isfinite(entry.up) for entry in groups])
-    artists += ax.errorbar(
-        np.zeros(len(moved)), moved, xerr=ends[:, moved], fmt="none", color="black", capsize=3, label="centres moved"
-    ).get_children()
-    reach = 1.1 * max(float(ends.max(initial=0.0)), *(float(np.nan_to_num(entry.error)) for entry in groups))
+    ends = np.nan_to_num([[-entry.down for entry in groups], [entry.up for entry in groups]])
+    bars = ax.barh(np.arange(len(groups)), 2.0 * errors, left=-errors, height=0.7, color=PALETTE[0], alpha=0.6, label="linear")
+    fits = ax.errorbar(0.0 * moved, moved, xerr=ends[:, moved], fmt="none", color="black", capsize=3, label="centres moved")
+    reach = 1.1 * max(ends.max(initial=0.0), errors.max(initial=0.0))
     ax.set_xlim(*((-reach, reach) if reach > 0.0 else (-1.0, 1.0)))
-    return [*artists, ax.axvline(0.0, color="0.4", linewidth=0.8)]
+    return [*bars.patches, *fits.get_children(), ax.axvline(0.0, color="0.4", linewidth=0.8)]
 
 
 def groups_figure(ranking: Ranking, *, look: Look = SCREEN, ax: Axes | None = None) -> Figure:
     """Return the contributions of counts and groups of nuisances to the error of a parameter."""
     look, groups = look.naming(ranking.about), ranking.groups
-    with style(look):
-        alone, ax = ax is None, axes_of_size(ax, 6.4, 2.2 + 0.3 * len(groups), look)
-        draw_groups(ax, groups)
-        ax.set_yticks(np.arange(len(groups)), [entry.group.replace("-", " ").replace("_", " ") for entry in groups])
-        ax.tick_params(axis="y", which="both", length=0)
-        ax.set_ylim(len(groups) - 0.4, -0.6)
-        ax.set_xlabel(f"contribution to the error of {look.name(ranking.poi)}")
-        found = f"{look.name(ranking.poi)} = {ranking.value:.4g} $\\pm$ {ranking.error:.2g}"
-        finish(ax, [found, *_notes(ranking, 0, 0, look)] if alone else None, look)
-    return figure_of(ax)
+    found = f"{look.name(ranking.poi)} = {ranking.value:.4g} $\\pm$ {ranking.error:.2g}"
+    with one_plot(ax, 6.4, 2.2 + 0.3 * len(groups), look, [found, *_notes(ranking, 0, 0, look)]) as axes:
+        draw_groups(axes, groups)
+        axes.set_yticks(np.arange(len(groups)), [entry.group.replace("-", " ").replace("_", " ") for entry in groups])
+        axes.tick_params(axis="y", which="both", length=0)
+        axes.set_ylim(len(groups) - 0.4, -0.6)
+        axes.set_xlabel(f"contribution to the error of {look.name(ranking.poi)}")
+    return figure_of(axes)

@@ -19,8 +19,8 @@ from cevnsfit.infer.runner import Call, every
 from cevnsfit.infer.toy_planes import STRIDE, column_hypotheses
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import Table, write_table
-from cevnsfit.report.critical import critical_figure
 from cevnsfit.report.style import SCREEN, Look, save_figures
+from cevnsfit.report.toys import critical_figure
 from cevnsfit.studies.fitting import prepared, require_observed
 from cevnsfit.studies.limits import RATIO
 from cevnsfit.studies.scan import checked_plane

@@ -72,7 +72,7 @@ _PICTURES: Final[Mapping[str, Mapping[str, str]]] = {
     "CoverageStudy": {"coverage": "coverage:coverage_picture"},
     "Discovery": {"toys": "pictures:toys"},
     "Fit": {"pulls": "report.rankings:pulls_figure", "correlations": "report.rankings:correlations_figure"},
-    "GlobalSignificance": {"scan": "report.elsewhere:scan_figure", "toys": "pictures:toys"},
+    "GlobalSignificance": {"scan": "report.toys:scan_figure", "toys": "pictures:toys"},
     "Goodness": {"toys": "pictures:toys"},
     "Intervals": {"profile": "pictures:interval"},
     "Posterior": {"density": "posterior:posterior_picture", "corner": "corner:corner_picture"},
