@@ -2,11 +2,11 @@
 
 Pseudo-experiments are generated at each node with the nuisances that fit the data of one likelihood best there. Between nodes the critical value is
 linear in each parameter, in its logarithm where the nodes are spaced so; beyond the last node it is that of the node. A point is allowed for other
-data of the same experiments when their t there does not exceed it: this costs no pseudo-experiments.
+data of the same experiments when their t there does not exceed it: this costs no pseudo-experiments, for expected limits neither.
 
 References
 ----------
-Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, section V.
+Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, sections V and VI.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from cevnsfit.core.documents import Result, brief
 from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.infer.columns import searched
 from cevnsfit.infer.curve import crossings
-from cevnsfit.infer.feldman_cousins import FAR, REFINED, DecisionRule, decided, in_intervals
-from cevnsfit.infer.hypothesis import at_values
+from cevnsfit.infer.feldman_cousins import FAR, REFINED, STEPS, DecisionRule, decided, first_values, in_intervals
+from cevnsfit.infer.hypothesis import at_values, with_best_fit
 from cevnsfit.infer.intervals import profiled, threshold
 from cevnsfit.infer.results import lost
-from cevnsfit.infer.runner import Call
+from cevnsfit.infer.runner import Call, every
+from cevnsfit.infer.sensitivity import SIGMAS, Sensitivity, discovery_reach, live_bins, outlook, toy_bands, upper_limit
 from cevnsfit.infer.toy_planes import STRIDE, in_plane
 from cevnsfit.stats.fingerprint import differences, fingerprint
 
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.infer.planes import PlaneAxis
     from cevnsfit.infer.results import PointTest, ProfileResult
-    from cevnsfit.infer.runner import Procedure
+    from cevnsfit.infer.runner import Procedure, Runner
+    from cevnsfit.infer.sensitivity import Outlook
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.likelihood import Likelihood
 
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
 
 REMOTE: Final = 100.0
 """Statistic of the data of a map from which on a node has the asymptotic critical value: other data do not come near."""
+
+WIDER: Final = (*STEPS, 2.2, 3.0, 4.0)
+"""Steps of sqrt(t) of expected limits, relative to the threshold: fluctuations of two standard deviations lie between them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,13 +200,16 @@ def without_data(likelihood: Likelihood, axes: Sequence[PlaneAxis]) -> dict[str,
 
 def node_tests(tests: Sequence[Hypothesis], axes: tuple[PlaneAxis, ...], *, toys: Toys) -> Procedure[tuple[list[list[PointTest]], Floats]]:
     """Return the nodes tested, column by column, and all parameters there, shape (columns, nodes, n); see `toy_planes.column_hypotheses`."""
-    rule = DecisionRule(math.nan, toys, 2 if in_plane(tests) else 0, REMOTE)
     columns = yield [Call(at_values, (test, axes[-1].values)) for test in tests]
-    found = yield [
-        decided(one, number * STRIDE + (k << REFINED), rule) for number, column in enumerate(columns) for k, one in enumerate(column)
-    ]
-    size = len(axes[-1].values)
-    return [found[i : i + size] for i in range(0, len(found), size)], np.array([[one.theta for one in column] for column in columns])
+    dof = 2 if in_plane(tests) else 0
+    found = yield [_tested(column, number * STRIDE, toys, dof) for number, column in enumerate(columns)]
+    return found, np.array([[one.theta for one in column] for column in columns])
+
+
+def _tested(tests: Sequence[Hypothesis], first: int, toys: Toys, dof: int = 0) -> Procedure[list[PointTest]]:
+    """Return values tested with all pseudo-experiments, unless the data are far; `first` is the place of the first among the random streams."""
+    rule = DecisionRule(math.nan, toys, dof, REMOTE)
+    return every([decided(one, first + (k << REFINED), rule) for k, one in enumerate(tests)])
 
 
 def critical_of(points: Sequence[PointTest], cls: Sequence[float], dof: int) -> Floats:
@@ -235,3 +243,44 @@ def _allowed(test: Hypothesis, heights: Heights, cl: float, dof: int) -> Interva
     (cuts,) = crossings(above, lowered, [0.0], curve.theta[curve.lowest])
     method = f"Feldman-Cousins, critical values between {len(heights.nodes)} nodes"
     return replace(in_intervals(test, curve, lowered.allowed(cuts, 0.0), cl), method=method, dof=dof)
+
+
+# --- expected limits ---------------------------------------------------------------------------------------------------------------
+
+
+def ordered(expected: Outlook, toys: Toys, run: Runner) -> Sensitivity:
+    """Return the expected Feldman-Cousins limit, with its median and bands, and the discovery reach.
+
+    The critical values along the parameter are found on Asimov data of the true value, once. The median limit is that of these data, and the bands
+    are those of the limits of pseudo-experiments of the true value, each below the same critical values (Feldman and Cousins, section VI).
+
+    Parameters
+    ----------
+    expected
+        From `sensitivity.outlook`.
+    toys
+        Number, for each critical value and for the bands, and seed of the pseudo-experiments.
+    run
+        Where they are generated: the numbers do not depend on it.
+    """
+    real, asimov = (replace(test, joint=test.joint.physical) for test in (expected.real, expected.asimov))
+    expected = outlook(asimov, real, expected.fluctuating, cl=expected.cl, dof=1)
+    points = run(_along(expected, toys))
+    heights = Heights(np.array([point.value for point in points]), critical_of(points, [expected.cl], 1)[0, 0], log=False)
+    (median,) = run(allowed_columns([real], [heights], cl=expected.cl, dof=1))
+    limit = upper_limit(median.allowed, real.value, expected.top)
+    method = f"Feldman-Cousins, critical values at {len(points)} values with {sum(point.toys for point in points)} toys"
+    reach = discovery_reach(asimov, expected.curve.values)
+    found = Sensitivity(replace(median, method=method), limit, (limit,) * len(SIGMAS), "", reach, expected.top, live_bins(asimov.joint))
+    banded = toy_bands(replace(expected, critical=heights), found, toys, run)
+    return replace(banded, failed=banded.failed + sum(point.failed for point in points))
+
+
+def _along(expected: Outlook, toys: Toys) -> Procedure[list[PointTest]]:
+    """Return values on every branch of the profiled curve on Asimov data, tested there."""
+    curve, root = expected.curve, math.sqrt(threshold(expected.cl, 1))
+    values = first_values(curve, float(curve.nll2.min()), np.multiply(WIDER, root))
+    (test,) = yield [Call(with_best_fit, (expected.asimov,))]
+    (tests,) = yield [Call(at_values, (test, values))]
+    found: list[list[PointTest]] = yield [_tested(tests, 1 << REFINED, toys)]
+    return found[0]

@@ -69,7 +69,7 @@ def _require_counts(likelihood: Likelihood, observed: Sequence[str]) -> None:
         kind = "experiment"
         raise UnknownNameError(kind, unknown[0], names)
     kept = tuple(channel for channel in joint.channels if channel.owner in observed)
-    require_observed([*dict.fromkeys(channel.owner for channel in kept if channel.observed is None)])
+    require_observed(kept)
     if {channel.name for channel in joint.channels} <= {CONSTRAINTS, *(channel.name for channel in kept)}:
         message = f"nothing is left to forecast: {', '.join(names)} keep their observed counts"
         raise CevnsfitError(message)

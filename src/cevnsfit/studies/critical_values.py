@@ -14,7 +14,6 @@ from cevnsfit.infer.feldman_cousins import MEASURED, REFINED
 from cevnsfit.infer.grid import columns_first
 from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.intervals import threshold
-from cevnsfit.infer.planes import PlaneAxis, spacing
 from cevnsfit.infer.runner import Call, every
 from cevnsfit.infer.toy_planes import STRIDE, column_hypotheses
 from cevnsfit.infer.toys import Toys
@@ -22,8 +21,9 @@ from cevnsfit.io.tables import Table, write_table
 from cevnsfit.report.style import SCREEN, Look, save_figures
 from cevnsfit.report.toys import critical_figure
 from cevnsfit.studies.fitting import prepared, require_observed
+from cevnsfit.studies.grids import axis_of
 from cevnsfit.studies.limits import RATIO
-from cevnsfit.studies.scan import checked_plane
+from cevnsfit.studies.scan import checked_plane, require_unheld
 from cevnsfit.studies.toy_regions import require_coupling
 from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from cevnsfit.infer.hypothesis import Hypothesis
+    from cevnsfit.infer.planes import PlaneAxis
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.workers import Progress, Workers
@@ -102,7 +103,7 @@ def critical_values(  # noqa: PLR0913 (store, workers and progress say where, no
     for level in levels:
         threshold(level, dof)
     require_coupling(likelihood, axes[-1].name)
-    require_observed([*dict.fromkeys(channel.owner for channel in likelihood.at({}).channels if channel.observed is None)])
+    require_observed(likelihood.at({}).channels)
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="critical-values", grid=values, cl=list(levels), order=ordering)
     with runner(identity, MEASURED if dof > 1 else RATIO, store=store, workers=workers, progress=progress) as here:
@@ -128,18 +129,10 @@ def critical_values(  # noqa: PLR0913 (store, workers and progress say where, no
 
 def _nodes(likelihood: Likelihood, grid: Mapping[str, ArrayLike], held: Mapping[str, float]) -> tuple[PlaneAxis, ...]:
     """Return the axes of a map; CevnsfitError where its nodes are too few or too many."""
+    axes: tuple[PlaneAxis, ...]
     if len(grid) == 1:
-        ((name, given),) = grid.items()
-        parameter, values = likelihood.parameters[name], np.asarray(given, dtype=np.float64)
-        if values.ndim != 1 or len(values) < 3 or not np.all(np.diff(values) > 0):
-            message = f"{name}: a map needs at least three increasing nodes"
-            raise CevnsfitError(message)
-        for end in values[[0, -1]]:
-            parameter.checked(float(end))
-        axes: tuple[PlaneAxis, ...] = (PlaneAxis(name, parameter.unit, values, spacing(values)),)
-        if name in held:
-            message = f"{name} cannot be both scanned and held"
-            raise CevnsfitError(message)
+        axes = tuple(axis_of(likelihood, name, nodes) for name, nodes in grid.items())
+        require_unheld(grid, held)
     else:
         axes = columns_first(likelihood, checked_plane(likelihood, grid, held))
     if len(axes[-1].values) << REFINED > STRIDE:

@@ -24,8 +24,9 @@ from cevnsfit.studies.setup import asked_to_float, check_floating
 from cevnsfit.studies.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.workers import Progress
 
@@ -150,8 +151,9 @@ def fit(
     return dataclasses.replace(found, **hidden(best, likelihood, held, words)) if words else found
 
 
-def require_observed(missing: Sequence[str]) -> None:
-    """Raise NoDataError if there are experiments without observed counts, named `missing`."""
+def require_observed(channels: Iterable[Channel]) -> None:
+    """Raise NoDataError, which names the experiments, if there are channels without observed counts."""
+    missing = dict.fromkeys(channel.owner for channel in channels if channel.observed is None)
     if missing:
         message = f"{', '.join(missing)}: no observed counts to fit; use `cevnsfit forecast` for projections"
         raise NoDataError(message)
@@ -223,7 +225,7 @@ def prepared(
     check_floating(likelihood, held, taken)
     require_nonlinear(likelihood, [*held, *released])
     joint, values = joint_at(likelihood, held)
-    require_observed([*dict.fromkeys(channel.owner for channel in joint.channels if channel.observed is None)])
+    require_observed(joint.channels)
     require_possible(joint, likelihood.axes)
     return joint, values
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from cevnsfit.core.documents import Result, keys_of
 from cevnsfit.core.errors import CevnsfitError
-from cevnsfit.infer.expected_order import ordered
+from cevnsfit.infer.critical import ordered
 from cevnsfit.infer.intervals import Intervals, Level
 from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.infer.sensitivity import DISCOVERY, Sensitivity, sensitivity, toy_bands

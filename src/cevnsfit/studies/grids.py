@@ -11,6 +11,7 @@ import numpy as np
 from cevnsfit.core.documents import brief
 from cevnsfit.core.errors import CevnsfitError, KindError, UnknownNameError
 from cevnsfit.core.units import UnitError, parse, split
+from cevnsfit.infer.planes import PlaneAxis, spacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cevnsfit.report.style import Look
+    from cevnsfit.stats.likelihood import Likelihood
 
 
 def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
@@ -30,6 +32,17 @@ def numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
         message = f"{name} needs numbers, for example [1.0, 2.0], not {brief(values)}"
         raise KindError(message)
     return array.astype(np.float64)
+
+
+def axis_of(likelihood: Likelihood, name: str, given: ArrayLike, least: int = 3) -> PlaneAxis:
+    """Return a parameter with its values; CevnsfitError unless these are increasing and at least so many, DomainError outside its domain."""
+    parameter, values = likelihood.parameters[name], numbers(name, given)
+    if values.ndim != 1 or len(values) < least or not np.all(np.diff(values) > 0.0):
+        message = f"{name}: a grid needs {'at least three ' if least > 1 else ''}increasing values"
+        raise CevnsfitError(message)
+    for end in values[[0, -1]].tolist():
+        parameter.checked(end)
+    return PlaneAxis(name, parameter.unit, values, spacing(values) if len(values) > 1 else "linear")
 
 
 def quantity(name: str, text: str, units: Mapping[str, str]) -> float:

@@ -18,12 +18,11 @@ from cevnsfit.infer.elsewhere import global_significance as anywhere
 from cevnsfit.infer.feldman_cousins import feldman_cousins
 from cevnsfit.infer.hypothesis import default_hypothesis
 from cevnsfit.infer.nonlinear import nonlinear_intervals
-from cevnsfit.infer.planes import PlaneAxis, spacing
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.toys import Toys
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, poi_name, prepared
-from cevnsfit.studies.grids import numbers
+from cevnsfit.studies.grids import axis_of
 from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from cevnsfit.infer.intervals import Intervals
+    from cevnsfit.infer.planes import PlaneAxis
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.workers import Progress, Workers
@@ -277,14 +277,9 @@ def _scanned_axis(likelihood: Likelihood, grid: Mapping[str, ArrayLike], held: M
         )
         raise CevnsfitError(message)
     ((name, given),) = grid.items()
-    parameter, values = likelihood.parameters[name], numbers(name, given)
+    parameter = likelihood.parameters[name]
     if parameter.kind != "nonlinear" or name in held:
         why = "held" if name in held else f"a {parameter.kind} parameter: q0 is scanned along one that rebuilds the signal, such as a mass"
         message = f"{name} cannot be scanned, it is {why}"
         raise CevnsfitError(message)
-    if values.ndim != 1 or not len(values) or not np.all(np.diff(values) > 0.0):
-        message = f"{name}: a scan needs increasing values"
-        raise CevnsfitError(message)
-    for value in values:
-        parameter.checked(float(value))
-    return PlaneAxis(name, parameter.unit, values, spacing(values) if len(values) > 1 else "linear")
+    return axis_of(likelihood, name, given, least=1)

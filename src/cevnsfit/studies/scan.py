@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import numpy as np
-
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.documents import Result, keys_of, plain
 from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError
@@ -18,13 +16,13 @@ from cevnsfit.core.version import package_versions
 from cevnsfit.infer.boundaries import block_intervals, levels_of, region, turned
 from cevnsfit.infer.grid import Grid, GridColumn, assemble, grid_block, prepare_grid
 from cevnsfit.infer.intervals import METHOD, Level
-from cevnsfit.infer.planes import Plane, PlaneAxis, Region, spacing
+from cevnsfit.infer.planes import Plane, PlaneAxis, Region
 from cevnsfit.infer.runner import Call, Runner, every
 from cevnsfit.io.description import unlike
 from cevnsfit.io.exports.netcdf import data_frame, dataset
 from cevnsfit.io.layouts import axes_of, load_columns, open_scan, read_scan, save_column
 from cevnsfit.stats.likelihood import Observing
-from cevnsfit.studies.grids import numbers
+from cevnsfit.studies.grids import axis_of
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.provenance import made_from, origin_of
 from cevnsfit.studies.setup import asked_to_float, build_each, check_floating
@@ -32,7 +30,7 @@ from cevnsfit.studies.verbs import about, checked_at
 from cevnsfit.studies.workers import executing, results
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
     import pandas as pd
@@ -131,32 +129,28 @@ def plane_axes(likelihood: Likelihood, grid: Mapping[str, ArrayLike]) -> Axes:
     if len(grid) != 2:
         message = f"a plane needs two parameters, got {len(grid)} ({', '.join(grid)}); give their values as mass=[...], g=[...]"
         raise CevnsfitError(message)
-    axes = []
-    for name, given in grid.items():
-        parameter = likelihood.parameters[name]
-        values = numbers(name, given)
-        if values.ndim != 1 or len(values) < 3 or not np.all(np.diff(values) > 0):
-            message = f"{name}: a grid needs at least three increasing values"
-            raise CevnsfitError(message)
-        for end in (values[0], values[-1]):
-            parameter.checked(float(end))
-        axes.append(PlaneAxis(name, parameter.unit, values, spacing(values)))
-    if (points := len(axes[0].values) * len(axes[1].values)) > MAX_POINTS:
+    x, y = (axis_of(likelihood, name, given) for name, given in grid.items())
+    if (points := len(x.values) * len(y.values)) > MAX_POINTS:
         message = f"a plane of {points:.3g} points; at most {MAX_POINTS:.0e} are possible (boundaries are found between the points)"
         raise DomainError(message)
-    return axes[0], axes[1]
+    return x, y
 
 
 def checked_plane(likelihood: Likelihood, grid: Mapping[str, ArrayLike], at: Mapping[str, float]) -> Axes:
     """Return the axes of a plane of a likelihood; errors are those of `scan`."""
     axes = plane_axes(likelihood, grid)
+    require_unheld(grid, at)
+    check_floating(likelihood, at, grid)
+    require_possible(likelihood.at({}), likelihood.axes)
+    return axes
+
+
+def require_unheld(grid: Iterable[str], at: Mapping[str, float]) -> None:
+    """Raise CevnsfitError if a parameter of a grid is held."""
     both = [name for name in grid if name in at]
     if both:
         message = f"{', '.join(both)} cannot be both scanned and held"
         raise CevnsfitError(message)
-    check_floating(likelihood, at, grid)
-    require_possible(likelihood.at({}), likelihood.axes)
-    return axes
 
 
 def scan(

@@ -192,7 +192,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     held = {} if at is None else dict(at)
     axes = columns_first(likelihood, checked_plane(likelihood, grid, held))
     require_coupling(likelihood, axes[1].name)
-    require_observed([*dict.fromkeys(channel.owner for channel in likelihood.at({}).channels if channel.observed is None)])
+    require_observed(likelihood.at({}).channels)
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
     if critical is not None:

@@ -9,7 +9,7 @@ from scipy.stats import poisson
 import cevnsfit as cf
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.expected_order import ordered
+from cevnsfit.infer.critical import ordered
 from cevnsfit.infer.hypothesis import hypothesis
 from cevnsfit.infer.runner import HERE
 from cevnsfit.infer.sensitivity import SIGMAS, Outlook, outlook
