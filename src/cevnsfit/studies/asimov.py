@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -111,3 +112,14 @@ def limit_headers(poi: str) -> list[str]:
 def limit_cells(limit: float, bands: Sequence[float]) -> list[str]:
     """Return a limit and its bands as cells of a table."""
     return [cell(limit), *(cell(value) for z, value in zip(SIGMAS, bands, strict=True) if z != 0.0)]
+
+
+def limit_texts(limit: float, bands: Sequence[float]) -> tuple[str, str, str]:
+    """Return a limit, and its 68 % and 95 % bands."""
+    low2, low1, _, high1, high2 = map(limit_text, bands)
+    return limit_text(limit), f"{low1} .. {high1}", f"{low2} .. {high2}"
+
+
+def limit_text(value: float) -> str:
+    """Return a limit, or a reach; "none" where there is none."""
+    return f"{value:.4g}" if math.isfinite(value) else "none"

@@ -18,15 +18,16 @@ from cevnsfit.infer.toys import Toys
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import LimitBand, expected_figure, forecast_figure
 from cevnsfit.report.style import SCREEN, AxisLabel, Look
+from cevnsfit.report.tables import Sheet, format_intervals
 from cevnsfit.spec.load import load_experiment
-from cevnsfit.studies.asimov import asked_outlook, by_sigma, events, limit_cells, limit_headers, statement
+from cevnsfit.studies.asimov import asked_outlook, by_sigma, events, limit_cells, limit_headers, limit_text, limit_texts, statement
 from cevnsfit.studies.setup import changes_of, own_name, split_path, units_of
 from cevnsfit.studies.verbs import verb
 from cevnsfit.studies.whatif import WhatIf, what_if
 from cevnsfit.studies.workers import executing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -269,6 +270,45 @@ def lines_of(several: Sequence[Forecast]) -> list[list[Forecast]]:
     for one in several:
         lines.setdefault(one.about.label, []).append(one)
     return [*lines.values()]
+
+
+def _text(result: Forecast) -> Iterator[str | Sheet]:
+    """Yield the expected limit with its bands, and the discovery reach."""
+    found = result.sensitivity
+    poi, (low2, low1, _, high1, high2) = found.median.poi, found.bands
+    reach = ", ".join(f"{limit_text(value)} at {sigma:g} sigma" for sigma, value in zip(DISCOVERY, found.discovery, strict=True))
+    counts = ", ".join(f"{count:.1f} ({name})" for name, count in result.events.items())
+    yield f"{result.about.label}: {poi} at {100 * found.median.cl:g} % CL, {found.median.dof} dof, {found.median.method}"
+    yield f"  {result.data}; {counts} signal events of the Standard Model, {found.live_bins} bins"
+    yield f"  median limit: {limit_text(found.limit)}, 68 % [{limit_text(low1)}, {limit_text(high1)}], 95 % [{limit_text(low2)}, {limit_text(high2)}]"
+    yield f"  bands: {found.bands_method}{f', {found.failed} failed' if found.failed else ''}"
+    yield f"  allowed:  {format_intervals(found.median.allowed)}"
+    yield f"  excluded: {format_intervals(found.median.excluded)}"
+    yield f"  discovery: {reach}"
+
+
+def texts(several: Sequence[Forecast]) -> Iterator[str | Sheet]:
+    """Yield expected limits at each value of a held parameter, a table for each set of experiments; one after the other if all values are the same."""
+    name = varied(several)
+    if not name:
+        for one in several:
+            yield from _text(one)
+        return
+    headers = (
+        f"{name} [{_unit(several, name)}]",
+        "median",
+        "68 %",
+        "95 %",
+        *(f"discovery at {z:g} sigma" for z in DISCOVERY),
+    )
+    for line in lines_of(several):
+        first, median = line[0], line[0].sensitivity.median
+        rows = [
+            (f"{one.at[name]:.4g}", *limit_texts(one.sensitivity.limit, one.sensitivity.bands), *map(limit_text, one.sensitivity.discovery))
+            for one in line
+        ]
+        yield Sheet(f"{first.about.label}: limit on {median.poi} at {100 * median.cl:g} % CL, {median.dof} dof", headers, rows)
+        yield f"{first.data}; bands: {first.sensitivity.bands_method}"
 
 
 def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None, look: Look = SCREEN) -> Figure:

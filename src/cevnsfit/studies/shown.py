@@ -49,14 +49,14 @@ _TEXTS: Final[Mapping[str, str]] = {
     "Slice": "listings:plane_slice",
     "SusyScan": "listings:sleptons",
     "ToyRegion": "texts:toy_region",
-    "WhatIf": "forecast_texts:whatif",
+    "WhatIf": "whatif:text",
 }
 """The function that yields lines and tables of one result of a class."""
 
 _LISTS: Final[Mapping[str, str]] = {
     "Check": "listings:checks",
     "Experiment": "listings:experiments",
-    "Forecast": "forecast_texts:forecasts",
+    "Forecast": "forecast:texts",
     "KnownLimit": "listings:known_limits",
     "Remainder": "listings:remainders",
     "SignalModel": "listings:models",

@@ -18,19 +18,20 @@ from cevnsfit.infer.sensitivity import ASYMPTOTIC, SIGMAS, expected_limits, medi
 from cevnsfit.io.tables import cell, write_rows
 from cevnsfit.report.forecasts import LimitBand, whatif_figure
 from cevnsfit.report.style import SCREEN, AxisLabel, Look
+from cevnsfit.report.tables import Sheet
 from cevnsfit.spec.catalog import resolve
 from cevnsfit.spec.channels import KEY, split_channel
 from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.likelihood import Observing
-from cevnsfit.studies.asimov import by_sigma, events, limit_cells, limit_headers
+from cevnsfit.studies.asimov import by_sigma, events, limit_cells, limit_headers, limit_text, limit_texts
 from cevnsfit.studies.grids import numbers
 from cevnsfit.studies.setup import build, own_name, require_files, split_path, units_of
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -259,6 +260,24 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
         for row in result.rows
     ]
     return write_rows(path, comments, headers, rows)
+
+
+def text(result: WhatIf) -> Iterator[str | Sheet]:
+    """Yield the expected limit at each setting of the fields."""
+    headers = (*(f"{f.path} [{f.unit}]" for f in result.fields), "events (SM)", "median limit", "68 %", "95 %", "statistics alone", "ratio")
+    rows = [
+        (
+            *(f"{value:.4g}" for value in row.values),
+            f"{row.events:.1f}",
+            *limit_texts(row.limit, row.bands),
+            limit_text(row.statistics_only),
+            limit_text(row.limit / row.statistics_only) if row.statistics_only > 0.0 else "none",
+        )
+        for row in result.rows
+    ]
+    held = "".join(f", {name} = {value:g}" for name, value in result.at.items())
+    yield Sheet(f"{result.about.label}: limit on {result.poi} at {100 * result.cl:g} % CL, {result.dof} dof{held}", headers, rows)
+    yield result.data
 
 
 def whatif_picture(result: WhatIf, look: Look = SCREEN) -> Figure:
