@@ -12,7 +12,7 @@ from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.moving import BoundMoving
 from cevnsfit.stats.poisson import FLOOR, saturated
 from cevnsfit.stats.rule import compile_rule, evaluate
-from cevnsfit.stats.sparse import OwnBins, OwnCounts, own_bins, own_counts
+from cevnsfit.stats.sparse import OwnBins, own_bins, own_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,7 +147,7 @@ class Frame:
     constant: Floats
     coefficients: Coefficients
     errors: Errors | None
-    own: OwnCounts | None = None
+    own: Ints | None = None
 
     def fits(self, channel: Channel) -> bool:
         """Return whether the channel has the same rule, errors and control region."""
@@ -166,8 +166,8 @@ def _frame(joint: Joint, place: int, data: Data, floating: Ints, absent: Ints) -
     held = evaluate(rule, joint.parameters.defaults()[None, local]).amplitudes[0]
     seen = counts + (0.0 if control is None else control) > 0 if counts.ndim == 1 else None
     ratio: float | Floats = 1.0
-    own = own_counts(counts) if channel.errors is None and channel.control is None and channel.moving is None else None
-    counts = counts if own is None else own.counts
+    few = own_counts(counts) if channel.errors is None and channel.control is None and channel.moving is None else None
+    own, counts = (None, counts) if few is None else few
     constant = saturated(counts) if channel.errors is None else np.zeros(counts.shape[:-1])
     if channel.errors is not None:
         seen = np.ones(counts.shape[-1], dtype=np.bool_)
@@ -196,7 +196,7 @@ def _bind_channel(frame: Frame, merge: Floats, templates: Floats, moving: Moving
         if counted:
             templates = np.ascontiguousarray(templates[:, frame.seen])
     active = _active(frame.rule, merge)
-    own = None if frame.own is None else own_bins(frame.own.bins, templates, empty, active)
+    own = None if frame.own is None else own_bins(frame.own, templates, empty, active)
     paired = paired and bound is None and own is None and frame.errors is None
     pairs, pair_of = _pairs(templates, active, len(frame.target)) if paired else (None, _NONE)
     return BoundChannel(

@@ -11,6 +11,7 @@ Cranmer, Lewis, Moneta, Shibata, Verkerke, CERN-OPEN-2012-016, section 2 (constr
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Build = Callable[[Mapping[str, float]], tuple[Channel, ...]]
 
 CONSTRAINTS: Final = "constraints"
 """Name of the channel."""
@@ -71,39 +73,24 @@ class Constraints:
         return Constraints(tuple(name for name in self.names if name not in held), centres, covariance)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Constraining:
-    """Channels, and the block of constraints beside them; made by `constraining`.
+def constraining(build: Build, constraints: Constraints, nonlinear: Sequence[str]) -> Build:
+    """Return a function that returns channels at values of all nonlinear parameters, of which some are the last of the constraints, and the block last.
 
-    Attributes
-    ----------
-    build
-        Returns the channels at values of all nonlinear parameters.
-    block
-        The channel of the block where parameters that rebuild the templates are 1.
-    nonlinear
-        Which of its bins are theirs.
+    Raises
+    ------
+    CevnsfitError
+        Unless the covariance is positive definite.
     """
-
-    build: Callable[[Mapping[str, float]], tuple[Channel, ...]]
-    block: Channel
-    nonlinear: tuple[str, ...]
-
-    def __call__(self, values: Mapping[str, float]) -> tuple[Channel, ...]:
-        """Return the channels at values of all nonlinear parameters, the block last."""
-        templates = self.block.templates.copy()
-        for row, name in enumerate(self.nonlinear, len(templates) - len(self.nonlinear)):
-            templates[row, row] = values[name]
-        return (*self.build(values), replace(self.block, templates=templates))
-
-
-def constraining(
-    build: Callable[[Mapping[str, float]], tuple[Channel, ...]], constraints: Constraints, nonlinear: Sequence[str]
-) -> Constraining:
-    """Return channels with constraints beside them; CevnsfitError unless the covariance is positive definite."""
     size, linear = len(constraints.names), len(constraints.names) - len(nonlinear)
     one, none = np.ones((size, linear)), np.zeros(size, dtype=np.int64)
     rule = Coefficients(constraints.names[:linear], np.eye(size, linear, dtype=np.int64), one, one, none - 1, none)
     errors, bins = correlated(constraints.covariance), (size,)
     block = Channel(CONSTRAINTS, np.eye(size), rule, constraints.names, constraints.centres, None, bins, errors=errors, auxiliary=True)
-    return Constraining(build, block, tuple(nonlinear))
+    return functools.partial(_with_block, build, block, tuple(nonlinear))
+
+
+def _with_block(build: Build, block: Channel, nonlinear: tuple[str, ...], values: Mapping[str, float]) -> tuple[Channel, ...]:
+    templates = block.templates.copy()
+    for row, name in enumerate(nonlinear, len(templates) - len(nonlinear)):
+        templates[row, row] = values[name]
+    return (*build(values), replace(block, templates=templates))

@@ -29,18 +29,10 @@ BLOCK: Final = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OwnCounts:
-    """The bins with events of each of P data sets (P, N), filled up with others of the same data set, whose `counts` (P, N) are then 0."""
-
-    bins: Ints
-    counts: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class OwnBins:
     """Templates for the bins with events of each data set.
 
-    `bins` (P, N) are those of `OwnCounts`, `templates` (nb, K) are in all bins, `single` the active ones in single precision; `least` and `most` (K, blocks) are their ends in each block, over what
+    `bins` (P, N) are those of `own_counts`, `templates` (nb, K) are in all bins, `single` the active ones in single precision; `least` and `most` (K, blocks) are their ends in each block, over what
     the bins hold.
     """
 
@@ -74,8 +66,11 @@ class OwnBins:
         return found
 
 
-def own_counts(counts: Floats) -> OwnCounts | None:
-    """Return the bins with events of each data set of a batch (P, nb); None where they are not few, or a data set has none."""
+def own_counts(counts: Floats) -> tuple[Ints, Floats] | None:
+    """Return the bins with events of each data set of a batch (P, nb), and the counts there; None where they are not few, or a data set has none.
+
+    Both have the shape (P, N): data sets with fewer bins are filled up with their first one, whose further counts are 0.
+    """
     if counts.ndim == 1 or counts.shape[1] < MANY:
         return None
     sets, where = np.nonzero(counts)
@@ -86,7 +81,7 @@ def own_counts(counts: Floats) -> OwnCounts | None:
     bins = np.repeat(where[first][:, None], sizes.max(), axis=1)
     place, own = np.arange(len(sets)) - np.repeat(first, sizes), np.zeros(bins.shape)
     bins[sets, place], own[sets, place] = where, counts[sets, where]
-    return OwnCounts(bins, own)
+    return bins, own
 
 
 def own_bins(bins: Ints, templates: Floats, empty: Floats, active: Ints) -> OwnBins:

@@ -8,7 +8,7 @@ inverse of f and its slope there.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -34,14 +34,6 @@ _FURTHEST: Final = 60.0
 """Deviations of a normalisation among which that of a factor is looked for."""
 
 
-class _Placed(NamedTuple):
-    """A parameter, its constraint in its own variable, and both in words."""
-
-    parameter: Parameter
-    entry: Constrained
-    text: str
-
-
 def constrained(likelihood: Likelihood, constraints: Sequence[Constraint], correlations: Sequence[Correlation]) -> Likelihood:
     """Return a likelihood with constraints in the place of those that its parameters have, and correlations; their parameters float.
 
@@ -53,7 +45,11 @@ def constrained(likelihood: Likelihood, constraints: Sequence[Constraint], corre
         If a parameter is held or given twice, a correlation is one of a parameter without a constraint, or the covariance is not positive definite.
     """
     everything = likelihood.parameters
-    placed = {one.name: _placed(everything[one.name], one) for one in constraints}
+    placed: dict[str, Parameter] = {}
+    entries, texts = dict[str, Constrained](), list[str]()
+    for given in constraints:
+        placed[given.name], entries[given.name], text = _placed(everything[given.name], given)
+        texts.append(text)
     _check_names(likelihood, [one.name for one in constraints])
     for one in correlations:
         for name in (one.first, one.second):
@@ -61,21 +57,18 @@ def constrained(likelihood: Likelihood, constraints: Sequence[Constraint], corre
                 has = "is held by default" if everything[name].fixed else "has no constraint"
                 message = f"the correlation {one}: {name} {has}; give it a constraint, --constrain {name}=VALUE+-ERROR"
                 raise CevnsfitError(message)
-            if one.value and name not in placed:
-                placed[name] = _Placed(everything[name], Constrained(everything[name].centre, 1.0), "")
+            if one.value:
+                placed.setdefault(name, everything[name])
+                entries.setdefault(name, Constrained(everything[name].centre, 1.0))
     if not placed:
         return likelihood
-    parameters = ParameterSet(tuple(placed[p.name].parameter if p.name in placed else p for p in everything))
+    parameters = ParameterSet(tuple(placed.get(p.name, p) for p in everything))
     nonlinear = [p.name for p in parameters if p.name in placed and p.kind == "nonlinear"]
     names = (*(p.name for p in parameters if p.name in placed and p.name not in nonlinear), *nonlinear)
-    entries = [placed[name].entry for name in names]
-    sigmas = np.array([entry.sigma for entry in entries])
-    covariance = _correlation(names, correlations) * np.outer(sigmas, sigmas)
-    block = Constraints(names, np.array([entry.centre for entry in entries]), covariance)
+    centres, sigmas = np.array([entries[name] for name in names]).T
+    block = Constraints(names, centres, _correlation(names, correlations) * np.outer(sigmas, sigmas))
     moved = any(p.kind == "nuisance" and p.default != everything[p.name].default for p in parameters)
-    texts = [one.text for one in placed.values() if one.text] + [
-        f"correlation of {one.first} and {one.second} = {one.value:g}" for one in correlations
-    ]
+    texts += [f"correlation of {one.first} and {one.second} = {one.value:g}" for one in correlations]
     return replace(
         likelihood,
         parameters=parameters,
@@ -120,8 +113,8 @@ def require_floating(names: Sequence[str], at: Mapping[str, float]) -> None:
         raise CevnsfitError(message)
 
 
-def _placed(parameter: Parameter, given: Constraint) -> _Placed:
-    """Return a parameter with a given constraint."""
+def _placed(parameter: Parameter, given: Constraint) -> tuple[Parameter, Constrained, str]:
+    """Return a parameter, a given constraint in its own variable, and both in words."""
     scaling, p = parameter.scaling, parameter
     unit = "" if p.unit == "1" else p.unit
     try:
@@ -142,7 +135,7 @@ def _placed(parameter: Parameter, given: Constraint) -> _Placed:
     default = p.default if p.kind == "polynomial" else entry.centre
     found = replace(p, fixed=False, default=default, lower=lower, upper=upper)
     found.checked(entry.centre)
-    return _Placed(found, entry, text)
+    return found, entry, text
 
 
 def _deviation(name: str, scaling: Scaling, value: float, error: float) -> Constrained:

@@ -115,8 +115,8 @@ def test_which_batches_have_few_bins_with_events() -> None:
     counts[0, 5], counts[1, [2, 7]], counts[2, [0, BINS - 1]] = 3.0, (1.0, 2.0), (4.0, 0.5)
     own = own_counts(counts)
     assert own is not None
-    np.testing.assert_array_equal(own.bins, [[5, 5], [2, 7], [0, BINS - 1]])
-    np.testing.assert_array_equal(own.counts, [[3.0, 0.0], [1.0, 2.0], [4.0, 0.5]])
+    np.testing.assert_array_equal(own[0], [[5, 5], [2, 7], [0, BINS - 1]])
+    np.testing.assert_array_equal(own[1], [[3.0, 0.0], [1.0, 2.0], [4.0, 0.5]])
     assert own_counts(counts[0]) is None
     assert own_counts(counts[:, :100]) is None
     assert own_counts(np.append(counts, np.zeros((1, BINS)), axis=0)) is None
