@@ -16,13 +16,10 @@ from cevnsfit.infer.planes import Plane, PlaneAxis, Region, known_ends
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.infer.grid import Grid, GridColumn
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.results import ProfileResult
-
-    Floats = NDArray[np.float64]
 
 
 def levels_of(plane: Plane, asked: Sequence[Level]) -> tuple[float, ...]:

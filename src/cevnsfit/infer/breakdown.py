@@ -37,13 +37,11 @@ from cevnsfit.stats.engine import gauss_newton
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.infer.results import FitResult
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
 
 STATISTICS: Final = "statistics"
 """The group of the counts, and of nuisances without a constraint."""

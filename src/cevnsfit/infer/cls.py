@@ -33,15 +33,13 @@ from cevnsfit.stats.joint import expected_totals
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.results import PointTest
     from cevnsfit.infer.runner import Procedure, Runner
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
 
 ASYMPTOTIC: Final = "CLs, asymptotic"
 TOYS: Final = "CLs, toys"

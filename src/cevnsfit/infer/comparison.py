@@ -39,8 +39,7 @@ from cevnsfit.stats.joint import expected_totals
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats, Ints
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.infer.results import FitResult
     from cevnsfit.infer.runner import Procedure
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 GAIN: Final = 1e-3
 """A search ends where parabolas through its last points promise less than this in -2 ln lambda."""

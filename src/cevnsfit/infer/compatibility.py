@@ -32,14 +32,12 @@ from cevnsfit.stats.joint import join
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats, Ints
     from cevnsfit.infer.results import ToyRecord
     from cevnsfit.infer.runner import Runner
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
 
 METHOD: Final = "parameter goodness of fit"
 
@@ -86,7 +84,7 @@ class Split:
 
     combined: Joint
     separate: Joint
-    place: NDArray[np.int64]
+    place: Ints
     starts: Floats
     separate_starts: Floats
     at: Mapping[str, float]
@@ -109,7 +107,7 @@ def own(experiment: str, coupling: str) -> str:
     return f"{experiment}.{coupling}"
 
 
-def separate_couplings(joint: Joint, shared: Mapping[str, Sequence[str]]) -> tuple[Joint, NDArray[np.int64]]:
+def separate_couplings(joint: Joint, shared: Mapping[str, Sequence[str]]) -> tuple[Joint, Ints]:
     """Return the likelihood with own couplings for each experiment, and the index of each of its parameters in the combined one."""
     parameters, place = [], []
     for index, parameter in enumerate(joint.parameters):
@@ -153,7 +151,7 @@ def split_likelihood(joint: Joint, at: Mapping[str, float], data: Data) -> Split
     )
 
 
-def _moved(data: Data, place: NDArray[np.int64]) -> Data:
+def _moved(data: Data, place: Ints) -> Data:
     return replace(data, aux=data.aux[..., place])
 
 

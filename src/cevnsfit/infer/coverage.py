@@ -26,15 +26,13 @@ from cevnsfit.infer.toys import SURE, Chunk, measured, p_value
 from cevnsfit.stats.data import asimov_data, observing, stack, toy_data
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
 
 INNER: Final = (64, 192, 512)
 """Further pseudo-experiments of one Feldman-Cousins decision, added while it is not clear."""
@@ -214,7 +212,7 @@ def coverage_of(truth: float, rows: Floats, *, cl: float, nested: bool) -> tuple
     return tuple(result)
 
 
-def _coverage(truth: float, method: str, cl: float, inside: NDArray[np.bool_], failed: int) -> Coverage:
+def _coverage(truth: float, method: str, cl: float, inside: Bools, failed: int) -> Coverage:
     covered = float(inside.mean()) if len(inside) else math.nan
     smooth = (np.count_nonzero(inside) + 1) / (len(inside) + 2)
     return Coverage(truth, method, cl, covered, math.sqrt(smooth * (1 - smooth) / max(len(inside), 1)), len(inside), failed)

@@ -20,13 +20,11 @@ from cevnsfit.infer.intervals import threshold
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.infer.density import PosteriorDensity, Prior
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.posterior import Block
 
-    Floats = NDArray[np.float64]
 
 METHOD: Final = "Bayesian, highest posterior density"
 

@@ -20,7 +20,7 @@ import numpy as np
 from cevnsfit.core.documents import Result, brief
 from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.infer.columns import searched
-from cevnsfit.infer.curve import crossings
+from cevnsfit.infer.curve import Heights, crossings
 from cevnsfit.infer.feldman_cousins import FAR, REFINED, STEPS, DecisionRule, decided, first_values, in_intervals
 from cevnsfit.infer.hypothesis import at_values, with_best_fit
 from cevnsfit.infer.intervals import profiled, threshold
@@ -33,8 +33,7 @@ from cevnsfit.stats.fingerprint import differences, fingerprint
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
-
+    from cevnsfit.core.arrays import Floats, Ints
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.infer.planes import PlaneAxis
@@ -44,37 +43,12 @@ if TYPE_CHECKING:
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.likelihood import Likelihood
 
-    Floats = NDArray[np.float64]
 
 REMOTE: Final = 100.0
 """Statistic of the data of a map from which on a node has the asymptotic critical value: other data do not come near."""
 
 WIDER: Final = (*STEPS, 2.2, 3.0, 4.0)
 """Steps of sqrt(t) of expected limits, relative to the threshold: fluctuations of two standard deviations lie between them."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Heights:
-    """Critical values along one parameter.
-
-    Attributes
-    ----------
-    nodes, values
-        The parameter, increasing, and the critical values there, shape (n,).
-    log
-        Whether they are linear in its logarithm.
-    """
-
-    nodes: Floats
-    values: Floats
-    log: bool
-
-    def __call__(self, values: ArrayLike) -> Floats:
-        """Return the critical value at each of some values; that of the last node beyond it."""
-        inside = np.clip(values, self.nodes[0], self.nodes[-1])
-        return np.asarray(
-            np.interp(np.log(inside), np.log(self.nodes), self.values) if self.log else np.interp(inside, self.nodes, self.values)
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -111,7 +85,7 @@ class CriticalValues(Result):
     cls: tuple[float, ...]
     critical: Floats
     errors: Floats
-    toys: NDArray[np.int64]
+    toys: Ints
     failed: int
     seed: int
     nuisances: Mapping[str, Floats]

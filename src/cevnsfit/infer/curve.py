@@ -12,13 +12,12 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from cevnsfit.core.arrays import Bools, Floats, Ints
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.results import ProfileResult
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
     Profiled = Callable[[Floats, Floats | None], ProfileResult]
 
 BARRIER: Final = 1e-2
@@ -66,7 +65,7 @@ class Curve:
 
     values: Floats
     nll2: Floats
-    valid: NDArray[np.bool_]
+    valid: Bools
     theta: Floats = field(default_factory=lambda: np.empty((0, 0)))
     fallbacks: int = 0
 
@@ -102,7 +101,7 @@ def minima(heights: Floats) -> list[int]:
     return [int(i) for i in np.flatnonzero((heights <= padded[:-2]) & (heights < padded[2:]))]
 
 
-def changes(flags: NDArray[np.bool_]) -> Ints:
+def changes(flags: Bools) -> Ints:
     """Return the positions after which flags change."""
     return np.flatnonzero(flags[1:] != flags[:-1])
 
@@ -125,6 +124,30 @@ def complement(allowed: Sequence[Interval], domain: Interval) -> tuple[Interval,
 
 
 # --- curves that can be calculated anywhere ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heights:
+    """Critical values along one parameter.
+
+    Attributes
+    ----------
+    nodes, values
+        The parameter, increasing, and the critical values there, shape (n,).
+    log
+        Whether they are linear in its logarithm.
+    """
+
+    nodes: Floats
+    values: Floats
+    log: bool
+
+    def __call__(self, values: ArrayLike) -> Floats:
+        """Return the critical value at each of some values; that of the last node beyond it."""
+        inside = np.clip(values, self.nodes[0], self.nodes[-1])
+        return np.asarray(
+            np.interp(np.log(inside), np.log(self.nodes), self.values) if self.log else np.interp(inside, self.nodes, self.values)
+        )
 
 
 def crossings(profiled: Profiled, curve: Curve, levels: Sequence[float], start: Floats | None = None) -> tuple[tuple[float, ...], ...]:

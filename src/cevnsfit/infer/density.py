@@ -27,14 +27,11 @@ from cevnsfit.stats.joint import Joint
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats, Ints
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.stats.binding import BoundLikelihood
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.likelihood import Likelihood
-
-    Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +101,14 @@ class PosteriorDensity(SentOnce):
     data: Data
     heights: Callable[[Floats], Floats]
     theta: Floats
-    floating: NDArray[np.int64]
+    floating: Ints
     lower: Floats
     upper: Floats
-    log: NDArray[np.bool_]
+    log: Bools
     centre: Floats
     width: Floats
-    constrained: NDArray[np.bool_]
-    block: NDArray[np.int64]
+    constrained: Bools
+    block: Ints
     root: Floats
     priors: tuple[Prior, ...]
 
@@ -224,7 +221,7 @@ def joint_at(likelihood: Joint | Likelihood, theta: Floats) -> Joint:
     return likelihood.at({p.name: float(value) for p, value in zip(likelihood.parameters, theta, strict=True) if p.kind == "nonlinear"})
 
 
-def rebuilding(likelihood: Joint | Likelihood) -> NDArray[np.bool_]:
+def rebuilding(likelihood: Joint | Likelihood) -> Bools:
     """Return which of all parameters rebuild the templates, shape (n,)."""
     return np.array([p.kind == "nonlinear" for p in likelihood.parameters], dtype=np.bool_)
 

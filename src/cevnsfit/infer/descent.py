@@ -17,12 +17,10 @@ from cevnsfit.stats.poisson import FLOOR
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cevnsfit.core.arrays import Bools, Floats, Ints
     from cevnsfit.stats.binding import BoundLikelihood
     from cevnsfit.stats.engine import Evaluation
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-    Bools = NDArray[np.bool_]
 
 CHUNK: Final = 128
 """Points that are iterated together."""

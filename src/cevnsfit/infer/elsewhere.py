@@ -39,8 +39,7 @@ from cevnsfit.stats.joint import expected_totals
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats, Ints
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.planes import PlaneAxis
     from cevnsfit.infer.results import PointTest
@@ -50,7 +49,6 @@ if TYPE_CHECKING:
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
 
-    Floats = NDArray[np.float64]
 
 LEVEL: Final = 0.5
 """The level c0 at which upcrossings are counted: low, so that there are many."""
@@ -248,7 +246,7 @@ def _scanned_q0(data: Data, *, test: Hypothesis) -> Floats:
     return q0(rows.reshape(-1, 3), test.value).reshape(rows.shape[:2])
 
 
-def upcrossings(curves: Floats, level: float) -> NDArray[np.int64]:
+def upcrossings(curves: Floats, level: float) -> Ints:
     """Return how often each of some curves, shape (P, n), rises above a level between two neighbouring points, shape (P,)."""
     return np.asarray(np.sum((curves[:, :-1] <= level) & (curves[:, 1:] > level), axis=1))
 

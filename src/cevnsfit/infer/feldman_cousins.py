@@ -40,8 +40,9 @@ from cevnsfit.infer.toys import SURE, calls, point_test
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from cevnsfit.core.arrays import Bools, Floats
     from cevnsfit.infer.curve import Curve
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.planes import Interval
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
     from cevnsfit.infer.toys import Chunk, Toys
     from cevnsfit.stats.data import Data
 
-    Bools = NDArray[np.bool_]
-    Floats = NDArray[np.float64]
 
 METHOD: Final = "Feldman-Cousins, nuisances profiled"
 

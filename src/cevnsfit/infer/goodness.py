@@ -27,14 +27,12 @@ from cevnsfit.stats.data import observed_data, observing, toy_data
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.infer.runner import Procedure, Runner
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
 
 METHOD: Final = "deviance from the saturated model"
 

@@ -28,13 +28,11 @@ from cevnsfit.stats.data import observed_or_asimov
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
 
-    Floats = NDArray[np.float64]
     Sort = Literal["columns", "surface", "points"]
 
 MAX_MINIMA: Final = 8
@@ -113,7 +111,7 @@ class GridColumn:
     """
 
     nll2: Floats
-    valid: NDArray[np.bool_]
+    valid: Bools
     minima: Floats
     reference: float
     scale: float

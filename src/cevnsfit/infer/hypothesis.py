@@ -28,13 +28,10 @@ from cevnsfit.stats.data import observed_data, observing, toy_data
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.infer.results import ProfileResult
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
-
-    Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

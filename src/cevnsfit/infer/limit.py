@@ -20,11 +20,9 @@ from cevnsfit.infer.curve import between, complement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.infer.planes import Interval
 
-    Floats = NDArray[np.float64]
 
 WHOLE: Interval = (0.0, math.inf)
 """The domain of a coupling."""

@@ -22,13 +22,11 @@ from cevnsfit.stats.rule import amplitudes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
 
 POINTS: Final = 161
 """Points of a grid before steps are divided."""
@@ -143,7 +141,7 @@ def _balance(joint: Joint, name: str) -> float | None:
     return float((constant / highest) ** (1.0 / power)) if power > 0 and constant > 0.0 and highest > 0.0 else None
 
 
-def _dominances(joint: Joint, channel: Channel, column: NDArray[np.bool_]) -> list[float]:
+def _dominances(joint: Joint, channel: Channel, column: Bools) -> list[float]:
     """Return the couplings at which the templates of one channel hold as many counts as the rest, the coupling being in one of its columns."""
     rule = channel.coefficients
     content = np.abs(channel.templates).sum(axis=1)

@@ -29,15 +29,11 @@ from cevnsfit.stats.engine import nll2_at
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats
     from cevnsfit.infer.curve import Curve
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-    Bools = NDArray[np.bool_]
 
 EXCLUDED: Final = 25.0
 """Height above the lowest minimum at which the ends of the window are excluded."""

@@ -23,15 +23,11 @@ from cevnsfit.stats.rule import amplitudes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats, Ints
     from cevnsfit.infer.results import ProfileResult
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-    Bools = NDArray[np.bool_]
 
 SWEEPS: Final = 8
 """Rounds over the couplings in which the lowest point of a parabola inside their domains is found."""

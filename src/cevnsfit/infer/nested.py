@@ -20,11 +20,9 @@ from cevnsfit.infer.density import from_unit, log_density, log_inside, log_likel
 from cevnsfit.infer.posterior import Block
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats, Ints
     from cevnsfit.infer.density import PosteriorDensity
 
-    Floats = NDArray[np.float64]
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ def run_nested(goal: PosteriorDensity, live: int, stream: np.random.SeedSequence
     return Block(draws[:, None], log_density(goal, draws)[:, None], np.full(1, np.nan), evidence)
 
 
-def _evenly(weights: Floats, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _evenly(weights: Floats, size: int, rng: np.random.Generator) -> Ints:
     """Return places that occur as often as their weights say, within one, in random order: systematic resampling."""
     places = np.searchsorted(np.cumsum(weights), (rng.random() + np.arange(size)) / size)
     return rng.permutation(np.minimum(places, len(weights) - 1))

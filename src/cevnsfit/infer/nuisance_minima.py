@@ -17,13 +17,10 @@ from cevnsfit.stats.gaussian import Measured
 from cevnsfit.stats.poisson import Events
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats, Ints
     from cevnsfit.stats.binding import BoundChannel, BoundLikelihood
     from cevnsfit.stats.engine import Piece
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 USUAL: Final = 4.0
 """Fluctuations of the data beyond this many standard deviations are not prepared for."""

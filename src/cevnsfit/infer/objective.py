@@ -17,16 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from iminuit import Minuit
-    from numpy.typing import NDArray
 
+    from cevnsfit.core.arrays import Floats, Ints
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.stats.binding import BoundLikelihood, Frame
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.engine import Evaluation, Walls
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 Made = TypeVar("Made")
 

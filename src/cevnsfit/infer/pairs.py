@@ -11,9 +11,8 @@ from scipy.ndimage import gaussian_filter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from cevnsfit.core.arrays import Floats
 
-    Floats = NDArray[np.float64]
 
 CONTENTS: Final = (0.68, 0.95)
 """Parts of a posterior in the regions of highest density."""

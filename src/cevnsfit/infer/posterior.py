@@ -30,11 +30,9 @@ from cevnsfit.infer.starts import NONLINEAR_GRID, nonlinear_grid
 from cevnsfit.stats.engine import gauss_newton
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats, Ints
     from cevnsfit.infer.density import PosteriorDensity
 
-    Floats = NDArray[np.float64]
 
 _log = logging.getLogger(__name__)
 
@@ -185,7 +183,7 @@ def stream_of(seed: int, ensemble: int, block: int) -> np.random.SeedSequence:
 class Jumps:
     """A symmetric proposal of steps of one coordinate alone, of all sizes between `JUMPS`, for emcee."""
 
-    columns: NDArray[np.int64]
+    columns: Ints
     scales: Floats
 
     def __call__(self, coordinates: Floats, random: np.random.RandomState) -> tuple[Floats, Floats]:

@@ -23,15 +23,12 @@ from cevnsfit.stats.engine import DEEPEST, evaluate_problem, nll2_at, walls
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats, Ints
     from cevnsfit.infer.descent import State
     from cevnsfit.stats.binding import BoundLikelihood, Frame
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 _log = logging.getLogger(__name__)
 
@@ -85,10 +82,10 @@ def zero_indices(theta: Floats, floating: Ints) -> Ints:
 
 def profile(
     joint: Joint,
-    at: Mapping[str, NDArray[np.float64]],
+    at: Mapping[str, Floats],
     *,
     data: Data | None = None,
-    start: NDArray[np.float64] | None = None,
+    start: Floats | None = None,
     floating: Sequence[str] | None = None,
     known: tuple[Frame, ...] = (),
 ) -> ProfileResult:
@@ -190,7 +187,7 @@ def _unblock(bound: BoundLikelihood, state: State, begin: Floats) -> None:
         state.replace(rows, minimise(bound, inside.theta, state.source[rows]), np.arange(len(rows)))
 
 
-def _to_the_edge(bound: BoundLikelihood, state: State) -> NDArray[np.bool_]:
+def _to_the_edge(bound: BoundLikelihood, state: State) -> Bools:
     """Move points with negative bins to the edge of the domain of the likelihood, or to kinks; return which are held there, shape (P,)."""
     outside = state.pressed & ~state.blocked
     if shared(bound):
@@ -201,7 +198,7 @@ def _to_the_edge(bound: BoundLikelihood, state: State) -> NDArray[np.bool_]:
     return on_edge
 
 
-def _pressed(bound: BoundLikelihood, state: State, rows: Ints) -> NDArray[np.bool_]:
+def _pressed(bound: BoundLikelihood, state: State, rows: Ints) -> Bools:
     """Raise the pressure on negative bins until points are at the edge; return which are, shape (k,)."""
     source, every = state.source[rows], np.arange(len(rows))
     for _ in range(UPDATES):
@@ -247,7 +244,7 @@ class Polished(NamedTuple):
     valid: bool
 
 
-def polish(bound: BoundLikelihood, theta: Floats, source: NDArray[np.int64]) -> Polished:
+def polish(bound: BoundLikelihood, theta: Floats, source: Ints) -> Polished:
     """Return the minimum that iminuit finds from one point.
 
     Parameters

@@ -37,17 +37,14 @@ from cevnsfit.stats.joint import expected_totals, join
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from cevnsfit.infer.critical import Heights
-    from cevnsfit.infer.curve import Curve
+    from cevnsfit.core.arrays import Floats
+    from cevnsfit.infer.curve import Curve, Heights
     from cevnsfit.infer.hypothesis import Hypothesis
     from cevnsfit.infer.planes import Interval
     from cevnsfit.infer.runner import Runner
     from cevnsfit.infer.toys import Toys
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
 
 SIGMAS: Final = (-2.0, -1.0, 0.0, 1.0, 2.0)
 """Ends and centre of the expected bands, in standard deviations."""

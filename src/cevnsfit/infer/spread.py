@@ -21,15 +21,13 @@ from cevnsfit.stats.poisson import on_off
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.infer.results import FitResult
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
 
-    Floats = NDArray[np.float64]
 
 STEP: Final = 1e-3
 """Step of the derivatives, in standard deviations."""

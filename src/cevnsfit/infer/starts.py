@@ -18,13 +18,10 @@ from cevnsfit.stats.likelihood import Likelihood
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
 
 NONLINEAR_GRID: Final = {1: 12, 2: 5}
 """Grid points in each nonlinear parameter by the number of them; 3 when there are more."""

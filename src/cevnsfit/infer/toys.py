@@ -20,12 +20,10 @@ from cevnsfit.infer.runner import Call
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.infer.runner import Procedure
     from cevnsfit.stats.data import Data
 
-    Floats = NDArray[np.float64]
 
 CHUNK: Final = 128
 """Pseudo-experiments of one chunk."""

@@ -38,12 +38,10 @@ from cevnsfit.stats.rule import amplitudes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.infer.curve import Curve
     from cevnsfit.infer.hypothesis import Hypothesis
 
-    Floats = NDArray[np.float64]
 
 SHARE: Final = 0.1
 """Share of a second minimum in the tail, relative to the asymptotic one, up to which it is ignored."""

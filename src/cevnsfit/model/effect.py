@@ -17,13 +17,11 @@ from cevnsfit.spec import systematics as schema
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.detector.response import Stage
     from cevnsfit.physics.sources import NeutrinoSource
     from cevnsfit.spec.load import Experiment
 
-    Floats = NDArray[np.float64]
 
 NOMINAL: Final = "nominal"
 """Name of the variant that no systematic has changed."""

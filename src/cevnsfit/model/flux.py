@@ -16,13 +16,11 @@ from cevnsfit.physics import sources
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.core.axes import Axis
     from cevnsfit.model.times import Loss
     from cevnsfit.spec.load import Experiment
 
-    Floats = NDArray[np.float64]
     Arrivals = tuple[sources.ArrivalTimes, ...]
 
 

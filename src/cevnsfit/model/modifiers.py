@@ -21,9 +21,10 @@ from cevnsfit.stats.channel import Channel
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    Floats = NDArray[np.float64]
+    from cevnsfit.core.arrays import Bools, Floats
+
     Spec = Mapping[str, Any]
 
 FREE: Final = (0.0, 10.0)
@@ -57,7 +58,7 @@ class StatErrors(NamedTuple):
 
     starts: Mapping[str, int]
     relative: Floats
-    lost: NDArray[np.bool_]
+    lost: Bools
 
 
 def stat_errors(channels: Sequence[Spec]) -> dict[str, StatErrors]:
@@ -176,7 +177,7 @@ class Reader:
             self.auxiliary[name] = Channel(own, templates, rule, components, *data, experiment=channel, auxiliary=True)
         return self._free(name, given, held, "shapesys")
 
-    def constraint(self, name: str, nominal: Floats, errors: Floats) -> tuple[dict[str, Floats], NDArray[np.bool_]]:
+    def constraint(self, name: str, nominal: Floats, errors: Floats) -> tuple[dict[str, Floats], Bools]:
         """Return what is known of a shapesys, and the bins that it leaves as they are: without an error, and not told to float."""
         valid = (nominal > 0) & (errors > 0)
         factors = np.divide(nominal, errors, out=np.ones_like(nominal), where=valid) ** 2
@@ -235,7 +236,7 @@ class Reader:
         )
         return name
 
-    def _free(self, name: str, given: Mapping[str, Floats], held: NDArray[np.bool_], kind: str) -> Factor:
+    def _free(self, name: str, given: Mapping[str, Floats], held: Bools, kind: str) -> Factor:
         """Add a free parameter for each bin that is not held, and return the factors of the bins."""
         slopes = []
         for k in np.flatnonzero(~held).tolist():
@@ -244,7 +245,7 @@ class Reader:
             slopes.append(Slope(f"{name}[{k}]", slice(k, k + 1), 1.0))
         return Factor(np.where(held, given["inits"], 0.0), slopes, free=True)
 
-    def _check_lost(self, kind: str, name: str, lost: NDArray[np.bool_]) -> None:
+    def _check_lost(self, kind: str, name: str, lost: Bools) -> None:
         """Raise ValueError where an error of no or fewer events would be left out, unless the measurement says whether it is."""
         if np.any(lost) and "fixed" not in self.settings.get(name, {}):
             bins = ", ".join(map(str, np.flatnonzero(lost)[:5]))

@@ -18,15 +18,13 @@ from cevnsfit.stats.moving import Moving, time_factors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats, Ints
     from cevnsfit.model.effect import Effect
     from cevnsfit.model.flux import Flux
     from cevnsfit.model.rows import TemplateRow
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.interpolation import Spline
 
-    Floats = NDArray[np.float64]
 
 STEP: Final = 5e-9
 """Distance of the knots between which time factors are cubics, in s: pulses are ten times as wide."""
@@ -50,7 +48,7 @@ class Movement:
 
     parameter: str
     signal: bool
-    rows: NDArray[np.int64]
+    rows: Ints
     constants: Floats
     times: Spline
 

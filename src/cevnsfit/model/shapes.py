@@ -25,14 +25,12 @@ from cevnsfit.stats.interpolation import spline
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.core.axes import Axis
     from cevnsfit.model.rows import Excursion
     from cevnsfit.spec.load import Experiment
     from cevnsfit.spec.shapes import Factor, Shape, ShapeNumber
 
-    Floats = NDArray[np.float64]
 
 FIRST: Final = 9
 """Nodes of a number that floats, to begin with; their distance is halved until the shape between them is good."""

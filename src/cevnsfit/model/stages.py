@@ -13,12 +13,10 @@ from cevnsfit.detector.response import Map, Matrix, Smear, Stage, Weight
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.spec import instrument
     from cevnsfit.spec.tables import InputTable
 
-    Floats = NDArray[np.float64]
     Tables = Mapping[str, InputTable]
 
 
@@ -130,7 +128,7 @@ STAGES: Final[dict[str, Callable[[Any, Tables], Stage]]] = {
 """What makes a stage of each kind, from its section and the tables."""
 
 
-def reconstructed_efficiency(stages: Sequence[Stage], x: NDArray[np.float64]) -> NDArray[np.float64]:
+def reconstructed_efficiency(stages: Sequence[Stage], x: Floats) -> Floats:
     """Return the product of all efficiencies that follow the smearing, at reconstructed values `x`, shape of `x`."""
     total = np.ones_like(x)
     smeared = False

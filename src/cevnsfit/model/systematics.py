@@ -24,13 +24,11 @@ from cevnsfit.spec.observations import covariance
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.detector.response import Stage
     from cevnsfit.physics.sources import NeutrinoSource
     from cevnsfit.spec.load import Experiment
 
-    Floats = NDArray[np.float64]
 
 NEGLIGIBLE: Final = 1e-6
 """Eigenvalue of a correlation matrix below which a mode is left out, relative to the largest."""

@@ -15,13 +15,11 @@ from cevnsfit.spec.instrument import TimeEfficiency
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.spec.instrument import ExponentialDelay, GaussianDelay, TableDelay
     from cevnsfit.spec.load import Experiment
     from cevnsfit.spec.tables import InputTable
 
-    Floats = NDArray[np.float64]
     Arrivals = tuple[sources.ArrivalTimes, ...]
 
 

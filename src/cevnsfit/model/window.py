@@ -17,12 +17,10 @@ from cevnsfit.physics.kernels import t_max
 from cevnsfit.spec.instrument import ROOM
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.model.signal import Signal
     from cevnsfit.spec.load import Experiment
 
-    Floats = NDArray[np.float64]
 
 RECOIL: Final = "t_recoil"
 SEEN: Final = "e_ee"

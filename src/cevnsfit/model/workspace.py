@@ -24,15 +24,13 @@ from cevnsfit.stats.likelihood import Likelihood
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.model.modifiers import StatErrors
     from cevnsfit.spec.load import Experiment
     from cevnsfit.spec.schema import WorkspaceSpec
     from cevnsfit.stats.gaussian import Errors
 
-    Floats = NDArray[np.float64]
     Spec = Mapping[str, Any]
 
 MALFORMED: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, StopIteration)

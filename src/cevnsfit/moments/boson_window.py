@@ -19,12 +19,10 @@ from cevnsfit.physics.constants import MUON_MASS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats
     from cevnsfit.moments.ranges import Range
 
-    Array = NDArray[np.float64]
-    Ceiling = Callable[[Array, Array], Array]
+    Ceiling = Callable[[Floats, Floats], Floats]
 
 MASSES: Final = 2001
 LOGS: Final = 65
@@ -75,10 +73,10 @@ class BosonWindow:
     mass: Range
     g: Range
     limits: tuple[BosonLimit, ...]
-    masses: Array
-    logs: Array
-    ceilings: tuple[Array, ...]
-    loop: Array
+    masses: Floats
+    logs: Floats
+    ceilings: tuple[Floats, ...]
+    loop: Floats
 
     @property
     def free(self) -> BosonWindow:
@@ -86,12 +84,12 @@ class BosonWindow:
         return replace(self, limits=(), ceilings=())
 
     @property
-    def ceiling(self) -> Array:
+    def ceiling(self) -> Floats:
         """Return ln g of the strongest limit, shape (k, m)."""
         return np.asarray(np.min([np.full((len(self.logs), len(self.masses)), math.log(_LARGEST)), *self.ceilings], axis=0))
 
     @property
-    def _tops(self) -> Array:
+    def _tops(self) -> Floats:
         """Return the largest contributions at each node, shape (k, m); NaN where no g is allowed."""
         ceiling = self.ceiling
         top = np.minimum(ceiling, math.log(self.g.high))
@@ -111,7 +109,7 @@ class BosonWindow:
         return LargestMoment(value, float(self.masses[m]), math.sqrt(value / self.loop[m]), decide)
 
     @property
-    def reach(self) -> Array:
+    def reach(self) -> Floats:
         """Return the contributions that bosons can give at each slepton_log: intervals, shape (k, n, 2), with NaN where there are fewer than n.
 
         The couplings of neighbouring masses overlap, so that a run of masses with allowed ones gives one interval.
@@ -124,23 +122,23 @@ class BosonWindow:
             row[: len(ends)] = ends
         return filled
 
-    def explains(self, low: Array, high: Array, logs: Array) -> NDArray[np.bool_]:
+    def explains(self, low: Floats, high: Floats, logs: Floats) -> Bools:
         """Return where some boson contributes between `low` and `high` at its mixing, shape (n,)."""
         ends = RegularGridInterpolator((self.logs,), self.reach)(np.clip(logs, *self.logs[[0, -1]])[:, None])
         return np.asarray(((ends[..., 1] >= low[:, None]) & (ends[..., 0] <= high[:, None])).any(axis=1))
 
-    def moment(self, mass: Array, g: Array) -> Array:
+    def moment(self, mass: Floats, g: Floats) -> Floats:
         """Return the contributions of bosons, shape (n,)."""
         return np.asarray(g**2 * np.exp(np.interp(np.log(mass), np.log(self.masses), np.log(self.loop))))
 
-    def passes(self, mass: Array, g: Array, logs: Array) -> NDArray[np.bool_]:
+    def passes(self, mass: Floats, g: Floats, logs: Floats) -> Bools:
         """Return which bosons no limit excludes, shape (n,)."""
         nodes = (self.logs, np.log(self.masses))
         place = [np.clip(values, *ends[[0, -1]]) for values, ends in zip((logs, np.log(mass)), nodes, strict=True)]
         return np.asarray(np.log(g) <= RegularGridInterpolator(nodes, self.ceiling)(np.column_stack(place)))
 
 
-def boson_window(mass: Range, g: Range, logs: Array, limits: Mapping[BosonLimit, Ceiling]) -> BosonWindow:
+def boson_window(mass: Range, g: Range, logs: Floats, limits: Mapping[BosonLimit, Ceiling]) -> BosonWindow:
     """Return the bosons within ranges and limits.
 
     Parameters

@@ -35,11 +35,9 @@ from cevnsfit.physics.constants import FINE_STRUCTURE, HIGGS_MASS, Z_MASS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.moments.superpartners import Gauginos, Superpartners
 
-    Array = NDArray[np.float64]
 
 HBAR: Final = 6.582119569e-22
 """hbar in MeV s (exact, SI 2019, rounded)."""
@@ -71,15 +69,15 @@ class BPrime:
         mu' in MeV.
     """
 
-    m0: Array
-    boson_mass: Array
-    g: Array
-    kinetic: Array
-    down: Array
+    m0: Floats
+    boson_mass: Floats
+    g: Floats
+    kinetic: Floats
+    down: Floats
     breaking: float = BREAKING_MASS
 
 
-def sector(partners: Superpartners, columns: Mapping[str, Array]) -> BPrime:
+def sector(partners: Superpartners, columns: Mapping[str, Floats]) -> BPrime:
     """Return the sector of the B'-ino from M0 in GeV, boson_mass in MeV and boson_g, with the loops of muons, taus and their superpartners.
 
     They mix the kinetic terms of bino and B'-ino by
@@ -102,7 +100,7 @@ def sector(partners: Superpartners, columns: Mapping[str, Array]) -> BPrime:
     return BPrime(columns["M0"] * GEV, columns["boson_mass"], g, G1 * loop * kinetic, loop * down)
 
 
-def neutralinos(fields: Gauginos, bprime: BPrime) -> tuple[Array, Array]:
+def neutralinos(fields: Gauginos, bprime: BPrime) -> tuple[Floats, Floats]:
     """Return masses with their sign, shape (n, 7), and the share of (bino, wino, down, up, B'-ino, plus, minus) in each state, shape (n, 7, 7).
 
     The matrix in this basis, symmetric, is the 4 x 4 one of the MSSM with the block
@@ -128,7 +126,7 @@ def neutralinos(fields: Gauginos, bprime: BPrime) -> tuple[Array, Array]:
     return masses, (canonical @ states).swapaxes(1, 2)
 
 
-def bprime_lifetime(partners: Superpartners, columns: Mapping[str, Array]) -> Array:
+def bprime_lifetime(partners: Superpartners, columns: Mapping[str, Floats]) -> Floats:
     """Return the lifetime in s of the next superpartner where the B'-ino is the lightest one, shape (n,).
 
     NaN where the B'-ino is not the lightest one, where a chargino is the next one, and where a slepton has no decay that is computed.
@@ -149,7 +147,7 @@ def bprime_lifetime(partners: Superpartners, columns: Mapping[str, Array]) -> Ar
     return result
 
 
-def next_width(partners: Superpartners, bprime: BPrime) -> Array:
+def next_width(partners: Superpartners, bprime: BPrime) -> Floats:
     """Return the width in MeV of the lightest superpartner of the MSSM to the B'-ino, shape (n,); NaN where it is a chargino."""
     fields = ordered(partners.gauginos)
     masses, shares = neutralinos(fields, bprime)
@@ -167,7 +165,7 @@ def next_width(partners: Superpartners, bprime: BPrime) -> Array:
     return np.asarray(np.array(widths)[np.array(squared).argmin(axis=0), state[0]])
 
 
-def _neutralino_width(fields: Gauginos, bprimino: Gauginos, pairs: list[tuple[Vertices, Vertices]]) -> Array:
+def _neutralino_width(fields: Gauginos, bprimino: Gauginos, pairs: list[tuple[Vertices, Vertices]]) -> Floats:
     """Return the width of N1 to the B'-ino in MeV: photon, leptons through virtual sleptons, and by its mixing Z (or Z*) and h."""
     parent, lsp = fields.neutralino_mass[:, 0], bprimino.neutralino_mass[:, 0]
     width = radiative_width(parent, lsp, np.sum([moment(own, prime, parent, lsp) for own, prime in pairs], axis=0))
@@ -181,7 +179,7 @@ def _neutralino_width(fields: Gauginos, bprimino: Gauginos, pairs: list[tuple[Ve
     return np.asarray(width + fermion_to_scalar(parent, lsp, HIGGS_MASS, scalar, scalar))
 
 
-def radiative_width(parent: Array, lsp: Array, moment: Array) -> Array:
+def radiative_width(parent: Floats, lsp: Floats, moment: Floats) -> Floats:
     """Return g_eff^2 (m_i^2 - m_j^2)^3/(8 pi |m_i|^5) in MeV with g_eff = e m_i K/(16 pi^2); 0 where the second mass is the larger one.
 
     Parameters
@@ -196,7 +194,7 @@ def radiative_width(parent: Array, lsp: Array, moment: Array) -> Array:
     return np.asarray(magnetic**2 / (8.0 * math.pi) * (np.maximum(size**2 - lsp**2, 0.0) / size) ** 3)
 
 
-def moment(own: Vertices, prime: Vertices, parent: Array, lsp: Array) -> Array:
+def moment(own: Vertices, prime: Vertices, parent: Floats, lsp: Floats) -> Floats:
     """Return the loop K of one family for photon, N1 and B'-ino in 1/MeV, shape (n,).
 
     With n_i, n_j the couplings of N1 and the B'-ino, z = (t m_i^2 + (1 - t) m_j^2)/M^2 and integrals over s and t from 0 to 1,
@@ -223,13 +221,13 @@ def moment(own: Vertices, prime: Vertices, parent: Array, lsp: Array) -> Array:
     return np.asarray(((even[:, :, None] * same + odd[:, :, None] * flip) @ _WEIGHTS).sum(axis=1))
 
 
-def _same(z: Array) -> Array:
+def _same(z: Floats) -> Floats:
     """Return int_0^1 s ds/(1 - s z) = -(ln(1 - z) + z)/z^2; 1/2 at z = 0."""
     near = np.where(z < 1e-3, 0.1, z)
     return np.where(z < 1e-3, 0.5 + z / 3.0 + z**2 / 4.0, -(np.log1p(-near) + near) / near**2)
 
 
-def _flip(z: Array, ratio: Array) -> Array:
+def _flip(z: Floats, ratio: Floats) -> Floats:
     """Return int_0^1 s ds/((1 - s)(1 - s z) + s/ratio) for a slepton far heavier than the lepton: [ln(ratio (1 - z)) + ln(1 - z)/z]/(1 - z)."""
     near = np.maximum(z, 1e-9)
     return np.asarray((np.log(ratio * (1.0 - z)) + np.log1p(-near) / near) / (1.0 - z))

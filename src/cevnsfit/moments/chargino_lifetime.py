@@ -24,11 +24,11 @@ from cevnsfit.moments.widths import phase_space
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, HBAR_C, MUON_MASS, PION_MASS, W_MASS
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.moments.superpartners import Gauginos
 
-    Array = NDArray[np.float64]
 
 _ALPHA_2: Final = G2**2 / (4.0 * math.pi)
 _COS: Final = math.sqrt(1.0 - SIN2_THETA_Z)
@@ -43,7 +43,7 @@ _QUARKS: Final = 500.0
 """Splitting in MeV above which quark pairs may take the place of the pion; their widths cross at about 650."""
 
 
-def chargino_splitting(fields: Gauginos) -> Array:
+def chargino_splitting(fields: Gauginos) -> Floats:
     """Return m_C1 - m_N1 in MeV, shape (n,): tree level and electroweak loop.
 
     The loop is that of a pure wino and of a pure higgsino, by their shares in C1: both are exact where it matters, for nearly pure
@@ -60,26 +60,26 @@ def chargino_splitting(fields: Gauginos) -> Array:
     return np.asarray(mass - np.abs(fields.neutralino_mass[:, 0]) + loop)
 
 
-def wino_loop(mass: ArrayLike) -> Array:
+def wino_loop(mass: ArrayLike) -> Floats:
     """Return the loop splitting of pure winos in MeV, normalised to the one at two loops for heavy ones."""
     heavy = np.maximum(mass, 0.5 * W_MASS / _COS)
     w, z = _self_energy(W_MASS / heavy), _self_energy(W_MASS / _COS / heavy)
     return np.asarray(_HEAVY_WINO * _ALPHA_2 / (4.0 * math.pi) * heavy * (w - (1.0 - SIN2_THETA_Z) * z))
 
 
-def higgsino_loop(mass: ArrayLike) -> Array:
+def higgsino_loop(mass: ArrayLike) -> Floats:
     """Return the loop splitting of pure higgsinos in MeV at one loop: 257 at 100 GeV, alpha m_Z/2 = 355 for heavy ones."""
     heavy = np.maximum(mass, 0.5 * W_MASS / _COS)
     return np.asarray(_ALPHA_2 / (4.0 * math.pi) * heavy * SIN2_THETA_Z * _self_energy(W_MASS / _COS / heavy))
 
 
-def _self_energy(r: Array) -> Array:
+def _self_energy(r: Floats) -> Floats:
     """Return f(r) of hep-ph/0512090, (12), for a fermion and r <= 2; 2 pi r for small r."""
     root, angle = np.sqrt(np.maximum(4.0 - r**2, 0.0)), np.arccos(np.clip(0.5 * r**2 - 1.0, -1.0, 1.0))
     return np.asarray(0.5 * r * (2.0 * r**3 * np.log(r) - 2.0 * r + root * (r**2 + 2.0) * angle))
 
 
-def chargino_length(fields: Gauginos, splitting: Array) -> Array:
+def chargino_length(fields: Gauginos, splitting: Floats) -> Floats:
     """Return c tau in cm of C1 that decays to N1 or N2 through a virtual W, shape (n,); infinite where the splitting allows no decay.
 
     Parameters
@@ -101,7 +101,7 @@ def chargino_length(fields: Gauginos, splitting: Array) -> Array:
     return np.asarray(np.divide(HBAR_C, width, out=np.where(np.isnan(splitting), np.nan, np.inf), where=width > 0.0))
 
 
-def _pion_width(light: Array, gap: Array, vector: Array, axial: Array) -> Array:
+def _pion_width(light: Floats, gap: Floats, vector: Floats, axial: Floats) -> Floats:
     """Return the width to a pion in MeV (hep-ph/9512230, (A1) with f_pi = 92 MeV)."""
     heavy, pion = light + gap, PION_MASS**2
     squared = (gap * (heavy + light)) ** 2
@@ -109,7 +109,7 @@ def _pion_width(light: Array, gap: Array, vector: Array, axial: Array) -> Array:
     return np.asarray(2.0 * (FERMI_CONSTANT * _PION_DECAY * _V_UD) ** 2 * phase_space(heavy, light, PION_MASS) * strength)
 
 
-def _beta_phase_space(gap: Array, lepton_mass: float) -> Array:
+def _beta_phase_space(gap: Floats, lepton_mass: float) -> Floats:
     """Return the phase space of a lepton and a massless neutrino without recoil, in units of that of a massless lepton."""
     x = np.divide(lepton_mass, gap, out=np.ones(gap.shape), where=gap > lepton_mass)
     root = np.sqrt(1.0 - x**2)

@@ -21,11 +21,9 @@ from cevnsfit.moments.superpartners import G1, G2, SIN2_THETA_Z
 from cevnsfit.physics.constants import W_MASS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.moments.superpartners import Gauginos, Sleptons
 
-    Array = NDArray[np.float64]
 
 _COS: Final = math.sqrt(1.0 - SIN2_THETA_Z)
 _TAN: Final = G1 / G2
@@ -47,12 +45,12 @@ def ordered(fields: Gauginos) -> Gauginos:
     )
 
 
-def yukawa(fields: Gauginos, lepton_mass: float) -> Array:
+def yukawa(fields: Gauginos, lepton_mass: float) -> Floats:
     """Return the Yukawa coupling of a lepton, g m_l/(sqrt2 m_W cos beta), shape (n,)."""
     return np.asarray(G2 * lepton_mass / (math.sqrt(2.0) * W_MASS) * np.sqrt(1.0 + fields.tan_beta**2))
 
 
-def slepton_couplings(sleptons: Sleptons, fields: Gauginos) -> tuple[Array, Array]:
+def slepton_couplings(sleptons: Sleptons, fields: Gauginos) -> tuple[Floats, Floats]:
     """Return n^L and n^R of lbar (n^L P_R - n^R P_L) chi slepton, shape (n, neutralinos, 2) each (hep-ph/0103067, section II)."""
     bino, wino, down = (fields.neutralino[:, :, j, None] for j in range(3))
     to_left, to_right = sleptons.mixing[:, None, :, 0], sleptons.mixing[:, None, :, 1]
@@ -75,14 +73,14 @@ class Vertices:
     """
 
     lepton_mass: float
-    masses: Array
-    sneutrino: Array
-    left: Array
-    right: Array
-    neutral: Array
+    masses: Floats
+    sneutrino: Floats
+    left: Floats
+    right: Floats
+    neutral: Floats
 
     @classmethod
-    def of(cls, sleptons: Sleptons, fields: Gauginos, direct: float | Array = 0.0) -> Vertices:
+    def of(cls, sleptons: Sleptons, fields: Gauginos, direct: float | Floats = 0.0) -> Vertices:
         """Return those of one family; `direct`, shape (n, 1), adds a gaugino with a charge of lepton number."""
         masses, sneutrino = np.sqrt(np.maximum(sleptons.squared, 0.0)), np.sqrt(np.maximum(sleptons.sneutrino, 0.0))
         left, right = slepton_couplings(sleptons, fields)
@@ -91,12 +89,12 @@ class Vertices:
         return cls(sleptons.lepton_mass, masses, sneutrino, left + charge[:, :1], right + charge[:, 1:], neutral + direct)
 
 
-def propagator(mass: Array, parent: Array, product: Array) -> Array:
+def propagator(mass: Floats, parent: Floats, product: Floats) -> Floats:
     """Return 1/(2 (M^2 - |m_i m_j|)) of a virtual slepton in MeV^-2; 0 where it is lighter than the parent, which decays to it then."""
     return np.asarray(np.where(mass >= np.abs(parent), 0.5 / np.maximum(mass**2 - product, 1.0), 0.0))
 
 
-def four_fermion(heavy: Vertices, light: Vertices, states: tuple[int, int], parent: Array, lsp: Array) -> tuple[Array, Array]:
+def four_fermion(heavy: Vertices, light: Vertices, states: tuple[int, int], parent: Floats, lsp: Floats) -> tuple[Floats, Floats]:
     """Return c of c [chibar_j gamma^mu gamma_5 chi_i][lbar gamma_mu P l] for charged leptons and for neutrinos, shape (n,) each.
 
     c = sum n_i n_j/(2 (M^2 - |m_i m_j|)) over the sleptons, from a Fierz transformation: a slepton of mass M has a squared momentum between m_j^2
@@ -116,24 +114,24 @@ def four_fermion(heavy: Vertices, light: Vertices, states: tuple[int, int], pare
     return np.hypot(left, right), heavy.neutral[:, i] * light.neutral[:, j] * propagator(heavy.sneutrino, parent, product)
 
 
-def chargino_couplings(fields: Gauginos, lepton_mass: float) -> tuple[Array, Array]:
+def chargino_couplings(fields: Gauginos, lepton_mass: float) -> tuple[Floats, Floats]:
     """Return c^L and c^R of lbar (c^L P_R + c^R P_L) chi sneutrino, shape (n, charginos) each (hep-ph/0103067, section II)."""
     return -G2 * fields.v[:, :, 0], yukawa(fields, lepton_mass)[:, None] * fields.u[:, :, 1]
 
 
-def neutrino_couplings(sleptons: Sleptons, fields: Gauginos) -> Array:
+def neutrino_couplings(sleptons: Sleptons, fields: Gauginos) -> Floats:
     """Return d of nubar d P_R chi slepton for charginos, shape (n, charginos, 2)."""
     to_left, to_right = sleptons.mixing[:, None, :, 0], sleptons.mixing[:, None, :, 1]
     y = yukawa(fields, sleptons.lepton_mass)[:, None, None]
     return np.asarray(y * fields.u[:, :, 1, None] * to_right - G2 * fields.u[:, :, 0, None] * to_left)
 
 
-def z_coupling(first: Array, second: Array) -> Array:
+def z_coupling(first: Floats, second: Floats) -> Floats:
     """Return g_L = -g_R of chibar_1 gamma^mu (g_L P_L + g_R P_R) chi_2 Z_mu for rows (..., 4) of the mixing matrix (Haber and Kane, C38)."""
     return G2 / (2.0 * _COS) * (first[..., 3] * second[..., 3] - first[..., 2] * second[..., 2])
 
 
-def higgs_coupling(first: Array, second: Array, tan_beta: Array) -> Array:
+def higgs_coupling(first: Floats, second: Floats, tan_beta: Floats) -> Floats:
     """Return Y of -Y h chibar_1 chi_2 for rows (..., 4) of the mixing matrix: the mass matrix with v -> v + h."""
     cos = 1.0 / np.sqrt(1.0 + tan_beta**2)
     gaugino = (first[..., 1] - _TAN * first[..., 0], second[..., 1] - _TAN * second[..., 0])
@@ -141,7 +139,7 @@ def higgs_coupling(first: Array, second: Array, tan_beta: Array) -> Array:
     return 0.5 * G2 * (gaugino[0] * higgsino[1] + gaugino[1] * higgsino[0])
 
 
-def w_couplings(fields: Gauginos, states: slice) -> tuple[Array, Array]:
+def w_couplings(fields: Gauginos, states: slice) -> tuple[Floats, Floats]:
     """Return g_L and g_R of chibar gamma^mu (g_L P_L + g_R P_R) C1 W_mu for neutralinos, shape (n, states) each (Haber and Kane, C37)."""
     rows, u, v = fields.neutralino[:, states], fields.u[:, :1], fields.v[:, :1]
     left = rows[..., 1] * v[..., 0] - rows[..., 3] * v[..., 1] / math.sqrt(2.0)
@@ -149,6 +147,6 @@ def w_couplings(fields: Gauginos, states: slice) -> tuple[Array, Array]:
     return G2 * left, G2 * right
 
 
-def wino_share(fields: Gauginos) -> Array:
+def wino_share(fields: Gauginos) -> Floats:
     """Return the wino's part of C1, (U_11^2 + V_11^2)/2, shape (n,), for states in the order of masses."""
     return np.asarray(0.5 * (fields.u[:, 0, 0] ** 2 + fields.v[:, 0, 0] ** 2))

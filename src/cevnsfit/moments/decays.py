@@ -44,10 +44,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.core.arrays import Bools, Floats, Ints
     from cevnsfit.moments.superpartners import Gauginos, Sleptons, Superpartners
 
-    Array = NDArray[np.float64]
-    Codes = NDArray[np.int64]
 
 LSP_KINDS: Final = ("bino", "wino", "higgsino", "B'", "sneutrino", "charged slepton", "chargino")
 """Kinds of the lightest superpartner; the last two are charged."""
@@ -81,14 +80,14 @@ class Decays:
         m_C1 - m_N1 in MeV with the electroweak loop, shape (n,).
     """
 
-    slepton: Mapping[str, Array]
-    chargino: Mapping[str, Array]
-    neutralino: Mapping[str, Array]
-    chargino_length: Array
-    splitting: Array
+    slepton: Mapping[str, Floats]
+    chargino: Mapping[str, Floats]
+    neutralino: Mapping[str, Floats]
+    chargino_length: Floats
+    splitting: Floats
 
 
-def lightest(partners: Superpartners, m0: Array) -> Codes:
+def lightest(partners: Superpartners, m0: Floats) -> Ints:
     """Return the kind of the lightest superpartner, an index into `LSP_KINDS`, shape (n,).
 
     Parameters
@@ -115,7 +114,7 @@ def lightest(partners: Superpartners, m0: Array) -> Codes:
     return np.asarray(np.where(first == 0, shares.argmax(axis=0), first + 2), dtype=np.int64)
 
 
-def scenario(columns: Mapping[str, Array]) -> Codes:
+def scenario(columns: Mapping[str, Floats]) -> Ints:
     """Return the order of |M1|, |M2| and |mu|, an index into `SCENARIOS`, shape (n,)."""
     m1, m2, mu = (np.abs(columns[name]) for name in ("M1", "M2", "mu"))
     by_bino = np.where(m2 <= mu, 0, 1)
@@ -157,11 +156,11 @@ class _Family:
     """
 
     neutral: Vertices
-    weak: Array
-    flip: Array
-    charged: Array
-    slepton: Array
-    sneutrino: Array
+    weak: Floats
+    flip: Floats
+    charged: Floats
+    slepton: Floats
+    sneutrino: Floats
 
     @classmethod
     def of(cls, sleptons: Sleptons, fields: Gauginos) -> _Family:
@@ -175,12 +174,12 @@ class _Family:
         return cls(own, weak, flip, charged, slepton, _ratio(invisible[:, 0], invisible.sum(axis=1) + visible.sum(axis=1)))
 
 
-def _ratio(part: Array, total: Array) -> Array:
+def _ratio(part: Floats, total: Floats) -> Floats:
     """Return part/total, 0 where nothing is open."""
     return np.divide(part, total, out=np.zeros(total.shape), where=total > 0.0)
 
 
-def _chargino(fields: Gauginos, families: Mapping[str, _Family], splitting: Array) -> tuple[dict[str, Array], NDArray[np.bool_]]:
+def _chargino(fields: Gauginos, families: Mapping[str, _Family], splitting: Floats) -> tuple[dict[str, Floats], Bools]:
     """Return the fractions of C1, and where it decays to two particles."""
     mass = fields.chargino_mass[:, :1]
     widths = {"W": fermion_to_vector(mass, fields.neutralino_mass[:, :1], W_MASS, *w_couplings(fields, slice(1)))[:, 0]}
@@ -202,7 +201,7 @@ def _chargino(fields: Gauginos, families: Mapping[str, _Family], splitting: Arra
     return fractions, prompt
 
 
-def _virtual_w(fields: Gauginos, families: Mapping[str, _Family], where: NDArray[np.intp]) -> dict[str, Array]:
+def _virtual_w(fields: Gauginos, families: Mapping[str, _Family], where: NDArray[np.intp]) -> dict[str, Floats]:
     """Return the widths of C1 at some points through virtual W, sleptons and sneutrinos, which do not interfere here.
 
     Left- and right-handed currents of C1 are those of sneutrino and slepton.
@@ -221,7 +220,7 @@ def _virtual_w(fields: Gauginos, families: Mapping[str, _Family], where: NDArray
     return widths
 
 
-def _neutralinos(fields: Gauginos, families: Mapping[str, _Family]) -> dict[str, Array]:
+def _neutralinos(fields: Gauginos, families: Mapping[str, _Family]) -> dict[str, Floats]:
     """Return the fractions of N2 and N3."""
     mass, heavy = fields.neutralino_mass[:, 1:3], fields.neutralino[:, 1:3]
     axial = [z_coupling(heavy, fields.neutralino[:, j : j + 1]) for j in (0, 1)]
@@ -250,8 +249,8 @@ def _neutralinos(fields: Gauginos, families: Mapping[str, _Family]) -> dict[str,
 
 
 def _virtual_z(
-    fields: Gauginos, axial: list[Array], families: Mapping[str, _Family], where: tuple[NDArray[np.intp], ...]
-) -> dict[str, Array]:
+    fields: Gauginos, axial: list[Floats], families: Mapping[str, _Family], where: tuple[NDArray[np.intp], ...]
+) -> dict[str, Floats]:
     """Return the widths of the neutralinos (point, 0 or 1) at `where` through virtual Z, W and sleptons, which do not interfere here."""
     point, state = where
     parent, lsp = fields.neutralino_mass[point, state + 1], fields.neutralino_mass[point, 0]

@@ -24,14 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats, Ints
     from cevnsfit.moments.decays import Decays
     from cevnsfit.moments.production import PureStates
     from cevnsfit.moments.superpartners import Superpartners
 
-    Array = NDArray[np.float64]
-    Flags = NDArray[np.bool_]
 
 TOLERANCE: Final = 0.05
 """States are alike whose masses differ by less than this part of the mass, and of less than `SPLITTING_TOLERANCE` of its distance from the lightest neutralino."""
@@ -80,7 +77,7 @@ class LhcMap:
     analysis: str
     topology: str
     masses: tuple[str, ...]
-    limit: Callable[[Array], Array]
+    limit: Callable[[Floats], Floats]
 
     @property
     def name(self) -> str:
@@ -104,7 +101,7 @@ class LhcMaps:
 
     maps: tuple[LhcMap, ...]
     pure: PureStates
-    tracks: Mapping[str, Array]
+    tracks: Mapping[str, Floats]
 
     def __getitem__(self, index: int) -> LhcMap:
         """Return one map."""
@@ -129,17 +126,17 @@ class Verdicts:
         Whether that signal has fewer muons than electrons in a map of both, shape (n,).
     """
 
-    ratio: Array
-    analysis: NDArray[np.int64]
-    fewer_muons: Flags
+    ratio: Floats
+    analysis: Ints
+    fewer_muons: Bools
 
     @property
-    def tested(self) -> Flags:
+    def tested(self) -> Bools:
         """Return where a map applies."""
         return np.isfinite(self.ratio)
 
     @property
-    def excluded(self) -> Flags:
+    def excluded(self) -> Bools:
         """Return where the ratio is above 1."""
         return np.asarray(self.ratio > 1.0)
 
@@ -148,9 +145,9 @@ class Verdicts:
 class _Signal:
     """Cross section times branching fractions in fb, shape (n,), NaN where it is not that of the model; masses in GeV by name; where muons lack."""
 
-    section: Array
-    masses: Mapping[str, Array]
-    fewer_muons: Flags | bool = False
+    section: Floats
+    masses: Mapping[str, Floats]
+    fewer_muons: Bools | bool = False
 
 
 def lhc_maps() -> LhcMaps:
@@ -180,7 +177,7 @@ def judge(partners: Superpartners, modes: Decays, maps: LhcMaps) -> Verdicts:
     return Verdicts(ratio, np.where(np.isnan(ratio), -1, index), lacking[index, points])
 
 
-def alike(first: Array, second: Array, lightest: Array) -> Flags:
+def alike(first: Floats, second: Floats, lightest: Floats) -> Bools:
     """Return where two masses are so close that a search does not tell them apart; all in one unit."""
     mass = np.maximum(first, second)
     return np.asarray(np.abs(first - second) <= np.minimum(TOLERANCE * mass, SPLITTING_TOLERANCE * (mass - lightest)))
@@ -198,13 +195,13 @@ def _map(path: Path) -> LhcMap:
     return LhcMap(analysis, topology, tuple(columns), _interpolated(points, limit))
 
 
-def _interpolated(points: Array, logarithm: Array) -> Callable[[Array], Array]:
+def _interpolated(points: Floats, logarithm: Floats) -> Callable[[Floats], Floats]:
     """Return the limit as a function of masses, shape (n, axes): straight lines of its logarithm, or planes on Delaunay's triangles; NaN outside."""
     if points.shape[1] == 1:
         return lambda masses: np.exp(np.interp(masses[:, 0], points[:, 0], logarithm, left=np.nan, right=np.nan))
     compressed = bool(np.ptp(points @ [1.0, -1.0]) < COMPRESSED)
 
-    def axes(masses: Array) -> Array:
+    def axes(masses: Floats) -> Floats:
         if not compressed:
             return masses
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -213,7 +210,7 @@ def _interpolated(points: Array, logarithm: Array) -> Callable[[Array], Array]:
     plane = LinearNDInterpolator(axes(points), logarithm, rescale=True)
     low, high = points.min(axis=0), points.max(axis=0)
 
-    def limit(masses: Array) -> Array:
+    def limit(masses: Floats) -> Floats:
         result = np.full(len(masses), np.nan)
         inside = np.flatnonzero(((masses >= low) & (masses <= high)).all(axis=1))
         # neighbours follow each other, which spares most of the search for triangles
@@ -224,7 +221,7 @@ def _interpolated(points: Array, logarithm: Array) -> Callable[[Array], Array]:
     return limit
 
 
-def _ratios(partners: Superpartners, modes: Decays, maps: LhcMaps) -> tuple[Array, Flags]:
+def _ratios(partners: Superpartners, modes: Decays, maps: LhcMaps) -> tuple[Floats, Bools]:
     """Return the ratios of all maps, NaN where one does not apply, and where the signal lacks muons, shape (maps, n) each."""
     signals = _signals(partners, modes, maps)
     visible = _charged_lightest(partners, modes)
@@ -241,7 +238,7 @@ def _ratios(partners: Superpartners, modes: Decays, maps: LhcMaps) -> tuple[Arra
     return ratios, lacking
 
 
-def _charged_lightest(partners: Superpartners, modes: Decays) -> Flags:
+def _charged_lightest(partners: Superpartners, modes: Decays) -> Bools:
     """Return where N1 decays to a lighter charged superpartner, so that it is not missing energy, shape (n,)."""
     charged = np.min([family.squared.min(axis=1) for family in partners.sleptons.values()], axis=0)
     return np.asarray((charged < np.min(partners.gauginos.neutralino_mass**2, axis=1)) | (modes.splitting <= 0.0))
@@ -285,13 +282,13 @@ def _signals(partners: Superpartners, modes: Decays, maps: LhcMaps) -> dict[str,
     }
 
 
-def _times(section: Array, first: Array, second: Array) -> Array:
+def _times(section: Floats, first: Floats, second: Floats) -> Floats:
     """Return a cross section times branching fractions, NaN where these are below `LEAST_FRACTION`."""
     fraction = first * second
     return np.where(fraction >= LEAST_FRACTION, section * fraction, np.nan)
 
 
-def _slepton_signals(partners: Superpartners, modes: Decays, lightest: Array, pure: PureStates) -> list[_Signal]:
+def _slepton_signals(partners: Superpartners, modes: Decays, lightest: Floats, pure: PureStates) -> list[_Signal]:
     """Return what is made at the mass of each selectron and smuon, with all that are alike."""
     families = {name: partners.sleptons[name] for name in ("e", "mu")}
     masses = np.concatenate([np.sqrt(np.maximum(family.squared, 0.0)) for family in families.values()], axis=1) / GEV
@@ -311,7 +308,7 @@ def _slepton_signals(partners: Superpartners, modes: Decays, lightest: Array, pu
     return found
 
 
-def _neutralino_signals(chargino: Array, masses: Array, mixed: Array, modes: Decays, boson: str) -> list[_Signal]:
+def _neutralino_signals(chargino: Floats, masses: Floats, mixed: Floats, modes: Decays, boson: str) -> list[_Signal]:
     """Return C1 N2 and C1 N3 to W and a boson, each with the other where they are alike."""
     lightest = masses[:, :1]
     signals = _times(mixed, modes.chargino["W"][:, None], modes.neutralino[boson])
@@ -324,14 +321,14 @@ def _neutralino_signals(chargino: Array, masses: Array, mixed: Array, modes: Dec
     return found
 
 
-def _higgsino_signal(chargino: Array, masses: Array, mixed: Array, modes: Decays) -> _Signal:
+def _higgsino_signal(chargino: Floats, masses: Floats, mixed: Floats, modes: Decays) -> _Signal:
     """Return C1 N2 to virtual bosons where C1 lies half way between N1 and N2."""
     halfway = alike(chargino, 0.5 * (masses[:, 0] + masses[:, 1]), masses[:, 0])
     section = _times(mixed, modes.chargino["W"], modes.neutralino["Z"][:, 0])
     return _Signal(np.where(halfway, section, np.nan), {"neutralino2": masses[:, 1], "neutralino": masses[:, 0]})
 
 
-def _track_ratio(section: Array, share: Array, modes: Decays, maps: LhcMaps, row: int) -> Array:
+def _track_ratio(section: Floats, share: Floats, modes: Decays, maps: LhcMaps, row: int) -> Floats:
     """Return what is made with a chargino over the same at the reach of disappearing tracks, for states as pure and lifetimes as long; NaN else."""
     wino = bool(maps.tracks["wino"][row])
     kind, neutralinos = ("wino", 1.0) if wino else ("higgsino", 2.0)

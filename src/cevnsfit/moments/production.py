@@ -35,11 +35,9 @@ from cevnsfit.spec.tables import read_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats
     from cevnsfit.moments.superpartners import Gauginos, Sleptons
 
-    Array = NDArray[np.float64]
 
 _TABLES: Final = ("sleptons_left", "sleptons_right", "wino_c1c1", "wino_c1n2", "higgsino_c1c1", "higgsino_c1n2")
 
@@ -48,9 +46,9 @@ _TABLES: Final = ("sleptons_left", "sleptons_right", "wino_c1c1", "wino_c1n2", "
 class PureStates:
     """Cross sections of pure states: logarithms of masses [GeV] and of cross sections [fb] by the name of the table."""
 
-    tables: Mapping[str, tuple[Array, Array]]
+    tables: Mapping[str, tuple[Floats, Floats]]
 
-    def section(self, name: str, mass: Array) -> Array:
+    def section(self, name: str, mass: Floats) -> Floats:
         """Return the cross section in fb at masses in GeV, interpolated in both logarithms; NaN outside of the table."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.exp(np.interp(np.log(mass), *self.tables[name], left=math.nan, right=math.nan))
@@ -62,21 +60,21 @@ def pure_states() -> PureStates:
     return PureStates({name: (np.log(table["mass"]), np.log(table["cross_section"])) for name, table in columns.items()})
 
 
-def slepton_sections(sleptons: Sleptons, mass: Array, together: NDArray[np.bool_], pure: PureStates) -> Array:
+def slepton_sections(sleptons: Sleptons, mass: Floats, together: Bools, pure: PureStates) -> Floats:
     """Return the cross sections in fb for pairs of each state of `mass` in GeV, shape (n, 2); of both states `together` where they are summed, shape (n,)."""
     left, right = (pure.section(f"sleptons_{side}", mass) for side in ("left", "right"))
     shares = np.where(together[:, None, None], sleptons.mixing**2, sleptons.mixing**4)
     return np.asarray(shares[..., 0] * left + shares[..., 1] * right)
 
 
-def chargino_sections(fields: Gauginos, pure: PureStates) -> Array:
+def chargino_sections(fields: Gauginos, pure: PureStates) -> Floats:
     """Return the cross section in fb for C1 C1, shape (n,); `fields` from `couplings.ordered`."""
     mass, share = np.abs(fields.chargino_mass[:, 0]) / GEV, wino_share(fields)
     wino, higgsino = (np.sqrt(pure.section(f"{kind}_c1c1", mass)) for kind in ("wino", "higgsino"))
     return np.asarray((share * wino + (1.0 - share) * higgsino) ** 2)
 
 
-def neutralino_sections(fields: Gauginos, pure: PureStates) -> Array:
+def neutralino_sections(fields: Gauginos, pure: PureStates) -> Floats:
     """Return the cross sections in fb for C1 of either charge and N1, N2 or N3, at their mean mass, shape (n, 3); `fields` from `couplings.ordered`."""
     charged, neutral = fields.chargino_mass[:, :1], fields.neutralino_mass[:, :3]
     sign = np.sign(charged) * np.sign(neutral)

@@ -12,9 +12,7 @@ from cevnsfit.core.errors import DomainError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
+    from cevnsfit.core.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Range:
             return f"{self.low:g}"
         return f"{self.low:g}:{self.high:g}{':log' if self.log else ''}"
 
-    def at(self, uniform: Array) -> Array:
+    def at(self, uniform: Floats) -> Floats:
         """Return the values at fractions between 0 and 1 of the range."""
         if self.log:
             return np.asarray(self.low * (self.high / self.low) ** uniform)

@@ -19,17 +19,17 @@ from cevnsfit.moments.couplings import chargino_couplings, slepton_couplings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.moments.superpartners import Gauginos, Sleptons
 
-    Array = NDArray[np.float64]
 
 _TERMS: Final = 30
 _SERIES: Final = 0.3
 
 
-def f1n(x: ArrayLike) -> Array:
+def f1n(x: ArrayLike) -> Floats:
     """Return F1N(x) = 2 [1 - 6 x + 3 x^2 + 2 x^3 - 6 x^2 ln x]/(1 - x)^4 for x > 0; 1 at x = 1."""
     return _stable(
         x,
@@ -38,14 +38,14 @@ def f1n(x: ArrayLike) -> Array:
     )
 
 
-def f2n(x: ArrayLike) -> Array:
+def f2n(x: ArrayLike) -> Floats:
     """Return F2N(x) = 3 [1 - x^2 + 2 x ln x]/(1 - x)^3 for x > 0; 1 at x = 1."""
     return _stable(
         x, lambda k: 6.0 / ((k + 2.0) * (k + 3.0)), lambda x, log: 3.0 * (1.0 - x**2 + 2.0 * x * log) / (_square(1.0 - x) * (1.0 - x))
     )
 
 
-def f1c(x: ArrayLike) -> Array:
+def f1c(x: ArrayLike) -> Floats:
     """Return F1C(x) = 2 [2 + 3 x - 6 x^2 + x^3 + 6 x ln x]/(1 - x)^4 for x > 0; 1 at x = 1."""
     return _stable(
         x,
@@ -54,16 +54,16 @@ def f1c(x: ArrayLike) -> Array:
     )
 
 
-def f2c(x: ArrayLike) -> Array:
+def f2c(x: ArrayLike) -> Floats:
     """Return F2C(x) = -(3/2) [3 - 4 x + x^2 + 2 ln x]/(1 - x)^3 for x > 0; 1 at x = 1."""
     return _stable(x, lambda k: 3.0 / (k + 3.0), lambda x, log: -1.5 * (3.0 - 4.0 * x + x**2 + 2.0 * log) / (_square(1.0 - x) * (1.0 - x)))
 
 
-def _square(x: Array) -> Array:
+def _square(x: Floats) -> Floats:
     return np.asarray(x * x)
 
 
-def _stable(x: ArrayLike, coefficient: Callable[[Array], Array], direct: Callable[[Array, Array], Array]) -> Array:
+def _stable(x: ArrayLike, coefficient: Callable[[Floats], Floats], direct: Callable[[Floats, Floats], Floats]) -> Floats:
     """Return `direct`(x, ln x), or sum_k coefficient(k) (1 - x)^k where |1 - x| is small and the formula cancels."""
     values = np.asarray(x, dtype=np.float64)
     near = np.abs(1.0 - values) < _SERIES
@@ -74,7 +74,7 @@ def _stable(x: ArrayLike, coefficient: Callable[[Array], Array], direct: Callabl
     return result
 
 
-def slepton_contribution(sleptons: Sleptons, fields: Gauginos) -> Array:
+def slepton_contribution(sleptons: Sleptons, fields: Gauginos) -> Floats:
     """Return Delta a of the lepton of one family, shape (n,); NaN where a slepton or the sneutrino is a tachyon.
 
     References
@@ -93,7 +93,7 @@ def slepton_contribution(sleptons: Sleptons, fields: Gauginos) -> Array:
     return np.where(good, lepton_mass / (16.0 * math.pi**2) * (neutral + charged), np.nan)
 
 
-def _neutralinos(masses: Array, sleptons: Sleptons, fields: Gauginos) -> Array:
+def _neutralinos(masses: Floats, sleptons: Sleptons, fields: Gauginos) -> Floats:
     """Return the sum over neutralinos i and sleptons m, without m_l/(16 pi^2)."""
     n_left, n_right = slepton_couplings(sleptons, fields)
     x = fields.neutralino_mass[:, :, None] ** 2 / masses[:, None, :]

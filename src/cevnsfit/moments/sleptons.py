@@ -20,14 +20,12 @@ from cevnsfit.moments.superpartners import GEV, Superpartners, superpartners
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats
     from cevnsfit.moments.boson_window import BosonWindow
     from cevnsfit.moments.lhc import LhcMaps
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.moments.ranges import Range
 
-    Array = NDArray[np.float64]
 
 CHUNK: Final = 10_000
 """Points that are computed together; fixed, so that a seed gives the same points in every scan."""
@@ -93,7 +91,7 @@ class Draw(SentOnce):
                 message = f"{name} must be positive (signs have their own options), got the range {chosen}"
                 raise DomainError(message)
 
-    def points(self, number: int, size: int) -> dict[str, Array]:
+    def points(self, number: int, size: int) -> dict[str, Floats]:
         """Return the first points of a chunk; those of one parameter do not depend on the range of another."""
         stream = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(number,)))
         columns = {name: self.ranges[name].at(stream.random(CHUNK)[:size]) for name in RANGES}
@@ -116,7 +114,7 @@ class KeptPoints:
     """
 
     counts: Mapping[str, float]
-    columns: Mapping[str, Array]
+    columns: Mapping[str, Floats]
 
 
 def susy_chunk(draw: Draw, number: int, size: int) -> KeptPoints:
@@ -146,12 +144,12 @@ def susy_chunk(draw: Draw, number: int, size: int) -> KeptPoints:
     return KeptPoints(counts, _described(_chosen(columns, kept), partners.at(kept), draw))
 
 
-def slepton_log(stau_ratio: Array) -> Array:
+def slepton_log(stau_ratio: Floats) -> Floats:
     """Return the sum over both states of ln(m_stau^2/m_smuon^2)."""
     return np.asarray(4.0 * np.log(stau_ratio))
 
 
-def _physical(draw: Draw, partners: Superpartners) -> NDArray[np.bool_]:
+def _physical(draw: Draw, partners: Superpartners) -> Bools:
     """Return where there is no tachyon and nothing charged is too light."""
     families = [partners.sleptons[name] for name in ("e", "mu")]
     good = np.abs(partners.gauginos.chargino_mass).min(axis=1) >= draw.lightest_chargino * GEV
@@ -160,11 +158,11 @@ def _physical(draw: Draw, partners: Superpartners) -> NDArray[np.bool_]:
     return np.asarray(good, dtype=np.bool_)
 
 
-def _chosen(columns: Mapping[str, Array], which: NDArray[np.bool_]) -> dict[str, Array]:
+def _chosen(columns: Mapping[str, Floats], which: Bools) -> dict[str, Floats]:
     return {name: values[which] for name, values in columns.items()}
 
 
-def _described(columns: dict[str, Array], partners: Superpartners, draw: Draw) -> dict[str, Array]:
+def _described(columns: dict[str, Floats], partners: Superpartners, draw: Draw) -> dict[str, Floats]:
     """Add to kept points what is known of their boson and their spectrum."""
     window = draw.window
     mass, g = columns["boson_mass"], columns["boson_g"]

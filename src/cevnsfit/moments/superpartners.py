@@ -20,9 +20,10 @@ from cevnsfit.physics.constants import ELECTRON_MASS, MUON_MASS, TAU_MASS, W_MAS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    Array = NDArray[np.float64]
+    from cevnsfit.core.arrays import Bools, Floats
+
 
 GEV: Final = 1000.0
 """MeV in a GeV."""
@@ -51,13 +52,13 @@ class Gauginos:
         Masses in MeV with their sign, shape (n, 2), and the mixing matrices U and V, shape (n, 2, 2).
     """
 
-    mu: Array
-    tan_beta: Array
-    neutralino_mass: Array
-    neutralino: Array
-    chargino_mass: Array
-    u: Array
-    v: Array
+    mu: Floats
+    tan_beta: Floats
+    neutralino_mass: Floats
+    neutralino: Floats
+    chargino_mass: Floats
+    u: Floats
+    v: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,12 +78,12 @@ class Sleptons:
     """
 
     lepton_mass: float
-    squared: Array
-    mixing: Array
-    sneutrino: Array
+    squared: Floats
+    mixing: Floats
+    sneutrino: Floats
 
     @property
-    def stable(self) -> NDArray[np.bool_]:
+    def stable(self) -> Bools:
         """Return where none of them is a tachyon, shape (n,)."""
         return np.asarray((self.squared.min(axis=1) > 0.0) & (self.sneutrino > 0.0))
 
@@ -102,7 +103,7 @@ class Superpartners:
     gauginos: Gauginos
     sleptons: Mapping[str, Sleptons]
 
-    def at(self, points: NDArray[np.bool_]) -> Superpartners:
+    def at(self, points: Bools) -> Superpartners:
         """Return those of some points."""
         sleptons = {
             name: replace(s, squared=s.squared[points], mixing=s.mixing[points], sneutrino=s.sneutrino[points])
@@ -111,7 +112,7 @@ class Superpartners:
         return Superpartners(Gauginos(*(getattr(self.gauginos, field.name)[points] for field in fields(Gauginos))), sleptons)
 
 
-def superpartners(columns: Mapping[str, Array]) -> Superpartners:
+def superpartners(columns: Mapping[str, Floats]) -> Superpartners:
     """Return the superpartners of n points.
 
     Parameters
@@ -158,7 +159,7 @@ def gauginos(m1: ArrayLike, m2: ArrayLike, mu: ArrayLike, tan_beta: ArrayLike) -
     return Gauginos(higgsino, ratio, masses, states.swapaxes(1, 2), charged, u, v)
 
 
-def _chargino_mixing(a: Array, b: Array, c: Array, d: Array) -> tuple[Array, Array, Array]:
+def _chargino_mixing(a: Floats, b: Floats, c: Floats, d: Floats) -> tuple[Floats, Floats, Floats]:
     """Return masses with their sign, U and V with U [[a, b], [c, d]] V^T = diag: a rotation on each side."""
     outer, inner = np.hypot(a + d, c - b), np.hypot(a - d, c + b)
     total, difference = np.arctan2(c - b, a + d), np.arctan2(c + b, a - d)
@@ -167,7 +168,7 @@ def _chargino_mixing(a: Array, b: Array, c: Array, d: Array) -> tuple[Array, Arr
     return masses, _rotation(left), _rotation(right)
 
 
-def _rotation(angle: Array) -> Array:
+def _rotation(angle: Floats) -> Floats:
     """Return [[cos, sin], [-sin, cos]], shape (n, 2, 2)."""
     cos, sin = np.cos(angle), np.sin(angle)
     return np.stack([np.stack([cos, sin], axis=-1), np.stack([-sin, cos], axis=-1)], axis=1)

@@ -18,9 +18,8 @@ import numpy as np
 from cevnsfit.physics.constants import W_MASS, Z_MASS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from cevnsfit.core.arrays import Floats
 
-    Array = NDArray[np.float64]
 
 W_BOSON: Final = (W_MASS, 2085.0)
 Z_BOSON: Final = (Z_MASS, 2495.5)
@@ -29,7 +28,7 @@ Z_BOSON: Final = (Z_MASS, 2495.5)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 
 
-def phase_space(parent: Array, first: float | Array, second: float | Array) -> Array:
+def phase_space(parent: Floats, first: float | Floats, second: float | Floats) -> Floats:
     """Return k/(8 pi M^2) in 1/MeV, with the momentum k of the products; 0 where M <= m_1 + m_2."""
     mass, one, two = np.abs(parent), np.abs(first), np.abs(second)
     squared = mass**2
@@ -37,13 +36,15 @@ def phase_space(parent: Array, first: float | Array, second: float | Array) -> A
     return np.asarray(np.sqrt(kaellen) / np.maximum(16.0 * math.pi * mass * squared, np.finfo(np.float64).tiny))
 
 
-def scalar_to_fermions(scalar: Array, first: float | Array, second: Array, g_left: Array, g_right: float | Array = 0.0) -> Array:
+def scalar_to_fermions(scalar: Floats, first: float | Floats, second: Floats, g_left: Floats, g_right: float | Floats = 0.0) -> Floats:
     """Return the width of a scalar to two different fermions through fbar_1 (g_L P_L + g_R P_R) f_2."""
     strength = (g_left**2 + g_right**2) * (scalar**2 - np.square(first) - second**2) - 4.0 * g_left * g_right * first * second
     return np.asarray(phase_space(scalar, first, second) * strength)
 
 
-def fermion_to_scalar(parent: Array, fermion: float | Array, scalar: float | Array, g_left: Array, g_right: float | Array = 0.0) -> Array:
+def fermion_to_scalar(
+    parent: Floats, fermion: float | Floats, scalar: float | Floats, g_left: Floats, g_right: float | Floats = 0.0
+) -> Floats:
     """Return the width of a fermion to another one and a scalar through fbar (g_L P_L + g_R P_R) parent."""
     strength = (g_left**2 + g_right**2) * 0.5 * (
         parent**2 + np.square(fermion) - np.square(scalar)
@@ -51,7 +52,7 @@ def fermion_to_scalar(parent: Array, fermion: float | Array, scalar: float | Arr
     return np.asarray(phase_space(parent, fermion, scalar) * strength)
 
 
-def fermion_to_vector(parent: Array, fermion: Array, vector: float | Array, g_left: Array, g_right: Array) -> Array:
+def fermion_to_vector(parent: Floats, fermion: Floats, vector: float | Floats, g_left: Floats, g_right: Floats) -> Floats:
     """Return the width of a fermion to another one and a vector boson through fbar gamma^mu (g_L P_L + g_R P_R) parent V_mu."""
     heavy, light, squared = parent**2, fermion**2, np.square(vector)
     same = heavy + light - squared + (heavy - light + squared) * (heavy - light - squared) / squared
@@ -60,7 +61,7 @@ def fermion_to_vector(parent: Array, fermion: Array, vector: float | Array, g_le
     )
 
 
-def fermion_to_virtual(parent: Array, fermion: Array, boson: tuple[float, float], g_left: Array, g_right: Array) -> Array:
+def fermion_to_virtual(parent: Floats, fermion: Floats, boson: tuple[float, float], g_left: Floats, g_right: Floats) -> Floats:
     """Return the width of a fermion to another one and what a vector boson of too large a mass decays to.
 
     Parameters
@@ -77,7 +78,7 @@ def fermion_to_virtual(parent: Array, fermion: Array, boson: tuple[float, float]
     return np.asarray((weight * spectrum * real).sum(axis=1))
 
 
-def fermion_to_pair(parent: Array, fermion: Array, lepton_mass: float, g_left: Array, g_right: Array) -> Array:
+def fermion_to_pair(parent: Floats, fermion: Floats, lepton_mass: float, g_left: Floats, g_right: Floats) -> Floats:
     """Return the width of a fermion to another one and a pair of leptons through [fbar gamma^mu (g_L P_L + g_R P_R) parent][lbar gamma_mu P_L l].
 
     Parameters
@@ -95,7 +96,7 @@ def fermion_to_pair(parent: Array, fermion: Array, lepton_mass: float, g_left: A
     return np.asarray((weight * pair * real).sum(axis=1))
 
 
-def _virtual_masses(parent: Array, fermion: Array, threshold: float) -> tuple[Array, Array]:
+def _virtual_masses(parent: Floats, fermion: Floats, threshold: float) -> tuple[Floats, Floats]:
     """Return masses q of what is virtual, from a threshold to what a decay leaves, and weights of dq^2/pi, shape (n, nodes) each."""
     gap = np.abs(parent) - np.abs(fermion) - threshold
     span = 0.5 * np.where(gap > 0.0, gap, 1.0)[:, None]

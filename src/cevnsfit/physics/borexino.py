@@ -41,9 +41,10 @@ from cevnsfit.physics.interactions.vector_mediators import loop_function
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    Floats = NDArray[np.float64]
+    from cevnsfit.core.arrays import Floats
+
 
 ENERGY: Final = 0.862
 """Energy of the line in MeV."""

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from cevnsfit.core.arrays import Floats
 from cevnsfit.core.errors import DomainError, UnknownNameError
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, HBAR_C
 
 if TYPE_CHECKING:
-    from cevnsfit.physics.sources import Spectrum
+    from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+    from cevnsfit.physics.sources import Spectrum
 
 KernelFunction = Callable[[Floats, Floats, float], Floats]
 """K(E [MeV], T [MeV], M [MeV])."""

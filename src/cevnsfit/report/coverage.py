@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    from cevnsfit.core.arrays import Floats
+
 
 NAMES: Final = {"profile": "profile likelihood, asymptotic threshold", "feldman-cousins": "Feldman-Cousins", "cls": "CLs, asymptotic"}
 """Methods as they are printed."""

@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.infer.pairs import Pair
 
-    Floats = NDArray[np.float64]
 
 BINS: Final = 120
 

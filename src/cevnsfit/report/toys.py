@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.infer.critical import CriticalValues
     from cevnsfit.infer.elsewhere import GlobalSignificance
     from cevnsfit.infer.results import PointTest
 
-    Floats = NDArray[np.float64]
 
 BINS: Final = 40
 

@@ -20,8 +20,6 @@ from cevnsfit.spec.systematics import CovarianceVariant, TemplateVariant
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.findings import Finding, Place
     from cevnsfit.spec.instrument import Stage
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from cevnsfit.spec.tables import InputTable
     from cevnsfit.spec.yaml_source import YamlSource
 
-    Floats = NDArray[np.float64]
     Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
 
 MAX_ENERGY_BINS = 1000

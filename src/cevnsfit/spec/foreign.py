@@ -22,14 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.spec.findings import Place
     from cevnsfit.spec.hepdata import Variable
     from cevnsfit.spec.schema import ExperimentSpec
     from cevnsfit.spec.yaml_source import YamlSource
 
-    Floats = NDArray[np.float64]
 
 MAX_ROWS: Final = 1_000_000
 _TITLE: Final = re.compile(r"(.*?)\s*[\[(]([^\])]*)[\])]\s*")

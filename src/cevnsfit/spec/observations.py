@@ -16,13 +16,11 @@ from cevnsfit.spec.findings import remedy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.findings import Finding
     from cevnsfit.spec.tables import InputTable
 
-    Floats = NDArray[np.float64]
     Tables = Mapping[str, InputTable]
 
 EVENTS: Final = "events"

@@ -21,15 +21,13 @@ from cevnsfit.spec.tables import RECOIL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.findings import Finding, Place
     from cevnsfit.spec.instrument import Stage
     from cevnsfit.spec.schema import ExperimentSpec
     from cevnsfit.spec.tables import InputTable
 
-    Floats = NDArray[np.float64]
     Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
 
 
@@ -165,7 +163,7 @@ def _check_seen_table(
                 yield ("backgrounds", name, "shape"), "an efficiency in energy and time cannot be used as a factor in time"
 
 
-def _curve(table: InputTable, name: str, axis: str, steps: Sequence[Sequence[str]] = ()) -> NDArray[np.float64]:
+def _curve(table: InputTable, name: str, axis: str, steps: Sequence[Sequence[str]] = ()) -> Floats:
     """Return a column of a curve, or of steps in the bins of some axes where they may be."""
     if table.axes and steps:
         names = [entry.name for entry in table.axes]

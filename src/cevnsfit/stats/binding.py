@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cevnsfit.core.arrays import Bools, Floats, Ints
     from cevnsfit.stats.channel import Channel, Coefficients
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.gaussian import Errors
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from cevnsfit.stats.moving import Moving
     from cevnsfit.stats.rule import Rule
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 MAX_PAIR_NUMBERS: Final = 16_000_000
 """Largest table of template products (64 MB)."""
@@ -89,9 +88,9 @@ class BoundLikelihood:
     floating: Ints
     lower: Floats
     upper: Floats
-    constrained: NDArray[np.bool_]
+    constrained: Bools
     aux: Floats
-    multiplicative: NDArray[np.bool_]
+    multiplicative: Bools
     stiff: Floats
     total: float
     stiffness: float = SOFT
@@ -140,7 +139,7 @@ class Frame:
     target: Ints
     kept: Ints
     held: Floats
-    seen: NDArray[np.bool_] | None
+    seen: Bools | None
     counts: Floats
     control: Floats | None
     ratio: float | Floats
@@ -221,7 +220,7 @@ def _bound_moving(frame: Frame, moving: Moving, content: Floats) -> BoundMoving 
     return BoundMoving(kept, local, column, templates, empty, content[empty])
 
 
-def _present(rule: Coefficients, zero: NDArray[np.bool_]) -> Ints:
+def _present(rule: Coefficients, zero: Bools) -> Ints:
     """Return the templates whose amplitude does not vanish where the local parameters marked `zero` are zero."""
     vanishing = (rule.powers[:, zero] > 0).any(axis=1)
     bent = (rule.excursion_kind > 0) & (rule.excursion_kind < SPLINES)

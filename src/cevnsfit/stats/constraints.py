@@ -23,9 +23,8 @@ from cevnsfit.stats.gaussian import correlated
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from cevnsfit.core.arrays import Floats
 
-    Floats = NDArray[np.float64]
     Build = Callable[[Mapping[str, float]], tuple[Channel, ...]]
 
 CONSTRAINTS: Final = "constraints"

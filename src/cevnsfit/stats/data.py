@@ -16,12 +16,10 @@ from cevnsfit.stats.joint import expected_totals, join, measured_backgrounds
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from cevnsfit.core.arrays import Floats, Ints
     from cevnsfit.stats.joint import Joint
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,15 +32,14 @@ from cevnsfit.stats.rule import curvature, evaluate, jacobian, pull_back, select
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cevnsfit.core.arrays import Bools, Floats, Ints
     from cevnsfit.stats.binding import BoundChannel, BoundLikelihood
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.moving import BoundMoving, Moved
     from cevnsfit.stats.rule import Terms
 
-    Floats = NDArray[np.float64]
     AnyFloats = NDArray[np.floating[Any]]
-    Ints = NDArray[np.int64]
 
 DEEPEST: Final = 1e-10
 """Depth of a bin below 0 up to which a point belongs to the domain of the likelihood."""
@@ -71,13 +70,13 @@ class Evaluation(NamedTuple):
 
     value: Floats
     gradient: Floats
-    blocked: NDArray[np.bool_]
+    blocked: Bools
     depth: Floats
-    pressed: NDArray[np.bool_]
+    pressed: Bools
     pieces: tuple[Piece, ...]
 
     @property
-    def impossible(self) -> NDArray[np.bool_]:
+    def impossible(self) -> Bools:
         """Return which points are outside the domain of the likelihood, shape (P,)."""
         return self.blocked | (self.depth < -DEEPEST)
 
@@ -297,7 +296,7 @@ class Walls(NamedTuple):
 
     depths: Floats
     slopes: Floats
-    plain: NDArray[np.bool_]
+    plain: Bools
 
 
 def walls(bound: BoundLikelihood, evaluation: Evaluation, point: int) -> Walls:

@@ -19,9 +19,7 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from cevnsfit.core.arrays import Bools, Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +93,7 @@ class Measured(NamedTuple):
     value: Floats
     slope: Floats
     curvature: Floats
-    blocked: NDArray[np.bool_]
+    blocked: Bools
 
 
 def measured(mu: Floats, values: Floats, errors: Errors) -> Measured:

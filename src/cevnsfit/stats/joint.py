@@ -19,13 +19,9 @@ from cevnsfit.stats.poisson import on_off
 from cevnsfit.stats.rule import amplitudes
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats, Ints
     from cevnsfit.core.parameters import ParameterSet
     from cevnsfit.stats.channel import Channel
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -56,7 +52,7 @@ class Joint(Document, SentOnce):
         return sum(channel.templates.shape[1] for channel in self.channels)
 
     @property
-    def constrained(self) -> NDArray[np.bool_]:
+    def constrained(self) -> Bools:
         """Return which parameters have a unit-normal constraint, shape (n,): those of a block of constraints have another one."""
         block = {name for channel in self.channels if channel.name == CONSTRAINTS for name in channel.components}
         return np.array([parameter.constrained and parameter.name not in block for parameter in self.parameters], dtype=np.bool_)

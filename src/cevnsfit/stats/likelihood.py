@@ -21,16 +21,16 @@ from cevnsfit.stats.points import Points
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from cevnsfit.core.analysis import Analysis
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.core.axes import Axis
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.gaussian import Errors
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.points import Minimised
 
-    Floats = NDArray[np.float64]
     Theta = Mapping[str, ArrayLike] | ArrayLike | None
 
 

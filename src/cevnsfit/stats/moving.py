@@ -21,10 +21,9 @@ from cevnsfit.stats.interpolation import Derivatives, spline
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cevnsfit.core.arrays import Floats, Ints
     from cevnsfit.stats.interpolation import Spline
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
     AnyFloats = NDArray[np.floating[Any]]
 
 

@@ -15,12 +15,12 @@ from cevnsfit.stats.engine import nll2, nll2_gradient
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.core.parameters import ParameterSet
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
     Theta = Mapping[str, ArrayLike] | ArrayLike | None
 
 STEP: Final = 1e-4
@@ -31,7 +31,7 @@ class Minimised(Protocol):
     """What a profiler returns: all parameters at the minima, shape (P, n)."""
 
     @property
-    def theta(self) -> NDArray[np.float64]:
+    def theta(self) -> Floats:
         """Return all parameters at the minima, shape (P, n)."""
 
 

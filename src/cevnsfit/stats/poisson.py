@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from cevnsfit.core.arrays import Bools, Floats
 
-    Floats = NDArray[np.float64]
 
 FLOOR: Final = 1e-10
 """Expected counts below which a bin with events is continued by a parabola."""
@@ -41,7 +40,7 @@ class Events(NamedTuple):
     value: Floats
     pull: Floats
     mu: Floats
-    blocked: NDArray[np.bool_]
+    blocked: Bools
 
 
 class OnOff(NamedTuple):
@@ -51,7 +50,7 @@ class OnOff(NamedTuple):
     slope: Floats
     total: Floats
     background: Floats
-    blocked: NDArray[np.bool_]
+    blocked: Bools
 
 
 def saturated(counts: Floats) -> Floats:

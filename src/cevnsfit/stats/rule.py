@@ -15,12 +15,8 @@ from cevnsfit.stats.channel import SPLINES
 from cevnsfit.stats.interpolation import Derivatives, Spline, code4_from, code4_polynomial, code4p, spline
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats, Ints
     from cevnsfit.stats.channel import Coefficients
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -338,6 +334,6 @@ def curvature(rule: Rule, terms: Terms, slope: Floats) -> Floats:
     return result
 
 
-def amplitudes(coefficients: Coefficients, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+def amplitudes(coefficients: Coefficients, theta: Floats) -> Floats:
     """Return A, shape (P, M), at local parameters theta of shape (P, n)."""
     return evaluate(compile_rule(coefficients, np.empty(0, dtype=np.int64)), theta).amplitudes

@@ -15,8 +15,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
+    from cevnsfit.core.arrays import Floats, Ints
+
 
 FEW: Final = 8
 """A batch is sparse where it has this many times more bins than any of its data sets has bins with events."""

@@ -18,13 +18,11 @@ from cevnsfit.studies.setup import build_likelihood
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.core.axes import Axis
     from cevnsfit.infer.results import FitResult
     from cevnsfit.studies.fitting import Fit
 
-    Floats = NDArray[np.float64]
 
 STRENGTH: Final = "signal_strength"
 

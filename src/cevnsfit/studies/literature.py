@@ -35,13 +35,11 @@ from cevnsfit.studies.setup import build_likelihood
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats
     from cevnsfit.spec.tables import InputTable
     from cevnsfit.stats.joint import Joint
     from cevnsfit.stats.likelihood import Likelihood
 
-    Floats = NDArray[np.float64]
 
 _DEVIATIONS: Final = {
     "electron-cs": ("electron-2008", "electron-cs-2018", 1e-13),
@@ -89,7 +87,7 @@ def _compared(
     file: str,
     ours: Callable[[InputTable], Sequence[float] | Floats],
     *,
-    where: Callable[[Floats, Floats], NDArray[np.bool_]] | None = None,
+    where: Callable[[Floats, Floats], Bools] | None = None,
     relative: bool = False,
 ) -> Ours:
     """Return the rms difference to a curve in data/published/curves, over the points that count (all by default), and both at all points."""

@@ -24,11 +24,9 @@ from cevnsfit.studies.setup import units_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.io.overlays import PlaneUnits
 
-    Floats = NDArray[np.float64]
     Ends = tuple[float, float]
 
 POINTS: Final = 401

@@ -32,14 +32,12 @@ from cevnsfit.studies.workers import executing
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Bools, Floats
     from cevnsfit.infer.intervals import Intervals
     from cevnsfit.moments.measured import Deviation
     from cevnsfit.moments.sleptons import KeptPoints
     from cevnsfit.studies.workers import Progress, Workers
 
-    Array = NDArray[np.float64]
 
 _MOST: Final = 1_000_000_000
 """Most points of a scan."""
@@ -84,7 +82,7 @@ class SusyScan(Document):
         "draw": None,
     }
 
-    columns: Mapping[str, Array]
+    columns: Mapping[str, Floats]
     tried: int
     physical: int
     electron_explained: int
@@ -109,16 +107,16 @@ class SusyScan(Document):
         return int(self.columns["drawn"].sum())
 
     @property
-    def neutral(self) -> NDArray[np.bool_]:
+    def neutral(self) -> Bools:
         """Return which kept points have a neutral lightest superpartner."""
         return np.asarray(~np.isin(self.columns["lsp"], [LSP_KINDS.index(kind) for kind in _CHARGED]))
 
     @property
-    def alive(self) -> NDArray[np.bool_]:
+    def alive(self) -> Bools:
         """Return which kept points have a neutral lightest superpartner, are not excluded by the LHC, and leave the early universe alone."""
         return np.asarray(self.neutral & ~(self.columns["lhc_ratio"] > 1.0) & ~(self.columns["lifetime"] > LONGEST))
 
-    def within(self, sigmas: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def within(self, sigmas: float) -> tuple[Bools, Bools]:
         """Return which kept points explain both moments within so many errors, no more than those of the scan, with some boson; and with their own."""
         draw, columns = self.draw, self.columns
         electron = draw.electron.explains(columns["a_e"], sigmas)
@@ -193,7 +191,7 @@ class SusyScan(Document):
         return {name: {"min": float(x.min()), "median": float(np.median(x)), "max": float(x.max())} for name, x in known.items()}
 
     @property
-    def correlations(self) -> Array:
+    def correlations(self) -> Floats:
         """Return Spearman's rank correlations, shape (columns, columns); NaN with fewer than three points, and for columns with equal values."""
         size = len(self.columns)
         if self.kept < 3:

@@ -27,12 +27,10 @@ from cevnsfit.studies.setup import build
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.moments.boson_window import Ceiling
     from cevnsfit.studies.overlays import KnownLimit
 
-    Array = NDArray[np.float64]
 
 ALL: Final = "all"
 NONE: Final = "none"
@@ -221,7 +219,7 @@ def _library_limit(entry: KnownLimit, cl: float | None) -> dict[BosonLimit, Ceil
     return {BosonLimit(entry.name, None if fixed else level, about): functools.partial(_lowest_edge, entry.name, level)}
 
 
-def _lowest_edge(name: str, cl: float, masses: Array, _: Array) -> Array:
+def _lowest_edge(name: str, cl: float, masses: Floats, _: Floats) -> Floats:
     """Return the smallest excluded coupling at each mass, infinite where there is none."""
     limit = overlay(name, MODEL, (0.5 * float(masses[0]), 2.0 * float(masses[-1])), cl=cl)
     return np.array([next((low for low, _ in limit.excluded(float(mass))), np.inf) for mass in masses])
@@ -234,7 +232,7 @@ def _cevns_limit(experiments: Sequence[str], cl: float) -> dict[BosonLimit, Ceil
     return {limit: functools.partial(_cevns_ceiling, tuple(experiments), cl)}
 
 
-def _cevns_ceiling(experiments: tuple[str, ...], cl: float, masses: Array, logs: Array) -> Array:
+def _cevns_ceiling(experiments: tuple[str, ...], cl: float, masses: Floats, logs: Floats) -> Floats:
     """Return the largest g at masses and slepton_log: of some of them, with splines of ln g (better than 1 %) between."""
     likelihood = build(Analysis(located(experiments), MODEL))
     few = np.geomspace(masses[0], masses[-1], _CEVNS_MASSES) if len(masses) > 1 else masses

@@ -13,7 +13,8 @@ from scipy.stats import chi2, norm
 import cevnsfit as cf
 from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.critical import REMOTE, CriticalValues, Heights
+from cevnsfit.infer.critical import REMOTE, CriticalValues
+from cevnsfit.infer.curve import Heights
 from cevnsfit.infer.toys import Toys
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.gaussian import Errors

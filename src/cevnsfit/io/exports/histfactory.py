@@ -25,14 +25,12 @@ from cevnsfit.stats.channel import MEASURED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.core.parameters import Parameter, ParameterSet
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.data import Data
     from cevnsfit.stats.joint import Joint
 
-    Floats = NDArray[np.float64]
     Monomial = tuple[tuple[str, int], ...]
     Spec = dict[str, Any]
 

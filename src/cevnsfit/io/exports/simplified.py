@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from cevnsfit.core.arrays import Floats, Ints
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
     Evaluate = Callable[[float, Floats], Floats]
 
 SCHEMA: Final = "cevnsfit-simplified/1"

@@ -26,11 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.moments.superpartners import Gauginos, Sleptons
 
-    Array = NDArray[np.float64]
 
 _NEUTRALINOS: Final = (1000022, 1000023, 1000025, 1000035)
 _CHARGINOS: Final = (1000024, 1000037)
@@ -38,7 +36,7 @@ _SLEPTONS: Final = {"e": (1000011, 2000011, 1000012), "mu": (1000013, 2000013, 1
 _MIXINGS: Final = {"e": "SELMIX", "mu": "SMUMIX", "tau": "STAUMIX"}
 
 
-def write_slha(path: Path, columns: Mapping[str, Array], point: int) -> Path:
+def write_slha(path: Path, columns: Mapping[str, Floats], point: int) -> Path:
     """Write one point as text and return the path.
 
     Parameters
@@ -115,7 +113,7 @@ def _block(name: str, entries: Mapping[str, float | str], about: str = "") -> li
     return [f"BLOCK {name}{f'  # {about}' if about else ''}", *lines]
 
 
-def _matrix(name: str, values: Array) -> list[str]:
+def _matrix(name: str, values: Floats) -> list[str]:
     return _block(name, {f"{i + 1} {j + 1}": float(value) for (i, j), value in np.ndenumerate(values)})
 
 

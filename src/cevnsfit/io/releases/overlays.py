@@ -23,11 +23,9 @@ from cevnsfit.io.tables import Table
 from cevnsfit.physics.constants import ELECTRON_MASS, FINE_STRUCTURE, MUON_MASS, PION_MASS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from cevnsfit.core.arrays import Floats
     from cevnsfit.io.releases.reading import Arrays
 
-    Floats = NDArray[np.float64]
 
 _LARGEST: Final = 400.0
 _RHO_MASS: Final = 775.26  # MeV, PDG 2024
