@@ -168,18 +168,8 @@ app.add_typer(models.app, name="models")
 app.add_typer(overlays.app, name="overlays")
 for _function in (
     *(fit.rates, fit.fit, fit.spectra, agreement.intervals, agreement.gof, agreement.compatibility, compare.compare),
-    *(
-        agreement.significance,
-        agreement.impacts,
-        coverage.coverage,
-        posterior.posterior,
-        region.region,
-        region.critical_values,
-        forecast.forecast,
-        scan.scan,
-        scan.plot,
-        scan.run,
-    ),
+    *(agreement.significance, agreement.impacts, coverage.coverage, posterior.posterior, region.region, region.critical_values),
+    *(forecast.forecast, scan.scan, scan.plot, scan.run),
     *(export.export, export.export_likelihood, export.report, export.cite, export.show, moments.g_2, moments.susy_scan),
     *(start.validate, start.import_release, start.new_experiment, start.init, start.schema),
 ):

@@ -184,11 +184,9 @@ def signal_strengths(likelihood: Likelihood) -> tuple[SignalStrength, ...]:
     for place, channel in enumerate(free.channels):
         if channel.observed is not None and channel.name != CONSTRAINTS:
             places.setdefault(channel.owner, []).append(place)
-    everything, block = (
-        [place for own in places.values() for place in own],
-        [p for p, c in enumerate(free.channels) if c.name == CONSTRAINTS],
-    )
-    wanted = [*places.values(), *([everything] if len(everything + block) == len(free.channels) and len(places) > 1 else [])]
+    everything = [place for own in places.values() for place in own]
+    complete = len(everything) == sum(channel.name != CONSTRAINTS for channel in free.channels)
+    wanted = [*places.values(), *([everything] if complete and len(places) > 1 else [])]
     return tuple(_strength(_only(held, chosen), _only(free, chosen)) for chosen in wanted)
 
 

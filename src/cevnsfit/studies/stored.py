@@ -21,7 +21,7 @@ from cevnsfit.studies.scan import stored_scans
 from cevnsfit.studies.setup import build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cevnsfit.infer.critical import CriticalValues
     from cevnsfit.infer.intervals import Intervals
@@ -101,6 +101,14 @@ def open(
     return scans[plane]
 
 
+_ASKED: Final[Mapping[object, tuple[str, ...]]] = {
+    **dict.fromkeys(("feldman-cousins-region", "critical-values"), ("grid", "order")),
+    "coverage": ("poi", "truths", "over"),
+    **dict.fromkeys(("feldman-cousins", "cls"), ("poi",)),
+}
+"""What was asked for, of the methods whose results pseudo-experiments alone give again."""
+
+
 class _Kept(ThreadPoolExecutor):
     """An executor of this process that makes no pseudo-experiments: what needs some that are not kept is not finished."""
 
@@ -125,20 +133,13 @@ def _replayed(place: Path) -> ToyRegion | CriticalValues | CoverageStudy | Inter
     store = read_toys(place)
     known, kept = store.analysis, kept_chunks(store)
     method = known.get("method")
-    if method not in {"feldman-cousins-region", "critical-values", "coverage", "feldman-cousins", "cls"} or not kept:
+    if method not in _ASKED or not kept:
         raise ResultError(_instead(place))
     try:
         analysis, seed, cl = Analysis.of(known), int(known["seed"]), known["cl"]
         plain = max(count for point, count in kept.items() if method != "coverage" or point % 2 == 0)
         shared: dict[str, Any] = {"at": analysis.held, "cl": cl, "toys": Toys(CHUNK * plain, seed), "store": place, "workers": _Kept()}
-        asked = {
-            name: known[name]
-            for name in {
-                "feldman-cousins-region": ("grid", "order"),
-                "critical-values": ("grid", "order"),
-                "coverage": ("poi", "truths", "over"),
-            }.get(method, ("poi",))
-        }
+        asked = {name: known[name] for name in _ASKED[method]}
     except (KeyError, TypeError, ValueError, AttributeError):
         store.refuse("pseudo-experiments")
     likelihood = build(analysis)

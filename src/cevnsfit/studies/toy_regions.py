@@ -82,8 +82,8 @@ class ToyRegion(Result):
         records = [column.toys for column in self.columns if column.toys is not None]
         if not records:
             return f"{self.columns[0].method} of each column, best fit {where}"
-        seed = records[0].seed if records else 0
-        return f"Feldman-Cousins, nuisances profiled, best fit {where}; {sum(record.toys for record in records)} toys, seed {seed}"
+        toys = sum(record.toys for record in records)
+        return f"Feldman-Cousins, nuisances profiled, best fit {where}; {toys} toys, seed {records[0].seed}"
 
     @property
     def points(self) -> tuple[PointTest, ...]:
