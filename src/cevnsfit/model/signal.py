@@ -23,7 +23,8 @@ from cevnsfit.physics.constants import ELECTRON_MASS
 from cevnsfit.physics.couplings import electron_couplings, weak_couplings
 from cevnsfit.physics.form_factors import form_factor
 from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, Target, electrons_at, squared, target_at
-from cevnsfit.physics.kernels import KernelKey, fold_channel, recoil_nodes, t_max
+from cevnsfit.physics.kernels import KernelKey, fold_channel
+from cevnsfit.physics.kinematics import panel_nodes, recoil_edges, t_max
 from cevnsfit.physics.nuclei import Nuclide, composition, formula_units_per_gram
 
 if TYPE_CHECKING:
@@ -54,12 +55,15 @@ class Nodes:
         Targets times fluence times weight of the node, shape (n,).
     response
         Response of every variant, shape (variants * energy bins, n).
+    edges
+        Edges in MeV of the panels that the nodes are in; None where some are left out.
     """
 
     mass: float
     t: NDArray[np.float64]
     scale: NDArray[np.float64]
     response: NDArray[np.float64]
+    edges: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,9 +150,9 @@ def _nuclear(
     couplings, shape = weak_couplings(spec.couplings), form_factor(spec.form_factor)
     jumps = _jumps(experiment, responses)
     for nuclide, number in nuclei:
-        t, weights = _rule(flux, nuclide.mass, jumps)
+        edges, t, weights = _rule(flux, nuclide.mass, jumps)
         scale = number * flux.fluence * weights
-        yield target_at(nuclide, t, couplings, shape, nuclei), Nodes(nuclide.mass, t, scale, _stacked(experiment, responses, t))
+        yield target_at(nuclide, t, couplings, shape, nuclei), Nodes(nuclide.mass, t, scale, _stacked(experiment, responses, t), edges)
 
 
 def _electronic(
@@ -159,7 +163,7 @@ def _electronic(
     jumps = _jumps(experiment, seen)
     couplings = electron_couplings(experiment.spec.couplings)
     for nuclide, number in _elements(nuclei):
-        t, weights = _rule(flux, ELECTRON_MASS, [*(energy for _, energy in shells(nuclide.Z)), *jumps])
+        _, t, weights = _rule(flux, ELECTRON_MASS, [*(energy for _, energy in shells(nuclide.Z)), *jumps])
         matrix = _stacked(experiment, seen, t)
         used = matrix.any(axis=0)
         scale = number * flux.fluence * weights[used]
@@ -173,11 +177,12 @@ def _jumps(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -
     return np.unique(np.concatenate([kinks(stages, edges) for stages in sharp]))
 
 
-def _rule(flux: Flux, mass: float, jumps: Iterable[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return nodes and weights of the recoil energy, with an edge at the kinematic end of each jump of the spectra."""
+def _rule(flux: Flux, mass: float, jumps: Iterable[float]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return panel edges, nodes and weights of the recoil energy, with an edge at the kinematic end of each jump of the spectra."""
     spectra = tuple(dict.fromkeys(spectrum for several in flux.spectra for spectrum in several))
     ends = [float(t_max(energy, mass)) for energy in {jump for spectrum in spectra for jump in spectrum.jumps}]
-    return recoil_nodes(mass, spectra, kinks=[*jumps, *ends], order=14 if len(spectra) <= _FEW else 8)
+    edges = recoil_edges(mass, spectra, kinks=[*jumps, *ends])
+    return edges, *panel_nodes(edges, 14 if len(spectra) <= _FEW else 8)
 
 
 def nuclei_of(experiment: Experiment) -> tuple[tuple[Nuclide, float], ...]:
@@ -223,7 +228,7 @@ def _rates(signal: Signal, flux: Flux, entry: Nodes, key: KernelKey) -> NDArray[
     def folded(flavour: str, spectrum: Spectrum) -> NDArray[np.float64]:
         place = spectrum, flavour.startswith("nubar")
         if place not in known:
-            known[place] = fold_channel(key, flavour, spectrum, entry.mass, entry.t, baseline=signal.baseline)
+            known[place] = fold_channel(key, flavour, spectrum, entry.mass, entry.t, baseline=signal.baseline, edges=entry.edges)
         return known[place]
 
     several = zip(flux.flavours, flux.spectra, flux.weights, strict=True)

@@ -12,7 +12,8 @@ from cevnsfit.physics.form_factors import form_factor
 from cevnsfit.physics.interactions.common import fixed, power, standard_terms, tex, vector_terms
 from cevnsfit.physics.interactions.electron_scattering import standard_electrons
 from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, SignalModel, Target, Term, sm_charge, target_at
-from cevnsfit.physics.kernels import fold_channel, recoil_nodes
+from cevnsfit.physics.kernels import fold_channel
+from cevnsfit.physics.kinematics import recoil_nodes
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 
 if TYPE_CHECKING:
