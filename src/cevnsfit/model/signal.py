@@ -21,16 +21,18 @@ from cevnsfit.physics import sources
 from cevnsfit.physics.atoms import shells
 from cevnsfit.physics.constants import ELECTRON_MASS
 from cevnsfit.physics.couplings import electron_couplings, weak_couplings
-from cevnsfit.physics.form_factors import form_factor
+from cevnsfit.physics.form_factors import Tabulated, form_factor
 from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, Target, electrons_at, squared, target_at
 from cevnsfit.physics.kernels import KernelKey, fold_channel
 from cevnsfit.physics.kinematics import panel_nodes, recoil_edges, t_max
 from cevnsfit.physics.nuclei import Nuclide, composition, formula_units_per_gram
+from cevnsfit.spec.tables import SEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cevnsfit.detector.response import Stage
+    from cevnsfit.physics.form_factors import FormFactor
     from cevnsfit.physics.sources import Spectrum
     from cevnsfit.spec.load import Experiment
 
@@ -147,12 +149,24 @@ def _nuclear(
 ) -> Iterator[tuple[Target, Nodes]]:
     """Yield each nuclide with its nodes."""
     spec = experiment.spec
-    couplings, shape = weak_couplings(spec.couplings), form_factor(spec.form_factor)
+    couplings, (of_protons, of_neutrons) = weak_couplings(spec.couplings), _form_factors(experiment, nuclei)
     jumps = _jumps(experiment, responses)
     for nuclide, number in nuclei:
         edges, t, weights = _rule(flux, nuclide.mass, jumps)
         scale = number * flux.fluence * weights
-        yield target_at(nuclide, t, couplings, shape, nuclei), Nodes(nuclide.mass, t, scale, _stacked(experiment, responses, t), edges)
+        target = target_at(nuclide, t, couplings, of_neutrons, nuclei, of_protons)
+        yield target, Nodes(nuclide.mass, t, scale, _stacked(experiment, responses, t), edges)
+
+
+def _form_factors(experiment: Experiment, nuclei: tuple[tuple[Nuclide, float], ...]) -> tuple[FormFactor, FormFactor]:
+    """Return the form factors of protons and of neutrons."""
+    spec, named = experiment.spec, form_factor(experiment.spec.form_factor)
+    protons, neutrons = {}, {}
+    for name, entry in spec.target.form_factors.items():
+        q, *columns = entry.of(experiment.tables[entry.table])
+        for nuclide in (nuclide for nuclide, _ in nuclei if name in {nuclide.symbol, nuclide.name}):
+            protons[nuclide.A], neutrons[nuclide.A] = (q, columns[0], nuclide.r_p), (q, columns[1], nuclide.r_n)
+    return (Tabulated(protons, named), Tabulated(neutrons, named)) if protons else (named, named)
 
 
 def _electronic(
@@ -163,11 +177,17 @@ def _electronic(
     jumps = _jumps(experiment, seen)
     couplings = electron_couplings(experiment.spec.couplings)
     for nuclide, number in _elements(nuclei):
-        _, t, weights = _rule(flux, ELECTRON_MASS, [*(energy for _, energy in shells(nuclide.Z)), *jumps])
+        table = experiment.spec.target.electrons.get(nuclide.symbol)
+        known = (
+            None if table is None else (experiment.tables[table.table].values(SEEN), experiment.tables[table.table].values(table.column))
+        )
+        steps = [energy for _, energy in shells(nuclide.Z)] if known is None else known[0]
+        _, t, weights = _rule(flux, ELECTRON_MASS, [*steps, *jumps])
         matrix = _stacked(experiment, seen, t)
         used = matrix.any(axis=0)
         scale = number * flux.fluence * weights[used]
-        yield electrons_at(nuclide, t[used], couplings), Nodes(ELECTRON_MASS, t[used], scale, matrix[:, used])
+        ejected = None if known is None else np.interp(t[used], *known)
+        yield electrons_at(nuclide, t[used], couplings, ejected), Nodes(ELECTRON_MASS, t[used], scale, matrix[:, used])
 
 
 def _jumps(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -> NDArray[np.float64]:

@@ -83,5 +83,5 @@ def flux_averaged_cross_section(
     """
     edges = recoil_edges(target.nuclide.mass, (spectrum,), kinks)
     t, weights = panel_nodes(edges)
-    suited = target_at(target.nuclide, t, target.couplings, target.form_factor)
+    suited = target_at(target.nuclide, t, target.couplings, target.form_factor, of_protons=target.of_protons)
     return float(weights @ differential_cross_section(model, suited, flavour, spectrum, values, edges=edges))

@@ -239,7 +239,7 @@ def _with_cross_sections(known: Mapping[str, tuple[str, float]]) -> SignalModel:
         if name not in known:
             return fixed(standard_terms(target))
         compound = target.compound if target.compound else ((target.nuclide, 1.0),)
-        root = math.sqrt(_average_cross_section(compound, target.couplings, target.form_factor))
+        root = math.sqrt(_average_cross_section(compound, target.couplings, target.form_factor, target.of_protons))
         return fixed(vector_terms({f: sm_charge(target, f) / root for f in LEPTONS}, power(name)))
 
     references, title = (_FREEDMAN, _COUPLINGS, _CSI_2021, _LAR_2020), "flux-averaged cross section"
@@ -268,13 +268,13 @@ def _elements(compound: Compound) -> list[str]:
     return [symbol for symbol, number in counts.items() if number > _TRACE * sum(counts.values())]
 
 
-def _average_cross_section(compound: Compound, couplings: WeakCouplings, shape: FormFactor) -> float:
+def _average_cross_section(compound: Compound, couplings: WeakCouplings, shape: FormFactor, of_protons: FormFactor | None = None) -> float:
     """Return the mean over the nuclei of a detector and over the flavours of pion decay at rest in 1e-40 cm^2."""
     spectra = pion_decay_at_rest()
     total = 0.0
     for nuclide, number in compound:
         t, weights = recoil_nodes(nuclide.mass, spectra.values())
-        on = target_at(nuclide, t, couplings, shape)
+        on = target_at(nuclide, t, couplings, shape, of_protons=of_protons)
         for source, spectrum in spectra.items():
             rate = fold_channel("vector", source, spectrum, nuclide.mass, t) * sm_charge(on, lepton_flavour(source)) ** 2
             total += number * float(weights @ rate)
