@@ -186,6 +186,12 @@ def named_kernel(name: str) -> Kernel:
     return KERNELS[name]
 
 
+def kernel_of(key: KernelKey) -> Kernel:
+    """Return the kernel that a term names, without the weight of the flux."""
+    kernel = key.kernel if isinstance(key, WeightedKernel) else key
+    return named_kernel(kernel) if isinstance(kernel, str) else kernel
+
+
 def fold_channel(
     key: KernelKey,
     source: str,
@@ -218,8 +224,7 @@ def fold_channel(
     DomainError
         If a weighted kernel has no baseline.
     """
-    named = key.kernel if isinstance(key, WeightedKernel) else key
-    kernel = named_kernel(named) if isinstance(named, str) else named
+    kernel = kernel_of(key)
     if source.startswith("nubar"):
         kernel = kernel.conjugate()
     if not isinstance(key, WeightedKernel):

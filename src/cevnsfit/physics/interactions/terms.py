@@ -247,6 +247,17 @@ def multiply(a: Monomial, b: Monomial) -> Monomial:
     return tuple(sorted(powers.items()))
 
 
+def written(monomial: Monomial) -> str:
+    """Return a monomial as text.
+
+    Examples
+    --------
+    >>> written((("epsilon", 1), ("g", 2))), written(())
+    ('epsilon g^2', '1')
+    """
+    return " ".join(name if power == 1 else f"{name}^{power}" for name, power in monomial) if monomial else "1"
+
+
 def squared(terms: Iterable[Term]) -> dict[Channel, dict[Monomial, NDArray[np.float64]]]:
     """Return |Q|^2 of each channel as a polynomial over the nodes.
 
