@@ -16,7 +16,7 @@ from cevnsfit.detector.response import Matrix, Smear, compose, kinks
 from cevnsfit.model.effect import NOMINAL
 from cevnsfit.model.flux import Flux, flux_of
 from cevnsfit.model.stages import without_quenching
-from cevnsfit.model.systematics import sources_of, variants_of
+from cevnsfit.model.systematics import sources_of, variants_of, weights_of
 from cevnsfit.physics import sources
 from cevnsfit.physics.atoms import shells
 from cevnsfit.physics.constants import ELECTRON_MASS
@@ -150,12 +150,15 @@ def _nuclear(
     """Yield each nuclide with its nodes."""
     spec = experiment.spec
     couplings, (of_protons, of_neutrons) = weak_couplings(spec.couplings), _form_factors(experiment, nuclei)
-    jumps = _jumps(experiment, responses)
+    jumps, weights = _jumps(experiment, responses), weights_of(experiment)
     for nuclide, number in nuclei:
-        edges, t, weights = _rule(flux, nuclide.mass, jumps)
-        scale = number * flux.fluence * weights
+        edges, t, w = _rule(flux, nuclide.mass, jumps)
+        scale = number * flux.fluence * w
         target = target_at(nuclide, t, couplings, of_neutrons, nuclei, of_protons)
-        yield target, Nodes(nuclide.mass, t, scale, _stacked(experiment, responses, t), edges)
+        stacked = _stacked(experiment, responses, t).reshape(len(responses), -1, len(t))
+        for place, name in enumerate(responses):
+            stacked[place] *= weights[name](target) if name in weights else 1.0
+        yield target, Nodes(nuclide.mass, t, scale, stacked.reshape(-1, len(t)), edges)
 
 
 def _form_factors(experiment: Experiment, nuclei: tuple[tuple[Nuclide, float], ...]) -> tuple[FormFactor, FormFactor]:

@@ -36,7 +36,7 @@ from cevnsfit.spec.fields import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -92,6 +92,11 @@ def _known(text: str, read: Callable[[str], object]) -> str:
     return text
 
 
+def elements_of(formulas: Iterable[str]) -> set[str]:
+    """Return the symbols of the elements in some formulas."""
+    return {atom.symbol for text in formulas if text for atom in parse_formula(text)}
+
+
 class TargetSpec(Spec):
     """The detector material: a formula, atom fractions of isotopes where an element is enriched, mass fractions of what is not in the formula."""
 
@@ -128,8 +133,7 @@ class TargetSpec(Spec):
     @field_validator("radii", "form_factors", "electrons")
     @classmethod
     def _of_the_material(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        named = [info.data.get("compound", ""), *info.data.get("dopants", {})]
-        inside = {atom.symbol for text in named if text for atom in parse_formula(text)}
+        inside = elements_of([info.data.get("compound", ""), *info.data.get("dopants", {})])
         for name in value:
             if inside and name.partition("-")[0] not in inside:
                 message = f"{name} is not in the material, which has {', '.join(sorted(inside))}"

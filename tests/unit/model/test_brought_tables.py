@@ -1,4 +1,4 @@
-"""Form factors and numbers of electrons that a folder brings in tables."""
+"""Form factors and numbers of electrons that a folder brings in tables, and form factors that are uncertain."""
 
 from __future__ import annotations
 
@@ -91,3 +91,47 @@ def test_brought_numbers_of_electrons_scale_their_scattering(folder: Path) -> No
     (folder / "z.csv").write_text("e_ee [keVee],number [1]\n0.001,22\n10,60\n", encoding="utf-8")
     with pytest.raises(SpecError, match="column 'number' reaches 60, but Cs has 55 electrons"):
         cf.build_likelihood(folder, model="millicharge", electrons=True)
+
+
+def csi(at: dict[str, float] | None = None, **changes: object) -> np.ndarray:
+    likelihood = cf.build_likelihood("coherent-csi-2021", model="sm", changes=changes)
+    return np.asarray(cf.rates(likelihood, at=at)["coherent-csi-2021"].signal)
+
+
+RADII = {"Cs": (4.804, 5.01), "I": (4.749, 4.94)}
+
+
+def test_a_deviation_is_what_other_radii_give() -> None:
+    changes = {"systematics.radius": {"kind": "form-factor", "sigma": "0.3 fm"}}
+    for sign in (1.0, -1.0):
+        larger = {name: {"proton": f"{r_p} fm", "neutron": f"{r_n + 0.3 * sign} fm"} for name, (r_p, r_n) in RADII.items()}
+        found, wanted = csi({"coherent-csi-2021.radius": sign}, **changes), csi(**{"target.radii": larger})
+        np.testing.assert_allclose(found, wanted, rtol=1e-3)  # the ratio is that of nu_mu
+        assert np.max(np.abs(found / csi() - 1.0)) > 0.01
+    np.testing.assert_allclose(csi({"coherent-csi-2021.radius": 0.0}, **changes), csi(), rtol=1e-12)
+
+
+def test_another_form_factor_is_mirrored_and_may_be_that_of_one_nucleus() -> None:
+    changes = {"systematics.shape": {"kind": "form-factor", "other": "klein-nystrand"}}
+    up, nominal = csi({"coherent-csi-2021.shape": 1.0}, **changes), csi()
+    np.testing.assert_allclose(up, csi(form_factor="klein-nystrand"), rtol=1e-5)
+    np.testing.assert_allclose(csi({"coherent-csi-2021.shape": -1.0}, **changes), 2.0 * nominal - up, rtol=1e-9)
+    parts = [
+        csi({"coherent-csi-2021.shape": 1.0}, **{"systematics.shape": {"kind": "form-factor", "other": "klein-nystrand", "nuclei": [name]}})
+        for name in ("Cs", "I-127")
+    ]
+    np.testing.assert_allclose(parts[0] + parts[1] - nominal, up, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"sigma": "0.3 fm", "other": "helm"}, "give either sigma"),
+        ({}, "give either sigma"),
+        ({"sigma": "0.3 fm", "nuclei": ["Ar"]}, "unknown nuclide 'Ar'"),
+        ({"other": "helmm"}, "systematics.radius.other"),
+    ],
+)
+def test_what_cannot_be_is_refused(entry: dict[str, object], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        csi(**{"systematics.radius": {"kind": "form-factor", **entry}})
