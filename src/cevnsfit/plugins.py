@@ -16,7 +16,7 @@ A model is a function that returns a `SignalModel`, an experiment is a folder, a
 | the model and its parameters | `SignalModel`, `Parameter`, `coupling`, `mediator_mass`, `CEVNS_ONLY` |
 | what recoils | `Target`, `ElectronTarget`, `Nuclide` |
 | amplitudes | `Term`, `Monomial`, `Polynomial`, `power`, `sm_charge`, `standard_terms`, `standard_electrons`, `electron_terms` |
-| energy integrals other than "vector" | `KERNELS`, `KernelKey`, `WeightedKernel` |
+| energy integrals other than "vector" | `Kernel`, `Kinematics`, `KERNELS`, `KernelKey`, `WeightedKernel` |
 | constants | `LEPTONS`, `FERMI_CONSTANT` [MeV^-2], `FINE_STRUCTURE`, `HBAR_C` [MeV cm], `FM` [cm], masses [MeV], `SIN2_THETA_W` |
 | released files, and tables made of them | `Release`, `ReleasedFile`, `RootHistogram`, `Hdf5Table`, `HepdataTable`, `Table`, `bin_columns` |
 | errors | `CevnsfitError`, `DomainError` |
@@ -49,7 +49,8 @@ from cevnsfit.physics.interactions.terms import (
     Term,
     sm_charge,
 )
-from cevnsfit.physics.kernels import KERNELS, KernelKey, WeightedKernel
+from cevnsfit.physics.kernels import KERNELS, Kernel, KernelKey, WeightedKernel
+from cevnsfit.physics.kinematics import Kinematics
 from cevnsfit.physics.nuclei import Nuclide
 
 __all__ = [
@@ -70,7 +71,9 @@ __all__ = [
     "ElectronTarget",
     "Hdf5Table",
     "HepdataTable",
+    "Kernel",
     "KernelKey",
+    "Kinematics",
     "Monomial",
     "Nuclide",
     "Parameter",

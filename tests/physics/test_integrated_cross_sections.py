@@ -35,7 +35,7 @@ from cevnsfit.physics.couplings import COUPLING_SETS
 from cevnsfit.physics.cross_sections import differential_cross_section, flux_averaged_cross_section
 from cevnsfit.physics.form_factors import FORM_FACTORS
 from cevnsfit.physics.interactions import model_names, signal_model, target_at
-from cevnsfit.physics.kernels import recoil_nodes
+from cevnsfit.physics.kinematics import recoil_nodes
 from cevnsfit.physics.nuclei import Nuclide, composition
 from cevnsfit.physics.sources import pion_decay_at_rest
 

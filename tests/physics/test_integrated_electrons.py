@@ -25,7 +25,7 @@ from electron_scattering import electron_cross_section
 
 from cevnsfit.physics.couplings import electron_couplings
 from cevnsfit.physics.interactions import electrons_at, model_names, signal_model
-from cevnsfit.physics.kernels import recoil_nodes
+from cevnsfit.physics.kinematics import recoil_nodes
 from cevnsfit.physics.nuclei import composition
 from cevnsfit.physics.sources import pion_decay_at_rest
 

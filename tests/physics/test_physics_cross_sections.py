@@ -12,7 +12,7 @@ from cevnsfit.physics.couplings import COUPLING_SETS, tree_level
 from cevnsfit.physics.cross_sections import differential_cross_section, flux_averaged_cross_section
 from cevnsfit.physics.form_factors import FORM_FACTORS
 from cevnsfit.physics.interactions import signal_model, sm_charge, target_at
-from cevnsfit.physics.kernels import recoil_nodes, t_max
+from cevnsfit.physics.kinematics import recoil_nodes, t_max
 from cevnsfit.physics.nuclei import Nuclide, composition
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 

@@ -16,7 +16,7 @@ from cevnsfit.physics.couplings import COUPLING_SETS, electron_couplings
 from cevnsfit.physics.form_factors import FORM_FACTORS
 from cevnsfit.physics.interactions import ElectronTarget, electrons_at, model_names, signal_model, target_at
 from cevnsfit.physics.interactions.electromagnetic import radius_strength, standard_radius
-from cevnsfit.physics.kernels import recoil_nodes
+from cevnsfit.physics.kinematics import recoil_nodes
 from cevnsfit.physics.nuclei import composition
 from cevnsfit.physics.sources import Spectrum, pion_decay_at_rest
 

@@ -13,7 +13,7 @@ from cevnsfit.physics.cross_sections import differential_cross_section, flux_ave
 from cevnsfit.physics.form_factors import FORM_FACTORS
 from cevnsfit.physics.interactions import Target, model_names, signal_model, sm_charge, squared, target_at
 from cevnsfit.physics.interactions.terms import evaluate
-from cevnsfit.physics.kernels import recoil_nodes
+from cevnsfit.physics.kinematics import recoil_nodes
 from cevnsfit.physics.nuclei import composition
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 

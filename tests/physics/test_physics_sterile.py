@@ -13,7 +13,8 @@ from cevnsfit.physics.couplings import COUPLING_SETS
 from cevnsfit.physics.cross_sections import differential_cross_section
 from cevnsfit.physics.form_factors import FORM_FACTORS
 from cevnsfit.physics.interactions import Target, signal_model, target_at
-from cevnsfit.physics.kernels import KERNELS, WeightedKernel, e_min, fold_channel, vector
+from cevnsfit.physics.kernels import KERNELS, WeightedKernel, fold_channel, vector
+from cevnsfit.physics.kinematics import e_min
 from cevnsfit.physics.nuclei import composition
 from cevnsfit.physics.oscillations import Disappearance
 from cevnsfit.physics.sources import pion_decay_at_rest

@@ -5,23 +5,28 @@ It sees the names of the folded variants and counts of the Standard Model, not t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 
+from cevnsfit.core.arrays import Floats
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.model.rows import Excursion, excursions
+from cevnsfit.physics.interactions.terms import Target
 from cevnsfit.spec import systematics as schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cevnsfit.core.arrays import Floats
     from cevnsfit.detector.response import Stage
     from cevnsfit.physics.sources import NeutrinoSource
     from cevnsfit.spec.load import Experiment
 
+
+NuclearWeight = Callable[[Target], Floats]
+"""A factor at the recoil nodes of a nuclide."""
 
 NOMINAL: Final = "nominal"
 """Name of the variant that no systematic has changed."""
@@ -108,6 +113,11 @@ class Effect(Generic[S]):
     @property
     def sources(self) -> Mapping[str, NeutrinoSource]:
         """Return the sources of those variants that have another one."""
+        return {}
+
+    @property
+    def weights(self) -> Mapping[str, NuclearWeight]:
+        """Return what multiplies the cross section on a nuclide in those variants in which nuclei are different."""
         return {}
 
     @property

@@ -16,20 +16,23 @@ from cevnsfit.detector.response import Matrix, Smear, compose, kinks
 from cevnsfit.model.effect import NOMINAL
 from cevnsfit.model.flux import Flux, flux_of
 from cevnsfit.model.stages import without_quenching
-from cevnsfit.model.systematics import sources_of, variants_of
+from cevnsfit.model.systematics import sources_of, variants_of, weights_of
 from cevnsfit.physics import sources
 from cevnsfit.physics.atoms import shells
 from cevnsfit.physics.constants import ELECTRON_MASS
 from cevnsfit.physics.couplings import electron_couplings, weak_couplings
-from cevnsfit.physics.form_factors import form_factor
+from cevnsfit.physics.form_factors import Tabulated, form_factor
 from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, Target, electrons_at, squared, target_at
-from cevnsfit.physics.kernels import KernelKey, fold_channel, recoil_nodes, t_max
+from cevnsfit.physics.kernels import KernelKey, fold_channel
+from cevnsfit.physics.kinematics import panel_nodes, recoil_edges, t_max
 from cevnsfit.physics.nuclei import Nuclide, composition, formula_units_per_gram
+from cevnsfit.spec.tables import SEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cevnsfit.detector.response import Stage
+    from cevnsfit.physics.form_factors import FormFactor
     from cevnsfit.physics.sources import Spectrum
     from cevnsfit.spec.load import Experiment
 
@@ -54,12 +57,15 @@ class Nodes:
         Targets times fluence times weight of the node, shape (n,).
     response
         Response of every variant, shape (variants * energy bins, n).
+    edges
+        Edges in MeV of the panels that the nodes are in; None where some are left out.
     """
 
     mass: float
     t: NDArray[np.float64]
     scale: NDArray[np.float64]
     response: NDArray[np.float64]
+    edges: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,12 +149,27 @@ def _nuclear(
 ) -> Iterator[tuple[Target, Nodes]]:
     """Yield each nuclide with its nodes."""
     spec = experiment.spec
-    couplings, shape = weak_couplings(spec.couplings), form_factor(spec.form_factor)
-    jumps = _jumps(experiment, responses)
+    couplings, (of_protons, of_neutrons) = weak_couplings(spec.couplings), _form_factors(experiment, nuclei)
+    jumps, weights = _jumps(experiment, responses), weights_of(experiment)
     for nuclide, number in nuclei:
-        t, weights = _rule(flux, nuclide.mass, jumps)
-        scale = number * flux.fluence * weights
-        yield target_at(nuclide, t, couplings, shape, nuclei), Nodes(nuclide.mass, t, scale, _stacked(experiment, responses, t))
+        edges, t, w = _rule(flux, nuclide.mass, jumps)
+        scale = number * flux.fluence * w
+        target = target_at(nuclide, t, couplings, of_neutrons, nuclei, of_protons)
+        stacked = _stacked(experiment, responses, t).reshape(len(responses), -1, len(t))
+        for place, name in enumerate(responses):
+            stacked[place] *= weights[name](target) if name in weights else 1.0
+        yield target, Nodes(nuclide.mass, t, scale, stacked.reshape(-1, len(t)), edges)
+
+
+def _form_factors(experiment: Experiment, nuclei: tuple[tuple[Nuclide, float], ...]) -> tuple[FormFactor, FormFactor]:
+    """Return the form factors of protons and of neutrons."""
+    spec, named = experiment.spec, form_factor(experiment.spec.form_factor)
+    protons, neutrons = {}, {}
+    for name, entry in spec.target.form_factors.items():
+        q, *columns = entry.of(experiment.tables[entry.table])
+        for nuclide in (nuclide for nuclide, _ in nuclei if name in {nuclide.symbol, nuclide.name}):
+            protons[nuclide.A], neutrons[nuclide.A] = (q, columns[0], nuclide.r_p), (q, columns[1], nuclide.r_n)
+    return (Tabulated(protons, named), Tabulated(neutrons, named)) if protons else (named, named)
 
 
 def _electronic(
@@ -159,11 +180,17 @@ def _electronic(
     jumps = _jumps(experiment, seen)
     couplings = electron_couplings(experiment.spec.couplings)
     for nuclide, number in _elements(nuclei):
-        t, weights = _rule(flux, ELECTRON_MASS, [*(energy for _, energy in shells(nuclide.Z)), *jumps])
+        table = experiment.spec.target.electrons.get(nuclide.symbol)
+        known = (
+            None if table is None else (experiment.tables[table.table].values(SEEN), experiment.tables[table.table].values(table.column))
+        )
+        steps = [energy for _, energy in shells(nuclide.Z)] if known is None else known[0]
+        _, t, weights = _rule(flux, ELECTRON_MASS, [*steps, *jumps])
         matrix = _stacked(experiment, seen, t)
         used = matrix.any(axis=0)
         scale = number * flux.fluence * weights[used]
-        yield electrons_at(nuclide, t[used], couplings), Nodes(ELECTRON_MASS, t[used], scale, matrix[:, used])
+        ejected = None if known is None else np.interp(t[used], *known)
+        yield electrons_at(nuclide, t[used], couplings, ejected), Nodes(ELECTRON_MASS, t[used], scale, matrix[:, used])
 
 
 def _jumps(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -> NDArray[np.float64]:
@@ -173,11 +200,12 @@ def _jumps(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -
     return np.unique(np.concatenate([kinks(stages, edges) for stages in sharp]))
 
 
-def _rule(flux: Flux, mass: float, jumps: Iterable[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return nodes and weights of the recoil energy, with an edge at the kinematic end of each jump of the spectra."""
+def _rule(flux: Flux, mass: float, jumps: Iterable[float]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return panel edges, nodes and weights of the recoil energy, with an edge at the kinematic end of each jump of the spectra."""
     spectra = tuple(dict.fromkeys(spectrum for several in flux.spectra for spectrum in several))
     ends = [float(t_max(energy, mass)) for energy in {jump for spectrum in spectra for jump in spectrum.jumps}]
-    return recoil_nodes(mass, spectra, kinks=[*jumps, *ends], order=14 if len(spectra) <= _FEW else 8)
+    edges = recoil_edges(mass, spectra, kinks=[*jumps, *ends])
+    return edges, *panel_nodes(edges, 14 if len(spectra) <= _FEW else 8)
 
 
 def nuclei_of(experiment: Experiment) -> tuple[tuple[Nuclide, float], ...]:
@@ -223,7 +251,7 @@ def _rates(signal: Signal, flux: Flux, entry: Nodes, key: KernelKey) -> NDArray[
     def folded(flavour: str, spectrum: Spectrum) -> NDArray[np.float64]:
         place = spectrum, flavour.startswith("nubar")
         if place not in known:
-            known[place] = fold_channel(key, flavour, spectrum, entry.mass, entry.t, baseline=signal.baseline)
+            known[place] = fold_channel(key, flavour, spectrum, entry.mass, entry.t, baseline=signal.baseline, edges=entry.edges)
         return known[place]
 
     several = zip(flux.flavours, flux.spectra, flux.weights, strict=True)

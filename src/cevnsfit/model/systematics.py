@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
@@ -12,11 +13,13 @@ from cevnsfit.core.errors import CevnsfitError, UnknownNameError
 from cevnsfit.core.parameters import Parameter, Scaling
 from cevnsfit.core.units import INTERNAL, parse, split
 from cevnsfit.detector.response import Rescale
-from cevnsfit.model.effect import NOMINAL, Effect, Folded, SignalRow
+from cevnsfit.model.effect import NOMINAL, Effect, Folded, NuclearWeight, SignalRow
 from cevnsfit.model.rows import LINEAR, Excursion, excursions, through_nodes
 from cevnsfit.model.shapes import counts_of
 from cevnsfit.model.sources import source_of, spectral_factors
 from cevnsfit.model.stages import detector_stages
+from cevnsfit.physics.form_factors import form_factor
+from cevnsfit.physics.interactions.terms import Target, sm_charge, target_at
 from cevnsfit.spec import systematics as schema
 from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.spec.observations import covariance
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 
 NEGLIGIBLE: Final = 1e-6
 """Eigenvalue of a correlation matrix below which a mode is left out, relative to the largest."""
+
+_MUON: Final = "mu"
+"""The flavour for which a ratio of charges is taken; those of the others differ by far less than the ratio does from 1."""
 
 NS: Final = 1e-9
 """In s."""
@@ -286,6 +292,44 @@ class CovarianceEffect(Effect[schema.CovarianceVariant]):
         return tuple((Excursion(p.name, LINEAR), mode) for p, mode in zip(self.parameters, modes, strict=True))
 
 
+class FormFactorEffect(Effect[schema.FormFactorVariant]):
+    """Other densities of the nuclei: the cross section of the Standard Model with them over the one without, in every model."""
+
+    @property
+    def variants(self) -> Mapping[str, tuple[Stage, ...]]:
+        """Return the nominal response for each side."""
+        return dict.fromkeys(self.weights, detector_stages(self.experiment.spec.response, self.experiment.tables))
+
+    @property
+    def weights(self) -> Mapping[str, NuclearWeight]:
+        """Return the ratios of the squared charges: of both signs for radii, of one for another form factor."""
+        sigma = self.entry.sigma
+        if sigma is None:
+            return {f"{self.key}:up": self._other}
+        return {f"{self.key}:{side}": functools.partial(self._larger, size) for side, size in (("up", sigma), ("down", -sigma))}
+
+    def signal_rows(self, folded: Folded) -> tuple[SignalRow, ...]:
+        """Return the rows of both sides, or those that are mirrored."""
+        sides = [folded.variant(f"{self.key}:{side}") if f"{self.key}:{side}" in folded.variants else None for side in ("up", "down")]
+        assert sides[0] is not None
+        one = np.ones_like(folded.standard)
+        rows = excursions(self.name, folded.variant(NOMINAL), sides[0], sides[1])
+        return tuple(SignalRow(excursion, mix, one) for excursion, mix in rows)
+
+    def _larger(self, size: float, target: Target) -> Floats:
+        return self._ratio(target, replace(target, nf=target.neutrons(target.nuclide.r_n + size)))
+
+    def _other(self, target: Target) -> Floats:
+        assert self.entry.other is not None
+        return self._ratio(target, target_at(target.nuclide, target.t, target.couplings, form_factor(self.entry.other)))
+
+    def _ratio(self, target: Target, changed: Target) -> Floats:
+        nuclide, named = target.nuclide, self.entry.nuclei
+        if named and not {nuclide.symbol, nuclide.name} & set(named):
+            return np.ones_like(target.t)
+        return np.asarray((sm_charge(changed, _MUON) / sm_charge(target, _MUON)) ** 2)
+
+
 EFFECTS: Final[dict[str, type[Effect[Any]]]] = {
     "normalisation": NormalisationEffect,
     "response": ResponseEffect,
@@ -295,6 +339,7 @@ EFFECTS: Final[dict[str, type[Effect[Any]]]] = {
     "arrival-shift": ShiftEffect,
     "template": TemplateEffect,
     "covariance": CovarianceEffect,
+    "form-factor": FormFactorEffect,
 }
 """The class of each kind."""
 
@@ -323,6 +368,11 @@ def variants_of(experiment: Experiment) -> dict[str, tuple[Stage, ...]]:
     """Return the responses with which the signal of an experiment is folded, by name, the nominal one first."""
     nominal = detector_stages(experiment.spec.response, experiment.tables)
     return {NOMINAL: nominal} | {name: stages for effect in effects_of(experiment) for name, stages in effect.variants.items()}
+
+
+def weights_of(experiment: Experiment) -> dict[str, NuclearWeight]:
+    """Return the factors of the cross section of those variants in which nuclei are different."""
+    return {name: weight for effect in effects_of(experiment) for name, weight in effect.weights.items()}
 
 
 def sources_of(experiment: Experiment) -> dict[str, NeutrinoSource]:

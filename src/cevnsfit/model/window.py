@@ -13,7 +13,7 @@ from cevnsfit.model.flux import empty_window, highest_energy
 from cevnsfit.model.signal import nuclei_of, with_kernels
 from cevnsfit.model.stages import detector_stages
 from cevnsfit.physics.interactions.terms import Target, sm_charge
-from cevnsfit.physics.kernels import t_max
+from cevnsfit.physics.kinematics import t_max
 from cevnsfit.spec.instrument import ROOM
 
 if TYPE_CHECKING:

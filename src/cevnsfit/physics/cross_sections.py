@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.physics.interactions.terms import SignalModel, Target, evaluate, squared, target_at
-from cevnsfit.physics.kernels import fold_channel, recoil_nodes
+from cevnsfit.physics.kernels import fold_channel
+from cevnsfit.physics.kinematics import panel_nodes, recoil_edges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,6 +26,7 @@ def differential_cross_section(
     values: Mapping[str, float] | None = None,
     *,
     baseline: float | None = None,
+    edges: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return dsigma/dT on a nucleus, averaged over a spectrum (a line for one energy), in cm^2/MeV.
 
@@ -42,6 +44,8 @@ def differential_cross_section(
         Values of parameters of the model that are not at their defaults.
     baseline
         Distance in cm, for models in which neutrinos oscillate.
+    edges
+        Edges of the panels that the nodes are in, for an integral over them, see `kernels.fold`.
 
     Returns
     -------
@@ -52,7 +56,7 @@ def differential_cross_section(
     total = np.zeros_like(target.t)
     for (lepton, kind, kernel), polynomial in squared(model.prepare(target)(model.shapes(given))).items():
         if lepton == flavour and kind == "nucleus":
-            folded = fold_channel(kernel, f"nu_{flavour}", spectrum, target.nuclide.mass, target.t, baseline=baseline)
+            folded = fold_channel(kernel, f"nu_{flavour}", spectrum, target.nuclide.mass, target.t, baseline=baseline, edges=edges)
             total = total + folded * evaluate(polynomial, couplings)
     return total
 
@@ -75,8 +79,9 @@ def flux_averaged_cross_section(
     model, target, flavour, spectrum, values
         As in `differential_cross_section`.
     kinks
-        Further panel edges in MeV, see `kernels.recoil_nodes`.
+        Further panel edges in MeV, see `kinematics.recoil_nodes`.
     """
-    t, weights = recoil_nodes(target.nuclide.mass, (spectrum,), kinks)
-    suited = target_at(target.nuclide, t, target.couplings, target.form_factor)
-    return float(weights @ differential_cross_section(model, suited, flavour, spectrum, values))
+    edges = recoil_edges(target.nuclide.mass, (spectrum,), kinks)
+    t, weights = panel_nodes(edges)
+    suited = target_at(target.nuclide, t, target.couplings, target.form_factor, of_protons=target.of_protons)
+    return float(weights @ differential_cross_section(model, suited, flavour, spectrum, values, edges=edges))

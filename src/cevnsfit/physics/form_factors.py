@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -108,6 +109,37 @@ def symmetrised_fermi(q: ArrayLike, radius: float, *, a: float = FERMI_DIFFUSENE
 def unity(q: ArrayLike) -> NDArray[np.float64]:
     """Return 1: a point-like nucleus."""
     return np.ones_like(np.asarray(q, dtype=np.float64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tabulated:
+    """Form factors of some nuclides from curves, for protons or for neutrons; others have an analytic one.
+
+    For another rms radius R the curve is stretched, F(q R/R_0): the density keeps its shape.
+
+    Attributes
+    ----------
+    curves
+        By mass number: momentum transfers in MeV, F there, and the rms radius R_0 in cm that belongs to the curve.
+    other
+        The form factor of nuclides without a curve.
+    """
+
+    curves: Mapping[int, tuple[NDArray[np.float64], NDArray[np.float64], float]]
+    other: FormFactor
+
+    def __call__(self, q: ArrayLike, radius: float, mass_number: int) -> NDArray[np.float64]:
+        """Return F(q), interpolated smoothly and without overshoot; DomainError beyond the end of the curve."""
+        if mass_number not in self.curves:
+            return self.other(q, radius, mass_number)
+        from scipy.interpolate import PchipInterpolator
+
+        known, values, own = self.curves[mass_number]
+        stretched = np.asarray(q, dtype=np.float64) * (radius / own)
+        if stretched.max(initial=0.0) > known[-1]:
+            message = f"the form factor of A = {mass_number} is known up to q = {known[-1]:g} MeV, and is needed at {stretched.max():g} MeV"
+            raise DomainError(message)
+        return np.asarray(PchipInterpolator(known, values)(stretched))
 
 
 FORM_FACTORS: Final[Mapping[str, FormFactor]] = {

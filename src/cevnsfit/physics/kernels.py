@@ -1,16 +1,16 @@
-"""Kernels of the differential cross section, their fold with a spectrum, and recoil nodes.
+"""Kernels of the differential cross section, and their fold with a spectrum.
 
-    dsigma/dT = prefactor(M) K(E, T, M) |Q|^2,    T_max = 2 E^2/(M + 2 E)
+    dsigma/dT = prefactor(M) K(E, T, M) |Q|^2
 
-for a target at rest of mass M; the fold integrates the neutrino energy out once, with no model in it.
+for a target at rest of mass M, between the ends that the kinematics of the kernel sets; the fold integrates the energy out once, with no model in it.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from cevnsfit.core.arrays import Floats
 from cevnsfit.core.errors import DomainError, UnknownNameError
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, HBAR_C
+from cevnsfit.physics.kinematics import ELASTIC, Kinematics, inside
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -49,21 +50,27 @@ class Kernel:
     name
         Its name in the registry.
     function
-        K(E, T, M), broadcast over E and T; called only where T <= T_max(E).
+        K(E, T, M), broadcast over E and T. It is smooth at the ends of the kinematics and may be asked for beyond them, where it does not count.
     prefactor
         Constant in front as a function of the target mass, such that the product with K and the squared charge is in cm^2/MeV.
     antineutrino
         K for antineutrinos, None where it is the same.
+    kinematics
+        Masses of what comes in and goes out, which set the threshold and the ends of the recoil.
+    source
+        Paper and equation.
     """
 
     name: str
     function: KernelFunction
     prefactor: Callable[[float], float]
     antineutrino: KernelFunction | None = None
+    kinematics: Kinematics = ELASTIC
+    source: str = ""
 
     def conjugate(self) -> Kernel:
         """Return the kernel of antineutrinos."""
-        return self if self.antineutrino is None else Kernel(self.name, self.antineutrino, self.prefactor, self.function)
+        return self if self.antineutrino is None else replace(self, function=self.antineutrino, antineutrino=self.function)
 
 
 class FluxWeight(Protocol):
@@ -85,17 +92,17 @@ class WeightedKernel:
     Attributes
     ----------
     kernel
-        Name of the kernel.
+        The kernel or its name.
     weight
         Factor of the flux.
     """
 
-    kernel: str
+    kernel: str | Kernel
     weight: FluxWeight
 
 
-KernelKey = str | WeightedKernel
-"""What a term says of its energy dependence: the name of a kernel, or one with a weight. Hashable."""
+KernelKey = str | Kernel | WeightedKernel
+"""What a term says of its energy dependence: a kernel, the name of a shipped one, or one with a weight. Hashable, and equal where it is the same."""
 
 
 def vector(energy: Floats, t: Floats, mass: float) -> Floats:
@@ -179,7 +186,22 @@ def named_kernel(name: str) -> Kernel:
     return KERNELS[name]
 
 
-def fold_channel(key: KernelKey, source: str, spectrum: Spectrum, mass: float, t: ArrayLike, *, baseline: float | None = None) -> Floats:
+def kernel_of(key: KernelKey) -> Kernel:
+    """Return the kernel that a term names, without the weight of the flux."""
+    kernel = key.kernel if isinstance(key, WeightedKernel) else key
+    return named_kernel(kernel) if isinstance(kernel, str) else kernel
+
+
+def fold_channel(
+    key: KernelKey,
+    source: str,
+    spectrum: Spectrum,
+    mass: float,
+    t: ArrayLike,
+    *,
+    baseline: float | None = None,
+    edges: Floats | None = None,
+) -> Floats:
     """Return the fold of what a term names with the spectrum of one source flavour.
 
     Parameters
@@ -188,7 +210,7 @@ def fold_channel(key: KernelKey, source: str, spectrum: Spectrum, mass: float, t
         The kernel of the term.
     source
         Source flavour, "nu_mu" or "nubar_mu": antineutrinos have their own kernel where it differs.
-    spectrum, mass, t
+    spectrum, mass, t, edges
         As in `fold`.
     baseline
         Distance in cm, needed by a weighted kernel.
@@ -202,13 +224,13 @@ def fold_channel(key: KernelKey, source: str, spectrum: Spectrum, mass: float, t
     DomainError
         If a weighted kernel has no baseline.
     """
-    kernel = named_kernel(key if isinstance(key, str) else key.kernel)
+    kernel = kernel_of(key)
     if source.startswith("nubar"):
         kernel = kernel.conjugate()
-    if isinstance(key, str):
-        return fold(kernel, spectrum, mass, t)
+    if not isinstance(key, WeightedKernel):
+        return fold(kernel, spectrum, mass, t, edges=edges)
     if baseline is None:
-        message = f"the kernel '{key.kernel}' is weighted with {key.weight}, which needs a baseline"
+        message = f"the kernel '{kernel.name}' is weighted with {key.weight}, which needs a baseline"
         raise DomainError(message)
     distance, weight = baseline, key.weight
     advance = float(weight.phase(np.array(spectrum.end / _SLOW), distance))
@@ -221,24 +243,20 @@ def fold_channel(key: KernelKey, source: str, spectrum: Spectrum, mass: float, t
     return fold(kernel, spectrum, mass, t, weight=at, panels=min(wanted, most))
 
 
-def t_max(energy: ArrayLike, mass: float) -> Floats:
-    """Return the largest recoil energy 2 E^2/(M + 2 E) in MeV, in the shape of `energy` [MeV]."""
-    e = np.asarray(energy, dtype=np.float64)
-    return np.asarray(2.0 * e**2 / (mass + 2.0 * e))
-
-
-def e_min(t: ArrayLike, mass: float) -> Floats:
-    """Return the least neutrino energy (T + sqrt(T^2 + 2 M T))/2 in MeV that gives a recoil `t` [MeV]."""
-    recoil = np.asarray(t, dtype=np.float64)
-    return np.asarray(0.5 * (recoil + np.sqrt(recoil * (recoil + 2.0 * mass))))
-
-
-def fold(
-    kernel: Kernel, spectrum: Spectrum, mass: float, t: ArrayLike, *, weight: EnergyWeight | None = None, order: int = 16, panels: int = 0
+def fold(  # noqa: PLR0913 (the edges belong to the recoil energies, the panels to the weight)
+    kernel: Kernel,
+    spectrum: Spectrum,
+    mass: float,
+    t: ArrayLike,
+    *,
+    weight: EnergyWeight | None = None,
+    order: int = 16,
+    panels: int = 0,
+    edges: Floats | None = None,
 ) -> Floats:
     """Return prefactor * integral dE phi(E) K(E, T) at the recoil energies `t`.
 
-    A line contributes below its T_max only; a segment is integrated with Gauss-Legendre nodes between E_min(T) and its end,
+    A line contributes between the ends of its recoil only; a segment is integrated with Gauss-Legendre nodes between E_min(T) and its end,
     which is exact for muon decay and the vector kernel.
 
     Parameters
@@ -258,6 +276,9 @@ def fold(
     panels
         For a weight that oscillates in 1/E: panels in 1/E, each with `order` nodes, above a twenty-fifth of the end of a segment (below
         it one panel in E as without them, for less than 1e-3 of the muon-decay spectra).
+    edges
+        Edges in MeV of the panels whose nodes `t` are, from `kinematics.recoil_edges`: where massive particles move the ends of the recoil into a
+        panel, the values are those whose weighted sum is the integral up to the end. Without them they are the values at `t`.
 
     Returns
     -------
@@ -272,7 +293,8 @@ def fold(
     if not np.all(recoil > 0.0):
         message = f"recoil energies must be positive, got {recoil.min():g} MeV"
         raise DomainError(message)
-    least = e_min(recoil, mass)
+    moved = None if kernel.kinematics == ELASTIC else edges
+    least = kernel.kinematics.least(recoil, mass)
     total = np.zeros_like(recoil)
 
     def integrand(energy: Floats, t: Floats, cells: Floats) -> Floats:
@@ -280,14 +302,19 @@ def fold(
         return values if weight is None else values * weight(energy, cells)
 
     for energy, fraction in spectrum.lines:
-        below = recoil <= t_max(energy, mass)
+        part = inside(recoil, kernel.kinematics.ends(energy, mass), moved)
         values = integrand(np.full_like(recoil, energy), recoil, np.zeros_like(recoil))
-        total = total + np.where(below, fraction * values, 0.0)
-    nodes, weights = np.polynomial.legendre.leggauss(order)
+        total = total + np.where(part != 0.0, fraction * part * values, 0.0)
+    rule = np.polynomial.legendre.leggauss(order)
     for segment in spectrum.segments:
-        x, w = _energies(np.clip(least, segment.low, segment.high), segment.high, panels, (nodes, weights))
+        low, part = np.clip(least, segment.low, segment.high), np.ones_like(recoil)
+        if moved is not None and segment.high == spectrum.end and not panels:  # the integral continues beyond the end, with the other sign
+            first, last = kernel.kinematics.ends(segment.high, mass)
+            low = np.where(recoil > 0.5 * (first + last), np.maximum(least, segment.low), low)
+            part = inside(recoil, (0.0, last), moved)
+        x, w = _energies(low, segment.high, panels, rule)
         values = integrand(x, recoil[:, None], w) * segment.density(x)
-        total = total + np.sum(values * w, axis=1)
+        total = total + part * np.sum(values * w, axis=1)
     return kernel.prefactor(mass) * total
 
 
@@ -307,45 +334,3 @@ def _energies(low: Floats, high: float, panels: int, rule: tuple[Floats, Floats]
 def _panel(low: Floats, high: Floats, rule: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     half = 0.5 * (high - low)[:, None]
     return low[:, None] + half * (1.0 + rule[0]), half * rule[1]
-
-
-def recoil_nodes(
-    mass: float, spectra: Iterable[Spectrum], kinks: Iterable[float] = (), *, panels: int = 7, order: int = 14
-) -> tuple[Floats, Floats]:
-    """Return nodes and weights of a composite Gauss-Legendre rule over the recoil energy.
-
-    The rule is made in u = sqrt(T), in which form factors (functions of q ~ u) and folded spectra (functions of E_min ~ u)
-    are smooth down to zero. The panels grow by a factor 3 in u from the smallest, so that propagators 1/(q^2 + m^2)
-    of light mediators are resolved as well. Every kinematic end and every kink is an edge of a panel.
-
-    Parameters
-    ----------
-    mass
-        Mass of the target in MeV.
-    spectra
-        Spectra of all flavours.
-    kinks
-        Recoil energies in MeV at which something else (an efficiency, an analysis window) is not smooth; those
-        beyond the largest kinematic end are ignored.
-    panels
-        Panels before the ends and kinks cut them.
-    order
-        Nodes in each panel.
-
-    Returns
-    -------
-    t, w
-        Increasing nodes and weights in MeV, each of shape (n,).
-    """
-    sources = tuple(spectra)
-    ends = {float(t_max(energy, mass)) for source in sources for energy in [source.end, *(line for line, _ in source.lines)]}
-    last = max(ends)
-    growing = {last / 9.0**power for power in range(panels)}
-    inner = {kink for kink in kinks if 0.0 < kink < last}
-    edges = np.sqrt(np.array([0.0, *sorted(growing | ends | inner)]))
-    keep = np.diff(edges, append=math.inf) > 1e-9 * edges[-1]
-    edges = edges[keep]
-    nodes, weights = np.polynomial.legendre.leggauss(order)
-    half = 0.5 * np.diff(edges)
-    u = (edges[:-1, None] + half[:, None] * (1.0 + nodes)).ravel()
-    return u**2, 2.0 * u * (half[:, None] * weights).ravel()

@@ -11,11 +11,11 @@ from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
 from cevnsfit.core.units import parse
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
-from cevnsfit.spec.instrument import ROOM
+from cevnsfit.spec.instrument import ROOM, elements_of
 from cevnsfit.spec.observations import covariance, observed_findings
 from cevnsfit.spec.responses import response_findings
 from cevnsfit.spec.shapes import Formula, JointShape, PowerLawFactor, ProductShape, TableFactor, span
-from cevnsfit.spec.systematics import CovarianceVariant, TemplateVariant
+from cevnsfit.spec.systematics import CovarianceVariant, FormFactorVariant, TemplateVariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -123,6 +123,10 @@ def _check_systematics(spec: ExperimentSpec) -> Iterator[Finding]:
                 yield ("systematics", name), f"the control region measures '{component}' in each bin, whatever a systematic does"
             elif component not in components:
                 yield ("systematics", name), str(UnknownNameError("component", component, components))
+        if isinstance(systematic, FormFactorVariant):
+            inside = elements_of([spec.target.compound, *spec.target.dopants])
+            strangers = (nuclide for nuclide in systematic.nuclei if nuclide.partition("-")[0] not in inside)
+            yield from ((("systematics", name, "nuclei"), str(UnknownNameError("nuclide", nuclide, inside))) for nuclide in strangers)
         if name.endswith("_norm") and name.removesuffix("_norm") in spec.backgrounds:
             yield ("systematics", name), "this name is taken by the count of that background"
 

@@ -172,6 +172,10 @@ def _kinds(annotation: object) -> set[Any]:
     return {annotation}.union(*map(_kinds, get_args(annotation)))
 
 
+FormFactorName = Literal["helm", "klein-nystrand", "coherent", "symmetrised-fermi", "unity"]
+"""Names of form factors."""
+
+
 class TableAxes(Spec):
     """What the axes of a table in a file of others are, in the order of the file: units by name."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
 from pydantic import (
@@ -19,6 +19,7 @@ from pydantic import (
 from cevnsfit.core.axes import Axis, internal, unit_of
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.formulas import parse_formula, parse_nuclide
+from cevnsfit.core.units import parse
 from cevnsfit.spec.fields import (
     EnergyAxis,
     Mass,
@@ -35,11 +36,14 @@ from cevnsfit.spec.fields import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
     from cevnsfit.spec.tables import InputTable
+
+MOMENTUM: Final = "q"
+"""The column of momentum transfers of a table of form factors."""
 
 # --- target ------------------------------------------------------------------------------------------------------------------------
 
@@ -49,6 +53,26 @@ class Radii(Spec):
 
     proton: Annotated[PositiveFloat, in_unit("cm")]
     neutron: Annotated[PositiveFloat, in_unit("cm")]
+
+
+class FormFactorTable(Spec):
+    """Form factors of the protons and neutrons of one element or nuclide: two columns of a curve in the momentum transfer."""
+
+    table: TablePath
+    protons: str
+    neutrons: str
+
+    def of(self, table: InputTable) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return momentum transfers in MeV, and both form factors there; CevnsfitError if the table has no curves that begin with 1 at 0."""
+        q, protons, neutrons = (table.values(name) for name in (MOMENTUM, self.protons, self.neutrons))
+        if q.ndim != 1 or len(q) < 4 or q[0] != 0.0 or not np.all(np.diff(q) > 0.0):
+            message = f"column '{MOMENTUM}' must begin with 0 and increase, in four rows or more"
+            raise CevnsfitError(message)
+        for name, values in ((self.protons, protons), (self.neutrons, neutrons)):
+            if abs(values[0] - 1.0) > 1e-6 or np.max(np.abs(values)) > 1.0 + 1e-6:
+                message = f"column '{name}' must be 1 at {MOMENTUM} = 0, and nowhere more"
+                raise CevnsfitError(message)
+        return q * parse(f"1 {table.units[MOMENTUM]}", "MeV"), protons, neutrons
 
 
 def _formula(text: str) -> str:
@@ -68,6 +92,11 @@ def _known(text: str, read: Callable[[str], object]) -> str:
     return text
 
 
+def elements_of(formulas: Iterable[str]) -> set[str]:
+    """Return the symbols of the elements in some formulas."""
+    return {atom.symbol for text in formulas if text for atom in parse_formula(text)}
+
+
 class TargetSpec(Spec):
     """The detector material: a formula, atom fractions of isotopes where an element is enriched, mass fractions of what is not in the formula."""
 
@@ -76,6 +105,8 @@ class TargetSpec(Spec):
     isotopes: dict[Annotated[str, AfterValidator(_nuclide)], Share] = Field(default_factory=dict)
     dopants: dict[Annotated[str, AfterValidator(_formula)], Share] = Field(default_factory=dict)
     radii: dict[str, Radii] = Field(default_factory=dict)
+    form_factors: dict[str, FormFactorTable] = Field(default_factory=dict)
+    electrons: dict[str, TableColumn] = Field(default_factory=dict)
 
     @field_validator("isotopes")
     @classmethod
@@ -99,11 +130,10 @@ class TargetSpec(Spec):
             raise ValueError(message)
         return value
 
-    @field_validator("radii")
+    @field_validator("radii", "form_factors", "electrons")
     @classmethod
-    def _of_the_material(cls, value: dict[str, Radii], info: ValidationInfo) -> dict[str, Radii]:
-        named = [info.data.get("compound", ""), *info.data.get("dopants", {})]
-        inside = {atom.symbol for text in named if text for atom in parse_formula(text)}
+    def _of_the_material(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        inside = elements_of([info.data.get("compound", ""), *info.data.get("dopants", {})])
         for name in value:
             if inside and name.partition("-")[0] not in inside:
                 message = f"{name} is not in the material, which has {', '.join(sorted(inside))}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cevnsfit.core.axes import AXIS_UNITS, DISPLAY_SCALE
+from cevnsfit.core.elements import elements
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.units import INTERNAL, parse
 from cevnsfit.spec.fields import SIGNAL, TableColumn
@@ -16,7 +17,7 @@ from cevnsfit.spec.instrument import ROOM, ResponseMatrix, TableDelay, TableEffi
 from cevnsfit.spec.shapes import ProductShape
 from cevnsfit.spec.sources import TableArrival
 from cevnsfit.spec.systematics import EnergyScale, ResponseNodes
-from cevnsfit.spec.tables import RECOIL
+from cevnsfit.spec.tables import RECOIL, SEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,11 +35,27 @@ if TYPE_CHECKING:
 def response_findings(
     spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable], variants: Variants
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the response of the signal in energy and time, `variants` of it by systematics included."""
+    """Yield what is wrong with the response of the signal in energy and time, `variants` of it by systematics included, and with tables of what recoils."""
+    yield from _check_target(spec, tables)
     yield from _check_curves(spec, axes, tables, variants)
     yield from _check_responses(spec, axes, variants)
     yield from _check_delays(spec, axes, tables)
     yield from _check_seen(spec, axes, tables)
+
+
+def _check_target(spec: ExperimentSpec, tables: Mapping[str, InputTable]) -> Iterator[Finding]:
+    for name, electrons in spec.target.electrons.items():
+        place = ("target", "electrons", name)
+        yield from column(place, electrons, tables, lambda table, name: _curve(table, name, SEEN))
+        largest = tables[electrons.table].columns.get(electrons.column, np.zeros(1)).max() if electrons.table in tables else 0.0
+        number = next(iter(elements()[name].isotopes.values())).Z
+        if largest > number:
+            yield place, f"{electrons.table}: column '{electrons.column}' reaches {largest:g}, but {name} has {number} electrons"
+    for name, entry in spec.target.form_factors.items():
+        try:
+            _ = entry.of(tables[entry.table]) if entry.table in tables else None
+        except CevnsfitError as error:
+            yield ("target", "form_factors", name), f"{entry.table}: {error}"
 
 
 def _check_curves(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable], variants: Variants) -> Iterator[Finding]:

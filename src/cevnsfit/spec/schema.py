@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from cevnsfit.spec.fields import WORKSPACE_PATTERN, Name, Printed, RelativeError, Spec, TableAxes, TableColumn, TablePath
+from cevnsfit.spec.fields import WORKSPACE_PATTERN, FormFactorName, Name, Printed, RelativeError, Spec, TableAxes, TableColumn, TablePath
 from cevnsfit.spec.instrument import AnyTimeEfficiency, Auxiliary, AxisSpec, ResponseMatrix, Stage, TargetSpec, TimeStage
 from cevnsfit.spec.observations import Observed
 from cevnsfit.spec.shapes import Shape
@@ -167,7 +167,7 @@ class ExperimentSpec(Spec):
     source: Source
     target: TargetSpec
     couplings: Literal["default", "cadeddu2020", "tree"] = "default"
-    form_factor: Literal["helm", "klein-nystrand", "coherent", "symmetrised-fermi", "unity"] = "helm"
+    form_factor: FormFactorName = "helm"
     axes: dict[str, AxisSpec]
     response: dict[Name, Stage] = Field(default_factory=dict)
     auxiliary: dict[str, Auxiliary] = Field(default_factory=dict)

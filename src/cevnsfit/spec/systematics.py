@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, TypeAdapter, ValidationError, model_validator
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.units import split
-from cevnsfit.spec.fields import SIGNAL, Name, RelativeError, Spec, TableColumn, TablePath, Time, Width
+from cevnsfit.spec.fields import SIGNAL, FormFactorName, Name, RelativeError, Spec, TableColumn, TablePath, Time, Width, in_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -355,7 +355,37 @@ class CovarianceVariant(SystematicSpec):
         return self.components
 
 
+class FormFactorVariant(SystematicSpec):
+    """Other densities of the nuclei: neutron radii that are larger by `sigma` at +1, or the form factor of another name, mirrored at -1."""
+
+    kind: Literal["form-factor"]
+    sigma: Annotated[PositiveFloat, in_unit("cm")] | None = None
+    other: FormFactorName | None = None
+    nuclei: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> FormFactorVariant:
+        if (self.sigma is None) == (self.other is None):
+            message = "give either sigma (of the neutron radii, such as 0.2 fm) or other (the name of a form factor)"
+            raise ValueError(message)
+        return self
+
+    @property
+    def definition(self) -> str:
+        """Return what it changes, and where."""
+        what = f"form factor {self.other}" if self.sigma is None else f"neutron radii +- {1e13 * self.sigma:.3g} fm"
+        return f"{what}{' of ' if self.nuclei else ''}{', '.join(self.nuclei)}"
+
+
 Systematic = Annotated[
-    Normalisation | ResponseVariant | ResponseNodes | EnergyScale | FluxShape | ArrivalShift | TemplateVariant | CovarianceVariant,
+    Normalisation
+    | ResponseVariant
+    | ResponseNodes
+    | EnergyScale
+    | FluxShape
+    | ArrivalShift
+    | TemplateVariant
+    | CovarianceVariant
+    | FormFactorVariant,
     Field(discriminator="kind"),
 ]

@@ -30,6 +30,9 @@ LARGEST_EDGE: Final = 1e100
 RECOIL: Final = "t_recoil"
 """The column of a binned table that holds a row for each recoil energy and bin: a response matrix."""
 
+SEEN: Final = "e_ee"
+"""The column of a curve in the energy of electron recoils."""
+
 _HEADER: Final = re.compile(r"^\s*([A-Za-z][A-Za-z0-9_]*)\s*\[([^\]]+)\]\s*$")
 
 _SCALED: Final = re.compile(r"(?!1\s*(?:/|$))[\dx*\u00d7]")

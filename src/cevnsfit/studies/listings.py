@@ -10,6 +10,11 @@ import numpy as np
 from cevnsfit.moments.bands import LAGRANGIANS
 from cevnsfit.moments.ranges import UNITS
 from cevnsfit.moments.sleptons import CODES
+from cevnsfit.physics.couplings import weak_couplings
+from cevnsfit.physics.form_factors import form_factor
+from cevnsfit.physics.interactions.terms import target_at, written
+from cevnsfit.physics.kernels import kernel_of
+from cevnsfit.physics.nuclei import composition
 from cevnsfit.report.tables import Sheet, format_intervals
 from cevnsfit.studies.sleptons import summary
 
@@ -20,7 +25,8 @@ if TYPE_CHECKING:
     from cevnsfit.infer.limit import Limit
     from cevnsfit.moments.bands import MomentBand
     from cevnsfit.moments.measured import Deviation
-    from cevnsfit.physics.interactions.terms import SignalModel
+    from cevnsfit.physics.interactions.terms import Monomial, SignalModel
+    from cevnsfit.physics.kernels import Kernel
     from cevnsfit.spec.load import Experiment
     from cevnsfit.studies.overlays import KnownLimit
     from cevnsfit.studies.sections import Remainder
@@ -165,6 +171,21 @@ def model(one: SignalModel) -> Parts:
         for p in one.parameters
     ]
     yield Sheet("Parameters", ("name", "kind", "default", "domain", "unit", "meaning"), rows)
+    yield Sheet("Cross section on a nucleus, the sum of", ("kernel", "neutrinos", "square; 1: no coupling", "source"), _squares(one))
+
+
+def _squares(one: SignalModel) -> list[tuple[str, str, str, str]]:
+    """Return what adds up to the cross section of a model on Cs-133: kernel, flavours, an amplitude whose parts interfere, squared, and source of the kernel."""
+    compound = composition("CsI")
+    target = target_at(compound[0][0], [5e-3], weak_couplings("default"), form_factor("helm"), compound)
+    parts: dict[tuple[Kernel, str, str, Monomial], dict[Monomial, None]] = {}
+    for term in one.prepare(target)(one.shapes()):
+        parts.setdefault((kernel_of(term.kernel), term.flavour, term.group, term.factor), {}).update(dict.fromkeys(term.charge))
+    found: dict[tuple[Kernel, str], list[str]] = {}
+    for (kernel, flavour, _, factor), amplitude in parts.items():
+        square = f"({' + '.join(map(written, amplitude))})^2"
+        found.setdefault((kernel, square if factor == () else f"{written(factor)} {square}"), []).append(f"nu_{flavour}")
+    return [(kernel.name, ", ".join(flavours), square, kernel.source) for (kernel, square), flavours in found.items()]
 
 
 # --- comparisons with others -------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from cevnsfit.physics.cross_sections import differential_cross_section, flux_ave
 from cevnsfit.physics.form_factors import FORM_FACTORS
 from cevnsfit.physics.interactions import signal_model
 from cevnsfit.physics.interactions.terms import sm_charge, target_at
-from cevnsfit.physics.kernels import t_max
+from cevnsfit.physics.kinematics import t_max
 from cevnsfit.physics.nuclei import Nuclide, composition
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 

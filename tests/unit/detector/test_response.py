@@ -11,7 +11,7 @@ from scipy.integrate import simpson
 from cevnsfit.core.errors import AxisError
 from cevnsfit.detector import efficiency, quenching, smearing
 from cevnsfit.detector.response import Map, Matrix, Smear, Weight, compose, kinks
-from cevnsfit.physics.kernels import recoil_nodes
+from cevnsfit.physics.kinematics import recoil_nodes
 from cevnsfit.physics.sources import pion_decay_at_rest
 
 KEV = 1e-3

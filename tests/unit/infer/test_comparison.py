@@ -14,7 +14,7 @@ from scipy.stats import chi2, poisson
 import cevnsfit as cf
 from cevnsfit.core.errors import CevnsfitError, FitError
 from cevnsfit.core.parameters import Parameter, ParameterSet
-from cevnsfit.infer.comparison import lowest, rival
+from cevnsfit.infer.comparison import _promise, lowest, rival
 from cevnsfit.infer.fit import fit
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.data import observed_data
@@ -154,6 +154,15 @@ def test_what_cannot_be_compared_is_refused() -> None:
 def floating_mass(seen: tuple[float, ...]) -> Likelihood:
     made = Made((((6.0,) * len(seen), ()), ((3.0,) * len(seen), (("g", 1),))), seen)
     return likelihood(made, Parameter("g", "polynomial", 0.0, 0.0, 100.0), Parameter("mass", "nonlinear", 3.0, 0.3, 300.0, scale="log"))
+
+
+def test_the_gain_at_the_vertex_of_a_parabola_is_promised() -> None:
+    """Along each axis f = (x - c)^2 / w at 0 and at -1 and 1: the vertex is c^2 / w lower."""
+    centres, widths = np.array([[0.3, -0.2], [0.0, 0.45]]), np.array([[1.0, 4.0], [2.0, 0.5]])
+    middle = np.sum(centres**2 / widths, axis=1)
+    around = middle[:, None, None] + ((np.array([-1.0, 1.0]) - centres[..., None]) ** 2 - centres[..., None] ** 2) / widths[..., None]
+    np.testing.assert_allclose(_promise(middle, around), middle, rtol=1e-12)
+    np.testing.assert_array_equal(_promise(middle, np.broadcast_to(middle[:, None, None], (2, 2, 2))), 0.0)
 
 
 def test_fits_of_toys_reach_the_minima_of_fits() -> None:

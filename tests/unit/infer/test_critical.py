@@ -15,6 +15,7 @@ from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.critical import REMOTE, CriticalValues
 from cevnsfit.infer.curve import Heights
+from cevnsfit.infer.planes import PlaneAxis
 from cevnsfit.infer.toys import Toys
 from cevnsfit.stats.channel import Channel, Coefficients
 from cevnsfit.stats.gaussian import Errors
@@ -63,6 +64,19 @@ def test_critical_values_of_a_bounded_gaussian(known: CriticalValues, cl: float)
     assert np.all(np.abs(found - expected) < 4.5 * errors)
     assert expected[0] == pytest.approx(norm.isf(1 - cl) ** 2, abs=1e-9)
     assert expected[-1] == pytest.approx(norm.isf(0.5 * (1 - cl)) ** 2, rel=1e-5)
+
+
+def test_heights_of_a_plane_are_those_of_its_nodes_and_none_beyond(known: CriticalValues) -> None:
+    first = PlaneAxis("m", "MeV", np.array([1.0, 10.0, 100.0]), "log")
+    rows = np.array([[factor * row for factor in (1.0, 1.5, 3.0)] for row in known.critical])
+    plane = replace(known, axes=(first, known.axes[0]), critical=rows)
+    for x, factor in ((1.0, 1.0), (10.0, 1.5), (100.0, 3.0)):
+        np.testing.assert_allclose(plane.heights(0.9, x)(NODES), factor * known.heights(0.9)(NODES), rtol=1e-9)
+    for x in (0.99, 101.0):
+        with pytest.raises(CevnsfitError, match=f"m = {x:g} is outside the nodes of the map, 1 to 100 MeV"):
+            plane.heights(0.9, x)
+    with pytest.raises(CevnsfitError, match=r"none at 0\.95"):
+        plane.heights(0.95, 10.0)
 
 
 @pytest.mark.parametrize("x", TABLE_X)

@@ -108,6 +108,13 @@ def test_a_crossing_is_where_the_profile_has_its_level(grid: Grid, columns: tupl
     assert end == pytest.approx(root, rel=1e-5)
 
 
+def test_the_next_column_learns_where_this_one_was_profiled(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
+    found = column_boundary(grid, 2, columns[2], [columns[2].reference + 4.0])
+    position = grid.likelihood.at({"mass": 1000.0}).parameters.index("g")
+    assert len(found.places) == len(found.theta) > 0
+    np.testing.assert_allclose(found.places * columns[2].scale, found.theta[:, position], rtol=1e-12)
+
+
 def test_two_levels_are_nested(grid: Grid, columns: tuple[GridColumn, ...]) -> None:
     base = columns[2].reference
     tight, loose = column_boundary(grid, 2, columns[2], [base + 1.0, base + 9.0]).allowed

@@ -106,7 +106,7 @@ def test_a_kind_without_a_class_is_refused_with_the_known_ones(monkeypatch: pyte
     """It is no variant of the response."""
     monkeypatch.setattr("cevnsfit.spec.load.ExperimentSpec", BendableSpec)
     experiment = load_experiment(CSI, {"systematics.bent": BENT})
-    known = "arrival-shift, covariance, energy-scale, flux-shape, normalisation, response, response-nodes, template"
+    known = "arrival-shift, covariance, energy-scale, flux-shape, form-factor, normalisation, response, response-nodes, template"
     with pytest.raises(UnknownNameError, match=f"{CSI}, bent: 'bend'; known: {known}"):
         likelihood_of([experiment], "sm")
     with pytest.raises(UnknownNameError, match="unknown kind of systematic"):

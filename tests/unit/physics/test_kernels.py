@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from cevnsfit.core.errors import DomainError, UnknownNameError
-from cevnsfit.physics.kernels import KERNELS, WeightedKernel, e_min, fold, fold_channel, named_kernel, recoil_nodes, t_max, vector
+from cevnsfit.physics.kernels import KERNELS, WeightedKernel, fold, fold_channel, named_kernel, vector
+from cevnsfit.physics.kinematics import e_min, recoil_nodes, t_max
 from cevnsfit.physics.sources import Spectrum, histogram, pion_decay_at_rest
 
 ARGON = 37215.53

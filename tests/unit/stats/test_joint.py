@@ -51,6 +51,15 @@ def test_gradient_and_hessian_are_derivatives(make_joint: Callable[..., Joint], 
         assert np.max(np.abs(exact[:, i] - curvature)) <= 1e-5 * (scale[i] + 1) * (scale.max() + 1)
 
 
+def test_the_scale_of_a_likelihood_is_the_number_of_its_events(make_joint: Callable[..., Joint]) -> None:
+    joint = make_joint()
+    bound = bind_data(joint, observed_data(joint), np.arange(len(joint.parameters)))
+    assert bound.total == sum(float(counts.sum()) for counts in observed_data(joint).counts)
+    batch = toy_data(joint, joint.parameters.defaults(), np.random.default_rng(5), 4)
+    sums = [counts.sum(axis=1).max() for counts in batch.counts]
+    assert bind_data(joint, batch, np.arange(len(joint.parameters))).total == sum(map(float, sums))
+
+
 def test_gauss_newton_is_the_hessian_of_a_linear_model(make_joint: Callable[..., Joint]) -> None:
     joint = make_joint()
     bound = bind_data(joint, observed_data(joint), np.array([joint.parameters.index("a.norm")]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cevnsfit.core.parameters import Parameter
@@ -11,12 +13,13 @@ from cevnsfit.physics.couplings import LEPTONS, weak_couplings
 from cevnsfit.physics.form_factors import form_factor
 from cevnsfit.physics.interactions.common import fixed, power, standard_terms, tex, vector_terms
 from cevnsfit.physics.interactions.electron_scattering import standard_electrons
-from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, SignalModel, Target, Term, sm_charge, target_at
-from cevnsfit.physics.kernels import fold_channel, recoil_nodes
+from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, Shapes, SignalModel, Target, Term, sm_charge, target_at
+from cevnsfit.physics.kernels import fold_channel
+from cevnsfit.physics.kinematics import recoil_nodes
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cevnsfit.physics.couplings import WeakCouplings
     from cevnsfit.physics.form_factors import FormFactor
@@ -53,6 +56,7 @@ def models() -> tuple[SignalModel, ...]:
         weak_mixing_angle(),
         neutron_radius(),
         neutron_radii(),
+        electroweak(),
         neutron_skin(),
         cross_section(),
     )
@@ -82,29 +86,30 @@ def signal_strength() -> SignalModel:
     )
 
 
+_ANGLE = Parameter(
+    "sin2_theta_w", "polynomial", SIN2_THETA_W, 0.0, 1.0, description="sin^2 theta_W at low momentum transfer", latex=r"$\sin^2\theta_W$"
+)
+
+
 def weak_mixing_angle() -> SignalModel:
     """Return the Standard Model as a function of s_W^2 at low momentum transfer.
 
     Q = Q_SM - 2 (s_W^2 - 0.23863) Z F_Z: the tree-level derivative d g_V^p / d s_W^2 = -2 around the couplings in use, whose
     radiative corrections are kept. The coupling of the neutron does not depend on s_W^2 at tree level.
     """
-    angle = Parameter(
-        "sin2_theta_w",
-        "polynomial",
-        SIN2_THETA_W,
-        0.0,
-        1.0,
-        description="sin^2 theta_W at low momentum transfer",
-        latex=r"$\sin^2\theta_W$",
-    )
 
     def prepare(target: Target) -> PreparedModel:
-        slope = -2.0 * target.zf
-        charges = {f: {(): sm_charge(target, f) - SIN2_THETA_W * slope, ((angle.name, 1),): slope} for f in LEPTONS}
-        return fixed(tuple(Term(f, "nucleus", "vector", charges[f]) for f in LEPTONS))
+        return fixed(_at_any_angle(target, standard_terms(target)))
 
     references = (_FREEDMAN, _COUPLINGS)
-    return SignalModel("weak-mixing-angle", "weak mixing angle", _LAGRANGIAN, (angle,), prepare, references, formula=_FORMULA)
+    return SignalModel("weak-mixing-angle", "weak mixing angle", _LAGRANGIAN, (_ANGLE,), prepare, references, formula=_FORMULA)
+
+
+def _at_any_angle(target: Target, terms: Iterable[Term]) -> tuple[Term, ...]:
+    """Return terms of the vector current with s_W^2 as a coupling."""
+    slope = -2.0 * target.zf
+    moved = {power(_ANGLE.name): slope}
+    return tuple(replace(term, charge={(): term.charge[()] - SIN2_THETA_W * slope, **moved}) for term in terms)
 
 
 def neutron_radius() -> SignalModel:
@@ -130,7 +135,16 @@ def neutron_radii() -> SignalModel:
     return _with_radii(_RADII)
 
 
-def _with_radii(defaults: Mapping[str, float]) -> SignalModel:
+def electroweak() -> SignalModel:
+    """Return the Standard Model with s_W^2 and the neutron rms radii of the elements of the targets, the latter held unless they are asked to float.
+
+    Parity violation in atoms measures a combination of both: it enters as constraints with a correlation.
+    """
+    return _with_radii(_RADII, angle=True)
+
+
+def _with_radii(defaults: Mapping[str, float], *, angle: bool = False) -> SignalModel:
+    """Return the model of neutron radii, or that with the weak mixing angle besides."""
     radii = {
         symbol: Parameter(
             f"r_n_{symbol.lower()}",
@@ -148,21 +162,27 @@ def _with_radii(defaults: Mapping[str, float]) -> SignalModel:
 
     def prepare(target: Target) -> PreparedModel:
         nuclide = target.nuclide
-        if nuclide.symbol not in radii:
-            return fixed(standard_terms(target))
-        name, rest = radii[nuclide.symbol].name, nuclide.r_n - _mean_radius(target.compound, nuclide)
-        return lambda shapes: _with_neutrons(target, shapes[name] * FM + rest)
+        name, rest = f"r_n_{nuclide.symbol.lower()}", nuclide.r_n - _mean_radius(target.compound, nuclide)
 
-    references, title = (_FREEDMAN, _COUPLINGS), "neutron radii of the elements"
-    return SignalModel("neutron-radii", title, _LAGRANGIAN, tuple(radii.values()), prepare, references, targets=_radii_in, formula=_FORMULA)
+        def terms(shapes: Shapes) -> tuple[Term, ...]:
+            standard = _with_neutrons(target, shapes[name] * FM + rest) if name in shapes else standard_terms(target)
+            return _at_any_angle(target, standard) if angle else standard
+
+        return terms
+
+    references, targets = (_FREEDMAN, _COUPLINGS), partial(_radii_in, angle=angle)
+    name, title = ("electroweak", "weak mixing angle and neutron radii") if angle else ("neutron-radii", "neutron radii of the elements")
+    parameters = (*((_ANGLE,) if angle else ()), *radii.values())
+    return SignalModel(name, title, _LAGRANGIAN, parameters, prepare, references, targets=targets, formula=_FORMULA)
 
 
-def _radii_in(compounds: Sequence[Compound]) -> SignalModel:
+def _radii_in(compounds: Sequence[Compound], *, angle: bool) -> SignalModel:
     """Return the model with the radii of the elements of some detectors."""
     nuclei = [(nuclide, compound) for compound in compounds for nuclide, _ in compound]
     found = {nuclide.symbol: round(_mean_radius(compound, nuclide) / FM, 12) for nuclide, compound in reversed(nuclei) if nuclide.N}
     return _with_radii(
-        {symbol: _RADII.get(symbol, found[symbol]) for symbol in dict.fromkeys(n.symbol for n, _ in nuclei) if symbol in found}
+        {symbol: _RADII.get(symbol, found[symbol]) for symbol in dict.fromkeys(n.symbol for n, _ in nuclei) if symbol in found},
+        angle=angle,
     )
 
 
@@ -238,7 +258,7 @@ def _with_cross_sections(known: Mapping[str, tuple[str, float]]) -> SignalModel:
         if name not in known:
             return fixed(standard_terms(target))
         compound = target.compound if target.compound else ((target.nuclide, 1.0),)
-        root = math.sqrt(_average_cross_section(compound, target.couplings, target.form_factor))
+        root = math.sqrt(_average_cross_section(compound, target.couplings, target.form_factor, target.of_protons))
         return fixed(vector_terms({f: sm_charge(target, f) / root for f in LEPTONS}, power(name)))
 
     references, title = (_FREEDMAN, _COUPLINGS, _CSI_2021, _LAR_2020), "flux-averaged cross section"
@@ -267,13 +287,13 @@ def _elements(compound: Compound) -> list[str]:
     return [symbol for symbol, number in counts.items() if number > _TRACE * sum(counts.values())]
 
 
-def _average_cross_section(compound: Compound, couplings: WeakCouplings, shape: FormFactor) -> float:
+def _average_cross_section(compound: Compound, couplings: WeakCouplings, shape: FormFactor, of_protons: FormFactor | None = None) -> float:
     """Return the mean over the nuclei of a detector and over the flavours of pion decay at rest in 1e-40 cm^2."""
     spectra = pion_decay_at_rest()
     total = 0.0
     for nuclide, number in compound:
         t, weights = recoil_nodes(nuclide.mass, spectra.values())
-        on = target_at(nuclide, t, couplings, shape)
+        on = target_at(nuclide, t, couplings, shape, of_protons=of_protons)
         for source, spectrum in spectra.items():
             rate = fold_channel("vector", source, spectrum, nuclide.mass, t) * sm_charge(on, lepton_flavour(source)) ** 2
             total += number * float(weights @ rate)

@@ -83,9 +83,11 @@ class Target:
     couplings
         Standard Model couplings.
     form_factor
-        The form factor, for models that change a radius.
+        The form factor of neutrons, for models that change their radius.
     compound
         Every nuclide of the detector with the number of its nuclei; empty for a nuclide alone.
+    of_protons
+        The form factor of protons where it is another one.
     """
 
     nuclide: Nuclide
@@ -96,6 +98,7 @@ class Target:
     couplings: WeakCouplings
     form_factor: FormFactor
     compound: Compound = ()
+    of_protons: FormFactor | None = None
 
     def neutrons(self, r_n: float) -> NDArray[np.float64]:
         """Return N F_N at the nodes for a neutron radius `r_n` in cm."""
@@ -208,19 +211,27 @@ class SignalModel(Document):
         return {p.name: p.checked(given.get(p.name, p.default)) for p in self.parameters if p.kind == "nonlinear"}
 
 
-def target_at(nuclide: Nuclide, t: ArrayLike, couplings: WeakCouplings, form_factor: FormFactor, compound: Compound = ()) -> Target:
+def target_at(
+    nuclide: Nuclide,
+    t: ArrayLike,
+    couplings: WeakCouplings,
+    form_factor: FormFactor,
+    compound: Compound = (),
+    of_protons: FormFactor | None = None,
+) -> Target:
     """Return the nuclide, one of those of a compound, at recoil energies `t` [MeV], shape (n,), with its form factors."""
     recoil = np.asarray(t, dtype=np.float64)
     q2 = recoil * (2.0 * nuclide.mass + recoil)
-    zf = nuclide.Z * form_factor(np.sqrt(q2), nuclide.r_p, nuclide.A)
-    bare = Target(nuclide, recoil, q2, zf, np.zeros_like(recoil), couplings, form_factor, compound)
+    zf = nuclide.Z * (form_factor if of_protons is None else of_protons)(np.sqrt(q2), nuclide.r_p, nuclide.A)
+    bare = Target(nuclide, recoil, q2, zf, np.zeros_like(recoil), couplings, form_factor, compound, of_protons)
     return replace(bare, nf=bare.neutrons(nuclide.r_n))
 
 
-def electrons_at(nuclide: Nuclide, t: ArrayLike, couplings: ElectronCouplings) -> ElectronTarget:
-    """Return the electrons of the atom of `nuclide` at recoil energies `t` [MeV], shape (n,)."""
+def electrons_at(nuclide: Nuclide, t: ArrayLike, couplings: ElectronCouplings, number: NDArray[np.float64] | None = None) -> ElectronTarget:
+    """Return the electrons of the atom of `nuclide` at recoil energies `t` [MeV], shape (n,); their `number` (n,) is that of its shells by default."""
     recoil = np.asarray(t, dtype=np.float64)
-    return ElectronTarget(recoil, 2.0 * ELECTRON_MASS * recoil, np.sqrt(effective_charge(recoil, shells(nuclide.Z))), couplings)
+    ejected = effective_charge(recoil, shells(nuclide.Z)) if number is None else number
+    return ElectronTarget(recoil, 2.0 * ELECTRON_MASS * recoil, np.sqrt(ejected), couplings)
 
 
 def sm_charge(target: Target, flavour: str) -> NDArray[np.float64]:
@@ -234,6 +245,17 @@ def multiply(a: Monomial, b: Monomial) -> Monomial:
     for name, power in b:
         powers[name] = powers.get(name, 0) + power
     return tuple(sorted(powers.items()))
+
+
+def written(monomial: Monomial) -> str:
+    """Return a monomial as text.
+
+    Examples
+    --------
+    >>> written((("epsilon", 1), ("g", 2))), written(())
+    ('epsilon g^2', '1')
+    """
+    return " ".join(name if power == 1 else f"{name}^{power}" for name, power in monomial) if monomial else "1"
 
 
 def squared(terms: Iterable[Term]) -> dict[Channel, dict[Monomial, NDArray[np.float64]]]:
