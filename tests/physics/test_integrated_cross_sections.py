@@ -324,8 +324,8 @@ def test_mediators_of_spin_dependent_currents(mass: float, source: str) -> None:
     vector = vector_like(CAESIUM, source, lambda t: CAESIUM.weak(t, flavour))
     expected = {
         ("axial", 3e-4): axial_part(source, lambda t: V2 * strength(3e-4 * scale)(t), QUARKS),
-        ("pseudoscalar", 1e-3): pseudoscalar_part(source, strength(1e-3 * scale), QUARKS),
-        ("tensor", 3e-5): tensor_part(source, strength(3e-5 * scale), QUARKS),
+        ("pseudoscalar", 4e-4): pseudoscalar_part(source, strength(4e-4 * scale), QUARKS),
+        ("tensor", 5e-4): tensor_part(source, strength(5e-4 * scale), QUARKS),
     }
     for (name, g), part in expected.items():
         values = {"q_u": 0.7, "q_d": -0.4, f"q_nu_{flavour}": -1.5, "g": g * scale, "mass": mass}
@@ -335,7 +335,7 @@ def test_mediators_of_spin_dependent_currents(mass: float, source: str) -> None:
 
 @pytest.mark.parametrize("source", LEPTON)
 def test_contact_interactions(source: str) -> None:
-    eps = {"S": (0.02, -0.01), "P": (30.0, -25.0), "V": (0.1, -0.2), "A": (15.0, 4.0), "T": (0.3, 0.1)}
+    eps = {"S": (0.05, -0.02), "P": (10.0, -8.0), "V": (0.1, -0.2), "A": (90.0, 40.0), "T": (0.3, 0.1)}
     values = {f"eps_{letter}_{q}": value for letter, both in eps.items() for q, value in zip("ud", both, strict=True)}
     quarks = {letter: dict(zip("ud", both, strict=True)) for letter, both in eps.items()}
     protons = sum(e * f / m for e, f, m in zip(eps["S"], (20.8e-3, 41.1e-3), (2.16, 4.67), strict=True)) * 938.27209
