@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _UNIT: Final = math.sqrt(2.0) * FERMI_CONSTANT
-_DOMAINS: Final[Mapping[str, float]] = {"S": 5.0, "P": 5e3, "V": 5.0, "A": 5e3, "T": 5.0}
+_DOMAINS: Final[Mapping[str, float]] = {"S": 5.0, "P": 500.0, "V": 5.0, "A": 500.0, "T": 5.0}
 """Largest |eps|: couplings that are not coherent are allowed to be large."""
 
 _LAGRANGIAN: Final = (

@@ -55,8 +55,8 @@ TENSOR_CHARGES: Final[Mapping[str, float]] = {"u": 0.784, "d": -0.204}
 PION_MASS, ETA_MASS = 134.9768, 547.862
 """Neutral pion and eta in MeV (PDG 2024)."""
 
-COHERENT_TENSOR: Final = "tensor charges added coherently by convention: they act on spins, and vanish at rest for spin 0"
-"""Label of models with a tensor current."""
+COHERENT_TENSOR: Final = "coherent tensor charge: a convention, it vanishes for spin 0"
+"""Label of models with a tensor current; short, since it stands in titles."""
 
 LATTICE: Final = (
     "H.-W. Lin et al., Phys. Rev. D 98, 094512 (2018), arXiv:1806.10604",
