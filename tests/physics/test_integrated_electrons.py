@@ -77,13 +77,13 @@ def chiral_sum(source: str, shift: Function, incoherent: tuple[Function, ...] = 
 @pytest.mark.parametrize("source", LEPTON)
 def test_electrons_in_the_standard_model(source: str) -> None:
     expected = chiral_sum(source, lambda _: 0.0)
-    mediators = dict.fromkeys(("axial", "pseudoscalar", "tensor"), {"g": 1e-3, "mass": 3.0})
-    for name, values in {
+    cases: dict[str, dict[str, float]] = {
         "sm": {},
         "nsi": {"eps_ee_u": 1.0, "eps_mumu_u": 1.0},
         "contact": {"eps_V_u": 1.0, "eps_A_u": 1.0},
-        **mediators,
-    }.items():
+    }
+    cases |= {name: {"g": 1e-3, "mass": 3.0} for name in ("axial", "pseudoscalar", "tensor")}
+    for name, values in cases.items():
         assert electrons(name, source, values) == pytest.approx(expected, rel=1e-6, abs=0.0)
 
 
