@@ -68,8 +68,8 @@ def fermion_tensor(p: np.ndarray, out: np.ndarray, mass: float, vertex: np.ndarr
 
 
 def contracted(lepton: np.ndarray, hadron: np.ndarray) -> float:
-    lower = np.outer(METRIC, METRIC) if len(lepton) == 4 else np.ones((1, 1))
-    return float(np.sum(lepton * hadron * lower).real)
+    signs = {1: np.ones(1), 4: METRIC, 16: np.outer(METRIC, METRIC).ravel()}[len(lepton)]
+    return float(np.sum(lepton * hadron * np.outer(signs, signs)).real)
 
 
 def spinless_vector(energy: float, t: float, mass: float) -> float:
@@ -94,6 +94,19 @@ def fermion_scalar(energy: float, t: float, mass: float) -> float:
     """Return <|M|^2> of [nubar_R nu_L] [ebar e]."""
     k, p, out, recoil = momenta(energy, t, mass)
     return contracted(neutrino_tensor(k, out, LEFT[None]), fermion_tensor(p, recoil, mass, np.eye(4)[None]))
+
+
+def fermion_pseudoscalar(energy: float, t: float, mass: float) -> float:
+    """Return <|M|^2> of [nubar_R nu_L] [Nbar i gamma_5 N]."""
+    k, p, out, recoil = momenta(energy, t, mass)
+    return contracted(neutrino_tensor(k, out, LEFT[None]), fermion_tensor(p, recoil, mass, 1j * GAMMA5[None]))
+
+
+def tensor_current(energy: float, t: float, mass: float) -> float:
+    """Return <|M|^2> of [nubar sigma^mn P_L nu] [Nbar sigma_mn N]."""
+    k, p, out, recoil = momenta(energy, t, mass)
+    sigma = SIGMA.reshape(16, 4, 4)
+    return contracted(neutrino_tensor(k, out, sigma @ LEFT), fermion_tensor(p, recoil, mass, sigma))
 
 
 def dipole(energy: float, t: float, mass: float) -> float:

@@ -27,6 +27,7 @@ from dirac_sums import (
     photon_shift,
     spinless_scalar,
     spinless_vector,
+    tensor_current,
 )
 from scipy.special import spherical_jn
 
@@ -225,6 +226,7 @@ def test_scalar_mediators(source: str, mass: float) -> None:
     neutron = [18.9e-3 * 939.56542 / 2.16, 45.1e-3 * 939.56542 / 4.67]
     for name, values, protons, neutrons in (
         ("scalar-universal", {}, 17.3, 17.3),
+        ("scalar-universal", {"q_p": 15.1, "q_n": 14.0}, 15.1, 14.0),
         ("scalar", {"q_u": 0.5, "q_d": -1.5, f"q_nu_{flavour}": 2.0}, *(2.0 * (0.5 * u - 1.5 * d) for u, d in (proton, neutron))),
     ):
 
@@ -260,6 +262,101 @@ def test_axial_current(compound: str, spin: float, aligned: float, source: str) 
     strength = 2.0 * G_F**2 * (1.2754 / 2.0) ** 2 * spin_average(spin, aligned)
     expected = strength * integrated(axial_current, source, nuclide.mass, 5e-4, lambda _: 1.0)
     assert part == pytest.approx(expected, rel=2e-6, abs=0.0)
+
+
+# of the proton; those of the neutron with u and d exchanged (arXiv:1806.10604, arXiv:1808.07597)
+DELTA, TENSOR = {"u": 0.777, "d": -0.438, "s": -0.053}, {"u": 0.784, "d": -0.204}
+G_A, SPIN, SPINS = 1.2754, 3.5, (-0.318, 0.021)
+QUARKS = {"u": 0.7, "d": -0.4}
+OTHER = {"u": "d", "d": "u"}
+
+
+def aligned(proton: float, neutron: float) -> float:
+    """Return the root of the mean over the orientations of caesium of (a_p sigma_p + a_n sigma_n)_z^2, with the sign."""
+    return math.sqrt(spin_average(SPIN, 1.0)) * (proton * SPINS[0] + neutron * SPINS[1])
+
+
+def spin_form(t: float) -> float:
+    return CAESIUM.protons(t) / CAESIUM.nuclide.Z
+
+
+def axial_part(source: str, shift: Function, quarks: Mapping[str, float]) -> float:
+    """Return the axial cross section with g_A of each quark moved by shift(t) times its charge."""
+
+    def square(t: float) -> float:
+        proton = G_A / 2.0 - shift(t) * sum(q * DELTA[name] for name, q in quarks.items())
+        neutron = -G_A / 2.0 - shift(t) * sum(q * DELTA[OTHER[name]] for name, q in quarks.items())
+        return (aligned(proton, neutron) * spin_form(t)) ** 2
+
+    return 2.0 * G_F**2 * integrated(axial_current, source, CAESIUM.nuclide.mass, CAESIUM.low, square)
+
+
+def pseudoscalar_part(source: str, strength: Function, quarks: Mapping[str, float]) -> float:
+    """Return that of h sigma q/(2 m_N) in each nucleon, h by the Goldberger-Treiman relation and the pole of the eta."""
+    nucleon, light, pion, eta = 938.9, (2.16 + 4.67) / 2.0, 134.9768, 547.862
+
+    def square(t: float) -> float:
+        q2 = 2.0 * CAESIUM.nuclide.mass * t
+        isovector = G_A * nucleon / light * pion**2 / (pion**2 + q2)
+        isoscalar = nucleon * pion**2 / light * (DELTA["u"] + DELTA["d"] - 2.0 * DELTA["s"]) / 3.0 / (eta**2 + q2)
+        difference, total = (quarks["u"] - quarks["d"]) / 2.0 * isovector, (quarks["u"] + quarks["d"]) / 2.0 * isoscalar
+        return (strength(t) * spin_form(t) * aligned(total + difference, total - difference)) ** 2 * q2 / (2.0 * nucleon) ** 2
+
+    return integrated(spinless_scalar, source, CAESIUM.nuclide.mass, CAESIUM.low, square)
+
+
+def tensor_part(source: str, strength: Function, quarks: Mapping[str, float]) -> float:
+    def square(t: float) -> float:
+        protons = CAESIUM.protons(t) * sum(q * TENSOR[name] for name, q in quarks.items())
+        return (strength(t) * (protons + CAESIUM.neutrons(t) * sum(q * TENSOR[OTHER[name]] for name, q in quarks.items()))) ** 2
+
+    return integrated(tensor_current, source, CAESIUM.nuclide.mass, CAESIUM.low, square)
+
+
+@pytest.mark.parametrize("source", LEPTON)
+@pytest.mark.parametrize("mass", [4.0, 300.0])
+def test_mediators_of_spin_dependent_currents(mass: float, source: str) -> None:
+    flavour, scale = LEPTON[source], 1.0 + mass / 30.0
+
+    def strength(g: float) -> Function:
+        return lambda t: -1.5 * g**2 / (2.0 * CAESIUM.nuclide.mass * t + mass**2)
+
+    vector = vector_like(CAESIUM, source, lambda t: CAESIUM.weak(t, flavour))
+    expected = {
+        ("axial", 3e-4): axial_part(source, lambda t: V2 * strength(3e-4 * scale)(t), QUARKS),
+        ("pseudoscalar", 4e-4): pseudoscalar_part(source, strength(4e-4 * scale), QUARKS),
+        ("tensor", 5e-4): tensor_part(source, strength(5e-4 * scale), QUARKS),
+    }
+    for (name, g), part in expected.items():
+        values = {"q_u": 0.7, "q_d": -0.4, f"q_nu_{flavour}": -1.5, "g": g * scale, "mass": mass}
+        assert part > 0.01 * vector, name
+        assert found(CAESIUM, name, source, values) == pytest.approx(vector + part, rel=3e-6, abs=0.0), name
+
+
+@pytest.mark.parametrize("source", LEPTON)
+def test_contact_interactions(source: str) -> None:
+    eps = {"S": (0.05, -0.02), "P": (10.0, -8.0), "V": (0.1, -0.2), "A": (90.0, 40.0), "T": (0.3, 0.1)}
+    values = {f"eps_{letter}_{q}": value for letter, both in eps.items() for q, value in zip("ud", both, strict=True)}
+    quarks = {letter: dict(zip("ud", both, strict=True)) for letter, both in eps.items()}
+    protons = sum(e * f / m for e, f, m in zip(eps["S"], (20.8e-3, 41.1e-3), (2.16, 4.67), strict=True)) * 938.27209
+    neutrons = sum(e * f / m for e, f, m in zip(eps["S"], (18.9e-3, 45.1e-3), (2.16, 4.67), strict=True)) * 939.56542
+
+    def scalar(t: float) -> float:
+        return ((protons * CAESIUM.protons(t) + neutrons * CAESIUM.neutrons(t)) / V2) ** 2
+
+    def vector(t: float) -> float:
+        u, d = eps["V"]
+        return CAESIUM.weak(t, LEPTON[source]) + (2 * u + d) * CAESIUM.protons(t) + (u + 2 * d) * CAESIUM.neutrons(t)
+
+    parts = (
+        vector_like(CAESIUM, source, vector),
+        integrated(spinless_scalar, source, CAESIUM.nuclide.mass, CAESIUM.low, scalar),
+        axial_part(source, lambda _: 1.0, quarks["A"]),
+        pseudoscalar_part(source, lambda _: 1.0 / V2, quarks["P"]),
+        tensor_part(source, lambda _: 1.0 / V2, quarks["T"]),
+    )
+    assert min(parts) > 0.01 * sum(parts)
+    assert found(CAESIUM, "contact", source, values) == pytest.approx(sum(parts), rel=3e-6, abs=0.0)
 
 
 @pytest.mark.parametrize("source", LEPTON)
@@ -311,7 +408,7 @@ def test_sterile_neutrinos(source: str) -> None:
 def test_every_shipped_model_is_integrated() -> None:
     nuclei = {"sm", "signal-strength", "flavour-strengths", "weak-mixing-angle", "neutron-radius", "neutron-radii", "neutron-skin"}
     nuclei |= {"cross-section", *TREE, "vector", *LOOP, "nsi", "scalar-universal", "scalar", "sm-axial", "magnetic-moment"}
-    nuclei |= {"charge-radius", "millicharge", "sterile"}
+    nuclei |= {"charge-radius", "millicharge", "sterile", "axial", "pseudoscalar", "tensor", "contact"}
     assert {name for name in model_names() if signal_model(name).name == name and name not in nuclei} == set()
 
 

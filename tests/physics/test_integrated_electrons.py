@@ -77,8 +77,14 @@ def chiral_sum(source: str, shift: Function, incoherent: tuple[Function, ...] = 
 @pytest.mark.parametrize("source", LEPTON)
 def test_electrons_in_the_standard_model(source: str) -> None:
     expected = chiral_sum(source, lambda _: 0.0)
-    for name in ("sm", "nsi"):
-        assert electrons(name, source, {}) == pytest.approx(expected, rel=1e-6, abs=0.0)
+    cases: dict[str, dict[str, float]] = {
+        "sm": {},
+        "nsi": {"eps_ee_u": 1.0, "eps_mumu_u": 1.0},
+        "contact": {"eps_V_u": 1.0, "eps_A_u": 1.0},
+    }
+    cases |= {name: {"g": 1e-3, "mass": 3.0} for name in ("axial", "pseudoscalar", "tensor")}
+    for name, values in cases.items():
+        assert electrons(name, source, values) == pytest.approx(expected, rel=1e-6, abs=0.0)
 
 
 # q_nu q_e
@@ -158,5 +164,5 @@ def test_electrons_with_photon_exchange(kind: str, source: str) -> None:
 
 def test_every_model_with_electrons_is_integrated() -> None:
     with_electrons = {"sm", "nsi", *CHARGES, "vector", "lmu-ltau", "scalar-universal", "scalar"}
-    with_electrons |= {"magnetic-moment", "charge-radius", "millicharge"}
+    with_electrons |= {"magnetic-moment", "charge-radius", "millicharge", "axial", "pseudoscalar", "tensor", "contact"}
     assert {name for name in model_names() if signal_model(name).electrons is not None} == with_electrons

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 RELEASED = ("coherent-csi-2017", "coherent-csi-2021", "coherent-lar-2020")
 PROJECTED = ("ccm-200",)
-NO_LIMIT = {"neutron-radius", "neutron-skin", "sm-axial"}
-"""Models whose defaults are not the Standard Model of the shipped radii."""
+NO_LIMIT = {"neutron-radius", "neutron-skin", "sm-axial", "axial", "contact"}
+"""Models whose defaults are not the Standard Model of the shipped radii, or have its axial part."""
 
 
 @cache

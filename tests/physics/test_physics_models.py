@@ -26,7 +26,7 @@ TREE = {
     "b-2l-e-l-mu": (1 / 3, (-2, -1, 0)),
     "b-y-l-mu-l-tau": (1 / 3, (0, 1, 1)),
 }
-OTHER_DEFAULT = {"neutron-radius", "neutron-skin", "sm-axial", "cross-section"}
+OTHER_DEFAULT = {"neutron-radius", "neutron-skin", "sm-axial", "cross-section", "axial", "contact"}
 LOOP = ["lmu-ltau", "le-lmu", "le-ltau"]
 
 

@@ -12,11 +12,12 @@ from cevnsfit.physics.couplings import COUPLING_SETS, LEPTONS
 from cevnsfit.physics.cross_sections import differential_cross_section
 from cevnsfit.physics.form_factors import FORM_FACTORS
 from cevnsfit.physics.interactions import Target, signal_model, target_at
-from cevnsfit.physics.interactions.scalar import NUCLEON_CHARGE, matrix_element
+from cevnsfit.physics.interactions.scalar import NUCLEON_CHARGES, matrix_element
 from cevnsfit.physics.nuclei import composition
 from cevnsfit.physics.sources import Spectrum, pion_decay_at_rest
 
 ENERGY = 30.0
+NUCLEON_CHARGE = NUCLEON_CHARGES["arXiv:2202.11002"][0]
 LINE = Spectrum(lines=((ENERGY, 1.0),))
 
 

@@ -140,6 +140,21 @@ def axial(energy: Floats, t: Floats, mass: float) -> Floats:
     return np.asarray(1.0 - t / energy + mass * t / (2.0 * energy**2))
 
 
+def pseudoscalar(energy: Floats, t: Floats, mass: float) -> Floats:  # noqa: ARG001
+    """Return K = T^2/(2 E^2) of L = G [nubar_R nu_L] [Nbar i gamma_5 N] on spin 1/2: the scalar kernel times T/(2 M) (by traces)."""
+    return np.asarray(0.5 * (t / energy) ** 2)
+
+
+def tensor(energy: Floats, t: Floats, mass: float) -> Floats:
+    """Return K = 1 - T/E - M T/(4 E^2) of a tensor current (M. Lindner et al., arXiv:1612.04150; by traces, where T^2/(4 E^2) is added)."""
+    return np.asarray(1.0 - t / energy - mass * t / (4.0 * energy**2))
+
+
+def _tensor_prefactor(mass: float) -> float:
+    """Return 4 M (hbar c)^2/pi in cm^2 MeV^3 for L = G [nubar sigma^mn P_L nu] [Nbar sigma_mn N], whose G [MeV^-2] is the charge (by traces)."""
+    return 4.0 * mass / math.pi * HBAR_C**2
+
+
 def _helicity_conserving(energy: Floats, t: Floats, mass: float) -> Floats:
     return np.asarray(1.0 + mass * t / (2.0 * energy**2))
 
@@ -161,15 +176,22 @@ def _electron_prefactor(mass: float) -> float:
     return 2.0 * _vector_prefactor(mass)
 
 
+_HOOFT: Final = "G. 't Hooft, Phys. Lett. B 37, 195 (1971)"
+
 KERNELS: Final[Mapping[str, Kernel]] = {
-    "vector": Kernel("vector", vector, _vector_prefactor),
-    "axial": Kernel("axial", axial, _vector_prefactor),
-    "scalar": Kernel("scalar", scalar, _scalar_prefactor),
-    "magnetic": Kernel("magnetic", magnetic, _magnetic_prefactor),
-    "electron-left": Kernel("electron-left", _helicity_conserving, _electron_prefactor, _helicity_changing),
-    "electron-right": Kernel("electron-right", _helicity_changing, _electron_prefactor, _helicity_conserving),
-    "electron-vector": Kernel("electron-vector", _left_right, _electron_prefactor),
-    "electron-scalar": Kernel("electron-scalar", _electron_scalar, _scalar_prefactor),
+    kernel.name: kernel
+    for kernel in (
+        Kernel("vector", vector, _vector_prefactor, source="D. Z. Freedman, Phys. Rev. D 9, 1389 (1974)"),
+        Kernel("axial", axial, _vector_prefactor, source="M. Hoferichter et al., arXiv:2007.08529"),
+        Kernel("scalar", scalar, _scalar_prefactor, source="D. G. Cerdeno et al., arXiv:1604.01025"),
+        Kernel("pseudoscalar", pseudoscalar, _scalar_prefactor, source="derived here by traces, spin 1/2"),
+        Kernel("tensor", tensor, _tensor_prefactor, source="M. Lindner et al., arXiv:1612.04150; prefactor derived here by traces"),
+        Kernel("magnetic", magnetic, _magnetic_prefactor, source="P. Vogel and J. Engel, Phys. Rev. D 39, 3378 (1989), eq. (4)"),
+        Kernel("electron-left", _helicity_conserving, _electron_prefactor, _helicity_changing, source=_HOOFT),
+        Kernel("electron-right", _helicity_changing, _electron_prefactor, _helicity_conserving, source=_HOOFT),
+        Kernel("electron-vector", _left_right, _electron_prefactor, source=_HOOFT),
+        Kernel("electron-scalar", _electron_scalar, _scalar_prefactor, source="derived here by traces, spin 1/2"),
+    )
 }
 """Kernels by name.
 

@@ -15,6 +15,7 @@ from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.multistart import profile_minima
 from cevnsfit.model.build import RELEASED, likelihood_of
 from cevnsfit.physics.interactions import model_names, signal_model
+from cevnsfit.physics.interactions.common import CEVNS_ONLY
 from cevnsfit.spec.catalog import experiment_names, resolve
 from cevnsfit.spec.load import FILE, Experiment, has_field, load_experiment
 from cevnsfit.spec.yaml_source import read_yaml
@@ -299,7 +300,7 @@ def caveat(analysis: Analysis, free: Iterable[str] = ()) -> str:
     """
     physics = check_model(analysis.model)
     label = "" if physics is None else physics.caveat(analysis.held, (*free, *analysis.floating))
-    if not label or not analysis.electrons:
+    if label != CEVNS_ONLY or not analysis.electrons:
         return label
     cut = [experiment.name for experiment in load_experiments(analysis) if not experiment.sees_electrons()]
     return f"{label} in {', '.join(cut)}" if cut else ""

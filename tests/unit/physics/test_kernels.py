@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
+from dirac_sums import HBAR_C, fermion_pseudoscalar, tensor_current
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
@@ -10,6 +14,9 @@ from cevnsfit.core.errors import DomainError, UnknownNameError
 from cevnsfit.physics.kernels import KERNELS, WeightedKernel, fold, fold_channel, named_kernel, vector
 from cevnsfit.physics.kinematics import e_min, recoil_nodes, t_max
 from cevnsfit.physics.sources import Spectrum, histogram, pion_decay_at_rest
+
+if TYPE_CHECKING:
+    from dirac_sums import Amplitude
 
 ARGON = 37215.53
 
@@ -128,3 +135,18 @@ def test_only_what_turns_too_often_is_averaged_and_a_line_never(phase: float, av
     broad = histogram(np.array([10.0, 50.0]), np.array([1.0]))
     ratio = fold_channel(key, "nu_mu", broad, 1e5, recoils, baseline=1.0) / fold(KERNELS["vector"], broad, 1e5, recoils)
     assert np.all(ratio > 1.0 + 1e-6) if averaged else np.allclose(ratio, 1.0, rtol=1e-9, atol=0.0)
+
+
+def test_every_kernel_says_where_it_is_from() -> None:
+    assert all(kernel.source and kernel.name == name for name, kernel in KERNELS.items())
+
+
+@pytest.mark.parametrize(("name", "amplitude", "rel"), [("pseudoscalar", fermion_pseudoscalar, 1e-6), ("tensor", tensor_current, 1e-6)])
+@pytest.mark.parametrize("fraction", [0.01, 0.5, 0.98])
+def test_helicity_flip_by_sums_of_dirac_matrices(name: str, amplitude: Amplitude, rel: float, fraction: float) -> None:
+    energy, mass = 30.0, 1.2e5
+    t = fraction * float(t_max(energy, mass))
+    kernel = KERNELS[name]
+    expected = HBAR_C**2 * amplitude(energy, t, mass) / (32.0 * math.pi * mass * energy**2)
+    found = kernel.prefactor(mass) * kernel.function(np.float64(energy), np.float64(t), mass)
+    assert found == pytest.approx(expected, rel=rel, abs=0.0)

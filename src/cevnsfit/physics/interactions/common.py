@@ -62,6 +62,11 @@ def vector_terms(charges: Mapping[str, NDArray[float64]], factor: Monomial = ())
     return tuple(Term(flavour, "nucleus", "vector", {(): values}, factor=factor) for flavour, values in charges.items())
 
 
+def quark_numbers(target: Target) -> dict[str, NDArray[float64]]:
+    """Return the numbers of valence u and d quarks with their form factors, 2 Z F_Z + N F_N and Z F_Z + 2 N F_N, shape (n,) each."""
+    return {"u": 2.0 * target.zf + target.nf, "d": target.zf + 2.0 * target.nf}
+
+
 def fixed(terms: tuple[Term, ...]) -> PreparedModel:
     """Return terms that do not depend on nonlinear parameters as a prepared model."""
     return lambda _: terms

@@ -6,7 +6,7 @@ from typing import Final
 
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.couplings import LEPTONS
-from cevnsfit.physics.interactions.common import fixed, power, tex
+from cevnsfit.physics.interactions.common import fixed, power, quark_numbers, tex
 from cevnsfit.physics.interactions.electron_scattering import standard_electrons
 from cevnsfit.physics.interactions.terms import PreparedModel, SignalModel, Target, Term, sm_charge
 
@@ -54,7 +54,7 @@ def general_nsi() -> SignalModel:
 
 
 def _prepare(target: Target) -> PreparedModel:
-    quarks = {"u": 2.0 * target.zf + target.nf, "d": target.zf + 2.0 * target.nf}
+    quarks = quark_numbers(target)
     terms: list[Term] = []
     for f in LEPTONS:
         shifts = {power(f"eps_{f}{f}_{quark}"): charge for quark, charge in quarks.items()}

@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
-NUCLEON_CHARGE: Final = 17.3
-"""<N|ubar u + dbar d|N> = sigma_piN/m_ud with sigma_piN = 59.1 MeV and m_ud = 3.42 MeV
-(Atzori Corona et al., JHEP 05 (2022) 109, arXiv:2202.11002; sigma_piN from Hoferichter et al., PRL 115, 092301 (2015))."""
+    from cevnsfit.core.parameters import Parameter
+
+NUCLEON_CHARGES: Final[Mapping[str, tuple[float, float]]] = {"arXiv:2202.11002": (17.3, 17.3), "arXiv:1604.01025": (15.1, 14.0)}
+"""<p|ubar u + dbar d|p> and that of the neutron, the two sets of the literature. First sigma_piN/m_ud with sigma_piN = 59.1 MeV and m_ud = 3.42 MeV
+(Atzori Corona et al.; sigma_piN from Hoferichter et al., PRL 115, 092301 (2015)); then Cerdeno et al., with older sigma terms (also in arXiv:1701.07443)."""
 
 _FRACTIONS: Final[Mapping[str, tuple[float, float]]] = {"u": (20.8e-3, 18.9e-3), "d": (41.1e-3, 45.1e-3)}
 """f_q^p and f_q^n, errors 7 % (M. Hoferichter et al., Phys. Rev. Lett. 115, 092301 (2015), arXiv:1506.04142)."""
 
-_QUARK_MASSES: Final[Mapping[str, float]] = {"u": 2.16, "d": 4.67}
+QUARK_MASSES: Final[Mapping[str, float]] = {"u": 2.16, "d": 4.67}
 """MS-bar masses at 2 GeV in MeV (PDG 2022)."""
 
 _NUCLEON_MASSES: Final = (938.27209, 939.56542)
@@ -51,18 +53,23 @@ def models() -> tuple[SignalModel, ...]:
 def matrix_element(quark: str, nucleon: str) -> float:
     """Return <N|qbar q|N> = f_q^N m_N/m_q for the quark "u" or "d" and the nucleon "p" or "n"."""
     index = ("p", "n").index(nucleon)
-    return _FRACTIONS[quark][index] * _NUCLEON_MASSES[index] / _QUARK_MASSES[quark]
+    return _FRACTIONS[quark][index] * _NUCLEON_MASSES[index] / QUARK_MASSES[quark]
+
+
+def nuclear_charges(target: Target) -> dict[str, NDArray[float64]]:
+    """Return Z F_Z <p|qbar q|p> + N F_N <n|qbar q|n> for the quarks u and d, shape (n,) each."""
+    return {q: matrix_element(q, "p") * target.zf + matrix_element(q, "n") * target.nf for q in ("u", "d")}
 
 
 def universal_scalar() -> SignalModel:
-    """Return a scalar with the same coupling to neutrinos, charged leptons, u and d quarks, Q_phi = 17.3 (Z F_Z + N F_N)."""
+    """Return a scalar with the same coupling to neutrinos, charged leptons, u and d quarks, Q_phi = q_p Z F_Z + q_n N F_N, 17.3 each by default."""
     lagrangian = "L = g phi [nubar nu + lbar l + sum_(q = u, d) qbar q]"
 
     def prepare(target: Target) -> PreparedModel:
-        nucleus = NUCLEON_CHARGE * (target.zf + target.nf)
         standard = standard_terms(target)
 
         def terms(shapes: Shapes) -> tuple[Term, ...]:
+            nucleus = shapes["q_p"] * target.zf + shapes["q_n"] * target.nf
             return (*standard, *_scalar_terms(target, dict.fromkeys(LEPTONS, nucleus), shapes["mass"]))
 
         return terms
@@ -70,7 +77,7 @@ def universal_scalar() -> SignalModel:
     def electrons(target: ElectronTarget) -> PreparedModel:
         return lambda shapes: _electron_terms(target, dict.fromkeys(LEPTONS, 1.0), shapes["mass"])
 
-    parameters, leptons = (coupling(r"$g_\phi$"), mediator_mass(r"$m_\phi$")), (("e", "scalar", 1.0), ("mu", "scalar", 1.0))
+    parameters, leptons = (coupling(r"$g_\phi$"), mediator_mass(r"$m_\phi$"), *_nucleons()), (("e", "scalar", 1.0), ("mu", "scalar", 1.0))
     formula = r"$\mathcal{L} = g_\phi\,\phi\,[\bar{\nu}\nu + \bar{\ell}\ell + \sum_{q=u,d} \bar{q} q]$"
     model = SignalModel("scalar-universal", "universal scalar", lagrangian, parameters, prepare, _REFERENCES, CEVNS_ONLY, electrons)
     return replace(model, leptons=leptons, formula=formula)
@@ -82,7 +89,7 @@ def general_scalar() -> SignalModel:
     charges = (*(charge(particle) for particle in ("u", "d", *(f"nu_{f}" for f in LEPTONS))), charge("e", 0.0))
 
     def prepare(target: Target) -> PreparedModel:
-        quarks = {q: matrix_element(q, "p") * target.zf + matrix_element(q, "n") * target.nf for q in ("u", "d")}
+        quarks = nuclear_charges(target)
         standard = standard_terms(target)
 
         def terms(shapes: Shapes) -> tuple[Term, ...]:
@@ -97,6 +104,14 @@ def general_scalar() -> SignalModel:
     parameters = (coupling(r"$g_\phi$"), mediator_mass(r"$m_\phi$"), *charges)
     formula = r"$\mathcal{L} = g_\phi\,\phi\,[\sum_\alpha q_{\nu_\alpha}\bar{\nu}_\alpha\nu_\alpha + q_e\,\bar{e} e + \sum_{q=u,d} q_q\,\bar{q} q]$"
     return SignalModel("scalar", "scalar", lagrangian, parameters, prepare, _REFERENCES, CEVNS_ONLY, electrons, "q_e", formula=formula)
+
+
+def _nucleons() -> tuple[Parameter, ...]:
+    """Return the charges of proton and neutron, by default those of the first set."""
+    default = next(iter(NUCLEON_CHARGES.values()))
+    texts = [", ".join(f"{values[k]:g} ({source})" for source, values in NUCLEON_CHARGES.items()) for k in (0, 1)]
+    charges = [charge(nucleon, value) for nucleon, value in zip(("p", "n"), default, strict=True)]
+    return tuple(replace(one, description=f"{one.description}: {text}") for one, text in zip(charges, texts, strict=True))
 
 
 def _scalar_terms(target: Target, charges: Mapping[str, NDArray[float64]], mass: float) -> tuple[Term, ...]:

@@ -153,9 +153,9 @@ class SignalModel(Document):
     references
         Papers.
     label
-        A caveat that goes on every plot and table, for example "CEvNS only"; it ends where `electrons` are part of the prediction.
+        A caveat that goes on every plot and table; "CEvNS only" ends where `electrons` are part of the prediction.
     label_unless_zero
-        A parameter without which the caveat does not apply, such as the charge of the electron; "" if it always does.
+        A parameter without which the caveat does not apply, such as the charge of the electron, or several with spaces between them; "" if it always does.
     leptons
         Couplings of electron and muon to the mediator that move their magnetic moments: (lepton "e" or "mu", kind "vector", "axial",
         "scalar" or "pseudoscalar", charge in units of g), at most one for each lepton.
@@ -195,15 +195,15 @@ class SignalModel(Document):
     @property
     def whole_label(self) -> str:
         """Return the caveat with the condition under which it does not apply."""
-        return f"{self.label} unless {self.label_unless_zero} = 0" if self.label_unless_zero else self.label
+        return f"{self.label} unless {' = '.join(self.label_unless_zero.split())} = 0" if self.label_unless_zero else self.label
 
     def caveat(self, values: Mapping[str, float], free: Iterable[str] = ()) -> str:
         """Return the label as it applies at values of held parameters, the others at their defaults but for those that are `free`."""
-        name = self.label_unless_zero
-        if not name or name in free:
+        names = self.label_unless_zero.split()
+        if not names or not {*names}.isdisjoint(free):
             return self.label
-        default = next(parameter.default for parameter in self.parameters if parameter.name == name)
-        return self.label if values.get(name, default) != 0.0 else ""
+        defaults = {parameter.name: parameter.default for parameter in self.parameters}
+        return self.label if any(values.get(name, defaults[name]) != 0.0 for name in names) else ""
 
     def shapes(self, values: Mapping[str, float] | None = None) -> dict[str, float]:
         """Return the nonlinear parameters, those not in `values` at their defaults; other names are ignored."""

@@ -23,7 +23,7 @@ import numpy as np
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, MUON_MASS, TAU_MASS
 from cevnsfit.physics.couplings import LEPTONS
-from cevnsfit.physics.interactions.common import CEVNS_ONLY, charge, coupling, mediator_mass, power, tex
+from cevnsfit.physics.interactions.common import CEVNS_ONLY, charge, coupling, mediator_mass, power, quark_numbers, tex
 from cevnsfit.physics.interactions.electron_scattering import electron_terms
 from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, Shapes, SignalModel, Target, Term, sm_charge
 
@@ -126,7 +126,7 @@ def general_mediator() -> SignalModel:
     charges = (*(charge(particle) for particle in ("u", "d", *(f"nu_{flavour}" for flavour in LEPTONS))), charge("e", 0.0))
 
     def prepare(target: Target) -> PreparedModel:
-        up, down = _CONTACT * (2.0 * target.zf + target.nf), _CONTACT * (target.zf + 2.0 * target.nf)
+        up, down = (_CONTACT * number for number in quark_numbers(target).values())
         standard = _standard(target)
 
         def terms(shapes: Shapes) -> tuple[Term, ...]:
