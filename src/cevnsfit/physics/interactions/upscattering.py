@@ -22,7 +22,8 @@ derived here by traces, with k.k' = M T + m^2/2, k.p = M E, k'.p' = M E - m^2/2,
     tensor, spin 1/2:                        <|M|^2> = 64 G^2 [(k.p)(k'.p') + (k.p')(k'.p) - (k.k')(p.p')/2].
 
 Vector and scalar are exact for spin 0, as the kernels of the Standard Model and of scalar mediators are. Spin 1/2 would add T^2/(2 E^2) + m^2 (2 M T - m^2)/(16 M^2 E^2)
-to K/2 of the vector, and a factor 1 + T/(2 M) to the scalar; T^2/(4 E^2) is left out of K/16 of the tensor. All are below 1e-5 for nuclei. For the dipole
+to K/2 of the vector, and a factor 1 + T/(2 M) to the scalar; T^2/(4 E^2) is left out of K/16 of the tensor. All are below 1e-5 of
+the largest K for argon and heavier nuclei at 52 MeV. For the dipole
 
     dsigma/dT = alpha d^2 Z^2 F_Z^2 [1/T - 1/E - m^2/(2 E M T) (1 - T/(2 E) + M/(2 E)) - m^4 (M - T)/(8 E^2 M^2 T^2)],
 
@@ -60,7 +61,7 @@ _BRDAR: Final = "V. Brdar, W. Rodejohann and X.-J. Xu, arXiv:1810.03626"
 _MIRANDA: Final = "O. G. Miranda et al., arXiv:2109.09545"
 _LI: Final = "Y.-Y. Li, Y.-F. Li and S.-Y. Xia, arXiv:2406.07477"
 _GUPTA: Final = "R. Gupta et al., Phys. Rev. D 98, 091501 (2018), arXiv:1808.07597"
-_SPIN: Final = "tensor charge of nuclei as a sum over nucleons"
+_SPIN: Final = "tensor charges of nucleons added coherently"
 
 Coefficients = tuple[Floats | float, Floats | float, Floats | float]
 """a, b and c of K = a + b/E + c/E^2 at recoil energies."""
@@ -173,8 +174,8 @@ def dipole_portal() -> SignalModel:
 def upscattering(name: str) -> SignalModel:
     """Return the exchange of a mediator, "vector", "scalar" or "tensor", that couples in the same way to all flavours and to u and d quarks.
 
-    The vector charge of a nucleon is its number of quarks and the scalar one that of `scalar-universal`. A tensor current couples to the spin of nucleons; as the literature on
-    up-scattering does, its charge is summed over them, which is an upper bound: most of it cancels in nuclei (J. Liao, J. Tang and B.-L. Zhang, arXiv:2502.10702).
+    The vector charge of a nucleon is its number of quarks, the scalar one that of `scalar-universal`. A tensor current couples mainly to the spin of nucleons, which mostly
+    cancels in nuclei; that their tensor charges add coherently, as in much of the literature, is a convention (J. Liao, J. Tang and B.-L. Zhang, arXiv:2502.10702, calculate the response).
     """
     mediator = _MEDIATORS[name]
 
