@@ -50,7 +50,9 @@ MODELS = ("dipole-portal", "upscatter-vector", "upscatter-scalar", "upscatter-te
 VALUES = {"dipole-portal": {"d_e": 3e-9, "d_mu": 5e-9, "d_tau": 4e-9}} | {name: {"g": 2e-4, "mass": 30.0} for name in MODELS[1:]}
 NUCLEON, ARGON, CAESIUM = 940.0, 37215.53, 123772.54
 MAGNETON = math.sqrt(4.0 * math.pi * ALPHA) / (2.0 * M_E)
-POINTS = [(energy, m, part) for energy, m in ((52.0, 0.0), (52.0, 10.0), (30.0, 20.0), (45.0, 40.0), (1e3, 300.0)) for part in (0.02, 0.3, 0.9)]
+POINTS = [
+    (energy, m, part) for energy, m in ((52.0, 0.0), (52.0, 10.0), (30.0, 20.0), (45.0, 40.0), (1e3, 300.0)) for part in (0.02, 0.3, 0.9)
+]
 
 
 def boosted(energy: float, mass: float, heavy: float, cosine: float) -> float:
@@ -121,7 +123,9 @@ def test_terms_left_out_are_small_for_nuclei(case: str, energy: float, m: float)
     assert np.all(np.abs([dropped(energy, x, ARGON, m) for x in t]) <= 1e-5 * kernel.max())
 
 
-@pytest.mark.parametrize(("interaction", "known", "norm"), [("dipole", "magnetic", 1.0), ("scalar", "scalar", 1.0), ("vector", "vector", None)])
+@pytest.mark.parametrize(
+    ("interaction", "known", "norm"), [("dipole", "magnetic", 1.0), ("scalar", "scalar", 1.0), ("vector", "vector", None)]
+)
 def test_a_light_lepton_is_the_limit(interaction: str, known: str, norm: float | None) -> None:
     energy = np.array([20.0, 30.0, 52.0])[:, None]
     t = np.geomspace(1e-3, 5e-3, 7)
@@ -162,7 +166,10 @@ def excess(name: str, source: str, m: float, t: np.ndarray, edges: np.ndarray | 
     spectra, flavour = pion_decay_at_rest(), {"nu_e": "e"}.get(source, "mu")
     target = caesium(t)
     given = {**VALUES[name], "m_n": m}
-    both = [differential_cross_section(signal_model(x), target, flavour, spectra[source], v, edges=edges) for x, v in ((name, given), ("sm", {}))]
+    both = [
+        differential_cross_section(signal_model(x), target, flavour, spectra[source], v, edges=edges)
+        for x, v in ((name, given), ("sm", {}))
+    ]
     return both[0] - both[1]
 
 
@@ -177,7 +184,7 @@ def test_nothing_recoils_outside_the_ends(name: str, source: str) -> None:
         assert inside.sum() > 5
         assert np.all(found[inside] > 0.0)
         assert np.all(found[~inside] == 0.0)
-    for m in ((29.8, 52.7, 500.0) if source == "nu_mu" else (52.83, 100.0, 500.0)):
+    for m in (29.8, 52.7, 500.0) if source == "nu_mu" else (52.83, 100.0, 500.0):
         assert np.all(excess(name, source, m, t) == 0.0)
 
 
