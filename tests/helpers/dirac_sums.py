@@ -47,18 +47,22 @@ def bar(vertex: np.ndarray) -> np.ndarray:
     return GAMMA[0] @ vertex.conj().swapaxes(-1, -2) @ GAMMA[0]
 
 
-def momenta(energy: float, t: float, mass: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return k, p, k', p' with the target at rest."""
-    cosine = 1.0 - mass * t / (energy * (energy - t))
+def momenta(energy: float, t: float, mass: float, heavy: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return k, p, k', p' with the target at rest and an outgoing lepton of mass `heavy`."""
+    momentum = math.sqrt((energy - t) ** 2 - heavy**2)
+    cosine = (energy * (energy - t) - mass * t - heavy**2 / 2.0) / (energy * momentum)
     sine = math.sqrt(max(1.0 - cosine**2, 0.0))
     k, p = energy * np.array([1.0, 0.0, 0.0, 1.0]), np.array([mass, 0.0, 0.0, 0.0])
-    out = (energy - t) * np.array([1.0, sine, 0.0, cosine])
+    out = np.array([energy - t, momentum * sine, 0.0, momentum * cosine])
     return k, p, out, k + p - out
 
 
-def neutrino_tensor(first: np.ndarray, last: np.ndarray, vertex: np.ndarray) -> np.ndarray:
-    """Return the sum over helicities of the neutrino line, shape (n, n): `vertex` of shape (n, 4, 4) holds the chirality."""
-    return np.einsum("ij,ajk,kl,bli->ab", slash(last), vertex, slash(first), bar(vertex), optimize=True)
+def neutrino_tensor(first: np.ndarray, last: np.ndarray, vertex: np.ndarray, heavy: float = 0.0) -> np.ndarray:
+    """Return the sum over helicities of the neutrino line, shape (n, n): `vertex` of shape (n, 4, 4) holds the chirality.
+
+    The outgoing end has the mass `heavy`; negative for antineutrinos, whose line runs backwards.
+    """
+    return np.einsum("ij,ajk,kl,bli->ab", slash(last) + heavy * np.eye(4), vertex, slash(first), bar(vertex), optimize=True)
 
 
 def fermion_tensor(p: np.ndarray, out: np.ndarray, mass: float, vertex: np.ndarray) -> np.ndarray:
@@ -72,16 +76,16 @@ def contracted(lepton: np.ndarray, hadron: np.ndarray) -> float:
     return float(np.sum(lepton * hadron * np.outer(signs, signs)).real)
 
 
-def spinless_vector(energy: float, t: float, mass: float) -> float:
+def spinless_vector(energy: float, t: float, mass: float, heavy: float = 0.0) -> float:
     """Return <|M|^2> of [nubar gamma^m P_L nu] (p + p')_m."""
-    k, p, out, recoil = momenta(energy, t, mass)
-    return contracted(neutrino_tensor(k, out, GAMMA @ LEFT), np.outer(p + recoil, p + recoil))
+    k, p, out, recoil = momenta(energy, t, mass, heavy)
+    return contracted(neutrino_tensor(k, out, GAMMA @ LEFT, heavy), np.outer(p + recoil, p + recoil))
 
 
-def spinless_scalar(energy: float, t: float, mass: float) -> float:
+def spinless_scalar(energy: float, t: float, mass: float, heavy: float = 0.0) -> float:
     """Return <|M|^2> of [nubar_R nu_L] 2 M, the matrix element of psibar psi for a nucleus of spin 0."""
-    k, _, out, _ = momenta(energy, t, mass)
-    return contracted(neutrino_tensor(k, out, LEFT[None]), np.array([[4.0 * mass**2]]))
+    k, _, out, _ = momenta(energy, t, mass, heavy)
+    return contracted(neutrino_tensor(k, out, LEFT[None], heavy), np.array([[4.0 * mass**2]]))
 
 
 def axial_current(energy: float, t: float, mass: float) -> float:
@@ -90,10 +94,10 @@ def axial_current(energy: float, t: float, mass: float) -> float:
     return contracted(neutrino_tensor(k, out, GAMMA @ LEFT), fermion_tensor(p, recoil, mass, GAMMA @ GAMMA5))
 
 
-def fermion_scalar(energy: float, t: float, mass: float) -> float:
+def fermion_scalar(energy: float, t: float, mass: float, heavy: float = 0.0) -> float:
     """Return <|M|^2> of [nubar_R nu_L] [ebar e]."""
-    k, p, out, recoil = momenta(energy, t, mass)
-    return contracted(neutrino_tensor(k, out, LEFT[None]), fermion_tensor(p, recoil, mass, np.eye(4)[None]))
+    k, p, out, recoil = momenta(energy, t, mass, heavy)
+    return contracted(neutrino_tensor(k, out, LEFT[None], heavy), fermion_tensor(p, recoil, mass, np.eye(4)[None]))
 
 
 def fermion_pseudoscalar(energy: float, t: float, mass: float) -> float:
@@ -102,19 +106,25 @@ def fermion_pseudoscalar(energy: float, t: float, mass: float) -> float:
     return contracted(neutrino_tensor(k, out, LEFT[None]), fermion_tensor(p, recoil, mass, 1j * GAMMA5[None]))
 
 
-def tensor_current(energy: float, t: float, mass: float) -> float:
-    """Return <|M|^2> of [nubar sigma^mn P_L nu] [Nbar sigma_mn N]."""
-    k, p, out, recoil = momenta(energy, t, mass)
+def fermion_vector(energy: float, t: float, mass: float, heavy: float = 0.0) -> float:
+    """Return <|M|^2> of [nubar gamma^m P_L nu] [Nbar gamma_m N]."""
+    k, p, out, recoil = momenta(energy, t, mass, heavy)
+    return contracted(neutrino_tensor(k, out, GAMMA @ LEFT, heavy), fermion_tensor(p, recoil, mass, GAMMA))
+
+
+def tensor_current(energy: float, t: float, mass: float, heavy: float = 0.0) -> float:
+    """Return <|M|^2> of [nubar sigma^mn P_L nu] [Nbar sigma_mn N], summed over m and n."""
+    k, p, out, recoil = momenta(energy, t, mass, heavy)
     sigma = SIGMA.reshape(16, 4, 4)
-    return contracted(neutrino_tensor(k, out, sigma @ LEFT), fermion_tensor(p, recoil, mass, sigma))
+    return contracted(neutrino_tensor(k, out, sigma @ LEFT, heavy), fermion_tensor(p, recoil, mass, sigma))
 
 
-def dipole(energy: float, t: float, mass: float) -> float:
+def dipole(energy: float, t: float, mass: float, heavy: float = 0.0) -> float:
     """Return <|M|^2> of a unit dipole moment, [nubar sigma^mn q_n P_L nu] e/q^2 [fbar gamma_m f], for a unit charge."""
-    k, p, out, recoil = momenta(energy, t, mass)
+    k, p, out, recoil = momenta(energy, t, mass, heavy)
     vertex = np.einsum("abij,b,b->aij", SIGMA, METRIC, k - out) @ LEFT
     factor = 4.0 * math.pi * ALPHA / (2.0 * mass * t) ** 2
-    return factor * contracted(neutrino_tensor(k, out, vertex), fermion_tensor(p, recoil, mass, GAMMA))
+    return factor * contracted(neutrino_tensor(k, out, vertex, heavy), fermion_tensor(p, recoil, mass, GAMMA))
 
 
 def chiral(energy: float, t: float, mass: float, *, left: float, right: float, anti: bool) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 from cevnsfit.core.arrays import Floats
 from cevnsfit.core.errors import DomainError, UnknownNameError
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, HBAR_C
-from cevnsfit.physics.kinematics import ELASTIC, Kinematics, inside
+from cevnsfit.physics.kinematics import ELASTIC, Kinematics, gauss_rule, inside
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -316,7 +316,6 @@ def fold(  # noqa: PLR0913 (the edges belong to the recoil energies, the panels 
         message = f"recoil energies must be positive, got {recoil.min():g} MeV"
         raise DomainError(message)
     moved = None if kernel.kinematics == ELASTIC else edges
-    least = kernel.kinematics.least(recoil, mass)
     total = np.zeros_like(recoil)
 
     def integrand(energy: Floats, t: Floats, cells: Floats) -> Floats:
@@ -327,13 +326,13 @@ def fold(  # noqa: PLR0913 (the edges belong to the recoil energies, the panels 
         part = inside(recoil, kernel.kinematics.ends(energy, mass), moved)
         values = integrand(np.full_like(recoil, energy), recoil, np.zeros_like(recoil))
         total = total + np.where(part != 0.0, fraction * part * values, 0.0)
-    rule = np.polynomial.legendre.leggauss(order)
+    rule, least = gauss_rule(order), kernel.kinematics.least(recoil, mass) if spectrum.segments else total
     for segment in spectrum.segments:
-        low, part = np.clip(least, segment.low, segment.high), np.ones_like(recoil)
-        if moved is not None and segment.high == spectrum.end and not panels:  # the integral continues beyond the end, with the other sign
+        low, part = np.minimum(np.maximum(least, segment.low), segment.high), np.ones_like(recoil)
+        if moved is not None and segment.high == spectrum.end and not panels:  # the integral continues beyond the ends, with the other sign
             first, last = kernel.kinematics.ends(segment.high, mass)
-            low = np.where(recoil > 0.5 * (first + last), np.maximum(least, segment.low), low)
-            part = inside(recoil, (0.0, last), moved)
+            low = np.where(recoil > moved[1], np.maximum(least, segment.low), low)
+            part = inside(recoil, (first if first > moved[1] else 0.0, last), moved)
         x, w = _energies(low, segment.high, panels, rule)
         values = integrand(x, recoil[:, None], w) * segment.density(x)
         total = total + part * np.sum(values * w, axis=1)

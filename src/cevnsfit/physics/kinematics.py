@@ -13,6 +13,7 @@ which for massless particles are (T + P)/2, 0 and 2 E^2/(M + 2 E).
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -128,7 +129,7 @@ def recoil_nodes(
 
 def panel_nodes(edges: Floats, order: int = 14) -> tuple[Floats, Floats]:
     """Return nodes and weights in MeV between the edges [MeV] of panels, `order` in each, by the rule of `recoil_nodes`."""
-    nodes, weights = np.polynomial.legendre.leggauss(order)
+    nodes, weights = gauss_rule(order)
     u = np.sqrt(edges)
     half = 0.5 * np.diff(u)
     places = (u[:-1, None] + half[:, None] * (1.0 + nodes)).ravel()
@@ -145,15 +146,33 @@ def inside(t: Floats, ends: tuple[float, float], edges: Floats | None = None) ->
     low, high = ends
     if edges is None:
         return np.asarray((t >= low) & (t <= high), dtype=np.float64)
-    order = len(t) // (len(edges) - 1)
-    u = np.sqrt(edges)
-    nodes = (2.0 * np.sqrt(t.reshape(-1, order)) - u[:-1, None] - u[1:, None]) / np.diff(u)[:, None]
-    known = np.polynomial.legendre.legvander(nodes, order - 1)
+    factors = np.zeros_like(t)
+    if low < high:
+        _add_below(factors, high, edges, 1.0)
+        _add_below(factors, low, edges, -1.0)
+    return factors
 
-    def below(end: float) -> Floats:
-        place = np.clip((2.0 * math.sqrt(max(end, 0.0)) - u[:-1] - u[1:]) / np.diff(u), -1.0, 1.0)
-        values = np.polynomial.legendre.legvander(place, order)
-        primitive = np.concatenate([1.0 + place[:, None], values[:, 2:] - values[:, :-2]], axis=1)
-        return np.asarray(0.5 * np.einsum("pik,pk->pi", known, primitive))
 
-    return np.asarray((below(high) - below(low)).ravel()) if low < high else np.zeros_like(t)
+def _add_below(factors: Floats, end: float, edges: Floats, sign: float) -> None:
+    """Add the factors of an integral up to `end`, times a sign."""
+    panels = len(edges) - 1
+    order, cut = len(factors) // panels, int(np.searchsorted(edges, end, side="right")) - 1
+    factors[: max(cut, 0) * order] += sign
+    if 0 <= cut < panels and end > edges[cut]:
+        first, last = math.sqrt(edges[cut]), math.sqrt(edges[cut + 1])
+        place = (2.0 * math.sqrt(end) - first - last) / (last - first)
+        factors[cut * order : (cut + 1) * order] += sign * (_cut_rule(order) @ place ** np.arange(order + 1))
+
+
+@functools.cache
+def gauss_rule(order: int) -> tuple[Floats, Floats]:
+    """Return nodes and weights of Gauss and Legendre on [-1, 1]."""
+    return np.polynomial.legendre.leggauss(order)
+
+
+@functools.cache
+def _cut_rule(order: int) -> Floats:
+    """Return the matrix that gives the factors of the nodes, for an integral from -1 to s, from the powers s^0, s^1, .. s^order."""
+    legendre = np.array([np.pad(np.polynomial.legendre.leg2poly([0.0] * k + [1.0]), (0, order - k)) for k in range(order + 1)])
+    primitives = np.vstack([legendre[0] + legendre[1], legendre[2:] - legendre[:-2]])
+    return np.asarray(0.5 * np.polynomial.legendre.legvander(gauss_rule(order)[0], order - 1) @ primitives)

@@ -22,6 +22,7 @@ from cevnsfit.physics.interactions import (
     spin_dependent,
     standard_model,
     sterile,
+    upscattering,
     vector_mediators,
 )
 from cevnsfit.physics.interactions.terms import ElectronTarget, SignalModel, Target, Term, electrons_at, sm_charge, squared, target_at
@@ -93,7 +94,7 @@ def model_distribution(name: str) -> str:
 
 
 def _shipped() -> dict[str, SignalModel]:
-    families = (standard_model, axial, vector_mediators, nsi, scalar, electromagnetic, sterile, spin_dependent, contact)
+    families = (standard_model, axial, vector_mediators, nsi, scalar, electromagnetic, sterile, spin_dependent, contact, upscattering)
     return {model.name: model for family in families for model in family.models()}
 
 

@@ -13,7 +13,8 @@ from cevnsfit.physics.interactions import model_names, signal_model
 SHIPPED = (
     "sm signal-strength weak-mixing-angle neutron-radius universal b-l b-3l-e b-3l-mu b-3l-tau b-2l-e-l-mu "
     "b-y-l-mu-l-tau lmu-ltau le-lmu le-ltau vector nsi scalar-universal scalar magnetic-moment charge-radius "
-    "millicharge cross-section flavour-strengths neutron-radii neutron-skin sterile sm-axial axial pseudoscalar tensor contact"
+    "millicharge cross-section flavour-strengths neutron-radii neutron-skin sterile sm-axial axial pseudoscalar tensor contact "
+    "dipole-portal upscatter-vector upscatter-scalar upscatter-tensor electroweak"
 )
 
 
@@ -36,7 +37,7 @@ def test_models_with_a_tree_level_electron_coupling_are_labelled() -> None:
     labelled = {name for name in SHIPPED.split() if signal_model(name).label == "CEvNS only"}
     mediators = {"scalar-universal", "universal", "b-l", "b-3l-e", "b-2l-e-l-mu", "le-lmu", "le-ltau"}
     with_a_charge = {"vector", "scalar"}
-    assert labelled == mediators | with_a_charge | {"magnetic-moment", "charge-radius", "millicharge"}
+    assert labelled == mediators | with_a_charge | {"magnetic-moment", "charge-radius", "millicharge", "dipole-portal"}
     for name in labelled - with_a_charge:
         assert signal_model(name).caveat({}) == "CEvNS only"
     for name in with_a_charge:
