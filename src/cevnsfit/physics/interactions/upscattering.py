@@ -43,28 +43,25 @@ import numpy as np
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.couplings import LEPTONS
 from cevnsfit.physics.interactions.common import CEVNS_ONLY, coupling, mediator_mass, power, standard_terms, tex
-from cevnsfit.physics.interactions.scalar import NUCLEON_CHARGE
+from cevnsfit.physics.interactions.currents import COHERENT_TENSOR, LATTICE, TENSOR_CHARGES
+from cevnsfit.physics.interactions.scalar import NUCLEON_CHARGES
 from cevnsfit.physics.interactions.terms import PreparedModel, Shapes, SignalModel, Target, Term
-from cevnsfit.physics.kernels import KERNELS, Floats, Kernel
+from cevnsfit.physics.kernels import KERNELS, Kernel
 from cevnsfit.physics.kinematics import Kinematics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-TENSOR_CHARGE: Final = 0.784 - 0.204
-"""g_T^u + g_T^d of the proton at 2 GeV, and by isospin of the neutron: 0.784 +- 0.030 and -0.204 +- 0.015 (R. Gupta et al., Phys. Rev. D 98, 091501 (2018), arXiv:1808.07597);
-C. Alexandrou et al., arXiv:1703.08788, find 0.782 +- 0.021 and -0.219 +- 0.017."""
+    from cevnsfit.core.arrays import Floats
+
+    Coefficients = tuple[Floats | float, Floats | float, Floats | float]
+    """a, b and c of K = a + b/E + c/E^2 at recoil energies."""
 
 _CHANG: Final = "W.-F. Chang and J. Liao, arXiv:2002.10275"
 _CANDELA: Final = "P. M. Candela et al., arXiv:2404.12476"
 _BRDAR: Final = "V. Brdar, W. Rodejohann and X.-J. Xu, arXiv:1810.03626"
 _MIRANDA: Final = "O. G. Miranda et al., arXiv:2109.09545"
 _LI: Final = "Y.-Y. Li, Y.-F. Li and S.-Y. Xia, arXiv:2406.07477"
-_GUPTA: Final = "R. Gupta et al., Phys. Rev. D 98, 091501 (2018), arXiv:1808.07597"
-_SPIN: Final = "tensor charges of nucleons added coherently"
-
-Coefficients = tuple[Floats | float, Floats | float, Floats | float]
-"""a, b and c of K = a + b/E + c/E^2 at recoil energies."""
 
 
 def _dipole(t: Floats, mass: float, square: float) -> Coefficients:
@@ -138,9 +135,15 @@ class _Mediator(NamedTuple):
 
 _MEDIATORS: Final = {
     "vector": _Mediator("Z'_mu", "gamma^mu P_L", "gamma^mu ", "Z'_\\mu", "\\gamma^\\mu P_L", "\\gamma^\\mu ", 3.0),
-    "scalar": _Mediator("phi", "P_L", "", "\\phi", "P_L", "", NUCLEON_CHARGE),
+    "scalar": _Mediator("phi", "P_L", "", "\\phi", "P_L", "", NUCLEON_CHARGES["arXiv:2202.11002"][0]),
     "tensor": _Mediator(
-        "T_(mu nu)", "sigma^(mu nu) P_L", "sigma^(mu nu) ", "T_{\\mu\\nu}", "\\sigma^{\\mu\\nu} P_L", "\\sigma^{\\mu\\nu} ", TENSOR_CHARGE
+        "T_(mu nu)",
+        "sigma^(mu nu) P_L",
+        "sigma^(mu nu) ",
+        "T_{\\mu\\nu}",
+        "\\sigma^{\\mu\\nu} P_L",
+        "\\sigma^{\\mu\\nu} ",
+        sum(TENSOR_CHARGES.values()),
     ),
 }
 
@@ -195,7 +198,7 @@ def upscattering(name: str) -> SignalModel:
         rf"$\mathcal{{L}} = g\,{mediator.tex_field}\,[\sum_\alpha \bar{{N}}' {mediator.tex_neutrino}\nu_\alpha + \mathrm{{h.c.}}"
         rf" + \sum_{{q=u,d}} \bar{{q}} {mediator.tex_quark}q]$"
     )
-    references, label = ((_CHANG, _CANDELA, _GUPTA), _SPIN) if name == "tensor" else ((_BRDAR, _CHANG, _CANDELA), "")
+    references, label = ((_CHANG, _CANDELA, LATTICE[1]), COHERENT_TENSOR) if name == "tensor" else ((_BRDAR, _CHANG, _CANDELA), "")
     parameters = (coupling(), mediator_mass(), _lepton_mass())
     return SignalModel(
         f"upscatter-{name}", f"up-scattering by a {name}", lagrangian, parameters, prepare, references, label, formula=formula
