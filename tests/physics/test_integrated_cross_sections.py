@@ -89,7 +89,7 @@ def found(nucleus: Nucleus, model: str, source: str, values: Mapping[str, float]
     sources = pion_decay_at_rest()
     t, weights = recoil_nodes(nucleus.nuclide.mass, [sources[source]], kinks=(nucleus.low,), panels=9)
     target = target_at(nucleus.nuclide, t, COUPLING_SETS["default"], FORM_FACTORS["helm"])
-    values_at = differential_cross_section(signal_model(model), target, LEPTON[source], sources[source], values, baseline=baseline)
+    values_at = differential_cross_section(signal_model(model), target, source, sources[source], values, baseline=baseline)
     return float((weights * values_at)[t > nucleus.low].sum())
 
 
@@ -127,6 +127,7 @@ def test_standard_model(where: str, source: str) -> None:
     expected = vector_like(nucleus, source, lambda t: nucleus.weak(t, flavour))
     assert found(nucleus, "sm", source, {}) == pytest.approx(expected, rel=1e-6, abs=0.0)
     assert found(nucleus, "signal-strength", source, {"signal_strength": 0.7}) == pytest.approx(0.7 * expected, rel=1e-6, abs=0.0)
+    assert found(nucleus, "source-strengths", source, {f"rate_{source}": 0.7}) == pytest.approx(0.7 * expected, rel=1e-6, abs=0.0)
     strengths = {"strength_nu_e": 0.4, "strength_nu_mu": 1.6}
     assert found(nucleus, "flavour-strengths", source, strengths) == pytest.approx(
         strengths[f"strength_nu_{flavour}"] * expected, rel=1e-6, abs=0.0
@@ -311,7 +312,8 @@ def test_sterile_neutrinos(source: str) -> None:
 def test_every_shipped_model_is_integrated() -> None:
     nuclei = {"sm", "signal-strength", "flavour-strengths", "weak-mixing-angle", "neutron-radius", "neutron-radii", "neutron-skin"}
     nuclei |= {"cross-section", *TREE, "vector", *LOOP, "nsi", "scalar-universal", "scalar", "sm-axial", "magnetic-moment"}
-    nuclei |= {"charge-radius", "millicharge", "sterile"}
+    nuclei |= {"charge-radius", "millicharge", "sterile", "source-strengths"}
+    nuclei |= {"muon-decay"}  # in test_physics_production.py
     assert {name for name in model_names() if signal_model(name).name == name and name not in nuclei} == set()
 
 

@@ -1,7 +1,8 @@
 """What an interaction is: amplitudes that are polynomials in the couplings, over recoil nodes.
 
 A model sees a nuclide at recoil nodes (`Target`) and returns terms. The amplitudes of all terms of one
-(flavour, target, kernel, group) add and are squared; groups add after squaring.
+(flavour, target, kernel, group) add and are squared; groups add after squaring. A term of a lepton flavour acts on its neutrinos and
+antineutrinos, one of a source flavour on that alone: amplitudes add on each source flavour.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.physics.atoms import effective_charge, shells
 from cevnsfit.physics.constants import ELECTRON_MASS
+from cevnsfit.physics.couplings import LEPTONS
 from cevnsfit.physics.kernels import KernelKey
+from cevnsfit.physics.sources import lepton_flavour, source_flavours
 
 if TYPE_CHECKING:
     from cevnsfit.core.parameters import Parameter
@@ -35,7 +38,7 @@ Compound = tuple[tuple["Nuclide", float], ...]
 """Every nuclide of a detector with the number of its nuclei."""
 
 Channel = tuple[str, str, KernelKey]
-"""(lepton flavour, target, kernel): what selects the flux, the response and the energy integral."""
+"""(flavour, target, kernel): what selects the flux, the response and the energy integral."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Term:
     Attributes
     ----------
     flavour
-        Lepton flavour "e", "mu" or "tau" of the neutrino.
+        Lepton flavour "e", "mu" or "tau", for neutrinos and antineutrinos, or one source flavour such as "nubar_mu".
     target
         "nucleus" or "electron": which response applies.
     kernel
@@ -234,6 +237,26 @@ def multiply(a: Monomial, b: Monomial) -> Monomial:
     for name, power in b:
         powers[name] = powers.get(name, 0) + power
     return tuple(sorted(powers.items()))
+
+
+def on_sources(terms: Iterable[Term], sources: Iterable[str]) -> list[Term]:
+    """Return the terms that act on some source flavours.
+
+    Where a term names one source flavour, those of its lepton flavour are repeated for each source, so that `squared` adds them; all others stay as
+    they are, one for neutrinos and antineutrinos. UnknownNameError for a flavour that is neither.
+    """
+    several, there = tuple(terms), tuple(dict.fromkeys(sources))
+    reached = {
+        flavour: [source for source in source_flavours(flavour) if source in there] for flavour in {term.flavour for term in several}
+    }
+    split = {lepton_flavour(flavour) for flavour in reached if flavour not in LEPTONS}
+    found: list[Term] = []
+    for term in several:
+        if term.flavour in split:
+            found += (replace(term, flavour=source) for source in reached[term.flavour])
+        elif reached[term.flavour]:
+            found.append(term)
+    return found
 
 
 def squared(terms: Iterable[Term]) -> dict[Channel, dict[Monomial, NDArray[np.float64]]]:
