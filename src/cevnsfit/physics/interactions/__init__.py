@@ -13,7 +13,17 @@ from cevnsfit.core.errors import UnknownNameError
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.core.version import distribution_of
 from cevnsfit.core.words import fault
-from cevnsfit.physics.interactions import axial, electromagnetic, nsi, production, scalar, standard_model, sterile, vector_mediators
+from cevnsfit.physics.interactions import (
+    axial,
+    electromagnetic,
+    non_unitarity,
+    nsi,
+    production,
+    scalar,
+    standard_model,
+    sterile,
+    vector_mediators,
+)
 from cevnsfit.physics.interactions.terms import ElectronTarget, SignalModel, Target, Term, electrons_at, sm_charge, squared, target_at
 
 if TYPE_CHECKING:
@@ -83,7 +93,7 @@ def model_distribution(name: str) -> str:
 
 
 def _shipped() -> dict[str, SignalModel]:
-    families = (standard_model, axial, vector_mediators, nsi, scalar, electromagnetic, sterile, production)
+    families = (standard_model, axial, vector_mediators, nsi, scalar, electromagnetic, sterile, production, non_unitarity)
     return {model.name: model for family in families for model in family.models()}
 
 

@@ -59,6 +59,8 @@ class Term:
         Amplitudes interfere inside a group only.
     factor
         A monomial that multiplies the square; the same for all terms of a group.
+    weight
+        A number that multiplies the square, below 0 for what is taken away; the same for all terms of a group.
     """
 
     flavour: str
@@ -67,6 +69,7 @@ class Term:
     charge: Polynomial
     group: str = "vector"
     factor: Monomial = ()
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,24 +272,25 @@ def squared(terms: Iterable[Term]) -> dict[Channel, dict[Monomial, NDArray[np.fl
 
     Returns
     -------
-    For each (flavour, target, kernel) the sum over groups of factor * (sum of the amplitudes)^2.
+    For each (flavour, target, kernel) the sum over groups of weight * factor * (sum of the amplitudes)^2.
 
     Raises
     ------
     CevnsfitError
-        If terms of one group have different factors.
+        If terms of one group have different factors or weights.
     """
     amplitudes: dict[tuple[Channel, str], dict[Monomial, NDArray[np.float64]]] = {}
-    factors: dict[tuple[Channel, str], Monomial] = {}
+    factors: dict[tuple[Channel, str], tuple[Monomial, float]] = {}
     for term in terms:
         key: tuple[Channel, str] = ((term.flavour, term.target, term.kernel), term.group)
-        if factors.setdefault(key, term.factor) != term.factor:
-            message = f"terms of the group {key} have different factors, {factors[key]} and {term.factor}; give them different groups"
+        scale = (term.factor, term.weight)
+        if factors.setdefault(key, scale) != scale:
+            message = f"terms of the group {key} have different factors, {factors[key]} and {scale}; give them different groups"
             raise CevnsfitError(message)
         _add(amplitudes.setdefault(key, {}), term.charge)
     total: dict[Channel, dict[Monomial, NDArray[np.float64]]] = {}
     for group, amplitude in amplitudes.items():
-        _add(total.setdefault(group[0], {}), _square(amplitude, factors[group]))
+        _add(total.setdefault(group[0], {}), _square(amplitude, *factors[group]))
     return total
 
 
@@ -301,11 +305,11 @@ def _add(total: dict[Monomial, NDArray[np.float64]], part: Polynomial) -> None:
         total[monomial] = total[monomial] + vector if monomial in total else vector
 
 
-def _square(amplitude: Polynomial, factor: Monomial) -> dict[Monomial, NDArray[np.float64]]:
+def _square(amplitude: Polynomial, factor: Monomial, weight: float) -> dict[Monomial, NDArray[np.float64]]:
     square: dict[Monomial, NDArray[np.float64]] = {}
     parts = list(amplitude.items())
     for i, (a, first) in enumerate(parts):
-        _add(square, {multiply(factor, multiply(a, a)): first * first})
+        _add(square, {multiply(factor, multiply(a, a)): weight * first * first})
         for b, second in parts[i + 1 :]:
-            _add(square, {multiply(factor, multiply(a, b)): 2.0 * first * second})
+            _add(square, {multiply(factor, multiply(a, b)): 2.0 * weight * first * second})
     return square

@@ -13,7 +13,7 @@ from cevnsfit.physics.interactions import model_names, signal_model
 SHIPPED = (
     "sm signal-strength weak-mixing-angle neutron-radius universal b-l b-3l-e b-3l-mu b-3l-tau b-2l-e-l-mu "
     "b-y-l-mu-l-tau lmu-ltau le-lmu le-ltau vector nsi scalar-universal scalar magnetic-moment charge-radius "
-    "millicharge cross-section flavour-strengths neutron-radii neutron-skin sterile sm-axial source-strengths muon-decay"
+    "millicharge cross-section flavour-strengths neutron-radii neutron-skin sterile sm-axial source-strengths muon-decay sterile-mixing non-unitarity"
 )
 
 

@@ -42,6 +42,14 @@ def test_one_group_has_one_factor() -> None:
         squared([term({(): A}), term({(): B}, factor=(("s", 1),))])
 
 
+def test_a_weight_takes_a_square_away() -> None:
+    taken = Term("mu", "nucleus", "vector", {(): B, G2: A}, "taken", (("s", 1),), -2.0)
+    polynomial = squared([term({(): A}), taken])["mu", "nucleus", "vector"]
+    assert evaluate(polynomial, {"g": 2.0, "s": 0.5}).tolist() == (A**2 - (B + 4.0 * A) ** 2).tolist()
+    with pytest.raises(CevnsfitError, match="different factors"):
+        squared([term({(): A}), Term("mu", "nucleus", "vector", {(): B}, weight=-1.0)])
+
+
 def test_channels_stay_apart() -> None:
     electron = Term("e", "electron", "vector", {(): B})
     assert set(squared([term({(): A}), electron])) == {("mu", "nucleus", "vector"), ("e", "electron", "vector")}
