@@ -214,7 +214,27 @@ def test_non_standard_interactions(source: str) -> None:
         return math.sqrt(sum(abs(a) ** 2 for a in amplitudes))
 
     assert len(others) == 2
-    assert found(ARGON, "nsi", source, values) == pytest.approx(vector_like(ARGON, source, charge), rel=1e-6, abs=0.0)
+    expected = vector_like(ARGON, source, charge)
+    assert found(ARGON, "nsi", source, values) == pytest.approx(expected, rel=1e-6, abs=0.0)
+    nucleons = {}
+    for name in [key for key in values if "_u" in key]:
+        up, down = values[name], values[name.replace("_u", "_d")]
+        nucleons |= {name.replace("_u", "_p"): 2.0 * up + down, name.replace("_u", "_n"): up + 2.0 * down}
+    assert found(ARGON, "nsi-nucleons", source, nucleons) == pytest.approx(expected, rel=1e-6, abs=0.0)
+
+
+@pytest.mark.parametrize("source", LEPTON)
+def test_non_standard_interactions_in_one_direction(source: str) -> None:
+    flavour, eta, phi = LEPTON[source], math.radians(-40.0), math.radians(25.0)
+    values = {"eps_ee": 0.12, "eps_mumu": -0.2, "eps_emu": 0.1, "eps_etau": -0.3, "eps_mutau": 0.2, "eta": -40.0, "phi": 25.0}
+    proton, neutron = math.sqrt(5.0) * math.cos(eta) * math.cos(phi), math.sqrt(5.0) * math.sin(eta)
+    others = {"e": (0.1, -0.3), "mu": (0.1, 0.2)}[flavour]
+
+    def charge(t: float) -> float:
+        nucleus = proton * ARGON.protons(t) + neutron * ARGON.neutrons(t)
+        return math.hypot(ARGON.weak(t, flavour) + values[f"eps_{2 * flavour}"] * nucleus, *(eps * nucleus for eps in others))
+
+    assert found(ARGON, "nsi-eta", source, values) == pytest.approx(vector_like(ARGON, source, charge), rel=1e-6, abs=0.0)
 
 
 @pytest.mark.parametrize("source", LEPTON)
@@ -311,7 +331,19 @@ def test_sterile_neutrinos(source: str) -> None:
 
 def test_every_shipped_model_is_integrated() -> None:
     nuclei = {"sm", "signal-strength", "flavour-strengths", "weak-mixing-angle", "neutron-radius", "neutron-radii", "neutron-skin"}
-    nuclei |= {"cross-section", *TREE, "vector", *LOOP, "nsi", "scalar-universal", "scalar", "sm-axial", "magnetic-moment"}
+    nuclei |= {
+        "cross-section",
+        *TREE,
+        "vector",
+        *LOOP,
+        "nsi",
+        "nsi-nucleons",
+        "nsi-eta",
+        "scalar-universal",
+        "scalar",
+        "sm-axial",
+        "magnetic-moment",
+    }
     nuclei |= {"charge-radius", "millicharge", "sterile", "source-strengths"}
     nuclei |= {"muon-decay", "sterile-mixing", "non-unitarity"}  # in test_physics_production.py and test_physics_mixing.py
     assert {name for name in model_names() if signal_model(name).name == name and name not in nuclei} == set()

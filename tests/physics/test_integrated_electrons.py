@@ -77,7 +77,7 @@ def chiral_sum(source: str, shift: Function, incoherent: tuple[Function, ...] = 
 @pytest.mark.parametrize("source", LEPTON)
 def test_electrons_in_the_standard_model(source: str) -> None:
     expected = chiral_sum(source, lambda _: 0.0)
-    for name in ("sm", "nsi"):
+    for name in ("sm", "nsi", "nsi-nucleons"):
         assert electrons(name, source, {}) == pytest.approx(expected, rel=1e-6, abs=0.0)
 
 
@@ -121,6 +121,15 @@ def test_electrons_with_a_loop(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", LEPTON)
+def test_electrons_with_couplings_in_one_direction(source: str) -> None:
+    values = {"eps_ee": 0.12, "eps_mumu": -0.2, "eps_emu": 0.1, "eps_etau": -0.3, "eps_mutau": 0.2}
+    eps, others = {"e": (0.12, (0.1, -0.3)), "mu": (-0.2, (0.1, 0.2))}[LEPTON[source]]
+    electron = math.sqrt(5.0) * math.cos(math.radians(-40.0)) * math.sin(math.radians(25.0))
+    expected = chiral_sum(source, lambda _: eps * electron, tuple(lambda _, other=other: other * electron for other in others))
+    assert electrons("nsi-eta", source, {**values, "eta": -40.0, "phi": 25.0}) == pytest.approx(expected, rel=1e-6, abs=0.0)
+
+
+@pytest.mark.parametrize("source", LEPTON)
 def test_electrons_with_scalars_and_moments(source: str) -> None:
     standard = chiral_sum(source, lambda _: 0.0)
     g, mass = 4e-5, 3.0
@@ -157,6 +166,6 @@ def test_electrons_with_photon_exchange(kind: str, source: str) -> None:
 
 
 def test_every_model_with_electrons_is_integrated() -> None:
-    with_electrons = {"sm", "nsi", *CHARGES, "vector", "lmu-ltau", "scalar-universal", "scalar"}
+    with_electrons = {"sm", "nsi", "nsi-nucleons", "nsi-eta", *CHARGES, "vector", "lmu-ltau", "scalar-universal", "scalar"}
     with_electrons |= {"magnetic-moment", "charge-radius", "millicharge"}
     assert {name for name in model_names() if signal_model(name).electrons is not None} == with_electrons

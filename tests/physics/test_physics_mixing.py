@@ -44,7 +44,7 @@ def alphas(n: np.ndarray) -> dict[str, float]:
     """Return the elements of T in N = T U: T is lower triangular with a positive diagonal, up to the phases of the charged leptons."""
     t = np.linalg.cholesky(n @ n.conj().T)
     found = {f"alpha_{i + 1}{j + 1}": abs(t[i, j]) for i in range(3) for j in range(i + 1)}
-    return {**found, "alpha_phase": cmath.phase(t[2, 0] * np.conj(t[1, 0] * t[2, 1]))}
+    return {**found, "alpha_phase": math.degrees(cmath.phase(t[2, 0] * np.conj(t[1, 0] * t[2, 1])))}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -79,7 +79,7 @@ def test_diagonal_elements_move_the_flavours_oppositely() -> None:
 
 def test_phases_enter_where_all_elements_do() -> None:
     small = {"alpha_21": 0.1, "alpha_31": 0.1}
-    turned = {**small, "alpha_phase": 1.0}
+    turned = {**small, "alpha_phase": 60.0}
     one, two = (cross_section("non-unitarity", "nu_mu", values) for values in (small, turned))
     assert one == pytest.approx(two, rel=1e-12, abs=0.0)
     one, two = (cross_section("non-unitarity", "nu_mu", {**values, "alpha_32": 0.1}) for values in (small, turned))

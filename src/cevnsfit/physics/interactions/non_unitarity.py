@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cmath
+import math
 
 import numpy as np
 
@@ -45,9 +46,9 @@ def non_unitarity() -> SignalModel:
             "alpha_phase",
             "nonlinear",
             0.0,
-            -cmath.pi,
-            cmath.pi,
-            "rad",
+            -180.0,
+            180.0,
+            "deg",
             fixed=True,
             description="phase of alpha_31 alpha_21^* alpha_32^*",
             latex=r"$\arg(\alpha_{31}\alpha_{21}^*\alpha_{32}^*)$",
@@ -59,7 +60,7 @@ def non_unitarity() -> SignalModel:
 
         def terms(shapes: Shapes) -> tuple[Term, ...]:
             a = {name.removeprefix("alpha_"): value for name, value in shapes.items()}
-            t = np.array([[a["11"], 0.0, 0.0], [a["21"], a["22"], 0.0], [cmath.rect(a["31"], a["phase"]), a["32"], a["33"]]])
+            t = np.array([[a["11"], 0.0, 0.0], [a["21"], a["22"], 0.0], [cmath.rect(a["31"], math.radians(a["phase"])), a["32"], a["33"]]])
             h = t @ t.conj().T
             norm = h.diagonal().real * h[0, 0].real * h[1, 1].real
             squares = np.einsum("ab,bn,bc,cn,ca->an", h, charges, h, charges, h).real / norm[:, None]
