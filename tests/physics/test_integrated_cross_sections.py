@@ -197,6 +197,25 @@ def test_loop_mediators(name: str, source: str) -> None:
 
 
 @pytest.mark.parametrize("source", LEPTON)
+def test_mixing_with_the_photon(source: str) -> None:
+    flavour, e, g, mass = LEPTON[source], math.sqrt(4.0 * math.pi * ALPHA), 3e-3, 25.0
+
+    def charge(t: float, proton: float, neutrino: float) -> float:
+        return ARGON.weak(t, flavour) + V2 * g * neutrino * proton * ARGON.protons(t) / (2.0 * ARGON.nuclide.mass * t + mass**2)
+
+    values = {"g": g, "mass": mass, "eps": -2e-5, "q_nu_e": 1.5, "q_nu_mu": -0.5}
+    expected = vector_like(ARGON, source, lambda t: charge(t, -2e-5 * e, values[f"q_nu_{flavour}"]))
+    assert found(ARGON, "dark-photon", source, values) == pytest.approx(expected, rel=1e-6, abs=0.0)
+    values = {"g": g, "mass": mass, "eps_tree": 6e-5}
+
+    def mixed(t: float) -> float:
+        proton = 2.0 * ALPHA / math.pi * g * loop(2.0 * ARGON.nuclide.mass * t, M_MU, M_TAU) + 6e-5 * e
+        return charge(t, proton, {"e": 0.0, "mu": 1.0}[flavour])
+
+    assert found(ARGON, "lmu-ltau-mixing", source, values) == pytest.approx(vector_like(ARGON, source, mixed), rel=1e-6, abs=0.0)
+
+
+@pytest.mark.parametrize("source", LEPTON)
 def test_non_standard_interactions(source: str) -> None:
     flavour = LEPTON[source]
     diagonal = {"ee": (0.12, -0.07), "mumu": (-0.21, 0.05)}
@@ -345,6 +364,7 @@ def test_every_shipped_model_is_integrated() -> None:
         "magnetic-moment",
     }
     nuclei |= {"charge-radius", "millicharge", "sterile", "source-strengths"}
+    nuclei |= {"dark-photon", "lmu-ltau-mixing"}
     nuclei |= {"muon-decay", "sterile-mixing", "non-unitarity"}  # in test_physics_production.py and test_physics_mixing.py
     assert {name for name in model_names() if signal_model(name).name == name and name not in nuclei} == set()
 

@@ -119,6 +119,14 @@ def test_electrons_with_a_loop(source: str) -> None:
     values = {"g": g, "mass": mass, "slepton_log": sleptons}
     assert electrons("lmu-ltau", source, values) == pytest.approx(chiral_sum(source, shift), rel=1e-6, abs=0.0)
 
+    def tree(t: float) -> float:
+        return -V2 * g * 2e-6 * math.sqrt(4.0 * math.pi * ALPHA) / (2.0 * M_E * t + mass**2)
+
+    mixed = chiral_sum(source, lambda t: shift(t) + sign * tree(t))
+    assert electrons("lmu-ltau-mixing", source, {**values, "eps_tree": 2e-6}) == pytest.approx(mixed, rel=1e-6, abs=0.0)
+    photon = {"g": g, "mass": mass, "eps": 2e-6, f"q_nu_{LEPTON[source]}": -3.0}
+    assert electrons("dark-photon", source, photon) == pytest.approx(chiral_sum(source, lambda t: -3.0 * tree(t)), rel=1e-6, abs=0.0)
+
 
 @pytest.mark.parametrize("source", LEPTON)
 def test_electrons_with_couplings_in_one_direction(source: str) -> None:
@@ -167,5 +175,5 @@ def test_electrons_with_photon_exchange(kind: str, source: str) -> None:
 
 def test_every_model_with_electrons_is_integrated() -> None:
     with_electrons = {"sm", "nsi", "nsi-nucleons", "nsi-eta", *CHARGES, "vector", "lmu-ltau", "scalar-universal", "scalar"}
-    with_electrons |= {"magnetic-moment", "charge-radius", "millicharge"}
+    with_electrons |= {"dark-photon", "lmu-ltau-mixing", "magnetic-moment", "charge-radius", "millicharge"}
     assert {name for name in model_names() if signal_model(name).electrons is not None} == with_electrons

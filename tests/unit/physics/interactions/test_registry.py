@@ -13,7 +13,7 @@ from cevnsfit.physics.interactions import model_names, signal_model
 SHIPPED = (
     "sm signal-strength weak-mixing-angle neutron-radius universal b-l b-3l-e b-3l-mu b-3l-tau b-2l-e-l-mu "
     "b-y-l-mu-l-tau lmu-ltau le-lmu le-ltau vector nsi scalar-universal scalar magnetic-moment charge-radius "
-    "millicharge cross-section flavour-strengths neutron-radii neutron-skin sterile sm-axial source-strengths muon-decay sterile-mixing non-unitarity nsi-nucleons nsi-eta"
+    "millicharge cross-section flavour-strengths neutron-radii neutron-skin sterile sm-axial source-strengths muon-decay sterile-mixing non-unitarity nsi-nucleons nsi-eta dark-photon lmu-ltau-mixing"
 )
 
 
@@ -34,8 +34,8 @@ def test_parameters_of_one_name_are_one_parameter() -> None:
 
 def test_models_with_a_tree_level_electron_coupling_are_labelled() -> None:
     labelled = {name for name in SHIPPED.split() if signal_model(name).label == "CEvNS only"}
-    mediators = {"scalar-universal", "universal", "b-l", "b-3l-e", "b-2l-e-l-mu", "le-lmu", "le-ltau"}
-    with_a_charge = {"vector": "q_e", "scalar": "q_e", "nsi-eta": "phi"}
+    mediators = {"scalar-universal", "universal", "b-l", "b-3l-e", "b-2l-e-l-mu", "le-lmu", "le-ltau", "dark-photon"}
+    with_a_charge = {"vector": "q_e", "scalar": "q_e", "nsi-eta": "phi", "lmu-ltau-mixing": "eps_tree"}
     assert labelled == mediators | {*with_a_charge} | {"magnetic-moment", "charge-radius", "millicharge"}
     for name in labelled - {*with_a_charge}:
         assert signal_model(name).caveat({}) == "CEvNS only"
