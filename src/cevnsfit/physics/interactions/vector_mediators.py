@@ -273,7 +273,6 @@ def with_mixing(loop: SignalModel, charges: Mapping[str, float]) -> SignalModel:
         prepare=prepare,
         electrons=electrons,
         label=CEVNS_ONLY,
-        label_unless_zero="eps_tree",
     )
 
 

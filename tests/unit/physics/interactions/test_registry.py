@@ -34,8 +34,8 @@ def test_parameters_of_one_name_are_one_parameter() -> None:
 
 def test_models_with_a_tree_level_electron_coupling_are_labelled() -> None:
     labelled = {name for name in SHIPPED.split() if signal_model(name).label == "CEvNS only"}
-    mediators = {"scalar-universal", "universal", "b-l", "b-3l-e", "b-2l-e-l-mu", "le-lmu", "le-ltau", "dark-photon"}
-    with_a_charge = {"vector": "q_e", "scalar": "q_e", "nsi-eta": "phi", "lmu-ltau-mixing": "eps_tree"}
+    mediators = {"scalar-universal", "universal", "b-l", "b-3l-e", "b-2l-e-l-mu", "le-lmu", "le-ltau", "dark-photon", "lmu-ltau-mixing"}
+    with_a_charge = {"vector": "q_e", "scalar": "q_e", "nsi-eta": "phi"}
     assert labelled == mediators | {*with_a_charge} | {"magnetic-moment", "charge-radius", "millicharge"}
     for name in labelled - {*with_a_charge}:
         assert signal_model(name).caveat({}) == "CEvNS only"
