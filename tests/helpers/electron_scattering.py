@@ -8,9 +8,8 @@ import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.physics.constants import ELECTRON_MASS
-from cevnsfit.physics.interactions.terms import ElectronTarget, SignalModel, evaluate, squared
+from cevnsfit.physics.interactions.terms import ElectronTarget, SignalModel, evaluate, on_sources, squared
 from cevnsfit.physics.kernels import fold_channel
-from cevnsfit.physics.sources import lepton_flavour
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +52,6 @@ def electron_cross_section(
     given = {} if values is None else values
     couplings = {p.name: p.checked(given.get(p.name, p.default)) for p in model.parameters}
     total = np.zeros_like(target.t)
-    for (lepton, _, kernel), polynomial in squared(model.electrons(target)(model.shapes(given))).items():
-        if lepton == lepton_flavour(source):
-            total = total + fold_channel(kernel, source, spectrum, ELECTRON_MASS, target.t) * evaluate(polynomial, couplings)
+    for (_, _, kernel), polynomial in squared(on_sources(model.electrons(target)(model.shapes(given)), (source,))).items():
+        total = total + fold_channel(kernel, source, spectrum, ELECTRON_MASS, target.t) * evaluate(polynomial, couplings)
     return total

@@ -90,7 +90,7 @@ def found(nucleus: Nucleus, model: str, source: str, values: Mapping[str, float]
     sources = pion_decay_at_rest()
     t, weights = recoil_nodes(nucleus.nuclide.mass, [sources[source]], kinks=(nucleus.low,), panels=9)
     target = target_at(nucleus.nuclide, t, COUPLING_SETS["default"], FORM_FACTORS["helm"])
-    values_at = differential_cross_section(signal_model(model), target, LEPTON[source], sources[source], values, baseline=baseline)
+    values_at = differential_cross_section(signal_model(model), target, source, sources[source], values, baseline=baseline)
     return float((weights * values_at)[t > nucleus.low].sum())
 
 
@@ -128,6 +128,7 @@ def test_standard_model(where: str, source: str) -> None:
     expected = vector_like(nucleus, source, lambda t: nucleus.weak(t, flavour))
     assert found(nucleus, "sm", source, {}) == pytest.approx(expected, rel=1e-6, abs=0.0)
     assert found(nucleus, "signal-strength", source, {"signal_strength": 0.7}) == pytest.approx(0.7 * expected, rel=1e-6, abs=0.0)
+    assert found(nucleus, "source-strengths", source, {f"rate_{source}": 0.7}) == pytest.approx(0.7 * expected, rel=1e-6, abs=0.0)
     strengths = {"strength_nu_e": 0.4, "strength_nu_mu": 1.6}
     assert found(nucleus, "flavour-strengths", source, strengths) == pytest.approx(
         strengths[f"strength_nu_{flavour}"] * expected, rel=1e-6, abs=0.0
@@ -197,6 +198,25 @@ def test_loop_mediators(name: str, source: str) -> None:
 
 
 @pytest.mark.parametrize("source", LEPTON)
+def test_mixing_with_the_photon(source: str) -> None:
+    flavour, e, g, mass = LEPTON[source], math.sqrt(4.0 * math.pi * ALPHA), 3e-3, 25.0
+
+    def charge(t: float, proton: float, neutrino: float) -> float:
+        return ARGON.weak(t, flavour) + V2 * g * neutrino * proton * ARGON.protons(t) / (2.0 * ARGON.nuclide.mass * t + mass**2)
+
+    values = {"g": g, "mass": mass, "eps": -2e-5, "q_nu_e": 1.5, "q_nu_mu": -0.5}
+    expected = vector_like(ARGON, source, lambda t: charge(t, -2e-5 * e, values[f"q_nu_{flavour}"]))
+    assert found(ARGON, "dark-photon", source, values) == pytest.approx(expected, rel=1e-6, abs=0.0)
+    values = {"g": g, "mass": mass, "eps_tree": 6e-5}
+
+    def mixed(t: float) -> float:
+        proton = 2.0 * ALPHA / math.pi * g * loop(2.0 * ARGON.nuclide.mass * t, M_MU, M_TAU) + 6e-5 * e
+        return charge(t, proton, {"e": 0.0, "mu": 1.0}[flavour])
+
+    assert found(ARGON, "lmu-ltau-mixing", source, values) == pytest.approx(vector_like(ARGON, source, mixed), rel=1e-6, abs=0.0)
+
+
+@pytest.mark.parametrize("source", LEPTON)
 def test_non_standard_interactions(source: str) -> None:
     flavour = LEPTON[source]
     diagonal = {"ee": (0.12, -0.07), "mumu": (-0.21, 0.05)}
@@ -214,7 +234,27 @@ def test_non_standard_interactions(source: str) -> None:
         return math.sqrt(sum(abs(a) ** 2 for a in amplitudes))
 
     assert len(others) == 2
-    assert found(ARGON, "nsi", source, values) == pytest.approx(vector_like(ARGON, source, charge), rel=1e-6, abs=0.0)
+    expected = vector_like(ARGON, source, charge)
+    assert found(ARGON, "nsi", source, values) == pytest.approx(expected, rel=1e-6, abs=0.0)
+    nucleons = {}
+    for name in [key for key in values if "_u" in key]:
+        up, down = values[name], values[name.replace("_u", "_d")]
+        nucleons |= {name.replace("_u", "_p"): 2.0 * up + down, name.replace("_u", "_n"): up + 2.0 * down}
+    assert found(ARGON, "nsi-nucleons", source, nucleons) == pytest.approx(expected, rel=1e-6, abs=0.0)
+
+
+@pytest.mark.parametrize("source", LEPTON)
+def test_non_standard_interactions_in_one_direction(source: str) -> None:
+    flavour, eta, phi = LEPTON[source], math.radians(-40.0), math.radians(25.0)
+    values = {"eps_ee": 0.12, "eps_mumu": -0.2, "eps_emu": 0.1, "eps_etau": -0.3, "eps_mutau": 0.2, "eta": -40.0, "phi": 25.0}
+    proton, neutron = math.sqrt(5.0) * math.cos(eta) * math.cos(phi), math.sqrt(5.0) * math.sin(eta)
+    others = {"e": (0.1, -0.3), "mu": (0.1, 0.2)}[flavour]
+
+    def charge(t: float) -> float:
+        nucleus = proton * ARGON.protons(t) + neutron * ARGON.neutrons(t)
+        return math.hypot(ARGON.weak(t, flavour) + values[f"eps_{2 * flavour}"] * nucleus, *(eps * nucleus for eps in others))
+
+    assert found(ARGON, "nsi-eta", source, values) == pytest.approx(vector_like(ARGON, source, charge), rel=1e-6, abs=0.0)
 
 
 @pytest.mark.parametrize("source", LEPTON)
@@ -406,19 +446,13 @@ def test_sterile_neutrinos(source: str) -> None:
 
 
 def test_every_shipped_model_is_integrated() -> None:
-    nuclei = {
-        "sm",
-        "signal-strength",
-        "flavour-strengths",
-        "weak-mixing-angle",
-        "neutron-radius",
-        "neutron-radii",
-        "neutron-skin",
-        "electroweak",
-    }
+    nuclei = {"sm", "signal-strength", "flavour-strengths", "weak-mixing-angle", "neutron-radius", "neutron-radii", "neutron-skin"}
+    nuclei |= {"electroweak"}  # in test_electroweak.py
     nuclei |= {"cross-section", *TREE, "vector", *LOOP, "nsi", "scalar-universal", "scalar", "sm-axial", "magnetic-moment"}
     nuclei |= {"charge-radius", "millicharge", "sterile", "axial", "pseudoscalar", "tensor", "contact"}
     nuclei |= {"dipole-portal", "upscatter-vector", "upscatter-scalar", "upscatter-tensor"}  # in test_upscattering.py
+    nuclei |= {"nsi-nucleons", "nsi-eta", "source-strengths", "dark-photon", "lmu-ltau-mixing"}
+    nuclei |= {"muon-decay", "sterile-mixing", "non-unitarity"}  # in test_physics_production.py and test_physics_mixing.py
     assert {name for name in model_names() if signal_model(name).name == name and name not in nuclei} == set()
 
 

@@ -80,6 +80,7 @@ def test_electrons_in_the_standard_model(source: str) -> None:
     cases: dict[str, dict[str, float]] = {
         "sm": {},
         "nsi": {"eps_ee_u": 1.0, "eps_mumu_u": 1.0},
+        "nsi-nucleons": {"eps_ee_p": 1.0, "eps_mumu_p": 1.0},
         "contact": {"eps_V_u": 1.0, "eps_A_u": 1.0},
     }
     cases |= {name: {"g": 1e-3, "mass": 3.0} for name in ("axial", "pseudoscalar", "tensor")}
@@ -125,6 +126,23 @@ def test_electrons_with_a_loop(source: str) -> None:
     values = {"g": g, "mass": mass, "slepton_log": sleptons}
     assert electrons("lmu-ltau", source, values) == pytest.approx(chiral_sum(source, shift), rel=1e-6, abs=0.0)
 
+    def tree(t: float) -> float:
+        return -V2 * g * 2e-6 * math.sqrt(4.0 * math.pi * ALPHA) / (2.0 * M_E * t + mass**2)
+
+    mixed = chiral_sum(source, lambda t: shift(t) + sign * tree(t))
+    assert electrons("lmu-ltau-mixing", source, {**values, "eps_tree": 2e-6}) == pytest.approx(mixed, rel=1e-6, abs=0.0)
+    photon = {"g": g, "mass": mass, "eps": 2e-6, f"q_nu_{LEPTON[source]}": -3.0}
+    assert electrons("dark-photon", source, photon) == pytest.approx(chiral_sum(source, lambda t: -3.0 * tree(t)), rel=1e-6, abs=0.0)
+
+
+@pytest.mark.parametrize("source", LEPTON)
+def test_electrons_with_couplings_in_one_direction(source: str) -> None:
+    values = {"eps_ee": 0.12, "eps_mumu": -0.2, "eps_emu": 0.1, "eps_etau": -0.3, "eps_mutau": 0.2}
+    eps, others = {"e": (0.12, (0.1, -0.3)), "mu": (-0.2, (0.1, 0.2))}[LEPTON[source]]
+    electron = math.sqrt(5.0) * math.cos(math.radians(-40.0)) * math.sin(math.radians(25.0))
+    expected = chiral_sum(source, lambda _: eps * electron, tuple(lambda _, other=other: other * electron for other in others))
+    assert electrons("nsi-eta", source, {**values, "eta": -40.0, "phi": 25.0}) == pytest.approx(expected, rel=1e-6, abs=0.0)
+
 
 @pytest.mark.parametrize("source", LEPTON)
 def test_electrons_with_scalars_and_moments(source: str) -> None:
@@ -163,6 +181,7 @@ def test_electrons_with_photon_exchange(kind: str, source: str) -> None:
 
 
 def test_every_model_with_electrons_is_integrated() -> None:
-    with_electrons = {"sm", "nsi", *CHARGES, "vector", "lmu-ltau", "scalar-universal", "scalar"}
+    with_electrons = {"sm", "nsi", "nsi-nucleons", "nsi-eta", *CHARGES, "vector", "lmu-ltau", "scalar-universal", "scalar"}
     with_electrons |= {"magnetic-moment", "charge-radius", "millicharge", "axial", "pseudoscalar", "tensor", "contact"}
+    with_electrons |= {"dark-photon", "lmu-ltau-mixing"}
     assert {name for name in model_names() if signal_model(name).electrons is not None} == with_electrons

@@ -58,7 +58,7 @@ def test_terms_keep_their_monomials_when_shapes_change(name: str) -> None:
     target, model = caesium(), signal_model(name)
     prepared = model.prepare(target)
     changed = {
-        p.name: 0.0 if p.name.startswith("q_") else 1.1 * p.default
+        p.name: 0.0 if p.name.startswith("q_") else 0.9 * p.default
         for p in model.parameters
         if p.kind == "nonlinear" and p.name != "loop_sign"
     }
@@ -129,6 +129,46 @@ def test_loop_strength_at_vanishing_momentum() -> None:
     shift = math.sqrt(2) * FINE_STRUCTURE * g**2 / (math.pi * FERMI_CONSTANT * mass**2) * 0.940797 * 55
     expected = (sm_charge(target, "mu") + shift) ** 2
     assert charges2("lmu-ltau", target, {"g": g, "mass": mass})["mu"] == pytest.approx(expected, rel=1e-4, abs=0.0)
+
+
+@pytest.mark.parametrize("flavour", ["mu", "tau"])
+@pytest.mark.parametrize("q", [1.0, 50.0])
+def test_kinetic_mixing_of_the_size_of_the_loop_doubles_it(q: float, flavour: str) -> None:
+    nuclide = composition("Cs")[0][0]
+    target = target_at(nuclide, [q**2 / (2.0 * nuclide.mass)], COUPLING_SETS["default"], FORM_FACTORS["helm"])
+    values, e = {"g": 3e-4, "mass": 40.0}, math.sqrt(4.0 * math.pi * FINE_STRUCTURE)
+    # the loop gives the proton (2 alpha/pi) g eps(q^2); eps(0) = 0.9408, 0.9335 at 50 MeV
+    tree = 2.0 * FINE_STRUCTURE / math.pi * values["g"] * {1.0: 0.940794, 50.0: 0.93353}[q] / e
+    loop = math.sqrt(charges2("lmu-ltau", target, values)[flavour][0]) - abs(sm_charge(target, flavour)[0])
+    for factor in (1.0, -1.0):
+        both = charges2("lmu-ltau-mixing", target, {**values, "eps_tree": factor * tree})[flavour][0]
+        assert math.sqrt(both) - abs(sm_charge(target, flavour)[0]) == pytest.approx((1.0 + factor) * loop, rel=1e-4, abs=1e-4 * abs(loop))
+    assert abs(loop) > 1e-3 * abs(sm_charge(target, flavour)[0])
+
+
+def test_kinetic_mixing_adds_nothing_to_the_templates_of_the_loop() -> None:
+    target = caesium()
+    for name, number in (("lmu-ltau", 3), ("lmu-ltau-mixing", 6)):
+        model = signal_model(name)
+        assert len(squared(model.prepare(target)(model.shapes()))["mu", "nucleus", "vector"]) == number
+    found, expected = (charges2(name, target, {"g": 3e-4, "mass": 40.0})["mu"] for name in ("lmu-ltau-mixing", "lmu-ltau"))
+    assert found == pytest.approx(expected, rel=1e-14, abs=0.0)
+
+
+def test_dark_photon_couples_by_the_product_and_like_a_charge_of_the_proton() -> None:
+    target, e = caesium(), math.sqrt(4.0 * math.pi * FINE_STRUCTURE)
+    found = charges2("dark-photon", target, {"g": 2e-4, "eps": 1e-4, "mass": 20.0, "q_nu_mu": -1.5})
+    expected = sm_charge(target, "mu") - 1.5 * 2e-8 * e * target.zf / (math.sqrt(2) * FERMI_CONSTANT * (target.q2 + 400.0))
+    assert found["mu"] == pytest.approx(expected**2, rel=1e-12, abs=0.0)
+    product = charges2("dark-photon", target, {"g": 2e-8, "mass": 20.0, "q_nu_mu": -1.5})
+    assert product["mu"] == pytest.approx(found["mu"], rel=1e-12, abs=0.0)
+    # charges of 2/3 and -1/3 of the quarks are those of proton and neutron
+    quarks = {"q_u": 2.0 / 3.0, "q_d": -1.0 / 3.0, "g": math.sqrt(2e-8 * e), "mass": 20.0, "q_nu_mu": -1.5}
+    assert charges2("vector", target, quarks)["mu"] == pytest.approx(found["mu"], rel=1e-12, abs=0.0)
+    heavy, heavier = (charges2("dark-photon", target, {"g": g, "mass": mass})["e"] for g, mass in ((1e-2, 1e6), (4e-2, 2e6)))
+    assert heavy == pytest.approx(heavier, rel=1e-8, abs=0.0)
+    light, lighter = (charges2("dark-photon", target, {"g": 1e-10, "mass": mass})["e"] for mass in (1e-3, 2e-3))
+    assert light[target.q2 > 0.01] == pytest.approx(lighter[target.q2 > 0.01], rel=2e-3, abs=0.0)
 
 
 def test_sleptons_add_a_quarter_of_a_fermion_each() -> None:

@@ -60,6 +60,39 @@ def test_common_phase_is_not_observable_and_the_relative_one_is() -> None:
     assert np.all(charge2(on, "e", {"eps_emu_u": 0.3, "eps_emu_d_im": -0.2}) > charge2(on, "e", real))
 
 
+@pytest.mark.parametrize("flavour", LEPTONS)
+def test_couplings_of_nucleons_are_sums_of_quarks(flavour: str) -> None:
+    on, rng = target(), np.random.default_rng(11)
+    quarks, nucleons = {}, {}
+    for name in ("ee", "mumu", "tautau", "emu", "etau", "mutau"):
+        for part in ("", "_im") if name in {"emu", "etau", "mutau"} else ("",):
+            up, down = rng.uniform(-0.5, 0.5, 2)
+            quarks |= {f"eps_{name}_u{part}": up, f"eps_{name}_d{part}": down}
+            nucleons |= {f"eps_{name}_p{part}": 2.0 * up + down, f"eps_{name}_n{part}": up + 2.0 * down}
+    assert charge2(on, flavour, nucleons, "nsi-nucleons") == pytest.approx(charge2(on, flavour, quarks), rel=1e-12, abs=0.0)
+
+
+@pytest.mark.parametrize("flavour", LEPTONS)
+@pytest.mark.parametrize(("eta", "phi"), [(0.0, 0.0), (30.0, 0.0), (-60.0, 45.0), (90.0, 0.0), (10.0, -80.0)])
+def test_a_direction_is_a_line_of_couplings(eta: float, phi: float, flavour: str) -> None:
+    on = target()
+    values = {"eps_ee": 0.3, "eps_mumu": -0.2, "eps_tautau": 0.5, "eps_emu": 0.1, "eps_etau": -0.15, "eps_mutau": 0.25}
+    # Esteban et al.: xi^u = (sqrt5/3) (2 cos(eta) - sin(eta)), xi^d = (sqrt5/3) (2 sin(eta) - cos(eta)) for phi = 0
+    a, b = math.cos(math.radians(eta)) * math.cos(math.radians(phi)), math.sin(math.radians(eta))
+    up, down = math.sqrt(5.0) / 3.0 * (2.0 * a - b), math.sqrt(5.0) / 3.0 * (2.0 * b - a)
+    quarks = {f"{name}_{q}": eps * xi for name, eps in values.items() for q, xi in (("u", up), ("d", down))}
+    found = charge2(on, flavour, {**values, "eta": eta, "phi": phi}, "nsi-eta")
+    assert found == pytest.approx(charge2(on, flavour, quarks), rel=1e-11, abs=0.0)
+
+
+@pytest.mark.parametrize(("quark", "eta"), [("u", math.degrees(math.atan(0.5))), ("d", math.degrees(math.atan(2.0)))])
+def test_directions_of_one_quark(quark: str, eta: float) -> None:
+    on = target()
+    found = charge2(on, "mu", {"eps_mumu": 0.1, "eps_emu": 0.2, "eta": eta}, "nsi-eta")
+    expected = charge2(on, "mu", {f"eps_mumu_{quark}": 0.1, f"eps_emu_{quark}": 0.2})
+    assert found == pytest.approx(expected, rel=1e-11, abs=0.0)
+
+
 @pytest.mark.parametrize("quark", ["u", "d"])
 def test_mirror_point_of_a_diagonal_coupling(quark: str) -> None:
     on = target(form_factor="unity")

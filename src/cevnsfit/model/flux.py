@@ -64,11 +64,6 @@ class Flux:
         """Return the number of slices of arrival time."""
         return int(self.weights[0].shape[0])
 
-    @property
-    def leptons(self) -> frozenset[str]:
-        """Return the lepton flavours that are there."""
-        return frozenset(sources.lepton_flavour(name) for name in self.flavours)
-
     def by_arrival(self, counts: Floats) -> Floats:
         """Return counts by flavour, shape (flavours, n, slices, J), summed over the flavours of each arrival, shape (arrivals, n, J)."""
         if self.slices > 1:

@@ -22,7 +22,16 @@ from cevnsfit.physics.atoms import shells
 from cevnsfit.physics.constants import ELECTRON_MASS
 from cevnsfit.physics.couplings import electron_couplings, weak_couplings
 from cevnsfit.physics.form_factors import Tabulated, form_factor
-from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, Target, electrons_at, squared, target_at
+from cevnsfit.physics.interactions.terms import (
+    ElectronTarget,
+    Monomial,
+    PreparedModel,
+    Target,
+    electrons_at,
+    on_sources,
+    squared,
+    target_at,
+)
 from cevnsfit.physics.kernels import KernelKey, fold_channel
 from cevnsfit.physics.kinematics import panel_nodes, recoil_edges, t_max
 from cevnsfit.physics.nuclei import Nuclide, composition, formula_units_per_gram
@@ -37,7 +46,7 @@ if TYPE_CHECKING:
     from cevnsfit.spec.load import Experiment
 
 Squares = Mapping[tuple[str, str, KernelKey], Mapping[Monomial, NDArray[np.float64]]]
-"""|Q|^2 on one target by (lepton flavour, target, kernel), as polynomials in the couplings."""
+"""|Q|^2 on one target by (flavour, target, kernel), as polynomials in the couplings."""
 
 _FEW: Final = 20
 """Spectra up to which their kinematic ends leave panels of recoil energy that need the full order."""
@@ -299,8 +308,7 @@ def _auxiliary(experiment: Experiment) -> NDArray[np.float64]:
 
 def squares_of(signal: Signal, prepared: Sequence[PreparedModel], shape: Mapping[str, float]) -> list[Squares]:
     """Return the squared terms of each target; flavours without flux are left out."""
-    leptons = signal.flux.leptons
-    return [squared(term for term in terms(shape) if term.flavour in leptons) for terms in prepared]
+    return [squared(on_sources(terms(shape), signal.flux.flavours)) for terms in prepared]
 
 
 def kernels_of(squares: Sequence[Squares]) -> tuple[KernelKey, ...]:
@@ -324,15 +332,16 @@ def charges(signal: Signal, squares: Sequence[Squares]) -> tuple[tuple[Monomial,
     """
     flavours: dict[str, list[int]] = {}
     for f, name in enumerate(signal.flux.flavours):
-        flavours.setdefault(sources.lepton_flavour(name), []).append(f)
+        for flavour in (name, sources.lepton_flavour(name)):
+            flavours.setdefault(flavour, []).append(f)
     seen = [(target, key, polynomial) for target, square in enumerate(squares) for key, polynomial in square.items()]
     monomials = tuple(dict.fromkeys(monomial for _, _, polynomial in seen for monomial in polynomial))
     index = {monomial: j for j, monomial in enumerate(monomials)}
     starts = np.cumsum([0, *(len(entry.t) for entry in signal.nodes)])
     array = np.zeros((len(signal.kernels), len(signal.flux.flavours), int(starts[-1]), len(monomials)))
-    for target, (lepton, _, kernel), polynomial in seen:
+    for target, (flavour, _, kernel), polynomial in seen:
         k = signal.kernels.index(kernel)
-        for f in flavours[lepton]:
+        for f in flavours[flavour]:
             for monomial, values in polynomial.items():
                 array[k, f, starts[target] : starts[target + 1], index[monomial]] = values
     return monomials, array

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cevnsfit.physics.interactions.terms import SignalModel, Target, evaluate, squared, target_at
+from cevnsfit.physics.interactions.terms import SignalModel, Target, evaluate, on_sources, squared, target_at
 from cevnsfit.physics.kernels import fold_channel
 from cevnsfit.physics.kinematics import panel_nodes, recoil_edges
+from cevnsfit.physics.sources import source_flavours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,7 +38,7 @@ def differential_cross_section(
     target
         The nuclide at recoil nodes.
     flavour
-        Lepton flavour "e", "mu" or "tau".
+        Source flavour such as "nubar_mu", or a lepton flavour for its neutrinos.
     spectrum
         Spectrum of the neutrinos.
     values
@@ -54,9 +55,11 @@ def differential_cross_section(
     given = {} if values is None else values
     couplings = {p.name: p.checked(given.get(p.name, p.default)) for p in model.parameters}
     total = np.zeros_like(target.t)
-    for (lepton, kind, kernel), polynomial in squared(model.prepare(target)(model.shapes(given))).items():
-        if lepton == flavour and kind == "nucleus":
-            folded = fold_channel(kernel, f"nu_{flavour}", spectrum, target.nuclide.mass, target.t, baseline=baseline, edges=edges)
+    source = source_flavours(flavour)[0]
+    terms = on_sources(model.prepare(target)(model.shapes(given)), (source,))
+    for (_, kind, kernel), polynomial in squared(terms).items():
+        if kind == "nucleus":
+            folded = fold_channel(kernel, source, spectrum, target.nuclide.mass, target.t, baseline=baseline, edges=edges)
             total = total + folded * evaluate(polynomial, couplings)
     return total
 

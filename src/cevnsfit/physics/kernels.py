@@ -81,7 +81,7 @@ class FluxWeight(Protocol):
         ...
 
     def phase(self, energy: Floats, baseline: float) -> Floats:
-        """Return the phase in rad whose square of the sine it is made of; it goes as 1/E."""
+        """Return the phase in rad whose square of the sine it is made of; it goes as 1/E, and is 0 where nothing oscillates."""
         ...
 
 
@@ -256,7 +256,7 @@ def fold_channel(
         raise DomainError(message)
     distance, weight = baseline, key.weight
     advance = float(weight.phase(np.array(spectrum.end / _SLOW), distance))
-    wanted, most = 1 + math.ceil(advance / _TURNED), math.ceil(_PANELS / max(len(spectrum.segments), 1))
+    wanted, most = math.ceil(1.0 + advance / _TURNED) if advance > 0.0 else 0, math.ceil(_PANELS / max(len(spectrum.segments), 1))
     averaged = wanted > most
 
     def at(energy: Floats, cells: Floats) -> Floats:

@@ -28,6 +28,21 @@ def lepton_flavour(flavour: str) -> str:
     return _LEPTONS[flavour]
 
 
+def source_flavours(flavour: str) -> tuple[str, ...]:
+    """Return the source flavours that a flavour stands for, neutrinos first.
+
+    Examples
+    --------
+    >>> source_flavours("mu"), source_flavours("nubar_mu")
+    (('nu_mu', 'nubar_mu'), ('nubar_mu',))
+    """
+    found = tuple(source for source, lepton in _LEPTONS.items() if flavour in {source, lepton})
+    if not found:
+        kind = "neutrino flavour"
+        raise UnknownNameError(kind, flavour, (*dict.fromkeys(_LEPTONS.values()), *_LEPTONS))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A piece of a continuum, polynomial in the neutrino energy.

@@ -106,7 +106,7 @@ def charges(model: SignalModel, at: Mapping[str, float]) -> dict[str, Any]:
         return {}
     mass = 1e3
     shapes = {**model.shapes(), **{key: value for key, value in at.items() if key in model.shapes()}, "mass": mass}
-    found: dict[str, dict[str, float]] = {flavour: {} for flavour in LEPTONS}
+    found: dict[str, dict[str, float]] = {f"nu_{flavour}": {} for flavour in LEPTONS}
     for nucleon, (z, n) in {"proton": (1.0, 0.0), "neutron": (0.0, 1.0)}.items():
         for term in model.prepare(_nucleon(z, n))(shapes):
             if term.kernel != "vector":
@@ -114,8 +114,9 @@ def charges(model: SignalModel, at: Mapping[str, float]) -> dict[str, Any]:
             for monomial, values in term.charge.items():
                 if monomial == (("g", 2),):
                     product = float(np.asarray(values)[0]) * math.sqrt(2.0) * FERMI_CONSTANT * mass**2
-                    found[term.flavour][nucleon] = round(product, 12) + 0.0
-    table = {f"nu_{flavour}": entry for flavour, entry in found.items() if entry}
+                    flavour = f"nu_{term.flavour}" if term.flavour in LEPTONS else term.flavour
+                    found.setdefault(flavour, {})[nucleon] = round(product, 12) + 0.0
+    table = {flavour: entry for flavour, entry in found.items() if entry}
     return {"definition": "q_nu q_N at q^2 = 0, coefficient of g^2/(sqrt2 G_F M^2) in the weak charge", **table} if table else {}
 
 

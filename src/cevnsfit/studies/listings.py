@@ -184,7 +184,7 @@ def _squares(one: SignalModel) -> list[tuple[str, str, str, str]]:
     found: dict[tuple[Kernel, str], list[str]] = {}
     for (kernel, flavour, _, factor), amplitude in parts.items():
         square = f"({' + '.join(map(written, amplitude))})^2"
-        found.setdefault((kernel, square if factor == () else f"{written(factor)} {square}"), []).append(f"nu_{flavour}")
+        found.setdefault((kernel, square if factor == () else f"{written(factor)} {square}"), []).append(flavour if flavour.startswith("nu") else f"nu_{flavour}")
     return [(kernel.name, ", ".join(flavours), square, kernel.source) for (kernel, square), flavours in found.items()]
 
 

@@ -17,7 +17,9 @@ from cevnsfit.physics.interactions import (
     axial,
     contact,
     electromagnetic,
+    non_unitarity,
     nsi,
+    production,
     scalar,
     spin_dependent,
     standard_model,
@@ -94,7 +96,8 @@ def model_distribution(name: str) -> str:
 
 
 def _shipped() -> dict[str, SignalModel]:
-    families = (standard_model, axial, vector_mediators, nsi, scalar, electromagnetic, sterile, spin_dependent, contact, upscattering)
+    mediators = (vector_mediators, scalar, spin_dependent, contact, upscattering)
+    families = (standard_model, axial, *mediators, nsi, electromagnetic, sterile, production, non_unitarity)
     return {model.name: model for family in families for model in family.models()}
 
 

@@ -42,6 +42,8 @@ def tex(particle: str) -> str:
     >>> tex("nu_mu"), tex("emu"), tex("u")
     ('\\nu_{\\mu}', 'e\\mu', 'u')
     """
+    if particle.startswith("nubar_"):
+        return rf"\bar{{\nu}}_{{{tex(particle.removeprefix('nubar_'))}}}"
     if particle.startswith("nu_"):
         return rf"\nu_{{{tex(particle.removeprefix('nu_'))}}}"
     return particle.replace("mu", r"\mu").replace("tau", r"\tau")

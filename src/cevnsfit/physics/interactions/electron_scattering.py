@@ -51,7 +51,7 @@ def electron_terms(target: ElectronTarget, shifts: Mapping[str, Polynomial]) -> 
 
 
 def transition_terms(target: ElectronTarget, flavour: str, amplitude: Polynomial, group: str) -> tuple[Term, ...]:
-    """Return the terms of a vector coupling that changes the flavour and therefore does not interfere with the Standard Model."""
+    """Return the terms of a vector coupling alone, that changes the flavour and does not interfere; in the group "vector" it moves g_V."""
     return tuple(_terms(target, flavour, None, amplitude, group))
 
 

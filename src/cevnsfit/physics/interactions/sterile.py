@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from cevnsfit.core.parameters import Parameter
+from cevnsfit.physics.couplings import LEPTONS
 from cevnsfit.physics.interactions.common import power, standard_terms, tex
-from cevnsfit.physics.interactions.terms import PreparedModel, Shapes, SignalModel, Target, Term, sm_charge
+from cevnsfit.physics.interactions.terms import PreparedModel, Shapes, SignalModel, Target, Term, multiply, sm_charge
 from cevnsfit.physics.kernels import WeightedKernel
 from cevnsfit.physics.oscillations import Disappearance
 
 _OSCILLATING: Final = ("e", "mu")
+_LAGRANGIAN: Final = "L = -sqrt2 G_F [nubar gamma^mu P_L nu] sum_N g_V^N [Nbar gamma_mu N], nu_a = sum_(k = 1..4) U_ak nu_k"
+_FORMULA: Final = r"$\mathcal{L} = -\sqrt{2}\,G_F\,[\bar{\nu}\gamma^\mu P_L\nu] \sum_N g_V^N\,[\bar{N}\gamma_\mu N]$, $\nu_\alpha = \sum_k U_{\alpha k}\nu_k$"
 _REFERENCES: Final = (
     "A. J. Anderson et al., Phys. Rev. D 86, 013004 (2012), arXiv:1201.3805",
     "C. Blanco, D. Hooper and P. Machado, Phys. Rev. D 101, 075051 (2020), arXiv:1901.08094",
@@ -19,7 +22,7 @@ _REFERENCES: Final = (
 
 def models() -> tuple[SignalModel, ...]:
     """Return the models of this family."""
-    return (sterile(),)
+    return sterile(), sterile_mixing()
 
 
 def sterile() -> SignalModel:
@@ -46,7 +49,6 @@ def sterile() -> SignalModel:
         )
         for f in _OSCILLATING
     )
-    splitting = Parameter("delta_m2", "nonlinear", 1.0, 1e-3, 100.0, "eV2", "log", description="Delta m^2_41", latex=r"$\Delta m^2_{41}$")
 
     def prepare(target: Target) -> PreparedModel:
         standard = standard_terms(target)
@@ -61,6 +63,43 @@ def sterile() -> SignalModel:
 
         return terms
 
-    lagrangian = "L = -sqrt2 G_F [nubar gamma^mu P_L nu] sum_N g_V^N [Nbar gamma_mu N], nu_a = sum_(k = 1..4) U_ak nu_k"
-    formula = r"$\mathcal{L} = -\sqrt{2}\,G_F\,[\bar{\nu}\gamma^\mu P_L\nu] \sum_N g_V^N\,[\bar{N}\gamma_\mu N]$, $\nu_\alpha = \sum_k U_{\alpha k}\nu_k$"
-    return SignalModel("sterile", "sterile neutrino", lagrangian, (*amplitudes, splitting), prepare, _REFERENCES, formula=formula)
+    return SignalModel("sterile", "sterile neutrino", _LAGRANGIAN, (*amplitudes, _splitting()), prepare, _REFERENCES, formula=_FORMULA)
+
+
+def sterile_mixing() -> SignalModel:
+    """Return the oscillations of all flavours in a 3+1 scheme with |U_e4|^2, |U_mu4|^2 and |U_tau4|^2, the neutral current seen flavour by flavour.
+
+    At distances where only Delta m^2_41 counts, with S = sin^2(Delta m^2_41 L/(4 E)),
+
+        P(a -> b) = 4 |U_a4|^2 |U_b4|^2 S for b != a,   P(a -> a) = 1 - 4 |U_a4|^2 (1 - |U_a4|^2) S,
+
+    so that the rate, sum_b P(a -> b) Q_b^2, is Q_a^2 - 4 |U_a4|^2 S [Q_a^2 - sum_b |U_b4|^2 Q_b^2], a polynomial with one weight of the flux. Where the
+    charges are equal it is 1 - P(a -> s) with 4 |U_a4|^2 |U_s4|^2, |U_s4|^2 = 1 - sum_b |U_b4|^2, as it must be. The sum over b is at most 1, which is
+    not enforced. Antineutrinos oscillate alike.
+    """
+    mixings = {
+        f: Parameter(f"u2_{f}4", "polynomial", 0.0, 0.0, 1.0, fixed=f != "mu", description=f"|U_{f}4|^2", latex=rf"$|U_{{{tex(f)} 4}}|^2$")
+        for f in LEPTONS
+    }
+
+    def prepare(target: Target) -> PreparedModel:
+        standard, charges = standard_terms(target), {f: 2.0 * sm_charge(target, f) for f in LEPTONS}
+
+        def terms(shapes: Shapes) -> tuple[Term, ...]:
+            kernel = WeightedKernel("vector", Disappearance(shapes["delta_m2"]))
+            lost = [Term(a, "nucleus", kernel, {(): charges[a]}, group="lost", factor=power(mixings[a].name)) for a in LEPTONS]
+            kept = [
+                Term(a, "nucleus", kernel, {(): charges[b]}, f"to {b}", multiply(power(mixings[a].name), power(mixings[b].name)), -1.0)
+                for a in LEPTONS
+                for b in LEPTONS
+            ]
+            return (*standard, *lost, *kept)
+
+        return terms
+
+    parameters = (*mixings.values(), _splitting())
+    return SignalModel("sterile-mixing", "sterile neutrino, mixings", _LAGRANGIAN, parameters, prepare, _REFERENCES, formula=_FORMULA)
+
+
+def _splitting() -> Parameter:
+    return Parameter("delta_m2", "nonlinear", 1.0, 1e-3, 100.0, "eV2", "log", description="Delta m^2_41", latex=r"$\Delta m^2_{41}$")

@@ -1,7 +1,8 @@
 """What an interaction is: amplitudes that are polynomials in the couplings, over recoil nodes.
 
 A model sees a nuclide at recoil nodes (`Target`) and returns terms. The amplitudes of all terms of one
-(flavour, target, kernel, group) add and are squared; groups add after squaring.
+(flavour, target, kernel, group) add and are squared; groups add after squaring. A term of a lepton flavour acts on its neutrinos and
+antineutrinos, one of a source flavour on that alone: amplitudes add on each source flavour.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.physics.atoms import effective_charge, shells
 from cevnsfit.physics.constants import ELECTRON_MASS
+from cevnsfit.physics.couplings import LEPTONS
 from cevnsfit.physics.kernels import KernelKey
+from cevnsfit.physics.sources import lepton_flavour, source_flavours
 
 if TYPE_CHECKING:
     from cevnsfit.core.parameters import Parameter
@@ -35,7 +38,7 @@ Compound = tuple[tuple["Nuclide", float], ...]
 """Every nuclide of a detector with the number of its nuclei."""
 
 Channel = tuple[str, str, KernelKey]
-"""(lepton flavour, target, kernel): what selects the flux, the response and the energy integral."""
+"""(flavour, target, kernel): what selects the flux, the response and the energy integral."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Term:
     Attributes
     ----------
     flavour
-        Lepton flavour "e", "mu" or "tau" of the neutrino.
+        Lepton flavour "e", "mu" or "tau", for neutrinos and antineutrinos, or one source flavour such as "nubar_mu".
     target
         "nucleus" or "electron": which response applies.
     kernel
@@ -56,6 +59,8 @@ class Term:
         Amplitudes interfere inside a group only.
     factor
         A monomial that multiplies the square; the same for all terms of a group.
+    weight
+        A number that multiplies the square, below 0 for what is taken away; the same for all terms of a group.
     """
 
     flavour: str
@@ -64,6 +69,7 @@ class Term:
     charge: Polynomial
     group: str = "vector"
     factor: Monomial = ()
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +264,26 @@ def written(monomial: Monomial) -> str:
     return " ".join(name if power == 1 else f"{name}^{power}" for name, power in monomial) if monomial else "1"
 
 
+def on_sources(terms: Iterable[Term], sources: Iterable[str]) -> list[Term]:
+    """Return the terms that act on some source flavours.
+
+    Where a term names one source flavour, those of its lepton flavour are repeated for each source, so that `squared` adds them; all others stay as
+    they are, one for neutrinos and antineutrinos. UnknownNameError for a flavour that is neither.
+    """
+    several, there = tuple(terms), tuple(dict.fromkeys(sources))
+    reached = {
+        flavour: [source for source in source_flavours(flavour) if source in there] for flavour in {term.flavour for term in several}
+    }
+    split = {lepton_flavour(flavour) for flavour in reached if flavour not in LEPTONS}
+    found: list[Term] = []
+    for term in several:
+        if term.flavour in split:
+            found += (replace(term, flavour=source) for source in reached[term.flavour])
+        elif reached[term.flavour]:
+            found.append(term)
+    return found
+
+
 def squared(terms: Iterable[Term]) -> dict[Channel, dict[Monomial, NDArray[np.float64]]]:
     """Return |Q|^2 of each channel as a polynomial over the nodes.
 
@@ -268,24 +294,25 @@ def squared(terms: Iterable[Term]) -> dict[Channel, dict[Monomial, NDArray[np.fl
 
     Returns
     -------
-    For each (flavour, target, kernel) the sum over groups of factor * (sum of the amplitudes)^2.
+    For each (flavour, target, kernel) the sum over groups of weight * factor * (sum of the amplitudes)^2.
 
     Raises
     ------
     CevnsfitError
-        If terms of one group have different factors.
+        If terms of one group have different factors or weights.
     """
     amplitudes: dict[tuple[Channel, str], dict[Monomial, NDArray[np.float64]]] = {}
-    factors: dict[tuple[Channel, str], Monomial] = {}
+    factors: dict[tuple[Channel, str], tuple[Monomial, float]] = {}
     for term in terms:
         key: tuple[Channel, str] = ((term.flavour, term.target, term.kernel), term.group)
-        if factors.setdefault(key, term.factor) != term.factor:
-            message = f"terms of the group {key} have different factors, {factors[key]} and {term.factor}; give them different groups"
+        scale = (term.factor, term.weight)
+        if factors.setdefault(key, scale) != scale:
+            message = f"terms of the group {key} have different factors, {factors[key]} and {scale}; give them different groups"
             raise CevnsfitError(message)
         _add(amplitudes.setdefault(key, {}), term.charge)
     total: dict[Channel, dict[Monomial, NDArray[np.float64]]] = {}
     for group, amplitude in amplitudes.items():
-        _add(total.setdefault(group[0], {}), _square(amplitude, factors[group]))
+        _add(total.setdefault(group[0], {}), _square(amplitude, *factors[group]))
     return total
 
 
@@ -300,11 +327,11 @@ def _add(total: dict[Monomial, NDArray[np.float64]], part: Polynomial) -> None:
         total[monomial] = total[monomial] + vector if monomial in total else vector
 
 
-def _square(amplitude: Polynomial, factor: Monomial) -> dict[Monomial, NDArray[np.float64]]:
+def _square(amplitude: Polynomial, factor: Monomial, weight: float) -> dict[Monomial, NDArray[np.float64]]:
     square: dict[Monomial, NDArray[np.float64]] = {}
     parts = list(amplitude.items())
     for i, (a, first) in enumerate(parts):
-        _add(square, {multiply(factor, multiply(a, a)): first * first})
+        _add(square, {multiply(factor, multiply(a, a)): weight * first * first})
         for b, second in parts[i + 1 :]:
-            _add(square, {multiply(factor, multiply(a, b)): 2.0 * first * second})
+            _add(square, {multiply(factor, multiply(a, b)): 2.0 * weight * first * second})
     return square

@@ -23,8 +23,8 @@ import numpy as np
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, MUON_MASS, TAU_MASS
 from cevnsfit.physics.couplings import LEPTONS
-from cevnsfit.physics.interactions.common import CEVNS_ONLY, charge, coupling, mediator_mass, power, quark_numbers, tex
-from cevnsfit.physics.interactions.electron_scattering import electron_terms
+from cevnsfit.physics.interactions.common import CEVNS_ONLY, charge, coupling, mediator_mass, power, quark_numbers, standard_terms, tex
+from cevnsfit.physics.interactions.electron_scattering import electron_terms, transition_terms
 from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, Shapes, SignalModel, Target, Term, sm_charge
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ _LOOP: Final[Mapping[str, tuple[str, str, str]]] = {
 def models() -> tuple[SignalModel, ...]:
     """Return the models of this family."""
     tree = [replace(tree_mediator(name, title, charges), latex=latex) for name, (title, latex, charges) in _TREE.items()]
-    return (*tree, *(loop_mediator(name, title, first, second) for name, (title, first, second) in _LOOP.items()), general_mediator())
+    loops = [loop_mediator(name, title, first, second) for name, (title, first, second) in _LOOP.items()]
+    return (*tree, *loops, general_mediator(), dark_photon(), with_mixing(loops[0], {"mu": 1.0, "tau": -1.0}))
 
 
 def lepton_charges(name: str) -> dict[str, float]:
@@ -208,6 +209,73 @@ def loop_mediator(name: str, title: str, first: str, second: str) -> SignalModel
     return replace(model, latex=rf"$L_{{{tex(first)}}} - L_{{{tex(second)}}}$", formula=formula)
 
 
+def dark_photon() -> SignalModel:
+    """Return a mediator that couples to the electromagnetic current, and with its own coupling to neutrinos.
+
+    The proton has the charge eps e, so that
+
+        Q_a -> Q_a + g eps e q_nu,a/(sqrt2 G_F (q^2 + M^2)) Z F_Z,   e = sqrt(4 pi alpha),
+
+    and g_V of the electron moves by the opposite without Z F_Z. Rates depend on the product g eps alone: eps is held at 1, where g stands for it.
+    With L = -(kappa/2) F F' and a photon that couples by -e A J_em, eps is kappa.
+    """
+    charges = tuple(charge(f"nu_{flavour}") for flavour in LEPTONS)
+
+    def prepare(target: Target) -> PreparedModel:
+        standard = standard_terms(target)
+        return lambda shapes: (*standard, *_through_photon(target, "eps", {f: shapes[f"q_nu_{f}"] for f in LEPTONS}, shapes["mass"]))
+
+    def electrons(target: ElectronTarget) -> PreparedModel:
+        standard = electron_terms(target, {})
+        return lambda shapes: (*standard, *_through_photon(target, "eps", {f: shapes[f"q_nu_{f}"] for f in LEPTONS}, shapes["mass"]))
+
+    lagrangian = "L = A'_mu [eps e J_em^mu + g sum_a q_nu_a nubar_a gamma^mu P_L nu_a], J_em of charge +1 for the proton"
+    formula = (
+        r"$\mathcal{L} = A'_\mu\,[\epsilon\,e\,J_\mathrm{em}^\mu + g \sum_\alpha q_{\nu_\alpha}\,\bar{\nu}_\alpha\gamma^\mu P_L\nu_\alpha]$"
+    )
+    references = ("B. Holdom, Phys. Lett. B 166, 196 (1986)", _CADEDDU)
+    parameters = (coupling(), mediator_mass(), _mixing("eps", 1.0, "coupling to the electromagnetic current in units of e"), *charges)
+    return SignalModel("dark-photon", "dark photon", lagrangian, parameters, prepare, references, CEVNS_ONLY, electrons, formula=formula)
+
+
+def with_mixing(loop: SignalModel, charges: Mapping[str, float]) -> SignalModel:
+    """Return a model of the loop family with kinetic mixing at tree level on top of the loop.
+
+    `eps_tree` is the coupling eps e J_em of `dark_photon`, of either sign. The loop gives the proton the charge (2 alpha/pi) g eps(q^2) in
+    `loop_mediator`, so eps_tree = (e g/(2 pi^2)) eps(q^2), 0.0144 g for L_mu - L_tau at q = 0, doubles it, and the opposite cancels it.
+
+    Parameters
+    ----------
+    loop
+        From `loop_mediator`.
+    charges
+        Charges of the neutrinos.
+    """
+    ours = loop.electrons
+
+    def prepare(target: Target) -> PreparedModel:
+        terms = loop.prepare(target)
+        return lambda shapes: (*terms(shapes), *_through_photon(target, "eps_tree", charges, shapes["mass"]))
+
+    def electrons(target: ElectronTarget) -> PreparedModel:
+        assert ours is not None
+        terms = ours(target)
+        return lambda shapes: (*terms(shapes), *_through_photon(target, "eps_tree", charges, shapes["mass"]))
+
+    return replace(
+        loop,
+        name=f"{loop.name}-mixing",
+        title=f"{loop.title} with kinetic mixing",
+        latex=f"{loop.latex}, kinetic mixing",
+        lagrangian=f"{loop.lagrangian}; + eps_tree e Z'_mu J_em^mu, J_em of charge +1 for the proton",
+        formula=rf"{loop.formula}, $+\,\epsilon_\mathrm{{tree}}\,e\,Z'_\mu J_\mathrm{{em}}^\mu$",
+        parameters=(*loop.parameters, _mixing("eps_tree", 0.0, "kinetic mixing at tree level")),
+        prepare=prepare,
+        electrons=electrons,
+        label=CEVNS_ONLY,
+    )
+
+
 def loop_function(q2: ArrayLike, mass: float, other_mass: float) -> NDArray[np.float64]:
     """Return eps(q2) = integral_0^1 dx x(1-x) ln[(other^2 + x(1-x) q2)/(mass^2 + x(1-x) q2)].
 
@@ -264,6 +332,20 @@ def _electron_exchange(target: ElectronTarget, strengths: Mapping[str, float | N
     """Return the electron terms with g_V moved by g^2 strength/(q^2 + M^2) for each flavour."""
     propagator = 1.0 / (target.q2 + mass**2)
     return electron_terms(target, {flavour: {power("g", 2): strength * propagator} for flavour, strength in strengths.items()})
+
+
+def _through_photon(target: Target | ElectronTarget, mixing: str, charges: Mapping[str, float], mass: float) -> tuple[Term, ...]:
+    """Return the amplitudes g eps e q_nu Q_em/(sqrt2 G_F (q^2 + M^2)), which interfere with those of the same flavour."""
+    strength = math.sqrt(4.0 * math.pi * FINE_STRUCTURE) * _CONTACT / (target.q2 + mass**2)
+    product: Monomial = ((mixing, 1), ("g", 1))
+    if isinstance(target, Target):
+        return tuple(Term(f, "nucleus", "vector", {product: q * strength * target.zf}) for f, q in charges.items())
+    return tuple(term for f, q in charges.items() for term in transition_terms(target, f, {product: -q * strength}, "vector"))
+
+
+def _mixing(name: str, default: float, description: str) -> Parameter:
+    latex = r"$\epsilon$" if name == "eps" else r"$\epsilon_\mathrm{tree}$"
+    return Parameter(name, "polynomial", default, -1.0, 1.0, fixed=True, description=description, latex=latex)
 
 
 def _loop_sign() -> Parameter:

@@ -14,7 +14,8 @@ SHIPPED = (
     "sm signal-strength weak-mixing-angle neutron-radius universal b-l b-3l-e b-3l-mu b-3l-tau b-2l-e-l-mu "
     "b-y-l-mu-l-tau lmu-ltau le-lmu le-ltau vector nsi scalar-universal scalar magnetic-moment charge-radius "
     "millicharge cross-section flavour-strengths neutron-radii neutron-skin sterile sm-axial axial pseudoscalar tensor contact "
-    "dipole-portal upscatter-vector upscatter-scalar upscatter-tensor electroweak"
+    "dipole-portal upscatter-vector upscatter-scalar upscatter-tensor electroweak "
+    "source-strengths muon-decay sterile-mixing non-unitarity nsi-nucleons nsi-eta dark-photon lmu-ltau-mixing"
 )
 
 
@@ -35,14 +36,14 @@ def test_parameters_of_one_name_are_one_parameter() -> None:
 
 def test_models_with_a_tree_level_electron_coupling_are_labelled() -> None:
     labelled = {name for name in SHIPPED.split() if signal_model(name).label == "CEvNS only"}
-    mediators = {"scalar-universal", "universal", "b-l", "b-3l-e", "b-2l-e-l-mu", "le-lmu", "le-ltau"}
-    with_a_charge = {"vector", "scalar"}
-    assert labelled == mediators | with_a_charge | {"magnetic-moment", "charge-radius", "millicharge", "dipole-portal"}
-    for name in labelled - with_a_charge:
+    mediators = {"scalar-universal", "universal", "b-l", "b-3l-e", "b-2l-e-l-mu", "le-lmu", "le-ltau", "dark-photon", "lmu-ltau-mixing"}
+    with_a_charge = {"vector": "q_e", "scalar": "q_e", "nsi-eta": "phi"}
+    assert labelled == mediators | {*with_a_charge} | {"magnetic-moment", "charge-radius", "millicharge", "dipole-portal"}
+    for name in labelled - {*with_a_charge}:
         assert signal_model(name).caveat({}) == "CEvNS only"
-    for name in with_a_charge:
-        assert [signal_model(name).caveat(values) for values in ({}, {"q_e": 0.0}, {"q_e": -1.0})] == ["", "", "CEvNS only"]
-        assert signal_model(name).caveat({}, free=("g", "q_e")) == "CEvNS only"
+    for name, charge in with_a_charge.items():
+        assert [signal_model(name).caveat(values) for values in ({}, {charge: 0.0}, {charge: -1.0})] == ["", "", "CEvNS only"]
+        assert signal_model(name).caveat({}, free=("g", charge)) == "CEvNS only"
 
 
 def test_unknown_model_lists_near_matches() -> None:
