@@ -178,13 +178,17 @@ def _squares(one: SignalModel) -> list[tuple[str, str, str, str]]:
     """Return what adds up to the cross section of a model on Cs-133: kernel, flavours, an amplitude whose parts interfere, squared, and source of the kernel."""
     compound = composition("CsI")
     target = target_at(compound[0][0], [5e-3], weak_couplings("default"), form_factor("helm"), compound)
-    parts: dict[tuple[Kernel, str, str, Monomial], dict[Monomial, None]] = {}
+    parts: dict[tuple[Kernel, str, str, Monomial, float], dict[Monomial, None]] = {}
     for term in one.prepare(target)(one.shapes()):
-        parts.setdefault((kernel_of(term.kernel), term.flavour, term.group, term.factor), {}).update(dict.fromkeys(term.charge))
+        parts.setdefault((kernel_of(term.kernel), term.flavour, term.group, term.factor, term.weight), {}).update(
+            dict.fromkeys(term.charge)
+        )
     found: dict[tuple[Kernel, str], list[str]] = {}
-    for (kernel, flavour, _, factor), amplitude in parts.items():
-        square = f"({' + '.join(map(written, amplitude))})^2"
-        found.setdefault((kernel, square if factor == () else f"{written(factor)} {square}"), []).append(flavour if flavour.startswith("nu") else f"nu_{flavour}")
+    for (kernel, flavour, _, factor, weight), amplitude in parts.items():
+        before = f"{f'{weight:g} ' if weight != 1.0 else ''}{f'{written(factor)} ' if factor else ''}"
+        found.setdefault((kernel, f"{before}({' + '.join(map(written, amplitude))})^2"), []).append(
+            flavour if flavour.startswith("nu") else f"nu_{flavour}"
+        )
     return [(kernel.name, ", ".join(flavours), square, kernel.source) for (kernel, square), flavours in found.items()]
 
 
