@@ -170,6 +170,7 @@ def changed_csv(text: str, steps: Sequence[Step]) -> bytes:
         return changed_text(text, steps)
     rows = [line.split(",") for line in text.splitlines()]
     for step in steps:
+        rows = [row for row in rows if row]
         if rows:
             row = step.place % len(rows)
             _CSV[step.kind % len(_CSV)](rows, row, step)

@@ -20,9 +20,22 @@ def data_root() -> Path:
     return Path(__file__).resolve().parents[3] / "data"
 
 
+def is_there(path: Path) -> bool:
+    """Return whether a text that may be a path is one of a file or a folder; one that is too long for a path is none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a text that may be a path is one of a file."""
+    return is_there(path) and path.is_file()
+
+
 def read_bytes(path: Path, largest: int, wanted: str) -> bytes:
     """Return the bytes of a file; SpecError if it is missing, not readable, or larger than `largest`."""
-    if not path.is_file():
+    if not is_file(path):
         raise SpecError([Problem(str(path), None, "", f"is missing; {wanted}")])
     try:
         with path.open("rb") as stream:

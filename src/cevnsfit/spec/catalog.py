@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cevnsfit.core.entries import given, plugins
 from cevnsfit.core.errors import UnknownNameError
-from cevnsfit.core.paths import data_root
+from cevnsfit.core.paths import data_root, is_there
 from cevnsfit.core.version import distribution_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def located(names: Iterable[str], beside: Path | None = None) -> tuple[str, ...]
         The folder in which those of experiments lie, by default the current one.
     """
     known, base = experiment_names(), Path() if beside is None else beside
-    return tuple(name if name in known or not (base / name).exists() else str((base / name).resolve()) for name in names)
+    return tuple(name if name in known or not is_there(base / name) else str((base / name).resolve()) for name in names)
 
 
 def resolve(name: str | Path) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cevnsfit.core.documents import Document
 from cevnsfit.core.errors import CevnsfitError, DomainError, UnknownNameError
-from cevnsfit.core.paths import data_root, inside
+from cevnsfit.core.paths import data_root, inside, is_file
 from cevnsfit.infer.limit import UNBOUNDED, Limit
 from cevnsfit.io.overlays import MASS_AND_COUPLING, read_overlay
 from cevnsfit.moments.bands import moment_band
@@ -146,11 +146,11 @@ def _of_file(path: Path, model: str, plane: PlaneUnits, label: str | None) -> Li
 
 def in_folder(name: str, folder: Path) -> str | Path:
     """Return what an analysis file in `folder` names: a limit of the library, or a file there; CevnsfitError for a file elsewhere."""
-    return inside(folder, name) if _is_file(name) or (folder / name).is_file() else name
+    return inside(folder, name) if _is_file(name) or is_file(folder / name) else name
 
 
 def _is_file(name: str | Path) -> bool:
-    return isinstance(name, Path) or Path(name).suffix.lower() in {".csv", ".lmt"} or Path(name).is_file()
+    return isinstance(name, Path) or Path(name).suffix.lower() in {".csv", ".lmt"} or is_file(Path(name))
 
 
 # --- what is computed --------------------------------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def labelled(text: str) -> tuple[str | None, str]:
         If a label or what it stands for is missing.
     """
     label, equals, source = text.partition("=")
-    if not equals or Path(text).is_file():
+    if not equals or is_file(Path(text)):
         return None, text
     if not label or not source:
         message = f"'{text}' should read NAME, FILE, LABEL=NAME or LABEL=FILE"
