@@ -23,6 +23,7 @@ from cevnsfit.core.units import parse
 from cevnsfit.spec.fields import (
     EnergyAxis,
     Mass,
+    Name,
     Rate,
     Share,
     Spec,
@@ -34,6 +35,7 @@ from cevnsfit.spec.fields import (
     in_unit_of_axis,
     steps_on_axis,
 )
+from cevnsfit.spec.reactions import ReactionSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +104,8 @@ class TargetSpec(Spec):
     radii: dict[str, Radii] = Field(default_factory=dict)
     form_factors: dict[str, FormFactorTable] = Field(default_factory=dict)
     electrons: dict[str, TableColumn] = Field(default_factory=dict)
+    reactions: dict[Name, ReactionSpec] = Field(default_factory=dict)
+    cevns: bool = True
 
     @field_validator("isotopes")
     @classmethod

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.couplings import LEPTONS
-from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, Target, Term, sm_charge
+from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, ReactionTarget, Target, Term, sm_charge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +62,12 @@ def standard_terms(target: Target, factor: Monomial = ()) -> tuple[Term, ...]:
 def vector_terms(charges: Mapping[str, NDArray[float64]], factor: Monomial = ()) -> tuple[Term, ...]:
     """Return terms of the vector kernel with charges by flavour that hold no coupling."""
     return tuple(Term(flavour, "nucleus", "vector", {(): values}, factor=factor) for flavour, values in charges.items())
+
+
+def reaction_terms(target: ReactionTarget, factors: Mapping[str, Monomial] | None = None) -> tuple[Term, ...]:
+    """Return the terms of a reaction as its table has it, times factors of some lepton flavours."""
+    given = {} if factors is None else factors
+    return tuple(Term(f, "reaction", "vector", {(): np.ones_like(target.t)}, factor=given.get(f, ())) for f in LEPTONS)
 
 
 def fixed(terms: tuple[Term, ...]) -> PreparedModel:

@@ -47,9 +47,9 @@ class Term:
     flavour
         Lepton flavour "e", "mu" or "tau" of the neutrino.
     target
-        "nucleus" or "electron": which response applies.
+        "nucleus", "electron" or "reaction": which response applies.
     kernel
-        Name of K(E, T) in `physics.kernels`, or that with a weight of the flux.
+        Name of K(E, T) in `physics.kernels`, or that with a weight of the flux; a reaction uses the weight alone.
     charge
         The amplitude.
     group
@@ -59,7 +59,7 @@ class Term:
     """
 
     flavour: str
-    target: Literal["nucleus", "electron"]
+    target: Literal["nucleus", "electron", "reaction"]
     kernel: KernelKey
     charge: Polynomial
     group: str = "vector"
@@ -129,6 +129,22 @@ class ElectronTarget:
     couplings: ElectronCouplings
 
 
+@dataclass(frozen=True, slots=True)
+class ReactionTarget:
+    """A reaction with a tabulated cross section, seen at visible energies; amplitudes are in units of those of the table.
+
+    Attributes
+    ----------
+    name
+        Its name in the description.
+    t
+        Visible energies in MeV, shape (n,).
+    """
+
+    name: str
+    t: NDArray[np.float64]
+
+
 Shapes = Mapping[str, float]
 """Values of the nonlinear parameters of a model."""
 
@@ -161,6 +177,8 @@ class SignalModel(Document):
         "scalar" or "pseudoscalar", charge in units of g), at most one for each lepton.
     electrons
         The same as `prepare` for neutrino-electron scattering, terms with the target "electron"; None where the model says nothing.
+    reactions
+        The same as `prepare` for reactions with a tabulated cross section, terms with the target "reaction"; None where they are as in the table.
     latex, formula
         Its name and its Lagrangian in pictures, with dollar signs around formulas; empty where the title or the text stands for them.
     targets
@@ -168,7 +186,7 @@ class SignalModel(Document):
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **dict.fromkeys(("prepare", "electrons", "label_unless_zero", "leptons", "targets")),
+        **dict.fromkeys(("prepare", "electrons", "reactions", "label_unless_zero", "leptons", "targets")),
         "label": "whole_label",
     }
 
@@ -185,6 +203,7 @@ class SignalModel(Document):
     targets: Callable[[Sequence[Compound]], SignalModel] | None = None
     latex: str = ""
     formula: str = ""
+    reactions: Callable[[ReactionTarget], PreparedModel] | None = None
 
     @property
     def printed(self) -> dict[str, str]:
