@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.formulas import Atom, checked, parse_nuclide
-from cevnsfit.core.units import UnitError, parse
 from cevnsfit.spec.fields import Spec, TablePath, in_unit
 from cevnsfit.spec.sources import Flavour
 from cevnsfit.spec.tables import NEUTRINO, SEEN
@@ -57,9 +56,4 @@ class ReactionSpec(Spec):
         if len(energies) < 2 or energies[0] < 0.0 or not np.all(np.diff(energies) > 0.0):
             message = f"column '{NEUTRINO}' must increase, from 0 or more, in two rows or more"
             raise CevnsfitError(message)
-        values = table.values(name)
-        try:
-            return values * parse(f"1 {table.units[name]}", AREA)
-        except UnitError:
-            message = f"column '{name}' is in [{table.units[name]}], but a cross section is in [{AREA}]"
-            raise CevnsfitError(message) from None
+        return table.values_in(name, AREA)

@@ -75,6 +75,15 @@ class InputTable:
             raise UnknownNameError("column", column, self.columns)
         return self.columns[column]
 
+    def values_in(self, column: str, unit: str) -> NDArray[np.float64]:
+        """Return one column that is no axis in a unit; UnitError for one of another dimension."""
+        values = self.values(column)
+        try:
+            return values * parse(f"1 {self.units[column]}", unit)
+        except UnitError:
+            message = f"column '{column}' is in [{self.units[column]}], but [{unit}] is needed"
+            raise UnitError(message) from None
+
     def errors(self, column: str, of: str) -> InputTable:
         """Return the table with one column alone, the errors `of` another one; AxisError if they are in other units, such as in % of it."""
         values = self.values(column)

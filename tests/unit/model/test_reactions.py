@@ -226,7 +226,7 @@ def test_what_cannot_be_is_refused_with_its_field(water: Path, old: str, new: st
     [
         ("e_nu [MeV],nu_e [cm2]\n0,0\n60,-1e-40", "column 'nu_e' has 1 negative entries"),
         ("e_nu [MeV],nu_e [cm2]\n30,0\n20,1e-40", "column 'e_nu' must increase"),
-        ("e_nu [MeV],nu_e [m]\n0,0\n60,1e-40", r"column 'nu_e' is in \[m\], but a cross section is in \[cm\*\*2\]"),
+        ("e_nu [MeV],nu_e [m]\n0,0\n60,1e-40", r"column 'nu_e' is in \[m\], but \[cm\*\*2\] is needed"),
         ("e_nu [MeV],nu_e [1]\n0,0\n60,1e-40", r"column 'nu_e' is in \[1\]"),
     ],
 )

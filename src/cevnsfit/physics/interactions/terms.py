@@ -45,7 +45,7 @@ class Term:
     Attributes
     ----------
     flavour
-        Lepton flavour "e", "mu" or "tau" of the neutrino.
+        Lepton flavour "e", "mu" or "tau" of the neutrino, or the name of another species of the beam; without a flux of it the term is left out.
     target
         "nucleus", "electron" or "reaction": which response applies.
     kernel
