@@ -67,6 +67,11 @@ class Flux:
         return int(self.weights[0].shape[0])
 
     @property
+    def end(self) -> float:
+        """Return the largest energy in MeV."""
+        return max(spectrum.end for spectra in self.spectra for spectrum in spectra)
+
+    @property
     def leptons(self) -> frozenset[str]:
         """Return the lepton flavours that are there."""
         return frozenset(sources.lepton_flavour(name) for name in self.flavours)
@@ -130,7 +135,7 @@ def flux_of(experiment: Experiment, *, moving: bool = False, source: sources.Neu
 
 def highest_energy(experiment: Experiment) -> float:
     """Return the largest neutrino energy of the source in MeV."""
-    return max(spectrum.end for spectra in flux_of(experiment).spectra for spectrum in spectra)
+    return flux_of(experiment).end
 
 
 def empty_window(experiment: Experiment, *axes: Axis) -> str:

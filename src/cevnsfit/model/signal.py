@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cevnsfit.core.errors import AxisError
 from cevnsfit.detector.response import T_MAX, Matrix, Smear, compose, kinks
 from cevnsfit.model.effect import NOMINAL
-from cevnsfit.model.flux import Flux, flux_of, highest_energy
+from cevnsfit.model.flux import Flux, flux_of
 from cevnsfit.model.nuclei import elements_of, nuclei_of
 from cevnsfit.model.reactions import happens_on, reaction_of
 from cevnsfit.model.stages import without_quenching
@@ -34,7 +34,7 @@ from cevnsfit.physics.interactions.terms import (
     squared,
     target_at,
 )
-from cevnsfit.physics.kernels import KernelKey, WeightedKernel, fold_channel
+from cevnsfit.physics.kernels import KernelKey, fold_channel
 from cevnsfit.physics.kinematics import panel_nodes, recoil_edges, t_max
 from cevnsfit.spec.tables import SEEN
 
@@ -168,7 +168,7 @@ def _nuclear(
     """Yield each nuclide with its nodes."""
     spec = experiment.spec
     couplings, (of_protons, of_neutrons) = weak_couplings(spec.couplings), _form_factors(experiment, nuclei)
-    jumps = _jumps(experiment, responses)
+    jumps = _jumps(experiment, responses, max([T_MAX, *(float(t_max(flux.end, nuclide.mass)) for nuclide, _ in nuclei)]))
     for nuclide, number in nuclei:
         edges, t, weights = _rule(flux, nuclide.mass, jumps)
         scale = number * flux.fluence * weights
@@ -215,7 +215,7 @@ def _reacting(
     if not experiment.spec.target.reactions:
         return
     seen = _without_quenching(experiment, responses)
-    jumps = _jumps(experiment, seen, highest_energy(experiment))
+    jumps = _jumps(experiment, seen, flux.end)
     for name in experiment.spec.target.reactions:
         reaction, t = reaction_of(experiment, name, flux, jumps)
         scale = np.full_like(t, happens_on(experiment, name, nuclei) * flux.fluence)
@@ -223,8 +223,7 @@ def _reacting(
 
 
 def _without_quenching(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -> dict[str, tuple[Stage, ...]]:
-    quenched = experiment.spec.target.cevns
-    return {name: without_quenching(stages, experiment.name, quenched=quenched) for name, stages in responses.items()}
+    return {key: without_quenching(stages, experiment.name, quenched=experiment.spec.target.cevns) for key, stages in responses.items()}
 
 
 def _jumps(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], last: float = T_MAX) -> NDArray[np.float64]:
@@ -265,12 +264,9 @@ def _rates(signal: Signal, flux: Flux, entry: Nodes, key: KernelKey) -> NDArray[
     """Return the folds of the flavours, shape (flavours, slices, nodes); flavours with the same spectrum share theirs. A reaction knows weights, no kernels."""
     known: dict[tuple[Spectrum, bool], NDArray[np.float64]] = {}
 
-    def weight(energy: NDArray[np.float64], cells: NDArray[np.float64]) -> NDArray[np.float64]:
-        return key.weight(energy, signal.baseline, cells) if isinstance(key, WeightedKernel) else np.ones_like(energy)
-
     def folded(flavour: str, spectrum: Spectrum) -> NDArray[np.float64]:
         if entry.reaction is not None:
-            return entry.reaction.rates(flavour, spectrum, weight)
+            return entry.reaction.rates(flavour, spectrum, key, signal.baseline)
         place = spectrum, flavour.startswith("nubar")
         if place not in known:
             known[place] = fold_channel(key, flavour, spectrum, entry.mass, entry.t, baseline=signal.baseline, edges=entry.edges)

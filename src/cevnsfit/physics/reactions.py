@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from cevnsfit.physics.kernels import WeightedKernel
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from cevnsfit.physics.kernels import EnergyWeight
+    from cevnsfit.physics.kernels import KernelKey
     from cevnsfit.physics.sources import Spectrum
 
     Floats = NDArray[np.float64]
@@ -45,15 +47,16 @@ class Reaction:
     cells: Floats
     sigma: Mapping[str, Floats]
 
-    def rates(self, flavour: str, spectrum: Spectrum, weight: EnergyWeight) -> Floats:
-        """Return cm^2 for each neutrino of a source flavour at the visible energies, shape (n,) or (bins,); `weight` is a factor of the flux."""
+    def rates(self, flavour: str, spectrum: Spectrum, key: KernelKey, baseline: float) -> Floats:
+        """Return cm^2 for each neutrino of a source flavour at the visible energies, shape (n,) or (bins,); of the key the weight of the flux counts."""
         sigma = self.sigma.get(flavour)
         if sigma is None:
             return np.zeros(next(iter(self.sigma.values())).shape[-1])
         share = spectrum.density(self.energy) * self.cells
         for energy, fraction in spectrum.lines:
             share[(self.cells == 0.0) & (self.energy == energy)] = fraction
-        share = share * weight(self.energy, self.cells)
+        if isinstance(key, WeightedKernel):
+            share *= key.weight(self.energy, baseline, self.cells)
         return np.asarray(share * sigma if sigma.ndim == 1 else share @ sigma)
 
 

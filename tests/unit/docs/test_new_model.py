@@ -103,7 +103,7 @@ def test_the_kernel_of_the_page_is_folded_between_its_ends(mass: float) -> None:
 M_CHI, M_V, ALPHA_D, EPS = 20.0, 60.0, 0.5, 1e-4
 ENERGIES = np.linspace(25.0, 160.0, 55)
 FLUX = 1e-6 * (ENERGIES - 25.0) ** 2 * (160.0 - ENERGIES) ** 2 / 1e4
-EDGES = (0.02, 0.05, 0.1, 0.2, 0.5)
+EDGES = (0.02, 0.05, 0.2, 0.5, 1.1)
 ARGON = """
 schema_version: 1
 name: argon-beam
@@ -119,7 +119,7 @@ source:
 target: {compound: "Ar[40]", mass: 1 t}
 form_factor: unity
 axes:
-  t_recoil: {unit: keVnr, edges: [20, 50, 100, 200, 500]}
+  t_recoil: {unit: keVnr, edges: [20, 50, 200, 500, 1100]}
 """
 
 
@@ -202,7 +202,7 @@ def test_dark_matter_arrives_when_it_is_said_to(argon: Path) -> None:
     """A delay of a bin moves the counts by a bin; a curve in time is followed."""
     (argon / "times.csv").write_text("time [us],chi [1]\n0.5,0\n1,3\n1.5,0\n", encoding="utf-8")
     axes = {
-        "t_recoil": {"unit": "keVnr", "edges": [20, 500]},
+        "t_recoil": {"unit": "keVnr", "edges": [20, 1100]},
         "time": {"unit": "us", "start": 0, "stop": 3, "bins": 12},
     }
     prompt = dark_counts(argon, {"axes": axes}).ravel()
