@@ -14,8 +14,8 @@ A model is a function that returns a `SignalModel`, an experiment is a folder, a
 | for | names |
 |---|---|
 | the model and its parameters | `SignalModel`, `Parameter`, `coupling`, `mediator_mass`, `CEVNS_ONLY` |
-| what recoils | `Target`, `ElectronTarget`, `Nuclide` |
-| amplitudes | `Term`, `Monomial`, `Polynomial`, `power`, `sm_charge`, `standard_terms`, `standard_electrons`, `electron_terms` |
+| what recoils or reacts | `Target`, `ElectronTarget`, `ReactionTarget`, `Nuclide` |
+| amplitudes | `Term`, `Monomial`, `Polynomial`, `power`, `sm_charge`, `standard_terms`, `standard_electrons`, `electron_terms`, `reaction_terms` |
 | energy integrals other than "vector" | `Kernel`, `Kinematics`, `KERNELS`, `KernelKey`, `WeightedKernel` |
 | constants | `LEPTONS`, `FERMI_CONSTANT` [MeV^-2], `FINE_STRUCTURE`, `HBAR_C` [MeV cm], `FM` [cm], masses [MeV], `SIN2_THETA_W` |
 | released files, and tables made of them | `Release`, `ReleasedFile`, `RootHistogram`, `Hdf5Table`, `HepdataTable`, `Table`, `bin_columns` |
@@ -36,13 +36,14 @@ from cevnsfit.io.releases.root import RootHistogram
 from cevnsfit.io.tables import Table, bin_columns
 from cevnsfit.physics.constants import ELECTRON_MASS, FERMI_CONSTANT, FINE_STRUCTURE, FM, HBAR_C, MUON_MASS, SIN2_THETA_W, TAU_MASS
 from cevnsfit.physics.couplings import LEPTONS, ElectronCouplings, WeakCouplings
-from cevnsfit.physics.interactions.common import CEVNS_ONLY, coupling, fixed, mediator_mass, power, standard_terms
+from cevnsfit.physics.interactions.common import CEVNS_ONLY, coupling, fixed, mediator_mass, power, reaction_terms, standard_terms
 from cevnsfit.physics.interactions.electron_scattering import electron_terms, standard_electrons
 from cevnsfit.physics.interactions.terms import (
     ElectronTarget,
     Monomial,
     Polynomial,
     PreparedModel,
+    ReactionTarget,
     Shapes,
     SignalModel,
     Target,
@@ -79,6 +80,7 @@ __all__ = [
     "Parameter",
     "Polynomial",
     "PreparedModel",
+    "ReactionTarget",
     "Release",
     "ReleasedFile",
     "RootHistogram",
@@ -95,6 +97,7 @@ __all__ = [
     "fixed",
     "mediator_mass",
     "power",
+    "reaction_terms",
     "sm_charge",
     "standard_electrons",
     "standard_terms",

@@ -11,14 +11,10 @@ import numpy as np
 from cevnsfit.core.errors import CevnsfitError, OverlapError, Problem, SpecError
 from cevnsfit.core.parameters import merge
 from cevnsfit.core.threads import on_one_thread
+from cevnsfit.model.nuclei import nuclei_of
 from cevnsfit.model.prediction import model_of, released_model
 from cevnsfit.model.rows import coefficients
-from cevnsfit.model.signal import (
-    Signal,
-    counts_of,
-    nominal_of,
-    nuclei_of,
-)
+from cevnsfit.model.signal import Signal, counts_of, nominal_of
 from cevnsfit.model.systematics import effects_of
 from cevnsfit.physics.interactions import signal_model
 from cevnsfit.spec.load import FILE

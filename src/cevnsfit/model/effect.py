@@ -43,7 +43,7 @@ class Folded:
     variants
         Names of the variants.
     standard
-        Nominal counts of CEvNS in the Standard Model, shape (bins,).
+        Nominal counts of CEvNS and reactions in the Standard Model, shape (bins,).
     """
 
     variants: tuple[str, ...]

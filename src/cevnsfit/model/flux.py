@@ -64,6 +64,11 @@ class Flux:
         """Return the number of slices of arrival time."""
         return int(self.weights[0].shape[0])
 
+    @property
+    def end(self) -> float:
+        """Return the largest energy in MeV."""
+        return max(spectrum.end for spectra in self.spectra for spectrum in spectra)
+
     def by_arrival(self, counts: Floats) -> Floats:
         """Return counts by flavour, shape (flavours, n, slices, J), summed over the flavours of each arrival, shape (arrivals, n, J)."""
         if self.slices > 1:
@@ -123,7 +128,7 @@ def flux_of(experiment: Experiment, *, moving: bool = False, source: sources.Neu
 
 def highest_energy(experiment: Experiment) -> float:
     """Return the largest neutrino energy of the source in MeV."""
-    return max(spectrum.end for spectra in flux_of(experiment).spectra for spectrum in spectra)
+    return flux_of(experiment).end
 
 
 def empty_window(experiment: Experiment, *axes: Axis) -> str:

@@ -28,7 +28,8 @@ from cevnsfit.model.systematics import effects_of
 from cevnsfit.model.window import require_signal
 from cevnsfit.model.workspace import Counting, counting
 from cevnsfit.physics.interactions import signal_model
-from cevnsfit.physics.interactions.terms import Target
+from cevnsfit.physics.interactions.common import fixed, reaction_terms
+from cevnsfit.physics.interactions.terms import ElectronTarget, ReactionTarget, Target
 from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.channel import Channel, ControlRegion
 from cevnsfit.stats.gaussian import Errors, correlated
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
     from cevnsfit.core.parameters import Parameter
     from cevnsfit.model.effect import Effect
     from cevnsfit.model.onset import Movement
-    from cevnsfit.physics.interactions.terms import ElectronTarget, Monomial, PreparedModel, SignalModel
+    from cevnsfit.model.signal import AnyTarget
+    from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, SignalModel
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.moving import Moving
 
@@ -154,9 +156,11 @@ def _control(experiment: Experiment) -> ControlRegion | None:
     return None
 
 
-def _prepared(physics: SignalModel, target: Target | ElectronTarget) -> PreparedModel:
+def _prepared(physics: SignalModel, target: AnyTarget) -> PreparedModel:
     if isinstance(target, Target):
         return physics.prepare(target)
+    if isinstance(target, ReactionTarget):
+        return fixed(reaction_terms(target)) if physics.reactions is None else physics.reactions(target)
     if physics.electrons is None:
         message = f"the model '{physics.name}' does not describe electrons; leave out the electron recoils"
         raise CevnsfitError(message)
@@ -221,10 +225,11 @@ def _signal_rows(signal: Signal, effects: Sequence[Effect[Any]]) -> tuple[Signal
 
 
 def standard_counts(signal: Signal) -> NDArray[np.float64]:
-    """Return the nominal counts of CEvNS in the Standard Model in all bins, shape (bins,)."""
+    """Return the nominal counts of CEvNS and reactions in the Standard Model in all bins, shape (bins,)."""
     physics = signal_model("sm")
-    nuclei = [squares_of(signal, [physics.prepare(target)], {})[0] if isinstance(target, Target) else {} for target in signal.targets]
-    squares: list[Squares] = list(nuclei)
+    squares: list[Squares] = [
+        {} if isinstance(target, ElectronTarget) else squares_of(signal, [_prepared(physics, target)], {})[0] for target in signal.targets
+    ]
     folded = with_kernels(signal, kernels_of(squares))
     _, q = charges(folded, squares)
     return np.asarray(contract(folded, q)[0, 0].ravel())

@@ -12,20 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cevnsfit.core.errors import AxisError
-from cevnsfit.detector.response import Matrix, Smear, compose, kinks
+from cevnsfit.detector.response import T_MAX, Matrix, Smear, compose, kinks
 from cevnsfit.model.effect import NOMINAL
 from cevnsfit.model.flux import Flux, flux_of
+from cevnsfit.model.nuclei import elements_of, form_factors_of, nuclei_of
+from cevnsfit.model.reactions import happens_on, reaction_of
 from cevnsfit.model.stages import without_quenching
 from cevnsfit.model.systematics import sources_of, variants_of, weights_of
 from cevnsfit.physics import sources
 from cevnsfit.physics.atoms import shells
 from cevnsfit.physics.constants import ELECTRON_MASS
 from cevnsfit.physics.couplings import electron_couplings, weak_couplings
-from cevnsfit.physics.form_factors import Tabulated, form_factor
 from cevnsfit.physics.interactions.terms import (
     ElectronTarget,
     Monomial,
     PreparedModel,
+    ReactionTarget,
     Target,
     electrons_at,
     on_sources,
@@ -34,16 +36,18 @@ from cevnsfit.physics.interactions.terms import (
 )
 from cevnsfit.physics.kernels import KernelKey, fold_channel
 from cevnsfit.physics.kinematics import panel_nodes, recoil_edges, t_max
-from cevnsfit.physics.nuclei import Nuclide, composition, formula_units_per_gram
 from cevnsfit.spec.tables import SEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cevnsfit.detector.response import Stage
-    from cevnsfit.physics.form_factors import FormFactor
+    from cevnsfit.physics.nuclei import Nuclide
+    from cevnsfit.physics.reactions import Reaction
     from cevnsfit.physics.sources import Spectrum
     from cevnsfit.spec.load import Experiment
+
+AnyTarget = Target | ElectronTarget | ReactionTarget
 
 Squares = Mapping[tuple[str, str, KernelKey], Mapping[Monomial, NDArray[np.float64]]]
 """|Q|^2 on one target by (flavour, target, kernel), as polynomials in the couplings."""
@@ -68,6 +72,8 @@ class Nodes:
         Response of every variant, shape (variants * energy bins, n).
     edges
         Edges in MeV of the panels that the nodes are in; None where some are left out.
+    reaction
+        What is seen at visible energies instead of recoils; None for recoils.
     """
 
     mass: float
@@ -75,6 +81,7 @@ class Nodes:
     scale: NDArray[np.float64]
     response: NDArray[np.float64]
     edges: NDArray[np.float64] | None = None
+    reaction: Reaction | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +91,7 @@ class Signal:
     Attributes
     ----------
     targets
-        What recoils, each at its nodes: the nuclides, then the electrons of each element where they are asked for.
+        What recoils, each at its nodes: the nuclides, then the electrons of each element where they are asked for, then the reactions.
     nodes
         The nodes of each target.
     baseline
@@ -97,7 +104,7 @@ class Signal:
     flux
         The neutrinos and their arrival times.
     auxiliary
-        P(aux | energy) of nuclear and of electron recoils, shape (2, energy bins, auxiliary bins). Energy bins are those of all axes that the
+        P(aux | energy) of nuclear recoils and of all else, shape (2, energy bins, auxiliary bins). Energy bins are those of all axes that the
         response reaches.
     variants
         Names of the variants: the nominal one, then those of systematics.
@@ -105,7 +112,7 @@ class Signal:
         The flux of each variant, which differs in its spectra; empty where all have the nominal one.
     """
 
-    targets: tuple[Target | ElectronTarget, ...]
+    targets: tuple[AnyTarget, ...]
     nodes: tuple[Nodes, ...]
     baseline: float
     kernels: tuple[KernelKey, ...]
@@ -142,8 +149,9 @@ def fold_signal(
     flux = flux_of(experiment, moving=moving)
     nuclei = nuclei_of(experiment)
     recoiling = [
-        *_nuclear(experiment, responses, flux, nuclei),
+        *(_nuclear(experiment, responses, flux, nuclei) if spec.target.cevns else ()),
         *(_electronic(experiment, responses, flux, nuclei) if electrons and spec.sees_electrons() else ()),
+        *_reacting(experiment, responses, flux, nuclei),
     ]
     targets, nodes = zip(*recoiling, strict=True)
     empty = np.zeros((0, len(flux.flavours), len(nodes[0].response) * flux.slices, sum(len(entry.t) for entry in nodes)))
@@ -158,8 +166,9 @@ def _nuclear(
 ) -> Iterator[tuple[Target, Nodes]]:
     """Yield each nuclide with its nodes."""
     spec = experiment.spec
-    couplings, (of_protons, of_neutrons) = weak_couplings(spec.couplings), _form_factors(experiment, nuclei)
-    jumps, weights = _jumps(experiment, responses), weights_of(experiment)
+    couplings, (of_protons, of_neutrons) = weak_couplings(spec.couplings), form_factors_of(experiment, nuclei)
+    last = max([T_MAX, *(float(t_max(flux.end, nuclide.mass)) for nuclide, _ in nuclei)])
+    jumps, weights = _jumps(experiment, responses, last), weights_of(experiment)
     for nuclide, number in nuclei:
         edges, t, w = _rule(flux, nuclide.mass, jumps)
         scale = number * flux.fluence * w
@@ -170,25 +179,14 @@ def _nuclear(
         yield target, Nodes(nuclide.mass, t, scale, stacked.reshape(-1, len(t)), edges)
 
 
-def _form_factors(experiment: Experiment, nuclei: tuple[tuple[Nuclide, float], ...]) -> tuple[FormFactor, FormFactor]:
-    """Return the form factors of protons and of neutrons."""
-    spec, named = experiment.spec, form_factor(experiment.spec.form_factor)
-    protons, neutrons = {}, {}
-    for name, entry in spec.target.form_factors.items():
-        q, *columns = entry.of(experiment.tables[entry.table])
-        for nuclide in (nuclide for nuclide, _ in nuclei if name in {nuclide.symbol, nuclide.name}):
-            protons[nuclide.A], neutrons[nuclide.A] = (q, columns[0], nuclide.r_p), (q, columns[1], nuclide.r_n)
-    return (Tabulated(protons, named), Tabulated(neutrons, named)) if protons else (named, named)
-
-
 def _electronic(
     experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], flux: Flux, nuclei: tuple[tuple[Nuclide, float], ...]
 ) -> Iterator[tuple[ElectronTarget, Nodes]]:
     """Yield the electrons of each element with their nodes, without those that are not seen."""
-    seen = {name: without_quenching(stages, experiment.name) for name, stages in responses.items()}
+    seen = _without_quenching(experiment, responses)
     jumps = _jumps(experiment, seen)
     couplings = electron_couplings(experiment.spec.couplings)
-    for nuclide, number in _elements(nuclei):
+    for nuclide, number in elements_of(nuclei):
         table = experiment.spec.target.electrons.get(nuclide.symbol)
         known = (
             None if table is None else (experiment.tables[table.table].values(SEEN), experiment.tables[table.table].values(table.column))
@@ -202,11 +200,29 @@ def _electronic(
         yield electrons_at(nuclide, t[used], couplings, ejected), Nodes(ELECTRON_MASS, t[used], scale, matrix[:, used])
 
 
-def _jumps(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -> NDArray[np.float64]:
-    """Return the kinks of the nominal response, and those of the others whose edges nothing smears."""
+def _reacting(
+    experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], flux: Flux, nuclei: tuple[tuple[Nuclide, float], ...]
+) -> Iterator[tuple[ReactionTarget, Nodes]]:
+    """Yield the reactions with their visible energies, which are seen as electrons are."""
+    if not experiment.spec.target.reactions:
+        return
+    seen = _without_quenching(experiment, responses)
+    jumps = _jumps(experiment, seen, flux.end)
+    for name in experiment.spec.target.reactions:
+        reaction, t = reaction_of(experiment, name, flux, jumps)
+        scale = np.full_like(t, happens_on(experiment, name, nuclei) * flux.fluence)
+        yield ReactionTarget(name, t), Nodes(0.0, t, scale, _stacked(experiment, seen, t), reaction=reaction)
+
+
+def _without_quenching(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]]) -> dict[str, tuple[Stage, ...]]:
+    return {key: without_quenching(stages, experiment.name, quenched=experiment.spec.target.cevns) for key, stages in responses.items()}
+
+
+def _jumps(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], last: float = T_MAX) -> NDArray[np.float64]:
+    """Return the kinks of the nominal response up to an energy in MeV, and those of the others whose edges nothing smears."""
     edges = _reached(experiment)[1]
     sharp = [stages for name, stages in responses.items() if name == NOMINAL or not any(isinstance(s, Smear | Matrix) for s in stages)]
-    return np.unique(np.concatenate([kinks(stages, edges) for stages in sharp]))
+    return np.unique(np.concatenate([kinks(stages, edges, last) for stages in sharp]))
 
 
 def _rule(flux: Flux, mass: float, jumps: Iterable[float]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -215,23 +231,6 @@ def _rule(flux: Flux, mass: float, jumps: Iterable[float]) -> tuple[NDArray[np.f
     ends = [float(t_max(energy, mass)) for energy in {jump for spectrum in spectra for jump in spectrum.jumps}]
     edges = recoil_edges(mass, spectra, kinks=[*jumps, *ends])
     return edges, *panel_nodes(edges, 14 if len(spectra) <= _FEW else 8)
-
-
-def nuclei_of(experiment: Experiment) -> tuple[tuple[Nuclide, float], ...]:
-    """Return every nuclide of the detector with the number of its nuclei."""
-    target = experiment.spec.target
-    radii = {name: (entry.proton, entry.neutron) for name, entry in target.radii.items()}
-    units = formula_units_per_gram(target.compound, isotopes=target.isotopes, dopants=target.dopants) * target.mass
-    nuclei = composition(target.compound, radii, isotopes=target.isotopes, dopants=target.dopants)
-    return tuple((nuclide, units * number) for nuclide, number in nuclei)
-
-
-def mass_fractions(experiment: Experiment) -> dict[str, float]:
-    """Return the part of the detector's mass in each nuclide, by name."""
-    masses: dict[str, float] = {}
-    for nuclide, number in nuclei_of(experiment):  # one that is in the formula and a dopant comes twice
-        masses[nuclide.name] = masses.get(nuclide.name, 0.0) + number * (nuclide.mass + nuclide.Z * ELECTRON_MASS)
-    return {name: mass / sum(masses.values()) for name, mass in masses.items()}
 
 
 def with_kernels(signal: Signal, kernels: Sequence[KernelKey]) -> Signal:
@@ -254,10 +253,12 @@ def _fold(signal: Signal, key: KernelKey) -> NDArray[np.float64]:
 
 
 def _rates(signal: Signal, flux: Flux, entry: Nodes, key: KernelKey) -> NDArray[np.float64]:
-    """Return the folds of the flavours, shape (flavours, slices, nodes); flavours with the same spectrum share theirs."""
+    """Return the folds of the flavours, shape (flavours, slices, nodes); flavours with the same spectrum share theirs. A reaction knows weights, no kernels."""
     known: dict[tuple[Spectrum, bool], NDArray[np.float64]] = {}
 
     def folded(flavour: str, spectrum: Spectrum) -> NDArray[np.float64]:
+        if entry.reaction is not None:
+            return entry.reaction.rates(flavour, spectrum, key, signal.baseline)
         place = spectrum, flavour.startswith("nubar")
         if place not in known:
             known[place] = fold_channel(key, flavour, spectrum, entry.mass, entry.t, baseline=signal.baseline, edges=entry.edges)
@@ -281,16 +282,6 @@ def _reached(experiment: Experiment) -> tuple[str, NDArray[np.float64]]:
     if not others:
         return first.quantity, np.asarray(first.edges)
     return " x ".join(axis.name for axis in experiment.reached), np.arange(math.prod(axis.nbins for axis in experiment.reached) + 1.0)
-
-
-def _elements(nuclei: Sequence[tuple[Nuclide, float]]) -> list[tuple[Nuclide, float]]:
-    """Return one nuclide of each element with the number of its atoms."""
-    first: dict[int, Nuclide] = {}
-    count: dict[int, float] = {}
-    for nuclide, number in nuclei:
-        first.setdefault(nuclide.Z, nuclide)
-        count[nuclide.Z] = count.get(nuclide.Z, 0.0) + number
-    return [(nuclide, count[z]) for z, nuclide in first.items()]
 
 
 def _auxiliary(experiment: Experiment) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.load import Experiment
-    from cevnsfit.spec.sources import DecayAtRest, FluxSpec, Reactor, Sun, TabulatedSource
+    from cevnsfit.spec.sources import DecayAtRest, FluxSpec, Reactor, SpeciesSpec, Sun, TabulatedSource
     from cevnsfit.spec.systematics import FluxShape
     from cevnsfit.spec.tables import InputTable
 
@@ -49,11 +49,33 @@ def time_axis(experiment: Experiment) -> Axis | None:
 def _decay_at_rest(given: DecayAtRest, experiment: Experiment) -> sources.NeutrinoSource:
     times = _decay_times(given, experiment)
     if given.flux is not None:
-        return sources.NeutrinoSource(
+        neutrinos = sources.NeutrinoSource(
             sources.isotropic(given.protons, given.distance), tuple(_imported(given.flux, experiment.tables, times))
         )
-    assert given.yield_per_pot is not None
-    return sources.decay_at_rest(sources.isotropic(given.yield_per_pot * given.protons, given.distance), times)
+    else:
+        assert given.yield_per_pot is not None
+        neutrinos = sources.decay_at_rest(sources.isotropic(given.yield_per_pot * given.protons, given.distance), times)
+    others = (_species(name, entry, experiment, times) for name, entry in given.species.items())
+    protons = sources.isotropic(given.protons, given.distance) / neutrinos.fluence
+    return replace(neutrinos, emissions=(*neutrinos.emissions, *(replace(e, weights=protons * e.weights) for e in others)))
+
+
+def _species(name: str, given: SpeciesSpec, experiment: Experiment, times: Mapping[str, sources.ArrivalTimes]) -> sources.Emission:
+    """Return particles beside the neutrinos, in units of the protons."""
+    table, axis = experiment.tables[given.table], time_axis(experiment)
+    spectrum, total = sources.smooth(given.energies(table), given.spectrum(table, given.column))
+    if isinstance(given.arrival, str):
+        arrival = times["nu_mu" if given.arrival == "prompt" else "nu_e"]
+    else:
+        arrival = _curve_in_time(experiment.tables[given.arrival.table], given.arrival.column)
+    late = arrival if axis is None else sources.later(arrival, given.delay, np.asarray(axis.edges))
+    return sources.Emission(name, (spectrum,), (late,), np.full((1, 1), total))
+
+
+def _curve_in_time(table: InputTable, column: str) -> sources.Arrival:
+    points, values = table.values("time"), table.values(column)
+    whole = float(np.trapezoid(values, points))
+    return sources.Arrival(lambda t: np.interp(t, points, values, left=0.0, right=0.0) / whole, tuple(points.tolist()))
 
 
 def _decay_times(given: DecayAtRest, experiment: Experiment) -> Mapping[str, sources.ArrivalTimes]:

@@ -139,15 +139,17 @@ def reconstructed_efficiency(stages: Sequence[Stage], x: Floats) -> Floats:
     return total
 
 
-def without_quenching(stages: Sequence[Stage], experiment: str) -> tuple[Stage, ...]:
-    """Return the stages as electron recoils see them: their energy is the electron-equivalent one.
+def without_quenching(stages: Sequence[Stage], experiment: str, *, quenched: bool = True) -> tuple[Stage, ...]:
+    """Return the stages as electron recoils see them: their energy is the electron-equivalent one, with which a response that is not `quenched` begins.
 
     Raises
     ------
     CevnsfitError
-        If the response has no quenching, so that its axis is one of nuclear recoils.
+        If the response should have a quenching and has none, so that its axis is one of nuclear recoils.
     """
-    if not any(isinstance(stage, Map) and stage.output == "e_ee" for stage in stages):
+    as_it_is = Map("t_recoil", "e_ee", lambda t: t)
+    places = [stage for stage in stages if isinstance(stage, Map) and stage.output == "e_ee"]
+    if not places and quenched:
         message = f"{experiment}: electron recoils cannot be added to a response without quenching"
         raise CevnsfitError(message)
-    return tuple(Map("t_recoil", "e_ee", lambda t: t) if isinstance(stage, Map) and stage.output == "e_ee" else stage for stage in stages)
+    return tuple(as_it_is if stage in places else stage for stage in stages) if places else (as_it_is, *stages)

@@ -10,9 +10,10 @@ from cevnsfit.core.axes import AXIS_UNITS, DISPLAY_SCALE
 from cevnsfit.core.errors import DomainError
 from cevnsfit.detector.response import Map
 from cevnsfit.model.flux import empty_window, highest_energy
-from cevnsfit.model.signal import nuclei_of, with_kernels
+from cevnsfit.model.nuclei import nuclei_of
+from cevnsfit.model.signal import with_kernels
 from cevnsfit.model.stages import detector_stages
-from cevnsfit.physics.interactions.terms import Target, sm_charge
+from cevnsfit.physics.interactions.terms import ReactionTarget, Target, sm_charge
 from cevnsfit.physics.kinematics import t_max
 from cevnsfit.spec.instrument import ROOM
 
@@ -34,15 +35,20 @@ LEAST: Final = 1e-6
 
 def require_signal(experiment: Experiment, signal: Signal) -> None:
     """Raise DomainError if the Standard Model expects nothing in the analysis window, or more is seen of a recoil there than it has; the message names the axis."""
-    require_quenching(experiment)
+    recoils = experiment.spec.target.cevns
+    if recoils:
+        require_quenching(experiment)
     last, flux, bins = experiment.axes[-1], signal.flux, signal.auxiliary.shape[1]
-    squares = np.concatenate([sm_charge(t, "mu") ** 2 if isinstance(t, Target) else np.zeros_like(t.t) for t in signal.targets])
+    squares = np.concatenate(
+        [sm_charge(t, "mu") ** 2 if isinstance(t, Target) else np.full_like(t.t, isinstance(t, ReactionTarget)) for t in signal.targets]
+    )
     expected = float((with_kernels(signal, ["vector"]).folds[0, :, : bins * flux.slices] @ squares).sum())
     arriving = float(flux.times.max(axis=0).sum())
     if expected < LEAST:
-        ends = kinematic_end(experiment)
+        ends = kinematic_end(experiment) if recoils else {}
         spectrum = " = ".join(f"{value / DISPLAY_SCALE[AXIS_UNITS[axis]]:.2f} {AXIS_UNITS[axis]}" for axis, value in ends.items())
-        message = f"{empty_window(experiment, *experiment.reached)} (the recoil spectrum ends at {spectrum})"
+        reason = f"the recoil spectrum ends at {spectrum}" if recoils else "no reaction is seen there"
+        message = f"{empty_window(experiment, *experiment.reached)} ({reason})"
         raise DomainError(message)
     if expected * arriving < LEAST:
         message = f"{empty_window(experiment, last)} (no neutrino arrives then)"

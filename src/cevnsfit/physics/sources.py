@@ -21,15 +21,15 @@ _LEPTONS: Final[Mapping[str, str]] = {f"{nu}_{lepton}": lepton for nu in ("nu", 
 
 
 def lepton_flavour(flavour: str) -> str:
-    """Return the lepton flavour that couples to a source flavour: "mu" for "nubar_mu"."""
-    if flavour not in _LEPTONS:
+    """Return the lepton flavour that couples to a source flavour: "mu" for "nubar_mu"; another species of the beam is itself."""
+    if flavour.startswith("nu") and flavour not in _LEPTONS:
         kind = "neutrino flavour"
         raise UnknownNameError(kind, flavour, _LEPTONS)
-    return _LEPTONS[flavour]
+    return _LEPTONS.get(flavour, flavour)
 
 
 def source_flavours(flavour: str) -> tuple[str, ...]:
-    """Return the source flavours that a flavour stands for, neutrinos first.
+    """Return the source flavours that a flavour stands for, neutrinos first; another species of the beam is itself.
 
     Examples
     --------
@@ -37,10 +37,10 @@ def source_flavours(flavour: str) -> tuple[str, ...]:
     (('nu_mu', 'nubar_mu'), ('nubar_mu',))
     """
     found = tuple(source for source, lepton in _LEPTONS.items() if flavour in {source, lepton})
-    if not found:
+    if not found and flavour.startswith("nu"):
         kind = "neutrino flavour"
         raise UnknownNameError(kind, flavour, (*dict.fromkeys(_LEPTONS.values()), *_LEPTONS))
-    return found
+    return found if found else (flavour,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,14 +282,24 @@ def cumulative(edges: ArrayLike, contents: ArrayLike) -> Callable[[NDArray[np.fl
 ArrivalTimes = Arrival | BinnedArrival
 
 
+def later(arrival: ArrivalTimes, delay: float, edges: NDArray[np.float64]) -> ArrivalTimes:
+    """Return arrival times some `delay` [s] later, in the bins of an analysis with some edges [s]."""
+    if delay == 0.0:
+        return arrival
+    if isinstance(arrival, BinnedArrival):
+        moved = tuple(arrival.moved(edges, delay).tolist())
+        return replace(arrival, probabilities=moved, edges=tuple(edge + delay for edge in arrival.edges))
+    return Arrival(lambda t: arrival.density(t - delay), tuple(kink + delay for kink in arrival.kinks))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Emission:
-    """The neutrinos of one flavour.
+    """The neutrinos of one flavour, or other particles of the beam.
 
     Attributes
     ----------
     flavour
-        Such as "nubar_mu".
+        Such as "nubar_mu"; the name of another species.
     spectra
         Spectra of one neutrino each.
     arrivals

@@ -11,11 +11,12 @@ from cevnsfit.core.errors import CevnsfitError, Problem, UnknownNameError
 from cevnsfit.core.units import parse
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import binned, column
-from cevnsfit.spec.instrument import ROOM, elements_of
+from cevnsfit.spec.instrument import ROOM
 from cevnsfit.spec.observations import covariance, observed_findings
 from cevnsfit.spec.responses import response_findings
 from cevnsfit.spec.shapes import Formula, JointShape, PowerLawFactor, ProductShape, TableFactor, span
 from cevnsfit.spec.systematics import CovarianceVariant, FormFactorVariant, TemplateVariant
+from cevnsfit.spec.target import elements_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

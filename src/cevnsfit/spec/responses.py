@@ -10,6 +10,7 @@ import numpy as np
 from cevnsfit.core.axes import AXIS_UNITS, DISPLAY_SCALE
 from cevnsfit.core.elements import elements
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.formulas import parse_formula, parse_nuclide
 from cevnsfit.core.units import INTERNAL, parse
 from cevnsfit.spec.fields import SIGNAL, TableColumn
 from cevnsfit.spec.findings import column
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from cevnsfit.core.axes import Axis
     from cevnsfit.spec.findings import Finding, Place
     from cevnsfit.spec.instrument import Stage
+    from cevnsfit.spec.reactions import ReactionSpec
     from cevnsfit.spec.schema import ExperimentSpec
     from cevnsfit.spec.tables import InputTable
+    from cevnsfit.spec.target import TargetSpec
 
     Variants = Mapping[str, Mapping[str, Mapping[str, Stage]]]
 
@@ -35,8 +38,9 @@ if TYPE_CHECKING:
 def response_findings(
     spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable], variants: Variants
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the response of the signal in energy and time, `variants` of it by systematics included, and with tables of what recoils."""
+    """Yield what is wrong with the response of the signal in energy and time, `variants` of it by systematics included, and with tables of what recoils or reacts."""
     yield from _check_target(spec, tables)
+    yield from _check_reactions(spec, axes, tables)
     yield from _check_curves(spec, axes, tables, variants)
     yield from _check_responses(spec, axes, variants)
     yield from _check_delays(spec, axes, tables)
@@ -56,6 +60,43 @@ def _check_target(spec: ExperimentSpec, tables: Mapping[str, InputTable]) -> Ite
             _ = entry.of(tables[entry.table]) if entry.table in tables else None
         except CevnsfitError as error:
             yield ("target", "form_factors", name), f"{entry.table}: {error}"
+
+
+def _check_reactions(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable]) -> Iterator[Finding]:
+    """Yield what is wrong with the reactions of the target, and with what their products are seen by."""
+    if not spec.target.cevns and not spec.target.reactions:
+        yield ("target", "cevns"), "without CEvNS something else must be seen: give reactions"
+    for name, entry in spec.target.reactions.items():
+        place = ("target", "reactions", name)
+        if not any(entry.is_on(symbol, number) for symbol, number in _nuclides(spec.target)):
+            yield (*place, "on"), f"{entry.on} is not in the material"
+        if spec.has_matrix:
+            yield (
+                place,
+                "a response matrix begins with recoils of nuclei, and does not say how a reaction is seen; give the response in stages",
+            )
+        elif axes[0].quantity == "t_recoil":
+            yield place, f"its products are seen without quenching: the energy axis must be in keVee or PE, not in {axes[0].unit}"
+        yield from _check_cross_sections(place, entry, tables)
+    for name, auxiliary in spec.auxiliary.items() if spec.target.reactions else ():
+        if auxiliary.electrons is None:
+            yield ("auxiliary", name), "it cuts all but recoils of nuclei, and with them the reactions; give its column `electrons`"
+
+
+def _check_cross_sections(place: Place, entry: ReactionSpec, tables: Mapping[str, InputTable]) -> Iterator[Finding]:
+    for flavour, given in entry.flavours.items():
+        yield from column((*place, "flavours", flavour), TableColumn(table=entry.table, column=given), tables, entry.cross_section)
+    table = tables.get(entry.table)
+    if table is not None and table.axes and table.axes[0].edges[0] < 0.0:
+        yield place, f"{entry.table}: the bins of {table.axes[0].name} start below 0"
+
+
+def _nuclides(target: TargetSpec) -> Iterator[tuple[str, int]]:
+    """Yield symbol and mass number of what is in a material."""
+    for atom in (atom for text in (target.compound, *target.dopants) for atom in parse_formula(text)):
+        numbers = [atom.isotope] if atom.isotope else elements()[atom.symbol].natural
+        yield from ((atom.symbol, number) for number in numbers)
+    yield from ((atom.symbol, atom.isotope) for atom in map(parse_nuclide, target.isotopes))
 
 
 def _check_curves(spec: ExperimentSpec, axes: Sequence[Axis], tables: Mapping[str, InputTable], variants: Variants) -> Iterator[Finding]:

@@ -11,11 +11,12 @@ from pydantic import (
 )
 
 from cevnsfit.spec.fields import WORKSPACE_PATTERN, FormFactorName, Name, Printed, RelativeError, Spec, TableAxes, TableColumn, TablePath
-from cevnsfit.spec.instrument import AnyTimeEfficiency, Auxiliary, AxisSpec, ResponseMatrix, Stage, TargetSpec, TimeStage
+from cevnsfit.spec.instrument import AnyTimeEfficiency, Auxiliary, AxisSpec, ResponseMatrix, Stage, TimeStage
 from cevnsfit.spec.observations import Observed
 from cevnsfit.spec.shapes import Shape
 from cevnsfit.spec.sources import Source
 from cevnsfit.spec.systematics import Systematic
+from cevnsfit.spec.target import TargetSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, PositiveFloat, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat, ValidationInfo, field_validator, model_validator
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.units import UnitError, parse
@@ -103,6 +103,49 @@ class FluxSpec(Spec):
     offset: Time = 0.0
 
 
+_LEPTONS: Final = ("e", "mu", "tau")
+"""What terms of models call the flavours of neutrinos."""
+
+
+def _no_neutrino(name: str) -> str:
+    if name in _LEPTONS or name.startswith("nu"):
+        message = "this is the name of a neutrino; `flux` has those"
+        raise ValueError(message)
+    return name
+
+
+class SpeciesSpec(TableColumn):
+    """Particles beside the neutrinos: a curve of their number per proton and MeV in their total energy, and when they arrive.
+
+    They come with neutrinos of pions or of muons, or at times whose density is a curve, and all by a `delay` later.
+    """
+
+    arrival: Annotated[Literal["prompt", "delayed"] | TableColumn, Field(union_mode="left_to_right")] = "prompt"
+    delay: Time = 0.0
+
+    def spectrum(self, table: InputTable, name: str) -> NDArray[np.float64]:
+        """Return a column in particles per MeV; CevnsfitError if the table or its unit cannot be that."""
+        _ = _increasing(table, "energy")
+        return table.values_in(name, "1/MeV")
+
+    def energies(self, table: InputTable) -> NDArray[np.float64]:
+        """Return the total energies in MeV."""
+        return table.values_in("energy", "MeV")
+
+    def times(self, table: InputTable, name: str) -> NDArray[np.float64]:
+        """Return the density of arrival times, in any normalisation; CevnsfitError if it is no curve in time."""
+        _ = _increasing(table, "time")
+        return table.values(name)
+
+
+def _increasing(table: InputTable, axis: str) -> NDArray[np.float64]:
+    """Return the places of the points of a curve; CevnsfitError if it is none."""
+    if table.axes or axis not in table.columns or not all(low < high for low, high in pairwise(table.values(axis).tolist())):
+        message = f"a curve with an increasing column {axis} is needed"
+        raise CevnsfitError(message)
+    return table.values(axis)
+
+
 class DecayAtRest(SourceSpec):
     """Pions and muons that decay at rest where protons hit a target; the flux is that of muon decay, or imported."""
 
@@ -114,6 +157,7 @@ class DecayAtRest(SourceSpec):
     flux: FluxSpec | None = None
     yield_per_pot: Annotated[PositiveFloat | None, Field(validate_default=True)] = None
     arrival: Annotated[GaussianArrival | RectangleArrival | TableArrival, Field(discriminator="kind")] | None = None
+    species: dict[Annotated[Name, AfterValidator(_no_neutrino)], SpeciesSpec] = Field(default_factory=dict)
 
     @field_validator("yield_per_pot")
     @classmethod
@@ -159,6 +203,15 @@ class DecayAtRest(SourceSpec):
                 yield from binned(place, TableColumn(table=self.arrival.table, column=name), tables, time)
         if self.flux is not None:
             yield from self._imported(self.flux, tables, written, timed=bool(time))
+        for name, entry in self.species.items():
+            yield from column(("source", "species", name), entry, tables, entry.spectrum)
+            if isinstance(entry.arrival, TableColumn):
+                yield from column(("source", "species", name, "arrival"), entry.arrival, tables, entry.times)
+            elif time and self.arrival is None:
+                yield (
+                    ("source", "species", name, "arrival"),
+                    f"'{entry.arrival}' is with the pulse of source.arrival, which is not given; name a curve in time",
+                )
 
     def _imported(self, flux: FluxSpec, tables: Mapping[str, InputTable], written: Mapping[str, Any], *, timed: bool) -> Iterator[Finding]:
         """Yield what is wrong with an imported flux; `timed` where the experiment has a time axis."""
@@ -300,9 +353,7 @@ class TabulatedSource(SteadySource):
 
 
 def _curve_values(table: InputTable, name: str) -> NDArray[np.float64]:
-    if table.axes or "e_nu" not in table.columns or not all(low < high for low, high in pairwise(table.values("e_nu").tolist())):
-        message = "a spectrum is a curve with an increasing column e_nu"
-        raise CevnsfitError(message)
+    _ = _increasing(table, "e_nu")
     return table.values(name)
 
 

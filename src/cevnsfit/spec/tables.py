@@ -30,6 +30,9 @@ LARGEST_EDGE: Final = 1e100
 RECOIL: Final = "t_recoil"
 """The column of a binned table that holds a row for each recoil energy and bin: a response matrix."""
 
+NEUTRINO: Final = "e_nu"
+"""The same for neutrino energies: cross sections into bins."""
+
 SEEN: Final = "e_ee"
 """The column of a curve in the energy of electron recoils."""
 
@@ -56,7 +59,7 @@ class InputTable:
         Binned axes found as NAME_low, NAME_high pairs, in column order; empty for a curve.
     columns
         Values by column name: shape (bins, ...) in the order of `axes` for a binned table, (n,) for a curve, (n, bins, ...) for a response
-        matrix, whose recoil energies are a column of shape (n,).
+        matrix or cross sections, whose recoil or neutrino energies are a column of shape (n,).
         Axis values are in internal units, pure numbers in units of 1 (25 for 25 [1], 0.25 for 25 [%]), other values as written.
     units
         Unit of each column as written.
@@ -71,6 +74,15 @@ class InputTable:
         if column not in self.columns:
             raise UnknownNameError("column", column, self.columns)
         return self.columns[column]
+
+    def values_in(self, column: str, unit: str) -> NDArray[np.float64]:
+        """Return one column that is no axis in a unit; UnitError for one of another dimension."""
+        values = self.values(column)
+        try:
+            return values * parse(f"1 {self.units[column]}", unit)
+        except UnitError:
+            message = f"column '{column}' is in [{self.units[column]}], but [{unit}] is needed"
+            raise UnitError(message) from None
 
     def errors(self, column: str, of: str) -> InputTable:
         """Return the table with one column alone, the errors `of` another one; AxisError if they are in other units, such as in % of it."""
@@ -121,7 +133,11 @@ class InputTable:
             raise AxisError(message)
         values = self.values(column)
         if values.ndim > len(self.axes):
-            message = "the table has a row for each recoil energy and bin, so that it is a response matrix"
+            message = (
+                "the table has a row for each recoil energy and bin, so that it is a response matrix"
+                if RECOIL in self.columns
+                else "the table has a row for each neutrino energy and bin, so that it holds cross sections"
+            )
             raise AxisError(message)
         names = [axis.name for axis in self.axes]
         for axis in axes:
@@ -181,7 +197,7 @@ def table_of(names: list[str], units: list[str], data: NDArray[np.float64]) -> I
         columns = {name: _value(name, data[:, i], units[i]) for i, name in enumerate(names)}
         return InputTable((), columns, dict(zip(names, units, strict=True)))
     axes = tuple(_axis(axis, names, units, data) for axis in bins)
-    curve = {name: _value(name, data[:, i], units[i]) for i, name in enumerate(names) if name == RECOIL}
+    curve = {name: _value(name, data[:, i], units[i]) for i, name in enumerate(names) if name in {RECOIL, NEUTRINO}}
     points = {name: np.unique(values) for name, values in curve.items()}
     _check_order(axes, points, names, units, data)
     shape = (*(len(values) for values in points.values()), *(axis.nbins for axis in axes))
@@ -304,7 +320,7 @@ def _axis(name: str, names: list[str], units: list[str], data: NDArray[np.float6
 def _check_order(
     axes: tuple[Axis, ...], points: Mapping[str, NDArray[np.float64]], names: list[str], units: list[str], data: NDArray[np.float64]
 ) -> None:
-    """Raise TableError unless there is a row for each recoil energy, where there are any, and each bin, the last axis fastest."""
+    """Raise TableError unless there is a row for each recoil or neutrino energy, where there are any, and each bin, the last axis fastest."""
 
     def column(name: str) -> NDArray[np.float64]:
         return _internal(name, data[:, names.index(name)], units[names.index(name)])

@@ -123,7 +123,7 @@ def _systematics(one: Experiment) -> list[tuple[str, str]]:
 
 def nuclides(one: Experiment) -> dict[str, float]:
     """Return the part of the detector's mass in each nuclide, by name; of all channels together."""
-    from cevnsfit.model.signal import mass_fractions
+    from cevnsfit.model.nuclei import mass_fractions
 
     found: dict[str, float] = {}
     whole = sum(part.spec.target.mass for part in one.parts)

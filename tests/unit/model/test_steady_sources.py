@@ -11,7 +11,7 @@ import pytest
 from cevnsfit.core.errors import AxisError, DomainError, SpecError
 from cevnsfit.core.paths import data_root
 from cevnsfit.model.flux import highest_energy
-from cevnsfit.model.signal import mass_fractions
+from cevnsfit.model.nuclei import mass_fractions
 from cevnsfit.model.sources import source_of
 from cevnsfit.physics.sources import pion_decay_at_rest, smooth
 from cevnsfit.spec.load import load_experiment

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.couplings import LEPTONS
-from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, Target, Term, sm_charge
+from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, ReactionTarget, Target, Term, sm_charge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +69,12 @@ def vector_terms(charges: Mapping[str, NDArray[float64]], factor: Monomial = ())
 def quark_numbers(target: Target) -> dict[str, NDArray[float64]]:
     """Return the numbers of valence u and d quarks with their form factors, 2 Z F_Z + N F_N and Z F_Z + 2 N F_N, shape (n,) each."""
     return {"u": 2.0 * target.zf + target.nf, "d": target.zf + 2.0 * target.nf}
+
+
+def reaction_terms(target: ReactionTarget, factors: Mapping[str, Monomial] | None = None) -> tuple[Term, ...]:
+    """Return the terms of a reaction as its table has it, times factors of some lepton flavours."""
+    given = {} if factors is None else factors
+    return tuple(Term(f, "reaction", "vector", {(): np.ones_like(target.t)}, factor=given.get(f, ())) for f in LEPTONS)
 
 
 def fixed(terms: tuple[Term, ...]) -> PreparedModel:

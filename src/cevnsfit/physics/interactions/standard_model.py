@@ -11,9 +11,19 @@ from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import FM, SIN2_THETA_W
 from cevnsfit.physics.couplings import LEPTONS, weak_couplings
 from cevnsfit.physics.form_factors import form_factor
-from cevnsfit.physics.interactions.common import fixed, power, standard_terms, tex, vector_terms
+from cevnsfit.physics.interactions.common import fixed, power, reaction_terms, standard_terms, tex, vector_terms
 from cevnsfit.physics.interactions.electron_scattering import standard_electrons
-from cevnsfit.physics.interactions.terms import Monomial, PreparedModel, Shapes, SignalModel, Target, Term, sm_charge, target_at
+from cevnsfit.physics.interactions.terms import (
+    Monomial,
+    PreparedModel,
+    ReactionTarget,
+    Shapes,
+    SignalModel,
+    Target,
+    Term,
+    sm_charge,
+    target_at,
+)
 from cevnsfit.physics.kernels import fold_channel
 from cevnsfit.physics.kinematics import recoil_nodes
 from cevnsfit.physics.sources import lepton_flavour, pion_decay_at_rest
@@ -73,17 +83,21 @@ def _prepare(target: Target) -> PreparedModel:
 
 
 def signal_strength() -> SignalModel:
-    """Return the Standard Model times a factor; the factor may be negative, so that a fit to noise is unbiased."""
+    """Return the Standard Model times a factor, reactions included; the factor may be negative, so that a fit to noise is unbiased."""
     strength = Parameter(
         "signal_strength", "polynomial", 1.0, description="CEvNS rate over the Standard Model one", least=0.0, latex=r"$\mu$"
     )
 
-    def prepare(target: Target) -> PreparedModel:
-        return fixed(standard_terms(target, (("signal_strength", 1),)))
+    factor = power(strength.name)
 
-    return SignalModel(
-        "signal-strength", "Standard Model, free strength", _LAGRANGIAN, (strength,), prepare, (_FREEDMAN, _COUPLINGS), formula=_FORMULA
-    )
+    def prepare(target: Target) -> PreparedModel:
+        return fixed(standard_terms(target, factor))
+
+    def reactions(target: ReactionTarget) -> PreparedModel:
+        return fixed(reaction_terms(target, dict.fromkeys(LEPTONS, factor)))
+
+    references, title = (_FREEDMAN, _COUPLINGS), "Standard Model, free strength"
+    return SignalModel("signal-strength", title, _LAGRANGIAN, (strength,), prepare, references, formula=_FORMULA, reactions=reactions)
 
 
 _ANGLE = Parameter(
@@ -205,7 +219,7 @@ def neutron_skin() -> SignalModel:
 
 
 def flavour_strengths() -> SignalModel:
-    """Return the Standard Model with a factor each for nu_e and for nu_mu with nubar_mu, which arrival times tell apart."""
+    """Return the Standard Model with a factor each for nu_e and for nu_mu with nubar_mu, which arrival times tell apart, reactions included."""
     strengths = tuple(
         Parameter(
             f"strength_nu_{f}",
@@ -218,13 +232,16 @@ def flavour_strengths() -> SignalModel:
         for f in ("e", "mu")
     )
 
+    factors: dict[str, Monomial] = {"e": power(strengths[0].name), "mu": power(strengths[1].name), "tau": ()}
+
     def prepare(target: Target) -> PreparedModel:
-        factors: dict[str, Monomial] = {"e": ((strengths[0].name, 1),), "mu": ((strengths[1].name, 1),), "tau": ()}
         return fixed(tuple(Term(f, "nucleus", "vector", {(): sm_charge(target, f)}, factor=factors[f]) for f in LEPTONS))
 
-    return SignalModel(
-        "flavour-strengths", "Standard Model, free flavours", _LAGRANGIAN, strengths, prepare, (_FREEDMAN, _COUPLINGS), formula=_FORMULA
-    )
+    def reactions(target: ReactionTarget) -> PreparedModel:
+        return fixed(reaction_terms(target, factors))
+
+    references, title = (_FREEDMAN, _COUPLINGS), "Standard Model, free flavours"
+    return SignalModel("flavour-strengths", title, _LAGRANGIAN, strengths, prepare, references, formula=_FORMULA, reactions=reactions)
 
 
 def cross_section() -> SignalModel:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
 
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.couplings import LEPTONS
-from cevnsfit.physics.interactions.common import power, standard_terms, tex
-from cevnsfit.physics.interactions.terms import PreparedModel, Shapes, SignalModel, Target, Term, multiply, sm_charge
+from cevnsfit.physics.interactions.common import power, reaction_terms, standard_terms, tex
+from cevnsfit.physics.interactions.terms import PreparedModel, ReactionTarget, Shapes, SignalModel, Target, Term, multiply, sm_charge
 from cevnsfit.physics.kernels import WeightedKernel
 from cevnsfit.physics.oscillations import Disappearance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 _OSCILLATING: Final = ("e", "mu")
 _LAGRANGIAN: Final = "L = -sqrt2 G_F [nubar gamma^mu P_L nu] sum_N g_V^N [Nbar gamma_mu N], nu_a = sum_(k = 1..4) U_ak nu_k"
@@ -34,7 +41,8 @@ def sterile() -> SignalModel:
 
     which is the usual disappearance amplitude 4 |U_a4|^2 (1 - |U_a4|^2) as long as only one active flavour mixes; the small difference
     between the couplings of the active flavours is neglected. The two amplitudes are free of each other; one baseline is used for the
-    whole detector and source, which smears the oscillation only beyond about 100 eV^2 at 20 m.
+    whole detector and source, which smears the oscillation only beyond about 100 eV^2 at 20 m. Reactions lose the same: a charged current sees
+    the flavours apart, and with both amplitudes the appearance of one from the other is neglected.
     """
     amplitudes = tuple(
         Parameter(
@@ -54,16 +62,16 @@ def sterile() -> SignalModel:
         standard = standard_terms(target)
 
         def terms(shapes: Shapes) -> tuple[Term, ...]:
-            kernel = WeightedKernel("vector", Disappearance(shapes["delta_m2"]))
-            lost = (
-                Term(f, "nucleus", kernel, {(): sm_charge(target, f)}, group="lost", factor=power(f"sin2_2theta_{f * 2}"))
-                for f in _OSCILLATING
-            )
-            return (*standard, *lost)
+            return (*standard, *_lost(shapes, "nucleus", {f: sm_charge(target, f) for f in _OSCILLATING}))
 
         return terms
 
-    return SignalModel("sterile", "sterile neutrino", _LAGRANGIAN, (*amplitudes, _splitting()), prepare, _REFERENCES, formula=_FORMULA)
+    def reactions(target: ReactionTarget) -> PreparedModel:
+        one = np.ones_like(target.t)
+        return lambda shapes: (*reaction_terms(target), *_lost(shapes, "reaction", dict.fromkeys(_OSCILLATING, one)))
+
+    parameters, title = (*amplitudes, _splitting()), "sterile neutrino"
+    return SignalModel("sterile", title, _LAGRANGIAN, parameters, prepare, _REFERENCES, formula=_FORMULA, reactions=reactions)
 
 
 def sterile_mixing() -> SignalModel:
@@ -103,3 +111,9 @@ def sterile_mixing() -> SignalModel:
 
 def _splitting() -> Parameter:
     return Parameter("delta_m2", "nonlinear", 1.0, 1e-3, 100.0, "eV2", "log", description="Delta m^2_41", latex=r"$\Delta m^2_{41}$")
+
+
+def _lost(shapes: Shapes, target: Literal["nucleus", "reaction"], charges: Mapping[str, NDArray[np.float64]]) -> tuple[Term, ...]:
+    """Return the terms of what is lost, given amplitudes by lepton flavour."""
+    kernel = WeightedKernel("vector", Disappearance(shapes["delta_m2"]))
+    return tuple(Term(f, target, kernel, {(): q}, group="lost", factor=power(f"sin2_2theta_{f * 2}")) for f, q in charges.items())

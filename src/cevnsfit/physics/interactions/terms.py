@@ -48,11 +48,12 @@ class Term:
     Attributes
     ----------
     flavour
-        Lepton flavour "e", "mu" or "tau", for neutrinos and antineutrinos, or one source flavour such as "nubar_mu".
+        Lepton flavour "e", "mu" or "tau", for neutrinos and antineutrinos, one source flavour such as "nubar_mu", or the name of another species of
+        the beam; without a flux of it the term is left out.
     target
-        "nucleus" or "electron": which response applies.
+        "nucleus", "electron" or "reaction": which response applies.
     kernel
-        Name of K(E, T) in `physics.kernels`, or that with a weight of the flux.
+        Name of K(E, T) in `physics.kernels`, or that with a weight of the flux; a reaction uses the weight alone.
     charge
         The amplitude.
     group
@@ -64,7 +65,7 @@ class Term:
     """
 
     flavour: str
-    target: Literal["nucleus", "electron"]
+    target: Literal["nucleus", "electron", "reaction"]
     kernel: KernelKey
     charge: Polynomial
     group: str = "vector"
@@ -135,6 +136,22 @@ class ElectronTarget:
     couplings: ElectronCouplings
 
 
+@dataclass(frozen=True, slots=True)
+class ReactionTarget:
+    """A reaction with a tabulated cross section, seen at visible energies; amplitudes are in units of those of the table.
+
+    Attributes
+    ----------
+    name
+        Its name in the description.
+    t
+        Visible energies in MeV, shape (n,).
+    """
+
+    name: str
+    t: NDArray[np.float64]
+
+
 Shapes = Mapping[str, float]
 """Values of the nonlinear parameters of a model."""
 
@@ -167,6 +184,8 @@ class SignalModel(Document):
         "scalar" or "pseudoscalar", charge in units of g), at most one for each lepton.
     electrons
         The same as `prepare` for neutrino-electron scattering, terms with the target "electron"; None where the model says nothing.
+    reactions
+        The same as `prepare` for reactions with a tabulated cross section, terms with the target "reaction"; None where they are as in the table.
     latex, formula
         Its name and its Lagrangian in pictures, with dollar signs around formulas; empty where the title or the text stands for them.
     targets
@@ -174,7 +193,7 @@ class SignalModel(Document):
     """
 
     document: ClassVar[Mapping[str, str | None]] = {
-        **dict.fromkeys(("prepare", "electrons", "label_unless_zero", "leptons", "targets")),
+        **dict.fromkeys(("prepare", "electrons", "reactions", "label_unless_zero", "leptons", "targets")),
         "label": "whole_label",
     }
 
@@ -191,6 +210,7 @@ class SignalModel(Document):
     targets: Callable[[Sequence[Compound]], SignalModel] | None = None
     latex: str = ""
     formula: str = ""
+    reactions: Callable[[ReactionTarget], PreparedModel] | None = None
 
     @property
     def printed(self) -> dict[str, str]:
