@@ -37,7 +37,7 @@ def source_flavours(flavour: str) -> tuple[str, ...]:
     (('nu_mu', 'nubar_mu'), ('nubar_mu',))
     """
     found = tuple(source for source, lepton in _LEPTONS.items() if flavour in {source, lepton})
-    if not found and flavour.startswith("nu"):
+    if not found and (flavour.startswith("nu") or not flavour):
         kind = "neutrino flavour"
         raise UnknownNameError(kind, flavour, (*dict.fromkeys(_LEPTONS.values()), *_LEPTONS))
     return found if found else (flavour,)

@@ -67,7 +67,7 @@ def test_version(command: Callable[..., Result]) -> None:
         ("cevnsfit sig", ["significance"]),
         ("cevnsfit fit coherent-csi", ["coherent-csi-2017", "coherent-csi-2021"]),
         ("cevnsfit fit coherent-csi-2021 coherent-l", ["coherent-lar-2020"]),
-        ("cevnsfit fit coherent-csi-2021 --model lmu", ["lmu-ltau"]),
+        ("cevnsfit fit coherent-csi-2021 --model lmu", ["lmu-ltau", "lmu-ltau-mixing"]),
         ("cevnsfit forecast ccm-200 --with ccm-200-rec", ["ccm-200-recoil"]),
         ("cevnsfit models show released", ["released-templates"]),
         ("cevnsfit experiments show ./mi", []),

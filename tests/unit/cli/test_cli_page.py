@@ -232,7 +232,7 @@ def test_moments_that_are_none_are_found(tmp_path: Path) -> None:
             "mass=1:200:9:log",
             "11: slice.masses: results are known from 10 to 200 MeV (grid), not from 1 to 200 MeV",
         ),
-        ("[ccfr-trident, borexino]", f"[{'long ' * 2000}]", "unknown limit"),
+        ("[ccfr-trident, borexino]", f"[{'long ' * 2000}]", "9: slice.limits.0: unknown overlay 'long long"),
         ("[ccfr-trident, borexino]", "[]", "9: slice.limits: at least 1 entries are needed, not 0"),
     ],
 )

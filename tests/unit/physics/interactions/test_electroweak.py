@@ -21,6 +21,7 @@ def test_each_part_alone_is_the_model_of_its_own() -> None:
     assert np.sum(together) > np.sum(counts("electroweak", r_n_cs=5.5))
 
 
+@pytest.mark.slow
 def test_a_measurement_of_a_combination_enters_as_a_correlation() -> None:
     """A narrow band in (s_W^2, R_n(Cs)), such as that of atomic parity violation, moves both parameters along it."""
     given = {"sin2_theta_w": "0.2386 +- 0.006", "r_n_cs": "5.0 +- 0.5 fm"}

@@ -83,10 +83,13 @@ def test_terms_without_flux_are_left_out() -> None:
     assert on_sources(terms[:1], ("nu_mu", "nubar_mu")) == terms[:1]
 
 
-@pytest.mark.parametrize("flavour", ["nu_x", "muon", ""])
-def test_a_flavour_is_a_lepton_or_a_source(flavour: str) -> None:
+@pytest.mark.parametrize("flavour", ["nu_x", "nubar", "nu", ""])
+def test_a_flavour_is_a_lepton_a_source_or_another_species(flavour: str) -> None:
     with pytest.raises(UnknownNameError, match="unknown neutrino flavour"):
         on_sources([Term(flavour, "nucleus", "vector", {(): A})], ("nu_mu",))
+    species = Term("chi", "nucleus", "vector", {(): A})
+    assert on_sources([species], ("nu_mu", "chi")) == [species]
+    assert on_sources([species], ("nu_mu",)) == []
 
 
 def test_monomials_multiply() -> None:
