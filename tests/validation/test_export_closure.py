@@ -166,6 +166,7 @@ def test_refit_of_what_comes_back(experiments: tuple[str, ...], model: str, at: 
         assert after.errors[name] == pytest.approx(before.errors[name], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_patches_give_the_likelihood_at_each_mass(tmp_path: Path) -> None:
     analysis = Analysis(("coherent-csi-2021",), "b-l")
     masses = [5.0, 12.5, 200.0]
@@ -248,6 +249,7 @@ GIVEN = Analysis(
 )
 
 
+@pytest.mark.slow
 def test_a_block_of_constraints_comes_back_from_hs3(tmp_path: Path) -> None:
     pytest.importorskip("pyhs3", reason="the extra [hs3] is not installed", exc_type=ImportError)
     likelihood = build(GIVEN)

@@ -106,6 +106,7 @@ def test_a_scanned_mass_is_not_held(refused: Callable[..., str]) -> None:
     assert "mass cannot be scanned, it is held" in refused(*arguments, "--grid", "mass=1:10:3", "--at", "mass=10")
 
 
+@pytest.mark.slow
 def test_a_second_minimum_asks_for_toys(command: Callable[..., Result]) -> None:
     """Toys without signal lie in the mirror of the Standard Model as often as beside it: the asymptotic 0.352 is not their p-value."""
     arguments = ("significance", CSI, "-m", "lmu-ltau", "--at", "mass=1000")
@@ -122,6 +123,7 @@ def test_a_second_minimum_asks_for_toys(command: Callable[..., Result]) -> None:
     assert "0.01047 (+0.00), 0.07076 (+0.55)" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -69,6 +69,7 @@ def test_unknown_names_have_near_matches(refused: Callable[..., str]) -> None:
     assert "did you mean eps_ee_u" in refused("fit", CSI, "-m", "nsi", "--profile", "eps_ee_")
 
 
+@pytest.mark.slow
 def test_a_plane_of_couplings_is_kept_and_drawn_again(command: Callable[..., Result], tmp_path: Path) -> None:
     first = command("scan", CSI, "-m", "nsi", *PLANE, *STILL, "-o", tmp_path, "--json")
     assert first.exit_code == 0, first.output
@@ -79,6 +80,7 @@ def test_a_plane_of_couplings_is_kept_and_drawn_again(command: Callable[..., Res
     assert json.loads(again.stdout)["planes"] == json.loads(first.stdout)["planes"]
 
 
+@pytest.mark.slow
 def test_a_profiled_plane_lies_below_one_that_holds(command: Callable[..., Result], tmp_path: Path) -> None:
     grid = ("--grid", "eps_ee_u=-0.2:0.6:4", "--grid", "eps_mumu_u=-0.1:0.5:4", "--no-plot", "--json")
     held = json.loads(command("scan", CSI, "-m", "nsi", *grid, "-o", tmp_path / "held").stdout)["planes"][0]

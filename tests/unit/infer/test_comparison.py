@@ -165,6 +165,7 @@ def test_the_gain_at_the_vertex_of_a_parabola_is_promised() -> None:
     np.testing.assert_array_equal(_promise(middle, np.broadcast_to(middle[:, None, None], (2, 2, 2))), 0.0)
 
 
+@pytest.mark.slow
 def test_fits_of_toys_reach_the_minima_of_fits() -> None:
     target = floating_mass((14.0, 11.0, 9.0, 5.0, 7.0, 6.0, 8.0, 5.0))
     model = rival(target, fit(target, minos=()))

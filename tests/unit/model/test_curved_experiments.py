@@ -465,6 +465,7 @@ def test_a_variation_of_one_axis_reshapes_a_product(tmp_path: Path) -> None:
 # --- the whole --------------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_fits_find_shapes_and_quenching(tmp_path: Path) -> None:
     experiment = made(tmp_path, fields(**dresden(), systematics={"k": LINDHARD}))
     truth = {"toy.rise_rate": 6.0, "toy.l1_norm": 1.1}
@@ -480,6 +481,7 @@ def test_fits_find_shapes_and_quenching(tmp_path: Path) -> None:
     assert found.values["toy.k"] == pytest.approx(0.1433, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edges", [[0.2, 1.5], None])
 def test_no_events_and_one_bin(tmp_path: Path, edges: list[float] | None) -> None:
     bins = EDGES if edges is None else edges
@@ -508,6 +510,7 @@ def test_impossible_numbers_are_named(tmp_path: Path, factor: Fields, wanted: st
         made(tmp_path, fields(**background(factor)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("factor", "wanted"),
     [

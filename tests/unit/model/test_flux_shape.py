@@ -78,6 +78,7 @@ def test_a_bin_of_a_flux_may_vanish(tmp_path: Path) -> None:
 CHANGES = "# a toy\ne_nu [MeV],flat [%],tilt [1],line [1]\n1,10,-0.2,-0.3\n20,10,0.3,0.6\n60,10,0.3,0.6\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [SUN, REACTOR, SNS])
 def test_a_flat_change_is_one_of_the_rate(tmp_path: Path, source: str) -> None:
     nominal = counts(made(tmp_path, source, edges="[0.1, 0.5, 1]"))

@@ -154,6 +154,7 @@ def test_lines_are_broken_where_they_are_seen_to_be_long() -> None:
 NAMES = ("a_b $x", "$x_$", "${$", "$\\nothing$", "50 % & <b> #1 ~ ^", "costs $5 and $6", "back\\slash")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_that_is_no_formula_is_drawn_as_it_is(name: str, tmp_path: Path) -> None:
     """Names of planes, of limits of others and of experiments come from files; a scan is not lost for a dollar sign."""

@@ -67,6 +67,7 @@ def same(one: Scan, other: Scan) -> bool:
     return arrays and one.plane.axes == other.plane.axes and one.plane.best == other.plane.best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SORTS))
 def test_axes_keep_the_order_that_was_asked_for(stored: Mapping[str, tuple[Path, Scan]], name: str) -> None:
     analysis, grid = SORTS[name]
@@ -81,6 +82,7 @@ def test_axes_keep_the_order_that_was_asked_for(stored: Mapping[str, tuple[Path,
     assert plane.nll2[2, 2] == pytest.approx(fit(likelihood.at(nonlinear), at=rest, minos=()).nll2, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SORTS))
 def test_a_stopped_scan_goes_on_and_ends_equal(stored: Mapping[str, tuple[Path, Scan]], name: str, tmp_path: Path) -> None:
     analysis, grid = SORTS[name]

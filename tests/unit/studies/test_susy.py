@@ -80,6 +80,7 @@ def test_the_counts_are_those_of_a_few_lines(scan: SusyScan) -> None:
     assert scan.smallest_hierarchy == scan.columns["hierarchy"].min() > scan.smallest_hierarchy_ranges >= 1.0
 
 
+@pytest.mark.slow
 def test_the_drawn_boson(scan: SusyScan) -> None:
     x = scan.columns
     np.testing.assert_allclose(x["a_boson"], vector_contribution(x["boson_g"], x["boson_mass"], MUON_MASS), rtol=1e-5)
@@ -125,6 +126,7 @@ def test_a_seed_gives_the_same_points_whatever_their_number_and_the_ranges_of_ot
     assert not np.array_equal(draw_of(replace(STUDY, seed=4)).points(0, 50)["M1"], points["M1"])
 
 
+@pytest.mark.slow
 def test_limits_leave_fewer_points(scan: SusyScan) -> None:
     free, ccfr, none = (
         susy_scan(25_000, replace(STUDY, **change))
@@ -135,6 +137,7 @@ def test_limits_leave_fewer_points(scan: SusyScan) -> None:
     assert none.to_dict()["boson"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "value", "mass", "decided"),
     [
@@ -155,6 +158,7 @@ def test_the_limit_that_decides(limits: tuple[str, ...], value: float, mass: flo
     assert vector_contribution(largest.g, largest.mass, MUON_MASS) == pytest.approx(largest.value, rel=1e-9, abs=0.0)
 
 
+@pytest.mark.slow
 def test_a_heavier_stau_changes_the_mixing() -> None:
     # the electron couples through eps + slepton_log/24: heavier staus strengthen Borexino, tridents know nothing of it
     windows = [
@@ -186,6 +190,7 @@ def test_bosons_in_two_islands_leave_a_gap() -> None:
     assert window.free.explains(middle, middle, np.zeros(1))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "holds"),
     [
@@ -243,6 +248,7 @@ def test_a_limit_of_another_model_is_refused_before_anything_is_drawn() -> None:
         boson_limits(replace(STUDY, boson_limits=("cms",)))
 
 
+@pytest.mark.slow
 def test_only_relative_signs_count(scan: SusyScan) -> None:
     # a change of the phase of all gauginos and higgsinos turns M1, M2 and mu together, and nothing that is measured
     turned = susy_scan(25_000, replace(STUDY, m1_sign=-1, m2_sign=-1, mu_sign=1))
@@ -253,6 +259,7 @@ def test_only_relative_signs_count(scan: SusyScan) -> None:
     np.testing.assert_array_equal(turned.columns["lsp"], scan.columns["lsp"])
 
 
+@pytest.mark.slow
 def test_no_point_is_an_answer() -> None:
     nothing = susy_scan(100, replace(STUDY, lightest_chargino=2000.0))
     assert (nothing.kept, nothing.physical, nothing.ranges, nothing.slepton_logs) == (0, 0, {}, {})

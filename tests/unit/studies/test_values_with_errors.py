@@ -85,6 +85,7 @@ def test_histograms_have_the_variances_of_the_data(folder: Path) -> None:
     assert residuals(along) == pytest.approx((SCALE * values() - counted.contents.ravel()) / (SCALE * sigma()))
 
 
+@pytest.mark.slow
 def test_a_scan_and_a_fit_agree_in_a_combination_with_counts(folder: Path) -> None:
     likelihood = cf.build_likelihood(folder, LAR, model="lmu-ltau")
     plane = cf.scan(likelihood, mass=[10.0, 30.0, 100.0], g=[1e-4, 3e-4, 1e-3]).plane
