@@ -180,10 +180,22 @@ def test_oscillations_act_on_reactions(water: Path) -> None:
     np.testing.assert_allclose(found["heavy-water"].signal, expected_water(survival), rtol=1e-4)
 
 
+def test_the_spectrum_of_muon_decay_is_that_of_reactions_too(water: Path) -> None:
+    omega, axes = 0.3, {"axes": {"e_ee": {"unit": "MeVee", "edges": list(EDGES)}}}
+
+    def ratio(energy: float) -> float:
+        x = 2.0 * energy / M_MU
+        return 1.0 + omega * (8.0 / 3.0) * (4.0 * x - 3.0) / (12.0 * (1.0 - x)) if x < 1.0 else 0.0
+
+    found = cf.rates(cf.build_likelihood(water, model="muon-decay", changes=axes), at={"omega_l": omega})
+    np.testing.assert_allclose(found["heavy-water"].signal, expected_water(ratio), rtol=1e-4)
+
+
 def test_strengths_scale_reactions_and_other_models_leave_them(water: Path, iodine: Path) -> None:
     standard = counts(water)
     np.testing.assert_allclose(counts(water, "signal-strength", signal_strength=1.7), 1.7 * standard)
     np.testing.assert_allclose(counts(water, "flavour-strengths", strength_nu_e=0.5, strength_nu_mu=3.0), 0.5 * standard)
+    np.testing.assert_allclose(counts(water, "source-strengths", rate_nu_e=0.5, rate_nu_mu=3.0), 0.5 * standard)
     np.testing.assert_allclose(counts(water, "lmu-ltau", g=1e-3, mass=10.0), standard)
     both = counts(iodine, "lmu-ltau", g=2e-3, mass=10.0)
     np.testing.assert_allclose(both[2:], counts(iodine)[2:])

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from cevnsfit.core.parameters import Parameter
 from cevnsfit.physics.constants import MUON_MASS
 from cevnsfit.physics.couplings import LEPTONS
-from cevnsfit.physics.interactions.common import fixed, power, standard_terms, tex
-from cevnsfit.physics.interactions.terms import PreparedModel, SignalModel, Target, Term, sm_charge
+from cevnsfit.physics.interactions.common import fixed, power, reaction_terms, standard_terms, tex
+from cevnsfit.physics.interactions.terms import PreparedModel, ReactionTarget, SignalModel, Target, Term, sm_charge
 from cevnsfit.physics.kernels import WeightedKernel
 from cevnsfit.physics.sources import source_flavours
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 _FREE: Final = ("nu_mu", "nubar_mu", "nu_e")
@@ -44,27 +46,24 @@ def source_strengths() -> SignalModel:
         for source in _FREE
     }
 
-    def prepare(target: Target) -> PreparedModel:
+    def of(kind: Literal["nucleus", "reaction"], amplitudes: Mapping[str, NDArray[np.float64]]) -> PreparedModel:
         sources = ((flavour, source) for flavour in LEPTONS for source in source_flavours(flavour))
+        factors = {source: power(parameter.name) for source, parameter in rates.items()}
         return fixed(
-            tuple(
-                Term(
-                    source,
-                    "nucleus",
-                    "vector",
-                    {(): sm_charge(target, flavour)},
-                    factor=power(rates[source].name) if source in rates else (),
-                )
-                for flavour, source in sources
-            )
+            tuple(Term(source, kind, "vector", {(): amplitudes[flavour]}, factor=factors.get(source, ())) for flavour, source in sources)
         )
+
+    def prepare(target: Target) -> PreparedModel:
+        return of("nucleus", {flavour: sm_charge(target, flavour) for flavour in LEPTONS})
+
+    def reactions(target: ReactionTarget) -> PreparedModel:
+        return of("reaction", dict.fromkeys(LEPTONS, np.ones_like(target.t)))
 
     lagrangian = "L = -sqrt2 G_F [nubar gamma^mu P_L nu] sum_N g_V^N [Nbar gamma_mu N], each source flavour times a factor"
     formula = r"$\mathcal{L} = -\sqrt{2}\,G_F\,[\bar{\nu}\gamma^\mu P_L\nu] \sum_N g_V^N\,[\bar{N}\gamma_\mu N]$, $N_\nu \to R_\nu N_\nu$"
     references = ("D. Z. Freedman, Phys. Rev. D 9, 1389 (1974)",)
-    return SignalModel(
-        "source-strengths", "Standard Model, free source flavours", lagrangian, tuple(rates.values()), prepare, references, formula=formula
-    )
+    parameters, title = tuple(rates.values()), "Standard Model, free source flavours"
+    return SignalModel("source-strengths", title, lagrangian, parameters, prepare, references, formula=formula, reactions=reactions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +107,10 @@ def muon_decay() -> SignalModel:
         added = Term("nu_e", "nucleus", kernel, {(): sm_charge(target, "e")}, group="spectrum", factor=power(omega.name))
         return fixed((*standard_terms(target), added))
 
+    def reactions(target: ReactionTarget) -> PreparedModel:
+        one = np.ones_like(target.t)
+        return fixed((*reaction_terms(target), Term("nu_e", "reaction", kernel, {(): one}, group="spectrum", factor=power(omega.name))))
+
     lagrangian = "L = -(4 G_F/sqrt2) sum_(k,eps,chi) g^k_(eps chi) [ebar_eps Gamma^k nu_e] [nubar_mu Gamma_k mu_chi], omega_L from the g^k of left-handed nu_e"
     formula = (
         r"$\mathcal{L} = -\frac{4 G_F}{\sqrt{2}} \sum g^k_{\epsilon\chi}\,[\bar{e}_\epsilon\Gamma^k\nu_e][\bar{\nu}_\mu\Gamma_k\mu_\chi]$, "
@@ -117,4 +120,5 @@ def muon_decay() -> SignalModel:
         "B. Armbruster et al. (KARMEN), Phys. Rev. Lett. 81, 520 (1998), arXiv:hep-ex/9806024",
         "C. Greub, D. Wyler and W. Fetscher, arXiv:hep-ph/9312301",
     )
-    return SignalModel("muon-decay", "muon decay, free nu_e spectrum", lagrangian, (omega,), prepare, references, formula=formula)
+    title = "muon decay, free nu_e spectrum"
+    return SignalModel("muon-decay", title, lagrangian, (omega,), prepare, references, formula=formula, reactions=reactions)
