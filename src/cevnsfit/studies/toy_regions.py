@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -92,9 +91,9 @@ class ToyRegion(Result):
 
     @property
     def toys_per_point(self) -> float:
-        """Return the mean number of pseudo-experiments at the points that have any; NaN without such a point."""
+        """Return the mean number of pseudo-experiments at the points that have any; 0 without such a point."""
         several = [point.toys for point in self.points if point.toys]
-        return sum(several) / len(several) if several else math.nan
+        return sum(several) / max(len(several), 1)
 
     @property
     def asymptotic_points(self) -> int:

@@ -164,7 +164,7 @@ def test_a_plane_by_a_map_is_that_by_toys_at_its_points(masses: Likelihood) -> N
     grid = {"mass": [1.0, 2.0, 4.0], "mu": np.geomspace(0.01, 4.0, 20)}
     known = critical_values(masses, mass=[1.0, 2.0, 4.0], mu=np.geomspace(0.01, 4.0, 8), cl=0.9, toys=Toys(1024, 1))
     found, direct = cf.region(masses, critical=known, **grid), cf.region(masses, toys=Toys(1024, 2), **grid)
-    assert found.toys_per_point != found.toys_per_point
+    assert found.toys_per_point == 0.0
     for one, other in zip(found.columns, direct.columns, strict=True):
         assert one.allowed[-1][1] == pytest.approx(other.allowed[-1][1], rel=0.1)
     for other_grid, message in (({"mass": [1.0, 2.0, 5.0]}, "outside the nodes"), ({"ordering": "column"}, "other ordering")):
