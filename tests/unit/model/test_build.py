@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import cevnsfit as cf
 from cevnsfit.core.errors import CevnsfitError, OverlapError, SpecError, UnknownNameError
 from cevnsfit.infer.fit import fit
 from cevnsfit.model.build import check_overlaps, likelihood_of
@@ -450,3 +451,11 @@ def test_a_tied_background_follows_the_other_one(sigma: str) -> None:
     assert counts(**{other: 1.0}) == pytest.approx((18.4 + 4.6, 0.5 * (18.4 + 4.6)), rel=1e-6)
     if own in joint.parameters.names:
         assert counts(**{own: 1.0}) == pytest.approx((18.4, 1.1 * 9.2), rel=1e-6)
+
+
+def test_a_tied_count_knows_its_factors_at_one_standard_deviation() -> None:
+    likelihood = cf.build_likelihood("dresden-ii-2022", model="sm")
+    (tied,) = (p for p in likelihood.parameters if p.description.startswith("count over that of") and p.scaling is not None)
+    assert tied.scaling is not None
+    assert tied.scaling.hi == pytest.approx(1.03, abs=1e-12)
+    assert tied.scaling.hi * tied.scaling.lo == pytest.approx(1.0, abs=1e-12)
