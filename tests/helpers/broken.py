@@ -263,8 +263,8 @@ def outcomes(kind: str, which: int, steps: Sequence[Step], place: Path) -> list[
     return found
 
 
-ENDLESS: Final = tuple(f"no number at {key}" for key in ("significance", "signal_significance"))
-"""It is infinite, and null in JSON, where changed data are impossible without signal."""
+ENDLESS: Final = tuple(f"no number at {key}" for key in ("significance", "signal_significance", "points[][]"))
+"""A significance is infinite, and null in JSON, where changed data are impossible without signal; a gap between two pieces of a limit is null too."""
 
 
 def faults(kind: str, which: int, steps: Sequence[Step]) -> list[str]:
