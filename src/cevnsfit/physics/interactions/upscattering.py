@@ -199,7 +199,8 @@ def upscattering(name: str) -> SignalModel:
         rf" + \sum_{{q=u,d}} \bar{{q}} {mediator.tex_quark}q]$"
     )
     references, label = ((_CHANG, _CANDELA, LATTICE[1]), COHERENT_TENSOR) if name == "tensor" else ((_BRDAR, _CHANG, _CANDELA), "")
-    parameters = (coupling(), mediator_mass(), _lepton_mass())
+    symbol = mediator.tex_field.partition("_")[0]
+    parameters = (coupling(f"$g_{{{symbol}}}$"), mediator_mass(f"$m_{{{symbol}}}$"), _lepton_mass())
     return SignalModel(
         f"upscatter-{name}", f"up-scattering by a {name}", lagrangian, parameters, prepare, references, label, formula=formula
     )
