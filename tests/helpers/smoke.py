@@ -186,7 +186,7 @@ MATRIX: Final[dict[str, Build]] = {
         str(out),
     ],
     "compatibility": _statistics("compatibility", interest=False),
-    "significance": _statistics("significance"),
+    "significance": _statistics("significance", *TOYS),
     "significance --grid": lambda case, _: ["significance", *case.experiments, "-m", case.model, *case.plane(3), *TOYS],
     "impacts --groups": _statistics("impacts", "--groups", "-o", "{out}/groups.svg"),
     "impacts": _statistics("impacts", "-o", "{out}/impacts.svg"),
@@ -332,8 +332,8 @@ _ABSENT: Final = (
 )
 """A projection has no data, an asymptotic result no pseudo-experiments, a model without couplings none to compare; evidences that are not asked for,
 models that are not nested, nodes that no toys decide."""
-_OPEN: Final = r".*\b(allowed|excluded)\[\]\[\]|(columns\[\]\.)?g\[\]|.*\blimit|.*\b(bands|discovery)\..*"
-"""An interval without an end, a limit where nothing is excluded."""
+_OPEN: Final = r".*\b(allowed|excluded)\[\]\[\]|expected\[\]|(columns\[\]\.)?g\[\]|.*\blimit|.*\b(bands|discovery)\..*"
+"""An interval without an end, a limit, observed or expected, where nothing is excluded."""
 _ENDS: Final = (
     r"error|(.*\.)?parameters(\[\])?\..*(lower|upper|least|error)|(.*\.)?correlations?\[\]\[\]|quadrature|groups\[\]\.(error|up|down)"
 )

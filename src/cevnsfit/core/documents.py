@@ -17,7 +17,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -167,9 +167,11 @@ class About:
         External constraints and correlations, in words.
     printed
         How parameters, experiments, the model and its Lagrangian are printed in pictures, by what they are called elsewhere.
+    held
+        Name, value and unit of each parameter that was asked to be held, and of masses and the like that are held by default.
     """
 
-    document: ClassVar[Mapping[str, str | None]] = {"printed": None}
+    document: ClassVar[Mapping[str, str | None]] = {"printed": None, "held": None}
 
     experiments: tuple[str, ...] = ()
     model: str = ""
@@ -177,6 +179,7 @@ class About:
     caveat: str = ""
     constraints: tuple[str, ...] = ()
     printed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    held: tuple[tuple[str, float, str], ...] = ()
 
     @property
     def label(self) -> str:
@@ -190,10 +193,22 @@ class About:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return what stands under every table and above all numbers in a file: the model with the Lagrangian of its couplings, constraints, and the caveat."""
+        """Return what stands under every table and above all numbers in a file: the model and its Lagrangian, held parameters, constraints, the caveat."""
         model = "; ".join(filter(None, (self.model, self.lagrangian)))
+        held = ", ".join(f"{name} = {value:.10g} {'' if unit == '1' else unit}".rstrip() for name, value, unit in self.held)
         given = [("constraint", text) for text in self.constraints]
-        return tuple(f"{key}: {text}" for key, text in (("model", model), *given, ("caveat", self.caveat)) if text)
+        return tuple(f"{key}: {text}" for key, text in (("model", model), ("held", held), *given, ("caveat", self.caveat)) if text)
+
+
+def in_common(abouts: Sequence[About]) -> tuple[About, ...]:
+    """Return what several results are about, with the held parameters that they have in common."""
+    held = [one for one in abouts[0].held if all(one in other.held for other in abouts)] if abouts else []
+    return tuple(dataclasses.replace(one, held=tuple(held)) for one in abouts)
+
+
+def notes_of_all(abouts: Sequence[About]) -> tuple[str, ...]:
+    """Return the notes of several results, each text once."""
+    return tuple(dict.fromkeys(note for one in in_common(abouts) for note in one.notes))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cevnsfit.core.errors import CevnsfitError, OverlapError, Problem, SpecError
+from cevnsfit.core.errors import CevnsfitError, OverlapError, Problem, SpecError, UnknownNameError
 from cevnsfit.core.parameters import merge
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.model.nuclei import nuclei_of
@@ -17,6 +17,7 @@ from cevnsfit.model.rows import coefficients
 from cevnsfit.model.signal import Signal, counts_of, nominal_of
 from cevnsfit.model.systematics import effects_of
 from cevnsfit.physics.interactions import signal_model
+from cevnsfit.physics.sources import lepton_flavour, source_flavours
 from cevnsfit.spec.load import FILE
 from cevnsfit.spec.yaml_source import read_yaml
 from cevnsfit.stats.likelihood import Likelihood
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from cevnsfit.core.analysis import SignalSystematics
     from cevnsfit.core.parameters import ParameterSet
     from cevnsfit.model.prediction import Model
-    from cevnsfit.physics.interactions.terms import PreparedModel
+    from cevnsfit.physics.interactions.terms import PreparedModel, SignalModel
     from cevnsfit.spec.load import Experiment
     from cevnsfit.stats.channel import Channel
 
@@ -131,6 +132,7 @@ def assembly(experiments: tuple[Experiment, ...], model: str, treatment: SignalS
         physics = signal_model(model)
         physics = physics if physics.targets is None else physics.targets([nuclei_of(part) for part in parts])
         models = tuple(model_of(part, physics, treatment, electrons=electrons) for part in parts)
+        _check_species(models, physics)
     _check_regions(models)
     channels = tuple(entry.channels() for entry in models)
     _log.info("%s: folded with %s", model, ", ".join(part.label for part in parts))
@@ -193,6 +195,18 @@ def _groups(models: Sequence[Model]) -> dict[str, str]:
                 message = f"{p.name} is shared, and in the group '{p.group}' here, but '{group}' in {other.name}; give it one"
                 raise SpecError([Problem(str(file), read_yaml(file).line(path) if file.is_file() else None, ".".join(path), message)])
     return {name: group for name, (group, _) in found.items()}
+
+
+def _check_species(models: Sequence[Model], physics: SignalModel) -> None:
+    """Raise UnknownNameError if a term of the model is one of a species that no beam has."""
+    predictions = [model.prediction for model in models if model.prediction is not None]
+    there = {flavour for prediction in predictions for flavour in prediction.signal.flux.flavours}
+    shapes = physics.shapes()
+    named = {term.flavour for prediction in predictions for prepared in prediction.prepared for term in prepared(shapes)}
+    for name in sorted(named - there):
+        if source_flavours(name) == (name,) and lepton_flavour(name) == name:
+            kind = f"species of the beam in the model {physics.name}"
+            raise UnknownNameError(kind, name, [*there])
 
 
 def _check_regions(models: Sequence[Model]) -> None:

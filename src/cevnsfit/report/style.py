@@ -190,10 +190,9 @@ class Look:
         ]
         return " + ".join(short)
 
-    def headline(self, about: About, at: Mapping[str, float] | None = None, units: Mapping[str, str] | None = None) -> str:
-        """Return what a caption begins with: experiments, model, held parameters of a result, with the units of these, and given constraints."""
-        known = {} if units is None else units
-        held = [] if at is None else [self.given(name, value, known.get(name, "1")) for name, value in at.items()]
+    def headline(self, about: About) -> str:
+        """Return what a caption begins with: experiments, model, held parameters, and given constraints."""
+        held = [self.given(*one) for one in about.held]
         return ", ".join(text for text in (self.joined(about.experiments), self.name(about.model), *held, self.told(about.given)) if text)
 
     def labelled(self, names: Sequence[str]) -> list[str]:

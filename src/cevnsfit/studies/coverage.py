@@ -230,7 +230,7 @@ def notes_of(study: CoverageStudy, look: Look = SCREEN) -> list[str]:
     entries = [entry for row in study.rows for entry in row.coverage]
     over = [] if study.over is None else ["not studied: true values that the observed data exclude by five standard deviations"]
     return [
-        look.headline(study.about, study.at, units_of(study.about.model)),
+        look.headline(study.about),
         f"{100 * study.cl:g} % CL, 1 dof; {sum(entry.toys for entry in entries)} toys, seed {study.seed}, {study.failed} failed",
         *over,
     ]

@@ -199,5 +199,5 @@ def critical_picture(result: CriticalValues, ax: Axes | None = None, look: Look 
     look = look.naming(result.about)
     cl = result.cls[len(result.cls) // 2]
     level = f"{100 * cl:g} % CL, asymptotic: {threshold(cl, result.dof):.2f}; " if len(result.axes) > 1 else "dashed: asymptotic; "
-    notes = [look.headline(result.about, result.at), level + summary(result)[0], summary(result)[1]]
+    notes = [look.headline(result.about), level + summary(result)[0], summary(result)[1]]
     return critical_figure(result, notes=notes, look=look, ax=ax)

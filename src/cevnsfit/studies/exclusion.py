@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from cevnsfit.core.documents import Result
+from cevnsfit.core.documents import Result, notes_of_all
 from cevnsfit.core.threads import on_one_thread
 from cevnsfit.infer.contour import pieces
 from cevnsfit.infer.intervals import METHOD, Level
@@ -145,7 +145,7 @@ def _comments(results: Sequence[Exclusion], about: str) -> list[str]:
     return [
         about,
         f"experiments: {', '.join(dict.fromkeys(name for plane in planes for name in plane.experiments))}",
-        *dict.fromkeys(note for entry in results for note in entry.about.notes),
+        *notes_of_all([entry.about for entry in results]),
         f"method: {METHOD}; -2 Delta ln lambda = {levels}",
         *(f"{plane.label}: {plane.best_described}" for plane in planes),
         *(f"{plane.label}: {plane.doubtful} points without a valid minimum" for plane in planes if plane.doubtful),
@@ -176,8 +176,10 @@ def exclusion_picture(
     look = look.naming(*(entry.about for entry in results))
     band = None if reference is None else plane_band(results[-1].plane, reference)
     model = check_model(results[0].plane.model) if results[0].plane.model else None
+    held = dict.fromkeys(look.given(*one) for entry in results for one in entry.about.held)
     given = dict.fromkeys(look.told(entry.about.given) for entry in results if entry.about.given)
-    notes = [*([] if model is None else [model.lagrangian]), *([f"constraints: {'; '.join(given)}"] if given else [])]
+    notes = [*([] if model is None else [model.lagrangian]), *([", ".join(held)] if held else [])]
+    notes += [f"constraints: {'; '.join(given)}"] if given else []
     if reference is not None and band is None and model is not None and reference.lepton in {lepton for lepton, _, _ in model.leptons}:
         notes.append(f"no coupling gives {reference.label}")
     return exclusion_figure(

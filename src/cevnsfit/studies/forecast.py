@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, overload
 
 import numpy as np
 
-from cevnsfit.core.documents import Result, keys_of
+from cevnsfit.core.documents import Result, in_common, keys_of, notes_of_all
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.infer.critical import ordered
 from cevnsfit.infer.intervals import Intervals, Level
@@ -238,8 +238,7 @@ def write_forecast(several: Sequence[Forecast], name: str, path: Path) -> Path:
     poi = several[0].sensitivity.median.poi
     headers = ["label", f"{name} [{_unit(several, name)}]", *limit_headers(poi), *(f"{poi}_discovery_{z:g}_sigma [1]" for z in DISCOVERY)]
     rows = [[entry.about.label, f"{entry.at[name]:.10g}", *_cells(entry.sensitivity)] for entry in several]
-    notes = dict.fromkeys(note for entry in several for note in entry.about.notes)
-    return write_rows(path, [*_comments(several), *notes], headers, rows)
+    return write_rows(path, [*_comments(several), *notes_of_all([entry.about for entry in several])], headers, rows)
 
 
 def _unit(several: Sequence[Forecast], name: str) -> str:
@@ -320,8 +319,7 @@ def forecast_picture(several: Sequence[Forecast], ax: Axes | None = None, look: 
         numbers = [(one.at.get(name, 0.0), one.sensitivity.limit, one.sensitivity.bands, one.sensitivity.discovery) for one in line]
         bands.append(LimitBand(look.joined(line[0].about.experiments), *map(np.array, zip(*numbers, strict=True))))
     first = several[0]
-    held = {one: value for one, value in first.at.items() if one != name}
-    model = look.headline(replace(first.about, experiments=()), held, units_of(first.about.model))
+    model = look.headline(replace(in_common([one.about for one in several])[0], experiments=()))
     notes = [text for text in (model, first.about.lagrangian, *_comments(several)) if text]
     if not name:
         return expected_figure(bands, poi, discovery=DISCOVERY, notes=notes, look=look, ax=ax)

@@ -26,7 +26,7 @@ from cevnsfit.report.posteriors import posterior_figure
 from cevnsfit.report.style import SCREEN, AxisLabel, Look
 from cevnsfit.stats.data import observed_data
 from cevnsfit.studies.fitting import asked_parameter, nonlinear_in_question, prepared
-from cevnsfit.studies.setup import build, units_of
+from cevnsfit.studies.setup import build
 from cevnsfit.studies.toy_runs import description
 from cevnsfit.studies.verbs import about, verb
 from cevnsfit.studies.workers import executing
@@ -347,7 +347,7 @@ def notes_of(result: Posterior, look: Look = SCREEN) -> list[str]:
         size = f"{found.ensembles} ensembles of {found.walkers} walkers and {found.steps} steps, the first {found.warm_up} left out"
         end = f"seed {found.seed}; acceptance {found.acceptance:.2f}"
     return [
-        look.headline(result.about, result.at, units_of(result.about.model)),
+        look.headline(result.about),
         f"{found.method}, {100 * found.cl:g} %; priors: {'; '.join(map(prior_text, found.priors))}; all others {others}",
         f"{size}; {end}",
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
@@ -235,7 +235,7 @@ def counts_at(
     joint, others = joint_at(likelihood, at)
     counts = expected(joint, joint.parameters.vector(others), profiled=profiled)
     used = {p.name: float(at.get(p.name, p.default)) for p in likelihood.parameters if p.kind != "nuisance"}
-    known = about(likelihood, at)
+    known = replace(about(likelihood, at), held=())  # counts name all values that they are at
     found: dict[str, Rates | ChannelRates] = {}
     several: dict[str, dict[str, Rates]] = {}
     for channel in joint.channels:

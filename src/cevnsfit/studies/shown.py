@@ -11,7 +11,7 @@ from inspect import signature
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from cevnsfit.core.documents import About
+from cevnsfit.core.documents import About, notes_of_all
 from cevnsfit.core.errors import CevnsfitError, KindError
 from cevnsfit.report.style import SCREEN, Look
 from cevnsfit.report.tables import ResultTable
@@ -245,11 +245,14 @@ def _parts(result: object) -> Iterator[str | Sheet]:
 
 def notes_of(result: object) -> tuple[str, ...]:
     """Return what results are about, in words, each text once; nothing for what knows no model."""
+    return notes_of_all(_abouts(result))
+
+
+def _abouts(result: object) -> list[About]:
     if isinstance(result, tuple | list | Mapping):
-        several = result.values() if isinstance(result, Mapping) else result
-        return tuple(dict.fromkeys(note for each in several for note in notes_of(each)))
+        return [about for each in (result.values() if isinstance(result, Mapping) else result) for about in _abouts(each)]
     known = getattr(result, "about", None)
-    return known.notes if isinstance(known, About) else ()
+    return [known] if isinstance(known, About) else []
 
 
 def _said(result: object) -> Iterator[str | Sheet]:

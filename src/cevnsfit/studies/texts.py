@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from cevnsfit.infer.intervals import threshold
 from cevnsfit.report.tables import Sheet, format_intervals, format_value
+from cevnsfit.studies.asimov import limit_text
 from cevnsfit.studies.critical_values import summary
 from cevnsfit.studies.setup import units_of
 
@@ -96,9 +97,10 @@ def fit(result: Fit) -> Parts:
     if result.data != "observed":
         yield f"fitted: {result.data}"
     yield _parameters(result)
-    held = {name: result.held[name] for name in _units(result.about) if name in result.held}
+    told = {name for name, _, _ in result.about.held}
+    held = {name: result.held[name] for name in _units(result.about) if name in result.held and name not in told}
     if held:
-        yield f"held: {_values(held, result.about)}"
+        yield f"held by default: {_values(held, result.about)}"
     quality = f"-2 ln lambda / ndof = {result.nll2:.2f} / {result.ndof}"
     if result.blind:
         offsets = ", ".join(f"{name} (offset {digest})" for name, digest in result.blind.items())
@@ -172,7 +174,7 @@ def intervals(result: Intervals) -> Parts:
     yield f"  best fit: {result.best_fit:.4g}, -2 ln lambda = {result.nll2:.2f}"
     yield f"  {_minima(result.minima, result.nll2)}"
     if result.expected:
-        yield f"  expected without signal, -2 to 2 sigma: {', '.join(f'{value:.4g}' for value in result.expected)}"
+        yield f"  expected without signal, -2 to 2 sigma: {', '.join(map(limit_text, result.expected))}"
     if result.toys is not None:
         record = result.toys
         undecided = f", {record.undecided} values not yet clear: more --toys" if record.undecided else ""

@@ -46,7 +46,7 @@ def verb(function: Callable[Asked, Found]) -> Callable[Asked, Found]:
         checked: Any = {**options, "at": at} if "at" in options else options
         with one_thread():
             found = function(*args, **checked)
-            scanned = [name for name in options if name not in own]
+            scanned = [str(name) for name in (*options, given.get("poi")) if name is not None and name not in own]
             return found if found.about.experiments else replace(found, about=about(likelihood, at, scanned))
 
     return run
@@ -86,13 +86,29 @@ def about(likelihood: Likelihood, at: Mapping[str, float], free: Iterable[str] =
     """Return what the results of a likelihood are about; `free` are the parameters that are scanned."""
     if likelihood.origin is None:
         joint_at(likelihood, at)
-        return About(likelihood.experiments, constraints=likelihood.constraints, printed=_printed(likelihood, None))
+        held = _held(likelihood, at, free)
+        return About(likelihood.experiments, constraints=likelihood.constraints, printed=_printed(likelihood, None), held=held)
     analysis = likelihood.origin.holding(at)
     physics = check_model(analysis.model)
     printed = _printed(likelihood, physics)
     return About(
-        likelihood.experiments, analysis.model, lagrangian_of(analysis.model), caveat(analysis, free), likelihood.constraints, printed
+        likelihood.experiments,
+        analysis.model,
+        lagrangian_of(analysis.model),
+        caveat(analysis, free),
+        likelihood.constraints,
+        printed,
+        _held(likelihood, analysis.held, free),
     )
+
+
+def _held(likelihood: Likelihood, at: Mapping[str, float], free: Iterable[str]) -> tuple[tuple[str, float, str], ...]:
+    """Return what is held: what was asked for, and what has a unit and rebuilds the templates, such as the mass of a heavy neutrino."""
+    taken = {*free}
+    by_default = [p.name for p in likelihood.parameters if p.fixed and p.kind == "nonlinear" and p.unit != "1"]
+    names = [name for name in dict.fromkeys([*at, *by_default]) if name not in taken]
+    known = likelihood.parameters
+    return tuple((name, float(at.get(name, known[name].default)), known[name].unit) for name in names)
 
 
 def _printed(likelihood: Likelihood, model: SignalModel | None) -> dict[str, str]:

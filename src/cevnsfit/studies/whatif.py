@@ -27,7 +27,7 @@ from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.likelihood import Observing
 from cevnsfit.studies.asimov import by_sigma, events, limit_cells, limit_headers, limit_text, limit_texts
 from cevnsfit.studies.grids import numbers
-from cevnsfit.studies.setup import build, own_name, require_files, split_path, units_of
+from cevnsfit.studies.setup import build, own_name, require_files, split_path
 from cevnsfit.studies.workers import results
 
 if TYPE_CHECKING:
@@ -247,7 +247,6 @@ def write_whatif(result: WhatIf, path: Path) -> Path:
         f"{result.about.label}: {result.data}",
         f"bands: {result.bands_method}",
         *result.about.notes,
-        *(f"held: {name} = {value:g}" for name, value in result.at.items()),
     ]
     headers = [
         *(f"{f.path} [{f.unit}]" for f in result.fields),
@@ -293,7 +292,7 @@ def whatif_picture(result: WhatIf, look: Look = SCREEN) -> Figure:
         lines.append(LimitBand(text, *map(np.array, zip(*numbers, strict=True))))
     look = look.naming(result.about)
     notes = [
-        f"{look.headline(result.about, result.at, units_of(result.about.model))}; {100 * result.cl:g} % CL, {result.dof} dof; fields: {', '.join(f.path for f in result.fields)}",
+        f"{look.headline(result.about)}; {100 * result.cl:g} % CL, {result.dof} dof; fields: {', '.join(f.path for f in result.fields)}",
         *([result.about.lagrangian] if result.about.lagrangian else []),
         result.data,
     ]

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import cevnsfit as cf
 from cevnsfit.cli.main import app
-from cevnsfit.core.errors import SpecError
+from cevnsfit.core.errors import SpecError, UnknownNameError
 from cevnsfit.physics.kernels import fold
 from cevnsfit.physics.kinematics import panel_nodes, recoil_edges
 from cevnsfit.physics.sources import pion_decay_at_rest
@@ -214,8 +214,12 @@ def test_dark_matter_arrives_when_it_is_said_to(argon: Path) -> None:
 
 
 @pytest.mark.usefixtures("installed")
-def test_an_experiment_without_the_flux_sees_no_dark_matter(argon: Path) -> None:
-    np.testing.assert_array_equal(dark_counts(argon, {"source.species": {}}), np.zeros(4))
+def test_an_experiment_without_the_flux_sees_no_dark_matter_and_alone_is_refused(argon: Path) -> None:
+    both = cf.build_likelihood(argon, "ccm-200", model="dark-matter")
+    counts = [cf.rates(both, at={"eps": eps, "m_chi": M_CHI, "m_v": M_V})["ccm-200"].total for eps in (EPS, 0.0)]
+    np.testing.assert_array_equal(*counts)
+    with pytest.raises(UnknownNameError, match=r"unknown species of the beam in the model dark-matter 'chi'; known: nu_e, nu_mu, nubar_mu"):
+        dark_counts(argon, {"source.species": {}})
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_a_name_that_is_no_formula_is_drawn_as_it_is(name: str, tmp_path: Path) 
         ax = figure.add_subplot()
         ax.plot([0.0, 1.0], label=name)
         ax.set_xlabel(look.axis("mine", "1"))
-        finish(ax, [look.headline(About(("mine", "mine"), "m"), {"g": 1.0}), name], look.titled(name))
+        finish(ax, [look.headline(About(("mine", "mine"), "m", held=(("g", 1.0, "1"),))), name], look.titled(name))
     save_figure(figure, tmp_path / "x.svg")
     assert literal(look.name("mine")) == look.name("mine")
 

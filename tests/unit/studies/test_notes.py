@@ -11,12 +11,13 @@ import pytest
 import uproot
 
 import cevnsfit as cf
-from cevnsfit.core.documents import About
+from cevnsfit.core.documents import About, notes_of_all
 from cevnsfit.infer.intervals import levels_at
 from cevnsfit.infer.limit import Limit
 from cevnsfit.infer.toys import Toys
 from cevnsfit.moments.bands import LAGRANGIANS, band_of, write_band
 from cevnsfit.moments.measured import latest_deviation
+from cevnsfit.report.style import SCREEN
 from cevnsfit.studies import shown
 from cevnsfit.studies.coverage import write_coverage
 from cevnsfit.studies.critical_values import write_critical
@@ -91,6 +92,8 @@ LONG: Final = {"Compatibility", "CoverageStudy", "Posterior", "ToyRegion", "What
 """Made by the slow tests."""
 NO_CAVEAT: Final = {"Remainder", "Slice", "SusyScan"}
 """Of limits each has its own."""
+NO_MASS: Final = NO_CAVEAT | {"ChannelRates", "Exclusion", "GlobalSignificance", "Rates", "Scan", "ToyRegion"}
+"""The mass is scanned, or stands with the counts."""
 
 
 @functools.cache
@@ -106,10 +109,11 @@ def test_every_result_that_has_a_text_is_here() -> None:
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] if kind in LONG else []) for kind in MAKERS])
 def test_the_lagrangian_and_the_caveat_stand_once_under_every_table(kind: str) -> None:
     text = cf.table(made(kind)).parts
-    notes = [part for part in text if isinstance(part, str) and part.startswith(("model: ", "caveat: "))]
+    notes = [part for part in text if isinstance(part, str) and part.startswith(("model: ", "held: ", "caveat: "))]
     lagrangian = "lmu-ltau; L = g Z'_mu [q_l" if kind == "SusyScan" else f"{MODEL}; {LAGRANGIAN}"
     assert notes[0].startswith(f"model: {lagrangian}")
-    assert notes[1:] == ([] if kind in NO_CAVEAT else ["caveat: CEvNS only"])
+    held = [] if kind in NO_MASS else ["held: mass = 100 MeV"]
+    assert notes[1:] == held + ([] if kind in NO_CAVEAT else ["caveat: CEvNS only"])
     assert text[-len(notes) :] == tuple(notes)
 
 
@@ -121,9 +125,12 @@ def test_a_comparison_has_the_lagrangian_of_each_model() -> None:
 
 def test_results_in_a_row_share_their_notes_and_others_have_their_own() -> None:
     standard = cf.rates(cf.build_likelihood(CSI, model="sm"))
-    parts = [part for part in cf.table([scanned(), scanned(), made("Fit"), standard]).parts if isinstance(part, str)]
-    assert [part.partition(";")[0] for part in parts if part.startswith(("model", "caveat"))] == [
+    parts = [part for part in cf.table([scanned(), scanned(), made("Fit"), made("Intervals"), standard]).parts if isinstance(part, str)]
+    assert [part.partition(";")[0] for part in parts if part.startswith(("model", "held", "caveat"))] == [
         f"model: {MODEL}",
+        "caveat: CEvNS only",
+        f"model: {MODEL}",
+        "held: mass = 100 MeV",
         "caveat: CEvNS only",
         "model: sm",
     ]
@@ -132,6 +139,17 @@ def test_results_in_a_row_share_their_notes_and_others_have_their_own() -> None:
 def test_a_likelihood_that_was_built_by_hand_has_no_notes() -> None:
     assert About(("a",)).notes == ()
     assert About(("a",), "m", "", "c").notes == ("model: m", "caveat: c")
+
+
+def test_the_mass_that_a_model_holds_is_told_unless_it_is_asked_for() -> None:
+    """Limits on a coupling to a heavy lepton mean nothing without its mass; several results tell what they have in common."""
+    heavy = cf.build_likelihood(CSI, model="upscatter-vector")
+    default, other = (cf.intervals(heavy, "g", at={"mass": 100.0, **at}).about for at in ({}, {"m_n": 20.0}))
+    assert "held: mass = 100 MeV, m_n = 10 MeV" in default.notes
+    assert "held: mass = 100 MeV, m_n = 20 MeV" in other.notes
+    assert "held: mass = 100 MeV" in notes_of_all([default, other])
+    assert SCREEN.naming(default).headline(default).endswith(f"{SCREEN.naming(default).name('m_n')} = 10 MeV")
+    assert all("m_n" not in note for note in cf.intervals(heavy, "m_n", at={"mass": 100.0, "g": 1e-4}).about.notes[1:])
 
 
 WRITERS: Final[dict[str, Callable[[Any, Path], Any]]] = {
