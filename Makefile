@@ -7,7 +7,7 @@ OUT ?= out
 DEMO := $(BIN)/cevnsfit run analyses/lmu-ltau-combined.yaml -o $(OUT) -j 2
 
 NIGHTLY := build/nightly
-FAST := -q -n 2 -m "not slow and not nightly"
+FAST := -q -n 2 --dist loadfile -m "not slow and not nightly"
 
 .PHONY: demo test test-full nightly lowest newest mutants bench docs clean
 

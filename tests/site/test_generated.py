@@ -48,6 +48,7 @@ def test_words_of_a_schema(generated: Any) -> None:
     assert "[`lindhard-quenching`](#lindhardquenching)" in page
 
 
+@pytest.mark.slow
 def test_references_name_all(generated: Any) -> None:
     assert re.findall(r"^## `(.*)`$", generated.PARTS["models"](), re.MULTILINE) == [*cf.model_names()]
     assert re.findall(r"^## `(.*)`$", generated.PARTS["experiments"](), re.MULTILINE) == [*cf.experiment_names()]

@@ -56,6 +56,7 @@ def test_masses_must_be_held(refused: Callable[..., str]) -> None:
     assert "--at mass=VALUE" in refused("gof", CSI, "-m", "lmu-ltau")
 
 
+@pytest.mark.slow
 def test_impacts(command: Callable[..., Result], tmp_path: Path) -> None:
     target = tmp_path / "ranking.png"
     found = json.loads(command("impacts", CSI, "-m", "signal-strength", "--profile-signal", "-o", target, "--json").stdout)
@@ -67,6 +68,7 @@ def test_impacts(command: Callable[..., Result], tmp_path: Path) -> None:
     assert "efficiency" in command("impacts", CSI, "-m", "signal-strength", "--profile-signal").stdout
 
 
+@pytest.mark.slow
 def test_groups_on_the_command_line(command: Callable[..., Result], tmp_path: Path) -> None:
     arguments = ("impacts", CSI, "-m", "signal-strength", "--profile-signal", "--groups")
     found = json.loads(command(*arguments, "-o", tmp_path / "groups.svg", "--json").stdout)
@@ -185,6 +187,7 @@ def test_bad_methods(refused: Callable[..., str], options: tuple[str, ...], mess
     assert message in refused("intervals", CSI, "-m", "lmu-ltau", "--at", "mass=100", *options)
 
 
+@pytest.mark.slow
 def test_coverage(command: Callable[..., Result], tmp_path: Path) -> None:
     arguments = ("coverage", CSI, "-m", "signal-strength", "--true", "signal_strength=1", "--toys", "256", "-o", tmp_path)
     found = json.loads(command(*arguments, "--json").stdout)

@@ -236,6 +236,7 @@ def test_an_exported_workspace_knows_the_experiment_of_its_channels(
     assert again.expected["two"] == pytest.approx(best.expected["two"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_forecast_counts_the_channels_of_an_experiment_together(folders: Folders, answer: Callable[..., Any]) -> None:
     together = answer("forecast", folders["two"], "-m", "lmu-ltau", "--at", "mass=30")
     apart = answer("forecast", folders["a"], folders["b"], "-m", "lmu-ltau", "--at", "mass=30")
@@ -255,6 +256,7 @@ def test_a_field_of_one_channel_is_varied(folders: Folders, answer: Callable[...
     assert found["rows"][0]["limit"] == pytest.approx(answer(*ask)["limit"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_toys_and_worker_processes_know_channels(folders: Folders, answer: Callable[..., Any]) -> None:
     alone = answer("gof", folders["two"], *STRENGTH, "--toys", "128")
     shared = answer("gof", folders["two"], *STRENGTH, "--toys", "128", "--jobs", "2")

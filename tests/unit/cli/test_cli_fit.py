@@ -240,6 +240,7 @@ def test_ends_beside_another_minimum_are_found_or_said_to_be_missing(
         assert answer["parameters"]["g"]["lower"] == pytest.approx(0.0129, rel=0.02)
 
 
+@pytest.mark.slow
 def test_minos_is_run_for_the_model_unless_asked(command: Callable[..., Result]) -> None:
     options = ("fit", CSI, "-m", "lmu-ltau", "--at", "mass=30", "--json")
     by_default = json.loads(command(*options).stdout)["parameters"]

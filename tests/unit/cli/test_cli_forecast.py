@@ -29,6 +29,7 @@ def test_json_has_the_lists_of_intervals(command: Callable[..., Result]) -> None
     assert [entry["label"] for entry in document["forecasts"]] == ["ccm-200"]
 
 
+@pytest.mark.slow
 def test_the_verb_gives_the_keys_and_numbers_of_the_command(command: Callable[..., Result]) -> None:
     options = (*CCM, "--at", "mass=30", "--with", CSI, "--observed", "--toys", "20", "--seed", "3", "--json")
     found = json.loads(command(*options).stdout)
@@ -102,6 +103,7 @@ def test_electrons_of_a_light_mediator_decide_where_they_are_seen(command: Calla
     assert added["allowed"][0][1] < 0.1 * without["allowed"][0][1]
 
 
+@pytest.mark.slow
 def test_a_curve_is_written(command: Callable[..., Result], tmp_path: Path) -> None:
     result = command(*CCM, "--grid", "mass=10:1000:3:log", "-o", tmp_path)
     assert result.exit_code == 0, result.output

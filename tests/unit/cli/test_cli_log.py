@@ -53,6 +53,7 @@ def test_an_import_sets_nothing_up() -> None:
     assert found.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_what_other_processes_log_is_heard_here(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
     with caplog.at_level(logging.INFO, "cevnsfit"), workers(2) as executor:
         assert executor is not None

@@ -61,6 +61,7 @@ def test_version(command: Callable[..., Result]) -> None:
     assert (result.exit_code, result.stdout.strip()) == (0, cevnsfit.__version__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
@@ -221,6 +222,7 @@ def test_the_module_runs(project_root: Path) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, cevnsfit.__version__)
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(project_root: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(project_root / "src")}
     reading, writing = os.pipe()

@@ -82,12 +82,9 @@ def explained(result: Result) -> bool:
     return result.exit_code == 3 or odd is None or "impossible" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("further", ["", BACKGROUND], ids=["no background", "background"])
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name[0] == "region")) for name in (*COMMANDS, *IN_A_FOLDER)],
-    ids=" ".join,
-)
+@pytest.mark.parametrize("name", [*COMMANDS, *IN_A_FOLDER], ids=" ".join)
 def test_no_events_are_data_like_others(command: Callable[..., Result], tmp_path: Path, name: tuple[str, ...], further: str) -> None:
     folder = little(tmp_path / "little", (1, 8), (0,), further)
     kept = ["-o", tmp_path / "out"] if name in IN_A_FOLDER else []

@@ -34,6 +34,7 @@ def test_one_limit_is_shown_at_masses(command: Callable[..., Result]) -> None:
     assert "95 % CL" in text
 
 
+@pytest.mark.slow
 def test_what_limits_leave(command: Callable[..., Result], tmp_path: Path) -> None:
     found = json.loads(command(*SLICE, "-o", tmp_path / "a.csv", "--json").stdout)
     assert found["masses"] == [[pytest.approx(10.67, rel=1e-2), 200.0]]

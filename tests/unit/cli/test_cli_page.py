@@ -218,6 +218,7 @@ def test_moments_that_are_none_are_found(tmp_path: Path) -> None:
     assert "study.yaml:13: susy.muon: 'muon-2006' is a moment of mu, 'electron-cs-2018' one of e" in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -112,6 +112,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=[pytest.mark.slow] * (case in {"overlap", "overlays", "radii"})) for case in CASES]
 )

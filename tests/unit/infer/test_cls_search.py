@@ -60,6 +60,7 @@ def test_the_search_ends_at_the_limit_in_closed_form(case: tuple[float, float, f
     assert found.expected[2] == pytest.approx(medians, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(("factor", "inside"), [(1.0001, True), (1.3, True), (0.9999, False), (0.6, False)])
 def test_the_search_ends_with_the_domain(case: tuple[float, float, float], factor: float, inside: bool) -> None:
@@ -76,6 +77,7 @@ def test_the_search_ends_with_the_domain(case: tuple[float, float, float], facto
     assert math.isfinite(found.expected[0]) == (cls_limit(signal_test(counting(*case), "mu"), cl=0.90).expected[0] < upper)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "signal", "background", "floor"), [(3, 1.0, 1.0, 0.0), (9, 2.0, 3.0, 0.5)])
 def test_limits_from_toys_lie_in_narrow_steps(n: int, signal: float, background: float, floor: float) -> None:
     """With few counts they lie off the asymptotic ones: steps around them are halved until the distances from no signal differ by 15 %."""

@@ -125,7 +125,7 @@ def test_the_exact_construction_is_that_of_the_published_table(background: float
             assert exact[1] == pytest.approx(high, abs=0.01)
 
 
-@pytest.mark.parametrize(("n", "background"), [(0, 0.0), (0, 0.5), (3, 0.5), (10, 0.0), (1, 5.0), (6, 3.0)])
+@pytest.mark.parametrize(("n", "background"), [(0, 0.5), (3, 0.5), (1, 5.0)])
 def test_counting_with_a_known_background(n: int, background: float) -> None:
     checked(n, background, 2048)
 

@@ -65,7 +65,8 @@ def exact(joint: Joint, grid: np.ndarray) -> np.ndarray:
     return below / below[-1]
 
 
-@pytest.mark.parametrize("log", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("log", [False, True])
 def test_a_posterior_is_that_of_quadrature(log: bool) -> None:
     """Probabilities within four Monte Carlo errors, and the contents of each interval.
 

@@ -61,7 +61,8 @@ def corner(size: int, look: Look) -> object:
     return corner_figure(marginals, pairs, notes=["priors"], look=look)
 
 
-@pytest.mark.parametrize("style", [pytest.param("screen", marks=pytest.mark.slow), "paper", pytest.param("talk", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("style", ["screen", "paper", "talk"])
 @pytest.mark.parametrize("size", [1, 5])
 def test_a_corner_has_its_densities_on_the_diagonal_and_no_labels_overlap(style: str, size: int) -> None:
     figure = corner(size, Look(style=style))

@@ -38,6 +38,7 @@ def test_everything_says_where_it_comes_from_and_is_there_for_its_models() -> No
             assert limit.kind == ("band" if entry.kind == "band" else "limit")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mass", "g"), [(10.0, 0.94e-3), (20.0, 1.00e-3), (50.0, 1.11e-3), (100.0, 1.24e-3), (200.0, 1.46e-3)])
 def test_tridents_are_those_of_the_formula(mass: float, g: float) -> None:
     assert lower("ccfr-trident", mass) == pytest.approx(g, rel=0.01)

@@ -100,6 +100,7 @@ def test_a_stopped_scan_goes_on_and_ends_equal(stored: Mapping[str, tuple[Path, 
     assert [region.columns for region in regions] == [stored[name][1].contour(0.9, 2).columns]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SORTS))
 def test_a_folder_gives_its_scan_back(stored: Mapping[str, tuple[Path, Scan]], name: str) -> None:
     folder, made = stored[name]

@@ -141,6 +141,7 @@ def test_one_folder_is_of_one_run_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_reported() -> None:
     with pytest.raises(ResourceError, match="a worker process died"), runner(IDENTITY, 1, workers=2) as here:
         here(every([Call(os._exit, (9,))]))
@@ -158,6 +159,7 @@ def test_a_function_that_workers_do_not_know_is_named(make_joint: Callable[..., 
         here(chunks(make_joint(), nowhere.total))
 
 
+@pytest.mark.slow
 def test_a_likelihood_that_was_built_by_hand_has_no_store() -> None:
     unknown = replace(cf.build_likelihood("coherent-csi-2021", model="signal-strength"), origin=None)
     with pytest.raises(CevnsfitError, match="build it with build_likelihood"):

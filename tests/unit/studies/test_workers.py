@@ -87,6 +87,7 @@ def test_a_cluster_survives_a_worker_and_reports_what_kills_all(cluster: str, tm
         result_of(os._exit, 9, 1, cluster)
 
 
+@pytest.mark.slow
 def test_processes_that_die_are_reported() -> None:
     with pytest.raises(CevnsfitError, match="a worker process died"):
         result_of(os._exit, 9, 2)

@@ -273,6 +273,7 @@ ONSET = "coherent-csi-2021.onset"
 STRENGTH = ("coherent-csi-2021", "-m", "signal-strength")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pyhf", "hs3"])
 def test_a_shift_is_frozen_at_the_best_fit_unless_it_is_held(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("pyhs3")
