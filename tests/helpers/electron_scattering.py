@@ -53,5 +53,5 @@ def electron_cross_section(
     couplings = {p.name: p.checked(given.get(p.name, p.default)) for p in model.parameters}
     total = np.zeros_like(target.t)
     for (_, _, kernel), polynomial in squared(on_sources(model.electrons(target)(model.shapes(given)), (source,))).items():
-        total = total + fold_channel(kernel, source, spectrum, ELECTRON_MASS, target.t) * evaluate(polynomial, couplings)
+        total = total + fold_channel(kernel, source, [spectrum], ELECTRON_MASS, target.t)[0] * evaluate(polynomial, couplings)
     return total

@@ -107,7 +107,7 @@ def cross_section(model: str, source: str, values: dict[str, float]) -> np.ndarr
 
 def test_the_spectrum_with_omega_of_three_quarters_is_that_of_muon_antineutrinos() -> None:
     on, source = argon(), pion_decay_at_rest()["nubar_mu"]
-    expected = fold_channel("vector", "nu_e", source, on.nuclide.mass, on.t) * sm_charge(on, "e") ** 2
+    expected = fold_channel("vector", "nu_e", [source], on.nuclide.mass, on.t)[0] * sm_charge(on, "e") ** 2
     assert cross_section("muon-decay", "nu_e", {"omega_l": 0.75}) == pytest.approx(expected, rel=1e-11, abs=1e-12 * expected.max())
 
 

@@ -49,7 +49,7 @@ def test_line_survives_as_in_vacuum() -> None:
 def test_fold_against_adaptive_quadrature(delta_m2: float, source: str) -> None:
     on, spectrum = argon(), pion_decay_at_rest()[source]
     weight = Disappearance(delta_m2)
-    found = fold_channel(WeightedKernel("vector", weight), source, spectrum, on.nuclide.mass, on.t, baseline=BASELINE)
+    found = fold_channel(WeightedKernel("vector", weight), source, [spectrum], on.nuclide.mass, on.t, baseline=BASELINE)[0]
     for t, value in zip(on.t, found, strict=True):
 
         def integrand(x: float, t: float = float(t)) -> float:
@@ -83,8 +83,10 @@ def test_an_oscillation_needs_a_baseline() -> None:
 def test_a_phase_that_turns_often_is_averaged(baseline: float) -> None:
     target = argon()
     source = pion_decay_at_rest()["nu_e"]
-    lost = fold_channel(WeightedKernel("vector", Disappearance(50.0)), "nu_e", source, target.nuclide.mass, target.t, baseline=baseline)
-    whole = fold_channel("vector", "nu_e", source, target.nuclide.mass, target.t)
+    lost = fold_channel(WeightedKernel("vector", Disappearance(50.0)), "nu_e", [source], target.nuclide.mass, target.t, baseline=baseline)[
+        0
+    ]
+    whole = fold_channel("vector", "nu_e", [source], target.nuclide.mass, target.t)[0]
     np.testing.assert_allclose(lost, -0.5 * whole, rtol=0.02 if baseline < 1e6 else 2e-3)
 
 

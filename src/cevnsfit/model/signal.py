@@ -34,7 +34,7 @@ from cevnsfit.physics.interactions.terms import (
     squared,
     target_at,
 )
-from cevnsfit.physics.kernels import KernelKey, fold_channel
+from cevnsfit.physics.kernels import KernelKey, fold_channel, kernel_of
 from cevnsfit.physics.kinematics import panel_nodes, recoil_edges, t_max
 from cevnsfit.spec.tables import SEEN
 
@@ -254,18 +254,25 @@ def _fold(signal: Signal, key: KernelKey) -> NDArray[np.float64]:
 
 def _rates(signal: Signal, flux: Flux, entry: Nodes, key: KernelKey) -> NDArray[np.float64]:
     """Return the folds of the flavours, shape (flavours, slices, nodes); flavours with the same spectrum share theirs. A reaction knows weights, no kernels."""
-    known: dict[tuple[Spectrum, bool], NDArray[np.float64]] = {}
+    several = list(zip(flux.flavours, flux.spectra, flux.weights, strict=True))
+    if entry.reaction is not None:
+        rates = entry.reaction.rates
+        return np.array(
+            [w @ np.array([rates(name, spectrum, key, signal.baseline) for spectrum in spectra]) for name, spectra, w in several]
+        )
+    distinct: dict[str, dict[Spectrum, None]] = {}
+    for name, spectra, _ in several:
+        distinct.setdefault(_handed(key, name), {}).update(dict.fromkeys(spectra))
+    known: dict[tuple[str, Spectrum], NDArray[np.float64]] = {}
+    for hand, own in distinct.items():
+        found = fold_channel(key, hand, [*own], entry.mass, entry.t, baseline=signal.baseline, edges=entry.edges)
+        known |= {(hand, spectrum): values for spectrum, values in zip(own, found, strict=True)}
+    return np.array([w @ np.array([known[_handed(key, name), spectrum] for spectrum in spectra]) for name, spectra, w in several])
 
-    def folded(flavour: str, spectrum: Spectrum) -> NDArray[np.float64]:
-        if entry.reaction is not None:
-            return entry.reaction.rates(flavour, spectrum, key, signal.baseline)
-        place = spectrum, flavour.startswith("nubar")
-        if place not in known:
-            known[place] = fold_channel(key, flavour, spectrum, entry.mass, entry.t, baseline=signal.baseline, edges=entry.edges)
-        return known[place]
 
-    several = zip(flux.flavours, flux.spectra, flux.weights, strict=True)
-    return np.array([weights @ np.array([folded(name, spectrum) for spectrum in spectra]) for name, spectra, weights in several])
+def _handed(key: KernelKey, flavour: str) -> str:
+    """Return a flavour that stands for all with the same kernel: a neutrino, or an antineutrino where it has a kernel of its own."""
+    return "nubar_e" if flavour.startswith("nubar") and kernel_of(key).antineutrino is not None else "nu_e"
 
 
 def _stacked(experiment: Experiment, responses: Mapping[str, tuple[Stage, ...]], t: NDArray[np.float64]) -> NDArray[np.float64]:

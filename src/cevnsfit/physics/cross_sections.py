@@ -59,7 +59,7 @@ def differential_cross_section(
     terms = on_sources(model.prepare(target)(model.shapes(given)), (source,))
     for (_, kind, kernel), polynomial in squared(terms).items():
         if kind == "nucleus":
-            folded = fold_channel(kernel, source, spectrum, target.nuclide.mass, target.t, baseline=baseline, edges=edges)
+            folded = fold_channel(kernel, source, [spectrum], target.nuclide.mass, target.t, baseline=baseline, edges=edges)[0]
             total = total + folded * evaluate(polynomial, couplings)
     return total
 

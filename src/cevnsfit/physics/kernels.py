@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -23,7 +23,7 @@ from cevnsfit.physics.kinematics import ELASTIC, Kinematics, gauss_rule, inside
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from cevnsfit.physics.sources import Spectrum
+    from cevnsfit.physics.sources import Segment, Spectrum
 
 KernelFunction = Callable[[Floats, Floats, float], Floats]
 """K(E [MeV], T [MeV], M [MeV])."""
@@ -217,14 +217,14 @@ def kernel_of(key: KernelKey) -> Kernel:
 def fold_channel(
     key: KernelKey,
     source: str,
-    spectrum: Spectrum,
+    spectra: Sequence[Spectrum],
     mass: float,
     t: ArrayLike,
     *,
     baseline: float | None = None,
     edges: Floats | None = None,
 ) -> Floats:
-    """Return the fold of what a term names with the spectrum of one source flavour.
+    """Return the folds of what a term names with spectra of one source flavour.
 
     Parameters
     ----------
@@ -232,14 +232,14 @@ def fold_channel(
         The kernel of the term.
     source
         Source flavour, "nu_mu" or "nubar_mu": antineutrinos have their own kernel where it differs.
-    spectrum, mass, t, edges
+    spectra, mass, t, edges
         As in `fold`.
     baseline
         Distance in cm, needed by a weighted kernel.
 
     Returns
     -------
-    cm^2/MeV for each neutrino per squared charge, shape (n,).
+    cm^2/MeV for each neutrino per squared charge, shape (spectra, n).
 
     Raises
     ------
@@ -250,11 +250,15 @@ def fold_channel(
     if source.startswith("nubar"):
         kernel = kernel.conjugate()
     if not isinstance(key, WeightedKernel):
-        return fold(kernel, spectrum, mass, t, edges=edges)
+        return fold(kernel, spectra, mass, t, edges=edges)
     if baseline is None:
         message = f"the kernel '{kernel.name}' is weighted with {key.weight}, which needs a baseline"
         raise DomainError(message)
-    distance, weight = baseline, key.weight
+    return np.array([_weighted_fold(kernel, key.weight, baseline, spectrum, mass, t) for spectrum in spectra])
+
+
+def _weighted_fold(kernel: Kernel, weight: FluxWeight, distance: float, spectrum: Spectrum, mass: float, t: ArrayLike) -> Floats:
+    """Return the fold with a spectrum whose weight may oscillate, shape (n,)."""
     advance = float(weight.phase(np.array(spectrum.end / _SLOW), distance))
     wanted, most = math.ceil(1.0 + advance / _TURNED) if advance > 0.0 else 0, math.ceil(_PANELS / max(len(spectrum.segments), 1))
     averaged = wanted > most
@@ -262,12 +266,12 @@ def fold_channel(
     def at(energy: Floats, cells: Floats) -> Floats:
         return weight(energy, distance, cells if averaged else np.zeros_like(cells))
 
-    return fold(kernel, spectrum, mass, t, weight=at, panels=min(wanted, most))
+    return np.asarray(fold(kernel, [spectrum], mass, t, weight=at, panels=min(wanted, most))[0])
 
 
 def fold(  # noqa: PLR0913 (the edges belong to the recoil energies, the panels to the weight)
     kernel: Kernel,
-    spectrum: Spectrum,
+    spectra: Sequence[Spectrum],
     mass: float,
     t: ArrayLike,
     *,
@@ -279,14 +283,14 @@ def fold(  # noqa: PLR0913 (the edges belong to the recoil energies, the panels 
     """Return prefactor * integral dE phi(E) K(E, T) at the recoil energies `t`.
 
     A line contributes between the ends of its recoil only; a segment is integrated with Gauss-Legendre nodes between E_min(T) and its end,
-    which is exact for muon decay and the vector kernel.
+    which is exact for muon decay and the vector kernel. Spectra with segments between the same energies share their nodes.
 
     Parameters
     ----------
     kernel
         The kernel.
-    spectrum
-        phi(E), normalised to one neutrino.
+    spectra
+        phi(E) of each, normalised to one neutrino.
     mass
         Mass of the target in MeV.
     t
@@ -304,7 +308,7 @@ def fold(  # noqa: PLR0913 (the edges belong to the recoil energies, the panels 
 
     Returns
     -------
-    cm^2/MeV for each neutrino, shape (n,).
+    cm^2/MeV for each neutrino, shape (spectra, n).
 
     Raises
     ------
@@ -316,27 +320,44 @@ def fold(  # noqa: PLR0913 (the edges belong to the recoil energies, the panels 
         message = f"recoil energies must be positive, got {recoil.min():g} MeV"
         raise DomainError(message)
     moved = None if kernel.kinematics == ELASTIC else edges
-    total = np.zeros_like(recoil)
+    total = np.zeros((len(spectra), len(recoil)))
 
     def integrand(energy: Floats, t: Floats, cells: Floats) -> Floats:
         values = kernel.function(energy, t, mass)
         return values if weight is None else values * weight(energy, cells)
 
-    for energy, fraction in spectrum.lines:
+    lines, continua = _in_common(spectra)
+    for energy, shares in lines.items():
         part = inside(recoil, kernel.kinematics.ends(energy, mass), moved)
         values = integrand(np.full_like(recoil, energy), recoil, np.zeros_like(recoil))
-        total = total + np.where(part != 0.0, fraction * part * values, 0.0)
-    rule, least = gauss_rule(order), kernel.kinematics.least(recoil, mass) if spectrum.segments else total
-    for segment in spectrum.segments:
-        low, part = np.minimum(np.maximum(least, segment.low), segment.high), np.ones_like(recoil)
-        if moved is not None and segment.high == spectrum.end and not panels:  # the integral continues beyond the ends, with the other sign
-            first, last = kernel.kinematics.ends(segment.high, mass)
-            low = np.where(recoil > moved[1], np.maximum(least, segment.low), low)
+        for i, fraction in shares:
+            total[i] += np.where(part != 0.0, fraction * part * values, 0.0)
+    rule, least = gauss_rule(order), kernel.kinematics.least(recoil, mass) if continua else recoil
+    for (start, end, is_last), segments in continua.items():
+        low, part = np.minimum(np.maximum(least, start), end), np.ones_like(recoil)
+        if moved is not None and is_last and not panels:  # the integral continues beyond the ends, with the other sign
+            first, last = kernel.kinematics.ends(end, mass)
+            low = np.where(recoil > moved[1], np.maximum(least, start), low)
             part = inside(recoil, (first if first > moved[1] else 0.0, last), moved)
-        x, w = _energies(low, segment.high, panels, rule)
-        values = integrand(x, recoil[:, None], w) * segment.density(x)
-        total = total + part * np.sum(values * w, axis=1)
-    return kernel.prefactor(mass) * total
+        x, w = _energies(low, end, panels, rule)
+        values = integrand(x, recoil[:, None], w) * w
+        for i, segment in segments:
+            total[i] += part * np.vecdot(values, segment.density(x))
+    return np.asarray(kernel.prefactor(mass) * total)
+
+
+def _in_common(
+    spectra: Sequence[Spectrum],
+) -> tuple[dict[float, list[tuple[int, float]]], dict[tuple[float, float, bool], list[tuple[int, Segment]]]]:
+    """Return which spectra have a line at an energy, with its fraction, and which have a segment between two energies, and whether it is the last."""
+    lines: dict[float, list[tuple[int, float]]] = {}
+    continua: dict[tuple[float, float, bool], list[tuple[int, Segment]]] = {}
+    for i, spectrum in enumerate(spectra):
+        for energy, fraction in spectrum.lines:
+            lines.setdefault(energy, []).append((i, fraction))
+        for segment in spectrum.segments:
+            continua.setdefault((segment.low, segment.high, segment.high == spectrum.end), []).append((i, segment))
+    return lines, continua
 
 
 def _energies(low: Floats, high: float, panels: int, rule: tuple[Floats, Floats]) -> tuple[Floats, Floats]:

@@ -86,7 +86,7 @@ def test_the_kernel_of_the_page_is_folded_between_its_ends(mass: float) -> None:
     kernel = Kernel("to-heavy", heavy_fermion.ToHeavy(mass), heavy_fermion.prefactor, kinematics=Kinematics(outgoing=mass))
     edges = recoil_edges(target, pion_decay_at_rest().values())
     t, weights = panel_nodes(edges)
-    found = float(weights @ fold(kernel, spectrum, target, t, edges=edges))
+    found = float(weights @ fold(kernel, [spectrum], target, t, edges=edges)[0])
 
     def over_recoils(energy: float) -> float:
         s, difference = target**2 + 2.0 * target * energy, 2.0 * target * energy - mass**2

@@ -90,7 +90,7 @@ def test_the_fold_over_panels_is_the_integral_to_the_ends(flavour: str, mass: fl
     edges = recoil_edges(ARGON, spectra.values(), kinks=[threshold])
     t, w = panel_nodes(edges)
     seen = t > threshold
-    found = float((w * seen) @ (fold(kernel, spectrum, ARGON, t, edges=edges) * np.sqrt(t)))
+    found = float((w * seen) @ (fold(kernel, [spectrum], ARGON, t, edges=edges)[0] * np.sqrt(t)))
 
     def over_recoil(energy: float) -> float:
         low, high = kernel.kinematics.ends(energy, ARGON)

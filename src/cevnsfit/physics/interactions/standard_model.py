@@ -312,7 +312,7 @@ def _average_cross_section(compound: Compound, couplings: WeakCouplings, shape: 
         t, weights = recoil_nodes(nuclide.mass, spectra.values())
         on = target_at(nuclide, t, couplings, shape, of_protons=of_protons)
         for source, spectrum in spectra.items():
-            rate = fold_channel("vector", source, spectrum, nuclide.mass, t) * sm_charge(on, lepton_flavour(source)) ** 2
+            rate = fold_channel("vector", source, [spectrum], nuclide.mass, t)[0] * sm_charge(on, lepton_flavour(source)) ** 2
             total += number * float(weights @ rate)
     return 1e40 * total / (len(spectra) * sum(number for _, number in compound))
 
