@@ -110,6 +110,15 @@ def bench_new_mass(benchmark: Any, combination: Likelihood, masses: np.ndarray) 
     benchmark(lambda: [combination.at({"mass": float(mass)}) for mass in masses])
 
 
+@pytest.mark.benchmark(group="templates of the combination at a new mass: of a mediator, of the lepton in up-scattering")
+@pytest.mark.parametrize(("model", "name"), [("universal", "mass"), ("upscatter-vector", "m_n"), ("dipole-portal", "m_n")])
+def bench_new_mass_of(benchmark: Any, model: str, name: str) -> None:
+    likelihood = cf.build_likelihood("coherent-csi-2021", "coherent-lar-2020", model=model)
+    values = np.geomspace(5.0, 40.0, 20)
+    benchmark.extra_info["per"] = len(values)
+    benchmark(lambda: [likelihood.at({name: float(value)}) for value in values])
+
+
 @pytest.mark.benchmark(group="arithmetic: value, gradient and Hessian of 128 points against matrix products alone")
 def bench_kernel(benchmark: Any, combination: Likelihood) -> None:
     joint = combination.at({"mass": 10.0})

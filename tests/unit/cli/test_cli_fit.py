@@ -60,7 +60,8 @@ def test_the_prefix_of_a_single_experiment_is_in_the_title(command: Callable[...
 
 def test_the_table_of_a_fit_names_the_values_that_it_holds(command: Callable[..., Result]) -> None:
     text = command("fit", CSI, "-m", "lmu-ltau", "--at", "mass=300").stdout
-    assert "held: mass = 300 MeV, loop_sign = 1, slepton_log = 0" in text
+    assert "held by default: loop_sign = 1, slepton_log = 0" in text
+    assert "held: mass = 300 MeV" in text
     assert "the Standard Model: +0." in text
     assert "Standard Model" not in command("fit", CSI, "-m", "sm").stdout
 
