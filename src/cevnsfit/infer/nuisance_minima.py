@@ -57,15 +57,14 @@ def _add_lengths(channel: BoundChannel, piece: Piece, straight: Floats, bent: Fl
         mu = bins.mu if isinstance(bins, Events) else bins.total
         everywhere = mu if channel.own is None else piece.terms.amplitudes @ channel.merge @ channel.templates
         variance = np.maximum(everywhere, 1e-3)
-    shapes = len(rule.excursion_parameters)
-    for place, local in enumerate(rule.excursion_parameters):
-        column = np.flatnonzero(rule.floating == local)
-        if not column.size:
-            continue
-        for kind, (sums, unit) in enumerate(((straight, 1.0), (bent, 8.0))):
-            members = np.flatnonzero(rule.excursion_source == 1 + place + kind * shapes)
-            moved = unit * (piece.terms.products[:, rule.group[members]] @ channel.merge[members]) @ channel.templates
-            sums[:, channel.target[column[0]]] += np.sum(moved**2 / variance, axis=1)
+    columns = {int(local): column for column, local in enumerate(rule.floating)}
+    shapes = np.array([place for place, local in enumerate(rule.excursion_parameters) if int(local) in columns], dtype=np.int64)
+    target = channel.target[[columns[int(rule.excursion_parameters[place])] for place in shapes]]
+    amplitudes = piece.terms.products[:, None, rule.group]
+    for kind, (sums, unit) in enumerate(((straight, 1.0), (bent, 8.0))):
+        members = rule.excursion_source == (1 + shapes + kind * len(rule.excursion_parameters))[:, None]
+        moved = unit * ((amplitudes * members) @ channel.merge) @ channel.templates
+        sums[:, target] += np.sum(moved**2 / variance[:, None], axis=2)
 
 
 def other_side(bound: BoundLikelihood, theta: Floats, rows: Ints, place: int) -> tuple[Ints, Floats]:

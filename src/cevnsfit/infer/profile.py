@@ -135,7 +135,8 @@ def profile(
             if polished.value <= state.value[row] + 1e-9:
                 state.theta[row], state.value[row], state.edm[row] = polished.theta, polished.value, polished.edm
                 state.status[row] = DONE if polished.valid else FAILED
-        state.look(bound, fallbacks)
+        if len(fallbacks):
+            state.look(bound, fallbacks)
         _look_on_the_other_side(bound, state)
         on_edge = _to_the_edge(bound, state)
     impossible = state.blocked | (state.depth < -DEEPEST)

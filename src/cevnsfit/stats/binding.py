@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -154,13 +155,19 @@ class Frame:
         return same and (channel.control is None or np.array_equal(channel.control.ratio, self.ratio))
 
 
+@functools.lru_cache(maxsize=64)
+def _compiled(coefficients: Coefficients, kept: bytes, columns: bytes) -> Rule:
+    """Return the rule of the `kept` templates for derivatives in some columns: likelihoods at other masses have the same coefficients."""
+    return compile_rule(coefficients.take(np.frombuffer(kept, dtype=np.int64)), np.frombuffer(columns, dtype=np.int64))
+
+
 def _frame(joint: Joint, place: int, data: Data, floating: Ints, absent: Ints) -> Frame:
     """Return one channel with its data, prepared for derivatives in `floating`, without the templates that `absent` removes."""
     channel, local, counts, control = joint.channels[place], joint.local[place], data.counts[place], data.control[place]
     kept = _present(channel.coefficients, np.isin(local, absent))
     position = {int(index): number for number, index in enumerate(floating)}
     columns = np.array([column for column, index in enumerate(local) if int(index) in position], dtype=np.int64)
-    rule = compile_rule(channel.coefficients.take(kept), columns)
+    rule = _compiled(channel.coefficients, kept.tobytes(), columns.tobytes())
     target = np.array([position[int(local[column])] for column in columns], dtype=np.int64)
     held = evaluate(rule, joint.parameters.defaults()[None, local]).amplitudes[0]
     seen = counts + (0.0 if control is None else control) > 0 if counts.ndim == 1 else None
