@@ -71,11 +71,12 @@ def quantity(name: str, text: str, units: Mapping[str, str]) -> float:
     if name not in units:
         kind = "parameter of the model"
         raise UnknownNameError(kind, name, units)
-    unit = "" if units[name] == "1" else units[name]
+    own = units[name]
+    scale, unit = (1.0, "") if own == "1" else split(own if own[0].isdigit() else f"1 {own}")
     try:
-        return parse(text, unit)
+        return parse(text, unit) / scale
     except UnitError as error:
-        message = f"{name}: {error}, for example {name}={number:g}{unit}"
+        message = f"{name}: {error}, for example {name}={number:g}{'' if scale != 1.0 or not unit else own}"
         raise CevnsfitError(message) from None
 
 

@@ -14,6 +14,7 @@ from cevnsfit.core.errors import CevnsfitError, DomainError, ResultError, SpecEr
 from cevnsfit.core.parcels import Sender, run_packed
 from cevnsfit.core.paths import data_root
 from cevnsfit.infer.grid import grid_column, joint_at, prepare_grid
+from cevnsfit.physics.interactions import model_names
 from cevnsfit.stats.data import observed_or_asimov
 from cevnsfit.stats.joint import expected_totals
 from cevnsfit.studies.scan import plane_axes
@@ -141,6 +142,15 @@ def test_assignments_have_the_units_of_the_parameters() -> None:
     texts = ["mass=0.1GeV", "r_n_cs=5.2e-13 cm", "g=10%", "coherent-lar-2020.f90=-0.5"]
     assert parse_assignments(texts, units) == pytest.approx({"mass": 100.0, "r_n_cs": 5.2, "g": 0.1, "coherent-lar-2020.f90": -0.5})
     assert parse_assignments(["mass=.5keV"], units) == {"mass": 0.0005}
+
+
+@pytest.mark.parametrize("model", model_names())
+def test_every_unit_of_a_parameter_can_be_written(model: str) -> None:
+    """Also powers, and multiples: 2e-40 cm2 is 2 in units of 1e-40 cm2."""
+    for name, unit in units_of(model).items():
+        text = f"{name}=2{unit.removeprefix('1')}"
+        assert parse_assignments([text], {name: unit}) == pytest.approx({name: 2.0})
+    assert parse_assignments(["delta_m2=2e-12 MeV^2"], {"delta_m2": "eV2"}) == pytest.approx({"delta_m2": 2.0})
 
 
 @pytest.mark.parametrize(
