@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import log_ndtr, ndtr, ndtri
 
 from cevnsfit.core.errors import CevnsfitError
 from cevnsfit.core.parameters import ParameterSet
@@ -120,19 +120,19 @@ def asimov_statistic(test: Hypothesis, values: Floats) -> Floats:
 
 
 def asymptotic_tails(q: Floats, asimov: Floats) -> tuple[Floats, Floats]:
-    """Return CLs+b and CLb of the statistic q~, given that of the Asimov data (1007.1727, eqs. 65 and 66)."""
+    """Return the logarithms of CLs+b and CLb of the statistic q~, given that of the Asimov data (1007.1727, eqs. 65 and 66)."""
     root, root_asimov = np.sqrt(q), np.sqrt(asimov)
     safe = np.where(root_asimov > 0, root_asimov, 1.0)
     beyond = q > asimov
     with_signal = np.where(beyond, (q + asimov) / (2 * safe), root)
     without = np.where(beyond, (q - asimov) / (2 * safe), root - root_asimov)
-    return np.asarray(ndtr(-with_signal)), np.asarray(ndtr(-without))
+    return np.asarray(log_ndtr(-with_signal)), np.asarray(log_ndtr(-without))
 
 
 def cls_values(test: Hypothesis, values: Floats) -> Floats:
     """Return CLs of the observed data at some values, asymptotic, shape (n,)."""
     with_signal, without = asymptotic_tails(statistic(test, values), asimov_statistic(test, values))
-    return np.asarray(with_signal / without)
+    return np.exp(with_signal - without)
 
 
 def expected_cls(test: Hypothesis, values: Floats) -> Floats:

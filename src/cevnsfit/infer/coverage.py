@@ -148,7 +148,7 @@ def _cls(data: Data, found: Floats, test: Hypothesis) -> Floats:
     best = np.where(found[:, 2] < floor, lowest, found[:, 1])
     q = q_tilde(np.column_stack([found[:, 0], best, found[:, 2]]), test.value)
     with_signal, background = asymptotic_tails(q, np.maximum(heights[0] - heights[1], 0.0))
-    return with_signal / background
+    return np.exp(with_signal - background)
 
 
 def measure_nested(data: Data, *, test: Hypothesis, alpha: float, stream: np.random.SeedSequence) -> Floats:

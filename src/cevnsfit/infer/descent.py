@@ -53,6 +53,9 @@ of energies that takes the signal out of the window brings a point from above 1e
 
 HOPELESS_ROUNDS: Final = 3
 
+LATE: Final = 10
+"""Evaluations of one point from which on its Hessian is in double precision: where large templates cancel, nothing is left of it in single."""
+
 MAX_ROUNDS: Final = 120
 """Evaluations of one point before it goes to iminuit."""
 
@@ -186,10 +189,11 @@ def _renew(bound: BoundLikelihood, state: State, evaluation: Evaluation, chosen:
         _step(bound, state, rows[close])
         edm = state.edm[rows[close]]
         old[close] = (edm <= np.maximum(REUSE, state.tolerance[rows[close]])) & (edm <= 0.01 * before[close])
-    fresh = np.flatnonzero(~old)
-    if fresh.size:
-        first, second = hessian(bound, evaluation, chosen[fresh], state.source[rows[fresh]])
-        state.matrix[rows[fresh]] = first + second
+    late = state.rounds[rows] > LATE
+    for problem, some in ((bound, np.flatnonzero(~old & ~late)), (bound.exact if late.any() else bound, np.flatnonzero(~old & late))):
+        if some.size:
+            first, second = hessian(problem, evaluation, chosen[some], state.source[rows[some]])
+            state.matrix[rows[some]] = first + second
     return old
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from cevnsfit.core.errors import CevnsfitError
+from cevnsfit.core.parameters import ParameterSet
 from cevnsfit.core.parcels import SentOnce
 from cevnsfit.infer.columns import column
 from cevnsfit.infer.descent import REMOTE
@@ -120,7 +121,7 @@ class GridColumn:
 
 
 def joint_at(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, dict[str, float]]:
-    """Return the joint likelihood at the nonlinear parameters among `at` (defaults for the rest), and the other held values.
+    """Return the joint likelihood at the nonlinear parameters among `at` (defaults for the rest), and the other held values; couplings are held there, too.
 
     Raises
     ------
@@ -131,7 +132,12 @@ def joint_at(likelihood: Likelihood, at: Mapping[str, float]) -> tuple[Joint, di
     """
     values = {name: likelihood.parameters[name].checked(float(value)) for name, value in at.items()}
     shape = {name: value for name, value in values.items() if likelihood.parameters[name].kind == "nonlinear"}
-    return likelihood.at(shape), {name: value for name, value in values.items() if name not in shape}
+    joint, held = likelihood.at(shape), {name: value for name, value in values.items() if name not in shape}
+    couplings = {name: value for name, value in held.items() if joint.parameters[name].kind == "polynomial"}
+    if not couplings:
+        return joint, held
+    parameters = (replace(p, default=couplings[p.name], fixed=True) if p.name in couplings else p for p in joint.parameters)
+    return replace(joint, parameters=ParameterSet(tuple(parameters))), held
 
 
 def columns_first(likelihood: Likelihood, axes: tuple[PlaneAxis, PlaneAxis]) -> tuple[PlaneAxis, PlaneAxis]:

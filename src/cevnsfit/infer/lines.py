@@ -98,7 +98,7 @@ def even_couplings(joint: Joint, at: Mapping[str, float]) -> list[int]:
 
 
 def coupling_scale(joint: Joint, name: str) -> float:
-    """Return the coupling at which the highest power of `name` matches the signal counts without it, other couplings at zero.
+    """Return the coupling at which the highest power of `name` matches the signal counts without it, other couplings at zero, those that are held at their values.
 
     Where there is no such balance it is the default of the coupling, unless that is 0, or the smallest coupling at which one of its templates
     holds as many counts as all that does not depend on it, or as were observed; templates of several couplings count with the others at their
@@ -132,13 +132,19 @@ def _balance(joint: Joint, name: str) -> float | None:
         if name not in rule.parameters or channel.name == CONSTRAINTS:
             continue
         powers = rule.powers[:, rule.parameters.index(name)]
-        alone = rule.powers.sum(axis=1) == powers
-        totals = channel.templates.sum(axis=1) * ((rule.excursion_kind == 0) & alone)
+        held = np.prod(_held(joint, rule.parameters, name) ** rule.powers, axis=1)
+        totals = channel.templates.sum(axis=1) * (rule.excursion_kind == 0) * held
         signal = np.array([component == SIGNAL for component in channel.components])
         power = max(power, int(powers.max()))
         constant += float(totals[(powers == 0) & signal].sum())
         highest += float(totals[(powers == power) & (powers > 0)].sum())
     return float((constant / highest) ** (1.0 / power)) if power > 0 and constant > 0.0 and highest > 0.0 else None
+
+
+def _held(joint: Joint, names: Sequence[str], free: str) -> Floats:
+    """Return the values of couplings that are held, 0 for others and 1 for the one that is `free`, shape (n,)."""
+    parameters = [joint.parameters[name] for name in names]
+    return np.array([1.0 if p.name == free else p.default if p.fixed else 0.0 for p in parameters])
 
 
 def _dominances(joint: Joint, channel: Channel, column: Bools) -> list[float]:
@@ -156,9 +162,13 @@ def _dominances(joint: Joint, channel: Channel, column: Bools) -> list[float]:
         return []
     found = []
     for row in np.flatnonzero(plain & (power > 0)):
-        partners = [(name, int(k)) for name, k in zip(rule.parameters, np.where(column, 0, rule.powers[row]), strict=True) if k > 0]
-        units = [_balance(joint, name) if joint.parameters[name].kind == "polynomial" else 1.0 for name, _ in partners]
-        if all(unit is not None for unit in units):
+        partners = [
+            (joint.parameters[name], int(k))
+            for name, k in zip(rule.parameters, np.where(column, 0, rule.powers[row]), strict=True)
+            if k > 0
+        ]
+        units = [abs(p.default) if p.fixed else _balance(joint, p.name) if p.kind == "polynomial" else 1.0 for p, _ in partners]
+        if all(unit is not None and unit != 0.0 for unit in units):
             size = np.prod([unit**k for unit, (_, k) in zip(units, partners, strict=True) if unit is not None])
             found.append(float((rest / (content[row] * size)) ** (1.0 / power[row])))
     return found

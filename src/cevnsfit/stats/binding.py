@@ -98,6 +98,11 @@ class BoundLikelihood:
     pressure: tuple[Floats, ...] = ()
     floor: float = FLOOR
 
+    @property
+    def exact(self) -> BoundLikelihood:
+        """Return it without products of templates, which are in single precision: Hessians take the Jacobian of the counts."""
+        return replace(self, channels=tuple(replace(channel, pairs=None) for channel in self.channels))
+
 
 def _active(rule: Rule, merge: Floats) -> Ints:
     """Return the merged templates whose amplitude depends on a floating parameter."""

@@ -71,6 +71,14 @@ def test_the_limit_is_where_cls_is_one_minus_cl(released: Joint) -> None:
     assert expected_cls(test, np.array([found.expected[2]]))[2, 0] == pytest.approx(0.1, abs=1e-5)
 
 
+def test_cls_is_a_number_where_both_tails_underflow() -> None:
+    """No events where 10 000 are expected: exact CLs is P(0; s + b)/P(0; b) = exp(-s)."""
+    values = cls_values(signal_test(counting(0.0, background=1e4), "mu"), np.array([0.1, 1.0, 10.0]))
+    assert np.isfinite(values).all()
+    assert np.all(np.diff(values) < 0.0)
+    assert values[1] == pytest.approx(math.exp(-10.0), rel=0.01)
+
+
 def test_a_deficit_does_not_exclude_no_signal() -> None:
     found = cls_limit(signal_test(counting(5.0), "mu"), cl=0.95)
     assert 0.0 < found.allowed[0][1] < found.expected[1]

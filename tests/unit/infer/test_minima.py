@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pytest
 
+import cevnsfit as cf
 from cevnsfit.core.parameters import Parameter, ParameterSet
 from cevnsfit.infer.columns import searched
 from cevnsfit.infer.fit import fit
+from cevnsfit.infer.grid import joint_at
 from cevnsfit.infer.lines import coupling_scale, even_couplings, rungs, search_grid
 from cevnsfit.infer.minima import EXCLUDED, free_fits, minima, start_set
 from cevnsfit.infer.multistart import Starts, profile_minima, promising
@@ -91,6 +93,17 @@ def test_a_scale_without_a_balance_is_the_default_or_what_the_rest_gives() -> No
     for default, wanted in ((0.0, 0.25), (1.0, 1.0)):
         joint = join(ParameterSet((Parameter("g", "polynomial", default, 0.0, 10.0),)), (background,))
         assert coupling_scale(joint, "g") == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("mixing", [1.0, 1e-3])
+def test_the_scale_of_a_coupling_knows_the_held_one_that_multiplies_it(mixing: float) -> None:
+    """The dark photon couples as g eps: where counts are twice, and not at all, the Standard Model, g goes as 1/eps, at its default and held."""
+    likelihood = cf.build_likelihood("coherent-csi-2021", model="dark-photon")
+    joint, held = joint_at(likelihood, {"mass": 30.0, "eps": mixing})
+    assert mixing * coupling_scale(joint, "g") == pytest.approx(coupling_scale(likelihood.at({"mass": 30.0}), "g"), rel=1e-12)
+    curve = searched(joint, "g", EXCLUDED, at=held)
+    assert len(curve.minima) == 2
+    assert curve.values[curve.minima[1]] == pytest.approx(2.0 * coupling_scale(joint, "g"), rel=0.01)
 
 
 def test_a_minimum_on_the_first_step_of_the_grid_is_found() -> None:
