@@ -107,7 +107,11 @@ class Ranking(Result):
     def bent(self) -> list[str]:
         """Return the groups whose linear contribution matters, and is not what fits with moved centres give within a factor of two."""
         least = 0.1 * self.quadrature
-        return [one.group for one in self.groups[1:] if not one.error < least and not 0.5 < max(one.up, -one.down) / one.error < 2.0]
+        return [
+            one.group
+            for one in self.groups[1:]
+            if not one.error < least and not 0.5 * one.error <= max(one.up, -one.down) <= 2.0 * one.error
+        ]
 
     @property
     def upper(self) -> float:

@@ -255,6 +255,8 @@ def groups(result: Ranking) -> Parts:
         yield f"{result.poi} is at an end of its domain: there is no linear response, and the fits with moved centres are all there is"
     elif result.bent:
         yield f"{result.poi} does not follow the centres on a straight line ({', '.join(result.bent)}): the fits with moved centres tell"
+    elif result.quadrature == 0.0:
+        yield f"the minimum lies at {result.poi} = {result.fit.values[result.poi]:g} by symmetry: to first order nothing moves it"
 
 
 # --- is the model right ------------------------------------------------------------------------------------------------------------

@@ -60,6 +60,10 @@ def test_a_linear_model_is_linear_algebra() -> None:
     assert found.quadrature == pytest.approx(math.sqrt(inverse[0, 0]), rel=1e-5)
     assert [entry.nuisances for entry in found.groups if entry.group == STATISTICS] == [("f",)]
     assert found.bent == []
+    still = [
+        replace(entry, error=0.0, up=up, down=0.0) for entry, up in zip(found.groups, (0.1, 0.1, *[0.0] * len(found.groups)), strict=False)
+    ]
+    assert replace(found, groups=tuple(still)).bent == [found.groups[1].group]  # at a point around which all is even
 
 
 @pytest.fixture
