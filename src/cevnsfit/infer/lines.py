@@ -180,7 +180,7 @@ def search_grid(joint: Joint, name: str) -> Floats:
     scale = coupling_scale(joint, name)
     low, high = (max(parameter.lower, -RANGE[1] * scale), min(parameter.upper, RANGE[1] * scale))
     if parameter.scale == "log":
-        steps = np.geomspace(*RANGE, POINTS) * scale
+        steps = np.geomspace(*RANGE, POINTS) * min(scale, max(abs(parameter.lower), abs(parameter.upper)))  # the domain may end far below
         steps = np.concatenate([-steps[::-1], [0.0], steps]) if parameter.lower < 0 else steps
         ends = [parameter.lower] if np.isfinite(parameter.lower) else []
         grid = np.concatenate([ends, steps[(steps > parameter.lower) & (steps < parameter.upper)]])

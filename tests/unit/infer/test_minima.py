@@ -86,6 +86,17 @@ def test_a_window_without_effect_is_not_widened() -> None:
     assert np.abs(searched(joint, "g", EXCLUDED, at={}).values).max() <= 16.0
 
 
+def test_a_window_lies_in_a_domain_that_ends_far_below_the_scale() -> None:
+    """A transition moment of a flavour that the source does not make has no effect, and is at most 1e-3."""
+    idle = channel("a", ("g",), [((0,), [5.0]), ((1,), [0.0])], [5.0])
+    joint = join(ParameterSet((Parameter("g", "polynomial", 0.0, 0.0, 1e-3, scale="log"),)), (idle,))
+    grid = search_grid(joint, "g")
+    assert len(grid) > 100
+    assert (grid[0], grid.max() <= 1e-3) == (0.0, True)
+    curve = searched(joint, "g", EXCLUDED, at={})
+    assert (curve.values[0], curve.values[-1]) == (0.0, 1e-3)
+
+
 def test_a_scale_without_a_balance_is_the_default_or_what_the_rest_gives() -> None:
     rows = [((1,), [20.0]), ((0,), [5.0])]
     strength = channel("a", ("g",), rows, [30.0])
