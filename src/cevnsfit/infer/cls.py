@@ -99,7 +99,7 @@ def require_growth(joint: Joint, poi: str, at: Mapping[str, float]) -> None:
     theta = np.tile(joint.parameters.vector(at), (len(values), 1))
     theta[:, joint.parameters.index(poi)] = values
     grow = [np.diff(total.sum(axis=1)) for total in expected_totals(joint, theta)]
-    rising = all(np.all(step >= -1e-9 * abs(step).max()) for step in grow) and any(np.any(step > 0) for step in grow)
+    rising = all(np.all(step >= -1e-9 * abs(step).max(initial=0.0)) for step in grow) and any(np.any(step > 0) for step in grow)
     if not rising:
         message = f"CLs limits need counts that grow with {poi}; use Feldman-Cousins intervals"
         raise CevnsfitError(message)

@@ -15,7 +15,7 @@ from cevnsfit.io.tables import cell
 from cevnsfit.spec.fields import SIGNAL
 from cevnsfit.stats.constraints import CONSTRAINTS
 from cevnsfit.stats.joint import expected, join
-from cevnsfit.studies.fitting import poi_name, require_observed, unheld
+from cevnsfit.studies.fitting import poi_name, require_coupling, require_observed, unheld
 from cevnsfit.studies.possible import require_possible
 from cevnsfit.studies.setup import check_floating
 
@@ -36,6 +36,7 @@ def asked_outlook(
     CevnsfitError
         If a nonlinear parameter is not held, a true parameter is a systematic, or an experiment has no counts to keep.
     """
+    require_coupling(likelihood, () if poi is None else (poi,))
     if missing := unheld(likelihood, at):
         message = f"{', '.join(missing)} must be held: --at {missing[0]}=VALUE, in Python at={{'{missing[0]}': VALUE}}"
         raise CevnsfitError(message)

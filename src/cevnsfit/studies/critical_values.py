@@ -24,7 +24,7 @@ from cevnsfit.studies.fitting import prepared, require_observed
 from cevnsfit.studies.grids import axis_of
 from cevnsfit.studies.limits import RATIO
 from cevnsfit.studies.scan import checked_plane, require_unheld
-from cevnsfit.studies.toy_regions import require_coupling
+from cevnsfit.studies.toy_regions import require_columns
 from cevnsfit.studies.toy_runs import description, runner
 from cevnsfit.studies.verbs import verb
 
@@ -102,7 +102,7 @@ def critical_values(  # noqa: PLR0913 (store, workers and progress say where, no
     dof = 2 if len(axes) > 1 and ordering == "plane" else 1
     for level in levels:
         threshold(level, dof)
-    require_coupling(likelihood, axes[-1].name)
+    require_columns(likelihood, axes[-1].name)
     require_observed(likelihood.at({}).channels)
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="critical-values", grid=values, cl=list(levels), order=ordering)

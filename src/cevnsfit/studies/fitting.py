@@ -222,12 +222,21 @@ def prepared(
         If a held parameter is unknown or outside its domain.
     """
     held = {} if at is None else dict(at)
+    require_coupling(likelihood, [name for name in taken if name not in released])
     check_floating(likelihood, held, taken)
     require_nonlinear(likelihood, [*held, *released])
     joint, values = joint_at(likelihood, held)
     require_observed(joint.channels)
     require_possible(joint, likelihood.axes)
     return joint, values
+
+
+def require_coupling(likelihood: Likelihood, names: Iterable[str]) -> None:
+    """Raise CevnsfitError if a parameter of interest rebuilds the templates."""
+    for name in names:
+        if name in likelihood.nonlinear:
+            message = f"{name} rebuilds the templates: only `fit`, `intervals` by the profile likelihood, `scan` and `posterior` know such parameters"
+            raise CevnsfitError(message)
 
 
 def poi_name(joint: Joint, poi: str | None, at: Mapping[str, float]) -> str:

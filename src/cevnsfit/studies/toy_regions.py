@@ -190,7 +190,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     threshold(cl, 2)
     held = {} if at is None else dict(at)
     axes = columns_first(likelihood, checked_plane(likelihood, grid, held))
-    require_coupling(likelihood, axes[1].name)
+    require_columns(likelihood, axes[1].name)
     require_observed(likelihood.at({}).channels)
     values = {axis.name: [float(value) for value in axis.values] for axis in axes}
     identity = description(likelihood, held, toys.seed, method="feldman-cousins-region", grid=values, cl=cl, order=ordering)
@@ -208,7 +208,7 @@ def region(  # noqa: PLR0913 (store, workers and progress say where, not what)
     return ToyRegion(found.plane, toy_region(axes, tests, columns), columns, ordering, about=found.about)
 
 
-def require_coupling(likelihood: Likelihood, name: str) -> None:
+def require_columns(likelihood: Likelihood, name: str) -> None:
     """Raise CevnsfitError if the parameter along the columns of a plane rebuilds the templates: pseudo-experiments share those of a column."""
     if name in likelihood.nonlinear:
         message = f"{name} rebuilds the templates: a region from pseudo-experiments needs a coupling, besides another one or a mass"

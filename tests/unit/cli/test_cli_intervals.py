@@ -23,6 +23,14 @@ def test_what_is_left_out_is_said(command: Callable[..., Result]) -> None:
 
 def test_toys_know_no_parameters_that_rebuild_templates(refused: Callable[..., str]) -> None:
     assert "skin rebuilds the templates" in refused("intervals", "coherent-csi-2021", "-m", "neutron-skin", "--method", "cls")
+    for words in (("significance", "coherent-csi-2021"), ("impacts", "coherent-csi-2021"), ("forecast", "ccm-200")):
+        assert "mass rebuilds the templates: only `fit`" in refused(*words, "-m", "lmu-ltau", "--poi", "mass", "--at", "g=1e-3")
+
+
+def test_cls_of_a_coupling_without_effect_is_refused(refused: Callable[..., str]) -> None:
+    """Nothing depends on the mixing where the coupling of neutrinos is 0, and its null value is the end of its domain."""
+    words = ("-m", "dark-photon", "--poi", "eps", "--at", "mass=30", "--at", "g=0", "--method", "cls")
+    assert "need counts that grow with eps" in refused("intervals", "coherent-csi-2021", *words)
 
 
 @pytest.fixture
