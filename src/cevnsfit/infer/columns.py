@@ -76,9 +76,11 @@ def _refined(
     values, first = _merged(values, first, found[keep], free.take(keep))
     for _ in range(HALVINGS):
         wide = _steep(first.nll2)
+        new = 0.5 * (values[wide] + values[wide + 1])
+        between = (values[wide] < new) & (new < values[wide + 1])  # neighbouring numbers have none
+        wide, new = wide[between], new[between]
         if not len(wide):
             break
-        new = 0.5 * (values[wide] + values[wide + 1])
         more = profile_minima(joint, at_values(poi, new, at), data=data, start=first.theta[wide])
         values, first = _merged(values, first, new, more)
     return Curve(values, first.nll2, first.converged, first.theta, first.fallbacks)

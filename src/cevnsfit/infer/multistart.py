@@ -168,12 +168,15 @@ def unit_cloud(size: int, count: int) -> Floats:
 
 
 def _cloud(joint: Joint, columns: Ints, middle: Floats, units: Floats) -> Floats:
-    """Return starting values of the couplings at each point, shape (P, starts, couplings)."""
+    """Return starting values of the couplings at each point, shape (P, starts, couplings); their defaults are the first one where they lie far from all."""
     unit = unit_cloud(len(columns), RUNGS * len(columns))
     parameters = [joint.parameters.parameters[column] for column in columns]
     first, last = np.array([p.lower for p in parameters]), np.array([p.upper for p in parameters])
     lower, upper = np.maximum(middle - REACH * units, first), np.minimum(middle + REACH * units, last)
-    return np.asarray(lower[:, None] + (upper - lower)[:, None] * unit)
+    cloud = lower[:, None] + (upper - lower)[:, None] * unit
+    defaults = np.clip([p.default for p in parameters], first, last)
+    cloud[((defaults < lower) | (defaults > upper)).any(axis=1), 0] = defaults
+    return np.asarray(cloud)
 
 
 def _fewest(joint: Joint, theta: Floats, columns: Ints, scales: Floats) -> tuple[Floats, Floats]:

@@ -26,6 +26,7 @@ from cevnsfit.studies.verbs import verb
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from cevnsfit.core.parameters import ParameterSet
     from cevnsfit.stats.channel import Channel
     from cevnsfit.stats.likelihood import Likelihood
     from cevnsfit.studies.workers import Progress
@@ -145,7 +146,7 @@ def fit(
         **{field.name: getattr(best, field.name) for field in dataclasses.fields(best)},
         counts=counts,
         significance=-significance if signal < 0.0 else significance,
-        delta_nll2_sm=_above_standard(joint, best, others),
+        delta_nll2_sm=_above_standard(joint, best, others, likelihood.parameters),
         data=likelihood.data,
     )
     return dataclasses.replace(found, **hidden(best, likelihood, held, words)) if words else found
@@ -176,9 +177,9 @@ def _significance(joint: Joint, result: FitResult, at: Mapping[str, float]) -> f
     return math.sqrt(max(float(background.nll2[0]) - result.nll2, 0.0))
 
 
-def _above_standard(joint: Joint, result: FitResult, at: Mapping[str, float]) -> float:
-    """Return -2 ln lambda with the couplings at their defaults minus that of the best fit, NaN without couplings or a valid minimum."""
-    couplings = {p.name: p.default for p in joint.parameters.of_kind("polynomial")}
+def _above_standard(joint: Joint, result: FitResult, at: Mapping[str, float], parameters: ParameterSet) -> float:
+    """Return -2 ln lambda with the couplings at the defaults of `parameters` minus that of the best fit, NaN without couplings or a valid minimum."""
+    couplings = {p.name: p.default for p in parameters.of_kind("polynomial")}
     standard = profile(joint, {name: np.array([value]) for name, value in {**at, **couplings}.items()})
     return float(standard.nll2[0]) - result.nll2 if couplings and standard.converged[0] else math.nan
 

@@ -17,7 +17,7 @@ from cevnsfit.infer.lines import curved_couplings
 from cevnsfit.infer.multistart import _fewest, profile_minima
 from cevnsfit.infer.profile import profile
 from cevnsfit.stats.channel import Channel, Coefficients
-from cevnsfit.stats.data import toy_data
+from cevnsfit.stats.data import asimov_data, toy_data
 from cevnsfit.stats.joint import join
 
 if TYPE_CHECKING:
@@ -108,3 +108,12 @@ def test_counts_are_fewest_between_the_zeros_of_squared_charges() -> None:
     joint = join(ParameterSet((Parameter("g", "polynomial", 0.0),)), (channel,))
     lowest, _ = _fewest(joint, np.array([[0.0], [7.0]]), np.array([0]), np.array([0.5]))
     np.testing.assert_allclose(lowest, 2.0, rtol=1e-9)
+
+
+def test_where_effects_of_a_coupling_cancel_it_is_not_above_the_standard_model() -> None:
+    """Tree mixing that cancels the mixing by a loop leaves hardly any effect of g: the parabola of its counts has its minimum far beyond the domain."""
+    likelihood = cf.build_likelihood("ccm-200", model="lmu-ltau-mixing")
+    joint = likelihood.at({"mass": 30.0})
+    data = asimov_data(joint, joint.parameters.defaults())
+    values = -5.4310505577333145e-05 * (1.0 + np.append(0.0, np.linspace(-1e-3, 1e-3, 20)))
+    assert profile_minima(joint, {"eps_tree": values}, data=data).nll2 == pytest.approx(0.0, abs=1e-6)
