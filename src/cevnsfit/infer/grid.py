@@ -233,7 +233,7 @@ def _reference(grid: Grid, joint: Joint) -> float:
     """Return -2 ln lambda with the scanned and the floating couplings at their defaults."""
     couplings = (p.name for p in joint.parameters if p.kind == "polynomial" and not p.fixed)
     names = {*grid.at, *(axis.name for axis in grid.axes), *couplings}
-    fixed = {p.name: grid.at.get(p.name, p.default) for p in joint.parameters if p.name in names}
+    fixed = {name: grid.at.get(name, grid.likelihood.parameters[name].default) for name in joint.parameters.names if name in names}
     return float(profile_minima(joint, {name: np.array([value]) for name, value in fixed.items()}, data=grid.data).nll2[0])
 
 

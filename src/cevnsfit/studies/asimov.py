@@ -36,7 +36,7 @@ def asked_outlook(
     CevnsfitError
         If a nonlinear parameter is not held, a true parameter is a systematic, or an experiment has no counts to keep.
     """
-    require_coupling(likelihood, () if poi is None else (poi,))
+    require_coupling(likelihood, () if poi is None or poi in at else (poi,))
     if missing := unheld(likelihood, at):
         message = f"{', '.join(missing)} must be held: --at {missing[0]}=VALUE, in Python at={{'{missing[0]}': VALUE}}"
         raise CevnsfitError(message)

@@ -223,7 +223,7 @@ def prepared(
         If a held parameter is unknown or outside its domain.
     """
     held = {} if at is None else dict(at)
-    require_coupling(likelihood, [name for name in taken if name not in released])
+    require_coupling(likelihood, {*taken}.difference(released, held))
     check_floating(likelihood, held, taken)
     require_nonlinear(likelihood, [*held, *released])
     joint, values = joint_at(likelihood, held)

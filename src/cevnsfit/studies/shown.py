@@ -135,6 +135,7 @@ def table(result: object) -> ResultTable:
     >>> cf.table(cf.goodness(likelihood, at={"mass": 100.0}))
     -2 ln lambda / ndof = 1029.85 / 959; p = 0.0554 (asymptotic: chi-squared)
     model: lmu-ltau; L = g Z'_mu [q_l lbar gamma^mu l + q_l nubar_l gamma^mu P_L nu_l], q = +1 (mu), -1 (tau)
+    held: mass = 100 MeV
     """
     return ResultTable(tuple(_parts(result)))
 
