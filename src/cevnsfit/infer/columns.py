@@ -31,7 +31,10 @@ STEEP: Final = 5.0
 """Height in standard deviations below which a point matters, and change of it beyond which the step to the next point is halved."""
 
 HALVINGS: Final = 40
-"""Times that steps are halved, at most."""
+"""Times that steps are halved, or their ends begun anew, at most."""
+
+LOWER: Final = 1e-3
+"""Change of -2 ln lambda beyond which another minimum is a lower one."""
 
 
 def column(
@@ -76,6 +79,10 @@ def _refined(
     values, first = _merged(values, first, found[keep], free.take(keep))
     for _ in range(HALVINGS):
         wide = _steep(first.nll2)
+        mended = _mended(joint, poi, values, first, wide, at=at, data=data)
+        if mended is not None:
+            first = mended
+            continue
         new = 0.5 * (values[wide] + values[wide + 1])
         between = (values[wide] < new) & (new < values[wide + 1])  # neighbouring numbers have none
         wide, new = wide[between], new[between]
@@ -84,6 +91,38 @@ def _refined(
         more = profile_minima(joint, at_values(poi, new, at), data=data, start=first.theta[wide])
         values, first = _merged(values, first, new, more)
     return Curve(values, first.nll2, first.converged, first.theta, first.fallbacks)
+
+
+def _mended(
+    joint: Joint,
+    poi: str,
+    values: NDArray[np.float64],
+    found: ProfileResult,
+    wide: NDArray[np.int64],
+    *,
+    at: Mapping[str, float],
+    data: Data | None,
+) -> ProfileResult | None:
+    """Return a profile in which the higher ends of steep steps, and spikes, begin beside them, where that leads to lower minima; None where it does not."""
+    spikes = _spikes(found.nll2)
+    low = np.append(np.where(found.nll2[wide] <= found.nll2[wide + 1], wide, wide + 1), spikes - 1)
+    high = np.append(2 * wide + 1 - low[: len(wide)], spikes)
+    if not len(high):
+        return None
+    more = profile_minima(joint, at_values(poi, values[high], at), data=data, start=found.theta[low])
+    better = np.flatnonzero(more.converged & (more.nll2 < found.nll2[high] - LOWER))
+    if not len(better):
+        return None
+    order = np.arange(len(values))
+    order[high[better]] = len(values) + better
+    return found.extended(more).take(order)
+
+
+def _spikes(nll2: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the points that stand out above both neighbours by a standard deviation or more, where all are finite."""
+    finite = np.where(np.isfinite(nll2), nll2, np.nan)
+    height = np.sqrt(finite - np.nanmin(np.append(finite, np.inf)))
+    return np.flatnonzero(height[1:-1] > 1.0 + np.maximum(height[:-2], height[2:])) + 1
 
 
 def _steep(nll2: NDArray[np.float64]) -> NDArray[np.int64]:

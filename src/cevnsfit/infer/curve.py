@@ -232,7 +232,9 @@ def _spline_root(x: Floats, excess: Floats, cell: int) -> float:
     """Return the zero of a cubic spline in a cell where it changes sign; NaN where one of its ends is infinite."""
     from scipy.interpolate import CubicSpline
 
-    known = np.isfinite(excess)
+    if x[cell] == x[cell + 1]:  # neighbouring numbers
+        return float(x[cell])
+    known = np.isfinite(excess) & np.append(True, np.diff(x) > 0.0)
     if not known[cell : cell + 2].all():
         return math.nan
     zeros = CubicSpline(x[known], excess[known]).solve(0.0, extrapolate=False)

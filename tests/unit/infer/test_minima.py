@@ -117,6 +117,17 @@ def test_the_scale_of_a_coupling_knows_the_held_one_that_multiplies_it(mixing: f
     assert curve.values[curve.minima[1]] == pytest.approx(2.0 * coupling_scale(joint, "g"), rel=0.01)
 
 
+@pytest.mark.parametrize("name", ["rate_nu_mu", "rate_nubar_mu"])
+def test_points_that_end_in_a_worse_minimum_begin_beside_it(name: str) -> None:
+    """Rates below zero lead nuisances to their ends, here and there 200 and more above the minimum, and in places narrower than any step."""
+    joint = cf.build_likelihood("coherent-csi-2021", model="source-strengths").at({})
+    curve = searched(joint, name, EXCLUDED, at={})
+    height = np.sqrt(curve.nll2 - curve.nll2.min())
+    assert np.abs(np.diff(height)).max() < 1.0
+    assert len(curve.minima) == 1
+    assert np.diff(curve.values).min() > 0.0
+
+
 def test_a_minimum_on_the_first_step_of_the_grid_is_found() -> None:
     joint = one(squared("a", 1e6, 1.0, (0.39**2) * 1e6), lower=0.6, upper=10.0)
     assert profile_minima(joint, {}).nll2[0] == pytest.approx(0.0, abs=1e-6)
