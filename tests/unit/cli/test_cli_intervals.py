@@ -23,8 +23,12 @@ def test_what_is_left_out_is_said(command: Callable[..., Result]) -> None:
 
 def test_toys_know_no_parameters_that_rebuild_templates(refused: Callable[..., str]) -> None:
     assert "skin rebuilds the templates" in refused("intervals", "coherent-csi-2021", "-m", "neutron-skin", "--method", "cls")
-    for words in (("significance", "coherent-csi-2021"), ("impacts", "coherent-csi-2021"), ("forecast", "ccm-200")):
-        assert "mass rebuilds the templates: only `fit`" in refused(*words, "-m", "lmu-ltau", "--poi", "mass", "--at", "g=1e-3")
+    for name, experiment, model, poi in (
+        ("significance", "coherent-csi-2021", "lmu-ltau", "mass"),
+        ("impacts", "coherent-csi-2021", "lmu-ltau", "mass"),
+        ("forecast", "ccm-200", "neutron-radii", "r_n_ar"),
+    ):
+        assert f"{poi} rebuilds the templates: only `fit`" in refused(name, experiment, "-m", model, "--poi", poi)
 
 
 def test_cls_of_a_coupling_without_effect_is_refused(refused: Callable[..., str]) -> None:
