@@ -31,7 +31,7 @@ STEEP: Final = 5.0
 """Height in standard deviations below which a point matters, and change of it beyond which the step to the next point is halved."""
 
 HALVINGS: Final = 40
-"""Times that steps are halved, or their ends begun anew, at most."""
+"""Times that steps are halved, at most."""
 
 LOWER: Final = 1e-3
 """Change of -2 ln lambda beyond which another minimum is a lower one."""
@@ -59,7 +59,8 @@ def column(
     start
         Starting values of all parameters, shape (n,), for example a solution nearby.
     """
-    return _refined(joint, poi, values, profile_minima(joint, at_values(poi, values, at), data=data, start=start), at=at, data=data)
+    found = _refined(joint, poi, values, profile_minima(joint, at_values(poi, values, at), data=data, start=start), at=at, data=data)
+    return mended(joint, poi, found, at=at, data=data)
 
 
 def _refined(
@@ -79,10 +80,6 @@ def _refined(
     values, first = _merged(values, first, found[keep], free.take(keep))
     for _ in range(HALVINGS):
         wide = _steep(first.nll2)
-        mended = _mended(joint, poi, values, first, wide, at=at, data=data)
-        if mended is not None:
-            first = mended
-            continue
         new = 0.5 * (values[wide] + values[wide + 1])
         between = (values[wide] < new) & (new < values[wide + 1])  # neighbouring numbers have none
         wide, new = wide[between], new[between]
@@ -93,29 +90,22 @@ def _refined(
     return Curve(values, first.nll2, first.converged, first.theta, first.fallbacks)
 
 
-def _mended(
-    joint: Joint,
-    poi: str,
-    values: NDArray[np.float64],
-    found: ProfileResult,
-    wide: NDArray[np.int64],
-    *,
-    at: Mapping[str, float],
-    data: Data | None,
-) -> ProfileResult | None:
-    """Return a profile in which the higher ends of steep steps, and spikes, begin beside them, where that leads to lower minima; None where it does not."""
-    spikes = _spikes(found.nll2)
-    low = np.append(np.where(found.nll2[wide] <= found.nll2[wide + 1], wide, wide + 1), spikes - 1)
-    high = np.append(2 * wide + 1 - low[: len(wide)], spikes)
-    if not len(high):
-        return None
-    more = profile_minima(joint, at_values(poi, values[high], at), data=data, start=found.theta[low])
-    better = np.flatnonzero(more.converged & (more.nll2 < found.nll2[high] - LOWER))
-    if not len(better):
-        return None
-    order = np.arange(len(values))
-    order[high[better]] = len(values) + better
-    return found.extended(more).take(order)
+def mended(joint: Joint, poi: str, curve: Curve, *, at: Mapping[str, float], data: Data | None) -> Curve:
+    """Return a curve in which the higher ends of jumps, and spikes, begin beside them where that leads to lower minima, until none is left."""
+    for _ in range(HALVINGS):
+        wide, spikes = _steep(curve.nll2), _spikes(curve.nll2)
+        low = np.append(np.where(curve.nll2[wide] <= curve.nll2[wide + 1], wide, wide + 1), spikes - 1)
+        high = np.append(2 * wide + 1 - low[: len(wide)], spikes)
+        if not len(high):
+            break
+        more = profile_minima(joint, at_values(poi, curve.values[high], at), data=data, start=curve.theta[low])
+        better = np.flatnonzero(more.converged & (more.nll2 < curve.nll2[high] - LOWER))
+        if not len(better):
+            break
+        nll2, valid, theta = curve.nll2.copy(), curve.valid.copy(), curve.theta.copy()
+        nll2[high[better]], valid[high[better]], theta[high[better]] = more.nll2[better], True, more.theta[better]
+        curve = Curve(curve.values, nll2, valid, theta, curve.fallbacks + more.fallbacks)
+    return curve
 
 
 def _spikes(nll2: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -146,7 +136,16 @@ def _merged(
 def searched(
     joint: Joint, poi: str, rise: float, *, at: Mapping[str, float], data: Data | None = None, grid: NDArray[np.float64] | None = None
 ) -> Curve:
+    """Return the curve of `widened`, mended."""
+    return mended(joint, poi, widened(joint, poi, rise, at=at, data=data, grid=grid), at=at, data=data)
+
+
+def widened(
+    joint: Joint, poi: str, rise: float, *, at: Mapping[str, float], data: Data | None = None, grid: NDArray[np.float64] | None = None
+) -> Curve:
     """Return the curve over a grid that is widened until both ends are excluded or at the ends of the domain.
+
+    Its minima are starts: that one of them is not the lowest at its value leads to others.
 
     Parameters
     ----------

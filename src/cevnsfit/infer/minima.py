@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cevnsfit.core.parameters import ParameterSet
-from cevnsfit.infer.columns import searched
+from cevnsfit.infer.columns import widened
 from cevnsfit.infer.curve import BARRIER
 from cevnsfit.infer.lines import coupling_scale, coupling_scales, curved_couplings, even_couplings, free_couplings, rungs, search_grid
 from cevnsfit.infer.multistart import APART, REACH, Starts, promising, unit_cloud
@@ -116,7 +116,7 @@ def minima(joint: Joint, data: Data, *, at: Mapping[str, float]) -> Minima:
     if not names:
         return fitted(joint, data, joint.parameters.vector(at)[None], at=at)
     if len(names) == 1:
-        curve = searched(joint, names[0], EXCLUDED, at=at, data=data)
+        curve = widened(joint, names[0], EXCLUDED, at=at, data=data)
         return fitted(joint, data, _lowest_rows(curve), at=at)
     begin = np.concatenate([_from_cloud(joint, data, names, at), *(_from_line(joint, data, name, at) for name in names)])
     first = fitted(joint, data, begin, at=at)
@@ -158,7 +158,7 @@ def _elsewhere(joint: Joint, theta: Floats, apart: float, at: Mapping[str, float
 def _from_line(joint: Joint, data: Data, name: str, at: Mapping[str, float]) -> Floats:
     """Return the minima along one coupling, the others free, shape (k, n)."""
     grid = search_grid(joint, name)
-    curve = searched(joint, name, EXCLUDED, at=at, data=data, grid=np.unique(np.append(grid[::THINNED], grid[-1])))
+    curve = widened(joint, name, EXCLUDED, at=at, data=data, grid=np.unique(np.append(grid[::THINNED], grid[-1])))
     return _lowest_rows(curve)
 
 
