@@ -248,3 +248,12 @@ def test_the_steps_of_a_fit_are_told() -> None:
     told: list[tuple[int, int]] = []
     fit(build(Analysis(CSI, "signal-strength")), progress=lambda finished, number: told.append((finished, number)))
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_an_end_is_found_where_the_error_of_a_coupling_is_far_beyond_it() -> None:
+    """Counts of up-scattering go as g^4: at a minimum beside 0 there is hardly any curvature, and the Hesse error is seven times the interval."""
+    likelihood = build(Analysis(("coherent-csi-2021",), "upscatter-scalar"))
+    found = fit(likelihood, at={"mass": 30.0})
+    ((_, end),) = intervals(likelihood, "g", at={"mass": 30.0}, cl=math.erf(math.sqrt(0.5))).allowed
+    assert found.errors["g"] > 3.0 * end
+    assert found.upper["g"] == pytest.approx(end, rel=1e-3)
