@@ -55,9 +55,8 @@ def profile_end(objective: Objective, minuit: Minuit, name: str, side: int) -> f
 
     unknown = minuit.fixed[name] or (minuit.covariance is None and not objective.moving)
     width = _first_width(objective, name) if unknown else minuit.errors[name]
-    if (
-        objective.target.parameters[name].kind == "polynomial"
-    ):  # near 0 the square of a coupling has no curvature, and an error without bounds
+    if objective.target.parameters[name].kind == "polynomial":
+        # near 0 the square of a coupling has hardly any curvature: its error may be far beyond the end
         width = min(width, coupling_scale(objective.joint_at(objective.values(np.array(minuit.values))), name))
     end = outward_root(excess, start, width, limit, precision=PRECISION)
     beyond = end + math.copysign(2 * PRECISION * max(abs(end - start), width), limit - start)
