@@ -95,7 +95,7 @@ def forecast(what: AnalysisOptions, asked: ForecastOptions, level: LevelOptions,
     with workers.open() as executor:
         if asked.vary:
             return _vary(planned, asked, lines, executor)
-        if unheld(lines[0].args[0], planned.held):
+        if unheld(lines[0].args[0], {*planned.held, asked.poi or ""}):
             return _curve(planned, asked, lines, executor)
         return _single(planned, asked, lines, executor)
 

@@ -191,7 +191,5 @@ def _warn(results: "Sequence[Exclusion]", curves: "Sequence[Limit]") -> None:
     """Say on stderr where the grid is too coarse, and what there is to know of the limits."""
     from cevnsfit.studies.exclusion import coarse
 
-    for text in (text for limit in curves for text in limit.remarks):
+    for text in (*(text for limit in curves for text in limit.remarks), *coarse(results)):
         remark(text)
-    for label in coarse(results):
-        remark(f"{label}: islands are not resolved, their number depends on the interpolation; take a finer --grid")

@@ -91,7 +91,7 @@ def regions_of(scans: Sequence[Scan], levels: Sequence[Level], workers: Workers 
 
 
 def coarse(results: Sequence[Exclusion]) -> list[str]:
-    """Return the labels of planes whose islands depend on how the surface between the grid points is drawn.
+    """Return what to say of planes whose islands depend on how the surface between the grid points is drawn.
 
     Planes of a mass and a coupling are none of them: their boundaries are exact in every column.
     """
@@ -103,9 +103,9 @@ def coarse(results: Sequence[Exclusion]) -> list[str]:
         if (kinds.get(plane.x.name) == "nonlinear") != (kinds.get(plane.y.name) == "nonlinear"):
             continue
         rise = plane.nll2 - plane.best["nll2"]
-        counts = [pieces(plane.x, plane.y, rise, region.threshold) for region in regions]
+        counts = [pieces(plane.x, plane.y, rise, region.threshold) for region in regions if np.isfinite(region.threshold)]
         if any(one != other for one, other in counts):
-            found.append(plane.label)
+            found.append(f"{plane.label}: islands are not resolved, their number depends on the interpolation; take a finer grid")
     return found
 
 
@@ -182,6 +182,7 @@ def exclusion_picture(
     notes += [f"constraints: {'; '.join(given)}"] if given else []
     if reference is not None and band is None and model is not None and reference.lepton in {lepton for lepton, _, _ in model.leptons}:
         notes.append(f"no coupling gives {reference.label}")
+    notes += coarse(results)
     return exclusion_figure(
         [(entry.plane, entry.regions, _name(entry.plane, look)) for entry in results],
         band=band,

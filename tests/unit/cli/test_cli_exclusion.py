@@ -14,7 +14,7 @@ from cevnsfit.moments.boson_loops import scalar_contribution, vector_contributio
 from cevnsfit.moments.measured import Deviation, latest_deviation
 from cevnsfit.physics.constants import MUON_MASS
 from cevnsfit.report.style import save_figure
-from cevnsfit.studies.exclusion import Exclusion, exclusion_picture, plane_band, write_tables
+from cevnsfit.studies.exclusion import Exclusion, coarse, exclusion_picture, plane_band, write_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +130,19 @@ def test_no_band_without_a_coupling_or_with_the_wrong_sign(plane: Plane) -> None
     assert electron is not None
     assert plane_band(plane, electron) is None
     assert plane_band(dataclasses.replace(plane, model="le-ltau"), electron) is not None
+
+
+@pytest.mark.parametrize(("count", "said"), [(9, True), (81, False)])
+def test_the_picture_says_that_a_band_falls_into_islands(plane: Plane, region: Region, count: int, said: bool) -> None:
+    ends = np.linspace(-1.0, 1.0, count)
+    x, y = (PlaneAxis(f"eps_V_{quark}", "1", ends, "linear") for quark in "ud")
+    narrow = 95.0 + ((ends[:, None] + 0.9 * ends + 0.05) / 0.03) ** 2
+    known = dataclasses.replace(plane, model="contact", x=x, y=y, nll2=narrow, valid=np.isfinite(narrow), best={"nll2": 95.0})
+    empty = dataclasses.replace(region, columns=(((-0.5, 0.5),),) * count, branches=())
+    result = [Exclusion(known, (empty,), about=dataclasses.replace(ABOUT, model="contact"))]
+    assert [text.startswith("a + b: islands are not resolved") for text in coarse(result)] == [True] * said
+    legends = exclusion_picture(result, None).legends
+    assert any("islands are not resolved" in text.get_text() for legend in legends for text in legend.get_texts()) == said
 
 
 def test_the_picture_names_the_reference(plane: Plane, region: Region, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def test_toys_know_no_parameters_that_rebuild_templates(refused: Callable[..., s
         ("significance", "coherent-csi-2021", "lmu-ltau", "mass"),
         ("impacts", "coherent-csi-2021", "lmu-ltau", "mass"),
         ("forecast", "ccm-200", "neutron-radii", "r_n_ar"),
+        ("forecast", "ccm-200", "lmu-ltau", "mass"),
     ):
         assert f"{poi} rebuilds the templates: only `fit`" in refused(name, experiment, "-m", model, "--poi", poi)
 
