@@ -59,6 +59,18 @@ def test_commands_without_a_model(entry: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.nightly
+@pytest.mark.parametrize("entry", smoke.MATRIX)
+def test_each_kind_of_call_is_answered_for_some_mediator(entry: str, tmp_path: Path) -> None:
+    """A call that is refused everywhere would try nothing."""
+    cases = [smoke.Case(entry, model, data) for data in ("csi", "both") for model in ("universal", "scalar-universal")]
+    folders = [tmp_path / str(n) for n, _ in enumerate(cases)]
+    for folder in folders:
+        folder.mkdir()
+    assert any(smoke.tried(smoke.MATRIX[entry](case, out), out).code != smoke.REFUSED for case, out in zip(cases, folders, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("model", all_models())
 @pytest.mark.parametrize("entry", smoke.MATRIX)
 def test_no_command_ends_in_a_bug_and_threads_do_not_change_its_numbers(entry: str, model: str, tmp_path: Path) -> None:
