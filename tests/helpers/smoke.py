@@ -335,7 +335,9 @@ _ABSENT: Final = (
 )
 """A projection has no data, an asymptotic result no pseudo-experiments, a model without couplings none to compare; evidences that are not asked for,
 models that are not nested, nodes that no toys decide."""
-_OPEN: Final = r".*\b(allowed|excluded)\[\]\[\]|expected\[\]|significance|(columns\[\]\.)?g\[\]|.*\blimit|.*\b(bands|discovery)\..*"
+_OPEN: Final = (
+    r".*\b(allowed|excluded)\[\]\[\]|expected\[\]|significance|(columns\[\]\.)?g\[\]|.*\b(limit|statistics_only)|.*\b(bands|discovery)\..*"
+)
 """An interval without an end, a limit, observed or expected, where nothing is excluded, a significance beyond all toys."""
 _ENDS: Final = (
     r"error|(.*\.)?parameters(\[\])?\..*(lower|upper|least|error)|(.*\.)?correlations?\[\]\[\]|quadrature|groups\[\]\.(error|up|down)"
