@@ -208,7 +208,7 @@ class Where(TypedDict):
 class WorkerOptions:
     """Where the work is done."""
 
-    jobs: Annotated[int, option("--jobs -j", "Worker processes; the results do not depend on how many.", "N")] = 1
+    jobs: Annotated[int, option("--jobs -j", "Processes; the results do not depend on how many.", "N")] = 1
     dask: DaskOption = None
 
     @contextmanager

@@ -26,6 +26,9 @@ Procedure = Generator["Sequence[Any]", "list[Any]", T]
 IN_FLIGHT: Final = 4096
 """Calls that an executor holds at once, where it does not say how many it can use (`in_flight`): enough for a thousand workers."""
 
+AHEAD: Final = 4
+"""Calls that each of a few processes holds while this one makes calls of its own and hands out none."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
@@ -82,7 +85,7 @@ class Runner:
 
     def _next(self, ready: list[_Task], pending: dict[Future[Any], _Task], done: SimpleQueue[Future[Any]]) -> tuple[_Task, Any]:
         """Return a call that is done with its result, or a procedure that can go on, and None; the calls before it begin."""
-        while ready and len(pending) < (1 if self.executor is None else getattr(self.executor, "in_flight", IN_FLIGHT)):
+        while ready and ((room := len(pending) < self._most(len(ready))) or (self._others and done.empty())):
             task = ready.pop()
             if not isinstance(task.item, Call):
                 return task, None
@@ -90,7 +93,7 @@ class Runner:
             if result is not None:
                 _log.debug("part %s was stored", task.item.key)
                 return task, result
-            future = _submitted(task.item, self.executor)
+            future = _submitted(task.item, self.executor if room else None)
             pending[future] = task
             future.add_done_callback(done.put)
         future = done.get()
@@ -99,6 +102,19 @@ class Runner:
             self.save(task.item.key[0], task.item.key[1], result)
             _log.debug("part %s is stored", task.item.key)
         return task, result
+
+    @property
+    def _others(self) -> int:
+        """Return how many processes there are beside this one, if it makes calls as they do; 0 if it makes none, or all."""
+        return getattr(self.executor, "others", 0)
+
+    def _most(self, waiting: int) -> int:
+        """Return how many calls the executor holds at most, given those that wait: few at the end, so that no process is left with many."""
+        if self.executor is None:
+            return 1
+        if self._others:
+            return self._others * min(AHEAD, 1 + waiting // (2 * self._others))
+        return getattr(self.executor, "in_flight", IN_FLIGHT)
 
 
 def _submitted(call: Call, executor: Executor | None) -> Future[Any]:

@@ -5,18 +5,21 @@ BLAS has one thread in each process, so that the numbers do not depend on where 
 
 from __future__ import annotations
 
+import atexit
 import functools
+import gc
 import logging
 import multiprocessing
 import multiprocessing.connection
 import os
 import pickle
 import shutil
+import signal
 import sys
 import tempfile
 import threading
 import warnings
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
@@ -45,6 +48,9 @@ _KEPT: Final = "finished work is kept if there is an output folder: run the same
 
 _JOBS: Final = 64
 """Processes that any machine may be asked for."""
+
+_FEW: Final = 4
+"""Processes of which this one is one and makes calls, too; where they are more, it only hands them out: one of many gains little, and they wait for it."""
 
 _BUSY: Final = 128
 """Calls in flight for few processes: what is begun is finished before more begins."""
@@ -130,24 +136,28 @@ def results(
 
 @contextmanager
 def _processes(jobs: int) -> Iterator[Executor]:
-    context = multiprocessing.get_context("spawn")
+    context, others = multiprocessing.get_context("spawn"), jobs - 1 if jobs <= _FEW else jobs
     records = context.Queue()
     level = logging.getLogger(_ROOT).getEffectiveLevel()
     with (
         _handed_on(records),
         _folder() as folder,
-        ProcessPoolExecutor(jobs, mp_context=context, initializer=prepare_worker, initargs=(records, level, folder)) as executor,
+        ProcessPoolExecutor(
+            others, mp_context=context, initializer=prepare_worker, initargs=(records, level, folder, gc.get_threshold())
+        ) as executor,
     ):
+        starting: list[Future[None]] = []
         try:
-            with _without_script():
-                for _ in range(jobs):  # processes start with their first call: while they do, this one reads the experiments
-                    executor.submit(get_ready)
-            yield Posting(executor, functools.partial(_written, folder), in_flight=max(_BUSY, 4 * jobs))
+            with _without_script(), _interrupts_held():  # processes start with their first call: while they do, this one reads the experiments
+                starting += [executor.submit(get_ready) for _ in range(others)]
+            with_this = others if others < jobs else 0
+            yield Posting(executor, functools.partial(_written, folder), in_flight=max(_BUSY, 4 * jobs), others=with_this)
         except BrokenExecutor:
             message = f"a worker process died (out of memory? ask for fewer of them); {_KEPT}"
             raise ResourceError(message) from None
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
+            wait(starting)  # a process that starts would report that nobody is there
             raise
 
 
@@ -164,6 +174,19 @@ def _without_script() -> Iterator[None]:
 
 
 @contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold interrupts back, where the system can: processes that start meanwhile never get one, which they would report with what they load."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def _handed_on(records: Any) -> Iterator[None]:
     """Let the loggers of this process have the records of others."""
     here = logging.Handler()
@@ -176,9 +199,13 @@ def _handed_on(records: Any) -> Iterator[None]:
         listener.stop()
 
 
-def prepare_worker(records: Any, level: int, folder: Path) -> None:
-    """Set one BLAS thread in this process, leave interrupts and what is logged to the parent, and end with it, and its folder, when it is killed."""
-    import signal
+def prepare_worker(records: Any, level: int, folder: Path, collecting: tuple[int, int, int]) -> None:
+    """Set one BLAS thread in this process, leave interrupts and what is logged to the parent, and end with it, and its folder, when it is killed.
+
+    Garbage is looked for as often as there, and not at the end: to take a process apart takes 0.2 s.
+    """
+    gc.set_threshold(*collecting)
+    atexit.register(os._exit, 0)
 
     logger = logging.getLogger(_ROOT)
     logger.addHandler(QueueHandler(records))
@@ -213,12 +240,17 @@ def limit_threads() -> None:
 
 
 class Posting(Executor):
-    """An executor to which what many calls share goes once; see `core.parcels`."""
+    """An executor to which what many calls share goes once (see `core.parcels`); `in_flight` and `others` are for the runner."""
 
     def __init__(
-        self, inner: Executor, put: Callable[[str, bytes], Any], pickler: type[pickle.Pickler] = pickle.Pickler, in_flight: int = IN_FLIGHT
+        self,
+        inner: Executor,
+        put: Callable[[str, bytes], Any],
+        pickler: type[pickle.Pickler] = pickle.Pickler,
+        in_flight: int = IN_FLIGHT,
+        others: int = 0,
     ) -> None:
-        self.inner, self.sender, self.in_flight = inner, Sender(put, pickler), in_flight
+        self.inner, self.sender, self.in_flight, self.others = inner, Sender(put, pickler), in_flight, others
 
     def submit(self, function: Callable[..., Any], /, *args: object, **options: object) -> Future[Any]:
         """Return the future of a call."""

@@ -7,7 +7,8 @@ import importlib.metadata
 import os
 import subprocess
 import sys
-from concurrent.futures import Executor, Future
+import threading
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import cevnsfit as cf
 from cevnsfit.core.analysis import Analysis
 from cevnsfit.core.errors import CevnsfitError, DomainError
 from cevnsfit.core.version import package_versions
+from cevnsfit.infer.runner import AHEAD
 from cevnsfit.infer.toys import Toys
 from cevnsfit.io.layouts import load_columns, read_scan
 from cevnsfit.studies import workers as workers_module
@@ -133,6 +135,44 @@ def test_results_are_in_order_wherever_they_are_made() -> None:
     tasks = [(value, 3) for value in range(6)]
     assert results(None, max, tasks, lambda *counts: told.append(counts)) == results(Here(), max, tasks) == [3, 3, 3, 3, 4, 5]
     assert told == [(number, 6) for number in range(1, 7)]
+
+
+class Beside(Executor):
+    """Another process that this one helps, as a thread; `held` is how many calls it has had at once."""
+
+    others = 1
+
+    def __init__(self) -> None:
+        self.inner, self.held, self.now = ThreadPoolExecutor(1), 0, 0
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future:  # type: ignore[override]
+        self.now += 1
+        self.held = max(self.held, self.now)
+        future = self.inner.submit(function, *args, **options)
+        future.add_done_callback(lambda _: setattr(self, "now", self.now - 1))
+        return future
+
+
+def meet(barrier: threading.Barrier, value: int) -> tuple[int, int]:
+    """Wait for another call that runs at the same time; return a value and the thread."""
+    barrier.wait(timeout=60)
+    return value, threading.get_ident()
+
+
+def test_this_process_makes_calls_beside_others() -> None:
+    for count in (2, 3, 4, 40):
+        beside, barrier = Beside(), threading.Barrier(2 if count % 2 == 0 else 1)
+        found = results(beside, meet, [(barrier, value) for value in range(count)])
+        assert [value for value, _ in found] == list(range(count))
+        here = [thread == threading.get_ident() for _, thread in found]
+        assert any(here)
+        assert not all(here)
+        assert beside.held <= AHEAD
+
+
+def test_an_error_in_a_call_of_this_process_ends_the_rest() -> None:
+    with pytest.raises(threading.BrokenBarrierError):  # both wait for a third
+        results(Beside(), lambda barrier: barrier.wait(timeout=0.1), [(threading.Barrier(3),)] * 2)
 
 
 @pytest.mark.slow
