@@ -78,8 +78,8 @@ class Simulated(Posting):
 
 
 def way_of_a_call() -> float:
-    """Return the time that this process needs to send a call to one of two others, and to receive its result."""
-    with workers(2) as executor:
+    """Return the time that this process needs to send a call to one of five others, and to receive its result; it makes none itself."""
+    with workers(5) as executor:
         run = functools.partial(runner.Runner(executor), runner.every([runner.Call(max, (k, 3)) for k in range(10)]))
         run()
         begin = time.process_time()

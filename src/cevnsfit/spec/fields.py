@@ -132,7 +132,7 @@ BeamEnergy = Annotated[PositiveFloat, in_unit("MeV")]
 class Spec(BaseModel):
     """Base of all classes here: frozen, every unknown key is an error, and true and false are no numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
