@@ -148,7 +148,10 @@ def _processes(jobs: int) -> Iterator[Executor]:
     ):
         starting: list[Future[None]] = []
         try:
-            with _without_script(), _interrupts_held():  # processes start with their first call: while they do, this one reads the experiments
+            with (
+                _without_script(),
+                _interrupts_held(),
+            ):  # processes start with their first call: while they do, this one reads the experiments
                 starting += [executor.submit(get_ready) for _ in range(others)]
             with_this = others if others < jobs else 0
             yield Posting(executor, functools.partial(_written, folder), in_flight=max(_BUSY, 4 * jobs), others=with_this)
