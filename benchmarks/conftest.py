@@ -50,7 +50,7 @@ def _minuit_fit(joint: Joint, start: np.ndarray, held: tuple[str, ...], known: d
     names = tuple(p.name for p in joint.parameters if not p.fixed and p.name not in held)
     columns = [joint.parameters.index(name) for name in names]
     values = dict(zip(joint.parameters.names, start.tolist(), strict=True))
-    objective = Objective(joint, observed_data(joint), names, values, known=known)
+    objective = Objective(joint, observed_data(joint), names, values, bound=known)
     minuit = Minuit(objective.value, start[columns], grad=objective.gradient, name=names)
     minuit.errordef = Minuit.LEAST_SQUARES
     minuit.limits = [(joint.parameters[name].lower, joint.parameters[name].upper) for name in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import textwrap
 import unicodedata
@@ -26,6 +27,7 @@ _SPECIAL: Final = {**{c: f"\\text{name}{{}}" for c, name in _COMMANDS.items()}, 
 _FORMULA: Final = r"(?<!\\)\$(?:[^$\\]|\\.)*\$"
 
 
+@functools.lru_cache(maxsize=256)
 def parses(text: str) -> bool:
     """Return whether the formulas in a text can be drawn; a dollar sign alone begins none."""
     if "$" not in text:
