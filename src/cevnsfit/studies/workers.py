@@ -148,13 +148,11 @@ def _processes(jobs: int) -> Iterator[Executor]:
     ):
         starting: list[Future[None]] = []
         try:
-            with (
-                _without_script(),
-                _interrupts_held(),
-            ):  # processes start with their first call: while they do, this one reads the experiments
+            # processes start with their first call: while they do, this one reads the experiments
+            with _without_script(), _interrupts_held():
                 starting += [executor.submit(get_ready) for _ in range(others)]
-            with_this = others if others < jobs else 0
-            yield Posting(executor, functools.partial(_written, folder), in_flight=max(_BUSY, 4 * jobs), others=with_this)
+            helped = others if others < jobs else 0
+            yield Posting(executor, functools.partial(_written, folder), in_flight=max(_BUSY, 4 * jobs), others=helped)
         except BrokenExecutor:
             message = f"a worker process died (out of memory? ask for fewer of them); {_KEPT}"
             raise ResourceError(message) from None
@@ -209,7 +207,6 @@ def prepare_worker(records: Any, level: int, folder: Path, collecting: tuple[int
     """
     gc.set_threshold(*collecting)
     atexit.register(os._exit, 0)
-
     logger = logging.getLogger(_ROOT)
     logger.addHandler(QueueHandler(records))
     logger.setLevel(level)
