@@ -22,6 +22,8 @@ from cevnsfit.core.errors import CevnsfitError, ResourceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    _Namer = Callable[[io.BytesIO, Callable[[Any], str | None]], pickle.Pickler]
+
 LAST: Final = 16
 """Calls whose shared objects a process keeps."""
 
@@ -44,7 +46,7 @@ class Sender:
     """
 
     def __init__(self, put: Callable[[str, bytes], Any], pickler: type[pickle.Pickler] = pickle.Pickler) -> None:
-        self._put, self._pickler = put, pickler
+        self._put, self._pickler = put, _naming(pickler)
         self._sent: dict[int, tuple[SentOnce, str, Mapping[str, Any]]] = {}
 
     def packed(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> tuple[Any, ...]:
@@ -85,18 +87,42 @@ class Sender:
         return self._sent[id(one)][1:]
 
 
-def _pickled(item: Any, name_of: Callable[[Any], str | None], pickler: type[pickle.Pickler] = pickle.Pickler) -> bytes:
+def _naming(pickler: type[pickle.Pickler]) -> _Namer:
+    """Return the class of a pickler that has names from a function; in Python 3.13.0 an object of another class takes none."""
+
+    class Naming(pickler):  # type: ignore[valid-type, misc]
+        def __init__(self, buffer: io.BytesIO, name_of: Callable[[Any], str | None]) -> None:
+            super().__init__(buffer, pickle.HIGHEST_PROTOCOL)
+            self.name_of = name_of
+
+        def persistent_id(self, one: Any) -> str | None:
+            return self.name_of(one)
+
+    return Naming
+
+
+_USUAL: Final = _naming(pickle.Pickler)
+
+
+def _pickled(item: Any, name_of: Callable[[Any], str | None], pickler: _Namer = _USUAL) -> bytes:
     buffer = io.BytesIO()
-    made = pickler(buffer, pickle.HIGHEST_PROTOCOL)
-    made.persistent_id = name_of  # type: ignore[method-assign]
-    made.dump(item)
+    pickler(buffer, name_of).dump(item)
     return buffer.getvalue()
 
 
+class _Unpickler(pickle.Unpickler):
+    """An unpickler that has objects by their names from a function."""
+
+    def __init__(self, content: bytes, named: Callable[[str], Any]) -> None:
+        super().__init__(io.BytesIO(content))
+        self.named = named
+
+    def persistent_load(self, name: str) -> Any:
+        return self.named(name)
+
+
 def _unpickled(content: bytes, named: Callable[[str], Any]) -> Any:
-    unpickler = pickle.Unpickler(io.BytesIO(content))
-    unpickler.persistent_load = named  # type: ignore[method-assign]
-    return unpickler.load()
+    return _Unpickler(content, named).load()
 
 
 def _digest(content: bytes) -> str:
