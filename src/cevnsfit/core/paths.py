@@ -65,8 +65,9 @@ def read_text(path: Path, largest: int, wanted: str) -> str:
 def leads_out(path: Path, folder: Path | None = None) -> bool:
     """Return whether a file lies outside of a folder, by default that of its name: by its path, or by links."""
     try:
-        return not path.resolve().is_relative_to((path.parent if folder is None else folder).resolve())
-    except (OSError, RuntimeError, ValueError):  # links in a circle; a zero in a name
+        found = path.resolve()
+        return found.is_symlink() or not found.is_relative_to((path.parent if folder is None else folder).resolve())
+    except (OSError, RuntimeError, ValueError):  # links in a circle, which are links still from Python 3.13 on; a zero in a name
         return True
 
 

@@ -172,7 +172,7 @@ def _correlation(names: Sequence[str], correlations: Sequence[Correlation]) -> N
     values, vectors = np.linalg.eigh(matrix)
     if values[0] <= 1e-12:
         lowest = vectors[:, 0]
-        worst = min(pairs, key=lambda pair: float(matrix[pair] * lowest[pair[0]] * lowest[pair[1]]))
+        worst = min(pairs, key=lambda pair: round(float(matrix[pair] * lowest[pair[0]] * lowest[pair[1]]), 9))  # the first of equal ones
         message = (
             f"these correlations are those of no covariance matrix, which is positive definite: {pairs[worst]} does not go with the others"
         )

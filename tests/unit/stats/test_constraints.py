@@ -287,7 +287,7 @@ def test_what_is_no_constraint(given: object) -> None:
             [("g", "1+-0.1")],
             [("g", "one.efficiency", 0.9), ("g", "two.efficiency", 0.9), ("one.efficiency", "two.efficiency", -0.5)],
             CevnsfitError,
-            "no covariance matrix, .* g,two.efficiency = 0.9 does not go with the others",
+            "no covariance matrix, .* g,one.efficiency = 0.9 does not go with the others",
         ),
     ],
 )
