@@ -51,7 +51,7 @@ class Runner:
     Attributes
     ----------
     executor
-        Where they run; this process for None.
+        Where they run; this process for None. Beside a few `others` it makes those calls that they have no room for.
     load
         Returns a result that is kept, given both numbers of its key, or None; None where nothing is kept.
     save

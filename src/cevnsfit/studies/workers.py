@@ -53,7 +53,7 @@ _FEW: Final = 4
 """Processes of which this one is one and makes calls, too; where they are more, it only hands them out: one of many gains little, and they wait for it."""
 
 _BUSY: Final = 128
-"""Calls in flight for few processes: what is begun is finished before more begins."""
+"""Calls in flight for up to 32 processes that this one does not help: what is begun is finished before more begins."""
 
 _GRACE: Final = 1.0
 """Seconds that a process whose end is asked for waits for that of its parent, which may still write."""
@@ -136,7 +136,8 @@ def results(
 
 @contextmanager
 def _processes(jobs: int) -> Iterator[Executor]:
-    context, others = multiprocessing.get_context("spawn"), jobs - 1 if jobs <= _FEW else jobs
+    context, helps = multiprocessing.get_context("spawn"), jobs <= _FEW
+    others = jobs - helps
     records = context.Queue()
     level = logging.getLogger(_ROOT).getEffectiveLevel()
     with (
@@ -151,8 +152,7 @@ def _processes(jobs: int) -> Iterator[Executor]:
             # processes start with their first call: while they do, this one reads the experiments
             with _without_script(), _interrupts_held():
                 starting += [executor.submit(get_ready) for _ in range(others)]
-            helped = others if others < jobs else 0
-            yield Posting(executor, functools.partial(_written, folder), in_flight=max(_BUSY, 4 * jobs), others=helped)
+            yield Posting(executor, functools.partial(_written, folder), in_flight=max(_BUSY, 4 * jobs), others=others * helps)
         except BrokenExecutor:
             message = f"a worker process died (out of memory? ask for fewer of them); {_KEPT}"
             raise ResourceError(message) from None

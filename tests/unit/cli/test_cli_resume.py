@@ -35,11 +35,11 @@ COMMANDS = {
 LARGE = 1e5
 
 
-def start(project_root: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(project_root: Path, *arguments: str, group: bool = False) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(project_root / "src"), "OMP_NUM_THREADS": "1"}
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from cevnsfit.cli.main import main_entry; main_entry()"
     command = [sys.executable, "-c", code, *arguments, "--json"]  # a parent in the background hands down that SIGINT is ignored
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=group)
 
 
 def result(run: subprocess.Popen[str]) -> dict[str, Any]:
@@ -96,3 +96,16 @@ def test_a_stopped_run_continues_to_the_same_result(project_root: Path, tmp_path
     assert finished < sum(1 for path in (never / done).rglob("*") if path.is_file())
     assert result(start(project_root, *again)) == expected
     assert stored(stopped / store) == stored(never / store)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="there are no groups of processes here")
+@pytest.mark.parametrize("seconds", [0.8, 1.2, 1.6, 2.0])
+def test_processes_that_start_say_nothing_of_an_interrupt(project_root: Path, tmp_path: Path, seconds: float) -> None:
+    """As a terminal does it, to all of them."""
+    run = start(project_root, *COMMANDS["scan"][0], "-o", str(tmp_path), "-j", "3", group=True)
+    time.sleep(seconds)
+    if run.poll() is None:
+        os.killpg(run.pid, signal.SIGINT)
+    _, text = run.communicate(timeout=60)
+    assert "Traceback" not in text
